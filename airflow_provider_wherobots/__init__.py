@@ -1,3 +1,3 @@
-"""Apache Airflow provider for the Wherobots Runs REST API."""
+"""Apache Airflow provider for the Wherobots Cloud Runs API."""
 
 __version__ = "0.1.0"

@@ -1,0 +1,119 @@
+"""Where the Runs API is and the key it is called with."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+
+DEFAULT_HOST = "api.cloud.wherobots.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An API host and the key for it. The key is left out of the repr.
+
+    :param base_url: scheme, host and port, without a trailing slash; see :func:`base_url`.
+    :param api_key: the API key.
+    :param user_agent: value of the ``User-Agent`` header.
+    :param client: hop added to ``X-Wherobots-Client``, the service's client chain.
+    """
+
+    base_url: str
+    api_key: str = field(repr=False)
+    user_agent: str = "airflow-provider-wherobots"
+    client: str = "client=airflow-provider-wherobots"
+
+    def __post_init__(self) -> None:
+        # A key with a line break would forge headers; one outside latin-1 cannot be sent at all.
+        if not self.api_key:
+            raise InvalidArgumentError("api_key='': must not be empty")
+        if not (self.api_key.isascii() and self.api_key.isprintable()):
+            raise InvalidArgumentError("api_key=***: must be printable ASCII, without line breaks")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of every request."""
+        return {
+            "Accept": "application/json",
+            "X-API-Key": self.api_key,
+            "X-Wherobots-Client": self.client,
+            "User-Agent": self.user_agent,
+        }
+
+    def redact(self, body: bytes) -> bytes:
+        """Take the key out of a body, as a proxy may echo the request it refuses.
+
+        :param body: the undecoded body of an answer.
+        """
+        return body.replace(self.api_key.encode(), b"***")
+
+
+def base_url(host: str | None = None, port: int | None = None, scheme: str | None = None) -> str:
+    """Build the base URL out of the parts of a connection.
+
+    :param host: host name, with or without scheme, port and path; empty means :data:`DEFAULT_HOST`.
+    :param port: port; one within ``host`` wins.
+    :param scheme: ``http`` or ``https`` where ``host`` has none; default ``https``.
+    :returns: the base URL without a trailing slash.
+    :raises InvalidArgumentError: for anything that is no such host, and for plain http to any host but loopback,
+        where the API key would be readable on the way.
+    """
+    given = (host or "").strip() or DEFAULT_HOST
+    text = given if "://" in given else f"{(scheme or 'https').strip()}://{_bracketed(given)}"
+    shown = text.rsplit("@", 1)[-1]
+    try:
+        parts = urlsplit(text)
+        found_port = parts.port or port
+    except ValueError as error:
+        raise InvalidArgumentError(f"host={shown!r}: {error}") from None
+    if "@" in parts.netloc:
+        raise InvalidArgumentError(
+            f"host={shown!r}: must not carry a user or a password; the API key goes in the password"
+        )
+    if parts.scheme not in ("http", "https"):
+        raise InvalidArgumentError(f"host={shown!r}: the scheme must be http or https")
+    if parts.query or parts.fragment or any(c.isspace() for c in text):
+        raise InvalidArgumentError(f"host={shown!r}: must be a host name, without query, fragment or spaces")
+    if not parts.hostname:
+        raise InvalidArgumentError(f"host={shown!r}: names no host")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise InvalidArgumentError(
+            f"host={shown!r}: plain http is allowed to this machine only (it would send the API key in the clear); use https"
+        )
+    netloc = _bracketed(parts.hostname)
+    if found_port:
+        netloc = f"{netloc}:{found_port}"
+    return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}"
+
+
+def is_loopback(hostname: str) -> bool:
+    """Whether a host name can only mean this machine.
+
+    :param hostname: host name or address, without brackets.
+    """
+    if hostname == "localhost" or hostname.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return False
+
+
+def console_url(api_base_url: str, run_id: str) -> str:
+    """Address of a run's page in the web console, derived from the API's host.
+
+    :param api_base_url: the API's base URL.
+    :param run_id: the run's id.
+    """
+    parts = urlsplit(api_base_url)
+    return f"{parts.scheme}://{parts.netloc.removeprefix('api.')}/runs/{run_id}"
+
+
+def _bracketed(host: str) -> str:
+    try:
+        return f"[{host}]" if ipaddress.ip_address(host).version == 6 else host
+    except ValueError:
+        return host

@@ -1,0 +1,261 @@
+"""Every way a call can fail, as one family of typed errors, and the one place that classifies them.
+
+Two questions decide what a caller may do, and each error answers both:
+
+* ``transient``: may the same call succeed later without anybody changing anything?
+* ``arrival``: did the service act on the request? Only ``NOT_ARRIVED`` makes repeating a create safe.
+
+Source: ``ErrorBody`` and ``ErrorInfo`` in the OpenAPI description; RFC 9110 for ``Retry-After`` and the status classes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import Any
+
+MAX_BODY_EXCERPT = 500
+"""Characters of a body that is not an ``ErrorBody`` shown in a message."""
+
+
+class InvalidArgumentError(ValueError):
+    """An argument breaks a rule; nothing was sent. The message names the argument, the value and the rule."""
+
+
+class Arrival(Enum):
+    """What is known about a failed request's effect."""
+
+    NOT_ARRIVED = "the service did not act on it"
+    UNCLEAR = "the service may have acted on it"
+    REFUSED = "the service understood and refused it"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """One entry of an ``ErrorBody``; any part may be empty.
+
+    :param code: ``ErrorClass``.
+    :param message: what went wrong.
+    :param details: more of it.
+    :param suggestion: what to do.
+    :param field: the request field at fault.
+    """
+
+    code: str = ""
+    message: str = ""
+    details: str = ""
+    suggestion: str = ""
+    field: str = ""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ErrorInfo:
+        """Read an ``ErrorInfo``.
+
+        :param data: decoded JSON.
+        """
+        return cls(*(str(data.get(key) or "") for key in ("code", "message", "details", "suggestion", "field")))
+
+    def __str__(self) -> str:
+        text = ": ".join(part for part in (self.message, self.details) if part) or self.code or "no message"
+        text = f"{text.rstrip('.')}. {self.suggestion}".strip() if self.suggestion else text
+        return f"{text} (field: {self.field})" if self.field else text
+
+
+class WherobotsApiError(Exception):
+    """A call to the Runs API failed.
+
+    :param operation: operation id of the call.
+    :param text: what happened, for a human.
+    """
+
+    transient: bool = False
+    arrival: Arrival = Arrival.UNCLEAR
+    retry_after: float | None = None
+
+    def __init__(self, operation: str, text: str) -> None:
+        super().__init__(f"{operation}: {text}")
+        self.operation = operation
+
+
+class NotSentError(WherobotsApiError):
+    """No connection could be made, so the request surely did not arrive."""
+
+    transient = True
+    arrival = Arrival.NOT_ARRIVED
+
+
+class UntrustedServerError(WherobotsApiError):
+    """The server's TLS certificate did not verify; nothing was sent."""
+
+    arrival = Arrival.NOT_ARRIVED
+
+
+class AnswerLostError(WherobotsApiError):
+    """The request was sent, but no whole answer came back: timeout, reset, cut body."""
+
+    transient = True
+
+
+class UnreadableAnswerError(WherobotsApiError):
+    """A success whose body is not the JSON of that endpoint, as from a gateway or a login page.
+
+    :param operation: operation id of the call.
+    :param status: HTTP status code.
+    :param body: the undecoded body.
+    :param cause: what the parser said.
+    """
+
+    transient = True
+
+    def __init__(self, operation: str, status: int, body: bytes, cause: Exception) -> None:
+        super().__init__(
+            operation, f"the answer ({status}) is not what the Runs API sends: {cause}; body: {_excerpt(body)}"
+        )
+
+
+class ResponseError(WherobotsApiError):
+    """The service answered with an error status.
+
+    :param operation: operation id of the call.
+    :param status: HTTP status code.
+    :param errors: the entries of its ``ErrorBody``; empty when the body is something else.
+    :param request_id: the service's id of the request, for its support; or None.
+    :param retry_after: seconds the service asks to wait, or None.
+    :param excerpt: the body's beginning when it is not an ``ErrorBody``.
+    """
+
+    arrival = Arrival.REFUSED
+
+    def __init__(
+        self,
+        operation: str,
+        status: int,
+        errors: tuple[ErrorInfo, ...] = (),
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        excerpt: str = "",
+    ) -> None:
+        self.status = status
+        self.errors = errors
+        self.request_id = request_id
+        self.retry_after = retry_after
+        said = "; ".join(str(error) for error in errors) or excerpt or "no body"
+        code = f" {errors[0].code}" if errors and errors[0].code else ""
+        super().__init__(operation, f"{status}{code}: {said}" + (f" [request id: {request_id}]" if request_id else ""))
+
+
+class BadRequestError(ResponseError):
+    """400, 413, 422 and other 4xx: the request itself is wrong."""
+
+
+class AuthenticationError(ResponseError):
+    """401: the API key is missing, wrong or no longer valid."""
+
+
+class PermissionDeniedError(ResponseError):
+    """403: the key may not do this, or the organisation's plan does not include it."""
+
+
+class NotFoundError(ResponseError):
+    """404: no such run, or no Runs API at this host."""
+
+
+class ConflictError(ResponseError):
+    """409: not possible in the present state, such as cancelling a run that has ended."""
+
+
+class RateLimitedError(ResponseError):
+    """429: refused for now, before anything was done."""
+
+    transient = True
+    arrival = Arrival.NOT_ARRIVED
+
+
+class ServerError(ResponseError):
+    """408 or 5xx: the service or a gateway before it failed, perhaps after acting on the request."""
+
+    transient = True
+    arrival = Arrival.UNCLEAR
+
+
+_BY_STATUS: Mapping[int, type[ResponseError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: ServerError,
+    409: ConflictError,
+    429: RateLimitedError,
+}
+
+
+def error_from_response(operation: str, status: int, headers: Mapping[str, str], body: bytes) -> ResponseError:
+    """Classify an answer that is not a success.
+
+    :param operation: operation id of the call.
+    :param status: HTTP status code.
+    :param headers: response headers.
+    :param body: the undecoded body: an ``ErrorBody``, another JSON error shape, or anything a gateway sends.
+    """
+    kind = _BY_STATUS.get(status) or (ServerError if status >= 500 else BadRequestError)
+    found = {name.lower(): value for name, value in headers.items()}
+    document = _json_object(body)
+    errors, excerpt = _error_infos(document), ""
+    if 300 <= status < 400:
+        excerpt = "the host redirects, and redirects are not followed (the API key would travel along)"
+    elif not errors:
+        excerpt = _excerpt(body)
+    return kind(
+        operation,
+        status,
+        errors,
+        str(document.get("requestId") or found.get("x-request-id") or "") or None,
+        parse_retry_after(found.get("retry-after"), datetime.now(UTC)),
+        excerpt,
+    )
+
+
+def parse_retry_after(value: str | None, now: datetime) -> float | None:
+    """Read a ``Retry-After`` header: whole or decimal seconds (the service sends ``5.2``), or an HTTP date.
+
+    :param value: the header, or None.
+    :param now: the present moment, for dates.
+    :returns: seconds to wait, at least 0; None when there is none or it is unreadable.
+    """
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+    return max(0.0, seconds) if seconds < float("inf") else None
+
+
+def _json_object(body: bytes) -> Mapping[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return {}
+    return document if isinstance(document, Mapping) else {}
+
+
+def _error_infos(document: Mapping[str, Any]) -> tuple[ErrorInfo, ...]:
+    entries = document.get("errors")
+    if isinstance(entries, list):
+        return tuple(ErrorInfo.from_json(entry) for entry in entries if isinstance(entry, Mapping))
+    said = document.get("message") or document.get("detail")
+    if not said:
+        return ()
+    return (ErrorInfo(message=said if isinstance(said, str) else json.dumps(said)[:MAX_BODY_EXCERPT]),)
+
+
+def _excerpt(body: bytes) -> str:
+    text = " ".join(body[: 4 * MAX_BODY_EXCERPT].decode("utf-8", "replace").split())
+    return text if len(text) <= MAX_BODY_EXCERPT else f"{text[:MAX_BODY_EXCERPT]}…"

@@ -1,0 +1,287 @@
+"""What the Runs API answers, as tolerant, frozen dataclasses.
+
+Only what makes a run a run is required (its id and its status); everything else may be missing or null, and what
+the service adds is kept in ``raw``. Statuses are plain strings: an unknown one is data, not an error.
+Source: the schemas of the OpenAPI description; where older documents differ both forms are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+PENDING = "PENDING"
+RUNNING = "RUNNING"
+COMPLETED = "COMPLETED"
+FAILED = "FAILED"
+CANCELLED = "CANCELLED"
+TIMED_OUT = "TIMED_OUT"
+
+ACTIVE_STATUSES = frozenset({PENDING, RUNNING})
+TERMINAL_STATUSES = frozenset({COMPLETED, FAILED, CANCELLED, TIMED_OUT})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A ``KubeAppEvent``: one thing that happened to the run's application.
+
+    :param code: machine-readable kind, or None.
+    :param message: human-readable text, or None.
+    """
+
+    code: str | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KubeApp:
+    """A ``RunKubeApp``: the run's application on the cluster. Every field may be empty.
+
+    :param status: ``AppStatus`` (PREPARING, DEPLOYING, READY, DESTROYING, ...), or None.
+    :param message: the service's latest trace for troubleshooting, or None.
+    :param region: where the run executes, or None.
+    :param spark_ui_url: address of the Spark UI, or None until there is one.
+    :param resolved_version: the Wherobots version behind ``latest`` and the like, or None.
+    :param events: what happened, in the service's order.
+    """
+
+    status: str | None = None
+    message: str | None = None
+    region: str | None = None
+    spark_ui_url: str | None = None
+    resolved_version: str | None = None
+    events: tuple[Event, ...] = ()
+
+    @classmethod
+    def from_json(cls, data: Any) -> KubeApp:
+        """Read a ``kubeApp`` object.
+
+        :param data: decoded JSON; anything but an object reads as an empty one.
+        """
+        if not isinstance(data, Mapping):
+            return cls()
+        meta = _mapping(data.get("appMeta"))
+        return cls(
+            status=_text(data.get("status")),
+            message=_text(data.get("message")),
+            region=_text(data.get("regionName")),
+            spark_ui_url=_text(meta.get("spark_ui_url")),
+            resolved_version=_text(meta.get("resolved_version")),
+            events=tuple(
+                Event(_text(event.get("code")), _text(event.get("message")))
+                for event in data.get("events") or ()
+                if isinstance(event, Mapping)
+            ),
+        )
+
+    @property
+    def is_torn_down(self) -> bool:
+        """Whether the application is being, or has been, destroyed: nobody should attach to it."""
+        return self.status is not None and self.status.startswith("DESTROY")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A ``RunView``.
+
+    :param id: opaque id.
+    :param name: name as created.
+    :param status: ``RunStatus`` as a plain string.
+    :param create_time: when it was created, or None.
+    :param start_time: when it began to run, or None.
+    :param complete_time: when it ended, or None.
+    :param kube_app: its application on the cluster.
+    :param payload: the create body as the service echoes it.
+    :param raw: the whole answer.
+    """
+
+    id: str
+    name: str
+    status: str
+    create_time: datetime | None = None
+    start_time: datetime | None = None
+    complete_time: datetime | None = None
+    kube_app: KubeApp = field(default_factory=KubeApp)
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_json(cls, data: Any) -> Run:
+        """Read a ``RunView``.
+
+        :param data: decoded JSON.
+        :raises ValueError: when it has no id or no status.
+        """
+        if not isinstance(data, Mapping):
+            raise ValueError(f"a run must be an object, not {type(data).__name__}")
+        run_id, status = data.get("id"), data.get("status")
+        if not isinstance(run_id, str) or not run_id or not isinstance(status, str) or not status:
+            raise ValueError("a run must have an id and a status")
+        return cls(
+            id=run_id,
+            name=_text(data.get("name")) or "",
+            status=status,
+            create_time=parse_time(data.get("createTime")),
+            start_time=parse_time(data.get("startTime")),
+            complete_time=parse_time(data.get("completeTime")),
+            kube_app=KubeApp.from_json(data.get("kubeApp")),
+            payload=_mapping(data.get("payload")),
+            raw=data,
+        )
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the run has ended. An unknown status counts as ended once the run has a completion time."""
+        if self.status in TERMINAL_STATUSES:
+            return True
+        return self.status not in ACTIVE_STATUSES and self.complete_time is not None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the run can still be attached to: not ended and not being torn down."""
+        return not self.is_terminal and not self.kube_app.is_torn_down
+
+    @property
+    def has_timed_out(self) -> bool:
+        """Whether the service's own timeout ended the run, in either of the ways it reports that."""
+        if self.status == TIMED_OUT:
+            return True
+        return self.status == FAILED and any(
+            event.code == "RUN_FAIL_EXEC" and "timeout" in (event.message or "").lower()
+            for event in self.kube_app.events
+        )
+
+    @property
+    def reason(self) -> str | None:
+        """The service's own words on how the run came to its state, or None when it has none."""
+        if self.kube_app.message:
+            return self.kube_app.message
+        for event in reversed(self.kube_app.events):
+            if event.message:
+                return f"{event.code}: {event.message}" if event.code else event.message
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """One page of List Runs.
+
+    :param items: the runs of this page, in the service's order (undocumented: sort where it matters).
+    :param total: how many match in all, or None.
+    :param next_page: cursor of the next page, or None on the last.
+    """
+
+    items: tuple[Run, ...]
+    total: int | None = None
+    next_page: str | None = None
+
+    @classmethod
+    def from_json(cls, data: Any) -> RunPage:
+        """Read a ``CursorPage`` of runs.
+
+        :param data: decoded JSON.
+        :raises ValueError: when it has no ``items``.
+        """
+        total = data.get("total")
+        return cls(
+            items=tuple(Run.from_json(item) for item in data["items"]),
+            total=total if isinstance(total, int) else None,
+            next_page=_text(data.get("next_page")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A ``LogItem``.
+
+    :param timestamp: the line's time exactly as received: a string of digits, or an int from older services.
+        Never a float: 19 digits do not fit one.
+    :param raw: the text.
+    """
+
+    timestamp: str | int
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """A ``LogsResponse``.
+
+    :param items: the lines of this page.
+    :param next_page: the next cursor exactly as received; None while there are no more lines *yet*.
+    :param current_page: echo of the cursor sent, or None.
+    """
+
+    items: tuple[LogLine, ...]
+    next_page: str | int | None = None
+    current_page: str | int | None = None
+
+    @classmethod
+    def from_json(cls, data: Any) -> LogPage:
+        """Read a ``LogsResponse``.
+
+        :param data: decoded JSON.
+        :raises ValueError: when it has no ``items``.
+        """
+        return cls(
+            items=tuple(
+                LogLine(item["timestamp"], raw if isinstance(raw := item["raw"], str) else str(raw))
+                for item in data["items"]
+            ),
+            next_page=_cursor(data.get("next_page")),
+            current_page=_cursor(data.get("current_page")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunMetrics:
+    """A ``RunMetricsResponse``.
+
+    :param instant_metrics: the latest value by metric key (``COST_USD``, ``CONSUMED_SPATIAL_UNITS``, ...); None
+        where the service has none yet.
+    :param raw: the whole answer, with the series.
+    """
+
+    instant_metrics: Mapping[str, float | None]
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_json(cls, data: Any) -> RunMetrics:
+        """Read a ``RunMetricsResponse``.
+
+        :param data: decoded JSON.
+        """
+        values: dict[str, float | None] = {}
+        for key, details in _mapping(data.get("instant_metrics")).items():
+            value = _mapping(_mapping(_mapping(details).get("metric")).get("data")).get("value")
+            values[key] = value if isinstance(value, int | float) else None
+        return cls(values, data)
+
+
+def parse_time(value: Any) -> datetime | None:
+    """Read an ISO 8601 date-time; without an offset it is UTC.
+
+    :param value: what the service sent.
+    :returns: the moment, or None for anything unreadable.
+    """
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _cursor(value: Any) -> str | int | None:
+    return value if isinstance(value, str | int) and value != "" else None

@@ -1,0 +1,45 @@
+"""What a transport brings back, and how it becomes a model or a typed error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.errors import UnreadableAnswerError, error_from_response
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP answer, read to its end.
+
+    :param status: HTTP status code.
+    :param headers: response headers; looked up case-insensitively.
+    :param body: the undecoded body.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def read_response(call: Call[T], response: Response) -> T:
+    """Turn the answer to a call into its model.
+
+    :param call: the call that was sent.
+    :param response: what came back. Any 2xx is a success: the service answers 201 where its older
+        documentation says 200.
+    :returns: what the call's endpoint returns.
+    :raises ResponseError: for any other status; the subclass tells what kind.
+    :raises UnreadableAnswerError: for a 2xx whose body is not the JSON it should be.
+    """
+    if not 200 <= response.status < 300:
+        raise error_from_response(call.operation, response.status, response.headers, response.body)
+    try:
+        return call.parse(json.loads(response.body))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UnreadableAnswerError(call.operation, response.status, response.body, error) from error

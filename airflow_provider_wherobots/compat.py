@@ -1,0 +1,157 @@
+"""What differs between Airflow 2.11 and 3.3, in one place.
+
+* Names moved to ``airflow.sdk``, some in 3.0, some in 3.1 or 3.2.
+* Before 3.3 a trigger is not told that its task was killed; it only sees that it is cancelled.
+* A task's state is read from the database on 2.11, from the supervisor on 3.x.
+* A log record's own time is set on the record on 2.11, passed to structlog on 3.x.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow.triggers.base import BaseTrigger
+
+from airflow_provider_wherobots.flows.log_records import LogRecord
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink, Connection
+    from airflow.sdk.definitions.context import Context
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+    from airflow.sdk.execution_time.xcom import XCom
+else:
+    try:
+        from airflow.sdk import BaseOperator, BaseOperatorLink, Connection
+        from airflow.sdk.definitions.context import Context
+        from airflow.sdk.execution_time.xcom import XCom
+    except ImportError:  # 2.11
+        from airflow.models import BaseOperator, BaseOperatorLink, Connection, XCom
+        from airflow.utils.context import Context
+    try:
+        from airflow.sdk.bases.hook import BaseHook
+    except ImportError:  # 2.11 and 3.0
+        from airflow.hooks.base import BaseHook
+    try:
+        from airflow.sdk.exceptions import AirflowException, AirflowFailException
+    except ImportError:  # before 3.2
+        from airflow.exceptions import AirflowException, AirflowFailException
+
+__all__ = [
+    "TRIGGER_IS_TOLD_OF_KILLS",
+    "AirflowException",
+    "AirflowFailException",
+    "BaseHook",
+    "BaseOperator",
+    "BaseOperatorLink",
+    "Connection",
+    "Context",
+    "XCom",
+    "get_async_connection",
+    "get_task_state",
+    "write_record",
+]
+
+TRIGGER_IS_TOLD_OF_KILLS = hasattr(BaseTrigger, "on_kill")
+"""Whether Airflow calls ``BaseTrigger.on_kill`` (3.3 and later)."""
+
+
+async def get_async_connection(conn_id: str) -> Connection:
+    """Read a connection without blocking the triggerer's event loop.
+
+    :param conn_id: id of the connection.
+    """
+    if hasattr(BaseHook, "aget_connection"):
+        return await BaseHook.aget_connection(conn_id)
+    from asgiref.sync import sync_to_async
+
+    return cast("Connection", await sync_to_async(BaseHook.get_connection)(conn_id))
+
+
+async def get_task_state(task_instance: Any) -> str | None:
+    """Ask for a task instance's present state, from within a trigger.
+
+    :param task_instance: what Airflow put on the trigger.
+    :returns: the state's name; None for a task instance that has none, as after a clear.
+    """
+    from asgiref.sync import sync_to_async
+
+    try:
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+    except ImportError:  # 2.11
+        return await sync_to_async(_get_task_state_from_database)(task_instance)
+    map_index = task_instance.map_index
+    states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
+        dag_id=task_instance.dag_id,
+        task_ids=[task_instance.task_id],
+        run_ids=[task_instance.run_id],
+        map_index=map_index,
+    )
+    key = task_instance.task_id if map_index is None or map_index < 0 else f"{task_instance.task_id}_{map_index}"
+    state = states.get(task_instance.run_id, {}).get(key)
+    return None if state is None else str(getattr(state, "value", state))
+
+
+def _get_task_state_from_database(task_instance: Any) -> str | None:
+    from airflow.models import TaskInstance
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        state = (
+            session.query(TaskInstance.state)
+            .filter(
+                TaskInstance.dag_id == task_instance.dag_id,
+                TaskInstance.task_id == task_instance.task_id,
+                TaskInstance.run_id == task_instance.run_id,
+                TaskInstance.map_index == task_instance.map_index,
+            )
+            .scalar()
+        )
+    return None if state is None else str(getattr(state, "value", state))
+
+
+def write_record(logger: Any, record: LogRecord) -> None:
+    """Write a line of the run's log under its own time.
+
+    :param logger: the ``log`` of an operator or a trigger.
+    :param record: the line.
+    """
+    if record.time_ns is None:
+        logger.log(record.level, record.text)
+    elif isinstance(logger, logging.Logger):
+        _write_to_stdlib(logger, record, record.time_ns)
+    else:
+        logger.log(record.level, record.text, timestamp=_iso(record.time_ns))
+
+
+def _write_to_stdlib(logger: logging.Logger, record: LogRecord, time_ns: int) -> None:
+    structured = _structlog_logger(logger.name)
+    if structured is not None:  # 3.0
+        structured.log(record.level, record.text, timestamp=_iso(time_ns))
+    elif logger.isEnabledFor(record.level):  # 2.11
+        made = logger.makeRecord(logger.name, record.level, "wherobots", 0, record.text, (), None)
+        made.created = time_ns / 1e9
+        made.msecs = float(time_ns // 10**6 % 1000)
+        logger.handle(made)
+
+
+@lru_cache(maxsize=16)
+def _structlog_logger(name: str) -> Any:
+    try:
+        import structlog
+        from airflow.sdk import log as _  # noqa: F401 - only where Airflow itself logs through structlog
+    except ImportError:
+        return None
+    return structlog.get_logger(name)
+
+
+def _iso(time_ns: int) -> str:
+    seconds, rest = divmod(time_ns, 10**9)
+    return f"{_iso_second(seconds)}.{rest // 1000:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _iso_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

@@ -1,0 +1,91 @@
+"""Cancelling, for sure but never for long: idempotent, bounded in time, and silent about nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from airflow_provider_wherobots.api import calls
+from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
+from airflow_provider_wherobots.flows.find import find_runs
+from airflow_provider_wherobots.flows.retry import Outage
+
+CANCEL_BUDGET_SECONDS = 25.0
+"""How long a cancel is tried. Airflow bounds a trigger's ``on_kill`` at 30 s."""
+WORKER_CANCEL_BUDGET_SECONDS = 3.8
+"""The same in a killed worker process, which Airflow 3 leaves 5 s to live."""
+ATTEMPT_SECONDS = 10.0
+LOOK_UP_INTERVAL_SECONDS = 0.4
+
+
+def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[bool]:
+    """Ask the service to cancel a run. Never raises: a cancel must not mask why it was needed.
+
+    :param run_id: the run's id.
+    :param budget_seconds: how long to try; default 25.
+    :returns: whether the run is on its way out, or was gone already.
+    """
+    deadline = (yield from now()) + budget_seconds
+    return (yield from _cancel_until(run_id, deadline))
+
+
+def cancel_runs_by_name(name: str, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS) -> Flow[list[str]]:
+    """Find and cancel what a create call may have started whose answer nobody will hear. Never raises.
+
+    :param name: the run's name; it must be nobody else's.
+    :param budget_seconds: how long to look, as List Runs may lag; default 3.8.
+    :returns: ids of the runs cancelled.
+    """
+    deadline = (yield from now()) + budget_seconds
+    while True:
+        left = deadline - (yield from now())
+        if left <= 0:
+            yield Note(
+                logging.WARNING, f"No run named {name} was found to cancel; if one starts, the next try finds it"
+            )
+            return []
+        try:
+            runs = yield from find_runs(name, timeout=left)
+        except WherobotsApiError as error:
+            yield Note(logging.WARNING, f"{error}")
+            runs = []
+        active = [run.id for run in runs if run.is_active]
+        if active:
+            return (yield from _cancel_all(active, deadline))
+        yield Sleep(LOOK_UP_INTERVAL_SECONDS)
+
+
+def _cancel_all(run_ids: Iterable[str], deadline: float) -> Flow[list[str]]:
+    cancelled = []
+    for run_id in run_ids:
+        if (yield from _cancel_until(run_id, deadline)):
+            cancelled.append(run_id)
+    return cancelled
+
+
+def _cancel_until(run_id: str, deadline: float) -> Flow[bool]:
+    outage = Outage(CANCEL_BUDGET_SECONDS)
+    while True:
+        moment = yield from now()
+        left = deadline - moment
+        try:
+            yield from attempt(calls.cancel_run(run_id), max(0.5, min(left, ATTEMPT_SECONDS)))
+        except (NotFoundError, ConflictError) as error:
+            yield Note(logging.INFO, f"Run {run_id} needs no cancelling: {error}")
+            return True
+        except WherobotsApiError as error:
+            try:
+                delay = outage.failed(error, moment)
+            except WherobotsApiError:
+                delay = left
+            if delay >= deadline - (yield from now()):
+                yield Note(
+                    logging.ERROR,
+                    f"Run {run_id} could not be cancelled ({error}). It goes on until it ends or its timeoutSeconds pass",
+                )
+                return False
+            yield Sleep(delay)
+        else:
+            yield Note(logging.INFO, f"Cancel of run {run_id} was accepted")
+            return True

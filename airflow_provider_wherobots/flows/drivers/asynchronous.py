@@ -1,0 +1,88 @@
+"""Runs flows in an event loop that belongs to others too."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.api.response import read_response
+from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
+from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord, timeouts
+from airflow_provider_wherobots.flows.effects import Effect, Flow, Forward, Note, Now, ReloadCredentials, Send, Sleep
+from airflow_provider_wherobots.flows.log_records import LogRecord
+
+T = TypeVar("T")
+
+SLICE_SECONDS = 0.01
+"""Lines are written this long at most before the event loop is given back."""
+
+
+class AsyncDriver:
+    """Performs a flow's effects one after the other, never blocking the loop for long.
+
+    :param transport: sends the calls.
+    :param note: takes what the flow has to say.
+    :param write: takes the lines of the run's log.
+    :param reload: reads the connection again, and tells whether it changed.
+    """
+
+    def __init__(
+        self,
+        transport: AiohttpTransport,
+        note: WriteNote,
+        write: WriteRecord,
+        reload: Callable[[], Awaitable[bool]],
+    ) -> None:
+        self._transport = transport
+        self._note = note
+        self._write = write
+        self._reload = reload
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end.
+
+        :param flow: the flow, not started yet.
+        :returns: what the flow returns.
+        """
+        step: Callable[[Any], Effect] = flow.send
+        value: Any = None
+        try:
+            while True:
+                effect = step(value)
+                try:
+                    value, step = await self._perform(effect), flow.send
+                except WherobotsApiError as error:
+                    value, step = error, flow.throw
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            flow.close()
+
+    async def _perform(self, effect: Effect) -> Any:
+        match effect:
+            case Send():
+                return read_response(effect.call, await self._transport.send(effect.call, *timeouts(effect)))
+            case Sleep():
+                await asyncio.sleep(effect.seconds * (1 + effect.jitter * random.random()))  # noqa: S311 - spreads load
+            case Now():
+                return time.time()
+            case Note():
+                self._note(effect.level, effect.text)
+            case Forward():
+                await self._forward(effect.records)
+            case ReloadCredentials():
+                return await self._reload()
+        return None
+
+    async def _forward(self, records: Sequence[LogRecord]) -> None:
+        started = time.monotonic()
+        for record in records:
+            self._write(record)
+            if time.monotonic() - started > SLICE_SECONDS:
+                await asyncio.sleep(0)
+                started = time.monotonic()

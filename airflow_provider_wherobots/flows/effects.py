@@ -1,0 +1,99 @@
+"""What a flow may ask its driver to do, and the type of a flow.
+
+A flow is a generator: it yields an effect and is resumed with that effect's result, or with the error the effect
+ended in. It decides everything and does nothing, so one flow serves the worker, the triggerer and the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.errors import AuthenticationError
+from airflow_provider_wherobots.flows.log_records import LogRecord
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Send(Generic[T]):
+    """Send a call once; resumed with its model, or with a ``WherobotsApiError``.
+
+    :param call: what to send.
+    :param timeout: seconds this attempt may take in all; None takes the driver's own.
+    """
+
+    call: Call[T]
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait.
+
+    :param seconds: how long at least.
+    :param jitter: up to this share of ``seconds`` more, drawn anew each time.
+    """
+
+    seconds: float
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Resumed with the wall-clock time in epoch seconds: deadlines outlive a process, a monotonic clock does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Say something in the task log.
+
+    :param level: a ``logging`` level.
+    :param text: what to say.
+    """
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Write lines of the run's own log into the task log.
+
+    :param records: the lines, in order, with their own time and level.
+    """
+
+    records: Sequence[LogRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadCredentials:
+    """Read the connection again; resumed with whether its key or host is another one now."""
+
+
+Effect: TypeAlias = Send[Any] | Sleep | Now | Note | Forward | ReloadCredentials
+Flow: TypeAlias = Generator[Effect, Any, T]
+
+
+def now() -> Flow[float]:
+    """The wall-clock time in epoch seconds."""
+    moment: float = yield Now()
+    return moment
+
+
+def attempt(call: Call[T], timeout: float | None = None) -> Flow[T]:
+    """Send a call once, and once more if the key was refused but has been replaced in the connection since.
+
+    :param call: what to send; safe for creates too, as a refused request has no effect.
+    :param timeout: seconds, see :class:`Send`.
+    :raises WherobotsApiError: how the attempt ended.
+    """
+    try:
+        result: T = yield Send(call, timeout)
+    except AuthenticationError:
+        if not (yield ReloadCredentials()):
+            raise
+        result = yield Send(call, timeout)
+    return result

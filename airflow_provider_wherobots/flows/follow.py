@@ -1,0 +1,155 @@
+"""Following a run to its end: status first, then deadline, then log, then rest."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from airflow_provider_wherobots.api import calls
+from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.api.models import PENDING, Run
+from airflow_provider_wherobots.flows.cancel import cancel_run
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
+from airflow_provider_wherobots.flows.follow_logs import CATCH_UP_SECONDS, LogForwarder
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome, summarize
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage
+
+DEFAULT_POLLING_INTERVAL = 30.0
+MIN_DELAY_SECONDS = 2.0
+DELAY_PER_AGE = 0.1
+POLL_JITTER = 0.1
+HEARTBEAT_SECONDS = 300.0
+APPEARANCE_SECONDS = 60.0
+"""How long after its creation a run may be unknown to Get Run."""
+DRAIN_SECONDS = 900.0
+"""How long reading a log to its end may take once the run has ended, if no deadline says less."""
+TAIL_SECONDS = 30.0
+"""How long a log that is not forwarded may be read for its last lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowOptions:
+    """What to follow and how; JSON-able, so that a trigger can carry it.
+
+    :param run_id: the run's id.
+    :param started_at: when this attempt got the run, in epoch seconds; the delay between polls grows from there.
+    :param deadline: when to cancel the run and give up, in epoch seconds; None never.
+    :param polling_interval: the longest delay between polls in seconds; default 30.
+    :param poll_logs: whether the run's log is forwarded; default True.
+    :param wait_post_run_logs_timeout_seconds: the most to wait for late lines after the end; default 60.
+    :param max_outage_seconds: how long transient failures in a row are borne; default 600.
+    """
+
+    run_id: str
+    started_at: float
+    deadline: float | None = None
+    polling_interval: float = DEFAULT_POLLING_INTERVAL
+    poll_logs: bool = True
+    wait_post_run_logs_timeout_seconds: float = 60.0
+    max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
+
+    def to_kwargs(self) -> dict[str, Any]:
+        """The options as a JSON-able dict."""
+        return asdict(self)
+
+
+def follow_run(options: FollowOptions) -> Flow[Outcome]:
+    """Follow a run until it ends, the deadline passes, or the service cannot be asked any longer.
+
+    :param options: what to follow and how.
+    :returns: how it ended. Only a passed deadline cancels the run.
+    """
+    outage, status = Outage(options.max_outage_seconds), _StatusNotes()
+    log = LogForwarder(options.run_id, forward=options.poll_logs)
+    while True:
+        moment = yield from now()
+        behind = False
+        try:
+            run = yield from attempt(calls.get_run(options.run_id))
+        except WherobotsApiError as error:
+            if isinstance(error, NotFoundError) and moment < options.started_at + APPEARANCE_SECONDS:
+                delay = MIN_DELAY_SECONDS
+            else:
+                try:
+                    delay = outage.failed(error, moment)
+                except WherobotsApiError:
+                    return Outcome(Ending.LOST_SIGHT, options.run_id, status.last, str(error), ended_at=moment)
+                if outage.is_first_failure:
+                    yield Note(logging.WARNING, f"{error}; the run goes on and is asked again")
+            jitter = JITTER
+        else:
+            if failures := outage.over():
+                yield Note(logging.INFO, f"The Runs API answers again, after {failures} failed attempts")
+            yield from status.seen(run, moment, options.started_at)
+            if run.is_terminal:
+                return (yield from _conclude(run, log, options))
+            if options.poll_logs and run.status != PENDING:
+                behind = yield from log.catch_up(_earliest(moment + CATCH_UP_SECONDS, options.deadline))
+            delay, jitter = poll_delay(moment - options.started_at, options.polling_interval), POLL_JITTER
+        moment = yield from now()
+        if options.deadline is not None:
+            left = options.deadline - moment
+            if left <= 0:
+                return (yield from _stop_at_deadline(options, status))
+            if left < delay * (1 + jitter):
+                delay, jitter = left, 0.0
+        if not behind:
+            yield Sleep(delay, jitter)
+
+
+def poll_delay(age: float, polling_interval: float) -> float:
+    """Seconds until the next poll: a tenth of the run's age, from 2 s up to ``polling_interval``.
+
+    :param age: seconds since this attempt got the run.
+    :param polling_interval: the longest delay in seconds.
+    """
+    return max(MIN_DELAY_SECONDS, min(age * DELAY_PER_AGE, polling_interval))
+
+
+def _conclude(run: Run, log: LogForwarder, options: FollowOptions) -> Flow[Outcome]:
+    moment = yield from now()
+    outcome = Outcome.of_run(run, moment)
+    if options.poll_logs:
+        until = _earliest(moment + DRAIN_SECONDS, options.deadline)
+        # A log that nobody has read yet is worth a look even when the deadline has just passed.
+        yield from log.drain(options.wait_post_run_logs_timeout_seconds, max(until, moment + MIN_DELAY_SECONDS))
+    elif outcome.ending is not Ending.COMPLETED:
+        yield from log.catch_up(_earliest(moment + TAIL_SECONDS, options.deadline))
+    yield Note(logging.INFO, summarize(run))
+    if outcome.ending is Ending.COMPLETED:
+        return outcome
+    return Outcome.of_run(run, moment, log.tail.explain())
+
+
+def _stop_at_deadline(options: FollowOptions, status: _StatusNotes) -> Flow[Outcome]:
+    yield Note(logging.WARNING, f"The task's execution_timeout is reached; run {options.run_id} is cancelled")
+    cancelled = yield from cancel_run(options.run_id)
+    reason = "the run was cancelled" if cancelled else "cancelling the run failed"
+    return Outcome(Ending.DEADLINE, options.run_id, status.last, reason, ended_at=(yield from now()))
+
+
+def _earliest(moment: float, deadline: float | None) -> float:
+    return moment if deadline is None else min(moment, deadline)
+
+
+class _StatusNotes:
+    """Says each change of status once, and now and then that there is none."""
+
+    def __init__(self) -> None:
+        self.last = PENDING
+        self._said: tuple[str, str | None] | None = None
+        self._said_at = 0.0
+
+    def seen(self, run: Run, moment: float, started_at: float) -> Flow[None]:
+        self.last = run.status
+        detail = run.kube_app.status if run.status == PENDING else None
+        words = f"{run.status} ({detail})" if detail else run.status
+        if (run.status, detail) != self._said:
+            yield Note(logging.INFO, f"Run {run.id} is {words}")
+        elif moment - self._said_at >= HEARTBEAT_SECONDS:
+            minutes = max(0, round((moment - started_at) / 60))
+            yield Note(logging.INFO, f"Run {run.id} is still {words} after {minutes} min")
+        else:
+            return
+        self._said, self._said_at = (run.status, detail), moment

@@ -1,0 +1,153 @@
+"""From a line of the run's log to what the task log takes: a moment, a level and safe text.
+
+Levels are read off a line's head, in the formats of log4j, logback and Python logging; a stack trace has the level of
+the line it belongs to.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from airflow_provider_wherobots.api.models import LogLine, parse_time
+
+MAX_RECORD_CHARS = 10_000
+"""A longer line is split into records of this length: Airflow loses very large ones (apache/airflow #66158)."""
+
+_HEAD_CHARS = 120
+_LEVELS = {
+    "TRACE": logging.DEBUG,
+    "DEBUG": logging.DEBUG,
+    "INFO": logging.INFO,
+    "WARN": logging.WARNING,
+    "WARNING": logging.WARNING,
+    "ERROR": logging.ERROR,
+    "SEVERE": logging.ERROR,
+    "FATAL": logging.CRITICAL,
+    "CRITICAL": logging.CRITICAL,
+}
+_LEVEL = re.compile(rf"(?<![\w.$/-])({'|'.join(sorted(_LEVELS, key=len, reverse=True))})(?![\w.$/-])")
+_CLOCK = re.compile(r"\d\d:\d\d")
+_BELONGS = re.compile(
+    r"\s|Caused by: |Suppressed: |\.\.\. \d+ more|During handling of the above exception|The above exception was the direct cause|\Z"
+)
+_THROWN = re.compile(
+    r"Traceback \(most recent call last\)|(?:Exception in thread .*|[\w.$]*(?:Error|Exception)(?:: .*)?\Z)"
+)
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_LINE_BREAK = re.compile(r"\r?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A record for the task log.
+
+    :param time_ns: the line's own time in epoch nanoseconds, or None where it has no readable one.
+    :param level: a ``logging`` level.
+    :param text: the text, safe to write as it is.
+    """
+
+    time_ns: int | None
+    level: int
+    text: str
+
+
+class RecordReader:
+    """Reads lines in order, remembering only what a stack trace needs."""
+
+    def __init__(self) -> None:
+        self._level = logging.INFO
+        self._in_traceback = False
+
+    def read(self, line: LogLine) -> Iterator[LogRecord]:
+        """Turn a line into records: one, unless it holds line breaks or is very long.
+
+        :param line: the line as received.
+        """
+        time_ns = read_time_ns(line.timestamp)
+        for text in _LINE_BREAK.split(line.raw):
+            level = self._level_of(text)
+            safe = make_safe(text)
+            for start in range(0, len(safe) or 1, MAX_RECORD_CHARS):
+                yield LogRecord(time_ns, level, safe[start : start + MAX_RECORD_CHARS])
+
+    def _level_of(self, text: str) -> int:
+        head = text[:_HEAD_CHARS]
+        if "\x1b" in head:
+            head = _COLOUR.sub("", head)
+        own = find_level(head)
+        if own is not None:
+            self._level, self._in_traceback = own, False
+        elif _THROWN.match(head):
+            self._level = max(self._level, logging.WARNING) if self._level > logging.INFO else logging.ERROR
+            self._in_traceback = head.startswith("Traceback")
+        elif _BELONGS.match(head):
+            if head.startswith("Caused by: ") and self._level <= logging.INFO:
+                self._level = logging.ERROR
+        elif self._in_traceback:
+            # The line that names the exception closes a Python traceback, whatever the exception is called.
+            self._in_traceback = False
+        else:
+            self._level = logging.INFO
+        return self._level
+
+
+def find_level(head: str) -> int | None:
+    """Find the level a logging framework wrote into a line.
+
+    :param head: the line's beginning, without colours.
+    :returns: a ``logging`` level; None where the level's word is absent or only part of a sentence.
+    """
+    found = _LEVEL.search(head)
+    if found is None:
+        return None
+    before = head[: found.start()]
+    if before.strip(" \t[(<|") and not _CLOCK.search(before):
+        return None
+    return _LEVELS[found[1]]
+
+
+def read_time_ns(timestamp: str | int) -> int | None:
+    """Read a line's time. The unit is told by the magnitude: the service documents none.
+
+    :param timestamp: digits (epoch seconds to nanoseconds) or ISO 8601.
+    :returns: epoch nanoseconds, or None when unreadable.
+    """
+    try:
+        value = int(timestamp)
+    except ValueError:
+        moment = parse_time(timestamp)
+        return None if moment is None else int(moment.timestamp()) * 10**9 + moment.microsecond * 1000
+    for digits, factor in ((11, 10**9), (14, 10**6), (17, 10**3), (20, 1)):
+        if 0 < value < 10**digits:
+            return value * factor
+    return None
+
+
+def make_safe(text: str) -> str:
+    """Make control characters visible, so that a line cannot pass for another or hide part of itself.
+
+    Colours (``ESC[…m``) stay: Airflow's log view shows them. Lone surrogates are shown as escapes.
+
+    :param text: one line.
+    """
+    if text.isprintable():
+        return text
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if _UNSAFE.search(text) is None:
+        return text
+    kept = 0
+    parts: list[str] = []
+    for colour in _COLOUR.finditer(text):
+        parts += (_UNSAFE.sub(_escape, text[kept : colour.start()]), colour[0])
+        kept = colour.end()
+    return "".join(parts) + _UNSAFE.sub(_escape, text[kept:])
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -1,0 +1,139 @@
+"""How following a run ended, and the words for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_wherobots.api.models import CANCELLED, COMPLETED, Run
+
+MAX_REASON_CHARS = 2_000
+MAX_TAIL_CHARS = 4_000
+
+
+class Ending(StrEnum):
+    """What became of the run, as far as this attempt is concerned. Values are part of the trigger event."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    DEADLINE = "deadline"
+    LOST_SIGHT = "lost_sight"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of following a run; travels from the triggerer to the worker as an event.
+
+    :param ending: what became of the run.
+    :param run_id: its id.
+    :param status: its last known status.
+    :param reason: the service's words, or how following failed; may be empty.
+    :param log_tail: the last lines of the run's log that explain a failure; may be empty.
+    :param ended_at: when this was known, in epoch seconds.
+    """
+
+    ending: Ending
+    run_id: str
+    status: str
+    reason: str = ""
+    log_tail: str = ""
+    ended_at: float = 0.0
+
+    def to_event(self) -> dict[str, Any]:
+        """The outcome as a JSON-able dict."""
+        return {**asdict(self), "ending": self.ending.value}
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> Outcome:
+        """Read an outcome from a trigger event.
+
+        :param event: what :meth:`to_event` made.
+        :raises ValueError: for anything else.
+        """
+        try:
+            return cls(**{**event, "ending": Ending(event["ending"])})
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"not an event of a followed run: {error!r}") from None
+
+    @classmethod
+    def of_run(cls, run: Run, ended_at: float, log_tail: str = "") -> Outcome:
+        """The outcome of a run that has ended.
+
+        :param run: the run, in a terminal status.
+        :param ended_at: when this was known, in epoch seconds.
+        :param log_tail: the last lines of its log.
+        """
+        if run.status == COMPLETED:
+            ending = Ending.COMPLETED
+        elif run.status == CANCELLED:
+            ending = Ending.CANCELLED
+        elif run.has_timed_out:
+            ending = Ending.TIMED_OUT
+        else:
+            ending = Ending.FAILED
+        reason = "" if ending is Ending.COMPLETED else (run.reason or "")
+        if ending is Ending.CANCELLED and _ran_out_of_time(run):
+            reason = f"{reason} (it had used up its timeoutSeconds)".strip()
+        return cls(ending, run.id, run.status, reason[:MAX_REASON_CHARS], log_tail, ended_at)
+
+    def describe(self, run_url: str = "") -> str:
+        """Say what happened, for the exception and so for alerts and the UI.
+
+        :param run_url: address of the run's page; left out when empty.
+        """
+        text = {
+            Ending.COMPLETED: f"Run {self.run_id} completed",
+            Ending.FAILED: f"Run {self.run_id} failed ({self.status})",
+            Ending.TIMED_OUT: f"Run {self.run_id} was ended by its timeoutSeconds ({self.status})",
+            Ending.CANCELLED: f"Run {self.run_id} was cancelled on the service's side",
+            Ending.DEADLINE: f"Run {self.run_id} was still {self.status} when the task's execution_timeout was reached",
+            Ending.LOST_SIGHT: f"Run {self.run_id} ({self.status}) could not be followed any longer; it was left alone",
+        }[self.ending]
+        if self.reason:
+            text += f": {self.reason}"
+        if run_url:
+            text += f"\nRun: {run_url}"
+        if self.log_tail:
+            text += f"\nThe end of its log:\n{self.log_tail}"
+        return text
+
+
+def summarize(run: Run) -> str:
+    """One line on a run that has ended: status, how long it queued and ran, where and on what.
+
+    :param run: the run.
+    """
+    parts = []
+    if run.create_time and run.start_time:
+        parts.append(f"queued for {_duration((run.start_time - run.create_time).total_seconds())}")
+    if run.start_time and run.complete_time:
+        parts.append(f"ran for {_duration((run.complete_time - run.start_time).total_seconds())}")
+    parts += [
+        f"{label} {value}"
+        for label, value in (
+            ("region", run.kube_app.region),
+            ("runtime", run.payload.get("runtime")),
+            ("version", run.kube_app.resolved_version or run.payload.get("version")),
+        )
+        if value
+    ]
+    return f"Run {run.id} {run.status}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def _duration(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
+def _ran_out_of_time(run: Run) -> bool:
+    limit = run.payload.get("timeoutSeconds")
+    if not isinstance(limit, int) or not run.start_time or not run.complete_time:
+        return False
+    return (run.complete_time - run.start_time).total_seconds() >= limit

@@ -1,0 +1,40 @@
+"""The name a run is created under: the user's own words, and by default a suffix that makes it this task's alone."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+
+MAX_NAME_CHARS = 255
+SUFFIX_CHARS = 12
+_OUTSIDE = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+def default_run_name(dag_id: str, task_id: str) -> str:
+    """The name of a run whose user gave none: ``{dag_id}.{task_id}``, in the characters the API allows.
+
+    :param dag_id: id of the DAG.
+    :param task_id: id of the task.
+    """
+    name = _OUTSIDE.sub("_", f"{dag_id}.{task_id}")
+    return name[:MAX_NAME_CHARS] if len(name) >= 8 else f"airflow.{name}"
+
+
+def durable_run_name(
+    name: str, *, dag_id: str, run_id: str, task_id: str, map_index: int, dag_run_start: datetime | None
+) -> str:
+    """Add the suffix by which every try of a task instance, and nobody else, finds its run.
+
+    :param name: the user's name, or the default one; cut where the suffix would not fit.
+    :param dag_id: id of the DAG.
+    :param run_id: id of the DAG run.
+    :param task_id: id of the task.
+    :param map_index: index of the mapped task instance, -1 for none.
+    :param dag_run_start: when the DAG run started. Its microseconds stay over retries and tell two deployments with
+        the same ids in one organisation apart.
+    """
+    start = "" if dag_run_start is None else dag_run_start.astimezone(UTC).isoformat(timespec="microseconds")
+    identity = "\x1f".join((dag_id, run_id, task_id, str(map_index), start))
+    suffix = hashlib.sha256(identity.encode()).hexdigest()[:SUFFIX_CHARS]
+    return f"{name[: MAX_NAME_CHARS - SUFFIX_CHARS - 1]}-{suffix}"

@@ -1,0 +1,224 @@
+"""The hook: an Airflow connection becomes calls to the Runs API."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_provider_wherobots import __version__
+from airflow_provider_wherobots.api import calls
+from airflow_provider_wherobots.api.connection import Settings, read_settings
+from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
+from airflow_provider_wherobots.api.models import LogPage, Run, RunMetrics
+from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+from airflow_provider_wherobots.compat import BaseHook, Connection, get_async_connection, write_record
+from airflow_provider_wherobots.exceptions import WherobotsArgumentException
+from airflow_provider_wherobots.flows.drivers.base import WriteNote
+from airflow_provider_wherobots.flows.drivers.sync import SyncDriver
+from airflow_provider_wherobots.flows.effects import Flow, attempt
+from airflow_provider_wherobots.flows.retry import send
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.flows.drivers.asynchronous import AsyncDriver
+
+T = TypeVar("T")
+
+HOOK_OUTAGE_SECONDS = 60.0
+"""How long a single method of the hook bears transient failures. The operator's own limit is a parameter of it."""
+
+
+class WherobotsHook(BaseHook):
+    """Talk to the Wherobots Runs API with an Airflow connection.
+
+    :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Type ``wherobots``, or ``generic``
+        or ``http`` as made for the official provider: the API key is the password, the host may be empty.
+    """
+
+    conn_name_attr = "wherobots_conn_id"
+    default_conn_name = "wherobots_default"
+    conn_type = "wherobots"
+    hook_name = "Wherobots"
+
+    def __init__(self, wherobots_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.wherobots_conn_id = wherobots_conn_id
+        self._settings: Settings | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The connection, read once.
+
+        :raises WherobotsArgumentException: when a field of it breaks a rule.
+        :raises AirflowNotFoundException: when there is no such connection.
+        """
+        if self._settings is None:
+            self._settings = self._read(self.get_connection(self.wherobots_conn_id))
+        return self._settings
+
+    def get_conn(self) -> RequestsTransport:
+        """A transport on a session of its own; the caller closes it."""
+        return RequestsTransport(self.settings.endpoint)
+
+    @contextmanager
+    def driver(self, note: WriteNote | None = None, *, may_reload: bool = True) -> Iterator[SyncDriver]:
+        """A driver for flows on this thread, with a session of its own.
+
+        :param note: takes what flows have to say; default this hook's log.
+        :param may_reload: whether the connection may be read again after a 401; default True.
+        """
+        transport = self.get_conn()
+
+        def reload() -> bool:
+            if not may_reload:
+                return False
+            before = transport.endpoint
+            self._settings = None
+            transport.endpoint = self.settings.endpoint
+            return transport.endpoint != before
+
+        try:
+            yield SyncDriver(transport, note or self._note, lambda record: write_record(self.log, record), reload)
+        finally:
+            transport.close()
+
+    @asynccontextmanager
+    async def async_driver(self, logger: Any = None) -> AsyncIterator[AsyncDriver]:
+        """A driver for flows in the triggerer's event loop, on the session all runs of the host share.
+
+        :param logger: takes notes and lines; default this hook's log.
+        """
+        # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
+        from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
+        from airflow_provider_wherobots.api.transports.pool import shared_session
+        from airflow_provider_wherobots.flows.drivers.asynchronous import AsyncDriver
+
+        logger = logger or self.log
+        endpoint = (await self._async_settings()).endpoint
+        async with shared_session(endpoint.base_url) as session:
+            transport = AiohttpTransport(endpoint, session)
+
+            async def reload() -> bool:
+                before = transport.endpoint
+                self._settings = None
+                transport.endpoint = (await self._async_settings()).endpoint
+                return transport.endpoint != before
+
+            yield AsyncDriver(transport, logger.log, lambda record: write_record(logger, record), reload)
+
+    def create_run(self, payload: Mapping[str, Any], region: str | None = None) -> Run:
+        """``POST /runs``. Sent again only if it surely did not arrive.
+
+        :param payload: the body, see :func:`airflow_provider_wherobots.api.payload.build_payload`.
+        :param region: compute region; None takes the connection's default, else the organisation's.
+        :raises WherobotsApiError: how the call ended.
+        """
+        return self._run(send(calls.create_run(payload, region or self.settings.region), HOOK_OUTAGE_SECONDS))
+
+    def get_run(self, run_id: str) -> Run:
+        """``GET /runs/{run_id}``.
+
+        :param run_id: the run's id.
+        :raises WherobotsApiError: how the call ended.
+        """
+        return self._run(send(calls.get_run(run_id), HOOK_OUTAGE_SECONDS))
+
+    def list_runs(
+        self,
+        *,
+        name: str | None = None,
+        created_after: datetime | None = None,
+        status: Iterable[str] = (),
+        region: str | None = None,
+        page_size: int = 100,
+    ) -> Iterator[Run]:
+        """``GET /runs``, page after page as they are used.
+
+        :param name: name or pattern with at most one ``*``; None lists all.
+        :param created_after: only runs created after this moment.
+        :param status: only runs in one of these statuses; empty means all.
+        :param region: only runs of this region; None means all.
+        :param page_size: runs per call, 0 to 100; default 100.
+        :raises WherobotsApiError: how a call ended.
+        """
+        cursor: str | None = None
+        chosen = tuple(status)
+        while True:
+            call = calls.list_runs(
+                name=name, created_after=created_after, status=chosen, region=region, cursor=cursor, size=page_size
+            )
+            page = self._run(send(call, HOOK_OUTAGE_SECONDS))
+            yield from page.items
+            if page.next_page is None or page.next_page == cursor:
+                return
+            cursor = page.next_page
+
+    def cancel_run(self, run_id: str) -> None:
+        """``POST /runs/{run_id}/cancel``. The status may need a minute to become CANCELLED.
+
+        :param run_id: the run's id.
+        :raises WherobotsApiError: how the call ended, a run that has ended included.
+        """
+        self._run(send(calls.cancel_run(run_id), HOOK_OUTAGE_SECONDS))
+
+    def get_run_logs(self, run_id: str, cursor: str | int = calls.LOG_START_CURSOR, size: int | None = None) -> LogPage:
+        """``GET /runs/{run_id}/logs``, one page.
+
+        :param run_id: the run's id.
+        :param cursor: ``next_page`` of an earlier page; default the log's start.
+        :param size: lines per page; None takes the service's 100.
+        :raises WherobotsApiError: how the call ended.
+        """
+        return self._run(send(calls.get_run_logs(run_id, cursor, size), HOOK_OUTAGE_SECONDS))
+
+    def get_run_metrics(self, run_id: str) -> RunMetrics:
+        """``GET /runs/{run_id}/metrics``.
+
+        :param run_id: the run's id.
+        :raises WherobotsApiError: how the call ended.
+        """
+        return self._run(send(calls.get_run_metrics(run_id), HOOK_OUTAGE_SECONDS))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Try the connection with one cheap call, for the Test button.
+
+        :returns: whether it works, and what is wrong in the service's words.
+        """
+        try:
+            self._run(attempt(calls.list_runs(size=1), timeout=10.0))
+        except (WherobotsApiError, WherobotsArgumentException) as error:
+            return False, str(error)
+        return True, f"The Runs API at {self.settings.endpoint.base_url} accepts the key"
+
+    def _run(self, flow: Flow[T]) -> T:
+        with self.driver() as driver:
+            return driver.run(flow)
+
+    def _note(self, level: int, text: str) -> None:
+        self.log.log(level, text)
+
+    async def _async_settings(self) -> Settings:
+        if self._settings is None:
+            self._settings = self._read(await get_async_connection(self.wherobots_conn_id))
+        return self._settings
+
+    def _read(self, connection: Connection) -> Settings:
+        from airflow import __version__ as airflow_version
+
+        try:
+            return read_settings(
+                conn_type=connection.conn_type,
+                host=connection.host,
+                port=connection.port,
+                schema=connection.schema,
+                password=connection.password,
+                extra=connection.extra,
+                user_agent=(
+                    f"airflow-provider-wherobots/{__version__} python/{platform.python_version()} airflow/{airflow_version}"
+                ),
+                client=f"client=airflow-provider-wherobots;ver={__version__}",
+            )
+        except InvalidArgumentError as error:
+            raise WherobotsArgumentException(f"connection {self.wherobots_conn_id!r}: {error}") from None
