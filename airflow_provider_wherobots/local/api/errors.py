@@ -1,0 +1,83 @@
+"""Errors in the envelope of the published API: ``ErrorBody`` with its ``ErrorInfo`` items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+DEFAULT_SUGGESTION = "Update your request and try again."
+
+_ERROR_CLASSES = {
+    400: ("BAD_REQUEST_ERROR", "Bad Request"),
+    401: ("UNAUTHORIZED_ERROR", "Unauthorized"),
+    403: ("INSUFFICIENT_PERMISSIONS_ERROR", "Forbidden"),
+    404: ("NOT_FOUND_ERROR", "Not Found"),
+    409: ("CONFLICT_ERROR", "Conflict"),
+    413: ("REQUEST_ENTITY_TOO_LARGE", "Request Entity Too Large"),
+    422: ("INVALID_INPUT_ERROR", "Validation Error"),
+    429: ("RATE_LIMIT_ERROR", "Too Many Requests"),
+    502: ("BAD_GATEWAY_ERROR", "Bad Gateway"),
+    504: ("GATEWAY_TIMEOUT_ERROR", "Gateway Timeout"),
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a request.
+
+    :param details: What is wrong, naming the value and the rule.
+    :param field: The field or parameter at fault, such as ``runPython.uri``; ``None`` where there is none.
+    """
+
+    details: str
+    field: str | None = None
+
+
+class ApiError(Exception):
+    """A request that is answered with an error body.
+
+    :param status: HTTP status of the answer.
+    :param problems: What is wrong: one or more problems, or the details of the only one.
+    :param suggestion: What the user can do about it.
+    """
+
+    def __init__(
+        self, status: int, problems: Sequence[Problem] | str, suggestion: str = DEFAULT_SUGGESTION
+    ) -> None:
+        self.status = status
+        self.problems = (Problem(problems),) if isinstance(problems, str) else tuple(problems)
+        self.suggestion = suggestion
+        super().__init__("; ".join(problem.details for problem in self.problems))
+
+
+def error_body(error: ApiError, *, path: str, request_id: str) -> dict[str, Any]:
+    """Build the ``ErrorBody`` of an error.
+
+    :param error: The error to show.
+    :param path: URL path of the request, which the service puts into ``path``.
+    :param request_id: Id of the request, which is also the ``X-Request-Id`` header.
+    :returns: The JSON object. Source: schemas ``ErrorBody`` and ``ErrorInfo``.
+    """
+    code, message = _error_class(error.status)
+    return {
+        "errors": [
+            {
+                "code": code,
+                "message": message,
+                "details": problem.details,
+                "path": path,
+                "suggestion": error.suggestion,
+                "documentation_url": None,
+                "field": problem.field,
+            }
+            for problem in error.problems
+        ],
+        "requestId": request_id,
+    }
+
+
+def _error_class(status: int) -> tuple[str, str]:
+    if status in _ERROR_CLASSES:
+        return _ERROR_CLASSES[status]
+    return ("BAD_REQUEST_ERROR", "Bad Request") if status < 500 else ("INTERNAL_SERVER_ERROR", "Internal Error")

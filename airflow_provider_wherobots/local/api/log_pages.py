@@ -1,0 +1,121 @@
+"""Pages of a log, under each reading of the cursor that clients of the service are known to have.
+
+The published description only says that ``cursor``, ``timestamp``, ``current_page`` and ``next_page`` are strings.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import bisect
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+from airflow_provider_wherobots.local.api.errors import ApiError, Problem
+from airflow_provider_wherobots.local.api.queries import LogsQuery
+from airflow_provider_wherobots.local.runs.log import LogLine
+
+START = "0"
+
+_OPAQUE_PREFIX = "after:"
+
+
+class LogStyle(Protocol):
+    """What :func:`log_page` wants to know of the server's behaviour; see ``control.behaviour.Behaviour``."""
+
+    @property
+    def log_cursor(self) -> str: ...
+    @property
+    def log_next_page_when_caught_up(self) -> str: ...
+    @property
+    def log_delay_seconds(self) -> float: ...
+    @property
+    def log_timestamp_resolution_ns(self) -> int: ...
+    @property
+    def log_max_size(self) -> int: ...
+
+
+def log_page(lines: Sequence[LogLine], query: LogsQuery, style: LogStyle, now: float) -> dict[str, Any]:
+    """Cut one page out of a log.
+
+    :param lines: The lines of the run, sorted.
+    :param query: The page wanted.
+    :param style: How cursors and timestamps look, and which lines can be seen yet.
+    :param now: The current ``time.monotonic()``.
+    :returns: The ``LogsResponse``. ``next_page`` leads to the first line that is not on this page.
+    :raises ApiError: 400 if the cursor is not one that this style issues.
+        Source: ``GET /runs/{run_id}/logs``, schema ``LogsResponse``.
+    """
+    size = min(query.size, style.log_max_size)
+    cursor = query.cursor or START
+    start = _start(lines, cursor, style)
+    if style.log_cursor == "offset":
+        visible = islice(_visible(lines, 0, style, now), start, None)
+    else:
+        visible = _visible(lines, start, style, now)
+    found = list(islice(visible, size + 1))
+    page, following = found[:size], found[size:]
+    as_number = style.log_cursor == "nanoseconds-int"
+    body: dict[str, Any] = {
+        "items": [{"timestamp": _stamp(line, style, as_number), "raw": line.raw} for line in page],
+        "current_page": int(cursor) if as_number else cursor,
+    }
+    if following:
+        body["next_page"] = _next_cursor(start, page, following[0], cursor, style)
+    elif style.log_next_page_when_caught_up == "equal":
+        body["next_page"] = body["current_page"]
+    elif style.log_next_page_when_caught_up == "null":
+        body["next_page"] = None
+    return body
+
+
+def _visible(lines: Sequence[LogLine], start: int, style: LogStyle, now: float) -> Iterator[LogLine]:
+    latest = now - style.log_delay_seconds
+    return (line for line in islice(lines, start, None) if line.read_at <= latest)
+
+
+def _floored(timestamp: int, style: LogStyle) -> int:
+    return timestamp - timestamp % style.log_timestamp_resolution_ns
+
+
+def _stamp(line: LogLine, style: LogStyle, as_number: bool) -> str | int:
+    timestamp = _floored(line.timestamp, style)
+    return timestamp if as_number else str(timestamp)
+
+
+def _start(lines: Sequence[LogLine], cursor: str, style: LogStyle) -> int:
+    """Return the index of the first line at or after the cursor (``offset``: the number of lines to pass over)."""
+    if style.log_cursor == "opaque":
+        return 0 if cursor == START else bisect.bisect_right(lines, _from_opaque(cursor), key=lambda line: line[:2])
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 30:
+        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be one that a page named", "cursor")])
+    position = int(cursor)
+    if style.log_cursor == "offset":
+        return position
+    return bisect.bisect_left(lines, position, key=lambda line: _floored(line.timestamp, style))
+
+
+def _next_cursor(start: int, page: list[LogLine], following: LogLine, cursor: str, style: LogStyle) -> str | int:
+    if style.log_cursor == "offset":
+        return str(start + len(page))
+    if style.log_cursor == "opaque":
+        return _to_opaque(page[-1]) if page else cursor
+    timestamp = _floored(following.timestamp, style)
+    return timestamp if style.log_cursor == "nanoseconds-int" else str(timestamp)
+
+
+def _to_opaque(line: LogLine) -> str:
+    text = f"{_OPAQUE_PREFIX}{line.timestamp}:{line.number}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _from_opaque(cursor: str) -> tuple[int, int]:
+    try:
+        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
+        timestamp, number = text.removeprefix(_OPAQUE_PREFIX).split(":")
+        return int(timestamp), int(number)
+    except (ValueError, binascii.Error):
+        raise ApiError(
+            400, [Problem(f"cursor is {cursor!r}, but must be one that a page named", "cursor")]
+        ) from None

@@ -1,0 +1,105 @@
+"""A run as the API shows it (``RunView``), and its metrics (``RunMetricsResponse``)."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_provider_wherobots.local.runs.run import Event, Run
+
+USER_ID = "local0user0000"
+
+_USER_SINCE = datetime(2026, 1, 1, tzinfo=timezone.utc)
+_MOVING_VERSIONS = (None, "", "latest", "preview")
+_LOCAL_VERSION = "local"
+
+
+def run_view(run: Run) -> dict[str, Any]:
+    """Build the ``RunView`` of a run."""
+    return {
+        "id": run.id,
+        "createTime": timestamp(run.created_at),
+        "updateTime": timestamp(run.updated_at),
+        "name": run.request.name,
+        "status": run.status,
+        "triggeredBy": {
+            "id": USER_ID,
+            "createTime": timestamp(_USER_SINCE),
+            "updateTime": timestamp(_USER_SINCE),
+            "email": None,
+            "name": "local",
+            "roles": [],
+        },
+        "startTime": timestamp(run.started_at) if run.started_at else None,
+        "completeTime": timestamp(run.completed_at) if run.completed_at else None,
+        "kubeApp": _kube_app(run),
+        "payload": run.request.as_json(),
+    }
+
+
+def metrics_view(run: Run) -> dict[str, Any]:
+    """Build the ``RunMetricsResponse`` of a run: its measured CPU and memory; a local run costs nothing."""
+    moment = int((run.completed_at.timestamp() if run.completed_at else time.time()))
+    return {
+        "series_metrics": {
+            "CPU_UTILIZATION_PERCENT": _series(
+                "CPU Utilization", [(sample.cpu_percent, sample.timestamp) for sample in run.usage]
+            ),
+            "MEMORY_UTILIZATION_PERCENT": _series(
+                "Memory Utilization", [(sample.memory_percent, sample.timestamp) for sample in run.usage]
+            ),
+        },
+        "instant_metrics": {
+            "COST_USD": _instant("Cost", moment, "CURRENCY"),
+            "CONSUMED_SPATIAL_UNITS": _instant("Consumed Spatial Units", moment, "NUMBER"),
+        },
+    }
+
+
+def timestamp(moment: datetime) -> str:
+    """Show a time as the service does: ISO 8601 in UTC with a ``Z``."""
+    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _kube_app(run: Run) -> dict[str, Any]:
+    version = run.request.version
+    return {
+        "id": run.app_id,
+        "createTime": timestamp(run.created_at),
+        "updateTime": timestamp(run.updated_at),
+        "instanceId": f"local-{run.app_id}",
+        "appType": "RUN",
+        "status": run.app_status,
+        "createdById": USER_ID,
+        "apiPayload": None,
+        "appMeta": {
+            "spark_ui_url": "",
+            "spark_eventlogs_url": "",
+            "resolved_version": _LOCAL_VERSION if version in _MOVING_VERSIONS else version,
+        },
+        "events": [_event(event) for event in run.events],
+        "cpuUsage": round(run.usage[-1].cpu_percent) if run.usage and not run.ended else 0,
+        "regionName": run.region,
+        "message": run.app_message,
+    }
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "createTime": timestamp(event.created_at),
+        "updateTime": timestamp(event.created_at),
+        "code": event.code,
+        "message": event.message,
+        "eventMeta": event.meta,
+    }
+
+
+def _series(name: str, values: list[tuple[float, int]]) -> dict[str, Any]:
+    data = [{"value": value, "timestamp": moment} for value, moment in values]
+    return {"display_name": name, "metric": {"data": data, "format": "PERCENTAGE"}}
+
+
+def _instant(name: str, moment: int, data_format: str) -> dict[str, Any]:
+    return {"display_name": name, "metric": {"data": {"value": 0.0, "timestamp": moment}, "format": data_format}}

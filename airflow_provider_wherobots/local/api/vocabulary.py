@@ -1,0 +1,78 @@
+"""The closed sets of words of the published API description."""
+
+from __future__ import annotations
+
+PENDING = "PENDING"
+RUNNING = "RUNNING"
+FAILED = "FAILED"
+COMPLETED = "COMPLETED"
+CANCELLED = "CANCELLED"
+TIMED_OUT = "TIMED_OUT"
+
+RUN_STATUSES = (PENDING, RUNNING, FAILED, COMPLETED, CANCELLED, TIMED_OUT)
+TERMINAL_STATUSES = frozenset({FAILED, COMPLETED, CANCELLED, TIMED_OUT})
+
+APP_STATUSES = (
+    "PENDING",
+    "PREPARING",
+    "PREPARE_FAILED",
+    "REQUESTED",
+    "DEPLOYING",
+    "DEPLOY_FAILED",
+    "DEPLOYED",
+    "INITIALIZING",
+    "INIT_FAILED",
+    "READY",
+    "DESTROY_REQUESTED",
+    "DESTROYING",
+    "DESTROY_FAILED",
+    "DESTROYED",
+)
+
+RUNTIMES = (
+    "micro",
+    "tiny",
+    "small",
+    "medium",
+    "large",
+    "x-large",
+    "2x-large",
+    "4x-large",
+    "medium-himem",
+    "large-himem",
+    "x-large-himem",
+    "2x-large-himem",
+    "4x-large-himem",
+    "x-large-hicpu",
+    "2x-large-hicpu",
+    "x-large-matcher",
+    "2x-large-matcher",
+    "micro-a10-gpu",
+    "tiny-a10-gpu",
+    "small-a10-gpu",
+    "medium-a10-gpu",
+    "large-a10-gpu",
+    "x-large-a10-gpu",
+    "TINY",
+    "SMALL",
+    "MEDIUM",
+    "LARGE",
+    "XLARGE",
+    "XXLARGE",
+)
+
+DEFAULT_REGION = "aws-us-west-2"
+DEFAULT_TIMEOUT_SECONDS = 3600
+
+FILE_TYPES = {".jar": "JAR", ".whl": "PYTHON_WHEEL", ".zip": "ZIP", ".json": "OTHER"}
+"""``fileType`` of a FILE dependency by the ending of its path."""
+
+LIST_RUNS = "listJobRuns"
+CREATE_RUN = "createJobRun"
+GET_RUN = "getJobRun"
+CANCEL_RUN = "cancelJobRun"
+GET_RUN_LOGS = "getJobRunLogs"
+GET_RUN_METRICS = "getJobRunMetrics"
+
+OPERATIONS = (LIST_RUNS, CREATE_RUN, GET_RUN, CANCEL_RUN, GET_RUN_LOGS, GET_RUN_METRICS)
+"""The ``operationId`` of each endpoint."""

@@ -1,0 +1,80 @@
+"""What clients asked of the API, for tests to count. Never holds a key."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from airflow_provider_wherobots.local.api.run_view import timestamp
+from airflow_provider_wherobots.local.api.vocabulary import CANCEL_RUN, CREATE_RUN
+from airflow_provider_wherobots.local.runs.run import utc_now
+
+MAX_ENTRIES = 100_000
+"""Only this many requests are kept; the counts go on."""
+
+
+@dataclass
+class JournalEntry:
+    """One request.
+
+    :param operation: Its ``operationId``.
+    :param method: HTTP method.
+    :param path: Path of the URL.
+    :param query: Query string of the URL.
+    :param run_id: The run it is about, or the one that it created.
+    :param name: Name of the run to create.
+    :param status: The status answered; ``None`` while there is no answer and where there never is one.
+    :param fault: Type of the fault that hit it.
+    :param effective: Whether it created a run, or asked for a cancel that took effect.
+    """
+
+    operation: str
+    method: str
+    path: str
+    query: str = ""
+    run_id: str | None = None
+    name: str | None = None
+    status: int | None = None
+    fault: str | None = None
+    effective: bool = False
+    time: str = field(default_factory=lambda: timestamp(utc_now()))
+
+
+class Journal:
+    """All requests to the API since the start or the last :meth:`clear`."""
+
+    def __init__(self) -> None:
+        self._entries: deque[JournalEntry] = deque(maxlen=MAX_ENTRIES)
+        self._received: Counter[str] = Counter()
+        self._effective: Counter[str] = Counter()
+
+    def record(self, entry: JournalEntry) -> None:
+        """Add a request; its entry may still change while it is handled."""
+        self._entries.append(entry)
+        self._received[entry.operation] += 1
+
+    def took_effect(self, entry: JournalEntry) -> None:
+        """Note that a request created a run or began a cancel."""
+        entry.effective = True
+        self._effective[entry.operation] += 1
+
+    def clear(self) -> None:
+        """Forget everything, counts included."""
+        self._entries.clear()
+        self._received.clear()
+        self._effective.clear()
+
+    def entries_as_json(self) -> list[dict[str, Any]]:
+        """Return all entries, oldest first."""
+        return [asdict(entry) for entry in self._entries]
+
+    def counts_as_json(self) -> dict[str, Any]:
+        """Return how many requests came and how many took effect."""
+        return {
+            "creates_received": self._received[CREATE_RUN],
+            "creates_effective": self._effective[CREATE_RUN],
+            "cancels_received": self._received[CANCEL_RUN],
+            "cancels_effective": self._effective[CANCEL_RUN],
+            "operations": dict(self._received),
+        }

@@ -1,0 +1,115 @@
+"""The environment variables that processes of a run see. Nothing else of the server's own gets through."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+API_KEY_VARIABLE = "WHEROBOTS_API_KEY"
+
+ROOT_VARIABLE = "WHEROBOTS_LOCAL_ROOT"
+RUN_ID_VARIABLE = "WHEROBOTS_LOCAL_RUN_ID"
+FILES_VARIABLE = "WHEROBOTS_LOCAL_FILES"
+
+_INHERITED = (
+    "PATH",
+    "TZ",
+    "JAVA_HOME",
+    "SPARK_HOME",
+    "HADOOP_CONF_DIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
+_DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+_PIP_MUST_NOT_INSTALL_ELSEWHERE = frozenset({"PIP_TARGET", "PIP_USER", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON"})
+
+
+def run_environment(
+    own: Mapping[str, str],
+    *,
+    root: Path,
+    run_id: str,
+    folder: Path,
+    home: Path,
+    python: Path,
+    python_path: Iterable[Path] = (),
+    class_path: Iterable[Path] = (),
+    spark_conf: Path | None = None,
+    passed: Iterable[str] = (),
+) -> dict[str, str]:
+    """Build the environment of a script or JAR.
+
+    :param own: The server's environment.
+    :param root: Folder that ``s3://`` stands for.
+    :param run_id: Id of the run.
+    :param folder: The run's private folder, which gets its temporary files too.
+    :param home: Its home directory; not the user's.
+    :param python: The interpreter of the run; its folder comes first on ``PATH``.
+    :param python_path: What its FILE dependencies put on ``PYTHONPATH``.
+    :param class_path: What they put on ``CLASSPATH``.
+    :param spark_conf: Folder with its Spark defaults; ``None`` for the user's own.
+    :param passed: Further variables of the server to let through; never the API key.
+    :returns: The whole environment.
+    """
+    environment = _inherited(own, passed)
+    environment |= {
+        "PATH": os.pathsep.join([str(python.parent), environment.get("PATH", _DEFAULT_PATH)]),
+        "HOME": str(home),
+        "TMPDIR": str(folder / "tmp"),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+        "PYSPARK_PYTHON": str(python),
+        "PYSPARK_DRIVER_PYTHON": str(python),
+        ROOT_VARIABLE: str(root),
+        RUN_ID_VARIABLE: run_id,
+        FILES_VARIABLE: str(folder / "files"),
+    }
+    if joined := os.pathsep.join(map(str, python_path)):
+        environment["PYTHONPATH"] = joined
+    if joined := os.pathsep.join(map(str, class_path)):
+        environment["CLASSPATH"] = joined
+    if spark_conf is not None:
+        environment["SPARK_CONF_DIR"] = str(spark_conf)
+    elif "SPARK_CONF_DIR" in own:
+        environment["SPARK_CONF_DIR"] = own["SPARK_CONF_DIR"]
+    return environment
+
+
+def install_environment(own: Mapping[str, str], *, folder: Path) -> dict[str, str]:
+    """Build the environment of pip: with the user's home and pip settings, which may name an index and its login.
+
+    :param own: The server's environment.
+    :param folder: Folder for temporary files.
+    :returns: The whole environment.
+    """
+    environment = _inherited(own, ())
+    environment |= {
+        key: value
+        for key, value in own.items()
+        if (key.startswith("PIP_") and key not in _PIP_MUST_NOT_INSTALL_ELSEWHERE)
+        or key in ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_CACHE_HOME")
+    }
+    environment |= {
+        "TMPDIR": str(folder / "tmp"),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+    }
+    environment.setdefault("PATH", _DEFAULT_PATH)
+    return environment
+
+
+def _inherited(own: Mapping[str, str], passed: Iterable[str]) -> dict[str, str]:
+    names = {*_INHERITED, *passed} - {API_KEY_VARIABLE}
+    return {name: own[name] for name in sorted(names) if name in own}

@@ -1,0 +1,115 @@
+"""Which program a run starts: argument vectors, never a shell line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airflow_provider_wherobots.local.execution.spark_conf import with_jars
+
+NOTHING_RUNS_JARS = (
+    "neither spark-submit nor java was found on the local server's PATH: install Apache Spark"
+    " (python -m pip install pyspark, and a Java runtime), or a Java runtime such as Debian's"
+    " default-jre-headless for a JAR that needs no Spark"
+)
+
+_MANIFEST = "META-INF/MANIFEST.MF"
+
+
+class CommandError(Exception):
+    """A run for which there is no program to start."""
+
+
+@dataclass(frozen=True)
+class JarTools:
+    """The programs that can run a JAR; ``None`` where there is none."""
+
+    spark_submit: str | None
+    java: str | None
+
+
+def find_jar_tools(environment: Mapping[str, str], python: Path) -> JarTools:
+    """Look for the programs that can run a JAR.
+
+    :param environment: The environment of the run: ``SPARK_HOME``, ``JAVA_HOME``, ``PATH``.
+    :param python: Its interpreter; a PySpark installed for it has a ``spark-submit`` beside it.
+    :returns: What was found.
+    """
+    path = environment.get("PATH", "")
+    return JarTools(
+        spark_submit=_find("spark-submit", environment.get("SPARK_HOME"), f"{python.parent}{os.pathsep}{path}"),
+        java=_find("java", environment.get("JAVA_HOME"), path),
+    )
+
+
+def python_command(python: Path, script: Path, args: Sequence[str]) -> list[str]:
+    """Return the command of a script: unbuffered, and without the script's own folder on the import path, since the
+    service has only the one file too."""
+    return [str(python), "-u", "-P", str(script), *args]
+
+
+def jar_command(
+    tools: JarTools,
+    jar: Path,
+    args: Sequence[str],
+    *,
+    main_class: str | None,
+    class_path: Sequence[Path] = (),
+    settings: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Return the command of a JAR: ``spark-submit`` where there is one, else ``java``.
+
+    :param tools: The programs there are.
+    :param jar: The JAR.
+    :param args: Its arguments.
+    :param main_class: The class to start; ``None`` for the one that the manifest names.
+    :param class_path: Further JARs.
+    :param settings: Spark settings; for ``java``, those that begin with ``spark.`` become system properties, which
+        is where Spark reads them.
+    :returns: The program and its arguments.
+    :raises CommandError: If no program is found or no class is named.
+    """
+    name = main_class or manifest_main_class(jar)
+    if name is None:
+        raise CommandError(f"runJar.mainClass is missing and the manifest of {jar.name} names no Main-Class")
+    options = settings or {}
+    if tools.spark_submit is not None:
+        command = [tools.spark_submit, "--class", name]
+        for key, value in with_jars(options, class_path).items():
+            command += ["--conf", f"{key}={value}"]
+        return [*command, str(jar), *args]
+    if tools.java is not None:
+        properties = [f"-D{key}={value}" for key, value in options.items() if key.startswith("spark.")]
+        return [tools.java, *properties, "-cp", os.pathsep.join(map(str, [jar, *class_path])), name, *args]
+    raise CommandError(NOTHING_RUNS_JARS)
+
+
+def manifest_main_class(jar: Path) -> str | None:
+    """Read the ``Main-Class`` of a JAR's manifest.
+
+    :param jar: The JAR.
+    :returns: The class, or ``None`` if the manifest names none.
+    :raises CommandError: If the file is no JAR.
+    """
+    try:
+        with zipfile.ZipFile(jar) as archive:
+            text = archive.read(_MANIFEST).decode("utf-8", errors="replace")
+    except KeyError:
+        return None
+    except (zipfile.BadZipFile, OSError) as error:
+        raise CommandError(f"{jar.name} is not a JAR: {error}") from None
+    # A manifest line holds 72 bytes at most and goes on in the next one after a space.
+    for line in text.replace("\r\n", "\n").replace("\n ", "").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip().lower() == "main-class" and value.strip():
+            return value.strip()
+    return None
+
+
+def _find(program: str, home: str | None, path: str) -> str | None:
+    places = f"{os.path.join(home, 'bin')}{os.pathsep}{path}" if home else path
+    return shutil.which(program, path=places)

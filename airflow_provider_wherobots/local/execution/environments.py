@@ -1,0 +1,119 @@
+"""Virtual environments for the PYPI dependencies of runs: one per set, built once, kept under the server's root."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import site
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+
+from airflow_provider_wherobots.local.execution.failure import failure_message
+from airflow_provider_wherobots.local.execution.process import GuardedProcess
+
+COMPLETE = ".complete"
+"""Written last; an environment without it is a half-built one and is built again."""
+
+_LOCK_POLL_SECONDS = 0.2
+_BASE_PACKAGES = "zz_wherobots_local_base.pth"
+
+
+class PrepareError(Exception):
+    """What a run needs could not be made ready."""
+
+
+def environment_key(requirements: Sequence[str]) -> str:
+    """Name the environment of a set of requirements.
+
+    :param requirements: Requirements as pip takes them, in any order.
+    :returns: A hash of the interpreter, the machine and the set.
+    """
+    parts = [sys.version, sys.prefix, platform.machine(), sorted(set(requirements))]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
+
+
+class EnvironmentCache:
+    """Makes virtual environments, or finds them made.
+
+    :param folder: Where they are kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def python_for(
+        self,
+        requirements: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        on_line: Callable[[bytes], None],
+    ) -> Path:
+        """Return the interpreter that has the requirements, after installing them where that was not done before.
+
+        :param requirements: Requirements as pip takes them; with none it is the server's own interpreter.
+        :param environment: Environment variables for pip.
+        :param on_line: Called with each line that pip writes.
+        :returns: Path of the interpreter.
+        :raises PrepareError: With pip's own error.
+        """
+        if not requirements:
+            return Path(sys.executable)
+        wanted = sorted(set(requirements))
+        folder = self._folder / environment_key(wanted)
+        python = folder / "bin" / "python"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        async with _locked(folder.with_suffix(".lock")):
+            if (folder / COMPLETE).exists():
+                on_line(f"Using the environment made before with {', '.join(wanted)}".encode())
+                return python
+            on_line(f"Installing {', '.join(wanted)}".encode())
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await _execute([sys.executable, "-m", "venv", str(folder)], environment, self._folder, on_line)
+            install = [str(python), "-m", "pip", "install", "--progress-bar", "off", "--", *wanted]
+            await _execute(install, environment, self._folder, on_line)
+            await asyncio.to_thread(_finish, folder)
+        return python
+
+
+def _finish(folder: Path) -> None:
+    """Let the server's own packages (say, a PySpark) be found behind the run's, then mark the environment."""
+    own = [path for path in site.getsitepackages() if os.path.isdir(path)]
+    for packages in folder.glob("lib*/python*/site-packages"):
+        lines = "".join(f"import site; site.addsitedir({path!r})\n" for path in own)
+        (packages / _BASE_PACKAGES).write_text(lines, encoding="utf-8")
+    (folder / COMPLETE).touch()
+
+
+async def _execute(
+    argv: Sequence[str], environment: Mapping[str, str], folder: Path, on_line: Callable[[bytes], None]
+) -> None:
+    lines: list[str] = []
+
+    def take(line: bytes) -> None:
+        lines.append(line.decode("utf-8", errors="replace"))
+        on_line(line)
+
+    async with await GuardedProcess.start(argv, environment=environment, folder=folder, on_line=take) as process:
+        code = await process.wait()
+    if code != 0:
+        raise PrepareError(f"The dependencies could not be installed. {failure_message(code, lines)}")
+
+
+@contextlib.asynccontextmanager
+async def _locked(path: Path) -> AsyncIterator[None]:
+    """Hold a lock that other servers on the same root respect too, and that ends with this process."""
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(_LOCK_POLL_SECONDS)
+        yield

@@ -1,0 +1,178 @@
+"""The guard of one process: starts it, and sees to it that nothing of it outlives the server.
+
+Run as a program of its own, ``python -I -S guard.py SERVER_PID PROGRAM ARGUMENT...``, with a pipe from the server as
+its standard input. A ``T`` on the pipe sends SIGTERM to the process group, a ``K`` or the end of the pipe (the server
+stopped or was killed) sends SIGKILL to the process and all its descendants. When the process ends, so do its
+descendants, and the guard ends as the process did: with its exit code or by its signal.
+
+Imports only what a bare interpreter has, and nothing of this package, because it starts with every run.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterator
+
+TERMINATE = b"T"
+KILL = b"K"
+
+NOT_STARTED = 127
+"""Exit code when the program cannot be started, as shells have it."""
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_KILL_DEADLINE_SECONDS = 10.0
+_CHECK_SECONDS = 1.0
+
+
+def main(server_pid: int, argv: list[str]) -> None:
+    """Run a program under guard and end as it ends.
+
+    :param server_pid: The process that started the guard; when it is gone, so is the program.
+    :param argv: The program and its arguments.
+    """
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    wake_reader = _wake_on_child_end()
+    child = os.fork()
+    if child == 0:
+        _become(argv)
+    status = None
+    while status is None:
+        readable, _, _ = select.select([0, wake_reader], [], [], _CHECK_SECONDS)
+        if wake_reader in readable:
+            os.read(wake_reader, 4096)
+        commands = os.read(0, 64) if 0 in readable else b""
+        server_gone = (0 in readable and not commands) or os.getppid() != server_pid
+        if TERMINATE in commands:
+            _signal_group(child, signal.SIGTERM)
+        if server_gone or KILL in commands:
+            status = _end_all(child, None)
+        else:
+            status = _reap(child)
+    _end_all(child, status)
+    _end_like(status)
+
+
+def _prctl(option: int, value: int) -> None:
+    """Call Linux' prctl; elsewhere descendants that leave the process group are not found."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _wake_on_child_end() -> int:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return reader
+
+
+def _become(argv: list[str]) -> None:
+    try:
+        os.setsid()
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.execvp(argv[0], argv)  # noqa: S606 - a program without a shell is what this is for
+    except OSError as error:
+        os.write(2, f"cannot start {argv[0]}: {error.strerror}\n".encode(errors="replace"))
+    finally:
+        os._exit(NOT_STARTED)
+
+
+def _reap(child: int) -> int | None:
+    """Collect what has ended, adopted descendants included; return the child's wait status once it is among them."""
+    status = None
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, ended = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            if pid == child:
+                status = ended
+    return status
+
+
+def _end_all(child: int, status: int | None) -> int:
+    """Kill the process group and every descendant until none is left; return the child's wait status."""
+    deadline = time.monotonic() + _KILL_DEADLINE_SECONDS
+    while True:
+        _signal_group(child, signal.SIGKILL)
+        for pid in descendants(os.getpid()):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        ended = _reap(child)
+        status = ended if status is None else status
+        if not _has_children() or time.monotonic() > deadline:
+            return signal.SIGKILL if status is None else status
+        time.sleep(0.01)
+
+
+def _signal_group(group: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def descendants(ancestor: int) -> set[int]:
+    """Find all processes below one, on systems with /proc; elsewhere none.
+
+    :param ancestor: Process id of that one, which is not among them.
+    """
+    parents = dict(_parents())
+    below = {ancestor}
+    while found := {pid for pid, parent in parents.items() if parent in below and pid not in below}:
+        below |= found
+    return below - {ancestor}
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return
+    for name in names:
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        yield int(name), int(fields[1])
+
+
+def _end_like(status: int) -> None:
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        _forbid_core_dump()
+        with contextlib.suppress(OSError):
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(os.waitstatus_to_exitcode(status))
+
+
+def _forbid_core_dump() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,255 @@
+"""The life of runs: from PENDING through their process to a terminal status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airflow_provider_wherobots.local.api.vocabulary import CANCELLED, COMPLETED, FAILED, RUNNING, TIMED_OUT
+from airflow_provider_wherobots.local.control.behaviour import Behaviour
+from airflow_provider_wherobots.local.execution.child_environment import install_environment, run_environment
+from airflow_provider_wherobots.local.execution.commands import (
+    CommandError,
+    find_jar_tools,
+    jar_command,
+    python_command,
+)
+from airflow_provider_wherobots.local.execution.environments import EnvironmentCache, PrepareError
+from airflow_provider_wherobots.local.execution.failure import failure_message
+from airflow_provider_wherobots.local.execution.process import GuardedProcess
+from airflow_provider_wherobots.local.execution.usage import sample_usage
+from airflow_provider_wherobots.local.execution.workspace import (
+    Workspace,
+    add_files,
+    add_spark_settings,
+    make_workspace,
+    own_folder,
+)
+from airflow_provider_wherobots.local.runs.run import Run
+from airflow_provider_wherobots.local.storage import StorageError, local_path
+
+FAIL_EVENT = "RUN_FAIL_EXEC"
+
+_START_STEPS = ("REQUESTED", "DEPLOYING", "DEPLOYED", "INITIALIZING")
+_LONGEST_WAIT_SECONDS = 10 * 365 * 24 * 3600
+_LAST_LINES = 200
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    :param status: Its terminal status.
+    :param message: ``kubeApp.message``; ``None`` where all went well.
+    :param app_status: ``kubeApp.status`` at the end. Default: DESTROYED.
+    :param event_code: Code of the event that tells of it. ``None``: no event.
+    """
+
+    status: str
+    message: str | None = None
+    app_status: str = "DESTROYED"
+    event_code: str | None = None
+
+
+class Runner:
+    """Carries runs out, some at a time; the others wait PENDING in their order.
+
+    :param root: Folder that ``s3://`` stands for.
+    :param max_parallel_runs: How many runs have a process at the same time.
+    :param behaviour: Returns the behaviour in force.
+    :param passed_environment: Further variables of the server that runs see.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        max_parallel_runs: int,
+        behaviour: Callable[[], Behaviour],
+        passed_environment: Sequence[str] = (),
+    ) -> None:
+        self._root = root
+        self._behaviour = behaviour
+        self._passed = tuple(passed_environment)
+        self._slots = asyncio.Semaphore(max_parallel_runs)
+        self._environments = EnvironmentCache(own_folder(root) / "environments")
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    def submit(self, run: Run) -> None:
+        """Begin a run. Returns at once."""
+        self._begin(run, self._carry_out(run))
+
+    def request_cancel(self, run: Run) -> bool:
+        """Ask for the end of a run, which comes after the behaviour's ``cancel_delay_seconds``.
+
+        :param run: The run.
+        :returns: Whether this is the request that ends it: false if it has ended or was already asked.
+        """
+        if run.ended or run.cancel_requested:
+            return False
+        run.cancel_requested = True
+        run.set_app("DESTROY_REQUESTED")
+        delay = self._behaviour().cancel_delay_seconds
+        task = self._tasks.get(run.id)
+        if task is None:
+            self._begin(run, self._end_synthetic(run, delay))
+        else:
+            asyncio.get_running_loop().call_later(delay, task.cancel)
+        return True
+
+    async def stop(self) -> None:
+        """End all runs and wait until their processes are gone."""
+        self._stopping = True
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, run: Run, life: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(life)
+        self._tasks[run.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
+
+    async def _carry_out(self, run: Run) -> None:
+        started = int(time.time())
+        try:
+            outcome = await self._outcome(run)
+        except asyncio.CancelledError:
+            reason = "The local server was stopped" if self._stopping else "The run was cancelled"
+            outcome = Outcome(CANCELLED, reason)
+        except Exception as error:
+            # A fault of the server itself must end the run visibly, not leave it RUNNING for ever.
+            outcome = Outcome(FAILED, f"The local server failed to run it: {error!r}", event_code=FAIL_EVENT)
+        if outcome.event_code is not None:
+            meta = {"start_timestamp": started, "end_timestamp": int(time.time())}
+            run.add_event(outcome.event_code, outcome.message, meta)
+        await self._end(run, outcome)
+
+    async def _end(self, run: Run, outcome: Outcome) -> None:
+        lingers = self._behaviour().destroy_seconds if run.cancel_requested and not self._stopping else 0.0
+        run.set_app("DESTROYING" if lingers else outcome.app_status, outcome.message)
+        run.set_status(outcome.status)
+        if lingers:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(lingers)
+            run.set_app(outcome.app_status)
+
+    async def _end_synthetic(self, run: Run, delay: float) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(delay)
+        if not run.ended:
+            await self._end(run, Outcome(CANCELLED, "The run was cancelled"))
+
+    async def _outcome(self, run: Run) -> Outcome:
+        await self._wait_to_start(run)
+        async with self._slots:
+            try:
+                workspace, python = await self._prepare(run)
+            except PrepareError as error:
+                return self._failed(run, str(error), "PREPARE_FAILED")
+            self._progress(run, "READY")
+            run.set_status(RUNNING)
+            try:
+                environment = self._environment(run, workspace, python)
+                argv = await asyncio.to_thread(self._command, run, workspace, python, environment)
+            except (StorageError, CommandError) as error:
+                return self._failed(run, str(error))
+            return await self._execute(run, workspace, environment, argv)
+
+    async def _wait_to_start(self, run: Run) -> None:
+        delay = self._behaviour().start_delay_seconds
+        for step in _START_STEPS if delay else ():
+            await asyncio.sleep(delay / len(_START_STEPS))
+            self._progress(run, step)
+
+    async def _prepare(self, run: Run) -> tuple[Workspace, Path]:
+        wanted = run.request.environment
+        workspace = await asyncio.to_thread(make_workspace, self._root, run.id)
+        if wanted.dependencies:
+            self._progress(run, "PREPARING")
+        await asyncio.to_thread(add_files, workspace, wanted.files)
+        await asyncio.to_thread(add_spark_settings, workspace, wanted.spark_configs, os.environ)
+        python = await self._environments.python_for(
+            wanted.requirements,
+            environment=install_environment(os.environ, folder=workspace.folder),
+            on_line=run.log.append,
+        )
+        return workspace, python
+
+    def _environment(self, run: Run, workspace: Workspace, python: Path) -> dict[str, str]:
+        return run_environment(
+            os.environ,
+            root=workspace.root,
+            run_id=run.id,
+            folder=workspace.folder,
+            home=workspace.home,
+            python=python,
+            python_path=workspace.python_path,
+            class_path=workspace.class_path,
+            spark_conf=workspace.spark_conf,
+            passed=self._passed,
+        )
+
+    def _command(
+        self, run: Run, workspace: Workspace, python: Path, environment: dict[str, str]
+    ) -> list[str]:
+        script, jar = run.request.run_python, run.request.run_jar
+        if script is not None:
+            return python_command(python, local_path(self._root, script.uri), script.args)
+        if jar is None:
+            raise CommandError("the run has neither a script nor a JAR")
+        return jar_command(
+            find_jar_tools(environment, python),
+            local_path(self._root, jar.uri),
+            jar.args,
+            main_class=jar.main_class,
+            class_path=workspace.class_path,
+            settings=run.request.environment.spark_configs,
+        )
+
+    async def _execute(
+        self, run: Run, workspace: Workspace, environment: dict[str, str], argv: list[str]
+    ) -> Outcome:
+        timeout = run.request.timeout_seconds
+        start = GuardedProcess.start(
+            argv, environment=environment, folder=workspace.folder, on_line=run.log.append
+        )
+        async with await start as process, _sampling(run, process):
+            try:
+                async with asyncio.timeout(min(timeout, _LONGEST_WAIT_SECONDS)):
+                    code = await process.wait()
+            except TimeoutError:
+                return self._timed_out(timeout)
+        if code == 0:
+            return Outcome(COMPLETED)
+        lines = [line.raw for line in run.log.lines[-_LAST_LINES:]]
+        return Outcome(FAILED, failure_message(code, lines), event_code=FAIL_EVENT)
+
+    def _timed_out(self, timeout: int) -> Outcome:
+        message = f"Execution timeout: the run did not end within timeoutSeconds ({timeout})"
+        status = self._behaviour().timeout_as
+        return Outcome(status, message, event_code=None if status == TIMED_OUT else FAIL_EVENT)
+
+    def _failed(self, run: Run, message: str, app_status: str = "DESTROYED") -> Outcome:
+        run.log.append(f"ERROR: {message}".encode())
+        return Outcome(FAILED, message, app_status, FAIL_EVENT)
+
+    def _progress(self, run: Run, app_status: str) -> None:
+        # Once a cancel was accepted the application is on its way down.
+        if not run.cancel_requested:
+            run.set_app(app_status)
+
+
+@contextlib.asynccontextmanager
+async def _sampling(run: Run, process: GuardedProcess) -> AsyncIterator[None]:
+    task = asyncio.create_task(sample_usage(process.pid, run.usage.append))
+    try:
+        yield
+    finally:
+        task.cancel()

@@ -1,0 +1,67 @@
+"""Spark settings of a run, as Spark finds them: a configuration folder with a ``spark-defaults.conf``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+DEFAULTS_FILE = "spark-defaults.conf"
+JARS = "spark.jars"
+
+_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"}
+_KEY_ESCAPES = {**_ESCAPES, " ": "\\ ", ":": "\\:", "=": "\\=", "#": "\\#", "!": "\\!"}
+
+
+def with_jars(settings: Mapping[str, str], jars: Iterable[Path]) -> dict[str, str]:
+    """Add the run's JAR dependencies to the settings.
+
+    :param settings: The run's ``sparkConfigs``.
+    :param jars: Its FILE dependencies that are JARs.
+    :returns: The settings, with ``spark.jars`` extended.
+    """
+    names = [name for name in [settings.get(JARS, ""), *map(str, jars)] if name]
+    return {**settings, JARS: ",".join(names)} if names else dict(settings)
+
+
+def user_conf_folder(own: Mapping[str, str]) -> Path | None:
+    """Find the Spark configuration that the user already has.
+
+    :param own: The server's environment.
+    :returns: ``SPARK_CONF_DIR``, else ``SPARK_HOME/conf``, where that is a folder; else ``None``.
+    """
+    named = own.get("SPARK_CONF_DIR") or (os.path.join(own["SPARK_HOME"], "conf") if own.get("SPARK_HOME") else None)
+    return Path(named) if named and os.path.isdir(named) else None
+
+
+def write_conf_folder(folder: Path, settings: Mapping[str, str], user_folder: Path | None) -> None:
+    """Make a Spark configuration folder: the user's, with the run's settings behind its defaults (the last one wins).
+
+    :param folder: The folder to make.
+    :param settings: The run's settings.
+    :param user_folder: The user's configuration folder, copied; ``None`` for none.
+    """
+    if user_folder is not None:
+        shutil.copytree(user_folder, folder)
+    else:
+        folder.mkdir(parents=True)
+    defaults = folder / DEFAULTS_FILE
+    before = defaults.read_text(encoding="utf-8") if defaults.exists() else ""
+    if before and not before.endswith("\n"):
+        before += "\n"
+    defaults.write_text(before + properties(settings), encoding="utf-8")
+
+
+def properties(settings: Mapping[str, str]) -> str:
+    """Write settings in the format of Java properties files, one per line."""
+    return "".join(f"{_escaped(key, _KEY_ESCAPES)}={_escaped_value(value)}\n" for key, value in settings.items())
+
+
+def _escaped(text: str, escapes: Mapping[str, str]) -> str:
+    return "".join(escapes.get(character, character) for character in text)
+
+
+def _escaped_value(value: str) -> str:
+    text = _escaped(value, _ESCAPES)
+    return f"\\{text}" if text.startswith(" ") else text

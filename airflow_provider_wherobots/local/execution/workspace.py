@@ -1,0 +1,105 @@
+"""The private folder of a run, and what its dependencies put there."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airflow_provider_wherobots.local.api.create_request import FileDependency
+from airflow_provider_wherobots.local.execution.environments import PrepareError
+from airflow_provider_wherobots.local.execution.spark_conf import user_conf_folder, with_jars, write_conf_folder
+from airflow_provider_wherobots.local.storage import OWN_FOLDER, StorageError, local_path
+
+
+@dataclass
+class Workspace:
+    """Where a run works and what its dependencies added.
+
+    :param root: Folder that ``s3://`` stands for.
+    :param folder: The run's private folder, its working directory.
+    :param home: Home directory that all runs share; not the user's.
+    :param python_path: Wheels (unpacked) and ZIP files.
+    :param class_path: JARs.
+    :param spark_conf: Folder with its Spark defaults; ``None`` where it has none of its own.
+    """
+
+    root: Path
+    folder: Path
+    home: Path
+    python_path: list[Path] = field(default_factory=list)
+    class_path: list[Path] = field(default_factory=list)
+    spark_conf: Path | None = None
+
+
+def own_folder(root: Path) -> Path:
+    """Make the folder of the server's own files under the root, closed to other users and to git.
+
+    :param root: Folder that ``s3://`` stands for.
+    :returns: The folder.
+    """
+    folder = root / OWN_FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+    return folder
+
+
+def make_workspace(root: Path, run_id: str) -> Workspace:
+    """Make the folders of a run.
+
+    :param root: Folder that ``s3://`` stands for.
+    :param run_id: Id of the run.
+    :returns: The workspace, nothing in it yet.
+    """
+    own = own_folder(root)
+    workspace = Workspace(root=root, folder=own / "runs" / run_id, home=own / "home")
+    for folder in (workspace.home, workspace.folder / "tmp", workspace.folder / "files"):
+        folder.mkdir(parents=True, exist_ok=True)
+    return workspace
+
+
+def add_files(workspace: Workspace, files: Sequence[FileDependency]) -> None:
+    """Put FILE dependencies where the run finds them.
+
+    :param workspace: The workspace of the run.
+    :param files: Its FILE dependencies.
+    :raises PrepareError: If one does not exist or cannot be read.
+    """
+    for dependency in files:
+        try:
+            _add_file(workspace, local_path(workspace.root, dependency.file_path))
+        except StorageError as error:
+            raise PrepareError(f"The file dependency {error}") from None
+        except (OSError, zipfile.BadZipFile) as error:
+            raise PrepareError(f"The file dependency {dependency.file_path} cannot be read: {error}") from None
+
+
+def add_spark_settings(workspace: Workspace, settings: Mapping[str, str], own: Mapping[str, str]) -> None:
+    """Write the run's Spark settings and JARs as its Spark defaults; nothing where it has none.
+
+    :param workspace: The workspace of the run.
+    :param settings: Its ``sparkConfigs``.
+    :param own: The server's environment, which names the user's Spark configuration.
+    """
+    merged = with_jars(settings, workspace.class_path)
+    if merged:
+        workspace.spark_conf = workspace.folder / "spark-conf"
+        write_conf_folder(workspace.spark_conf, merged, user_conf_folder(own))
+
+
+def _add_file(workspace: Workspace, path: Path) -> None:
+    ending = path.suffix.lower()
+    if ending == ".jar":
+        workspace.class_path.append(path)
+    elif ending == ".zip":
+        workspace.python_path.append(path)
+    elif ending == ".whl":
+        # Unpacked, so that packages with data files or compiled modules work too.
+        target = workspace.folder / "wheels" / path.stem
+        with zipfile.ZipFile(path) as wheel:
+            wheel.extractall(target)
+        workspace.python_path.append(target)
+    else:
+        shutil.copy(path, workspace.folder / "files" / path.name)

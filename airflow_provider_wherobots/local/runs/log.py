@@ -1,0 +1,70 @@
+"""The log of one run: its lines in the order of their timestamps."""
+
+from __future__ import annotations
+
+import bisect
+import math
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MAX_LOG_BYTES = 256 * 1024 * 1024
+"""Above this many bytes of output further lines are dropped, so that a run cannot eat the machine's memory."""
+
+
+class LogLine(NamedTuple):
+    """One line: its timestamp (ns since the epoch), a number that no other line of the run has, its text,
+    and when it was read (``time.monotonic()``; minus infinity for lines put in by hand)."""
+
+    timestamp: int
+    number: int
+    raw: str
+    read_at: float
+
+
+class RunLog:
+    """The lines of a run, sorted by timestamp and, where that is equal, by arrival."""
+
+    def __init__(self) -> None:
+        self._lines: list[LogLine] = []
+        self._next_number = 0
+        self._bytes = 0
+        self._latest_read = 0
+
+    @property
+    def lines(self) -> Sequence[LogLine]:
+        """All lines, sorted."""
+        return self._lines
+
+    def append(self, line: bytes) -> None:
+        """Add a line that the run has just written, stamped with the time of this call.
+
+        :param line: The line without its line end; decoded as UTF-8, with U+FFFD for what is not.
+        """
+        if self._bytes > MAX_LOG_BYTES:
+            return
+        self._bytes += len(line)
+        raw = line.decode("utf-8", errors="replace")
+        if self._bytes > MAX_LOG_BYTES:
+            raw = f"The local server keeps {MAX_LOG_BYTES} bytes of log per run; what follows is dropped."
+        # A clock that is set back must not put a line before one that was read earlier.
+        self._latest_read = max(time.time_ns(), self._latest_read)
+        self._add(LogLine(self._latest_read, self._take_number(), raw, time.monotonic()))
+
+    def insert(self, timestamp: int, raw: str) -> None:
+        """Put a line where its timestamp belongs, visible at once.
+
+        :param timestamp: Nanoseconds since the epoch.
+        :param raw: The text of the line.
+        """
+        self._add(LogLine(timestamp, self._take_number(), raw, -math.inf))
+
+    def _take_number(self) -> int:
+        self._next_number += 1
+        return self._next_number
+
+    def _add(self, line: LogLine) -> None:
+        if not self._lines or self._lines[-1] < line:
+            self._lines.append(line)
+        else:
+            bisect.insort(self._lines, line)

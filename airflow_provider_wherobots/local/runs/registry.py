@@ -1,0 +1,45 @@
+"""All runs that the server knows, in the order of their creation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow_provider_wherobots.local.api.create_request import CreateRunRequest
+from airflow_provider_wherobots.local.api.errors import ApiError
+from airflow_provider_wherobots.local.runs.run import Run
+
+
+class RunRegistry:
+    """Keeps runs for as long as the server lives."""
+
+    def __init__(self) -> None:
+        self._runs: list[Run] = []
+        self._by_id: dict[str, Run] = {}
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        """All runs, oldest first."""
+        return self._runs
+
+    def create(self, request: CreateRunRequest, region: str, *, synthetic: bool = False) -> Run:
+        """Add a new run.
+
+        :param request: What was asked for.
+        :param region: The region it was asked for in.
+        :param synthetic: Whether it has no process. Default: false.
+        :returns: The run, PENDING.
+        """
+        run = Run(request=request, region=region, sequence=len(self._runs), synthetic=synthetic)
+        self._runs.append(run)
+        self._by_id[run.id] = run
+        return run
+
+    def get(self, run_id: str) -> Run:
+        """Find a run by its id.
+
+        :raises ApiError: 404 if there is none.
+        """
+        run = self._by_id.get(run_id)
+        if run is None:
+            raise ApiError(404, f"there is no run with the id {run_id!r}", "Check the id of the run.")
+        return run

@@ -1,0 +1,115 @@
+"""One run: what was asked for and what has become of it."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_provider_wherobots.local.api.create_request import CreateRunRequest
+from airflow_provider_wherobots.local.api.vocabulary import PENDING, RUNNING, TERMINAL_STATUSES
+from airflow_provider_wherobots.local.runs.log import RunLog
+
+_ID_ALPHABET = string.ascii_lowercase + string.digits
+_ID_LENGTH = 14
+
+
+def new_id() -> str:
+    """Make an id as the service's are: 14 characters of ``[a-z0-9]``."""
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
+
+
+def utc_now() -> datetime:
+    """Return the current time, in UTC."""
+    return datetime.now(timezone.utc)
+
+
+@dataclass
+class Event:
+    """An event of the application that carries a run (``KubeAppEvent``)."""
+
+    code: str | None
+    message: str | None
+    meta: dict[str, Any] | None = None
+    id: str = field(default_factory=new_id)
+    created_at: datetime = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a run was using at one moment.
+
+    :param timestamp: Seconds since the epoch.
+    :param cpu_percent: Share of all CPUs since the sample before, 0 to 100.
+    :param memory_percent: Share of the machine's memory, 0 to 100.
+    """
+
+    timestamp: int
+    cpu_percent: float
+    memory_percent: float
+
+
+@dataclass
+class Run:
+    """A run and its state. Everything that changes goes through the methods, so that times stay true.
+
+    :param request: What was asked for.
+    :param region: The region it was asked for in.
+    :param sequence: Its place in the order of creation.
+    :param synthetic: Whether it has no process and changes only through the control surface.
+    """
+
+    request: CreateRunRequest
+    region: str
+    sequence: int
+    synthetic: bool = False
+    id: str = field(default_factory=new_id)
+    created_at: datetime = field(default_factory=utc_now)
+    created_monotonic: float = field(default_factory=time.monotonic)
+    log: RunLog = field(default_factory=RunLog)
+    status: str = PENDING
+    updated_at: datetime = field(init=False)
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    cancel_requested: bool = False
+    app_id: str = field(default_factory=new_id)
+    app_status: str = PENDING
+    app_message: str | None = None
+    events: list[Event] = field(default_factory=list)
+    usage: list[Usage] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.updated_at = self.created_at
+        self.events.append(Event("APP_START_CREATION", None, {"use_v2_workflow": True}, created_at=self.created_at))
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has a terminal status."""
+        return self.status in TERMINAL_STATUSES
+
+    def set_status(self, status: str) -> None:
+        """Change the status, and the times that go with it."""
+        self.status = status
+        self._touch()
+        if status == RUNNING and self.started_at is None:
+            self.started_at = self.updated_at
+        if status in TERMINAL_STATUSES and self.completed_at is None:
+            self.completed_at = self.updated_at
+
+    def set_app(self, status: str, message: str | None = None) -> None:
+        """Change ``kubeApp.status`` and, where one is given, ``kubeApp.message``."""
+        self.app_status = status
+        if message is not None:
+            self.app_message = message
+        self._touch()
+
+    def add_event(self, code: str | None, message: str | None, meta: dict[str, Any] | None = None) -> None:
+        """Add an event to ``kubeApp.events``."""
+        self.events.append(Event(code, message, meta))
+        self._touch()
+
+    def _touch(self) -> None:
+        self.updated_at = utc_now()

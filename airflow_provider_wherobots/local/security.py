@@ -1,0 +1,125 @@
+"""Who may talk to the server: the API key, the ``Host`` header and the address it listens on."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import secrets
+import socket
+from collections.abc import Iterable, Mapping
+
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class ApiKey:
+    """The key that every request must carry. Its ``repr`` does not show it.
+
+    :param value: The key; ``None`` makes a random one.
+    :raises ValueError: If it is blank or holds anything but printable ASCII.
+    """
+
+    def __init__(self, value: str | None = None) -> None:
+        self.generated = value is None
+        self._value = checked_key(secrets.token_urlsafe(24) if value is None else value)
+
+    @property
+    def value(self) -> str:
+        """The key itself."""
+        return self._value
+
+    def rotate(self, value: str | None = None) -> str:
+        """Replace the key; the old one is refused from now on.
+
+        :param value: The new key; ``None`` makes a random one.
+        :returns: The new key.
+        :raises ValueError: If it is blank or holds anything but printable ASCII.
+        """
+        self._value = checked_key(secrets.token_urlsafe(24) if value is None else value)
+        return self._value
+
+    def admits(self, headers: Mapping[str, str]) -> bool:
+        """Say whether a request carries the key, in ``X-API-Key`` or as a bearer token.
+
+        :param headers: The headers of the request, with case-insensitive names.
+        """
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = (headers.get("x-api-key", ""), token if scheme.lower() == "bearer" else "")
+        expected = self._value.encode()
+        # No short cut between the two: the time taken must not tell which one was nearer.
+        results = [hmac.compare_digest(key.strip().encode(), expected) for key in given]
+        return any(results)
+
+    def __repr__(self) -> str:
+        return "ApiKey(***)"
+
+
+def checked_key(value: str) -> str:
+    """Check an API key and strip white space around it.
+
+    :raises ValueError: If it is blank or holds anything but printable ASCII. The message does not show it.
+    """
+    key = value.strip()
+    if not key:
+        raise ValueError("the API key is blank, but must hold at least one character")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ValueError("the API key holds a character that is not printable ASCII")
+    return key
+
+
+class HostCheck:
+    """The ``Host`` headers that are answered, so that no web page can reach the server through DNS rebinding.
+
+    :param bound_host: The host that the server listens on, as it was given.
+    :param port: The port it listens on.
+    :param remote: Whether it may be reached from other machines; then any IP address and this machine's name fit too.
+    :param names: Further host names to answer to.
+    """
+
+    def __init__(self, bound_host: str, port: int, *, remote: bool = False, names: Iterable[str] = ()) -> None:
+        own = {socket.gethostname().lower()} if remote else set()
+        self._names = frozenset({bound_host.lower(), *own, *(name.lower() for name in names)}) | _LOOPBACK_NAMES
+        self._port = port
+        self._remote = remote
+
+    def admits(self, header: str | None, *, default_port: int) -> bool:
+        """Say whether a ``Host`` header names this server.
+
+        :param header: The header; ``None`` where it is missing.
+        :param default_port: The port that a header without one stands for: 80 or 443.
+        """
+        host, port = _split_host(header or "")
+        if (default_port if port is None else port) != self._port:
+            return False
+        return host in self._names or (self._remote and _is_address(host))
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address stands for this machine alone.
+
+    :raises OSError: If the name cannot be resolved.
+    """
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)
+
+
+def _split_host(header: str) -> tuple[str, int | None]:
+    """Split ``host``, ``host:port``, ``[v6]`` or ``[v6]:port``; a malformed one becomes an empty host."""
+    text = header.strip().lower()
+    if text.startswith("["):
+        host, closing, rest = text[1:].partition("]")
+        if not closing or (rest and not rest.startswith(":")):
+            return "", None
+        port = rest[1:]
+    else:
+        host, _, port = text.partition(":")
+    if not port:
+        return host, None
+    return (host, int(port)) if port.isascii() and port.isdigit() and len(port) <= 5 else ("", None)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,45 @@
+"""Where ``s3://`` addresses live on this machine: ``s3://bucket/key`` is the file ``ROOT/bucket/key``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+SCHEME = "s3://"
+OWN_FOLDER = ".wherobots-local"
+"""Folder of the server's own files under the root; no bucket can have its name."""
+
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class StorageError(Exception):
+    """An address that does not lead to a file under the root."""
+
+
+def local_path(root: Path, uri: str) -> Path:
+    """Find the file that an ``s3://`` address stands for. White space around the address is ignored.
+
+    :param root: The folder that holds the buckets.
+    :param uri: The address.
+    :returns: Its path, symbolic links resolved.
+    :raises StorageError: If it is no ``s3://`` address, leads out of the root, or there is no such file.
+    """
+    text = uri.strip()
+    if not text.startswith(SCHEME):
+        raise StorageError(f"{text!r} is not an address in storage: it must look like s3://bucket/key")
+    bucket, _, key = text[len(SCHEME) :].partition("/")
+    parts = key.split("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise StorageError(f"{text!r} names no valid bucket: it must look like s3://bucket/key")
+    if "\0" in key or any(part in ("", ".", "..") for part in parts):
+        raise StorageError(f"{text!r} has a key that is empty or holds an empty, '.' or '..' part or a NUL")
+    base = root.resolve()
+    try:
+        path = base.joinpath(bucket, *parts).resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise StorageError(f"{text} does not exist: no file {bucket}/{key} under the server's root") from None
+    if not path.is_relative_to(base) or path.is_relative_to(base / OWN_FOLDER):
+        raise StorageError(f"{text} leads out of the server's root")
+    if not path.is_file():
+        raise StorageError(f"{text} is not a file")
+    return path
