@@ -1,0 +1,354 @@
+"""A real Airflow in a folder: its components as processes of their own, its database a SQLite file."""
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+import requests
+
+from dev.airflow_api import AirflowApi, AirflowApiV1, AirflowApiV2
+from dev.airflow_settings import (
+    HOSTNAME_MODULE,
+    HOSTNAME_SOURCE,
+    Credentials,
+    airflow_2,
+    airflow_3,
+    as_environment,
+    common,
+)
+from dev.ports import free_ports
+from dev.processes import ProcessFamily, tree
+from dev.waiting import wait_for
+
+ComponentKey = tuple[str, int]
+
+
+class AirflowInstanceError(RuntimeError):
+    """Airflow did not start, or is not in the state that was asked for."""
+
+
+class AirflowInstance:
+    """An Airflow 2.11 or 3 of its own, with all its components, on free ports of the loopback interface.
+
+    Use it as a context manager, or call :meth:`start` and :meth:`stop`. However this process ends, the
+    components end.
+
+    :param home: its AIRFLOW_HOME: database, logs, the components' output. Made when it is not there.
+    :param python: the interpreter of a virtualenv with Airflow; decides the version.
+    :param dags_folder: where its DAG files are; read in place.
+    :param env: more environment for all components, such as ``AIRFLOW__SECTION__OPTION`` or
+        ``AIRFLOW_CONN_<ID>``; wins over what the instance sets itself.
+    :param triggerers: how many triggerers to start. Default 1.
+    :param progress: called with a line of text whenever there is something to tell. Default: nobody is told.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        python: Path,
+        dags_folder: Path,
+        env: Mapping[str, str] | None = None,
+        triggerers: int = 1,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
+        self.home = home.resolve()
+        self.python = python
+        self.dags_folder = dags_folder.resolve()
+        self.version = _airflow_version(python)
+        self._extra_env = dict(env or {})
+        self._triggerers = triggerers
+        self._tell = progress or (lambda _: None)
+        self._family = ProcessFamily(f"airflow:{self.home}")
+        self._components: dict[ComponentKey, subprocess.Popen[bytes]] = {}
+        self._state_file = self.home / "instance.json"
+        self._env: dict[str, str] = {}
+        self._api: AirflowApi | None = None
+        self.url = ""
+        self.credentials = Credentials.random()
+
+    @property
+    def is_airflow_3(self) -> bool:
+        """Whether this is an Airflow 3."""
+        return not self.version.startswith("2.")
+
+    @property
+    def web_component(self) -> str:
+        """The name of the component that serves the UI and the REST API."""
+        return "api-server" if self.is_airflow_3 else "webserver"
+
+    @property
+    def api(self) -> AirflowApi:
+        """The client of its REST API."""
+        if self._api is None:
+            raise AirflowInstanceError("This Airflow has not been started.")
+        return self._api
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, *, timeout: float = 240.0) -> None:
+        """Prepare the database, start every component and wait until all report to be healthy.
+
+        :param timeout: seconds that the components have for it. Default 240.
+        :raises AirflowInstanceError: it runs already, or a component ended, or was not healthy in time.
+        """
+        try:
+            self._start(timeout)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, timeout: float) -> None:
+        begun = time.monotonic()
+        self._claim_home()
+        (port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}"
+        self._env = self._environment(port)
+        self._tell(f"Airflow {self.version}: preparing the database")
+        self._prepare()
+        api_class = AirflowApiV2 if self.is_airflow_3 else AirflowApiV1
+        self._api = api_class(self.url, self.credentials.username, self.credentials.password)
+        for name in self._names():
+            self.start_component(name)
+        for n in range(2, self._triggerers + 1):
+            self.start_component("triggerer", n)
+        self._wait_until_healthy(timeout)
+        self._tell(f"Airflow {self.version} is up after {time.monotonic() - begun:.0f} s at {self.url}")
+
+    def stop(self, *, grace: float = 5.0) -> None:
+        """End every process of this instance, tasks included.
+
+        :param grace: seconds that the components have to end by themselves. Default 5.
+        """
+        self._family.stop(grace=grace)
+        self._components.clear()
+        if self._api is not None:
+            self._api.close()
+            self._api = None
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            state = json.loads(self._state_file.read_text())
+            self._write_state({**state, "owner": None})
+
+    def start_component(self, name: str, n: int = 1) -> None:
+        """Start a component, or start it again after it ended.
+
+        :param name: ``scheduler`` or ``triggerer``; on Airflow 3 ``dag-processor`` or ``api-server`` too, on 2.11
+            ``webserver``.
+        :param n: its number; a second triggerer has 2.
+        """
+        if name not in self._names():
+            raise AirflowInstanceError(f"Airflow {self.version} has no component {name!r}, only {self._names()}.")
+        if self.is_running(name, n):
+            raise AirflowInstanceError(f"{name} {n} is running already.")
+        command: list[str | Path] = [self.python, "-m", "airflow", name, *self._arguments(name)]
+        self._components[name, n] = self._family.spawn(
+            command, env=self._env, cwd=self.home, output=self.output(name, n)
+        )
+
+    def kill_component(self, name: str, sig: signal.Signals = signal.SIGKILL, n: int = 1) -> None:
+        """Send a signal to a component, and wait until it has ended.
+
+        SIGKILL goes to all its processes (a triggerer's runner, a scheduler's workers and tasks), as when a
+        container is killed. Any other signal goes to its main process, as a service manager sends it.
+
+        :param sig: default SIGKILL.
+        :param n: its number. Default 1.
+        """
+        process = self._components[name, n]
+        victims = tree(process.pid) if sig is signal.SIGKILL else [psutil.Process(process.pid)]
+        for victim in victims:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.send_signal(sig)
+        process.wait(timeout=90)
+        psutil.wait_procs(victims, timeout=10)
+
+    def is_running(self, name: str, n: int = 1) -> bool:
+        """Whether the component has been started and not ended."""
+        process = self._components.get((name, n))
+        return process is not None and process.poll() is None
+
+    def pid(self, name: str, n: int = 1) -> int:
+        """Return the id of the component's main process."""
+        return self._components[name, n].pid
+
+    def pids(self, name: str, n: int = 1) -> list[int]:
+        """Return the ids of the component's processes, the main one first."""
+        return [process.pid for process in tree(self.pid(name, n))]
+
+    def task_pid(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> int:
+        """Return the id of the process that executes a running task's code, once there is one.
+
+        On Airflow 3 its parent is the task's supervisor; on 2.11 it is the local task job.
+        """
+
+        def look() -> int | None:
+            instance = self.api.task_instance(dag_id, run_id, task_id, map_index)
+            if instance["state"] != "running" or not instance["pid"]:
+                return None
+            pid = int(instance["pid"])
+            return pid if any(member.pid == pid for member in self._family.members()) else None
+
+        return wait_for(look, timeout=60, interval=0.2, what=f"a process of task {task_id!r}")
+
+    def output(self, name: str, n: int = 1) -> Path:
+        """Return the file that holds what the component prints."""
+        return self.home / "output" / f"{name}-{n}.log"
+
+    def cli(self, *arguments: str, timeout: float = 120.0) -> str:
+        """Run an ``airflow`` command on this instance and return its standard output.
+
+        :raises AirflowInstanceError: it ended with an error.
+        """
+        done = subprocess.run(
+            [self.python, "-m", "airflow", *arguments],
+            env=self._env,
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise AirflowInstanceError(f"airflow {arguments[0]} ended with {done.returncode}:\n{done.stderr}")
+        return done.stdout
+
+    def _names(self) -> list[str]:
+        if self.is_airflow_3:
+            return ["api-server", "scheduler", "dag-processor", "triggerer"]
+        return ["webserver", "scheduler", "triggerer"]
+
+    def _arguments(self, name: str) -> list[str]:
+        port = self.url.rpartition(":")[2]
+        return {
+            "api-server": ["--host", "127.0.0.1", "--port", port],
+            "webserver": ["--hostname", "127.0.0.1", "--port", port],
+            "scheduler": ["--skip-serve-logs"],
+            "triggerer": ["--skip-serve-logs"],
+        }.get(name, [])
+
+    def _claim_home(self) -> None:
+        """Make the folder ours: refuse while its owner lives, end what a crashed owner left."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        if self._state_file.exists():
+            state = json.loads(self._state_file.read_text())
+            owner = state["owner"]
+            if owner and owner != _identity(os.getpid()) and owner == _identity(owner["pid"]):
+                raise AirflowInstanceError(f"Process {owner['pid']} runs an Airflow in {self.home} already.")
+            self.credentials = Credentials(**state["credentials"])
+        if self._family.members():
+            self._tell("Ending what an earlier run left behind")
+            self._family.stop()
+        self._write_state({"owner": _identity(os.getpid()), "credentials": self.credentials.as_dict()})
+
+    def _write_state(self, state: dict[str, Any]) -> None:
+        _write_private(self._state_file, json.dumps(state, indent=2))
+
+    def _environment(self, port: int) -> dict[str, str]:
+        settings = (
+            airflow_3(self.home, port, self.credentials) if self.is_airflow_3 else airflow_2(port, self.credentials)
+        )
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
+        return {
+            **inherited,
+            # Airflow 2.11 starts its tasks by the name "airflow".
+            "PATH": f"{self.python.parent}{os.pathsep}{inherited.get('PATH', os.defpath)}",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+            "PYTHONUNBUFFERED": "1",
+            "AIRFLOW_HOME": str(self.home),
+            **as_environment(common(self.home, self.dags_folder, self.credentials), settings),
+            **self._extra_env,
+        }
+
+    def _prepare(self) -> None:
+        config = self.home / "config"
+        config.mkdir(exist_ok=True)
+        (config / f"{HOSTNAME_MODULE}.py").write_text(HOSTNAME_SOURCE)
+        user, password = self.credentials.username, self.credentials.password
+        if self.is_airflow_3:
+            _write_private(self.home / "passwords.json", json.dumps({user: password}))
+            self._run_to_end("db", "migrate")
+            return
+        self._run_to_end("db", "migrate")
+        # Readers and writers do not lock each other out in this mode; Airflow 3 switches it on by itself.
+        with contextlib.closing(sqlite3.connect(self.home / "airflow.db")) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+        self._tell(f"Airflow {self.version}: creating its user")
+        names = ["--firstname", "Ad", "--lastname", "Min", "--email", "admin@localhost"]
+        self._run_to_end("users", "create", "-u", user, "-p", password, "-r", "Admin", *names)
+
+    def _run_to_end(self, *arguments: str) -> None:
+        output = self.home / "output" / f"{arguments[0]}.log"
+        process = self._family.spawn(
+            [self.python, "-m", "airflow", *arguments], env=self._env, cwd=self.home, output=output
+        )
+        if process.wait(timeout=180) != 0:
+            raise AirflowInstanceError(f"airflow {arguments[0]} failed:\n{_tail(output)}")
+
+    def _wait_until_healthy(self, timeout: float) -> None:
+        told: set[str] = set()
+
+        def look() -> bool:
+            for (name, n), process in self._components.items():
+                if process.poll() is not None:
+                    raise AirflowInstanceError(
+                        f"{name} ended with {process.returncode}:\n{_tail(self.output(name, n))}"
+                    )
+            try:
+                health = self.api.health()
+            except requests.RequestException:
+                return False
+            healthy = {name for name, state in health.items() if state and state.get("status") == "healthy"}
+            for name in sorted(healthy - told):
+                self._tell(f"Airflow {self.version}: {name.replace('_', '-')} is healthy")
+            told.update(healthy)
+            wanted = {"metadatabase", "scheduler", "triggerer"} | ({"dag_processor"} if self.is_airflow_3 else set())
+            return wanted <= healthy
+
+        wait_for(
+            look,
+            timeout=timeout,
+            what="Airflow to be healthy",
+            detail=lambda: "\n".join(_tail(self.output(*key), 10) for key in self._components),
+        )
+
+
+def _airflow_version(python: Path) -> str:
+    code = "from importlib.metadata import version; print(version('apache-airflow'))"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _identity(pid: int) -> dict[str, Any] | None:
+    """Return what tells a process from a later one with the same id; None when there is no such process."""
+    try:
+        return {"pid": pid, "started": psutil.Process(pid).create_time()}
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _tail(path: Path, lines: int = 40) -> str:
+    if not path.exists():
+        return f"{path.name}: nothing"
+    return f"{path.name}:\n" + "\n".join(path.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,164 @@
+"""How an Airflow that lives in a folder for a few minutes is configured, and why. No I/O here."""
+
+import base64
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+Settings = dict[str, dict[str, str]]
+
+HOSTNAME_MODULE = "loopback_host"
+HOSTNAME_SOURCE = '''"""Names this machine for Airflow without asking a name server."""
+
+
+def hostname() -> str:
+    return "localhost"
+'''
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The secrets of one instance; kept in its folder, so that it can be started again."""
+
+    fernet_key: str
+    jwt_secret: str
+    secret_key: str
+    password: str
+    username: str = "admin"
+
+    @classmethod
+    def random(cls) -> "Credentials":
+        """Return fresh secrets."""
+        return cls(
+            fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            jwt_secret=secrets.token_hex(32),
+            secret_key=secrets.token_hex(32),
+            password=secrets.token_urlsafe(12),
+        )
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the fields by name."""
+        return asdict(self)
+
+
+def common(home: Path, dags_folder: Path, credentials: Credentials) -> Settings:
+    """Return what both Airflow lines are told."""
+    return {
+        "core": {
+            "dags_folder": str(dags_folder),
+            "load_examples": "False",
+            "dags_are_paused_at_creation": "False",
+            "fernet_key": credentials.fernet_key,
+            # A changed DAG file is to be seen at once, not after half a minute.
+            "min_serialized_dag_update_interval": "1",
+            "hostname_callable": f"{HOSTNAME_MODULE}.hostname",
+        },
+        "database": {
+            "sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}",
+            "load_default_connections": "False",
+        },
+        "logging": {
+            "colored_console_log": "False",
+            # All components share one folder of logs. The log servers are not started: they would listen on
+            # every interface, and two triggerers would want the same port. Port 9 (discard) makes the readers,
+            # who ask for the log of a running task all the same, fail at once instead of reaching some other
+            # Airflow.
+            "worker_log_server_port": "9",
+            "trigger_log_server_port": "9",
+        },
+        "scheduler": {
+            "scheduler_heartbeat_sec": "2",
+            "job_heartbeat_sec": "2",
+            "scheduler_idle_sleep_time": "0.5",
+            # A deferral's timeout is noticed within 2 s, not 15.
+            "trigger_timeout_check_interval": "2",
+            # What a killed scheduler had queued is taken up within 20 s, not 5 minutes.
+            "orphaned_tasks_check_interval": "20",
+        },
+        "triggerer": {
+            # A triggerer is dead after 15 s of silence, not 30: then another takes over its triggers. Far
+            # enough from the 2 s between two heartbeats that a busy machine does not look dead.
+            "job_heartbeat_sec": "2",
+            "triggerer_health_check_threshold": "15",
+        },
+        "usage_data_collection": {"enabled": "False"},
+    }
+
+
+def airflow_3(home: Path, port: int, credentials: Credentials) -> Settings:
+    """Return what only Airflow 3 is told."""
+    url = f"http://127.0.0.1:{port}"
+    return {
+        "core": {
+            "executor": "LocalExecutor",
+            # LocalExecutor starts all its workers at once.
+            "parallelism": "8",
+            "simple_auth_manager_users": f"{credentials.username}:admin",
+            "simple_auth_manager_passwords_file": str(home / "passwords.json"),
+            "execution_api_server_url": f"{url}/execution/",
+        },
+        "api": {
+            "base_url": url,
+            "secret_key": credentials.secret_key,
+            "workers": "1",
+            # A stopping server does not wait two minutes for open connections.
+            "worker_timeout": "5",
+            "log_fetch_timeout_sec": "1",
+        },
+        "api_auth": {"jwt_secret": credentials.jwt_secret},
+        "dag_processor": {
+            # New files are found within 5 s, not 5 minutes.
+            "refresh_interval": "5",
+            "bundle_refresh_check_interval": "2",
+            "parsing_processes": "1",
+        },
+        "scheduler": {
+            # A task whose process and supervisor are both gone is noticed within about 35 s, not 5 minutes.
+            "task_instance_heartbeat_timeout": "30",
+            "task_instance_heartbeat_timeout_detection_interval": "5",
+        },
+        # A running task learns within 2 s that it was marked or cleared.
+        "workers": {"min_heartbeat_interval": "2"},
+    }
+
+
+def airflow_2(port: int, credentials: Credentials) -> Settings:
+    """Return what only Airflow 2.11 is told."""
+    return {
+        "core": {
+            # The one executor that 2.11 allows on SQLite. It runs one task at a time, deferred ones aside.
+            "executor": "SequentialExecutor",
+            "internal_api_secret_key": credentials.secret_key,
+            # From SIGTERM to SIGKILL of a task: 60 s by default.
+            "killed_task_cleanup_time": "15",
+        },
+        "api": {"auth_backends": "airflow.providers.fab.auth_manager.api.auth.backend.basic_auth"},
+        "fab": {"auth_rate_limited": "False"},
+        "webserver": {
+            "base_url": f"http://127.0.0.1:{port}",
+            "secret_key": credentials.secret_key,
+            "workers": "1",
+            "log_fetch_timeout_sec": "1",
+            "warn_deployment_exposure": "False",
+        },
+        # 2.11 reads the triggerer's port under this older name only.
+        "logging": {"triggerer_log_server_port": "9"},
+        "scheduler": {
+            "dag_dir_list_interval": "5",
+            "parsing_processes": "1",
+            "scheduler_zombie_task_threshold": "30",
+            "zombie_detection_interval": "5",
+            "local_task_job_heartbeat_sec": "2",
+        },
+    }
+
+
+def as_environment(*layers: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Return the settings as Airflow's environment variables; later layers win."""
+    return {
+        f"AIRFLOW__{section.upper()}__{option.upper()}": value
+        for layer in layers
+        for section, options in layer.items()
+        for option, value in options.items()
+    }

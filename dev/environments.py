@@ -1,0 +1,40 @@
+"""Where the virtualenvs with the two Airflow lines are."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.processes import CHECKOUT
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtualenv with an Airflow in it.
+
+    :param line: the Airflow line, such as ``3.3``.
+    :param python: its interpreter; it need not exist.
+    """
+
+    line: str
+    python: Path
+
+    @property
+    def exists(self) -> bool:
+        """Whether the virtualenv is there."""
+        return self.python.exists()
+
+    @property
+    def missing(self) -> str:
+        """Why a test that needs this environment cannot run, and what to do."""
+        return f"no Airflow {self.line} at {self.python}: run 'make venv venv-2.11'"
+
+
+def environment(line: str) -> Environment:
+    """Return the environment of an Airflow line, ``3.3`` or ``2.11``.
+
+    ``make`` puts them into ``.venv`` and ``.venv-2.11``; the variables AIRFLOW_3_3_PYTHON and
+    AIRFLOW_2_11_PYTHON name other interpreters.
+    """
+    folder = {"3.3": ".venv", "2.11": ".venv-2.11"}[line]
+    named = os.environ.get(f"AIRFLOW_{line.replace('.', '_')}_PYTHON")
+    return Environment(line, Path(named) if named else CHECKOUT / folder / "bin" / "python")

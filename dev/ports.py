@@ -1,0 +1,13 @@
+"""Free ports on the loopback interface."""
+
+import contextlib
+import socket
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ``count`` different TCP ports that nothing listens on at 127.0.0.1 now."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]

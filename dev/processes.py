@@ -1,0 +1,131 @@
+"""Processes that can be found and ended to the last grandchild, whatever they do.
+
+Airflow's components fork, change their process group and survive their parents, so neither a pid nor a process
+group is enough. Every process of a family inherits one mark in its environment, and the mark finds them all.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+MARK = "DEV_PROCESS_FAMILY"
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Return this user's living processes whose environment carries ``mark``, but for the calling one."""
+    found = []
+    for process in psutil.process_iter():
+        if process.pid == os.getpid():
+            continue
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == mark:
+                found.append(process)
+    return found
+
+
+def end_marked(mark: str, *, grace: float, interval: float = 0.1) -> None:
+    """Wait up to ``grace`` seconds for the marked processes to end, then SIGKILL what is left."""
+    deadline = time.monotonic() + grace
+    while marked(mark) and time.monotonic() < deadline:
+        time.sleep(interval)
+    while left := marked(mark):
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        time.sleep(interval)
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    """Return the process ``pid`` and its descendants, parents first; empty when there is none."""
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back SIGINT and SIGTERM in the block, so that a second Ctrl-C does not cut a clean-up short."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(one, signal.SIG_IGN) for one in held]
+    try:
+        yield
+    finally:
+        for one, handler in zip(held, before, strict=True):
+            signal.signal(one, handler)
+
+
+class ProcessFamily:
+    """Starts processes under one mark and ends all of them.
+
+    A guard process outside the family waits for this process to die and then ends the family, so that not even
+    a SIGKILL of this process leaves anything behind.
+
+    :param mark: unique to the family; :meth:`stop` ends a family of the same mark that an earlier crash left, too.
+    """
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+        self._started: list[subprocess.Popen[bytes]] = []
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    def spawn(
+        self, command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, output: Path
+    ) -> subprocess.Popen[bytes]:
+        """Start ``command`` in a session of its own, its output appended to the file ``output``."""
+        if self._guard is None:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-m", "dev.guard", self.mark],
+                cwd=CHECKOUT,
+                stdin=subprocess.PIPE,
+                start_new_session=True,
+            )
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with output.open("ab") as sink:
+            process = subprocess.Popen(
+                [str(part) for part in command],
+                # setproctitle would overwrite the memory that holds the mark.
+                env={**env, MARK: self.mark, "SPT_NOENV": "1"},
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._started.append(process)
+        return process
+
+    def members(self) -> list[psutil.Process]:
+        """Return all living processes of the family."""
+        return marked(self.mark)
+
+    def stop(self, *, grace: float = 5.0) -> None:
+        """SIGTERM what was started, SIGKILL what is left after ``grace`` seconds, then let the guard go."""
+        with uninterrupted():
+            for process in self._started:
+                if process.poll() is None:
+                    process.terminate()
+            deadline = time.monotonic() + grace
+            for process in self._started:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.0, deadline - time.monotonic()))
+            end_marked(self.mark, grace=max(0.0, deadline - time.monotonic()))
+            for process in self._started:
+                process.wait()
+            self._started.clear()
+            if self._guard is not None:
+                self._guard.communicate()  # closes its standard input
+                self._guard = None
