@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger
 
@@ -67,7 +67,7 @@ async def get_async_connection(conn_id: str) -> Connection:
         return await BaseHook.aget_connection(conn_id)
     from asgiref.sync import sync_to_async
 
-    return cast("Connection", await sync_to_async(BaseHook.get_connection)(conn_id))
+    return await sync_to_async(BaseHook.get_connection)(conn_id)
 
 
 async def get_task_state(task_instance: Any) -> str | None:

@@ -1,12 +1,34 @@
-"""What Airflow learns of this package through its ``apache_airflow_provider`` entry point."""
+"""What Airflow's provider manager is told about this provider."""
+
+from __future__ import annotations
 
 from typing import Any
 
+PACKAGE = "airflow_provider_wherobots"
+INTEGRATION = "Wherobots"
+
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's metadata in the shape of Airflow's ``provider_info.schema.json``."""
+    """Describe the provider (entry point ``apache_airflow_provider``).
+
+    :returns: a dict that fits Airflow's ``provider_info`` schema.
+    """
     return {
         "package-name": "airflow-provider-wherobots",
-        "name": "Wherobots",
-        "description": "Run geospatial jobs on Wherobots Cloud through its Runs REST API.",
+        "name": INTEGRATION,
+        "description": "Run geospatial Spark jobs on Wherobots Cloud.",
+        "integrations": [
+            {
+                "integration-name": INTEGRATION,
+                "external-doc-url": "https://docs.wherobots.com/",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [{"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.hooks.wherobots"]}],
+        "operators": [{"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.operators.run"]}],
+        "triggers": [{"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.triggers.run"]}],
+        "connection-types": [
+            {"connection-type": "wherobots", "hook-class-name": f"{PACKAGE}.hooks.wherobots.WherobotsHook"}
+        ],
+        "extra-links": [f"{PACKAGE}.links.run.WherobotsRunLink"],
     }

@@ -81,7 +81,7 @@ def base_url(host: str | None = None, port: int | None = None, scheme: str | Non
         raise InvalidArgumentError(f"host={shown!r}: names no host")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise InvalidArgumentError(
-            f"host={shown!r}: plain http is allowed to this machine only (it would send the API key in the clear); use https"
+            f"host={shown!r}: plain http would send the API key in the clear and is for this machine only; use https"
         )
     netloc = _bracketed(parts.hostname)
     if found_port:

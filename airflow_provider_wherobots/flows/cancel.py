@@ -82,7 +82,7 @@ def _cancel_until(run_id: str, deadline: float) -> Flow[bool]:
             if delay >= deadline - (yield from now()):
                 yield Note(
                     logging.ERROR,
-                    f"Run {run_id} could not be cancelled ({error}). It goes on until it ends or its timeoutSeconds pass",
+                    f"Run {run_id} could not be cancelled ({error}). It goes on until its timeoutSeconds pass",
                 )
                 return False
             yield Sleep(delay)

@@ -1,4 +1,4 @@
-"""Finding runs by name: names are not unique, the order of List Runs is undocumented, and a filter may be a substring."""
+"""Finding runs by name: names are not unique, List Runs has no documented order, its filter may match substrings."""
 
 from __future__ import annotations
 

@@ -34,11 +34,12 @@ class FollowOptions:
 
     :param run_id: the run's id.
     :param started_at: when this attempt got the run, in epoch seconds; the delay between polls grows from there.
-    :param deadline: when to cancel the run and give up, in epoch seconds; None never.
+    :param deadline: when to give up, in epoch seconds; None never.
     :param polling_interval: the longest delay between polls in seconds; default 30.
     :param poll_logs: whether the run's log is forwarded; default True.
     :param wait_post_run_logs_timeout_seconds: the most to wait for late lines after the end; default 60.
     :param max_outage_seconds: how long transient failures in a row are borne; default 600.
+    :param cancel_at_deadline: whether the run is cancelled when the deadline passes; default True.
     """
 
     run_id: str
@@ -48,6 +49,7 @@ class FollowOptions:
     poll_logs: bool = True
     wait_post_run_logs_timeout_seconds: float = 60.0
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
+    cancel_at_deadline: bool = True
 
     def to_kwargs(self) -> dict[str, Any]:
         """The options as a JSON-able dict."""
@@ -123,9 +125,11 @@ def _conclude(run: Run, log: LogForwarder, options: FollowOptions) -> Flow[Outco
 
 
 def _stop_at_deadline(options: FollowOptions, status: _StatusNotes) -> Flow[Outcome]:
-    yield Note(logging.WARNING, f"The task's execution_timeout is reached; run {options.run_id} is cancelled")
-    cancelled = yield from cancel_run(options.run_id)
-    reason = "the run was cancelled" if cancelled else "cancelling the run failed"
+    yield Note(logging.WARNING, f"The task's execution_timeout is reached by run {options.run_id}")
+    if options.cancel_at_deadline:
+        reason = "the run was cancelled" if (yield from cancel_run(options.run_id)) else "cancelling the run failed"
+    else:
+        reason = "the run was left alone, as cancel_on_kill=False says"
     return Outcome(Ending.DEADLINE, options.run_id, status.last, reason, ended_at=(yield from now()))
 
 

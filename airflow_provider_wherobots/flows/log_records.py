@@ -31,7 +31,8 @@ _LEVELS = {
 _LEVEL = re.compile(rf"(?<![\w.$/-])({'|'.join(sorted(_LEVELS, key=len, reverse=True))})(?![\w.$/-])")
 _CLOCK = re.compile(r"\d\d:\d\d")
 _BELONGS = re.compile(
-    r"\s|Caused by: |Suppressed: |\.\.\. \d+ more|During handling of the above exception|The above exception was the direct cause|\Z"
+    r"\s|Caused by: |Suppressed: |\.\.\. \d+ more"
+    r"|During handling of the above exception|The above exception was the direct cause|\Z"
 )
 _THROWN = re.compile(
     r"Traceback \(most recent call last\)|(?:Exception in thread .*|[\w.$]*(?:Error|Exception)(?:: .*)?\Z)"

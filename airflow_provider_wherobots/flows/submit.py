@@ -159,7 +159,7 @@ def _note_reattached(run: Run, payload: Mapping[str, Any]) -> Flow[None]:
     if differing:
         yield Note(
             logging.WARNING,
-            f"Run {run.id} differs from what would be created now in {', '.join(differing)}; it is this task's run all the same",
+            f"Run {run.id} differs from what would be created now in {', '.join(differing)}; it is this task's run",
         )
 
 

@@ -215,8 +215,12 @@ class WherobotsHook(BaseHook):
                 schema=connection.schema,
                 password=connection.password,
                 extra=connection.extra,
-                user_agent=(
-                    f"airflow-provider-wherobots/{__version__} python/{platform.python_version()} airflow/{airflow_version}"
+                user_agent=" ".join(
+                    (
+                        f"airflow-provider-wherobots/{__version__}",
+                        f"python/{platform.python_version()}",
+                        f"airflow/{airflow_version}",
+                    )
                 ),
                 client=f"client=airflow-provider-wherobots;ver={__version__}",
             )

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from requests.certs import where
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 MAX_CONNECTIONS = 64
 KEEP_ALIVE_SECONDS = 90.0
@@ -63,7 +63,7 @@ def _open_session(base_url: str, context: ssl.SSLContext | None) -> aiohttp.Clie
 
 def _ssl_context() -> ssl.SSLContext:
     """Trust what ``requests`` trusts on the worker: its bundle, or the one the environment names."""
-    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or where()
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
     if os.path.isdir(bundle):
         return ssl.create_default_context(capath=bundle)
     return ssl.create_default_context(cafile=bundle)

@@ -1,0 +1,342 @@
+"""The operator that runs a Python script or a JAR on Wherobots Cloud."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from enum import Enum
+from functools import cached_property
+from math import ceil
+from typing import Any, ClassVar
+
+from airflow_provider_wherobots.api import calls
+from airflow_provider_wherobots.api.endpoint import console_url
+from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
+from airflow_provider_wherobots.api.models import Run
+from airflow_provider_wherobots.api.payload import build_payload
+from airflow_provider_wherobots.compat import BaseOperator, Context
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsException,
+    WherobotsExecutionTimeoutException,
+    WherobotsRequestException,
+    WherobotsRunCancelledException,
+    WherobotsRunFailedException,
+    WherobotsRunTimedOutException,
+    WherobotsUnavailableException,
+)
+from airflow_provider_wherobots.flows.cancel import cancel_run
+from airflow_provider_wherobots.flows.follow import DEFAULT_POLLING_INTERVAL, FollowOptions
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, send
+from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.links.run import RUN_URL_KEY, WherobotsRunLink
+from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
+from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+
+RUN_ID_KEY = "run_id"
+"""XCom key of the run's id, pushed right after the run was created."""
+REATTACHED_CANCEL_SECONDS = 300.0
+"""A re-attached run that ends CANCELLED within this time fell to the cancel of the try before it."""
+DEFER_MARGIN_SECONDS = 60.0
+"""How long after the trigger's own deadline Airflow's deferral timeout comes, as a backstop for a dead triggerer."""
+FAILED_TRIGGER = "__fail__"
+"""``next_method`` by which Airflow resumes a task whose trigger crashed or timed out."""
+FAILED_TRIGGER_OUTAGE_SECONDS = 30.0
+
+_EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
+    Ending.FAILED: WherobotsRunFailedException,
+    Ending.TIMED_OUT: WherobotsRunTimedOutException,
+    Ending.CANCELLED: WherobotsRunCancelledException,
+    Ending.DEADLINE: WherobotsExecutionTimeoutException,
+    Ending.LOST_SIGHT: WherobotsUnavailableException,
+}
+
+
+class WherobotsRunOperator(BaseOperator):
+    """Run a Python script or a JAR on Wherobots Cloud, follow it to its end, and bring its log into the task log.
+
+    Creates the run (``POST /runs``), pushes its id and address to XCom, and defers to
+    :class:`~airflow_provider_wherobots.triggers.run.WherobotsRunTrigger`. A retry re-attaches to a run that is still
+    active. A kill, mark or clear of the task and its ``execution_timeout`` cancel the run. Returns the run's id.
+
+    :param run_python: ``{"uri": str, "args": list}``: the script to run. Exactly one of it and ``run_jar``. Templated.
+    :param run_jar: ``{"uri": str, "args": list, "mainClass": str}``: the JAR to run. Templated.
+    :param name: 8 to 255 of ``[A-Za-z0-9_.-]``; default ``{dag_id}.{task_id}``. With ``durable`` a suffix is added.
+        Templated.
+    :param runtime: id of the runtime, such as ``tiny``; default the connection's, else the organisation's. Templated.
+    :param region: compute region, such as ``aws-us-west-2``; default the connection's, else the organisation's.
+        Templated.
+    :param version: Wherobots version; default the connection's, else ``latest``. Templated.
+    :param environment: ``{"sparkConfigs", "dependencies", "sparkDriverDiskGB", "sparkExecutorDiskGB"}``. Templated.
+    :param timeout_seconds: seconds after which the service ends the run; default the task's ``execution_timeout``,
+        else the service's 3600. Templated.
+    :param wherobots_conn_id: id of the connection; default ``wherobots_default``.
+    :param poll_logs: whether the run's log goes into the task log; default True.
+    :param polling_interval: the longest delay between two polls in seconds; default 30. It starts at 2 s and grows
+        with the run's age.
+    :param wait_post_run_logs_timeout_seconds: the most to wait for late log lines after the end; default 60.
+    :param deferrable: whether the triggerer waits, so that no worker is held; default True.
+    :param durable: whether a retry finds and re-attaches to the run of the try before; default True. False sends the
+        name as it is and submits afresh at each try.
+    :param cancel_on_kill: whether kills and timeouts of the task cancel the run; default True.
+    :param wait_for_completion: whether to wait for the run's end; default True. False returns once it is created.
+    :param max_outage_seconds: how long the service may be unreachable before the task gives up; default 600.
+    :raises WherobotsException: the subclass tells how the task failed, see
+        :mod:`airflow_provider_wherobots.exceptions`.
+    """
+
+    template_fields: Sequence[str] = (
+        "run_python",
+        "run_jar",
+        "name",
+        "runtime",
+        "region",
+        "version",
+        "environment",
+        "timeout_seconds",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "run_python": "json",
+        "run_jar": "json",
+        "environment": "json",
+    }
+    ui_color = "#d5f0e6"
+    operator_extra_links = (WherobotsRunLink(),)
+
+    def __init__(
+        self,
+        *,
+        run_python: Mapping[str, Any] | None = None,
+        run_jar: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        runtime: str | Enum | None = None,
+        region: str | Enum | None = None,
+        version: str | None = None,
+        environment: Mapping[str, Any] | None = None,
+        timeout_seconds: int | str | None = None,
+        wherobots_conn_id: str = WherobotsHook.default_conn_name,
+        poll_logs: bool = True,
+        polling_interval: float = DEFAULT_POLLING_INTERVAL,
+        wait_post_run_logs_timeout_seconds: float = 60,
+        deferrable: bool = True,
+        durable: bool = True,
+        cancel_on_kill: bool = True,
+        wait_for_completion: bool = True,
+        max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.run_python = run_python
+        self.run_jar = run_jar
+        self.name = name
+        self.runtime = runtime.value if isinstance(runtime, Enum) else runtime
+        self.region = region.value if isinstance(region, Enum) else region
+        self.version = version
+        self.environment = environment
+        self.timeout_seconds = timeout_seconds
+        self.wherobots_conn_id = wherobots_conn_id
+        self.poll_logs = poll_logs
+        self.polling_interval = _number("polling_interval", polling_interval)
+        self.wait_post_run_logs_timeout_seconds = _number(
+            "wait_post_run_logs_timeout_seconds", wait_post_run_logs_timeout_seconds
+        )
+        self.deferrable = deferrable
+        self.durable = durable
+        self.cancel_on_kill = cancel_on_kill
+        self.wait_for_completion = wait_for_completion
+        self.max_outage_seconds = _number("max_outage_seconds", max_outage_seconds)
+        self._build_payload(name if name is not None else default_run_name("dag", self.task_id), is_open=_is_open)
+
+    @cached_property
+    def hook(self) -> WherobotsHook:
+        """The hook of this task's connection."""
+        return WherobotsHook(self.wherobots_conn_id)
+
+    @cached_property
+    def _attempt(self) -> WorkerAttempt:
+        return WorkerAttempt(self.hook, cancel_on_kill=self.cancel_on_kill)
+
+    def execute(self, context: Context) -> str:
+        """Create the run, or re-attach to it, and wait for its end.
+
+        :param context: the task's context.
+        :returns: the run's id.
+        """
+        return self._start(context, look_first=context["ti"].try_number > 1)
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], reattached: bool = False, started_at: float = 0.0
+    ) -> str:
+        """Take over from the trigger.
+
+        :param context: the task's context.
+        :param event: the trigger's event.
+        :param reattached: whether an earlier try had started the run.
+        :param started_at: when this try got the run, in epoch seconds.
+        :returns: the run's id.
+        """
+        return self._conclude(context, Outcome.from_event(event), reattached, started_at)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume after a deferral. Where the trigger crashed or Airflow timed it out, see to the run first.
+
+        :param next_method: what Airflow calls next; ``__fail__`` after a crash or timeout.
+        :param next_kwargs: its arguments.
+        :param context: the task's context.
+        """
+        if next_method == FAILED_TRIGGER:
+            run_id = context["ti"].xcom_pull(task_ids=self.task_id, key=RUN_ID_KEY, map_indexes=context["ti"].map_index)
+            if run_id:
+                outcome = self._see_to(run_id)
+                if outcome is not None:
+                    return self._conclude(context, outcome, reattached=False, started_at=0.0)
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    def on_kill(self) -> None:
+        """Cancel the run. Airflow calls this in a signal handler, with seconds to live."""
+        self._attempt.kill()
+
+    def _start(self, context: Context, *, look_first: bool, once_more: bool = False) -> str:
+        settings = self.hook.settings
+        payload = self._payload(context)
+        try:
+            submission = self._attempt.submit(
+                payload,
+                self.region or settings.region,
+                durable=self.durable,
+                look_first=look_first,
+                max_outage=self.max_outage_seconds,
+            )
+        except WherobotsApiError as error:
+            kind = WherobotsUnavailableException if error.transient else WherobotsRequestException
+            raise kind(str(error)) from error
+        run, reattached = submission.run, submission.reattached and not once_more
+        self._announce(context, run)
+        if not self.wait_for_completion:
+            return run.id
+        started_at = time.time()
+        options = FollowOptions(
+            run_id=run.id,
+            started_at=started_at,
+            deadline=self._deadline(context),
+            polling_interval=self.polling_interval,
+            poll_logs=self.poll_logs,
+            wait_post_run_logs_timeout_seconds=self.wait_post_run_logs_timeout_seconds,
+            max_outage_seconds=self.max_outage_seconds,
+            cancel_at_deadline=self.cancel_on_kill,
+        )
+        if self.deferrable:
+            self.defer(
+                trigger=WherobotsRunTrigger(self.wherobots_conn_id, options.to_kwargs(), self.cancel_on_kill),
+                method_name="execute_complete",
+                kwargs={"reattached": reattached, "started_at": started_at},
+                timeout=_defer_timeout(options),
+            )
+        return self._conclude(context, self._attempt.follow(options), reattached, started_at)
+
+    def _conclude(self, context: Context, outcome: Outcome, reattached: bool, started_at: float) -> str:
+        if outcome.ending is Ending.COMPLETED:
+            return outcome.run_id
+        if (
+            outcome.ending is Ending.CANCELLED
+            and reattached
+            and outcome.ended_at - started_at < REATTACHED_CANCEL_SECONDS
+        ):
+            self.log.info(
+                "Run %s was still being cancelled for the try before this one; a fresh run is submitted", outcome.run_id
+            )
+            return self._start(context, look_first=True, once_more=True)
+        raise _EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id)))
+
+    def _see_to(self, run_id: str) -> Outcome | None:
+        """The outcome of a run that has ended; one that is active is cancelled, and then there is none."""
+        try:
+            run = self._attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
+        except WherobotsApiError as error:
+            self.log.warning("The status of run %s cannot be asked: %s", run_id, error)
+        else:
+            if run.is_terminal:
+                return Outcome.of_run(run, time.time())
+        if self.cancel_on_kill:
+            self._attempt.run(cancel_run(run_id))
+        return None
+
+    def _announce(self, context: Context, run: Run) -> None:
+        url = self._run_url(run.id)
+        ti = context["ti"]
+        ti.xcom_push(key=RUN_ID_KEY, value=run.id)
+        ti.xcom_push(key=RUN_URL_KEY, value=url)
+        # Airflow 3 itself pushes a link only when the task ends.
+        for link in self.operator_extra_links:
+            if key := getattr(link, "xcom_key", None):
+                ti.xcom_push(key=key, value=url)
+        self.log.info("Run %s (%s): %s", run.id, run.name, url)
+
+    def _run_url(self, run_id: str) -> str:
+        return console_url(self.hook.settings.endpoint.base_url, run_id)
+
+    def _payload(self, context: Context) -> dict[str, Any]:
+        settings, ti = self.hook.settings, context["ti"]
+        name = self.name if self.name is not None else default_run_name(ti.dag_id, ti.task_id)
+        payload = self._build_payload(name)
+        for key, default in (("runtime", settings.runtime), ("version", settings.version)):
+            if default is not None:
+                payload.setdefault(key, default)
+        if self.execution_timeout is not None:
+            payload.setdefault("timeoutSeconds", max(1, ceil(self.execution_timeout.total_seconds())))
+        if self.durable:
+            payload["name"] = durable_run_name(
+                name,
+                dag_id=ti.dag_id,
+                run_id=ti.run_id,
+                task_id=ti.task_id,
+                map_index=ti.map_index if ti.map_index is not None else -1,
+                dag_run_start=context["dag_run"].start_date,
+            )
+        return payload
+
+    def _build_payload(self, name: Any, **options: Any) -> dict[str, Any]:
+        try:
+            return build_payload(
+                name=name,
+                run_python=self.run_python,
+                run_jar=self.run_jar,
+                runtime=self.runtime,
+                version=self.version,
+                timeout_seconds=self.timeout_seconds,
+                environment=self.environment,
+                **options,
+            )
+        except InvalidArgumentError as error:
+            raise WherobotsArgumentException(f"{self.task_id}: {error}") from None
+
+    def _deadline(self, context: Context) -> float | None:
+        """When to give up: a little before Airflow would, so that the run is cancelled and the reason is told."""
+        if self.execution_timeout is None:
+            return None
+        seconds = self.execution_timeout.total_seconds()
+        start = context["ti"].start_date
+        started = start.timestamp() if start is not None else time.time()
+        return float(started + seconds - min(15.0, max(2.0, seconds * 0.05)))
+
+
+def _defer_timeout(options: FollowOptions) -> timedelta | None:
+    if options.deadline is None:
+        return None
+    return timedelta(seconds=max(0.0, options.deadline - options.started_at) + DEFER_MARGIN_SECONDS)
+
+
+def _is_open(value: Any) -> bool:
+    """Whether a value is known only once it is rendered: a template, or the output of another task."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    return hasattr(value, "iter_references")
+
+
+def _number(argument: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise WherobotsArgumentException(f"{argument}={value!r}: must be a number of seconds, 0 or more")
+    return value

@@ -1,0 +1,80 @@
+"""The trigger that follows a run while its task is deferred."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_wherobots.compat import TRIGGER_IS_TOLD_OF_KILLS, get_task_state
+from airflow_provider_wherobots.flows.cancel import cancel_run
+from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+
+STATE_TIMEOUT_SECONDS = 5.0
+"""How long the question whether the task is still deferred may take."""
+CANCEL_BUDGET_SECONDS = 20.0
+"""Leaves room for that question within the 30 s that Airflow gives ``on_kill``."""
+DEFERRED = "deferred"
+
+
+class WherobotsRunTrigger(BaseTrigger):
+    """Follow a run to its end and fire one event with the outcome.
+
+    Restarting or moving the trigger leaves the run alone: it is followed on. Only when its task is no longer deferred,
+    because a user marked or cleared it, is the run cancelled.
+
+    :param wherobots_conn_id: id of the connection.
+    :param follow: fields of :class:`~airflow_provider_wherobots.flows.follow.FollowOptions`.
+    :param cancel_on_kill: whether a kill of the task cancels the run; default True.
+    """
+
+    def __init__(self, wherobots_conn_id: str, follow: dict[str, Any], cancel_on_kill: bool = True) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.wherobots_conn_id = wherobots_conn_id
+        self.options = FollowOptions(**follow)
+        self.cancel_on_kill = cancel_on_kill
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments: ids and numbers only, no secret."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "wherobots_conn_id": self.wherobots_conn_id,
+                "follow": self.options.to_kwargs(),
+                "cancel_on_kill": self.cancel_on_kill,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Follow the run; yields exactly one event."""
+        try:
+            async with WherobotsHook(self.wherobots_conn_id).async_driver(self.log) as driver:
+                outcome = await driver.run(follow_run(self.options))
+        except asyncio.CancelledError:
+            if not TRIGGER_IS_TOLD_OF_KILLS:
+                await asyncio.shield(self._cancel_if_killed())
+            raise
+        yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """Airflow 3.3 calls this on a user's action; by a bug of 3.3.0 to 3.3.2 also when the trigger moves elsewhere."""
+        await self._cancel_if_killed()
+
+    async def _cancel_if_killed(self) -> None:
+        if not self.cancel_on_kill:
+            return
+        try:
+            state = await asyncio.wait_for(get_task_state(self.task_instance), STATE_TIMEOUT_SECONDS)
+        except Exception as error:
+            # Not knowing is no reason to kill: the run may be followed on elsewhere, and ends by itself in the end.
+            self.log.warning("Run %s is left alone: the task's state is unknown (%r)", self.options.run_id, error)
+            return
+        if state == DEFERRED:
+            self.log.info("Run %s is left alone: the task is still deferred", self.options.run_id)
+            return
+        self.log.info("Run %s is cancelled: the task is no longer deferred but %s", self.options.run_id, state)
+        async with WherobotsHook(self.wherobots_conn_id).async_driver(self.log) as driver:
+            await driver.run(cancel_run(self.options.run_id, CANCEL_BUDGET_SECONDS))
