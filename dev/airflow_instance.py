@@ -108,6 +108,7 @@ class AirflowInstance:
         :param timeout: seconds that the components have for it. Default 240.
         :raises AirflowInstanceError: it runs already, or a component ended, or was not healthy in time.
         """
+        self._claim_home()
         try:
             self._start(timeout)
         except BaseException:
@@ -116,7 +117,6 @@ class AirflowInstance:
 
     def _start(self, timeout: float) -> None:
         begun = time.monotonic()
-        self._claim_home()
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         self._env = self._environment(port)

@@ -44,6 +44,14 @@ def end_marked(mark: str, *, grace: float, interval: float = 0.1) -> None:
         time.sleep(interval)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and waits to be collected does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def tree(pid: int) -> list[psutil.Process]:
     """Return the process ``pid`` and its descendants, parents first; empty when there is none."""
     try:

@@ -1,0 +1,102 @@
+"""What a process family promises: nothing of it survives its owner, however either of them ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.processes import CHECKOUT, ProcessFamily, end_marked, is_alive, marked, tree
+from dev.waiting import WaitTimeout, wait_for
+
+# A parent that ignores SIGTERM, with a child that left its session and overwrote its title.
+STUBBORN = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = "import time; from setproctitle import setproctitle; setproctitle('x' * 4000); print('up', flush=True); "
+child += "time.sleep(600)"
+subprocess.Popen([sys.executable, "-c", child], start_new_session=True)
+time.sleep(600)
+"""
+
+OWNER = """
+import os, sys, time
+from pathlib import Path
+from dev.processes import ProcessFamily
+mark, output = sys.argv[1], Path(sys.argv[2])
+family = ProcessFamily(mark)
+try:
+    for _ in range(2):
+        command = [sys.executable, "-c", "import time; time.sleep(600)"]
+        family.spawn(command, env=os.environ, cwd=Path.cwd(), output=output)
+    print("up", flush=True)
+    time.sleep(600)
+finally:
+    family.stop(grace=1)
+"""
+
+
+@pytest.fixture
+def mark() -> Iterator[str]:
+    mark = f"test:{uuid.uuid4()}"
+    yield mark
+    end_marked(mark, grace=0)
+
+
+def test_stop_ends_processes_that_ignore_sigterm_and_left_their_session(mark: str, tmp_path: Path) -> None:
+    family = ProcessFamily(mark)
+    output = tmp_path / "out.log"
+    process = family.spawn([sys.executable, "-c", STUBBORN], env=os.environ, cwd=tmp_path, output=output)
+    wait_for(lambda: "up" in output.read_text(), timeout=30, what="the grandchild to run")
+    members = {member.pid for member in family.members()}
+    assert len(members) == 2
+    assert next(member.pid for member in tree(process.pid)) == process.pid
+
+    family.stop(grace=0.5)
+
+    assert family.members() == []
+    assert not any(is_alive(pid) for pid in members)
+
+
+def test_stop_ends_what_an_earlier_owner_left(mark: str, tmp_path: Path) -> None:
+    earlier = ProcessFamily(mark)
+    process = earlier.spawn(
+        [sys.executable, "-c", "import time; time.sleep(600)"],
+        env=os.environ,
+        cwd=tmp_path,
+        output=tmp_path / "out.log",
+    )
+    wait_for(earlier.members, timeout=10, what="the process to show its mark")
+
+    ProcessFamily(mark).stop(grace=0)
+
+    assert process.wait(timeout=10) == -signal.SIGKILL
+    earlier.stop()
+
+
+@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_nothing_survives_its_owner(mark: str, tmp_path: Path, sig: signal.Signals) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, mark, str(tmp_path / "out.log")],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"up\n"
+        wait_for(lambda: len(marked(mark)) == 2, timeout=10, what="the processes to show their mark")
+
+        owner.send_signal(sig)
+        owner.wait(timeout=30)
+
+    wait_for(lambda: not marked(mark), timeout=30, what="the family to end")
+
+
+def test_waiting_says_what_it_waited_for() -> None:
+    with pytest.raises(WaitTimeout, match=r"in vain for a miracle\.\nIt is late\."):
+        wait_for(lambda: None, timeout=0, what="a miracle", detail=lambda: "It is late.")
