@@ -67,16 +67,19 @@ def base_url(host: str | None = None, port: int | None = None, scheme: str | Non
     try:
         parts = urlsplit(text)
         found_port = parts.port or port
-    except ValueError as error:
-        raise InvalidArgumentError(f"host={shown!r}: {error}") from None
+    except ValueError:
+        # The parser's own words may quote a user and password out of the address.
+        raise InvalidArgumentError(f"host={shown!r}: is no host name or address with a valid port") from None
     if "@" in parts.netloc:
         raise InvalidArgumentError(
             f"host={shown!r}: must not carry a user or a password; the API key goes in the password"
         )
     if parts.scheme not in ("http", "https"):
         raise InvalidArgumentError(f"host={shown!r}: the scheme must be http or https")
-    if parts.query or parts.fragment or any(c.isspace() for c in text):
-        raise InvalidArgumentError(f"host={shown!r}: must be a host name, without query, fragment or spaces")
+    if parts.query or parts.fragment or any(c.isspace() or c == "\\" for c in text):
+        raise InvalidArgumentError(
+            f"host={shown!r}: must be a host name, without query, fragment, spaces or backslashes"
+        )
     if not parts.hostname:
         raise InvalidArgumentError(f"host={shown!r}: names no host")
     if parts.scheme == "http" and not is_loopback(parts.hostname):

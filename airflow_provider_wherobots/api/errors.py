@@ -232,7 +232,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now.timestamp()
     return max(0.0, seconds) if seconds < float("inf") else None
@@ -241,7 +241,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
 def _json_object(body: bytes) -> Mapping[str, Any]:
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, Mapping) else {}
 

@@ -227,7 +227,7 @@ class LogPage:
         """
         return cls(
             items=tuple(
-                LogLine(item["timestamp"], raw if isinstance(raw := item["raw"], str) else str(raw))
+                LogLine(_timestamp(item["timestamp"]), raw if isinstance(raw := item["raw"], str) else str(raw or ""))
                 for item in data["items"]
             ),
             next_page=_cursor(data.get("next_page")),
@@ -281,6 +281,12 @@ def _text(value: Any) -> str | None:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _timestamp(value: Any) -> str | int:
+    if isinstance(value, str | int):
+        return value
+    return "" if value is None else str(value)
 
 
 def _cursor(value: Any) -> str | int | None:

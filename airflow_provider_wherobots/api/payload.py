@@ -178,7 +178,7 @@ class _Checker:
         self._check_mapping(where, dependency)
         source = dependency.get("sourceType") or ("FILE" if "filePath" in dependency else "PYPI")
         source = getattr(source, "value", source)
-        if source not in _DEPENDENCY_KEYS:
+        if not isinstance(source, str) or source not in _DEPENDENCY_KEYS:
             raise InvalidArgumentError(f"{where}['sourceType']={source!r}: must be 'PYPI' or 'FILE'")
         self._check_mapping(where, dependency, _DEPENDENCY_KEYS[source])
         if source == "FILE":

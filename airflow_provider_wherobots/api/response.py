@@ -41,5 +41,5 @@ def read_response(call: Call[T], response: Response) -> T:
         raise error_from_response(call.operation, response.status, response.headers, response.body)
     try:
         return call.parse(json.loads(response.body))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UnreadableAnswerError(call.operation, response.status, response.body, error) from error

@@ -69,7 +69,7 @@ class LogCursor:
         if self._guess is not None and not self._settle(self._guess, items):
             return (), True
         fresh = self._new_lines(items)
-        if page.next_page is not None and page.next_page != self.cursor:
+        if page.next_page is not None and str(page.next_page) != str(self.cursor):
             self._move(page.next_page, items)
             return fresh, bool(fresh)
         if items and len(items) >= self.size and self.size < MAX_PAGE_SIZE:

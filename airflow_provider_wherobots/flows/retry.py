@@ -34,7 +34,7 @@ class Outage:
 
         :param error: how the attempt ended.
         :param moment: when, in epoch seconds.
-        :returns: seconds to wait before the next attempt: what the service asked for, else growing delays; and
+        :returns: seconds to wait before the next attempt: what the service asked for (if that is a second or more), else growing delays; and
             never so long that the last attempt would come after the row's limit.
         :raises WherobotsApiError: the error itself when waiting is no use: it is permanent, or the row is too long.
         """
@@ -47,7 +47,8 @@ class Outage:
             raise error
         self._failures += 1
         delay = error.retry_after
-        if delay is None:
+        # "Retry-After: 0", obeyed to the letter, would hammer the service for the whole row.
+        if delay is None or delay < FIRST_DELAY_SECONDS:
             delay = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(self._failures - 1, 10))
         return min(delay, left)
 
