@@ -1,1 +1,20 @@
-"""A Wherobots on your own machine: the Runs API, and a server behind it that really runs the scripts."""
+"""A Wherobots on your own machine: the Runs API, and a server behind it that really runs the scripts.
+
+Needs the extra ``local``; imports nothing of Airflow.
+"""
+
+from __future__ import annotations
+
+try:
+    import starlette as _starlette  # noqa: F401
+    import uvicorn as _uvicorn  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "the local server needs an extra: python -m pip install 'airflow-provider-wherobots[local]'", name=error.name
+    ) from error
+
+from airflow_provider_wherobots.local.control_client import ControlClient, ControlError
+from airflow_provider_wherobots.local.server import LocalServer
+from airflow_provider_wherobots.local.settings import SettingsError
+
+__all__ = ["ControlClient", "ControlError", "LocalServer", "SettingsError"]

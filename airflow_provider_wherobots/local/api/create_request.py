@@ -238,9 +238,7 @@ class _Reader:
 
 def _name(reader: _Reader) -> str:
     name = reader.text("name", required=True) or ""
-    if name and not (
-        NAME_MIN_LENGTH <= len(name) <= NAME_MAX_LENGTH and _NAME.fullmatch(name)
-    ):
+    if name and not (NAME_MIN_LENGTH <= len(name) <= NAME_MAX_LENGTH and _NAME.fullmatch(name)):
         reader.reject("name", f"{NAME_MIN_LENGTH} to {NAME_MAX_LENGTH} characters of a-z, A-Z, 0-9, '_', '-', '.'")
     return name
 
@@ -277,9 +275,7 @@ def _run_jar(reader: _Reader) -> Jar | None:
     main_class = child.text("mainClass")
     if main_class is not None and not re.fullmatch(r"[\w$]+(\.[\w$]+)*", main_class):
         child.reject("mainClass", "the name of a Java class, such as com.example.Main")
-    return Jar(
-        uri=child.text("uri", required=True) or "", args=child.texts("args"), main_class=main_class
-    )
+    return Jar(uri=child.text("uri", required=True) or "", args=child.texts("args"), main_class=main_class)
 
 
 def _environment(reader: _Reader) -> Environment:

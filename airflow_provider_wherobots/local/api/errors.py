@@ -42,9 +42,7 @@ class ApiError(Exception):
     :param suggestion: What the user can do about it.
     """
 
-    def __init__(
-        self, status: int, problems: Sequence[Problem] | str, suggestion: str = DEFAULT_SUGGESTION
-    ) -> None:
+    def __init__(self, status: int, problems: Sequence[Problem] | str, suggestion: str = DEFAULT_SUGGESTION) -> None:
         self.status = status
         self.problems = (Problem(problems),) if isinstance(problems, str) else tuple(problems)
         self.suggestion = suggestion

@@ -51,10 +51,9 @@ def log_page(lines: Sequence[LogLine], query: LogsQuery, style: LogStyle, now: f
     cursor = query.cursor or START
     start = _start(lines, cursor, style)
     if style.log_cursor == "offset":
-        visible = islice(_visible(lines, 0, style, now), start, None)
+        found = list(islice(_visible(lines, 0, style, now), start, start + size + 1))
     else:
-        visible = _visible(lines, start, style, now)
-    found = list(islice(visible, size + 1))
+        found = list(islice(_visible(lines, start, style, now), size + 1))
     page, following = found[:size], found[size:]
     as_number = style.log_cursor == "nanoseconds-int"
     body: dict[str, Any] = {
@@ -72,7 +71,8 @@ def log_page(lines: Sequence[LogLine], query: LogsQuery, style: LogStyle, now: f
 
 def _visible(lines: Sequence[LogLine], start: int, style: LogStyle, now: float) -> Iterator[LogLine]:
     latest = now - style.log_delay_seconds
-    return (line for line in islice(lines, start, None) if line.read_at <= latest)
+    # By index: slicing would copy, and islice would walk over, all that a reader of a long log has read before.
+    return (lines[index] for index in range(start, len(lines)) if lines[index].read_at <= latest)
 
 
 def _floored(timestamp: int, style: LogStyle) -> int:
@@ -116,6 +116,4 @@ def _from_opaque(cursor: str) -> tuple[int, int]:
         timestamp, number = text.removeprefix(_OPAQUE_PREFIX).split(":")
         return int(timestamp), int(number)
     except (ValueError, binascii.Error):
-        raise ApiError(
-            400, [Problem(f"cursor is {cursor!r}, but must be one that a page named", "cursor")]
-        ) from None
+        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be one that a page named", "cursor")]) from None

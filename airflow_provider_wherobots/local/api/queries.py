@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from airflow_provider_wherobots.local.api.errors import ApiError, Problem
 from airflow_provider_wherobots.local.api.vocabulary import RUN_STATUSES
@@ -120,4 +120,4 @@ def _date_time(query: Query, key: str, problems: list[Problem]) -> datetime | No
         rule = "an ISO 8601 date and time, such as 2026-01-31T00:00:00Z"
         problems.append(Problem(f"{key} is {text!r}, but must be {rule}", key))
         return None
-    return value if value.tzinfo else value.replace(tzinfo=timezone.utc)
+    return value if value.tzinfo else value.replace(tzinfo=UTC)

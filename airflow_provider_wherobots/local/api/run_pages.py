@@ -26,9 +26,7 @@ def run_page(runs: Sequence[Run], query: ListQuery, *, delay_seconds: float, now
     :returns: The ``CursorPage`` of ``RunView``; ``total`` counts all runs that fit.
     :raises ApiError: 400 if the cursor is not one that a page named. Source: ``GET /runs``.
     """
-    fitting = [
-        run for run in reversed(runs) if run.created_monotonic + delay_seconds <= now and _fits(run, query)
-    ]
+    fitting = [run for run in reversed(runs) if run.created_monotonic + delay_seconds <= now and _fits(run, query)]
     page = _cut(fitting, query)
     has_newer = bool(page) and page[0] is not fitting[0]
     has_older = bool(page) and page[-1] is not fitting[-1]
@@ -73,6 +71,4 @@ def _from_cursor(cursor: str) -> tuple[str, int | None]:
             raise ValueError(direction)
         return direction, int(sequence) if sequence else None
     except (ValueError, binascii.Error):
-        raise ApiError(
-            400, [Problem(f"cursor is {cursor!r}, but must be one that a page named", "cursor")]
-        ) from None
+        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be one that a page named", "cursor")]) from None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_wherobots.local.runs.run import Event, Run
 
 USER_ID = "local0user0000"
 
-_USER_SINCE = datetime(2026, 1, 1, tzinfo=timezone.utc)
+_USER_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 _MOVING_VERSIONS = (None, "", "latest", "preview")
 _LOCAL_VERSION = "local"
 
@@ -40,7 +40,7 @@ def run_view(run: Run) -> dict[str, Any]:
 
 def metrics_view(run: Run) -> dict[str, Any]:
     """Build the ``RunMetricsResponse`` of a run: its measured CPU and memory; a local run costs nothing."""
-    moment = int((run.completed_at.timestamp() if run.completed_at else time.time()))
+    moment = int(run.completed_at.timestamp() if run.completed_at else time.time())
     return {
         "series_metrics": {
             "CPU_UTILIZATION_PERCENT": _series(
@@ -59,7 +59,7 @@ def metrics_view(run: Run) -> dict[str, Any]:
 
 def timestamp(moment: datetime) -> str:
     """Show a time as the service does: ISO 8601 in UTC with a ``Z``."""
-    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _kube_app(run: Run) -> dict[str, Any]:

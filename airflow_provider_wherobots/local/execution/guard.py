@@ -48,10 +48,7 @@ def main(server_pid: int, argv: list[str]) -> None:
         server_gone = (0 in readable and not commands) or os.getppid() != server_pid
         if TERMINATE in commands:
             _signal_group(child, signal.SIGTERM)
-        if server_gone or KILL in commands:
-            status = _end_all(child, None)
-        else:
-            status = _reap(child)
+        status = _end_all(child, None) if server_gone or KILL in commands else _reap(child)
     _end_all(child, status)
     _end_like(status)
 

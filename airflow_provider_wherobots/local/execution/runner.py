@@ -196,9 +196,7 @@ class Runner:
             passed=self._passed,
         )
 
-    def _command(
-        self, run: Run, workspace: Workspace, python: Path, environment: dict[str, str]
-    ) -> list[str]:
+    def _command(self, run: Run, workspace: Workspace, python: Path, environment: dict[str, str]) -> list[str]:
         script, jar = run.request.run_python, run.request.run_jar
         if script is not None:
             return python_command(python, local_path(self._root, script.uri), script.args)
@@ -213,13 +211,9 @@ class Runner:
             settings=run.request.environment.spark_configs,
         )
 
-    async def _execute(
-        self, run: Run, workspace: Workspace, environment: dict[str, str], argv: list[str]
-    ) -> Outcome:
+    async def _execute(self, run: Run, workspace: Workspace, environment: dict[str, str], argv: list[str]) -> Outcome:
         timeout = run.request.timeout_seconds
-        start = GuardedProcess.start(
-            argv, environment=environment, folder=workspace.folder, on_line=run.log.append
-        )
+        start = GuardedProcess.start(argv, environment=environment, folder=workspace.folder, on_line=run.log.append)
         async with await start as process, _sampling(run, process):
             try:
                 async with asyncio.timeout(min(timeout, _LONGEST_WAIT_SECONDS)):

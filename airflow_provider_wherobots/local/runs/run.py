@@ -6,7 +6,7 @@ import secrets
 import string
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_wherobots.local.api.create_request import CreateRunRequest
@@ -24,7 +24,7 @@ def new_id() -> str:
 
 def utc_now() -> datetime:
     """Return the current time, in UTC."""
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 @dataclass

@@ -1,0 +1,104 @@
+"""The command line: ``python -m airflow_provider_wherobots.local``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from airflow_provider_wherobots.local.execution.child_environment import API_KEY_VARIABLE
+from airflow_provider_wherobots.local.listening import Listener, bound_socket, url_of
+from airflow_provider_wherobots.local.ready_file import removed_around, write_ready_file
+from airflow_provider_wherobots.local.settings import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    Settings,
+    SettingsError,
+    checked_settings,
+    default_parallel_runs,
+)
+
+_USAGE_ERROR = 2
+_INTERRUPTED = 130
+_TERMINATED = 143
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM.
+
+    :param arguments: Command line arguments. Default: those of the process.
+    :returns: The exit code: 130 after SIGINT, 2 for a setting that is wrong.
+    :raises SystemExit: With the code 143 after SIGTERM.
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # uvicorn stops on the signal and then hands it on; its default action would leave the ready file behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    # Taken out of the environment: no child process can inherit it by mistake.
+    from_environment = os.environ.pop(API_KEY_VARIABLE, None)
+    try:
+        settings = checked_settings(
+            options.root,
+            api_key=options.api_key if options.api_key is not None else from_environment or None,
+            host=options.host,
+            port=options.port,
+            certfile=options.certfile,
+            keyfile=options.keyfile,
+            allow_remote=options.allow_remote,
+            host_names=options.host_name,
+            max_parallel_runs=options.max_parallel_runs,
+            passed_environment=options.pass_env,
+        )
+        with removed_around(options.ready_file):
+            _serve(settings, options.ready_file)
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _USAGE_ERROR
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return 0
+
+
+def _serve(settings: Settings, ready_file: Path | None) -> None:
+    bound = bound_socket(settings)
+    url = url_of(settings, bound)
+
+    def announce() -> None:
+        print(f"Wherobots local server: {url}", f"Root of s3://: {settings.root}", sep="\n")
+        if settings.api_key.generated:
+            print(f"API key: {settings.api_key.value}")
+        print("Ctrl-C stops it and ends its runs.", flush=True)
+        if ready_file is not None:
+            generated = {"api_key": settings.api_key.value} if settings.api_key.generated else {}
+            content = {"url": url, "port": bound.getsockname()[1], "pid": os.getpid(), "root": str(settings.root)}
+            write_ready_file(ready_file, {**content, **generated})
+
+    Listener(settings, bound, announce).serve_until_stopped()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_wherobots.local",
+        description="A Wherobots on this machine: the Runs API, and a server behind it that really runs the scripts.",
+    )
+    add = parser.add_argument
+    add("--root", required=True, type=Path, help="folder that s3:// stands for: s3://bucket/key is ROOT/bucket/key")
+    add("--host", default=DEFAULT_HOST, help="address to listen on (default: %(default)s)")
+    add("--port", type=int, default=DEFAULT_PORT, help="port to listen on; 0 takes a free one (default: %(default)s)")
+    add("--api-key", help=f"key that clients must send (default: ${API_KEY_VARIABLE}, else a random one, shown)")
+    add("--certfile", type=Path, help="PEM file of the certificate, for https")
+    add("--keyfile", type=Path, help="PEM file of its private key")
+    add("--allow-remote", action="store_true", help="let other machines connect; they can run code here with the key")
+    add("--host-name", action="append", default=[], help="further name that a Host header may hold; repeatable")
+    add(
+        "--max-parallel-runs",
+        type=int,
+        help=f"how many runs go on at the same time (default: {default_parallel_runs()}, from the number of CPUs)",
+    )
+    add("--pass-env", action="append", default=[], metavar="NAME", help="variable that runs see too; repeatable")
+    add("--ready-file", type=Path, help="file to write, as JSON and for its owner only, once the server listens")
+    return parser

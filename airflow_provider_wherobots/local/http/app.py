@@ -1,0 +1,46 @@
+"""The ASGI application of the local server."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from airflow_provider_wherobots.local.http.answers import JsonAnswer, WithRequestId, routing_error
+from airflow_provider_wherobots.local.http.control_api import control_routes
+from airflow_provider_wherobots.local.http.gate import HostGate
+from airflow_provider_wherobots.local.http.runs_api import runs_routes
+from airflow_provider_wherobots.local.security import HostCheck
+from airflow_provider_wherobots.local.service import LocalService
+
+
+def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
+    """Build the application. Its shutdown ends all runs.
+
+    :param service: The service behind it.
+    :param hosts: The ``Host`` headers that it answers.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await service.runner.stop()
+
+    app = Starlette(
+        routes=[Route("/health", _health), *runs_routes(service), *control_routes(service)],
+        exception_handlers={HTTPException: routing_error},
+        lifespan=lifespan,
+    )
+    # The service does not redirect either; a client that sends "/runs/" is to hear of it.
+    app.router.redirect_slashes = False
+    return WithRequestId(HostGate(app, hosts))
+
+
+async def _health(_: Request) -> Response:
+    return JsonAnswer({"status": "ok"})

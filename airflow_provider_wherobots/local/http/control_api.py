@@ -1,0 +1,136 @@
+"""The control surface under ``/_control``: how tests make the server misbehave, and see what reached it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from airflow_provider_wherobots.local.api.create_request import parse_create_request
+from airflow_provider_wherobots.local.api.errors import ApiError
+from airflow_provider_wherobots.local.api.run_view import run_view
+from airflow_provider_wherobots.local.control.behaviour import patched
+from airflow_provider_wherobots.local.control.faults import parse_rule
+from airflow_provider_wherobots.local.control.requests import (
+    apply_run_patch,
+    parse_log_items,
+    parse_new_key,
+    parse_run_patch,
+)
+from airflow_provider_wherobots.local.http.answers import JsonAnswer, error_answer
+from airflow_provider_wherobots.local.http.bodies import decoded, read_body
+from airflow_provider_wherobots.local.http.gate import require_key
+from airflow_provider_wherobots.local.service import LocalService
+
+PREFIX = "/_control"
+
+_Handler = Callable[[LocalService, Request, bytes], Response]
+
+
+def control_routes(service: LocalService) -> list[Route]:
+    """Return the routes of the control surface.
+
+    :param service: The service that they control.
+    """
+    return [
+        Route(f"{PREFIX}{path}", _Control(handler, service), methods=[method])
+        for method, path, handler in (
+            ("GET", "/behaviour", _get_behaviour),
+            ("PATCH", "/behaviour", _patch_behaviour),
+            ("GET", "/faults", _get_faults),
+            ("POST", "/faults", _add_fault),
+            ("DELETE", "/faults", _clear_faults),
+            ("GET", "/requests", _get_requests),
+            ("DELETE", "/requests", _clear_requests),
+            ("GET", "/counts", _get_counts),
+            ("POST", "/runs", _create_run),
+            ("PATCH", "/runs/{run_id}", _patch_run),
+            ("POST", "/runs/{run_id}/logs", _insert_logs),
+            ("PUT", "/api-key", _rotate_key),
+        )
+    ]
+
+
+class _Control:
+    """The ASGI application of one control call."""
+
+    def __init__(self, handler: _Handler, service: LocalService) -> None:
+        self._handler = handler
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            require_key(scope, self._service.api_key)
+            answer = self._handler(self._service, request, await read_body(request))
+        except ApiError as error:
+            answer = error_answer(error, scope)
+        except ClientDisconnect:
+            return
+        await answer(scope, receive, send)
+
+
+def _get_behaviour(service: LocalService, request: Request, body: bytes) -> Response:
+    return JsonAnswer(vars(service.behaviour))
+
+
+def _patch_behaviour(service: LocalService, request: Request, body: bytes) -> Response:
+    service.behaviour = patched(service.behaviour, decoded(body))
+    return JsonAnswer(vars(service.behaviour))
+
+
+def _get_faults(service: LocalService, request: Request, body: bytes) -> Response:
+    return JsonAnswer({"faults": service.faults.as_json()})
+
+
+def _add_fault(service: LocalService, request: Request, body: bytes) -> Response:
+    service.faults.add(parse_rule(decoded(body), time.monotonic()))
+    return JsonAnswer({"faults": service.faults.as_json()}, 201)
+
+
+def _clear_faults(service: LocalService, request: Request, body: bytes) -> Response:
+    service.faults.clear()
+    return JsonAnswer({"faults": []})
+
+
+def _get_requests(service: LocalService, request: Request, body: bytes) -> Response:
+    return JsonAnswer({"requests": service.journal.entries_as_json()})
+
+
+def _clear_requests(service: LocalService, request: Request, body: bytes) -> Response:
+    service.journal.clear()
+    return JsonAnswer({"requests": []})
+
+
+def _get_counts(service: LocalService, request: Request, body: bytes) -> Response:
+    return JsonAnswer(service.journal.counts_as_json())
+
+
+def _create_run(service: LocalService, request: Request, body: bytes) -> Response:
+    wanted = parse_create_request(decoded(body))
+    run = service.create(wanted, request.query_params.get("region"), synthetic=True)
+    return JsonAnswer(run_view(run), 201)
+
+
+def _patch_run(service: LocalService, request: Request, body: bytes) -> Response:
+    run = service.registry.get(request.path_params["run_id"])
+    if not run.synthetic:
+        raise ApiError(409, f"the run {run.id} has a process: only a synthetic run can be changed")
+    apply_run_patch(run, parse_run_patch(decoded(body)))
+    return JsonAnswer(run_view(run))
+
+
+def _insert_logs(service: LocalService, request: Request, body: bytes) -> Response:
+    run = service.registry.get(request.path_params["run_id"])
+    items = parse_log_items(decoded(body), time.time_ns())
+    for timestamp, raw in items:
+        run.log.insert(timestamp, raw)
+    return JsonAnswer({"inserted": len(items)}, 201)
+
+
+def _rotate_key(service: LocalService, request: Request, body: bytes) -> Response:
+    return JsonAnswer({"api_key": service.api_key.rotate(parse_new_key(decoded(body) if body else {}))})

@@ -1,0 +1,112 @@
+"""What every request to the API goes through: key, journal, faults, errors."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from airflow_provider_wherobots.local.api.errors import ApiError
+from airflow_provider_wherobots.local.control.faults import FaultTarget
+from airflow_provider_wherobots.local.control.journal import JournalEntry
+from airflow_provider_wherobots.local.http.answers import error_answer
+from airflow_provider_wherobots.local.http.bodies import read_body
+from airflow_provider_wherobots.local.http.fault_actions import carry_out
+from airflow_provider_wherobots.local.http.gate import require_key
+from airflow_provider_wherobots.local.service import LocalService
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Call:
+    """A request with its body read.
+
+    :param service: The service.
+    :param request: The request.
+    :param body: Its body.
+    :param entry: Its entry in the journal.
+    """
+
+    service: LocalService
+    request: Request
+    body: bytes
+    entry: JournalEntry
+
+
+Handler = Callable[[Call], Response]
+"""Handles a request; raises ``ApiError`` for one that is wrong. Never waits for anything."""
+
+
+class Operation:
+    """The ASGI application of one operation of the API.
+
+    :param operation_id: Its ``operationId``.
+    :param handler: What it does.
+    :param service: The service.
+    """
+
+    def __init__(self, operation_id: str, handler: Handler, service: LocalService) -> None:
+        self._operation_id = operation_id
+        self._handler = handler
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        request = Request(scope, receive)
+        entry = JournalEntry(
+            operation=self._operation_id,
+            method=request.method,
+            path=request.url.path,
+            query=request.url.query,
+            run_id=request.path_params.get("run_id"),
+        )
+        self._service.journal.record(entry)
+        try:
+            require_key(scope, self._service.api_key)
+            body = await read_body(request)
+        except ApiError as error:
+            entry.status = error.status
+            await error_answer(error, scope)(scope, receive, send)
+            return
+        except ClientDisconnect:
+            return
+        entry.name = _run_name(body)
+
+        async def handle() -> Response:
+            return self._answer(Call(self._service, request, body, entry))
+
+        target = FaultTarget(self._operation_id, entry.run_id, entry.name)
+        fault = self._service.faults.take(target, time.monotonic())
+        if fault is not None:
+            entry.fault = fault.type
+            entry.status = await carry_out(fault, handle, scope, receive, send)
+            return
+        answer = await handle()
+        entry.status = answer.status_code
+        await answer(scope, receive, send)
+
+    def _answer(self, call: Call) -> Response:
+        try:
+            return self._handler(call)
+        except ApiError as error:
+            return error_answer(error, call.request.scope)
+        except Exception:
+            _log.exception("%s failed", self._operation_id)
+            return error_answer(ApiError(500, "the local server failed; its own log says why"), call.request.scope)
+
+
+def _run_name(body: bytes) -> str | None:
+    """Read the name of the run to create, where the body has one; its other faults are the handler's business."""
+    with suppress(ValueError, RecursionError):
+        decoded = json.loads(body)
+        if isinstance(decoded, dict) and isinstance(decoded.get("name"), str):
+            return str(decoded["name"])
+    return None

@@ -1,0 +1,84 @@
+"""The six operations of the Runs REST API."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from airflow_provider_wherobots.local.api import vocabulary
+from airflow_provider_wherobots.local.api.create_request import parse_create_request
+from airflow_provider_wherobots.local.api.queries import parse_list_query, parse_logs_query
+from airflow_provider_wherobots.local.api.run_view import metrics_view, run_view
+from airflow_provider_wherobots.local.http.answers import JsonAnswer
+from airflow_provider_wherobots.local.http.bodies import decoded
+from airflow_provider_wherobots.local.http.operations import Call, Operation
+from airflow_provider_wherobots.local.runs.run import Run
+from airflow_provider_wherobots.local.service import LocalService
+
+_OPERATIONS = (
+    ("GET", "/runs", vocabulary.LIST_RUNS),
+    ("POST", "/runs", vocabulary.CREATE_RUN),
+    ("GET", "/runs/{run_id}", vocabulary.GET_RUN),
+    ("POST", "/runs/{run_id}/cancel", vocabulary.CANCEL_RUN),
+    ("GET", "/runs/{run_id}/logs", vocabulary.GET_RUN_LOGS),
+    ("GET", "/runs/{run_id}/metrics", vocabulary.GET_RUN_METRICS),
+)
+
+
+def runs_routes(service: LocalService) -> list[Route]:
+    """Return the routes of the API.
+
+    :param service: The service behind them.
+    """
+    return [
+        Route(path, Operation(operation, _HANDLERS[operation], service), methods=[method])
+        for method, path, operation in _OPERATIONS
+    ]
+
+
+def _list(call: Call) -> Response:
+    query = parse_list_query(call.request.query_params.multi_items())
+    return JsonAnswer(call.service.list_page(query))
+
+
+def _create(call: Call) -> Response:
+    request = parse_create_request(decoded(call.body))
+    run = call.service.create(request, call.request.query_params.get("region"))
+    call.entry.run_id = run.id
+    call.service.journal.took_effect(call.entry)
+    return JsonAnswer(run_view(run), call.service.behaviour.create_status)
+
+
+def _get(call: Call) -> Response:
+    return JsonAnswer(run_view(_run(call)))
+
+
+def _cancel(call: Call) -> Response:
+    run = _run(call)
+    if call.service.cancel(run):
+        call.service.journal.took_effect(call.entry)
+    return JsonAnswer(run_view(run))
+
+
+def _logs(call: Call) -> Response:
+    run = _run(call)
+    query = parse_logs_query(call.request.query_params.multi_items())
+    return JsonAnswer(call.service.log_page(run, query))
+
+
+def _metrics(call: Call) -> Response:
+    return JsonAnswer(metrics_view(_run(call)))
+
+
+def _run(call: Call) -> Run:
+    return call.service.registry.get(call.request.path_params["run_id"])
+
+
+_HANDLERS = {
+    vocabulary.LIST_RUNS: _list,
+    vocabulary.CREATE_RUN: _create,
+    vocabulary.GET_RUN: _get,
+    vocabulary.CANCEL_RUN: _cancel,
+    vocabulary.GET_RUN_LOGS: _logs,
+    vocabulary.GET_RUN_METRICS: _metrics,
+}

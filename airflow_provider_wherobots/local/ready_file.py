@@ -1,0 +1,45 @@
+"""The ready file: tells whoever started the server where it listens."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_ready_file(path: Path, content: Mapping[str, Any]) -> None:
+    """Write the file at once and whole, readable for its owner only, since it may hold a key.
+
+    :param path: The file.
+    :param content: What it holds, as JSON.
+    :raises OSError: If it cannot be written.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(content, file)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+@contextlib.contextmanager
+def removed_around(path: Path | None) -> Iterator[None]:
+    """Remove a file now and at the end of the block, so that it never tells of a server that is gone.
+
+    :param path: The file; ``None`` for none.
+    """
+    if path is None:
+        yield
+        return
+    path.unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,82 @@
+"""The service behind the HTTP side: all state of one local server, and what its six operations do."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_wherobots.local.api.create_request import CreateRunRequest
+from airflow_provider_wherobots.local.api.errors import ApiError, Problem
+from airflow_provider_wherobots.local.api.log_pages import log_page
+from airflow_provider_wherobots.local.api.queries import ListQuery, LogsQuery
+from airflow_provider_wherobots.local.api.run_pages import run_page
+from airflow_provider_wherobots.local.api.vocabulary import DEFAULT_REGION
+from airflow_provider_wherobots.local.control.behaviour import Behaviour
+from airflow_provider_wherobots.local.control.faults import FaultRules
+from airflow_provider_wherobots.local.control.journal import Journal
+from airflow_provider_wherobots.local.execution.runner import Runner
+from airflow_provider_wherobots.local.runs.registry import RunRegistry
+from airflow_provider_wherobots.local.runs.run import Run
+from airflow_provider_wherobots.local.settings import Settings
+
+
+class LocalService:
+    """Runs, and how the server is to behave. Lives on one event loop.
+
+    :param settings: The server's settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.api_key = settings.api_key
+        self.behaviour = Behaviour()
+        self.faults = FaultRules()
+        self.journal = Journal()
+        self.registry = RunRegistry()
+        self.runner = Runner(
+            settings.root,
+            max_parallel_runs=settings.max_parallel_runs,
+            behaviour=lambda: self.behaviour,
+            passed_environment=settings.passed_environment,
+        )
+
+    def create(self, request: CreateRunRequest, region: str | None, *, synthetic: bool = False) -> Run:
+        """Create a run and begin it.
+
+        :param request: What is asked for.
+        :param region: The region; ``None`` for the default one, aws-us-west-2.
+        :param synthetic: Whether it gets no process. Default: false.
+        :returns: The run, PENDING.
+        :raises ApiError: 422 if the region is blank. Source: ``POST /runs``.
+        """
+        if region is not None and not region.strip():
+            raise ApiError(422, [Problem(f"region is {region!r}, but must be the name of a region", "region")])
+        longest = self.behaviour.max_timeout_seconds
+        if longest is not None and request.timeout_seconds > longest:
+            request = replace(request, timeout_seconds=longest)
+        synthetic = synthetic or self.behaviour.synthetic_runs
+        run = self.registry.create(request, DEFAULT_REGION if region is None else region, synthetic=synthetic)
+        if not synthetic:
+            self.runner.submit(run)
+        return run
+
+    def cancel(self, run: Run) -> bool:
+        """Ask for the end of a run.
+
+        :param run: The run.
+        :returns: Whether this request is the one that ends it.
+        :raises ApiError: 409 if it has ended and the behaviour says so. Source: ``POST /runs/{run_id}/cancel``.
+        """
+        if run.ended and self.behaviour.cancel_finished_status == 409:
+            raise ApiError(409, f"the run {run.id} cannot be cancelled: it is {run.status}")
+        return self.runner.request_cancel(run)
+
+    def list_page(self, query: ListQuery) -> dict[str, Any]:
+        """Return a page of runs, newest first. Source: ``GET /runs``."""
+        return run_page(
+            self.registry.runs, query, delay_seconds=self.behaviour.list_delay_seconds, now=time.monotonic()
+        )
+
+    def log_page(self, run: Run, query: LogsQuery) -> dict[str, Any]:
+        """Return a page of a run's log. Source: ``GET /runs/{run_id}/logs``."""
+        return log_page(run.log.lines, query, self.behaviour, time.monotonic())
