@@ -71,7 +71,7 @@ class KubeApp:
             resolved_version=_text(meta.get("resolved_version")),
             events=tuple(
                 Event(_text(event.get("code")), _text(event.get("message")))
-                for event in data.get("events") or ()
+                for event in _list(data.get("events"))
                 if isinstance(event, Mapping)
             ),
         )
@@ -281,6 +281,10 @@ def _text(value: Any) -> str | None:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _timestamp(value: Any) -> str | int:

@@ -34,8 +34,8 @@ class Outage:
 
         :param error: how the attempt ended.
         :param moment: when, in epoch seconds.
-        :returns: seconds to wait before the next attempt: what the service asked for (if that is a second or more), else growing delays; and
-            never so long that the last attempt would come after the row's limit.
+        :returns: seconds to wait before the next attempt: what the service asked for, if that is a second or more,
+            else growing delays; and never so long that the last attempt would come after the row's limit.
         :raises WherobotsApiError: the error itself when waiting is no use: it is permanent, or the row is too long.
         """
         if not error.transient:

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from airflow_provider_wherobots.api.endpoint import Endpoint, base_url, console_url, is_loopback
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+
+KEY = "wh-secret-4711"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "scheme", "url"),
+    [
+        (None, None, None, "https://api.cloud.wherobots.com"),
+        ("", None, None, "https://api.cloud.wherobots.com"),
+        ("  ", None, None, "https://api.cloud.wherobots.com"),
+        ("api.staging.wherobots.com", None, None, "https://api.staging.wherobots.com"),
+        ("https://api.cloud.wherobots.com/", None, None, "https://api.cloud.wherobots.com"),
+        ("HTTPS://API.cloud.wherobots.com", None, None, "https://api.cloud.wherobots.com"),
+        ("api.example.com:8443", None, None, "https://api.example.com:8443"),
+        ("api.example.com", 8443, None, "https://api.example.com:8443"),
+        ("api.example.com:8443", 9, None, "https://api.example.com:8443"),
+        ("https://gateway.example.com/wherobots/", None, None, "https://gateway.example.com/wherobots"),
+        ("127.0.0.1", 8765, "http", "http://127.0.0.1:8765"),
+        ("http://127.0.0.1:8765", None, "https", "http://127.0.0.1:8765"),
+        ("http://localhost:8765", None, None, "http://localhost:8765"),
+        ("http://wherobots.localhost:8765", None, None, "http://wherobots.localhost:8765"),
+        ("::1", 8765, "http", "http://[::1]:8765"),
+        ("[::1]:8765", None, "http", "http://[::1]:8765"),
+        ("http://[::1]:8765", None, None, "http://[::1]:8765"),
+        ("2001:db8::1", None, None, "https://[2001:db8::1]"),
+    ],
+)
+def test_base_url_from_the_parts_of_a_connection(
+    host: str | None, port: int | None, scheme: str | None, url: str
+) -> None:
+    assert base_url(host, port, scheme) == url
+
+
+@pytest.mark.parametrize(
+    ("host", "rule"),
+    [
+        ("http://api.cloud.wherobots.com", "plain http"),
+        ("http://0.0.0.0:8765", "plain http"),
+        ("http://10.0.0.1", "plain http"),
+        ("http://localhost.example.com", "plain http"),
+        ("http://127.0.0.1.example.com", "plain http"),
+        ("http://example.com\\.localhost", "backslash"),
+        ("ftp://api.cloud.wherobots.com", "scheme must be http or https"),
+        ("https://", "names no host"),
+        ("https://api.example.com?x=1", "without query"),
+        ("https://api.example.com#x", "without query"),
+        ("api example.com", "spaces"),
+        ("api.exa\nmple.com", "spaces"),
+        ("api.example.com:port", "valid port"),
+        ("api.example.com:99999", "valid port"),
+        ("https://[::1", "host name or address"),
+    ],
+)
+def test_a_wrong_host_is_one_error_with_the_argument_the_value_and_the_rule(host: str, rule: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=rule) as caught:
+        base_url(host)
+    assert str(caught.value).startswith("host=")
+    assert repr(host).strip("'") in str(caught.value)
+
+
+def test_plain_http_to_a_remote_host_is_refused_when_it_comes_from_the_schema_too() -> None:
+    with pytest.raises(InvalidArgumentError, match="plain http"):
+        base_url("api.cloud.wherobots.com", None, "http")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        f"https://{KEY}@api.example.com",
+        f"https://user:{KEY}@api.example.com",
+        f"user:{KEY}@api.example.com",
+        f"https://user:{KEY}#x@api.example.com",
+        f"https://user:{KEY}\u2100@api.example.com",
+        f"https://user:[{KEY}@api.example.com",
+    ],
+)
+def test_a_host_with_credentials_is_refused_without_showing_them(host: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        base_url(host)
+    assert KEY not in str(caught.value)
+    assert "user" not in str(caught.value).split(":", 1)[0]
+
+
+@pytest.mark.parametrize("name", ["localhost", "a.localhost", "127.0.0.1", "127.8.9.10", "::1"])
+def test_names_that_can_only_mean_this_machine_are_loopback(name: str) -> None:
+    assert is_loopback(name)
+
+
+@pytest.mark.parametrize("name", ["localhost.com", "notlocalhost", "128.0.0.1", "::", "0.0.0.0", "", "2130706433"])  # noqa: S104 - only a name here
+def test_other_names_are_not_loopback(name: str) -> None:
+    assert not is_loopback(name)
+
+
+def test_the_key_is_sent_as_header_and_shown_nowhere() -> None:
+    endpoint = Endpoint("https://api.example.com", KEY, "agent/1", "client=x;ver=1")
+    assert endpoint.headers == {
+        "Accept": "application/json",
+        "X-API-Key": KEY,
+        "X-Wherobots-Client": "client=x;ver=1",
+        "User-Agent": "agent/1",
+    }
+    assert KEY not in repr(endpoint)
+    assert KEY not in str(endpoint)
+    assert KEY not in endpoint.base_url
+
+
+@pytest.mark.parametrize("key", ["", f"{KEY}\r\nX-Evil: 1", f"{KEY}\n", f"{KEY}ü", f"{KEY}\x00"])
+def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="api_key") as caught:
+        Endpoint("https://api.example.com", key)
+    assert KEY not in str(caught.value)
+
+
+def test_a_key_echoed_in_a_body_is_taken_out() -> None:
+    endpoint = Endpoint("https://api.example.com", KEY)
+    assert endpoint.redact(f"<p>X-API-Key: {KEY}</p> {KEY}".encode()) == b"<p>X-API-Key: ***</p> ***"
+
+
+def test_an_endpoint_survives_pickling_whole() -> None:
+    endpoint = Endpoint("https://api.example.com", KEY)
+    assert pickle.loads(pickle.dumps(endpoint)) == endpoint  # noqa: S301 - made here
+
+
+@pytest.mark.parametrize(
+    ("api", "url"),
+    [
+        ("https://api.cloud.wherobots.com", "https://cloud.wherobots.com/runs/r1"),
+        ("https://api.staging.wherobots.com", "https://staging.wherobots.com/runs/r1"),
+        ("http://127.0.0.1:8765", "http://127.0.0.1:8765/runs/r1"),
+    ],
+)
+def test_console_url_is_the_api_host_without_its_first_label(api: str, url: str) -> None:
+    assert console_url(api, "r1") == url

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.errors import (
+    Arrival,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ResponseError,
+    ServerError,
+    error_from_response,
+    parse_retry_after,
+)
+from tests.unit.api import shapes
+
+NOW = datetime(2026, 7, 21, 8, 0, 0, tzinfo=UTC)
+
+
+def error(status: int, body: Any = None, headers: dict[str, str] | None = None) -> ResponseError:
+    encoded = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
+    return error_from_response("createJobRun", status, headers or {}, encoded)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "transient", "arrival"),
+    [
+        (400, BadRequestError, False, Arrival.REFUSED),
+        (401, AuthenticationError, False, Arrival.REFUSED),
+        (403, PermissionDeniedError, False, Arrival.REFUSED),
+        (404, NotFoundError, False, Arrival.REFUSED),
+        (405, BadRequestError, False, Arrival.REFUSED),
+        (408, ServerError, True, Arrival.UNCLEAR),
+        (409, ConflictError, False, Arrival.REFUSED),
+        (413, BadRequestError, False, Arrival.REFUSED),
+        (422, BadRequestError, False, Arrival.REFUSED),
+        (429, RateLimitedError, True, Arrival.NOT_ARRIVED),
+        (500, ServerError, True, Arrival.UNCLEAR),
+        (502, ServerError, True, Arrival.UNCLEAR),
+        (503, ServerError, True, Arrival.UNCLEAR),
+        (504, ServerError, True, Arrival.UNCLEAR),
+        (520, ServerError, True, Arrival.UNCLEAR),
+        (301, BadRequestError, False, Arrival.REFUSED),
+        (307, BadRequestError, False, Arrival.REFUSED),
+    ],
+)
+def test_each_status_says_whether_to_repeat_and_whether_it_had_an_effect(
+    status: int, kind: type[ResponseError], transient: bool, arrival: Arrival
+) -> None:
+    found = error(status)
+    assert type(found) is kind
+    assert (found.transient, found.arrival, found.status) == (transient, arrival, status)
+
+
+def test_an_error_body_is_shown_with_code_message_details_suggestion_and_request_id() -> None:
+    assert str(error(400, shapes.ERROR_BODY)) == (
+        "createJobRun: 400 BAD_REQUEST_ERROR: Bad Request: InvalidInputException (No storage source found for bucket: "
+        "flag-prefix). Update your request and try again. [request id: req-1]"
+    )
+
+
+def test_a_422_names_the_field() -> None:
+    found = error(422, shapes.ERROR_BODY_WITH_FIELD)
+    assert str(found) == (
+        "createJobRun: 422 INVALID_INPUT_ERROR: Invalid input: String should match pattern (field: name) "
+        "[request id: req-2]"
+    )
+    assert found.errors[0].field == "name"
+
+
+def test_several_errors_are_all_shown() -> None:
+    body = {"errors": [{"message": "first"}, {"code": "CONFLICT_ERROR"}, {"details": "third"}, "junk", None]}
+    assert str(error(409, body)) == "createJobRun: 409: first; CONFLICT_ERROR; third"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"detail": "Not Found"}, "Not Found"),
+        ({"message": "Forbidden"}, "Forbidden"),
+        ({"detail": [{"loc": ["body", "name"], "msg": "too short"}]}, "too short"),
+        ({"message": {"text": "odd"}}, "odd"),
+        ({"errors": []}, '{"errors": []}'),
+        ({"errors": "nothing"}, '{"errors": "nothing"}'),
+        ([1, 2], "[1, 2]"),
+        ({}, "{}"),
+        (b"<html><body>\n  502 Bad   Gateway\n</body></html>", "<html><body> 502 Bad Gateway </body></html>"),
+        (b"\xff\xfe\x00garbage", "garbage"),
+        (b"", "no body"),
+        (b"[" * 100_000, "[[["),
+    ],
+)
+def test_any_other_body_is_shown_as_far_as_it_says_something(body: Any, said: str) -> None:
+    text = str(error(502, body))
+    assert text.startswith("createJobRun: 502: ")
+    assert said in text
+
+
+def test_a_long_body_is_cut() -> None:
+    assert len(str(error(500, b"x" * 100_000))) < 600
+
+
+def test_the_request_id_comes_from_the_body_else_from_the_header_in_any_case() -> None:
+    headers = {"X-REQUEST-ID": "req-header"}
+    assert error(400, shapes.ERROR_BODY, headers).request_id == "req-1"
+    assert error(502, b"<html>", headers).request_id == "req-header"
+    assert "[request id: req-header]" in str(error(502, b"<html>", headers))
+    assert error(502, b"<html>").request_id is None
+
+
+def test_a_redirect_says_that_it_is_not_followed() -> None:
+    found = error(302, b"<a>moved</a>", {"Location": "https://elsewhere.example.com/?key=1"})
+    assert "redirects are not followed" in str(found)
+    assert "elsewhere" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("5", 5.0),
+        ("5.2", 5.2),
+        (" 7 ", 7.0),
+        ("0", 0.0),
+        ("-3", 0.0),
+        ("Tue, 21 Jul 2026 08:00:30 GMT", 30.0),
+        ("Tue, 21 Jul 2026 10:00:30 +0200", 30.0),
+        ("Tue, 21 Jul 2026 08:00:30", 30.0),
+        ("Tue, 21 Jul 2026 07:00:00 GMT", 0.0),
+        ("inf", None),
+        ("1e999", None),
+        ("-inf", 0.0),
+        ("nan", None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        ("Tue, 99 Jul 2026 08:00:30 GMT", None),
+        ("Tue, 21 Jul 99999999999 08:00:30 GMT", None),
+        ("Tue, 21 Jul 2026 08:00:30 +99999999999999999999", None),
+    ],
+)
+def test_retry_after_as_whole_or_decimal_seconds_or_date_or_garbage(value: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(value, NOW) == seconds
+
+
+@given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d+ Jul \d+ \d+:\d+:\d+ [+-]\d+", fullmatch=True))
+def test_no_retry_after_can_break_the_classification(value: str) -> None:
+    seconds = parse_retry_after(value, NOW)
+    assert seconds is None or 0 <= seconds < float("inf")
+
+
+def test_retry_after_is_read_off_any_error_answer_whatever_the_headers_case() -> None:
+    assert error(429, None, {"retry-after": "5.2"}).retry_after == 5.2
+    assert error(503, None, {"RETRY-AFTER": "3"}).retry_after == 3.0
+    assert error(503).retry_after is None
+
+
+@given(st.integers(300, 599), st.binary(max_size=200), st.dictionaries(st.text(max_size=12), st.text(max_size=12)))
+def test_any_error_answer_becomes_one_typed_error(status: int, body: bytes, headers: dict[str, str]) -> None:
+    found = error_from_response("getJobRun", status, headers, body)
+    assert found.status == status
+    assert str(found).startswith(f"getJobRun: {status}")
+    assert found.transient == (status in (408, 429) or status >= 500)

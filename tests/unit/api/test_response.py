@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_wherobots.api import calls
+from airflow_provider_wherobots.api.errors import Arrival, NotFoundError, UnreadableAnswerError
+from airflow_provider_wherobots.api.response import Response, read_response
+from tests.unit.api import shapes
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_any_2xx_with_the_right_body_is_a_success(status: int) -> None:
+    response = Response(status, {}, json.dumps(shapes.RUN_2026).encode())
+    assert read_response(calls.create_run({}), response).id == shapes.RUN_2026["id"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>Please log in</html>",
+        b'{"id": "r1", "sta',
+        b"null",
+        b"[]",
+        b'{"id": "r1"}',
+        b'"text"',
+        b"\xff\xff",
+        b"[" * 100_000,
+        b"1" * 10_000,
+    ],
+)
+def test_a_success_that_cannot_be_read_is_transient_and_unclear(body: bytes) -> None:
+    with pytest.raises(UnreadableAnswerError, match="createJobRun: the answer") as caught:
+        read_response(calls.create_run({}), Response(200, {}, body))
+    assert caught.value.transient
+    assert caught.value.arrival is Arrival.UNCLEAR
+    assert len(str(caught.value)) < 1_000
+
+
+@pytest.mark.parametrize("body", [b"", b" \n", b"{}", b"null"])
+def test_a_cancel_needs_no_body(body: bytes) -> None:
+    read_response(calls.cancel_run("r1"), Response(200, {}, body))
+    with pytest.raises(UnreadableAnswerError):
+        read_response(calls.get_run("r1"), Response(200, {}, body))
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b'{"items": 5}', b'{"items": [{"id": 5}]}'])
+def test_list_runs_that_cannot_be_read_is_an_unreadable_answer_too(body: bytes) -> None:
+    with pytest.raises(UnreadableAnswerError, match="listJobRuns"):
+        read_response(calls.list_runs(), Response(200, {}, body))
+
+
+def test_an_error_status_is_a_typed_error_even_with_a_body_that_reads_as_a_run() -> None:
+    with pytest.raises(NotFoundError):
+        read_response(calls.get_run("r1"), Response(404, {}, json.dumps(shapes.RUN_2026).encode()))
