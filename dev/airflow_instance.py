@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -47,6 +48,7 @@ class AirflowInstance:
     :param dags_folder: where its DAG files are; read in place.
     :param env: more environment for all components, such as ``AIRFLOW__SECTION__OPTION`` or
         ``AIRFLOW_CONN_<ID>``; wins over what the instance sets itself.
+    :param fresh: whether to begin with an empty database and no logs. Default False: go on with what is there.
     :param triggerers: how many triggerers to start. Default 1.
     :param progress: called with a line of text whenever there is something to tell. Default: nobody is told.
     """
@@ -58,6 +60,7 @@ class AirflowInstance:
         python: Path,
         dags_folder: Path,
         env: Mapping[str, str] | None = None,
+        fresh: bool = False,
         triggerers: int = 1,
         progress: Callable[[str], None] | None = None,
     ) -> None:
@@ -66,6 +69,7 @@ class AirflowInstance:
         self.dags_folder = dags_folder.resolve()
         self.version = _airflow_version(python)
         self._extra_env = dict(env or {})
+        self._fresh = fresh
         self._triggerers = triggerers
         self._tell = progress or (lambda _: None)
         self._family = ProcessFamily(f"airflow:{self.home}")
@@ -117,6 +121,8 @@ class AirflowInstance:
 
     def _start(self, timeout: float) -> None:
         begun = time.monotonic()
+        if self._fresh:
+            self._clear_home()
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         self._env = self._environment(port)
@@ -256,6 +262,13 @@ class AirflowInstance:
             self._tell("Ending what an earlier run left behind")
             self._family.stop()
         self._write_state({"owner": _identity(os.getpid()), "credentials": self.credentials.as_dict()})
+
+    def _clear_home(self) -> None:
+        for path in self.home.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path != self._state_file:
+                path.unlink()
 
     def _write_state(self, state: dict[str, Any]) -> None:
         _write_private(self._state_file, json.dumps(state, indent=2))

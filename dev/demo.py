@@ -1,0 +1,133 @@
+"""``make demo``: the example DAG on a real Airflow, its job on the local server, nothing but this checkout needed."""
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from dev.airflow_api import FINISHED
+from dev.airflow_instance import AirflowInstance
+from dev.environments import environment
+from dev.local_server import LocalServer
+from dev.processes import CHECKOUT, ProcessFamily
+from dev.waiting import WaitTimeout, wait_for
+
+DAG_ID = "example_wherobots_demo"
+TASK_ID = "airport_neighbours"
+BUCKET = "wherobots-demo"
+EXAMPLES = CHECKOUT / "example_dags"
+FOLDER = CHECKOUT / ".demo"
+
+
+class Progress:
+    """Prints lines with the seconds that have passed."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        """Print one line."""
+        print(f"[{time.monotonic() - self._begun:5.1f} s] {text}", flush=True)
+
+
+@contextmanager
+def airflow_and_server(folder: Path, tell: Progress) -> Iterator[tuple[AirflowInstance, LocalServer]]:
+    """Run an Airflow and the local server, their files in ``folder``, the first connected to the second."""
+    airflow = AirflowInstance(
+        folder / "airflow", python=environment("3.3").python, dags_folder=EXAMPLES, fresh=True, progress=tell
+    )
+    family = ProcessFamily(f"demo:{folder}")
+    with airflow:
+        try:
+            family.stop(grace=0)
+            storage = folder / "storage"
+            shutil.rmtree(storage, ignore_errors=True)
+            shutil.copytree(EXAMPLES / "jobs", storage / BUCKET / "jobs")
+            server = LocalServer(family, storage, folder / "server.log")
+            tell(f"The local server listens at {server.url}, its s3:// is {storage}")
+            airflow.api.set_connection("wherobots_default", "wherobots", host=server.url, password=server.api_key)
+            yield airflow, server
+        finally:
+            tell("Stopping Airflow and the local server")
+            family.stop()
+
+
+def run_example(airflow: AirflowInstance, tell: Progress) -> bool:
+    """Run the example DAG to its end, print its task's log as Airflow serves it, and say whether it succeeded."""
+    airflow.api.wait_for_dag(DAG_ID)
+    run_id = airflow.api.trigger_dag(DAG_ID)
+    tell(f"Triggered {DAG_ID}; its run is {run_id}")
+    seen: set[str] = set()
+
+    def look() -> str | None:
+        for instance in airflow.api.task_instances(DAG_ID, run_id):
+            state = str(instance["state"])
+            if state not in seen and instance["state"]:
+                seen.add(state)
+                tell(f"Task {TASK_ID} is {state}")
+        state = str(airflow.api.dag_run(DAG_ID, run_id)["state"])
+        return state if state in FINISHED else None
+
+    state = wait_for(look, timeout=600, what=f"{DAG_ID} to end")
+    print(f"\n--- Log of task {TASK_ID}, as Airflow serves it ---")
+    print(airflow.api.task_log(DAG_ID, run_id, TASK_ID).text)
+    return state == "success"
+
+
+def show_result(server: LocalServer) -> None:
+    """Print where the job's GeoJSON is and what is in it."""
+    for path in sorted((server.root / BUCKET / "results").glob("*.geojson")):
+        features = json.loads(path.read_text())["features"]
+        print(f"\n--- Result: {len(features)} features in {path} ---")
+        for feature in features:
+            row = feature["properties"]
+            lon, lat = feature["geometry"]["coordinates"]
+            print(
+                f"{row['iata']}  {lat:8.3f} {lon:9.3f}  {row['neighbours']:3d} neighbours, "
+                f"nearest {row['nearest']} at {row['nearest_km']:5.1f} km  {row['name']}"
+            )
+
+
+def run_demo(*, keep: bool) -> int:
+    """Run the demo and return its exit code.
+
+    :param keep: whether to leave everything running after the run until Ctrl-C.
+    """
+    tell = Progress()
+    with airflow_and_server(FOLDER, tell) as (airflow, server):
+        succeeded = run_example(airflow, tell)
+        if succeeded:
+            show_result(server)
+        if keep:
+            login = airflow.credentials
+            print(f"\nAirflow's UI: {airflow.url}  user {login.username}  password {login.password}")
+            print("Ctrl-C ends it.", flush=True)
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
+    print("\nThe run succeeded." if succeeded else "\nThe run failed.", flush=True)
+    return 0 if succeeded else 1
+
+
+def main() -> int:
+    """Run the demo as the command line says."""
+    parser = argparse.ArgumentParser(prog="dev.demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return run_demo(keep=parser.parse_args().keep)
+    except KeyboardInterrupt:
+        print("\nInterrupted.")
+        return 130
+    except (WaitTimeout, RuntimeError) as error:
+        print(f"\nThe demo failed: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""The provider's local server as a process of a family."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from dev.processes import CHECKOUT, ProcessFamily
+from dev.waiting import wait_for
+
+
+class LocalServer:
+    """A running ``python -m airflow_provider_wherobots.local``.
+
+    :param family: the process family that it belongs to and ends with.
+    :param root: the folder behind its ``s3://``: ``s3://bucket/key`` is ``root/bucket/key``.
+    :param output: the file that takes what the server prints; the ready file lies beside it.
+    :param arguments: more command-line arguments.
+    """
+
+    def __init__(self, family: ProcessFamily, root: Path, output: Path, *arguments: str) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        ready = output.with_suffix(".ready.json")
+        ready.unlink(missing_ok=True)
+        self.root = root
+        module = ["-m", "airflow_provider_wherobots.local"]
+        own = ["--host", "127.0.0.1", "--port", "0", "--root", str(root), "--ready-file", str(ready)]
+        self.process = family.spawn(
+            [sys.executable, *module, *own, *arguments], env=os.environ, cwd=CHECKOUT, output=output
+        )
+
+        def is_ready() -> bool:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"The local server ended with {self.process.returncode}:\n{output.read_text()}")
+            return ready.exists()
+
+        wait_for(is_ready, timeout=60, interval=0.1, what="the local server to listen")
+        told = json.loads(ready.read_text())
+        self.url: str = told["url"]
+        self.api_key: str = told["api_key"]

@@ -1,0 +1,46 @@
+"""The demo: a spatial join over all airports of the world, run from a DAG. ``make demo`` runs it without an account.
+
+On Wherobots Cloud, put ``jobs/airport_neighbours.py`` into a bucket that your organisation can read.
+"""
+
+from datetime import UTC, datetime
+
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+
+try:
+    from airflow.sdk import DAG
+except ImportError:  # Airflow 2.11
+    from airflow.models.dag import DAG  # type: ignore[no-redef]
+
+BUCKET = "s3://wherobots-demo"
+# A run that was triggered by hand has no logical date on Airflow 3; it has the time from which it may run.
+DAY = "{{ (dag_run.logical_date or dag_run.run_after) | ds }}"
+
+with DAG(
+    "example_wherobots_demo",
+    description="How many neighbours each airport of a country has, and which is nearest",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    params={"country": "CH", "radius_km": 100},
+    doc_md=__doc__,
+    tags=["wherobots", "example"],
+):
+    WherobotsRunOperator(
+        task_id="airport_neighbours",
+        run_python={
+            "uri": f"{BUCKET}/jobs/airport_neighbours.py",
+            "args": [
+                *("--date", DAY),
+                *("--country", "{{ params.country }}"),
+                *("--radius-km", "{{ params.radius_km }}"),
+                *("--output", f"{BUCKET}/results/airport_neighbours_{{{{ params.country }}}}_{DAY}.geojson"),
+            ],
+        },
+        environment={
+            "dependencies": [
+                {"sourceType": "PYPI", "libraryName": "sedonadb", "libraryVersion": "0.5.0"},
+                {"sourceType": "PYPI", "libraryName": "airportsdata", "libraryVersion": "20260905"},
+            ]
+        },
+        timeout_seconds=900,
+    )

@@ -1,0 +1,34 @@
+"""A JAR on the JVM. Its source is ``jobs/GreatCircle.java``; to build it and put it where the DAG expects it:
+
+javac -d build jobs/GreatCircle.java
+jar --create --file great-circle.jar -C build .
+aws s3 cp great-circle.jar s3://wherobots-demo/jobs/     # or copy it below the local server's root
+"""
+
+from datetime import UTC, datetime
+
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+
+try:
+    from airflow.sdk import DAG
+except ImportError:  # Airflow 2.11
+    from airflow.models.dag import DAG  # type: ignore[no-redef]
+
+with DAG(
+    "example_wherobots_jar",
+    description="The distance between two places, from a JAR",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    params={"from": "47.4582,8.5481", "to": "63.9850,-22.6056"},
+    doc_md=__doc__,
+    tags=["wherobots", "example"],
+):
+    WherobotsRunOperator(
+        task_id="great_circle",
+        run_jar={
+            "uri": "s3://wherobots-demo/jobs/great-circle.jar",
+            "mainClass": "GreatCircle",
+            "args": ["{{ params['from'] }}", "{{ params['to'] }}"],
+        },
+        timeout_seconds=600,
+    )

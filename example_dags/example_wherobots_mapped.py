@@ -1,0 +1,53 @@
+"""One run per country, all at once: a task decides at run time which runs there are, and the operator is mapped."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+
+try:
+    from airflow.sdk import DAG, task
+except ImportError:  # Airflow 2.11
+    from airflow.decorators import task  # type: ignore[no-redef, attr-defined]
+    from airflow.models.dag import DAG  # type: ignore[no-redef]
+
+BUCKET = "s3://wherobots-demo"
+
+
+@task
+def countries() -> list[str]:
+    """Return the countries to report on; a real DAG would ask a catalogue or a bucket."""
+    return ["CH", "IS", "NZ"]
+
+
+@task
+def run_python(country: str, **context: Any) -> dict[str, Any]:
+    """Return the operator's ``run_python`` for one country."""
+    dag_run = context["dag_run"]
+    day = (dag_run.logical_date or dag_run.run_after).date().isoformat()
+    output = f"{BUCKET}/results/airport_neighbours_{country}_{day}.geojson"
+    return {
+        "uri": f"{BUCKET}/jobs/airport_neighbours.py",
+        "args": ["--date", day, "--country", country, "--radius-km", 150, "--output", output],
+    }
+
+
+with DAG(
+    "example_wherobots_mapped",
+    description="The airport report for several countries, one mapped run each",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    doc_md=__doc__,
+    tags=["wherobots", "example"],
+):
+    WherobotsRunOperator.partial(
+        task_id="airport_neighbours",
+        environment={
+            "dependencies": [
+                {"sourceType": "PYPI", "libraryName": "sedonadb", "libraryVersion": "0.5.0"},
+                {"sourceType": "PYPI", "libraryName": "airportsdata", "libraryVersion": "20260905"},
+            ]
+        },
+        timeout_seconds=900,
+        max_active_tis_per_dag=2,
+    ).expand(run_python=run_python.expand(country=countries()))
