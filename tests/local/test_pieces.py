@@ -1,0 +1,161 @@
+"""Small decisions of running things: lines, reasons, Spark settings, environments, manifests."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.local.execution import lines as lines_module
+from airflow_provider_wherobots.local.execution.child_environment import install_environment, run_environment
+from airflow_provider_wherobots.local.execution.commands import (
+    NOTHING_RUNS_JARS,
+    CommandError,
+    JarTools,
+    jar_command,
+    manifest_main_class,
+)
+from airflow_provider_wherobots.local.execution.environments import environment_key
+from airflow_provider_wherobots.local.execution.failure import failure_message
+from airflow_provider_wherobots.local.execution.lines import LineSplitter
+from airflow_provider_wherobots.local.execution.spark_conf import properties, with_jars, write_conf_folder
+
+
+@given(st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"\xff", b"xyz"])), st.integers(1, 5))
+def test_lines_do_not_depend_on_how_they_were_read(parts: list[bytes], size: int) -> None:
+    text = b"".join(parts)
+    splitter = LineSplitter()
+    found = [line for start in range(0, len(text), size) for line in splitter.feed(text[start : start + size])]
+    found += splitter.finish()
+    expected = [line.removesuffix(b"\r") for line in text.split(b"\n")]
+    assert found == (expected[:-1] if not expected[-1] and not text.endswith(b"\r") else expected)
+
+
+def test_output_without_line_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines_module, "MAX_LINE_BYTES", 10)
+    splitter = LineSplitter()
+    found = [line for _ in range(10) for line in splitter.feed(b"abc")] + list(splitter.finish())
+    assert b"".join(found) == b"abc" * 10
+    assert max(map(len, found)) <= 12
+
+
+@pytest.mark.parametrize(
+    ("code", "lines", "message"),
+    [
+        (3, [], "The process exited with code 3"),
+        (-9, ["working"], "The process was ended by signal 9 (SIGKILL): working"),
+        (
+            1,
+            ["Traceback (most recent call last):", "  x", "pkg.BadError: no such column", "", "bye"],
+            "The process exited with code 1: pkg.BadError: no such column",
+        ),
+        (
+            1,
+            ['Exception in thread "main" java.lang.IllegalStateException: x', "\tat A.main"],
+            'The process exited with code 1: Exception in thread "main" java.lang.IllegalStateException: x',
+        ),
+    ],
+)
+def test_reasons(code: int, lines: list[str], message: str) -> None:
+    assert failure_message(code, lines) == message
+
+
+def test_spark_settings_go_behind_the_users_own(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "spark-defaults.conf").write_text("spark.a  theirs")
+    (own / "log4j2.properties").write_text("x")
+    write_conf_folder(tmp_path / "conf", {"spark.a": "ours", "spark.b": "x y"}, own)
+    assert (tmp_path / "conf" / "spark-defaults.conf").read_text() == "spark.a  theirs\nspark.a=ours\nspark.b=x y\n"
+    assert (tmp_path / "conf" / "log4j2.properties").read_text() == "x"
+    assert (own / "spark-defaults.conf").read_text() == "spark.a  theirs"
+
+
+def test_spark_settings_are_escaped() -> None:
+    assert properties({"a b": " lead\\back\nline"}) == "a\\ b=\\ lead\\\\back\\nline\n"
+
+
+def test_jars_join_those_of_the_settings() -> None:
+    assert with_jars({"spark.jars": "/x.jar"}, [Path("/y.jar")]) == {"spark.jars": "/x.jar,/y.jar"}
+    assert with_jars({}, []) == {}
+
+
+def test_the_environment_of_a_run_is_minimal(tmp_path: Path) -> None:
+    own = {"PATH": "/usr/bin", "WHEROBOTS_API_KEY": "k", "AIRFLOW_HOME": "/a", "AWS_SECRET_ACCESS_KEY": "s", "X": "1"}
+    environment = run_environment(
+        own,
+        root=tmp_path,
+        run_id="r",
+        folder=tmp_path / "r",
+        home=tmp_path / "h",
+        python=Path("/v/bin/python"),
+        passed=["X", "WHEROBOTS_API_KEY", "MISSING"],
+    )
+    assert environment["X"] == "1"
+    assert environment["PATH"] == "/v/bin:/usr/bin"
+    assert not {"WHEROBOTS_API_KEY", "AIRFLOW_HOME", "AWS_SECRET_ACCESS_KEY", "MISSING"} & set(environment)
+
+
+def test_pip_sees_its_own_settings_but_not_the_key(tmp_path: Path) -> None:
+    own = {"PIP_CERT": "/c.pem", "PIP_TARGET": "/elsewhere", "WHEROBOTS_API_KEY": "k", "HOME": "/h"}
+    environment = install_environment(own, folder=tmp_path)
+    assert environment["PIP_CERT"] == "/c.pem"
+    assert environment["HOME"] == "/h"
+    assert not {"WHEROBOTS_API_KEY", "PIP_TARGET"} & set(environment)
+
+
+def test_environments_are_named_by_their_set() -> None:
+    assert environment_key(["a", "b"]) == environment_key(["b", "a", "a"])
+    assert environment_key(["a"]) != environment_key(["a==1"])
+
+
+def make_jar(path: Path, manifest: str | None) -> Path:
+    with zipfile.ZipFile(path, "w") as jar:
+        jar.writestr("A.class", b"")
+        if manifest is not None:
+            jar.writestr("META-INF/MANIFEST.MF", manifest)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("manifest", "main_class"),
+    [
+        (None, None),
+        ("Manifest-Version: 1.0\r\n", None),
+        ("Manifest-Version: 1.0\r\nMain-Class: com.example.Main\r\n", "com.example.Main"),
+        ("Main-Class: com.exam\r\n ple.Main\r\n", "com.example.Main"),
+    ],
+)
+def test_manifests(manifest: str | None, main_class: str | None, tmp_path: Path) -> None:
+    assert manifest_main_class(make_jar(tmp_path / "a.jar", manifest)) == main_class
+
+
+def test_commands_of_jars(tmp_path: Path) -> None:
+    jar = make_jar(tmp_path / "a.jar", None)
+    settings = {"spark.a": "1"}
+    spark = jar_command(
+        JarTools("/s/spark-submit", "/j/java"),
+        jar,
+        ["x"],
+        main_class="A",
+        class_path=[Path("/d.jar")],
+        settings=settings,
+    )
+    assert spark == [
+        *("/s/spark-submit", "--class", "A", "--conf", "spark.a=1", "--conf", "spark.jars=/d.jar"),
+        *(str(jar), "x"),
+    ]
+    java = jar_command(JarTools(None, "/j/java"), jar, ["x"], main_class="A", class_path=[Path("/d.jar")])
+    assert java == ["/j/java", "-cp", f"{jar}:/d.jar", "A", "x"]
+    with pytest.raises(CommandError, match="install"):
+        jar_command(JarTools(None, None), jar, [], main_class="A")
+    assert "spark-submit" in NOTHING_RUNS_JARS
+    with pytest.raises(CommandError, match="mainClass"):
+        jar_command(JarTools(None, "/j/java"), jar, [], main_class=None)
+
+
+def test_a_file_that_is_no_jar(tmp_path: Path) -> None:
+    (tmp_path / "a.jar").write_text("x")
+    with pytest.raises(CommandError, match="not a JAR"):
+        manifest_main_class(tmp_path / "a.jar")
