@@ -1,10 +1,19 @@
 """Fixtures that tests of several folders share."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 import pytest
 
 from dev.environments import Environment, environment
+
+# Before anything imports Airflow: a home of its own, so that no airflow.cfg of this machine, perhaps of another
+# version, has a say.
+_home = tempfile.mkdtemp(prefix="airflow-home-")
+atexit.register(shutil.rmtree, _home, ignore_errors=True)
+os.environ["AIRFLOW_HOME"] = _home
 
 
 @pytest.fixture(scope="session", params=["3.3", "2.11"])

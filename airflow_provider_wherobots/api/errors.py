@@ -205,7 +205,7 @@ def error_from_response(operation: str, status: int, headers: Mapping[str, str],
     document = _json_object(body)
     errors, excerpt = _error_infos(document), ""
     if 300 <= status < 400:
-        excerpt = "the host redirects, and redirects are not followed (the API key would travel along)"
+        errors, excerpt = (), "the host redirects, and redirects are not followed (the API key would travel along)"
     elif not errors:
         excerpt = _excerpt(body)
     return kind(

@@ -1,0 +1,197 @@
+"""The hook: every endpoint, the connection, and every way it can be wrong."""
+
+import json
+import logging
+import socket
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.api.errors import (
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    NotSentError,
+    PermissionDeniedError,
+    UnreadableAnswerError,
+    WherobotsApiError,
+)
+from airflow_provider_wherobots.exceptions import WherobotsArgumentException
+from airflow_provider_wherobots.hooks import wherobots as hook_module
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.local import LocalServer
+from airflow_provider_wherobots.local.control_client import ControlClient
+from tests.integration.conftest import API_KEY, set_connection
+
+PAYLOAD = {"name": "hook-test-run", "runPython": {"uri": "s3://jobs/talk.py", "args": ["2"]}}
+
+
+@pytest.fixture
+def hook(conn_id: str, monkeypatch: pytest.MonkeyPatch) -> WherobotsHook:
+    # Failures that would be borne for a minute end the call at once.
+    monkeypatch.setattr(hook_module, "HOOK_OUTAGE_SECONDS", 0.0)
+    return WherobotsHook(conn_id)
+
+
+def test_every_endpoint_answers_in_its_type(hook: WherobotsHook) -> None:
+    run = hook.create_run(PAYLOAD, region="aws-eu-west-1")
+    assert run.status in ("PENDING", "RUNNING")
+    assert run.payload["runPython"] == {"uri": "s3://jobs/talk.py", "args": ["2"]}
+    hook.cancel_run(run.id)
+    again = hook.get_run(run.id)
+    assert (again.id, again.name, again.kube_app.region) == (run.id, "hook-test-run", "aws-eu-west-1")
+    page = hook.get_run_logs(run.id, size=10)
+    assert isinstance(page.items, tuple)
+    assert isinstance(hook.get_run_metrics(run.id).instant_metrics, dict)
+
+
+def test_list_runs_follows_the_pages_and_passes_every_filter(hook: WherobotsHook, control: ControlClient) -> None:
+    names = [f"list-test-{number}" for number in range(5)]
+    created = [control.create_run(name)["id"] for name in names]
+    control.patch_run(created[0], status="COMPLETED")
+    since = datetime.now(UTC) - timedelta(minutes=5)
+    listed = list(hook.list_runs(name="list-test-*", created_after=since, status=["PENDING", "RUNNING"], page_size=2))
+    assert {run.id for run in listed} == set(created[1:])
+    assert len(control.requests("listJobRuns")) >= 2
+    assert list(hook.list_runs(name="list-test-*", region="nowhere-1")) == []
+
+
+def test_a_wrong_key_is_told_in_the_services_words(
+    hook: WherobotsHook, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_connection(monkeypatch, conn_type="wherobots", host=server.url, password="not-the-key")
+    with pytest.raises(AuthenticationError, match=r"401 UNAUTHORIZED_ERROR.*request id") as caught:
+        hook.get_run("abc")
+    assert "not-the-key" not in str(caught.value)
+    works, said = hook.test_connection()
+    assert not works
+    assert "401" in said
+
+
+def test_a_rotated_key_is_picked_up(hook: WherobotsHook, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_connection(monkeypatch, conn_type="wherobots", host=server.url, password="old-key")
+    assert hook.settings.endpoint.api_key == "old-key"
+    set_connection(monkeypatch, conn_type="wherobots", host=server.url, password=API_KEY)
+    assert list(hook.list_runs(name="nobody-has-this-name")) == []
+
+
+def test_unknown_runs_are_not_found(hook: WherobotsHook) -> None:
+    for call in (hook.get_run, hook.cancel_run, hook.get_run_logs, hook.get_run_metrics):
+        with pytest.raises(NotFoundError, match=r"404 NOT_FOUND_ERROR"):
+            call("nosuchrun12345")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (
+            {
+                "type": "status",
+                "status": 403,
+                "body": {
+                    "errors": [
+                        {
+                            "code": "INSUFFICIENT_PERMISSIONS_ERROR",
+                            "message": "Forbidden",
+                            "details": "your plan has no runs",
+                            "path": "/runs",
+                            "suggestion": "Upgrade.",
+                        }
+                    ],
+                    "requestId": "req-42",
+                },
+            },
+            PermissionDeniedError,
+            r"403 INSUFFICIENT_PERMISSIONS_ERROR: Forbidden: your plan has no runs. Upgrade. \[request id: req-42\]",
+        ),
+        ({"type": "status", "status": 409, "body": None}, ConflictError, "409: no body"),
+        (
+            {"type": "status", "status": 302, "headers": {"Location": "http://127.0.0.1:1/"}},
+            BadRequestError,
+            "redirect",
+        ),
+        (
+            {"type": "status", "status": 200, "body": "<html>login</html>", "content_type": "text/html"},
+            UnreadableAnswerError,
+            "<html>login</html>",
+        ),
+    ],
+)
+def test_refusals_are_typed_and_say_what_the_service_said(
+    hook: WherobotsHook, control: ControlClient, answer: dict[str, Any], kind: type[WherobotsApiError], words: str
+) -> None:
+    control.add_fault("createJobRun", answer)
+    with pytest.raises(kind, match=words):
+        hook.create_run(PAYLOAD)
+    assert control.counts()["creates_effective"] == 0
+
+
+def test_the_422_of_a_bad_request_names_the_field(hook: WherobotsHook, control: ControlClient) -> None:
+    with pytest.raises(BadRequestError, match=r"422 .*name.*\(field: .*name\)"):
+        hook.create_run({**PAYLOAD, "name": "short"})
+    assert control.counts()["creates_effective"] == 0
+
+
+def test_a_create_whose_answer_was_lost_is_not_sent_twice(hook: WherobotsHook, control: ControlClient) -> None:
+    control.add_fault("createJobRun", "lose_answer", times=1)
+    with pytest.raises(WherobotsApiError):
+        hook.create_run(PAYLOAD)
+    counts = control.counts()
+    assert (counts["creates_received"], counts["creates_effective"]) == (1, 1)
+
+
+def test_an_unreachable_host_is_one_clear_error(hook: WherobotsHook, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        set_connection(
+            monkeypatch, conn_type="wherobots", host=f"http://127.0.0.1:{held.getsockname()[1]}", password=API_KEY
+        )
+        with pytest.raises(NotSentError, match=r"getJobRun: http://127\.0\.0\.1:\d+: .*refused"):
+            hook.get_run("abc")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"password": ""}, "password: must hold the Wherobots API key"),
+        ({"host": "http://api.cloud.wherobots.com", "password": API_KEY}, "plain http"),
+        ({"host": "ftp://x", "password": API_KEY}, "scheme must be http or https"),
+        ({"host": "u:p@api.cloud.wherobots.com", "password": API_KEY}, "user or a password"),
+        ({"password": API_KEY, "extra": json.dumps(["a"])}, "extra: must be a JSON object"),
+        ({"password": API_KEY, "extra": json.dumps({"runtime": 7})}, r"extra\['runtime'\]=7: must be a string"),
+    ],
+)
+def test_a_connection_that_breaks_a_rule_is_refused_before_anything_is_sent(
+    fields: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_connection(monkeypatch, conn_type="wherobots", **fields)
+    with pytest.raises(WherobotsArgumentException, match=words) as caught:
+        _ = WherobotsHook().settings
+    assert "wherobots_default" in str(caught.value)
+    assert API_KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("conn_type", ["generic", "http"])
+def test_connections_made_for_the_official_provider_work(conn_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_connection(monkeypatch, conn_type=conn_type, host="api.cloud.wherobots.com", password=API_KEY, schema="http")
+    assert WherobotsHook().settings.endpoint.base_url == "https://api.cloud.wherobots.com"
+
+
+def test_the_extra_holds_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {"region": "aws-us-east-1", "runtime": "small", "version": "preview"}
+    set_connection(monkeypatch, conn_type="wherobots", password=API_KEY, extra=json.dumps(extra))
+    settings = WherobotsHook().settings
+    assert (settings.region, settings.runtime, settings.version) == ("aws-us-east-1", "small", "preview")
+
+
+def test_the_key_is_never_logged(
+    hook: WherobotsHook, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], control: ControlClient
+) -> None:
+    control.add_fault("getJobRun", {"type": "status", "status": 400, "body": f"you sent X-API-Key: {API_KEY}"})
+    with caplog.at_level(logging.DEBUG), pytest.raises(BadRequestError) as caught:
+        hook.get_run("abc")
+    shown = caplog.text + str(caught.value) + repr(caught.value) + repr(hook.settings) + "".join(capfd.readouterr())
+    assert "you sent X-API-Key: ***" in str(caught.value)
+    assert API_KEY not in shown

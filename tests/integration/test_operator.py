@@ -1,0 +1,327 @@
+"""The operator and its trigger against the local server, without an Airflow around them."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_wherobots.compat import AirflowFailException
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsExecutionTimeoutException,
+    WherobotsRequestException,
+    WherobotsRunCancelledException,
+    WherobotsRunFailedException,
+    WherobotsTaskKilledException,
+    WherobotsUnavailableException,
+)
+from airflow_provider_wherobots.flows.log_records import LogRecord
+from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+
+TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
+START = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)
+
+
+class TaskInstance(SimpleNamespace):
+    """What the operator uses of Airflow's."""
+
+    def __init__(self, try_number: int = 1, **fields: Any) -> None:
+        super().__init__(
+            dag_id="dag",
+            task_id="task",
+            run_id="manual__1",
+            map_index=-1,
+            try_number=try_number,
+            start_date=datetime.now(UTC),
+            xcoms={},
+            **fields,
+        )
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
+
+    def xcom_pull(self, task_ids: str, key: str, map_indexes: int) -> Any:
+        return self.xcoms.get(key)
+
+
+def context(ti: TaskInstance) -> Any:
+    return {"ti": ti, "dag_run": SimpleNamespace(start_date=START)}
+
+
+@pytest.fixture
+def operator(conn_id: str) -> Callable[..., WherobotsRunOperator]:
+    def make(**arguments: Any) -> WherobotsRunOperator:
+        return WherobotsRunOperator(
+            **{
+                "task_id": "task",
+                "run_python": TALK,
+                "wherobots_conn_id": conn_id,
+                "wait_post_run_logs_timeout_seconds": 1,
+                **arguments,
+            }
+        )
+
+    return make
+
+
+def follow(deferred: TaskDeferred) -> dict[str, Any]:
+    """Run the trigger as the triggerer would: made anew from what it serialises to."""
+    path, kwargs = deferred.trigger.serialize()
+    assert path == "airflow_provider_wherobots.triggers.run.WherobotsRunTrigger"
+
+    async def first_event() -> Any:
+        return [event async for event in WherobotsRunTrigger(**kwargs).run()]
+
+    (event,) = asyncio.run(first_event())
+    payload: dict[str, Any] = event.payload
+    return payload
+
+
+def test_a_deferred_run_ends_with_its_id_and_its_lines(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    task, ti = operator(), TaskInstance()
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    run_id = ti.xcoms["run_id"]
+    assert ti.xcoms["run_url"].endswith(f"/runs/{run_id}")
+    event = follow(caught.value)
+    deferred = caught.value
+    assert task.execute_complete(context(ti), event, **(deferred.kwargs or {})) == run_id
+    counts = control.counts()
+    assert (counts["creates_received"], counts["creates_effective"], counts["cancels_received"]) == (1, 1, 0)
+    assert control.requests("listJobRuns") == [], "a first, undisturbed try makes no extra call"
+
+
+def test_a_worker_run_goes_through_the_same_flow(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    ti = TaskInstance()
+    assert operator(deferrable=False).execute(context(ti)) == ti.xcoms["run_id"]
+
+
+def test_without_waiting_the_id_comes_at_once(operator: Callable[..., WherobotsRunOperator]) -> None:
+    ti = TaskInstance()
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, wait_for_completion=False)
+    assert task.execute(context(ti)) == ti.xcoms["run_id"]
+    task.hook.cancel_run(ti.xcoms["run_id"])
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_failed_run_fails_with_its_reason_and_log_tail_and_may_retry(
+    operator: Callable[..., WherobotsRunOperator], deferrable: bool
+) -> None:
+    task, ti = operator(run_python={"uri": "s3://jobs/fail.py"}, deferrable=deferrable), TaskInstance()
+
+    def run_to_end() -> None:
+        try:
+            task.execute(context(ti))
+        except TaskDeferred as deferred:
+            task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
+
+    with pytest.raises(WherobotsRunFailedException, match="no such country: Atlantis") as caught:
+        run_to_end()
+    assert "Traceback (most recent call last)" in str(caught.value)
+    assert ti.xcoms["run_url"] in str(caught.value)
+    assert not isinstance(caught.value, AirflowFailException)
+
+
+def test_a_run_cancelled_on_the_service_is_not_retried(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    task.hook.cancel_run(ti.xcoms["run_id"])
+    with pytest.raises(WherobotsRunCancelledException) as cancelled:
+        task.execute_complete(context(ti), follow(caught.value), **(caught.value.kwargs or {}))
+    assert isinstance(cancelled.value, AirflowFailException)
+
+
+def test_a_retry_re_attaches_to_the_active_run(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    first, second = TaskInstance(), TaskInstance(try_number=2)
+    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "re-attach-test"}
+    for ti in (first, second):
+        with pytest.raises(TaskDeferred):
+            operator(**arguments).execute(context(ti))
+    assert first.xcoms["run_id"] == second.xcoms["run_id"]
+    assert control.counts()["creates_received"] == 1
+    operator().hook.cancel_run(first.xcoms["run_id"])
+
+
+def test_a_re_attached_run_that_falls_to_the_earlier_cancel_is_replaced_once(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    control.behaviour(cancel_delay_seconds=3)
+    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["5"]}, "name": "replace-test"}
+    first, second = TaskInstance(), TaskInstance(try_number=2)
+    try:
+        with pytest.raises(TaskDeferred):
+            operator(**arguments).execute(context(first))
+        operator().hook.cancel_run(first.xcoms["run_id"])
+        task = operator(**arguments, deferrable=False)
+        assert task.execute(context(second)) != first.xcoms["run_id"]
+    finally:
+        control.behaviour(cancel_delay_seconds=0.5)
+    assert control.counts()["creates_effective"] == 2
+
+
+def test_the_deadline_cancels_and_fails_as_timed_out(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    ti = TaskInstance()
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, execution_timeout=timedelta(seconds=5))
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    assert control.requests("createJobRun")[0]["name"].startswith("dag.task-")
+    event = follow(caught.value)
+    with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout"):
+        task.execute_complete(context(ti), event, **(caught.value.kwargs or {}))
+    assert control.counts()["cancels_effective"] == 1
+    assert task.hook.get_run(ti.xcoms["run_id"]).payload["timeoutSeconds"] == 5
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_counts(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, seconds: int
+) -> None:
+    task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": [seconds]}), TaskInstance()
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    if seconds:
+        with pytest.raises(Exception, match="Trigger"):
+            task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+        assert control.counts()["cancels_effective"] == 1
+    else:
+        follow(caught.value)
+        assert task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti)) == ti.xcoms["run_id"]
+        assert control.counts()["cancels_received"] == 0
+
+
+def test_a_kill_cancels_the_run_and_stops_the_flow_for_good(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, deferrable=False)
+    # As a signal handler would: on top of the flow, in the middle of its sleep.
+    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    counts = control.counts()
+    assert (counts["creates_received"], counts["cancels_received"], counts["cancels_effective"]) == (1, 1, 1)
+
+
+def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, deferrable=False, name="kill-in-post")
+    send = RequestsTransport.send
+
+    def send_and_be_killed(self: RequestsTransport, call: Any, *timeouts: float) -> Any:
+        answer = send(self, call, *timeouts)
+        if call.operation == "createJobRun":
+            task.on_kill()
+        return answer
+
+    monkeypatch.setattr(RequestsTransport, "send", send_and_be_killed)
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    counts = control.counts()
+    assert (counts["creates_effective"], counts["cancels_received"], counts["cancels_effective"]) == (1, 1, 1)
+
+
+def test_cancel_on_kill_false_leaves_the_run_alone(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["3"]}, deferrable=False, cancel_on_kill=False)
+    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert control.counts()["cancels_received"] == 0
+
+
+def test_a_refused_create_fails_without_retry(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    with pytest.raises(WherobotsRequestException, match=r"422.*runtime") as caught:
+        operator(runtime="no-such-runtime").execute(context(TaskInstance()))
+    assert isinstance(caught.value, AirflowFailException)
+    assert control.counts()["creates_effective"] == 0
+
+
+def test_an_outage_beyond_the_limit_may_retry(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    control.add_fault("createJobRun", {"type": "status", "status": 429, "headers": {"Retry-After": "0.2"}})
+    with pytest.raises(WherobotsUnavailableException, match="429") as caught:
+        operator(max_outage_seconds=1).execute(context(TaskInstance()))
+    assert not isinstance(caught.value, AirflowFailException)
+    assert control.counts()["creates_effective"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"run_python": None}, "run_python, run_jar: exactly one must be given, not neither"),
+        ({"run_jar": {"uri": "s3://b/x.jar"}}, "run_python, run_jar: exactly one must be given, not both"),
+        ({"run_python": {"args": []}}, r"run_python\['uri'\]: is missing"),
+        ({"run_python": {"uri": "s3://b/x.py", "args": "--date"}}, r"run_python\['args'\]='--date': must be a list"),
+        ({"run_python": {"uri": "s3://b/x.py", "arg": []}}, "run_python: unknown key 'arg'"),
+        ({"name": "short"}, "name='short': must be 8 to 255"),
+        ({"name": "has spaces in it"}, "must be 8 to 255"),
+        ({"timeout_seconds": 0}, "timeout_seconds=0: must be a whole number above 0"),
+        ({"polling_interval": -1}, "polling_interval=-1: must be a number"),
+        ({"environment": {"dependencies": [{"filePath": "s3://b/x.tar"}]}}, "must end in one of .jar"),
+        ({"environment": {"sparkConfigs": {"a": ["b"]}}}, r"environment\['sparkConfigs'\]\['a'\]"),
+    ],
+)
+def test_a_wrong_argument_is_told_when_the_dag_is_parsed(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(WherobotsArgumentException, match=words):
+        WherobotsRunOperator(**{"task_id": "task", "run_python": TALK, **arguments})
+
+
+def test_what_is_a_template_is_checked_once_it_is_rendered(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    task = operator(
+        name="{{ short }}", timeout_seconds="{{ n }}", run_python={"uri": "s3://b/{{ x }}", "args": ["{{ y }}"]}
+    )
+    task.name = "short"
+    with pytest.raises(WherobotsArgumentException, match="name='short'"):
+        task.execute(context(TaskInstance()))
+    assert control.counts()["creates_received"] == 0
+
+
+def test_an_unknown_argument_is_named() -> None:
+    with pytest.raises(Exception, match="runtim"):
+        WherobotsRunOperator(task_id="task", run_python=TALK, runtim="tiny")
+
+
+def test_a_trigger_carries_no_secret(operator: Callable[..., WherobotsRunOperator], server: Any) -> None:
+    with pytest.raises(TaskDeferred) as caught:
+        operator().execute(context(TaskInstance()))
+    assert server.api_key not in str(caught.value.trigger.serialize()) + str(caught.value.kwargs)
+
+
+def test_each_line_is_written_once_in_order_under_its_own_time(
+    operator: Callable[..., WherobotsRunOperator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import airflow_provider_wherobots.hooks.wherobots as hook
+
+    written: list[LogRecord] = []
+    monkeypatch.setattr(hook, "write_record", lambda logger, record: written.append(record))
+    operator(deferrable=False).execute(context(TaskInstance()))
+    assert [record.text for record in written] == [f"line {number:05d}" for number in range(3)]
+    times = [record.time_ns for record in written if record.time_ns is not None]
+    assert len(times) == 3
+    assert times == sorted(times)
