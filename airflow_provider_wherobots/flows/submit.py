@@ -92,7 +92,7 @@ def _create_once(
                 return (yield from _keep_oldest(found))
             yield from _wait_out_create(outage, error, unclear)
         else:
-            return (yield from _settle(run, payload["name"], before)) if unclear else run
+            return (yield from _settle(run, payload["name"], before, max_outage_seconds)) if unclear else run
 
 
 def _wait_out_create(outage: Outage, error: WherobotsApiError, unclear: bool) -> Flow[None]:
@@ -120,10 +120,10 @@ def _look_up(
     return []
 
 
-def _settle(run: Run, name: str, before: Collection[str]) -> Flow[Run]:
+def _settle(run: Run, name: str, before: Collection[str], max_outage_seconds: float) -> Flow[Run]:
     """A create was repeated because the first was not to be seen: it may show up after all."""
     try:
-        runs = yield from find_runs(name)
+        runs = yield from _find_despite_outage(name, max_outage_seconds)
     except WherobotsApiError as error:
         yield Note(logging.WARNING, f"Could not check that {run.id} is the only run named {name}: {error}")
         return run

@@ -1,0 +1,105 @@
+"""A run's log as the Runs API may serve it: lines that arrive over time, under every reading of the cursor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from airflow_provider_wherobots.api.response import Response
+
+CursorMode = Literal["nanoseconds", "int", "offset", "opaque"]
+"""What a cursor is.
+
+* ``nanoseconds``: a time, inclusive, in a string; ``int``: the same as a number.
+* ``offset``: a count of lines, in a string.
+* ``opaque``: a token; a foreign one is refused.
+"""
+CaughtUp = Literal["null", "absent", "equal", "end"]
+"""What ``next_page`` is when there are no more lines for now: null, left out, the cursor sent, or the log's end."""
+
+
+@dataclass(frozen=True)
+class FakeLine:
+    """A line.
+
+    :param arrives: seconds after the run's creation from which on it can be read.
+    :param timestamp: its time in epoch nanoseconds; lines are served in this order.
+    :param text: its text.
+    """
+
+    arrives: float
+    timestamp: int
+    text: str
+
+
+@dataclass
+class FakeLog:
+    """A log.
+
+    :param lines: its lines, in any order.
+    :param mode: what a cursor is.
+    :param caught_up: what ``next_page`` is when there are no more lines.
+    :param cap: the most lines on a page, whatever is asked for.
+    :param max_size: a greater ``size`` is refused.
+    :param names_next: whether a page that was cut names the next one.
+    """
+
+    lines: list[FakeLine] = field(default_factory=list)
+    mode: CursorMode = "nanoseconds"
+    caught_up: CaughtUp = "null"
+    cap: int = 1000
+    max_size: int = 1_000_000
+    names_next: bool = True
+
+    def answer(self, params: Mapping[str, str], age: float) -> Response:
+        """Answer Get Run Logs.
+
+        :param params: query parameters.
+        :param age: seconds since the run's creation.
+        """
+        cursor, size = params["cursor"], int(params.get("size", "100"))
+        arrived = sorted((line for line in self.lines if line.arrives <= age), key=lambda line: line.timestamp)
+        start = self._start(cursor, arrived)
+        if start is None or size > self.max_size:
+            return Response(422, {}, b'{"errors": [{"code": "INVALID_INPUT_ERROR", "message": "invalid"}]}')
+        end = start + min(size, self.cap)
+        page: dict[str, Any] = {
+            "items": [{"timestamp": self._stamp(line.timestamp), "raw": line.text} for line in arrived[start:end]],
+            "current_page": self._cursor(cursor),
+        }
+        if end < len(arrived):
+            page["next_page"] = self._name(arrived, end) if self.names_next else None
+        elif self.caught_up == "end":
+            page["next_page"] = self._name(arrived, len(arrived)) if arrived else self._cursor(cursor)
+        elif self.caught_up != "absent":
+            page["next_page"] = None if self.caught_up == "null" else self._cursor(cursor)
+        return Response(200, {}, json.dumps(page).encode())
+
+    def _start(self, cursor: str, arrived: list[FakeLine]) -> int | None:
+        if cursor == "0":
+            return 0
+        if self.mode == "opaque":
+            prefix, _, count = cursor.partition(":")
+            return int(count) if prefix == "after" else None
+        if self.mode == "offset":
+            return min(int(cursor), len(arrived))
+        return sum(line.timestamp < int(cursor) for line in arrived)
+
+    def _name(self, arrived: list[FakeLine], end: int) -> str | int:
+        match self.mode:
+            case "opaque":
+                return f"after:{end}"
+            case "offset":
+                return str(end)
+            case "int":
+                return arrived[end - 1].timestamp
+            case _:
+                return str(arrived[end - 1].timestamp)
+
+    def _stamp(self, timestamp: int) -> str | int:
+        return timestamp if self.mode == "int" else str(timestamp)
+
+    def _cursor(self, sent: str) -> str | int:
+        return int(sent) if self.mode == "int" else sent

@@ -1,0 +1,246 @@
+"""The Runs API in memory: pure, on the caller's clock, with faults on demand."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.errors import AnswerLostError, NotSentError
+from airflow_provider_wherobots.api.response import Response, read_response
+from tests.unit.flows.fake_log import FakeLog
+from tests.unit.flows.script import Hang
+
+TERMINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
+
+
+class Fault(Enum):
+    """What befalls one call: whether the service acts on it, and what the caller gets."""
+
+    NOT_ARRIVED = (False, "refused connection")
+    LOST_BEFORE_EFFECT = (False, "lost")
+    LOST_AFTER_EFFECT = (True, "lost")
+    HANG_BEFORE_EFFECT = (False, "hang")
+    HANG_AFTER_EFFECT = (True, "hang")
+    ERROR_500 = (False, "500")
+    ERROR_503_AFTER_EFFECT = (True, "503")
+    RATE_LIMITED = (False, "429")
+    UNREADABLE = (False, "html")
+    UNREADABLE_AFTER_EFFECT = (True, "html")
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether the service acts on the call all the same."""
+        return self.value[0]
+
+    @property
+    def manner(self) -> str:
+        """What the caller gets."""
+        return self.value[1]
+
+    def answer(self, call: Call[Any], retry_after: str | None) -> None:
+        """Fail the call.
+
+        :param call: the call.
+        :param retry_after: the header, or None.
+        """
+        headers = {} if retry_after is None else {"Retry-After": retry_after}
+        match self.manner:
+            case "refused connection":
+                raise NotSentError(call.operation, "connection refused")
+            case "lost":
+                raise AnswerLostError(call.operation, "connection reset")
+            case "hang":
+                raise Hang
+            case "html":
+                read_response(call, Response(200, headers, b"<html>be right back</html>"))
+            case status:
+                read_response(call, Response(int(status), headers, b'{"message": "try later"}'))
+        raise AssertionError("a fault must not be a success")
+
+
+@dataclass
+class FakeRun:
+    """A run.
+
+    :param id: its id.
+    :param payload: the create body.
+    :param created_at: when it was created, in epoch seconds.
+    :param visible_at: from when on List Runs shows it, in epoch seconds.
+    :param gettable_at: from when on Get Run knows it, in epoch seconds.
+    :param plan: its statuses and the seconds after its creation at which each begins.
+    :param log: its log.
+    :param cancel_seconds: how long a cancel takes to show.
+    :param app_status: ``kubeApp.status``.
+    :param app_message: ``kubeApp.message``.
+    """
+
+    id: str
+    payload: Mapping[str, Any]
+    created_at: float
+    visible_at: float
+    gettable_at: float
+    plan: tuple[tuple[float, str], ...] = ((0.0, "PENDING"), (5.0, "RUNNING"))
+    log: FakeLog = field(default_factory=FakeLog)
+    cancel_seconds: float = 0.0
+    app_status: str | None = None
+    app_message: str | None = None
+    cancelled_at: float | None = None
+
+    def status(self, now: float) -> str:
+        """Its status.
+
+        :param now: the moment, in epoch seconds.
+        """
+        until = now if self.cancelled_at is None else min(now, self.cancelled_at + self.cancel_seconds)
+        status = [status for begin, status in self.plan if self.created_at + begin <= until][-1]
+        cancelled = self.cancelled_at is not None and now >= self.cancelled_at + self.cancel_seconds
+        return "CANCELLED" if cancelled and status not in TERMINAL else status
+
+    def view(self, now: float) -> dict[str, Any]:
+        """Its ``RunView``.
+
+        :param now: the moment, in epoch seconds.
+        """
+        created = datetime.fromtimestamp(self.created_at, UTC).isoformat()
+        return {
+            "id": self.id,
+            "name": self.payload["name"],
+            "status": self.status(now),
+            "createTime": created,
+            "updateTime": created,
+            "payload": dict(self.payload),
+            "kubeApp": {"status": self.app_status, "message": self.app_message, "events": []},
+        }
+
+
+class FakeService:
+    """A service to give to a :class:`~tests.unit.flows.script.Script`.
+
+    :param list_lag: seconds until List Runs shows a new run; default 0.
+    :param get_lag: seconds until Get Run knows it; default 0.
+    :param plan: statuses of new runs, see :class:`FakeRun`.
+    :param page_size: the most runs on a page of List Runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        list_lag: float = 0.0,
+        get_lag: float = 0.0,
+        plan: tuple[tuple[float, str], ...] = ((0.0, "PENDING"), (5.0, "RUNNING")),
+        cancel_seconds: float = 0.0,
+        page_size: int = 100,
+    ) -> None:
+        self._list_lag = list_lag
+        self._get_lag = get_lag
+        self._plan = plan
+        self._cancel_seconds = cancel_seconds
+        self._page_size = page_size
+        self._faults: dict[str, deque[tuple[Fault, str | None]]] = {}
+        self.runs: list[FakeRun] = []
+        self.cancels: list[tuple[str, float]] = []
+
+    def fault(self, operation: str, *faults: Fault | None, retry_after: str | None = None) -> None:
+        """Let faults befall the next calls of an operation, one each; None lets one call through.
+
+        :param operation: operation id.
+        :param faults: the faults, in order.
+        :param retry_after: ``Retry-After`` header of these.
+        """
+        queue = self._faults.setdefault(operation, deque())
+        queue.extend((fault, retry_after) if fault is not None else _NO_FAULT for fault in faults)
+
+    def heal(self) -> None:
+        """Let no more faults befall any call."""
+        self._faults.clear()
+
+    def add_run(self, name: str, created_at: float, **details: Any) -> FakeRun:
+        """Put a run there.
+
+        :param name: its name.
+        :param created_at: when it was created, in epoch seconds.
+        :param details: see :class:`FakeRun`.
+        """
+        defaults: dict[str, Any] = {
+            "id": f"run{len(self.runs)}",
+            "payload": {"name": name},
+            "visible_at": created_at + self._list_lag,
+            "gettable_at": created_at + self._get_lag,
+            "plan": self._plan,
+            "cancel_seconds": self._cancel_seconds,
+        }
+        run = FakeRun(created_at=created_at, **defaults | details)
+        self.runs.append(run)
+        return run
+
+    def kept(self, now: float) -> list[FakeRun]:
+        """The runs that nobody has cancelled and that have not ended.
+
+        :param now: the moment, in epoch seconds.
+        """
+        return [run for run in self.runs if run.cancelled_at is None and run.status(now) not in TERMINAL]
+
+    def __call__(self, call: Call[Any], now: float) -> Any:
+        queue = self._faults.get(call.operation)
+        fault, retry_after = queue.popleft() if queue else _NO_FAULT
+        if fault is None:
+            return read_response(call, self._handle(call, now))
+        if fault.has_effect:
+            self._handle(call, now)
+        fault.answer(call, retry_after)
+
+    def _handle(self, call: Call[Any], now: float) -> Response:
+        params = dict(call.params)
+        match call.operation:
+            case "createJobRun":
+                assert call.json is not None
+                run = self.add_run(call.json["name"], now, payload=dict(call.json))
+                return _ok(run.view(now), 201)
+            case "listJobRuns":
+                return self._list(params, now)
+        run_id = call.path.split("/")[2]
+        found = next((run for run in self.runs if run.id == run_id), None)
+        if found is None or (call.operation == "getJobRun" and now < found.gettable_at):
+            return _refusal(404, "NOT_FOUND_ERROR")
+        match call.operation:
+            case "getJobRun":
+                return _ok(found.view(now))
+            case "cancelJobRun":
+                return self._cancel(found, now)
+            case "getJobRunLogs":
+                return found.log.answer(params, now - found.created_at)
+        raise AssertionError(f"the fake has no {call.operation}")
+
+    def _cancel(self, run: FakeRun, now: float) -> Response:
+        self.cancels.append((run.id, now))
+        if run.status(now) in TERMINAL:
+            return _refusal(409, "CONFLICT_ERROR")
+        if run.cancelled_at is None:
+            run.cancelled_at = now
+        return _ok(run.view(now))
+
+    def _list(self, params: Mapping[str, str], now: float) -> Response:
+        # Newest first and by substring: what the service's documentation leaves open, at its least convenient.
+        named = params.get("name", "")
+        shown = [run for run in reversed(self.runs) if now >= run.visible_at and named in run.payload["name"]]
+        start = int(params.get("cursor", "0"))
+        end = start + min(self._page_size, int(params["size"]))
+        views = [run.view(now) for run in shown[start:end]]
+        return _ok({"items": views, "total": len(shown), "next_page": str(end) if end < len(shown) else None})
+
+
+_NO_FAULT: tuple[Any, None] = (None, None)
+
+
+def _ok(document: Any, status: int = 200) -> Response:
+    return Response(status, {}, json.dumps(document).encode())
+
+
+def _refusal(status: int, code: str) -> Response:
+    return Response(status, {}, json.dumps({"errors": [{"code": code, "message": code.lower()}]}).encode())

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.errors import (
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    NotSentError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    WherobotsApiError,
+)
+from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_name
+from tests.unit.flows.fake_service import FakeService, Fault
+from tests.unit.flows.script import START, Hang, Script, always, answers
+
+NAME = "hail_stats-abc"
+
+
+def test_an_accepted_cancel_is_one_call_and_one_note() -> None:
+    service = FakeService()
+    run = service.add_run(NAME, START)
+    script = Script(service)
+    assert script.run(cancel_run(run.id))
+    assert service.cancels == [(run.id, START)]
+    assert script.operations == ["cancelJobRun"]
+    assert [(note.level, note.text) for note in script.notes] == [(logging.INFO, "Cancel of run run0 was accepted")]
+
+
+@pytest.mark.parametrize("error", [NotFoundError("cancelJobRun", 404), ConflictError("cancelJobRun", 409)])
+def test_a_run_that_is_gone_or_has_ended_needs_no_cancelling(error: WherobotsApiError) -> None:
+    script = Script(answers(error))
+    assert script.run(cancel_run("r1"))
+    assert script.said("needs no cancelling")
+
+
+def test_cancelling_twice_is_as_good_as_once() -> None:
+    service = FakeService(cancel_seconds=60)
+    run = service.add_run(NAME, START)
+    script = Script(service)
+    assert script.run(cancel_run(run.id))
+    assert script.run(cancel_run(run.id))
+    assert run.cancelled_at == START
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_any_transient_failure_is_tried_again_and_the_run_is_cancelled(fault: Fault) -> None:
+    service = FakeService()
+    run = service.add_run(NAME, START)
+    service.fault("cancelJobRun", fault)
+    script = Script(service)
+    assert script.run(cancel_run(run.id))
+    assert run.cancelled_at is not None
+    assert len(script.sent) == 2
+
+
+def test_retry_after_is_honoured_within_the_budget() -> None:
+    service = FakeService()
+    run = service.add_run(NAME, START)
+    service.fault("cancelJobRun", Fault.RATE_LIMITED, retry_after="5.2")
+    script = Script(service)
+    assert script.run(cancel_run(run.id))
+    assert script.sleeps == [5.2]
+
+
+def test_a_wait_longer_than_the_budget_is_not_begun() -> None:
+    script = Script(always(RateLimitedError("cancelJobRun", 429, retry_after=60.0)))
+    assert not script.run(cancel_run("r1"))
+    assert (len(script.sent), script.sleeps) == (1, [])
+
+
+@pytest.mark.parametrize("error", [PermissionDeniedError("cancelJobRun", 403), BadRequestError("cancelJobRun", 400)])
+def test_a_refusal_is_said_as_an_error_and_never_raised(error: WherobotsApiError) -> None:
+    script = Script(always(error))
+    assert not script.run(cancel_run("r1"))
+    assert len(script.sent) == 1
+    assert [note.level for note in script.notes] == [logging.ERROR]
+    assert "could not be cancelled" in script.notes[0].text
+
+
+def test_a_rotated_key_is_picked_up() -> None:
+    script = Script(answers(AuthenticationError("cancelJobRun", 401), None), reload=lambda: True)
+    assert script.run(cancel_run("r1"))
+
+
+@pytest.mark.parametrize("latency", [0.05, 3.0, 9.9])
+@pytest.mark.parametrize("error", [ServerError("cancelJobRun", 503), NotSentError("cancelJobRun", "refused"), Hang()])
+def test_a_service_that_does_not_come_back_costs_less_than_half_a_minute(error: Exception, latency: float) -> None:
+    script = Script(always(error), latency=0.05 if isinstance(error, Hang) else latency)
+    assert not script.run(cancel_run("r1"))
+    assert script.elapsed < CANCEL_BUDGET_SECONDS + max(latency, 0.55)
+    assert len(script.sent) > 1
+    assert [note.level for note in script.notes] == [logging.ERROR]
+
+
+@given(st.lists(st.sampled_from([*Fault, None]), max_size=40), st.floats(0.1, 30), st.floats(0, 1))
+def test_whatever_happens_a_cancel_ends_in_time_and_says_true(
+    faults: list[Fault | None], budget: float, jitter: float
+) -> None:
+    service = FakeService()
+    run = service.add_run(NAME, START)
+    service.fault("cancelJobRun", *faults)
+    script = Script(service, jitter=jitter)
+    cancelled = script.run(cancel_run(run.id, budget))
+    assert script.elapsed <= budget + 0.6
+    if cancelled:
+        assert run.cancelled_at is not None
+
+
+def test_by_name_the_active_runs_are_cancelled_and_no_others() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 90, id="ended", plan=((0.0, "COMPLETED"),))
+    service.add_run(NAME, START - 80, id="destroyed", app_status="DESTROYING")
+    service.add_run(f"{NAME}x", START - 70, id="stranger")
+    service.add_run(NAME, START - 60, id="first")
+    service.add_run(NAME, START - 50, id="second")
+    assert Script(service).run(cancel_runs_by_name(NAME)) == ["first", "second"]
+    assert [run_id for run_id, _ in service.cancels] == ["first", "second"]
+
+
+def test_by_name_a_run_that_list_runs_shows_late_is_waited_for() -> None:
+    service = FakeService(list_lag=2.0)
+    service.add_run(NAME, START)
+    script = Script(service)
+    assert script.run(cancel_runs_by_name(NAME)) == ["run0"]
+    assert 2.0 <= script.elapsed < 3.0
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_by_name_failed_looks_are_repeated(fault: Fault) -> None:
+    service = FakeService()
+    service.add_run(NAME, START)
+    service.fault("listJobRuns", fault)
+    script = Script(service)
+    found = script.run(cancel_runs_by_name(NAME))
+    # A look that hangs takes all the time there is: the next try of the task finds the run.
+    assert found == ([] if fault.manner == "hang" else ["run0"])
+
+
+@pytest.mark.parametrize("budget", [3.8, 10.0])
+def test_by_name_the_budget_bounds_it_all(budget: float) -> None:
+    for service in (FakeService(), always(ServerError("listJobRuns", 503)), always(Hang())):
+        script = Script(service)
+        assert script.run(cancel_runs_by_name(NAME, budget)) == []
+        assert budget <= script.elapsed <= budget + 0.6
+        assert script.said("was found to cancel")
+
+
+def test_by_name_what_is_found_late_is_still_cancelled_within_the_5_seconds_a_worker_has() -> None:
+    service = FakeService(list_lag=3.7)
+    service.add_run(NAME, START)
+    service.fault("cancelJobRun", Fault.HANG_BEFORE_EFFECT)
+    script = Script(service)
+    script.run(cancel_runs_by_name(NAME))
+    assert script.elapsed < 5

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api import calls
+from airflow_provider_wherobots.api.errors import (
+    AnswerLostError,
+    BadRequestError,
+    NotSentError,
+    RateLimitedError,
+    ServerError,
+    UntrustedServerError,
+    WherobotsApiError,
+)
+from airflow_provider_wherobots.api.models import Run
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, MAX_DELAY_SECONDS, Outage, send
+from tests.unit.flows.script import Script, always, answers
+
+GET = calls.get_run("r1")
+CREATE = calls.create_run({})
+RUN = Run("r1", "name", "RUNNING")
+LOST = AnswerLostError("getJobRun", "reset")
+
+
+def limited(retry_after: float | None) -> RateLimitedError:
+    return RateLimitedError("getJobRun", 429, retry_after=retry_after)
+
+
+def test_an_outage_waits_twice_as_long_each_time_up_to_half_a_minute() -> None:
+    outage = Outage(10_000)
+    assert [outage.failed(LOST, 0.0) for _ in range(8)] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+
+
+def test_a_very_long_outage_does_not_overflow() -> None:
+    outage = Outage(1e9)
+    assert max(outage.failed(LOST, 0.0) for _ in range(3_000)) == MAX_DELAY_SECONDS
+
+
+def test_what_the_service_asks_for_is_waited_even_if_it_is_longer() -> None:
+    assert Outage(10_000).failed(limited(5.2), 0.0) == 5.2
+    assert Outage(10_000).failed(limited(300.0), 0.0) == 300.0
+
+
+@pytest.mark.parametrize("asked", [0.0, 0.001])
+def test_a_service_that_asks_for_no_wait_is_not_hammered(asked: float) -> None:
+    outage = Outage(10_000)
+    assert [outage.failed(limited(asked), 0.0) for _ in range(4)] == [1.0, 2.0, 4.0, 8.0]
+
+
+def test_the_last_attempt_comes_within_the_limit_and_the_next_failure_is_raised() -> None:
+    outage = Outage(100)
+    assert outage.failed(LOST, 1000.0) == 1.0
+    assert outage.failed(limited(500.0), 1090.0) == 10.0
+    with pytest.raises(AnswerLostError):
+        outage.failed(LOST, 1100.0)
+
+
+def test_a_permanent_error_is_raised_at_once() -> None:
+    with pytest.raises(BadRequestError):
+        Outage().failed(BadRequestError("getJobRun", 400), 0.0)
+
+
+def test_a_success_ends_the_row_and_the_next_one_starts_afresh() -> None:
+    outage = Outage(100)
+    outage.failed(LOST, 0.0)
+    assert outage.is_first_failure
+    outage.failed(LOST, 99.0)
+    assert not outage.is_first_failure
+    assert outage.over() == 2
+    assert outage.over() == 0
+    assert outage.failed(LOST, 150.0) == 1.0
+    assert outage.is_first_failure
+
+
+@given(
+    st.floats(0, 10_000),
+    st.lists(st.tuples(st.none() | st.floats(0, 1e12), st.floats(0, 1_000)), min_size=1, max_size=50),
+)
+def test_no_wait_is_negative_or_ends_after_the_limit(limit: float, failures: list[tuple[float | None, float]]) -> None:
+    outage, moment = Outage(limit), 0.0
+    for retry_after, pause in failures:
+        try:
+            delay = outage.failed(limited(retry_after), moment)
+        except RateLimitedError:
+            assert moment >= limit
+            return
+        assert 0 < delay <= limit - moment
+        moment += pause
+
+
+def test_transient_failures_are_borne_until_it_works_and_each_wait_is_said() -> None:
+    script = Script(answers(LOST, limited(5.2), ServerError("getJobRun", 503), RUN))
+    assert script.run(send(GET)) == RUN
+    assert script.sleeps == [1.0, 5.2, 4.0]
+    assert [note.level for note in script.notes] == [logging.WARNING] * 3
+    assert "trying again in 5.2 s" in script.notes[1].text
+
+
+def test_by_default_an_outage_of_ten_minutes_is_survived() -> None:
+    def down_for_ten_minutes(call: object, moment: float) -> Run:
+        if moment < script_start + DEFAULT_MAX_OUTAGE_SECONDS:
+            raise NotSentError("getJobRun", "connection refused")
+        return RUN
+
+    script = Script(down_for_ten_minutes)
+    script_start = script.now
+    assert DEFAULT_MAX_OUTAGE_SECONDS == 600
+    assert script.run(send(GET)) == RUN
+
+
+@pytest.mark.parametrize("limit", [0.0, 30.0, 3_600.0])
+def test_the_limit_is_a_parameter_and_the_last_failure_is_raised(limit: float) -> None:
+    script = Script(always(LOST), jitter=1.0)
+    with pytest.raises(AnswerLostError):
+        script.run(send(GET, limit))
+    assert limit <= script.elapsed <= limit * 1.2 + 1
+
+
+@pytest.mark.parametrize("error", [BadRequestError("getJobRun", 422), UntrustedServerError("getJobRun", "self-signed")])
+def test_a_permanent_failure_ends_at_once_without_a_word(error: WherobotsApiError) -> None:
+    script = Script(always(error))
+    with pytest.raises(type(error)):
+        script.run(send(GET))
+    assert (len(script.sent), script.sleeps, script.notes) == (1, [], [])
+
+
+def test_a_create_is_repeated_only_while_it_surely_did_not_arrive() -> None:
+    script = Script(answers(NotSentError("createJobRun", "refused"), limited(None), LOST))
+    with pytest.raises(AnswerLostError):
+        script.run(send(CREATE))
+    assert len(script.sent) == 3

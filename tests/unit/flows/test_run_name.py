@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.payload import build_payload
+from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
+
+STARTED = datetime(2026, 7, 21, 8, 0, 0, 123456, UTC)
+TASK: dict[str, Any] = {
+    "dag_id": "hail",
+    "run_id": "scheduled__2026-07-21",
+    "task_id": "stats",
+    "map_index": -1,
+    "dag_run_start": STARTED,
+}
+
+
+def is_valid(name: str) -> bool:
+    return build_payload(name=name, run_python={"uri": "s3://b/j.py"}) != {}
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "task_id", "name"),
+    [
+        ("hail_dag", "group.stats", "hail_dag.group.stats"),
+        ("hagel übersicht", "größe", "hagel_bersicht.gr_e"),
+        ("a", "b", "airflow.a.b"),
+        ("d" * 200, "t" * 200, "d" * 200 + "." + "t" * 54),
+    ],
+)
+def test_the_default_name_is_dag_and_task_in_the_characters_the_api_allows(
+    dag_id: str, task_id: str, name: str
+) -> None:
+    assert default_run_name(dag_id, task_id) == name
+
+
+@given(st.text(min_size=1, max_size=300), st.text(min_size=1, max_size=300))
+def test_every_default_name_is_valid_with_and_without_the_suffix(dag_id: str, task_id: str) -> None:
+    name = default_run_name(dag_id, task_id)
+    assert is_valid(name)
+    assert is_valid(durable_run_name(name, **TASK))
+
+
+def test_the_suffix_keeps_the_users_words_and_is_the_same_every_time() -> None:
+    name = durable_run_name("my_own_name", **TASK)
+    assert re.fullmatch(r"my_own_name-[0-9a-f]{12}", name)
+    assert durable_run_name("my_own_name", **TASK) == name
+
+
+def test_a_long_name_is_cut_to_make_room_for_the_suffix() -> None:
+    name = durable_run_name("x" * 255, **TASK)
+    assert len(name) == 255
+    assert name.endswith(durable_run_name("y", **TASK).removeprefix("y"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"dag_id": "hail2"},
+        {"run_id": "manual__1"},
+        {"task_id": "stats2"},
+        {"map_index": 0},
+        {"dag_run_start": STARTED + timedelta(microseconds=1)},
+        {"dag_run_start": None},
+        # Neighbouring parts must not run into each other.
+        {"dag_id": "hail\x1f", "run_id": "scheduled__2026-07-21"},
+        {"dag_id": "hai", "run_id": "lscheduled__2026-07-21"},
+    ],
+)
+def test_any_other_task_instance_has_another_suffix(other: dict[str, Any]) -> None:
+    assert durable_run_name("name", **TASK | other) != durable_run_name("name", **TASK)
+
+
+def test_the_same_moment_in_another_zone_is_the_same_suffix() -> None:
+    elsewhere = STARTED.astimezone(timezone(timedelta(hours=-7)))
+    assert durable_run_name("name", **TASK | {"dag_run_start": elsewhere}) == durable_run_name("name", **TASK)

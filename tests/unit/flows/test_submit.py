@@ -1,0 +1,245 @@
+"""Design: exactly one run per attempt."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.api.errors import (
+    AuthenticationError,
+    BadRequestError,
+    NotSentError,
+    PermissionDeniedError,
+    ServerError,
+    WherobotsApiError,
+)
+from airflow_provider_wherobots.flows.submit import LOOK_UP_DELAYS, Submission, UnclearCreateError, submit_run
+from tests.unit.flows.fake_service import FakeService, Fault
+from tests.unit.flows.script import START, Script, always, answers, by_operation
+
+NAME = "hail_stats-abc"
+PAYLOAD: dict[str, Any] = {"name": NAME, "runPython": {"uri": "s3://b/j.py"}}
+UNCLEAR = [fault for fault in Fault if fault not in (Fault.NOT_ARRIVED, Fault.RATE_LIMITED)]
+UNCLEAR_WITH_EFFECT = [fault for fault in UNCLEAR if fault.has_effect]
+UNCLEAR_WITHOUT_EFFECT = [fault for fault in UNCLEAR if not fault.has_effect]
+
+
+def submit(service: Any, **options: Any) -> tuple[Submission, Script]:
+    script = Script(service)
+    return script.run(submit_run(PAYLOAD, **options)), script
+
+
+def test_an_undisturbed_first_attempt_is_one_call_without_a_word() -> None:
+    service = FakeService()
+    submission, script = submit(service, region="aws-us-west-2")
+    assert (submission.run.id, submission.reattached) == ("run0", False)
+    assert script.operations == ["createJobRun"]
+    assert script.sent[0].call.params == (("region", "aws-us-west-2"),)
+    assert (script.notes, script.sleeps) == ([], [])
+
+
+@pytest.mark.parametrize("fault", [Fault.NOT_ARRIVED, Fault.RATE_LIMITED])
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_create_that_surely_did_not_arrive_is_repeated_without_a_look(fault: Fault, durable: bool) -> None:
+    service = FakeService()
+    service.fault("createJobRun", fault, fault, retry_after="5.2")
+    submission, script = submit(service, durable=durable)
+    assert script.operations == ["createJobRun"] * 3
+    assert script.sleeps == ([5.2, 5.2] if fault is Fault.RATE_LIMITED else [1.0, 2.0])
+    assert [run.id for run in service.kept(script.now)] == [submission.run.id]
+
+
+@pytest.mark.parametrize("fault", UNCLEAR_WITH_EFFECT)
+@pytest.mark.parametrize("list_lag", [0.0, 3.0, 9.0])
+def test_a_create_whose_answer_was_lost_is_looked_up_by_name_and_adopted(fault: Fault, list_lag: float) -> None:
+    service = FakeService(list_lag=list_lag)
+    service.fault("createJobRun", fault)
+    submission, script = submit(service)
+    assert script.operations.count("createJobRun") == 1
+    assert (submission.run.id, submission.reattached) == ("run0", False)
+    assert service.cancels == []
+    assert script.said("may exist, so it is looked up by its name")
+    assert script.said("The create call had arrived")
+
+
+@pytest.mark.parametrize("fault", UNCLEAR_WITHOUT_EFFECT)
+def test_a_create_that_left_no_run_is_repeated_after_ten_seconds_of_looking(fault: Fault) -> None:
+    service = FakeService()
+    service.fault("createJobRun", fault)
+    submission, script = submit(service)
+    assert [run.id for run in service.kept(script.now)] == [submission.run.id]
+    assert script.operations == ["createJobRun", *["listJobRuns"] * 5, "createJobRun", "listJobRuns"]
+    first, second = script.sent_of("createJobRun")
+    assert second.at - first.at >= 10
+    assert sum(LOOK_UP_DELAYS) == 10
+
+
+def test_of_two_active_runs_the_older_is_kept_and_the_younger_cancelled_with_a_warning() -> None:
+    service = FakeService(list_lag=11.0)
+    service.fault("createJobRun", Fault.LOST_AFTER_EFFECT)
+    submission, script = submit(service)
+    assert submission.run.id == "run0"
+    assert [run_id for run_id, _ in service.cancels] == ["run1"]
+    assert [note.level for note in script.said("both carry the name")] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("fault", UNCLEAR)
+def test_not_durable_means_no_look_and_no_second_create_after_an_unclear_answer(fault: Fault) -> None:
+    service = FakeService()
+    service.fault("createJobRun", fault)
+    script = Script(service)
+    with pytest.raises(UnclearCreateError, match="not durable") as caught:
+        script.run(submit_run(PAYLOAD, durable=False))
+    assert script.operations == ["createJobRun"]
+    assert caught.value.transient
+
+
+def test_a_retry_looks_first_and_reattaches_to_its_active_run() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 100)
+    submission, script = submit(service, look_first=True)
+    assert (submission.run.id, submission.reattached) == ("run0", True)
+    assert script.operations == ["listJobRuns"]
+    assert script.said("Re-attached to run run0")
+
+
+def test_not_durable_a_retry_submits_afresh() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 100)
+    submission, script = submit(service, look_first=True, durable=False)
+    assert submission.run.id == "run1"
+    assert script.operations == ["createJobRun"]
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"])
+def test_a_run_that_ended_is_never_used_again(status: str) -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 100, plan=((0.0, status),))
+    submission, _ = submit(service, look_first=True)
+    assert (submission.run.id, submission.reattached) == ("run1", False)
+
+
+def test_a_run_that_ended_is_not_adopted_after_a_lost_answer_either() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 100, plan=((0.0, "FAILED"),))
+    service.fault("createJobRun", Fault.LOST_BEFORE_EFFECT)
+    submission, script = submit(service, look_first=True)
+    assert submission.run.id == "run1"
+    assert [run.id for run in service.kept(script.now)] == ["run1"]
+
+
+def test_a_run_that_ended_before_its_lost_answer_was_looked_up_is_adopted() -> None:
+    service = FakeService(plan=((0.0, "PENDING"), (0.2, "FAILED")))
+    service.fault("createJobRun", Fault.LOST_AFTER_EFFECT)
+    submission, script = submit(service)
+    assert (submission.run.id, submission.run.status) == ("run0", "FAILED")
+    assert script.operations.count("createJobRun") == 1
+
+
+@pytest.mark.parametrize("app_status", ["DESTROY_REQUESTED", "DESTROYING", "DESTROYED"])
+def test_a_run_being_torn_down_is_not_reattached(app_status: str) -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 100, app_status=app_status)
+    submission, _ = submit(service, look_first=True)
+    assert (submission.run.id, submission.reattached) == ("run1", False)
+
+
+def test_a_retry_that_finds_two_active_runs_keeps_the_older() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 50, id="younger")
+    service.add_run(NAME, START - 100, id="older")
+    submission, script = submit(service, look_first=True)
+    assert (submission.run.id, submission.reattached) == ("older", True)
+    assert [run.id for run in service.kept(script.now)] == ["older"]
+
+
+def test_a_run_of_another_name_is_nobodys_business() -> None:
+    service = FakeService()
+    service.add_run(f"{NAME}0", START - 100)
+    submission, _ = submit(service, look_first=True)
+    assert submission.run.id == "run1"
+    assert service.cancels == []
+
+
+def test_a_reattached_run_with_another_payload_is_kept_with_a_warning_that_names_the_fields() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 100, payload={"name": NAME, "runPython": {"uri": "s3://b/old.py"}})
+    submission, script = submit(service, look_first=True)
+    assert submission.reattached
+    [warning] = [note for note in script.notes if note.level == logging.WARNING]
+    assert "runPython.uri" in warning.text
+
+
+def test_a_reattached_run_with_the_same_payload_brings_no_warning() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 100, payload=PAYLOAD | {"timeoutSeconds": 3600})
+    _, script = submit(service, look_first=True)
+    assert [note.level for note in script.notes] == [logging.INFO]
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_a_first_look_that_fails_transiently_is_repeated_before_anything_is_created(fault: Fault) -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 100)
+    service.fault("listJobRuns", fault)
+    submission, script = submit(service, look_first=True)
+    assert submission.reattached
+    assert script.operations == ["listJobRuns"] * 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BadRequestError("createJobRun", 422),
+        AuthenticationError("createJobRun", 401),
+        PermissionDeniedError("createJobRun", 403),
+    ],
+)
+def test_a_refused_create_is_the_end_at_once(error: WherobotsApiError) -> None:
+    script = Script(always(error))
+    with pytest.raises(type(error)):
+        script.run(submit_run(PAYLOAD))
+    assert len(script.sent) == 1
+
+
+def test_a_first_look_that_is_refused_creates_nothing() -> None:
+    script = Script(by_operation(listJobRuns=always(PermissionDeniedError("listJobRuns", 403))))
+    with pytest.raises(PermissionDeniedError):
+        script.run(submit_run(PAYLOAD, look_first=True))
+
+
+def test_a_refusal_after_an_unclear_create_is_unclear_as_the_first_may_have_had_an_effect() -> None:
+    service = FakeService(list_lag=1_000)
+    first_then_refused = answers(ServerError("createJobRun", 502), PermissionDeniedError("createJobRun", 403))
+    script = Script(by_operation(createJobRun=first_then_refused, listJobRuns=service))
+    with pytest.raises(UnclearCreateError, match="403"):
+        script.run(submit_run(PAYLOAD))
+
+
+def test_a_look_that_is_refused_after_an_unclear_create_never_creates_again() -> None:
+    script = Script(
+        by_operation(
+            createJobRun=answers(ServerError("createJobRun", 502)),
+            listJobRuns=always(PermissionDeniedError("listJobRuns", 403)),
+        )
+    )
+    with pytest.raises(UnclearCreateError, match="looking it up failed too") as caught:
+        script.run(submit_run(PAYLOAD))
+    assert caught.value.transient
+
+
+def test_a_service_that_cannot_be_reached_is_given_up_after_the_outage_limit() -> None:
+    script = Script(always(NotSentError("createJobRun", "refused")))
+    with pytest.raises(NotSentError):
+        script.run(submit_run(PAYLOAD, max_outage_seconds=60))
+    assert 60 <= script.elapsed < 75
+
+
+def test_a_rotated_key_is_picked_up_without_a_second_run() -> None:
+    service = FakeService()
+    refused_once = answers(AuthenticationError("createJobRun", 401), service)
+    script = Script(by_operation(createJobRun=refused_once, listJobRuns=service), reload=lambda: True)
+    assert script.run(submit_run(PAYLOAD)).run.id == "run0"
+    assert script.operations == ["createJobRun"] * 2
