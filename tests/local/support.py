@@ -24,7 +24,7 @@ def assert_shape(value: object, schema: str) -> None:
         f"{error.json_path}: {error.message}"
         for error in Draft202012Validator({"$ref": f"#/$defs/{schema}", **_SCHEMAS}).iter_errors(value)
     ]
-    assert errors == []
+    assert not errors, errors
 
 
 def eventually(condition: Callable[[], _T], seconds: float = 60) -> _T:

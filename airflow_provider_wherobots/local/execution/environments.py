@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -75,11 +76,20 @@ class EnvironmentCache:
                 return python
             on_line(f"Installing {', '.join(wanted)}".encode())
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-            await _execute([sys.executable, "-m", "venv", str(folder)], environment, self._folder, on_line)
-            install = [str(python), "-m", "pip", "install", "--progress-bar", "off", "--", *wanted]
-            await _execute(install, environment, self._folder, on_line)
+            for argv in _build_commands(folder, python, wanted):
+                await _execute(argv, environment, self._folder, on_line)
             await asyncio.to_thread(_finish, folder)
         return python
+
+
+def _build_commands(folder: Path, python: Path, wanted: Sequence[str]) -> list[list[str]]:
+    """Return the commands that make an environment. The server's own pip, where it has one, is used from outside:
+    putting one into each environment would take longer than most installations."""
+    venv = [sys.executable, "-m", "venv", str(folder)]
+    install = ["install", "--progress-bar", "off", "--", *wanted]
+    if importlib.util.find_spec("pip") is None:
+        return [venv, [str(python), "-m", "pip", *install]]
+    return [[*venv, "--without-pip"], [sys.executable, "-m", "pip", "--python", str(python), *install]]
 
 
 def _finish(folder: Path) -> None:
