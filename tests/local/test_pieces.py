@@ -98,10 +98,11 @@ def test_the_environment_of_a_run_is_minimal(tmp_path: Path) -> None:
 
 
 def test_pip_sees_its_own_settings_but_not_the_key(tmp_path: Path) -> None:
-    own = {"PIP_CERT": "/c.pem", "PIP_TARGET": "/elsewhere", "WHEROBOTS_API_KEY": "k", "HOME": "/h"}
+    own = {"PIP_CERT": "/c.pem", "PIP_TARGET": "/x", "PIP_USER": "1", "WHEROBOTS_API_KEY": "k", "HOME": "/h"}
     environment = install_environment(own, folder=tmp_path)
     assert environment["PIP_CERT"] == "/c.pem"
     assert environment["HOME"] == "/h"
+    assert environment["PIP_USER"] == "0"
     assert not {"WHEROBOTS_API_KEY", "PIP_TARGET"} & set(environment)
 
 

@@ -105,6 +105,7 @@ def install_environment(own: Mapping[str, str], *, folder: Path) -> dict[str, st
         "PYTHONUTF8": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
+        "PIP_USER": "0",
     }
     environment.setdefault("PATH", _DEFAULT_PATH)
     return environment
