@@ -343,7 +343,8 @@ def _instance_path(dag_id: str, run_id: str, task_id: str, map_index: int = -1) 
 
 
 def _render(record: Json) -> str:
-    """Return an Airflow 3 log record as a line of text, as the UI shows it."""
+    """Return an Airflow 3 log record as text, as the UI shows it: with the exceptions it carries."""
     head = [f"[{record['timestamp']}]"] if record.get("timestamp") else []
     level = [str(record["level"]).upper()] if record.get("level") else []
-    return " ".join([*head, *level, str(record["event"])])
+    errors = [f"\n{error['exc_type']}: {error['exc_value']}" for error in record.get("error_detail") or ()]
+    return " ".join([*head, *level, str(record["event"])]) + "".join(errors)

@@ -60,7 +60,7 @@ class WherobotsRunTrigger(BaseTrigger):
         yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Airflow 3.3 calls this on a user's action; by a bug of 3.3.0 to 3.3.2 also when the trigger moves elsewhere."""
+        """Called by Airflow 3.3 on a user's action, and, by a bug of 3.3.0 to 3.3.2, when the trigger moves."""
         await self._cancel_if_killed()
 
     async def _cancel_if_killed(self) -> None:

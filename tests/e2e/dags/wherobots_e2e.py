@@ -1,8 +1,9 @@
 """One DAG per way of waiting; what runs is told by the DAG run's conf."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from airflow.triggers.base import BaseTrigger
+from crashing import CrashingOperator
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
@@ -12,28 +13,7 @@ except ImportError:  # 2.11
     from airflow import DAG
 
 
-class CrashingTrigger(BaseTrigger):
-    """A trigger whose code is broken."""
-
-    def __init__(self, **kwargs):
-        super().__init__()
-
-    def serialize(self):
-        return (f"{__name__}.CrashingTrigger", {})
-
-    async def run(self):
-        raise RuntimeError("this trigger is broken on purpose")
-        yield
-
-
-class CrashingOperator(WherobotsRunOperator):
-    """Defers to a trigger that crashes."""
-
-    def defer(self, *, trigger, **kwargs):
-        super().defer(trigger=CrashingTrigger(), **kwargs)
-
-
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "deferred": {},
     "worker": {"deferrable": False},
     "deferred_retry": {"retries": 1},
