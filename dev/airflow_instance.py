@@ -142,14 +142,16 @@ class AirflowInstance:
 
         :param grace: seconds that the components have to end by themselves. Default 5.
         """
-        self._family.stop(grace=grace)
-        self._components.clear()
-        if self._api is not None:
-            self._api.close()
-            self._api = None
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            state = json.loads(self._state_file.read_text())
-            self._write_state({**state, "owner": None})
+        try:
+            self._family.stop(grace=grace)
+        finally:
+            self._components.clear()
+            if self._api is not None:
+                self._api.close()
+                self._api = None
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                state = json.loads(self._state_file.read_text())
+                self._write_state({**state, "owner": None})
 
     def start_component(self, name: str, n: int = 1) -> None:
         """Start a component, or start it again after it ended.

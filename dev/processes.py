@@ -63,17 +63,19 @@ def tree(pid: int) -> list[psutil.Process]:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold back SIGINT and SIGTERM in the block, so that a second Ctrl-C does not cut a clean-up short."""
+    """Hold back SIGINT and SIGTERM until the block's end, so that a second Ctrl-C does not cut a clean-up short."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    held = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(one, signal.SIG_IGN) for one in held]
+    came: list[int] = []
+    before = {one: signal.signal(one, lambda number, _: came.append(number)) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for one, handler in zip(held, before, strict=True):
+        for one, handler in before.items():
             signal.signal(one, handler)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
 
 
 class ProcessFamily:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.processes import CHECKOUT, ProcessFamily, end_marked, is_alive, marked, tree
+from dev.processes import CHECKOUT, ProcessFamily, end_marked, is_alive, marked, tree, uninterrupted
 from dev.waiting import WaitTimeout, wait_for
 
 # A parent that ignores SIGTERM, with a child that left its session and overwrote its title.
@@ -95,6 +95,24 @@ def test_nothing_survives_its_owner(mark: str, tmp_path: Path, sig: signal.Signa
         owner.wait(timeout=30)
 
     wait_for(lambda: not marked(mark), timeout=30, what="the family to end")
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_a_clean_up_comes_after_it(sig: signal.Signals) -> None:
+    done: list[str] = []
+
+    def clean_up() -> None:
+        with uninterrupted():
+            signal.raise_signal(sig)
+            done.append("cleaned up")
+
+    before = signal.signal(sig, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            clean_up()
+    finally:
+        signal.signal(sig, before)
+    assert done == ["cleaned up"]
 
 
 def test_waiting_says_what_it_waited_for() -> None:
