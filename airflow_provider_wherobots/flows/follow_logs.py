@@ -34,6 +34,7 @@ class LogForwarder:
         self._cursor = LogCursor()
         self._reader = RecordReader()
         self._failing = False
+        self._interrupted = False
         self._fresh = 0
         self.tail = LogTail()
 
@@ -76,6 +77,9 @@ class LogForwarder:
                 return
             if self._fresh > before:
                 quiet = 0
+            elif self._interrupted:
+                # A log that cannot be read for the moment is not a quiet one.
+                quiet = min(quiet, len(QUIET_DELAYS) - 1)
             if quiet == len(QUIET_DELAYS):
                 return
             delay = min(QUIET_DELAYS[quiet], max_wait_seconds - waited, until - (yield from now()))
@@ -95,7 +99,9 @@ class LogForwarder:
                 if not self._failing and not isinstance(error, NotFoundError):
                     yield Note(logging.WARNING, f"The run's log cannot be read for now ({error}); the run goes on")
                 self._failing = not isinstance(error, NotFoundError)
+                self._interrupted = error.transient
                 return None
+            self._interrupted = False
             if self._failing:
                 self._failing = False
                 yield Note(logging.INFO, "The run's log can be read again")

@@ -39,7 +39,7 @@ class _Guess:
     """A made-up cursor under trial.
 
     :param origin: where to return to if the answer does not fit.
-    :param begins_with: the timestamp the answer must begin with; None if any line will do.
+    :param begins_with: the timestamp the answer must begin with; None if any lines but the known ones will do.
     :param others: cursors to try after this one.
     """
 
@@ -145,7 +145,12 @@ class LogCursor:
         self._carried = bool(self._shown)
 
     def _settle(self, guess: _Guess, items: Sequence[LogLine]) -> bool:
-        if items and guess.begins_with in (None, items[0].timestamp):
+        if guess.begins_with is None:
+            # A service that does not know this cursor may answer with the page we come from.
+            fits = bool(items) and bool(guess.origin.shown - Counter((item.timestamp, item.raw) for item in items))
+        else:
+            fits = bool(items) and items[0].timestamp == guess.begins_with
+        if fits:
             self._guess = None
             return True
         self._take_back(guess)

@@ -44,6 +44,7 @@ class FakeLog:
     :param cap: the most lines on a page, whatever is asked for.
     :param max_size: a greater ``size`` is refused.
     :param names_next: whether a page that was cut names the next one.
+    :param boundary: whose time a next page is named by: the last line's of this one, or the first line's of the next.
     """
 
     lines: list[FakeLine] = field(default_factory=list)
@@ -52,6 +53,7 @@ class FakeLog:
     cap: int = 1000
     max_size: int = 1_000_000
     names_next: bool = True
+    boundary: Literal["last", "next"] = "last"
 
     def answer(self, params: Mapping[str, str], age: float) -> Response:
         """Answer Get Run Logs.
@@ -93,10 +95,9 @@ class FakeLog:
                 return f"after:{end}"
             case "offset":
                 return str(end)
-            case "int":
-                return arrived[end - 1].timestamp
-            case _:
-                return str(arrived[end - 1].timestamp)
+        first_unread = self.boundary == "next" and end < len(arrived)
+        timestamp = arrived[end if first_unread else end - 1].timestamp
+        return timestamp if self.mode == "int" else str(timestamp)
 
     def _stamp(self, timestamp: int) -> str | int:
         return timestamp if self.mode == "int" else str(timestamp)

@@ -1,0 +1,363 @@
+from __future__ import annotations
+
+import json
+import logging
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.api.errors import (
+    AnswerLostError,
+    AuthenticationError,
+    NotFoundError,
+    NotSentError,
+    PermissionDeniedError,
+    ServerError,
+    WherobotsApiError,
+)
+from airflow_provider_wherobots.api.models import Run
+from airflow_provider_wherobots.flows.follow import (
+    APPEARANCE_SECONDS,
+    HEARTBEAT_SECONDS,
+    FollowOptions,
+    follow_run,
+    poll_delay,
+)
+from airflow_provider_wherobots.flows.follow_logs import QUIET_DELAYS
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from tests.unit.flows.fake_log import FakeLine, FakeLog
+from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
+from tests.unit.flows.script import START, Answer, Script, always, answers, by_operation, texts
+
+T0 = 1_750_000_000_000_000_000
+QUIET = sum(QUIET_DELAYS)
+
+
+def serve(
+    *plan: tuple[float, str], lines: int = 0, faults: tuple[Fault, ...] = (), **details: Any
+) -> tuple[FakeService, FakeRun]:
+    service = FakeService()
+    log = FakeLog([FakeLine(n * 1.0, T0 + n, f"line {n}") for n in range(lines)])
+    run = service.add_run("some_name", START, plan=plan, log=log, **details)
+    service.fault("getJobRun", *faults)
+    return service, run
+
+
+def follow(service: Answer, *, jitter: float = 0.0, **options: Any) -> tuple[Outcome, Script]:
+    script = Script(service, jitter=jitter)
+    defaults: dict[str, Any] = {"run_id": "run0", "started_at": START}
+    return script.run(follow_run(FollowOptions(**defaults | options))), script
+
+
+def test_a_run_is_followed_to_its_end_with_its_lines() -> None:
+    service, _ = serve((0, "PENDING"), (10, "RUNNING"), (60, "COMPLETED"), lines=55)
+    outcome, script = follow(service)
+    assert (outcome.ending, outcome.run_id, outcome.status) == (Ending.COMPLETED, "run0", "COMPLETED")
+    assert (outcome.reason, outcome.log_tail) == ("", "")
+    assert texts(script.records) == [f"line {n}" for n in range(55)]
+    assert service.cancels == []
+    assert outcome.ended_at == pytest.approx(START + 60, abs=7)
+
+
+@pytest.mark.parametrize(
+    ("status", "ending"),
+    [("FAILED", Ending.FAILED), ("TIMED_OUT", Ending.TIMED_OUT), ("CANCELLED", Ending.CANCELLED)],
+)
+def test_any_other_end_comes_with_the_reason_and_the_end_of_the_log(status: str, ending: Ending) -> None:
+    service, _ = serve((0, "RUNNING"), (30, status), lines=20, app_message="exit code 1")
+    outcome, script = follow(service)
+    assert (outcome.ending, outcome.status, outcome.reason) == (ending, status, "exit code 1")
+    assert outcome.log_tail.splitlines()[-1] == "line 19"
+    assert texts(script.records) == [f"line {n}" for n in range(20)]
+
+
+def test_without_poll_logs_a_good_run_costs_no_logs_call() -> None:
+    service, _ = serve((0, "RUNNING"), (30, "COMPLETED"), lines=20)
+    outcome, script = follow(service, poll_logs=False)
+    assert outcome.ending is Ending.COMPLETED
+    assert set(script.operations) == {"getJobRun"}
+    assert script.records == []
+
+
+def test_without_poll_logs_a_failed_one_is_read_for_its_tail_only() -> None:
+    service, _ = serve((0, "RUNNING"), (30, "FAILED"), lines=20)
+    outcome, script = follow(service, poll_logs=False)
+    assert outcome.log_tail.splitlines()[-1] == "line 19"
+    assert script.records == []
+    assert script.sent_of("getJobRunLogs")[0].at >= START + 30
+
+
+def test_while_pending_the_log_is_not_asked_for() -> None:
+    service, _ = serve((0, "PENDING"), (100, "RUNNING"), (130, "COMPLETED"), lines=3)
+    _, script = follow(service)
+    assert script.sent_of("getJobRunLogs")[0].at >= START + 100
+
+
+def test_a_run_that_never_runs_is_drained_all_the_same() -> None:
+    service, _ = serve((0, "PENDING"), (20, "FAILED"), lines=3)
+    outcome, script = follow(service)
+    assert texts(script.records) == ["line 0", "line 1", "line 2"]
+    assert outcome.log_tail == "line 0\nline 1\nline 2"
+
+
+@pytest.mark.parametrize(
+    ("age", "interval", "delay"),
+    [(0, 30, 2), (-5, 30, 2), (19, 30, 2), (100, 30, 10), (299, 30, 29.9), (10_000, 30, 30), (10_000, 1, 2)],
+)
+def test_the_delay_is_a_tenth_of_the_age_from_two_seconds_up_to_the_interval(
+    age: float, interval: float, delay: float
+) -> None:
+    assert poll_delay(age, interval) == pytest.approx(delay)
+
+
+def test_polls_of_a_long_run_are_the_interval_apart_and_spread_by_jitter() -> None:
+    service, _ = serve((0, "RUNNING"), (2_000, "COMPLETED"))
+    _, script = follow(service, polling_interval=20, poll_logs=False, jitter=1.0)
+    times = [sent.at for sent in script.sent_of("getJobRun")]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert gaps[0] == pytest.approx(2.2 + 0.05)
+    assert gaps[-1] == pytest.approx(22.0 + 0.05)
+
+
+def test_an_older_run_is_polled_at_its_own_pace_from_the_start() -> None:
+    service, _ = serve((0, "RUNNING"), (100, "COMPLETED"))
+    _, script = follow(service, started_at=START - 10_000, poll_logs=False)
+    assert script.sleeps[0] == 30
+
+
+def test_each_change_of_status_is_said_once() -> None:
+    service, run = serve((0, "PENDING"), (30, "RUNNING"), (100, "HIBERNATING"), (130, "RUNNING"), (200, "COMPLETED"))
+    _, script = follow(service)
+    assert [note.text for note in script.notes] == [
+        "Run run0 is PENDING",
+        "Run run0 is RUNNING",
+        "Run run0 is HIBERNATING",
+        "Run run0 is RUNNING",
+        "Run run0 is COMPLETED",
+        "Run run0 COMPLETED",
+    ]
+    assert {note.level for note in script.notes} == {logging.INFO}
+    assert run.cancelled_at is None
+
+
+def test_while_pending_the_application_tells_how_far_it_is() -> None:
+    views = [
+        {"id": "run0", "status": status, "kubeApp": {"status": app}}
+        for status, app in (
+            ("PENDING", "PREPARING"),
+            ("PENDING", "PREPARING"),
+            ("PENDING", "DEPLOYING"),
+            ("RUNNING", "READY"),
+            ("RUNNING", "DESTROYING"),
+            ("COMPLETED", "DESTROYED"),
+        )
+    ]
+    _, script = follow(answers(*map(Run.from_json, views)), poll_logs=False)
+    assert [note.text for note in script.notes[:-1]] == [
+        "Run run0 is PENDING (PREPARING)",
+        "Run run0 is PENDING (DEPLOYING)",
+        "Run run0 is RUNNING",
+        "Run run0 is COMPLETED",
+    ]
+
+
+def test_a_heartbeat_every_five_minutes_and_no_word_per_poll() -> None:
+    service, _ = serve((0, "RUNNING"), (3_600, "COMPLETED"))
+    _, script = follow(service, poll_logs=False)
+    beats = [note.text for note in script.said("is still RUNNING after")]
+    assert 9 <= len(beats) <= 3_600 / HEARTBEAT_SECONDS
+    assert beats[0] == "Run run0 is still RUNNING after 5 min"
+    assert len(script.notes) == len(beats) + 3
+
+
+def test_the_deadline_cancels_the_run() -> None:
+    service, run = serve((0, "RUNNING"))
+    outcome, script = follow(service, deadline=START + 100)
+    assert (outcome.ending, outcome.status, outcome.reason) == (Ending.DEADLINE, "RUNNING", "the run was cancelled")
+    assert run.cancelled_at == pytest.approx(START + 100, abs=1)
+    assert outcome.ended_at == script.now
+    assert script.elapsed < 101
+
+
+@pytest.mark.parametrize("jitter", [0.0, 1.0])
+def test_the_last_poll_before_the_deadline_is_at_the_deadline(jitter: float) -> None:
+    service, _ = serve((0, "RUNNING"))
+    _, script = follow(service, started_at=START - 10_000, deadline=START + 100, jitter=jitter)
+    last_poll = script.sent_of("getJobRun")[-1].at
+    assert last_poll == pytest.approx(START + 100, abs=0.5)
+
+
+def test_the_deadline_leaves_the_run_alone_if_told_so() -> None:
+    service, run = serve((0, "RUNNING"))
+    outcome, script = follow(service, deadline=START + 100, cancel_at_deadline=False)
+    assert outcome.ending is Ending.DEADLINE
+    assert "left alone" in outcome.reason
+    assert run.cancelled_at is None
+    assert "cancelJobRun" not in script.operations
+
+
+def test_a_deadline_long_past_still_asks_the_status_first() -> None:
+    service, run = serve((0, "RUNNING"))
+    outcome, script = follow(service, deadline=START - 100)
+    assert outcome.ending is Ending.DEADLINE
+    assert script.operations == ["getJobRun", "cancelJobRun"]
+    assert run.cancelled_at is not None
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
+def test_a_terminal_status_wins_over_the_deadline(status: str) -> None:
+    service, _ = serve((0, status), lines=1)
+    outcome, script = follow(service, deadline=START - 100)
+    assert outcome.status == status
+    assert outcome.ending is not Ending.DEADLINE
+    assert service.cancels == []
+    assert texts(script.records) == ["line 0"]
+
+
+def test_a_run_that_ends_just_before_the_deadline_is_not_cancelled() -> None:
+    service, _ = serve((0, "RUNNING"), (99.9, "COMPLETED"))
+    outcome, _ = follow(service, deadline=START + 100)
+    assert outcome.ending is Ending.COMPLETED
+    assert service.cancels == []
+
+
+def test_draining_does_not_outlast_the_deadline() -> None:
+    service, _ = serve((0, "RUNNING"), (90, "COMPLETED"), lines=600)
+    outcome, script = follow(service, deadline=START + 95)
+    assert outcome.ending is Ending.COMPLETED
+    assert script.elapsed <= 96
+
+
+def test_a_cancel_at_the_deadline_that_fails_is_said_so() -> None:
+    service, _ = serve((0, "RUNNING"))
+    denied = always(PermissionDeniedError("cancelJobRun", 403))
+    script = Script(by_operation(getJobRun=service, getJobRunLogs=service, cancelJobRun=denied))
+    outcome = script.run(follow_run(FollowOptions("run0", START, deadline=START + 10)))
+    assert (outcome.ending, outcome.reason) == (Ending.DEADLINE, "cancelling the run failed")
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_an_outage_is_borne_with_one_warning_and_one_word_at_its_end(fault: Fault) -> None:
+    service, _ = serve((0, "RUNNING"), (300, "COMPLETED"), faults=(fault,) * 3)
+    outcome, script = follow(service, poll_logs=False)
+    assert outcome.ending is Ending.COMPLETED
+    assert [note.level for note in script.said("the run goes on and is asked again")] == [logging.WARNING]
+    assert script.said("answers again, after 3 failed attempts")
+    assert service.cancels == []
+
+
+def test_each_outage_is_warned_of() -> None:
+    service, _ = serve((0, "RUNNING"), (300, "COMPLETED"))
+    service.fault("getJobRun", None, Fault.ERROR_500, None, Fault.ERROR_500)
+    _, script = follow(service, poll_logs=False)
+    assert len(script.said("the run goes on and is asked again")) == 2
+
+
+def test_retry_after_is_honoured() -> None:
+    service, _ = serve((0, "RUNNING"), (30, "COMPLETED"))
+    service.fault("getJobRun", Fault.RATE_LIMITED, Fault.RATE_LIMITED, retry_after="5.2")
+    _, script = follow(service, poll_logs=False)
+    assert script.sleeps[:2] == [5.2, 5.2]
+
+
+@pytest.mark.parametrize("limit", [60.0, 600.0])
+def test_an_outage_that_is_too_long_loses_sight_and_leaves_the_run_alone(limit: float) -> None:
+    service, run = serve((0, "RUNNING"))
+
+    def answer(call: Any, moment: float) -> Any:
+        if moment > START + 60:
+            raise NotSentError(call.operation, "connection refused")
+        return service(call, moment)
+
+    script = Script(answer)
+    outcome = script.run(follow_run(FollowOptions("run0", START, max_outage_seconds=limit)))
+    assert (outcome.ending, outcome.status) == (Ending.LOST_SIGHT, "RUNNING")
+    assert "connection refused" in outcome.reason
+    assert limit <= script.elapsed - 60 < limit + 60
+    assert run.cancelled_at is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [AuthenticationError("getJobRun", 401), PermissionDeniedError("getJobRun", 403), NotFoundError("getJobRun", 404)],
+)
+def test_a_refusal_loses_sight_at_once_and_leaves_the_run_alone(error: WherobotsApiError) -> None:
+    outcome, script = follow(always(error), started_at=START - 1_000)
+    assert outcome.ending is Ending.LOST_SIGHT
+    assert script.operations == ["getJobRun"]
+
+
+def test_a_deadline_within_an_outage_is_kept() -> None:
+    service, run = serve((0, "RUNNING"), faults=(Fault.ERROR_500,) * 50)
+    outcome, _ = follow(service, deadline=START + 100)
+    assert outcome.ending is Ending.DEADLINE
+    assert run.cancelled_at == pytest.approx(START + 100, abs=1)
+    assert outcome.status == "PENDING"
+
+
+def test_a_run_unknown_shortly_after_its_creation_is_asked_for_again() -> None:
+    service, _ = serve((0, "RUNNING"), (80, "COMPLETED"), gettable_at=START + APPEARANCE_SECONDS - 5)
+    outcome, script = follow(service)
+    assert outcome.ending is Ending.COMPLETED
+    assert all(note.level == logging.INFO for note in script.notes)
+
+
+def test_a_run_that_stays_unknown_is_lost_from_sight() -> None:
+    service, _ = serve((0, "RUNNING"), gettable_at=START + 10_000)
+    outcome, script = follow(service)
+    assert outcome.ending is Ending.LOST_SIGHT
+    assert APPEARANCE_SECONDS <= script.elapsed < APPEARANCE_SECONDS + 3
+
+
+def test_a_rotated_key_is_picked_up_mid_run() -> None:
+    service, _ = serve((0, "RUNNING"), (100, "COMPLETED"))
+    new_key = False
+
+    def answer(call: Any, moment: float) -> Any:
+        if moment > START + 50 and not new_key:
+            raise AuthenticationError(call.operation, 401)
+        return service(call, moment)
+
+    def reload() -> bool:
+        nonlocal new_key
+        new_key = True
+        return True
+
+    script = Script(answer, reload=reload)
+    outcome = script.run(follow_run(FollowOptions("run0", START)))
+    assert outcome.ending is Ending.COMPLETED
+    assert script.reloads == 1
+
+
+@pytest.mark.parametrize(
+    "error", [ServerError("getJobRunLogs", 503), PermissionDeniedError("getJobRunLogs", 403), AnswerLostError("x", "y")]
+)
+def test_a_log_that_cannot_be_read_never_decides_anything(error: WherobotsApiError) -> None:
+    service, _ = serve((0, "RUNNING"), (100, "COMPLETED"))
+    script = Script(by_operation(getJobRun=service, getJobRunLogs=always(error)))
+    outcome = script.run(follow_run(FollowOptions("run0", START)))
+    assert outcome.ending is Ending.COMPLETED
+    assert [note.level for note in script.notes if note.level != logging.INFO] == [logging.WARNING]
+
+
+def test_a_log_too_large_to_keep_up_with_does_not_keep_the_status_from_being_asked() -> None:
+    service, run = serve((0, "RUNNING"), (60, "COMPLETED"))
+    run.log = FakeLog([FakeLine(0.0, T0 + n, f"line {n}") for n in range(3_000)], cap=2)
+    outcome, script = follow(service)
+    assert outcome.ending is Ending.COMPLETED
+    times = [sent.at for sent in script.sent_of("getJobRun")]
+    assert max(later - earlier for earlier, later in pairwise(times)) < 12
+    assert texts(script.records) == [f"line {n}" for n in range(3_000)]
+
+
+def test_an_unknown_status_with_a_completion_time_is_a_failure() -> None:
+    view = {"id": "run0", "status": "EVAPORATED", "completeTime": "2026-07-21T08:00:00Z"}
+    no_log = always(NotFoundError("getJobRunLogs", 404))
+    outcome, _ = follow(by_operation(getJobRun=always(Run.from_json(view)), getJobRunLogs=no_log))
+    assert (outcome.ending, outcome.status) == (Ending.FAILED, "EVAPORATED")
+
+
+def test_options_travel_as_json() -> None:
+    options = FollowOptions("run0", START, deadline=START + 5, cancel_at_deadline=False)
+    assert FollowOptions(**json.loads(json.dumps(options.to_kwargs()))) == options

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from airflow_provider_wherobots.api.models import LogLine, LogPage
+from airflow_provider_wherobots.flows.log_cursor import MAX_PAGE_SIZE, MIN_PAGE_SIZE, PAGE_SIZE, LogCursor
+
+T0 = 1_750_000_000_000_000_000
+
+
+def page(*lines: tuple[str | int, str], next_page: str | int | None = None) -> LogPage:
+    return LogPage(tuple(LogLine(timestamp, text) for timestamp, text in lines), next_page)
+
+
+def accept(cursor: LogCursor, found: LogPage) -> tuple[list[str], bool]:
+    lines, more = cursor.accept(found)
+    return [line.raw for line in lines], more
+
+
+def numbered(count: int, start: int = 0) -> list[tuple[str | int, str]]:
+    return [(str(T0 + n), f"line {n}") for n in range(start, start + count)]
+
+
+def test_the_first_request_is_for_the_logs_start() -> None:
+    cursor = LogCursor()
+    assert (cursor.cursor, cursor.size) == ("0", PAGE_SIZE)
+
+
+def test_no_lines_yet_is_no_progress() -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page()) == ([], False)
+    assert cursor.cursor == "0"
+
+
+def test_without_a_next_page_the_same_page_is_read_again_and_only_its_new_lines_count() -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page(("1", "a"), ("2", "b"))) == (["a", "b"], False)
+    assert accept(cursor, page(("1", "a"), ("2", "b"))) == ([], False)
+    assert accept(cursor, page(("1", "a"), ("2", "b"), ("3", "c"))) == (["c"], False)
+    assert cursor.cursor == "0"
+
+
+@pytest.mark.parametrize("next_page", ["0", 0])
+def test_a_next_page_equal_to_the_cursor_is_none_whatever_its_type(next_page: str | int) -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page((1, "a"), next_page=next_page)) == (["a"], False)
+    assert accept(cursor, page((1, "a"), next_page=next_page)) == ([], False)
+    assert accept(cursor, page((1, "a"), (2, "b"), next_page=next_page)) == (["b"], False)
+
+
+@pytest.mark.parametrize("cursor", ["1750000000000000001", 1750000000000000001, "b3BhcXVl", "007"])
+def test_an_issued_cursor_is_followed_at_once_and_kept_as_received(cursor: str | int) -> None:
+    log = LogCursor()
+    assert accept(log, page(("1", "a"), next_page=cursor)) == (["a"], True)
+    assert log.cursor == cursor
+    assert type(log.cursor) is type(cursor)
+
+
+@pytest.mark.parametrize("stamps", [[str(T0), str(T0 + 1)], [T0, T0 + 1]])
+def test_an_inclusive_cursor_repeats_the_boundary_and_all_of_it_is_known(stamps: Sequence[str | int]) -> None:
+    cursor = LogCursor()
+    first, second = stamps
+    assert accept(cursor, page((first, "a"), (second, "x"), (second, "x"), (second, "y"), next_page=second))[0] == [
+        "a",
+        "x",
+        "x",
+        "y",
+    ]
+    # Three lines of that moment are known, a third "x" is not.
+    assert accept(cursor, page((second, "x"), (second, "x"), (second, "y"), (second, "x")))[0] == ["x"]
+
+
+def test_an_offset_cursor_repeats_nothing_and_equal_lines_are_new() -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page(("5", "tick"), ("5", "tick"), next_page="2"))[0] == ["tick", "tick"]
+    assert accept(cursor, page(("5", "tick"), ("5", "tick")))[0] == ["tick", "tick"]
+
+
+def test_a_line_inserted_late_into_the_open_page_is_not_lost() -> None:
+    cursor = LogCursor()
+    accept(cursor, page(("1", "a"), ("3", "c")))
+    assert accept(cursor, page(("1", "a"), ("2", "late"), ("3", "c")))[0] == ["late"]
+
+
+def test_equal_lines_count_as_often_as_they_are_there() -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page(("1", "x"), ("1", "x")))[0] == ["x", "x"]
+    assert accept(cursor, page(("1", "x"), ("1", "x"), ("1", "x")))[0] == ["x"]
+
+
+def test_pages_that_bring_nothing_new_do_not_ask_for_more_at_once() -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page(("1", "a"), next_page="c1")) == (["a"], True)
+    assert accept(cursor, page(next_page="c2")) == ([], False)
+    assert cursor.cursor == "c2"
+
+
+def test_a_full_page_without_a_next_one_is_read_again_larger() -> None:
+    cursor = LogCursor()
+    lines = numbered(2 * PAGE_SIZE - 1)
+    assert cursor.accept(page(*lines[:PAGE_SIZE]))[1]
+    assert (cursor.cursor, cursor.size) == ("0", 2 * PAGE_SIZE)
+    fresh, more = accept(cursor, page(*lines))
+    assert (fresh, more) == ([text for _, text in lines[PAGE_SIZE:]], False)
+
+
+def test_pages_do_not_grow_without_end() -> None:
+    cursor = LogCursor()
+    while cursor.size < MAX_PAGE_SIZE:
+        cursor.accept(page(*numbered(cursor.size)))
+    cursor.accept(page(*numbered(MAX_PAGE_SIZE)))
+    assert cursor.size == MAX_PAGE_SIZE
+
+
+def test_a_refused_size_is_halved_until_nothing_is_left_to_try() -> None:
+    cursor = LogCursor()
+    tried = [cursor.size]
+    while cursor.refuse():
+        tried.append(cursor.size)
+    assert tried == [1000, 500, 250, 125, MIN_PAGE_SIZE]
+    assert not cursor.refuse()
+
+
+def stuck_at_fifty() -> LogCursor:
+    """A cursor that has seen a page of 50 twice: the service may have cut it at a limit of its own."""
+    cursor = LogCursor()
+    assert cursor.accept(page(*numbered(50)))[1] is False
+    assert cursor.accept(page(*numbered(50)))[1] is True
+    return cursor
+
+
+def test_a_page_that_may_have_been_cut_is_tried_from_its_last_timestamp() -> None:
+    cursor = stuck_at_fifty()
+    assert cursor.cursor == str(T0 + 49)
+    assert accept(cursor, page(*numbered(50, 49)))[0] == [f"line {n}" for n in range(50, 99)]
+
+
+def test_if_that_brings_nothing_the_number_of_lines_is_tried() -> None:
+    cursor = stuck_at_fifty()
+    assert accept(cursor, page()) == ([], True)
+    assert cursor.cursor == "50"
+    assert accept(cursor, page(*numbered(20, 50)))[0] == [f"line {n}" for n in range(50, 70)]
+
+
+def test_if_nothing_fits_it_returns_to_where_it_was_and_does_not_try_again() -> None:
+    cursor = stuck_at_fifty()
+    assert accept(cursor, page()) == ([], True)
+    assert accept(cursor, page()) == ([], True)
+    assert cursor.cursor == "0"
+    assert accept(cursor, page(*numbered(50))) == ([], False)
+    assert accept(cursor, page(*numbered(51))) == (["line 50"], False)
+
+
+def test_a_refused_guess_is_taken_back_before_pages_are_made_smaller() -> None:
+    cursor = stuck_at_fifty()
+    assert cursor.refuse()
+    assert (cursor.cursor, cursor.size) == ("50", PAGE_SIZE)
+    assert cursor.refuse()
+    assert (cursor.cursor, cursor.size) == ("0", PAGE_SIZE)
+
+
+def test_a_guess_that_only_repeats_what_is_known_is_taken_back() -> None:
+    """As where a service ignores a cursor that it did not issue, or takes the count for an early timestamp."""
+    cursor = stuck_at_fifty()
+    assert accept(cursor, page()) == ([], True)
+    assert accept(cursor, page(*numbered(50))) == ([], True)
+    assert cursor.cursor == "0"
+    assert accept(cursor, page(*numbered(50))) == ([], False)
+
+
+def test_a_page_full_of_one_moment_is_stepped_over() -> None:
+    cursor = LogCursor()
+    lines = [(str(T0), f"line {n}") for n in range(50)]
+    accept(cursor, page(("1", "before"), *lines[:1], next_page=str(T0)))
+    accept(cursor, page(*lines, next_page=str(T0)))
+    assert accept(cursor, page(*lines, next_page=str(T0))) == ([], True)
+    assert cursor.cursor == str(T0 + 1)
+    assert accept(cursor, page((str(T0 + 5), "after")))[0] == ["after"]

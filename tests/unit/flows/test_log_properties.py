@@ -1,0 +1,151 @@
+"""Every line of a run's log is forwarded, none twice, whatever a cursor is.
+
+In order, where lines arrive in order; as a multiset, where some are inserted late into the page that is being read.
+Left out is only what no client could tell apart or reach: two lines of equal time and text on both sides of an opaque
+cursor (it may or may not repeat the first), more lines of one time than fit on a page of a service whose cursors are
+times, and lines inserted before a cursor that the service itself has moved on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal
+
+from hypothesis import assume, event, given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.flows.follow_logs import LogForwarder
+from tests.unit.flows.fake_log import CaughtUp, CursorMode, FakeLine, FakeLog
+from tests.unit.flows.fake_service import FakeService, Fault
+from tests.unit.flows.script import START, Script, texts
+
+T0 = 1_750_000_000_000_000_000
+LATEST = 200.0
+ANY_MODE: st.SearchStrategy[CursorMode] = st.sampled_from(["nanoseconds", "int", "offset", "opaque"])
+NUMERIC_MODE: st.SearchStrategy[CursorMode] = st.sampled_from(["nanoseconds", "int", "offset"])
+CAUGHT_UP: st.SearchStrategy[CaughtUp] = st.sampled_from(["null", "absent", "equal", "end"])
+
+
+@st.composite
+def lines_in_order(draw: st.DrawFn, *, distinct: bool, least_step: int = 0) -> list[FakeLine]:
+    """Lines whose times and arrivals both only grow."""
+    steps = draw(
+        st.lists(
+            st.tuples(
+                st.integers(least_step, 2),
+                st.sampled_from([0.0, 0.0, 0.0, 0.5, 30.0]),
+                st.sampled_from(["tick", "tock"]),
+            ),
+            max_size=60,
+        )
+    )
+    lines, timestamp, arrives = [], T0, 0.0
+    for number, (step, pause, text) in enumerate(steps):
+        timestamp, arrives = timestamp + step, min(LATEST, arrives + pause)
+        lines.append(FakeLine(arrives, timestamp, f"{text} {number}" if distinct else text))
+    return lines
+
+
+def largest_group(lines: list[FakeLine]) -> int:
+    """How many lines at most have one time."""
+    return max(Counter(line.timestamp for line in lines).values(), default=0)
+
+
+def forwarded(log: FakeLog, polls: int = 60, interval: float = 5.0) -> list[str]:
+    """What a poll every few seconds forwards, until long after the last line."""
+    service = FakeService()
+    run = service.add_run("some_name", START, log=log)
+    script = Script(service)
+    forwarder = LogForwarder(run.id)
+
+    def follow() -> None:
+        for _ in range(polls):
+            while script.run(forwarder.catch_up(script.now + 10)):
+                event("behind")
+            script.now += interval
+
+    follow()
+    assert script.now > START + LATEST + interval
+    return texts(script.records)
+
+
+@given(lines_in_order(distinct=False), NUMERIC_MODE, CAUGHT_UP, st.integers(1, 70), st.sampled_from(["last", "next"]))
+def test_lines_that_arrive_in_order_are_forwarded_once_and_in_order(
+    lines: list[FakeLine], mode: CursorMode, caught_up: CaughtUp, cap: int, boundary: Literal["last", "next"]
+) -> None:
+    assume(mode == "offset" or largest_group(lines) < cap)
+    log = FakeLog(lines, mode, caught_up, cap, boundary=boundary)
+    assert forwarded(log) == [line.text for line in lines]
+
+
+@given(lines_in_order(distinct=True), CAUGHT_UP, st.integers(1, 70))
+def test_so_are_they_under_opaque_cursors(lines: list[FakeLine], caught_up: CaughtUp, cap: int) -> None:
+    log = FakeLog(lines, "opaque", caught_up, cap)
+    assert forwarded(log) == [line.text for line in lines]
+
+
+@given(lines_in_order(distinct=True, least_step=1), ANY_MODE, st.sampled_from([50, 100, 1000]), st.integers(0, 160))
+def test_so_are_they_when_the_service_cuts_pages_and_names_no_next_one(
+    lines: list[FakeLine], mode: CursorMode, cap: int, more: int
+) -> None:
+    last = lines[-1] if lines else FakeLine(0.0, T0, "")
+    lines = lines + [FakeLine(last.arrives, last.timestamp + 1 + n, f"more {n}") for n in range(more)]
+    # Where cursors are opaque and a cut page names no next one, nobody could read on.
+    assume(mode != "opaque" or len(lines) <= cap)
+    log = FakeLog(lines, mode, "null", cap, names_next=False)
+    assert forwarded(log) == [line.text for line in lines]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 10), st.floats(0, LATEST), st.sampled_from(["tick", "tock"])), min_size=1, max_size=40
+    ),
+    ANY_MODE,
+    st.sampled_from(["null", "absent", "equal"]),
+)
+def test_lines_inserted_late_into_the_open_page_are_forwarded_once_each(
+    arrivals: list[tuple[int, float, str]], mode: CursorMode, caught_up: CaughtUp
+) -> None:
+    lines = [FakeLine(arrives, T0 + step, text) for step, arrives, text in arrivals]
+    log = FakeLog(lines, mode, caught_up)
+    assert Counter(forwarded(log)) == Counter(line.text for line in lines)
+
+
+@given(
+    lines_in_order(distinct=False),
+    NUMERIC_MODE,
+    CAUGHT_UP,
+    st.integers(1, 70),
+    st.lists(st.none() | st.sampled_from([fault for fault in Fault if fault.manner != "hang"]), max_size=20),
+)
+def test_faults_of_the_logs_call_lose_and_double_nothing(
+    lines: list[FakeLine], mode: CursorMode, caught_up: CaughtUp, cap: int, faults: list[Fault | None]
+) -> None:
+    assume(mode == "offset" or largest_group(lines) < cap)
+    service = FakeService()
+    run = service.add_run("some_name", START, log=FakeLog(lines, mode, caught_up, cap))
+    service.fault("getJobRunLogs", *faults)
+    script = Script(service)
+    forwarder = LogForwarder(run.id)
+    for _ in range(60):
+        while script.run(forwarder.catch_up(script.now + 10)):
+            event("behind")
+        script.now += 5
+    assert texts(script.records) == [line.text for line in lines]
+
+
+@given(lines_in_order(distinct=False), NUMERIC_MODE, CAUGHT_UP, st.sampled_from([100, 150, 400, 999]))
+def test_a_service_that_refuses_large_pages_is_asked_for_smaller_ones(
+    lines: list[FakeLine], mode: CursorMode, caught_up: CaughtUp, max_size: int
+) -> None:
+    log = FakeLog(lines, mode, caught_up, max_size=max_size)
+    assert forwarded(log) == [line.text for line in lines]
+
+
+def test_a_log_far_larger_than_a_page_is_read_whole_in_every_mode() -> None:
+    lines = [FakeLine(0.0, T0 + n // 3, f"line {n}") for n in range(3_500)]
+    modes: list[CursorMode] = ["nanoseconds", "int", "offset", "opaque"]
+    for mode in modes:
+        for names_next in (True, False) if mode != "opaque" else (True,):
+            log = FakeLog(list(lines), mode, names_next=names_next)
+            assert forwarded(log, polls=5, interval=60.0) == [line.text for line in lines], (mode, names_next)
