@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ from dev.waiting import wait_for
 HERE = Path(__file__).parent
 CONN_ID = "wherobots_default"
 TASK = "run"
+
+
+def moment(text: str) -> float:
+    """A time of the local server's journal in epoch seconds."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 @dataclass

@@ -1,8 +1,10 @@
 """A user ends the task: the run is cancelled, whether the task is on a worker or deferred."""
 
+import time
+
 import pytest
 
-from tests.e2e.conftest import TASK, World
+from tests.e2e.conftest import TASK, World, moment
 
 pytestmark = pytest.mark.e2e
 
@@ -10,8 +12,11 @@ pytestmark = pytest.mark.e2e
 @pytest.mark.parametrize(("way", "state"), [("deferred", "deferred"), ("worker", "running")])
 def test_marked_failed(world: World, way: str, state: str) -> None:
     dag_run = world.begin(way, "wait.py", 600, state=state)
+    marked_at = time.time()
     world.airflow.api.set_task_state(way, dag_run, TASK, "failed")
     world.wait_for_statuses("CANCELLED")
+    (cancel,) = world.control.requests("cancelJobRun")
+    print(f"{way}: the cancel reached the service {moment(cancel['time']) - marked_at:.1f} s after the mark")
     assert world.counts() == (1, 1)
     assert world.airflow.api.task_instance(way, dag_run, TASK)["state"] == "failed"
 

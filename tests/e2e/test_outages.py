@@ -1,11 +1,10 @@
 """The service misbehaves: one run, followed to its end."""
 
 import itertools
-from datetime import datetime
 
 import pytest
 
-from tests.e2e.conftest import World
+from tests.e2e.conftest import World, moment
 
 pytestmark = pytest.mark.e2e
 
@@ -30,7 +29,7 @@ def test_a_storm_of_429_is_waited_out_as_asked(world: World) -> None:
     storm = {"type": "status", "status": 429, "headers": {"Retry-After": "5.2"}}
     world.control.add_fault("getJobRun", storm, times=4)
     world.end("deferred", dag_run, "success")
-    times = [_moment(entry["time"]) for entry in world.control.requests("getJobRun") if entry["status"] == 429]
+    times = [moment(entry["time"]) for entry in world.control.requests("getJobRun") if entry["status"] == 429]
     assert len(times) == 4
     assert all(later - earlier >= 5.2 for earlier, later in itertools.pairwise(times))
     assert world.counts() == (1, 0)
@@ -58,7 +57,3 @@ def test_a_run_cancelled_on_the_service_is_not_retried(world: World) -> None:
     log = world.end("deferred_retry", dag_run, "failed", try_number=1)
     assert "was cancelled on the service's side" in log
     assert world.counts()[0] == 1
-
-
-def _moment(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
