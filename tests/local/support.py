@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 
 KEY = "test-key"
 TERMINAL = ("FAILED", "COMPLETED", "CANCELLED", "TIMED_OUT")
