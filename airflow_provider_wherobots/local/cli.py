@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             max_parallel_runs=options.max_parallel_runs,
             passed_environment=options.pass_env,
         )
+        _check_ready_file(options.ready_file)
         with removed_around(options.ready_file):
             _serve(settings, options.ready_file)
     except SettingsError as error:
@@ -61,6 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     return 0
+
+
+def _check_ready_file(path: Path | None) -> None:
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise SettingsError(f"ready-file is {str(path)!r}, but must be a file in a folder that exists")
 
 
 def _serve(settings: Settings, ready_file: Path | None) -> None:

@@ -16,6 +16,7 @@ from airflow_provider_wherobots.local.settings import Settings, SettingsError
 
 _BACKLOG = 2048
 _GRACEFUL_SHUTDOWN_SECONDS = 1
+_KEEP_ALIVE_SECONDS = 60
 
 
 def bound_socket(settings: Settings) -> socket.socket:
@@ -73,6 +74,9 @@ class Listener(uvicorn.Server):
             access_log=False,
             proxy_headers=False,
             backlog=_BACKLOG,
+            # As long as a load balancer's: uvicorn's own 5 s are less than clients keep connections, so that they would
+            # meet the end of one by chance.
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_SECONDS,
             ssl_certfile=settings.certfile,
             ssl_keyfile=settings.keyfile,

@@ -116,6 +116,8 @@ def _root(root: Path) -> Path:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"root is {str(root)!r}, which is no folder and cannot be made: {error.strerror}") from None
+    if not os.access(root, os.W_OK | os.X_OK):
+        raise SettingsError(f"root is {str(root)!r}, but must be a folder that the server can write to")
     return root.resolve()
 
 

@@ -135,6 +135,7 @@ def test_a_killed_server_leaves_no_run_behind(started: Started) -> None:
         (["--port", "99999"], "port is 99999"),
         (["--max-parallel-runs", "0"], "max_parallel_runs is 0"),
         (["--certfile", "x.pem"], "given together"),
+        (["--ready-file", "/no/such/folder/ready.json"], "ready-file is"),
     ],
 )
 def test_wrong_options(arguments: list[str], message: str, tmp_path: Path) -> None:
