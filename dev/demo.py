@@ -94,13 +94,14 @@ def show_result(server: LocalServer) -> None:
             )
 
 
-def run_demo(*, keep: bool) -> int:
+def run_demo(folder: Path, *, keep: bool) -> int:
     """Run the demo and return its exit code.
 
+    :param folder: takes all its files; what an earlier demo left there is removed.
     :param keep: whether to leave everything running after the run until Ctrl-C.
     """
     tell = Progress()
-    with airflow_and_server(FOLDER, tell) as (airflow, server):
+    with airflow_and_server(folder.resolve(), tell) as (airflow, server):
         succeeded = run_example(airflow, tell)
         if succeeded:
             show_result(server)
@@ -118,9 +119,11 @@ def main() -> int:
     """Run the demo as the command line says."""
     parser = argparse.ArgumentParser(prog="dev.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where its files go (default: .demo)")
+    wanted = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return run_demo(keep=parser.parse_args().keep)
+        return run_demo(wanted.folder, keep=wanted.keep)
     except KeyboardInterrupt:
         print("\nInterrupted.")
         return 130

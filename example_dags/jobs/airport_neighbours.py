@@ -76,7 +76,7 @@ def country_code(text: str) -> str:
 
 
 def main() -> None:
-    """Read the arguments, do the join, write GeoJSON and print the ten airports with most neighbours."""
+    """Read the arguments, do the join, write GeoJSON and print the five airports with most neighbours."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--date", required=True, help="the day of the report, YYYY-MM-DD")
     parser.add_argument("--country", type=country_code, default="IS", help="two letters, ISO 3166")
@@ -102,7 +102,7 @@ def main() -> None:
     log.info("Wrote %d features to %s", len(features), wanted.output)
 
     top = "SELECT iata, name, neighbours, nearest, round(nearest_km, 1) AS km FROM found"
-    sedona.sql(f"{top} ORDER BY neighbours DESC, iata LIMIT 10").show(width=100)
+    sedona.sql(f"{top} ORDER BY neighbours DESC, iata LIMIT 5").show(width=100)
 
 
 if __name__ == "__main__":
