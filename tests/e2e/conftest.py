@@ -40,7 +40,7 @@ class World:
         self.airflow.api.set_connection(CONN_ID, "wherobots", host=self.server.url, password=self.api_key)
 
     def begin(self, way: str, script: str, arg: object = "", code: int = 0, state: str | None = None) -> str:
-        """Start a DAG run; with a ``state``, wait until its task is in it and its job is running.
+        """Start a DAG run; with a ``state``, wait until its task is in it, its job is running, and it is followed.
 
         :returns: id of the DAG run.
         """
@@ -48,6 +48,7 @@ class World:
         if state is not None:
             self.airflow.api.wait_for_task(way, dag_run, TASK, state)
             wait_for(lambda: self.statuses() == ["RUNNING"], timeout=60, what="the job to be running")
+            wait_for(lambda: self.control.requests("getJobRun"), timeout=60, what="the run to be followed")
         return dag_run
 
     def end(self, way: str, dag_run: str, state: str, *, try_number: int | None = None, timeout: float = 180) -> str:
@@ -62,7 +63,11 @@ class World:
     def runs(self) -> list[dict[str, Any]]:
         """The service's runs since the test began, oldest first."""
         ids = [entry["run_id"] for entry in self.control.requests("createJobRun") if entry["effective"]]
-        return [self._get(f"/runs/{run_id}") for run_id in ids]
+        # Listed, not got one by one: who gets a run in the journal is Airflow alone.
+        answer = requests.get(f"{self.server.url}/runs?size=100", headers=self._headers, timeout=10)
+        answer.raise_for_status()
+        found = {run["id"]: run for run in answer.json()["items"]}
+        return [found[run_id] for run_id in ids]
 
     def statuses(self) -> list[str]:
         """Their statuses."""
@@ -84,14 +89,12 @@ class World:
 
     def cancel(self, run_id: str) -> None:
         """Cancel a run as somebody in the console would."""
-        headers = {"X-API-Key": self.api_key}
-        requests.post(f"{self.server.url}/runs/{run_id}/cancel", headers=headers, timeout=10).raise_for_status()
+        url = f"{self.server.url}/runs/{run_id}/cancel"
+        requests.post(url, headers=self._headers, timeout=10).raise_for_status()
 
-    def _get(self, path: str) -> dict[str, Any]:
-        answer = requests.get(self.server.url + path, headers={"X-API-Key": self.api_key}, timeout=10)
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"X-API-Key": self.api_key}
 
 
 @pytest.fixture(scope="session")
