@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ from airflow_provider_wherobots.local.listening import Listener, bound_socket, u
 from airflow_provider_wherobots.local.settings import DEFAULT_HOST, checked_settings
 
 _START_SECONDS = 30.0
+_CHECK_SECONDS = 0.1
 
 
 class LocalServer:
@@ -97,6 +99,7 @@ class LocalServer:
         """Start serving, and return once requests are answered.
 
         :raises SettingsError: If the port or the certificate cannot be used.
+        :raises RuntimeError: If it does not answer within 30 s.
         """
         bound = bound_socket(self._settings)
         try:
@@ -110,9 +113,11 @@ class LocalServer:
             target=self._listener.serve_until_stopped, name="wherobots-local-server", daemon=True
         )
         self._thread.start()
-        if not self._listening.wait(_START_SECONDS):
-            self.stop()
-            raise RuntimeError(f"the local server did not start within {_START_SECONDS:g} s")
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._listening.wait(_CHECK_SECONDS):
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"the local server on {self._url} did not start; its log says why")
         return self
 
     def stop(self) -> None:
