@@ -18,6 +18,9 @@ endif
 ifeq ($(origin PYTHON_2_11),undefined)
 PYTHON_2_11 := $(call find_python,$(PYTHON) python3.11 python3.12,(3$(comma)11),(3$(comma)12))
 endif
+ifeq ($(PYTHON_2_11),)
+export AIRFLOW_2_11_LEFT_OUT := Airflow 2.11 needs Python 3.11 or 3.12, and there is none here
+endif
 
 AIRFLOW_3_3 := .venv
 AIRFLOW_2_11 := .venv-2.11
@@ -55,7 +58,7 @@ demo: $(AIRFLOW_3_3)/.installed
 
 test: $(ENVIRONMENTS)
 	$(AIRFLOW_3_3)/bin/python -m pytest -m "not e2e" $(PYTEST_ARGS)
-	$(if $(PYTHON_2_11),$(AIRFLOW_2_11)/bin/python -m pytest -m "not e2e" $(PYTEST_ARGS),@echo "No Python 3.11 or 3.12 here: Airflow 2.11 is left out")
+	$(if $(PYTHON_2_11),$(AIRFLOW_2_11)/bin/python -m pytest -m "not e2e" $(PYTEST_ARGS),@echo "$(AIRFLOW_2_11_LEFT_OUT)")
 	$(AIRFLOW_3_3)/bin/python -m pytest -m e2e $(PYTEST_ARGS)
 
 test-fast: $(AIRFLOW_3_3)/.installed

@@ -13,10 +13,12 @@ class Environment:
 
     :param line: the Airflow line, such as ``3.3``.
     :param python: its interpreter; it need not exist.
+    :param left_out: why this machine does without it, or empty; ``make`` says so where no Python is old enough.
     """
 
     line: str
     python: Path
+    left_out: str = ""
 
     @property
     def exists(self) -> bool:
@@ -26,7 +28,7 @@ class Environment:
     @property
     def missing(self) -> str:
         """Why a test that needs this environment cannot run, and what to do."""
-        return f"no Airflow {self.line} at {self.python}: run 'make venv venv-2.11'"
+        return self.left_out or f"no Airflow {self.line} at {self.python}: run 'make venv venv-2.11'"
 
 
 def environment(line: str) -> Environment:
@@ -36,5 +38,7 @@ def environment(line: str) -> Environment:
     AIRFLOW_2_11_PYTHON name other interpreters.
     """
     folder = {"3.3": ".venv", "2.11": ".venv-2.11"}[line]
-    named = os.environ.get(f"AIRFLOW_{line.replace('.', '_')}_PYTHON")
-    return Environment(line, Path(named) if named else CHECKOUT / folder / "bin" / "python")
+    prefix = f"AIRFLOW_{line.replace('.', '_')}"
+    named = os.environ.get(f"{prefix}_PYTHON")
+    python = Path(named) if named else CHECKOUT / folder / "bin" / "python"
+    return Environment(line, python, os.environ.get(f"{prefix}_LEFT_OUT", ""))

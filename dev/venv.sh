@@ -28,7 +28,8 @@ with_uv() {
 }
 
 with_pip() {
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+  # The lock is complete; pip, left to look at dependencies, would want their extras pinned as well.
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$lock"
 }
 
 echo "Making $venv from $lock with $("$python" --version) ..."

@@ -21,5 +21,5 @@ def airflow_environment(request: pytest.FixtureRequest) -> Environment:
     """The virtualenv of each supported Airflow line; missing ones are a failure in CI and a skip elsewhere."""
     found = environment(request.param)
     if not found.exists:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(found.missing)
+        (pytest.fail if os.environ.get("CI") and not found.left_out else pytest.skip)(found.missing)
     return found
