@@ -47,6 +47,7 @@ def submit_run(
     *,
     durable: bool = True,
     look_first: bool = False,
+    replace: bool = False,
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
 ) -> Flow[Submission]:
     """Create the run, or attach to the one this task instance has already.
@@ -55,6 +56,8 @@ def submit_run(
     :param region: compute region; None takes the organisation's default.
     :param durable: whether the run may be found by its name; default True.
     :param look_first: whether an earlier attempt may have left a run; default False, which costs no extra call.
+    :param replace: whether a run found by looking first is cancelled and replaced, as after a clear; default False,
+        which attaches to it.
     :param max_outage_seconds: how long transient failures in a row are borne; default 600.
     :raises UnclearCreateError: when it could not be found out whether a run was created.
     :raises WherobotsApiError: when none was created; the last failure.
@@ -63,10 +66,13 @@ def submit_run(
     if durable and look_first:
         runs = yield from _find_despite_outage(payload["name"], max_outage_seconds)
         active = [run for run in runs if run.is_active]
-        if active:
+        if active and not replace:
             run = yield from _keep_oldest(active)
             yield from _note_reattached(run, payload)
             return Submission(run, reattached=True)
+        for run in active:
+            yield Note(logging.INFO, f"The task was cleared: run {run.id} of the try before is cancelled and replaced")
+            yield from cancel_run(run.id)
         before = {run.id for run in runs}
     run = yield from _create_once(payload, region, durable, before, max_outage_seconds)
     return Submission(run, reattached=False)

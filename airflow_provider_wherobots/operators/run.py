@@ -165,7 +165,10 @@ class WherobotsRunOperator(BaseOperator):
         :param context: the task's context.
         :returns: the run's id.
         """
-        return self._start(context, look_first=context["ti"].try_number > 1)
+        ti = context["ti"]
+        # A clear raises `max_tries`, so that all retries are there again: the arithmetic is Airflow's own.
+        is_first_since_clear = ti.try_number == ti.max_tries - (self.retries or 0) + 1
+        return self._start(context, look_first=ti.try_number > 1, replace=is_first_since_clear and self.cancel_on_kill)
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], reattached: bool = False, started_at: float = 0.0
@@ -199,7 +202,7 @@ class WherobotsRunOperator(BaseOperator):
         """Cancel the run. Airflow calls this in a signal handler, with seconds to live."""
         self._attempt.kill()
 
-    def _start(self, context: Context, *, look_first: bool, once_more: bool = False) -> str:
+    def _start(self, context: Context, *, look_first: bool, replace: bool = False, once_more: bool = False) -> str:
         settings = self.hook.settings
         payload = self._payload(context)
         try:
@@ -208,6 +211,7 @@ class WherobotsRunOperator(BaseOperator):
                 self.region or settings.region,
                 durable=self.durable,
                 look_first=look_first,
+                replace=replace,
                 max_outage=self.max_outage_seconds,
             )
         except WherobotsApiError as error:

@@ -39,7 +39,14 @@ class WorkerAttempt:
         self._cancelled: set[str] = set()
 
     def submit(
-        self, payload: Mapping[str, Any], region: str | None, *, durable: bool, look_first: bool, max_outage: float
+        self,
+        payload: Mapping[str, Any],
+        region: str | None,
+        *,
+        durable: bool,
+        look_first: bool,
+        replace: bool,
+        max_outage: float,
     ) -> Submission:
         """Create the run or attach to it.
 
@@ -47,13 +54,21 @@ class WorkerAttempt:
         :param region: compute region; None takes the organisation's default.
         :param durable: whether the payload's name is this task instance's alone.
         :param look_first: whether an earlier try may have left a run.
+        :param replace: whether such a run is cancelled and replaced.
         :param max_outage: seconds that transient failures in a row are borne.
         :raises WherobotsTaskKilledException: when the task was killed meanwhile.
         :raises WherobotsApiError: when there is no run.
         """
         self._name_in_flight = payload["name"] if durable else None
         submission = self.run(
-            submit_run(payload, region, durable=durable, look_first=look_first, max_outage_seconds=max_outage)
+            submit_run(
+                payload,
+                region,
+                durable=durable,
+                look_first=look_first,
+                replace=replace,
+                max_outage_seconds=max_outage,
+            )
         )
         self._run_id = submission.run.id
         self._name_in_flight = None

@@ -32,8 +32,9 @@ START = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)
 class TaskInstance(SimpleNamespace):
     """What the operator uses of Airflow's."""
 
-    def __init__(self, try_number: int = 1, **fields: Any) -> None:
+    def __init__(self, try_number: int = 1, max_tries: int = 1, **fields: Any) -> None:
         super().__init__(
+            max_tries=max_tries,
             dag_id="dag",
             task_id="task",
             run_id="manual__1",
@@ -149,7 +150,7 @@ def test_a_retry_re_attaches_to_the_active_run(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
     first, second = TaskInstance(), TaskInstance(try_number=2)
-    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "re-attach-test"}
+    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "re-attach-test", "retries": 1}
     for ti in (first, second):
         with pytest.raises(TaskDeferred):
             operator(**arguments).execute(context(ti))
@@ -158,11 +159,26 @@ def test_a_retry_re_attaches_to_the_active_run(
     operator().hook.cancel_run(first.xcoms["run_id"])
 
 
+def test_after_a_clear_the_run_of_the_try_before_is_cancelled_and_replaced(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    # Cleared at its first try, a task with one retry may try until 2 + 1.
+    first, cleared = TaskInstance(), TaskInstance(try_number=2, max_tries=2)
+    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "clear-test", "retries": 1}
+    for ti in (first, cleared):
+        with pytest.raises(TaskDeferred):
+            operator(**arguments).execute(context(ti))
+    assert first.xcoms["run_id"] != cleared.xcoms["run_id"]
+    counts = control.counts()
+    assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 1)
+    operator().hook.cancel_run(cleared.xcoms["run_id"])
+
+
 def test_a_re_attached_run_that_falls_to_the_earlier_cancel_is_replaced_once(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
     control.behaviour(cancel_delay_seconds=3)
-    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["5"]}, "name": "replace-test"}
+    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["5"]}, "name": "replace-test", "retries": 1}
     first, second = TaskInstance(), TaskInstance(try_number=2)
     try:
         with pytest.raises(TaskDeferred):
