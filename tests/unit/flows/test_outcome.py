@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.models import Run
+from airflow_provider_wherobots.flows.outcome import MAX_REASON_CHARS, Ending, Outcome, summarize
+from tests.unit.api import shapes
+
+URL = "https://cloud.wherobots.com/runs/r1"
+
+
+def run(status: str, **fields: Any) -> Run:
+    return Run.from_json({"id": "r1", "status": status, **fields})
+
+
+@given(
+    st.builds(
+        Outcome,
+        st.sampled_from(Ending),
+        st.text(),
+        st.text(),
+        st.text(),
+        st.text(),
+        st.floats(0, 1e12),
+    )
+)
+def test_an_outcome_survives_its_way_as_an_event(outcome: Outcome) -> None:
+    event = json.loads(json.dumps(outcome.to_event()))
+    assert Outcome.from_event(event) == outcome
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        None,
+        [],
+        "completed",
+        {"ending": "completed"},
+        {"ending": "evaporated", "run_id": "r1", "status": "X"},
+        {"ending": "completed", "run_id": "r1", "status": "X", "unknown": 1},
+    ],
+)
+def test_anything_else_is_no_event(event: Any) -> None:
+    with pytest.raises(ValueError, match=r"not an event|not a valid Ending"):
+        Outcome.from_event(event)
+
+
+@pytest.mark.parametrize(
+    ("found", "ending"),
+    [
+        (run("COMPLETED"), Ending.COMPLETED),
+        (run("FAILED"), Ending.FAILED),
+        (run("TIMED_OUT"), Ending.TIMED_OUT),
+        (run("CANCELLED"), Ending.CANCELLED),
+        (run("EVAPORATED", completeTime="2026-07-21T08:00:00Z"), Ending.FAILED),
+        (
+            run("FAILED", kubeApp={"events": [{"code": "RUN_FAIL_EXEC", "message": "Timeout of 5 s"}]}),
+            Ending.TIMED_OUT,
+        ),
+    ],
+)
+def test_the_ending_of_each_status(found: Run, ending: Ending) -> None:
+    outcome = Outcome.of_run(found, 5.0, "tail")
+    assert (outcome.ending, outcome.run_id, outcome.status) == (ending, "r1", found.status)
+    assert (outcome.ended_at, outcome.log_tail) == (5.0, "tail")
+
+
+def test_a_completed_run_needs_no_reason() -> None:
+    assert Outcome.of_run(run("COMPLETED", kubeApp={"message": "all good"}), 0.0).reason == ""
+
+
+def test_the_reason_is_the_services_and_bounded() -> None:
+    assert Outcome.of_run(Run.from_json(shapes.RUN_2026), 0.0).reason == "Driver exited with code 1"
+    assert len(Outcome.of_run(run("FAILED", kubeApp={"message": "x" * 10_000}), 0.0).reason) == MAX_REASON_CHARS
+
+
+@pytest.mark.parametrize(("seconds", "used_up"), [(59, False), (60, True), (75, True)])
+def test_a_cancelled_run_that_had_used_up_its_time_says_so(seconds: int, used_up: bool) -> None:
+    found = run(
+        "CANCELLED",
+        startTime="2026-07-21T08:00:00Z",
+        completeTime=f"2026-07-21T08:{seconds // 60:02}:{seconds % 60:02}Z",
+        payload={"timeoutSeconds": 60},
+    )
+    assert ("used up its timeoutSeconds" in Outcome.of_run(found, 0.0).reason) is used_up
+
+
+@pytest.mark.parametrize("fields", [{}, {"payload": {"timeoutSeconds": 60}}, {"payload": {"timeoutSeconds": "60"}}])
+def test_a_cancelled_run_without_times_has_no_such_reason(fields: dict[str, Any]) -> None:
+    assert Outcome.of_run(run("CANCELLED", **fields), 0.0).reason == ""
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        (Ending.COMPLETED, "Run r1 completed"),
+        (Ending.FAILED, "Run r1 failed (FAILED)"),
+        (Ending.TIMED_OUT, "Run r1 was ended by its timeoutSeconds (FAILED)"),
+        (Ending.CANCELLED, "Run r1 was cancelled on the service's side"),
+        (Ending.DEADLINE, "Run r1 was still FAILED when the task's execution_timeout was reached"),
+        (Ending.LOST_SIGHT, "Run r1 (FAILED) could not be followed any longer; it was left alone"),
+    ],
+)
+def test_every_ending_has_its_words_with_reason_address_and_log(ending: Ending, words: str) -> None:
+    assert Outcome(ending, "r1", "FAILED").describe() == words
+    full = Outcome(ending, "r1", "FAILED", "exit code 1", "last\nlines")
+    assert full.describe(URL) == f"{words}: exit code 1\nRun: {URL}\nThe end of its log:\nlast\nlines"
+
+
+def test_the_summary_says_how_long_where_and_on_what() -> None:
+    assert summarize(Run.from_json(shapes.RUN_2026)) == (
+        "Run 0s3wureoxx7aw3 FAILED: queued for 3 min 0 s, ran for 1 min 0 s, region aws-us-west-2, runtime tiny, "
+        "version 2.1.0"
+    )
+
+
+def test_the_summary_of_a_run_of_which_little_is_known() -> None:
+    assert summarize(run("COMPLETED")) == "Run r1 COMPLETED"
+    nulls = dict.fromkeys(shapes.RUN_2026) | {"id": "r1", "status": "FAILED"}
+    assert summarize(Run.from_json(nulls)) == "Run r1 FAILED"
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [("08:03:59", "59 s"), ("08:05:07", "2 min 7 s"), ("11:04:00", "3 h 1 min"), ("08:00:00", "0 s")],
+)
+def test_durations_are_said_in_the_units_that_matter(end: str, words: str) -> None:
+    document = deepcopy(shapes.RUN_2026) | {"completeTime": f"2026-07-21T{end}Z"}
+    assert f"ran for {words}," in summarize(Run.from_json(document))
