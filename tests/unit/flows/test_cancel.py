@@ -36,9 +36,10 @@ def test_an_accepted_cancel_is_one_call_and_one_note() -> None:
 
 @pytest.mark.parametrize("error", [NotFoundError("cancelJobRun", 404), ConflictError("cancelJobRun", 409)])
 def test_a_run_that_is_gone_or_has_ended_needs_no_cancelling(error: WherobotsApiError) -> None:
-    script = Script(answers(error))
+    script = Script(always(error))
     assert script.run(cancel_run("r1"))
-    assert script.said("needs no cancelling")
+    assert [note.level for note in script.said("needs no cancelling")] == [logging.INFO]
+    assert script.elapsed < 5
 
 
 def test_cancelling_twice_is_as_good_as_once() -> None:
@@ -160,3 +161,23 @@ def test_by_name_what_is_found_late_is_still_cancelled_within_the_5_seconds_a_wo
     script = Script(service)
     script.run(cancel_runs_by_name(NAME))
     assert script.elapsed < 5
+
+
+def test_a_run_too_new_to_be_known_is_asked_to_be_cancelled_again() -> None:
+    service = FakeService()
+    run = service.add_run(NAME, START)
+
+    def too_new_at_first(call: Call[Any], moment: float) -> Any:
+        if moment < START + 1:
+            raise NotFoundError("cancelJobRun", 404)
+        return service(call, moment)
+
+    assert Script(too_new_at_first).run(cancel_run(run.id))
+    assert [run_id for run_id, _ in service.cancels] == [run.id]
+
+
+def test_by_name_an_older_run_on_its_way_out_does_not_hide_the_new_one() -> None:
+    service = FakeService(cancel_seconds=60, list_lag=1.0)
+    service.add_run(NAME, START - 100, run_id="older")
+    service.add_run(NAME, START, run_id="newer")
+    assert Script(service).run(cancel_runs_by_name(NAME, look_on=True)) == ["older", "newer"]

@@ -188,6 +188,13 @@ def test_the_last_poll_before_the_deadline_is_at_the_deadline(jitter: float) -> 
     assert last_poll == pytest.approx(START + 100, abs=0.5)
 
 
+@pytest.mark.parametrize("left", [30.5, 31.0, 32.5, 40.0])
+def test_jitter_does_not_carry_a_poll_past_the_deadline(left: float) -> None:
+    service, run = serve((0, "RUNNING"))
+    follow(service, started_at=START - 10_000, deadline=START + left, poll_logs=False, jitter=1.0)
+    assert run.cancelled_at == pytest.approx(START + left, abs=0.5)
+
+
 def test_the_deadline_leaves_the_run_alone_if_told_so() -> None:
     service, run = serve((0, "RUNNING"))
     outcome, script = follow(service, deadline=START + 100, cancel_at_deadline=False)

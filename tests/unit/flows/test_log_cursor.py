@@ -78,6 +78,13 @@ def test_an_offset_cursor_repeats_nothing_and_equal_lines_are_new() -> None:
     assert accept(cursor, page(("5", "tick"), ("5", "tick")))[0] == ["tick", "tick"]
 
 
+def test_after_an_exclusive_cursor_a_line_that_merely_equals_a_known_one_is_new() -> None:
+    cursor = LogCursor()
+    accept(cursor, page(("5", "tick"), ("5", "tock"), next_page="opaque"))
+    # An inclusive cursor would have repeated both lines of that moment.
+    assert accept(cursor, page(("5", "tick"), ("6", "bell")))[0] == ["tick", "bell"]
+
+
 def test_a_line_inserted_late_into_the_open_page_is_not_lost() -> None:
     cursor = LogCursor()
     accept(cursor, page(("1", "a"), ("3", "c")))

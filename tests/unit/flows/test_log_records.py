@@ -93,6 +93,10 @@ def test_a_python_traceback_has_one_level_up_to_the_line_that_names_the_exceptio
     ) == [I, E, E, E, E, E, I]
 
 
+def test_a_logged_line_ends_a_traceback() -> None:
+    assert levels("Traceback (most recent call last):", "18:23:01 WARN Main: careful", "after") == [E, W, I]
+
+
 def test_a_chained_traceback_is_one() -> None:
     assert levels(
         "Traceback (most recent call last):",
