@@ -67,7 +67,7 @@ async def get_async_connection(conn_id: str) -> Connection:
         return await BaseHook.aget_connection(conn_id)
     from asgiref.sync import sync_to_async
 
-    return await sync_to_async(BaseHook.get_connection)(conn_id)
+    return await sync_to_async(BaseHook.get_connection, thread_sensitive=False)(conn_id)
 
 
 async def get_task_state(task_instance: Any) -> str | None:
@@ -78,12 +78,13 @@ async def get_task_state(task_instance: Any) -> str | None:
     """
     from asgiref.sync import sync_to_async
 
+    # Not the one thread that all "thread-sensitive" calls of a process share: somebody else's may be slow.
     try:
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     except ImportError:  # 2.11
-        return await sync_to_async(_get_task_state_from_database)(task_instance)
+        return await sync_to_async(_get_task_state_from_database, thread_sensitive=False)(task_instance)
     map_index = task_instance.map_index
-    states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
+    states = await sync_to_async(RuntimeTaskInstance.get_task_states, thread_sensitive=False)(
         dag_id=task_instance.dag_id,
         task_ids=[task_instance.task_id],
         run_ids=[task_instance.run_id],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 
 from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, WherobotsApiError
@@ -17,6 +16,8 @@ WORKER_CANCEL_BUDGET_SECONDS = 3.8
 """The same in a killed worker process, which Airflow 3 leaves 5 s to live."""
 ATTEMPT_SECONDS = 10.0
 LOOK_UP_INTERVAL_SECONDS = 0.4
+APPEARANCE_SECONDS = 3.0
+"""How long a run that the service does not know is asked to be cancelled again: it may be very new."""
 
 
 def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[bool]:
@@ -30,48 +31,50 @@ def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Fl
     return (yield from _cancel_until(run_id, deadline))
 
 
-def cancel_runs_by_name(name: str, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS) -> Flow[list[str]]:
+def cancel_runs_by_name(
+    name: str, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS, *, look_on: bool = False
+) -> Flow[list[str]]:
     """Find and cancel what a create call may have started whose answer nobody will hear. Never raises.
 
     :param name: the run's name; it must be nobody else's.
     :param budget_seconds: how long to look, as List Runs may lag; default 3.8.
+    :param look_on: whether to go on looking when one was found, as it may be an older one on its way out; default
+        False.
     :returns: ids of the runs cancelled.
     """
     deadline = (yield from now()) + budget_seconds
-    while True:
-        left = deadline - (yield from now())
-        if left <= 0:
-            yield Note(
-                logging.WARNING, f"No run named {name} was found to cancel; if one starts, the next try finds it"
-            )
-            return []
+    cancelled: list[str] = []
+    while (left := deadline - (yield from now())) > 0:
         try:
             runs = yield from find_runs(name, timeout=left)
         except WherobotsApiError as error:
             yield Note(logging.WARNING, f"{error}")
             runs = []
-        active = [run.id for run in runs if run.is_active]
-        if active:
-            return (yield from _cancel_all(active, deadline))
+        for run in runs:
+            if run.is_active and run.id not in cancelled and (yield from _cancel_until(run.id, deadline)):
+                cancelled.append(run.id)
+        if cancelled and not look_on:
+            break
         yield Sleep(LOOK_UP_INTERVAL_SECONDS)
-
-
-def _cancel_all(run_ids: Iterable[str], deadline: float) -> Flow[list[str]]:
-    cancelled = []
-    for run_id in run_ids:
-        if (yield from _cancel_until(run_id, deadline)):
-            cancelled.append(run_id)
+    if not cancelled:
+        yield Note(logging.WARNING, f"No run named {name} was found to cancel; if one starts, the next try finds it")
     return cancelled
 
 
 def _cancel_until(run_id: str, deadline: float) -> Flow[bool]:
-    outage = Outage(CANCEL_BUDGET_SECONDS)
+    outage, appears_by = Outage(CANCEL_BUDGET_SECONDS), (yield from now()) + APPEARANCE_SECONDS
     while True:
         moment = yield from now()
         left = deadline - moment
         try:
             yield from attempt(calls.cancel_run(run_id), max(0.5, min(left, ATTEMPT_SECONDS)))
-        except (NotFoundError, ConflictError) as error:
+        except NotFoundError as error:
+            # Get Run and Cancel Run may not know a run for a moment after its creation.
+            if moment >= min(appears_by, deadline - LOOK_UP_INTERVAL_SECONDS):
+                yield Note(logging.INFO, f"Run {run_id} needs no cancelling: {error}")
+                return True
+            yield Sleep(LOOK_UP_INTERVAL_SECONDS)
+        except ConflictError as error:
             yield Note(logging.INFO, f"Run {run_id} needs no cancelling: {error}")
             return True
         except WherobotsApiError as error:

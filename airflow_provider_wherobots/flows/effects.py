@@ -22,7 +22,7 @@ class Send(Generic[T]):
     """Send a call once; resumed with its model, or with a ``WherobotsApiError``.
 
     :param call: what to send.
-    :param timeout: seconds this attempt may take in all; None takes the driver's own.
+    :param timeout: seconds this attempt should take in all; None takes the driver's own.
     """
 
     call: Call[T]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CONNECTION_DELAYS = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between the triggerer's tries to read a connection."""
 HOOK_OUTAGE_SECONDS = 60.0
 """How long a single method of the hook bears transient failures. The operator's own limit is a parameter of it."""
 
@@ -75,8 +78,9 @@ class WherobotsHook(BaseHook):
             if not may_reload:
                 return False
             before = transport.endpoint
-            self._settings = None
-            transport.endpoint = self.settings.endpoint
+            # Never without settings in between: a kill may need them right now.
+            self._settings = self._read(self.get_connection(self.wherobots_conn_id))
+            transport.endpoint = self._settings.endpoint
             return transport.endpoint != before
 
         try:
@@ -102,8 +106,8 @@ class WherobotsHook(BaseHook):
 
             async def reload() -> bool:
                 before = transport.endpoint
-                self._settings = None
-                transport.endpoint = (await self._async_settings()).endpoint
+                self._settings = await self._read_async()
+                transport.endpoint = self._settings.endpoint
                 return transport.endpoint != before
 
             yield AsyncDriver(transport, logger.log, lambda record: write_record(logger, record), reload)
@@ -201,8 +205,20 @@ class WherobotsHook(BaseHook):
 
     async def _async_settings(self) -> Settings:
         if self._settings is None:
-            self._settings = self._read(await get_async_connection(self.wherobots_conn_id))
+            self._settings = await self._read_async()
         return self._settings
+
+    async def _read_async(self) -> Settings:
+        """Bear with a secrets backend or an Airflow that is away for a moment."""
+        for delay in CONNECTION_DELAYS:
+            try:
+                return self._read(await get_async_connection(self.wherobots_conn_id))
+            except WherobotsArgumentException:
+                raise
+            except Exception as error:
+                self.log.warning("Connection %s cannot be read for now: %r", self.wherobots_conn_id, error)
+            await asyncio.sleep(delay)
+        return self._read(await get_async_connection(self.wherobots_conn_id))
 
     def _read(self, connection: Connection) -> Settings:
         from airflow import __version__ as airflow_version

@@ -40,10 +40,12 @@ RUN_ID_KEY = "run_id"
 """XCom key of the run's id, pushed right after the run was created."""
 REATTACHED_CANCEL_SECONDS = 300.0
 """A re-attached run that ends CANCELLED within this time fell to the cancel of the try before it."""
-DEFER_MARGIN_SECONDS = 60.0
+DEFER_MARGIN_SECONDS = 120.0
 """How long after the trigger's own deadline Airflow's deferral timeout comes, as a backstop for a dead triggerer."""
 FAILED_TRIGGER = "__fail__"
 """``next_method`` by which Airflow resumes a task whose trigger crashed or timed out."""
+TRIGGER_TIMEOUT = "Trigger timeout"
+"""``error`` that Airflow resumes it with when the deferral timed out (``TriggerFailureReason``)."""
 FAILED_TRIGGER_OUTAGE_SECONDS = 30.0
 
 _EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
@@ -194,7 +196,9 @@ class WherobotsRunOperator(BaseOperator):
             run_id = context["ti"].xcom_pull(task_ids=self.task_id, key=RUN_ID_KEY, map_indexes=context["ti"].map_index)
             if run_id:
                 outcome = self._see_to(run_id)
-                if outcome is not None:
+                # A run found cancelled after a timeout fell to the trigger's own cancel: the timeout is the reason.
+                timed_out = str((next_kwargs or {}).get("error")) == TRIGGER_TIMEOUT
+                if outcome is not None and not (timed_out and outcome.ending is Ending.CANCELLED):
                     return self._conclude(context, outcome, reattached=False, started_at=0.0)
         return super().resume_execution(next_method, next_kwargs, context)
 
@@ -257,6 +261,7 @@ class WherobotsRunOperator(BaseOperator):
 
     def _see_to(self, run_id: str) -> Outcome | None:
         """The outcome of a run that has ended; one that is active is cancelled, and then there is none."""
+        self._attempt.adopt(run_id)
         try:
             run = self._attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
         except WherobotsApiError as error:

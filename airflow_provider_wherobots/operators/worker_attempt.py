@@ -34,6 +34,7 @@ class WorkerAttempt:
         self._cancel_on_kill = cancel_on_kill
         self._driver: SyncDriver | None = None
         self._name_in_flight: str | None = None
+        self._older_may_exist = False
         self._run_id: str | None = None
         self._killed = False
         self._cancelled: set[str] = set()
@@ -59,7 +60,7 @@ class WorkerAttempt:
         :raises WherobotsTaskKilledException: when the task was killed meanwhile.
         :raises WherobotsApiError: when there is no run.
         """
-        self._name_in_flight = payload["name"] if durable else None
+        self._name_in_flight, self._older_may_exist = payload["name"] if durable else None, look_first
         submission = self.run(
             submit_run(
                 payload,
@@ -79,13 +80,20 @@ class WorkerAttempt:
             raise WherobotsTaskKilledException(f"The task was killed while run {self._run_id} was created")
         return submission
 
+    def adopt(self, run_id: str) -> None:
+        """Name the run that a kill from now on is to cancel.
+
+        :param run_id: the run's id.
+        """
+        self._run_id = run_id
+
     def follow(self, options: FollowOptions) -> Outcome:
         """Follow a run to its end.
 
         :param options: what to follow and how.
         :raises WherobotsTaskKilledException: when the task was killed meanwhile.
         """
-        self._run_id = options.run_id
+        self.adopt(options.run_id)
         outcome = self.run(follow_run(options))
         self._run_id = None
         return outcome
@@ -123,7 +131,9 @@ class WorkerAttempt:
             if self._run_apart(cancel_run(self._run_id, WORKER_CANCEL_BUDGET_SECONDS)):
                 self._cancelled.add(self._run_id)
         elif self._name_in_flight is not None:
-            self._cancelled.update(self._run_apart(cancel_runs_by_name(self._name_in_flight)))
+            self._cancelled.update(
+                self._run_apart(cancel_runs_by_name(self._name_in_flight, look_on=self._older_may_exist))
+            )
 
     def _run_apart(self, flow: Flow[T]) -> T:
         notes: list[tuple[int, str]] = []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -11,12 +13,15 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_wherobots.compat import TRIGGER_IS_TOLD_OF_KILLS, get_task_state
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 
 STATE_TIMEOUT_SECONDS = 5.0
-"""How long the question whether the task is still deferred may take."""
-CANCEL_BUDGET_SECONDS = 20.0
-"""Leaves room for that question within the 30 s that Airflow gives ``on_kill``."""
+"""How long one question whether the task is still deferred may take."""
+STATE_ATTEMPTS = 3
+"""How often it is asked: when hundreds of tasks are ended at once, the answers come late."""
+CANCEL_BUDGET_SECONDS = 13.0
+"""Leaves room for those questions within the 30 s that Airflow gives ``on_kill``."""
 DEFERRED = "deferred"
 
 
@@ -57,6 +62,11 @@ class WherobotsRunTrigger(BaseTrigger):
             if not TRIGGER_IS_TOLD_OF_KILLS:
                 await asyncio.shield(self._cancel_if_killed())
             raise
+        except Exception as error:
+            # A trigger that raises would get its run cancelled; one that only lost sight of it leaves it alone.
+            self.log.exception("Run %s cannot be followed", self.options.run_id)
+            reason = f"{type(error).__name__}: {error}"
+            outcome = Outcome(Ending.LOST_SIGHT, self.options.run_id, "UNKNOWN", reason, ended_at=time.time())
         yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
@@ -67,7 +77,7 @@ class WherobotsRunTrigger(BaseTrigger):
         if not self.cancel_on_kill:
             return
         try:
-            state = await asyncio.wait_for(get_task_state(self.task_instance), STATE_TIMEOUT_SECONDS)
+            state = await self._ask_state()
         except Exception as error:
             # Not knowing is no reason to kill: the run may be followed on elsewhere, and ends by itself in the end.
             self.log.warning("Run %s is left alone: the task's state is unknown (%r)", self.options.run_id, error)
@@ -78,3 +88,9 @@ class WherobotsRunTrigger(BaseTrigger):
         self.log.info("Run %s is cancelled: the task is no longer deferred but %s", self.options.run_id, state)
         async with WherobotsHook(self.wherobots_conn_id).async_driver(self.log) as driver:
             await driver.run(cancel_run(self.options.run_id, CANCEL_BUDGET_SECONDS))
+
+    async def _ask_state(self) -> str | None:
+        for _ in range(STATE_ATTEMPTS - 1):
+            with suppress(Exception):
+                return await asyncio.wait_for(get_task_state(self.task_instance), STATE_TIMEOUT_SECONDS)
+        return await asyncio.wait_for(get_task_state(self.task_instance), STATE_TIMEOUT_SECONDS)

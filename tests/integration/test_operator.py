@@ -341,3 +341,31 @@ def test_each_line_is_written_once_in_order_under_its_own_time(
     times = [record.time_ns for record in written if record.time_ns is not None]
     assert len(times) == 3
     assert times == sorted(times)
+
+
+def test_a_connection_that_cannot_be_read_loses_sight_of_the_run_but_leaves_it_alone(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    monkeypatch.setattr("airflow_provider_wherobots.hooks.wherobots.CONNECTION_DELAYS", (0.0,))
+    monkeypatch.delenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT")
+    event = follow(caught.value)
+    with pytest.raises(WherobotsUnavailableException, match="could not be followed any longer; it was left alone"):
+        task.execute_complete(context(ti), event, **(caught.value.kwargs or {}))
+    assert control.counts()["cancels_received"] == 0
+    task.hook.cancel_run(ti.xcoms["run_id"])
+
+
+def test_a_run_that_its_own_timeout_cancelled_is_not_taken_for_one_that_somebody_cancelled(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    task.hook.cancel_run(ti.xcoms["run_id"])
+    follow(caught.value)
+    with pytest.raises(Exception, match="Trigger timeout") as failed:
+        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
+    assert not isinstance(failed.value, AirflowFailException)

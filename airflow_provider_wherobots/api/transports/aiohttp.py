@@ -26,11 +26,13 @@ class AiohttpTransport:
 
         :param call: what to send.
         :param connect_timeout: seconds to get connected, once a place in the pool is free.
-        :param read_timeout: seconds without a byte of the answer.
+        :param read_timeout: seconds without a byte of the answer; with ``connect_timeout``, the most for the whole.
         :raises WherobotsApiError: when there is no whole answer; the subclass tells whether the request arrived.
         """
         endpoint = self.endpoint
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
+        timeout = aiohttp.ClientTimeout(
+            total=connect_timeout + read_timeout, sock_connect=connect_timeout, sock_read=read_timeout
+        )
         try:
             async with self._session.request(
                 call.method,

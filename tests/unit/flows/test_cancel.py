@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_wherobots.api.calls import Call
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     BadRequestError,
@@ -178,6 +180,6 @@ def test_a_run_too_new_to_be_known_is_asked_to_be_cancelled_again() -> None:
 
 def test_by_name_an_older_run_on_its_way_out_does_not_hide_the_new_one() -> None:
     service = FakeService(cancel_seconds=60, list_lag=1.0)
-    service.add_run(NAME, START - 100, run_id="older")
-    service.add_run(NAME, START, run_id="newer")
+    service.add_run(NAME, START - 100, id="older")
+    service.add_run(NAME, START, id="newer")
     assert Script(service).run(cancel_runs_by_name(NAME, look_on=True)) == ["older", "newer"]
