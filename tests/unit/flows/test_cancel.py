@@ -183,3 +183,10 @@ def test_by_name_an_older_run_on_its_way_out_does_not_hide_the_new_one() -> None
     service.add_run(NAME, START - 100, id="older")
     service.add_run(NAME, START, id="newer")
     assert Script(service).run(cancel_runs_by_name(NAME, look_on=True)) == ["older", "newer"]
+
+
+def test_by_name_looking_on_cancels_each_run_once() -> None:
+    service = FakeService(cancel_seconds=60)
+    service.add_run(NAME, START)
+    assert Script(service).run(cancel_runs_by_name(NAME, look_on=True)) == ["run0"]
+    assert len(service.cancels) == 1
