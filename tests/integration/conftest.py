@@ -1,7 +1,6 @@
 """The hook, the operator and both transports against a local server in this process."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,19 +56,3 @@ def conn_id(server: LocalServer, control: ControlClient, monkeypatch: pytest.Mon
 
 def set_connection(monkeypatch: pytest.MonkeyPatch, **fields: object) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT", json.dumps(fields))
-
-
-@pytest.fixture(scope="session")
-def tls_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """A self-signed certificate for this machine, and its key."""
-    folder = tmp_path_factory.mktemp("certificate")
-    certfile, keyfile = str(folder / "cert.pem"), str(folder / "key.pem")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", keyfile, "-out", certfile),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return certfile, keyfile

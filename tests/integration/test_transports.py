@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,9 +90,9 @@ def test_a_name_that_does_not_resolve_was_not_sent(send: Send) -> None:
 
 
 def test_an_expired_or_foreign_certificate_is_not_transient(
-    send: Send, tmp_path_factory: pytest.TempPathFactory, tls_files: tuple[str, str]
+    send: Send, tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]
 ) -> None:
-    certfile, keyfile = tls_files
+    certfile, keyfile = certificate
     root = tmp_path_factory.mktemp("tls")
     with (
         LocalServer(root, api_key="k", certfile=certfile, keyfile=keyfile) as server,
