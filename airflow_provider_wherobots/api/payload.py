@@ -13,8 +13,6 @@ from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
-DEFAULT_TIMEOUT_SECONDS = 3600
-"""The service's own default for ``timeoutSeconds``."""
 FILE_DEPENDENCY_SUFFIXES = (".jar", ".whl", ".zip", ".json")
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{8,255}\Z")

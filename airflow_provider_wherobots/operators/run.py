@@ -62,7 +62,8 @@ class WherobotsRunOperator(BaseOperator):
 
     Creates the run (``POST /runs``), pushes its id and address to XCom, and defers to
     :class:`~airflow_provider_wherobots.triggers.run.WherobotsRunTrigger`. A retry re-attaches to a run that is still
-    active. A kill, mark or clear of the task and its ``execution_timeout`` cancel the run. Returns the run's id.
+    active. A kill, mark or clear of the task and its ``execution_timeout`` cancel the run
+    (docs/what-happens-when.md names the exceptions). Returns the run's id.
 
     :param run_python: ``{"uri": str, "args": list}``: the script to run. Exactly one of it and ``run_jar``. Templated.
     :param run_jar: ``{"uri": str, "args": list, "mainClass": str}``: the JAR to run. Templated.
