@@ -7,46 +7,65 @@
 SHELL := /bin/bash
 comma := ,
 
-# The first of the named Pythons that starts and whose version lies in a range: $(call find_python,names,lowest,highest)
-find_python = $(shell for p in $(1); do \
+# The first Python of these names, anywhere on the PATH, that starts and whose version lies in a range:
+# $(call find_python,names,lowest,highest)
+find_python = $(shell for p in $$(type -ap $(1)); do \
   "$$p" -c 'import sys; sys.exit(not ($(2) <= sys.version_info[:2] <= $(3)))' 2>/dev/null && { echo "$$p"; break; }; done)
 
 ifeq ($(origin PYTHON),undefined)
 PYTHON := $(call find_python,python3.11 python3 python3.12 python3.13 python3.14,(3$(comma)11),(3$(comma)14))
 endif
-# Airflow 2.11 ends at Python 3.12.
+# Airflow 2.11 and 3.0 end at Python 3.12, 3.1 at 3.13.
 ifeq ($(origin PYTHON_2_11),undefined)
 PYTHON_2_11 := $(call find_python,$(PYTHON) python3.11 python3.12,(3$(comma)11),(3$(comma)12))
 endif
-ifeq ($(PYTHON_2_11),)
-export AIRFLOW_2_11_LEFT_OUT := Airflow 2.11 needs Python 3.11 or 3.12, and there is none here
+ifeq ($(origin PYTHON_3_13),undefined)
+PYTHON_3_13 := $(call find_python,python3.13 python3,(3$(comma)13),(3$(comma)13))
 endif
+PYTHON_3_0 ?= $(PYTHON_2_11)
+PYTHON_3_1 ?= $(or $(PYTHON_2_11),$(PYTHON_3_13))
+PYTHON_3_2 ?= $(PYTHON)
+LEFT_OUT_BEFORE_3_13 := it needs Python 3.11 or 3.12, and there is none here
+LEFT_OUT_3_13 := there is no Python 3.13 here
 
 AIRFLOW_3_3 := .venv
 AIRFLOW_2_11 := .venv-2.11
-ENVIRONMENTS := $(AIRFLOW_3_3)/.installed $(if $(PYTHON_2_11),$(AIRFLOW_2_11)/.installed)
+NAMES :=
+ENVIRONMENTS = $(AIRFLOW_3_3)/.installed $(if $(PYTHON_2_11),$(AIRFLOW_2_11)/.installed)
+MATRIX :=
 PYTEST_ARGS ?=
 KEEP ?=
 
-CONSTRAINTS_3_3 ?= https://raw.githubusercontent.com/apache/airflow/constraints-3.3.1/constraints-3.12.txt
-CONSTRAINTS_2_11 ?= https://raw.githubusercontent.com/apache/airflow/constraints-2.11.2/constraints-3.12.txt
-
-.PHONY: help demo test test-fast test-e2e e2e-3.3 e2e-2.11 lint format venv venv-2.11 lock clean
+.PHONY: help demo test test-fast test-e2e e2e-3.3 e2e-2.11 lint format venv lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
 venv: $(AIRFLOW_3_3)/.installed
 
-venv-2.11: $(AIRFLOW_2_11)/.installed
+# A virtualenv per Airflow line and Python: $(call environment,name,folder,line,python,why it may be left out)
+define environment
+NAMES += $(1)
+.PHONY: venv-$(1)
+venv-$(1): $(2)/.installed
+$(2)/.locked: requirements/airflow-$(3).txt dev/venv.sh
+	@[ -n "$(4)" ] || { echo "Airflow $(1): $(5)."; exit 1; }
+	@dev/venv.sh "$(4)" $(2) $$< && touch $$@
+ifneq ($(4),)
+MATRIX += $(2)/.installed
+else
+export AIRFLOW_$(subst -,_,$(subst .,_,$(subst py,PY,$(1))))_LEFT_OUT := Airflow $(1): $(5)
+endif
+endef
 
-$(AIRFLOW_3_3)/.locked: requirements/airflow-3.3.txt dev/venv.sh
-	@[ -n "$(PYTHON)" ] || { echo "No Python from 3.11 to 3.14 found; name one: make PYTHON=/path/to/python3"; exit 1; }
-	@dev/venv.sh "$(PYTHON)" $(AIRFLOW_3_3) $< && touch $@
-
-$(AIRFLOW_2_11)/.locked: requirements/airflow-2.11.txt dev/venv.sh
-	@[ -n "$(PYTHON_2_11)" ] || { echo "Airflow 2.11 needs Python 3.11 or 3.12; name one: make PYTHON_2_11=/path/to/python3"; exit 1; }
-	@dev/venv.sh "$(PYTHON_2_11)" $(AIRFLOW_2_11) $< && touch $@
+$(eval $(call environment,3.3,$(AIRFLOW_3_3),3.3,$(PYTHON),no Python from 3.11 to 3.14 found))
+$(eval $(call environment,2.11,$(AIRFLOW_2_11),2.11,$(PYTHON_2_11),$(LEFT_OUT_BEFORE_3_13)))
+$(eval $(call environment,3.0,.venv-3.0,3.0,$(PYTHON_3_0),$(LEFT_OUT_BEFORE_3_13)))
+$(eval $(call environment,3.1,.venv-3.1,3.1,$(PYTHON_3_1),there is no Python from 3.11 to 3.13 here))
+$(eval $(call environment,3.2,.venv-3.2,3.2,$(PYTHON_3_2),no Python from 3.11 to 3.14 found))
+$(eval $(call environment,3.1-py3.13,.venv-3.1-py3.13,3.1,$(PYTHON_3_13),$(LEFT_OUT_3_13)))
+$(eval $(call environment,3.2-py3.13,.venv-3.2-py3.13,3.2,$(PYTHON_3_13),$(LEFT_OUT_3_13)))
+$(eval $(call environment,3.3-py3.13,.venv-3.3-py3.13,3.3,$(PYTHON_3_13),$(LEFT_OUT_3_13)))
 
 # The lock holds the build backend, so the package itself is installed without asking an index for anything.
 %/.installed: %/.locked pyproject.toml
@@ -58,7 +77,7 @@ demo: $(AIRFLOW_3_3)/.installed
 
 test: $(ENVIRONMENTS)
 	$(AIRFLOW_3_3)/bin/python -m pytest -m "not e2e" $(PYTEST_ARGS)
-	$(if $(PYTHON_2_11),$(AIRFLOW_2_11)/bin/python -m pytest -m "not e2e" $(PYTEST_ARGS),@echo "$(AIRFLOW_2_11_LEFT_OUT)")
+	$(if $(PYTHON_2_11),$(AIRFLOW_2_11)/bin/python -m pytest -m "not e2e" $(PYTEST_ARGS),@echo "Left out: Airflow 2.11: $(LEFT_OUT_BEFORE_3_13).")
 	@$(MAKE) --no-print-directory test-e2e
 
 test-fast: $(AIRFLOW_3_3)/.installed
@@ -83,12 +102,18 @@ format: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/ruff check --fix .
 	$(AIRFLOW_3_3)/bin/ruff format .
 
-# Airflow publishes its constraint files with every release; CONSTRAINTS_* take a path or an address.
-LOCK := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-  --no-header --no-annotate --no-emit-find-links --extra local pyproject.toml
-lock: $(AIRFLOW_3_3)/.installed
-	PATH="$(CURDIR)/$(AIRFLOW_3_3)/bin:$$PATH" $(LOCK) requirements/airflow-3.3.in -c $(CONSTRAINTS_3_3) -o requirements/airflow-3.3.txt
-	PATH="$(CURDIR)/$(AIRFLOW_3_3)/bin:$$PATH" $(LOCK) requirements/airflow-2.11.in -c $(CONSTRAINTS_2_11) -o requirements/airflow-2.11.txt
+# Airflow publishes a constraint file with every release, for each Python. Those in requirements/constraints are
+# copies; LIMIT_* take a path, an address, or a date after which nothing was uploaded. For 3.1 it is the release's.
+LIMIT_2_11 ?= requirements/constraints/airflow-2.11.2.txt
+LIMIT_3_0 ?= requirements/constraints/airflow-3.0.6.txt
+LIMIT_3_1 ?= 2026-03-12
+LIMIT_3_2 ?= requirements/constraints/airflow-3.2.1.txt
+LIMIT_3_3 ?= requirements/constraints/airflow-3.3.1.txt
+
+lock: lock-2.11 lock-3.0 lock-3.1 lock-3.2 lock-3.3
+
+lock-%:
+	@dev/lock.sh $(AIRFLOW_3_3)/bin/uv $* $(LIMIT_$(subst .,_,$*))
 
 clean:
-	rm -rf .venv .venv-2.11 .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .venv-* .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

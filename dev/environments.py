@@ -1,24 +1,36 @@
-"""Where the virtualenvs with the two Airflow lines are."""
+"""Where the virtualenvs with the supported Airflow lines are."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from dev.processes import CHECKOUT
+
+NAMES = ("2.11", "3.0", "3.1", "3.2", "3.3", "3.1-py3.13", "3.2-py3.13", "3.3-py3.13")
+"""Every environment that ``make`` knows: an Airflow line, and its Python where that is not the oldest supported."""
+
+END_TO_END = ("3.3", "2.11")
+"""The environments whose Airflow the end-to-end tests start."""
 
 
 @dataclass(frozen=True)
 class Environment:
     """A virtualenv with an Airflow in it.
 
-    :param line: the Airflow line, such as ``3.3``.
+    :param name: one of :data:`NAMES`.
     :param python: its interpreter; it need not exist.
-    :param left_out: why this machine does without it, or empty; ``make`` says so where no Python is old enough.
+    :param left_out: why this machine does without it, or empty; ``make`` says so where no Python fits.
     """
 
-    line: str
+    name: str
     python: Path
     left_out: str = ""
+
+    @property
+    def line(self) -> str:
+        """The Airflow line, such as ``3.3``."""
+        return self.name.partition("-")[0]
 
     @property
     def exists(self) -> bool:
@@ -28,17 +40,22 @@ class Environment:
     @property
     def missing(self) -> str:
         """Why a test that needs this environment cannot run, and what to do."""
-        return self.left_out or f"no Airflow {self.line} at {self.python}: run 'make venv venv-2.11'"
+        target = "venv" if self.name == "3.3" else f"venv-{self.name}"
+        return self.left_out or f"no Airflow {self.name} at {self.python}: run 'make {target}'"
 
 
-def environment(line: str) -> Environment:
-    """Return the environment of an Airflow line, ``3.3`` or ``2.11``.
+def environment(name: str) -> Environment:
+    """Return an environment by its name.
 
-    ``make`` puts them into ``.venv`` and ``.venv-2.11``; the variables AIRFLOW_3_3_PYTHON and
-    AIRFLOW_2_11_PYTHON name other interpreters.
+    ``make`` puts 3.3 into ``.venv`` and every other into ``.venv-<name>``. A variable names another interpreter:
+    ``AIRFLOW_3_3_PYTHON``, ``AIRFLOW_3_3_PY3_13_PYTHON`` and so on.
+
+    :param name: one of :data:`NAMES`.
     """
-    folder = {"3.3": ".venv", "2.11": ".venv-2.11"}[line]
-    prefix = f"AIRFLOW_{line.replace('.', '_')}"
+    if name not in NAMES:
+        raise ValueError(f"no environment {name!r}; there are {', '.join(NAMES)}")
+    prefix = "AIRFLOW_" + re.sub(r"[.-]", "_", name).upper()
     named = os.environ.get(f"{prefix}_PYTHON")
+    folder = ".venv" if name == "3.3" else f".venv-{name}"
     python = Path(named) if named else CHECKOUT / folder / "bin" / "python"
-    return Environment(line, python, os.environ.get(f"{prefix}_LEFT_OUT", ""))
+    return Environment(name, python, os.environ.get(f"{prefix}_LEFT_OUT", ""))

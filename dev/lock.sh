@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Locks requirements/airflow-LINE.in into airflow-LINE.txt, for every Python from 3.11 on: dev/lock.sh UV LINE LIMIT
+# LIMIT is Airflow's constraint file, a path or an address, or a date: then nothing that was uploaded later is used.
+set -euo pipefail
+
+uv=$1 line=$2 limit=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+case $limit in
+  20??-??-??) limits=(--exclude-newer "$limit") ;;
+  http*) curl -fsSL "$limit" -o "$work/constraints" ;;
+  *) cp "$limit" "$work/constraints" ;;
+esac
+if [ -f "$work/constraints" ]; then
+  # Airflow's files are for Python 3.12, and this of their packages has no release for 3.11.
+  sed -E 's/^(numpy==2\.5.*)/\1 ; python_version >= "3.12"/' "$work/constraints" > "$work/constraints.txt"
+  limits=(-c "$work/constraints.txt")
+fi
+echo "Locking Airflow $line under $limit ..."
+"$uv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --no-emit-find-links --extra local pyproject.toml \
+  "requirements/airflow-$line.in" "${limits[@]}" -o "requirements/airflow-$line.txt"
