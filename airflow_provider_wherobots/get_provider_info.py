@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_wherobots.hooks import connection_form
+
 PACKAGE = "airflow_provider_wherobots"
 INTEGRATION = "Wherobots"
 
@@ -28,7 +30,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [{"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.operators.run"]}],
         "triggers": [{"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.triggers.run"]}],
         "connection-types": [
-            {"connection-type": "wherobots", "hook-class-name": f"{PACKAGE}.hooks.wherobots.WherobotsHook"}
+            {"hook-class-name": f"{PACKAGE}.hooks.wherobots.WherobotsHook", **connection_form.provider_info()}
         ],
         "extra-links": [f"{PACKAGE}.links.run.WherobotsRunLink"],
     }

@@ -30,6 +30,7 @@ class Call(Generic[T]):
     :param params: query parameters, in order; a name may repeat.
     :param json: request body, or None for none.
     :param repeatable: whether sending it twice does no more than sending it once.
+    :param date: puts the moment of the answer, by the service's clock, into the model; None for a model without one.
     """
 
     operation: str
@@ -39,6 +40,7 @@ class Call(Generic[T]):
     params: tuple[tuple[str, str], ...] = ()
     json: Mapping[str, Any] | None = None
     repeatable: bool = True
+    date: Callable[[T, datetime], T] | None = None
 
 
 def create_run(payload: Mapping[str, Any], region: str | None = None) -> Call[Run]:
@@ -56,7 +58,7 @@ def get_run(run_id: str) -> Call[Run]:
 
     :param run_id: the run's id.
     """
-    return Call("getJobRun", "GET", _run_path(run_id), Run.from_json)
+    return Call("getJobRun", "GET", _run_path(run_id), Run.from_json, date=Run.answered)
 
 
 def list_runs(

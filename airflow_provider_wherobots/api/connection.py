@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_wherobots.api.endpoint import Endpoint, base_url
+from airflow_provider_wherobots.api.endpoint import Endpoint, base_url, checked_console_url_template, console_url
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
-EXTRA_DEFAULTS = ("region", "runtime", "version")
+CONNECTION_TYPE = "wherobots"
+EXTRA_KEYS = ("region", "runtime", "version", "console_url_template")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,21 @@ class Settings:
     :param region: default region of runs, or None.
     :param runtime: default runtime of runs, or None.
     :param version: default Wherobots version of runs, or None.
+    :param console_url_template: address of a run's page with ``{run_id}`` in it; None derives it from the host.
     """
 
     endpoint: Endpoint
     region: str | None = None
     runtime: str | None = None
     version: str | None = None
+    console_url_template: str | None = None
+
+    def run_url(self, run_id: str) -> str:
+        """Address of a run's page in the web console.
+
+        :param run_id: the run's id.
+        """
+        return console_url(self.endpoint.base_url, run_id, self.console_url_template)
 
 
 def read_settings(
@@ -47,7 +57,8 @@ def read_settings(
     :param port: port.
     :param schema: ``http`` or ``https``, for a host without a scheme.
     :param password: the API key.
-    :param extra: JSON object with defaults: ``region``, ``runtime``, ``version``.
+    :param extra: JSON object with ``region``, ``runtime``, ``version`` and ``console_url_template``; each also under
+        its long name, such as ``extra__wherobots__region``, as connections of old are stored.
     :param user_agent: value of the ``User-Agent`` header.
     :param client: hop added to ``X-Wherobots-Client``.
     :raises InvalidArgumentError: names the field, the value (never the key) and the rule.
@@ -62,13 +73,16 @@ def read_settings(
         url = base_url(host, port, scheme)
     except InvalidArgumentError:
         # The official provider ignores the schema of its `http` connections and always speaks https.
-        if conn_type == "wherobots" or scheme != "http":
+        if conn_type == CONNECTION_TYPE or scheme != "http":
             raise
         url = base_url(host, port)
-    return Settings(Endpoint(url, key, user_agent, client), **_defaults(extra))
+    settings = Settings(Endpoint(url, key, user_agent, client), **_read_extra(extra))
+    if settings.console_url_template is not None:
+        checked_console_url_template(settings.console_url_template)
+    return settings
 
 
-def _defaults(extra: str | None) -> dict[str, str]:
+def _read_extra(extra: str | None) -> dict[str, str]:
     if not extra or not extra.strip():
         return {}
     try:
@@ -78,11 +92,15 @@ def _defaults(extra: str | None) -> dict[str, str]:
     if not isinstance(document, Mapping):
         raise InvalidArgumentError("extra: must be a JSON object")
     found = {}
-    for key in EXTRA_DEFAULTS:
-        value = document.get(key)
+    for key in EXTRA_KEYS:
+        name = key
+        if document.get(name) in (None, ""):
+            name = f"extra__{CONNECTION_TYPE}__{key}"
+        value = document.get(name)
         if value in (None, ""):
             continue
         if not isinstance(value, str):
-            raise InvalidArgumentError(f"extra[{key!r}]={value!r}: must be a string")
-        found[key] = value
+            raise InvalidArgumentError(f"extra[{name!r}]={value!r}: must be a string")
+        if value.strip():
+            found[key] = value.strip()
     return found

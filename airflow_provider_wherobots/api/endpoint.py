@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
 DEFAULT_HOST = "api.cloud.wherobots.com"
+RUN_ID_FIELD = "{run_id}"
+"""What stands for the run's id in a template of :func:`console_url`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +107,51 @@ def is_loopback(hostname: str) -> bool:
         return False
 
 
-def console_url(api_base_url: str, run_id: str) -> str:
-    """Address of a run's page in the web console, derived from the API's host.
+def console_url(api_base_url: str, run_id: str, template: str | None = None) -> str:
+    """Address of a run's page in the web console.
 
-    :param api_base_url: the API's base URL.
+    :param api_base_url: the API's base URL, of which the address is derived where there is no template.
     :param run_id: the run's id.
+    :param template: address with ``{run_id}`` in it; None derives it.
     """
-    parts = urlsplit(api_base_url)
-    return f"{parts.scheme}://{parts.netloc.removeprefix('api.')}/runs/{run_id}"
+    if template is None:
+        parts = urlsplit(api_base_url)
+        template = f"{parts.scheme}://{parts.netloc.removeprefix('api.')}/runs/{RUN_ID_FIELD}"
+    return template.replace(RUN_ID_FIELD, quote(run_id, safe=""))
+
+
+def checked_console_url_template(template: str) -> str:
+    """Check a template for :func:`console_url`.
+
+    :param template: the template.
+    :returns: the same.
+    :raises InvalidArgumentError: for anything but an http or https address with ``{run_id}`` in it, and nothing else
+        in braces.
+    """
+    rest = template.replace(RUN_ID_FIELD, "run")
+    # What stands before an @ may be a password.
+    shown = f"console_url_template={template.rsplit('@', 1)[-1]!r}"
+    if rest == template or "{" in rest or "}" in rest:
+        raise InvalidArgumentError(f"{shown}: must contain {RUN_ID_FIELD}, and nothing else in braces")
+    if not is_web_address(rest):
+        raise InvalidArgumentError(
+            f"{shown}: must be an http or https address, without a user, spaces or control characters"
+        )
+    return template
+
+
+def is_web_address(address: str) -> bool:
+    """Whether an address may be shown as a link: http or https, with a host, and no user, spaces or line breaks.
+
+    :param address: what somebody else calls an address.
+    """
+    if not address.isprintable() or any(character.isspace() for character in address):
+        return False
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:
+        return False
 
 
 def _bracketed(host: str) -> str:

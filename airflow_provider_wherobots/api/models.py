@@ -8,7 +8,7 @@ Source: the schemas of the OpenAPI description; where older documents differ bot
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -94,6 +94,7 @@ class Run:
     :param complete_time: when it ended, or None.
     :param kube_app: its application on the cluster.
     :param payload: the create body as the service echoes it.
+    :param answered_at: when the service said so, by its own clock; None when that is not known.
     :param raw: the whole answer.
     """
 
@@ -105,6 +106,7 @@ class Run:
     complete_time: datetime | None = None
     kube_app: KubeApp = field(default_factory=KubeApp)
     payload: Mapping[str, Any] = field(default_factory=dict)
+    answered_at: datetime | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -137,6 +139,20 @@ class Run:
         if self.status in TERMINAL_STATUSES:
             return True
         return self.status not in ACTIVE_STATUSES and self.complete_time is not None
+
+    def answered(self, moment: datetime) -> Run:
+        """The same run with the moment of the answer.
+
+        :param moment: the service's time.
+        """
+        return replace(self, answered_at=moment)
+
+    @property
+    def ended_ago(self) -> float:
+        """Seconds between the run's end and the answer, both by the service's clock; 0 when that is not known."""
+        if self.complete_time is None or self.answered_at is None:
+            return 0.0
+        return max(0.0, (self.answered_at - self.complete_time).total_seconds())
 
     @property
     def is_active(self) -> bool:

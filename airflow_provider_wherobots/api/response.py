@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from airflow_provider_wherobots.api.calls import Call
@@ -41,6 +43,20 @@ def read_response(call: Call[T], response: Response) -> T:
         raise error_from_response(call.operation, response.status, response.headers, response.body)
     try:
         # The documentation shows no body for a cancel; every other call's parser refuses a None.
-        return call.parse(json.loads(response.body) if response.body.strip() else None)
+        model = call.parse(json.loads(response.body) if response.body.strip() else None)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UnreadableAnswerError(call.operation, response.status, response.body, error) from error
+    if call.date is None:
+        return model
+    moment = _date(response.headers)
+    return model if moment is None else call.date(model, moment)
+
+
+def _date(headers: Mapping[str, str]) -> datetime | None:
+    """When the service answered, by its own clock (RFC 9110, section 6.6.1)."""
+    value = next((value for name, value in headers.items() if name.lower() == "date"), None)
+    try:
+        moment = None if value is None else parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_wherobots import __version__
 from airflow_provider_wherobots.api import calls
-from airflow_provider_wherobots.api.connection import Settings, read_settings
-from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
+from airflow_provider_wherobots.api.connection import CONNECTION_TYPE, Settings, read_settings
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.models import LogPage, Run, RunMetrics
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.compat import BaseHook, Connection, get_async_connection, write_record
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.flows.drivers.base import WriteNote
 from airflow_provider_wherobots.flows.drivers.sync import SyncDriver
-from airflow_provider_wherobots.flows.effects import Flow, attempt
+from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
 from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.hooks import connection_form
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.flows.drivers.asynchronous import AsyncDriver
@@ -42,8 +46,8 @@ class WherobotsHook(BaseHook):
 
     conn_name_attr = "wherobots_conn_id"
     default_conn_name = "wherobots_default"
-    conn_type = "wherobots"
-    hook_name = "Wherobots"
+    conn_type = CONNECTION_TYPE
+    hook_name = connection_form.HOOK_NAME
 
     def __init__(self, wherobots_conn_id: str = default_conn_name) -> None:
         super().__init__()
@@ -186,15 +190,42 @@ class WherobotsHook(BaseHook):
         return self._run(send(calls.get_run_metrics(run_id), HOOK_OUTAGE_SECONDS))
 
     def test_connection(self) -> tuple[bool, str]:
-        """Try the connection with one cheap call, for the Test button.
+        """Try the connection with one cheap call, for the Test button. Takes 10 s at most.
 
         :returns: whether it works, and what is wrong in the service's words.
         """
         try:
-            self._run(attempt(calls.list_runs(size=1), timeout=10.0))
-        except (WherobotsApiError, WherobotsArgumentException) as error:
+            settings = self._read_settings(self.get_connection(self.wherobots_conn_id))
+        except InvalidArgumentError as error:
+            # Not with the id of the connection: Airflow tests a copy that has a random one.
             return False, str(error)
-        return True, f"The Runs API at {self.settings.endpoint.base_url} accepts the key"
+        self._settings = settings
+        url = settings.endpoint.base_url
+        try:
+            works, said = _within(PROBE_SECONDS, self._probe)
+        except TimeoutError:
+            return False, f"{url} gave no whole answer within {PROBE_SECONDS:.0f} s"
+        return works, said if url in said else f"{said} ({url})"
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """The form's extra fields, for Airflow before 3.2."""
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # type: ignore[import-not-found]
+        from wtforms import StringField  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+        return {
+            field.name: StringField(field.label, widget=BS3TextFieldWidget(), description=field.help)
+            for field in connection_form.EXTRA_FIELDS
+        }
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """The form's standard fields, for Airflow before 3.2."""
+        return connection_form.field_behaviour()
+
+    def _probe(self) -> tuple[bool, str]:
+        with self.driver(may_reload=False) as driver:
+            return driver.run(probe(PROBE_SECONDS))
 
     def _run(self, flow: Flow[T]) -> T:
         with self.driver() as driver:
@@ -221,24 +252,47 @@ class WherobotsHook(BaseHook):
         return self._read(await get_async_connection(self.wherobots_conn_id))
 
     def _read(self, connection: Connection) -> Settings:
-        from airflow import __version__ as airflow_version
-
         try:
-            return read_settings(
-                conn_type=connection.conn_type,
-                host=connection.host,
-                port=connection.port,
-                schema=connection.schema,
-                password=connection.password,
-                extra=connection.extra,
-                user_agent=" ".join(
-                    (
-                        f"airflow-provider-wherobots/{__version__}",
-                        f"python/{platform.python_version()}",
-                        f"airflow/{airflow_version}",
-                    )
-                ),
-                client=f"client=airflow-provider-wherobots;ver={__version__}",
-            )
+            return self._read_settings(connection)
         except InvalidArgumentError as error:
             raise WherobotsArgumentException(f"connection {self.wherobots_conn_id!r}: {error}") from None
+
+    @staticmethod
+    def _read_settings(connection: Connection) -> Settings:
+        from airflow import __version__ as airflow_version
+
+        return read_settings(
+            conn_type=connection.conn_type,
+            host=connection.host,
+            port=connection.port,
+            schema=connection.schema,
+            password=connection.password,
+            extra=connection.extra,
+            user_agent=" ".join(
+                (
+                    f"airflow-provider-wherobots/{__version__}",
+                    f"python/{platform.python_version()}",
+                    f"airflow/{airflow_version}",
+                )
+            ),
+            client=f"client=airflow-provider-wherobots;ver={__version__}",
+        )
+
+
+def _within(seconds: float, function: Callable[[], T]) -> T:
+    """Call a function and wait for it no longer than this: a slow name server or a trickling answer has no timeout.
+
+    :param seconds: how long to wait; the function itself is left behind in a thread.
+    :param function: what to call.
+    :raises TimeoutError: when it took longer.
+    """
+    done: Future[T] = Future()
+
+    def call() -> None:
+        try:
+            done.set_result(function())
+        except Exception as error:
+            done.set_exception(error)
+
+    Thread(target=call, name="wherobots-test-connection", daemon=True).start()
+    return done.result(seconds)

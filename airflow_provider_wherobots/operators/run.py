@@ -11,7 +11,6 @@ from math import ceil
 from typing import Any, ClassVar
 
 from airflow_provider_wherobots.api import calls
-from airflow_provider_wherobots.api.endpoint import console_url
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.models import Run
 from airflow_provider_wherobots.api.payload import build_payload
@@ -286,7 +285,7 @@ class WherobotsRunOperator(BaseOperator):
         self.log.info("Run %s (%s): %s", run.id, run.name, url)
 
     def _run_url(self, run_id: str) -> str:
-        return console_url(self.hook.settings.endpoint.base_url, run_id)
+        return self.hook.settings.run_url(run_id)
 
     def _payload(self, context: Context) -> dict[str, Any]:
         settings, ti = self.hook.settings, context["ti"]

@@ -44,5 +44,10 @@ def test_no_module_of_the_core_imports_airflow(package: object) -> None:
     assert airflow_modules_after_importing(names) == []
 
 
+def test_the_provider_info_is_told_without_airflow() -> None:
+    """Airflow reads it of every provider whenever it starts."""
+    assert airflow_modules_after_importing(["airflow_provider_wherobots.get_provider_info"]) == []
+
+
 def test_the_check_sees_airflow_where_it_is_imported() -> None:
     assert "airflow" in airflow_modules_after_importing(["airflow_provider_wherobots.compat"])

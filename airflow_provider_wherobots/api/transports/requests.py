@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import requests
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
@@ -9,6 +11,9 @@ from airflow_provider_wherobots.api.calls import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import AnswerLostError, NotSentError, UntrustedServerError
 from airflow_provider_wherobots.api.response import Response
+
+_LAYERS = re.compile(r"^<?[\w.]*Connection(?:Pool)?[( ][^)>]*[)>]: | \((?:connect|read) timeout=[\d.]+\)$")
+"""What urllib3 puts around its words: the connection they are about, and the timeout to the last decimal."""
 
 
 class RequestsTransport:
@@ -44,11 +49,11 @@ class RequestsTransport:
             )
         except requests.exceptions.SSLError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise UntrustedServerError(call.operation, f"{endpoint.base_url}: {error}") from error
-            raise AnswerLostError(call.operation, f"{endpoint.base_url}: {error}") from error
+                raise UntrustedServerError(call.operation, f"{endpoint.base_url}: {_words(error)}") from error
+            raise AnswerLostError(call.operation, f"{endpoint.base_url}: {_words(error)}") from error
         except requests.exceptions.RequestException as error:
             kind = NotSentError if _never_connected(error) else AnswerLostError
-            raise kind(call.operation, f"{endpoint.base_url}: {error}") from error
+            raise kind(call.operation, f"{endpoint.base_url}: {_words(error)}") from error
         return Response(answer.status_code, answer.headers, endpoint.redact(answer.content))
 
     def close(self) -> None:
@@ -56,10 +61,20 @@ class RequestsTransport:
         self._session.close()
 
 
-def _never_connected(error: requests.exceptions.RequestException) -> bool:
+def _words(error: requests.exceptions.RequestException) -> str:
+    """What happened, without the libraries' layers around it: they repeat the host, and show objects."""
+    cause = _cause(error)
+    text = str(cause.args[-1] if isinstance(cause, Exception) and cause.args else cause or error)
+    return _LAYERS.sub("", text)
+
+
+def _cause(error: requests.exceptions.RequestException) -> object:
     cause = error.args[0] if error.args else None
-    if isinstance(cause, MaxRetryError):
-        cause = cause.reason
+    return cause.reason if isinstance(cause, MaxRetryError) else cause
+
+
+def _never_connected(error: requests.exceptions.RequestException) -> bool:
+    cause = _cause(error)
     return isinstance(error, requests.exceptions.ConnectTimeout) or isinstance(
         cause, NewConnectionError | ConnectTimeoutError
     )

@@ -4,7 +4,14 @@ import pickle
 
 import pytest
 
-from airflow_provider_wherobots.api.endpoint import Endpoint, base_url, console_url, is_loopback
+from airflow_provider_wherobots.api.endpoint import (
+    Endpoint,
+    base_url,
+    checked_console_url_template,
+    console_url,
+    is_loopback,
+    is_web_address,
+)
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
 KEY = "wh-secret-4711"
@@ -139,3 +146,60 @@ def test_an_endpoint_survives_pickling_whole() -> None:
 )
 def test_console_url_is_the_api_host_without_its_first_label(api: str, url: str) -> None:
     assert console_url(api, "r1") == url
+
+
+def test_a_template_takes_the_run_id_wherever_it_stands() -> None:
+    template = checked_console_url_template("http://console.example.com:8080/{run_id}/view?run={run_id}#top")
+    assert console_url("https://ignored", "r1", template) == "http://console.example.com:8080/r1/view?run=r1#top"
+
+
+@pytest.mark.parametrize(
+    ("template", "rule"),
+    [
+        ("https://console.example.com/", r"must contain \{run_id\}"),
+        ("https://console.example.com/{id}", r"must contain \{run_id\}"),
+        ("https://console.example.com/{run_id}/{name}", "nothing else in braces"),
+        ("https://console.example.com/{run_id!r}", r"must contain \{run_id\}"),
+        ("https://console.example.com/{run_id.__class__}", r"must contain \{run_id\}"),
+        ("https://console.example.com/{{run_id}}", "nothing else in braces"),
+        ("https://console.example.com/{run_id}}", "nothing else in braces"),
+        ("javascript:alert('{run_id}')", "http or https"),
+        ("console.example.com/{run_id}", "http or https"),
+        ("https:///{run_id}", "http or https"),
+        ("https://console.example.com/ {run_id}", "without a user, spaces"),
+        ("https://console.example.com/\n{run_id}", "without a user, spaces"),
+        ("https://[::1/{run_id}", "http or https"),
+        (f"https://me:{KEY}@console.example.com/{{run_id}}", "without a user"),
+    ],
+)
+def test_a_wrong_template_is_one_error_with_the_value_and_the_rule(template: str, rule: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=rule) as caught:
+        checked_console_url_template(template)
+    assert str(caught.value).startswith("console_url_template=")
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["http://10.0.0.1:4040", "https://spark.example.com/ui/?a=b#c", "https://[::1]/"])
+def test_what_may_be_a_link(address: str) -> None:
+    assert is_web_address(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "spark.example.com",
+        "//spark.example.com",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "ftp://spark.example.com",
+        "https://",
+        "https://a b",
+        "https://a\r\nb",
+        "https://a/\x1b[31m",
+        "https://user:password@spark.example.com",
+        "https://[::1",
+    ],
+)
+def test_what_may_not(address: str) -> None:
+    assert not is_web_address(address)

@@ -1,0 +1,133 @@
+"""The form of a Wherobots connection, told once: Airflow 3.2 and later read it from the provider info, older ones ask
+the hook. Which extra fields there are and what they mean is :mod:`airflow_provider_wherobots.api.connection`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_wherobots.api.connection import CONNECTION_TYPE
+from airflow_provider_wherobots.api.endpoint import DEFAULT_HOST
+
+HOOK_NAME = "Wherobots"
+"""What the list of connection types shows."""
+HIDDEN_FIELDS = ("schema", "login", "extra")
+"""Unused, or for ``extra`` shown as fields of their own. Airflow 3 shows the JSON of the extra all the same."""
+LABELS = {"host": "API host", "port": "API port", "password": "API key"}
+PLACEHOLDERS = {
+    "host": f"{DEFAULT_HOST}, or http://127.0.0.1:8765 for the local server",
+    "port": "only if the host names none, and it is not the usual one",
+    "password": "the key of a service principal, or your own",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraField:
+    """A field of the form that is stored in the connection's extra.
+
+    :param name: its key in the extra.
+    :param label: what the form calls it.
+    :param help: what it means, and values that are known.
+    :param suggestions: values that are offered; any other is taken too.
+    :param placeholder: shown where the field is empty and Airflow has no help text in that place.
+    """
+
+    name: str
+    label: str
+    help: str
+    suggestions: tuple[str, ...] = ()
+    placeholder: str = ""
+
+
+_REGIONS = ("aws-us-west-2", "aws-us-east-1", "aws-us-east-2", "aws-eu-west-1", "aws-ap-south-1")
+_RUNTIMES = (
+    "micro",
+    "tiny",
+    "small",
+    "medium",
+    "large",
+    "x-large",
+    "2x-large",
+    "4x-large",
+    "medium-himem",
+    "large-himem",
+    "x-large-himem",
+    "2x-large-himem",
+    "4x-large-himem",
+    "x-large-hicpu",
+    "2x-large-hicpu",
+    "x-large-matcher",
+    "2x-large-matcher",
+    "micro-a10-gpu",
+    "tiny-a10-gpu",
+    "small-a10-gpu",
+    "medium-a10-gpu",
+    "large-a10-gpu",
+    "x-large-a10-gpu",
+)
+_VERSIONS = ("latest", "preview")
+
+EXTRA_FIELDS = (
+    ExtraField(
+        "region",
+        "Region",
+        "Compute region of runs whose task names none; empty: the organisation's default. "
+        f"Known: {', '.join(_REGIONS)}.",
+        _REGIONS,
+        "such as aws-us-west-2",
+    ),
+    ExtraField(
+        "runtime",
+        "Runtime",
+        "Runtime of runs whose task names none; empty: the organisation's default. "
+        f"Known: {', '.join(_RUNTIMES[:8])}; some also with -himem, -hicpu, -matcher or -a10-gpu.",
+        _RUNTIMES,
+        "such as tiny",
+    ),
+    ExtraField(
+        "version",
+        "Wherobots version",
+        "Wherobots version of runs whose task names none; empty: latest. Known: latest, preview, and numbers.",
+        _VERSIONS,
+        "such as latest",
+    ),
+    ExtraField(
+        "console_url_template",
+        "Console URL template",
+        "Address of a run's page, with {run_id} in it; empty: derived from the API host.",
+        placeholder="https://cloud.wherobots.com/runs/{run_id}",
+    ),
+)
+
+
+def provider_info() -> dict[str, Any]:
+    """The form as an entry of ``connection-types`` in the provider info; ``hook-class-name`` is to be added."""
+    return {
+        "connection-type": CONNECTION_TYPE,
+        "hook-name": HOOK_NAME,
+        "ui-field-behaviour": {
+            "hidden-fields": list(HIDDEN_FIELDS),
+            "relabeling": dict(LABELS),
+            "placeholders": _placeholders(),
+        },
+        "conn-fields": {
+            field.name: {"label": field.label, "description": field.help, "schema": _schema(field)}
+            for field in EXTRA_FIELDS
+        },
+    }
+
+
+def field_behaviour() -> dict[str, Any]:
+    """The form's standard fields as ``get_ui_field_behaviour`` returns them."""
+    return {"hidden_fields": list(HIDDEN_FIELDS), "relabeling": dict(LABELS), "placeholders": _placeholders()}
+
+
+def _placeholders() -> dict[str, str]:
+    return {**PLACEHOLDERS, **{field.name: field.placeholder for field in EXTRA_FIELDS}}
+
+
+def _schema(field: ExtraField) -> dict[str, Any]:
+    # `examples` become suggestions in Airflow's form, where an `enum` would refuse every other value.
+    schema: dict[str, Any] = {"type": ["string", "null"]}
+    return {**schema, "examples": list(field.suggestions)} if field.suggestions else schema

@@ -1,0 +1,181 @@
+"""What the connection form's Test button says, for everything that can be wrong."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.hooks import wherobots as hook_module
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.local import LocalServer
+from airflow_provider_wherobots.local.control_client import ControlClient
+from tests.integration.conftest import API_KEY, set_connection
+
+
+def says(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> tuple[bool, str]:
+    set_connection(monkeypatch, **{"conn_type": "wherobots", "password": API_KEY, **fields})
+    works, said = WherobotsHook().test_connection()
+    assert API_KEY not in said
+    assert "wherobots_default" not in said, "Airflow tests a copy under a random id, which helps nobody"
+    return works, said
+
+
+def test_a_connection_that_works(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert says(monkeypatch, host=server.url) == (True, f"The Runs API accepts the API key ({server.url})")
+
+
+def test_a_wrong_key(server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    works, said = says(monkeypatch, host=server.url, password="not-the-key")
+    assert not works
+    assert said.startswith("The API key is refused: 401 UNAUTHORIZED_ERROR: ")
+    assert "not-the-key" not in said
+    assert len(control.requests("listJobRuns")) == 1
+
+
+FORBIDDEN = {
+    "code": "INSUFFICIENT_PERMISSIONS_ERROR",
+    "message": "Forbidden",
+    "details": "your plan has no runs",
+    "path": "/runs",
+    "suggestion": "Upgrade.",
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            {"type": "status", "status": 403, "body": {"errors": [FORBIDDEN], "requestId": "req-42"}},
+            "The API key is valid, but may not use runs: 403 INSUFFICIENT_PERMISSIONS_ERROR: Forbidden: your plan has "
+            "no runs. Upgrade. [request id: req-42]",
+        ),
+        ({"type": "html", "status": 200}, "This is not the Wherobots Runs API"),
+        ({"type": "html", "status": 404}, "There is no Wherobots Runs API at this address: 404"),
+        ({"type": "status", "status": 302, "headers": {"Location": "https://login.example.com"}}, "the host redirects"),
+        ({"type": "status", "status": 503}, "The service answers, but not with success: 503 "),
+        ({"type": "status", "status": 429, "headers": {"Retry-After": "600"}}, "but not with success: 429"),
+        ({"type": "lose_answer"}, "The host was reached, but gave no answer"),
+        ({"type": "reset"}, "The host was reached, but gave no answer"),
+        ({"type": "truncate"}, "The host was reached, but gave no answer"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else f"{value['type']}-{value.get('status', '')}",
+)
+def test_what_the_service_says_is_told_after_one_call(
+    server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any], words: str
+) -> None:
+    control.add_fault("listJobRuns", answer)
+    works, said = says(monkeypatch, host=server.url)
+    assert not works
+    assert words in said
+    assert server.url in said
+    assert len(control.requests("listJobRuns")) == 1
+
+
+def test_a_path_that_leads_nowhere(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    works, said = says(monkeypatch, host=f"{server.url}/nowhere")
+    assert not works
+    assert said.startswith("There is no Wherobots Runs API at this address: 404 NOT_FOUND_ERROR")
+
+
+def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        works, said = says(monkeypatch, host=url)
+    assert not works
+    assert said.startswith(f"The host cannot be reached: {url}: ")
+    assert "Connection refused" in said
+    assert "object at" not in said
+
+
+def test_no_such_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    works, said = says(monkeypatch, host="no-such-host.invalid")
+    assert not works
+    assert said.startswith("The host cannot be reached: https://no-such-host.invalid: Failed to resolve")
+
+
+def test_https_where_plain_http_is_spoken(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    works, said = says(monkeypatch, host=server.url.replace("http://", "https://"))
+    assert not works
+    assert said.startswith("The host speaks plain http where https was expected: ")
+
+
+@pytest.fixture(scope="module")
+def tls_server(certificate: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    certfile, keyfile = certificate
+    with LocalServer(tmp_path_factory.mktemp("tls"), api_key=API_KEY, certfile=certfile, keyfile=keyfile) as running:
+        yield running
+
+
+def test_plain_http_where_https_is_spoken(tls_server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    works, said = says(monkeypatch, host=tls_server.url.replace("https://", "http://"))
+    assert not works
+    assert said.startswith("The host was reached, but gave no answer: ")
+
+
+def test_a_certificate_that_nobody_vouches_for(
+    tls_server: LocalServer, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works, said = says(monkeypatch, host=tls_server.url)
+    assert not works
+    assert said.startswith("The host's TLS certificate is not trusted: ")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+    assert says(monkeypatch, host=tls_server.url)[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"password": ""}, "password: must hold the Wherobots API key, and is empty"),
+        ({"host": "http://api.cloud.wherobots.com"}, "plain http would send the API key in the clear"),
+        ({"extra": json.dumps({"console_url_template": "https://x/"})}, "must contain {run_id}"),
+    ],
+)
+def test_a_field_that_breaks_a_rule(monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], words: str) -> None:
+    works, said = says(monkeypatch, **fields)
+    assert not works
+    assert words in said
+
+
+def test_an_answer_that_never_ends_does_not_hold_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hook_module, "PROBE_SECONDS", 1.5)
+    enough = threading.Event()
+
+    def trickle(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+            # Always a byte before the read timeout: no timeout of the client's ever comes.
+            while not enough.wait(0.2):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=trickle, args=(listener,))
+        server.start()
+        try:
+            works, said = says(monkeypatch, host=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        finally:
+            enough.set()
+            server.join()
+    assert not works
+    assert "gave no whole answer within" in said
+
+
+def test_the_form_as_airflow_hands_it_over_is_what_is_tested(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow turns the form into a URI in an environment variable, and the hook reads that."""
+    from airflow.models import Connection
+
+    extra = {"region": None, "runtime": "", "console_url_template": "https://console.example.com/{run_id}?a=b&c"}
+    fields = {"conn_type": "wherobots", "host": server.url, "password": API_KEY, "extra": json.dumps(extra)}
+    given = Connection(conn_id="x", **fields)  # noqa: AIR311 - the class that Airflow's server itself uses
+    monkeypatch.setenv("AIRFLOW_CONN_TRANSIENT", given.get_uri())
+    hook = WherobotsHook("transient")
+    assert hook.test_connection()[0]
+    assert hook.settings.run_url("r1") == "https://console.example.com/r1?a=b&c"
+    assert (hook.settings.region, hook.settings.runtime) == (None, None)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_wherobots.api.connection import EXTRA_KEYS, read_settings
+from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, ExtraField, field_behaviour, provider_info
+from airflow_provider_wherobots.local.api.vocabulary import RUNTIMES
+
+
+def test_there_is_a_field_for_every_key_that_is_read_and_for_no_other() -> None:
+    assert tuple(field.name for field in EXTRA_FIELDS) == EXTRA_KEYS
+    assert list(provider_info()["conn-fields"]) == list(EXTRA_KEYS)
+
+
+def test_both_ways_of_telling_the_form_say_the_same() -> None:
+    declared, asked = provider_info()["ui-field-behaviour"], field_behaviour()
+    assert {key.replace("-", "_"): value for key, value in declared.items()} == asked
+
+
+def test_every_suggested_runtime_is_one_of_the_published_description_and_none_of_the_old_names() -> None:
+    (runtime,) = [field for field in EXTRA_FIELDS if field.name == "runtime"]
+    assert runtime.suggestions == tuple(name for name in RUNTIMES if name.islower())
+
+
+@pytest.mark.parametrize("field", EXTRA_FIELDS, ids=lambda field: field.name)
+def test_suggestions_are_offered_and_nothing_else_is_refused(field: ExtraField) -> None:
+    told = provider_info()["conn-fields"][field.name]
+    assert told["label"] == field.label
+    assert told["description"] == field.help
+    assert "enum" not in told["schema"]
+    assert told["schema"].get("examples", []) == list(field.suggestions)
+    # What may be null is not asked for by the form.
+    assert "null" in told["schema"]["type"]
+    for value in field.suggestions:
+        assert getattr(read_settings(password="key", extra=f'{{"{field.name}": "{value}"}}'), field.name) == value
+
+
+def test_the_placeholder_of_the_template_is_a_template() -> None:
+    placeholder = field_behaviour()["placeholders"]["console_url_template"]
+    settings = read_settings(password="key", extra=f'{{"console_url_template": "{placeholder}"}}')
+    assert settings.run_url("r1") == read_settings(password="key").run_url("r1")
