@@ -3,15 +3,18 @@
 * Names moved to ``airflow.sdk``, some in 3.0, some in 3.1 or 3.2.
 * Before 3.3 a trigger is not told that its task was killed; it only sees that it is cancelled.
 * A task's state is read from the database on 2.11, from the supervisor on 3.x.
+* Before 3.3 a conversation with the supervisor must not be cut short.
 * A log record's own time is set on the record on 2.11, passed to structlog on 3.x.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.triggers.base import BaseTrigger
 
@@ -58,11 +61,20 @@ TRIGGER_IS_TOLD_OF_KILLS = hasattr(BaseTrigger, "on_kill")
 """Whether Airflow calls ``BaseTrigger.on_kill`` (3.3 and later)."""
 
 
+T = TypeVar("T")
+
+_conversations: set[asyncio.Task[Any]] = set()
+
+
 async def get_async_connection(conn_id: str) -> Connection:
     """Read a connection without blocking the triggerer's event loop.
 
     :param conn_id: id of the connection.
     """
+    return await _uninterrupted(_get_connection(conn_id))
+
+
+async def _get_connection(conn_id: str) -> Connection:
     if hasattr(BaseHook, "aget_connection"):
         return await BaseHook.aget_connection(conn_id)
     from asgiref.sync import sync_to_async
@@ -76,23 +88,39 @@ async def get_task_state(task_instance: Any) -> str | None:
     :param task_instance: what Airflow put on the trigger.
     :returns: the state's name; None for a task instance that has none, as after a clear.
     """
-    from asgiref.sync import sync_to_async
-
-    # Not the one thread that all "thread-sensitive" calls of a process share: somebody else's may be slow.
     try:
-        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+        from airflow.sdk.execution_time import task_runner
+        from airflow.sdk.execution_time.comms import GetTaskStates
     except ImportError:  # 2.11
+        from asgiref.sync import sync_to_async
+
+        # Not the one thread that all "thread-sensitive" calls of a process share: somebody else's may be slow.
         return await sync_to_async(_get_task_state_from_database, thread_sensitive=False)(task_instance)
     map_index = task_instance.map_index
-    states = await sync_to_async(RuntimeTaskInstance.get_task_states, thread_sensitive=False)(
+    question = GetTaskStates(
         dag_id=task_instance.dag_id,
         task_ids=[task_instance.task_id],
         run_ids=[task_instance.run_id],
         map_index=map_index,
     )
+    # Not RuntimeTaskInstance.get_task_states in a thread: on 3.2 that thread's lock stops the event loop for good
+    # when a connection is read meanwhile.
+    answer: Any = await _uninterrupted(task_runner.SUPERVISOR_COMMS.asend(question))
     key = task_instance.task_id if map_index is None or map_index < 0 else f"{task_instance.task_id}_{map_index}"
-    state = states.get(task_instance.run_id, {}).get(key)
+    state = answer.task_states.get(task_instance.run_id, {}).get(key)
     return None if state is None else str(getattr(state, "value", state))
+
+
+async def _uninterrupted(conversation: Coroutine[Any, Any, T]) -> T:
+    """Let a conversation with the supervisor end, even when the one who asked is cancelled or waits no longer.
+
+    Before 3.3 answers are told apart by their order alone: one that nobody reads is taken for the answer to the next
+    question, and that ends the triggerer's process with all its triggers.
+    """
+    task = asyncio.create_task(conversation)
+    _conversations.add(task)
+    task.add_done_callback(_conversations.discard)
+    return await asyncio.shield(task)
 
 
 def _get_task_state_from_database(task_instance: Any) -> str | None:

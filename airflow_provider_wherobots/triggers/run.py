@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -60,7 +60,7 @@ class WherobotsRunTrigger(BaseTrigger):
                 outcome = await driver.run(follow_run(self.options))
         except asyncio.CancelledError:
             if not TRIGGER_IS_TOLD_OF_KILLS:
-                await asyncio.shield(self._cancel_if_killed())
+                await _to_its_end(self._cancel_if_killed())
             raise
         except Exception as error:
             # A trigger that raises would get its run cancelled; one that only lost sight of it leaves it alone.
@@ -71,7 +71,7 @@ class WherobotsRunTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Called by Airflow 3.3 on a user's action, and, by a bug of 3.3.0 to 3.3.2, when the trigger moves."""
-        await self._cancel_if_killed()
+        await _to_its_end(self._cancel_if_killed())
 
     async def _cancel_if_killed(self) -> None:
         if not self.cancel_on_kill:
@@ -94,3 +94,15 @@ class WherobotsRunTrigger(BaseTrigger):
             with suppress(Exception):
                 return await asyncio.wait_for(get_task_state(self.task_instance), STATE_TIMEOUT_SECONDS)
         return await asyncio.wait_for(get_task_state(self.task_instance), STATE_TIMEOUT_SECONDS)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work to end, however often this task is cancelled meanwhile.
+
+    Airflow 3 cancels a killed trigger anew each second until it has ended, even while it awaits its ``on_kill``.
+    """
+    task = asyncio.create_task(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    task.result()

@@ -1,0 +1,112 @@
+"""A killed trigger, without a triggerer around it: what it still does, and how it speaks with its supervisor."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots import compat
+from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.triggers import run
+from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+
+
+async def killed_anew_until_it_ends(task: asyncio.Task[Any]) -> None:
+    """Cancel a trigger as Airflow 3 does: again at each of the triggerer's rounds, until it has ended."""
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0.05)
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def through_run(trigger: WherobotsRunTrigger, control: ControlClient) -> None:
+    async def events() -> list[Any]:
+        return [event async for event in trigger.run()]
+
+    task = asyncio.create_task(events())
+    for _ in range(200):
+        if control.requests("getJobRun"):
+            break
+        await asyncio.sleep(0.05)
+    await killed_anew_until_it_ends(task)
+
+
+async def through_on_kill(trigger: WherobotsRunTrigger, control: ControlClient) -> None:
+    task = asyncio.create_task(trigger.on_kill())
+    await asyncio.sleep(0.05)
+    await killed_anew_until_it_ends(task)
+
+
+@pytest.mark.parametrize("way", [through_run, through_on_kill])
+@pytest.mark.parametrize(("state", "answers"), [("failed", [503, 200]), (None, [503, 200]), ("deferred", [])])
+def test_a_kill_that_is_repeated_does_not_cut_the_cancel_short(
+    conn_id: str,
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    way: Callable[[WherobotsRunTrigger, ControlClient], Coroutine[Any, Any, None]],
+    state: str | None,
+    answers: list[int],
+) -> None:
+    async def get_task_state(task_instance: Any) -> str | None:
+        await asyncio.sleep(0.2)
+        return state
+
+    monkeypatch.setattr(run, "get_task_state", get_task_state)
+    monkeypatch.setattr(run, "TRIGGER_IS_TOLD_OF_KILLS", way is through_on_kill)
+    created = control.create_run("killed-run")
+    control.add_fault("cancelJobRun", {"type": "status", "status": 503}, times=1)
+    trigger = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
+    ti: Any = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index=-1)
+    trigger.task_instance = ti
+    asyncio.run(way(trigger, control))
+    assert [entry["status"] for entry in control.requests("cancelJobRun")] == answers
+
+
+class Supervisor:
+    """Answers late, and notices when nobody reads the answer."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.read = 0
+
+    async def ask(self, *question: Any) -> Any:
+        await asyncio.sleep(0.2)
+        self.read += 1
+        return self.answer
+
+
+def test_an_answer_about_a_connection_is_read_although_the_trigger_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor = Supervisor("a connection")
+    monkeypatch.setattr(compat.BaseHook, "aget_connection", supervisor.ask, raising=False)
+    asyncio.run(given_up(compat.get_async_connection("any"), supervisor))
+
+
+def test_an_answer_about_a_state_is_read_although_it_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    task_runner = pytest.importorskip("airflow.sdk.execution_time.task_runner", reason="2.11 has no supervisor")
+    supervisor = Supervisor(SimpleNamespace(task_states={"manual__1": {"task": "failed", "task_2": "deferred"}}))
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(asend=supervisor.ask), raising=False)
+
+    def state_of(map_index: int) -> Any:
+        ti = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index=map_index)
+        return compat.get_task_state(ti)
+
+    assert asyncio.run(state_of(-1)) == "failed"
+    assert asyncio.run(state_of(2)) == "deferred"
+    assert asyncio.run(state_of(3)) is None
+    supervisor.read = 0
+    asyncio.run(given_up(state_of(-1), supervisor))
+
+
+async def given_up(question: Any, supervisor: Supervisor) -> None:
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(question, 0.05)
+    for _ in range(100):
+        if supervisor.read:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("nobody read the answer")
