@@ -32,6 +32,7 @@ from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, s
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.run import RUN_URL_KEY, WherobotsRunLink
+from airflow_provider_wherobots.operators.removed_arguments import drop_removed_arguments
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 
@@ -130,7 +131,7 @@ class WherobotsRunOperator(BaseOperator):
         max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**drop_removed_arguments(kwargs))
         self.run_python = run_python
         self.run_jar = run_jar
         self.name = name
