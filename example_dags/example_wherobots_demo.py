@@ -25,6 +25,7 @@ with DAG(
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
+    # [START demo]
     WherobotsRunOperator(
         task_id="airport_neighbours",
         run_python={
@@ -44,3 +45,4 @@ with DAG(
         },
         timeout_seconds=900,
     )
+    # [END demo]

@@ -23,6 +23,7 @@ with DAG(
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
+    # [START jar]
     WherobotsRunOperator(
         task_id="great_circle",
         run_jar={
@@ -32,3 +33,4 @@ with DAG(
         },
         timeout_seconds=600,
     )
+    # [END jar]

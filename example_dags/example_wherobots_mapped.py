@@ -14,6 +14,7 @@ except ImportError:  # Airflow 2.11
 BUCKET = "s3://wherobots-demo"
 
 
+# [START mapped]
 @task
 def countries() -> list[str]:
     """Return the countries to report on; a real DAG would ask a catalogue or a bucket."""
@@ -51,3 +52,4 @@ with DAG(
         timeout_seconds=900,
         max_active_tis_per_dag=2,
     ).expand(run_python=run_python.expand(country=countries()))
+# [END mapped]

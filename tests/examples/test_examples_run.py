@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -29,6 +30,17 @@ def great_circle_km(one: tuple[float, float], other: tuple[float, float]) -> flo
     """The law of cosines, to check by another formula what the jobs compute."""
     (lat1, lon1), (lat2, lon2) = ((radians(lat), radians(lon)) for lat, lon in (one, other))
     return 6371.0088 * acos(sin(lat1) * sin(lat2) + cos(lat1) * cos(lat2) * cos(lon1 - lon2))
+
+
+def box_km2(west: float, south: float, east: float, north: float) -> float:
+    """A box's area as a sum over thin bands, to check by another formula what the job computes."""
+    steps = 10_000
+    height = (north - south) / steps
+    degree_km = radians(1) * 6371.0088
+    return sum(
+        height * degree_km * (east - west) * degree_km * cos(radians(south + (step + 0.5) * height))
+        for step in range(steps)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +71,17 @@ def airflow(
 def run_to_success(airflow: AirflowInstance, dag_id: str, conf: dict[str, Any] | None = None) -> str:
     airflow.api.wait_for_dag(dag_id)
     run_id = airflow.api.trigger_dag(dag_id, conf)
+    wait_for_success(airflow, dag_id, run_id)
+    return run_id
+
+
+def wait_for_success(airflow: AirflowInstance, dag_id: str, run_id: str) -> None:
     state = airflow.api.wait_for_run(dag_id, run_id, timeout=240)
     assert state == "success", "\n".join(
         airflow.api.task_log(dag_id, run_id, ti["task_id"], ti["try_number"], map_index=ti["map_index"]).text
         for ti in airflow.api.task_instances(dag_id, run_id)
         if ti["state"] == "failed"
     )
-    return run_id
 
 
 def results(server: LocalServer, country: str) -> dict[str, Any]:
@@ -100,6 +116,33 @@ def test_the_mapped_example_makes_one_run_per_country(airflow: AirflowInstance, 
         for index in range(3)
     }
     assert len(runs - {None}) == 3
+
+
+def test_the_examples_of_the_operators_guide(airflow: AirflowInstance, server: LocalServer) -> None:
+    """All at once, as each is a few seconds of work and much waiting."""
+    dag_ids = [
+        f"example_wherobots_{name}" for name in ("python", "environment", "templates", "waiting", "fire_and_forget")
+    ]
+    for dag_id in dag_ids:
+        airflow.api.wait_for_dag(dag_id)
+    run_ids = {dag_id: airflow.api.trigger_dag(dag_id) for dag_id in dag_ids}
+    for dag_id, run_id in run_ids.items():
+        wait_for_success(airflow, dag_id, run_id)
+
+    def log(dag_id: str, task_id: str) -> str:
+        return airflow.api.task_log(dag_id, run_ids[dag_id], task_id).text
+
+    switzerland = f"Switzerland: {box_km2(5.96, 45.82, 10.49, 47.81):.0f} km²"
+    assert switzerland in log("example_wherobots_python", "bbox_area")
+    assert switzerland in log("example_wherobots_templates", "from_a_task")
+    assert switzerland in log("example_wherobots_waiting", "on_a_worker")
+    assert switzerland in log("example_wherobots_waiting", "with_limits")
+    assert f"Iceland: {box_km2(0, 0, 1, 1):.0f} km²" in log("example_wherobots_templates", "from_params")
+    assert re.search(r"Iceland: [1-9]\d* airports", log("example_wherobots_environment", "airports_by_region"))
+    (result,) = (server.root / BUCKET / "results").glob("Iceland_????-??-??.json")
+    assert json.loads(result.read_text()) == {"name": "Iceland", "km2": round(box_km2(0, 0, 1, 1))}
+    dag_id = "example_wherobots_fire_and_forget"
+    assert "COST_USD" in str(airflow.api.xcom(dag_id, run_ids[dag_id], "usage"))
 
 
 def test_the_jar_example_computes_a_distance(airflow: AirflowInstance, server: LocalServer, tmp_path: Path) -> None:

@@ -1,0 +1,34 @@
+"""Sphinx settings: ``make docs`` builds these pages with warnings as errors, and asks no network for it."""
+
+import os
+import tempfile
+
+# autodoc imports Airflow: in a home of its own, so that no airflow.cfg of this machine has a say.
+_home = tempfile.TemporaryDirectory(prefix="airflow-home-")
+os.environ["AIRFLOW_HOME"] = _home.name
+os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
+
+from airflow_provider_wherobots import __version__  # noqa: E402
+
+project = "airflow-provider-wherobots"
+copyright = "2026, the authors of airflow-provider-wherobots"
+release = version = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build"]
+nitpicky = True
+# What Python, Airflow and the libraries document is theirs, and looking it up would need the network.
+nitpick_ignore_regex = [("py:.*", r"(?!airflow_provider_wherobots\b).*")]
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"show-inheritance": True}
+python_use_unqualified_type_names = True
+
+html_theme = "furo"
+html_title = f"airflow-provider-wherobots {release}"
+html_show_sourcelink = False
+html_copy_source = False

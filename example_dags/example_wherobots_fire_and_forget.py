@@ -1,0 +1,51 @@
+"""Start a run, do other things, look at it later: the hook in tasks of your own."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+
+try:
+    from airflow.sdk import DAG, task
+except ImportError:  # Airflow 2.11
+    from airflow.decorators import task  # type: ignore[no-redef, attr-defined]
+    from airflow.models.dag import DAG  # type: ignore[no-redef]
+
+with DAG(
+    "example_wherobots_fire_and_forget",
+    description="Start a run without waiting, look for its end, ask what it used",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    doc_md=__doc__,
+    tags=["wherobots", "example"],
+):
+    # [START fire_and_forget]
+    start = WherobotsRunOperator(
+        task_id="start",
+        run_python={
+            "uri": "s3://wherobots-demo/jobs/bbox_area.py",
+            "args": ["--name", "Switzerland", "--bbox", "5.96,45.82,10.49,47.81"],
+        },
+        wait_for_completion=False,
+    )
+    # [END fire_and_forget]
+
+    # [START hook]
+    @task.sensor(poke_interval=30, timeout=3600, mode="reschedule")
+    def has_ended(run_id: str) -> bool:
+        """Say whether the run has ended; fail when it did not end well."""
+        run = WherobotsHook("wherobots_default").get_run(run_id)
+        if run.is_terminal and run.status != "COMPLETED":
+            raise WherobotsRunFailedException(f"Run {run_id} is {run.status}: {run.reason}")
+        return run.is_terminal
+
+    @task
+    def usage(run_id: str) -> dict[str, float | None]:
+        """Return what the run used; a value that the service does not have yet is None."""
+        return dict(WherobotsHook("wherobots_default").get_run_metrics(run_id).instant_metrics)
+
+    run_id: Any = start.output
+    has_ended(run_id) >> usage(run_id)
+    # [END hook]

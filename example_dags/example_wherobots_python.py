@@ -1,0 +1,19 @@
+"""A Python script: the shortest DAG there is. The script is ``jobs/bbox_area.py``."""
+# ruff: noqa: AIR311 - `airflow.DAG` is there in every Airflow from 2.11 to 3.3
+
+# [START python]
+from datetime import UTC, datetime
+
+from airflow import DAG
+
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+
+with DAG("example_wherobots_python", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+    WherobotsRunOperator(
+        task_id="bbox_area",
+        run_python={
+            "uri": "s3://wherobots-demo/jobs/bbox_area.py",
+            "args": ["--name", "Switzerland", "--bbox", "5.96,45.82,10.49,47.81"],
+        },
+    )
+# [END python]

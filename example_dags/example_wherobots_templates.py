@@ -1,0 +1,54 @@
+"""Values that are known only when the task runs: templates, params and what other tasks return."""
+
+from datetime import UTC, datetime
+
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+
+try:
+    from airflow.sdk import DAG, task
+except ImportError:  # Airflow 2.11
+    from airflow.decorators import task  # type: ignore[no-redef, attr-defined]
+    from airflow.models.dag import DAG  # type: ignore[no-redef]
+
+with DAG(
+    "example_wherobots_templates",
+    description="The area of a box, named by params and measured by another task",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    params={"name": "Iceland", "timeout_minutes": 10},
+    doc_md=__doc__,
+    tags=["wherobots", "example"],
+):
+    # [START templates]
+    # A run that was triggered by hand has no logical date on Airflow 3; it has the time from which it may run.
+    day = "{{ (dag_run.logical_date or dag_run.run_after) | ds }}"
+
+    WherobotsRunOperator(
+        task_id="from_params",
+        name="bbox_area_{{ params.name }}",
+        run_python={
+            "uri": "s3://wherobots-demo/jobs/bbox_area.py",
+            "args": [
+                *("--name", "{{ params.name }}"),
+                *("--bbox", "0,0,1,1"),
+                *("--output", f"s3://wherobots-demo/results/{{{{ params.name }}}}_{day}.json"),
+            ],
+        },
+        timeout_seconds="{{ params.timeout_minutes * 60 }}",
+    )
+    # [END templates]
+
+    # [START xcom_arg]
+    @task
+    def bounding_box() -> str:
+        """Return a box; a real DAG would ask a catalogue."""
+        return "5.96,45.82,10.49,47.81"
+
+    WherobotsRunOperator(
+        task_id="from_a_task",
+        run_python={
+            "uri": "s3://wherobots-demo/jobs/bbox_area.py",
+            "args": ["--name", "Switzerland", "--bbox", bounding_box()],
+        },
+    )
+    # [END xcom_arg]

@@ -1,0 +1,39 @@
+"""How a task waits for its run, and for how long."""
+
+from datetime import UTC, datetime, timedelta
+
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+
+try:
+    from airflow.sdk import DAG
+except ImportError:  # Airflow 2.11
+    from airflow.models.dag import DAG  # type: ignore[no-redef]
+
+AREA = {
+    "uri": "s3://wherobots-demo/jobs/bbox_area.py",
+    "args": ["--name", "Switzerland", "--bbox", "5.96,45.82,10.49,47.81"],
+}
+
+with DAG(
+    "example_wherobots_waiting",
+    description="Waiting on a worker, and waiting no longer than this",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    doc_md=__doc__,
+    tags=["wherobots", "example"],
+):
+    # [START worker]
+    WherobotsRunOperator(task_id="on_a_worker", run_python=AREA, deferrable=False)
+    # [END worker]
+
+    # [START timeouts]
+    WherobotsRunOperator(
+        task_id="with_limits",
+        run_python=AREA,
+        execution_timeout=timedelta(minutes=30),  # this try, from its start: queueing at the service included
+        timeout_seconds=1200,  # the run, counted and ended by the service
+        max_outage_seconds=300,  # how long the API may be unreachable before this try gives up
+        retries=2,
+        retry_delay=timedelta(minutes=1),
+    )
+    # [END timeouts]
