@@ -2,6 +2,7 @@
 #   make demo         a geospatial job run from a DAG on a real Airflow (KEEP=1 leaves it running)
 #   make test         all tests, on Airflow 3.3 and on 2.11 where this machine's Python can run it
 #   make lint         ruff and mypy
+#   make docs         the documentation as HTML, in docs/_build/html; a warning is an error
 #   make lock         recompile the locked environments after a change to requirements/*.in or pyproject.toml
 
 SHELL := /bin/bash
@@ -36,7 +37,7 @@ MATRIX :=
 PYTEST_ARGS ?=
 KEEP ?=
 
-.PHONY: help demo test test-fast test-e2e e2e-3.3 e2e-2.11 lint format venv lock clean
+.PHONY: help demo test test-fast test-e2e e2e-3.3 e2e-2.11 lint docs format venv lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -98,6 +99,9 @@ lint: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/ruff format --check .
 	$(AIRFLOW_3_3)/bin/mypy
 
+docs: $(AIRFLOW_3_3)/.installed
+	$(AIRFLOW_3_3)/bin/python -m sphinx -b html -E -n -W --keep-going -q docs docs/_build/html
+
 format: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/ruff check --fix .
 	$(AIRFLOW_3_3)/bin/ruff format .
@@ -116,4 +120,4 @@ lock-%:
 	@dev/lock.sh $(AIRFLOW_3_3)/bin/uv $* $(LIMIT_$(subst .,_,$*))
 
 clean:
-	rm -rf .venv .venv-* .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .venv-* .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist docs/_build
