@@ -1,0 +1,152 @@
+"""The pages name everything: example DAGs, arguments and their defaults, XComs, exceptions, fields, settings."""
+
+import inspect
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots import exceptions
+from airflow_provider_wherobots.compat import AirflowFailException
+from airflow_provider_wherobots.get_provider_info import get_provider_info
+from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, LABELS
+from airflow_provider_wherobots.local import LocalServer
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from dev.processes import CHECKOUT
+
+DOCS = CHECKOUT / "docs"
+INCLUDE = re.compile(r"```\{literalinclude\} \.\./(\S+)\n(.*?)```", re.DOTALL)
+MARKER = re.compile(r"# \[START (\w+)\]")
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def table(text: str, heading: str) -> list[list[str]]:
+    """The rows of the first table below a heading."""
+    rows: list[list[str]] = []
+    for line in text.partition(f"\n{heading}\n")[2].splitlines():
+        if line.startswith("|"):
+            rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))])
+        elif rows:
+            break
+    assert len(rows) > 2, f"no table below {heading!r}"
+    return rows[2:]
+
+
+def names(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_the_pages_show_every_example_dag() -> None:
+    shown = {
+        (path, marker)
+        for text in map(Path.read_text, DOCS.glob("*.md"))
+        for path, options in INCLUDE.findall(text)
+        for marker in re.findall(r"START (\w+)", options)
+    }
+    there = {
+        (f"example_dags/{path.name}", marker)
+        for path in (CHECKOUT / "example_dags").glob("example_*.py")
+        for marker in MARKER.findall(path.read_text()) or ["none"]
+    }
+    assert shown == there
+
+
+def test_the_operators_guide_names_every_argument_with_its_default() -> None:
+    told = {
+        name: default
+        for arguments, default, _ in table(page("operator.md"), "## Arguments")
+        for name in names(arguments)
+    }
+    there = {
+        name: parameter.default
+        for name, parameter in inspect.signature(inspect.unwrap(WherobotsRunOperator.__init__)).parameters.items()
+        if name not in ("self", "kwargs")
+    }
+
+    assert told.keys() == there.keys()
+    for name, default in there.items():
+        if isinstance(default, float):
+            assert float(told[name]) == default, name
+        elif default is not None:
+            assert told[name].strip("`") == str(default), name
+
+
+def test_the_operators_guide_names_what_is_templated() -> None:
+    (sentence,) = re.findall(r"^Templated, at any depth: (.*?)\.$", page("operator.md"), re.MULTILINE)
+    assert set(names(sentence)) == set(WherobotsRunOperator.template_fields)
+
+
+def test_the_operators_guide_names_every_xcom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pushed = {"return_value"}
+    fields = {"dag_id": "dag", "task_id": "task", "run_id": "manual", "map_index": -1, "try_number": 1, "max_tries": 0}
+    ti = SimpleNamespace(**fields, start_date=datetime.now(UTC), xcom_push=lambda key, value: pushed.add(key))
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "job.py").write_text("print('hello')")
+    context: Any = {"ti": ti, "dag_run": SimpleNamespace(start_date=datetime.now(UTC))}
+
+    with LocalServer(tmp_path, api_key="local-key") as server:
+        connection = {"conn_type": "wherobots", "host": server.url, "password": "local-key"}
+        monkeypatch.setenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT", json.dumps(connection))
+        WherobotsRunOperator(
+            task_id="task",
+            run_python={"uri": "s3://jobs/job.py"},
+            deferrable=False,
+            wait_post_run_logs_timeout_seconds=0,
+        ).execute(context)
+
+    told = {name for keys, *_ in table(page("operator.md"), "## What it leaves behind") for name in names(keys)}
+    # Airflow's own key of a link, by which Airflow 3 finds it.
+    assert {key for key in pushed if not key.startswith("_link_")} == told
+
+
+def test_the_operators_guide_names_every_exception_and_whether_it_is_retried() -> None:
+    told = {names(kind)[0]: retried for kind, _, retried in table(page("operator.md"), "## How a task fails")}
+    there = {
+        name: kind
+        for name, kind in vars(exceptions).items()
+        if inspect.isclass(kind) and kind.__module__ == exceptions.__name__ and name != "WherobotsException"
+    }
+
+    assert told.keys() == there.keys()
+    for name, kind in there.items():
+        assert told[name].startswith("no") == issubclass(kind, AirflowFailException), name
+
+
+def test_the_connections_page_names_every_field() -> None:
+    text = page("connection.md")
+    told = " ".join(field for field, _ in table(text, "## In the UI"))
+    for label in [*LABELS.values(), *(field.label for field in EXTRA_FIELDS)]:
+        assert label in told
+    (rule,) = (rule for field, rule in table(text, "## Rules") if field == "`extra`")
+    assert set(names(rule)) == {field.name for field in EXTRA_FIELDS}
+
+
+def test_the_configuration_page_names_every_option() -> None:
+    config: dict[str, Any] = get_provider_info().get("config", {})
+    there = {name: option["default"] for section in config.values() for name, option in section["options"].items()}
+    if not there:
+        pytest.skip("the provider has no configuration")
+    told = {
+        names(option)[0]: default.strip("`") for option, default, *_ in table(page("configuration.md"), "## Options")
+    }
+    assert told == {name: "" if default is None else default for name, default in there.items()}
+
+
+def test_moving_compares_every_argument() -> None:
+    told = [name for argument, *_ in table(page("moving.md"), "## Arguments") for name in names(argument)]
+    there = inspect.signature(inspect.unwrap(WherobotsRunOperator.__init__)).parameters
+    assert sorted(told) == sorted(name for name in there if name not in ("self", "kwargs"))
+
+
+def test_the_readme_links_to_files_that_exist() -> None:
+    text = (CHECKOUT / "README.md").read_text()
+    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
+    assert links
+    assert [link for link in links if not (CHECKOUT / link).exists()] == []
