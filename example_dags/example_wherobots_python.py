@@ -8,7 +8,11 @@ from airflow import DAG
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
-with DAG("example_wherobots_python", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+with DAG(
+    "example_wherobots_python",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+):
     WherobotsRunOperator(
         task_id="bbox_area",
         run_python={
