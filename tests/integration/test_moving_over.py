@@ -1,0 +1,252 @@
+"""DAGs for the official provider run here when their import line is changed, over the connection they have.
+
+Their source is in ``moving_over_*.py``, as it is for ``airflow-providers-wherobots`` 1.8.1.
+"""
+
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import airflow
+import pytest
+import requests
+from airflow.exceptions import AirflowProviderDeprecationWarning, TaskDeferred
+
+from airflow_provider_wherobots.local import LocalServer
+from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from dev.processes import CHECKOUT
+from tests.local.test_dependencies import make_wheel
+from tests.local.test_jars import CODE, POOL, class_file
+
+HERE = Path(__file__).parent
+IMPORT = "from airflow_providers_wherobots.operators.run import WherobotsRunOperator"
+MOVED_IMPORT = "from airflow_provider_wherobots.operators.run import WherobotsRunOperator"
+BEFORE_AIRFLOW_3 = {
+    "from airflow.sdk import Asset, dag, task": "from airflow.datasets import Dataset as Asset\n"
+    "from airflow.decorators import dag, task",
+    "dag_run.run_after": "dag_run.execution_date",
+}
+"""What the DAGs' authors would have written on 2.11, where Airflow's own names are others."""
+STYLES = ("readme", "workshop", "jar")
+SCRIPTS = {
+    "classify.py": "print('42 fields have a class')",
+    "load_hail.py": "import sys, made_up_hail\nprint(made_up_hail.VERSION, *sys.argv[1:])",
+    "summarise.py": "import sys\nprint(*sys.argv[1:])",
+}
+KEY = "moving-key-51c9"
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What became of the DAGs.
+
+    :param told: the report of ``moving_over_run.py``.
+    :param output: everything Airflow wrote.
+    :param runs: what the service knows of their runs, by the beginning of the name.
+    """
+
+    told: dict[str, Any]
+    output: str
+    runs: dict[str, dict[str, Any]]
+
+
+def source_of(style: str) -> str:
+    text = (HERE / f"moving_over_{style}.py").read_text()
+    for new, old in BEFORE_AIRFLOW_3.items() if airflow.__version__.startswith("2.") else ():
+        text = text.replace(new, old)
+    return text
+
+
+@pytest.fixture(scope="module")
+def lake(
+    tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]
+) -> Iterator[tuple[LocalServer, Path]]:
+    """A service that speaks TLS, with the scripts and JARs of the DAGs, and the certificate to trust."""
+    root = tmp_path_factory.mktemp("lake")
+    (root / "lake" / "scripts").mkdir(parents=True)
+    (root / "lake" / "jars").mkdir()
+    for name, text in SCRIPTS.items():
+        (root / "lake" / "scripts" / name).write_text(text)
+    for name in ("echo.jar", "empty.jar"):
+        with zipfile.ZipFile(root / "lake" / "jars" / name, "w") as jar:
+            jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\r\n")
+            if name == "echo.jar":
+                jar.writestr("Echo.class", class_file("Echo", CODE, POOL))
+    wheels = tmp_path_factory.mktemp("wheels")
+    make_wheel(wheels, "made_up_hail", "1.2")
+    certfile, keyfile = certificate
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        LocalServer(root, api_key=KEY, certfile=certfile, keyfile=keyfile) as it,
+    ):
+        patch.setenv("PIP_NO_INDEX", "1")
+        patch.setenv("PIP_FIND_LINKS", str(wheels))
+        yield it, certfile
+
+
+@pytest.fixture(scope="module")
+def moved(lake: tuple[LocalServer, Path], tmp_path_factory: pytest.TempPathFactory) -> Moved:
+    """All DAGs, moved over and run by a real Airflow, with a triggerer's work done in its process."""
+    server, certfile = lake
+    home = tmp_path_factory.mktemp("airflow")
+    (home / "dags").mkdir()
+    for style in STYLES:
+        if style != "jar" or shutil.which("java"):
+            text = source_of(style).replace(IMPORT, MOVED_IMPORT)
+            (home / "dags" / f"moving_over_{style}.py").write_text(text)
+    connection = {"conn_type": "generic", "host": server.url.removeprefix("https://"), "password": KEY}
+    env = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")} | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW_CONN_WHEROBOTS_DEFAULT": json.dumps(connection),
+        "REQUESTS_CA_BUNDLE": str(certfile),
+        "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *([] if find_spec("wherobots") else [stand_in(home)])]),
+    }
+    program = HERE / "moving_over_run.py"
+    done = subprocess.run([sys.executable, str(program)], env=env, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = {}
+    for request in server.control.requests("createJobRun"):
+        answer = requests.get(
+            f"{server.url}/runs/{request['run_id']}", headers={"X-API-Key": KEY}, verify=str(certfile), timeout=30
+        )
+        runs[re.split(r"[-_]\d|-", answer.json()["name"])[0]] = answer.json() | {"query": request["query"]}
+    return Moved(json.loads(done.stdout.rpartition("TOLD")[2]), done.stdout + done.stderr, runs)
+
+
+def stand_in(home: Path) -> str:
+    """A ``wherobots.db`` with enums of the same shape."""
+    package = home / "stand-in" / "wherobots" / "db"
+    package.mkdir(parents=True)
+    for module in ("__init__", "region", "runtime"):
+        shutil.copy(HERE / "moving_over_enums.py", package / f"{module}.py")
+    return str(home / "stand-in")
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_only_the_import_is_changed(style: str) -> None:
+    before = source_of(style).splitlines()
+    after = source_of(style).replace(IMPORT, MOVED_IMPORT).splitlines()
+    assert [(old, new) for old, new in zip(before, after, strict=True) if old != new] == [(IMPORT, MOVED_IMPORT)]
+
+
+@pytest.mark.slow
+def test_the_dags_parse_without_a_word(moved: Moved) -> None:
+    assert moved.told["errors"] == {}
+    assert moved.told["warnings"] == []
+
+
+@pytest.mark.slow
+def test_the_readme_style_runs(moved: Moved) -> None:
+    assert moved.told["dags"]["moving_over_readme"] == {"upstream": {"classify": []}, "states": {"classify": "success"}}
+    run = moved.runs["classify_fields"]
+    assert run["status"] == "COMPLETED"
+    assert run["query"] == "region=aws-us-west-2"
+    assert re.fullmatch(r"classify_fields_\d{8}T\d{6}-[0-9a-f]+", run["name"])
+    assert run["payload"] | {"runtime": "tiny-a10-gpu", "timeoutSeconds": 3600} == run["payload"]
+    assert run["payload"]["runPython"]["uri"] == "s3://lake/scripts/classify.py"
+    assert moved.output.count("42 fields have a class") == 1
+
+
+@pytest.mark.slow
+def test_the_workshop_style_runs(moved: Moved) -> None:
+    # `load_hail` depends on `newest_day` by nothing but the output within its `args`.
+    assert moved.told["dags"]["moving_over_workshop"] == {
+        "upstream": {"newest_day": [], "load_hail": ["newest_day"], "summarise": ["load_hail"]},
+        "states": {"newest_day": "success", "load_hail": "success", "summarise": "success"},
+    }
+    run = moved.runs["load_hail"]
+    assert re.fullmatch(r"load_hail_\d{8}T\d{6}-[0-9a-f]+", run["name"])
+    args = ["--catalog", "org_catalog", "--end-date", "2026-05-31", "--lookback-months", "3"]
+    assert run["payload"]["runPython"] == {"uri": "s3://lake/scripts/load_hail.py", "args": args}
+    assert run["payload"]["environment"]["dependencies"] == [
+        {"sourceType": "PYPI", "libraryName": "made_up_hail", "libraryVersion": "1.2"}
+    ]
+    assert moved.output.count("1.2 " + " ".join(args)) == 1
+    assert moved.runs["summarise"]["status"] == "COMPLETED"
+
+
+@pytest.mark.slow
+def test_the_jar_style_runs(moved: Moved) -> None:
+    if not shutil.which("java"):
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no java on PATH: install a Java runtime")
+    assert moved.told["dags"]["moving_over_jar"] == {"upstream": {"tile": []}, "states": {"tile": "success"}}
+    run = moved.runs["moving_over_jar.tile"]
+    payload = run["payload"]
+    text, code = payload["runJar"]["args"]
+    assert re.fullmatch(r"tiles of \d{4}-\d\d-\d\d", text)
+    assert payload["runJar"] == {"uri": "s3://lake/jars/echo.jar", "args": [text, code], "mainClass": "Echo"}
+    assert payload | {"runtime": "small", "version": "preview", "timeoutSeconds": 7200} == payload
+    environment = payload["environment"]
+    assert (environment["sparkDriverDiskGB"], environment["sparkExecutorDiskGB"]) == (20, 40)
+    assert environment["sparkConfigs"] == {"spark.sql.shuffle.partitions": "8"}
+    assert environment["dependencies"][0]["filePath"] == "s3://lake/jars/empty.jar"
+    assert text not in moved.output.replace("Updating", ""), "poll_logs=False"
+    assert run["query"] == "region=aws-us-west-2"
+
+
+@pytest.fixture(params=["wherobots.db", "tests.integration.moving_over_enums"])
+def enums(request: pytest.FixtureRequest) -> ModuleType:
+    name: str = request.param
+    if name == "wherobots.db":
+        pytest.importorskip(name, reason="its package, wherobots-python-dbapi, is not installed in this environment")
+    return importlib.import_module(name)
+
+
+def test_enum_members_are_what_they_stand_for(enums: ModuleType) -> None:
+    for region in enums.Region:
+        task = WherobotsRunOperator(task_id="task", run_python={"uri": "s3://b/x.py"}, region=region)
+        assert task.region == region.value
+    for runtime in enums.Runtime:
+        task = WherobotsRunOperator(task_id="task", run_python={"uri": "s3://b/x.py"}, runtime=runtime)
+        assert task.runtime == runtime.value
+
+
+def test_a_removed_argument_is_accepted_with_a_warning_at_its_line() -> None:
+    with pytest.warns(AirflowProviderDeprecationWarning, match="task: xcom_push=False has no effect.*take") as caught:
+        WherobotsRunOperator(task_id="task", run_python={"uri": "s3://b/x.py"}, xcom_push=False)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_who_listens_to_xcom_pushes_learns_the_run_before_it_ends(conn_id: str, control: ControlClient) -> None:
+    pushed: list[tuple[str, Any, bool]] = []
+    task = WherobotsRunOperator(
+        task_id="task",
+        run_python={"uri": "s3://jobs/wait.py", "args": ["60"]},
+        wherobots_conn_id=conn_id,
+    )
+
+    def xcom_push(key: str, value: Any) -> None:
+        created = control.requests("createJobRun")[0]["run_id"]
+        pushed.append((key, value, value == created and task.hook.get_run(created).is_terminal))
+
+    ti = SimpleNamespace(
+        dag_id="dag",
+        task_id="task",
+        run_id="manual__1",
+        map_index=-1,
+        try_number=1,
+        max_tries=0,
+        start_date=datetime.now(UTC),
+        xcom_push=xcom_push,
+    )
+    context: Any = {"ti": ti, "dag_run": SimpleNamespace(start_date=datetime.now(UTC))}
+    with pytest.raises(TaskDeferred):
+        task.execute(context)
+    run_id = control.requests("createJobRun")[0]["run_id"]
+    task.hook.cancel_run(run_id)
+    assert pushed[0] == ("run_id", run_id, False)
