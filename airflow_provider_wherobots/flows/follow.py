@@ -115,7 +115,8 @@ def _conclude(run: Run, log: LogForwarder, options: FollowOptions) -> Flow[Outco
     if options.poll_logs:
         until = _earliest(moment + DRAIN_SECONDS, options.deadline)
         # A log that nobody has read yet is worth a look even when the deadline has just passed.
-        yield from log.drain(options.wait_post_run_logs_timeout_seconds, max(until, moment + MIN_DELAY_SECONDS))
+        until = max(until, moment + MIN_DELAY_SECONDS)
+        yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, run.ended_ago)
     elif outcome.ending is not Ending.COMPLETED:
         yield from log.catch_up(_earliest(moment + TAIL_SECONDS, options.deadline))
     yield Note(logging.INFO, summarize(run))

@@ -6,19 +6,24 @@ A logs call that fails is a warning, once per row of failures; it never decides 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import BadRequestError, NotFoundError, WherobotsApiError
-from airflow_provider_wherobots.api.models import LogPage
+from airflow_provider_wherobots.api.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.log_cursor import LogCursor
 from airflow_provider_wherobots.flows.log_records import LogRecord, RecordReader
 from airflow_provider_wherobots.flows.log_tail import LogTail
 
-QUIET_DELAYS = (1.0, 2.0, 4.0)
-"""Seconds to wait for late lines after the end; when all three bring none, the log is complete."""
+QUIET_LOOKS = (1.0, 3.0, 7.0)
+"""Seconds after the run's end at which its log is looked at for late lines; quiet up to the last, it is complete."""
+SECOND_LOOK_SECONDS = 10.0
+"""How long after a page was left, for the next one, it is looked at again."""
 CATCH_UP_SECONDS = 10.0
 """How long pages are followed before the run's status is asked again."""
+SLICE_LINES = 200
+"""Lines forwarded at once: a driver can give the event loop back between two slices."""
 
 
 class LogForwarder:
@@ -38,56 +43,64 @@ class LogForwarder:
         self._fresh = 0
         self.tail = LogTail()
 
-    def catch_up(self, until: float) -> Flow[bool]:
+    def catch_up(self, until: float, *, look_back: bool = False) -> Flow[bool]:
         """Follow pages, without sleeping, until there are no more for now.
 
         :param until: when to stop in any case, in epoch seconds.
+        :param look_back: whether to look again at every page left a moment ago, not only where it is time to.
         :returns: whether there is more to fetch at once.
         """
-        while (yield from now()) < until:
+        moment = yield from now()
+        self._cursor.look_back(moment if look_back else moment - SECOND_LOOK_SECONDS)
+        while moment < until:
             page = yield from self._fetch()
             if page is None:
                 return False
-            lines, more = self._cursor.accept(page)
-            records: list[LogRecord] = []
-            for line in lines:
-                self.tail.add(line.raw)
-                records.extend(self._reader.read(line))
+            moment = yield from now()
+            lines, more = self._cursor.accept(page, moment)
             self._fresh += len(lines)
-            if records and self._forward:
-                yield Forward(records)
+            for start in range(0, len(lines), SLICE_LINES):
+                yield from self._take(lines[start : start + SLICE_LINES])
             if not more:
                 return False
         return True
 
-    def drain(self, max_wait_seconds: float, until: float) -> Flow[None]:
-        """After the run's end: catch up, then wait a few growing moments for late lines.
+    def drain(self, max_wait_seconds: float, until: float, ended_ago: float = 0.0) -> Flow[None]:
+        """After the run's end: catch up, and look for late lines until it has been quiet long enough.
 
         :param max_wait_seconds: the most to wait in all.
         :param until: when to stop in any case, in epoch seconds.
+        :param ended_ago: seconds since the run ended. Default 0: it is not known.
         """
-        waited, quiet = 0.0, 0
+        waited, quiet, is_first = 0.0, max(0.0, ended_ago), True
         while True:
             before = self._fresh
-            behind = yield from self.catch_up(until)
+            behind = yield from self.catch_up(until, look_back=quiet >= QUIET_LOOKS[-1] - 0.01)
             if behind:
                 yield Note(
                     logging.WARNING, f"The log of run {self._run_id} was not read to its end in the time there was"
                 )
                 return
-            if self._fresh > before:
-                quiet = 0
-            elif self._interrupted:
-                # A log that cannot be read for the moment is not a quiet one.
-                quiet = min(quiet, len(QUIET_DELAYS) - 1)
-            if quiet == len(QUIET_DELAYS):
+            found = self._fresh > before
+            if found and not is_first:
+                quiet = 0.0
+            delay = _next_look(quiet, found=found, unreadable=self._interrupted)
+            if delay is None:
                 return
-            delay = min(QUIET_DELAYS[quiet], max_wait_seconds - waited, until - (yield from now()))
+            delay = min(delay, max_wait_seconds - waited, until - (yield from now()))
             if delay <= 0:
                 return
-            quiet += 1
-            waited += delay
+            waited, quiet, is_first = waited + delay, quiet + delay, False
             yield Sleep(delay)
+
+    def _take(self, lines: Sequence[LogLine]) -> Flow[None]:
+        records: list[LogRecord] = []
+        for line in lines:
+            self.tail.add(line.raw)
+            if self._forward:
+                records.extend(self._reader.read(line))
+        if records:
+            yield Forward(records)
 
     def _fetch(self) -> Flow[LogPage | None]:
         while True:
@@ -98,6 +111,8 @@ class LogForwarder:
                     continue
                 if not self._failing and not isinstance(error, NotFoundError):
                     yield Note(logging.WARNING, f"The run's log cannot be read for now ({error}); the run goes on")
+                if self._failing or not error.transient:
+                    self._cursor.abandon_look_back()
                 self._failing = not isinstance(error, NotFoundError)
                 self._interrupted = error.transient
                 return None
@@ -106,3 +121,18 @@ class LogForwarder:
                 self._failing = False
                 yield Note(logging.INFO, "The run's log can be read again")
             return page
+
+
+def _next_look(quiet: float, *, found: bool, unreadable: bool) -> float | None:
+    """Seconds until the next look for late lines, or None when the log is complete.
+
+    :param quiet: seconds since the run's end, or since lines came late.
+    :param found: whether the look just done found new lines.
+    :param unreadable: whether it failed for the moment: such a log is not a quiet one.
+    """
+    for moment in QUIET_LOOKS:
+        if quiet < moment - 0.01:
+            return moment - quiet
+    if unreadable:
+        return QUIET_LOOKS[-1] - QUIET_LOOKS[-2]
+    return QUIET_LOOKS[0] if found else None

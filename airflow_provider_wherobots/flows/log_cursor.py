@@ -3,7 +3,7 @@
 The service's clients disagree on what a cursor is: a timestamp (inclusive), a line offset, an opaque token. This holds
 under each reading: it sends back cursors the service issued, and tells new lines from repeated ones by counting them,
 not by where they stand. A cursor is made up only where the service cuts a page and names no next one; such a guess is
-kept if the answer fits it and taken back if not.
+kept if the answer fits it and taken back if not. Pages left a moment ago are looked at once more (``log_look_back``).
 """
 
 from __future__ import annotations
@@ -11,27 +11,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from airflow_provider_wherobots.api.calls import LOG_START_CURSOR
 from airflow_provider_wherobots.api.models import LogLine, LogPage
+from airflow_provider_wherobots.flows.log_look_back import LookBack, Place, hash_line
 
 PAGE_SIZE = 1000
 """Lines asked for at once: the most that any client of the service is known to ask for."""
 MIN_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 16_000
+MAX_PAGE_CHARS = 500_000
+"""Where lines are long, fewer are asked for, so that reading a page does not hold the event loop up."""
 ROUND_SIZE = 50
 """A page that stopped growing at a multiple of this may have been cut by a limit of the service's own."""
-
-_Key: TypeAlias = tuple[str | int, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A cursor, and the lines already shown of the page it opens."""
-
-    cursor: str | int
-    shown: Counter[_Key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,42 +35,71 @@ class _Guess:
     :param others: cursors to try after this one.
     """
 
-    origin: _Place
+    origin: Place
     begins_with: str | int | None
     others: tuple[tuple[str, str | int | None], ...]
 
 
 class LogCursor:
-    """Position in a run's log. Memory is bounded by a page, whatever the log's length."""
+    """Position in a run's log. Memory is bounded by a few pages, whatever the log's length."""
 
     def __init__(self) -> None:
-        self.cursor: str | int = LOG_START_CURSOR
         self.size = PAGE_SIZE
-        self._shown: Counter[_Key] = Counter()
-        self._carried = False
+        self._largest = MAX_PAGE_SIZE
+        self._place = Place(LOG_START_CURSOR)
+        self._look_back = LookBack()
         self._guess: _Guess | None = None
         self._tried_at: tuple[str | int, int] | None = None
 
-    def accept(self, page: LogPage) -> tuple[Sequence[LogLine], bool]:
+    @property
+    def cursor(self) -> str | int:
+        """What to ask the next page with."""
+        return self._place.cursor
+
+    def accept(self, page: LogPage, moment: float = 0.0) -> tuple[Sequence[LogLine], bool]:
         """Take in the page fetched from the current cursor, and move on.
 
         :param page: what the service answered.
+        :param moment: the time in epoch seconds.
         :returns: the lines not seen before, in order; and whether another page should be fetched at once.
         """
         items = page.items
         if self._guess is not None and not self._settle(self._guess, items):
             return (), True
         fresh = self._new_lines(items)
+        self._place.lines.extend(map(hash_line, fresh))
+        new = self._look_back.sift(fresh)
         if page.next_page is not None and str(page.next_page) != str(self.cursor):
-            self._move(page.next_page, items)
-            return fresh, bool(fresh)
-        if items and len(items) >= self.size and self.size < MAX_PAGE_SIZE:
+            self._move(page.next_page, items, moment)
+            return new, bool(fresh) or (bool(items) and self._look_back.expects)
+        if items and len(items) >= self.size and self.size < self._largest:
             # The page may have been cut. Reading it again, larger, is right under every reading of the cursor.
-            self.size *= 2
-            return fresh, True
+            self.size = min(2 * self.size, self._largest)
+            return new, True
+        self._look_back.end()
         if items and not fresh and len(items) % ROUND_SIZE == 0 and self._tried_at != (self.cursor, len(items)):
-            return fresh, self._guess_next(items)
-        return fresh, False
+            return new, self._guess_next(items)
+        return new, False
+
+    def look_back(self, before: float) -> None:
+        """Go back to the pages left before a moment, each of them once; reading then comes to the present place again.
+
+        :param before: the moment in epoch seconds.
+        """
+        if self._guess is None:
+            start = self._look_back.begin(before, self._place)
+            if start is not None:
+                self._go(start)
+
+    def abandon_look_back(self) -> bool:
+        """Return to where a second look began, as its pages cannot be read.
+
+        :returns: whether there was one.
+        """
+        place = self._look_back.abandon()
+        if place is not None:
+            self._go(place)
+        return place is not None
 
     def refuse(self) -> bool:
         """The service refused the request as invalid: take back a guess, or ask for smaller pages.
@@ -88,39 +109,48 @@ class LogCursor:
         if self._guess is not None:
             self._take_back(self._guess)
             return True
+        if self.abandon_look_back():
+            return True
         if self.size <= MIN_PAGE_SIZE:
             return False
-        self.size = max(MIN_PAGE_SIZE, self.size // 2)
+        self.size = self._largest = max(MIN_PAGE_SIZE, self.size // 2)
         return True
 
     def _new_lines(self, items: Sequence[LogLine]) -> list[LogLine]:
         keys = [(item.timestamp, item.raw) for item in items]
-        if self._carried and items:
-            # Lines carried over a page's border count as repeated only if the new page repeats them all (or is
-            # itself only a part of them): after an exclusive cursor a line may merely equal one of them.
-            self._carried = False
-            there = Counter(keys)
-            if self._shown - there and there - self._shown:
-                self._shown.clear()
-        if not self._shown:
-            self._shown.update(keys)
+        shown = self._place.shown
+        if self._place.is_new and items:
+            # Lines of the page before count as repeated only if this one repeats them all (or is itself only a part
+            # of them): after an exclusive cursor a line may merely equal one of them.
+            self._place.is_new = False
+            there = Counter(keys) if shown else shown
+            if shown - there and there - shown:
+                shown.clear()
+        if not shown:
+            shown.update(keys)
             return list(items)
-        left = self._shown.copy()
+        left = shown.copy()
         fresh = []
         for key, item in zip(keys, items, strict=True):
             if left[key] > 0:
                 left[key] -= 1
             else:
                 fresh.append(item)
-                self._shown[key] += 1
+                shown[key] += 1
         return fresh
 
-    def _move(self, cursor: str | int, items: Sequence[LogLine]) -> None:
+    def _move(self, cursor: str | int, items: Sequence[LogLine], moment: float) -> None:
+        self._look_back.leave(self._place, map(hash_line, items), moment)
         boundary = _boundary(cursor, items)
-        self._shown = Counter({key: count for key, count in self._shown.items() if key[0] == boundary})
-        self._carried = bool(self._shown)
-        self.cursor = cursor
-        self.size = min(self.size, PAGE_SIZE)
+        shown = self._place.shown.items()
+        self._go(Place.opened(cursor, Counter({key: count for key, count in shown if key[0] == boundary})))
+        if items:
+            fitting = MAX_PAGE_CHARS * len(items) // (1 + sum(len(item.raw) for item in items))
+            self.size = max(MIN_PAGE_SIZE, min(self.size, fitting))
+
+    def _go(self, place: Place) -> None:
+        self._place = place
+        self.size = min(PAGE_SIZE, self._largest)
 
     def _guess_next(self, items: Sequence[LogLine]) -> bool:
         self._tried_at = (self.cursor, len(items))
@@ -134,15 +164,14 @@ class LogCursor:
             candidates.append((str(here + len(items)), None))
         if not candidates:
             return False
-        self._try(_Place(self.cursor, self._shown.copy()), tuple(candidates))
+        self._try(self._place, tuple(candidates))
         return True
 
-    def _try(self, origin: _Place, candidates: tuple[tuple[str, str | int | None], ...]) -> None:
+    def _try(self, origin: Place, candidates: tuple[tuple[str, str | int | None], ...]) -> None:
         (cursor, begins_with), *others = candidates
         self._guess = _Guess(origin, begins_with, tuple(others))
-        self.cursor = cursor
-        self._shown = Counter({key: n for key, n in origin.shown.items() if key[0] == begins_with})
-        self._carried = bool(self._shown)
+        shown = origin.shown.items()
+        self._place = Place.opened(cursor, Counter({key: n for key, n in shown if key[0] == begins_with}))
 
     def _settle(self, guess: _Guess, items: Sequence[LogLine]) -> bool:
         if guess.begins_with is None:
@@ -152,6 +181,7 @@ class LogCursor:
             fits = bool(items) and items[0].timestamp == guess.begins_with
         if fits:
             self._guess = None
+            self._look_back.forget()
             return True
         self._take_back(guess)
         return False
@@ -160,8 +190,7 @@ class LogCursor:
         if guess.others:
             self._try(guess.origin, guess.others)
         else:
-            self._guess = None
-            self.cursor, self._shown, self._carried = guess.origin.cursor, guess.origin.shown, False
+            self._guess, self._place = None, guess.origin
 
 
 def _boundary(cursor: str | int, items: Sequence[LogLine]) -> str | int | None:

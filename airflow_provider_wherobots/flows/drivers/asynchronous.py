@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
@@ -13,12 +13,13 @@ from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord, timeouts
 from airflow_provider_wherobots.flows.effects import Effect, Flow, Forward, Note, Now, ReloadCredentials, Send, Sleep
-from airflow_provider_wherobots.flows.log_records import LogRecord
 
 T = TypeVar("T")
 
-SLICE_SECONDS = 0.01
-"""Lines are written this long at most before the event loop is given back."""
+SLICE_SECONDS = 0.005
+"""A flow steps and writes this long at most before the event loop is given back."""
+LARGE_BODY_BYTES = 250_000
+"""A larger answer is read by a thread, so that the event loop has its turns meanwhile."""
 
 
 class AsyncDriver:
@@ -41,6 +42,7 @@ class AsyncDriver:
         self._note = note
         self._write = write
         self._reload = reload
+        self._since = 0.0
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end.
@@ -50,9 +52,11 @@ class AsyncDriver:
         """
         step: Callable[[Any], Effect] = flow.send
         value: Any = None
+        self._since = time.monotonic()
         try:
             while True:
                 effect = step(value)
+                await self._share()
                 try:
                     value, step = await self._perform(effect), flow.send
                 except WherobotsApiError as error:
@@ -66,23 +70,30 @@ class AsyncDriver:
     async def _perform(self, effect: Effect) -> Any:
         match effect:
             case Send():
-                return read_response(effect.call, await self._transport.send(effect.call, *timeouts(effect)))
+                return await self._send(effect)
             case Sleep():
                 await asyncio.sleep(effect.seconds * (1 + effect.jitter * random.random()))  # noqa: S311 - spreads load
+                self._since = time.monotonic()
             case Now():
                 return time.time()
             case Note():
                 self._note(effect.level, effect.text)
             case Forward():
-                await self._forward(effect.records)
+                for record in effect.records:
+                    self._write(record)
+                    await self._share()
             case ReloadCredentials():
                 return await self._reload()
         return None
 
-    async def _forward(self, records: Sequence[LogRecord]) -> None:
-        started = time.monotonic()
-        for record in records:
-            self._write(record)
-            if time.monotonic() - started > SLICE_SECONDS:
-                await asyncio.sleep(0)
-                started = time.monotonic()
+    async def _send(self, effect: Send[Any]) -> Any:
+        response = await self._transport.send(effect.call, *timeouts(effect))
+        self._since = time.monotonic()
+        if len(response.body) <= LARGE_BODY_BYTES:
+            return read_response(effect.call, response)
+        return await asyncio.to_thread(read_response, effect.call, response)
+
+    async def _share(self) -> None:
+        if time.monotonic() - self._since > SLICE_SECONDS:
+            await asyncio.sleep(0)
+            self._since = time.monotonic()

@@ -55,3 +55,19 @@ def test_list_runs_that_cannot_be_read_is_an_unreadable_answer_too(body: bytes) 
 def test_an_error_status_is_a_typed_error_even_with_a_body_that_reads_as_a_run() -> None:
     with pytest.raises(NotFoundError):
         read_response(calls.get_run("r1"), Response(404, {}, json.dumps(shapes.RUN_2026).encode()))
+
+
+def ended(**headers: str) -> float:
+    body = json.dumps({"id": "r1", "status": "COMPLETED", "completeTime": "2026-11-25T08:00:00.250000+00:00"}).encode()
+    return read_response(calls.get_run("r1"), Response(200, headers, body)).ended_ago
+
+
+def test_how_long_ago_a_run_ended_is_told_by_the_services_own_clock() -> None:
+    assert ended(Date="Wed, 25 Nov 2026 08:00:09 GMT") == 8.75
+    assert ended(date="Wed, 25 Nov 2026 08:00:09 -0000") == 8.75
+
+
+@pytest.mark.parametrize("date", ["Wed, 25 Nov 2026 08:00:00 GMT", "yesterday", "", "Wed, 99 Nov 2026 08:00:09 GMT"])
+def test_an_end_whose_age_is_not_known_is_a_young_one(date: str) -> None:
+    assert ended(Date=date) == 0.0
+    assert ended() == 0.0

@@ -14,7 +14,7 @@ CursorMode = Literal["nanoseconds", "int", "offset", "opaque"]
 
 * ``nanoseconds``: a time, inclusive, in a string; ``int``: the same as a number.
 * ``offset``: a count of lines, in a string.
-* ``opaque``: a token; a foreign one is refused.
+* ``opaque``: a token for a place after a line; a foreign one is refused.
 """
 CaughtUp = Literal["null", "absent", "equal", "end"]
 """What ``next_page`` is when there are no more lines for now: null, left out, the cursor sent, or the log's end."""
@@ -54,6 +54,7 @@ class FakeLog:
     max_size: int = 1_000_000
     names_next: bool = True
     boundary: Literal["last", "next"] = "last"
+    _numbers: dict[int, int] = field(default_factory=dict, init=False, repr=False)
 
     def answer(self, params: Mapping[str, str], age: float) -> Response:
         """Answer Get Run Logs.
@@ -83,8 +84,12 @@ class FakeLog:
         if cursor == "0":
             return 0
         if self.mode == "opaque":
-            prefix, _, count = cursor.partition(":")
-            return int(count) if prefix == "after" else None
+            prefix, _, place = cursor.partition(":")
+            if prefix != "after":
+                return None
+            timestamp, _, number = place.partition(":")
+            passed = int(timestamp), int(number)
+            return sum((line.timestamp, self._number(line)) <= passed for line in arrived)
         if self.mode == "offset":
             return min(int(cursor), len(arrived))
         return sum(line.timestamp < int(cursor) for line in arrived)
@@ -92,12 +97,18 @@ class FakeLog:
     def _name(self, arrived: list[FakeLine], end: int) -> str | int:
         match self.mode:
             case "opaque":
-                return f"after:{end}"
+                return f"after:{arrived[end - 1].timestamp}:{self._number(arrived[end - 1])}"
             case "offset":
                 return str(end)
         first_unread = self.boundary == "next" and end < len(arrived)
         timestamp = arrived[end if first_unread else end - 1].timestamp
         return timestamp if self.mode == "int" else str(timestamp)
+
+    def _number(self, wanted: FakeLine) -> int:
+        """What tells lines of one time apart."""
+        if len(self._numbers) != len(self.lines):
+            self._numbers = {id(line): number for number, line in enumerate(self.lines)}
+        return self._numbers[id(wanted)]
 
     def _stamp(self, timestamp: int) -> str | int:
         return timestamp if self.mode == "int" else str(timestamp)

@@ -24,14 +24,14 @@ from airflow_provider_wherobots.flows.follow import (
     follow_run,
     poll_delay,
 )
-from airflow_provider_wherobots.flows.follow_logs import QUIET_DELAYS
+from airflow_provider_wherobots.flows.follow_logs import QUIET_LOOKS
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from tests.unit.flows.fake_log import FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Answer, Script, always, answers, by_operation, texts
 
 T0 = 1_750_000_000_000_000_000
-QUIET = sum(QUIET_DELAYS)
+QUIET = QUIET_LOOKS[-1]
 
 
 def serve(

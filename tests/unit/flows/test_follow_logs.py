@@ -6,13 +6,13 @@ import pytest
 
 from airflow_provider_wherobots.api.errors import BadRequestError, NotFoundError, PermissionDeniedError, ServerError
 from airflow_provider_wherobots.api.models import LogLine, LogPage
-from airflow_provider_wherobots.flows.follow_logs import QUIET_DELAYS, LogForwarder
+from airflow_provider_wherobots.flows.follow_logs import QUIET_LOOKS, LogForwarder
 from tests.unit.flows.fake_log import FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Script, always, answers, texts
 
 T0 = 1_750_000_000_000_000_000
-QUIET = sum(QUIET_DELAYS)
+QUIET = QUIET_LOOKS[-1]
 
 
 def log_of(*arrivals: float, cap: int = 1000) -> FakeLog:
@@ -97,8 +97,71 @@ def test_late_lines_are_caught_as_long_as_each_comes_before_it_is_quiet(late: fl
 def test_a_quiet_log_is_complete_after_seven_seconds() -> None:
     _, run, script = serve(log_of(0.0))
     script.run(LogForwarder(run.id).drain(60, script.now + 900))
-    assert script.sleeps == list(QUIET_DELAYS)
+    assert script.sleeps == [1, 2, 4]
     assert QUIET == 7
+
+
+@pytest.mark.parametrize(
+    ("ended_ago", "arrivals", "sleeps"),
+    [
+        # Nothing new where the end is old: complete at once.
+        (7.0, (), []),
+        (30.0, (), []),
+        # The rest of the log came with the end: one more look.
+        (30.0, (-1.0,), [1.0]),
+        (30.0, (-1.0, 0.5), [1.0, 1.0, 2.0, 4.0]),
+        # The end is young: looks at 1, 3 and 7 seconds of its age.
+        (0.0, (), [1.0, 2.0, 4.0]),
+        (2.0, (), [1.0, 4.0]),
+        (2.0, (-1.0, 4.0), [1.0, 4.0, 1.0, 2.0, 4.0]),
+        (6.5, (), [0.5]),
+    ],
+)
+def test_late_lines_are_waited_for_by_the_age_of_the_end(
+    ended_ago: float, arrivals: tuple[float, ...], sleeps: list[float]
+) -> None:
+    _, run, script = serve(log_of(*(10 + arrives for arrives in arrivals)))
+    script.now += 10
+    script.run(LogForwarder(run.id).drain(60, script.now + 900, ended_ago))
+    assert script.sleeps == pytest.approx(sleeps)
+    assert texts(script.records) == [f"line {n}" for n in range(len(arrivals))]
+
+
+def test_the_last_look_is_also_at_pages_left_just_before() -> None:
+    lines = [FakeLine(0.0, T0 + 10 * n, f"line {n}") for n in range(40)]
+    late = FakeLine(6.0, T0 + 55, "of another node")
+    _, run, script = serve(FakeLog([*lines, late], cap=10))
+    script.run(LogForwarder(run.id).drain(60, script.now + 900))
+    assert texts(script.records) == [f"line {n}" for n in range(40)] + ["of another node"]
+
+
+def test_pages_are_looked_at_again_once_and_not_for_ever() -> None:
+    lines = [FakeLine(0.0, T0 + n, f"line {n}") for n in range(200)]
+    _, run, script = serve(FakeLog(lines, cap=10))
+    forwarder = LogForwarder(run.id)
+    script.run(forwarder.catch_up(script.now + 10))
+    counts = []
+    for _ in range(4):
+        script.now += 30
+        before = len(script.sent)
+        script.run(forwarder.catch_up(script.now + 10))
+        counts.append(len(script.sent) - before)
+    assert counts[0] > 8
+    assert counts[1:] == [1, 1, 1]
+    assert texts(script.records) == [f"line {n}" for n in range(200)]
+
+
+@pytest.mark.parametrize("fault", [[Fault.ERROR_500], [Fault.ERROR_500] * 2, [Fault.LOST_BEFORE_EFFECT] * 5])
+def test_pages_that_cannot_be_read_again_do_not_hold_up_the_log(fault: list[Fault]) -> None:
+    lines = [FakeLine(0.0 if n < 95 else 20.0, T0 + n, f"line {n}") for n in range(100)]
+    service, run, script = serve(FakeLog(lines, cap=10))
+    forwarder = LogForwarder(run.id)
+    script.run(forwarder.catch_up(script.now + 10))
+    service.fault("getJobRunLogs", *fault)
+    for _ in range(8):
+        script.now += 10
+        script.run(forwarder.catch_up(script.now + 10))
+    assert texts(script.records) == [f"line {n}" for n in range(100)]
 
 
 @pytest.mark.parametrize("bound", [0.0, 0.5, 3.0, 10.0, 60.0])

@@ -1,9 +1,10 @@
 """Every line of a run's log is forwarded, none twice, whatever a cursor is.
 
-In order, where lines arrive in order; as a multiset, where some are inserted late into the page that is being read.
-Left out is only what no client could tell apart or reach: two lines of equal time and text on both sides of an opaque
-cursor (it may or may not repeat the first), more lines of one time than fit on a page of a service whose cursors are
-times, and lines inserted before a cursor that the service itself has moved on.
+In order, where lines arrive in order; as a multiset, where some are inserted late, into the page that is being read or
+into one left a moment ago. Left out is only what no client could tell apart or reach: two lines of equal time and text
+on both sides of an opaque cursor (it may or may not repeat the first), more lines of one time than fit on a page of a
+service whose cursors are times, and lines inserted long after the page they belong to was left, or at all before the
+open page where a cursor is a mere count of lines.
 """
 
 from __future__ import annotations
@@ -108,6 +109,38 @@ def test_lines_inserted_late_into_the_open_page_are_forwarded_once_each(
 ) -> None:
     lines = [FakeLine(arrives, T0 + step, text) for step, arrives, text in arrivals]
     log = FakeLog(lines, mode, caught_up)
+    assert Counter(forwarded(log)) == Counter(line.text for line in lines)
+
+
+@st.composite
+def lines_of_two_nodes(draw: st.DrawFn) -> list[FakeLine]:
+    """Lines of which any may arrive up to eight seconds after those that follow it."""
+    drawn = draw(
+        st.lists(
+            st.tuples(
+                st.integers(0, 10), st.sampled_from([0.0, 0.0, 0.5, 20.0]), st.sampled_from([0.0, 0.0, 3.0, 8.0])
+            ),
+            max_size=60,
+        )
+    )
+    lines, timestamp, arrives = [], T0, 0.0
+    for number, (step, pause, late) in enumerate(drawn):
+        timestamp, arrives = timestamp + step, min(LATEST, arrives + pause)
+        lines.append(FakeLine(arrives + late, timestamp, f"line {number}"))
+    return lines
+
+
+@given(
+    lines_of_two_nodes(),
+    st.sampled_from(["nanoseconds", "int", "opaque"]),
+    st.sampled_from(["null", "absent", "equal"]),
+    st.integers(12, 70),
+)
+def test_lines_inserted_late_before_the_open_page_are_forwarded_once_each(
+    lines: list[FakeLine], mode: CursorMode, caught_up: CaughtUp, cap: int
+) -> None:
+    assume(mode == "opaque" or largest_group(lines) < cap)
+    log = FakeLog(lines, mode, caught_up, cap)
     assert Counter(forwarded(log)) == Counter(line.text for line in lines)
 
 
