@@ -34,18 +34,19 @@ with DAG(
 
     # [START hook]
     @task.sensor(poke_interval=30, timeout=3600, mode="reschedule")
-    def has_ended(run_id: str) -> bool:
+    def has_ended(wherobots_run_id: str) -> bool:
         """Say whether the run has ended; fail when it did not end well."""
-        run = WherobotsHook("wherobots_default").get_run(run_id)
+        run = WherobotsHook("wherobots_default").get_run(wherobots_run_id)
         if run.is_terminal and run.status != "COMPLETED":
-            raise WherobotsRunFailedException(f"Run {run_id} is {run.status}: {run.reason}")
+            raise WherobotsRunFailedException(f"Run {run.id} is {run.status}: {run.reason}")
         return run.is_terminal
 
     @task
-    def usage(run_id: str) -> dict[str, float | None]:
+    def usage(wherobots_run_id: str) -> dict[str, float | None]:
         """Return what the run used; a value that the service does not have yet is None."""
-        return dict(WherobotsHook("wherobots_default").get_run_metrics(run_id).instant_metrics)
+        return dict(WherobotsHook("wherobots_default").get_run_metrics(wherobots_run_id).instant_metrics)
 
-    run_id: Any = start.output
-    has_ended(run_id) >> usage(run_id)
+    # Not `run_id`: in a task's context that is the DAG run's.
+    wherobots_run_id: Any = start.output
+    has_ended(wherobots_run_id) >> usage(wherobots_run_id)
     # [END hook]
