@@ -11,6 +11,7 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 DEFAULT_HOST = "api.cloud.wherobots.com"
 RUN_ID_FIELD = "{run_id}"
 """What stands for the run's id in a template of :func:`console_url`."""
+MAX_ADDRESS_CHARS = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,11 @@ def is_web_address(address: str) -> bool:
 
     :param address: what somebody else calls an address.
     """
-    if not address.isprintable() or any(character.isspace() for character in address):
+    if (
+        len(address) > MAX_ADDRESS_CHARS
+        or not address.isprintable()
+        or any(character.isspace() for character in address)
+    ):
         return False
     try:
         parts = urlsplit(address)

@@ -69,11 +69,24 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class Publish:
+    """Make something known where whoever looks at the task finds it, while the run goes on. May fail: nothing may
+    depend on it.
+
+    :param key: what it is.
+    :param value: the value.
+    """
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReloadCredentials:
     """Read the connection again; resumed with whether its key or host is another one now."""
 
 
-Effect: TypeAlias = Send[Any] | Sleep | Now | Note | Forward | ReloadCredentials
+Effect: TypeAlias = Send[Any] | Sleep | Now | Note | Forward | Publish | ReloadCredentials
 Flow: TypeAlias = Generator[Effect, Any, T]
 
 

@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from airflow_provider_wherobots.api import calls
+from airflow_provider_wherobots.api.endpoint import is_web_address
 from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.models import PENDING, Run
 from airflow_provider_wherobots.flows.cancel import cancel_run
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
+from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.follow_logs import CATCH_UP_SECONDS, LogForwarder
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome, summarize
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage
+from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, summarize_run
 
 DEFAULT_POLLING_INTERVAL = 30.0
 MIN_DELAY_SECONDS = 2.0
@@ -62,7 +64,7 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
     :param options: what to follow and how.
     :returns: how it ended. Only a passed deadline cancels the run.
     """
-    outage, status = Outage(options.max_outage_seconds), _StatusNotes()
+    outage, status, spark_ui = Outage(options.max_outage_seconds), _StatusNotes(), _SparkUi()
     log = LogForwarder(options.run_id, forward=options.poll_logs)
     while True:
         moment = yield from now()
@@ -84,8 +86,9 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
             if failures := outage.over():
                 yield Note(logging.INFO, f"The Runs API answers again, after {failures} failed attempts")
             yield from status.seen(run, moment, options.started_at)
+            yield from spark_ui.seen(run)
             if run.is_terminal:
-                return (yield from _conclude(run, log, options))
+                return (yield from _conclude(run, log, options, spark_ui.url))
             if options.poll_logs and run.status != PENDING:
                 behind = yield from log.catch_up(_earliest(moment + CATCH_UP_SECONDS, options.deadline))
             delay, jitter = poll_delay(moment - options.started_at, options.polling_interval), POLL_JITTER
@@ -109,20 +112,19 @@ def poll_delay(age: float, polling_interval: float) -> float:
     return max(MIN_DELAY_SECONDS, min(age * DELAY_PER_AGE, polling_interval))
 
 
-def _conclude(run: Run, log: LogForwarder, options: FollowOptions) -> Flow[Outcome]:
+def _conclude(run: Run, log: LogForwarder, options: FollowOptions, spark_ui_url: str | None) -> Flow[Outcome]:
     moment = yield from now()
-    outcome = Outcome.of_run(run, moment)
+    completed = Outcome.of_run(run, moment).ending is Ending.COMPLETED
     if options.poll_logs:
         until = _earliest(moment + DRAIN_SECONDS, options.deadline)
         # A log that nobody has read yet is worth a look even when the deadline has just passed.
         until = max(until, moment + MIN_DELAY_SECONDS)
         yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, run.ended_ago)
-    elif outcome.ending is not Ending.COMPLETED:
+    elif not completed:
         yield from log.catch_up(_earliest(moment + TAIL_SECONDS, options.deadline))
-    yield Note(logging.INFO, summarize(run))
-    if outcome.ending is Ending.COMPLETED:
-        return outcome
-    return Outcome.of_run(run, moment, log.tail.explain())
+    summary = yield from summarize_run(run, spark_ui_url, options.deadline)
+    yield Note(logging.INFO, summary.describe())
+    return Outcome.of_run(run, moment, log.tail.explain(), summary)
 
 
 def _stop_at_deadline(options: FollowOptions, status: _StatusNotes) -> Flow[Outcome]:
@@ -158,3 +160,19 @@ class _StatusNotes:
         else:
             return
         self._said, self._said_at = (run.status, detail), moment
+
+
+class _SparkUi:
+    """Says the address of the Spark UI as soon as the service tells it, and again if it becomes another one."""
+
+    def __init__(self) -> None:
+        self.url: str | None = None
+
+    def seen(self, run: Run) -> Flow[None]:
+        url = run.kube_app.spark_ui_url
+        # What is no web address must not become a link.
+        if url is None or url == self.url or not is_web_address(url):
+            return
+        self.url = url
+        yield Note(logging.INFO, f"Spark UI: {url}")
+        yield Publish(SPARK_UI_URL_KEY, url)

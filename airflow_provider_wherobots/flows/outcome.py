@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_wherobots.api.models import CANCELLED, COMPLETED, Run
+from airflow_provider_wherobots.flows.summary import RunSummary
 
 MAX_REASON_CHARS = 2_000
 MAX_TAIL_CHARS = 4_000
@@ -34,6 +35,8 @@ class Outcome:
     :param reason: the service's words, or how following failed; may be empty.
     :param log_tail: the last lines of the run's log that explain a failure; may be empty.
     :param ended_at: when this was known, in epoch seconds.
+    :param summary: fields of :class:`~airflow_provider_wherobots.flows.summary.RunSummary` when the run was followed
+        to its end, else None; also in events of before there was one.
     """
 
     ending: Ending
@@ -42,6 +45,7 @@ class Outcome:
     reason: str = ""
     log_tail: str = ""
     ended_at: float = 0.0
+    summary: dict[str, Any] | None = None
 
     def to_event(self) -> dict[str, Any]:
         """The outcome as a JSON-able dict."""
@@ -60,12 +64,13 @@ class Outcome:
             raise ValueError(f"not an event of a followed run: {error!r}") from None
 
     @classmethod
-    def of_run(cls, run: Run, ended_at: float, log_tail: str = "") -> Outcome:
+    def of_run(cls, run: Run, ended_at: float, log_tail: str = "", summary: RunSummary | None = None) -> Outcome:
         """The outcome of a run that has ended.
 
         :param run: the run, in a terminal status.
         :param ended_at: when this was known, in epoch seconds.
-        :param log_tail: the last lines of its log.
+        :param log_tail: the last lines of its log; left out where the run completed.
+        :param summary: what the run came to.
         """
         if run.status == COMPLETED:
             ending = Ending.COMPLETED
@@ -78,7 +83,9 @@ class Outcome:
         reason = "" if ending is Ending.COMPLETED else (run.reason or "")
         if ending is Ending.CANCELLED and _ran_out_of_time(run):
             reason = f"{reason} (it had used up its timeoutSeconds)".strip()
-        return cls(ending, run.id, run.status, reason[:MAX_REASON_CHARS], log_tail, ended_at)
+        tail = "" if ending is Ending.COMPLETED else log_tail
+        told = summary.to_json() if summary is not None else None
+        return cls(ending, run.id, run.status, reason[:MAX_REASON_CHARS], tail, ended_at, told)
 
     def describe(self, run_url: str = "") -> str:
         """Say what happened, for the exception and so for alerts and the UI.
@@ -100,36 +107,6 @@ class Outcome:
         if self.log_tail:
             text += f"\nThe end of its log:\n{self.log_tail}"
         return text
-
-
-def summarize(run: Run) -> str:
-    """One line on a run that has ended: status, how long it queued and ran, where and on what.
-
-    :param run: the run.
-    """
-    parts = []
-    if run.create_time and run.start_time:
-        parts.append(f"queued for {_duration((run.start_time - run.create_time).total_seconds())}")
-    if run.start_time and run.complete_time:
-        parts.append(f"ran for {_duration((run.complete_time - run.start_time).total_seconds())}")
-    parts += [
-        f"{label} {value}"
-        for label, value in (
-            ("region", run.kube_app.region),
-            ("runtime", run.payload.get("runtime")),
-            ("version", run.kube_app.resolved_version or run.payload.get("version")),
-        )
-        if value
-    ]
-    return f"Run {run.id} {run.status}" + (f": {', '.join(parts)}" if parts else "")
-
-
-def _duration(seconds: float) -> str:
-    whole = max(0, round(seconds))
-    hours, minutes = whole // 3600, whole % 3600 // 60
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
 
 
 def _ran_out_of_time(run: Run) -> bool:

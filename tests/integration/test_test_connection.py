@@ -172,7 +172,12 @@ def test_the_form_as_airflow_hands_it_over_is_what_is_tested(
     from airflow.models import Connection
 
     extra = {"region": None, "runtime": "", "console_url_template": "https://console.example.com/{run_id}?a=b&c"}
-    fields = {"conn_type": "wherobots", "host": server.url, "password": API_KEY, "extra": json.dumps(extra)}
+    fields: dict[str, Any] = {
+        "conn_type": "wherobots",
+        "host": server.url,
+        "password": API_KEY,
+        "extra": json.dumps(extra),
+    }
     given = Connection(conn_id="x", **fields)  # noqa: AIR311 - the class that Airflow's server itself uses
     monkeypatch.setenv("AIRFLOW_CONN_TRANSIENT", given.get_uri())
     hook = WherobotsHook("transient")

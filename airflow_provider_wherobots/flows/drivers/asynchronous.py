@@ -12,9 +12,24 @@ from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord, timeouts
-from airflow_provider_wherobots.flows.effects import Effect, Flow, Forward, Note, Now, ReloadCredentials, Send, Sleep
+from airflow_provider_wherobots.flows.effects import (
+    Effect,
+    Flow,
+    Forward,
+    Note,
+    Now,
+    Publish,
+    ReloadCredentials,
+    Send,
+    Sleep,
+)
 
 T = TypeVar("T")
+
+
+async def _nowhere(key: str, value: str) -> None:
+    """Publishes nothing."""
+
 
 SLICE_SECONDS = 0.005
 """A flow steps and writes this long at most before the event loop is given back."""
@@ -29,6 +44,7 @@ class AsyncDriver:
     :param note: takes what the flow has to say.
     :param write: takes the lines of the run's log.
     :param reload: reads the connection again, and tells whether it changed.
+    :param publish: takes what is to be made known, key and value, and must not raise; default nowhere.
     """
 
     def __init__(
@@ -37,11 +53,13 @@ class AsyncDriver:
         note: WriteNote,
         write: WriteRecord,
         reload: Callable[[], Awaitable[bool]],
+        publish: Callable[[str, str], Awaitable[None]] = _nowhere,
     ) -> None:
         self._transport = transport
         self._note = note
         self._write = write
         self._reload = reload
+        self._publish = publish
         self._since = 0.0
 
     async def run(self, flow: Flow[T]) -> T:
@@ -82,6 +100,8 @@ class AsyncDriver:
                 for record in effect.records:
                     self._write(record)
                     await self._share()
+            case Publish():
+                await self._publish(effect.key, effect.value)
             case ReloadCredentials():
                 return await self._reload()
         return None

@@ -11,7 +11,17 @@ from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord, timeouts
-from airflow_provider_wherobots.flows.effects import Effect, Flow, Forward, Note, Now, ReloadCredentials, Send, Sleep
+from airflow_provider_wherobots.flows.effects import (
+    Effect,
+    Flow,
+    Forward,
+    Note,
+    Now,
+    Publish,
+    ReloadCredentials,
+    Send,
+    Sleep,
+)
 
 T = TypeVar("T")
 
@@ -27,15 +37,22 @@ class SyncDriver:
     :param note: takes what the flow has to say.
     :param write: takes the lines of the run's log.
     :param reload: reads the connection again, and tells whether it changed.
+    :param publish: takes what is to be made known, key and value, and must not raise; default nowhere.
     """
 
     def __init__(
-        self, transport: RequestsTransport, note: WriteNote, write: WriteRecord, reload: Callable[[], bool]
+        self,
+        transport: RequestsTransport,
+        note: WriteNote,
+        write: WriteRecord,
+        reload: Callable[[], bool],
+        publish: Callable[[str, str], None] = lambda key, value: None,
     ) -> None:
         self._transport = transport
         self._note = note
         self._write = write
         self._reload = reload
+        self._publish = publish
         self.stopped = False
 
     def run(self, flow: Flow[T]) -> T:
@@ -61,7 +78,7 @@ class SyncDriver:
             flow.close()
 
     def _perform(self, effect: Effect) -> Any:
-        if self.stopped and isinstance(effect, Send | Sleep | ReloadCredentials):
+        if self.stopped and isinstance(effect, Send | Sleep | Publish | ReloadCredentials):
             raise FlowStoppedError("the task was told to stop")
         match effect:
             case Send():
@@ -75,6 +92,8 @@ class SyncDriver:
             case Forward():
                 for record in effect.records:
                     self._write(record)
+            case Publish():
+                self._publish(effect.key, effect.value)
             case ReloadCredentials():
                 return self._reload()
         return None

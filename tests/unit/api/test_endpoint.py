@@ -199,6 +199,7 @@ def test_what_may_be_a_link(address: str) -> None:
         "https://a/\x1b[31m",
         "https://user:password@spark.example.com",
         "https://[::1",
+        "https://spark.example.com/" + "x" * 2_048,
     ],
 )
 def test_what_may_not(address: str) -> None:

@@ -78,6 +78,8 @@ class FakeRun:
     :param cancel_seconds: how long a cancel takes to show.
     :param app_status: ``kubeApp.status``.
     :param app_message: ``kubeApp.message``.
+    :param spark_ui: addresses of its Spark UI and the seconds after its creation from which each holds.
+    :param metrics: its instant metrics.
     """
 
     id: str
@@ -90,6 +92,8 @@ class FakeRun:
     cancel_seconds: float = 0.0
     app_status: str | None = None
     app_message: str | None = None
+    spark_ui: tuple[tuple[float, str], ...] = ((0.0, ""),)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
     cancelled_at: float | None = None
 
     def status(self, now: float) -> str:
@@ -115,8 +119,16 @@ class FakeRun:
             "createTime": created,
             "updateTime": created,
             "payload": dict(self.payload),
-            "kubeApp": {"status": self.app_status, "message": self.app_message, "events": []},
+            "kubeApp": {
+                "status": self.app_status,
+                "message": self.app_message,
+                "events": [],
+                "appMeta": {"spark_ui_url": self._spark_ui_url(now)},
+            },
         }
+
+    def _spark_ui_url(self, now: float) -> str:
+        return ([url for begin, url in self.spark_ui if self.created_at + begin <= now] or [""])[-1]
 
 
 class FakeService:
@@ -215,6 +227,9 @@ class FakeService:
                 return self._cancel(found, now)
             case "getJobRunLogs":
                 return found.log.answer(params, now - found.created_at)
+            case "getJobRunMetrics":
+                instant = {key: {"metric": {"data": {"value": value}}} for key, value in found.metrics.items()}
+                return _ok({"series_metrics": {}, "instant_metrics": instant})
         raise AssertionError(f"the fake has no {call.operation}")
 
     def _cancel(self, run: FakeRun, now: float) -> Response:

@@ -9,7 +9,17 @@ from typing import Any, TypeAlias, TypeVar
 from airflow_provider_wherobots.api.calls import Call
 from airflow_provider_wherobots.api.errors import AnswerLostError, WherobotsApiError
 from airflow_provider_wherobots.flows.drivers.base import timeouts
-from airflow_provider_wherobots.flows.effects import Effect, Flow, Forward, Note, Now, ReloadCredentials, Send, Sleep
+from airflow_provider_wherobots.flows.effects import (
+    Effect,
+    Flow,
+    Forward,
+    Note,
+    Now,
+    Publish,
+    ReloadCredentials,
+    Send,
+    Sleep,
+)
 from airflow_provider_wherobots.flows.log_records import LogRecord
 
 T = TypeVar("T")
@@ -69,6 +79,7 @@ class Script:
         self.sleeps: list[float] = []
         self.notes: list[Note] = []
         self.records: list[LogRecord] = []
+        self.published: list[tuple[str, str]] = []
         self.reloads = 0
 
     def run(self, flow: Flow[T]) -> T:
@@ -132,6 +143,8 @@ class Script:
                 self.notes.append(effect)
             case Forward():
                 self.records.extend(effect.records)
+            case Publish():
+                self.published.append((effect.key, effect.value))
             case ReloadCredentials():
                 self.reloads += 1
                 return self._reload()

@@ -20,7 +20,16 @@ from airflow_provider_wherobots.flows.drivers import asynchronous
 from airflow_provider_wherobots.flows.drivers.asynchronous import AsyncDriver
 from airflow_provider_wherobots.flows.drivers.base import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, timeouts
 from airflow_provider_wherobots.flows.drivers.sync import FlowStoppedError, SyncDriver
-from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Now, ReloadCredentials, Send, Sleep
+from airflow_provider_wherobots.flows.effects import (
+    Flow,
+    Forward,
+    Note,
+    Now,
+    Publish,
+    ReloadCredentials,
+    Send,
+    Sleep,
+)
 from airflow_provider_wherobots.flows.log_records import LogRecord
 from airflow_provider_wherobots.flows.submit import submit_run
 
@@ -59,11 +68,12 @@ class Driven:
         self.notes: list[tuple[int, str]] = []
         self.records: list[LogRecord] = []
         self.reloads = 0
+        self.published: list[tuple[str, str]] = []
         self._kind = kind
         self.transport: FakeTransport = (FakeTransport if kind == "sync" else FakeAsyncTransport)(*answers)
         transport: Any = self.transport
-        self.sync = SyncDriver(transport, self._note, self.records.append, self._reload)
-        self._async = AsyncDriver(transport, self._note, self.records.append, self._reload_async)
+        self.sync = SyncDriver(transport, self._note, self.records.append, self._reload, self._publish)
+        self._async = AsyncDriver(transport, self._note, self.records.append, self._reload_async, self._publish_async)
 
     def run(self, flow: Flow[Any]) -> Any:
         return self.sync.run(flow) if self._kind == "sync" else asyncio.run(self._async.run(flow))
@@ -78,6 +88,12 @@ class Driven:
     async def _reload_async(self) -> bool:
         return self._reload()
 
+    def _publish(self, key: str, value: str) -> None:
+        self.published.append((key, value))
+
+    async def _publish_async(self, key: str, value: str) -> None:
+        self._publish(key, value)
+
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
 
@@ -91,6 +107,7 @@ def test_every_effect_is_performed_and_its_result_handed_back(kind: str) -> None
         for effect in (Note(logging.INFO, "hello"), Forward(records), Sleep(0.0), Sleep(0.001, 1.0), Now(), Send(CALL)):
             results.append((yield effect))
         results.append((yield ReloadCredentials()))
+        assert (yield Publish("key", "value")) is None
         return results
 
     driven = Driven(kind, GOOD)
@@ -103,6 +120,7 @@ def test_every_effect_is_performed_and_its_result_handed_back(kind: str) -> None
     assert driven.notes == [(logging.INFO, "hello")]
     assert driven.records == records
     assert driven.reloads == 1
+    assert driven.published == [("key", "value")]
 
 
 @both
@@ -181,8 +199,10 @@ def test_no_timeout_is_ever_unset_and_both_parts_make_up_the_whole(timeout: floa
         assert connect + read == pytest.approx(timeout)
 
 
-@pytest.mark.parametrize("effect", [Send(CALL), Sleep(60.0), ReloadCredentials()])
-def test_a_stopped_driver_refuses_to_send_to_wait_and_to_reload(effect: Send[Run] | Sleep | ReloadCredentials) -> None:
+@pytest.mark.parametrize("effect", [Send(CALL), Sleep(60.0), Publish("key", "value"), ReloadCredentials()])
+def test_a_stopped_driver_refuses_to_send_to_wait_to_publish_and_to_reload(
+    effect: Send[Run] | Sleep | Publish | ReloadCredentials,
+) -> None:
     def flow() -> Flow[None]:
         yield effect
 
@@ -191,6 +211,7 @@ def test_a_stopped_driver_refuses_to_send_to_wait_and_to_reload(effect: Send[Run
     with pytest.raises(FlowStoppedError):
         driven.run(flow())
     assert driven.transport.sent == []
+    assert driven.published == []
     assert driven.reloads == 0
 
 

@@ -16,7 +16,7 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.models import Run
+from airflow_provider_wherobots.api.models import Run, RunMetrics
 from airflow_provider_wherobots.flows.follow import (
     APPEARANCE_SECONDS,
     HEARTBEAT_SECONDS,
@@ -32,6 +32,7 @@ from tests.unit.flows.script import START, Answer, Script, always, answers, by_o
 
 T0 = 1_750_000_000_000_000_000
 QUIET = QUIET_LOOKS[-1]
+NO_METRICS = RunMetrics({})
 
 
 def serve(
@@ -76,7 +77,7 @@ def test_without_poll_logs_a_good_run_costs_no_logs_call() -> None:
     service, _ = serve((0, "RUNNING"), (30, "COMPLETED"), lines=20)
     outcome, script = follow(service, poll_logs=False)
     assert outcome.ending is Ending.COMPLETED
-    assert set(script.operations) == {"getJobRun"}
+    assert set(script.operations) == {"getJobRun", "getJobRunMetrics"}
     assert script.records == []
 
 
@@ -153,7 +154,7 @@ def test_while_pending_the_application_tells_how_far_it_is() -> None:
             ("COMPLETED", "DESTROYED"),
         )
     ]
-    _, script = follow(answers(*map(Run.from_json, views)), poll_logs=False)
+    _, script = follow(answers(*map(Run.from_json, views), NO_METRICS), poll_logs=False)
     assert [note.text for note in script.notes[:-1]] == [
         "Run run0 is PENDING (PREPARING)",
         "Run run0 is PENDING (DEPLOYING)",
@@ -342,7 +343,7 @@ def test_a_rotated_key_is_picked_up_mid_run() -> None:
 )
 def test_a_log_that_cannot_be_read_never_decides_anything(error: WherobotsApiError) -> None:
     service, _ = serve((0, "RUNNING"), (100, "COMPLETED"))
-    script = Script(by_operation(getJobRun=service, getJobRunLogs=always(error)))
+    script = Script(by_operation(getJobRun=service, getJobRunLogs=always(error), getJobRunMetrics=service))
     outcome = script.run(follow_run(FollowOptions("run0", START)))
     assert outcome.ending is Ending.COMPLETED
     assert [note.level for note in script.notes if note.level != logging.INFO] == [logging.WARNING]
@@ -361,10 +362,68 @@ def test_a_log_too_large_to_keep_up_with_does_not_keep_the_status_from_being_ask
 def test_an_unknown_status_with_a_completion_time_is_a_failure() -> None:
     view = {"id": "run0", "status": "EVAPORATED", "completeTime": "2026-07-21T08:00:00Z"}
     no_log = always(NotFoundError("getJobRunLogs", 404))
-    outcome, _ = follow(by_operation(getJobRun=always(Run.from_json(view)), getJobRunLogs=no_log))
+    outcome, _ = follow(
+        by_operation(getJobRun=always(Run.from_json(view)), getJobRunLogs=no_log, getJobRunMetrics=always(NO_METRICS))
+    )
     assert (outcome.ending, outcome.status) == (Ending.FAILED, "EVAPORATED")
 
 
 def test_options_travel_as_json() -> None:
     options = FollowOptions("run0", START, deadline=START + 5, cancel_at_deadline=False)
     assert FollowOptions(**json.loads(json.dumps(options.to_kwargs()))) == options
+
+
+def test_the_summary_comes_last_in_one_line_and_with_the_outcome() -> None:
+    metrics = {"COST_USD": 2.5, "CONSUMED_SPATIAL_UNITS": 10}
+    service, _ = serve((0, "RUNNING"), (30, "FAILED"), lines=3, metrics=metrics)
+    outcome, script = follow(service)
+    assert script.notes[-1].text == "Run run0 FAILED: cost 2.50 USD, spatial units 10.00"
+    assert script.operations.count("getJobRunMetrics") == 1
+    assert script.operations[-1] == "getJobRunMetrics"
+    assert outcome.summary is not None
+    assert (outcome.summary["status"], outcome.summary["cost_usd"]) == ("FAILED", 2.5)
+
+
+def test_a_run_that_is_not_followed_to_its_end_has_no_summary() -> None:
+    service, _ = serve((0, "RUNNING"))
+    outcome, script = follow(service, deadline=START + 10)
+    assert outcome.summary is None
+    assert "getJobRunMetrics" not in script.operations
+    lost, _ = follow(always(PermissionDeniedError("getJobRun", 403)))
+    assert lost.summary is None
+
+
+def test_an_end_at_the_deadline_is_not_held_up_by_metrics_that_do_not_come() -> None:
+    service, _ = serve((0, "RUNNING"), (95, "COMPLETED"))
+    service.fault("getJobRunMetrics", *(Fault.HANG_BEFORE_EFFECT,) * 5)
+    outcome, script = follow(service, deadline=START + 100, poll_logs=False)
+    assert outcome.ending is Ending.COMPLETED
+    assert script.elapsed <= 101
+
+
+def test_the_address_of_the_spark_ui_is_made_known_once_as_soon_as_there_is_one() -> None:
+    service, _ = serve(
+        (0, "PENDING"), (20, "RUNNING"), (100, "COMPLETED"), spark_ui=((40, "https://spark/1"), (99, ""))
+    )
+    outcome, script = follow(service)
+    assert script.published == [("spark_ui_url", "https://spark/1")]
+    assert [note.text for note in script.said("Spark UI")] == ["Spark UI: https://spark/1"]
+    told = [note.text for note in script.notes]
+    assert told.index("Run run0 is RUNNING") < told.index("Spark UI: https://spark/1") < len(told) - 1
+    assert outcome.summary is not None
+    assert outcome.summary["spark_ui_url"] == "https://spark/1"
+
+
+def test_another_address_of_the_spark_ui_is_made_known_too() -> None:
+    service, _ = serve((0, "RUNNING"), (100, "COMPLETED"), spark_ui=((0, "https://spark/1"), (50, "http://spark/2")))
+    _, script = follow(service, poll_logs=False)
+    assert script.published == [("spark_ui_url", "https://spark/1"), ("spark_ui_url", "http://spark/2")]
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "spark/1", "https://a b", "https://u:p@spark/"])
+def test_what_is_no_web_address_is_no_address_of_the_spark_ui(url: str) -> None:
+    service, _ = serve((0, "RUNNING"), (30, "COMPLETED"), spark_ui=((0, url),))
+    outcome, script = follow(service, poll_logs=False)
+    assert (script.published, script.said("Spark UI")) == ([], [])
+    assert outcome.summary is not None
+    assert outcome.summary["spark_ui_url"] is None

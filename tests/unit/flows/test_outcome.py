@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -9,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.models import Run
-from airflow_provider_wherobots.flows.outcome import MAX_REASON_CHARS, Ending, Outcome, summarize
+from airflow_provider_wherobots.flows.outcome import MAX_REASON_CHARS, Ending, Outcome
+from airflow_provider_wherobots.flows.summary import RunSummary
 from tests.unit.api import shapes
 
 URL = "https://cloud.wherobots.com/runs/r1"
@@ -28,11 +28,18 @@ def run(status: str, **fields: Any) -> Run:
         st.text(),
         st.text(),
         st.floats(0, 1e12),
+        st.none() | st.dictionaries(st.text(), st.none() | st.text() | st.floats(0, 1e12)),
     )
 )
 def test_an_outcome_survives_its_way_as_an_event(outcome: Outcome) -> None:
     event = json.loads(json.dumps(outcome.to_event()))
     assert Outcome.from_event(event) == outcome
+
+
+def test_an_event_of_before_there_were_summaries_is_read() -> None:
+    event = Outcome(Ending.FAILED, "r1", "FAILED", "exit code 1", "tail", 5.0).to_event()
+    del event["summary"]
+    assert Outcome.from_event(event) == Outcome(Ending.FAILED, "r1", "FAILED", "exit code 1", "tail", 5.0, None)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +76,14 @@ def test_anything_else_is_no_event(event: Any) -> None:
 def test_the_ending_of_each_status(found: Run, ending: Ending) -> None:
     outcome = Outcome.of_run(found, 5.0, "tail")
     assert (outcome.ending, outcome.run_id, outcome.status) == (ending, "r1", found.status)
-    assert (outcome.ended_at, outcome.log_tail) == (5.0, "tail")
+    assert (outcome.ended_at, outcome.log_tail) == (5.0, "" if ending is Ending.COMPLETED else "tail")
+    assert outcome.summary is None
+
+
+def test_the_summary_travels_as_data() -> None:
+    found = run("COMPLETED")
+    outcome = Outcome.of_run(found, 0.0, summary=RunSummary.of_run(found, {"COST_USD": 1.5}))
+    assert outcome.summary == RunSummary("r1", "", "COMPLETED", cost_usd=1.5).to_json()
 
 
 def test_a_completed_run_needs_no_reason() -> None:
@@ -112,25 +126,3 @@ def test_every_ending_has_its_words_with_reason_address_and_log(ending: Ending, 
     assert Outcome(ending, "r1", "FAILED").describe() == words
     full = Outcome(ending, "r1", "FAILED", "exit code 1", "last\nlines")
     assert full.describe(URL) == f"{words}: exit code 1\nRun: {URL}\nThe end of its log:\nlast\nlines"
-
-
-def test_the_summary_says_how_long_where_and_on_what() -> None:
-    assert summarize(Run.from_json(shapes.RUN_2026)) == (
-        "Run 0s3wureoxx7aw3 FAILED: queued for 3 min 0 s, ran for 1 min 0 s, region aws-us-west-2, runtime tiny, "
-        "version 2.1.0"
-    )
-
-
-def test_the_summary_of_a_run_of_which_little_is_known() -> None:
-    assert summarize(run("COMPLETED")) == "Run r1 COMPLETED"
-    nulls = dict.fromkeys(shapes.RUN_2026) | {"id": "r1", "status": "FAILED"}
-    assert summarize(Run.from_json(nulls)) == "Run r1 FAILED"
-
-
-@pytest.mark.parametrize(
-    ("end", "words"),
-    [("08:03:59", "59 s"), ("08:05:07", "2 min 7 s"), ("11:04:00", "3 h 1 min"), ("08:00:00", "0 s")],
-)
-def test_durations_are_said_in_the_units_that_matter(end: str, words: str) -> None:
-    document = deepcopy(shapes.RUN_2026) | {"completeTime": f"2026-07-21T{end}Z"}
-    assert f"ran for {words}," in summarize(Run.from_json(document))

@@ -1,0 +1,152 @@
+"""What a run came to: how long it waited and ran, where and on what, and what it cost, as one line and as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_wherobots.api import calls
+from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.api.models import Run, RunMetrics
+from airflow_provider_wherobots.flows.effects import Flow, Send, now
+
+SPARK_UI_URL_KEY = "spark_ui_url"
+"""XCom key of the Spark UI's address, and its key in the summary."""
+METRICS_SECONDS = 5.0
+"""How long the one call for the metrics may take."""
+MAX_TEXT_CHARS = 255
+MAX_NUMBER = 1e15
+COST = "COST_USD"
+SPATIAL_UNITS = "CONSUMED_SPATIAL_UNITS"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run that has ended. What the service did not tell is None.
+
+    :param run_id: its id.
+    :param name: its name as created.
+    :param status: its status.
+    :param region: the compute region it ran in.
+    :param runtime: id of its runtime.
+    :param version: the Wherobots version it ran on: the one resolved, else the one asked for.
+    :param create_time: when it was created, ISO 8601.
+    :param start_time: when it began to run, ISO 8601.
+    :param complete_time: when it ended, ISO 8601.
+    :param queued_seconds: seconds from its creation until it began to run.
+    :param ran_seconds: seconds from then until it ended.
+    :param cost_usd: what it cost, in US dollars, as far as it was billed by then.
+    :param spatial_units: the spatial units it consumed, as far as they were billed by then.
+    :param spark_ui_url: the last address of its Spark UI that was seen.
+    """
+
+    run_id: str
+    name: str
+    status: str
+    region: str | None = None
+    runtime: str | None = None
+    version: str | None = None
+    create_time: str | None = None
+    start_time: str | None = None
+    complete_time: str | None = None
+    queued_seconds: float | None = None
+    ran_seconds: float | None = None
+    cost_usd: float | None = None
+    spatial_units: float | None = None
+    spark_ui_url: str | None = None
+
+    @classmethod
+    def of_run(
+        cls, run: Run, metrics: Mapping[str, float | None] | None = None, spark_ui_url: str | None = None
+    ) -> RunSummary:
+        """Sum up a run.
+
+        :param run: the run, in a terminal status.
+        :param metrics: its instant metrics; None when they are not known.
+        :param spark_ui_url: the last address of its Spark UI that was seen.
+        """
+        measured = metrics or {}
+        return cls(
+            run_id=run.id,
+            name=run.name,
+            status=run.status,
+            region=_text(run.kube_app.region),
+            runtime=_text(run.payload.get("runtime")),
+            version=_text(run.kube_app.resolved_version) or _text(run.payload.get("version")),
+            create_time=run.create_time.isoformat() if run.create_time else None,
+            start_time=run.start_time.isoformat() if run.start_time else None,
+            complete_time=run.complete_time.isoformat() if run.complete_time else None,
+            queued_seconds=_seconds(run.create_time, run.start_time),
+            ran_seconds=_seconds(run.start_time, run.complete_time),
+            cost_usd=_number(measured.get(COST)),
+            spatial_units=_number(measured.get(SPATIAL_UNITS)),
+            spark_ui_url=spark_ui_url,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as a JSON-able dict, every key always there."""
+        return asdict(self)
+
+    def describe(self) -> str:
+        """Say it in one line; what is not known is left out."""
+        parts = [
+            f"{words} {value}"
+            for words, value in (
+                ("queued for", _duration(self.queued_seconds)),
+                ("ran for", _duration(self.ran_seconds)),
+                ("region", self.region),
+                ("runtime", self.runtime),
+                ("version", self.version),
+                ("cost", None if self.cost_usd is None else f"{_short(self.cost_usd)} USD"),
+                ("spatial units", None if self.spatial_units is None else _short(self.spatial_units)),
+            )
+            if value
+        ]
+        return f"Run {self.run_id} {self.status}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def summarize_run(run: Run, spark_ui_url: str | None = None, deadline: float | None = None) -> Flow[RunSummary]:
+    """Sum up a run, with its metrics where they can be had in one short call. Decides nothing and never fails.
+
+    :param run: the run, in a terminal status.
+    :param spark_ui_url: the last address of its Spark UI that was seen.
+    :param deadline: when to be done, in epoch seconds: no call is made that might last longer; None never.
+    """
+    metrics: RunMetrics | None = None
+    if deadline is None or (yield from now()) + METRICS_SECONDS <= deadline:
+        try:
+            # Not `attempt`: a refused key is no reason to read the connection again just for this.
+            metrics = yield Send(calls.get_run_metrics(run.id), METRICS_SECONDS)
+        except WherobotsApiError:
+            metrics = None
+    return RunSummary.of_run(run, metrics.instant_metrics if metrics else None, spark_ui_url)
+
+
+def _text(value: Any) -> str | None:
+    # One line, however it was sent.
+    return " ".join(value.split())[:MAX_TEXT_CHARS] or None if isinstance(value, str) else None
+
+
+def _number(value: Any) -> float | None:
+    # Neither NaN nor infinity can be stored as JSON.
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_NUMBER else None
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return max(0.0, round((end - start).total_seconds(), 3)) if start and end else None
+
+
+def _duration(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
+def _short(amount: float) -> str:
+    return f"{amount:.2f}" if abs(amount) >= 1 else f"{amount:.4g}"
