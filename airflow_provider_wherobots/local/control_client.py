@@ -86,7 +86,7 @@ class ControlClient:
         return self._call("POST", "/runs", {"name": name, **fields})
 
     def patch_run(self, run_id: str, **changes: Any) -> dict[str, Any]:
-        """Change a synthetic run.
+        """Change a synthetic run. Of a run with a process only ``kubeApp.spark_ui_url`` can be changed.
 
         :param run_id: Its id.
         :param changes: ``status``, ``completed``, ``kubeApp``.

@@ -116,7 +116,15 @@ def test_wrong_changes_are_refused(changes: dict[str, Any], control: ControlClie
 def test_a_run_with_a_process_cannot_be_changed(client: Client, control: ControlClient) -> None:
     run, _ = client.run("")
     with pytest.raises(ControlError, match="409"):
-        control.patch_run(run["id"], status="FAILED")
+        control.patch_run(run["id"], status="FAILED", kubeApp={"spark_ui_url": "https://spark/"})
+    assert client.get(run["id"])["kubeApp"]["appMeta"]["spark_ui_url"] == ""
+
+
+def test_a_run_may_have_a_spark_ui_with_and_without_a_process(client: Client, control: ControlClient) -> None:
+    run, _ = client.run("")
+    for run_id in (run["id"], control.create_run("synthetic_run")["id"]):
+        control.patch_run(run_id, kubeApp={"spark_ui_url": "https://spark/"})
+        assert client.get(run_id)["kubeApp"]["appMeta"]["spark_ui_url"] == "https://spark/"
 
 
 def test_lines_are_inserted_where_their_timestamps_belong(client: Client, control: ControlClient) -> None:

@@ -74,7 +74,7 @@ def _kube_app(run: Run) -> dict[str, Any]:
         "createdById": USER_ID,
         "apiPayload": None,
         "appMeta": {
-            "spark_ui_url": "",
+            "spark_ui_url": run.spark_ui_url,
             "spark_eventlogs_url": "",
             "resolved_version": _LOCAL_VERSION if version in _MOVING_VERSIONS else version,
         },

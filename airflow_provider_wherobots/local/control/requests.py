@@ -11,13 +11,13 @@ from airflow_provider_wherobots.local.runs.run import Run, utc_now
 from airflow_provider_wherobots.local.security import checked_key
 
 _RUN_KEYS = ("status", "completed", "kubeApp")
-_APP_KEYS = ("status", "message", "events")
+_APP_KEYS = ("status", "message", "events", "spark_ui_url")
 _EVENT_KEYS = ("code", "message")
 
 
 @dataclass(frozen=True)
 class RunPatch:
-    """Changes to a synthetic run; ``None`` leaves things as they are. Status words are free, so that tests can show
+    """Changes to a run; ``None`` leaves things as they are. Status words are free, so that tests can show
     a client ones that it does not know.
 
     :param status: The status.
@@ -25,6 +25,7 @@ class RunPatch:
     :param app_status: ``kubeApp.status``.
     :param app_message: ``kubeApp.message``.
     :param events: Code and message of further events.
+    :param spark_ui_url: ``kubeApp.appMeta.spark_ui_url``.
     """
 
     status: str | None = None
@@ -32,10 +33,16 @@ class RunPatch:
     app_status: str | None = None
     app_message: str | None = None
     events: tuple[tuple[str | None, str | None], ...] = ()
+    spark_ui_url: str | None = None
+
+    @property
+    def suits_a_process(self) -> bool:
+        """Whether it changes nothing but what a run with a process leaves open: the address of its Spark UI."""
+        return self == RunPatch(spark_ui_url=self.spark_ui_url)
 
 
 def parse_run_patch(body: object) -> RunPatch:
-    """Check the changes to a synthetic run.
+    """Check the changes to a run.
 
     :param body: The decoded JSON.
     :returns: The changes.
@@ -59,19 +66,22 @@ def parse_run_patch(body: object) -> RunPatch:
             (_text(event, "code", "kubeApp.events.code"), _text(event, "message", "kubeApp.events.message"))
             for event in checked
         ),
+        spark_ui_url=_text(app, "spark_ui_url", "kubeApp.spark_ui_url"),
     )
 
 
 def apply_run_patch(run: Run, patch: RunPatch) -> None:
     """Change a run.
 
-    :param run: The synthetic run.
+    :param run: The run.
     :param patch: The changes.
     """
     for code, message in patch.events:
         run.add_event(code, message)
     if patch.app_status is not None or patch.app_message is not None:
         run.set_app(patch.app_status or run.app_status, patch.app_message)
+    if patch.spark_ui_url is not None:
+        run.spark_ui_url = patch.spark_ui_url
     if patch.status is not None:
         run.set_status(patch.status)
     if patch.completed and run.completed_at is None:

@@ -118,9 +118,10 @@ def _create_run(service: LocalService, request: Request, body: bytes) -> Respons
 
 def _patch_run(service: LocalService, request: Request, body: bytes) -> Response:
     run = service.registry.get(request.path_params["run_id"])
-    if not run.synthetic:
+    patch = parse_run_patch(decoded(body))
+    if not run.synthetic and not patch.suits_a_process:
         raise ApiError(409, f"the run {run.id} has a process: only a synthetic run can be changed")
-    apply_run_patch(run, parse_run_patch(decoded(body)))
+    apply_run_patch(run, patch)
     return JsonAnswer(run_view(run))
 
 

@@ -78,6 +78,7 @@ class Run:
     app_id: str = field(default_factory=new_id)
     app_status: str = PENDING
     app_message: str | None = None
+    spark_ui_url: str = ""
     events: list[Event] = field(default_factory=list)
     usage: list[Usage] = field(default_factory=list)
 
