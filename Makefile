@@ -1,6 +1,7 @@
 # Needs Python 3.11 or newer, git, make and a package index; everything else is set up here.
 #   make demo         a geospatial job run from a DAG on a real Airflow (KEEP=1 leaves it running)
 #   make test         all tests, on Airflow 3.3 and on 2.11 where this machine's Python can run it
+#   make matrix       all but the end-to-end tests on Airflow 2.11 to 3.3, on Python 3.11 and 3.13
 #   make lint         ruff and mypy
 #   make docs         the documentation as HTML, in docs/_build/html; a warning is an error
 #   make lock         recompile the locked environments after a change to requirements/*.in or pyproject.toml
@@ -37,7 +38,7 @@ MATRIX :=
 PYTEST_ARGS ?=
 KEEP ?=
 
-.PHONY: help demo test test-fast test-e2e e2e-3.3 e2e-2.11 lint docs format venv lock clean
+.PHONY: help demo test test-fast matrix test-e2e e2e-3.3 e2e-2.11 lint docs format venv lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -81,6 +82,11 @@ test: $(ENVIRONMENTS)
 	$(if $(PYTHON_2_11),$(AIRFLOW_2_11)/bin/python -m pytest -m "not e2e" $(PYTEST_ARGS),@echo "Left out: Airflow 2.11: $(LEFT_OUT_BEFORE_3_13).")
 	@$(MAKE) --no-print-directory test-e2e
 
+# Everything but the end-to-end tests, on every Airflow line and Python that there is here.
+JOBS ?= 2
+matrix: $(MATRIX)
+	$(AIRFLOW_3_3)/bin/python -m dev.matrix --jobs $(JOBS) -- $(PYTEST_ARGS)
+
 test-fast: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/python -m pytest -m "not e2e and not slow" $(PYTEST_ARGS)
 
@@ -116,8 +122,8 @@ LIMIT_3_3 ?= requirements/constraints/airflow-3.3.1.txt
 
 lock: lock-2.11 lock-3.0 lock-3.1 lock-3.2 lock-3.3
 
-lock-%:
-	@dev/lock.sh $(AIRFLOW_3_3)/bin/uv $* $(LIMIT_$(subst .,_,$*))
+lock-%: $(AIRFLOW_3_3)/.installed
+	@dev/lock.sh $(AIRFLOW_3_3) $* $(LIMIT_$(subst .,_,$*))
 
 clean:
 	rm -rf .venv .venv-* .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist docs/_build

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Locks requirements/airflow-LINE.in into airflow-LINE.txt, for every Python from 3.11 on: dev/lock.sh UV LINE LIMIT
+# Locks requirements/airflow-LINE.in into airflow-LINE.txt, for every Python from 3.11 on: dev/lock.sh VENV LINE LIMIT
 # LIMIT is Airflow's constraint file, a path or an address, or a date: then nothing that was uploaded later is used.
 set -euo pipefail
 
-uv=$1 line=$2 limit=$3
+venv=$1 line=$2 limit=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -18,6 +18,6 @@ if [ -f "$work/constraints" ]; then
   limits=(-c "$work/constraints.txt")
 fi
 echo "Locking Airflow $line under $limit ..."
-"$uv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+dev/uv.sh "$venv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate --no-emit-find-links --extra local pyproject.toml \
   "requirements/airflow-$line.in" "${limits[@]}" -o "requirements/airflow-$line.txt"

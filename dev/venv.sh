@@ -6,25 +6,9 @@ set -euo pipefail
 python=$1 venv=$2 lock=$3
 uv_version=0.13.9
 
-# uv reads no pip configuration: hand over what a company mirror needs, unless uv has been told already.
-hand_over_pip_settings() {
-  local setting value
-  setting() { "$venv/bin/python" -m pip config get "$1" 2>/dev/null || true; }
-  value=${PIP_INDEX_URL:-$(setting global.index-url)}
-  [ -z "$value" ] || export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$value}
-  value=${PIP_EXTRA_INDEX_URL:-$(setting global.extra-index-url)}
-  [ -z "$value" ] || export UV_INDEX=${UV_INDEX:-$value}
-  value=${PIP_CERT:-$(setting global.cert)}
-  [ -z "$value" ] || export SSL_CERT_FILE=${SSL_CERT_FILE:-$value}
-  value=${PIP_PROXY:-$(setting global.proxy)}
-  [ -z "$value" ] || export HTTPS_PROXY=${HTTPS_PROXY:-$value}
-  export UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-180}
-}
-
 with_uv() {
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$uv_version" || return 1
-  hand_over_pip_settings
-  "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --compile-bytecode --require-hashes -r "$lock"
+  dev/uv.sh "$venv" pip install --quiet --python "$venv/bin/python" --compile-bytecode --require-hashes -r "$lock"
 }
 
 with_pip() {

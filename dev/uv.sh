@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Runs the uv of a virtualenv with what pip has been told of mirrors and certificates: dev/uv.sh VENV ARGUMENT...
+# uv reads no pip configuration; what it has been told itself wins.
+set -euo pipefail
+
+venv=$1
+shift
+setting() { "$venv/bin/python" -m pip config get "$1" 2>/dev/null || true; }
+hand_over() {
+  local name=$1 value=$2
+  [ -z "$value" ] || export "$name=${!name:-$value}"
+}
+hand_over UV_DEFAULT_INDEX "${PIP_INDEX_URL:-$(setting global.index-url)}"
+hand_over UV_INDEX "${PIP_EXTRA_INDEX_URL:-$(setting global.extra-index-url)}"
+hand_over SSL_CERT_FILE "${PIP_CERT:-$(setting global.cert)}"
+hand_over HTTPS_PROXY "${PIP_PROXY:-$(setting global.proxy)}"
+export UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-180}
+exec "$venv/bin/uv" "$@"

@@ -1,0 +1,84 @@
+"""The wheel installs beside each Airflow, held to the versions that Airflow's constraint files name."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dev.processes import CHECKOUT
+
+pytestmark = [pytest.mark.once, pytest.mark.slow]
+
+CONSTRAINTS = CHECKOUT / "requirements" / "constraints"
+FILES = sorted(CONSTRAINTS.glob("airflow-*.txt"))
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+import airflow_provider_wherobots as package
+
+left_out = sys.argv[1:]
+imported = []
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    if not any(module.name == name or module.name.startswith(name + ".") for name in left_out):
+        importlib.import_module(module.name)
+        imported.append(module.name)
+print(*imported)
+"""
+
+
+def versions(text: str) -> dict[str, str]:
+    """The pinned versions of a requirements file, by normalised name."""
+    lines = (line.partition(";")[0].strip() for line in text.splitlines() if "==" in line and not line.startswith("#"))
+    pins = (line.split("==") for line in lines)
+    return {name.lower().replace("_", "-").replace(".", "-"): version.strip() for name, version in pins}
+
+
+def test_every_airflow_line_with_published_constraints_is_here() -> None:
+    assert {path.stem.removeprefix("airflow-") for path in FILES} == {"2.11.0", "2.11.2", "3.0.6", "3.2.1", "3.3.1"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
+def test_it_resolves_under_the_constraints(file: Path, wheel: Path, uv: Callable[..., str], tmp_path: Path) -> None:
+    airflow = file.stem.removeprefix("airflow-")
+    wanted = tmp_path / "wanted.in"
+    wanted.write_text(f"airflow-provider-wherobots[local] @ {wheel.as_uri()}\napache-airflow=={airflow}\n")
+
+    options = ("--quiet", "--no-header", "--no-annotate", "--python-version", "3.12", "--constraint", file)
+    resolved = versions(uv("pip", "compile", *options, wanted))
+
+    assert resolved["apache-airflow"] == airflow
+    assert {"requests", "aiohttp", "starlette", "uvicorn"} <= set(resolved)
+    constraints = versions(file.read_text())
+    assert {name: version for name, version in resolved.items() if constraints.get(name, version) != version} == {}
+    # What the constraints do not know is ours alone to bring, and on 2.11 that is the local server.
+    added = {name for name in resolved if name not in constraints and not name.startswith("apache-airflow")}
+    assert added <= ({"starlette", "uvicorn"} if airflow.startswith("2.") else set())
+
+
+def test_without_the_extra_there_is_no_server_and_the_rest_works(
+    wheel: Path, uv: Callable[..., str], tmp_path: Path
+) -> None:
+    """On the oldest Airflow and the oldest versions of everything; later ones bring the server's packages anyway."""
+    python = tmp_path / "venv" / "bin" / "python"
+    uv("venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
+    constraints = CONSTRAINTS / "airflow-2.11.0.txt"
+    uv("pip", "install", "--quiet", "--python", python, "--constraint", constraints, wheel, "apache-airflow==2.11.0")
+
+    installed = versions(uv("pip", "freeze", "--python", python))
+    done = subprocess.run(
+        [python, "-c", IMPORT_ALL, "airflow_provider_wherobots.local"],
+        cwd=tmp_path,
+        env={"AIRFLOW_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert installed["apache-airflow"] == "2.11.0"
+    assert not {"starlette", "uvicorn"} & set(installed)
+    assert done.returncode == 0, done.stderr
+    assert {
+        f"airflow_provider_wherobots.{kind}" for kind in ("hooks.wherobots", "operators.run", "triggers.run")
+    } <= set(done.stdout.split())
