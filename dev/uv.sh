@@ -14,5 +14,7 @@ hand_over UV_DEFAULT_INDEX "${PIP_INDEX_URL:-$(setting global.index-url)}"
 hand_over UV_INDEX "${PIP_EXTRA_INDEX_URL:-$(setting global.extra-index-url)}"
 hand_over SSL_CERT_FILE "${PIP_CERT:-$(setting global.cert)}"
 hand_over HTTPS_PROXY "${PIP_PROXY:-$(setting global.proxy)}"
+# Only the Pythons of this machine.
+export UV_PYTHON_DOWNLOADS=never
 export UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-180}
 exec "$venv/bin/uv" "$@"
