@@ -3,6 +3,7 @@
 * Names moved to ``airflow.sdk``, some in 3.0, some in 3.1 or 3.2.
 * Before 3.3 a trigger is not told that its task was killed; it only sees that it is cancelled.
 * A task's state is read from the database on 2.11, from the supervisor on 3.x.
+* An XCom is written from a trigger to the database on 2.11, through the supervisor on 3.x.
 * Before 3.3 a conversation with the supervisor must not be cut short.
 * A log record's own time is set on the record on 2.11, passed to structlog on 3.x.
 """
@@ -21,6 +22,7 @@ from airflow.triggers.base import BaseTrigger
 from airflow_provider_wherobots.flows.log_records import LogRecord
 
 if TYPE_CHECKING:
+    from airflow.configuration import conf
     from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink, Connection
     from airflow.sdk.definitions.context import Context
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -41,6 +43,10 @@ else:
         from airflow.sdk.exceptions import AirflowException, AirflowFailException
     except ImportError:  # before 3.2
         from airflow.exceptions import AirflowException, AirflowFailException
+    try:
+        from airflow.sdk.configuration import conf
+    except ImportError:  # before 3.2
+        from airflow.configuration import conf
 
 __all__ = [
     "TRIGGER_IS_TOLD_OF_KILLS",
@@ -52,8 +58,10 @@ __all__ = [
     "Connection",
     "Context",
     "XCom",
+    "conf",
     "get_async_connection",
     "get_task_state",
+    "push_xcom",
     "write_record",
 ]
 
@@ -111,6 +119,30 @@ async def get_task_state(task_instance: Any) -> str | None:
     return None if state is None else str(getattr(state, "value", state))
 
 
+async def push_xcom(task_instance: Any, key: str, value: str) -> None:
+    """Store a text for a task instance, from within a trigger.
+
+    :param task_instance: what Airflow put on the trigger.
+    :param key: XCom key.
+    :param value: the text. A custom XCom backend is not asked on 3.x: it may block, or speak with the supervisor.
+    """
+    where = {
+        "dag_id": task_instance.dag_id,
+        "task_id": task_instance.task_id,
+        "run_id": task_instance.run_id,
+        "map_index": -1 if task_instance.map_index is None else task_instance.map_index,
+    }
+    try:
+        from airflow.sdk.execution_time import task_runner
+        from airflow.sdk.execution_time.comms import SetXCom
+    except ImportError:  # 2.11
+        from asgiref.sync import sync_to_async
+
+        await sync_to_async(XCom.set, thread_sensitive=False)(key=key, value=value, **where)
+        return
+    await _uninterrupted(task_runner.SUPERVISOR_COMMS.asend(SetXCom(key=key, value=value, **where)))
+
+
 async def _uninterrupted(conversation: Coroutine[Any, Any, T]) -> T:
     """Let a conversation with the supervisor end, even when the one who asked is cancelled or waits no longer.
 
@@ -147,22 +179,25 @@ def write_record(logger: Any, record: LogRecord) -> None:
     :param logger: the ``log`` of an operator or a trigger.
     :param record: the line.
     """
-    if record.time_ns is None:
-        logger.log(record.level, record.text)
-    elif isinstance(logger, logging.Logger):
-        _write_to_stdlib(logger, record, record.time_ns)
+    structured = _structlog_logger(logger.name) if isinstance(logger, logging.Logger) else logger
+    if structured is None:  # 2.11
+        _write_to_stdlib(logger, record)
+    elif record.time_ns is None:
+        structured.log(record.level, record.text)
     else:
-        logger.log(record.level, record.text, timestamp=_iso(record.time_ns))
+        # A microsecond tells repeated records apart.
+        structured.log(record.level, record.text, timestamp=_iso(record.time_ns + 1000 * record.repeats))
 
 
-def _write_to_stdlib(logger: logging.Logger, record: LogRecord, time_ns: int) -> None:
-    structured = _structlog_logger(logger.name)
-    if structured is not None:  # 3.0
-        structured.log(record.level, record.text, timestamp=_iso(time_ns))
-    elif logger.isEnabledFor(record.level):  # 2.11
-        made = logger.makeRecord(logger.name, record.level, "wherobots", 0, record.text, (), None)
-        made.created = time_ns / 1e9
-        made.msecs = float(time_ns // 10**6 % 1000)
+def _write_to_stdlib(logger: logging.Logger, record: LogRecord) -> None:
+    # Times are shown in milliseconds here: a space tells repeated records apart.
+    text = f"{record.text} " if record.repeats % 2 else record.text
+    if record.time_ns is None:
+        logger.log(record.level, text)
+    elif logger.isEnabledFor(record.level):
+        made = logger.makeRecord(logger.name, record.level, "wherobots", 0, text, (), None)
+        made.created = record.time_ns / 1e9
+        made.msecs = float(record.time_ns // 10**6 % 1000)
         logger.handle(made)
 
 

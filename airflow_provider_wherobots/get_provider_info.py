@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_wherobots import config
 from airflow_provider_wherobots.hooks import connection_form
 
 PACKAGE = "airflow_provider_wherobots"
@@ -32,5 +33,6 @@ def get_provider_info() -> dict[str, Any]:
         "connection-types": [
             {"hook-class-name": f"{PACKAGE}.hooks.wherobots.WherobotsHook", **connection_form.provider_info()}
         ],
-        "extra-links": [f"{PACKAGE}.links.run.WherobotsRunLink"],
+        "extra-links": [f"{PACKAGE}.links.run.WherobotsRunLink", f"{PACKAGE}.links.spark_ui.WherobotsSparkUiLink"],
+        "config": config.provider_info(),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_wherobots.api import calls
@@ -56,6 +57,19 @@ class FollowOptions:
     def to_kwargs(self) -> dict[str, Any]:
         """The options as a JSON-able dict."""
         return asdict(self)
+
+    def describe(self, deferred: bool) -> str:
+        """Say which run is followed from here on, and how.
+
+        :param deferred: whether by the triggerer.
+        """
+        longest = max(MIN_DELAY_SECONDS, self.polling_interval)
+        text = f"Run {self.run_id} is followed {'by the triggerer, the task is deferred' if deferred else 'here'}: "
+        text += f"asked every {MIN_DELAY_SECONDS:g} s at first, every {longest:g} s in the end"
+        text += f", its log {'comes along' if self.poll_logs else 'stays away'}"
+        if self.deadline is not None:
+            text += f", until {datetime.fromtimestamp(self.deadline, UTC):%Y-%m-%d %H:%M:%S} UTC at the latest"
+        return text
 
 
 def follow_run(options: FollowOptions) -> Flow[Outcome]:

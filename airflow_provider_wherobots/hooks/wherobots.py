@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
@@ -70,11 +70,18 @@ class WherobotsHook(BaseHook):
         return RequestsTransport(self.settings.endpoint)
 
     @contextmanager
-    def driver(self, note: WriteNote | None = None, *, may_reload: bool = True) -> Iterator[SyncDriver]:
+    def driver(
+        self,
+        note: WriteNote | None = None,
+        *,
+        may_reload: bool = True,
+        publish: Callable[[str, str], None] = lambda key, value: None,
+    ) -> Iterator[SyncDriver]:
         """A driver for flows on this thread, with a session of its own.
 
         :param note: takes what flows have to say; default this hook's log.
         :param may_reload: whether the connection may be read again after a 401; default True.
+        :param publish: takes what flows make known, key and value, and must not raise; default nowhere.
         """
         transport = self.get_conn()
 
@@ -88,20 +95,25 @@ class WherobotsHook(BaseHook):
             return transport.endpoint != before
 
         try:
-            yield SyncDriver(transport, note or self._note, lambda record: write_record(self.log, record), reload)
+            yield SyncDriver(
+                transport, note or self._note, lambda record: write_record(self.log, record), reload, publish
+            )
         finally:
             transport.close()
 
     @asynccontextmanager
-    async def async_driver(self, logger: Any = None) -> AsyncIterator[AsyncDriver]:
+    async def async_driver(
+        self, logger: Any = None, publish: Callable[[str, str], Awaitable[None]] | None = None
+    ) -> AsyncIterator[AsyncDriver]:
         """A driver for flows in the triggerer's event loop, on the session all runs of the host share.
 
         :param logger: takes notes and lines; default this hook's log.
+        :param publish: takes what flows make known, key and value, and must not raise; default nowhere.
         """
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
         from airflow_provider_wherobots.api.transports.pool import shared_session
-        from airflow_provider_wherobots.flows.drivers.asynchronous import AsyncDriver
+        from airflow_provider_wherobots.flows.drivers.asynchronous import AsyncDriver, nowhere
 
         logger = logger or self.log
         endpoint = (await self._async_settings()).endpoint
@@ -114,7 +126,9 @@ class WherobotsHook(BaseHook):
                 transport.endpoint = self._settings.endpoint
                 return transport.endpoint != before
 
-            yield AsyncDriver(transport, logger.log, lambda record: write_record(logger, record), reload)
+            yield AsyncDriver(
+                transport, logger.log, lambda record: write_record(logger, record), reload, publish or nowhere
+            )
 
     def create_run(self, payload: Mapping[str, Any], region: str | None = None) -> Run:
         """``POST /runs``. Sent again only if it surely did not arrive.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_wherobots.compat import BaseOperatorLink, XCom
+from airflow_provider_wherobots.compat import BaseOperatorLink
+from airflow_provider_wherobots.links.stored import stored_address
 
 if TYPE_CHECKING:
     from typing import Any
@@ -27,4 +28,4 @@ class WherobotsRunLink(BaseOperatorLink):
         :param ti_key: key of its task instance.
         :returns: the address, or "" while there is no run.
         """
-        return XCom.get_value(ti_key=ti_key, key=RUN_URL_KEY) or ""
+        return stored_address(ti_key, RUN_URL_KEY)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 from math import ceil
 from typing import Any, ClassVar
 
@@ -14,7 +14,15 @@ from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.models import Run
 from airflow_provider_wherobots.api.payload import build_payload
-from airflow_provider_wherobots.compat import BaseOperator, Context
+from airflow_provider_wherobots.compat import BaseOperator, BaseOperatorLink, Context
+from airflow_provider_wherobots.config import (
+    DEFAULT_DEFERRABLE,
+    MAX_OUTAGE_SECONDS,
+    POLLING_INTERVAL,
+    SECTION,
+    Option,
+    configured,
+)
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
@@ -26,18 +34,24 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.cancel import cancel_run
-from airflow_provider_wherobots.flows.follow import DEFAULT_POLLING_INTERVAL, FollowOptions
+from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, send
+from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
+from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, summarize_run
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.run import RUN_URL_KEY, WherobotsRunLink
+from airflow_provider_wherobots.links.spark_ui import WherobotsSparkUiLink
+from airflow_provider_wherobots.links.stored import xcom_keys
 from airflow_provider_wherobots.operators.removed_arguments import drop_removed_arguments
+from airflow_provider_wherobots.operators.rendered_payload import PayloadOnceRendered
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 
 RUN_ID_KEY = "run_id"
 """XCom key of the run's id, pushed right after the run was created."""
+RUN_SUMMARY_KEY = "run_summary"
+"""XCom key of the fields of ``RunSummary``, pushed when the run has ended, whatever its status."""
 REATTACHED_CANCEL_SECONDS = 300.0
 """A re-attached run that ends CANCELLED within this time fell to the cancel of the try before it."""
 DEFER_MARGIN_SECONDS = 120.0
@@ -65,6 +79,10 @@ class WherobotsRunOperator(BaseOperator):
     active. A kill, mark or clear of the task and its ``execution_timeout`` cancel the run
     (docs/what-happens-when.md names the exceptions). Returns the run's id.
 
+    XComs: ``run_id`` and ``run_url`` as soon as there is a run, ``spark_ui_url`` as soon as the service tells it,
+    ``run_summary`` (fields of :class:`~airflow_provider_wherobots.flows.summary.RunSummary`) once it has ended,
+    whatever its status.
+
     :param run_python: ``{"uri": str, "args": list}``: the script to run. Exactly one of it and ``run_jar``. Templated.
     :param run_jar: ``{"uri": str, "args": list, "mainClass": str}``: the JAR to run. Templated.
     :param name: 8 to 255 of ``[A-Za-z0-9_.-]``; default ``{dag_id}.{task_id}``. With ``durable`` a suffix is added.
@@ -78,15 +96,17 @@ class WherobotsRunOperator(BaseOperator):
         else the service's 3600. Templated.
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``.
     :param poll_logs: whether the run's log goes into the task log; default True.
-    :param polling_interval: the longest delay between two polls in seconds; default 30. It starts at 2 s and grows
-        with the run's age.
+    :param polling_interval: the longest delay between two polls in seconds; default ``[wherobots] polling_interval``,
+        30. It starts at 2 s and grows with the run's age.
     :param wait_post_run_logs_timeout_seconds: the most to wait for late log lines after the end; default 60.
-    :param deferrable: whether the triggerer waits, so that no worker is held; default True.
+    :param deferrable: whether the triggerer waits, so that no worker is held; default
+        ``[wherobots] default_deferrable``, True.
     :param durable: whether a retry finds and re-attaches to the run of the try before; default True. False sends the
         name as it is and submits afresh at each try.
     :param cancel_on_kill: whether kills and timeouts of the task cancel the run; default True.
     :param wait_for_completion: whether to wait for the run's end; default True. False returns once it is created.
-    :param max_outage_seconds: how long the service may be unreachable before the task gives up; default 600.
+    :param max_outage_seconds: how long the service may be unreachable before the task gives up, in seconds; default
+        ``[wherobots] max_outage_seconds``, 600.
     :raises WherobotsException: the subclass tells how the task failed, see
         :mod:`airflow_provider_wherobots.exceptions`.
     """
@@ -100,14 +120,17 @@ class WherobotsRunOperator(BaseOperator):
         "version",
         "environment",
         "timeout_seconds",
+        # Last: it is put together out of the others.
+        "payload",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "run_python": "json",
         "run_jar": "json",
         "environment": "json",
+        "payload": "json",
     }
     ui_color = "#d5f0e6"
-    operator_extra_links = (WherobotsRunLink(),)
+    operator_extra_links = (WherobotsRunLink(), WherobotsSparkUiLink())
 
     def __init__(
         self,
@@ -122,13 +145,13 @@ class WherobotsRunOperator(BaseOperator):
         timeout_seconds: int | str | None = None,
         wherobots_conn_id: str = WherobotsHook.default_conn_name,
         poll_logs: bool = True,
-        polling_interval: float = DEFAULT_POLLING_INTERVAL,
+        polling_interval: float | None = None,
         wait_post_run_logs_timeout_seconds: float = 60,
-        deferrable: bool = True,
+        deferrable: bool | None = None,
         durable: bool = True,
         cancel_on_kill: bool = True,
         wait_for_completion: bool = True,
-        max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
+        max_outage_seconds: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**drop_removed_arguments(kwargs))
@@ -142,16 +165,26 @@ class WherobotsRunOperator(BaseOperator):
         self.timeout_seconds = timeout_seconds
         self.wherobots_conn_id = wherobots_conn_id
         self.poll_logs = poll_logs
-        self.polling_interval = _number("polling_interval", polling_interval)
+        self.polling_interval = _seconds_or_configured(POLLING_INTERVAL, polling_interval)
         self.wait_post_run_logs_timeout_seconds = _number(
             "wait_post_run_logs_timeout_seconds", wait_post_run_logs_timeout_seconds
         )
-        self.deferrable = deferrable
+        self.deferrable = configured(DEFAULT_DEFERRABLE) if deferrable is None else deferrable
         self.durable = durable
         self.cancel_on_kill = cancel_on_kill
         self.wait_for_completion = wait_for_completion
-        self.max_outage_seconds = _number("max_outage_seconds", max_outage_seconds)
+        self.max_outage_seconds = _seconds_or_configured(MAX_OUTAGE_SECONDS, max_outage_seconds)
         self._build_payload(name if name is not None else default_run_name("dag", self.task_id), is_open=_is_open)
+
+    @property
+    def payload(self) -> Any:
+        """The body of ``POST /runs`` as it is sent, for Airflow's page of rendered templates."""
+        return getattr(self, "_rendered_payload", None) or PayloadOnceRendered(self._payload)
+
+    @payload.setter
+    def payload(self, rendered: Any) -> None:
+        # Airflow sets what it has rendered.
+        self._rendered_payload = rendered
 
     @cached_property
     def hook(self) -> WherobotsHook:
@@ -237,6 +270,7 @@ class WherobotsRunOperator(BaseOperator):
             max_outage_seconds=self.max_outage_seconds,
             cancel_at_deadline=self.cancel_on_kill,
         )
+        self.log.info("%s", options.describe(self.deferrable))
         if self.deferrable:
             self.defer(
                 trigger=WherobotsRunTrigger(self.wherobots_conn_id, options.to_kwargs(), self.cancel_on_kill),
@@ -244,11 +278,10 @@ class WherobotsRunOperator(BaseOperator):
                 kwargs={"reattached": reattached, "started_at": started_at},
                 timeout=_defer_timeout(options),
             )
-        return self._conclude(context, self._attempt.follow(options), reattached, started_at)
+        outcome = self._attempt.follow(options, partial(self._push_address, context, WherobotsSparkUiLink()))
+        return self._conclude(context, outcome, reattached, started_at)
 
     def _conclude(self, context: Context, outcome: Outcome, reattached: bool, started_at: float) -> str:
-        if outcome.ending is Ending.COMPLETED:
-            return outcome.run_id
         if (
             outcome.ending is Ending.CANCELLED
             and reattached
@@ -258,6 +291,12 @@ class WherobotsRunOperator(BaseOperator):
                 "Run %s was still being cancelled for the try before this one; a fresh run is submitted", outcome.run_id
             )
             return self._start(context, look_first=True, once_more=True)
+        if outcome.summary is not None:
+            self._push(context, RUN_SUMMARY_KEY, outcome.summary)
+            if spark_ui_url := outcome.summary.get(SPARK_UI_URL_KEY):
+                self._push_address(context, WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui_url)
+        if outcome.ending is Ending.COMPLETED:
+            return outcome.run_id
         raise _EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id)))
 
     def _see_to(self, run_id: str) -> Outcome | None:
@@ -269,7 +308,7 @@ class WherobotsRunOperator(BaseOperator):
             self.log.warning("The status of run %s cannot be asked: %s", run_id, error)
         else:
             if run.is_terminal:
-                return Outcome.of_run(run, time.time())
+                return Outcome.of_run(run, time.time(), summary=self._attempt.run(summarize_run(run)))
         if self.cancel_on_kill:
             self._attempt.run(cancel_run(run_id))
         return None
@@ -278,12 +317,20 @@ class WherobotsRunOperator(BaseOperator):
         url = self._run_url(run.id)
         ti = context["ti"]
         ti.xcom_push(key=RUN_ID_KEY, value=run.id)
-        ti.xcom_push(key=RUN_URL_KEY, value=url)
-        # Airflow 3 itself pushes a link only when the task ends.
-        for link in self.operator_extra_links:
-            if key := getattr(link, "xcom_key", None):
-                ti.xcom_push(key=key, value=url)
+        for key in xcom_keys(WherobotsRunLink(), RUN_URL_KEY):
+            ti.xcom_push(key=key, value=url)
         self.log.info("Run %s (%s): %s", run.id, run.name, url)
+
+    def _push_address(self, context: Context, link: BaseOperatorLink, key: str, url: str) -> None:
+        for xcom_key in xcom_keys(link, key):
+            self._push(context, xcom_key, url)
+
+    def _push(self, context: Context, key: str, value: Any) -> None:
+        """Push what is good to know but must not decide the task's result."""
+        try:
+            context["ti"].xcom_push(key=key, value=value)
+        except Exception as error:
+            self.log.warning("XCom %s could not be pushed: %r", key, error)
 
     def _run_url(self, run_id: str) -> str:
         return self.hook.settings.run_url(run_id)
@@ -344,6 +391,12 @@ def _is_open(value: Any) -> bool:
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     return hasattr(value, "iter_references")
+
+
+def _seconds_or_configured(option: Option, value: float | None) -> float:
+    if value is None:
+        return _number(f"[{SECTION}] {option.name}", configured(option))
+    return _number(option.name, value)
 
 
 def _number(argument: str, value: Any) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -87,24 +87,26 @@ class WorkerAttempt:
         """
         self._run_id = run_id
 
-    def follow(self, options: FollowOptions) -> Outcome:
+    def follow(self, options: FollowOptions, publish: Callable[[str, str], None]) -> Outcome:
         """Follow a run to its end.
 
         :param options: what to follow and how.
+        :param publish: takes what is to be made known meanwhile, key and value, and must not raise.
         :raises WherobotsTaskKilledException: when the task was killed meanwhile.
         """
         self.adopt(options.run_id)
-        outcome = self.run(follow_run(options))
+        outcome = self.run(follow_run(options), publish)
         self._run_id = None
         return outcome
 
-    def run(self, flow: Flow[T]) -> T:
+    def run(self, flow: Flow[T], publish: Callable[[str, str], None] = lambda key, value: None) -> T:
         """Run a flow on a session of this attempt.
 
         :param flow: the flow.
+        :param publish: takes what is to be made known, key and value, and must not raise; default nowhere.
         :raises WherobotsTaskKilledException: when the task was killed meanwhile.
         """
-        with self._hook.driver() as driver:
+        with self._hook.driver(publish=publish) as driver:
             self._driver = driver
             driver.stopped = self._killed
             try:

@@ -10,16 +10,20 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_wherobots.compat import TRIGGER_IS_TOLD_OF_KILLS, get_task_state
+from airflow_provider_wherobots.compat import TRIGGER_IS_TOLD_OF_KILLS, get_task_state, push_xcom
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.links.spark_ui import WherobotsSparkUiLink
+from airflow_provider_wherobots.links.stored import xcom_keys
 
 STATE_TIMEOUT_SECONDS = 5.0
 """How long one question whether the task is still deferred may take."""
 STATE_ATTEMPTS = 3
 """How often it is asked: when hundreds of tasks are ended at once, the answers come late."""
+PUSH_TIMEOUT_SECONDS = 5.0
+"""How long pushing an XCom may take."""
 CANCEL_BUDGET_SECONDS = 13.0
 """Leaves room for those questions within the 30 s that Airflow gives ``on_kill``."""
 DEFERRED = "deferred"
@@ -56,7 +60,7 @@ class WherobotsRunTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the run; yields exactly one event."""
         try:
-            async with WherobotsHook(self.wherobots_conn_id).async_driver(self.log) as driver:
+            async with WherobotsHook(self.wherobots_conn_id).async_driver(self.log, self._publish) as driver:
                 outcome = await driver.run(follow_run(self.options))
         except asyncio.CancelledError:
             if not TRIGGER_IS_TOLD_OF_KILLS:
@@ -72,6 +76,15 @@ class WherobotsRunTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Called by Airflow 3.3 on a user's action, and, by a bug of 3.3.0 to 3.3.2, when the trigger moves."""
         await _to_its_end(self._cancel_if_killed())
+
+    async def _publish(self, key: str, value: str) -> None:
+        """Push what becomes known while the task is deferred: the Spark UI's address. The worker does so at the end."""
+        try:
+            async with asyncio.timeout(PUSH_TIMEOUT_SECONDS):
+                for xcom_key in xcom_keys(WherobotsSparkUiLink(), key):
+                    await push_xcom(self.task_instance, xcom_key, value)
+        except Exception as error:
+            self.log.warning("XCom %s of run %s has to wait for its end: %r", key, self.options.run_id, error)
 
     async def _cancel_if_killed(self) -> None:
         if not self.cancel_on_kill:

@@ -1,8 +1,11 @@
 """The operator and its trigger against the local server, without an Airflow around them."""
 
 import asyncio
+import json
+import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -21,9 +24,12 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.log_records import LogRecord
+from airflow_provider_wherobots.links.spark_ui import WherobotsSparkUiLink
+from airflow_provider_wherobots.links.stored import xcom_keys
 from airflow_provider_wherobots.local.control_client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from tests.integration.conftest import set_connection
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
 START = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)
@@ -70,6 +76,14 @@ def operator(conn_id: str) -> Callable[..., WherobotsRunOperator]:
         )
 
     return make
+
+
+def run_to_end(task: WherobotsRunOperator, ti: TaskInstance) -> str:
+    """Run the task as Airflow would, through a deferral where there is one."""
+    try:
+        return task.execute(context(ti))
+    except TaskDeferred as deferred:
+        return task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
 
 
 def follow(deferred: TaskDeferred) -> dict[str, Any]:
@@ -120,15 +134,8 @@ def test_a_failed_run_fails_with_its_reason_and_log_tail_and_may_retry(
     operator: Callable[..., WherobotsRunOperator], deferrable: bool
 ) -> None:
     task, ti = operator(run_python={"uri": "s3://jobs/fail.py"}, deferrable=deferrable), TaskInstance()
-
-    def run_to_end() -> None:
-        try:
-            task.execute(context(ti))
-        except TaskDeferred as deferred:
-            task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
-
     with pytest.raises(WherobotsRunFailedException, match="no such country: Atlantis") as caught:
-        run_to_end()
+        run_to_end(task, ti)
     assert "Traceback (most recent call last)" in str(caught.value)
     assert ti.xcoms["run_url"] in str(caught.value)
     assert not isinstance(caught.value, AirflowFailException)
@@ -369,3 +376,149 @@ def test_a_run_that_its_own_timeout_cancelled_is_not_taken_for_one_that_somebody
     with pytest.raises(Exception, match="Trigger timeout") as failed:
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
     assert not isinstance(failed.value, AirflowFailException)
+
+
+@pytest.mark.parametrize(("script", "status"), [("talk.py", "COMPLETED"), ("fail.py", "FAILED")])
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_the_end_is_summed_up_in_one_xcom_before_the_task_ends(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    deferrable: bool,
+    script: str,
+    status: str,
+) -> None:
+    run_python = {"uri": f"s3://jobs/{script}", "args": [3]}
+    task, ti = operator(run_python=run_python, deferrable=deferrable, runtime="tiny", name="summed-up"), TaskInstance()
+    with suppress(WherobotsRunFailedException):
+        run_to_end(task, ti)
+    summary = ti.xcoms["run_summary"]
+    assert (summary["run_id"], summary["status"], summary["runtime"]) == (ti.xcoms["run_id"], status, "tiny")
+    assert summary["name"].startswith("summed-up-")
+    assert summary["ran_seconds"] >= 0
+    assert summary["queued_seconds"] >= 0
+    assert (summary["cost_usd"], summary["spatial_units"], summary["spark_ui_url"]) == (0.0, 0.0, None)
+    assert json.loads(json.dumps(summary)) == summary
+    assert len(control.requests("getJobRunMetrics")) == 1
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What was logged: Airflow 3 writes to stdout, 2.11 through logging."""
+    caplog.set_level(logging.INFO)
+    return lambda: caplog.text + "".join(capfd.readouterr())
+
+
+def test_metrics_that_cannot_be_had_change_nothing(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, said: Callable[[], str]
+) -> None:
+    control.add_fault("getJobRunMetrics", {"type": "status", "status": 404})
+    ti = TaskInstance()
+    assert run_to_end(operator(), ti) == ti.xcoms["run_id"]
+    assert (ti.xcoms["run_summary"]["status"], ti.xcoms["run_summary"]["cost_usd"]) == ("COMPLETED", None)
+    text = said()
+    assert f"Run {ti.xcoms['run_id']} COMPLETED: queued for " in text
+    assert "getJobRunMetrics" not in text
+    assert "cost" not in text
+
+
+def test_an_event_of_before_the_upgrade_ends_the_task_as_before(operator: Callable[..., WherobotsRunOperator]) -> None:
+    event = {"ending": "completed", "run_id": "r1", "status": "COMPLETED", "reason": "", "log_tail": "", "ended_at": 1}
+    ti = TaskInstance()
+    assert operator().execute_complete(context(ti), event) == "r1"
+    assert ti.xcoms == {}
+
+
+def test_an_xcom_that_cannot_be_pushed_at_the_end_does_not_hide_why_the_run_failed(
+    operator: Callable[..., WherobotsRunOperator],
+) -> None:
+    class Deaf(TaskInstance):
+        def xcom_push(self, key: str, value: Any) -> None:
+            if key == "run_summary":
+                raise RuntimeError("the API server is away")
+            super().xcom_push(key, value)
+
+    with pytest.raises(WherobotsRunFailedException, match="no such country"):
+        run_to_end(operator(run_python={"uri": "s3://jobs/fail.py"}), Deaf())
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_the_spark_ui_is_known_while_the_run_goes_on_and_after_it(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    deferrable: bool,
+) -> None:
+    url = "https://spark.example.com/app-1"
+    seen: dict[str, str] = {}
+
+    async def push_xcom(task_instance: Any, key: str, value: str) -> None:
+        seen[key] = value
+
+    class Watching(TaskInstance):
+        def xcom_push(self, key: str, value: Any) -> None:
+            super().xcom_push(key, value)
+            if key == "run_id":
+                control.patch_run(value, kubeApp={"spark_ui_url": url})
+            elif key == "run_summary" and not deferrable:
+                seen.update(self.xcoms)
+
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_xcom", push_xcom)
+    ti = Watching()
+    run_to_end(operator(deferrable=deferrable), ti)
+    # Airflow 3 looks for links under keys of its own.
+    keys = set(xcom_keys(WherobotsSparkUiLink(), "spark_ui_url"))
+    assert {key: value for key, value in seen.items() if key in keys} == dict.fromkeys(keys, url)
+    assert {key: value for key, value in ti.xcoms.items() if key in keys} == dict.fromkeys(keys, url)
+    assert ti.xcoms["run_summary"]["spark_ui_url"] == url
+
+
+def test_the_consoles_address_follows_the_connections_template(
+    operator: Callable[..., WherobotsRunOperator], server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extra = json.dumps({"console_url_template": "https://console.example.com/jobs/{run_id}"})
+    set_connection(monkeypatch, conn_type="wherobots", host=server.url, password=server.api_key, extra=extra)
+    ti = TaskInstance()
+    operator(wait_for_completion=False).execute(context(ti))
+    assert ti.xcoms["run_url"] == f"https://console.example.com/jobs/{ti.xcoms['run_id']}"
+
+
+def test_the_deferral_says_which_run_it_follows_and_how(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
+) -> None:
+    ti = TaskInstance()
+    with pytest.raises(TaskDeferred):
+        operator(polling_interval=20, execution_timeout=timedelta(hours=1)).execute(context(ti))
+    run_id = ti.xcoms["run_id"]
+    text = said()
+    assert f"Run {run_id} is followed by the triggerer, the task is deferred: asked every 2 s at first" in text
+    assert "every 20 s in the end, its log comes along, until " in text
+    assert ti.xcoms["run_url"] in text
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, (True, 30.0, 600.0)),
+        ({"default_deferrable": "False", "polling_interval": "12.5", "max_outage_seconds": "60"}, (False, 12.5, 60.0)),
+    ],
+)
+def test_the_deployment_sets_defaults_and_a_task_wins_over_them(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, str], expected: tuple[bool, float, float]
+) -> None:
+    for name, value in options.items():
+        monkeypatch.setenv(f"AIRFLOW__WHEROBOTS__{name.upper()}", value)
+    task = WherobotsRunOperator(task_id="task", run_python=TALK)
+    assert (task.deferrable, task.polling_interval, task.max_outage_seconds) == expected
+    own = WherobotsRunOperator(
+        task_id="task", run_python=TALK, deferrable=True, polling_interval=5, max_outage_seconds=0
+    )
+    assert (own.deferrable, own.polling_interval, own.max_outage_seconds) == (True, 5, 0)
+
+
+def test_a_wrong_default_of_the_deployment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WHEROBOTS__POLLING_INTERVAL", "-1")
+    with pytest.raises(WherobotsArgumentException, match=r"\[wherobots\] polling_interval=-1.0: must be a number"):
+        WherobotsRunOperator(task_id="task", run_python=TALK)
+    monkeypatch.setenv("AIRFLOW__WHEROBOTS__POLLING_INTERVAL", "often")
+    with pytest.raises(Exception, match="polling_interval"):
+        WherobotsRunOperator(task_id="task", run_python=TALK)

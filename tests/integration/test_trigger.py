@@ -110,3 +110,45 @@ async def given_up(question: Any, supervisor: Supervisor) -> None:
             return
         await asyncio.sleep(0.05)
     raise AssertionError("nobody read the answer")
+
+
+TI = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index=3)
+
+
+def test_an_xcom_is_pushed_whole_although_it_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    task_runner = pytest.importorskip("airflow.sdk.execution_time.task_runner", reason="2.11 has no supervisor")
+    asked: list[Any] = []
+
+    class Listening(Supervisor):
+        async def ask(self, *question: Any) -> Any:
+            asked.extend(question)
+            return await super().ask(*question)
+
+    supervisor = Listening(None)
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(asend=supervisor.ask), raising=False)
+    asyncio.run(given_up(compat.push_xcom(TI, "spark_ui_url", "https://spark/"), supervisor))
+    (message,) = asked
+    assert type(message).__name__ == "SetXCom"
+    assert (message.dag_id, message.task_id, message.run_id, message.map_index) == ("dag", "task", "manual__1", 3)
+    assert (message.key, message.value) == ("spark_ui_url", "https://spark/")
+
+
+def test_an_xcom_that_cannot_be_pushed_does_not_end_the_following(
+    conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def push_xcom(task_instance: Any, key: str, value: str) -> None:
+        raise RuntimeError("the supervisor is away")
+
+    monkeypatch.setattr(run, "push_xcom", push_xcom)
+    created = control.create_run("spark-run")
+    control.patch_run(created["id"], status="COMPLETED", kubeApp={"spark_ui_url": "https://spark/"})
+    trigger = WherobotsRunTrigger(
+        conn_id, {"run_id": created["id"], "started_at": time.time(), "wait_post_run_logs_timeout_seconds": 0}
+    )
+
+    async def events() -> list[Any]:
+        return [event async for event in trigger.run()]
+
+    (event,) = asyncio.run(events())
+    assert event.payload["ending"] == "completed"
+    assert event.payload["summary"]["spark_ui_url"] == "https://spark/"

@@ -27,7 +27,7 @@ from airflow_provider_wherobots.flows.effects import (
 T = TypeVar("T")
 
 
-async def _nowhere(key: str, value: str) -> None:
+async def nowhere(key: str, value: str) -> None:
     """Publishes nothing."""
 
 
@@ -53,7 +53,7 @@ class AsyncDriver:
         note: WriteNote,
         write: WriteRecord,
         reload: Callable[[], Awaitable[bool]],
-        publish: Callable[[str, str], Awaitable[None]] = _nowhere,
+        publish: Callable[[str, str], Awaitable[None]] = nowhere,
     ) -> None:
         self._transport = transport
         self._note = note

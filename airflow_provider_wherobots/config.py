@@ -1,0 +1,88 @@
+"""Defaults that a deployment sets once: the section ``[wherobots]`` of Airflow's configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+SECTION = "wherobots"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of the section.
+
+    :param name: its name.
+    :param type: its type, in Airflow's words.
+    :param default: its value where nobody sets it.
+    :param example: another value.
+    :param description: what it means.
+    :param version_added: the provider's version from which on there is one.
+    """
+
+    name: str
+    type: Literal["boolean", "float"]
+    default: bool | float
+    example: str
+    description: str
+    version_added: str = "0.1.0"
+
+
+DEFAULT_DEFERRABLE = Option(
+    "default_deferrable",
+    "boolean",
+    True,
+    "False",
+    "Whether WherobotsRunOperator waits in the triggerer where a task does not say deferrable. Set it to False where "
+    "no triggerer runs. [operators] default_deferrable is not asked: it is False unless set, and would hold a worker "
+    "for the whole of every run.",
+)
+POLLING_INTERVAL = Option(
+    "polling_interval",
+    "float",
+    30.0,
+    "60",
+    "The longest delay between two polls of a run, in seconds, where a task does not say polling_interval. Polling "
+    "starts every 2 s and slows down with the run's age.",
+)
+MAX_OUTAGE_SECONDS = Option(
+    "max_outage_seconds",
+    "float",
+    600.0,
+    "1800",
+    "How long the Wherobots API may be unreachable before a task gives up, in seconds, where it does not say "
+    "max_outage_seconds. The run goes on meanwhile.",
+)
+OPTIONS = (DEFAULT_DEFERRABLE, POLLING_INTERVAL, MAX_OUTAGE_SECONDS)
+
+
+def provider_info() -> dict[str, Any]:
+    """The section as the provider info declares it."""
+    return {
+        SECTION: {
+            "description": "Defaults of the Wherobots provider; a task's own arguments win over them.",
+            "options": {
+                option.name: {
+                    "description": f"{option.description}\n",
+                    "version_added": option.version_added,
+                    "type": option.type,
+                    "example": option.example,
+                    "default": f"{option.default}",
+                }
+                for option in OPTIONS
+            },
+        }
+    }
+
+
+def configured(option: Option) -> Any:
+    """What the deployment says.
+
+    :param option: the option.
+    :returns: its value, a bool or a float; its default where it is not set.
+    :raises AirflowConfigException: for a value of another type.
+    """
+    from airflow_provider_wherobots.compat import conf
+
+    read = conf.getboolean if option.type == "boolean" else conf.getfloat
+    return read(SECTION, option.name, fallback=option.default)
