@@ -18,7 +18,7 @@ BUCKET = "s3://wherobots-demo"
 @task
 def countries() -> list[str]:
     """Return the countries to report on; a real DAG would ask a catalogue or a bucket."""
-    return ["CH", "IS", "NZ"]
+    return ["CH", "IE", "NZ"]
 
 
 @task

@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,8 @@ import pytest
 
 from airflow_provider_wherobots import exceptions
 from airflow_provider_wherobots.compat import AirflowFailException
-from airflow_provider_wherobots.get_provider_info import get_provider_info
+from airflow_provider_wherobots.config import OPTIONS
+from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, RunSummary
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, LABELS
 from airflow_provider_wherobots.local import LocalServer
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -71,22 +73,32 @@ def test_the_operators_guide_names_every_argument_with_its_default() -> None:
     }
 
     assert told.keys() == there.keys()
-    for name, default in there.items():
-        if isinstance(default, float):
-            assert float(told[name]) == default, name
-        elif default is not None:
-            assert told[name].strip("`") == str(default), name
+    configurable = {option.name.removeprefix("default_"): option.default for option in OPTIONS}
+    for name, default in (there | configurable).items():
+        said = told[name].partition(", or [configured](configuration.md)")
+        assert bool(said[1]) == (name in configurable), name
+        if default is not None:
+            told_default = said[0].strip("`")
+            assert told_default == (f"{default:g}" if isinstance(default, float) else str(default)), name
 
 
 def test_the_operators_guide_names_what_is_templated() -> None:
     (sentence,) = re.findall(r"^Templated, at any depth: (.*?)\.$", page("operator.md"), re.MULTILINE)
-    assert set(names(sentence)) == set(WherobotsRunOperator.template_fields)
+    # `payload` is no argument: it is what Airflow shows.
+    assert set(names(sentence)) == set(WherobotsRunOperator.template_fields) - {"payload"}
 
 
 def test_the_operators_guide_names_every_xcom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pushed = {"return_value"}
-    fields = {"dag_id": "dag", "task_id": "task", "run_id": "manual", "map_index": -1, "try_number": 1, "max_tries": 0}
-    ti = SimpleNamespace(**fields, start_date=datetime.now(UTC), xcom_push=lambda key, value: pushed.add(key))
+    identity = {
+        "dag_id": "dag",
+        "task_id": "task",
+        "run_id": "manual",
+        "map_index": -1,
+        "try_number": 1,
+        "max_tries": 0,
+    }
+    ti = SimpleNamespace(**identity, start_date=datetime.now(UTC), xcom_push=lambda key, value: pushed.add(key))
     (tmp_path / "jobs").mkdir()
     (tmp_path / "jobs" / "job.py").write_text("print('hello')")
     context: Any = {"ti": ti, "dag_run": SimpleNamespace(start_date=datetime.now(UTC))}
@@ -102,8 +114,14 @@ def test_the_operators_guide_names_every_xcom(tmp_path: Path, monkeypatch: pytes
         ).execute(context)
 
     told = {name for keys, *_ in table(page("operator.md"), "## What it leaves behind") for name in names(keys)}
-    # Airflow's own key of a link, by which Airflow 3 finds it.
-    assert {key for key in pushed if not key.startswith("_link_")} == told
+    # The local server has no Spark UI of its own; and Airflow 3 finds a link by a key of Airflow's.
+    assert {key for key in pushed if not key.startswith("_link_")} | {SPARK_UI_URL_KEY} == told
+
+
+def test_the_operators_guide_names_every_key_of_the_summary() -> None:
+    text = page("operator.md").partition("`run_summary` always has these keys")[2]
+    told = [name for keys, _ in table("\n# x\n" + text, "# x") for name in names(keys)]
+    assert told == [field.name for field in fields(RunSummary)]
 
 
 def test_the_operators_guide_names_every_exception_and_whether_it_is_retried() -> None:
@@ -128,15 +146,11 @@ def test_the_connections_page_names_every_field() -> None:
     assert set(names(rule)) == {field.name for field in EXTRA_FIELDS}
 
 
-def test_the_configuration_page_names_every_option() -> None:
-    config: dict[str, Any] = get_provider_info().get("config", {})
-    there = {name: option["default"] for section in config.values() for name, option in section["options"].items()}
-    if not there:
-        pytest.skip("the provider has no configuration")
+def test_the_configuration_page_names_every_option_with_its_default() -> None:
     told = {
-        names(option)[0]: default.strip("`") for option, default, *_ in table(page("configuration.md"), "## Options")
+        names(option)[0]: default.strip("`") for option, default, _ in table(page("configuration.md"), "## Options")
     }
-    assert told == {name: "" if default is None else default for name, default in there.items()}
+    assert told == {option.name: str(option.default) for option in OPTIONS}
 
 
 def test_moving_compares_every_argument() -> None:

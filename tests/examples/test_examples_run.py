@@ -17,10 +17,11 @@ from dev.environments import Environment
 from dev.local_server import LocalServer
 from dev.processes import CHECKOUT, ProcessFamily
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 EXAMPLES = CHECKOUT / "example_dags"
 BUCKET = "wherobots-demo"
+HAS_JDK = shutil.which("javac") is not None
 ZURICH = (47.4582, 8.5481)
 KEFLAVIK = (63.9850, -22.6056)
 REYKJAVIK = (64.1300, -21.9406)
@@ -68,20 +69,51 @@ def airflow(
         yield instance
 
 
-def run_to_success(airflow: AirflowInstance, dag_id: str, conf: dict[str, Any] | None = None) -> str:
-    airflow.api.wait_for_dag(dag_id)
-    run_id = airflow.api.trigger_dag(dag_id, conf)
-    wait_for_success(airflow, dag_id, run_id)
-    return run_id
+class Runs:
+    """A DAG run of every example, all started at once: each is a little work and much waiting."""
+
+    def __init__(self, airflow: AirflowInstance) -> None:
+        self._airflow = airflow
+        self._run_ids: dict[str, str] = {}
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> None:
+        self._airflow.api.wait_for_dag(dag_id)
+        self._run_ids[dag_id] = self._airflow.api.trigger_dag(dag_id, conf)
+
+    def wait_for_success(self, dag_id: str) -> None:
+        api, run_id = self._airflow.api, self._run_ids[dag_id]
+        state = api.wait_for_run(dag_id, run_id, timeout=400)
+        assert state == "success", "\n".join(
+            api.task_log(dag_id, run_id, ti["task_id"], ti["try_number"], map_index=ti["map_index"]).text
+            for ti in api.task_instances(dag_id, run_id)
+            if ti["state"] == "failed"
+        )
+
+    def log(self, dag_id: str, task_id: str) -> str:
+        return self._airflow.api.task_log(dag_id, self._run_ids[dag_id], task_id).text
+
+    def xcom(self, dag_id: str, task_id: str, map_index: int = -1) -> Any:
+        return self._airflow.api.xcom(dag_id, self._run_ids[dag_id], task_id, map_index=map_index)
 
 
-def wait_for_success(airflow: AirflowInstance, dag_id: str, run_id: str) -> None:
-    state = airflow.api.wait_for_run(dag_id, run_id, timeout=240)
-    assert state == "success", "\n".join(
-        airflow.api.task_log(dag_id, run_id, ti["task_id"], ti["try_number"], map_index=ti["map_index"]).text
-        for ti in airflow.api.task_instances(dag_id, run_id)
-        if ti["state"] == "failed"
-    )
+@pytest.fixture(scope="module")
+def runs(airflow: AirflowInstance, server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    started = Runs(airflow)
+    shutil.rmtree(server.root / BUCKET / "results", ignore_errors=True)
+    confs: dict[str, dict[str, Any]] = {"example_wherobots_demo": {"country": "IS", "radius_km": 60}}
+    if HAS_JDK:
+        build_jar(server, tmp_path_factory.mktemp("classes"))
+    for path in sorted(EXAMPLES.glob("example_*.py")):
+        if HAS_JDK or path.stem != "example_wherobots_jar":
+            started.trigger(path.stem, confs.get(path.stem))
+    return started
+
+
+def build_jar(server: LocalServer, classes: Path) -> None:
+    jobs = server.root / BUCKET / "jobs"
+    subprocess.run(["javac", "-d", str(classes), str(jobs / "GreatCircle.java")], check=True)
+    jar = ["jar", "--create", "--file", str(jobs / "great-circle.jar"), "-C", str(classes), "GreatCircle.class"]
+    subprocess.run(jar, check=True)
 
 
 def results(server: LocalServer, country: str) -> dict[str, Any]:
@@ -90,71 +122,68 @@ def results(server: LocalServer, country: str) -> dict[str, Any]:
     return collection
 
 
-def test_the_demo_finds_the_neighbours_of_a_countrys_airports(airflow: AirflowInstance, server: LocalServer) -> None:
-    shutil.rmtree(server.root / BUCKET / "results", ignore_errors=True)
-
-    run_id = run_to_success(airflow, "example_wherobots_demo", {"country": "IS", "radius_km": 60})
+def test_the_demo_finds_the_neighbours_of_a_countrys_airports(runs: Runs, server: LocalServer) -> None:
+    runs.wait_for_success("example_wherobots_demo")
 
     found = {feature["properties"]["iata"]: feature["properties"] for feature in results(server, "IS")["features"]}
     assert found["KEF"]["nearest"] == "RKV"
     assert found["KEF"]["nearest_km"] == pytest.approx(great_circle_km(KEFLAVIK, REYKJAVIK), rel=0.01)
-    log = airflow.api.task_log("example_wherobots_demo", run_id, "airport_neighbours").text
+    log = runs.log("example_wherobots_demo", "airport_neighbours")
     assert "airports loaded" in log
     assert log.count("Joining: airports of IS with all others within 60 km") == 1
     assert "Ólafsfjörður Airport" in log
     assert server.api_key not in log
 
 
-def test_the_mapped_example_makes_one_run_per_country(airflow: AirflowInstance, server: LocalServer) -> None:
-    shutil.rmtree(server.root / BUCKET / "results", ignore_errors=True)
+def test_the_mapped_example_makes_one_run_per_country(runs: Runs, server: LocalServer) -> None:
+    runs.wait_for_success("example_wherobots_mapped")
 
-    run_id = run_to_success(airflow, "example_wherobots_mapped")
-
-    assert all(results(server, country)["features"] for country in ("CH", "IS", "NZ"))
-    runs = {
-        airflow.api.xcom("example_wherobots_mapped", run_id, "airport_neighbours", map_index=index)
-        for index in range(3)
-    }
-    assert len(runs - {None}) == 3
+    assert all(results(server, country)["features"] for country in ("CH", "IE", "NZ"))
+    run_ids = {runs.xcom("example_wherobots_mapped", "airport_neighbours", map_index) for map_index in range(3)}
+    assert len(run_ids - {None}) == 3
 
 
-def test_the_examples_of_the_operators_guide(airflow: AirflowInstance, server: LocalServer) -> None:
-    """All at once, as each is a few seconds of work and much waiting."""
-    dag_ids = [
-        f"example_wherobots_{name}" for name in ("python", "environment", "templates", "waiting", "fire_and_forget")
-    ]
-    for dag_id in dag_ids:
-        airflow.api.wait_for_dag(dag_id)
-    run_ids = {dag_id: airflow.api.trigger_dag(dag_id) for dag_id in dag_ids}
-    for dag_id, run_id in run_ids.items():
-        wait_for_success(airflow, dag_id, run_id)
+@pytest.mark.parametrize(
+    ("dag_id", "task_id"),
+    [
+        ("example_wherobots_python", "bbox_area"),
+        ("example_wherobots_templates", "from_a_task"),
+        ("example_wherobots_waiting", "on_a_worker"),
+        ("example_wherobots_waiting", "with_limits"),
+    ],
+)
+def test_an_example_measures_switzerland(runs: Runs, dag_id: str, task_id: str) -> None:
+    runs.wait_for_success(dag_id)
 
-    def log(dag_id: str, task_id: str) -> str:
-        return airflow.api.task_log(dag_id, run_ids[dag_id], task_id).text
+    assert f"Switzerland: {box_km2(5.96, 45.82, 10.49, 47.81):.0f} km²" in runs.log(dag_id, task_id)
 
-    switzerland = f"Switzerland: {box_km2(5.96, 45.82, 10.49, 47.81):.0f} km²"
-    assert switzerland in log("example_wherobots_python", "bbox_area")
-    assert switzerland in log("example_wherobots_templates", "from_a_task")
-    assert switzerland in log("example_wherobots_waiting", "on_a_worker")
-    assert switzerland in log("example_wherobots_waiting", "with_limits")
-    assert f"Iceland: {box_km2(0, 0, 1, 1):.0f} km²" in log("example_wherobots_templates", "from_params")
-    assert re.search(r"Iceland: [1-9]\d* airports", log("example_wherobots_environment", "airports_by_region"))
+
+def test_the_example_of_templates_takes_its_params(runs: Runs, server: LocalServer) -> None:
+    runs.wait_for_success("example_wherobots_templates")
+
+    assert f"Iceland: {box_km2(0, 0, 1, 1):.0f} km²" in runs.log("example_wherobots_templates", "from_params")
     (result,) = (server.root / BUCKET / "results").glob("Iceland_????-??-??.json")
     assert json.loads(result.read_text()) == {"name": "Iceland", "km2": round(box_km2(0, 0, 1, 1))}
-    dag_id = "example_wherobots_fire_and_forget"
-    assert "COST_USD" in str(airflow.api.xcom(dag_id, run_ids[dag_id], "usage"))
 
 
-def test_the_jar_example_computes_a_distance(airflow: AirflowInstance, server: LocalServer, tmp_path: Path) -> None:
-    if shutil.which("javac") is None:
+def test_the_example_of_an_environment_has_its_package_and_its_file(runs: Runs) -> None:
+    runs.wait_for_success("example_wherobots_environment")
+
+    assert re.search(r"Iceland: [1-9]\d* airports", runs.log("example_wherobots_environment", "airports_by_region"))
+
+
+def test_the_example_that_does_not_wait_asks_later_what_was_used(runs: Runs) -> None:
+    runs.wait_for_success("example_wherobots_fire_and_forget")
+
+    assert "COST_USD" in str(runs.xcom("example_wherobots_fire_and_forget", "usage"))
+    assert "Switzerland" not in runs.log("example_wherobots_fire_and_forget", "start")
+
+
+def test_the_jar_example_computes_a_distance(runs: Runs) -> None:
+    if not HAS_JDK:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("no javac: install a JDK, such as default-jdk-headless")
-    jobs = server.root / BUCKET / "jobs"
-    subprocess.run(["javac", "-d", str(tmp_path), str(jobs / "GreatCircle.java")], check=True)
-    jar = ["jar", "--create", "--file", str(jobs / "great-circle.jar"), "-C", str(tmp_path), "GreatCircle.class"]
-    subprocess.run(jar, check=True)
+    runs.wait_for_success("example_wherobots_jar")
 
-    run_id = run_to_success(airflow, "example_wherobots_jar")
-
-    log = airflow.api.task_log("example_wherobots_jar", run_id, "great_circle").text
+    log = runs.log("example_wherobots_jar", "great_circle")
     assert "From 47.4582,8.5481 to 63.9850,-22.6056" in log
     assert f"{great_circle_km(ZURICH, KEFLAVIK):.1f} km" in log
