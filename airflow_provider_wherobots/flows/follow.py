@@ -66,7 +66,7 @@ class FollowOptions:
         longest = max(MIN_DELAY_SECONDS, self.polling_interval)
         text = f"Run {self.run_id} is followed {'by the triggerer, the task is deferred' if deferred else 'here'}: "
         text += f"asked every {MIN_DELAY_SECONDS:g} s at first, every {longest:g} s in the end"
-        text += f", its log {'comes along' if self.poll_logs else 'stays away'}"
+        text += f", its log is {'' if self.poll_logs else 'not '}forwarded"
         if self.deadline is not None:
             text += f", until {datetime.fromtimestamp(self.deadline, UTC):%Y-%m-%d %H:%M:%S} UTC at the latest"
         return text

@@ -491,7 +491,7 @@ def test_the_deferral_says_which_run_it_follows_and_how(
     run_id = ti.xcoms["run_id"]
     text = said()
     assert f"Run {run_id} is followed by the triggerer, the task is deferred: asked every 2 s at first" in text
-    assert "every 20 s in the end, its log comes along, until " in text
+    assert "every 20 s in the end, its log is forwarded, until " in text
     assert ti.xcoms["run_url"] in text
 
 

@@ -427,3 +427,24 @@ def test_what_is_no_web_address_is_no_address_of_the_spark_ui(url: str) -> None:
     assert (script.published, script.said("Spark UI")) == ([], [])
     assert outcome.summary is not None
     assert outcome.summary["spark_ui_url"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "deferred", "words"),
+    [
+        (
+            FollowOptions("r1", START),
+            True,
+            "Run r1 is followed by the triggerer, the task is deferred: asked every 2 s at first, every 30 s in the end, "
+            "its log is forwarded",
+        ),
+        (
+            FollowOptions("r1", START, deadline=START + 90.5, polling_interval=0.5, poll_logs=False),
+            False,
+            "Run r1 is followed here: asked every 2 s at first, every 2 s in the end, its log is not forwarded, until "
+            "2025-06-15 15:08:10 UTC at the latest",
+        ),
+    ],
+)
+def test_what_is_followed_and_how_is_said_in_one_line(options: FollowOptions, deferred: bool, words: str) -> None:
+    assert options.describe(deferred) == words
