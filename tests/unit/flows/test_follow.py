@@ -435,8 +435,8 @@ def test_what_is_no_web_address_is_no_address_of_the_spark_ui(url: str) -> None:
         (
             FollowOptions("r1", START),
             True,
-            "Run r1 is followed by the triggerer, the task is deferred: asked every 2 s at first, every 30 s in the end, "
-            "its log is forwarded",
+            "Run r1 is followed by the triggerer, the task is deferred: asked every 2 s at first, every 30 s in the "
+            "end, its log is forwarded",
         ),
         (
             FollowOptions("r1", START, deadline=START + 90.5, polling_interval=0.5, poll_logs=False),
