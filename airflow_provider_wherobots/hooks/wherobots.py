@@ -35,6 +35,13 @@ CONNECTION_DELAYS = (1.0, 2.0, 4.0, 8.0)
 """Seconds between the triggerer's tries to read a connection."""
 HOOK_OUTAGE_SECONDS = 60.0
 """How long a single method of the hook bears transient failures. The operator's own limit is a parameter of it."""
+MASKED_KEY = "***"
+"""What Airflow shows in place of a secret, and what the Test button of some versions then sends: apache/airflow #61670
+(3.0 to 3.1.6) and #72318 (3.3.1, where the form says "" or 0 for a host or port that is stored as nothing)."""
+MASKED_KEY_SAID = (
+    "Nothing was tested: Airflow's Test button sent *** in place of the stored API key. Airflow 3.3.1 does that unless"
+    " API host and API port are both filled in, such as api.cloud.wherobots.com and 443. Tasks get the stored key"
+)
 
 
 class WherobotsHook(BaseHook):
@@ -213,6 +220,8 @@ class WherobotsHook(BaseHook):
         except InvalidArgumentError as error:
             # Not with the id of the connection: Airflow tests a copy that has a random one.
             return False, str(error)
+        if settings.endpoint.api_key == MASKED_KEY:
+            return False, MASKED_KEY_SAID
         self._settings = settings
         url = settings.endpoint.base_url
         try:

@@ -36,6 +36,15 @@ def test_a_wrong_key(server: LocalServer, control: ControlClient, monkeypatch: p
     assert len(control.requests("listJobRuns")) == 1
 
 
+def test_the_mask_that_airflow_sends_for_a_stored_key_is_not_called_a_wrong_key(
+    server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works, said = says(monkeypatch, host=server.url, password="***")
+    assert not works
+    assert "sent *** in place of the stored API key" in said
+    assert not control.requests("listJobRuns")
+
+
 FORBIDDEN = {
     "code": "INSUFFICIENT_PERMISSIONS_ERROR",
     "message": "Forbidden",
