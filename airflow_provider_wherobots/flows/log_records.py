@@ -49,11 +49,14 @@ class LogRecord:
     :param time_ns: the line's own time in epoch nanoseconds, or None where it has no readable one.
     :param level: a ``logging`` level.
     :param text: the text, safe to write as it is.
+    :param repeats: how many records of the same millisecond, level and text come right before it. Airflow's log reader
+        drops a record equal to the one before, so whoever writes them must tell them apart.
     """
 
     time_ns: int | None
     level: int
     text: str
+    repeats: int = 0
 
 
 class RecordReader:
@@ -62,6 +65,8 @@ class RecordReader:
     def __init__(self) -> None:
         self._level = logging.INFO
         self._in_traceback = False
+        self._last: tuple[int | None, int, str] | None = None
+        self._repeats = 0
 
     def read(self, line: LogLine) -> Iterator[LogRecord]:
         """Turn a line into records: one, unless it holds line breaks or is very long.
@@ -73,7 +78,13 @@ class RecordReader:
             level = self._level_of(text)
             safe = make_safe(text)
             for start in range(0, len(safe) or 1, MAX_RECORD_CHARS):
-                yield LogRecord(time_ns, level, safe[start : start + MAX_RECORD_CHARS])
+                yield self._record(time_ns, level, safe[start : start + MAX_RECORD_CHARS])
+
+    def _record(self, time_ns: int | None, level: int, text: str) -> LogRecord:
+        this = (None if time_ns is None else time_ns // 10**6, level, text)
+        self._repeats = self._repeats + 1 if this == self._last else 0
+        self._last = this
+        return LogRecord(time_ns, level, text, self._repeats)
 
     def _level_of(self, text: str) -> int:
         head = text[:_HEAD_CHARS]

@@ -238,3 +238,15 @@ def test_the_unit_of_a_time_is_told_by_its_magnitude(timestamp: str | int, time_
 def test_no_timestamp_can_break_the_reading(timestamp: str | int) -> None:
     time_ns = read_time_ns(timestamp)
     assert time_ns is None or isinstance(time_ns, int)
+
+
+def test_equal_records_of_one_millisecond_are_counted() -> None:
+    reader = RecordReader()
+    lines = [("1721548800123000001", "tick")] * 2 + [("1721548800123999999", "tick")]
+    lines += [("1721548800123999999", "tock"), ("1721548800123999999", "tick"), ("1721548800124000000", "tick")]
+    records = [record for timestamp, text in lines for record in reader.read(LogLine(timestamp, text))]
+    assert [record.repeats for record in records] == [0, 1, 2, 0, 0, 0]
+
+
+def test_equal_parts_of_a_long_line_are_counted_too() -> None:
+    assert [record.repeats for record in read("x" * (3 * MAX_RECORD_CHARS))] == [0, 1, 2]
