@@ -1,0 +1,156 @@
+"""A real Airflow, a local server as the service, and a user with a headless Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from airflow_provider_wherobots.local import LocalServer
+from dev.airflow_instance import AirflowInstance
+from dev.environments import Environment
+from dev.processes import CHECKOUT
+from tests.browser.screenshots import WRITE_VARIABLE, Screenshots
+from tests.browser.ui import AirflowUi
+from tests.browser.ui_2 import AirflowUi2
+from tests.browser.ui_3 import AirflowUi3
+
+if TYPE_CHECKING:
+    # Playwright is in one environment only; these tests are collected in all of them.
+    from playwright.sync_api import Browser, ViewportSize
+
+HERE = Path(__file__).parent
+EXAMPLE = "example_wherobots_demo.py"
+SCRIPT = "wherobots-demo/jobs/airport_neighbours.py"
+PATIENCE_MS = 60_000
+WINDOW: ViewportSize = {"width": 1280, "height": 800}
+CHROMIUM_ARGUMENTS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    # A page may ask for a font or an image from elsewhere; nobody is there.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+
+
+@dataclass
+class Service:
+    """The local server, and the job that the example DAG starts there.
+
+    :param server: the server.
+    :param root: the folder behind its ``s3://``.
+    """
+
+    server: LocalServer
+    root: Path
+
+    @property
+    def host(self) -> str:
+        """Its address without the port."""
+        return self.server.url.rpartition(":")[0]
+
+    @property
+    def port(self) -> int:
+        """Its port."""
+        return urlsplit(self.server.url).port or 80
+
+    def hold_jobs(self) -> None:
+        """Let jobs wait when they have said their lines."""
+        (self.root / "go").unlink(missing_ok=True)
+
+    def let_jobs_end(self) -> None:
+        """Let waiting jobs end."""
+        (self.root / "go").touch()
+
+    def newest_run(self) -> dict[str, Any]:
+        """The run that was created last."""
+        run: dict[str, Any] = self._get("/runs?size=1")["items"][0]
+        return run
+
+    def log(self, run_id: str) -> list[dict[str, Any]]:
+        """The lines of a run's log, each with its ``timestamp`` in nanoseconds and its text, ``raw``."""
+        lines: list[dict[str, Any]] = self._get(f"/runs/{run_id}/logs?cursor=0&size=1000")["items"]
+        return lines
+
+    def _get(self, path: str) -> Any:
+        answer = requests.get(f"{self.server.url}{path}", headers={"X-API-Key": self.server.api_key}, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, or the one that the variable CHROMIUM names."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        reason = "no chromium: install it, or name one in the variable CHROMIUM"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    from playwright.sync_api import sync_playwright
+
+    # Chromium's sandbox refuses to work for root.
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*CHROMIUM_ARGUMENTS, *sandbox])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service, where the example's script is one that says lines of every level."""
+    root = tmp_path_factory.mktemp("storage")
+    script = root / SCRIPT
+    script.parent.mkdir(parents=True)
+    shutil.copyfile(HERE / "jobs" / "every_level.py", script)
+    with LocalServer(root, api_key="browser-test-key") as server:
+        yield Service(server, root)
+
+
+@pytest.fixture(scope="module")
+def airflow(airflow_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstance]:
+    """Airflow with the example DAG and without a connection."""
+    line = airflow_environment.line
+    dags = tmp_path_factory.mktemp("dags")
+    shutil.copyfile(CHECKOUT / "example_dags" / EXAMPLE, dags / EXAMPLE)
+    instance = AirflowInstance(
+        tmp_path_factory.mktemp(f"airflow-{line}"),
+        python=airflow_environment.python,
+        dags_folder=dags,
+        env={"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"},
+        progress=print,
+    )
+    with instance:
+        yield instance
+
+
+@pytest.fixture
+def screenshots(airflow_environment: Environment, tmp_path: Path) -> Screenshots:
+    """Pictures for the documentation when they are asked for, else in the test's own folder."""
+    folder = CHECKOUT / "docs" / "images" if os.environ.get(WRITE_VARIABLE) == "1" else tmp_path
+    return Screenshots(folder, airflow_environment.line)
+
+
+@pytest.fixture
+def ui(chromium: Browser, airflow: AirflowInstance, tmp_path: Path) -> Iterator[AirflowUi]:
+    """A user who has logged in."""
+    context = chromium.new_context(
+        base_url=airflow.url, viewport=WINDOW, locale="en-US", timezone_id="UTC", color_scheme="light"
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    user = (AirflowUi3 if airflow.is_airflow_3 else AirflowUi2)(page)
+    try:
+        user.log_in(airflow.credentials.username, airflow.credentials.password)
+        yield user
+    finally:
+        # Shown by pytest when the test failed.
+        print(f"At the end the page {page.url} showed:\n{page.locator('body').aria_snapshot()}")
+        page.screenshot(path=tmp_path / "at-the-end.png")
+        context.close()

@@ -1,0 +1,151 @@
+"""What a user does with the provider in Airflow's UI, in a real browser: connect, test, run, watch."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dev.airflow_instance import AirflowInstance
+from dev.waiting import wait_for
+from tests.browser.conftest import Service
+from tests.browser.screenshots import Screenshots
+from tests.browser.ui import AirflowUi
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.parametrize("airflow_environment", ["3.3", "2.11"], indirect=True, scope="session"),
+]
+
+CONN_ID = "wherobots_default"
+DAG_ID = "example_wherobots_demo"
+TASK_ID = "airport_neighbours"
+COLOUR = re.compile(r"\x1b\[\d*m")
+
+LEVELS = {
+    "Running Spark version 4.0.1": "INFO",
+    "Unable to load native-hadoop library for your platform": "WARNING",
+    "8,052 airports loaded": "INFO",
+    "3 airports have no elevation; they are taken to lie at sea level": "WARNING",
+    "The code XYZ is in no list; it is left out": "ERROR",
+    "Traceback (most recent call last):": "ERROR",
+    "KeyError: 'XYZ'": "ERROR",
+    "8,051 airports with their neighbours": "INFO",
+}
+"""What the job says, and the level that it has."""
+
+
+def see(element: Locator) -> Locator:
+    """Wait until there is such an element and it can be seen."""
+    element.wait_for()
+    return element
+
+
+def test_the_form_makes_a_connection(ui: AirflowUi, airflow: AirflowInstance, screenshots: Screenshots) -> None:
+    form = ui.begin_connection("by_form", "Wherobots")
+
+    see(form.get_by_label("API host")).fill("https://api.staging.wherobots.com")
+    key = form.get_by_label("API key")
+    key.fill("a-key-that-nobody-sees")
+    assert key.get_attribute("type") == "password"
+    for unused in ("Login", "Schema", "Password"):
+        assert not form.get_by_label(unused, exact=True).is_visible(), unused
+    ui.show_extra_fields()
+    for label, value in {"Region": "aws-us-west-2", "Runtime": "tiny", "Wherobots version": "latest"}.items():
+        ui.extra_field(label).fill(value)
+    screenshots.take(ui.page, "connection-form", height=1300)
+    ui.save_connection()
+
+    see(ui.page.get_by_text("by_form", exact=True))
+    assert not ui.page.get_by_text("a-key-that-nobody-sees").count()
+    stored = airflow.api.connection("by_form")
+    assert stored is not None
+    assert (stored["conn_type"], stored["host"]) == ("wherobots", "https://api.staging.wherobots.com")
+    extra = {key: value for key, value in json.loads(stored["extra"]).items() if value}
+    assert extra == {"region": "aws-us-west-2", "runtime": "tiny", "version": "latest"}
+
+
+def test_the_test_button_tells_a_wrong_key_from_a_right_one(
+    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots
+) -> None:
+    # Airflow 3.3.1 tests a connection without a port with another key than the stored one (apache/airflow #72318).
+    airflow.api.set_connection(CONN_ID, "wherobots", host=service.host, port=service.port, password="some-key")
+
+    outcome = ui.try_key(CONN_ID, "wrong-key")
+    see(outcome.filter(has_text="The API key is refused: 401 UNAUTHORIZED_ERROR"))
+    screenshots.take(ui.page, "connection-test")
+
+    outcome = ui.try_key(CONN_ID, service.server.api_key)
+    see(outcome.filter(has_text="The Runs API accepts the API key"))
+
+
+def test_a_run_started_by_hand_can_be_watched(
+    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots
+) -> None:
+    airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
+    airflow.api.wait_for_dag(DAG_ID)
+    service.hold_jobs()
+
+    ui.trigger(DAG_ID)
+    ui.open_task(TASK_ID)
+    see(ui.state("deferred"))
+    link = see(ui.extra_link("Wherobots run"))
+    run = service.newest_run()
+    assert str(link.get_attribute("href")).endswith(f"/{run['id']}")
+    screenshots.take(ui.page, "task-deferred")
+
+    payload = see(ui.rendered("payload"))
+    payload.scroll_into_view_if_needed()
+    sent = payload.inner_text()
+    assert run["name"] in sent
+    assert re.search(r"s3://wherobots-demo/results/airport_neighbours_CH_20\d\d-\d\d-\d\d\.geojson", sent)
+    screenshots.take(ui.page, "rendered")
+
+    log = ui.log()
+    see(log.get_by_text("8,051 airports with their neighbours"))
+    assert service.newest_run()["status"] == "RUNNING"
+    shown = re.sub(r"\s+", " ", log.inner_text())
+    times = times_of_lines(service, run["id"])
+    for text, level in LEVELS.items():
+        line, moment = times[text]
+        assert shown.count(ui.line(moment, level, line)) == 1, f"{ui.line(moment, level, line)} in {shown}"
+    assert_levels_stand_out(ui)
+    joined = log.get_by_text("Joined", exact=True)
+    assert ui.colours(joined) != ui.colours(joined.locator("..")), "the green of the job's output is lost"
+
+    service.let_jobs_end()
+    see(ui.state("success"))
+    see(ui.log().get_by_text("The result is written"))
+    see(ui.log().get_by_text(re.compile(rf"Run {run['id']} COMPLETED: .*ran for")))
+    screenshots.take(ui.page, "task-log")
+    see(ui.extra_link("Wherobots run"))
+
+
+def times_of_lines(service: Service, run_id: str) -> dict[str, tuple[str, datetime]]:
+    """Whole line and time of each text in LEVELS, as the service has them."""
+
+    def look() -> dict[str, tuple[str, datetime]] | None:
+        found = {
+            text: (COLOUR.sub("", line["raw"]), datetime.fromtimestamp(int(line["timestamp"]) // 10**9, UTC))
+            for line in service.log(run_id)
+            for text in LEVELS
+            if text in line["raw"]
+        }
+        return found if len(found) == len(LEVELS) else None
+
+    return wait_for(look, what="the job to have said its lines")
+
+
+def assert_levels_stand_out(ui: AirflowUi) -> None:
+    """Lines of one level look the same, lines of different levels do not."""
+    seen: dict[str, set[str]] = {}
+    for text, level in LEVELS.items():
+        seen.setdefault(level, set()).add(ui.level_colours(text))
+    assert all(len(colours) == 1 for colours in seen.values()), seen
+    assert len(set.union(*seen.values())) == len(seen), seen
