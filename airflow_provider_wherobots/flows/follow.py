@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_wherobots.api import calls
-from airflow_provider_wherobots.api.endpoint import is_web_address
 from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.models import PENDING, Run
 from airflow_provider_wherobots.flows.cancel import cancel_run
@@ -16,7 +15,7 @@ from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep,
 from airflow_provider_wherobots.flows.follow_logs import CATCH_UP_SECONDS, LogForwarder
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage
-from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, summarize_run
+from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, spark_ui_url, summarize_run
 
 DEFAULT_POLLING_INTERVAL = 30.0
 MIN_DELAY_SECONDS = 2.0
@@ -126,7 +125,7 @@ def poll_delay(age: float, polling_interval: float) -> float:
     return max(MIN_DELAY_SECONDS, min(age * DELAY_PER_AGE, polling_interval))
 
 
-def _conclude(run: Run, log: LogForwarder, options: FollowOptions, spark_ui_url: str | None) -> Flow[Outcome]:
+def _conclude(run: Run, log: LogForwarder, options: FollowOptions, seen_spark_ui_url: str | None) -> Flow[Outcome]:
     moment = yield from now()
     completed = Outcome.of_run(run, moment).ending is Ending.COMPLETED
     if options.poll_logs:
@@ -136,7 +135,7 @@ def _conclude(run: Run, log: LogForwarder, options: FollowOptions, spark_ui_url:
         yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, run.ended_ago)
     elif not completed:
         yield from log.catch_up(_earliest(moment + TAIL_SECONDS, options.deadline))
-    summary = yield from summarize_run(run, spark_ui_url, options.deadline)
+    summary = yield from summarize_run(run, seen_spark_ui_url, options.deadline)
     yield Note(logging.INFO, summary.describe())
     return Outcome.of_run(run, moment, log.tail.explain(), summary)
 
@@ -183,9 +182,8 @@ class _SparkUi:
         self.url: str | None = None
 
     def seen(self, run: Run) -> Flow[None]:
-        url = run.kube_app.spark_ui_url
-        # What is no web address must not become a link.
-        if url is None or url == self.url or not is_web_address(url):
+        url = spark_ui_url(run)
+        if url is None or url == self.url:
             return
         self.url = url
         yield Note(logging.INFO, f"Spark UI: {url}")

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_wherobots.api import calls
+from airflow_provider_wherobots.api.endpoint import is_web_address
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.models import Run, RunMetrics
 from airflow_provider_wherobots.flows.effects import Flow, Send, now
@@ -107,11 +108,20 @@ class RunSummary:
         return f"Run {self.run_id} {self.status}" + (f": {', '.join(parts)}" if parts else "")
 
 
-def summarize_run(run: Run, spark_ui_url: str | None = None, deadline: float | None = None) -> Flow[RunSummary]:
+def spark_ui_url(run: Run) -> str | None:
+    """The address of a run's Spark UI, if the service tells one that may become a link.
+
+    :param run: the run.
+    """
+    url = run.kube_app.spark_ui_url
+    return url if url is not None and is_web_address(url) else None
+
+
+def summarize_run(run: Run, seen_spark_ui_url: str | None = None, deadline: float | None = None) -> Flow[RunSummary]:
     """Sum up a run, with its metrics where they can be had in one short call. Decides nothing and never fails.
 
     :param run: the run, in a terminal status.
-    :param spark_ui_url: the last address of its Spark UI that was seen.
+    :param seen_spark_ui_url: the last address of its Spark UI that was seen.
     :param deadline: when to be done, in epoch seconds: no call is made that might last longer; None never.
     """
     metrics: RunMetrics | None = None
@@ -121,7 +131,7 @@ def summarize_run(run: Run, spark_ui_url: str | None = None, deadline: float | N
             metrics = yield Send(calls.get_run_metrics(run.id), METRICS_SECONDS)
         except WherobotsApiError:
             metrics = None
-    return RunSummary.of_run(run, metrics.instant_metrics if metrics else None, spark_ui_url)
+    return RunSummary.of_run(run, metrics.instant_metrics if metrics else None, seen_spark_ui_url)
 
 
 def _text(value: Any) -> str | None:

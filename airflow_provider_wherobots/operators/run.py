@@ -38,7 +38,7 @@ from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
-from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, summarize_run
+from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, spark_ui_url, summarize_run
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.run import RUN_URL_KEY, WherobotsRunLink
 from airflow_provider_wherobots.links.spark_ui import WherobotsSparkUiLink
@@ -293,8 +293,8 @@ class WherobotsRunOperator(BaseOperator):
             return self._start(context, look_first=True, once_more=True)
         if outcome.summary is not None:
             self._push(context, RUN_SUMMARY_KEY, outcome.summary)
-            if spark_ui_url := outcome.summary.get(SPARK_UI_URL_KEY):
-                self._push_address(context, WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui_url)
+            if spark_ui := outcome.summary.get(SPARK_UI_URL_KEY):
+                self._push_address(context, WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
         if outcome.ending is Ending.COMPLETED:
             return outcome.run_id
         raise _EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id)))
@@ -308,7 +308,9 @@ class WherobotsRunOperator(BaseOperator):
             self.log.warning("The status of run %s cannot be asked: %s", run_id, error)
         else:
             if run.is_terminal:
-                return Outcome.of_run(run, time.time(), summary=self._attempt.run(summarize_run(run)))
+                return Outcome.of_run(
+                    run, time.time(), summary=self._attempt.run(summarize_run(run, spark_ui_url(run)))
+                )
         if self.cancel_on_kill:
             self._attempt.run(cancel_run(run_id))
         return None
@@ -319,6 +321,9 @@ class WherobotsRunOperator(BaseOperator):
         ti.xcom_push(key=RUN_ID_KEY, value=run.id)
         for key in xcom_keys(WherobotsRunLink(), RUN_URL_KEY):
             ti.xcom_push(key=key, value=url)
+        # A run that is re-attached to may have one already.
+        if (spark_ui := spark_ui_url(run)) is not None:
+            self._push_address(context, WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
         self.log.info("Run %s (%s): %s", run.id, run.name, url)
 
     def _push_address(self, context: Context, link: BaseOperatorLink, key: str, url: str) -> None:

@@ -161,7 +161,10 @@ def test_a_retry_re_attaches_to_the_active_run(
     for ti in (first, second):
         with pytest.raises(TaskDeferred):
             operator(**arguments).execute(context(ti))
+        control.patch_run(ti.xcoms["run_id"], kubeApp={"spark_ui_url": "https://spark.example.com/"})
     assert first.xcoms["run_id"] == second.xcoms["run_id"]
+    assert "spark_ui_url" not in first.xcoms
+    assert second.xcoms["spark_ui_url"] == "https://spark.example.com/"
     assert control.counts()["creates_received"] == 1
     operator().hook.cancel_run(first.xcoms["run_id"])
 
