@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_wherobots.compat import AirflowException
+
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
 
@@ -28,8 +30,11 @@ class PayloadOnceRendered:
         """
         try:
             return self._build(context)
-        except Exception as error:
+        except AirflowException as error:
             return f"cannot be put together: {error}"
+        except Exception as error:
+            # Of a secrets backend, say: what it says is not known to be free of secrets.
+            return f"cannot be put together: {type(error).__name__}"
 
     def serialize(self) -> str:
         """What is shown before the task has run, the same for every parsing of the DAG (Airflow 3)."""

@@ -148,6 +148,16 @@ def test_an_invalid_connection_is_shown_without_its_key(
     assert API_KEY not in shown(made)
 
 
+def test_what_a_secrets_backend_says_is_not_shown(task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def get_connection(conn_id: str) -> Any:
+        raise KeyError(f"vault://token:{API_KEY}@vault/{conn_id}")
+
+    made = task()
+    monkeypatch.setattr(made.hook, "get_connection", get_connection)
+    made.render_template_fields(context(TaskInstance(), day="2026-11-25"))
+    assert shown(made) == "cannot be put together: KeyError"
+
+
 def test_a_parsed_dag_is_the_same_each_time_and_keeps_its_dependencies(conn_id: str) -> None:
     found: Any = serialized_objects
     serializer = found.DagSerialization if hasattr(found, "DagSerialization") else found.SerializedDAG  # before 3.2
