@@ -6,6 +6,7 @@ import ipaddress
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dev.environments import END_TO_END, Environment, environment
+from dev.warned import Warned
 
 # Before anything imports Airflow: a home of its own, so that no airflow.cfg of this machine, perhaps of another
 # version, has a say.
@@ -30,6 +32,14 @@ def airflow_environment(request: pytest.FixtureRequest) -> Environment:
     if not found.exists:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(found.missing)
     return found
+
+
+@pytest.fixture(autouse=True)
+def no_warning_of_ours() -> Iterator[None]:
+    """Our code causes no warning: pytest's filters see where a warning points to, this sees where it comes from."""
+    with Warned() as warned:
+        yield
+    assert not warned.told, "\n".join(warned.told)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,79 @@
+"""Warnings that the provider's code causes, whatever file they are attributed to.
+
+Airflow raises deprecation warnings with stack levels that often point into Airflow itself or into the user's DAG
+file, so a filter by module does not find the cause. The call stack does.
+"""
+
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import airflow_provider_wherobots
+from dev.processes import CHECKOUT
+
+OURS = (str(Path(airflow_provider_wherobots.__file__).parent), str(CHECKOUT / "example_dags"))
+MACHINERY = ("warnings", "importlib", "typing_extensions", "deprecated", "wrapt", "functools", "contextlib")
+"""Packages that pass a deprecation on to who used the deprecated thing."""
+LAZY_ATTRIBUTE = ("__getattr__", "getattr_with_deprecation")
+"""Airflow's functions that look up names which have moved."""
+
+
+class Warned:
+    """While entered, records every warning whose cause is the provider or an example DAG.
+
+    Of a deprecated name or module the cause is who asked for it; of anything else, who called Airflow. What our
+    code warns of itself is meant, and is not recorded.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        """The warnings, with the line of code that caused each."""
+        self._warn: Callable[..., None] = warnings.warn
+
+    def __enter__(self) -> Self:
+        self._warn = warnings.warn
+        warnings.warn = self._record
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        warnings.warn = self._warn
+
+    def _record(
+        self,
+        message: str | Warning,
+        category: type[Warning] | None = None,
+        stacklevel: int = 1,
+        source: Any = None,
+        **more: Any,
+    ) -> None:
+        caller = sys._getframe(1)
+        cause = _cause(caller)
+        if cause is not None and cause is not caller:
+            kind = type(message) if isinstance(message, Warning) else category or UserWarning
+            self.told.append(f"{cause.f_code.co_filename}:{cause.f_lineno}: {kind.__name__}: {message}")
+        self._warn(message, category, stacklevel + 1, source, **more)
+
+
+def _cause(frame: FrameType | None) -> FrameType | None:
+    first = True
+    asked_for = False
+    while frame is not None:
+        function = frame.f_code.co_name
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        if frame.f_code.co_filename.startswith(OURS):
+            return frame
+        if package == "airflow":
+            is_name = function in LAZY_ATTRIBUTE or (function == "<module>" and first)
+            if not is_name and (asked_for or function == "<module>"):
+                return None
+            asked_for = asked_for or is_name
+            first = False
+        elif package not in MACHINERY and not frame.f_code.co_filename.startswith("<frozen importlib"):
+            return None
+        frame = frame.f_back
+    return None
