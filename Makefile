@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer, git, make and a package index; everything else is set up here.
 #   make demo         a geospatial job run from a DAG on a real Airflow (KEEP=1 leaves it running)
 #   make test         all tests, on Airflow 3.3 and on 2.11 where this machine's Python can run it
-#   make matrix       all but the end-to-end tests on Airflow 2.11 to 3.3, on Python 3.11 and 3.13
+#   make matrix       all tests on Airflow 2.11 to 3.3, on Python 3.11 and 3.13, and a table of what came of it
 #   make lint         ruff and mypy
 #   make docs         the documentation as HTML, in docs/_build/html; a warning is an error
 #   make lock         recompile the locked environments after a change to requirements/*.in or pyproject.toml
@@ -32,13 +32,14 @@ LEFT_OUT_3_13 := there is no Python 3.13 here
 
 AIRFLOW_3_3 := .venv
 AIRFLOW_2_11 := .venv-2.11
-NAMES :=
+# The lines whose Airflow the end-to-end tests start; dev/environments.py names them too.
+E2E_LINES := 3.3 2.11
 ENVIRONMENTS = $(AIRFLOW_3_3)/.installed $(if $(PYTHON_2_11),$(AIRFLOW_2_11)/.installed)
 MATRIX :=
 PYTEST_ARGS ?=
 KEEP ?=
 
-.PHONY: help demo test test-fast matrix test-e2e e2e-3.3 e2e-2.11 lint docs format venv lock clean
+.PHONY: help demo test test-fast matrix test-e2e lint docs format venv lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -47,7 +48,6 @@ venv: $(AIRFLOW_3_3)/.installed
 
 # A virtualenv per Airflow line and Python: $(call environment,name,folder,line,python,why it may be left out)
 define environment
-NAMES += $(1)
 .PHONY: venv-$(1)
 venv-$(1): $(2)/.installed
 $(2)/.locked: requirements/airflow-$(3).txt dev/venv.sh
@@ -82,23 +82,21 @@ test: $(ENVIRONMENTS)
 	$(if $(PYTHON_2_11),$(AIRFLOW_2_11)/bin/python -m pytest -m "not e2e" $(PYTEST_ARGS),@echo "Left out: Airflow 2.11: $(LEFT_OUT_BEFORE_3_13).")
 	@$(MAKE) --no-print-directory test-e2e
 
-# Everything but the end-to-end tests, on every Airflow line and Python that there is here.
-JOBS ?= 2
+# Everything on every Airflow line and Python that there is here, JOBS environments side by side; the end-to-end tests
+# go on meanwhile, all lines at once, for most of it is waiting. A table tells what came of it.
+JOBS ?= 1
 matrix: $(MATRIX)
-	$(AIRFLOW_3_3)/bin/python -m dev.matrix --jobs $(JOBS) -- $(PYTEST_ARGS)
+	$(AIRFLOW_3_3)/bin/python -m dev.matrix --jobs $(JOBS) --end-to-end -- $(PYTEST_ARGS)
 
 test-fast: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/python -m pytest -m "not e2e and not slow" $(PYTEST_ARGS)
 
-# The two Airflows side by side: most of an end-to-end test is waiting, and two cores bear it.
+# The Airflows side by side: most of an end-to-end test is waiting, and two cores bear it.
 test-e2e: $(ENVIRONMENTS)
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target e2e-3.3 e2e-2.11
+	@$(MAKE) --no-print-directory --jobs=$(words $(E2E_LINES)) --output-sync=target $(E2E_LINES:%=e2e-%)
 
-e2e-3.3:
-	$(AIRFLOW_3_3)/bin/python -m pytest -m e2e -k "not 2.11" $(PYTEST_ARGS)
-
-e2e-2.11:
-	$(AIRFLOW_3_3)/bin/python -m pytest -m e2e -k "2.11" $(PYTEST_ARGS)
+$(E2E_LINES:%=e2e-%): e2e-%: $(AIRFLOW_3_3)/.installed
+	$(AIRFLOW_3_3)/bin/python -m pytest -m e2e --airflow $* $(PYTEST_ARGS)
 
 lint: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/ruff check .

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from dev.environments import NAMES, Environment, environment
+from dev.environments import END_TO_END, NAMES, environment
+from dev.matrix_jobs import NEWEST, Job
 from dev.matrix_result import Result, failures, read_report, skips, table
 from dev.processes import CHECKOUT
 
 FOLDER = CHECKOUT / "build" / "matrix"
-NEWEST = "3.3"
 VERSIONS = (
     "import sys, importlib.metadata as m; print(m.version('apache-airflow'), '.'.join(map(str, sys.version_info[:3])))"
 )
@@ -29,40 +29,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: command line arguments. Default: those of this process.
     :returns: 0 when every environment ran and passed. In CI (variable CI set) a missing one is a failure.
     """
-    parser = argparse.ArgumentParser(prog="python -m dev.matrix", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m dev.matrix", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=2, help="how many environments side by side (default 2)")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=NAMES, default=NAMES, help=", ".join(NAMES))
+    parser.add_argument(
+        "--end-to-end",
+        action="store_true",
+        help=f"also start a real Airflow of each of {', '.join(END_TO_END)}, all at once: most of it is waiting",
+    )
     parser.add_argument("pytest", nargs="*", metavar="-- PYTEST ARGUMENT", help="more arguments for pytest")
     given = parser.parse_args(arguments)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(given.jobs) as pool:
-        results = list(pool.map(lambda name: _run(environment(name), given.pytest), given.only))
+    ends = [Job(environment(name), True) for name in END_TO_END if given.end_to_end and name in given.only]
+    tests = [Job(environment(name), False) for name in given.only]
+    with ThreadPoolExecutor(given.jobs) as some, ThreadPoolExecutor(max(len(ends), 1)) as at_once:
+        waiting = [at_once.submit(_run, job, given.pytest) for job in ends]
+        waiting += [some.submit(_run, job, given.pytest) for job in tests]
+        results = [future.result() for future in waiting]
+    # The environments in their order, each with what ran in it before what was started of it.
+    results.sort(key=lambda result: (NAMES.index(result.name), result.end_to_end))
     told = table(results)
     (FOLDER / "table.md").write_text(told)
     print(f"\n{told}\n{skips(results)}\nReports and output: {FOLDER.relative_to(CHECKOUT)}")
     return 0 if all(result.good or (result.left_out and not os.environ.get("CI")) for result in results) else 1
 
 
-def _run(place: Environment, more: Sequence[str]) -> Result:
+def _run(job: Job, more: Sequence[str]) -> Result:
+    place = job.place
     if not place.exists:
         print(f"Airflow {place.name}: LEFT OUT: {place.missing}", flush=True)
-        return Result(place.name, left_out=place.missing)
+        return Result(place.name, job.end_to_end, left_out=place.missing)
     airflow, python = subprocess.check_output([place.python, "-c", VERSIONS], text=True).split()
-    report, output = FOLDER / f"{place.name}.xml", FOLDER / f"{place.name}.log"
+    report, output = FOLDER / f"{job.name}.xml", FOLDER / f"{job.name}.log"
     report.unlink(missing_ok=True)
-    marks = "not e2e" if place.name == NEWEST else "not e2e and not once"
     begun = time.monotonic()
     with output.open("wb") as sink:
         code = subprocess.run(
-            [place.python, "-m", "pytest", "-m", marks, f"--junitxml={report}", "-p", "no:cacheprovider", *more],
+            job.command(environment(NEWEST), report, more),
             cwd=CHECKOUT,
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
             check=False,
         ).returncode
-    seconds = time.monotonic() - begun
-    result = read_report(report, name=place.name, airflow=airflow, python=python, code=code, seconds=seconds)
+    result = read_report(
+        report,
+        Result(place.name, job.end_to_end, airflow, python, code=code, seconds=time.monotonic() - begun),
+    )
     print(result.line, flush=True)
     if not result.good:
         print(failures(report) or _tail(output), flush=True)

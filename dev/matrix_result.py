@@ -1,17 +1,18 @@
-"""What the tests came to in one environment, and the table of all: pure text and numbers."""
+"""What the tests came to in each environment, and the table of all: pure text and numbers."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome in one environment.
+    """The outcome of one run of pytest.
 
     :param name: the environment's name.
+    :param end_to_end: whether these are the end-to-end tests.
     :param airflow: the exact Airflow version.
     :param python: the exact Python version.
     :param code: the exit code of pytest.
@@ -22,6 +23,7 @@ class Result:
     """
 
     name: str
+    end_to_end: bool
     airflow: str = ""
     python: str = ""
     code: int = 0
@@ -38,19 +40,24 @@ class Result:
         return self.code == 0 and self.passed > 0 and not self.failed
 
     @property
+    def kind(self) -> str:
+        """What was run, in words."""
+        return "end to end" if self.end_to_end else "unit, integration, DAGs"
+
+    @property
     def line(self) -> str:
         """The outcome in one line."""
         return (
-            f"Airflow {self.airflow}, Python {self.python}: {self.passed} passed, {self.failed} failed, "
+            f"Airflow {self.airflow}, Python {self.python}, {self.kind}: {self.passed} passed, {self.failed} failed, "
             f"{self.skipped} skipped in {self.seconds:.0f} s{'' if self.good else f' (pytest ended with {self.code})'}"
         )
 
 
-def read_report(path: Path, *, name: str, airflow: str, python: str, code: int, seconds: float) -> Result:
-    """Make a result of pytest's JUnit report; without a report nothing passed.
+def read_report(path: Path, begun: Result) -> Result:
+    """Complete a result by pytest's JUnit report; without a report nothing passed.
 
     :param path: the report.
-    :param name: the environment's name; the other parameters are those of :class:`Result`.
+    :param begun: what is known without it.
     """
     outcomes: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -60,8 +67,12 @@ def read_report(path: Path, *, name: str, airflow: str, python: str, code: int, 
         outcomes[kind] += 1
         if kind == "skipped":
             reasons.update(child.get("message", "") for child in case if child.tag == "skipped")
-    return Result(
-        name, airflow, python, code, outcomes["passed"], outcomes["failed"], outcomes["skipped"], seconds, reasons
+    return replace(
+        begun,
+        passed=outcomes["passed"],
+        failed=outcomes["failed"],
+        skipped=outcomes["skipped"],
+        reasons=reasons,
     )
 
 
@@ -83,26 +94,19 @@ def _cases(path: Path) -> Iterable[ElementTree.Element]:
 
 def table(results: Sequence[Result]) -> str:
     """Return the results as a Markdown table."""
-    rows = [("Airflow", "Python", "passed", "failed", "skipped", "seconds")]
-    rows += [
-        (result.name.partition("-")[0], "-", "-", "-", "-", f"left out: {result.left_out}")
-        if result.left_out
-        else (
-            result.airflow,
-            result.python,
-            str(result.passed),
-            str(result.failed) if result.passed or result.failed else f"all (exit code {result.code})",
-            str(result.skipped),
-            f"{result.seconds:.0f}",
-        )
-        for result in results
-    ]
+    rows = [("Airflow", "Python", "tests", "passed", "failed", "skipped", "seconds"), *map(_row, results)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    lines = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in rows]
+    rule = f"|{'|'.join('-' * (width + 2) for width in widths)}|"
     return "\n".join([lines[0], rule, *lines[1:]]) + "\n"
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    if result.left_out:
+        return (result.name, "-", result.kind, "-", "-", "-", f"left out: {result.left_out}")
+    failed = str(result.failed) if result.code in (0, 1) else f"{result.failed}, exit code {result.code}"
+    numbers = (str(result.passed), failed, str(result.skipped), f"{result.seconds:.0f}")
+    return (result.airflow, result.python, result.kind, *numbers)
 
 
 def skips(results: Sequence[Result]) -> str:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dev.environments import END_TO_END, Environment, environment
+from dev.matrix_jobs import NEWEST
 from dev.warned import Warned
 
 # Before anything imports Airflow: a home of its own, so that no airflow.cfg of this machine, perhaps of another
@@ -23,6 +24,29 @@ from dev.warned import Warned
 _home = tempfile.mkdtemp(prefix="airflow-home-")
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["AIRFLOW_HOME"] = _home
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--airflow",
+        choices=END_TO_END,
+        help="of the tests that start an Airflow, only those that start this line; the newest has those of no line too",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = config.getoption("--airflow")
+    if wanted is not None:
+        left = [item for item in items if _started_line(item) not in (None, wanted)]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+def _started_line(item: pytest.Item) -> str | None:
+    if item.get_closest_marker("e2e") is None:
+        return None
+    parameters: dict[str, str] = item.callspec.params if hasattr(item, "callspec") else {}
+    return parameters.get("airflow_environment", NEWEST)
 
 
 @pytest.fixture(scope="session", params=END_TO_END)

@@ -1,0 +1,44 @@
+"""What the matrix runs: pytest with which marks, in which environment, by which interpreter."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.environments import Environment
+
+NEWEST = "3.3"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of pytest.
+
+    :param place: the environment that is tested.
+    :param end_to_end: whether it starts that environment's Airflow, or runs in it.
+    """
+
+    place: Environment
+    end_to_end: bool
+
+    @property
+    def name(self) -> str:
+        """The name of its report and output."""
+        return f"e2e-{self.place.name}" if self.end_to_end else self.place.name
+
+    @property
+    def selection(self) -> list[str]:
+        """The arguments by which pytest finds its tests."""
+        if self.end_to_end:
+            return ["-m", "e2e", "--airflow", self.place.name]
+        return ["-m", "not e2e" if self.place.name == NEWEST else "not e2e and not once"]
+
+    def command(self, newest: Environment, report: Path, more: Sequence[str] = ()) -> list[str]:
+        """Return the command.
+
+        :param newest: the environment of the newest Airflow; end-to-end tests run in it, whatever they start.
+        :param report: where the JUnit report goes.
+        :param more: more arguments for pytest.
+        """
+        python = newest.python if self.end_to_end else self.place.python
+        # Several at once: none may write where another reads.
+        return [str(python), "-m", "pytest", *self.selection, f"--junitxml={report}", "-p", "no:cacheprovider", *more]
