@@ -39,7 +39,7 @@ MATRIX :=
 PYTEST_ARGS ?=
 KEEP ?=
 
-.PHONY: help demo test test-fast matrix test-e2e lint docs format venv lock clean
+.PHONY: help demo test test-fast environments matrix test-e2e lint docs format venv lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -82,10 +82,12 @@ test: $(ENVIRONMENTS)
 	$(if $(PYTHON_2_11),$(AIRFLOW_2_11)/bin/python -m pytest -m "not e2e" $(PYTEST_ARGS),@echo "Left out: Airflow 2.11: $(LEFT_OUT_BEFORE_3_13).")
 	@$(MAKE) --no-print-directory test-e2e
 
+environments: $(MATRIX)
+
 # Everything on every Airflow line and Python that there is here, JOBS environments side by side; the end-to-end tests
 # go on meanwhile, all lines at once, for most of it is waiting. A table tells what came of it.
 JOBS ?= 1
-matrix: $(MATRIX)
+matrix: environments
 	$(AIRFLOW_3_3)/bin/python -m dev.matrix --jobs $(JOBS) --end-to-end -- $(PYTEST_ARGS)
 
 test-fast: $(AIRFLOW_3_3)/.installed
