@@ -3,6 +3,7 @@
 * Names moved to ``airflow.sdk``, some in 3.0, some in 3.1 or 3.2.
 * Before 3.3 a trigger is not told that its task was killed; it only sees that it is cancelled.
 * A task's state is read from the database on 2.11, from the supervisor on 3.x.
+* On 3.0 a retry resumes the deferral of the try before it instead of beginning afresh.
 * An XCom is written from a trigger to the database on 2.11, through the supervisor on 3.x.
 * Before 3.3 a conversation with the supervisor must not be cut short.
 * A log record's own time is set on the record on 2.11, passed to structlog on 3.x.
@@ -12,11 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Coroutine
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow import __version__ as airflow_version
 from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_wherobots.flows.log_records import LogRecord
@@ -39,6 +42,23 @@ else:
         from airflow.sdk.bases.hook import BaseHook
     except ImportError:  # 2.11 and 3.0
         from airflow.hooks.base import BaseHook
+
+        if hasattr(Connection, "get"):  # 3.0
+
+            class BaseHook(BaseHook):
+                """Reads connections without the deprecation warning of 3.0's own, which lands in every task's log."""
+
+                @classmethod
+                def get_connection(cls, conn_id):
+                    if not hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS"):
+                        return super().get_connection(conn_id)
+                    from airflow.sdk.execution_time.secrets_masker import mask_secret
+
+                    connection = Connection.get(conn_id)
+                    for secret in filter(None, (connection.password, connection.extra)):
+                        mask_secret(secret)
+                    return connection
+
     try:
         from airflow.sdk.exceptions import AirflowException, AirflowFailException
     except ImportError:  # before 3.2
@@ -49,6 +69,7 @@ else:
         from airflow.configuration import conf
 
 __all__ = [
+    "RETRY_RESUMES_DEFERRAL",
     "TRIGGER_IS_TOLD_OF_KILLS",
     "AirflowException",
     "AirflowFailException",
@@ -67,6 +88,9 @@ __all__ = [
 
 TRIGGER_IS_TOLD_OF_KILLS = hasattr(BaseTrigger, "on_kill")
 """Whether Airflow calls ``BaseTrigger.on_kill`` (3.3 and later)."""
+
+RETRY_RESUMES_DEFERRAL = airflow_version.startswith("3.0.")
+"""Whether a retry is handed the event that the try before it had waited for, and resumes with it (3.0)."""
 
 
 T = TypeVar("T")

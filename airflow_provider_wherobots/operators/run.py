@@ -14,7 +14,7 @@ from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.models import Run
 from airflow_provider_wherobots.api.payload import build_payload
-from airflow_provider_wherobots.compat import BaseOperator, BaseOperatorLink, Context
+from airflow_provider_wherobots.compat import RETRY_RESUMES_DEFERRAL, BaseOperator, BaseOperatorLink, Context
 from airflow_provider_wherobots.config import (
     DEFAULT_DEFERRABLE,
     MAX_OUTAGE_SECONDS,
@@ -52,6 +52,8 @@ RUN_ID_KEY = "run_id"
 """XCom key of the run's id, pushed right after the run was created."""
 RUN_SUMMARY_KEY = "run_summary"
 """XCom key of the fields of ``RunSummary``, pushed when the run has ended, whatever its status."""
+DEFERRED_TRY_KEY = "deferred_try"
+"""XCom key of the try that deferred last, where Airflow does not tell (3.0)."""
 REATTACHED_CANCEL_SECONDS = 300.0
 """A re-attached run that ends CANCELLED within this time fell to the cancel of the try before it."""
 DEFER_MARGIN_SECONDS = 120.0
@@ -201,10 +203,7 @@ class WherobotsRunOperator(BaseOperator):
         :param context: the task's context.
         :returns: the run's id.
         """
-        ti = context["ti"]
-        # A clear raises `max_tries`, so that all retries are there again: the arithmetic is Airflow's own.
-        is_first_since_clear = ti.try_number == ti.max_tries - (self.retries or 0) + 1
-        return self._start(context, look_first=ti.try_number > 1, replace=is_first_since_clear and self.cancel_on_kill)
+        return self._begin(context)
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], reattached: bool = False, started_at: float = 0.0
@@ -222,12 +221,16 @@ class WherobotsRunOperator(BaseOperator):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. Where the trigger crashed or Airflow timed it out, see to the run first.
 
+        On Airflow 3.0 a retry comes here too, with what the try before had waited for: it begins afresh.
+
         :param next_method: what Airflow calls next; ``__fail__`` after a crash or timeout.
         :param next_kwargs: its arguments.
         :param context: the task's context.
         """
+        if RETRY_RESUMES_DEFERRAL and self._pull(context, DEFERRED_TRY_KEY) not in (None, context["ti"].try_number):
+            return self._begin(context)
         if next_method == FAILED_TRIGGER:
-            run_id = context["ti"].xcom_pull(task_ids=self.task_id, key=RUN_ID_KEY, map_indexes=context["ti"].map_index)
+            run_id = self._pull(context, RUN_ID_KEY)
             if run_id:
                 outcome = self._see_to(run_id)
                 # A run found cancelled after a timeout fell to the trigger's own cancel: the timeout is the reason.
@@ -239,6 +242,12 @@ class WherobotsRunOperator(BaseOperator):
     def on_kill(self) -> None:
         """Cancel the run. Airflow calls this in a signal handler, with seconds to live."""
         self._attempt.kill()
+
+    def _begin(self, context: Context) -> str:
+        ti = context["ti"]
+        # A clear raises `max_tries`, so that all retries are there again: the arithmetic is Airflow's own.
+        is_first_since_clear = ti.try_number == ti.max_tries - (self.retries or 0) + 1
+        return self._start(context, look_first=ti.try_number > 1, replace=is_first_since_clear and self.cancel_on_kill)
 
     def _start(self, context: Context, *, look_first: bool, replace: bool = False, once_more: bool = False) -> str:
         settings = self.hook.settings
@@ -272,6 +281,8 @@ class WherobotsRunOperator(BaseOperator):
         )
         self.log.info("%s", options.describe(self.deferrable))
         if self.deferrable:
+            if RETRY_RESUMES_DEFERRAL:
+                self._push(context, DEFERRED_TRY_KEY, context["ti"].try_number)
             self.defer(
                 trigger=WherobotsRunTrigger(self.wherobots_conn_id, options.to_kwargs(), self.cancel_on_kill),
                 method_name="execute_complete",
@@ -336,6 +347,9 @@ class WherobotsRunOperator(BaseOperator):
             context["ti"].xcom_push(key=key, value=value)
         except Exception as error:
             self.log.warning("XCom %s could not be pushed: %r", key, error)
+
+    def _pull(self, context: Context, key: str) -> Any:
+        return context["ti"].xcom_pull(task_ids=self.task_id, key=key, map_indexes=context["ti"].map_index)
 
     def _run_url(self, run_id: str) -> str:
         return self.hook.settings.run_url(run_id)

@@ -1,0 +1,49 @@
+"""A retry on Airflow 3.0, which hands it the event that the try before had waited for."""
+
+from typing import Any
+
+import pytest
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
+from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.operators import run as operator_module
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from tests.integration.test_operator import TaskInstance, context, follow
+
+EXECUTE_COMPLETE = "execute_complete"
+
+
+@pytest.fixture
+def task(conn_id: str) -> WherobotsRunOperator:
+    fail = {"uri": "s3://jobs/fail.py"}
+    return WherobotsRunOperator(task_id="task", run_python=fail, wait_post_run_logs_timeout_seconds=1)
+
+
+def deferred(ti: TaskInstance, begin: Any) -> dict[str, Any]:
+    """The arguments that Airflow keeps for the resumption."""
+    with pytest.raises(TaskDeferred) as caught:
+        begin()
+    return {"event": follow(caught.value), **(caught.value.kwargs or {})}
+
+
+@pytest.mark.parametrize(("method", "kept"), [(EXECUTE_COMPLETE, None), ("__fail__", {"error": "Trigger failure"})])
+def test_a_retry_on_3_0_begins_afresh(
+    task: WherobotsRunOperator,
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    kept: dict[str, Any] | None,
+) -> None:
+    monkeypatch.setattr(operator_module, "RETRY_RESUMES_DEFERRAL", True)
+    ti = TaskInstance(try_number=1)
+    first = deferred(ti, lambda: task.execute(context(ti)))
+    with pytest.raises(WherobotsRunFailedException):
+        task.resume_execution(EXECUTE_COMPLETE, first, context(ti))
+    failed = ti.xcoms["run_id"]
+    ti.try_number = 2
+    second = deferred(ti, lambda: task.resume_execution(method, kept or first, context(ti)))
+    assert ti.xcoms["run_id"] != failed
+    with pytest.raises(WherobotsRunFailedException, match=ti.xcoms["run_id"]):
+        task.resume_execution(EXECUTE_COMPLETE, second, context(ti))
+    assert control.counts()["creates_effective"] == 2
