@@ -6,23 +6,17 @@
 * On 3.0 a retry resumes the deferral of the try before it instead of beginning afresh.
 * An XCom is written from a trigger to the database on 2.11, through the supervisor on 3.x.
 * Before 3.3 a conversation with the supervisor must not be cut short.
-* A log record's own time is set on the record on 2.11, passed to structlog on 3.x.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
-import time
 from collections.abc import Coroutine
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow import __version__ as airflow_version
 from airflow.triggers.base import BaseTrigger
-
-from airflow_provider_wherobots.flows.log_records import LogRecord
 
 if TYPE_CHECKING:
     from airflow.configuration import conf
@@ -83,7 +77,6 @@ __all__ = [
     "get_async_connection",
     "get_task_state",
     "push_xcom",
-    "write_record",
 ]
 
 TRIGGER_IS_TOLD_OF_KILLS = hasattr(BaseTrigger, "on_kill")
@@ -195,51 +188,3 @@ def _get_task_state_from_database(task_instance: Any) -> str | None:
             .scalar()
         )
     return None if state is None else str(getattr(state, "value", state))
-
-
-def write_record(logger: Any, record: LogRecord) -> None:
-    """Write a line of the run's log under its own time.
-
-    :param logger: the ``log`` of an operator or a trigger.
-    :param record: the line.
-    """
-    structured = _structlog_logger(logger.name) if isinstance(logger, logging.Logger) else logger
-    if structured is None:  # 2.11
-        _write_to_stdlib(logger, record)
-    elif record.time_ns is None:
-        structured.log(record.level, record.text)
-    else:
-        # A microsecond tells repeated records apart.
-        structured.log(record.level, record.text, timestamp=_iso(record.time_ns + 1000 * record.repeats))
-
-
-def _write_to_stdlib(logger: logging.Logger, record: LogRecord) -> None:
-    # Times are shown in milliseconds here: a space tells repeated records apart.
-    text = f"{record.text} " if record.repeats % 2 else record.text
-    if record.time_ns is None:
-        logger.log(record.level, text)
-    elif logger.isEnabledFor(record.level):
-        made = logger.makeRecord(logger.name, record.level, "wherobots", 0, text, (), None)
-        made.created = record.time_ns / 1e9
-        made.msecs = float(record.time_ns // 10**6 % 1000)
-        logger.handle(made)
-
-
-@lru_cache(maxsize=16)
-def _structlog_logger(name: str) -> Any:
-    try:
-        import structlog
-        from airflow.sdk import log as _  # noqa: F401 - only where Airflow itself logs through structlog
-    except ImportError:
-        return None
-    return structlog.get_logger(name)
-
-
-def _iso(time_ns: int) -> str:
-    seconds, rest = divmod(time_ns, 10**9)
-    return f"{_iso_second(seconds)}.{rest // 1000:06d}Z"
-
-
-@lru_cache(maxsize=64)
-def _iso_second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

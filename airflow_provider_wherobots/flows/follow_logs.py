@@ -6,7 +6,7 @@ A logs call that fails is a warning, once per row of failures; it never decides 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import BadRequestError, NotFoundError, WherobotsApiError
@@ -22,8 +22,8 @@ SECOND_LOOK_SECONDS = 10.0
 """How long after a page was left, for the next one, it is looked at again."""
 CATCH_UP_SECONDS = 10.0
 """How long pages are followed before the run's status is asked again."""
-SLICE_LINES = 200
-"""Lines forwarded at once: a driver can give the event loop back between two slices."""
+SLICE_LINES, SLICE_CHARS = 200, 100_000
+"""The most that is forwarded at once: a driver can give the event loop back between two slices."""
 
 
 class LogForwarder:
@@ -59,8 +59,8 @@ class LogForwarder:
             moment = yield from now()
             lines, more = self._cursor.accept(page, moment)
             self._fresh += len(lines)
-            for start in range(0, len(lines), SLICE_LINES):
-                yield from self._take(lines[start : start + SLICE_LINES])
+            for part in _slices(lines):
+                yield from self._take(part)
             if not more:
                 return False
         return True
@@ -121,6 +121,15 @@ class LogForwarder:
                 self._failing = False
                 yield Note(logging.INFO, "The run's log can be read again")
             return page
+
+
+def _slices(lines: Sequence[LogLine]) -> Iterator[Sequence[LogLine]]:
+    start = chars = 0
+    for end, line in enumerate(lines, start=1):
+        chars += len(line.raw)
+        if end - start == SLICE_LINES or chars > SLICE_CHARS or end == len(lines):
+            yield lines[start:end]
+            start, chars = end, 0
 
 
 def _next_look(quiet: float, *, found: bool, unreadable: bool) -> float | None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,14 +18,15 @@ from airflow_provider_wherobots.api.connection import CONNECTION_TYPE, Settings,
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.models import LogPage, Run, RunMetrics
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-from airflow_provider_wherobots.compat import BaseHook, Connection, get_async_connection, write_record
+from airflow_provider_wherobots.compat import BaseHook, Connection, get_async_connection
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
-from airflow_provider_wherobots.flows.drivers.base import WriteNote
+from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord
 from airflow_provider_wherobots.flows.drivers.sync import SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.hooks import connection_form
+from airflow_provider_wherobots.task_log import write_record
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.flows.drivers.asynchronous import AsyncDriver
@@ -102,20 +104,22 @@ class WherobotsHook(BaseHook):
             return transport.endpoint != before
 
         try:
-            yield SyncDriver(
-                transport, note or self._note, lambda record: write_record(self.log, record), reload, publish
-            )
+            yield SyncDriver(transport, note or self._note, partial(write_record, self.log), reload, publish)
         finally:
             transport.close()
 
     @asynccontextmanager
     async def async_driver(
-        self, logger: Any = None, publish: Callable[[str, str], Awaitable[None]] | None = None
+        self,
+        logger: Any = None,
+        publish: Callable[[str, str], Awaitable[None]] | None = None,
+        write: WriteRecord | None = None,
     ) -> AsyncIterator[AsyncDriver]:
         """A driver for flows in the triggerer's event loop, on the session all runs of the host share.
 
         :param logger: takes notes and lines; default this hook's log.
         :param publish: takes what flows make known, key and value, and must not raise; default nowhere.
+        :param write: takes the lines of the run's log; default the logger.
         """
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
@@ -133,9 +137,8 @@ class WherobotsHook(BaseHook):
                 transport.endpoint = self._settings.endpoint
                 return transport.endpoint != before
 
-            yield AsyncDriver(
-                transport, logger.log, lambda record: write_record(logger, record), reload, publish or nowhere
-            )
+            write = write or partial(write_record, logger)
+            yield AsyncDriver(transport, logger.log, write, reload, publish or nowhere)
 
     def create_run(self, payload: Mapping[str, Any], region: str | None = None) -> Run:
         """``POST /runs``. Sent again only if it surely did not arrive.

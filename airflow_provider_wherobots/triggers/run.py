@@ -17,6 +17,7 @@ from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.spark_ui import WherobotsSparkUiLink
 from airflow_provider_wherobots.links.stored import xcom_keys
+from airflow_provider_wherobots.triggers.earlier_log import EarlierLog
 
 STATE_TIMEOUT_SECONDS = 5.0
 """How long one question whether the task is still deferred may take."""
@@ -60,7 +61,9 @@ class WherobotsRunTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the run; yields exactly one event."""
         try:
-            async with WherobotsHook(self.wherobots_conn_id).async_driver(self.log, self._publish) as driver:
+            log = EarlierLog(self.log, self.task_instance)
+            async with WherobotsHook(self.wherobots_conn_id).async_driver(self.log, self._publish, log.write) as driver:
+                await log.go_on(f"Following run {self.options.run_id}")
                 outcome = await driver.run(follow_run(self.options))
         except asyncio.CancelledError:
             if not TRIGGER_IS_TOLD_OF_KILLS:

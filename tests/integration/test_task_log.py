@@ -1,0 +1,154 @@
+"""Records written to the task log, read back, and gone on with by another trigger."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.flows.log_records import LogRecord
+from airflow_provider_wherobots.task_log import Entry, is_structured, read_entries, write_record
+from airflow_provider_wherobots.triggers import earlier_log
+from airflow_provider_wherobots.triggers.earlier_log import EarlierLog
+
+T0 = 1_795_593_600_123_456_789
+FIRST = "Following run r1"
+
+LogTo = Callable[[Path], Any]
+
+
+@pytest.fixture
+def log_to() -> Iterator[LogTo]:
+    """Loggers that write to files in the form this Airflow's own do."""
+    opened: list[Any] = []
+
+    def structured(path: Path) -> Any:
+        import structlog
+
+        opened.append(path.open("wb"))
+        return structlog.wrap_logger(
+            structlog.BytesLogger(opened[-1]),
+            processors=[
+                structlog.stdlib.add_log_level,
+                structlog.processors.MaybeTimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(lambda document, **_: json.dumps(document).encode()),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        )
+
+    def text(path: Path) -> Any:
+        handler = logging.FileHandler(path, encoding="utf-8")
+        opened.append(handler)
+        format = "[%(asctime)s.%(msecs)03d+0000] {%(filename)s:%(lineno)d} %(levelname)s - %(message)s"
+        formatter = logging.Formatter(format, "%Y-%m-%dT%H:%M:%S")
+        formatter.converter = time.gmtime
+        handler.setFormatter(formatter)
+        logger = logging.Logger("trigger", logging.INFO)
+        logger.addHandler(handler)
+        return logger
+
+    yield structured if is_structured() else text
+    for file in opened:
+        file.close()
+
+
+def records(first: int, last: int, per_time: int = 5) -> list[LogRecord]:
+    return [
+        LogRecord(T0 + n // per_time * 10**6, (logging.INFO, logging.ERROR)[n % 2], f"line {n} | 100 % {{done}}")
+        for n in range(first, last)
+    ]
+
+
+def entries(path: Path) -> list[Entry]:
+    return read_entries(path.read_text().splitlines(keepends=True))
+
+
+def attempt(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
+    """A task instance whose logs lie in a folder."""
+    settings = {
+        "base_log_folder": str(folder),
+        "log_filename_template": "{{ ti.task_id }}/attempt={{ try_number }}.log",
+    }
+    monkeypatch.setattr(earlier_log, "conf", SimpleNamespace(get=lambda section, option: settings[option]))
+    (folder / "task").mkdir()
+    return SimpleNamespace(task_id="task", try_number=1)
+
+
+def test_what_is_written_is_read_back(tmp_path: Path, log_to: LogTo) -> None:
+    logger = log_to(tmp_path / "log")
+    for record in records(0, 12):
+        write_record(logger, record)
+    found = entries(tmp_path / "log")
+    assert [(entry.level, entry.text) for entry in found] == [(r.level, r.text) for r in records(0, 12)]
+    assert [(entry.time_us or 0) // 1000 for entry in found] == [(r.time_ns or 0) // 10**6 for r in records(0, 12)]
+
+
+def test_equal_records_differ_from_their_neighbours(tmp_path: Path, log_to: LogTo) -> None:
+    logger = log_to(tmp_path / "log")
+    for repeats in range(4):
+        write_record(logger, LogRecord(T0, logging.INFO, "tick", repeats))
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert len(lines) == 4
+    assert all(one != other for one, other in pairwise(lines))
+
+
+@pytest.mark.parametrize("cut", [0, 1, 40])
+def test_another_trigger_writes_all_of_it_once_and_each_record_at_the_same_place(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    ti = attempt(monkeypatch, tmp_path)
+    one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
+
+    async def follow(path: Path, notes: int, lines: int) -> None:
+        logger = log_to(path)
+        logger.info("trigger starting")
+        log = EarlierLog(logger, ti)
+        await log.go_on(FIRST)
+        for n in range(notes):
+            logger.warning(f"note {n}")
+        for record in records(0, lines):
+            log.write(record)
+
+    asyncio.run(follow(one, 3, 23))
+    with one.open("r+b") as file:
+        file.truncate(one.stat().st_size - cut)
+    whole = entries(one)[2:]
+    assert len(whole) == (3 + 22 if cut else 3 + 23)
+    asyncio.run(follow(two, 0, 30))
+    assert entries(two)[2 : 2 + len(whole)] == whole
+    assert [entry.text for entry in entries(two)[2:]] == [
+        *(f"note {n}" for n in range(3)),
+        *(record.text for record in records(0, 30)),
+    ]
+
+
+def test_a_first_trigger_has_nothing_to_go_on_with(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ti = attempt(monkeypatch, tmp_path)
+    log = EarlierLog(log_to(tmp_path / "log"), ti)
+    (tmp_path / "task/attempt=1.log.trigger.7.log").write_text("something else\n")
+    asyncio.run(log.go_on(FIRST))
+    log.write(records(0, 1)[0])
+    assert [entry.text for entry in entries(tmp_path / "log")] == [FIRST, records(0, 1)[0].text]
+
+
+def test_logs_that_cannot_be_found_are_no_matter(tmp_path: Path, log_to: LogTo) -> None:
+    log = EarlierLog(log_to(tmp_path / "log"), None)
+    asyncio.run(log.go_on(FIRST))
+    assert [entry.text for entry in entries(tmp_path / "log")] == [FIRST]
+
+
+def test_text_of_several_lines_is_one_record(tmp_path: Path) -> None:
+    found = read_entries(
+        ["[2026-11-25T08:00:00.001+0000] {run.py:7} ERROR - Traceback\n", "  at x \n", "ValueError\n", "cut"]
+    )
+    assert found == [
+        Entry(1795593600001000, logging.ERROR, "Traceback\n  at x \nValueError", {"file": "run.py", "line": "7"})
+    ]
