@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_wherobots.api.endpoint import is_web_address
-from airflow_provider_wherobots.compat import XCom
+from airflow_provider_wherobots.compat import pull_xcom
 
 if TYPE_CHECKING:
     from typing import Any
@@ -31,5 +31,5 @@ def stored_address(ti_key: Any, key: str) -> str:
     :param key: XCom key.
     :returns: the address; "" while there is none, and for anything that must not become a link.
     """
-    value = XCom.get_value(ti_key=ti_key, key=key)
+    value = pull_xcom(ti_key, key)
     return value if isinstance(value, str) and is_web_address(value) else ""

@@ -103,3 +103,25 @@ def test_a_question_that_is_waited_for_no_longer_harms_nobody(
         assert await state(2) == "deferred"
 
     asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("stored", "pulled"), [("https://spark.example.com", "https://spark.example.com"), (None, None)]
+)
+def test_an_xcom_that_is_not_there_is_nothing_to_warn_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stored: str | None, pulled: str | None
+) -> None:
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import XComResult
+
+    asked = []
+
+    def send(question: Any) -> Any:
+        asked.append((question.key, question.dag_id, question.task_id, question.run_id, question.map_index))
+        return XComResult(key=question.key, value=stored)
+
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(send=send), raising=False)
+    key = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index=2)
+    assert compat.pull_xcom(key, "spark_ui_url") == pulled
+    assert asked == [("spark_ui_url", "dag", "task", "manual__1", 2)]
+    assert "warning" not in "".join(capsys.readouterr())
