@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from airflow import __version__ as airflow_version
 
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
@@ -159,7 +160,14 @@ def test_an_unreachable_host_is_one_clear_error(hook: WherobotsHook, monkeypatch
         ({"host": "http://api.cloud.wherobots.com", "password": API_KEY}, "plain http"),
         ({"host": "ftp://x", "password": API_KEY}, "scheme must be http or https"),
         ({"host": "u:p@api.cloud.wherobots.com", "password": API_KEY}, "user or a password"),
-        ({"password": API_KEY, "extra": json.dumps(["a"])}, "extra: must be a JSON object"),
+        pytest.param(
+            {"password": API_KEY, "extra": json.dumps(["a"])},
+            "extra: must be a JSON object",
+            marks=pytest.mark.skipif(
+                airflow_version.startswith("3.0."),
+                reason="Airflow 3.0 itself does not find a connection whose extra is a JSON array",
+            ),
+        ),
         ({"password": API_KEY, "extra": json.dumps({"runtime": 7})}, r"extra\['runtime'\]=7: must be a string"),
     ],
 )
