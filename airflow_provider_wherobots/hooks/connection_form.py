@@ -12,8 +12,9 @@ from airflow_provider_wherobots.api.endpoint import DEFAULT_HOST
 
 HOOK_NAME = "Wherobots"
 """What the list of connection types shows."""
-HIDDEN_FIELDS = ("schema", "login", "extra")
-"""Unused, or for ``extra`` shown as fields of their own. Airflow 3 shows the JSON of the extra all the same."""
+HIDDEN_FIELDS = ("schema", "login")
+"""Unused. Not ``extra``: where Airflow 2.11 opens a stored connection without that field, its Test button does nothing.
+Airflow 3 shows the JSON of the extra all the same."""
 LABELS = {"host": "API host", "port": "API port", "password": "API key"}
 PLACEHOLDERS = {
     "host": f"{DEFAULT_HOST}, or http://127.0.0.1:8765 for the local server",
