@@ -6,6 +6,7 @@ So the pages left last are remembered, by their cursors and by hashes of their l
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import TypeAlias
 
 from airflow_provider_wherobots.api.models import LogLine
 
-MAX_PAGES = 8
+MAX_PAGES = 32
 """How many pages can be looked at again. Bounds memory and calls, however fast a log grows."""
 
 SPARE_LINES = 1000
@@ -54,7 +55,7 @@ class Place:
 class _Left:
     cursor: str | int
     repeats: Counter[LineKey]
-    lines: list[int]
+    lines: array[int]
     moment: float
 
 
@@ -90,8 +91,8 @@ class LookBack:
         if self._settled:
             self._settled -= 1
             return
-        lines = list((Counter(place.lines) - pushed).elements()) if pushed else place.lines
-        self._left.append(_Left(place.cursor, place.repeats, lines, moment))
+        lines = (Counter(place.lines) - pushed).elements() if pushed else place.lines
+        self._left.append(_Left(place.cursor, place.repeats, array("q", lines), moment))
 
     def begin(self, before: float, head: Place) -> Place | None:
         """Begin a second look, if one is due.
