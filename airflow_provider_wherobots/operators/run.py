@@ -132,6 +132,8 @@ class WherobotsRunOperator(BaseOperator):
         "payload": "json",
     }
     ui_color = "#d5f0e6"
+    _began_at: float | None = None
+    """When this try began, in epoch seconds, where Airflow does not know (3.0)."""
     operator_extra_links = (WherobotsRunLink(), WherobotsSparkUiLink())
 
     def __init__(
@@ -228,6 +230,7 @@ class WherobotsRunOperator(BaseOperator):
         :param context: the task's context.
         """
         if RETRY_RESUMES_DEFERRAL and self._pull(context, DEFERRED_TRY_KEY) not in (None, context["ti"].try_number):
+            self._forget_earlier_try(context)
             return self._begin(context)
         if next_method == FAILED_TRIGGER:
             run_id = self._pull(context, RUN_ID_KEY)
@@ -242,6 +245,13 @@ class WherobotsRunOperator(BaseOperator):
     def on_kill(self) -> None:
         """Cancel the run. Airflow calls this in a signal handler, with seconds to live."""
         self._attempt.kill()
+
+    def _forget_earlier_try(self, context: Context) -> None:
+        """Do for a retry what Airflow does, where it does not take it for a resumed try: new XComs, a new start."""
+        self._began_at = time.time()
+        links = (*xcom_keys(WherobotsRunLink(), RUN_URL_KEY), *xcom_keys(WherobotsSparkUiLink(), SPARK_UI_URL_KEY))
+        for key in (RUN_ID_KEY, RUN_SUMMARY_KEY, *links):
+            self._push(context, key, None)
 
     def _begin(self, context: Context) -> str:
         ti = context["ti"]
@@ -395,7 +405,7 @@ class WherobotsRunOperator(BaseOperator):
             return None
         seconds = self.execution_timeout.total_seconds()
         start = context["ti"].start_date
-        started = start.timestamp() if start is not None else time.time()
+        started = self._began_at or (start.timestamp() if start is not None else time.time())
         return float(started + seconds - min(15.0, max(2.0, seconds * 0.05)))
 
 

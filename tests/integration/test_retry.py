@@ -1,5 +1,7 @@
 """A retry on Airflow 3.0, which hands it the event that the try before had waited for."""
 
+import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -47,3 +49,29 @@ def test_a_retry_on_3_0_begins_afresh(
     with pytest.raises(WherobotsRunFailedException, match=ti.xcoms["run_id"]):
         task.resume_execution(EXECUTE_COMPLETE, second, context(ti))
     assert control.counts()["creates_effective"] == 2
+
+
+def test_on_3_0_a_retry_has_a_start_and_xcoms_of_its_own(
+    conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator_module, "RETRY_RESUMES_DEFERRAL", True)
+    task = WherobotsRunOperator(
+        task_id="task", run_python={"uri": "s3://jobs/talk.py", "args": [1]}, execution_timeout=timedelta(hours=1)
+    )
+    ti = TaskInstance(try_number=2)
+    # Airflow 3.0 keeps the start of the first try.
+    ti.start_date -= timedelta(days=1)
+    old = {
+        "deferred_try": 1,
+        "run_id": "old",
+        "run_url": "old",
+        "run_summary": {"run_id": "old"},
+        "spark_ui_url": "old",
+    }
+    ti.xcoms.update(old)
+    with pytest.raises(TaskDeferred) as caught:
+        task.resume_execution(EXECUTE_COMPLETE, {"event": {}}, context(ti))
+    assert caught.value.trigger.options.deadline > time.time() + 3_000
+    assert not {key for key, value in ti.xcoms.items() if value == old.get(key)}
+    assert (ti.xcoms["run_summary"], ti.xcoms["spark_ui_url"]) == (None, None)
+    assert follow(caught.value)["ending"] == "completed"
