@@ -128,13 +128,12 @@ def poll_delay(age: float, polling_interval: float) -> float:
 def _conclude(run: Run, log: LogForwarder, options: FollowOptions, seen_spark_ui_url: str | None) -> Flow[Outcome]:
     moment = yield from now()
     completed = Outcome.of_run(run, moment).ending is Ending.COMPLETED
-    if options.poll_logs:
-        until = _earliest(moment + DRAIN_SECONDS, options.deadline)
-        # A log that nobody has read yet is worth a look even when the deadline has just passed.
+    if options.poll_logs or not completed:
+        # A log that is not forwarded is read for what explains a failure.
+        until = _earliest(moment + (DRAIN_SECONDS if options.poll_logs else TAIL_SECONDS), options.deadline)
+        # One that nobody has read yet is worth a look even when the deadline has just passed.
         until = max(until, moment + MIN_DELAY_SECONDS)
         yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, run.ended_ago)
-    elif not completed:
-        yield from log.catch_up(_earliest(moment + TAIL_SECONDS, options.deadline))
     summary = yield from summarize_run(run, seen_spark_ui_url, options.deadline)
     yield Note(logging.INFO, summary.describe())
     return Outcome.of_run(run, moment, log.tail.explain(), summary)

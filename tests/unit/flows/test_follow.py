@@ -89,6 +89,14 @@ def test_without_poll_logs_a_failed_one_is_read_for_its_tail_only() -> None:
     assert script.sent_of("getJobRunLogs")[0].at >= START + 30
 
 
+def test_a_traceback_that_comes_late_explains_the_failure_all_the_same() -> None:
+    service, run = serve((0, "RUNNING"), (30, "FAILED"))
+    run.log = FakeLog([FakeLine(0.0, T0, "started"), FakeLine(35.0, T0 + 1, "ValueError: no such country")])
+    outcome, script = follow(service, poll_logs=False)
+    assert outcome.log_tail.splitlines() == ["started", "ValueError: no such country"]
+    assert script.records == []
+
+
 def test_while_pending_the_log_is_not_asked_for() -> None:
     service, _ = serve((0, "PENDING"), (100, "RUNNING"), (130, "COMPLETED"), lines=3)
     _, script = follow(service)
