@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import requests
 
-from dev.waiting import wait_for
+from dev.waiting import WaitTimeout, wait_for
 
 Json = dict[str, Any]
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
@@ -254,13 +254,15 @@ class AirflowApi(abc.ABC):
 
         def look() -> Json | None:
             instance = self._find(_instance_path(dag_id, run_id, task_id, map_index))
-            if instance is None or instance["state"] not in wanted:
+            if instance is None or try_number not in (None, instance["try_number"]):
                 return None
-            return instance if try_number in (None, instance["try_number"]) else None
+            if instance["state"] in FINISHED - wanted:
+                raise WaitTimeout(f"Waited for {what}, but {where()}")
+            return instance if instance["state"] in wanted else None
 
         def where() -> str:
             found = self._find(_instance_path(dag_id, run_id, task_id, map_index)) or {}
-            return f"It is in state {found.get('state')!r}, try {found.get('try_number')}."
+            return f"it is in state {found.get('state')!r}, try {found.get('try_number')}."
 
         what = f"task {task_id!r} of {dag_id!r} to be {' or '.join(sorted(wanted))}"
         return wait_for(look, timeout=timeout, what=what, detail=where)

@@ -18,8 +18,7 @@ import requests
 
 from dev.airflow_api import AirflowApi, AirflowApiV1, AirflowApiV2
 from dev.airflow_settings import (
-    HOSTNAME_MODULE,
-    HOSTNAME_SOURCE,
+    CONFIG_FILES,
     Credentials,
     airflow_2,
     airflow_3,
@@ -84,6 +83,10 @@ class AirflowInstance:
     def is_airflow_3(self) -> bool:
         """Whether this is an Airflow 3."""
         return not self.version.startswith("2.")
+
+    def is_line(self, line: str) -> bool:
+        """Whether this is an Airflow of a line such as ``3.0``."""
+        return self.version.startswith(f"{line}.")
 
     @property
     def web_component(self) -> str:
@@ -276,9 +279,10 @@ class AirflowInstance:
         _write_private(self._state_file, json.dumps(state, indent=2))
 
     def _environment(self, port: int) -> dict[str, str]:
-        settings = (
-            airflow_3(self.home, port, self.credentials) if self.is_airflow_3 else airflow_2(port, self.credentials)
-        )
+        if self.is_airflow_3:
+            settings = airflow_3(self.home, port, self.credentials, is_3_0=self.is_line("3.0"))
+        else:
+            settings = airflow_2(port, self.credentials)
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
         return {
             **inherited,
@@ -293,9 +297,7 @@ class AirflowInstance:
         }
 
     def _prepare(self) -> None:
-        config = self.home / "config"
-        config.mkdir(exist_ok=True)
-        (config / f"{HOSTNAME_MODULE}.py").write_text(HOSTNAME_SOURCE)
+        shutil.copytree(CONFIG_FILES, self.home / "config", dirs_exist_ok=True)
         user, password = self.credentials.username, self.credentials.password
         if self.is_airflow_3:
             _write_private(self.home / "passwords.json", json.dumps({user: password}))

@@ -8,13 +8,8 @@ from pathlib import Path
 
 Settings = dict[str, dict[str, str]]
 
-HOSTNAME_MODULE = "loopback_host"
-HOSTNAME_SOURCE = '''"""Names this machine for Airflow without asking a name server."""
-
-
-def hostname() -> str:
-    return "localhost"
-'''
+CONFIG_FILES = Path(__file__).parent / "airflow_config"
+"""Modules that the settings name; Airflow imports what is in the folder ``config`` of its home."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ def common(home: Path, dags_folder: Path, credentials: Credentials) -> Settings:
             "fernet_key": credentials.fernet_key,
             # A changed DAG file is to be seen at once, not after half a minute.
             "min_serialized_dag_update_interval": "1",
-            "hostname_callable": f"{HOSTNAME_MODULE}.hostname",
+            "hostname_callable": "loopback_host.hostname",
         },
         "database": {
             "sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}",
@@ -86,12 +81,12 @@ def common(home: Path, dags_folder: Path, credentials: Credentials) -> Settings:
     }
 
 
-def airflow_3(home: Path, port: int, credentials: Credentials) -> Settings:
+def airflow_3(home: Path, port: int, credentials: Credentials, *, is_3_0: bool = False) -> Settings:
     """Return what only Airflow 3 is told."""
     url = f"http://127.0.0.1:{port}"
     return {
         "core": {
-            "executor": "LocalExecutor",
+            "executor": "patient_executor.PatientLocalExecutor" if is_3_0 else "LocalExecutor",
             # LocalExecutor starts all its workers at once.
             "parallelism": "8",
             "simple_auth_manager_users": f"{credentials.username}:admin",

@@ -4,41 +4,85 @@ import time
 
 import pytest
 
-from tests.e2e.conftest import TASK, World, moment
+from tests.e2e.world import Case, World, moment
 
 pytestmark = pytest.mark.e2e
 
 
-@pytest.mark.parametrize(("way", "state"), [("deferred", "deferred"), ("worker", "running")])
-def test_marked_failed(world: World, way: str, state: str) -> None:
-    dag_run = world.begin(way, "wait.py", 600, state=state)
+@pytest.fixture(scope="module")
+def marked(world: World) -> Case:
+    return world.case("deferred").begin()
+
+
+@pytest.fixture(scope="module")
+def marked_in_trouble(world: World) -> Case:
+    return world.case("deferred").begin()
+
+
+@pytest.fixture(scope="module")
+def cleared(world: World) -> Case:
+    return world.case("deferred").begin()
+
+
+@pytest.fixture(scope="module")
+def late(world: World) -> Case:
+    return world.case("deferred_deadline").begin()
+
+
+@pytest.fixture(scope="module")
+def crashed(world: World) -> Case:
+    return world.case("crashing").begin()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def all_begun(late: Case, marked: Case, marked_in_trouble: Case, cleared: Case, crashed: Case) -> None:
+    """Side by side: most of each case is waiting."""
+
+
+def mark_failed(case: Case) -> None:
     marked_at = time.time()
-    world.airflow.api.set_task_state(way, dag_run, TASK, "failed")
-    world.wait_for_statuses("CANCELLED")
-    (cancel,) = world.control.requests("cancelJobRun")
-    print(f"{way}: the cancel reached the service {moment(cancel['time']) - marked_at:.1f} s after the mark")
-    assert world.counts() == (1, 1)
-    assert world.airflow.api.task_instance(way, dag_run, TASK)["state"] == "failed"
+    case.mark("failed")
+    case.wait_for_statuses("CANCELLED")
+    cancel = case.requests("cancelJobRun")[-1]
+    print(f"{case.way}: the cancel took effect {moment(cancel['time']) - marked_at:.1f} s after the mark")
+    assert case.counts() == (1, 1)
+    assert case.task()["state"] == "failed"
 
 
-def test_cleared_while_deferred_the_old_run_is_cancelled_and_the_new_try_has_its_own(world: World) -> None:
-    dag_run = world.begin("deferred", "wait.py", 20, state="deferred")
-    world.airflow.api.clear_task("deferred", dag_run, TASK)
-    world.end("deferred", dag_run, "success", try_number=2)
-    world.wait_for_statuses("CANCELLED", "COMPLETED")
-    assert world.counts() == (2, 1)
+def test_marked_failed_while_deferred(marked: Case) -> None:
+    mark_failed(marked.wait_until_followed("deferred"))
+    assert len(marked.requests("cancelJobRun")) == 1
 
 
-def test_execution_timeout_while_deferred(world: World) -> None:
-    dag_run = world.begin("deferred_deadline", "wait.py", 600)
-    log = world.end("deferred_deadline", dag_run, "failed")
-    world.wait_for_statuses("CANCELLED")
-    assert world.counts()[0] == 1
+def test_marked_failed_while_deferred_and_the_service_is_in_trouble(marked_in_trouble: Case) -> None:
+    marked_in_trouble.wait_until_followed("deferred")
+    marked_in_trouble.fault("cancelJobRun", {"type": "status", "status": 503}, times=2)
+    mark_failed(marked_in_trouble)
+    assert len(marked_in_trouble.requests("cancelJobRun")) == 3
+
+
+def test_cleared_while_deferred_the_old_run_is_cancelled_and_the_new_try_has_its_own(cleared: Case) -> None:
+    cleared.wait_until_followed("deferred")
+    cleared.clear()
+    cleared.wait_for_statuses("CANCELLED", "RUNNING", timeout=120)
+    cleared.release()
+    cleared.end("success", try_number=2)
+    assert cleared.statuses() == ["CANCELLED", "COMPLETED"]
+    assert cleared.counts() == (2, 1)
+
+
+def test_a_crashed_trigger(crashed: Case) -> None:
+    crashed.end("failed")
+    crashed.wait_for_statuses("CANCELLED")
+    assert crashed.counts() == (1, 1)
+
+
+def test_execution_timeout_while_deferred(late: Case) -> None:
+    log = late.end("failed")
+    late.wait_for_statuses("CANCELLED")
+    assert late.counts()[0] == 1
     assert "execution_timeout" in log
 
 
-def test_a_crashed_trigger(world: World) -> None:
-    dag_run = world.begin("crashing", "wait.py", 600)
-    world.end("crashing", dag_run, "failed")
-    world.wait_for_statuses("CANCELLED")
-    assert world.counts() == (1, 1)
+def test_marked_failed_on_a_worker(world: World) -> None:
+    mark_failed(world.case("worker").begin().wait_until_followed("running"))

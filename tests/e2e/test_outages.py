@@ -4,56 +4,92 @@ import itertools
 
 import pytest
 
-from tests.e2e.conftest import World, moment
+from tests.e2e.world import Case, World, moment
 
 pytestmark = pytest.mark.e2e
 
-
-def test_a_lost_create_answer_makes_one_run(world: World) -> None:
-    world.control.add_fault("createJobRun", "lose_answer", times=1)
-    world.end("deferred", world.begin("deferred", "talk.py", 3), "success")
-    assert world.counts() == (1, 0)
-    assert world.statuses() == ["COMPLETED"]
+OUTAGE_SECONDS = 90
 
 
-def test_the_api_is_down_for_90_seconds(world: World) -> None:
-    dag_run = world.begin("deferred", "wait.py", 20, state="deferred")
-    world.control.add_fault("*", "reset", seconds=90)
-    log = world.end("deferred", dag_run, "success", timeout=240)
-    assert world.counts() == (1, 0)
-    assert "The Runs API answers again" in log
+@pytest.fixture(scope="module")
+def lost(world: World) -> Case:
+    return world.case("deferred").fault("createJobRun", "lose_answer", times=1).begin("talk.py", 3)
 
 
-def test_a_storm_of_429_is_waited_out_as_asked(world: World) -> None:
-    dag_run = world.begin("deferred", "wait.py", 10, state="deferred")
-    storm = {"type": "status", "status": 429, "headers": {"Retry-After": "5.2"}}
-    world.control.add_fault("getJobRun", storm, times=4)
-    world.end("deferred", dag_run, "success")
-    times = [moment(entry["time"]) for entry in world.control.requests("getJobRun") if entry["status"] == 429]
+@pytest.fixture(scope="module")
+def down(world: World) -> Case:
+    return world.case("deferred").begin()
+
+
+@pytest.fixture(scope="module")
+def throttled(world: World) -> Case:
+    return world.case("deferred").begin()
+
+
+@pytest.fixture(scope="module")
+def rotated(world: World) -> Case:
+    return world.case("deferred").begin()
+
+
+@pytest.fixture(scope="module")
+def failing(world: World) -> Case:
+    return world.case("deferred_retry").begin("talk.py", 1, code=1)
+
+
+@pytest.fixture(scope="module")
+def cancelled(world: World) -> Case:
+    return world.case("deferred_retry").begin()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def all_begun(down: Case, throttled: Case, cancelled: Case, rotated: Case, lost: Case, failing: Case) -> None:
+    """Side by side: most of each case is waiting. The longest outage begins first and is looked at last."""
+    down.wait_until_followed("deferred").fault("*", "reset", seconds=OUTAGE_SECONDS)
+
+
+def test_a_storm_of_429_is_waited_out_as_asked(throttled: Case) -> None:
+    throttled.wait_until_followed("deferred")
+    throttled.fault("getJobRun", {"type": "status", "status": 429, "headers": {"Retry-After": "5.2"}}, times=4)
+    throttled.release()
+    throttled.end("success")
+    times = [moment(entry["time"]) for entry in throttled.requests("getJobRun") if entry["status"] == 429]
     assert len(times) == 4
     assert all(later - earlier >= 5.2 for earlier, later in itertools.pairwise(times))
-    assert world.counts() == (1, 0)
+    assert throttled.counts() == (1, 0)
 
 
-def test_a_rotated_key_is_picked_up_mid_run(world: World) -> None:
-    dag_run = world.begin("deferred", "wait.py", 15, state="deferred")
-    world.api_key = "end-to-end-key-2" if world.api_key.endswith("1") else "end-to-end-key-1"
-    world.connect()
-    world.control.rotate_api_key(world.api_key)
-    world.end("deferred", dag_run, "success")
-    assert world.counts() == (1, 0)
-
-
-def test_a_failed_run_is_retried_with_a_second_one(world: World) -> None:
-    dag_run = world.begin("deferred_retry", "talk.py", 1, code=1)
-    world.end("deferred_retry", dag_run, "failed", try_number=2)
-    assert world.statuses() == ["FAILED", "FAILED"]
-    assert world.counts() == (2, 0)
-
-
-def test_a_run_cancelled_on_the_service_is_not_retried(world: World) -> None:
-    dag_run = world.begin("deferred_retry", "wait.py", 600, state="deferred")
-    world.cancel(world.runs()[0]["id"])
-    log = world.end("deferred_retry", dag_run, "failed", try_number=1)
+def test_a_run_cancelled_on_the_service_is_not_retried(cancelled: Case) -> None:
+    cancelled.wait_until_followed("deferred")
+    cancelled.cancel()
+    log = cancelled.end("failed", try_number=1)
     assert "was cancelled on the service's side" in log
-    assert world.counts()[0] == 1
+    assert cancelled.counts()[0] == 1
+
+
+def test_a_lost_create_answer_makes_one_run(lost: Case) -> None:
+    lost.end("success")
+    assert lost.counts() == (1, 0)
+    assert lost.statuses() == ["COMPLETED"]
+
+
+def test_a_failed_run_is_retried_with_a_second_one(failing: Case) -> None:
+    failing.end("failed", try_number=2)
+    assert failing.statuses() == ["FAILED", "FAILED"]
+    assert failing.counts() == (2, 0)
+
+
+def test_a_rotated_key_is_picked_up_mid_run(world: World, rotated: Case) -> None:
+    rotated.wait_until_followed("deferred")
+    world.rotate_key()
+    rotated.release()
+    rotated.end("success")
+    assert rotated.counts() == (1, 0)
+
+
+def test_the_api_is_down_for_90_seconds(down: Case) -> None:
+    down.release()
+    log = down.end("success", timeout=240)
+    times = [moment(entry["time"]) for entry in down.requests("getJobRun") if entry["fault"] == "reset"]
+    assert times[-1] - times[0] > OUTAGE_SECONDS / 2
+    assert down.counts() == (1, 0)
+    assert "The Runs API answers again" in log

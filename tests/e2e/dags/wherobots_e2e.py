@@ -25,14 +25,15 @@ WAYS: dict[str, dict[str, Any]] = {
 for way, given in WAYS.items():
     options = dict(given)
     operator = options.pop("operator", WherobotsRunOperator)
-    with DAG(dag_id=way, start_date=datetime(2026, 1, 1), schedule=None, catchup=False):
+    with DAG(dag_id=way, start_date=datetime(2026, 1, 1), schedule=None, catchup=False, max_active_runs=16):
         operator(
             task_id="run",
             run_python={
                 "uri": "s3://jobs/{{ dag_run.conf['script'] }}",
                 "args": ["{{ dag_run.conf.get('arg', '') }}", "{{ dag_run.conf.get('code', '0') }}"],
             },
-            name="e2e-" + way,
+            # The DAG run's id tells at the service whose run it is.
+            name="e2e-{{ run_id }}",
             retry_delay=timedelta(seconds=1),
             **options,
         )

@@ -1,0 +1,210 @@
+"""Airflow and the service, and what a test does with both: begin a case, disturb it, look how it ended."""
+
+import itertools
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import requests
+
+from airflow_provider_wherobots.local import LocalServer
+from airflow_provider_wherobots.local.control_client import ControlClient
+from dev.airflow_api import Json
+from dev.airflow_instance import AirflowInstance
+from dev.waiting import wait_for
+
+CONN_ID = "wherobots_default"
+TASK = "run"
+KEY_STEM = "end-to-end-key-"
+"""What every API key of these tests begins with."""
+UNTIL_RELEASED = "until_released.py"
+
+
+def moment(text: str) -> float:
+    """A time of the local server's journal in epoch seconds."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+@dataclass
+class World:
+    """A running Airflow that is connected to a local server.
+
+    :param releases: where the files appear that running jobs wait for.
+    """
+
+    airflow: AirflowInstance
+    server: LocalServer
+    control: ControlClient
+    api_key: str
+    releases: Path
+    numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+    alone: "Case" = field(init=False)
+
+    def connect(self) -> None:
+        """Store the connection with the present key."""
+        self.airflow.api.set_connection(CONN_ID, "wherobots", host=self.server.url, password=self.api_key)
+
+    def rotate_key(self) -> None:
+        """Give the service and the connection a new key."""
+        self.api_key = KEY_STEM + ("2" if self.api_key.endswith("1") else "1")
+        self.connect()
+        self.control.rotate_api_key(self.api_key)
+
+    def case(self, way: str) -> "Case":
+        """A DAG run to be, of the DAG ``way``."""
+        return Case(self, way, f"{way}-{next(self.numbers)}")
+
+    def begin(self, way: str, script: str, arg: object = "", code: int = 0, state: str | None = None) -> str:
+        """Begin a case that has the world, and its journal, to itself; returns the id of its DAG run."""
+        self.control.clear_requests()
+        self.alone = self.case(way).begin(script, arg, code)
+        if state is not None:
+            self.alone.wait_until_followed(state)
+        return self.alone.dag_run
+
+    def runs(self) -> list[Json]:
+        """The runs of that case."""
+        return self.alone.runs()
+
+    def end(self, way: str, dag_run: str, state: str) -> str:
+        """Wait for that case's end, and return the task's log."""
+        return Case(self, way, dag_run).end(state)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the service wants to see with each call."""
+        return {"X-API-Key": self.api_key}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One DAG run, and at the service all that is its: its id is in the names of its runs.
+
+    So cases can go on side by side, and what each counts is its own.
+    """
+
+    world: World
+    way: str
+    dag_run: str
+
+    def fault(self, operation: str, action: dict[str, Any] | str, **conditions: Any) -> Self:
+        """Let the service misbehave towards this case: before it begins for creates, else once it has a run."""
+        whose = {"name": self._names} if operation == "createJobRun" else {"run_id": self.runs()[-1]["id"]}
+        self.world.control.add_fault(operation, action, **whose, **conditions)
+        return self
+
+    def begin(self, script: str = UNTIL_RELEASED, arg: object = None, code: int = 0) -> Self:
+        """Start the DAG run.
+
+        :param arg: given to the script. Default: the file whose appearance :meth:`release` brings about.
+        """
+        conf = {"script": script, "arg": str(self._release if arg is None else arg), "code": str(code)}
+        self.world.airflow.api.trigger_dag(self.way, conf, self.dag_run)
+        return self
+
+    def wait_until_followed(self, state: str, *, requests: int = 1) -> Self:
+        """Wait until the task is in a state, its job is running, and the run was asked for that often."""
+        self.world.airflow.api.wait_for_task(self.way, self.dag_run, TASK, state, timeout=180)
+        self.wait_for_statuses("RUNNING")
+        wait_for(lambda: len(self.requests("getJobRun")) >= requests, timeout=90, what="the run to be followed")
+        return self
+
+    def release(self) -> None:
+        """Let the job come to its end."""
+        self._release.touch()
+
+    def end(self, state: str, *, try_number: int | None = None, timeout: float = 180) -> str:
+        """Wait for the task's end in a state, and return the task's log."""
+        api = self.world.airflow.api
+        ended = api.wait_for_task(self.way, self.dag_run, TASK, state, try_number=try_number, timeout=timeout)
+        return self.log(ended["try_number"])
+
+    def log(self, try_number: int = 1) -> str:
+        """The task's log as Airflow serves it."""
+        return self.world.airflow.api.task_log(self.way, self.dag_run, TASK, try_number).text
+
+    def task(self) -> Json:
+        """The task instance."""
+        return self.world.airflow.api.task_instance(self.way, self.dag_run, TASK)
+
+    def xcom(self, key: str = "return_value") -> Any:
+        """The task's XCom, or None."""
+        return self.world.airflow.api.xcom(self.way, self.dag_run, TASK, key)
+
+    def links(self) -> Json:
+        """The task's links by their names."""
+        return self.world.airflow.api.links(self.way, self.dag_run, TASK)
+
+    def run_url(self, run: Json) -> str:
+        """Where the link to a run leads."""
+        return f"{self.world.server.url}/runs/{run['id']}"
+
+    def mark(self, state: Literal["success", "failed"]) -> None:
+        """Mark the task, as a user does."""
+        self.world.airflow.api.set_task_state(self.way, self.dag_run, TASK, state)
+
+    def clear(self) -> None:
+        """Clear the task, as a user does."""
+        self.world.airflow.api.clear_task(self.way, self.dag_run, TASK)
+
+    def cancel(self) -> None:
+        """Cancel the newest run as somebody in the console would."""
+        url = f"{self.world.server.url}/runs/{self.runs()[-1]['id']}/cancel"
+        requests.post(url, headers=self.world.headers, timeout=10).raise_for_status()
+
+    def requests(self, operation: str) -> list[Json]:
+        """What reached the service of this case, oldest first."""
+        journal = self.world.control.requests()
+        own = {entry["run_id"] for entry in journal if self._is_create(entry) and entry["effective"]}
+        return [
+            entry
+            for entry in journal
+            if entry["operation"] == operation and (self._is_create(entry) or entry["run_id"] in own)
+        ]
+
+    def counts(self) -> tuple[int, int]:
+        """Creates and cancels that took effect."""
+        creates, cancels = (
+            [entry for entry in self.requests(operation) if entry["effective"]]
+            for operation in ("createJobRun", "cancelJobRun")
+        )
+        return len(creates), len(cancels)
+
+    def runs(self) -> list[Json]:
+        """The service's runs, oldest first."""
+        ids = [entry["run_id"] for entry in self.requests("createJobRun") if entry["effective"]]
+        # Listed, not got one by one: who gets a run in the journal is Airflow alone.
+        answer = requests.get(
+            f"{self.world.server.url}/runs",
+            params={"name": self._names, "size": "100"},
+            headers=self.world.headers,
+            timeout=10,
+        )
+        answer.raise_for_status()
+        found = {run["id"]: run for run in answer.json()["items"]}
+        return [found[run_id] for run_id in ids]
+
+    def statuses(self) -> list[str]:
+        """Their statuses."""
+        return [run["status"] for run in self.runs()]
+
+    def wait_for_statuses(self, *statuses: str, timeout: float = 60) -> None:
+        """Wait until the service's runs have these statuses."""
+        wait_for(
+            lambda: self.statuses() == list(statuses),
+            timeout=timeout,
+            what=f"the runs to be {statuses}",
+            detail=lambda: f"They are {self.statuses()}.",
+        )
+
+    @property
+    def _names(self) -> str:
+        return f"e2e-{self.dag_run}-*"
+
+    @property
+    def _release(self) -> Path:
+        return self.world.releases / self.dag_run
+
+    def _is_create(self, entry: Json) -> bool:
+        return entry["operation"] == "createJobRun" and str(entry["name"]).startswith(self._names[:-1])
