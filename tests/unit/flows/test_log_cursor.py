@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
@@ -185,3 +187,22 @@ def test_a_page_full_of_one_moment_is_stepped_over() -> None:
     assert accept(cursor, page(*lines, next_page=str(T0))) == ([], True)
     assert cursor.cursor == str(T0 + 1)
     assert accept(cursor, page((str(T0 + 5), "after")))[0] == ["after"]
+
+
+def test_memory_does_not_grow_with_the_logs_length() -> None:
+    cursor = LogCursor()
+
+    def read(first: int, last: int) -> int:
+        for start in range(first * PAGE_SIZE, last * PAGE_SIZE, PAGE_SIZE):
+            lines = numbered(PAGE_SIZE, start)
+            cursor.accept(page(*lines, next_page=str(T0 + start + PAGE_SIZE)), start / 1e4)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        early = read(0, 40)
+        assert early > 0
+        assert read(40, 160) < early + 50_000
+    finally:
+        tracemalloc.stop()
