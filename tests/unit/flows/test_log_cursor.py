@@ -202,7 +202,7 @@ def test_memory_does_not_grow_with_the_logs_length() -> None:
     tracemalloc.start()
     try:
         early = read(0, 40)
-        assert early > 0
-        assert read(40, 160) < early + 50_000
+        # A hash of each line, kept for ever, would be a million bytes more.
+        assert read(40, 160) < early + 300_000
     finally:
         tracemalloc.stop()
