@@ -26,6 +26,7 @@ pytestmark = [
 CONN_ID = "wherobots_default"
 DAG_ID = "example_wherobots_demo"
 TASK_ID = "airport_neighbours"
+FORM_HEIGHT = 1150
 COLOUR = re.compile(r"\x1b\[\d*m")
 
 LEVELS = {
@@ -56,10 +57,11 @@ def test_the_form_makes_a_connection(ui: AirflowUi, airflow: AirflowInstance, sc
     assert key.get_attribute("type") == "password"
     for unused in ("Login", "Schema", "Password"):
         assert not form.get_by_label(unused, exact=True).is_visible(), unused
+    screenshots.take(ui.page, "connection-form", height=FORM_HEIGHT)
     ui.show_extra_fields()
     for label, value in {"Region": "aws-us-west-2", "Runtime": "tiny", "Wherobots version": "latest"}.items():
         ui.extra_field(label).fill(value)
-    screenshots.take(ui.page, "connection-form", height=1300)
+    screenshots.take(ui.page, "connection-form-extra", height=FORM_HEIGHT)
     ui.save_connection()
 
     see(ui.page.get_by_text("by_form", exact=True))
@@ -95,9 +97,8 @@ def test_a_run_started_by_hand_can_be_watched(
     ui.trigger(DAG_ID)
     ui.open_task(TASK_ID)
     see(ui.state("deferred"))
-    link = see(ui.extra_link("Wherobots run"))
     run = service.newest_run()
-    assert str(link.get_attribute("href")).endswith(f"/{run['id']}")
+    see(ui.extra_link("Wherobots run").and_(ui.page.locator(f"[href$='/runs/{run['id']}']")))
     screenshots.take(ui.page, "task-deferred")
 
     payload = see(ui.rendered("payload"))

@@ -25,7 +25,8 @@ class AirflowUi2(AirflowUi):
 
     def begin_connection(self, conn_id: str, conn_type: str) -> Locator:
         """Open the form of a new connection, choose its type, and return the form."""
-        self.page.goto("/connection/add")
+        self.page.goto("/connection/list/")
+        self.page.get_by_role("link", name=re.compile("^Add")).click()
         form = self.page.locator("form")
         form.get_by_label("Connection Id").fill(conn_id)
         form.locator("#select2-conn_type-container").click()
@@ -62,7 +63,7 @@ class AirflowUi2(AirflowUi):
 
     def open_task(self, task_id: str) -> None:
         """From a run's page, open a task instance."""
-        self.page.get_by_test_id("task-instance").click()
+        self.page.get_by_test_id("task-instance").last.click()
         # The pointer leaves, so that no bubble covers the page.
         self.page.get_by_role("tab", name="Details").hover()
         self.page.get_by_role("heading", name=task_id, exact=True).wait_for()
@@ -74,6 +75,8 @@ class AirflowUi2(AirflowUi):
 
     def extra_link(self, name: str) -> Locator:
         """Show the open task instance's details, and return one of its extra links."""
+        # The page asks for a task instance's links only once, which may have been before there was a run.
+        self.page.reload()
         self._tab("Details")
         return self.page.get_by_role("link", name=name, exact=True)
 
