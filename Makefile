@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer, git, make and a package index; everything else is set up here.
 #   make demo         a geospatial job run from a DAG on a real Airflow (KEEP=1 leaves it running)
-#   make test         all tests, on Airflow 3.3 and on 2.11 where this machine's Python can run it
+#   make test         all tests, on Airflow 3.3 and on 2.11 where this machine has a Python for it, end to end on 3.0 too
 #   make matrix       all tests on Airflow 2.11 to 3.3, on Python 3.11 and 3.13, and a table of what came of it
 #   make lint         ruff and mypy
 #   make docs         the documentation as HTML, in docs/_build/html; a warning is an error
@@ -33,8 +33,8 @@ LEFT_OUT_3_13 := there is no Python 3.13 here
 AIRFLOW_3_3 := .venv
 AIRFLOW_2_11 := .venv-2.11
 # The lines whose Airflow the end-to-end tests start; dev/environments.py names them too.
-E2E_LINES := 3.3 2.11
-ENVIRONMENTS = $(AIRFLOW_3_3)/.installed $(if $(PYTHON_2_11),$(AIRFLOW_2_11)/.installed)
+E2E_LINES := 3.3 3.0 2.11
+ENVIRONMENTS = $(AIRFLOW_3_3)/.installed $(if $(PYTHON_2_11),$(AIRFLOW_2_11)/.installed) $(if $(PYTHON_3_0),.venv-3.0/.installed)
 MATRIX :=
 PYTEST_ARGS ?=
 KEEP ?=

@@ -10,7 +10,7 @@ from dev.processes import CHECKOUT
 NAMES = ("2.11", "3.0", "3.1", "3.2", "3.3", "3.1-py3.13", "3.2-py3.13", "3.3-py3.13")
 """Every environment that ``make`` knows: an Airflow line, and its Python where that is not the oldest supported."""
 
-END_TO_END = ("3.3", "2.11")
+END_TO_END = ("3.3", "3.0", "2.11")
 """The environments whose Airflow the end-to-end tests start."""
 
 
