@@ -81,6 +81,7 @@ def test_execution_timeout_while_deferred(late: Case) -> None:
     log = late.end("failed")
     late.wait_for_statuses("CANCELLED")
     assert late.counts()[0] == 1
+    assert "is followed by the triggerer" in log
     assert "execution_timeout" in log
 
 
