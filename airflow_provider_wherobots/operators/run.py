@@ -251,7 +251,8 @@ class WherobotsRunOperator(BaseOperator):
         self._began_at = time.time()
         links = (*xcom_keys(WherobotsRunLink(), RUN_URL_KEY), *xcom_keys(WherobotsSparkUiLink(), SPARK_UI_URL_KEY))
         for key in (RUN_ID_KEY, RUN_SUMMARY_KEY, *links):
-            self._push(context, key, None)
+            # 3.0 takes no None, and deletes no XCom of a mapped task.
+            self._push(context, key, "")
 
     def _begin(self, context: Context) -> str:
         ti = context["ti"]

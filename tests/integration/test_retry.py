@@ -67,5 +67,5 @@ def test_on_3_0_a_retry_has_a_start_and_xcoms_of_its_own(
         task.resume_execution(EXECUTE_COMPLETE, {"event": {}}, context(ti))
     assert caught.value.trigger.options.deadline > time.time() + 3_000
     assert not {key for key, value in old.items() if ti.xcoms[key] == value}
-    assert (ti.xcoms["run_summary"], ti.xcoms["spark_ui_url"]) == (None, None)
+    assert (ti.xcoms["run_summary"], ti.xcoms["spark_ui_url"]) == ("", "")
     assert follow(caught.value)["ending"] == "completed"
