@@ -43,11 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ends = [Job(environment(name), True) for name in END_TO_END if given.end_to_end and name in given.only]
     tests = [Job(environment(name), False) for name in given.only]
     with ThreadPoolExecutor(given.jobs) as some, ThreadPoolExecutor(max(len(ends), 1)) as at_once:
-        waiting = [at_once.submit(_run, job, given.pytest) for job in ends]
-        waiting += [some.submit(_run, job, given.pytest) for job in tests]
-        results = [future.result() for future in waiting]
-    # The environments in their order, each with what ran in it before what was started of it.
-    results.sort(key=lambda result: (NAMES.index(result.name), result.end_to_end))
+        started = [at_once.submit(_run, job, given.pytest) for job in ends]
+        inside = [some.submit(_run, job, given.pytest) for job in tests]
+        results = [future.result() for future in (*inside, *started)]
+    # The environments in their order; sorting keeps what ran in one before what was started of it.
+    results.sort(key=lambda result: NAMES.index(result.name))
     told = table(results)
     (FOLDER / "table.md").write_text(told)
     print(f"\n{told}\n{skips(results)}\nReports and output: {FOLDER.relative_to(CHECKOUT)}")
@@ -58,11 +58,12 @@ def _run(job: Job, more: Sequence[str]) -> Result:
     place = job.place
     if not place.exists:
         print(f"Airflow {place.name}: LEFT OUT: {place.missing}", flush=True)
-        return Result(place.name, job.end_to_end, left_out=place.missing)
+        return Result(place.name, job.kind, left_out=place.missing)
     airflow, python = subprocess.check_output([place.python, "-c", VERSIONS], text=True).split()
     report, output = FOLDER / f"{job.name}.xml", FOLDER / f"{job.name}.log"
     report.unlink(missing_ok=True)
     begun = time.monotonic()
+    print(f"Airflow {airflow}, Python {python}, {job.kind}: begun", flush=True)
     with output.open("wb") as sink:
         code = subprocess.run(
             job.command(environment(NEWEST), report, more),
@@ -74,7 +75,7 @@ def _run(job: Job, more: Sequence[str]) -> Result:
         ).returncode
     result = read_report(
         report,
-        Result(place.name, job.end_to_end, airflow, python, code=code, seconds=time.monotonic() - begun),
+        Result(place.name, job.kind, airflow, python, code=code, seconds=time.monotonic() - begun),
     )
     print(result.line, flush=True)
     if not result.good:

@@ -26,6 +26,11 @@ class Job:
         return f"e2e-{self.place.name}" if self.end_to_end else self.place.name
 
     @property
+    def kind(self) -> str:
+        """What it is, in the words of the table."""
+        return "end to end" if self.end_to_end else "unit, integration, DAGs"
+
+    @property
     def selection(self) -> list[str]:
         """The arguments by which pytest finds its tests."""
         if self.end_to_end:

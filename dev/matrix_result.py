@@ -12,7 +12,7 @@ class Result:
     """The outcome of one run of pytest.
 
     :param name: the environment's name.
-    :param end_to_end: whether these are the end-to-end tests.
+    :param kind: which tests, in words.
     :param airflow: the exact Airflow version.
     :param python: the exact Python version.
     :param code: the exit code of pytest.
@@ -23,7 +23,7 @@ class Result:
     """
 
     name: str
-    end_to_end: bool
+    kind: str
     airflow: str = ""
     python: str = ""
     code: int = 0
@@ -38,11 +38,6 @@ class Result:
     def good(self) -> bool:
         """Whether tests ran and none failed."""
         return self.code == 0 and self.passed > 0 and not self.failed
-
-    @property
-    def kind(self) -> str:
-        """What was run, in words."""
-        return "end to end" if self.end_to_end else "unit, integration, DAGs"
 
     @property
     def line(self) -> str:

@@ -10,6 +10,7 @@ from dev.matrix_result import Result, failures, read_report, skips, table
 
 pytestmark = pytest.mark.once
 
+TESTS = "unit, integration, DAGs"
 REPORT = """<?xml version="1.0" encoding="utf-8"?>
 <testsuites><testsuite>
   <testcase classname="a" name="good"/>
@@ -18,7 +19,7 @@ REPORT = """<?xml version="1.0" encoding="utf-8"?>
   <testcase classname="a" name="not_here"><skipped message="no javac"/></testcase>
 </testsuite></testsuites>
 """
-BEGUN = Result("3.2", False, "3.2.1", "3.11.7", code=1, seconds=61.4)
+BEGUN = Result("3.2", TESTS, "3.2.1", "3.11.7", code=1, seconds=61.4)
 
 
 @pytest.fixture
@@ -45,15 +46,15 @@ def test_failures_are_named_with_what_they_tell(report: Path) -> None:
 
 @pytest.mark.parametrize("code", [0, 2])
 def test_no_report_is_not_good(code: int, tmp_path: Path) -> None:
-    assert not read_report(tmp_path / "none.xml", Result("3.2", False, "3.2.1", "3.11.7", code=code)).good
+    assert not read_report(tmp_path / "none.xml", Result("3.2", TESTS, "3.2.1", "3.11.7", code=code)).good
 
 
 def test_the_table_shows_every_environment(report: Path) -> None:
     results = [
         read_report(report, BEGUN),
-        Result("3.3", True, "3.3.1", "3.11.7", passed=40, seconds=900),
-        Result("3.0", False, "3.0.6", "3.11.7", code=3),
-        Result("3.3-py3.13", False, left_out="there is no Python 3.13 here"),
+        Result("3.3", "end to end", "3.3.1", "3.11.7", passed=40, seconds=900),
+        Result("3.0", TESTS, "3.0.6", "3.11.7", code=3),
+        Result("3.3-py3.13", TESTS, left_out="there is no Python 3.13 here"),
     ]
 
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table(results).splitlines()]
