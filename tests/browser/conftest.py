@@ -109,7 +109,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     script = root / SCRIPT
     script.parent.mkdir(parents=True)
     shutil.copyfile(HERE / "jobs" / "every_level.py", script)
-    with LocalServer(root, api_key="browser-test-key") as server:
+    with pytest.MonkeyPatch.context() as patch, LocalServer(root, api_key="browser-test-key") as server:
+        # What pip says in the run's log differs from machine to machine.
+        patch.setenv("PIP_QUIET", "1")
         yield Service(server, root)
 
 

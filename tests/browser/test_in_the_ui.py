@@ -26,7 +26,7 @@ pytestmark = [
 CONN_ID = "wherobots_default"
 DAG_ID = "example_wherobots_demo"
 TASK_ID = "airport_neighbours"
-FORM_HEIGHT = 1150
+SPARK_UI = "https://spark.example.com/app-1"
 COLOUR = re.compile(r"\x1b\[\d*m")
 
 LEVELS = {
@@ -49,26 +49,28 @@ def see(element: Locator) -> Locator:
 
 
 def test_the_form_makes_a_connection(ui: AirflowUi, airflow: AirflowInstance, screenshots: Screenshots) -> None:
-    form = ui.begin_connection("by_form", "Wherobots")
+    if airflow.api.connection(CONN_ID) is not None:
+        airflow.api.request("DELETE", f"connections/{CONN_ID}")
+    form = ui.begin_connection(CONN_ID, "Wherobots")
 
-    see(form.get_by_label("API host")).fill("https://api.staging.wherobots.com")
+    see(form.get_by_label("API host")).fill("api.cloud.wherobots.com")
     key = form.get_by_label("API key")
     key.fill("a-key-that-nobody-sees")
     assert key.get_attribute("type") == "password"
     for unused in ("Login", "Schema", "Password"):
         assert not form.get_by_label(unused, exact=True).is_visible(), unused
-    screenshots.take(ui.page, "connection-form", height=FORM_HEIGHT)
+    screenshots.take(ui.page, "connection-form", height=ui.form_height)
     ui.show_extra_fields()
     for label, value in {"Region": "aws-us-west-2", "Runtime": "tiny", "Wherobots version": "latest"}.items():
         ui.extra_field(label).fill(value)
-    screenshots.take(ui.page, "connection-form-extra", height=FORM_HEIGHT)
+    screenshots.take(ui.page, "connection-form-extra", height=ui.form_height)
     ui.save_connection()
 
-    see(ui.page.get_by_text("by_form", exact=True))
+    see(ui.page.get_by_role("cell", name=CONN_ID, exact=True))
     assert not ui.page.get_by_text("a-key-that-nobody-sees").count()
-    stored = airflow.api.connection("by_form")
+    stored = airflow.api.connection(CONN_ID)
     assert stored is not None
-    assert (stored["conn_type"], stored["host"]) == ("wherobots", "https://api.staging.wherobots.com")
+    assert (stored["conn_type"], stored["host"]) == ("wherobots", "api.cloud.wherobots.com")
     extra = {key: value for key, value in json.loads(stored["extra"]).items() if value}
     assert extra == {"region": "aws-us-west-2", "runtime": "tiny", "version": "latest"}
 
@@ -98,8 +100,7 @@ def test_a_run_started_by_hand_can_be_watched(
     ui.open_task(TASK_ID)
     see(ui.state("deferred"))
     run = service.newest_run()
-    see(ui.extra_link("Wherobots run").and_(ui.page.locator(f"[href$='/runs/{run['id']}']")))
-    screenshots.take(ui.page, "task-deferred")
+    service.server.control.patch_run(run["id"], kubeApp={"spark_ui_url": SPARK_UI})
 
     payload = see(ui.rendered("payload"))
     payload.scroll_into_view_if_needed()
@@ -110,7 +111,7 @@ def test_a_run_started_by_hand_can_be_watched(
 
     log = ui.log()
     see(log.get_by_text("8,051 airports with their neighbours"))
-    assert service.newest_run()["status"] == "RUNNING"
+    see(log.get_by_role("link", name=SPARK_UI))
     shown = re.sub(r"\s+", " ", log.inner_text())
     times = times_of_lines(service, run["id"])
     for text, level in LEVELS.items():
@@ -120,12 +121,22 @@ def test_a_run_started_by_hand_can_be_watched(
     joined = log.get_by_text("Joined", exact=True)
     assert ui.colours(joined) != ui.colours(joined.locator("..")), "the green of the job's output is lost"
 
+    assert_links(ui, run["id"])
+    see(ui.state("deferred"))
+    screenshots.take(ui.page, "task-deferred")
+
     service.let_jobs_end()
     see(ui.state("success"))
     see(ui.log().get_by_text("The result is written"))
     see(ui.log().get_by_text(re.compile(rf"Run {run['id']} COMPLETED: .*ran for")))
     screenshots.take(ui.page, "task-log")
-    see(ui.extra_link("Wherobots run"))
+    assert_links(ui, run["id"])
+
+
+def assert_links(ui: AirflowUi, run_id: str) -> None:
+    """Both links open what they should."""
+    for name, end in {"Wherobots run": f"/runs/{run_id}", "Spark UI": SPARK_UI}.items():
+        see(ui.extra_link(name).and_(ui.page.locator(f"[href$='{end}']")))
 
 
 def times_of_lines(service: Service, run_id: str) -> dict[str, tuple[str, datetime]]:

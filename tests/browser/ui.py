@@ -16,6 +16,9 @@ class AirflowUi(abc.ABC):
     :param page: a page of a browser; addresses are relative to where Airflow listens.
     """
 
+    form_height: int
+    """The height in pixels of a window that shows the whole connection form."""
+
     def __init__(self, page: Page) -> None:
         self.page = page
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class AirflowUi2(AirflowUi):
     """Airflow 2.11: forms of pages of their own, and the grid view."""
 
+    form_height = 1550
+
     def log_in(self, username: str, password: str) -> None:
         """Log in through the login page."""
         self.page.goto("/")
@@ -52,6 +54,8 @@ class AirflowUi2(AirflowUi):
         row.get_by_role("link", name="Edit").click()
         self.page.get_by_label("API key").fill(api_key)
         self.page.get_by_role("button", name="Test").click()
+        # The answer appears at the top of the page, the button is at the bottom.
+        self.page.evaluate("scrollTo(0, 0)")
         return self.page.locator(".alert")
 
     def trigger(self, dag_id: str) -> None:

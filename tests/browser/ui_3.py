@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class AirflowUi3(AirflowUi):
     """Airflow 3.3: one page that loads the others."""
 
+    form_height = 1050
+
     def log_in(self, username: str, password: str) -> None:
         """Log in through the login page."""
         self.page.goto("/")
