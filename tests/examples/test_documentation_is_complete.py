@@ -165,3 +165,8 @@ def test_the_readme_links_to_files_that_exist() -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
     assert links
     assert [link for link in links if not (CHECKOUT / link).exists()] == []
+
+
+def test_the_pages_show_every_picture() -> None:
+    shown = {name for text in map(Path.read_text, DOCS.glob("*.md")) for name in re.findall(r"images/([\w.-]+)", text)}
+    assert shown == {path.name for path in (DOCS / "images").glob("*")}
