@@ -18,7 +18,7 @@ Airflow 3 shows the JSON of the extra all the same."""
 LABELS = {"host": "API host", "port": "API port", "password": "API key"}
 PLACEHOLDERS = {
     "host": f"{DEFAULT_HOST}, or http://127.0.0.1:8765 for the local server",
-    "port": "only if the host names none, and it is not the usual one",
+    "port": "443, unless the host names another",
     "password": "the key of a service principal, or your own",
 }
 
