@@ -13,6 +13,7 @@ from airflow_provider_wherobots.api.models import PENDING, Run
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.follow_logs import CATCH_UP_SECONDS, LogForwarder
+from airflow_provider_wherobots.flows.log_records import make_safe
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage
 from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, spark_ui_url, summarize_run
@@ -91,7 +92,9 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
                 try:
                     delay = outage.failed(error, moment)
                 except WherobotsApiError:
-                    return Outcome(Ending.LOST_SIGHT, options.run_id, status.last, str(error), ended_at=moment)
+                    return Outcome(
+                        Ending.LOST_SIGHT, options.run_id, status.last, make_safe(str(error)), ended_at=moment
+                    )
                 if outage.is_first_failure:
                     yield Note(logging.WARNING, f"{error}; the run goes on and is asked again")
             jitter = JITTER

@@ -74,7 +74,7 @@ class RecordReader:
         :param line: the line as received.
         """
         time_ns = read_time_ns(line.timestamp)
-        for text in _LINE_BREAK.split(line.raw):
+        for text in split_lines(line.raw):
             level = self._level_of(text)
             safe = make_safe(text)
             for start in range(0, len(safe) or 1, MAX_RECORD_CHARS):
@@ -139,12 +139,28 @@ def read_time_ns(timestamp: str | int) -> int | None:
     return None
 
 
+def split_lines(raw: str) -> list[str]:
+    """The lines of a line that may hold line breaks; one at its end begins no other.
+
+    :param raw: the line as received.
+    """
+    return _LINE_BREAK.split(raw.removesuffix("\n").removesuffix("\r")) if "\n" in raw else [raw]
+
+
+def make_plain(text: str) -> str:
+    """Make control characters visible and leave colours out, for where nobody shows them.
+
+    :param text: the text.
+    """
+    return make_safe(_COLOUR.sub("", text))
+
+
 def make_safe(text: str) -> str:
     """Make control characters visible, so that a line cannot pass for another or hide part of itself.
 
     Colours (``ESC[…m``) stay: Airflow's log view shows them. Lone surrogates are shown as escapes.
 
-    :param text: one line.
+    :param text: the text; line breaks in it stay.
     """
     if text.isprintable():
         return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from airflow_provider_wherobots.flows.log_records import make_plain, split_lines
 from airflow_provider_wherobots.flows.outcome import MAX_TAIL_CHARS
 
 MAX_LINES = 60
@@ -18,12 +19,13 @@ class LogTail:
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=MAX_LINES)
 
-    def add(self, text: str) -> None:
-        """Remember a line.
+    def add(self, raw: str) -> None:
+        """Remember a line, in the form in which an exception and a trigger's event can carry it.
 
-        :param text: the line; one that is too long is cut.
+        :param raw: the line as received; one that is too long is cut, one that holds line breaks is several.
         """
-        self._lines.append(text if len(text) <= MAX_LINE_CHARS else f"{text[:MAX_LINE_CHARS]}…")
+        for text in split_lines(raw)[-MAX_LINES:]:
+            self._lines.append(make_plain(text[:MAX_LINE_CHARS]) + ("…" if len(text) > MAX_LINE_CHARS else ""))
 
     def explain(self) -> str:
         """The lines from the last traceback or cause on; without one, the last fifteen. At most 4,000 characters."""

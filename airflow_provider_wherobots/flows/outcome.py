@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_wherobots.api.models import CANCELLED, COMPLETED, Run
+from airflow_provider_wherobots.flows.log_records import make_safe
 from airflow_provider_wherobots.flows.summary import RunSummary
 
 MAX_REASON_CHARS = 2_000
@@ -80,7 +81,7 @@ class Outcome:
             ending = Ending.TIMED_OUT
         else:
             ending = Ending.FAILED
-        reason = "" if ending is Ending.COMPLETED else (run.reason or "")
+        reason = "" if ending is Ending.COMPLETED else make_safe(run.reason or "")
         if ending is Ending.CANCELLED and _ran_out_of_time(run):
             reason = f"{reason} (it had used up its timeoutSeconds)".strip()
         tail = "" if ending is Ending.COMPLETED else log_tail

@@ -157,6 +157,10 @@ def test_a_line_with_line_breaks_becomes_as_many_records() -> None:
     assert [record.text for record in read("a\r\nb\n\nc")] == ["a", "b", "", "c"]
 
 
+def test_a_line_break_at_a_lines_end_begins_no_other() -> None:
+    assert [record.text for record in read("a\n", "b\r\n", "\n", "c")] == ["a", "b", "", "c"]
+
+
 def test_a_traceback_within_one_line_is_read_line_by_line() -> None:
     assert levels('Traceback (most recent call last):\n  File "x"\nKeyError: 1\nafter') == [E, E, E, I]
 

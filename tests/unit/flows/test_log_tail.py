@@ -44,7 +44,26 @@ def test_a_long_line_is_cut() -> None:
     assert explain("x" * 10_000) == "x" * MAX_LINE_CHARS + "…"
 
 
-@given(st.lists(st.text(max_size=20) | st.integers(0, 2_000).map("x".__mul__), max_size=100))
+def test_a_line_that_holds_line_breaks_is_several() -> None:
+    trace = "Traceback (most recent call last):\n" + "  File x\r\n" * 100 + "ValueError: the reason\n"
+    assert explain("noise", trace).endswith("  File x\nValueError: the reason")
+
+
+@given(st.lists(st.text(st.characters(), max_size=20)))
+def test_an_explanation_can_be_stored_and_sent(lines: list[str]) -> None:
+    text = explain("\x1b[31mred\x1b[0m", "a\x00b", "\ud800", *lines)
+    text.encode()
+    # A database may refuse the one, a terminal obey the other.
+    assert not {"\x00", "\x1b"} & set(text)
+
+
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), max_size=20)
+        | st.integers(0, 2_000).map("x".__mul__),
+        max_size=100,
+    )
+)
 def test_an_explanation_is_bounded_and_ends_with_the_last_line(lines: list[str]) -> None:
     text = explain(*lines)
     assert len(text) <= MAX_TAIL_CHARS + 1

@@ -86,6 +86,11 @@ def test_the_summary_travels_as_data() -> None:
     assert outcome.summary == RunSummary("r1", "", "COMPLETED", cost_usd=1.5).to_json()
 
 
+def test_a_reason_can_be_stored_and_sent() -> None:
+    reason = Outcome.of_run(run("FAILED", kubeApp={"message": "a\x00b \ud800\nc"}), 0.0).reason
+    assert reason == "a\\x00b \\ud800\nc"
+
+
 def test_a_completed_run_needs_no_reason() -> None:
     assert Outcome.of_run(run("COMPLETED", kubeApp={"message": "all good"}), 0.0).reason == ""
 
