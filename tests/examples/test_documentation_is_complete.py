@@ -20,6 +20,8 @@ from airflow_provider_wherobots.local import LocalServer
 from airflow_provider_wherobots.operators.run import DEFERRED_TRY_KEY, WherobotsRunOperator
 from dev.processes import CHECKOUT
 
+pytestmark = pytest.mark.once
+
 DOCS = CHECKOUT / "docs"
 INCLUDE = re.compile(r"```\{literalinclude\} \.\./(\S+)\n(.*?)```", re.DOTALL)
 MARKER = re.compile(r"# \[START (\w+)\]")
