@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -87,24 +87,28 @@ def write_entry(logger: Any, entry: Entry) -> None:
         logger.handle(made)
 
 
-def read_entries(lines: Iterable[str]) -> list[Entry]:
-    """Read a log file back; what is no record is passed over.
+def read_entries(lines: Iterable[str]) -> Iterator[Entry]:
+    """Read a log file back, one record in memory at a time; what is no record is passed over.
 
     :param lines: its lines, with their line ends: one without was cut short by a crash.
     """
-    entries: list[Entry] = []
+    last: Entry | None = None
+    more: list[str] = []
     for raw in lines:
         if not raw.endswith("\n"):
             break
         line = raw.rstrip("\r\n")
-        if line.startswith("{"):
-            entry = _read_json(line)
-        elif (entry := _read_text(line)) is None and entries:
-            last = entries[-1]
-            entries[-1] = last._replace(text=f"{last.text}\n{line}")
-        if entry is not None:
-            entries.append(entry)
-    return entries
+        is_json = line.startswith("{")
+        entry = _read_json(line) if is_json else _read_text(line)
+        if entry is None:
+            if not is_json:
+                more.append(line)
+            continue
+        if last is not None:
+            yield last._replace(text="\n".join((last.text, *more)))
+        last, more = entry, []
+    if last is not None:
+        yield last._replace(text="\n".join((last.text, *more)))
 
 
 @lru_cache(maxsize=1)
@@ -122,6 +126,8 @@ def _read_json(line: str) -> Entry | None:
         fields = json.loads(line)
         moment, text = fields.pop("timestamp", None), fields.pop("event")
         level = _LEVELS.get(fields.pop("level", "info"), logging.INFO)
+        if not isinstance(text, str):
+            return None
         return Entry(None if moment is None else _time_us(moment), level, text, fields)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from airflow_provider_wherobots.task_log import Entry, entry_of, read_entries, w
 MAX_FILE_BYTES = 32 * 1024 * 1024
 """A larger log is not read back; all of it comes from the service again."""
 SLICE_ENTRIES = 100
+MASK = "***"
+"""What Airflow writes in place of a secret."""
 
 
 class EarlierLog:
@@ -34,19 +37,24 @@ class EarlierLog:
         self._logger = logger
         self._task_instance = task_instance
         self._known: Counter[int] = Counter()
+        self._masked: dict[int | None, set[str]] = {}
 
     async def go_on(self, first: str) -> None:
         """Write a trigger's first record, and after it what an earlier trigger wrote after its own.
 
         :param first: the text of that record; the same for every trigger of this attempt.
         """
-        earlier = await asyncio.to_thread(self._read, first)
         self._logger.info(first)
-        for number, entry in enumerate(earlier):
-            write_entry(self._logger, entry)
-            self._known[entry.key] += 1
-            if number % SLICE_ENTRIES == 0:
-                await asyncio.sleep(0)
+        try:
+            found = await asyncio.to_thread(self._find, first)
+            for entries, are_here in found:
+                present = self._known.copy()
+                while some := await asyncio.to_thread(list, islice(entries, SLICE_ENTRIES)):
+                    for entry in some:
+                        self._go_over(entry, present, are_here)
+        except Exception as error:
+            # What is known by now is not written again; the rest comes from the service.
+            self._logger.debug("The log of an earlier trigger cannot be read: %r", error)
 
     def write(self, record: LogRecord) -> None:
         """Write a line of the run's log, unless the earlier trigger has.
@@ -54,32 +62,85 @@ class EarlierLog:
         :param record: the line.
         """
         entry = entry_of(record)
-        if self._known:
-            left = self._known.get(entry.key, 0)
-            if left == 1:
-                del self._known[entry.key]
-            elif left:
-                self._known[entry.key] -= 1
-            if left:
-                return
-        write_entry(self._logger, entry)
+        if not self._known or not (self._forget(entry) or self._forget_masked(entry)):
+            write_entry(self._logger, entry)
 
-    def _read(self, first: str) -> Sequence[Entry]:
-        """What the earlier trigger that wrote most wrote after its first record; nothing where there is no telling."""
-        longest: Sequence[Entry] = ()
-        try:
-            for path in _trigger_logs(self._task_instance):
-                if path.stat().st_size > MAX_FILE_BYTES:
-                    return ()
-                with path.open(encoding="utf-8", errors="surrogateescape") as file:
-                    entries = read_entries(file)
-                start = next((n for n, entry in enumerate(entries, start=1) if entry.text == first), None)
-                if start is not None and len(entries) - start > len(longest):
-                    longest = entries[start:]
-        except Exception as error:
-            self._logger.debug("The log of an earlier trigger cannot be read: %r", error)
-            return ()
-        return longest
+    def _go_over(self, entry: Entry, present: Counter[int], are_here: bool) -> None:
+        if present[entry.key] > 0:
+            present[entry.key] -= 1
+            return
+        if not are_here:
+            write_entry(self._logger, entry)
+        self._known[entry.key] += 1
+        if MASK in entry.text:
+            self._masked.setdefault(entry.time_us, set()).add(entry.text)
+
+    def _forget(self, entry: Entry) -> bool:
+        if (left := self._known.get(entry.key, 0)) > 1:
+            self._known[entry.key] = left - 1
+        elif left:
+            del self._known[entry.key]
+        return left > 0
+
+    def _forget_masked(self, entry: Entry) -> bool:
+        """Find a line in which Airflow has masked a secret."""
+        return any(
+            could_be(entry.text, text) and self._forget(entry._replace(text=text))
+            for text in self._masked.get(entry.time_us, ())
+        )
+
+    def _find(self, first: str) -> list[tuple[Iterator[Entry], bool]]:
+        """Records after the first one: those this trigger's own file has already, and those of the fullest other.
+
+        Airflow 2.11 goes on with a file where a trigger comes back to a triggerer; 3.x begins it anew.
+        """
+        own = _own_log_end(self._task_instance)
+        found: list[tuple[Iterator[Entry], bool]] = []
+        fullest, most = None, 0
+        for path in _trigger_logs(self._task_instance):
+            if path.stat().st_size > MAX_FILE_BYTES:
+                return []
+            count = sum(1 for _ in _entries_after(path, first))
+            if own is not None and path.name.endswith(own):
+                found.append((islice(_entries_after(path, first), count), True))
+            elif count > most:
+                fullest, most = path, count
+        if fullest is not None:
+            found.append((islice(_entries_after(fullest, first), most), False))
+        return found
+
+
+def could_be(text: str, masked: str) -> bool:
+    """Whether a text may be what stood there before secrets in it were masked.
+
+    :param text: the text.
+    :param masked: the text with masks.
+    """
+    start, *others = masked.split(MASK)
+    if not others or not text.startswith(start):
+        return False
+    *middle, end = others
+    place = len(start)
+    for part in middle:
+        place = text.find(part, place)
+        if place < 0:
+            return False
+        place += len(part)
+    return text.endswith(end) and place <= len(text) - len(end)
+
+
+def _entries_after(path: Path, first: str) -> Iterator[Entry]:
+    with path.open(encoding="utf-8", errors="backslashreplace") as file:
+        entries = read_entries(file)
+        for entry in entries:
+            if entry.text == first:
+                yield from entries
+
+
+def _own_log_end(task_instance: Any) -> str | None:
+    """How the name of this trigger's own file ends, where Airflow tells: on 2.11."""
+    job = getattr(task_instance, "triggerer_job", None)
+    return None if job is None else f".trigger.{job.id}.log"
 
 
 def _trigger_logs(task_instance: Any) -> list[Path]:

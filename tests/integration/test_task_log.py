@@ -66,7 +66,7 @@ def records(first: int, last: int, per_time: int = 5) -> list[LogRecord]:
 
 
 def entries(path: Path) -> list[Entry]:
-    return read_entries(path.read_text().splitlines(keepends=True))
+    return list(read_entries(path.read_text().splitlines(keepends=True)))
 
 
 def attempt(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
@@ -145,10 +145,89 @@ def test_logs_that_cannot_be_found_are_no_matter(tmp_path: Path, log_to: LogTo) 
     assert [entry.text for entry in entries(tmp_path / "log")] == [FIRST]
 
 
-def test_text_of_several_lines_is_one_record(tmp_path: Path) -> None:
+def test_text_of_several_lines_is_one_record() -> None:
     found = read_entries(
         ["[2026-11-25T08:00:00.001+0000] {run.py:7} ERROR - Traceback\n", "  at x \n", "ValueError\n", "cut"]
     )
-    assert found == [
+    assert list(found) == [
         Entry(1795593600001000, logging.ERROR, "Traceback\n  at x \nValueError", {"file": "run.py", "line": "7"})
     ]
+
+
+def written_by_an_earlier_trigger(path: Path, log_to: LogTo, *texts: str) -> None:
+    logger = log_to(path)
+    logger.info(FIRST)
+    for n, text in enumerate(texts):
+        write_record(logger, LogRecord(T0 + n, logging.INFO, text))
+
+
+@pytest.mark.skipif(not is_structured(), reason="2.11 writes no JSON")
+@pytest.mark.parametrize("odd", ['"event": {"a": 1}', '"event": "x", "self": 1', '"event": null', '"event": "\\ud800"'])
+def test_an_odd_record_of_an_earlier_trigger_does_not_end_this_one(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    ti = attempt(monkeypatch, tmp_path)
+    one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
+    written_by_an_earlier_trigger(one, log_to, "a line")
+    with one.open("a") as file:
+        file.write('{"timestamp": "2026-11-25T08:00:00.000001Z", "level": "info", ' + odd + "}\n")
+    log = EarlierLog(log_to(two), ti)
+    asyncio.run(log.go_on(FIRST))
+    log.write(LogRecord(T0, logging.INFO, "a line"))
+    log.write(LogRecord(T0 + 10**6, logging.INFO, "the next"))
+    assert [entry.text for entry in entries(two)[:2]] == [FIRST, "a line"]
+    assert [entry.text for entry in entries(two)].count("a line") == 1
+    assert entries(two)[-1].text == "the next"
+
+
+def test_a_line_with_a_masked_secret_is_known_again(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ti = attempt(monkeypatch, tmp_path)
+    one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
+    written_by_an_earlier_trigger(one, log_to, "user *** key ***!", "key ***", "*** a banner ***")
+    log = EarlierLog(log_to(two), ti)
+    asyncio.run(log.go_on(FIRST))
+    for text in ("user airflow key airflow!", "key airflow", "*** a banner ***", "key airflow"):
+        log.write(LogRecord(T0, logging.INFO, text))
+    assert [entry.text for entry in entries(two)[1:]] == [
+        "user *** key ***!",
+        "key ***",
+        "*** a banner ***",
+        # Once more than the earlier trigger has it.
+        "key airflow",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "masked", "could"),
+    [
+        ("key=abc", "key=***", True),
+        ("abc and abc", "*** and ***", True),
+        ("abc", "***", True),
+        ("key", "key", False),
+        ("key=abc", "token=***", False),
+        ("key=abc", "key=***!", False),
+        ("aba", "ab***ba", False),
+        ("a-b", "a***-***-***b", False),
+        ("x" * 10_000, "***x" * 2_000 + "y***", False),
+    ],
+)
+def test_what_a_masked_line_may_have_been(text: str, masked: str, could: bool) -> None:
+    assert earlier_log.could_be(text, masked) is could
+
+
+@pytest.mark.skipif(is_structured(), reason="3.x begins a trigger's file anew")
+def test_a_trigger_that_comes_back_to_its_triggerer_does_not_double_what_its_file_has(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ti = attempt(monkeypatch, tmp_path)
+    ti.triggerer_job = SimpleNamespace(id=1)
+    own, other = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
+    written_by_an_earlier_trigger(own, log_to, "a", "b")
+    written_by_an_earlier_trigger(other, log_to, "a", "b", "c")
+    log = EarlierLog(log_to(own), ti)
+    asyncio.run(log.go_on(FIRST))
+    for n, text in enumerate("abcd"):
+        log.write(LogRecord(T0 + n, logging.INFO, text))
+    assert [entry.text for entry in entries(own)] == [FIRST, "a", "b", FIRST, "c", "d"]
