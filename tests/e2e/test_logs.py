@@ -33,18 +33,19 @@ def times(world: World, log: list[str]) -> dict[str, datetime]:
 
 
 def test_a_burst_of_lines_arrives_whole_once_and_in_order_with_its_own_times(world: World) -> None:
-    dag_run = world.begin("deferred", "wait.py", 15, state="deferred")
-    (run,) = world.runs()
+    case = world.case("deferred").begin().wait_until_followed("deferred")
+    (run,) = case.runs()
     world.control.insert_logs(run["id"], lines(0, BURST))
     last = {"timestamp": lines(BURST, 1)[0]["timestamp"] + STEP_NS, "raw": "x" * LONG}
     fatal = {"timestamp": last["timestamp"] + 1, "raw": "26/11/25 08:00:08 FATAL Main: the end"}
     world.control.insert_logs(run["id"], [last, fatal])
     # Inserted late, before lines that have been shown; but near the end, as Airflow 3 sorts some thousand lines only.
-    wait_for(lambda: len(world.control.requests("getJobRunLogs")) > 25, timeout=60, what="the burst to be read")
+    wait_for(lambda: len(case.requests("getJobRunLogs")) > 25, timeout=60, what="the burst to be read")
     world.control.insert_logs(
         run["id"], [{"timestamp": lines(BURST - 500, 1)[0]["timestamp"] - 1, "raw": "a late line"}]
     )
-    log = world.end("deferred", dag_run, "success").splitlines()
+    case.release()
+    log = case.end("success").splitlines()
     assert account(BURST, log) == clean(BURST)
     assert sum(text.count("x" * 1000) for text in log) == LONG // 1000
     (level,) = (text for text in log if "FATAL Main" in text)
@@ -59,13 +60,15 @@ def test_a_burst_of_lines_arrives_whole_once_and_in_order_with_its_own_times(wor
 
 
 def test_a_killed_triggerer_neither_loses_nor_doubles_a_line(world: World) -> None:
-    dag_run = world.begin("deferred", "wait.py", 40, state="deferred")
-    (run,) = world.runs()
+    case = world.case("deferred").begin().wait_until_followed("deferred")
+    (run,) = case.runs()
     world.control.insert_logs(run["id"], lines(0, 1_500))
-    wait_for(lambda: len(world.control.requests("getJobRunLogs")) > 3, timeout=60, what="the lines to be read")
+    wait_for(lambda: len(case.requests("getJobRunLogs")) > 3, timeout=60, what="the lines to be read")
     world.airflow.kill_component("triggerer", signal.SIGKILL)
     world.control.insert_logs(run["id"], lines(1_500, 500))
     world.airflow.start_component("triggerer")
-    log = world.end("deferred", dag_run, "success").splitlines()
+    case.wait_until_followed("deferred", requests=len(case.requests("getJobRun")) + 1)
+    case.release()
+    log = case.end("success").splitlines()
     assert account(2_000, log) == clean(2_000)
     assert log.count(next(text for text in log if "the run is done" in text)) == 1

@@ -39,7 +39,6 @@ class World:
     api_key: str
     releases: Path
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
-    alone: "Case" = field(init=False)
 
     def connect(self) -> None:
         """Store the connection with the present key."""
@@ -54,22 +53,6 @@ class World:
     def case(self, way: str) -> "Case":
         """A DAG run to be, of the DAG ``way``."""
         return Case(self, way, f"{way}-{next(self.numbers)}")
-
-    def begin(self, way: str, script: str, arg: object = "", code: int = 0, state: str | None = None) -> str:
-        """Begin a case that has the world, and its journal, to itself; returns the id of its DAG run."""
-        self.control.clear_requests()
-        self.alone = self.case(way).begin(script, arg, code)
-        if state is not None:
-            self.alone.wait_until_followed(state)
-        return self.alone.dag_run
-
-    def runs(self) -> list[Json]:
-        """The runs of that case."""
-        return self.alone.runs()
-
-    def end(self, way: str, dag_run: str, state: str) -> str:
-        """Wait for that case's end, and return the task's log."""
-        return Case(self, way, dag_run).end(state)
 
     @property
     def headers(self) -> dict[str, str]:
