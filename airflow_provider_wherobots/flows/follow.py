@@ -106,7 +106,8 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
             if run.is_terminal:
                 return (yield from _conclude(run, log, options, spark_ui.url))
             if options.poll_logs and run.status != PENDING:
-                behind = yield from log.catch_up(_earliest(moment + CATCH_UP_SECONDS, options.deadline))
+                until = (yield from now()) + CATCH_UP_SECONDS
+                behind = yield from log.catch_up(_earliest(until, options.deadline))
             delay, jitter = poll_delay(moment - options.started_at, options.polling_interval), POLL_JITTER
         moment = yield from now()
         if options.deadline is not None:

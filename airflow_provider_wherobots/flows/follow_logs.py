@@ -87,8 +87,8 @@ class LogForwarder:
             delay = _next_look(quiet, found=found, unreadable=self._interrupted)
             if delay is None:
                 return
-            delay = min(delay, max_wait_seconds - waited, until - (yield from now()))
-            if delay <= 0:
+            delay = min(delay, max_wait_seconds - waited)
+            if delay <= 0 or (yield from now()) + delay >= until:
                 return
             waited, quiet, is_first = waited + delay, quiet + delay, False
             yield Sleep(delay)

@@ -77,7 +77,8 @@ class LogCursor:
             self.size = min(2 * self.size, self._largest)
             return new, True
         self._look_back.end()
-        if items and not fresh and len(items) % ROUND_SIZE == 0 and self._tried_at != (self.cursor, len(items)):
+        may_be_cut = len(items) >= self.size or len(items) % ROUND_SIZE == 0
+        if items and not fresh and may_be_cut and self._tried_at != (self.cursor, len(items)):
             return new, self._guess_next(items)
         return new, False
 
@@ -142,8 +143,8 @@ class LogCursor:
     def _move(self, cursor: str | int, items: Sequence[LogLine], moment: float) -> None:
         self._look_back.leave(self._place, map(hash_line, items), moment)
         boundary = _boundary(cursor, items)
-        shown = self._place.shown.items()
-        self._go(Place.opened(cursor, Counter({key: count for key, count in shown if key[0] == boundary})))
+        repeats = Counter((item.timestamp, item.raw) for item in items if item.timestamp == boundary)
+        self._go(Place.opened(cursor, repeats))
         if items:
             fitting = MAX_PAGE_CHARS * len(items) // (1 + sum(len(item.raw) for item in items))
             self.size = max(MIN_PAGE_SIZE, min(self.size, fitting))

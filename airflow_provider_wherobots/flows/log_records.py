@@ -132,7 +132,8 @@ def read_time_ns(timestamp: str | int) -> int | None:
         value = int(timestamp)
     except ValueError:
         moment = parse_time(timestamp)
-        return None if moment is None else int(moment.timestamp()) * 10**9 + moment.microsecond * 1000
+        since_epoch = 0 if moment is None else int(moment.timestamp()) * 10**9 + moment.microsecond * 1000
+        return since_epoch if since_epoch > 0 else None
     for digits, factor in ((11, 10**9), (14, 10**6), (17, 10**3), (20, 1)):
         if 0 < value < 10**digits:
             return value * factor

@@ -24,7 +24,7 @@ from airflow_provider_wherobots.flows.follow import (
     follow_run,
     poll_delay,
 )
-from airflow_provider_wherobots.flows.follow_logs import QUIET_LOOKS
+from airflow_provider_wherobots.flows.follow_logs import CATCH_UP_SECONDS, QUIET_LOOKS
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from tests.unit.flows.fake_log import FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
@@ -365,6 +365,13 @@ def test_a_log_too_large_to_keep_up_with_does_not_keep_the_status_from_being_ask
     times = [sent.at for sent in script.sent_of("getJobRun")]
     assert max(later - earlier for earlier, later in pairwise(times)) < 12
     assert texts(script.records) == [f"line {n}" for n in range(3_000)]
+
+
+def test_a_service_that_takes_long_to_answer_does_not_keep_the_log_from_being_read() -> None:
+    service, _ = serve((0, "RUNNING"), (300, "COMPLETED"), lines=5)
+    script = Script(service, latency=CATCH_UP_SECONDS + 1)
+    script.run(follow_run(FollowOptions(run_id="run0", started_at=START)))
+    assert script.operations[:4] == ["getJobRun", "getJobRunLogs", "getJobRun", "getJobRunLogs"]
 
 
 def test_an_unknown_status_with_a_completion_time_is_a_failure() -> None:

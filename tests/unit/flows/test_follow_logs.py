@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Literal
 
 import pytest
 
@@ -135,6 +136,19 @@ def test_the_last_look_is_also_at_pages_left_just_before() -> None:
     assert texts(script.records) == [f"line {n}" for n in range(40)] + ["of another node"]
 
 
+@pytest.mark.parametrize("boundary", ["last", "next"])
+def test_a_line_pushed_onto_the_next_page_by_a_late_one_is_not_doubled(boundary: Literal["last", "next"]) -> None:
+    first = [FakeLine(3.0 if n == 11 else 0.0, T0, f"line {n}") for n in range(12)]
+    _, run, script = serve(
+        FakeLog([*first, *(FakeLine(0.0, T0 + 1, f"line {n}") for n in (12, 13))], cap=13, boundary=boundary)
+    )
+    forwarder = LogForwarder(run.id)
+    for _ in range(12):
+        script.run(forwarder.catch_up(script.now + 10))
+        script.now += 5
+    assert sorted(texts(script.records)) == sorted(f"line {n}" for n in range(14))
+
+
 def test_pages_are_looked_at_again_once_and_not_for_ever() -> None:
     lines = [FakeLine(0.0, T0 + n, f"line {n}") for n in range(200)]
     _, run, script = serve(FakeLog(lines, cap=10))
@@ -178,10 +192,13 @@ def test_draining_ends_at_its_limit_and_says_what_it_leaves() -> None:
     assert [note.level for note in script.said("was not read to its end")] == [logging.WARNING]
 
 
-def test_no_wait_reaches_beyond_the_limit() -> None:
+@pytest.mark.parametrize("limit", [0.5, 1.0, 2.0, 3.0, 5.0])
+def test_no_wait_reaches_beyond_the_limit(limit: float) -> None:
     _, run, script = serve(log_of(0.0))
-    script.run(LogForwarder(run.id).drain(60, script.now + 2))
-    assert script.elapsed <= 2.1
+    script.run(LogForwarder(run.id).drain(60, script.now + limit))
+    assert script.elapsed <= limit + 0.1
+    # All of it was read.
+    assert script.notes == []
 
 
 def test_a_log_that_cannot_be_read_for_the_moment_is_not_quiet() -> None:

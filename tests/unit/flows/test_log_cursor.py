@@ -132,6 +132,16 @@ def test_a_refused_size_is_halved_until_nothing_is_left_to_try() -> None:
     assert not cursor.refuse()
 
 
+def test_a_page_as_full_as_the_service_allows_may_have_been_cut_whatever_its_size() -> None:
+    cursor = LogCursor()
+    for _ in range(3):
+        cursor.refuse()
+    assert cursor.size == 125
+    cursor.accept(page(*numbered(125)))
+    assert cursor.accept(page(*numbered(125)))[1] is True
+    assert cursor.cursor == str(T0 + 124)
+
+
 def stuck_at_fifty() -> LogCursor:
     """A cursor that has seen a page of 50 twice: the service may have cut it at a limit of its own."""
     cursor = LogCursor()

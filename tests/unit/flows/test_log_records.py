@@ -217,6 +217,8 @@ def test_printable_lines_pass_as_they_are(lines: list[str]) -> None:
 @pytest.mark.parametrize(
     ("timestamp", "time_ns"),
     [
+        # A clock that was never set.
+        ("0001-01-01T00:00:00Z", None),
         ("1721548800123456789", 1721548800123456789),
         (1721548800123456789, 1721548800123456789),
         ("1721548800123456", 1721548800123456000),
