@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_wherobots.api.connection import CONNECTION_TYPE
 from airflow_provider_wherobots.api.endpoint import DEFAULT_HOST
+from airflow_provider_wherobots.api.runtimes import REGIONS, RUNTIMES, VERSIONS
 
 HOOK_NAME = "Wherobots"
 """What the list of connection types shows."""
@@ -41,56 +42,28 @@ class ExtraField:
     placeholder: str = ""
 
 
-_REGIONS = ("aws-us-west-2", "aws-us-east-1", "aws-us-east-2", "aws-eu-west-1", "aws-ap-south-1")
-_RUNTIMES = (
-    "micro",
-    "tiny",
-    "small",
-    "medium",
-    "large",
-    "x-large",
-    "2x-large",
-    "4x-large",
-    "medium-himem",
-    "large-himem",
-    "x-large-himem",
-    "2x-large-himem",
-    "4x-large-himem",
-    "x-large-hicpu",
-    "2x-large-hicpu",
-    "x-large-matcher",
-    "2x-large-matcher",
-    "micro-a10-gpu",
-    "tiny-a10-gpu",
-    "small-a10-gpu",
-    "medium-a10-gpu",
-    "large-a10-gpu",
-    "x-large-a10-gpu",
-)
-_VERSIONS = ("latest", "preview")
-
 EXTRA_FIELDS = (
     ExtraField(
         "region",
         "Region",
         "Compute region of runs whose task names none; empty: the organisation's default. "
-        f"Known: {', '.join(_REGIONS)}.",
-        _REGIONS,
+        f"Known: {', '.join(REGIONS)}.",
+        REGIONS,
         "such as aws-us-west-2",
     ),
     ExtraField(
         "runtime",
         "Runtime",
         "Runtime of runs whose task names none; empty: the organisation's default. "
-        f"Known: {', '.join(_RUNTIMES[:8])}; some also with -himem, -hicpu, -matcher or -a10-gpu.",
-        _RUNTIMES,
+        f"Known: {', '.join(RUNTIMES[:8])}; some also with -himem, -hicpu, -matcher or -a10-gpu.",
+        RUNTIMES,
         "such as tiny",
     ),
     ExtraField(
         "version",
         "Wherobots version",
         "Wherobots version of runs whose task names none; empty: latest. Known: latest, preview, and numbers.",
-        _VERSIONS,
+        VERSIONS,
         "such as latest",
     ),
     ExtraField(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from airflow_provider_wherobots.api.runtimes import RUNTIMES as KNOWN_RUNTIMES
+
 PENDING = "PENDING"
 RUNNING = "RUNNING"
 FAILED = "FAILED"
@@ -13,29 +15,7 @@ RUN_STATUSES = (PENDING, RUNNING, FAILED, COMPLETED, CANCELLED, TIMED_OUT)
 TERMINAL_STATUSES = frozenset({FAILED, COMPLETED, CANCELLED, TIMED_OUT})
 
 RUNTIMES = (
-    "micro",
-    "tiny",
-    "small",
-    "medium",
-    "large",
-    "x-large",
-    "2x-large",
-    "4x-large",
-    "medium-himem",
-    "large-himem",
-    "x-large-himem",
-    "2x-large-himem",
-    "4x-large-himem",
-    "x-large-hicpu",
-    "2x-large-hicpu",
-    "x-large-matcher",
-    "2x-large-matcher",
-    "micro-a10-gpu",
-    "tiny-a10-gpu",
-    "small-a10-gpu",
-    "medium-a10-gpu",
-    "large-a10-gpu",
-    "x-large-a10-gpu",
+    *KNOWN_RUNTIMES,
     "TINY",
     "SMALL",
     "MEDIUM",

@@ -1,0 +1,34 @@
+"""What runs can run on, as far as it is published. The service adds some: nothing is refused for not being here.
+
+Source: ``Runtime`` in the OpenAPI description; the regions of the service's documentation.
+"""
+
+from __future__ import annotations
+
+REGIONS = ("aws-us-west-2", "aws-us-east-1", "aws-us-east-2", "aws-eu-west-1", "aws-ap-south-1")
+RUNTIMES = (
+    "micro",
+    "tiny",
+    "small",
+    "medium",
+    "large",
+    "x-large",
+    "2x-large",
+    "4x-large",
+    "medium-himem",
+    "large-himem",
+    "x-large-himem",
+    "2x-large-himem",
+    "4x-large-himem",
+    "x-large-hicpu",
+    "2x-large-hicpu",
+    "x-large-matcher",
+    "2x-large-matcher",
+    "micro-a10-gpu",
+    "tiny-a10-gpu",
+    "small-a10-gpu",
+    "medium-a10-gpu",
+    "large-a10-gpu",
+    "x-large-a10-gpu",
+)
+VERSIONS = ("latest", "preview")
