@@ -17,6 +17,8 @@ REPORT = """<?xml version="1.0" encoding="utf-8"?>
   <testcase classname="a" name="bad"><failure message="m">line 1\nassert 1 == 2</failure></testcase>
   <testcase classname="a" name="broken"><error message="m">no fixture</error></testcase>
   <testcase classname="a" name="not_here"><skipped message="no javac"/></testcase>
+  <testcase classname="" name="tests.b"><skipped message="collection skipped">('/b.py', 7, 'Skipped: no b')</skipped>\
+</testcase>
 </testsuite></testsuites>
 """
 BEGUN = Result("3.2", TESTS, "3.2.1", "3.11.7", code=1, seconds=61.4)
@@ -32,10 +34,10 @@ def report(tmp_path: Path) -> Path:
 def test_a_report_is_counted(report: Path) -> None:
     result = read_report(report, BEGUN)
 
-    assert (result.passed, result.failed, result.skipped) == (1, 2, 1)
+    assert (result.passed, result.failed, result.skipped) == (1, 2, 2)
     assert not result.good
     assert result.line == (
-        "Airflow 3.2.1, Python 3.11.7, unit, integration, DAGs: 1 passed, 2 failed, 1 skipped in 61 s "
+        "Airflow 3.2.1, Python 3.11.7, unit, integration, DAGs: 1 passed, 2 failed, 2 skipped in 61 s "
         "(pytest ended with 1)"
     )
 
@@ -61,7 +63,7 @@ def test_the_table_shows_every_environment(report: Path) -> None:
 
     assert rows[0] == ["Airflow", "Python", "tests", "passed", "failed", "skipped", "seconds"]
     assert rows[2:] == [
-        ["3.2.1", "3.11.7", "unit, integration, DAGs", "1", "2", "1", "61"],
+        ["3.2.1", "3.11.7", "unit, integration, DAGs", "1", "2", "2", "61"],
         ["3.3.1", "3.11.7", "end to end", "40", "0", "0", "900"],
         ["3.0.6", "3.11.7", "unit, integration, DAGs", "0", "0, exit code 3", "0", "0"],
         ["3.3-py3.13", "-", "unit, integration, DAGs", "-", "-", "-", "left out: there is no Python 3.13 here"],
@@ -69,7 +71,7 @@ def test_the_table_shows_every_environment(report: Path) -> None:
 
 
 def test_skips_are_told_with_their_reason(report: Path) -> None:
-    assert skips([read_report(report, BEGUN)]) == "Skipped (3.2: 1): no javac"
+    assert skips([read_report(report, BEGUN)]) == "Skipped (3.2: 1): no b\nSkipped (3.2: 1): no javac"
 
 
 def test_end_to_end_tests_run_in_the_newest_environment() -> None:
