@@ -217,6 +217,15 @@ class AirflowInstance:
 
         return wait_for(look, timeout=60, interval=0.2, what=f"a process of task {task_id!r}")
 
+    def kill_task(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:
+        """Send SIGKILL to the process that executes a running task's code, so that Airflow retries the task.
+
+        On 3.0 the supervisor gets one too: there Airflow retries no task whose process alone is killed.
+        """
+        pid = self.task_pid(dag_id, run_id, task_id, map_index)
+        for victim in (psutil.Process(pid).ppid(), pid) if self.is_line("3.0") else (pid,):
+            os.kill(victim, signal.SIGKILL)
+
     def output(self, name: str, n: int = 1) -> Path:
         """Return the file that holds what the component prints."""
         return self.home / "output" / f"{name}-{n}.log"

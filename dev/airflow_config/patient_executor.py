@@ -7,9 +7,10 @@ from airflow.utils.session import NEW_SESSION
 
 
 class PatientLocalExecutor(LocalExecutor):
-    """Starts tasks once the scheduler has committed that they are queued, as Airflow 3.1 does.
+    """Keeps track of its tasks; that of 3.0 does not, and fails some that resume after a deferral.
 
-    3.0 hands a task to a worker before. A worker that is faster finds the task still scheduled, and it fails for good.
+    It starts a task before the scheduler has committed that it is queued: a fast worker finds it still scheduled. And
+    it forgets a task that it has started: the end of the process that deferred is taken for the end of the next one.
     """
 
     def queue_workload(self, workload: Any, session: Any) -> None:
@@ -18,4 +19,5 @@ class PatientLocalExecutor(LocalExecutor):
     def _process_workloads(self, workload_items: Any) -> None:
         for workload in workload_items:
             del self.queued_tasks[workload.ti.key]
+            self.running.add(workload.ti.key)
             super().queue_workload(workload, NEW_SESSION)

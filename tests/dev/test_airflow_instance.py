@@ -89,7 +89,7 @@ def test_another_triggerer_takes_over_from_a_killed_one(airflow: AirflowInstance
 def test_a_killed_task_process_is_retried(airflow: AirflowInstance, gate: Path) -> None:
     run_id = begin(airflow, "gate_worker", gate, "running")
 
-    os.kill(airflow.task_pid("gate_worker", run_id, "gate"), signal.SIGKILL)
+    airflow.kill_task("gate_worker", run_id, "gate")
 
     airflow.api.wait_for_task("gate_worker", run_id, "gate", "running", try_number=2)
     gate.touch()

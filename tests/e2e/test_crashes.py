@@ -1,9 +1,7 @@
 """Airflow's own processes die or restart: the run goes on and is followed on, never cancelled, never doubled."""
 
-import os
 import signal
 
-import psutil
 import pytest
 
 from tests.e2e.world import TASK, Case, World
@@ -30,11 +28,7 @@ def test_a_triggerer_is_restarted(world: World) -> None:
 
 def test_a_worker_is_killed_while_it_waits_and_the_retry_re_attaches(world: World) -> None:
     case = world.case("worker_retry").begin().wait_until_followed("running")
-    pid = world.airflow.task_pid(case.way, case.dag_run, TASK)
-    if world.airflow.is_line("3.0"):
-        # 3.0 retries no task whose process alone is killed; it does when the whole worker is gone.
-        os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)
-    os.kill(pid, signal.SIGKILL)
+    world.airflow.kill_task(case.way, case.dag_run, TASK)
     world.airflow.api.wait_for_task(case.way, case.dag_run, TASK, "running", try_number=2, timeout=180)
     log = follow_on(case, state="running", try_number=2)
     (run,) = case.runs()
