@@ -46,6 +46,7 @@ class LogCursor:
     def __init__(self) -> None:
         self.size = PAGE_SIZE
         self._largest = MAX_PAGE_SIZE
+        self._fitting = PAGE_SIZE
         self._place = Place(LOG_START_CURSOR)
         self._look_back = LookBack()
         self._guess: _Guess | None = None
@@ -69,14 +70,17 @@ class LogCursor:
         fresh = self._new_lines(items)
         self._place.lines.extend(map(hash_line, fresh))
         new = self._look_back.sift(fresh)
-        if page.next_page is not None and str(page.next_page) != str(self.cursor):
+        if not fresh:
+            self._look_back.stall()
+        if page.next_page is not None and self._leads_on(page.next_page, items):
             self._move(page.next_page, items, moment)
             return new, bool(fresh) or (bool(items) and self._look_back.expects)
         if items and len(items) >= self.size and self.size < self._largest:
             # The page may have been cut. Reading it again, larger, is right under every reading of the cursor.
             self.size = min(2 * self.size, self._largest)
             return new, True
-        self._look_back.end()
+        if fresh:
+            self._look_back.stall()
         may_be_cut = len(items) >= self.size or len(items) % ROUND_SIZE == 0
         if items and not fresh and may_be_cut and self._tried_at != (self.cursor, len(items)):
             return new, self._guess_next(items)
@@ -117,6 +121,12 @@ class LogCursor:
         self.size = self._largest = max(MIN_PAGE_SIZE, self.size // 2)
         return True
 
+    def _leads_on(self, cursor: str | int, items: Sequence[LogLine]) -> bool:
+        if not items and (here := _number(self.cursor)) is not None and (there := _number(cursor)) is not None:
+            # No lines, and back to a time before: a replica that lags behind.
+            return there > here
+        return str(cursor) != str(self.cursor)
+
     def _new_lines(self, items: Sequence[LogLine]) -> list[LogLine]:
         keys = [(item.timestamp, item.raw) for item in items]
         shown = self._place.shown
@@ -144,14 +154,14 @@ class LogCursor:
         self._look_back.leave(self._place, map(hash_line, items), moment)
         boundary = _boundary(cursor, items)
         repeats = Counter((item.timestamp, item.raw) for item in items if item.timestamp == boundary)
-        self._go(Place.opened(cursor, repeats))
         if items:
             fitting = MAX_PAGE_CHARS * len(items) // (1 + sum(len(item.raw) for item in items))
-            self.size = max(MIN_PAGE_SIZE, min(self.size, fitting))
+            self._fitting = max(MIN_PAGE_SIZE, fitting)
+        self._go(Place.opened(cursor, repeats))
 
     def _go(self, place: Place) -> None:
         self._place = place
-        self.size = min(PAGE_SIZE, self._largest)
+        self.size = min(PAGE_SIZE, self._largest, self._fitting)
 
     def _guess_next(self, items: Sequence[LogLine]) -> bool:
         self._tried_at = (self.cursor, len(items))

@@ -21,6 +21,9 @@ MAX_PAGES = 32
 SPARE_LINES = 1000
 """How many more lines than are known may be read before what does not come again is given up."""
 
+STALLS = 10
+"""How many pages without a line, or without one to follow, may be read before it is given up as well."""
+
 LineKey: TypeAlias = tuple[str | int, str]
 
 
@@ -129,13 +132,22 @@ class LookBack:
                 if self._head is not None:
                     self._head.shown[line.timestamp, line.raw] += 1
         self._known = +self._known
-        self._patience -= max(1, len(lines))
+        self._patience -= len(lines)
         if not self._known or self._patience <= 0:
             self.end()
         return new
 
+    def stall(self) -> None:
+        """No line came, or no page follows: the newest one is reached again, or is it a replica that lags behind?
+
+        So known lines that have not come are still waited for, a few times.
+        """
+        self._patience = min(self._patience, SPARE_LINES) - SPARE_LINES // STALLS
+        if not self._known or self._patience <= 0:
+            self.end()
+
     def end(self) -> None:
-        """The newest page is reached again."""
+        """Expect nothing any more."""
         self._known.clear()
         self._head = None
         self._settled = self._patience = 0

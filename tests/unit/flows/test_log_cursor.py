@@ -106,6 +106,37 @@ def test_pages_that_bring_nothing_new_do_not_ask_for_more_at_once() -> None:
     assert cursor.cursor == "c2"
 
 
+def test_an_empty_page_does_not_lead_back() -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page(("5", "a"), ("6", "b"), next_page="6")) == (["a", "b"], True)
+    assert accept(cursor, page(next_page="5")) == ([], False)
+    assert cursor.cursor == "6"
+    assert accept(cursor, page(("6", "b"), ("7", "c"))) == (["c"], False)
+
+
+def test_a_second_look_outlasts_a_replica_that_lags_behind() -> None:
+    cursor = LogCursor()
+    cursor.accept(page(*numbered(10), next_page=str(T0 + 9)), 0.0)
+    cursor.accept(page(*numbered(10, 9)), 0.0)
+    cursor.look_back(10.0)
+    for behind in (page(), page(*numbered(4))):
+        assert accept(cursor, behind) == ([], False)
+    assert accept(cursor, page(*numbered(10), next_page=str(T0 + 9))) == ([], True)
+    assert accept(cursor, page(*numbered(11, 9))) == (["line 19"], False)
+
+
+def test_known_lines_that_never_come_again_are_given_up() -> None:
+    """And meanwhile, other cursors with the same line ask for no more at once for ever."""
+    cursor = LogCursor()
+    for start in range(0, 20 * PAGE_SIZE, PAGE_SIZE):
+        cursor.accept(page(*numbered(PAGE_SIZE, start), next_page=f"token {start}"), 0.0)
+    cursor.look_back(10.0)
+    calls = 0
+    while accept(cursor, page(("1", "the same"), next_page=f"another {calls}"))[1]:
+        calls += 1
+        assert calls < 20
+
+
 def test_a_full_page_without_a_next_one_is_read_again_larger() -> None:
     cursor = LogCursor()
     lines = numbered(2 * PAGE_SIZE - 1)
@@ -121,6 +152,15 @@ def test_pages_do_not_grow_without_end() -> None:
         cursor.accept(page(*numbered(cursor.size)))
     cursor.accept(page(*numbered(MAX_PAGE_SIZE)))
     assert cursor.size == MAX_PAGE_SIZE
+
+
+def test_where_lines_are_long_fewer_are_asked_for_also_in_a_second_look() -> None:
+    cursor = LogCursor()
+    long = [(stamp, text * 1000) for stamp, text in numbered(100)]
+    cursor.accept(page(*long, next_page=str(T0 + 99)), 0.0)
+    assert cursor.size == MIN_PAGE_SIZE
+    cursor.look_back(10.0)
+    assert (cursor.cursor, cursor.size) == ("0", MIN_PAGE_SIZE)
 
 
 def test_a_refused_size_is_halved_until_nothing_is_left_to_try() -> None:
