@@ -10,9 +10,10 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from airflow_provider_wherobots.flows.log_records import LogRecord
@@ -20,6 +21,7 @@ from airflow_provider_wherobots.flows.log_records import LogRecord
 _TEXT_RECORD = re.compile(r"\[([^\]]+)\] \{([^:}]*):(\d+)\} ([A-Z]+) - (.*)", re.DOTALL)
 _LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
 _FILE = "wherobots"
+"""Where lines of a run's log are said to be from; as line 0 of it."""
 
 
 class Entry(NamedTuple):
@@ -76,7 +78,9 @@ def write_entry(logger: Any, entry: Entry) -> None:
         # 3.0 gives triggers a logger of the standard library.
         structured = _structlog_logger(logger.name) if isinstance(logger, logging.Logger) else logger
         fields = dict(entry.fields) if entry.time_us is None else {**entry.fields, "timestamp": _iso(entry.time_us)}
-        structured.log(entry.level, entry.text, **fields)
+        line = entry.fields.get("lineno")
+        log_from = _log_from(str(entry.fields.get("filename", _FILE)), line if isinstance(line, int) else 0)
+        log_from(structured, entry.level, entry.text, fields)
     elif entry.time_us is None:
         logger.log(entry.level, entry.text)
     elif logger.isEnabledFor(entry.level):
@@ -148,6 +152,16 @@ def _time_us(moment: str) -> int:
     parsed = datetime.fromisoformat(moment)
     aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     return int(aware.replace(microsecond=0).timestamp()) * 10**6 + aware.microsecond
+
+
+@lru_cache(maxsize=64)
+def _log_from(file: str, line: int) -> Callable[[Any, int, str, Mapping[str, Any]], None]:
+    """A call of a logger from a place in the code: that is what 3.1 and later write into a record as its origin.
+
+    Records that differ in it are not the same ones to Airflow's log reader.
+    """
+    call = (lambda logger, level, text, fields: logger.log(level, text, **fields)).__code__
+    return FunctionType(call.replace(co_filename=file, co_firstlineno=line), globals())
 
 
 @lru_cache(maxsize=16)

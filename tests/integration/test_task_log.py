@@ -37,6 +37,9 @@ def log_to() -> Iterator[LogTo]:
             processors=[
                 structlog.stdlib.add_log_level,
                 structlog.processors.MaybeTimeStamper(fmt="iso", utc=True),
+                structlog.processors.CallsiteParameterAdder(
+                    [structlog.processors.CallsiteParameter.FILENAME, structlog.processors.CallsiteParameter.LINENO]
+                ),
                 structlog.processors.JSONRenderer(lambda document, **_: json.dumps(document).encode()),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -87,6 +90,14 @@ def test_what_is_written_is_read_back(tmp_path: Path, log_to: LogTo) -> None:
     found = entries(tmp_path / "log")
     assert [(entry.level, entry.text) for entry in found] == [(r.level, r.text) for r in records(0, 12)]
     assert [(entry.time_us or 0) // 1000 for entry in found] == [(r.time_ns or 0) // 10**6 for r in records(0, 12)]
+
+
+def test_a_line_does_not_tell_where_in_the_provider_it_was_written(tmp_path: Path, log_to: LogTo) -> None:
+    """Another version of the provider would write it from elsewhere, and Airflow then takes it for another line."""
+    write_record(log_to(tmp_path / "log"), records(0, 1)[0])
+    (entry,) = entries(tmp_path / "log")
+    names = ("filename", "lineno") if is_structured() else ("file", "line")
+    assert [str(entry.fields[name]) for name in names] == ["wherobots", "0"]
 
 
 def test_equal_records_differ_from_their_neighbours(tmp_path: Path, log_to: LogTo) -> None:
