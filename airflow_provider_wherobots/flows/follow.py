@@ -80,6 +80,7 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
     """
     outage, status, spark_ui = Outage(options.max_outage_seconds), _StatusNotes(), _SparkUi()
     log = LogForwarder(options.run_id, forward=options.poll_logs)
+    seen_active_at: float | None = None
     while True:
         moment = yield from now()
         behind = False
@@ -104,7 +105,10 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
             yield from status.seen(run, moment, options.started_at)
             yield from spark_ui.seen(run)
             if run.is_terminal:
-                return (yield from _conclude(run, log, options, spark_ui.url))
+                # By its own clock it may have ended whenever; not before it was last seen to go on.
+                ended_ago = run.ended_ago if seen_active_at is None else min(run.ended_ago, moment - seen_active_at)
+                return (yield from _conclude(run, log, options, spark_ui.url, ended_ago))
+            seen_active_at = moment
             if options.poll_logs and run.status != PENDING:
                 until = (yield from now()) + CATCH_UP_SECONDS
                 behind = yield from log.catch_up(_earliest(until, options.deadline))
@@ -129,7 +133,9 @@ def poll_delay(age: float, polling_interval: float) -> float:
     return max(MIN_DELAY_SECONDS, min(age * DELAY_PER_AGE, polling_interval))
 
 
-def _conclude(run: Run, log: LogForwarder, options: FollowOptions, seen_spark_ui_url: str | None) -> Flow[Outcome]:
+def _conclude(
+    run: Run, log: LogForwarder, options: FollowOptions, seen_spark_ui_url: str | None, ended_ago: float
+) -> Flow[Outcome]:
     moment = yield from now()
     completed = Outcome.of_run(run, moment).ending is Ending.COMPLETED
     if options.poll_logs or not completed:
@@ -137,7 +143,7 @@ def _conclude(run: Run, log: LogForwarder, options: FollowOptions, seen_spark_ui
         until = _earliest(moment + (DRAIN_SECONDS if options.poll_logs else TAIL_SECONDS), options.deadline)
         # One that nobody has read yet is worth a look even when the deadline has just passed.
         until = max(until, moment + MIN_DELAY_SECONDS)
-        yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, run.ended_ago)
+        yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago)
     summary = yield from summarize_run(run, seen_spark_ui_url, options.deadline)
     yield Note(logging.INFO, summary.describe())
     return Outcome.of_run(run, moment, log.tail.explain(), summary)

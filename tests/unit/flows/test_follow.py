@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -372,6 +374,22 @@ def test_a_service_that_takes_long_to_answer_does_not_keep_the_log_from_being_re
     script = Script(service, latency=CATCH_UP_SECONDS + 1)
     script.run(follow_run(FollowOptions(run_id="run0", started_at=START)))
     assert script.operations[:4] == ["getJobRun", "getJobRunLogs", "getJobRun", "getJobRunLogs"]
+
+
+def test_a_run_cannot_have_ended_before_it_was_last_seen_running() -> None:
+    """Clocks differ, and so may time zones: late lines are waited for all the same."""
+    service, run = serve((0, "RUNNING"), (11, "COMPLETED"))
+    run.log.lines += [FakeLine(0.0, T0, "line 0"), FakeLine(15.0, T0 + 1, "line 1")]
+
+    def with_a_wrong_time(call: Any, moment: float) -> Any:
+        answer = service(call, moment)
+        if isinstance(answer, Run) and answer.is_terminal:
+            end = datetime.fromtimestamp(moment - 5 * 3600, UTC)
+            return replace(answer, complete_time=end, answered_at=datetime.fromtimestamp(moment, UTC))
+        return answer
+
+    _, script = follow(with_a_wrong_time)
+    assert texts(script.records) == ["line 0", "line 1"]
 
 
 def test_an_unknown_status_with_a_completion_time_is_a_failure() -> None:
