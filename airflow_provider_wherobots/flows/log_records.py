@@ -39,6 +39,9 @@ _THROWN = re.compile(
 )
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_ESCAPES = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in range(0x2070) if _UNSAFE.match(chr(code))
+}
 _LINE_BREAK = re.compile(r"\r?\n")
 
 
@@ -172,11 +175,6 @@ def make_safe(text: str) -> str:
     kept = 0
     parts: list[str] = []
     for colour in _COLOUR.finditer(text):
-        parts += (_UNSAFE.sub(_escape, text[kept : colour.start()]), colour[0])
+        parts += (text[kept : colour.start()].translate(_ESCAPES), colour[0])
         kept = colour.end()
-    return "".join(parts) + _UNSAFE.sub(_escape, text[kept:])
-
-
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return "".join(parts) + text[kept:].translate(_ESCAPES)
