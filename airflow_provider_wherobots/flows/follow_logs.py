@@ -75,7 +75,8 @@ class LogForwarder:
         waited, quiet, is_first = 0.0, max(0.0, ended_ago), True
         while True:
             before = self._fresh
-            behind = yield from self.catch_up(until, look_back=quiet >= QUIET_LOOKS[-1] - 0.01)
+            is_last = quiet >= QUIET_LOOKS[-1] - 0.01 or waited >= max_wait_seconds - 0.01
+            behind = yield from self.catch_up(until, look_back=is_last)
             if behind:
                 yield Note(
                     logging.WARNING, f"The log of run {self._run_id} was not read to its end in the time there was"

@@ -128,11 +128,12 @@ def test_late_lines_are_waited_for_by_the_age_of_the_end(
     assert texts(script.records) == [f"line {n}" for n in range(len(arrivals))]
 
 
-def test_the_last_look_is_also_at_pages_left_just_before() -> None:
+@pytest.mark.parametrize(("bound", "arrives"), [(60.0, 6.0), (5.0, 4.0), (0.5, 0.4)])
+def test_the_last_look_is_also_at_pages_left_just_before(bound: float, arrives: float) -> None:
     lines = [FakeLine(0.0, T0 + 10 * n, f"line {n}") for n in range(40)]
-    late = FakeLine(6.0, T0 + 55, "of another node")
+    late = FakeLine(arrives, T0 + 55, "of another node")
     _, run, script = serve(FakeLog([*lines, late], cap=10))
-    script.run(LogForwarder(run.id).drain(60, script.now + 900))
+    script.run(LogForwarder(run.id).drain(bound, script.now + 900))
     assert texts(script.records) == [f"line {n}" for n in range(40)] + ["of another node"]
 
 
