@@ -72,3 +72,7 @@ def test_a_killed_triggerer_neither_loses_nor_doubles_a_line(world: World) -> No
     log = case.end("success").splitlines()
     assert account(2_000, log) == clean(2_000)
     assert log.count(next(text for text in log if "the run is done" in text)) == 1
+    # What the killed one had said itself is shown once as well.
+    said = [text for text in log if " is RUNNING" in text]
+    assert said
+    assert len(set(said)) == len(said)

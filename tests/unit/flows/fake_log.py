@@ -44,6 +44,7 @@ class FakeLog:
     :param cap: the most lines on a page, whatever is asked for.
     :param max_size: a greater ``size`` is refused.
     :param names_next: whether a page that was cut names the next one.
+    :param lags: by how many seconds the replica that answers lags behind, call after call; in the end none does.
     :param boundary: whose time a next page is named by: the last line's of this one, or the first line's of the next.
     """
 
@@ -54,6 +55,7 @@ class FakeLog:
     max_size: int = 1_000_000
     names_next: bool = True
     boundary: Literal["last", "next"] = "last"
+    lags: list[float] = field(default_factory=list)
     _numbers: dict[int, int] = field(default_factory=dict, init=False, repr=False)
 
     def answer(self, params: Mapping[str, str], age: float) -> Response:
@@ -63,6 +65,7 @@ class FakeLog:
         :param age: seconds since the run's creation.
         """
         cursor, size = params["cursor"], int(params.get("size", "100"))
+        age = max(0.0, age - (self.lags.pop(0) if self.lags else 0.0))
         arrived = sorted((line for line in self.lines if line.arrives <= age), key=lambda line: line.timestamp)
         start = self._start(cursor, arrived)
         if start is None or size > self.max_size:

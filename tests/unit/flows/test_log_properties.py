@@ -145,6 +145,22 @@ def test_lines_inserted_late_before_the_open_page_are_forwarded_once_each(
 
 
 @given(
+    lines_of_two_nodes(),
+    st.sampled_from(["nanoseconds", "int", "opaque"]),
+    CAUGHT_UP,
+    st.integers(12, 70),
+    st.lists(st.sampled_from([0.0, 0.0, 0.0, 2.0, 30.0, 100.0]), max_size=40),
+)
+def test_replicas_that_lag_behind_double_nothing(
+    lines: list[FakeLine], mode: CursorMode, caught_up: CaughtUp, cap: int, lags: list[float]
+) -> None:
+    # An opaque cursor that leads back to where the replica's log ends looks like any other.
+    assume(caught_up != "end" if mode == "opaque" else largest_group(lines) < cap)
+    log = FakeLog(lines, mode, caught_up, cap, lags=list(lags))
+    assert not Counter(forwarded(log)) - Counter(line.text for line in lines)
+
+
+@given(
     lines_in_order(distinct=False),
     NUMERIC_MODE,
     CAUGHT_UP,
