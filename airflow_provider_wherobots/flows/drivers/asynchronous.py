@@ -23,6 +23,7 @@ from airflow_provider_wherobots.flows.effects import (
     Send,
     Sleep,
 )
+from airflow_provider_wherobots.flows.log_records import make_safe
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ class AsyncDriver:
             case Now():
                 return time.time()
             case Note():
-                self._note(effect.level, effect.text)
+                self._note(effect.level, make_safe(effect.text))
             case Forward():
                 for record in effect.records:
                     self._write(record)

@@ -124,6 +124,16 @@ def test_every_effect_is_performed_and_its_result_handed_back(kind: str) -> None
 
 
 @both
+def test_what_is_said_can_be_written_whatever_the_service_said(kind: str) -> None:
+    def flow() -> Flow[None]:
+        yield Note(logging.INFO, "\x1b[2Kerror \ud800 é")
+
+    driven = Driven(kind)
+    driven.run(flow())
+    assert driven.notes == [(logging.INFO, "\\x1b[2Kerror \\ud800 é")]
+
+
+@both
 @pytest.mark.parametrize(
     ("answer", "kind_of_error"),
     [
