@@ -1,7 +1,8 @@
 # Needs Python 3.11 or newer, git, make and a package index; everything else is set up here.
 #   make demo         a geospatial job run from a DAG on a real Airflow (KEEP=1 leaves it running)
-#   make test         all tests, on Airflow 3.3 and on 2.11 where this machine has a Python for it, end to end on 3.0 too
-#   make matrix       all tests on Airflow 2.11 to 3.3, on Python 3.11 and 3.13, and a table of what came of it
+#   make test         all tests on Airflow 2.11 to 3.3, on Python 3.11 and 3.13 as far as this machine has them, and a
+#                     table of what came of it; "make matrix" is the same
+#   make test-fast    those on Airflow 3.3 that take seconds
 #   make lint         ruff and mypy
 #   make docs         the documentation as HTML, in docs/_build/html; a warning is an error
 #   make lock         recompile the locked environments after a change to requirements/*.in or pyproject.toml
@@ -77,17 +78,12 @@ $(eval $(call environment,3.3-py3.13,.venv-3.3-py3.13,3.3,$(PYTHON_3_13),$(LEFT_
 demo: $(AIRFLOW_3_3)/.installed
 	@exec $(AIRFLOW_3_3)/bin/python -m dev.demo $(if $(filter-out 0,$(KEEP)),--keep)
 
-test: $(ENVIRONMENTS)
-	$(AIRFLOW_3_3)/bin/python -m pytest -m "not e2e" $(PYTEST_ARGS)
-	$(if $(PYTHON_2_11),$(AIRFLOW_2_11)/bin/python -m pytest -m "not e2e and not once" $(PYTEST_ARGS),@echo "Left out: Airflow 2.11: $(LEFT_OUT_BEFORE_3_13).")
-	@$(MAKE) --no-print-directory test-e2e
-
 environments: $(MATRIX)
 
 # Everything on every Airflow line and Python that there is here, JOBS environments side by side; the end-to-end tests
 # go on meanwhile, all lines at once, for most of it is waiting. A table tells what came of it.
 JOBS ?= 2
-matrix: environments
+test matrix: environments
 	$(AIRFLOW_3_3)/bin/python -m dev.matrix --jobs $(JOBS) --end-to-end -- $(PYTEST_ARGS)
 
 test-fast: $(AIRFLOW_3_3)/.installed
