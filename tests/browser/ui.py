@@ -6,6 +6,8 @@ import abc
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from dev.waiting import wait_for
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
@@ -87,6 +89,6 @@ class AirflowUi(abc.ABC):
 
     def colours(self, element: Locator) -> str:
         """Return the colours of an element's text and of what lies under it."""
-        return str(
-            element.evaluate("e => { const s = getComputedStyle(e); return `${s.color} ${s.backgroundColor}`; }")
-        )
+        script = "e => { const s = getComputedStyle(e); return `${s.color} ${s.backgroundColor}`.trim(); }"
+        # There are none for a moment where the page draws the element anew.
+        return wait_for(lambda: str(element.evaluate(script)), timeout=20, what="an element that is on the page")
