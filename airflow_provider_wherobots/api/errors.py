@@ -230,12 +230,24 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            moment = parsedate_to_datetime(value)
-        except (ValueError, OverflowError):
+        moment = parse_http_date(value)
+        if moment is None:
             return None
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+        seconds = moment.timestamp() - now.timestamp()
     return max(0.0, seconds) if seconds < float("inf") else None
+
+
+def parse_http_date(value: str) -> datetime | None:
+    """Read a date as HTTP headers have it (RFC 9110, section 5.6.7).
+
+    :param value: the header.
+    :returns: the moment; without an offset it is UTC. None when it is unreadable.
+    """
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _json_object(body: bytes) -> Mapping[str, Any]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import TypeVar
 
 from airflow_provider_wherobots.api.calls import Call
-from airflow_provider_wherobots.api.errors import UnreadableAnswerError, error_from_response
+from airflow_provider_wherobots.api.errors import UnreadableAnswerError, error_from_response, parse_http_date
 
 T = TypeVar("T")
 
@@ -55,8 +54,4 @@ def read_response(call: Call[T], response: Response) -> T:
 def _date(headers: Mapping[str, str]) -> datetime | None:
     """When the service answered, by its own clock (RFC 9110, section 6.6.1)."""
     value = next((value for name, value in headers.items() if name.lower() == "date"), None)
-    try:
-        moment = None if value is None else parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+    return None if value is None else parse_http_date(value)

@@ -18,6 +18,8 @@ from airflow_provider_wherobots.flows.log_tail import LogTail
 
 QUIET_LOOKS = (1.0, 3.0, 7.0)
 """Seconds after the run's end at which its log is looked at for late lines; quiet up to the last, it is complete."""
+ROUNDING_SECONDS = 0.01
+"""Sums of such delays that differ by less are the same."""
 SECOND_LOOK_SECONDS = 10.0
 """How long after a page was left, for the next one, it is looked at again."""
 CATCH_UP_SECONDS = 10.0
@@ -75,7 +77,7 @@ class LogForwarder:
         waited, quiet, is_first = 0.0, max(0.0, ended_ago), True
         while True:
             before = self._fresh
-            is_last = quiet >= QUIET_LOOKS[-1] - 0.01 or waited >= max_wait_seconds - 0.01
+            is_last = quiet >= QUIET_LOOKS[-1] - ROUNDING_SECONDS or waited >= max_wait_seconds - ROUNDING_SECONDS
             behind = yield from self.catch_up(until, look_back=is_last)
             if behind:
                 yield Note(
@@ -141,7 +143,7 @@ def _next_look(quiet: float, *, found: bool, unreadable: bool) -> float | None:
     :param unreadable: whether it failed for the moment: such a log is not a quiet one.
     """
     for moment in QUIET_LOOKS:
-        if quiet < moment - 0.01:
+        if quiet < moment - ROUNDING_SECONDS:
             return moment - quiet
     if unreadable:
         return QUIET_LOOKS[-1] - QUIET_LOOKS[-2]
