@@ -134,6 +134,9 @@ def airflow_2(port: int, credentials: Credentials) -> Settings:
             "base_url": f"http://127.0.0.1:{port}",
             "secret_key": credentials.secret_key,
             "workers": "1",
+            # It shuts itself down when its one worker is silent for two minutes, as on a busy machine.
+            "web_server_master_timeout": "600",
+            "web_server_worker_timeout": "600",
             "log_fetch_timeout_sec": "1",
             "warn_deployment_exposure": "False",
         },
