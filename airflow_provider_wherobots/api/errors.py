@@ -145,7 +145,8 @@ class ResponseError(WherobotsApiError):
         self.retry_after = retry_after
         said = "; ".join(str(error) for error in errors) or excerpt or "no body"
         code = f" {errors[0].code}" if errors and errors[0].code else ""
-        super().__init__(operation, f"{status}{code}: {said}" + (f" [request id: {request_id}]" if request_id else ""))
+        self.said = f"{status}{code}: {said}" + (f" [request id: {request_id}]" if request_id else "")
+        super().__init__(operation, self.said)
 
 
 class BadRequestError(ResponseError):
@@ -175,6 +176,10 @@ class RateLimitedError(ResponseError):
     arrival = Arrival.NOT_ARRIVED
 
 
+class QuotaError(ResponseError):
+    """``INSUFFICIENT_QUOTA_ERROR``, whatever the status: the organisation has no room for the run now. None was made."""
+
+
 class ServerError(ResponseError):
     """408 or 5xx: the service or a gateway before it failed, perhaps after acting on the request."""
 
@@ -182,6 +187,7 @@ class ServerError(ResponseError):
     arrival = Arrival.UNCLEAR
 
 
+_QUOTA_CODE = "INSUFFICIENT_QUOTA_ERROR"
 _BY_STATUS: Mapping[int, type[ResponseError]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,
@@ -208,6 +214,8 @@ def error_from_response(operation: str, status: int, headers: Mapping[str, str],
         errors, excerpt = (), "the host redirects, and redirects are not followed (the API key would travel along)"
     elif not errors:
         excerpt = _excerpt(body)
+    if any(error.code == _QUOTA_CODE for error in errors):
+        kind = QuotaError
     return kind(
         operation,
         status,

@@ -28,15 +28,28 @@ def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Fl
     :returns: whether the run is on its way out, or was gone already.
     """
     deadline = (yield from now()) + budget_seconds
-    return (yield from _cancel_until(run_id, deadline))
+    return (yield from _cancel_until(run_id, deadline)) is None
 
 
-def cancel_runs_by_name(
-    name: str, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS, *, look_on: bool = False
+def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
+    """Ask the service to cancel a run that must not go on.
+
+    :param run_id: the run's id.
+    :param budget_seconds: how long to try.
+    :raises WherobotsApiError: how the last attempt ended.
+    """
+    deadline = (yield from now()) + max(budget_seconds, CANCEL_BUDGET_SECONDS)
+    error = yield from _cancel_until(run_id, deadline)
+    if error is not None:
+        raise error
+
+
+def cancel_runs_by_suffix(
+    suffix: str, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS, *, look_on: bool = False
 ) -> Flow[list[str]]:
     """Find and cancel what a create call may have started whose answer nobody will hear. Never raises.
 
-    :param name: the run's name; it must be nobody else's.
+    :param suffix: how the run's name ends; it must be this task instance's alone.
     :param budget_seconds: how long to look, as List Runs may lag; default 3.8.
     :param look_on: whether to go on looking when one was found, as it may be an older one on its way out; default
         False.
@@ -46,23 +59,24 @@ def cancel_runs_by_name(
     cancelled: list[str] = []
     while (left := deadline - (yield from now())) > 0:
         try:
-            runs = yield from find_runs(name, timeout=left)
+            runs = yield from find_runs(suffix, timeout=left)
         except WherobotsApiError as error:
             yield Note(logging.WARNING, f"{error}")
             runs = []
         for run in runs:
-            if run.is_active and run.id not in cancelled and (yield from _cancel_until(run.id, deadline)):
+            if run.is_active and run.id not in cancelled and (yield from _cancel_until(run.id, deadline)) is None:
                 cancelled.append(run.id)
         if cancelled and not look_on:
             break
         yield Sleep(LOOK_UP_INTERVAL_SECONDS)
     if not cancelled:
-        yield Note(logging.WARNING, f"No run named {name} was found to cancel; if one starts, the next try finds it")
+        yield Note(logging.WARNING, f"No active run named *{suffix} was found; if one starts, the next try finds it")
     return cancelled
 
 
-def _cancel_until(run_id: str, deadline: float) -> Flow[bool]:
-    outage, appears_by = Outage(CANCEL_BUDGET_SECONDS), (yield from now()) + APPEARANCE_SECONDS
+def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None]:
+    began = yield from now()
+    outage, appears_by = Outage(max(CANCEL_BUDGET_SECONDS, deadline - began)), began + APPEARANCE_SECONDS
     while True:
         moment = yield from now()
         left = deadline - moment
@@ -72,11 +86,11 @@ def _cancel_until(run_id: str, deadline: float) -> Flow[bool]:
             # Get Run and Cancel Run may not know a run for a moment after its creation.
             if moment >= min(appears_by, deadline - LOOK_UP_INTERVAL_SECONDS):
                 yield Note(logging.INFO, f"Run {run_id} needs no cancelling: {error}")
-                return True
+                return None
             yield Sleep(LOOK_UP_INTERVAL_SECONDS)
         except ConflictError as error:
             yield Note(logging.INFO, f"Run {run_id} needs no cancelling: {error}")
-            return True
+            return None
         except WherobotsApiError as error:
             try:
                 delay = outage.failed(error, moment)
@@ -87,8 +101,8 @@ def _cancel_until(run_id: str, deadline: float) -> Flow[bool]:
                     logging.ERROR,
                     f"Run {run_id} could not be cancelled ({error}). It goes on until its timeoutSeconds pass",
                 )
-                return False
+                return error
             yield Sleep(delay)
         else:
             yield Note(logging.INFO, f"Cancel of run {run_id} was accepted")
-            return True
+            return None

@@ -1,4 +1,7 @@
-"""Finding runs by name: names are not unique, List Runs has no documented order, its filter may match substrings."""
+"""Finding a task's runs by the suffix of their names.
+
+Names are not unique, List Runs has no documented order, and its filter may match substrings.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,10 @@ MAX_PAGES = 20
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-def find_runs(name: str, timeout: float | None = None) -> Flow[list[Run]]:
-    """List every run of exactly this name, whatever its status.
+def find_runs(suffix: str, timeout: float | None = None) -> Flow[list[Run]]:
+    """List every run whose name ends like this, whatever its status (``GET /runs?name=*{suffix}``).
 
-    :param name: the whole name.
+    :param suffix: how the name ends; see :func:`~airflow_provider_wherobots.flows.run_name.durable_suffix`.
     :param timeout: seconds for each request; None takes the driver's own.
     :returns: the runs, oldest first.
     :raises WherobotsApiError: how a request ended.
@@ -25,8 +28,8 @@ def find_runs(name: str, timeout: float | None = None) -> Flow[list[Run]]:
     runs: dict[str, Run] = {}
     cursor: str | None = None
     for _ in range(MAX_PAGES):
-        page = yield from attempt(calls.list_runs(name=name, size=100, cursor=cursor), timeout)
-        runs.update((run.id, run) for run in page.items if run.name == name)
+        page = yield from attempt(calls.list_runs(name=f"*{suffix}", size=100, cursor=cursor), timeout)
+        runs.update((run.id, run) for run in page.items if run.name.endswith(suffix))
         if page.next_page is None or page.next_page == cursor:
             break
         cursor = page.next_page

@@ -1,4 +1,8 @@
-"""The name a run is created under: the user's own words, and by default a suffix that makes it this task's alone."""
+"""The name a run is created under: the user's own words, and by default a suffix that makes it this task's alone.
+
+The suffix is the identity. What stands before it may change between two tries: a template renders to something else, or
+the DAG was edited.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ import re
 from datetime import UTC, datetime
 
 MAX_NAME_CHARS = 255
-SUFFIX_CHARS = 12
+HASH_CHARS = 12
+SUFFIX_CHARS = HASH_CHARS + 1
 _OUTSIDE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -36,5 +41,12 @@ def durable_run_name(
     """
     start = "" if dag_run_start is None else dag_run_start.astimezone(UTC).isoformat(timespec="microseconds")
     identity = "\x1f".join((dag_id, run_id, task_id, str(map_index), start))
-    suffix = hashlib.sha256(identity.encode()).hexdigest()[:SUFFIX_CHARS]
-    return f"{name[: MAX_NAME_CHARS - SUFFIX_CHARS - 1]}-{suffix}"
+    return f"{name[: MAX_NAME_CHARS - SUFFIX_CHARS]}-{hashlib.sha256(identity.encode()).hexdigest()[:HASH_CHARS]}"
+
+
+def durable_suffix(name: str) -> str:
+    """The suffix of a durable name, dash included.
+
+    :param name: what :func:`durable_run_name` made.
+    """
+    return name[-SUFFIX_CHARS:]

@@ -1,23 +1,26 @@
 """Exactly one run per attempt, although the API has no idempotency key and names are not unique.
 
-A request that surely did not arrive is repeated. After an answer that was lost or unclear, the run is looked up by its
-name, which is this task instance's alone, before anything is sent again.
+A request that surely did not arrive is repeated. After an answer that was lost or unclear, the run is looked up by the
+suffix of its name, which is this task instance's alone, before anything is sent again. A create that is refused because
+the organisation is full is sent again for as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_wherobots.api import calls
-from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
+from airflow_provider_wherobots.api.errors import Arrival, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.models import Run
-from airflow_provider_wherobots.flows.cancel import cancel_run
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt
+from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_raise
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.find import differing_fields, find_runs
+from airflow_provider_wherobots.flows.quota import QuotaNotes, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, wait_out
+from airflow_provider_wherobots.flows.run_name import durable_suffix
 
 LOOK_UP_DELAYS = (0.5, 1.0, 2.0, 3.0, 3.5)
 """Seconds before each look for a run whose create answer was lost: about ten in all, as List Runs may lag."""
@@ -27,6 +30,22 @@ class UnclearCreateError(WherobotsApiError):
     """Whether the run was created could not be found out. The next try looks for it by its name first."""
 
     transient = True
+
+
+class NotReplacedError(WherobotsApiError):
+    """The run of the try before goes on, as it could not be cancelled; so no run was created.
+
+    :param run: that run.
+    :param cause: how its cancel failed.
+    """
+
+    def __init__(self, run: Run, cause: WherobotsApiError) -> None:
+        super().__init__(
+            cause.operation,
+            f"the task was cleared, but run {run.id} of the try before could not be cancelled ({cause}); "
+            "no new run was created beside it",
+        )
+        self.transient = cause.transient
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +60,18 @@ class Submission:
     reattached: bool
 
 
+@dataclass(frozen=True, slots=True)
+class AwaitingQuota:
+    """There is no run yet: the organisation is full. The caller waits, and then submits with ``wait``.
+
+    :param wait: the wait so far.
+    :param delay: seconds until the create is to be sent again.
+    """
+
+    wait: QuotaWait
+    delay: float
+
+
 def submit_run(
     payload: Mapping[str, Any],
     region: str | None = None,
@@ -49,22 +80,27 @@ def submit_run(
     look_first: bool = False,
     replace: bool = False,
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
-) -> Flow[Submission]:
+    quota: QuotaWait | None = None,
+) -> Flow[Submission | AwaitingQuota]:
     """Create the run, or attach to the one this task instance has already.
 
-    :param payload: the create body; with ``durable`` its name must be this task instance's alone.
+    :param payload: the create body; with ``durable`` the suffix of its name must be this task instance's alone.
     :param region: compute region; None takes the organisation's default.
-    :param durable: whether the run may be found by its name; default True.
+    :param durable: whether the run may be found by the suffix of its name; default True.
     :param look_first: whether an earlier attempt may have left a run; default False, which costs no extra call.
-    :param replace: whether a run found by looking first is cancelled and replaced, as after a clear; default False,
-        which attaches to it.
+    :param replace: whether such a run is cancelled and replaced, as after a clear; default False, which attaches to it.
     :param max_outage_seconds: how long transient failures in a row are borne; default 600.
+    :param quota: how long a full organisation is waited for; default an hour, here.
+    :returns: the run; or that quota is still awaited, where ``quota`` may hand the wait over.
     :raises UnclearCreateError: when it could not be found out whether a run was created.
+    :raises NotReplacedError: when the run to be replaced could not be cancelled; no run was created.
+    :raises QuotaNotFreedError: when the organisation was full for too long; no run was created.
     :raises WherobotsApiError: when none was created; the last failure.
     """
-    before: Collection[str] = ()
+    wait = quota or QuotaWait()
+    create = _Create(payload, region, durable, max_outage_seconds, set(wait.passed_over))
     if durable and look_first:
-        runs = yield from _find_despite_outage(payload["name"], max_outage_seconds)
+        runs = yield from create.find_new()
         active = [run for run in runs if run.is_active]
         if active and not replace:
             run = yield from _keep_oldest(active)
@@ -72,70 +108,114 @@ def submit_run(
             return Submission(run, reattached=True)
         for run in active:
             yield Note(logging.INFO, f"The task was cleared: run {run.id} of the try before is cancelled and replaced")
-            yield from cancel_run(run.id)
-        before = {run.id for run in runs}
-    run = yield from _create_once(payload, region, durable, before, max_outage_seconds)
-    return Submission(run, reattached=False)
+            try:
+                yield from cancel_run_or_raise(run.id, max_outage_seconds)
+            except WherobotsApiError as error:
+                raise NotReplacedError(run, error) from error
+        create.before.update(run.id for run in runs)
+    created = yield from create.once(wait)
+    return created if isinstance(created, AwaitingQuota) else Submission(created, reattached=False)
 
 
-def _create_once(
-    payload: Mapping[str, Any], region: str | None, durable: bool, before: Collection[str], max_outage_seconds: float
-) -> Flow[Run]:
-    call, outage, unclear = calls.create_run(payload, region), Outage(max_outage_seconds), False
-    while True:
-        try:
-            run = yield from attempt(call)
-        except WherobotsApiError as error:
-            if error.arrival is not Arrival.UNCLEAR:
-                yield from _wait_out_create(outage, error, unclear)
-                continue
-            unclear = True
-            if not durable:
-                raise _unclear(error, "it is not durable, so it has no name of its own to be found by") from error
-            yield Note(logging.WARNING, f"{error}; the run may exist, so it is looked up by its name {payload['name']}")
-            found = yield from _look_up(payload["name"], before, error, max_outage_seconds)
+class _Create:
+    """One create call, sent until it has had an effect, and never so that it has two.
+
+    :param before: ids of runs that were there before it; they are none of its effects.
+    """
+
+    def __init__(
+        self,
+        payload: Mapping[str, Any],
+        region: str | None,
+        durable: bool,
+        max_outage_seconds: float,
+        before: set[str],
+    ) -> None:
+        self.before = before
+        self._call = calls.create_run(payload, region)
+        self._suffix = durable_suffix(payload["name"])
+        self._durable = durable
+        self._max_outage_seconds = max_outage_seconds
+        self._unclear = False
+
+    def once(self, wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
+        """Send it until there is a run.
+
+        :param wait: how long a full organisation is waited for.
+        """
+        outage, notes = Outage(self._max_outage_seconds), QuotaNotes()
+        while True:
+            try:
+                run = yield from attempt(self._call)
+            except QuotaError as error:
+                outage.over()
+                moment = yield from now()
+                wait = wait.refused(moment)
+                pause = wait.next_attempt(error, moment)
+                if pause is None:
+                    raise QuotaNotFreedError(error, wait, moment) from error
+                handed_over = wait.is_handed_over(pause.seconds, moment)
+                yield from notes.refused(wait, error, pause.seconds, moment, handed_over)
+                if handed_over:
+                    return AwaitingQuota(replace(wait, passed_over=tuple(sorted(self.before))), pause.seconds)
+                yield pause
+                if self._unclear and (found := (yield from self.find_new())):
+                    return (yield from _keep_oldest(found))
+            except WherobotsApiError as error:
+                if error.arrival is Arrival.UNCLEAR and (found := (yield from self._look_up(error))):
+                    return (yield from _keep_oldest(found))
+                yield from self._wait_out(outage, error)
+            else:
+                return (yield from self._settle(run)) if self._unclear else run
+
+    def find_new(self) -> Flow[list[Run]]:
+        """The task's runs but those of before, oldest first.
+
+        :raises WherobotsApiError: when they could not be listed for longer than the outage limit.
+        """
+        outage = Outage(self._max_outage_seconds)
+        while True:
+            try:
+                runs = yield from find_runs(self._suffix)
+                return [run for run in runs if run.id not in self.before]
+            except WherobotsApiError as error:
+                yield from wait_out(outage, error)
+
+    def _look_up(self, cause: WherobotsApiError) -> Flow[list[Run]]:
+        """Look for the run of a create whose answer was lost or unclear."""
+        self._unclear = True
+        if not self._durable:
+            raise _unclear(cause, "it is not durable, so it has no name of its own to be found by") from cause
+        yield Note(logging.WARNING, f"{cause}; the run may exist, so it is looked up by its name *{self._suffix}")
+        for delay in LOOK_UP_DELAYS:
+            yield Sleep(delay)
+            try:
+                found = yield from self.find_new()
+            except WherobotsApiError as error:
+                raise _unclear(cause, f"looking it up failed too ({error})") from error
             if found:
-                return (yield from _keep_oldest(found))
-            yield from _wait_out_create(outage, error, unclear)
-        else:
-            return (yield from _settle(run, payload["name"], before, max_outage_seconds)) if unclear else run
+                yield Note(logging.INFO, f"The create call had arrived: run {found[0].id} carries the name")
+                return found
+        return []
 
-
-def _wait_out_create(outage: Outage, error: WherobotsApiError, unclear: bool) -> Flow[None]:
-    try:
-        yield from wait_out(outage, error)
-    except WherobotsApiError:
-        if unclear:
-            raise _unclear(error, "no run of its name has shown up so far") from error
-        raise
-
-
-def _look_up(
-    name: str, before: Collection[str], cause: WherobotsApiError, max_outage_seconds: float
-) -> Flow[list[Run]]:
-    for delay in LOOK_UP_DELAYS:
-        yield Sleep(delay)
+    def _wait_out(self, outage: Outage, error: WherobotsApiError) -> Flow[None]:
         try:
-            runs = yield from _find_despite_outage(name, max_outage_seconds)
+            yield from wait_out(outage, error)
+        except WherobotsApiError:
+            if self._unclear:
+                raise _unclear(error, "no run of its name has shown up so far") from error
+            raise
+
+    def _settle(self, run: Run) -> Flow[Run]:
+        """A create was repeated because the first was not to be seen: it may show up after all."""
+        try:
+            runs = yield from self.find_new()
         except WherobotsApiError as error:
-            raise _unclear(cause, f"looking it up failed too ({error})") from error
-        found = [run for run in runs if run.id not in before]
-        if found:
-            yield Note(logging.INFO, f"The create call had arrived: run {found[0].id} carries the name")
-            return found
-    return []
-
-
-def _settle(run: Run, name: str, before: Collection[str], max_outage_seconds: float) -> Flow[Run]:
-    """A create was repeated because the first was not to be seen: it may show up after all."""
-    try:
-        runs = yield from _find_despite_outage(name, max_outage_seconds)
-    except WherobotsApiError as error:
-        yield Note(logging.WARNING, f"Could not check that {run.id} is the only run named {name}: {error}")
-        return run
-    mine = {found.id: found for found in runs if found.id not in before}
-    mine.setdefault(run.id, run)
-    return (yield from _keep_oldest(list(mine.values())))
+            yield Note(logging.WARNING, f"Could not check that {run.id} is the only run named *{self._suffix}: {error}")
+            return run
+        mine = {found.id: found for found in runs}
+        mine.setdefault(run.id, run)
+        return (yield from _keep_oldest(list(mine.values())))
 
 
 def _keep_oldest(runs: Sequence[Run]) -> Flow[Run]:
@@ -144,24 +224,15 @@ def _keep_oldest(runs: Sequence[Run]) -> Flow[Run]:
         if run.is_active:
             yield Note(
                 logging.WARNING,
-                f"Runs {oldest.id} and {run.id} both carry the name {run.name}; the younger is cancelled",
+                f"Runs {oldest.id} and {run.id} are both of this task; the younger is cancelled",
             )
             yield from cancel_run(run.id)
     return oldest
 
 
-def _find_despite_outage(name: str, max_outage_seconds: float) -> Flow[list[Run]]:
-    outage = Outage(max_outage_seconds)
-    while True:
-        try:
-            return (yield from find_runs(name))
-        except WherobotsApiError as error:
-            yield from wait_out(outage, error)
-
-
 def _note_reattached(run: Run, payload: Mapping[str, Any]) -> Flow[None]:
     yield Note(logging.INFO, f"Re-attached to run {run.id} ({run.status}), started by an earlier try of this task")
-    differing = differing_fields(payload, run.payload)
+    differing = differing_fields(payload, {"name": run.name, **run.payload})
     if differing:
         yield Note(
             logging.WARNING,

@@ -138,6 +138,8 @@ class FakeService:
     :param get_lag: seconds until Get Run knows it; default 0.
     :param plan: statuses of new runs, see :class:`FakeRun`.
     :param page_size: the most runs on a page of List Runs.
+
+    ``quota`` is how many runs may be active at once, ``quota_status`` the HTTP status of a create refused for that.
     """
 
     def __init__(
@@ -155,6 +157,8 @@ class FakeService:
         self._cancel_seconds = cancel_seconds
         self._page_size = page_size
         self._faults: dict[str, deque[tuple[Fault, str | None]]] = {}
+        self.quota = 1_000_000
+        self.quota_status = 403
         self.runs: list[FakeRun] = []
         self.cancels: list[tuple[str, float]] = []
 
@@ -212,6 +216,8 @@ class FakeService:
         match call.operation:
             case "createJobRun":
                 assert call.json is not None
+                if len(self.kept(now)) >= self.quota:
+                    return _refusal(self.quota_status, "INSUFFICIENT_QUOTA_ERROR")
                 run = self.add_run(call.json["name"], now, payload=dict(call.json))
                 return _ok(run.view(now), 201)
             case "listJobRuns":
@@ -241,9 +247,14 @@ class FakeService:
         return _ok(run.view(now))
 
     def _list(self, params: Mapping[str, str], now: float) -> Response:
-        # Newest first and by substring: what the service's documentation leaves open, at its least convenient.
-        named = params.get("name", "")
-        shown = [run for run in reversed(self.runs) if now >= run.visible_at and named in run.payload["name"]]
+        # Newest first: what the service's documentation leaves open, at its least convenient. So is a pattern that is
+        # taken for a substring.
+        before, _, after = params.get("name", "").partition("*")
+        shown = [
+            run
+            for run in reversed(self.runs)
+            if now >= run.visible_at and before in run.payload["name"] and after in run.payload["name"]
+        ]
         start = int(params.get("cursor", "0"))
         end = start + min(self._page_size, int(params["size"]))
         views = [run.view(now) for run in shown[start:end]]

@@ -19,11 +19,12 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_name
+from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_suffix
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Hang, Script, always, answers
 
-NAME = "hail_stats-abc"
+SUFFIX = "-0123456789ab"
+NAME = f"hail_stats{SUFFIX}"
 
 
 def test_an_accepted_cancel_is_one_call_and_one_note() -> None:
@@ -124,7 +125,7 @@ def test_by_name_the_active_runs_are_cancelled_and_no_others() -> None:
     service.add_run(f"{NAME}x", START - 70, id="stranger")
     service.add_run(NAME, START - 60, id="first")
     service.add_run(NAME, START - 50, id="second")
-    assert Script(service).run(cancel_runs_by_name(NAME)) == ["first", "second"]
+    assert Script(service).run(cancel_runs_by_suffix(SUFFIX)) == ["first", "second"]
     assert [run_id for run_id, _ in service.cancels] == ["first", "second"]
 
 
@@ -132,7 +133,7 @@ def test_by_name_a_run_that_list_runs_shows_late_is_waited_for() -> None:
     service = FakeService(list_lag=2.0)
     service.add_run(NAME, START)
     script = Script(service)
-    assert script.run(cancel_runs_by_name(NAME)) == ["run0"]
+    assert script.run(cancel_runs_by_suffix(SUFFIX)) == ["run0"]
     assert 2.0 <= script.elapsed < 3.0
 
 
@@ -142,7 +143,7 @@ def test_by_name_failed_looks_are_repeated(fault: Fault) -> None:
     service.add_run(NAME, START)
     service.fault("listJobRuns", fault)
     script = Script(service)
-    found = script.run(cancel_runs_by_name(NAME))
+    found = script.run(cancel_runs_by_suffix(SUFFIX))
     # A look that hangs takes all the time there is: the next try of the task finds the run.
     assert found == ([] if fault.manner == "hang" else ["run0"])
 
@@ -151,9 +152,9 @@ def test_by_name_failed_looks_are_repeated(fault: Fault) -> None:
 def test_by_name_the_budget_bounds_it_all(budget: float) -> None:
     for service in (FakeService(), always(ServerError("listJobRuns", 503)), always(Hang())):
         script = Script(service)
-        assert script.run(cancel_runs_by_name(NAME, budget)) == []
+        assert script.run(cancel_runs_by_suffix(SUFFIX, budget)) == []
         assert budget <= script.elapsed <= budget + 0.6
-        assert script.said("was found to cancel")
+        assert script.said("No active run named *-0123456789ab was found")
 
 
 def test_by_name_what_is_found_late_is_still_cancelled_within_the_5_seconds_a_worker_has() -> None:
@@ -161,7 +162,7 @@ def test_by_name_what_is_found_late_is_still_cancelled_within_the_5_seconds_a_wo
     service.add_run(NAME, START)
     service.fault("cancelJobRun", Fault.HANG_BEFORE_EFFECT)
     script = Script(service)
-    script.run(cancel_runs_by_name(NAME))
+    script.run(cancel_runs_by_suffix(SUFFIX))
     assert script.elapsed < 5
 
 
@@ -182,11 +183,11 @@ def test_by_name_an_older_run_on_its_way_out_does_not_hide_the_new_one() -> None
     service = FakeService(cancel_seconds=60, list_lag=1.0)
     service.add_run(NAME, START - 100, id="older")
     service.add_run(NAME, START, id="newer")
-    assert Script(service).run(cancel_runs_by_name(NAME, look_on=True)) == ["older", "newer"]
+    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, look_on=True)) == ["older", "newer"]
 
 
 def test_by_name_looking_on_cancels_each_run_once() -> None:
     service = FakeService(cancel_seconds=60)
     service.add_run(NAME, START)
-    assert Script(service).run(cancel_runs_by_name(NAME, look_on=True)) == ["run0"]
+    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, look_on=True)) == ["run0"]
     assert len(service.cancels) == 1

@@ -15,11 +15,18 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.flows.submit import LOOK_UP_DELAYS, Submission, UnclearCreateError, submit_run
+from airflow_provider_wherobots.flows.submit import (
+    LOOK_UP_DELAYS,
+    NotReplacedError,
+    Submission,
+    UnclearCreateError,
+    submit_run,
+)
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Script, always, answers, by_operation
 
-NAME = "hail_stats-abc"
+SUFFIX = "-0123456789ab"
+NAME = f"hail_stats{SUFFIX}"
 PAYLOAD: dict[str, Any] = {"name": NAME, "runPython": {"uri": "s3://b/j.py"}}
 UNCLEAR = [fault for fault in Fault if fault not in (Fault.NOT_ARRIVED, Fault.RATE_LIMITED)]
 UNCLEAR_WITH_EFFECT = [fault for fault in UNCLEAR if fault.has_effect]
@@ -28,7 +35,9 @@ UNCLEAR_WITHOUT_EFFECT = [fault for fault in UNCLEAR if not fault.has_effect]
 
 def submit(service: Any, **options: Any) -> tuple[Submission, Script]:
     script = Script(service)
-    return script.run(submit_run(PAYLOAD, **options)), script
+    submission = script.run(submit_run(PAYLOAD, **options))
+    assert isinstance(submission, Submission)
+    return submission, script
 
 
 def test_an_undisturbed_first_attempt_is_one_call_without_a_word() -> None:
@@ -82,7 +91,7 @@ def test_of_two_active_runs_the_older_is_kept_and_the_younger_cancelled_with_a_w
     submission, script = submit(service)
     assert submission.run.id == "run0"
     assert [run_id for run_id, _ in service.cancels] == ["run1"]
-    assert [note.level for note in script.said("both carry the name")] == [logging.WARNING]
+    assert [note.level for note in script.said("are both of this task; the younger is cancelled")] == [logging.WARNING]
 
 
 @pytest.mark.parametrize("fault", UNCLEAR)
@@ -241,5 +250,54 @@ def test_a_rotated_key_is_picked_up_without_a_second_run() -> None:
     service = FakeService()
     refused_once = answers(AuthenticationError("createJobRun", 401), service)
     script = Script(by_operation(createJobRun=refused_once, listJobRuns=service), reload=lambda: True)
-    assert script.run(submit_run(PAYLOAD)).run.id == "run0"
+    submission = script.run(submit_run(PAYLOAD))
+    assert isinstance(submission, Submission)
+    assert submission.run.id == "run0"
     assert script.operations == ["createJobRun"] * 2
+
+
+@pytest.mark.parametrize("earlier", ["hail_stats_1", "another-name", "x" * 242])
+def test_a_retry_finds_its_run_whatever_stands_before_the_suffix(earlier: str) -> None:
+    service = FakeService()
+    service.add_run(f"{earlier}{SUFFIX}", START - 100, payload=PAYLOAD | {"name": f"{earlier}{SUFFIX}"})
+    submission, script = submit(service, look_first=True)
+    assert (submission.run.id, submission.reattached) == ("run0", True)
+    assert [sent.call.params[0] for sent in script.sent] == [("name", f"*{SUFFIX}")]
+    [warning] = [note for note in script.notes if note.level == logging.WARNING]
+    assert "in name;" in warning.text
+
+
+def test_after_a_clear_the_run_is_replaced_whatever_stands_before_the_suffix() -> None:
+    service = FakeService()
+    service.add_run(f"another-name{SUFFIX}", START - 100)
+    submission, script = submit(service, look_first=True, replace=True)
+    assert (submission.run.id, submission.reattached) == ("run1", False)
+    assert [run.id for run in service.kept(script.now)] == ["run1"]
+
+
+def test_after_a_clear_a_cancel_that_fails_for_a_while_is_waited_out() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 100)
+    service.fault("cancelJobRun", *[Fault.ERROR_500] * 6)
+    submission, script = submit(service, look_first=True, replace=True, max_outage_seconds=600)
+    assert script.elapsed > 30
+    assert [run.id for run in service.kept(script.now)] == [submission.run.id] == ["run1"]
+
+
+@pytest.mark.parametrize(
+    ("error", "transient"),
+    [(ServerError("cancelJobRun", 503), True), (PermissionDeniedError("cancelJobRun", 403), False)],
+)
+def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
+    error: WherobotsApiError, transient: bool
+) -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 100)
+    script = Script(by_operation(listJobRuns=service, cancelJobRun=always(error)))
+    with pytest.raises(
+        NotReplacedError, match=r"run run0 .* could not be cancelled .*no new run was created"
+    ) as caught:
+        script.run(submit_run(PAYLOAD, look_first=True, replace=True, max_outage_seconds=60))
+    assert caught.value.transient is transient
+    assert (30 <= script.elapsed <= 75) is transient
+    assert "createJobRun" not in script.operations

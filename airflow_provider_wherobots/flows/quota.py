@@ -1,0 +1,154 @@
+"""Waiting until a full organisation has room for one more run: for how long, and how often the create is sent again.
+
+A wait of minutes is spent where the create is sent. A longer one is handed over: the caller waits elsewhere, and comes
+back with the same :class:`QuotaWait` to send the create again. So the wait has one beginning and one limit, however
+many processes it passes through.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from airflow_provider_wherobots.api.errors import Arrival, QuotaError, WherobotsApiError
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep
+from airflow_provider_wherobots.flows.retry import JITTER
+
+DEFAULT_MAX_QUOTA_WAIT_SECONDS = 3_600.0
+"""A full organisation is waited for this long unless the user says otherwise."""
+FIRST_DELAY_SECONDS = 5.0
+MAX_DELAY_SECONDS = 300.0
+HEARTBEAT_SECONDS = 300.0
+"""How long a wait may be silent."""
+HOLD_SECONDS = 180.0
+"""How long a wait holds a worker before it is handed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaWait:
+    """A wait for quota; JSON-able, so that a deferral can carry it.
+
+    :param max_seconds: how long it may take in all; default 3600. 0 waits not at all.
+    :param may_hand_over: whether a long wait is handed over to the caller; default False, which waits on.
+    :param deadline: when to give up in any case, in epoch seconds; None never.
+    :param since: when quota was first refused, in epoch seconds; None while it has not been.
+    :param refusals: how often it was refused so far.
+    :param passed_over: ids of runs of earlier tries, which this try must not adopt.
+    """
+
+    max_seconds: float = DEFAULT_MAX_QUOTA_WAIT_SECONDS
+    may_hand_over: bool = False
+    deadline: float | None = None
+    since: float | None = None
+    refusals: int = 0
+    passed_over: tuple[str, ...] = ()
+
+    def to_kwargs(self) -> dict[str, Any]:
+        """The wait as a JSON-able dict."""
+        return {**asdict(self), "passed_over": list(self.passed_over)}
+
+    @classmethod
+    def from_kwargs(cls, kwargs: Mapping[str, Any]) -> QuotaWait:
+        """Read a wait from a dict; keys that a later version may have added are ignored.
+
+        :param kwargs: what :meth:`to_kwargs` made.
+        """
+        known = {field.name: kwargs[field.name] for field in fields(cls) if field.name in kwargs}
+        return cls(**{**known, "passed_over": tuple(known.get("passed_over", ()))})
+
+    def refused(self, moment: float) -> QuotaWait:
+        """The wait after one more refusal.
+
+        :param moment: when, in epoch seconds.
+        """
+        since = moment if self.since is None else self.since
+        return replace(self, since=since, refusals=self.refusals + 1)
+
+    def waited(self, moment: float) -> float:
+        """Seconds since quota was first refused.
+
+        :param moment: the present, in epoch seconds.
+        """
+        return 0.0 if self.since is None else max(0.0, moment - self.since)
+
+    def next_attempt(self, error: QuotaError, moment: float) -> Sleep | None:
+        """When the create is sent again: after what the service asks for, else growing delays; never beyond a limit.
+
+        :param error: the refusal.
+        :param moment: when, in epoch seconds.
+        :returns: how long to wait; None when a limit is reached.
+        """
+        left = self.max_seconds - self.waited(moment)
+        if self.deadline is not None:
+            left = min(left, self.deadline - moment)
+        if left <= 0:
+            return None
+        growing = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(max(0, self.refusals - 1), 10))
+        delay = max(growing, error.retry_after or 0.0)
+        return Sleep(delay, JITTER) if delay * (1 + JITTER) < left else Sleep(left)
+
+    def is_handed_over(self, delay: float, moment: float) -> bool:
+        """Whether the caller is to wait from here on.
+
+        :param delay: seconds until the create is sent again.
+        :param moment: the present, in epoch seconds.
+        """
+        return self.may_hand_over and self.waited(moment) + delay > HOLD_SECONDS
+
+
+class QuotaNotes:
+    """Says that quota is awaited: when the wait begins, now and then while it lasts, and when it is handed over."""
+
+    def __init__(self) -> None:
+        self._said_at: float | None = None
+
+    def refused(self, wait: QuotaWait, error: QuotaError, delay: float, moment: float, handed_over: bool) -> Flow[None]:
+        """Say what there is to say about a refusal.
+
+        :param wait: the wait, this refusal included.
+        :param error: the refusal.
+        :param delay: seconds until the create is sent again.
+        :param moment: the present, in epoch seconds.
+        :param handed_over: whether the caller waits from here on.
+        """
+        if wait.refusals == 1:
+            yield Note(
+                logging.WARNING,
+                f"No run was created yet: the organisation's quota is used up. {error}. The create is sent again for "
+                f"up to {wait.max_seconds:.0f} s (max_quota_wait_seconds), first in {delay:.0f} s",
+            )
+        elif handed_over or self._said_at is None or moment - self._said_at >= HEARTBEAT_SECONDS:
+            yield Note(
+                logging.INFO,
+                f"Still waiting for quota after {wait.waited(moment):.0f} s; the create is sent again in {delay:.0f} s",
+            )
+        else:
+            return
+        self._said_at = moment
+
+
+class QuotaNotFreedError(WherobotsApiError):
+    """The organisation had no room for the run for as long as the wait was allowed to last. No run was created.
+
+    :param refusal: the last refusal.
+    :param wait: the wait.
+    :param moment: when it was given up, in epoch seconds.
+    """
+
+    transient = True
+    arrival = Arrival.REFUSED
+
+    def __init__(self, refusal: QuotaError, wait: QuotaWait, moment: float) -> None:
+        self.at_deadline = wait.deadline is not None and moment >= wait.deadline
+        limit = f"max_quota_wait_seconds={wait.max_seconds:g}"
+        if self.at_deadline:
+            when = f"when the task's execution_timeout was reached, {wait.waited(moment):.0f} s after the first refusal"
+        elif wait.max_seconds > 0:
+            when = f"after {wait.waited(moment):.0f} s ({limit})"
+        else:
+            when = f"and {limit} allows no wait"
+        super().__init__(
+            refusal.operation, f"no run was created: the organisation's quota was used up {when}. {refusal.said}"
+        )

@@ -1,0 +1,116 @@
+"""A full organisation is waited for, within the user's bound."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.errors import ErrorInfo, QuotaError
+from airflow_provider_wherobots.flows.quota import HOLD_SECONDS, MAX_DELAY_SECONDS, QuotaNotFreedError, QuotaWait
+from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission, submit_run
+from tests.unit.flows.fake_service import FakeService, Fault
+from tests.unit.flows.script import START, Script, always
+
+SUFFIX = "-0123456789ab"
+PAYLOAD: dict[str, Any] = {"name": f"hail_stats{SUFFIX}", "runPython": {"uri": "s3://b/j.py"}}
+DISK = QuotaError("createJobRun", 403, (ErrorInfo("INSUFFICIENT_QUOTA_ERROR", "DISK_PER_NODE_GB is 500, asked 900"),))
+
+
+def full_until(moment: float, service: FakeService) -> Any:
+    def answer(call: Any, now: float) -> Any:
+        service.quota = 0 if now < moment else 1
+        return service(call, now)
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 422, 429, 500, 503])
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_full_organisation_is_waited_for_and_then_there_is_one_run(status: int, durable: bool) -> None:
+    service = FakeService()
+    service.quota_status = status
+    script = Script(full_until(START + 100, service))
+    result = script.run(submit_run(PAYLOAD, durable=durable))
+    assert isinstance(result, Submission)
+    assert [run.id for run in service.runs] == [result.run.id]
+    assert set(script.operations) == {"createJobRun"}
+    assert script.sleeps == [5.0, 10.0, 20.0, 40.0, 80.0]
+    assert [(note.level, "quota is used up" in note.text) for note in script.notes] == [(logging.WARNING, True)]
+
+
+def test_a_long_wait_says_now_and_then_that_it_goes_on() -> None:
+    script = Script(full_until(START + 3_000, FakeService()))
+    script.run(submit_run(PAYLOAD))
+    assert 5 <= len(script.said("Still waiting for quota after")) <= 3_000 / 300
+    assert max(script.sleeps) == MAX_DELAY_SECONDS
+
+
+@pytest.mark.parametrize("limit", [0.0, 1.0, 60.0, 4_000.0])
+def test_quota_that_is_never_there_ends_within_the_bound_with_the_services_words(limit: float) -> None:
+    script = Script(always(DISK), jitter=1.0)
+    with pytest.raises(QuotaNotFreedError, match="DISK_PER_NODE_GB is 500, asked 900") as caught:
+        script.run(submit_run(PAYLOAD, quota=QuotaWait(limit)))
+    assert limit <= script.elapsed < limit + 5
+    assert f"max_quota_wait_seconds={limit:g}" in str(caught.value)
+    assert caught.value.transient
+    assert not caught.value.at_deadline
+
+
+def test_the_tasks_deadline_ends_the_wait_too() -> None:
+    script = Script(always(DISK), jitter=1.0)
+    with pytest.raises(QuotaNotFreedError, match="execution_timeout was reached") as caught:
+        script.run(submit_run(PAYLOAD, quota=QuotaWait(3_600, deadline=START + 100)))
+    assert caught.value.at_deadline
+    assert 100 <= script.elapsed < 105
+
+
+def test_what_the_service_asks_for_is_waited_within_the_bound() -> None:
+    wait = QuotaWait(100).refused(START)
+    asked = QuotaError("createJobRun", 429, retry_after=60.0)
+    pause = wait.next_attempt(asked, START)
+    assert pause is not None
+    assert pause.seconds == 60.0
+    pause = wait.next_attempt(asked, START + 70)
+    assert pause is not None
+    assert (pause.seconds, pause.jitter) == (30.0, 0.0)
+
+
+def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
+    service = FakeService()
+    service.add_run(f"earlier{SUFFIX}", START - 100, cancel_seconds=1_000)
+    script = Script(full_until(START + 1_000, service))
+    result = script.run(submit_run(PAYLOAD, look_first=True, replace=True, quota=QuotaWait(may_hand_over=True)))
+    assert isinstance(result, AwaitingQuota)
+    assert script.elapsed + result.delay > HOLD_SECONDS >= script.elapsed
+    assert result.wait.passed_over == ("run0",), "the run that was replaced, and may not have gone yet"
+    while isinstance(result, AwaitingQuota):
+        script.now += result.delay
+        kept = QuotaWait.from_kwargs(json.loads(json.dumps(result.wait.to_kwargs() | {"of_a_later_version": 1})))
+        assert kept == result.wait
+        result = script.run(submit_run(PAYLOAD, look_first=True, quota=kept))
+    assert (result.run.id, result.reattached) == ("run1", False)
+    assert [run.id for run in service.kept(script.now)] == ["run1"]
+
+
+def test_a_create_that_may_have_filled_the_quota_itself_is_found() -> None:
+    service = FakeService(list_lag=40.0)
+    service.quota = 1
+    service.fault("createJobRun", Fault.LOST_AFTER_EFFECT)
+    script = Script(service)
+    result = script.run(submit_run(PAYLOAD))
+    assert isinstance(result, Submission)
+    assert [run.id for run in service.runs] == [result.run.id]
+
+
+@given(st.floats(0, 1e5), st.floats(0, 1), st.floats(0, 1e4) | st.none())
+def test_the_wait_is_never_longer_than_allowed(limit: float, jitter: float, asked: float | None) -> None:
+    script = Script(always(QuotaError("createJobRun", 403, retry_after=asked)), jitter=jitter)
+    with pytest.raises(QuotaNotFreedError):
+        script.run(submit_run(PAYLOAD, quota=QuotaWait(limit)))
+    assert limit <= script.elapsed + 1e-3
+    assert script.elapsed <= limit + 0.05 * (len(script.sent) + 1)
