@@ -53,7 +53,15 @@ MAX_OUTAGE_SECONDS = Option(
     "How long the Wherobots API may be unreachable before a task gives up, in seconds, where it does not say "
     "max_outage_seconds. The run goes on meanwhile.",
 )
-OPTIONS = (DEFAULT_DEFERRABLE, POLLING_INTERVAL, MAX_OUTAGE_SECONDS)
+MAX_QUOTA_WAIT_SECONDS = Option(
+    "max_quota_wait_seconds",
+    "float",
+    3600.0,
+    "14400",
+    "How long a task waits for quota where the organisation is full (INSUFFICIENT_QUOTA_ERROR), in seconds, where it "
+    "does not say max_quota_wait_seconds. 0 fails the try at once; it may be retried.",
+)
+OPTIONS = (DEFAULT_DEFERRABLE, POLLING_INTERVAL, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS)
 
 
 def provider_info() -> dict[str, Any]:

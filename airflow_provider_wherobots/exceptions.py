@@ -1,8 +1,13 @@
-"""How a task of this provider fails. All are Airflow's own kinds: those that derive from ``AirflowFailException`` fail
-the task without a retry, the others let Airflow retry it.
+"""How a task of this provider fails: one class per kind, so that retry policies and callbacks can tell them apart.
+
+Some kinds are of no use to retry. The operator fails the task with those for good, by :func:`without_retry`, unless the
+task has a ``retry_policy`` (Airflow 3.3), which then decides.
 """
 
 from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeVar
 
 from airflow_provider_wherobots.compat import AirflowException, AirflowFailException
 
@@ -11,12 +16,16 @@ class WherobotsException(AirflowException):
     """Anything this provider fails a task with."""
 
 
-class WherobotsArgumentException(WherobotsException, AirflowFailException, ValueError):
-    """An argument or the connection breaks a rule; nothing was sent. No retry."""
+class WherobotsArgumentException(WherobotsException, ValueError):
+    """An argument or the connection breaks a rule; nothing was sent. Not retried."""
 
 
-class WherobotsRequestException(WherobotsException, AirflowFailException):
-    """The service refused the request: bad request, bad key, no permission, not found. No retry."""
+class WherobotsRequestException(WherobotsException):
+    """The service refused the request: bad request, bad key, no permission, not found. Not retried."""
+
+
+class WherobotsQuotaException(WherobotsException):
+    """The organisation had no room for a run for ``max_quota_wait_seconds``; none was created. A retry waits again."""
 
 
 class WherobotsUnavailableException(WherobotsException):
@@ -27,17 +36,43 @@ class WherobotsRunFailedException(WherobotsException):
     """The run failed. A retry starts a new run."""
 
 
+class WherobotsRunNotStartedException(WherobotsRunFailedException):
+    """The run failed before its script began: preparing, deploying or initializing failed. A retry starts a new run."""
+
+
 class WherobotsRunTimedOutException(WherobotsException):
     """The service ended the run when its ``timeoutSeconds`` had passed. A retry starts a new run."""
 
 
-class WherobotsRunCancelledException(WherobotsException, AirflowFailException):
-    """Somebody cancelled the run on the service's side. No retry: they meant it."""
+class WherobotsRunCancelledException(WherobotsException):
+    """The run was cancelled on the service's side. Not retried, unless the task says ``retry_cancelled=True``."""
 
 
 class WherobotsExecutionTimeoutException(WherobotsException):
-    """The task's ``execution_timeout`` passed; the run was cancelled. A retry starts a new run."""
+    """The task's ``execution_timeout`` passed; a run that was active was cancelled. A retry starts a new run."""
 
 
 class WherobotsTaskKilledException(WherobotsException):
     """The task was told to stop while it worked with a run."""
+
+
+T = TypeVar("T", bound=WherobotsException)
+
+
+def without_retry(error: T) -> T:
+    """The same exception, but of a class that Airflow does not retry.
+
+    Source: ``AirflowFailException`` in Airflow's documentation of retries; no ``retry_policy`` is asked about it.
+
+    :param error: the exception.
+    :returns: an exception of a class that derives from its own and from ``AirflowFailException``, and has its name.
+    """
+    kind: Any = type(error)
+    failing: T = _failing_class(kind)(str(error))
+    return failing.with_traceback(error.__traceback__)
+
+
+@cache
+def _failing_class(kind: Any) -> Any:
+    members = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (kind, AirflowFailException), members)

@@ -29,7 +29,12 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [{"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.hooks.wherobots"]}],
         "operators": [{"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.operators.run"]}],
-        "triggers": [{"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.triggers.run"]}],
+        "triggers": [
+            {
+                "integration-name": INTEGRATION,
+                "python-modules": [f"{PACKAGE}.triggers.run", f"{PACKAGE}.triggers.quota"],
+            }
+        ],
         "connection-types": [
             {"hook-class-name": f"{PACKAGE}.hooks.wherobots.WherobotsHook", **connection_form.provider_info()}
         ],

@@ -177,7 +177,7 @@ class RateLimitedError(ResponseError):
 
 
 class QuotaError(ResponseError):
-    """``INSUFFICIENT_QUOTA_ERROR``, whatever the status: the organisation has no room for the run now. None was made."""
+    """``INSUFFICIENT_QUOTA_ERROR``, whatever the status: the organisation has no room for the run now."""
 
 
 class ServerError(ResponseError):

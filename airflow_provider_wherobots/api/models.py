@@ -20,6 +20,8 @@ CANCELLED = "CANCELLED"
 TIMED_OUT = "TIMED_OUT"
 
 ACTIVE_STATUSES = frozenset({PENDING, RUNNING})
+NOT_STARTED_STATUSES = frozenset({"PREPARE_FAILED", "DEPLOY_FAILED", "INIT_FAILED"})
+"""``AppStatus`` of an application that never came up."""
 TERMINAL_STATUSES = frozenset({COMPLETED, FAILED, CANCELLED, TIMED_OUT})
 
 
@@ -80,6 +82,11 @@ class KubeApp:
     def is_torn_down(self) -> bool:
         """Whether the application is being, or has been, destroyed: nobody should attach to it."""
         return self.status is not None and self.status.startswith("DESTROY")
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the application failed to come up, so that the script never began."""
+        return self.status in NOT_STARTED_STATUSES
 
 
 @dataclass(frozen=True, slots=True)

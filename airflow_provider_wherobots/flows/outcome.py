@@ -20,6 +20,7 @@ class Ending(StrEnum):
 
     COMPLETED = "completed"
     FAILED = "failed"
+    NOT_STARTED = "not_started"
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
     DEADLINE = "deadline"
@@ -79,6 +80,8 @@ class Outcome:
             ending = Ending.CANCELLED
         elif run.has_timed_out:
             ending = Ending.TIMED_OUT
+        elif run.kube_app.has_failed:
+            ending = Ending.NOT_STARTED
         else:
             ending = Ending.FAILED
         reason = "" if ending is Ending.COMPLETED else make_safe(run.reason or "")
@@ -96,6 +99,7 @@ class Outcome:
         text = {
             Ending.COMPLETED: f"Run {self.run_id} completed",
             Ending.FAILED: f"Run {self.run_id} failed ({self.status})",
+            Ending.NOT_STARTED: f"Run {self.run_id} failed before its script began ({self.status})",
             Ending.TIMED_OUT: f"Run {self.run_id} was ended by its timeoutSeconds ({self.status})",
             Ending.CANCELLED: f"Run {self.run_id} was cancelled on the service's side",
             Ending.DEADLINE: f"Run {self.run_id} was still {self.status} when the task's execution_timeout was reached",

@@ -8,7 +8,7 @@ the organisation is full is sent again for as long as :class:`~airflow_provider_
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 

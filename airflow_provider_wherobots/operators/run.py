@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from enum import Enum
 from functools import cached_property, partial
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.models import Run
 from airflow_provider_wherobots.api.payload import build_payload
-from airflow_provider_wherobots.compat import RETRY_RESUMES_DEFERRAL, BaseOperator, BaseOperatorLink, Context
+from airflow_provider_wherobots.compat import (
+    RETRY_RESUMES_DEFERRAL,
+    AirflowFailException,
+    BaseOperator,
+    BaseOperatorLink,
+    Context,
+)
 from airflow_provider_wherobots.config import (
     DEFAULT_DEFERRABLE,
     MAX_OUTAGE_SECONDS,
+    MAX_QUOTA_WAIT_SECONDS,
     POLLING_INTERVAL,
     SECTION,
     Option,
@@ -27,17 +36,22 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
     WherobotsExecutionTimeoutException,
+    WherobotsQuotaException,
     WherobotsRequestException,
     WherobotsRunCancelledException,
     WherobotsRunFailedException,
+    WherobotsRunNotStartedException,
     WherobotsRunTimedOutException,
     WherobotsUnavailableException,
+    without_retry,
 )
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
-from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.quota import QuotaNotFreedError, QuotaWait
+from airflow_provider_wherobots.flows.retry import JITTER, send
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
+from airflow_provider_wherobots.flows.submit import AwaitingQuota
 from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, spark_ui_url, summarize_run
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.run import RUN_URL_KEY, WherobotsRunLink
@@ -46,6 +60,7 @@ from airflow_provider_wherobots.links.stored import xcom_keys
 from airflow_provider_wherobots.operators.removed_arguments import drop_removed_arguments
 from airflow_provider_wherobots.operators.rendered_payload import PayloadOnceRendered
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
+from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 
 RUN_ID_KEY = "run_id"
@@ -66,11 +81,13 @@ FAILED_TRIGGER_OUTAGE_SECONDS = 30.0
 
 _EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
     Ending.FAILED: WherobotsRunFailedException,
+    Ending.NOT_STARTED: WherobotsRunNotStartedException,
     Ending.TIMED_OUT: WherobotsRunTimedOutException,
     Ending.CANCELLED: WherobotsRunCancelledException,
     Ending.DEADLINE: WherobotsExecutionTimeoutException,
     Ending.LOST_SIGHT: WherobotsUnavailableException,
 }
+_OF_NO_USE_TO_RETRY = (WherobotsArgumentException, WherobotsRequestException, WherobotsRunCancelledException)
 
 
 class WherobotsRunOperator(BaseOperator):
@@ -109,6 +126,10 @@ class WherobotsRunOperator(BaseOperator):
     :param wait_for_completion: whether to wait for the run's end; default True. False returns once it is created.
     :param max_outage_seconds: how long the service may be unreachable before the task gives up, in seconds; default
         ``[wherobots] max_outage_seconds``, 600.
+    :param max_quota_wait_seconds: how long a full organisation is waited for before the try fails, in seconds; default
+        ``[wherobots] max_quota_wait_seconds``, 3600. 0 fails it at once. A long wait is deferred where ``deferrable``.
+    :param retry_cancelled: whether a run that was cancelled on the service's side may be retried, with a new run;
+        default False. A ``retry_policy`` (Airflow 3.3) decides in its place.
     :raises WherobotsException: the subclass tells how the task failed, see
         :mod:`airflow_provider_wherobots.exceptions`.
     """
@@ -156,6 +177,8 @@ class WherobotsRunOperator(BaseOperator):
         cancel_on_kill: bool = True,
         wait_for_completion: bool = True,
         max_outage_seconds: float | None = None,
+        max_quota_wait_seconds: float | None = None,
+        retry_cancelled: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**drop_removed_arguments(kwargs))
@@ -178,6 +201,8 @@ class WherobotsRunOperator(BaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.wait_for_completion = wait_for_completion
         self.max_outage_seconds = _seconds_or_configured(MAX_OUTAGE_SECONDS, max_outage_seconds)
+        self.max_quota_wait_seconds = _seconds_or_configured(MAX_QUOTA_WAIT_SECONDS, max_quota_wait_seconds)
+        self.retry_cancelled = retry_cancelled
         self._build_payload(name if name is not None else default_run_name("dag", self.task_id), is_open=_is_open)
 
     @property
@@ -205,7 +230,21 @@ class WherobotsRunOperator(BaseOperator):
         :param context: the task's context.
         :returns: the run's id.
         """
-        return self._begin(context)
+        with self._retried_as_agreed():
+            return self._begin(context)
+
+    def execute_after_quota_wait(
+        self, context: Context, event: Any, quota: Mapping[str, Any], **of_a_later_version: Any
+    ) -> str:
+        """Send the create again, after the triggerer has waited.
+
+        :param context: the task's context.
+        :param event: the trigger's event; it says nothing.
+        :param quota: fields of :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`.
+        :returns: the run's id.
+        """
+        with self._retried_as_agreed():
+            return self._start(context, QuotaWait.from_kwargs(quota), look_first=True)
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], reattached: bool = False, started_at: float = 0.0
@@ -218,7 +257,8 @@ class WherobotsRunOperator(BaseOperator):
         :param started_at: when this try got the run, in epoch seconds.
         :returns: the run's id.
         """
-        return self._conclude(context, Outcome.from_event(event), reattached, started_at)
+        with self._retried_as_agreed():
+            return self._conclude(context, Outcome.from_event(event), reattached, started_at)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. Where the trigger crashed or Airflow timed it out, see to the run first.
@@ -229,6 +269,10 @@ class WherobotsRunOperator(BaseOperator):
         :param next_kwargs: its arguments.
         :param context: the task's context.
         """
+        with self._retried_as_agreed():
+            return self._resume(next_method, next_kwargs, context)
+
+    def _resume(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         if RETRY_RESUMES_DEFERRAL and self._pull(context, DEFERRED_TRY_KEY) not in (None, context["ti"].try_number):
             self._forget_earlier_try(context)
             return self._begin(context)
@@ -241,6 +285,18 @@ class WherobotsRunOperator(BaseOperator):
                 if outcome is not None and not (timed_out and outcome.ending is Ending.CANCELLED):
                     return self._conclude(context, outcome, reattached=False, started_at=0.0)
         return super().resume_execution(next_method, next_kwargs, context)
+
+    @contextmanager
+    def _retried_as_agreed(self) -> Iterator[None]:
+        """Fail for good where a retry is of no use, unless the user has said who decides."""
+        try:
+            yield
+        except _OF_NO_USE_TO_RETRY as error:
+            is_wanted = self.retry_cancelled and isinstance(error, WherobotsRunCancelledException)
+            has_policy = getattr(self, "retry_policy", None) is not None
+            if is_wanted or has_policy or isinstance(error, AirflowFailException):
+                raise
+            raise without_retry(error) from error.__cause__
 
     def on_kill(self) -> None:
         """Cancel the run. Airflow calls this in a signal handler, with seconds to live."""
@@ -258,9 +314,16 @@ class WherobotsRunOperator(BaseOperator):
         ti = context["ti"]
         # A clear raises `max_tries`, so that all retries are there again: the arithmetic is Airflow's own.
         is_first_since_clear = ti.try_number == ti.max_tries - (self.retries or 0) + 1
-        return self._start(context, look_first=ti.try_number > 1, replace=is_first_since_clear and self.cancel_on_kill)
+        return self._start(
+            context,
+            QuotaWait(self.max_quota_wait_seconds, self.deferrable, self._deadline(context)),
+            look_first=ti.try_number > 1,
+            replace=is_first_since_clear and self.cancel_on_kill,
+        )
 
-    def _start(self, context: Context, *, look_first: bool, replace: bool = False, once_more: bool = False) -> str:
+    def _start(
+        self, context: Context, quota: QuotaWait, *, look_first: bool, replace: bool = False, once_more: bool = False
+    ) -> str:
         settings = self.hook.settings
         payload = self._payload(context)
         try:
@@ -271,10 +334,17 @@ class WherobotsRunOperator(BaseOperator):
                 look_first=look_first,
                 replace=replace,
                 max_outage=self.max_outage_seconds,
+                quota=quota,
             )
+        except QuotaNotFreedError as error:
+            raise (WherobotsExecutionTimeoutException if error.at_deadline else WherobotsQuotaException)(
+                str(error)
+            ) from error
         except WherobotsApiError as error:
             kind = WherobotsUnavailableException if error.transient else WherobotsRequestException
             raise kind(str(error)) from error
+        if isinstance(submission, AwaitingQuota):
+            self._wait_for_quota(context, submission)
         run, reattached = submission.run, submission.reattached and not once_more
         self._announce(context, run)
         if not self.wait_for_completion:
@@ -283,7 +353,7 @@ class WherobotsRunOperator(BaseOperator):
         options = FollowOptions(
             run_id=run.id,
             started_at=started_at,
-            deadline=self._deadline(context),
+            deadline=quota.deadline,
             polling_interval=self.polling_interval,
             poll_logs=self.poll_logs,
             wait_post_run_logs_timeout_seconds=self.wait_post_run_logs_timeout_seconds,
@@ -292,8 +362,7 @@ class WherobotsRunOperator(BaseOperator):
         )
         self.log.info("%s", options.describe(self.deferrable))
         if self.deferrable:
-            if RETRY_RESUMES_DEFERRAL:
-                self._push(context, DEFERRED_TRY_KEY, context["ti"].try_number)
+            self._remember_deferral(context)
             self.defer(
                 trigger=WherobotsRunTrigger(self.wherobots_conn_id, options.to_kwargs(), self.cancel_on_kill),
                 method_name="execute_complete",
@@ -302,6 +371,22 @@ class WherobotsRunOperator(BaseOperator):
             )
         outcome = self._attempt.follow(options, partial(self._push_address, context, WherobotsSparkUiLink()))
         return self._conclude(context, outcome, reattached, started_at)
+
+    def _wait_for_quota(self, context: Context, awaiting: AwaitingQuota) -> NoReturn:
+        """Hand the wait over to the triggerer: a worker held for hours would be one less for everybody."""
+        self._remember_deferral(context)
+        deadline = awaiting.wait.deadline
+        until = time.time() + awaiting.delay * (1 + JITTER * random.random())  # noqa: S311 - spreads load
+        self.defer(
+            trigger=WherobotsQuotaTrigger(until if deadline is None else min(until, deadline)),
+            method_name="execute_after_quota_wait",
+            kwargs={"quota": awaiting.wait.to_kwargs()},
+            timeout=None if deadline is None else timedelta(seconds=awaiting.delay + DEFER_MARGIN_SECONDS),
+        )
+
+    def _remember_deferral(self, context: Context) -> None:
+        if RETRY_RESUMES_DEFERRAL:
+            self._push(context, DEFERRED_TRY_KEY, context["ti"].try_number)
 
     def _conclude(self, context: Context, outcome: Outcome, reattached: bool, started_at: float) -> str:
         if (
@@ -312,7 +397,8 @@ class WherobotsRunOperator(BaseOperator):
             self.log.info(
                 "Run %s was still being cancelled for the try before this one; a fresh run is submitted", outcome.run_id
             )
-            return self._start(context, look_first=True, once_more=True)
+            quota = QuotaWait(self.max_quota_wait_seconds, self.deferrable, self._deadline(context))
+            return self._start(context, quota, look_first=True, once_more=True)
         if outcome.summary is not None:
             self._push(context, RUN_SUMMARY_KEY, outcome.summary)
             if spark_ui := outcome.summary.get(SPARK_UI_URL_KEY):

@@ -10,13 +10,15 @@ from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.cancel import (
     WORKER_CANCEL_BUDGET_SECONDS,
     cancel_run,
-    cancel_runs_by_name,
+    cancel_runs_by_suffix,
 )
 from airflow_provider_wherobots.flows.drivers.sync import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Outcome
-from airflow_provider_wherobots.flows.submit import Submission, submit_run
+from airflow_provider_wherobots.flows.quota import QuotaWait
+from airflow_provider_wherobots.flows.run_name import durable_suffix
+from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission, submit_run
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 
 T = TypeVar("T")
@@ -33,7 +35,7 @@ class WorkerAttempt:
         self._hook = hook
         self._cancel_on_kill = cancel_on_kill
         self._driver: SyncDriver | None = None
-        self._name_in_flight: str | None = None
+        self._suffix_in_flight: str | None = None
         self._older_may_exist = False
         self._run_id: str | None = None
         self._killed = False
@@ -48,7 +50,8 @@ class WorkerAttempt:
         look_first: bool,
         replace: bool,
         max_outage: float,
-    ) -> Submission:
+        quota: QuotaWait,
+    ) -> Submission | AwaitingQuota:
         """Create the run or attach to it.
 
         :param payload: the create body.
@@ -57,10 +60,13 @@ class WorkerAttempt:
         :param look_first: whether an earlier try may have left a run.
         :param replace: whether such a run is cancelled and replaced.
         :param max_outage: seconds that transient failures in a row are borne.
+        :param quota: how long a full organisation is waited for.
+        :returns: the run; or that quota is still awaited, where ``quota`` may hand the wait over.
         :raises WherobotsTaskKilledException: when the task was killed meanwhile.
         :raises WherobotsApiError: when there is no run.
         """
-        self._name_in_flight, self._older_may_exist = payload["name"] if durable else None, look_first
+        self._suffix_in_flight = durable_suffix(payload["name"]) if durable else None
+        self._older_may_exist = look_first
         submission = self.run(
             submit_run(
                 payload,
@@ -69,23 +75,30 @@ class WorkerAttempt:
                 look_first=look_first,
                 replace=replace,
                 max_outage_seconds=max_outage,
+                quota=quota,
             )
         )
+        if isinstance(submission, AwaitingQuota):
+            self._suffix_in_flight = None
+            if self._killed:
+                raise WherobotsTaskKilledException("The task was killed while it waited for quota")
+            return submission
         self._run_id = submission.run.id
-        self._name_in_flight = None
-        if self._killed:
-            # The kill came while the create call was under way, too early to know the run's id.
-            if self._cancel_on_kill and self._run_id not in self._cancelled:
-                self._run_apart(cancel_run(self._run_id, WORKER_CANCEL_BUDGET_SECONDS))
-            raise WherobotsTaskKilledException(f"The task was killed while run {self._run_id} was created")
+        self._suffix_in_flight = None
+        # A kill that came while the create call was under way came too early to know the run's id.
+        self._stop_if_killed(self._run_id)
         return submission
 
     def adopt(self, run_id: str) -> None:
         """Name the run that a kill from now on is to cancel.
 
         :param run_id: the run's id.
+        :raises WherobotsTaskKilledException: when the task was killed meanwhile.
         """
+        # First: a kill must not have to read the connection, as it may have interrupted whoever reads it.
+        self._hook.settings  # noqa: B018
         self._run_id = run_id
+        self._stop_if_killed(run_id)
 
     def follow(self, options: FollowOptions, publish: Callable[[str, str], None]) -> Outcome:
         """Follow a run to its end.
@@ -132,10 +145,17 @@ class WorkerAttempt:
         if self._run_id is not None:
             if self._run_apart(cancel_run(self._run_id, WORKER_CANCEL_BUDGET_SECONDS)):
                 self._cancelled.add(self._run_id)
-        elif self._name_in_flight is not None:
+        elif self._suffix_in_flight is not None:
             self._cancelled.update(
-                self._run_apart(cancel_runs_by_name(self._name_in_flight, look_on=self._older_may_exist))
+                self._run_apart(cancel_runs_by_suffix(self._suffix_in_flight, look_on=self._older_may_exist))
             )
+
+    def _stop_if_killed(self, run_id: str) -> None:
+        if not self._killed:
+            return
+        if self._cancel_on_kill and run_id not in self._cancelled:
+            self._run_apart(cancel_run(run_id, WORKER_CANCEL_BUDGET_SECONDS))
+        raise WherobotsTaskKilledException(f"The task was killed before it could follow run {run_id}")
 
     def _run_apart(self, flow: Flow[T]) -> T:
         notes: list[tuple[int, str]] = []

@@ -1,13 +1,15 @@
 """The hook, the operator and both transports against a local server in this process."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from airflow_provider_wherobots.local import LocalServer
 from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
 JOBS = {
     "talk.py": """
@@ -56,3 +58,19 @@ def conn_id(server: LocalServer, control: ControlClient, monkeypatch: pytest.Mon
 
 def set_connection(monkeypatch: pytest.MonkeyPatch, **fields: object) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT", json.dumps(fields))
+
+
+@pytest.fixture
+def operator(conn_id: str) -> Callable[..., WherobotsRunOperator]:
+    def make(**arguments: Any) -> WherobotsRunOperator:
+        return WherobotsRunOperator(
+            **{
+                "task_id": "task",
+                "run_python": {"uri": "s3://jobs/talk.py", "args": [3]},
+                "wherobots_conn_id": conn_id,
+                "wait_post_run_logs_timeout_seconds": 1,
+                **arguments,
+            }
+        )
+
+    return make

@@ -1,13 +1,11 @@
 """The operator and its trigger against the local server, without an Airflow around them."""
 
-import asyncio
 import json
 import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -28,75 +26,10 @@ from airflow_provider_wherobots.links.spark_ui import WherobotsSparkUiLink
 from airflow_provider_wherobots.links.stored import xcom_keys
 from airflow_provider_wherobots.local.control_client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from tests.integration.conftest import set_connection
+from tests.integration.support import TaskInstance, context, follow, run_to_end
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
-START = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)
-
-
-class TaskInstance(SimpleNamespace):
-    """What the operator uses of Airflow's."""
-
-    def __init__(self, try_number: int = 1, max_tries: int = 1, **fields: Any) -> None:
-        super().__init__(
-            max_tries=max_tries,
-            dag_id="dag",
-            task_id="task",
-            run_id="manual__1",
-            map_index=-1,
-            try_number=try_number,
-            start_date=datetime.now(UTC),
-            xcoms={},
-            **fields,
-        )
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.xcoms[key] = value
-
-    def xcom_pull(self, task_ids: str, key: str, map_indexes: int) -> Any:
-        return self.xcoms.get(key)
-
-
-def context(ti: TaskInstance) -> Any:
-    return {"ti": ti, "dag_run": SimpleNamespace(start_date=START)}
-
-
-@pytest.fixture
-def operator(conn_id: str) -> Callable[..., WherobotsRunOperator]:
-    def make(**arguments: Any) -> WherobotsRunOperator:
-        return WherobotsRunOperator(
-            **{
-                "task_id": "task",
-                "run_python": TALK,
-                "wherobots_conn_id": conn_id,
-                "wait_post_run_logs_timeout_seconds": 1,
-                **arguments,
-            }
-        )
-
-    return make
-
-
-def run_to_end(task: WherobotsRunOperator, ti: TaskInstance) -> str:
-    """Run the task as Airflow would, through a deferral where there is one."""
-    try:
-        return task.execute(context(ti))
-    except TaskDeferred as deferred:
-        return task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
-
-
-def follow(deferred: TaskDeferred) -> dict[str, Any]:
-    """Run the trigger as the triggerer would: made anew from what it serialises to."""
-    path, kwargs = deferred.trigger.serialize()
-    assert path == "airflow_provider_wherobots.triggers.run.WherobotsRunTrigger"
-
-    async def first_event() -> Any:
-        return [event async for event in WherobotsRunTrigger(**kwargs).run()]
-
-    (event,) = asyncio.run(first_event())
-    payload: dict[str, Any] = event.payload
-    return payload
 
 
 def test_a_deferred_run_ends_with_its_id_and_its_lines(
@@ -231,6 +164,50 @@ def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_coun
         follow(caught.value)
         assert task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti)) == ti.xcoms["run_id"]
         assert control.counts()["cancels_received"] == 0
+
+
+@pytest.mark.parametrize(
+    "names", [("try-{{ ti.try_number }}-of-it", "try-1-of-it", "try-2-of-it"), (None, None, "edited-name")]
+)
+def test_a_retry_re_attaches_to_its_run_although_the_users_part_of_the_name_changed(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    said: Callable[[], str],
+    names: tuple[str | None, str | None, str | None],
+) -> None:
+    given, *rendered = names
+    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": given, "retries": 1}
+    tries = TaskInstance(task_id=rendered[1]), TaskInstance(try_number=2, task_id=rendered[1])
+    for ti, name in zip(tries, rendered, strict=True):
+        task = operator(**arguments)
+        task.name = name
+        with pytest.raises(TaskDeferred):
+            task.execute(context(ti))
+    assert tries[0].xcoms["run_id"] == tries[1].xcoms["run_id"]
+    assert control.counts()["creates_received"] == 1
+    assert "differs from what would be created now in name;" in said()
+    operator().hook.cancel_run(tries[0].xcoms["run_id"])
+
+
+def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
+    with pytest.raises(TaskDeferred):
+        first.execute(context(ti))
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]})
+    get_connection, reads = task.hook.get_connection, []
+
+    def be_killed_while_reading(conn_id: str) -> Any:
+        reads.append(conn_id)
+        task.on_kill()
+        return get_connection(conn_id)
+
+    monkeypatch.setattr(task.hook, "get_connection", be_killed_while_reading)
+    with pytest.raises(WherobotsTaskKilledException):
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    assert len(reads) == 1, "the kill read the connection inside the signal handler"
+    assert control.counts()["cancels_effective"] == 1
 
 
 def test_a_kill_cancels_the_run_and_stops_the_flow_for_good(

@@ -11,6 +11,7 @@ from airflow.providers_manager import ProvidersManager
 
 from airflow_provider_wherobots import __version__
 from airflow_provider_wherobots.flows.follow import DEFAULT_POLLING_INTERVAL
+from airflow_provider_wherobots.flows.quota import DEFAULT_MAX_QUOTA_WAIT_SECONDS
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.get_provider_info import get_provider_info
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
@@ -47,6 +48,7 @@ def test_the_options_are_those_that_are_read_with_their_defaults() -> None:
         "default_deferrable": "True",
         "polling_interval": str(DEFAULT_POLLING_INTERVAL),
         "max_outage_seconds": str(DEFAULT_MAX_OUTAGE_SECONDS),
+        "max_quota_wait_seconds": str(DEFAULT_MAX_QUOTA_WAIT_SECONDS),
     }
 
 

@@ -1,0 +1,55 @@
+"""A retry policy for tasks of this provider, on Airflow 3.3 and later."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsRequestException,
+    WherobotsRunCancelledException,
+    WherobotsUnavailableException,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import ExceptionRetryPolicy, RetryRule
+
+REATTACH_DELAY = timedelta(minutes=1)
+"""How soon a try that lost sight of its run is followed by the one that re-attaches to it."""
+
+
+def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
+    """What the operator does without a policy, as a policy: a base for rules of your own.
+
+    Source: "Retry policies" in Airflow's documentation.
+
+    :param rules: your rules; they come first, and the first that matches decides.
+    :returns: a policy for an operator's ``retry_policy``.
+    :raises WherobotsArgumentException: before Airflow 3.3, which has no retry policies.
+    """
+    try:
+        from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+    except ImportError:
+        raise WherobotsArgumentException(
+            "wherobots_retry_policy: needs Airflow 3.3 or later; retry_cancelled=True works on every version"
+        ) from None
+    return ExceptionRetryPolicy(
+        rules=[
+            *rules,
+            RetryRule(
+                [WherobotsArgumentException, WherobotsRequestException],
+                RetryAction.FAIL,
+                reason="The same request would be refused again",
+            ),
+            RetryRule(
+                WherobotsRunCancelledException, RetryAction.FAIL, reason="The run was cancelled on the service's side"
+            ),
+            RetryRule(
+                WherobotsUnavailableException,
+                RetryAction.RETRY,
+                retry_delay=REATTACH_DELAY,
+                reason="A run that goes on is re-attached to",
+            ),
+        ]
+    )

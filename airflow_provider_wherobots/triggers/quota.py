@@ -1,0 +1,35 @@
+"""The trigger that waits while an organisation is full, so that no worker is held meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+
+class WherobotsQuotaTrigger(BaseTrigger):
+    """Wait for a moment, then fire one event: the worker sends the create again.
+
+    There is no run yet, so nothing is to be cancelled when the task is killed meanwhile.
+
+    :param until: the moment, in epoch seconds.
+    """
+
+    def __init__(self, until: float, **of_a_later_version: Any) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.until = until
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {"until": self.until}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait; yields exactly one event."""
+        moment = datetime.fromtimestamp(self.until, UTC)
+        self.log.info("Waiting for quota; the create is sent again at %s UTC", f"{moment:%Y-%m-%d %H:%M:%S}")
+        await asyncio.sleep(self.until - time.time())
+        yield TriggerEvent({})  # type: ignore[no-untyped-call]

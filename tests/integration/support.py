@@ -1,0 +1,60 @@
+"""What tests of the operator share: a task instance, and a way through a deferral, without an Airflow around them."""
+
+import asyncio
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+
+START = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)
+
+
+class TaskInstance(SimpleNamespace):
+    """What the operator uses of Airflow's."""
+
+    def __init__(self, try_number: int = 1, max_tries: int = 1, **fields: Any) -> None:
+        super().__init__(
+            max_tries=max_tries,
+            dag_id="dag",
+            run_id="manual__1",
+            map_index=-1,
+            try_number=try_number,
+            start_date=datetime.now(UTC),
+            xcoms={},
+            **{"task_id": "task", **fields},
+        )
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
+
+    def xcom_pull(self, task_ids: str, key: str, map_indexes: int) -> Any:
+        return self.xcoms.get(key)
+
+
+def context(ti: TaskInstance) -> Any:
+    return {"ti": ti, "dag_run": SimpleNamespace(start_date=START)}
+
+
+def run_to_end(task: WherobotsRunOperator, ti: TaskInstance) -> str:
+    """Run the task as Airflow would, through a deferral where there is one."""
+    try:
+        return task.execute(context(ti))
+    except TaskDeferred as deferred:
+        return task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
+
+
+def follow(deferred: TaskDeferred) -> dict[str, Any]:
+    """Run the trigger as the triggerer would: made anew from what it serialises to."""
+    path, kwargs = deferred.trigger.serialize()
+    assert path == "airflow_provider_wherobots.triggers.run.WherobotsRunTrigger"
+
+    async def first_event() -> Any:
+        return [event async for event in WherobotsRunTrigger(**kwargs).run()]
+
+    (event,) = asyncio.run(first_event())
+    payload: dict[str, Any] = event.payload
+    return payload

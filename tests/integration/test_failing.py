@@ -1,0 +1,135 @@
+"""Which failures Airflow retries, and how a user has a say in it."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from airflow import __version__ as airflow_version
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_wherobots import exceptions
+from airflow_provider_wherobots.compat import AirflowFailException
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsException,
+    WherobotsQuotaException,
+    WherobotsRequestException,
+    WherobotsRunCancelledException,
+    WherobotsRunFailedException,
+    WherobotsRunNotStartedException,
+    WherobotsUnavailableException,
+    without_retry,
+)
+from airflow_provider_wherobots.flows.follow import FollowOptions
+from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.retry_policies import wherobots_retry_policy
+from tests.integration.support import TaskInstance, context, follow
+
+WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
+HAS_POLICIES = tuple(map(int, airflow_version.split(".")[:2])) >= (3, 3)
+NEEDS_POLICIES = pytest.mark.skipif(not HAS_POLICIES, reason="Airflow has retry policies from 3.3 on")
+ANY_POLICY = object()
+
+
+def failure_of_a_cancelled_run(task: WherobotsRunOperator) -> BaseException:
+    ti = TaskInstance()
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    task.hook.cancel_run(ti.xcoms["run_id"])
+    with pytest.raises(WherobotsRunCancelledException) as cancelled:
+        task.execute_complete(context(ti), follow(caught.value), **(caught.value.kwargs or {}))
+    return cancelled.value
+
+
+def test_a_user_may_have_a_cancelled_run_retried_on_every_version(
+    operator: Callable[..., WherobotsRunOperator],
+) -> None:
+    assert isinstance(failure_of_a_cancelled_run(operator(run_python=WAIT)), AirflowFailException)
+    wanted = failure_of_a_cancelled_run(operator(run_python=WAIT, retry_cancelled=True))
+    assert not isinstance(wanted, AirflowFailException)
+
+
+def test_with_a_retry_policy_every_failure_is_up_to_it(operator: Callable[..., WherobotsRunOperator]) -> None:
+    task = operator(run_python=WAIT)
+    task.retry_policy = ANY_POLICY
+    assert not isinstance(failure_of_a_cancelled_run(task), AirflowFailException)
+    refused = operator(runtime="no-such-runtime")
+    refused.retry_policy = ANY_POLICY
+    with pytest.raises(WherobotsRequestException) as caught:
+        refused.execute(context(TaskInstance()))
+    assert not isinstance(caught.value, AirflowFailException)
+
+
+def test_an_argument_that_renders_wrong_fails_for_good_and_says_what_was_wrong(
+    operator: Callable[..., WherobotsRunOperator],
+) -> None:
+    task = operator(timeout_seconds="{{ x }}")
+    task.timeout_seconds = "soon"
+    with pytest.raises(WherobotsArgumentException, match="timeout_seconds='soon'") as caught:
+        task.execute(context(TaskInstance()))
+    assert isinstance(caught.value, AirflowFailException)
+    assert type(caught.value).__name__ == "WherobotsArgumentException"
+
+
+@pytest.mark.parametrize("status", ["PREPARE_FAILED", "DEPLOY_FAILED", "INIT_FAILED"])
+def test_a_run_that_failed_before_its_script_began_is_a_kind_of_its_own(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, status: str
+) -> None:
+    run = control.create_run("not-started")
+    control.patch_run(run["id"], status="FAILED", completed=True, kubeApp={"status": status, "message": "no nodes"})
+    task = operator()
+    options = FollowOptions(run["id"], started_at=time.time())
+    event = task._attempt.follow(options, lambda key, value: None).to_event()
+    with pytest.raises(WherobotsRunNotStartedException, match=r"before its script began.*no nodes") as failed:
+        task.execute_complete(context(TaskInstance()), event)
+    assert isinstance(failed.value, WherobotsRunFailedException)
+    assert not isinstance(failed.value, AirflowFailException)
+
+
+def test_every_kind_can_be_told_from_every_other_and_made_final() -> None:
+    kinds = [
+        kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, WherobotsException)
+    ]
+    assert len(kinds) > 10
+    for kind in kinds:
+        final = without_retry(kind("why"))
+        assert isinstance(final, kind)
+        assert isinstance(final, AirflowFailException)
+        assert (str(final), type(final).__name__, type(final).__module__) == ("why", kind.__name__, kind.__module__)
+        assert type(final) is type(without_retry(kind("another")))
+        assert not issubclass(kind, AirflowFailException)
+
+
+@NEEDS_POLICIES
+def test_the_ready_policy_does_what_the_operator_does_without_one() -> None:
+    from airflow.sdk import RetryAction
+
+    policy = wherobots_retry_policy()
+    for kind, action in [
+        (WherobotsArgumentException, RetryAction.FAIL),
+        (WherobotsRequestException, RetryAction.FAIL),
+        (WherobotsRunCancelledException, RetryAction.FAIL),
+        (WherobotsUnavailableException, RetryAction.RETRY),
+        (WherobotsRunFailedException, RetryAction.DEFAULT),
+        (WherobotsRunNotStartedException, RetryAction.DEFAULT),
+        (WherobotsQuotaException, RetryAction.DEFAULT),
+        (ValueError, RetryAction.DEFAULT),
+    ]:
+        assert policy.evaluate(kind("why"), 1, 3).action is action, kind
+    assert type(policy).deserialize(policy.serialize()).serialize() == policy.serialize()
+
+
+@NEEDS_POLICIES
+def test_rules_of_the_users_own_come_first() -> None:
+    from airflow.sdk import RetryAction, RetryRule
+
+    policy = wherobots_retry_policy(RetryRule(WherobotsRunCancelledException, RetryAction.RETRY))
+    assert policy.evaluate(WherobotsRunCancelledException("why"), 1, 3).action is RetryAction.RETRY
+    assert policy.evaluate(WherobotsRequestException("why"), 1, 3).action is RetryAction.FAIL
+
+
+@pytest.mark.skipif(HAS_POLICIES, reason="this Airflow has retry policies")
+def test_before_3_3_the_policy_says_what_to_use() -> None:
+    with pytest.raises(WherobotsArgumentException, match=r"needs Airflow 3\.3 or later; retry_cancelled=True works"):
+        wherobots_retry_policy()

@@ -1,0 +1,125 @@
+"""A task whose organisation is full waits for quota, and then there is exactly one run."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_wherobots.compat import AirflowFailException
+from airflow_provider_wherobots.exceptions import (
+    WherobotsExecutionTimeoutException,
+    WherobotsQuotaException,
+    WherobotsTaskKilledException,
+)
+from airflow_provider_wherobots.flows import quota
+from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
+from tests.integration.support import TaskInstance, context, run_to_end
+
+NO_DISK = {"code": "INSUFFICIENT_QUOTA_ERROR", "message": "Insufficient quota", "details": "DISK_PER_NODE_GB is 500"}
+
+
+def fill(control: ControlClient, times: int | None = None, status: int = 403) -> None:
+    body = {"errors": [NO_DISK], "requestId": "req-1"}
+    control.add_fault("createJobRun", {"type": "status", "status": status, "body": body}, times=times)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "FIRST_DELAY_SECONDS", 0.2)
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_create_is_sent_again_until_there_is_room(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, status: int
+) -> None:
+    fill(control, times=3, status=status)
+    ti = TaskInstance()
+    assert run_to_end(operator(), ti) == ti.xcoms["run_id"]
+    counts = control.counts()
+    assert (counts["creates_received"], counts["creates_effective"]) == (4, 1)
+
+
+@pytest.mark.parametrize(("limit", "creates"), [(0, 1), (1, 3)])
+def test_a_limit_that_is_never_met_fails_the_try_with_the_services_words_and_may_be_retried(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, limit: float, creates: int
+) -> None:
+    fill(control)
+    with pytest.raises(WherobotsQuotaException, match="DISK_PER_NODE_GB is 500") as caught:
+        operator(max_quota_wait_seconds=limit).execute(context(TaskInstance()))
+    assert not isinstance(caught.value, AirflowFailException)
+    counts = control.counts()
+    assert counts["creates_received"] >= creates
+    assert counts["creates_effective"] == 0
+
+
+def test_execution_timeout_holds_during_the_wait(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    fill(control)
+    with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout"):
+        operator(execution_timeout=timedelta(seconds=4)).execute(context(TaskInstance()))
+
+
+def test_a_kill_during_the_wait_ends_it(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(control)
+    task = operator()
+    sleep = time.sleep
+
+    def be_killed(seconds: float) -> None:
+        monkeypatch.setattr(time, "sleep", sleep)
+        task.on_kill()
+
+    monkeypatch.setattr(time, "sleep", be_killed)
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    counts = control.counts()
+    assert (counts["creates_received"], counts["creates_effective"]) == (1, 0)
+
+
+def test_a_long_wait_is_deferred_and_the_worker_creates_the_run(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quota, "HOLD_SECONDS", 0.5)
+    fill(control, times=4)
+    ti, waits = TaskInstance(), 0
+    resume: Callable[[WherobotsRunOperator], str] = lambda task: task.execute(context(ti))  # noqa: E731
+    while True:
+        with pytest.raises(TaskDeferred) as deferral:
+            resume(operator(execution_timeout=timedelta(minutes=5)))
+        deferred = deferral.value
+        if deferred.method_name != "execute_after_quota_wait":
+            break
+        waits += 1
+        assert deferred.timeout is not None
+        path, arguments = deferred.trigger.serialize()
+        assert path == "airflow_provider_wherobots.triggers.quota.WherobotsQuotaTrigger"
+        [event] = asyncio.run(events(WherobotsQuotaTrigger(**json.loads(json.dumps(arguments)))))
+        kwargs: dict[str, Any] = json.loads(json.dumps(deferred.kwargs))
+        resume = partial(WherobotsRunOperator.execute_after_quota_wait, context=context(ti), event=event, **kwargs)
+    assert waits >= 1
+    counts = control.counts()
+    assert (counts["creates_received"], counts["creates_effective"]) == (5, 1)
+    operator().hook.cancel_run(ti.xcoms["run_id"])
+
+
+async def events(trigger: WherobotsQuotaTrigger) -> list[Any]:
+    return [event.payload async for event in trigger.run()]
+
+
+def test_a_wait_on_the_worker_is_not_deferred_where_the_task_is_not_deferrable(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quota, "HOLD_SECONDS", 0.1)
+    fill(control, times=2)
+    ti = TaskInstance()
+    assert operator(deferrable=False).execute(context(ti)) == ti.xcoms["run_id"]
