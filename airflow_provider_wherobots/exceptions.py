@@ -56,6 +56,9 @@ class WherobotsTaskKilledException(WherobotsException):
     """The task was told to stop while it worked with a run."""
 
 
+NOT_RETRIED = (WherobotsArgumentException, WherobotsRequestException, WherobotsRunCancelledException)
+"""What the operator fails a task with for good, unless the user has said who decides."""
+
 T = TypeVar("T", bound=WherobotsException)
 
 

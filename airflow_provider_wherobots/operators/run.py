@@ -33,6 +33,7 @@ from airflow_provider_wherobots.config import (
     configured,
 )
 from airflow_provider_wherobots.exceptions import (
+    NOT_RETRIED,
     WherobotsArgumentException,
     WherobotsException,
     WherobotsExecutionTimeoutException,
@@ -87,7 +88,6 @@ _EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
     Ending.DEADLINE: WherobotsExecutionTimeoutException,
     Ending.LOST_SIGHT: WherobotsUnavailableException,
 }
-_OF_NO_USE_TO_RETRY = (WherobotsArgumentException, WherobotsRequestException, WherobotsRunCancelledException)
 
 
 class WherobotsRunOperator(BaseOperator):
@@ -291,7 +291,7 @@ class WherobotsRunOperator(BaseOperator):
         """Fail for good where a retry is of no use, unless the user has said who decides."""
         try:
             yield
-        except _OF_NO_USE_TO_RETRY as error:
+        except NOT_RETRIED as error:
             is_wanted = self.retry_cancelled and isinstance(error, WherobotsRunCancelledException)
             has_policy = getattr(self, "retry_policy", None) is not None
             if is_wanted or has_policy or isinstance(error, AirflowFailException):

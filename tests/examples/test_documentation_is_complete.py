@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots import exceptions
-from airflow_provider_wherobots.compat import AirflowFailException
 from airflow_provider_wherobots.config import OPTIONS
 from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, RunSummary
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, LABELS
@@ -137,7 +136,7 @@ def test_the_operators_guide_names_every_exception_and_whether_it_is_retried() -
 
     assert told.keys() == there.keys()
     for name, kind in there.items():
-        assert told[name].startswith("no") == issubclass(kind, AirflowFailException), name
+        assert told[name].startswith("no") == issubclass(kind, exceptions.NOT_RETRIED), name
 
 
 def test_the_connections_page_names_every_field() -> None:

@@ -5,7 +5,9 @@ from typing import Any
 
 from crashing import CrashingOperator
 
+from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.retry_policies import wherobots_retry_policy
 
 try:
     from airflow.sdk import DAG
@@ -20,7 +22,17 @@ WAYS: dict[str, dict[str, Any]] = {
     "worker_retry": {"deferrable": False, "retries": 1},
     "deferred_deadline": {"execution_timeout": timedelta(seconds=30)},
     "crashing": {"operator": CrashingOperator},
+    "full": {"max_quota_wait_seconds": 190},
+    "retry_cancelled": {"retries": 1, "retry_cancelled": True},
 }
+try:
+    from airflow.sdk import RetryAction, RetryRule
+except ImportError:  # before 3.3
+    pass
+else:
+    rule = RetryRule(WherobotsRunCancelledException, RetryAction.RETRY, retry_delay=timedelta(seconds=2), reason="e2e")
+    WAYS["policy"] = {"retries": 1, "retry_policy": wherobots_retry_policy(rule)}
+    WAYS["policy_says_no"] = {"retries": 1, "retry_policy": wherobots_retry_policy()}
 
 for way, given in WAYS.items():
     options = dict(given)
