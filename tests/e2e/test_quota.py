@@ -1,4 +1,4 @@
-"""The organisation is full: the task waits, on the worker at first and then deferred, and there is one run in the end."""
+"""The organisation is full: the task waits, on the worker at first, then deferred; in the end there is one run."""
 
 from typing import Any
 
