@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
 from functools import cached_property, partial
 from math import ceil
+from sys import float_info
 from typing import Any, ClassVar
 
 from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.models import Run
-from airflow_provider_wherobots.api.payload import build_payload
+from airflow_provider_wherobots.api.payload import build_payload, checked_region, whole_seconds
 from airflow_provider_wherobots.compat import RETRY_RESUMES_DEFERRAL, BaseOperator, BaseOperatorLink, Context
 from airflow_provider_wherobots.config import (
     DEFAULT_DEFERRABLE,
@@ -94,12 +95,12 @@ class WherobotsRunOperator(BaseOperator):
         Templated.
     :param version: Wherobots version; default the connection's, else ``latest``. Templated.
     :param environment: ``{"sparkConfigs", "dependencies", "sparkDriverDiskGB", "sparkExecutorDiskGB"}``. Templated.
-    :param timeout_seconds: seconds after which the service ends the run; default the task's ``execution_timeout``,
-        else the service's 3600. Templated.
+    :param timeout_seconds: seconds after which the service ends the run, or a timedelta, which is rounded up to whole
+        seconds; default the task's ``execution_timeout``, else the service's 3600. Templated.
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``.
     :param poll_logs: whether the run's log goes into the task log; default True.
-    :param polling_interval: the longest delay between two polls in seconds; default ``[wherobots] polling_interval``,
-        30. It starts at 2 s and grows with the run's age.
+    :param polling_interval: the longest delay between two polls in seconds, above 0; default
+        ``[wherobots] polling_interval``, 30. The delay starts at 2 s, is never shorter, and grows with the run's age.
     :param wait_post_run_logs_timeout_seconds: the most to wait for late log lines after the end; default 60.
     :param deferrable: whether the triggerer waits, so that no worker is held; default
         ``[wherobots] default_deferrable``, True.
@@ -144,9 +145,9 @@ class WherobotsRunOperator(BaseOperator):
         name: str | None = None,
         runtime: str | Enum | None = None,
         region: str | Enum | None = None,
-        version: str | None = None,
+        version: str | Enum | None = None,
         environment: Mapping[str, Any] | None = None,
-        timeout_seconds: int | str | None = None,
+        timeout_seconds: int | str | timedelta | None = None,
         wherobots_conn_id: str = WherobotsHook.default_conn_name,
         poll_logs: bool = True,
         polling_interval: float | None = None,
@@ -164,20 +165,23 @@ class WherobotsRunOperator(BaseOperator):
         self.name = name
         self.runtime = runtime.value if isinstance(runtime, Enum) else runtime
         self.region = region.value if isinstance(region, Enum) else region
-        self.version = version
+        self.version = version.value if isinstance(version, Enum) else version
         self.environment = environment
-        self.timeout_seconds = timeout_seconds
+        self.timeout_seconds = whole_seconds(timeout_seconds)
         self.wherobots_conn_id = wherobots_conn_id
         self.poll_logs = poll_logs
-        self.polling_interval = _seconds_or_configured(POLLING_INTERVAL, polling_interval)
-        self.wait_post_run_logs_timeout_seconds = _number(
+        self.polling_interval = self._seconds(POLLING_INTERVAL, polling_interval, above_0=True)
+        self.wait_post_run_logs_timeout_seconds = self._number(
             "wait_post_run_logs_timeout_seconds", wait_post_run_logs_timeout_seconds
         )
         self.deferrable = configured(DEFAULT_DEFERRABLE) if deferrable is None else deferrable
         self.durable = durable
         self.cancel_on_kill = cancel_on_kill
         self.wait_for_completion = wait_for_completion
-        self.max_outage_seconds = _seconds_or_configured(MAX_OUTAGE_SECONDS, max_outage_seconds)
+        self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
+        for argument in ("poll_logs", "deferrable", "durable", "cancel_on_kill", "wait_for_completion"):
+            if not isinstance(value := getattr(self, argument), bool):
+                raise self._wrong(f"{argument}={value!r}: must be True or False")
         self._build_payload(name if name is not None else default_run_name("dag", self.task_id), is_open=_is_open)
 
     @property
@@ -385,8 +389,10 @@ class WherobotsRunOperator(BaseOperator):
             )
         return payload
 
-    def _build_payload(self, name: Any, **options: Any) -> dict[str, Any]:
+    def _build_payload(self, name: Any, is_open: Callable[[Any], bool] = lambda value: False) -> dict[str, Any]:
         try:
+            # Not part of the body: it goes beside it.
+            self.region = checked_region(self.region, is_open)
             return build_payload(
                 name=name,
                 run_python=self.run_python,
@@ -395,10 +401,26 @@ class WherobotsRunOperator(BaseOperator):
                 version=self.version,
                 timeout_seconds=self.timeout_seconds,
                 environment=self.environment,
-                **options,
+                is_open=is_open,
             )
         except InvalidArgumentError as error:
-            raise WherobotsArgumentException(f"{self.task_id}: {error}") from None
+            raise self._wrong(str(error)) from None
+
+    def _seconds(self, option: Option, value: Any, *, above_0: bool = False) -> float:
+        if value is None:
+            return self._number(f"[{SECTION}] {option.name}", configured(option), above_0=above_0)
+        return self._number(option.name, value, above_0=above_0)
+
+    def _number(self, argument: str, value: Any, *, above_0: bool = False) -> float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        # Neither infinity nor NaN, with which no comparison is true.
+        if is_number and (0 < value <= float_info.max or (value == 0 and not above_0)):
+            return float(value)
+        least = "above 0" if above_0 else "0 or more"
+        raise self._wrong(f"{argument}={value!r}: must be a finite number of seconds, {least}")
+
+    def _wrong(self, what: str) -> WherobotsArgumentException:
+        return WherobotsArgumentException(f"{self.task_id}: {what}")
 
     def _deadline(self, context: Context) -> float | None:
         """When to give up: a little before Airflow would, so that the run is cancelled and the reason is told."""
@@ -421,15 +443,3 @@ def _is_open(value: Any) -> bool:
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     return hasattr(value, "iter_references")
-
-
-def _seconds_or_configured(option: Option, value: float | None) -> float:
-    if value is None:
-        return _number(f"[{SECTION}] {option.name}", configured(option))
-    return _number(option.name, value)
-
-
-def _number(argument: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise WherobotsArgumentException(f"{argument}={value!r}: must be a number of seconds, 0 or more")
-    return value

@@ -306,7 +306,7 @@ def test_an_outage_beyond_the_limit_may_retry(
         ({"name": "short"}, "name='short': must be 8 to 255"),
         ({"name": "has spaces in it"}, "must be 8 to 255"),
         ({"timeout_seconds": 0}, "timeout_seconds=0: must be a whole number above 0"),
-        ({"polling_interval": -1}, "polling_interval=-1: must be a number"),
+        ({"polling_interval": -1}, "^task: polling_interval=-1: must be a finite number of seconds, above 0$"),
         ({"environment": {"dependencies": [{"filePath": "s3://b/x.tar"}]}}, "must end in one of .jar"),
         ({"environment": {"sparkConfigs": {"a": ["b"]}}}, r"environment\['sparkConfigs'\]\['a'\]"),
     ],
@@ -520,7 +520,7 @@ def test_the_deployment_sets_defaults_and_a_task_wins_over_them(
 
 def test_a_wrong_default_of_the_deployment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__WHEROBOTS__POLLING_INTERVAL", "-1")
-    with pytest.raises(WherobotsArgumentException, match=r"\[wherobots\] polling_interval=-1.0: must be a number"):
+    with pytest.raises(WherobotsArgumentException, match=r"^task: \[wherobots\] polling_interval=-1.0: must be a"):
         WherobotsRunOperator(task_id="task", run_python=TALK)
     monkeypatch.setenv("AIRFLOW__WHEROBOTS__POLLING_INTERVAL", "often")
     with pytest.raises(Exception, match="polling_interval"):
