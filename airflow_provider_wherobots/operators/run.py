@@ -36,7 +36,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import FollowOptions
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome, describe_no_run
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, spark_ui_url, summarize_run
@@ -278,7 +278,7 @@ class WherobotsRunOperator(BaseOperator):
             )
         except WherobotsApiError as error:
             kind = WherobotsUnavailableException if error.transient else WherobotsRequestException
-            raise kind(str(error)) from error
+            raise kind(describe_no_run(error, self.max_outage_seconds, durable=self.durable)) from error
         run, reattached = submission.run, submission.reattached and not once_more
         self._announce(context, run)
         if not self.wait_for_completion:
@@ -288,6 +288,7 @@ class WherobotsRunOperator(BaseOperator):
             run_id=run.id,
             started_at=started_at,
             deadline=self._deadline(context),
+            execution_timeout=None if self.execution_timeout is None else self.execution_timeout.total_seconds(),
             polling_interval=self.polling_interval,
             poll_logs=self.poll_logs,
             wait_post_run_logs_timeout_seconds=self.wait_post_run_logs_timeout_seconds,
@@ -323,7 +324,7 @@ class WherobotsRunOperator(BaseOperator):
                 self._push_address(context, WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
         if outcome.ending is Ending.COMPLETED:
             return outcome.run_id
-        raise _EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id)))
+        raise _EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id), durable=self.durable))
 
     def _see_to(self, run_id: str) -> Outcome | None:
         """The outcome of a run that has ended; one that is active is cancelled, and then there is none."""
