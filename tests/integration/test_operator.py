@@ -210,8 +210,11 @@ def test_the_deadline_cancels_and_fails_as_timed_out(
         task.execute(context(ti))
     assert control.requests("createJobRun")[0]["name"].startswith("dag.task-")
     event = follow(caught.value)
-    with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout"):
+    with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout") as timed_out:
         task.execute_complete(context(ti), event, **(caught.value.kwargs or {}))
+    assert "reached: the limit is 5 seconds (5 s); the run was cancelled\nRun: http" in str(timed_out.value)
+    assert str(timed_out.value).endswith("\nThe end of its log:\nstarted")
+    assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
     assert control.counts()["cancels_effective"] == 1
     assert task.hook.get_run(ti.xcoms["run_id"]).payload["timeoutSeconds"] == 5
 
@@ -292,7 +295,30 @@ def test_an_outage_beyond_the_limit_may_retry(
     with pytest.raises(WherobotsUnavailableException, match="429") as caught:
         operator(max_outage_seconds=1).execute(context(TaskInstance()))
     assert not isinstance(caught.value, AirflowFailException)
+    assert str(caught.value).endswith(
+        ". No run was created: given up after 1 second of failures (max_outage_seconds=1)"
+    )
     assert control.counts()["creates_effective"] == 0
+
+
+@pytest.mark.parametrize("where", ["worker", "trigger"])
+def test_a_refused_key_names_its_connection(
+    operator: Callable[..., WherobotsRunOperator], server: Any, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    task, ti = operator(), TaskInstance()
+    kind: type[Exception] = WherobotsRequestException
+    if where == "trigger":
+        kind = WherobotsUnavailableException
+        with pytest.raises(TaskDeferred) as deferred:
+            task.execute(context(ti))
+    set_connection(monkeypatch, conn_type="wherobots", host=server.url, password="another-key")
+    with pytest.raises(kind, match="connection 'wherobots_default': the API key is refused") as caught:
+        if where == "trigger":
+            task.execute_complete(context(ti), follow(deferred.value), **(deferred.value.kwargs or {}))
+        else:
+            task.execute(context(ti))
+    assert "header" not in str(caught.value), "the service's advice is for API clients"
+    assert "another-key" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -362,7 +388,7 @@ def test_a_connection_that_cannot_be_read_loses_sight_of_the_run_but_leaves_it_a
     monkeypatch.setattr("airflow_provider_wherobots.hooks.wherobots.CONNECTION_DELAYS", (0.0,))
     monkeypatch.delenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT")
     event = follow(caught.value)
-    with pytest.raises(WherobotsUnavailableException, match="could not be followed any longer; it was left alone"):
+    with pytest.raises(WherobotsUnavailableException, match=r"can no longer be followed\. It goes on"):
         task.execute_complete(context(ti), event, **(caught.value.kwargs or {}))
     assert control.counts()["cancels_received"] == 0
     task.hook.cancel_run(ti.xcoms["run_id"])
