@@ -18,7 +18,7 @@ try:
     from airflow.sdk import DAG, TaskGroup
 except ImportError:  # 2.11
     from airflow import DAG
-    from airflow.utils.task_group import TaskGroup
+    from airflow.utils.task_group import TaskGroup  # type: ignore[no-redef, import-not-found, unused-ignore]
 
 START = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)
 TALK = {"uri": "s3://jobs/talk.py", "args": [1]}

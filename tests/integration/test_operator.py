@@ -301,24 +301,21 @@ def test_an_outage_beyond_the_limit_may_retry(
     assert control.counts()["creates_effective"] == 0
 
 
-@pytest.mark.parametrize("where", ["worker", "trigger"])
-def test_a_refused_key_names_its_connection(
-    operator: Callable[..., WherobotsRunOperator], server: Any, monkeypatch: pytest.MonkeyPatch, where: str
+def test_a_refused_key_names_its_connection_on_the_worker_and_in_the_trigger(
+    operator: Callable[..., WherobotsRunOperator], server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task, ti = operator(), TaskInstance()
-    kind: type[Exception] = WherobotsRequestException
-    if where == "trigger":
-        kind = WherobotsUnavailableException
-        with pytest.raises(TaskDeferred) as deferred:
-            task.execute(context(ti))
+    task, ti, words = operator(), TaskInstance(), "connection 'wherobots_default': the API key is refused"
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context(ti))
     set_connection(monkeypatch, conn_type="wherobots", host=server.url, password="another-key")
-    with pytest.raises(kind, match="connection 'wherobots_default': the API key is refused") as caught:
-        if where == "trigger":
-            task.execute_complete(context(ti), follow(deferred.value), **(deferred.value.kwargs or {}))
-        else:
-            task.execute(context(ti))
-    assert "header" not in str(caught.value), "the service's advice is for API clients"
-    assert "another-key" not in str(caught.value)
+    event = follow(deferred.value)
+    with pytest.raises(WherobotsUnavailableException, match=words) as in_the_trigger:
+        task.execute_complete(context(ti), event, **(deferred.value.kwargs or {}))
+    with pytest.raises(WherobotsRequestException, match=words) as on_the_worker:
+        operator().execute(context(TaskInstance()))
+    for caught in (in_the_trigger, on_the_worker):
+        assert "header" not in str(caught.value), "the service's advice is for API clients"
+        assert "another-key" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
