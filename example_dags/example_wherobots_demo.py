@@ -3,7 +3,7 @@
 On Wherobots Cloud, put ``jobs/airport_neighbours.py`` into a bucket that your organisation can read.
 """
 
-from datetime import UTC, datetime
+import pendulum
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
@@ -20,7 +20,7 @@ with DAG(
     "example_wherobots_demo",
     description="How many neighbours each airport of a country has, and which is nearest",
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     params={"country": "CH", "radius_km": 100},
     doc_md=__doc__,
     tags=["wherobots", "example"],

@@ -1,6 +1,6 @@
 """The environment of a run: packages, files, Spark settings and disks. The script is ``jobs/airports_by_region.py``."""
 
-from datetime import UTC, datetime
+import pendulum
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
@@ -13,7 +13,7 @@ with DAG(
     "example_wherobots_environment",
     description="How many airports lie in each region",
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):

@@ -1,7 +1,8 @@
 """Start a run, do other things, look at it later: the hook in tasks of your own."""
 
-from datetime import UTC, datetime
 from typing import Any
+
+import pendulum
 
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
@@ -17,7 +18,7 @@ with DAG(
     "example_wherobots_fire_and_forget",
     description="Start a run without waiting, look for its end, ask what it used",
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):

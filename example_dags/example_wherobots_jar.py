@@ -5,7 +5,7 @@ jar --create --file great-circle.jar -C build .
 aws s3 cp great-circle.jar s3://wherobots-demo/jobs/     # or copy it below the local server's root
 """
 
-from datetime import UTC, datetime
+import pendulum
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
@@ -18,7 +18,7 @@ with DAG(
     "example_wherobots_jar",
     description="The distance between two places, from a JAR",
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     params={"from": "47.4582,8.5481", "to": "63.9850,-22.6056"},
     doc_md=__doc__,
     tags=["wherobots", "example"],

@@ -1,7 +1,8 @@
 """One run per country, all at once: a task decides at run time which runs there are, and the operator is mapped."""
 
-from datetime import UTC, datetime
 from typing import Any
+
+import pendulum
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
@@ -37,7 +38,7 @@ with DAG(
     "example_wherobots_mapped",
     description="The airport report for several countries, one mapped run each",
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):

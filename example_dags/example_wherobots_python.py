@@ -2,8 +2,7 @@
 # ruff: noqa: AIR311 - `airflow.DAG` is there in every Airflow from 2.11 to 3.3
 
 # [START python]
-from datetime import UTC, datetime
-
+import pendulum
 from airflow import DAG
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -11,7 +10,7 @@ from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 with DAG(
     "example_wherobots_python",
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
 ):
     WherobotsRunOperator(
         task_id="bbox_area",

@@ -1,6 +1,6 @@
 """Values that are known only when the task runs: templates, params and what other tasks return."""
 
-from datetime import UTC, datetime
+import pendulum
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
@@ -14,7 +14,7 @@ with DAG(
     "example_wherobots_templates",
     description="The area of a box, named by params and measured by another task",
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     params={"name": "Iceland", "timeout_minutes": 10},
     doc_md=__doc__,
     tags=["wherobots", "example"],

@@ -1,6 +1,8 @@
 """How a task waits for its run, and for how long."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+
+import pendulum
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
@@ -18,7 +20,7 @@ with DAG(
     "example_wherobots_waiting",
     description="Waiting on a worker, and waiting no longer than this",
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
@@ -31,7 +33,7 @@ with DAG(
         task_id="with_limits",
         run_python=AREA,
         execution_timeout=timedelta(minutes=30),  # this try, from its start: queueing at the service included
-        timeout_seconds=1200,  # the run, counted and ended by the service
+        timeout_seconds=timedelta(minutes=20),  # the run, counted and ended by the service
         max_outage_seconds=300,  # how long the API may be unreachable before this try gives up
         retries=2,
         retry_delay=timedelta(minutes=1),

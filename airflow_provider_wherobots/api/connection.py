@@ -72,10 +72,11 @@ def read_settings(
     try:
         url = base_url(host, port, scheme)
     except InvalidArgumentError:
-        # The official provider ignores the schema of its `http` connections and always speaks https.
+        # The official provider ignores schema and port of its connections and always speaks https. Where the schema is
+        # ignored the port is too, as it belongs to it: nobody speaks https on port 80.
         if conn_type == CONNECTION_TYPE or scheme != "http":
             raise
-        url = base_url(host, port)
+        url = base_url(host)
     settings = Settings(Endpoint(url, key, user_agent, client), **_read_extra(extra))
     if settings.console_url_template is not None:
         checked_console_url_template(settings.console_url_template)

@@ -96,21 +96,15 @@ class Run:
     :param id: opaque id.
     :param name: name as created.
     :param status: ``RunStatus`` as a plain string.
-    :param create_time: when it was created, or None.
-    :param start_time: when it began to run, or None.
-    :param complete_time: when it ended, or None.
     :param kube_app: its application on the cluster.
     :param payload: the create body as the service echoes it.
     :param answered_at: when the service said so, by its own clock; None when that is not known.
-    :param raw: the whole answer.
+    :param raw: the whole answer. The times are read from it when they are asked for: hardly any poll needs one.
     """
 
     id: str
     name: str
     status: str
-    create_time: datetime | None = None
-    start_time: datetime | None = None
-    complete_time: datetime | None = None
     kube_app: KubeApp = field(default_factory=KubeApp)
     payload: Mapping[str, Any] = field(default_factory=dict)
     answered_at: datetime | None = None
@@ -132,13 +126,25 @@ class Run:
             id=run_id,
             name=_text(data.get("name")) or "",
             status=status,
-            create_time=parse_time(data.get("createTime")),
-            start_time=parse_time(data.get("startTime")),
-            complete_time=parse_time(data.get("completeTime")),
             kube_app=KubeApp.from_json(data.get("kubeApp")),
             payload=_mapping(data.get("payload")),
             raw=data,
         )
+
+    @property
+    def create_time(self) -> datetime | None:
+        """When it was created, or None."""
+        return parse_time(self.raw.get("createTime"))
+
+    @property
+    def start_time(self) -> datetime | None:
+        """When it began to run, or None."""
+        return parse_time(self.raw.get("startTime"))
+
+    @property
+    def complete_time(self) -> datetime | None:
+        """When it ended, or None."""
+        return parse_time(self.raw.get("completeTime"))
 
     @property
     def is_terminal(self) -> bool:
@@ -285,6 +291,8 @@ class RunMetrics:
 
 def parse_time(value: Any) -> datetime | None:
     """Read an ISO 8601 date-time; without an offset it is UTC.
+
+    ``pendulum.parse`` would read more than the service sends: "now", a time of day as today's, "P1D" as a duration.
 
     :param value: what the service sent.
     :returns: the moment, or None for anything unreadable.

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from enum import Enum
+from math import ceil
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
@@ -16,6 +18,9 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 FILE_DEPENDENCY_SUFFIXES = (".jar", ".whl", ".zip", ".json")
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{8,255}\Z")
+_S3_ADDRESS = re.compile(r"s3://[^/\s]+/\S")
+_OTHER_KIND = {"run_python": (".jar", "run_jar"), "run_jar": (".py", "run_python")}
+"""The ending by which a file is seen to be of the other kind, and the argument for that."""
 _RUN_KEYS = {"run_python": ("uri", "args"), "run_jar": ("uri", "args", "mainClass")}
 _ENVIRONMENT_KEYS = ("sparkDriverDiskGB", "sparkExecutorDiskGB", "sparkConfigs", "dependencies")
 _DEPENDENCY_KEYS = {
@@ -30,8 +35,8 @@ def build_payload(
     run_python: Mapping[str, Any] | None = None,
     run_jar: Mapping[str, Any] | None = None,
     runtime: str | Enum | None = None,
-    version: str | None = None,
-    timeout_seconds: int | str | None = None,
+    version: str | Enum | None = None,
+    timeout_seconds: int | str | timedelta | None = None,
     environment: Mapping[str, Any] | None = None,
     is_open: Callable[[Any], bool] = lambda value: False,
 ) -> dict[str, Any]:
@@ -42,7 +47,8 @@ def build_payload(
     :param run_jar: ``{"uri", "args", "mainClass"}`` of a JAR run.
     :param runtime: id of the runtime; None takes the organisation's default.
     :param version: Wherobots version; None takes ``latest``.
-    :param timeout_seconds: whole seconds after which the service ends the run; None takes its 3600.
+    :param timeout_seconds: whole seconds after which the service ends the run, or a timedelta, which is rounded up to
+        them; None takes the service's 3600.
     :param environment: ``{"sparkConfigs", "dependencies", "sparkDriverDiskGB", "sparkExecutorDiskGB"}``.
     :param is_open: tells values that are not known yet, such as templates; no rule is applied to those. Default: none.
     :returns: the body; nothing that was not given is in it, except an empty list of dependencies beside Spark
@@ -60,14 +66,33 @@ def build_payload(
     else:
         payload["runJar"] = checker.run("run_jar", run_jar)
     if runtime is not None:
-        payload["runtime"] = checker.text("runtime", runtime)
+        payload["runtime"] = checker.choice("runtime", runtime)
     if version is not None:
-        payload["version"] = checker.text("version", version)
+        payload["version"] = checker.choice("version", version)
     if timeout_seconds is not None:
-        payload["timeoutSeconds"] = checker.positive_int("timeout_seconds", timeout_seconds)
+        payload["timeoutSeconds"] = checker.positive_int("timeout_seconds", whole_seconds(timeout_seconds))
     if environment is not None:
         payload["environment"] = checker.environment(environment)
     return payload
+
+
+def checked_region(region: Any, is_open: Callable[[Any], bool] = lambda value: False) -> Any:
+    """Check the region, which goes beside the body, by the rule of ``runtime`` and ``version``.
+
+    :param region: compute region, a string or an enum member; None takes the organisation's default.
+    :param is_open: see :func:`build_payload`.
+    :returns: the region without spaces around it, or None.
+    :raises InvalidArgumentError: names the argument, the value and the rule.
+    """
+    return None if region is None else _Checker(is_open).choice("region", region)
+
+
+def whole_seconds(value: Any) -> Any:
+    """A duration as the number of seconds that the API and a serialized DAG can hold, rounded up.
+
+    :param value: a timedelta, of which pendulum's Duration is one; anything else is returned as it is.
+    """
+    return ceil(value.total_seconds()) if isinstance(value, timedelta) else value
 
 
 class _Checker:
@@ -82,14 +107,31 @@ class _Checker:
                 f"name={name!r}: must be 8 to 255 characters out of letters, digits, '_', '-' and '.'"
             )
 
-    def text(self, argument: str, value: Any) -> Any:
-        # The official provider's `Region` and `Runtime` are enums.
-        text = getattr(value, "value", value)
-        if self._is_open(text):
-            return text
-        if not isinstance(text, str) or not text.strip():
-            raise InvalidArgumentError(f"{argument}={value!r}: must be a non-empty string")
-        return text.strip()
+    def choice(self, argument: str, value: Any) -> Any:
+        # The official provider's `Region` and `Runtime` are enums. A template that renders to nothing is a mistake that
+        # must not run somewhere else or on something else without a word.
+        return self.text(argument, getattr(value, "value", value), "; None or left out takes the default")
+
+    def text(self, argument: str, value: Any, hint: str = "") -> Any:
+        if self._is_open(value):
+            return value
+        if not isinstance(value, str) or not value.strip():
+            raise InvalidArgumentError(f"{argument}={value!r}: must be a non-empty string{hint}")
+        return value.strip()
+
+    def uri(self, argument: str, value: Any) -> Any:
+        uri = self.text(f"{argument}['uri']", value)
+        if self._is_open(uri):
+            return uri
+        where = f"{argument}['uri']={uri!r}"
+        if not _S3_ADDRESS.match(uri):
+            raise InvalidArgumentError(
+                f"{where}: must be an address in S3, like s3://bucket/key; other files are not uploaded: put it there"
+            )
+        ending, other = _OTHER_KIND[argument]
+        if uri.lower().endswith(ending):
+            raise InvalidArgumentError(f"{where}: a {ending} file is run with {other}")
+        return uri
 
     def positive_int(self, argument: str, value: Any) -> Any:
         if self._is_open(value):
@@ -108,7 +150,7 @@ class _Checker:
         uri = run.get("uri")
         if uri is None:
             raise InvalidArgumentError(f"{argument}['uri']: is missing; it must be the S3 address of the file to run")
-        checked: dict[str, Any] = {"uri": self.text(f"{argument}['uri']", uri)}
+        checked: dict[str, Any] = {"uri": self.uri(argument, uri)}
         if run.get("args") is not None:
             checked["args"] = self._args(f"{argument}['args']", run["args"])
         if run.get("mainClass") is not None:

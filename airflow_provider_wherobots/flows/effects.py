@@ -7,11 +7,12 @@ ended in. It decides everything and does nothing, so one flow serves the worker,
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from airflow_provider_wherobots.api.calls import Call
-from airflow_provider_wherobots.api.errors import AuthenticationError
+from airflow_provider_wherobots.api.errors import AuthenticationError, WherobotsApiError
+from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.log_records import LogRecord
 
 T = TypeVar("T")
@@ -83,7 +84,19 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class ReloadCredentials:
-    """Read the connection again; resumed with whether its key or host is another one now."""
+    """Read the connection again; resumed with :class:`Reloaded`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What reading the connection again came to.
+
+    :param changed: whether its key or host is another one now.
+    :param source: what holds the key, such as ``connection 'wherobots_default'``.
+    """
+
+    changed: bool
+    source: str
 
 
 Effect: TypeAlias = Send[Any] | Sleep | Now | Note | Forward | Publish | ReloadCredentials
@@ -101,12 +114,33 @@ def attempt(call: Call[T], timeout: float | None = None) -> Flow[T]:
 
     :param call: what to send; safe for creates too, as a refused request has no effect.
     :param timeout: seconds, see :class:`Send`.
-    :raises WherobotsApiError: how the attempt ended.
+    :raises WherobotsApiError: how the attempt ended, in words that a log and an exception can carry.
     """
     try:
+        return (yield from _send(call, timeout))
+    except AuthenticationError as error:
+        refused, read = error, (yield ReloadCredentials())
+    if read.changed:
+        try:
+            return (yield from _send(call, timeout))
+        except AuthenticationError as error:
+            refused = error
+    raise _named(refused, read.source) from None
+
+
+def _send(call: Call[T], timeout: float | None) -> Flow[T]:
+    try:
         result: T = yield Send(call, timeout)
-    except AuthenticationError:
-        if not (yield ReloadCredentials()):
-            raise
-        result = yield Send(call, timeout)
+    except WherobotsApiError as error:
+        # The service's words are in it, of any length and with any character.
+        error.args = (words.quoted(str(error)),)
+        raise
     return result
+
+
+def _named(error: AuthenticationError, source: str) -> AuthenticationError:
+    """Say which key is refused. What the service suggests is for who writes the headers of a request."""
+    infos = tuple(replace(info, suggestion="") for info in error.errors)
+    named = AuthenticationError(error.operation, error.status, infos, error.request_id)
+    named.args = (words.quoted(f"{source}: the API key is refused ({named if infos else error})"),)
+    return named

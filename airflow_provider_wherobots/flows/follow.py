@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
-from airflow_provider_wherobots.api.models import PENDING, Run
+from airflow_provider_wherobots.api.models import CANCELLED, PENDING, Run
+from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.follow_logs import CATCH_UP_SECONDS, LogForwarder
-from airflow_provider_wherobots.flows.log_records import make_safe
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.outcome import MAX_WORD_CHARS, Ending, Outcome, given_up
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage
-from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, spark_ui_url, summarize_run
+from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, RunSummary, add_metrics, spark_ui_url
 
 DEFAULT_POLLING_INTERVAL = 30.0
 MIN_DELAY_SECONDS = 2.0
@@ -29,6 +28,8 @@ DRAIN_SECONDS = 900.0
 """How long reading a log to its end may take once the run has ended, if no deadline says less."""
 TAIL_SECONDS = 30.0
 """How long a log that is not forwarded may be read for its last lines."""
+LAST_LOOK_SECONDS = 5.0
+"""How long each of the last looks may take once the deadline has passed: at the log, and at the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class FollowOptions:
     :param wait_post_run_logs_timeout_seconds: the most to wait for late lines after the end; default 60.
     :param max_outage_seconds: how long transient failures in a row are borne; default 600.
     :param cancel_at_deadline: whether the run is cancelled when the deadline passes; default True.
+    :param execution_timeout: what the deadline is made of, in seconds, to be told when it passes; default None.
     """
 
     run_id: str
@@ -53,6 +55,7 @@ class FollowOptions:
     wait_post_run_logs_timeout_seconds: float = 60.0
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
     cancel_at_deadline: bool = True
+    execution_timeout: float | None = None
 
     def to_kwargs(self) -> dict[str, Any]:
         """The options as a JSON-able dict."""
@@ -68,7 +71,8 @@ class FollowOptions:
         text += f"asked every {MIN_DELAY_SECONDS:g} s at first, every {longest:g} s in the end"
         text += f", its log is {'' if self.poll_logs else 'not '}forwarded"
         if self.deadline is not None:
-            text += f", until {datetime.fromtimestamp(self.deadline, UTC):%Y-%m-%d %H:%M:%S} UTC at the latest"
+            left = words.duration(self.deadline - self.started_at)
+            text += f", until {words.moment(self.deadline)} at the latest, in {left}"
         return text
 
 
@@ -93,9 +97,8 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
                 try:
                     delay = outage.failed(error, moment)
                 except WherobotsApiError:
-                    return Outcome(
-                        Ending.LOST_SIGHT, options.run_id, status.last, make_safe(str(error)), ended_at=moment
-                    )
+                    reason = f"{error}; {given_up(options.max_outage_seconds)}" if error.transient else str(error)
+                    return Outcome(Ending.LOST_SIGHT, options.run_id, status.last, reason, ended_at=moment)
                 if outage.is_first_failure:
                     yield Note(logging.WARNING, f"{error}; the run goes on and is asked again")
             jitter = JITTER
@@ -107,9 +110,15 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
             if run.is_terminal:
                 # By its own clock it may have ended whenever; not before it was last seen to go on.
                 ended_ago = run.ended_ago if seen_active_at is None else min(run.ended_ago, moment - seen_active_at)
-                return (yield from _conclude(run, log, options, spark_ui.url, ended_ago))
+                outcome = Outcome.of_run(run, (yield from now()))
+                summary = RunSummary.of_run(run, spark_ui_url=spark_ui.url)
+                del run
+                return (yield from _conclude(outcome, summary, log, options, ended_ago))
             seen_active_at = moment
-            if options.poll_logs and run.status != PENDING:
+            may_have_log = options.poll_logs and run.status != PENDING
+            # A triggerer holds thousands of flows that wait: none of them holds an answer.
+            del run
+            if may_have_log:
                 until = (yield from now()) + CATCH_UP_SECONDS
                 behind = yield from log.catch_up(_earliest(until, options.deadline))
             delay, jitter = poll_delay(moment - options.started_at, options.polling_interval), POLL_JITTER
@@ -117,7 +126,7 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
         if options.deadline is not None:
             left = options.deadline - moment
             if left <= 0:
-                return (yield from _stop_at_deadline(options, status))
+                return (yield from _stop_at_deadline(options, status.last, log, spark_ui.url))
             if left < delay * (1 + jitter):
                 delay, jitter = left, 0.0
         if not behind:
@@ -134,28 +143,50 @@ def poll_delay(age: float, polling_interval: float) -> float:
 
 
 def _conclude(
-    run: Run, log: LogForwarder, options: FollowOptions, seen_spark_ui_url: str | None, ended_ago: float
+    outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions, ended_ago: float
 ) -> Flow[Outcome]:
-    moment = yield from now()
-    completed = Outcome.of_run(run, moment).ending is Ending.COMPLETED
-    if options.poll_logs or not completed:
+    if options.poll_logs or outcome.ending is not Ending.COMPLETED:
+        moment = yield from now()
         # A log that is not forwarded is read for what explains a failure.
         until = _earliest(moment + (DRAIN_SECONDS if options.poll_logs else TAIL_SECONDS), options.deadline)
         # One that nobody has read yet is worth a look even when the deadline has just passed.
         until = max(until, moment + MIN_DELAY_SECONDS)
         yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago)
-    summary = yield from summarize_run(run, seen_spark_ui_url, options.deadline)
+    summary = yield from add_metrics(summary, options.deadline)
     yield Note(logging.INFO, summary.describe())
-    return Outcome.of_run(run, moment, log.tail.explain(), summary)
+    return outcome.closed(log.tail.explain(), summary)
 
 
-def _stop_at_deadline(options: FollowOptions, status: _StatusNotes) -> Flow[Outcome]:
+def _stop_at_deadline(
+    options: FollowOptions, status: str, log: LogForwarder, seen_spark_ui_url: str | None
+) -> Flow[Outcome]:
+    """Cancel first, for what comes after may take its time or be cut short; then tell what there is to tell.
+
+    The status becomes CANCELLED up to a minute after the cancel: nobody waits for that.
+    """
     yield Note(logging.WARNING, f"The task's execution_timeout is reached by run {options.run_id}")
     if options.cancel_at_deadline:
         reason = "the run was cancelled" if (yield from cancel_run(options.run_id)) else "cancelling the run failed"
     else:
         reason = "the run was left alone, as cancel_on_kill=False says"
-    return Outcome(Ending.DEADLINE, options.run_id, status.last, reason, ended_at=(yield from now()))
+    if (limit := options.execution_timeout) is not None:
+        reason = f"the limit is {words.duration(limit)} ({limit:g} s); {reason}"
+    moment = yield from now()
+    yield from log.catch_up(moment + LAST_LOOK_SECONDS, look_back=True, timeout=LAST_LOOK_SECONDS)
+    outcome = Outcome(Ending.DEADLINE, options.run_id, status, reason, ended_at=moment)
+    summary = RunSummary(options.run_id, "", status, spark_ui_url=seen_spark_ui_url)
+    try:
+        run = yield from attempt(calls.get_run(options.run_id), LAST_LOOK_SECONDS)
+    except WherobotsApiError as error:
+        yield Note(logging.WARNING, f"{error}; what the run came to is not known")
+    else:
+        summary = RunSummary.of_run(run, spark_ui_url=seen_spark_ui_url)
+        if run.is_terminal and run.status != CANCELLED:
+            # It had ended before the cancel arrived.
+            outcome = Outcome.of_run(run, moment)
+        summary = yield from add_metrics(summary)
+    yield Note(logging.INFO, summary.describe())
+    return outcome.closed(log.tail.explain(), summary)
 
 
 def _earliest(moment: float, deadline: float | None) -> float:
@@ -167,21 +198,21 @@ class _StatusNotes:
 
     def __init__(self) -> None:
         self.last = PENDING
-        self._said: tuple[str, str | None] | None = None
+        self._said: str | None = None
         self._said_at = 0.0
 
     def seen(self, run: Run, moment: float, started_at: float) -> Flow[None]:
-        self.last = run.status
+        self.last = words.quoted(run.status, MAX_WORD_CHARS)
         detail = run.kube_app.status if run.status == PENDING else None
-        words = f"{run.status} ({detail})" if detail else run.status
-        if (run.status, detail) != self._said:
-            yield Note(logging.INFO, f"Run {run.id} is {words}")
+        said = f"{self.last} ({words.quoted(detail, MAX_WORD_CHARS)})" if detail else self.last
+        if said != self._said:
+            yield Note(logging.INFO, f"Run {run.id} is {said}")
         elif moment - self._said_at >= HEARTBEAT_SECONDS:
-            minutes = max(0, round((moment - started_at) / 60))
-            yield Note(logging.INFO, f"Run {run.id} is still {words} after {minutes} min")
+            minutes = round((moment - started_at) / words.MINUTE) * words.MINUTE
+            yield Note(logging.INFO, f"Run {run.id} is still {said} after {words.duration(minutes)}")
         else:
             return
-        self._said, self._said_at = (run.status, detail), moment
+        self._said, self._said_at = said, moment
 
 
 class _SparkUi:

@@ -45,17 +45,18 @@ class LogForwarder:
         self._fresh = 0
         self.tail = LogTail()
 
-    def catch_up(self, until: float, *, look_back: bool = False) -> Flow[bool]:
+    def catch_up(self, until: float, *, look_back: bool = False, timeout: float | None = None) -> Flow[bool]:
         """Follow pages, without sleeping, until there are no more for now.
 
         :param until: when to stop in any case, in epoch seconds.
         :param look_back: whether to look again at every page left a moment ago, not only where it is time to.
+        :param timeout: seconds a call may take; default None, the driver's own.
         :returns: whether there is more to fetch at once.
         """
         moment = yield from now()
         self._cursor.look_back(moment if look_back else moment - SECOND_LOOK_SECONDS)
         while moment < until:
-            page = yield from self._fetch()
+            page = yield from self._fetch(timeout)
             if page is None:
                 return False
             moment = yield from now()
@@ -105,10 +106,11 @@ class LogForwarder:
         if records:
             yield Forward(records)
 
-    def _fetch(self) -> Flow[LogPage | None]:
+    def _fetch(self, timeout: float | None) -> Flow[LogPage | None]:
         while True:
             try:
-                page = yield from attempt(calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size))
+                call = calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size)
+                page = yield from attempt(call, timeout)
             except WherobotsApiError as error:
                 if isinstance(error, BadRequestError) and self._cursor.refuse():
                     continue

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
 from airflow_provider_wherobots.api.models import CANCELLED, COMPLETED, Run
-from airflow_provider_wherobots.flows.log_records import make_safe
+from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.summary import RunSummary
 
-MAX_REASON_CHARS = 2_000
+MAX_REASON_CHARS = words.MAX_CHARS
+MAX_WORD_CHARS = 255
+"""The most of an id, a name or a status of the service."""
 MAX_TAIL_CHARS = 4_000
 
 
@@ -84,29 +87,43 @@ class Outcome:
             ending = Ending.NOT_STARTED
         else:
             ending = Ending.FAILED
-        reason = "" if ending is Ending.COMPLETED else make_safe(run.reason or "")
+        reason = "" if ending is Ending.COMPLETED else words.quoted(run.reason or "")
         if ending is Ending.CANCELLED and _ran_out_of_time(run):
             reason = f"{reason} (it had used up its timeoutSeconds)".strip()
-        tail = "" if ending is Ending.COMPLETED else log_tail
-        told = summary.to_json() if summary is not None else None
-        return cls(ending, run.id, run.status, reason[:MAX_REASON_CHARS], tail, ended_at, told)
+        status = words.quoted(run.status, MAX_WORD_CHARS)
+        return cls(ending, run.id, status, reason, ended_at=ended_at).closed(log_tail, summary)
 
-    def describe(self, run_url: str = "") -> str:
+    def closed(self, log_tail: str, summary: RunSummary | None) -> Outcome:
+        """The same with what was read after it was known.
+
+        :param log_tail: the last lines of the run's log; left out where the run completed.
+        :param summary: what the run came to.
+        """
+        return replace(
+            self,
+            log_tail="" if self.ending is Ending.COMPLETED else log_tail,
+            summary=None if summary is None else summary.to_json(),
+        )
+
+    def describe(self, run_url: str = "", *, durable: bool = True) -> str:
         """Say what happened, for the exception and so for alerts and the UI.
 
         :param run_url: address of the run's page; left out when empty.
+        :param durable: whether a retry of the task finds the run again; default True.
         """
+        run = f"Run {words.quoted(self.run_id, MAX_WORD_CHARS)}"
+        again = "a retry of the task re-attaches to it" if durable else "no retry finds it (durable=False)"
         text = {
-            Ending.COMPLETED: f"Run {self.run_id} completed",
-            Ending.FAILED: f"Run {self.run_id} failed ({self.status})",
-            Ending.NOT_STARTED: f"Run {self.run_id} failed before its script began ({self.status})",
-            Ending.TIMED_OUT: f"Run {self.run_id} was ended by its timeoutSeconds ({self.status})",
-            Ending.CANCELLED: f"Run {self.run_id} was cancelled on the service's side",
-            Ending.DEADLINE: f"Run {self.run_id} was still {self.status} when the task's execution_timeout was reached",
-            Ending.LOST_SIGHT: f"Run {self.run_id} ({self.status}) could not be followed any longer; it was left alone",
+            Ending.COMPLETED: f"{run} completed",
+            Ending.FAILED: f"{run} failed ({self.status})",
+            Ending.NOT_STARTED: f"{run} failed before its script began ({self.status})",
+            Ending.TIMED_OUT: f"{run} was ended by its timeoutSeconds ({self.status})",
+            Ending.CANCELLED: f"{run} was cancelled on the service's side",
+            Ending.DEADLINE: f"{run} was still {self.status} when the task's execution_timeout was reached",
+            Ending.LOST_SIGHT: f"{run} ({self.status}) can no longer be followed. It goes on; {again}",
         }[self.ending]
         if self.reason:
-            text += f": {self.reason}"
+            text += f". Why: {self.reason}" if self.ending is Ending.LOST_SIGHT else f": {self.reason}"
         if run_url:
             text += f"\nRun: {run_url}"
         if self.log_tail:
@@ -114,8 +131,34 @@ class Outcome:
         return text
 
 
+def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, durable: bool = True) -> str:
+    """Say why a try has no run, whether there may be one all the same, and what a retry does.
+
+    :param error: how creating it ended.
+    :param max_outage_seconds: how long failures in a row were borne.
+    :param durable: whether a retry of the task finds the run; default True.
+    """
+    text = words.quoted(str(error))
+    if not error.transient:
+        return text
+    if error.operation == "createJobRun" and error.arrival is Arrival.UNCLEAR:
+        again = "looks for it by its name first" if durable else "starts another one (durable=False)"
+        return f"{text}. The run may exist and go on; a retry of the task {again}"
+    return f"{text}. No run was created: {given_up(max_outage_seconds)}"
+
+
+def given_up(max_outage_seconds: float) -> str:
+    """Say how long transient failures were borne, and what sets that.
+
+    :param max_outage_seconds: how long failures in a row were borne.
+    """
+    return (
+        f"given up after {words.duration(max_outage_seconds)} of failures (max_outage_seconds={max_outage_seconds:g})"
+    )
+
+
 def _ran_out_of_time(run: Run) -> bool:
-    limit = run.payload.get("timeoutSeconds")
-    if not isinstance(limit, int) or not run.start_time or not run.complete_time:
+    limit, start, end = run.payload.get("timeoutSeconds"), run.start_time, run.complete_time
+    if not isinstance(limit, int) or not start or not end:
         return False
-    return (run.complete_time - run.start_time).total_seconds() >= limit
+    return (end - start).total_seconds() >= limit

@@ -14,7 +14,8 @@ from airflow_provider_wherobots.api.errors import (
     UntrustedServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.flows.effects import Flow, attempt
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.effects import Flow, Send
 
 PROBE_SECONDS = 10.0
 """How long the whole of it may take."""
@@ -29,9 +30,10 @@ def probe(timeout_seconds: float = PROBE_SECONDS) -> Flow[tuple[bool, str]]:
     :returns: whether it worked, and what is wrong.
     """
     try:
-        yield from attempt(calls.list_runs(size=1), timeout_seconds)
+        # Not `attempt`: what is tried is the key as given, in a connection that may have no name yet.
+        yield Send(calls.list_runs(size=1), timeout_seconds)
     except WherobotsApiError as error:
-        return False, f"{diagnose(error)}: {str(error).removeprefix(f'{error.operation}: ')}"
+        return False, f"{diagnose(error)}: {words.quoted(str(error).removeprefix(f'{error.operation}: '))}"
     return True, "The Runs API accepts the API key"
 
 

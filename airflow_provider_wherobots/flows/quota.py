@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import Arrival, QuotaError, WherobotsApiError
+from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep
 from airflow_provider_wherobots.flows.retry import JITTER
 
@@ -116,13 +117,15 @@ class QuotaNotes:
         if wait.refusals == 1:
             yield Note(
                 logging.WARNING,
-                f"No run was created yet: the organisation's quota is used up. {error}. The create is sent again for "
-                f"up to {wait.max_seconds:.0f} s (max_quota_wait_seconds), first in {delay:.0f} s",
+                f"No run was created yet: the organisation's quota is used up. {words.quoted(str(error))}. The create is "
+                f"sent again for up to {words.duration(wait.max_seconds)} (max_quota_wait_seconds={wait.max_seconds:g}), "
+                f"first in {words.duration(delay)}",
             )
         elif handed_over or self._said_at is None or moment - self._said_at >= HEARTBEAT_SECONDS:
             yield Note(
                 logging.INFO,
-                f"Still waiting for quota after {wait.waited(moment):.0f} s; the create is sent again in {delay:.0f} s",
+                f"Still waiting for quota after {words.duration(wait.waited(moment))}; "
+                f"the create is sent again in {words.duration(delay)}",
             )
         else:
             return
@@ -142,11 +145,11 @@ class QuotaNotFreedError(WherobotsApiError):
 
     def __init__(self, refusal: QuotaError, wait: QuotaWait, moment: float) -> None:
         self.at_deadline = wait.deadline is not None and moment >= wait.deadline
-        limit = f"max_quota_wait_seconds={wait.max_seconds:g}"
+        limit, waited = f"max_quota_wait_seconds={wait.max_seconds:g}", words.duration(wait.waited(moment))
         if self.at_deadline:
-            when = f"when the task's execution_timeout was reached, {wait.waited(moment):.0f} s after the first refusal"
+            when = f"when the task's execution_timeout was reached, {waited} after the first refusal"
         elif wait.max_seconds > 0:
-            when = f"after {wait.waited(moment):.0f} s ({limit})"
+            when = f"for {waited} ({limit})"
         else:
             when = f"and {limit} allows no wait"
         super().__init__(

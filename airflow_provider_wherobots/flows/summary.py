@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.endpoint import is_web_address
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.api.models import Run, RunMetrics
+from airflow_provider_wherobots.api.models import Run
+from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Send, now
 
 SPARK_UI_URL_KEY = "spark_ui_url"
@@ -68,23 +69,28 @@ class RunSummary:
         :param metrics: its instant metrics; None when they are not known.
         :param spark_ui_url: the last address of its Spark UI that was seen.
         """
-        measured = metrics or {}
+        created, started, completed = run.create_time, run.start_time, run.complete_time
         return cls(
             run_id=run.id,
-            name=run.name,
-            status=run.status,
+            name=_text(run.name) or "",
+            status=_text(run.status) or "",
             region=_text(run.kube_app.region),
             runtime=_text(run.payload.get("runtime")),
             version=_text(run.kube_app.resolved_version) or _text(run.payload.get("version")),
-            create_time=run.create_time.isoformat() if run.create_time else None,
-            start_time=run.start_time.isoformat() if run.start_time else None,
-            complete_time=run.complete_time.isoformat() if run.complete_time else None,
-            queued_seconds=_seconds(run.create_time, run.start_time),
-            ran_seconds=_seconds(run.start_time, run.complete_time),
-            cost_usd=_number(measured.get(COST)),
-            spatial_units=_number(measured.get(SPATIAL_UNITS)),
+            create_time=created.isoformat() if created else None,
+            start_time=started.isoformat() if started else None,
+            complete_time=completed.isoformat() if completed else None,
+            queued_seconds=_seconds(created, started),
+            ran_seconds=_seconds(started, completed),
             spark_ui_url=spark_ui_url,
-        )
+        ).measured(metrics or {})
+
+    def measured(self, metrics: Mapping[str, float | None]) -> RunSummary:
+        """The same with what the run cost.
+
+        :param metrics: its instant metrics.
+        """
+        return replace(self, cost_usd=_number(metrics.get(COST)), spatial_units=_number(metrics.get(SPATIAL_UNITS)))
 
     def to_json(self) -> dict[str, Any]:
         """The summary as a JSON-able dict, every key always there."""
@@ -93,10 +99,10 @@ class RunSummary:
     def describe(self) -> str:
         """Say it in one line; what is not known is left out."""
         parts = [
-            f"{words} {value}"
-            for words, value in (
-                ("queued for", _duration(self.queued_seconds)),
-                ("ran for", _duration(self.ran_seconds)),
+            f"{label} {value}"
+            for label, value in (
+                ("queued for", None if self.queued_seconds is None else words.duration(self.queued_seconds)),
+                ("ran for", None if self.ran_seconds is None else words.duration(self.ran_seconds)),
                 ("region", self.region),
                 ("runtime", self.runtime),
                 ("version", self.version),
@@ -118,20 +124,29 @@ def spark_ui_url(run: Run) -> str | None:
 
 
 def summarize_run(run: Run, seen_spark_ui_url: str | None = None, deadline: float | None = None) -> Flow[RunSummary]:
-    """Sum up a run, with its metrics where they can be had in one short call. Decides nothing and never fails.
+    """Sum up a run, with its metrics where they can be had. Decides nothing and never fails.
 
     :param run: the run, in a terminal status.
     :param seen_spark_ui_url: the last address of its Spark UI that was seen.
+    :param deadline: see :func:`add_metrics`.
+    """
+    return (yield from add_metrics(RunSummary.of_run(run, spark_ui_url=seen_spark_ui_url), deadline))
+
+
+def add_metrics(summary: RunSummary, deadline: float | None = None) -> Flow[RunSummary]:
+    """Add what a run cost to its summary, where it can be had in one short call. Decides nothing and never fails.
+
+    :param summary: the summary.
     :param deadline: when to be done, in epoch seconds: no call is made that might last longer; None never.
     """
-    metrics: RunMetrics | None = None
-    if deadline is None or (yield from now()) + METRICS_SECONDS <= deadline:
-        try:
-            # Not `attempt`: a refused key is no reason to read the connection again just for this.
-            metrics = yield Send(calls.get_run_metrics(run.id), METRICS_SECONDS)
-        except WherobotsApiError:
-            metrics = None
-    return RunSummary.of_run(run, metrics.instant_metrics if metrics else None, seen_spark_ui_url)
+    if deadline is not None and (yield from now()) + METRICS_SECONDS > deadline:
+        return summary
+    try:
+        # Not `attempt`: a refused key is no reason to read the connection again just for this.
+        metrics = yield Send(calls.get_run_metrics(summary.run_id), METRICS_SECONDS)
+    except WherobotsApiError:
+        return summary
+    return summary.measured(metrics.instant_metrics)
 
 
 def _text(value: Any) -> str | None:
@@ -146,16 +161,6 @@ def _number(value: Any) -> float | None:
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:
     return max(0.0, round((end - start).total_seconds(), 3)) if start and end else None
-
-
-def _duration(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    whole = round(seconds)
-    hours, minutes = whole // 3600, whole % 3600 // 60
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
 
 
 def _short(amount: float) -> str:

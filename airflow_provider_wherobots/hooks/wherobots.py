@@ -22,7 +22,7 @@ from airflow_provider_wherobots.compat import BaseHook, Connection, get_async_co
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord
 from airflow_provider_wherobots.flows.drivers.sync import SyncDriver
-from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.flows.effects import Flow, Reloaded
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.hooks import connection_form
@@ -94,14 +94,14 @@ class WherobotsHook(BaseHook):
         """
         transport = self.get_conn()
 
-        def reload() -> bool:
+        def reload() -> Reloaded:
             if not may_reload:
-                return False
+                return Reloaded(False, self._source)
             before = transport.endpoint
             # Never without settings in between: a kill may need them right now.
             self._settings = self._read(self.get_connection(self.wherobots_conn_id))
             transport.endpoint = self._settings.endpoint
-            return transport.endpoint != before
+            return Reloaded(transport.endpoint != before, self._source)
 
         try:
             yield SyncDriver(transport, note or self._note, partial(write_record, self.log), reload, publish)
@@ -131,11 +131,11 @@ class WherobotsHook(BaseHook):
         async with shared_session(endpoint.base_url) as session:
             transport = AiohttpTransport(endpoint, session)
 
-            async def reload() -> bool:
+            async def reload() -> Reloaded:
                 before = transport.endpoint
                 self._settings = await self._read_async()
                 transport.endpoint = self._settings.endpoint
-                return transport.endpoint != before
+                return Reloaded(transport.endpoint != before, self._source)
 
             write = write or partial(write_record, logger)
             yield AsyncDriver(transport, logger.log, write, reload, publish or nowhere)
@@ -281,7 +281,12 @@ class WherobotsHook(BaseHook):
         try:
             return self._read_settings(connection)
         except InvalidArgumentError as error:
-            raise WherobotsArgumentException(f"connection {self.wherobots_conn_id!r}: {error}") from None
+            raise WherobotsArgumentException(f"{self._source}: {error}") from None
+
+    @property
+    def _source(self) -> str:
+        """What holds the key, in messages."""
+        return f"connection {self.wherobots_conn_id!r}"
 
     @staticmethod
     def _read_settings(connection: Connection) -> Settings:

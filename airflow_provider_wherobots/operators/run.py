@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import Enum
 from functools import cached_property, partial
 from math import ceil
+from sys import float_info
 from typing import Any, ClassVar, NoReturn
 
 from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.models import Run
-from airflow_provider_wherobots.api.payload import build_payload
+from airflow_provider_wherobots.api.payload import build_payload, checked_region, whole_seconds
 from airflow_provider_wherobots.compat import (
     RETRY_RESUMES_DEFERRAL,
     AirflowFailException,
@@ -46,9 +47,10 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
     without_retry,
 )
+from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import FollowOptions
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome, describe_no_run
 from airflow_provider_wherobots.flows.quota import QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import JITTER, send
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
@@ -111,12 +113,12 @@ class WherobotsRunOperator(BaseOperator):
         Templated.
     :param version: Wherobots version; default the connection's, else ``latest``. Templated.
     :param environment: ``{"sparkConfigs", "dependencies", "sparkDriverDiskGB", "sparkExecutorDiskGB"}``. Templated.
-    :param timeout_seconds: seconds after which the service ends the run; default the task's ``execution_timeout``,
-        else the service's 3600. Templated.
+    :param timeout_seconds: seconds after which the service ends the run, or a timedelta, which is rounded up to whole
+        seconds; default the task's ``execution_timeout``, else the service's 3600. Templated.
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``.
     :param poll_logs: whether the run's log goes into the task log; default True.
-    :param polling_interval: the longest delay between two polls in seconds; default ``[wherobots] polling_interval``,
-        30. It starts at 2 s and grows with the run's age.
+    :param polling_interval: the longest delay between two polls in seconds, above 0; default
+        ``[wherobots] polling_interval``, 30. The delay starts at 2 s, is never shorter, and grows with the run's age.
     :param wait_post_run_logs_timeout_seconds: the most to wait for late log lines after the end; default 60.
     :param deferrable: whether the triggerer waits, so that no worker is held; default
         ``[wherobots] default_deferrable``, True.
@@ -165,9 +167,9 @@ class WherobotsRunOperator(BaseOperator):
         name: str | None = None,
         runtime: str | Enum | None = None,
         region: str | Enum | None = None,
-        version: str | None = None,
+        version: str | Enum | None = None,
         environment: Mapping[str, Any] | None = None,
-        timeout_seconds: int | str | None = None,
+        timeout_seconds: int | str | timedelta | None = None,
         wherobots_conn_id: str = WherobotsHook.default_conn_name,
         poll_logs: bool = True,
         polling_interval: float | None = None,
@@ -187,22 +189,26 @@ class WherobotsRunOperator(BaseOperator):
         self.name = name
         self.runtime = runtime.value if isinstance(runtime, Enum) else runtime
         self.region = region.value if isinstance(region, Enum) else region
-        self.version = version
+        self.version = version.value if isinstance(version, Enum) else version
         self.environment = environment
-        self.timeout_seconds = timeout_seconds
+        self.timeout_seconds = whole_seconds(timeout_seconds)
         self.wherobots_conn_id = wherobots_conn_id
         self.poll_logs = poll_logs
-        self.polling_interval = _seconds_or_configured(POLLING_INTERVAL, polling_interval)
-        self.wait_post_run_logs_timeout_seconds = _number(
+        self.polling_interval = self._seconds(POLLING_INTERVAL, polling_interval, above_0=True)
+        self.wait_post_run_logs_timeout_seconds = self._number(
             "wait_post_run_logs_timeout_seconds", wait_post_run_logs_timeout_seconds
         )
         self.deferrable = configured(DEFAULT_DEFERRABLE) if deferrable is None else deferrable
         self.durable = durable
         self.cancel_on_kill = cancel_on_kill
         self.wait_for_completion = wait_for_completion
-        self.max_outage_seconds = _seconds_or_configured(MAX_OUTAGE_SECONDS, max_outage_seconds)
-        self.max_quota_wait_seconds = _seconds_or_configured(MAX_QUOTA_WAIT_SECONDS, max_quota_wait_seconds)
+        self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
+        self.max_quota_wait_seconds = self._seconds(MAX_QUOTA_WAIT_SECONDS, max_quota_wait_seconds)
         self.retry_cancelled = retry_cancelled
+        flags = ("poll_logs", "deferrable", "durable", "cancel_on_kill", "wait_for_completion", "retry_cancelled")
+        for argument in flags:
+            if not isinstance(value := getattr(self, argument), bool):
+                raise self._wrong(f"{argument}={value!r}: must be True or False")
         self._build_payload(name if name is not None else default_run_name("dag", self.task_id), is_open=_is_open)
 
     @property
@@ -337,12 +343,11 @@ class WherobotsRunOperator(BaseOperator):
                 quota=quota,
             )
         except QuotaNotFreedError as error:
-            raise (WherobotsExecutionTimeoutException if error.at_deadline else WherobotsQuotaException)(
-                str(error)
-            ) from error
+            failure = WherobotsExecutionTimeoutException if error.at_deadline else WherobotsQuotaException
+            raise failure(words.quoted(str(error))) from error
         except WherobotsApiError as error:
             kind = WherobotsUnavailableException if error.transient else WherobotsRequestException
-            raise kind(str(error)) from error
+            raise kind(describe_no_run(error, self.max_outage_seconds, durable=self.durable)) from error
         if isinstance(submission, AwaitingQuota):
             self._wait_for_quota(context, submission)
         run, reattached = submission.run, submission.reattached and not once_more
@@ -354,6 +359,7 @@ class WherobotsRunOperator(BaseOperator):
             run_id=run.id,
             started_at=started_at,
             deadline=quota.deadline,
+            execution_timeout=None if self.execution_timeout is None else self.execution_timeout.total_seconds(),
             polling_interval=self.polling_interval,
             poll_logs=self.poll_logs,
             wait_post_run_logs_timeout_seconds=self.wait_post_run_logs_timeout_seconds,
@@ -405,7 +411,7 @@ class WherobotsRunOperator(BaseOperator):
                 self._push_address(context, WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
         if outcome.ending is Ending.COMPLETED:
             return outcome.run_id
-        raise _EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id)))
+        raise _EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id), durable=self.durable))
 
     def _see_to(self, run_id: str) -> Outcome | None:
         """The outcome of a run that has ended; one that is active is cancelled, and then there is none."""
@@ -471,8 +477,10 @@ class WherobotsRunOperator(BaseOperator):
             )
         return payload
 
-    def _build_payload(self, name: Any, **options: Any) -> dict[str, Any]:
+    def _build_payload(self, name: Any, is_open: Callable[[Any], bool] = lambda value: False) -> dict[str, Any]:
         try:
+            # Not part of the body: it goes beside it.
+            self.region = checked_region(self.region, is_open)
             return build_payload(
                 name=name,
                 run_python=self.run_python,
@@ -481,10 +489,26 @@ class WherobotsRunOperator(BaseOperator):
                 version=self.version,
                 timeout_seconds=self.timeout_seconds,
                 environment=self.environment,
-                **options,
+                is_open=is_open,
             )
         except InvalidArgumentError as error:
-            raise WherobotsArgumentException(f"{self.task_id}: {error}") from None
+            raise self._wrong(str(error)) from None
+
+    def _seconds(self, option: Option, value: Any, *, above_0: bool = False) -> float:
+        if value is None:
+            return self._number(f"[{SECTION}] {option.name}", configured(option), above_0=above_0)
+        return self._number(option.name, value, above_0=above_0)
+
+    def _number(self, argument: str, value: Any, *, above_0: bool = False) -> float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        # Neither infinity nor NaN, with which no comparison is true.
+        if is_number and (0 < value <= float_info.max or (value == 0 and not above_0)):
+            return float(value)
+        least = "above 0" if above_0 else "0 or more"
+        raise self._wrong(f"{argument}={value!r}: must be a finite number of seconds, {least}")
+
+    def _wrong(self, what: str) -> WherobotsArgumentException:
+        return WherobotsArgumentException(f"{self.task_id}: {what}")
 
     def _deadline(self, context: Context) -> float | None:
         """When to give up: a little before Airflow would, so that the run is cancelled and the reason is told."""
@@ -507,15 +531,3 @@ def _is_open(value: Any) -> bool:
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     return hasattr(value, "iter_references")
-
-
-def _seconds_or_configured(option: Option, value: float | None) -> float:
-    if value is None:
-        return _number(f"[{SECTION}] {option.name}", configured(option))
-    return _number(option.name, value)
-
-
-def _number(argument: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise WherobotsArgumentException(f"{argument}={value!r}: must be a number of seconds, 0 or more")
-    return value

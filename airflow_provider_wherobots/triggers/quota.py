@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_wherobots.flows import words
 
 
 class WherobotsQuotaTrigger(BaseTrigger):
@@ -29,7 +30,6 @@ class WherobotsQuotaTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; yields exactly one event."""
-        moment = datetime.fromtimestamp(self.until, UTC)
-        self.log.info("Waiting for quota; the create is sent again at %s UTC", f"{moment:%Y-%m-%d %H:%M:%S}")
+        self.log.info("Waiting for quota; the create is sent again at %s", words.moment(self.until))
         await asyncio.sleep(self.until - time.time())
         yield TriggerEvent({})  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.flows.drivers.asynchronous import AsyncDriver
-from airflow_provider_wherobots.flows.effects import attempt
+from airflow_provider_wherobots.flows.effects import Reloaded, attempt
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.log_records import LogRecord
 from airflow_provider_wherobots.flows.outcome import Ending
@@ -61,8 +61,8 @@ async def follow(server: LocalServer, cursor: str, caught_up: str) -> tuple[Endi
     records: list[LogRecord] = []
     notes: list[str] = []
 
-    async def reload() -> bool:
-        return False
+    async def reload() -> Reloaded:
+        return Reloaded(False, "")
 
     async with aiohttp.ClientSession() as session:
         driver = AsyncDriver(

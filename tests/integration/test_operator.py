@@ -143,8 +143,11 @@ def test_the_deadline_cancels_and_fails_as_timed_out(
         task.execute(context(ti))
     assert control.requests("createJobRun")[0]["name"].startswith("dag.task-")
     event = follow(caught.value)
-    with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout"):
+    with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout") as timed_out:
         task.execute_complete(context(ti), event, **(caught.value.kwargs or {}))
+    assert "reached: the limit is 5 seconds (5 s); the run was cancelled\nRun: http" in str(timed_out.value)
+    assert str(timed_out.value).endswith("\nThe end of its log:\nstarted")
+    assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
     assert control.counts()["cancels_effective"] == 1
     assert task.hook.get_run(ti.xcoms["run_id"]).payload["timeoutSeconds"] == 5
 
@@ -269,7 +272,27 @@ def test_an_outage_beyond_the_limit_may_retry(
     with pytest.raises(WherobotsUnavailableException, match="429") as caught:
         operator(max_outage_seconds=1).execute(context(TaskInstance()))
     assert not isinstance(caught.value, AirflowFailException)
+    assert str(caught.value).endswith(
+        ". No run was created: given up after 1 second of failures (max_outage_seconds=1)"
+    )
     assert control.counts()["creates_effective"] == 0
+
+
+def test_a_refused_key_names_its_connection_on_the_worker_and_in_the_trigger(
+    operator: Callable[..., WherobotsRunOperator], server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, ti, words = operator(), TaskInstance(), "connection 'wherobots_default': the API key is refused"
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context(ti))
+    set_connection(monkeypatch, conn_type="wherobots", host=server.url, password="another-key")
+    event = follow(deferred.value)
+    with pytest.raises(WherobotsUnavailableException, match=words) as in_the_trigger:
+        task.execute_complete(context(ti), event, **(deferred.value.kwargs or {}))
+    with pytest.raises(WherobotsRequestException, match=words) as on_the_worker:
+        operator().execute(context(TaskInstance()))
+    for caught in (in_the_trigger, on_the_worker):
+        assert "header" not in str(caught.value), "the service's advice is for API clients"
+        assert "another-key" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +306,7 @@ def test_an_outage_beyond_the_limit_may_retry(
         ({"name": "short"}, "name='short': must be 8 to 255"),
         ({"name": "has spaces in it"}, "must be 8 to 255"),
         ({"timeout_seconds": 0}, "timeout_seconds=0: must be a whole number above 0"),
-        ({"polling_interval": -1}, "polling_interval=-1: must be a number"),
+        ({"polling_interval": -1}, "^task: polling_interval=-1: must be a finite number of seconds, above 0$"),
         ({"environment": {"dependencies": [{"filePath": "s3://b/x.tar"}]}}, "must end in one of .jar"),
         ({"environment": {"sparkConfigs": {"a": ["b"]}}}, r"environment\['sparkConfigs'\]\['a'\]"),
     ],
@@ -339,7 +362,7 @@ def test_a_connection_that_cannot_be_read_loses_sight_of_the_run_but_leaves_it_a
     monkeypatch.setattr("airflow_provider_wherobots.hooks.wherobots.CONNECTION_DELAYS", (0.0,))
     monkeypatch.delenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT")
     event = follow(caught.value)
-    with pytest.raises(WherobotsUnavailableException, match="could not be followed any longer; it was left alone"):
+    with pytest.raises(WherobotsUnavailableException, match=r"can no longer be followed\. It goes on"):
         task.execute_complete(context(ti), event, **(caught.value.kwargs or {}))
     assert control.counts()["cancels_received"] == 0
     task.hook.cancel_run(ti.xcoms["run_id"])
@@ -497,7 +520,7 @@ def test_the_deployment_sets_defaults_and_a_task_wins_over_them(
 
 def test_a_wrong_default_of_the_deployment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__WHEROBOTS__POLLING_INTERVAL", "-1")
-    with pytest.raises(WherobotsArgumentException, match=r"\[wherobots\] polling_interval=-1.0: must be a number"):
+    with pytest.raises(WherobotsArgumentException, match=r"^task: \[wherobots\] polling_interval=-1.0: must be a"):
         WherobotsRunOperator(task_id="task", run_python=TALK)
     monkeypatch.setenv("AIRFLOW__WHEROBOTS__POLLING_INTERVAL", "often")
     with pytest.raises(Exception, match="polling_interval"):

@@ -58,12 +58,20 @@ def test_the_metadata_asks_for_the_server_only_in_its_extra(wheel: Path) -> None
     assert {need for need, marker in needs.items() if not marker} == {
         "aiohttp>=3.11.18",
         "apache-airflow>=2.11.0",
+        "pendulum>=3.1.0",
         "requests>=2.32.3",
     }
     assert {need for need, marker in needs.items() if marker} == {"starlette>=0.47", "uvicorn>=0.35"}
     assert set(filter(None, needs.values())) == {"extra == 'local'"}
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "Apache-2.0"
+
+
+def test_the_services_page_is_not_called_the_projects_documentation(wheel: Path) -> None:
+    metadata = email.message_from_bytes(contents(wheel)[f"{INFO}/METADATA"])
+
+    links = dict(link.split(", ", 1) for link in metadata.get_all("Project-URL", []))
+    assert [label for label, address in links.items() if "docs.wherobots.com" in address] == ["Wherobots Runs REST API"]
 
 
 def test_the_source_distribution_builds_the_same_wheel(wheel: Path, wheel_from_sdist: Path) -> None:

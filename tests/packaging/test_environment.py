@@ -18,3 +18,11 @@ def test_its_airflow_is_the_locked_one() -> None:
     lock = CHECKOUT / "requirements" / f"airflow-{airflow.rpartition('.')[0]}.txt"
 
     assert f"\napache-airflow=={airflow} \\\n" in lock.read_text()
+
+
+def test_every_lock_is_of_an_airflow_line() -> None:
+    requirements = CHECKOUT / "requirements"
+
+    assert {path.stem for path in requirements.glob("*.txt")} == {
+        path.stem for path in requirements.glob("airflow-*.in")
+    }

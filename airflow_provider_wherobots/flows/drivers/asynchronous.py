@@ -20,6 +20,7 @@ from airflow_provider_wherobots.flows.effects import (
     Now,
     Publish,
     ReloadCredentials,
+    Reloaded,
     Send,
     Sleep,
 )
@@ -53,7 +54,7 @@ class AsyncDriver:
         transport: AiohttpTransport,
         note: WriteNote,
         write: WriteRecord,
-        reload: Callable[[], Awaitable[bool]],
+        reload: Callable[[], Awaitable[Reloaded]],
         publish: Callable[[str, str], Awaitable[None]] = nowhere,
     ) -> None:
         self._transport = transport
@@ -75,6 +76,8 @@ class AsyncDriver:
         try:
             while True:
                 effect = step(value)
+                # An answer is the flow's alone: it must not live on here while the flow sleeps.
+                value = None
                 await self._share()
                 try:
                     value, step = await self._perform(effect), flow.send

@@ -19,6 +19,7 @@ from airflow_provider_wherobots.flows.effects import (
     Now,
     Publish,
     ReloadCredentials,
+    Reloaded,
     Send,
     Sleep,
 )
@@ -46,7 +47,7 @@ class SyncDriver:
         transport: RequestsTransport,
         note: WriteNote,
         write: WriteRecord,
-        reload: Callable[[], bool],
+        reload: Callable[[], Reloaded],
         publish: Callable[[str, str], None] = lambda key, value: None,
     ) -> None:
         self._transport = transport
@@ -68,6 +69,8 @@ class SyncDriver:
         try:
             while True:
                 effect = step(value)
+                # An answer is the flow's alone: it must not live on here while the flow sleeps.
+                value = None
                 try:
                     value, step = self._perform(effect), flow.send
                 except WherobotsApiError as error:

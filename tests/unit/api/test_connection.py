@@ -41,6 +41,11 @@ def test_an_empty_key_is_refused(password: str | None) -> None:
         ),
         # The official provider ignores the schema and speaks https; a key must not travel in the clear for it.
         ({"conn_type": "http", "host": "api.cloud.wherobots.com", "schema": "http"}, "https://api.cloud.wherobots.com"),
+        (
+            {"conn_type": "http", "host": "api.cloud.wherobots.com", "schema": "http", "port": 80},
+            "https://api.cloud.wherobots.com",
+        ),
+        ({"conn_type": "generic", "host": "api.example.com", "port": 8443}, "https://api.example.com:8443"),
         ({"conn_type": "http", "host": "127.0.0.1", "port": 8765, "schema": "http"}, "http://127.0.0.1:8765"),
         ({"conn_type": "wherobots", "host": "127.0.0.1", "port": 8765, "schema": "HTTP "}, "http://127.0.0.1:8765"),
         ({"conn_type": "wherobots", "host": "http://127.0.0.1:8765"}, "http://127.0.0.1:8765"),

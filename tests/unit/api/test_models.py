@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_wherobots.api import models
 from airflow_provider_wherobots.api.models import KubeApp, LogPage, Run, RunMetrics, RunPage, parse_time
 from tests.unit.api import shapes
 
@@ -77,6 +78,23 @@ def test_a_strange_value_in_the_application_never_hides_the_status(field: str, v
     assert Run.from_json(document).status == "FAILED"
 
 
+ENDED = {"completeTime": "2026-07-21T08:04:00Z"}
+
+
+def test_times_are_read_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Any] = []
+    monkeypatch.setattr(models, "parse_time", lambda value: read.append(value))
+    run = Run.from_json(shapes.RUN_2026)
+    assert (run.is_terminal, run.is_active, read) == (True, False, [])
+    assert run.create_time is None
+    assert read == [shapes.RUN_2026["createTime"]]
+
+
+@pytest.mark.parametrize("text", ["now", "08:00:00", "P1D", "2026-07-21T08:00:00Z/P1D"])
+def test_what_is_no_date_time_is_none(text: str) -> None:
+    assert parse_time(text) is None
+
+
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"])
 def test_terminal_statuses_are_terminal_without_a_completion_time(status: str) -> None:
     run = Run("r1", "n", status)
@@ -86,13 +104,13 @@ def test_terminal_statuses_are_terminal_without_a_completion_time(status: str) -
 
 @pytest.mark.parametrize("status", ["PENDING", "RUNNING"])
 def test_active_statuses_stay_active_whatever_the_completion_time_says(status: str) -> None:
-    assert not Run("r1", "n", status, complete_time=datetime.now(UTC)).is_terminal
+    assert not Run("r1", "n", status, raw=ENDED).is_terminal
 
 
 def test_an_unknown_status_has_ended_once_it_has_a_completion_time() -> None:
     assert not Run("r1", "n", "HIBERNATING").is_terminal
     assert Run("r1", "n", "HIBERNATING").is_active
-    assert Run("r1", "n", "EVAPORATED", complete_time=datetime.now(UTC)).is_terminal
+    assert Run("r1", "n", "EVAPORATED", raw=ENDED).is_terminal
 
 
 @pytest.mark.parametrize("status", ["DESTROY_REQUESTED", "DESTROYING", "DESTROY_FAILED", "DESTROYED"])

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import Enum
 from typing import Any
 
+import pendulum
 import pytest
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.payload import build_payload
+from airflow_provider_wherobots.api.payload import build_payload, checked_region
 
 PYTHON = {"uri": "s3://bucket/job.py"}
 
@@ -84,6 +86,23 @@ def test_the_runtime_may_be_an_enum_member(runtime: Any) -> None:
     assert type(build(runtime=runtime)["runtime"]) is str
 
 
+@pytest.mark.parametrize("argument", ["runtime", "version", "region"])
+@pytest.mark.parametrize("value", [Runtime.TINY, TextRuntime.TINY, "tiny", " tiny\n", None, "", " ", 5])
+def test_runtime_version_and_region_follow_one_rule(argument: str, value: Any) -> None:
+    def choose() -> Any:
+        return checked_region(value) if argument == "region" else build(**{argument: value}).get(argument)
+
+    if value in ("", " ", 5):
+        with pytest.raises(InvalidArgumentError) as caught:
+            choose()
+        assert str(caught.value) == (
+            f"{argument}={value!r}: must be a non-empty string; None or left out takes the default"
+        )
+    else:
+        assert choose() == (None if value is None else "tiny")
+        assert type(choose()) in (str, type(None))
+
+
 @pytest.mark.parametrize("runtime", ["tomorrow-xxl-gpu", "TINY"])
 def test_a_runtime_that_nobody_knows_yet_passes(runtime: str) -> None:
     assert build(runtime=runtime)["runtime"] == runtime
@@ -103,6 +122,19 @@ def test_the_input_is_left_as_it_was() -> None:
     assert environment == {"sparkConfigs": {"a": True}}
 
 
+@pytest.mark.parametrize(
+    ("duration", "seconds"),
+    [
+        (timedelta(hours=2), 7200),
+        (timedelta(seconds=1.2), 2),
+        (timedelta(microseconds=1), 1),
+        (pendulum.duration(minutes=5), 300),
+    ],
+)
+def test_a_timeout_may_be_a_duration_rounded_up_to_whole_seconds(duration: timedelta, seconds: int) -> None:
+    assert build(timeout_seconds=duration)["timeoutSeconds"] == seconds
+
+
 def test_a_timeout_from_a_template_arrives_as_text() -> None:
     assert build(timeout_seconds=" 60 ")["timeoutSeconds"] == 60
 
@@ -117,6 +149,23 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"run_python": {"uri": ""}}, "run_python['uri']='': must be"),
         ({"run_python": {"uri": "  "}}, "run_python['uri']='  ': must be"),
         ({"run_python": {"uri": 5}}, "run_python['uri']=5: must be"),
+        (
+            {"run_python": {"uri": "/opt/airflow/dags/job.py"}},
+            "run_python['uri']='/opt/airflow/dags/job.py': must be an address in S3, like s3://bucket/key; "
+            "other files are not uploaded: put it there",
+        ),
+        ({"run_python": {"uri": "file:///job.py"}}, "run_python['uri']='file:///job.py': must be an address in S3"),
+        ({"run_python": {"uri": "s3a://bucket/job.py"}}, "must be an address in S3, like s3://bucket/key"),
+        ({"run_python": {"uri": "s3://bucket/"}}, "must be an address in S3, like s3://bucket/key"),
+        ({"run_python": {"uri": "s3:///job.py"}}, "must be an address in S3, like s3://bucket/key"),
+        (
+            {"run_python": {"uri": "s3://bucket/job.JAR"}},
+            "run_python['uri']='s3://bucket/job.JAR': a .jar file is run with run_jar",
+        ),
+        (
+            {"run_python": None, "run_jar": {"uri": "s3://bucket/job.py"}},
+            "run_jar['uri']='s3://bucket/job.py': a .py file is run with run_python",
+        ),
         ({"run_python": None, "run_jar": {"mainClass": "x"}}, "run_jar['uri']: is missing; it must be"),
         ({"run_python": {**PYTHON, "args": "--date"}}, "run_python['args']='--date': must be a list"),
         ({"run_python": {**PYTHON, "args": {"a": 1}}}, "run_python['args']={'a': 1}: must be a list"),
@@ -141,6 +190,8 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"timeout_seconds": -1}, "timeout_seconds=-1: must be a whole number above 0"),
         ({"timeout_seconds": 1.5}, "timeout_seconds=1.5: must be a whole number above 0"),
         ({"timeout_seconds": True}, "timeout_seconds=True: must be a whole number above 0"),
+        ({"timeout_seconds": timedelta(0)}, "timeout_seconds=0: must be a whole number above 0"),
+        ({"timeout_seconds": timedelta(seconds=-5)}, "timeout_seconds=-5: must be a whole number above 0"),
         ({"timeout_seconds": "1h"}, "timeout_seconds='1h': must be a whole number above 0"),
         ({"environment": []}, "environment=[]: must be an object"),
         ({"environment": {"sparkconfigs": {}}}, "environment: unknown key 'sparkconfigs'; must be one of"),

@@ -17,6 +17,7 @@ from airflow_provider_wherobots.flows.effects import (
     Now,
     Publish,
     ReloadCredentials,
+    Reloaded,
     Send,
     Sleep,
 )
@@ -147,7 +148,7 @@ class Script:
                 self.published.append((effect.key, effect.value))
             case ReloadCredentials():
                 self.reloads += 1
-                return self._reload()
+                return Reloaded(self._reload(), "connection 'script'")
             case _:
                 raise AssertionError(f"no effect: {effect!r}")
         return None

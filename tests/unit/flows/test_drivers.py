@@ -27,6 +27,7 @@ from airflow_provider_wherobots.flows.effects import (
     Now,
     Publish,
     ReloadCredentials,
+    Reloaded,
     Send,
     Sleep,
 )
@@ -81,11 +82,11 @@ class Driven:
     def _note(self, level: int, text: str) -> None:
         self.notes.append((level, text))
 
-    def _reload(self) -> bool:
+    def _reload(self) -> Reloaded:
         self.reloads += 1
-        return True
+        return Reloaded(True, "connection 'test'")
 
-    async def _reload_async(self) -> bool:
+    async def _reload_async(self) -> Reloaded:
         return self._reload()
 
     def _publish(self, key: str, value: str) -> None:
@@ -116,7 +117,7 @@ def test_every_effect_is_performed_and_its_result_handed_back(kind: str) -> None
     assert (said, forwarded, slept, slept_longer) == (None, None, None, None)
     assert before <= moment <= time.time()
     assert isinstance(run, Run)
-    assert changed is True
+    assert changed == Reloaded(True, "connection 'test'")
     assert driven.notes == [(logging.INFO, "hello")]
     assert driven.records == records
     assert driven.reloads == 1
@@ -298,8 +299,8 @@ def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkeypatch:
             events.append("others")
             await asyncio.sleep(0)
 
-    async def reload() -> bool:
-        return False
+    async def reload() -> Reloaded:
+        return Reloaded(False, "")
 
     async def main() -> None:
         done = asyncio.Event()

@@ -1,11 +1,22 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api import calls
-from airflow_provider_wherobots.api.errors import AuthenticationError, PermissionDeniedError, RateLimitedError
+from airflow_provider_wherobots.api.errors import (
+    AuthenticationError,
+    BadRequestError,
+    ErrorInfo,
+    PermissionDeniedError,
+    RateLimitedError,
+    ResponseError,
+    ServerError,
+)
 from airflow_provider_wherobots.api.models import Run
 from airflow_provider_wherobots.flows.effects import attempt, now
+from airflow_provider_wherobots.flows.log_records import make_safe
 from tests.unit.flows.script import START, Script, always, answers
 
 RUN = Run("r1", "name", "RUNNING")
@@ -54,3 +65,34 @@ def test_the_timeout_is_that_of_every_sending() -> None:
     script = Script(answers(REFUSED, RUN), reload=lambda: True)
     script.run(attempt(calls.get_run("r1"), 7.0))
     assert [sent.timeout for sent in script.sent] == [7.0, 7.0]
+
+
+SUGGESTED = ErrorInfo("UNAUTHORIZED_ERROR", "Unauthorized", "Invalid API key", "Send the key in the header.")
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_a_refused_key_is_named_by_its_connection_without_the_services_advice(changed: bool) -> None:
+    script = Script(always(AuthenticationError("getJobRun", 401, (SUGGESTED,), "req-1")), reload=lambda: changed)
+    with pytest.raises(AuthenticationError) as caught:
+        script.run(attempt(calls.get_run("r1")))
+    assert str(caught.value) == (
+        "connection 'script': the API key is refused (getJobRun: 401 UNAUTHORIZED_ERROR: Unauthorized: Invalid API key "
+        "[request id: req-1])"
+    )
+    assert caught.value.__cause__ is None
+
+
+def test_a_refused_key_without_the_services_form_of_an_error_is_named_too() -> None:
+    script = Script(always(AuthenticationError("getJobRun", 401, excerpt="<html>log in</html>")))
+    with pytest.raises(AuthenticationError) as caught:
+        script.run(attempt(calls.get_run("r1")))
+    assert str(caught.value) == ("connection 'script': the API key is refused (getJobRun: 401: <html>log in</html>)")
+
+
+@given(st.sampled_from([AuthenticationError, BadRequestError, ServerError]), st.text())
+def test_an_error_carries_the_services_words_safely_and_bounded(kind: type[ResponseError], text: str) -> None:
+    script = Script(always(kind("getJobRun", 400, (ErrorInfo(text, text * 5_000, text, text, text),), text)))
+    with pytest.raises(kind) as caught:
+        script.run(attempt(calls.get_run("r1")))
+    assert make_safe(str(caught.value)) == str(caught.value)
+    assert len(str(caught.value)) <= 2_000

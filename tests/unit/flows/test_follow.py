@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -22,15 +21,17 @@ from airflow_provider_wherobots.api.models import Run, RunMetrics
 from airflow_provider_wherobots.flows.follow import (
     APPEARANCE_SECONDS,
     HEARTBEAT_SECONDS,
+    LAST_LOOK_SECONDS,
     FollowOptions,
     follow_run,
     poll_delay,
 )
 from airflow_provider_wherobots.flows.follow_logs import CATCH_UP_SECONDS, QUIET_LOOKS
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.summary import RunSummary
 from tests.unit.flows.fake_log import FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
-from tests.unit.flows.script import START, Answer, Script, always, answers, by_operation, texts
+from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation, texts
 
 T0 = 1_750_000_000_000_000_000
 QUIET = QUIET_LOOKS[-1]
@@ -178,7 +179,7 @@ def test_a_heartbeat_every_five_minutes_and_no_word_per_poll() -> None:
     _, script = follow(service, poll_logs=False)
     beats = [note.text for note in script.said("is still RUNNING after")]
     assert 9 <= len(beats) <= 3_600 / HEARTBEAT_SECONDS
-    assert beats[0] == "Run run0 is still RUNNING after 5 min"
+    assert beats[0] == "Run run0 is still RUNNING after 5 minutes"
     assert len(script.notes) == len(beats) + 3
 
 
@@ -187,8 +188,53 @@ def test_the_deadline_cancels_the_run() -> None:
     outcome, script = follow(service, deadline=START + 100)
     assert (outcome.ending, outcome.status, outcome.reason) == (Ending.DEADLINE, "RUNNING", "the run was cancelled")
     assert run.cancelled_at == pytest.approx(START + 100, abs=1)
-    assert outcome.ended_at == script.now
+    assert outcome.ended_at == pytest.approx(script.now, abs=1)
     assert script.elapsed < 101
+
+
+@pytest.mark.parametrize("poll_logs", [True, False])
+def test_after_the_cancel_the_deadline_tells_the_limit_the_end_of_the_log_and_what_the_run_came_to(
+    poll_logs: bool,
+) -> None:
+    service, _ = serve((0, "RUNNING"), lines=200, metrics={"COST_USD": 2.5}, cancel_seconds=60)
+    outcome, script = follow(service, deadline=START + 100, execution_timeout=115.0, poll_logs=poll_logs)
+    assert outcome.describe() == (
+        "Run run0 was still RUNNING when the task's execution_timeout was reached: the limit is 1 minute 55 seconds "
+        f"(115 s); the run was cancelled\nThe end of its log:\n{outcome.log_tail}"
+    )
+    assert outcome.log_tail.splitlines()[-1] == "line 100"
+    assert texts(script.records) == ([f"line {n}" for n in range(101)] if poll_logs else [])
+    cancelled = script.operations.index("cancelJobRun")
+    assert script.operations[cancelled + 1 :] == ["getJobRunLogs", "getJobRun", "getJobRunMetrics"]
+    assert outcome.summary is not None
+    assert (outcome.summary["status"], outcome.summary["cost_usd"]) == ("RUNNING", 2.5), "as it was last seen"
+    assert script.notes[-1].text == "Run run0 RUNNING: cost 2.50 USD"
+
+
+def test_what_is_told_after_the_cancel_is_bounded_in_time() -> None:
+    service, run = serve((0, "RUNNING"))
+
+    def hangs(call: Any, moment: float) -> Any:
+        if run.cancelled_at is not None and call.operation != "cancelJobRun":
+            raise Hang
+        return service(call, moment)
+
+    outcome, script = follow(hangs, deadline=START + 10)
+    assert (outcome.ending, outcome.reason) == (Ending.DEADLINE, "the run was cancelled")
+    assert run.cancelled_at == pytest.approx(START + 10, abs=1)
+    assert script.elapsed <= 10 + 3 * LAST_LOOK_SECONDS
+    assert outcome.summary == RunSummary("run0", "", "RUNNING").to_json()
+    assert script.notes[-1].text == "Run run0 RUNNING"
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
+def test_a_run_that_had_ended_before_the_cancel_arrived_ended_as_it_did(status: str) -> None:
+    service, _ = serve((0, "RUNNING"), (10, status), lines=3)
+    outcome, script = follow(service, deadline=START + 9.99, poll_logs=False)
+    assert script.operations[-3:] == ["getJobRunLogs", "getJobRun", "getJobRunMetrics"]
+    assert (outcome.ending, outcome.status) == (Ending(status.lower()), status)
+    assert outcome.summary is not None
+    assert outcome.summary["status"] == status
 
 
 @pytest.mark.parametrize("jitter", [0.0, 1.0])
@@ -219,7 +265,7 @@ def test_a_deadline_long_past_still_asks_the_status_first() -> None:
     service, run = serve((0, "RUNNING"))
     outcome, script = follow(service, deadline=START - 100)
     assert outcome.ending is Ending.DEADLINE
-    assert script.operations == ["getJobRun", "cancelJobRun"]
+    assert script.operations[:2] == ["getJobRun", "cancelJobRun"]
     assert run.cancelled_at is not None
 
 
@@ -250,7 +296,9 @@ def test_draining_does_not_outlast_the_deadline() -> None:
 def test_a_cancel_at_the_deadline_that_fails_is_said_so() -> None:
     service, _ = serve((0, "RUNNING"))
     denied = always(PermissionDeniedError("cancelJobRun", 403))
-    script = Script(by_operation(getJobRun=service, getJobRunLogs=service, cancelJobRun=denied))
+    script = Script(
+        by_operation(getJobRun=service, getJobRunLogs=service, getJobRunMetrics=service, cancelJobRun=denied)
+    )
     outcome = script.run(follow_run(FollowOptions("run0", START, deadline=START + 10)))
     assert (outcome.ending, outcome.reason) == (Ending.DEADLINE, "cancelling the run failed")
 
@@ -291,7 +339,10 @@ def test_an_outage_that_is_too_long_loses_sight_and_leaves_the_run_alone(limit: 
     script = Script(answer)
     outcome = script.run(follow_run(FollowOptions("run0", START, max_outage_seconds=limit)))
     assert (outcome.ending, outcome.status) == (Ending.LOST_SIGHT, "RUNNING")
-    assert "connection refused" in outcome.reason
+    assert outcome.reason == (
+        f"getJobRun: connection refused; given up after {limit / 60:.0f} minute{'s' * (limit > 60)} of failures "
+        f"(max_outage_seconds={limit:g})"
+    )
     assert limit <= script.elapsed - 60 < limit + 60
     assert run.cancelled_at is None
 
@@ -303,6 +354,7 @@ def test_an_outage_that_is_too_long_loses_sight_and_leaves_the_run_alone(limit: 
 def test_a_refusal_loses_sight_at_once_and_leaves_the_run_alone(error: WherobotsApiError) -> None:
     outcome, script = follow(always(error), started_at=START - 1_000)
     assert outcome.ending is Ending.LOST_SIGHT
+    assert "max_outage_seconds" not in outcome.reason
     assert script.operations == ["getJobRun"]
 
 
@@ -385,7 +437,9 @@ def test_a_run_cannot_have_ended_before_it_was_last_seen_running() -> None:
         answer = service(call, moment)
         if isinstance(answer, Run) and answer.is_terminal:
             end = datetime.fromtimestamp(moment - 5 * 3600, UTC)
-            return replace(answer, complete_time=end, answered_at=datetime.fromtimestamp(moment, UTC))
+            return Run.from_json({**answer.raw, "completeTime": end.isoformat()}).answered(
+                datetime.fromtimestamp(moment, UTC)
+            )
         return answer
 
     _, script = follow(with_a_wrong_time)
@@ -417,11 +471,7 @@ def test_the_summary_comes_last_in_one_line_and_with_the_outcome() -> None:
     assert (outcome.summary["status"], outcome.summary["cost_usd"]) == ("FAILED", 2.5)
 
 
-def test_a_run_that_is_not_followed_to_its_end_has_no_summary() -> None:
-    service, _ = serve((0, "RUNNING"))
-    outcome, script = follow(service, deadline=START + 10)
-    assert outcome.summary is None
-    assert "getJobRunMetrics" not in script.operations
+def test_a_run_that_is_lost_sight_of_has_no_summary() -> None:
     lost, _ = follow(always(PermissionDeniedError("getJobRun", 403)))
     assert lost.summary is None
 
@@ -475,7 +525,7 @@ def test_what_is_no_web_address_is_no_address_of_the_spark_ui(url: str) -> None:
             FollowOptions("r1", START, deadline=START + 90.5, polling_interval=0.5, poll_logs=False),
             False,
             "Run r1 is followed here: asked every 2 s at first, every 2 s in the end, its log is not forwarded, until "
-            "2025-06-15 15:08:10 UTC at the latest",
+            "2025-06-15 15:08:10 UTC at the latest, in 1 minute 30 seconds",
         ),
     ],
 )

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_wherobots.api.errors import BadRequestError, NotSentError, ServerError, WherobotsApiError
 from airflow_provider_wherobots.api.models import Run
-from airflow_provider_wherobots.flows.outcome import MAX_REASON_CHARS, Ending, Outcome
+from airflow_provider_wherobots.flows.log_records import make_safe
+from airflow_provider_wherobots.flows.outcome import MAX_REASON_CHARS, Ending, Outcome, describe_no_run
+from airflow_provider_wherobots.flows.submit import UnclearCreateError
 from airflow_provider_wherobots.flows.summary import RunSummary
 from tests.unit.api import shapes
 
@@ -124,10 +127,53 @@ def test_a_cancelled_run_without_times_has_no_such_reason(fields: dict[str, Any]
         (Ending.TIMED_OUT, "Run r1 was ended by its timeoutSeconds (FAILED)"),
         (Ending.CANCELLED, "Run r1 was cancelled on the service's side"),
         (Ending.DEADLINE, "Run r1 was still FAILED when the task's execution_timeout was reached"),
-        (Ending.LOST_SIGHT, "Run r1 (FAILED) could not be followed any longer; it was left alone"),
+        (
+            Ending.LOST_SIGHT,
+            "Run r1 (FAILED) can no longer be followed. It goes on; a retry of the task re-attaches to it",
+        ),
     ],
 )
 def test_every_ending_has_its_words_with_reason_address_and_log(ending: Ending, words: str) -> None:
     assert Outcome(ending, "r1", "FAILED").describe() == words
     full = Outcome(ending, "r1", "FAILED", "exit code 1", "last\nlines")
-    assert full.describe(URL) == f"{words}: exit code 1\nRun: {URL}\nThe end of its log:\nlast\nlines"
+    why = ". Why" if ending is Ending.LOST_SIGHT else ""
+    assert full.describe(URL) == f"{words}{why}: exit code 1\nRun: {URL}\nThe end of its log:\nlast\nlines"
+
+
+def test_without_a_name_of_its_own_no_retry_finds_a_run_that_was_lost_sight_of() -> None:
+    assert "no retry finds it (durable=False)" in Outcome(Ending.LOST_SIGHT, "r1", "X").describe(durable=False)
+
+
+@given(st.text(), st.text(min_size=1), st.text(min_size=1))
+def test_whatever_the_service_calls_things_the_exception_can_carry_it(message: str, run_id: str, status: str) -> None:
+    found = Run.from_json({"id": run_id * 500, "status": status * 500, "kubeApp": {"message": message * 5_000}})
+    said = Outcome.of_run(found, 0.0).describe()
+    assert make_safe(said) == said
+    assert len(said) <= 3_000
+
+
+UNCLEAR = UnclearCreateError("createJobRun", "it is unclear whether the run was created")
+
+
+@pytest.mark.parametrize(
+    ("error", "durable", "words"),
+    [
+        (
+            NotSentError("createJobRun", "Connection refused"),
+            True,
+            "createJobRun: Connection refused. No run was created: given up after 10 minutes of failures "
+            "(max_outage_seconds=600)",
+        ),
+        (ServerError("listJobRuns", 503), True, "listJobRuns: 503: no body. No run was created: given up after 10 min"),
+        (UNCLEAR, True, "The run may exist and go on; a retry of the task looks for it by its name first"),
+        (UNCLEAR, False, "The run may exist and go on; a retry of the task starts another one (durable=False)"),
+    ],
+)
+def test_a_try_without_a_run_says_whether_there_may_be_one_and_what_a_retry_does(
+    error: WherobotsApiError, durable: bool, words: str
+) -> None:
+    assert words in describe_no_run(error, 600, durable=durable)
+
+
+def test_a_refusal_speaks_for_itself() -> None:
+    assert describe_no_run(BadRequestError("createJobRun", 400), 600) == "createJobRun: 400: no body"

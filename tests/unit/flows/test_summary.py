@@ -28,7 +28,7 @@ BILLED = RunMetrics({"COST_USD": 1.239, "CONSUMED_SPATIAL_UNITS": 0.25, "CPU_UTI
 
 def test_the_summary_says_how_long_where_on_what_and_at_what_cost() -> None:
     assert RunSummary.of_run(FULL, BILLED.instant_metrics, "https://spark/").describe() == (
-        "Run 0s3wureoxx7aw3 FAILED: queued for 3 min 0 s, ran for 1 min 0 s, region aws-us-west-2, runtime tiny, "
+        "Run 0s3wureoxx7aw3 FAILED: queued for 3 minutes, ran for 1 minute, region aws-us-west-2, runtime tiny, "
         "version 2.1.0, cost 1.24 USD, spatial units 0.25"
     )
 
@@ -63,7 +63,12 @@ def test_the_summary_of_a_run_of_which_little_is_known() -> None:
 
 @pytest.mark.parametrize(
     ("end", "words"),
-    [("08:03:59", "59 s"), ("08:05:07", "2 min 7 s"), ("11:04:00", "3 h 1 min"), ("08:00:00", "0 s")],
+    [
+        ("08:03:59", "59 seconds"),
+        ("08:05:07", "2 minutes 7 seconds"),
+        ("11:04:00", "3 hours 1 minute"),
+        ("08:00:00", "less than a second"),
+    ],
 )
 def test_durations_are_said_in_the_units_that_matter(end: str, words: str) -> None:
     document = deepcopy(shapes.RUN_2026) | {"completeTime": f"2026-07-21T{end}Z"}

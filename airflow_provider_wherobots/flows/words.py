@@ -1,0 +1,41 @@
+"""How durations, moments and the service's own texts are put into what people read."""
+
+from __future__ import annotations
+
+import pendulum
+
+from airflow_provider_wherobots.flows.log_records import make_safe
+
+MAX_CHARS = 2_000
+MINUTE, HOUR = 60, 3_600
+
+
+def duration(seconds: float) -> str:
+    """Say how long something took or may take: "14 seconds", "2 hours 5 minutes".
+
+    :param seconds: how long; from an hour on it is rounded to minutes.
+    """
+    if seconds < 1:
+        return "less than a second"
+    unit = MINUTE if seconds >= HOUR else 1
+    # A locale of pendulum's own default would be the process's, and so anybody's.
+    return pendulum.duration(seconds=round(seconds / unit) * unit).in_words(locale="en")
+
+
+def moment(epoch_seconds: float) -> str:
+    """Say when, as "2026-07-21 08:00:00 UTC".
+
+    :param epoch_seconds: when, in epoch seconds.
+    """
+    return f"{pendulum.from_timestamp(epoch_seconds).to_datetime_string()} UTC"
+
+
+def quoted(text: str, max_chars: int = MAX_CHARS) -> str:
+    """A text of the service as an exception or a note can carry it: control characters made visible, and cut.
+
+    :param text: the text.
+    :param max_chars: how much of it is kept; default 2,000.
+    """
+    # Cut before too: escapes make a text longer, and only what is kept need be looked at.
+    safe = make_safe(text[: max_chars + 1])
+    return safe if len(safe) <= max_chars else f"{safe[: max_chars - 1]}…"

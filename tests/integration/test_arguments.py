@@ -1,0 +1,161 @@
+"""What the operator takes and what it refuses, when the DAG is parsed and once templates are rendered."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from types import SimpleNamespace
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.serialization import serialized_objects
+
+from airflow_provider_wherobots.exceptions import WherobotsArgumentException
+from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+
+try:
+    from airflow.sdk import DAG, TaskGroup
+except ImportError:  # 2.11
+    from airflow import DAG
+    from airflow.utils.task_group import TaskGroup  # type: ignore[no-redef, import-not-found, unused-ignore]
+
+START = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)
+TALK = {"uri": "s3://jobs/talk.py", "args": [1]}
+NUMBERS = ("polling_interval", "max_outage_seconds", "wait_post_run_logs_timeout_seconds")
+FLAGS = ("poll_logs", "deferrable", "durable", "cancel_on_kill", "wait_for_completion")
+
+
+class Region(str, Enum):  # noqa: UP042 - the official provider's enums are of this kind
+    EU = "aws-eu-west-1"
+
+
+@pytest.mark.parametrize("argument", NUMBERS)
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 10**400, -1, "30", True])
+def test_a_number_of_seconds_is_finite_and_the_error_begins_with_the_task(argument: str, value: Any) -> None:
+    with pytest.raises(WherobotsArgumentException, match=f"^task: {argument}={value!r}: must be a finite"):
+        WherobotsRunOperator(task_id="task", run_python=TALK, **{argument: value})
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-1"])
+@pytest.mark.parametrize("option", ["polling_interval", "max_outage_seconds"])
+def test_so_is_what_the_deployment_sets(option: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"AIRFLOW__WHEROBOTS__{option.upper()}", value)
+    with pytest.raises(WherobotsArgumentException, match=rf"^task: \[wherobots\] {option}={float(value)!r}: must be a"):
+        WherobotsRunOperator(task_id="task", run_python=TALK)
+
+
+def test_only_the_polling_interval_must_be_above_zero() -> None:
+    task = WherobotsRunOperator(
+        task_id="task", run_python=TALK, max_outage_seconds=0, wait_post_run_logs_timeout_seconds=0
+    )
+    assert (task.max_outage_seconds, task.wait_post_run_logs_timeout_seconds) == (0, 0)
+    with pytest.raises(WherobotsArgumentException, match=r"^task: polling_interval=0: must be .*, above 0$"):
+        WherobotsRunOperator(task_id="task", run_python=TALK, polling_interval=0)
+
+
+@pytest.mark.parametrize("argument", FLAGS)
+@pytest.mark.parametrize("value", ["yes", "False", 1, "{{ params.flag }}"])
+def test_a_flag_is_true_or_false_and_nothing_else(argument: str, value: Any) -> None:
+    with pytest.raises(WherobotsArgumentException, match=r"must be True or False$") as caught:
+        WherobotsRunOperator(task_id="task", run_python=TALK, **{argument: value})
+    assert str(caught.value).startswith(f"task: {argument}={value!r}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"region": " "}, "region=' ': must be a non-empty string; None or left out takes the default"),
+        ({"run_python": {"uri": "dags/job.py"}}, "must be an address in S3, like s3://bucket/key"),
+        ({"run_python": {"uri": "s3://jobs/job.jar"}}, "a .jar file is run with run_jar"),
+    ],
+)
+def test_in_a_task_group_the_error_names_the_whole_task(arguments: dict[str, Any], words: str) -> None:
+    with DAG("dag", start_date=START, schedule=None), TaskGroup("group"):  # noqa: SIM117
+        with pytest.raises(WherobotsArgumentException) as caught:
+            WherobotsRunOperator(**{"task_id": "task", "run_python": TALK, **arguments})
+    assert str(caught.value).startswith("group.task: ")
+    assert words in str(caught.value)
+
+
+def executed(task: WherobotsRunOperator) -> dict[str, Any]:
+    """Render nothing more, and create the run."""
+    xcoms: dict[str, Any] = {}
+    ti = SimpleNamespace(
+        dag_id="dag",
+        task_id="task",
+        run_id="manual__1",
+        map_index=-1,
+        try_number=1,
+        max_tries=0,
+        start_date=datetime.now(UTC),
+        xcom_push=lambda key, value: xcoms.update({key: value}),
+    )
+    context: Any = {"ti": ti, "dag_run": SimpleNamespace(start_date=START)}
+    task.execute(context)
+    return xcoms
+
+
+@pytest.mark.parametrize(
+    ("rendered", "words"),
+    [
+        ({"region": ""}, "task: region='': must be"),
+        ({"runtime": " "}, "task: runtime=' ': must be"),
+        ({"run_python": {"uri": "job.py"}}, "must be an address in S3"),
+        ({"run_python": {"uri": "s3://jobs/job.jar"}}, "a .jar file is run with run_jar"),
+    ],
+)
+def test_what_a_template_renders_to_is_checked_before_anything_is_sent(
+    rendered: dict[str, Any], words: str, conn_id: str, control: ControlClient
+) -> None:
+    task = WherobotsRunOperator(
+        task_id="task",
+        run_python={"uri": "{{ uri }}"},
+        region="{{ region }}",
+        runtime="{{ runtime }}",
+        wherobots_conn_id=conn_id,
+    )
+    for field, value in ({"run_python": TALK, "region": "x", "runtime": "tiny"} | rendered).items():
+        setattr(task, field, value)
+    with pytest.raises(WherobotsArgumentException) as caught:
+        executed(task)
+    assert words in str(caught.value)
+    assert control.counts()["creates_received"] == 0
+
+
+@pytest.mark.parametrize("region", [" aws-eu-west-1\n", Region.EU])
+def test_a_rendered_region_is_stripped_and_may_be_an_enum_member(
+    region: Any, conn_id: str, control: ControlClient
+) -> None:
+    task = WherobotsRunOperator(
+        task_id="task",
+        run_python=TALK,
+        region="{{ region }}",
+        wherobots_conn_id=conn_id,
+        wait_for_completion=False,
+    )
+    task.region = region
+    executed(task)
+    assert control.requests("createJobRun")[0]["query"] == "region=aws-eu-west-1"
+
+
+def test_a_duration_as_timeout_survives_the_serialized_dag() -> None:
+    found: Any = serialized_objects
+    serializer = found.DagSerialization if hasattr(found, "DagSerialization") else found.SerializedDAG  # before 3.2
+    each: list[Any] = [timedelta(minutes=3), pendulum.duration(minutes=4), 300]
+    with DAG("dag", start_date=pendulum.datetime(2026, 1, 1, tz="UTC"), schedule=None) as dag:
+        plain = WherobotsRunOperator(task_id="plain", run_python=TALK, timeout_seconds=timedelta(minutes=90))
+        WherobotsRunOperator(task_id="words", run_python=TALK, timeout_seconds=pendulum.duration(hours=1))
+        WherobotsRunOperator.partial(task_id="partial", timeout_seconds=timedelta(minutes=2)).expand(run_python=[TALK])
+        WherobotsRunOperator.partial(task_id="expand", run_python=TALK).expand(timeout_seconds=each)
+
+    restored = serializer.from_dict(json.loads(json.dumps(serializer.to_dict(dag))))
+
+    assert plain.timeout_seconds == 5400
+    assert str(restored.get_task("plain").timeout_seconds) == "5400"
+    assert str(restored.get_task("words").timeout_seconds) == "3600"
+    assert {"partial", "expand"} <= set(restored.task_dict)
+    partial: Any = dag.get_task("partial")
+    assert partial.unmap({"run_python": TALK}).timeout_seconds == 120
+    expand: Any = dag.get_task("expand")
+    assert [expand.unmap({"timeout_seconds": value}).timeout_seconds for value in each] == [180, 240, 300]
