@@ -117,9 +117,9 @@ class QuotaNotes:
         if wait.refusals == 1:
             yield Note(
                 logging.WARNING,
-                f"No run was created yet: the organisation's quota is used up. {words.quoted(str(error))}. The create is "
-                f"sent again for up to {words.duration(wait.max_seconds)} (max_quota_wait_seconds={wait.max_seconds:g}), "
-                f"first in {words.duration(delay)}",
+                f"No run was created yet: the organisation's quota is used up. {words.quoted(str(error))}. "
+                f"The create is sent again for up to {words.duration(wait.max_seconds)} "
+                f"(max_quota_wait_seconds={wait.max_seconds:g}), first in {words.duration(delay)}",
             )
         elif handed_over or self._said_at is None or moment - self._said_at >= HEARTBEAT_SECONDS:
             yield Note(
