@@ -79,6 +79,11 @@ class Supervisor:
         self.read += 1
         return self.answer
 
+    def ask_in_a_thread(self, *question: Any) -> Any:
+        time.sleep(0.2)
+        self.read += 1
+        return self.answer
+
 
 def test_an_answer_about_a_connection_is_read_although_the_trigger_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     supervisor = Supervisor("a connection")
@@ -89,7 +94,8 @@ def test_an_answer_about_a_connection_is_read_although_the_trigger_is_killed(mon
 def test_an_answer_about_a_state_is_read_although_it_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     task_runner = pytest.importorskip("airflow.sdk.execution_time.task_runner", reason="2.11 has no supervisor")
     supervisor = Supervisor(SimpleNamespace(task_states={"manual__1": {"task": "failed", "task_2": "deferred"}}))
-    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(asend=supervisor.ask), raising=False)
+    comms = SimpleNamespace(asend=supervisor.ask, send=supervisor.ask_in_a_thread)
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", comms, raising=False)
 
     def state_of(map_index: int) -> Any:
         ti = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index=map_index)
