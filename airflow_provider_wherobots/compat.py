@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow import __version__ as airflow_version
@@ -76,6 +77,7 @@ __all__ = [
     "Connection",
     "Context",
     "XCom",
+    "be_ready_to_get_task_states",
     "conf",
     "get_async_connection",
     "get_task_state",
@@ -93,6 +95,7 @@ RETRY_RESUMES_DEFERRAL = AIRFLOW == (3, 0)
 T = TypeVar("T")
 
 _conversations: set[asyncio.Task[Any]] = set()
+_is_ready = False
 
 
 async def get_async_connection(conn_id: str) -> Connection:
@@ -149,6 +152,28 @@ async def _get_task_states(question: Mapping[str, Any]) -> Mapping[str, Any]:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     return await asyncio.to_thread(RuntimeTaskInstance.get_task_states, **question)
+
+
+def be_ready_to_get_task_states(task_instance: Any) -> None:
+    """Ask for a state for nothing, once in a triggerer's process and in the background.
+
+    The supervisor builds its own API server when it is first asked for anything, and answers nothing meanwhile: for
+    five seconds, on a busy machine for twenty. A kill must not be the one to wait for that.
+
+    :param task_instance: what Airflow put on the trigger.
+    """
+    global _is_ready
+    if AIRFLOW < (3, 0) or _is_ready:
+        return
+    _is_ready = True
+    task = asyncio.create_task(_ask_for_nothing(task_instance))
+    _conversations.add(task)
+    task.add_done_callback(_conversations.discard)
+
+
+async def _ask_for_nothing(task_instance: Any) -> None:
+    with suppress(Exception):
+        await get_task_state(task_instance)
 
 
 def pull_xcom(ti_key: Any, key: str) -> Any:

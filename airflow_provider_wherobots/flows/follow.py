@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from airflow_provider_wherobots.api.models import PENDING, Run
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.follow_logs import CATCH_UP_SECONDS, LogForwarder
+from airflow_provider_wherobots.flows.known_fields import known_fields
 from airflow_provider_wherobots.flows.log_records import make_safe
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage
@@ -57,6 +59,14 @@ class FollowOptions:
     def to_kwargs(self) -> dict[str, Any]:
         """The options as a JSON-able dict."""
         return asdict(self)
+
+    @classmethod
+    def from_kwargs(cls, kwargs: Mapping[str, Any]) -> FollowOptions:
+        """Read options that another version of this package may have stored; those it does not know are left out.
+
+        :param kwargs: what :meth:`to_kwargs` made.
+        """
+        return cls(**known_fields(cls, kwargs))
 
     def describe(self, deferred: bool) -> str:
         """Say which run is followed from here on, and how.

@@ -25,6 +25,7 @@ from airflow_provider_wherobots.flows.drivers.sync import SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
 from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.task_log import write_record
 
@@ -273,7 +274,8 @@ class WherobotsHook(BaseHook):
             except WherobotsArgumentException:
                 raise
             except Exception as error:
-                self.log.warning("Connection %s cannot be read for now: %r", self.wherobots_conn_id, error)
+                reason = reason_of(error)
+                self.log.warning("Connection %s cannot be read for now: %s", self.wherobots_conn_id, reason)
             await asyncio.sleep(delay)
         return self._read(await get_async_connection(self.wherobots_conn_id))
 

@@ -208,7 +208,12 @@ class WherobotsRunOperator(BaseOperator):
         return self._begin(context)
 
     def execute_complete(
-        self, context: Context, event: dict[str, Any], reattached: bool = False, started_at: float = 0.0
+        self,
+        context: Context,
+        event: dict[str, Any],
+        reattached: bool = False,
+        started_at: float = 0.0,
+        **of_later_versions: Any,
     ) -> str:
         """Take over from the trigger.
 
@@ -216,6 +221,7 @@ class WherobotsRunOperator(BaseOperator):
         :param event: the trigger's event.
         :param reattached: whether an earlier try had started the run.
         :param started_at: when this try got the run, in epoch seconds.
+        :param of_later_versions: what a worker of a later version left behind as it deferred; ignored.
         :returns: the run's id.
         """
         return self._conclude(context, Outcome.from_event(event), reattached, started_at)
