@@ -24,7 +24,8 @@ def reason_of(error: BaseException) -> str:
     :param error: the exception.
     :returns: at most :data:`MAX_REASON_CHARS` characters.
     """
-    text = f"{type(error).__name__}: {error}"[: 2 * MAX_REASON_CHARS]
+    said = str(error)
+    text = (f"{type(error).__name__}: {said}" if said else type(error).__name__)[: 2 * MAX_REASON_CHARS]
     return make_safe(_USER_INFO.sub("***@", text))[:MAX_REASON_CHARS]
 
 

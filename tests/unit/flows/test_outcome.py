@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.models import Run
-from airflow_provider_wherobots.flows.outcome import MAX_REASON_CHARS, Ending, Outcome
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.summary import RunSummary
+from airflow_provider_wherobots.flows.unforeseen import MAX_REASON_CHARS
 from tests.unit.api import shapes
 
 URL = "https://cloud.wherobots.com/runs/r1"

@@ -23,6 +23,7 @@ def caught() -> Exception:
 def test_the_reason_is_safe_and_bounded() -> None:
     assert reason_of(caught()) == "RuntimeError: http://***@proxy.example.com:3128/ is away\\x00\\x0d"
     assert reason_of(KeyError("a")) == "KeyError: 'a'"
+    assert reason_of(TimeoutError()) == "TimeoutError"
     assert len(reason_of(ValueError("//x" * 1_000_000))) == MAX_REASON_CHARS
 
 
