@@ -12,11 +12,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow import __version__ as airflow_version
 from airflow.triggers.base import BaseTrigger
+
+AIRFLOW = tuple(int(part) for part in airflow_version.split(".")[:2])
+"""The Airflow line, such as ``(3, 3)``. One that is newer than all known here is treated as the newest of them; a name
+that it no longer has is an ImportError that names it, never a reason to take another line's way."""
 
 if TYPE_CHECKING:
     from airflow.configuration import conf
@@ -25,44 +30,43 @@ if TYPE_CHECKING:
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
     from airflow.sdk.execution_time.xcom import XCom
 else:
-    try:
+    if AIRFLOW < (3, 0):
+        from airflow.models import BaseOperator, BaseOperatorLink, Connection, XCom
+        from airflow.utils.context import Context
+    else:
         from airflow.sdk import BaseOperator, BaseOperatorLink, Connection
         from airflow.sdk.definitions.context import Context
         from airflow.sdk.execution_time.xcom import XCom
-    except ImportError:  # 2.11
-        from airflow.models import BaseOperator, BaseOperatorLink, Connection, XCom
-        from airflow.utils.context import Context
-    try:
-        from airflow.sdk.bases.hook import BaseHook
-    except ImportError:  # 2.11 and 3.0
+    if AIRFLOW < (3, 1):
         from airflow.hooks.base import BaseHook
-
-        if hasattr(Connection, "get"):  # 3.0
-
-            class BaseHook(BaseHook):
-                """Reads connections without the deprecation warning of 3.0's own, which lands in every task's log."""
-
-                @classmethod
-                def get_connection(cls, conn_id):
-                    if not hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS"):
-                        return super().get_connection(conn_id)
-                    from airflow.sdk.execution_time.secrets_masker import mask_secret
-
-                    connection = Connection.get(conn_id)
-                    for secret in filter(None, (connection.password, connection.extra)):
-                        mask_secret(secret)
-                    return connection
-
-    try:
-        from airflow.sdk.exceptions import AirflowException, AirflowFailException
-    except ImportError:  # before 3.2
-        from airflow.exceptions import AirflowException, AirflowFailException
-    try:
-        from airflow.sdk.configuration import conf
-    except ImportError:  # before 3.2
+    else:
+        from airflow.sdk import BaseHook
+    if AIRFLOW < (3, 2):
         from airflow.configuration import conf
+        from airflow.exceptions import AirflowException, AirflowFailException
+    else:
+        from airflow.sdk.configuration import conf
+        from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+    if AIRFLOW == (3, 0):
+
+        class BaseHook(BaseHook):
+            """Reads connections without the deprecation warning of 3.0's own, which lands in every task's log."""
+
+            @classmethod
+            def get_connection(cls, conn_id):
+                if not hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS"):
+                    return super().get_connection(conn_id)
+                from airflow.sdk.execution_time.secrets_masker import mask_secret
+
+                connection = Connection.get(conn_id)
+                for secret in filter(None, (connection.password, connection.extra)):
+                    mask_secret(secret)
+                return connection
+
 
 __all__ = [
+    "AIRFLOW",
     "RETRY_RESUMES_DEFERRAL",
     "TRIGGER_IS_TOLD_OF_KILLS",
     "AirflowException",
@@ -73,6 +77,7 @@ __all__ = [
     "Connection",
     "Context",
     "XCom",
+    "be_ready_to_get_task_states",
     "conf",
     "get_async_connection",
     "get_task_state",
@@ -83,13 +88,14 @@ __all__ = [
 TRIGGER_IS_TOLD_OF_KILLS = hasattr(BaseTrigger, "on_kill")
 """Whether Airflow calls ``BaseTrigger.on_kill`` (3.3 and later)."""
 
-RETRY_RESUMES_DEFERRAL = airflow_version.startswith("3.0.")
+RETRY_RESUMES_DEFERRAL = AIRFLOW == (3, 0)
 """Whether a retry is handed the event that the try before it had waited for, and resumes with it (3.0)."""
 
 
 T = TypeVar("T")
 
 _conversations: set[asyncio.Task[Any]] = set()
+_is_ready = False
 
 
 async def get_async_connection(conn_id: str) -> Connection:
@@ -114,27 +120,60 @@ async def get_task_state(task_instance: Any) -> str | None:
     :param task_instance: what Airflow put on the trigger.
     :returns: the state's name; None for a task instance that has none, as after a clear.
     """
-    try:
-        from airflow.sdk.execution_time import task_runner
-        from airflow.sdk.execution_time.comms import GetTaskStates
-    except ImportError:  # 2.11
+    if AIRFLOW < (3, 0):
         from asgiref.sync import sync_to_async
 
         # Not the one thread that all "thread-sensitive" calls of a process share: somebody else's may be slow.
         return await sync_to_async(_get_task_state_from_database, thread_sensitive=False)(task_instance)
     map_index = task_instance.map_index
-    question = GetTaskStates(
-        dag_id=task_instance.dag_id,
-        task_ids=[task_instance.task_id],
-        run_ids=[task_instance.run_id],
-        map_index=map_index,
-    )
+    question = {
+        "dag_id": task_instance.dag_id,
+        "task_ids": [task_instance.task_id],
+        "run_ids": [task_instance.run_id],
+        "map_index": map_index,
+    }
+    task_states = await (_ask_task_states(question) if AIRFLOW < (3, 3) else _get_task_states(question))
+    key = task_instance.task_id if map_index is None or map_index < 0 else f"{task_instance.task_id}_{map_index}"
+    return _state_name(task_states.get(task_instance.run_id, {}).get(key))
+
+
+async def _ask_task_states(question: Mapping[str, Any]) -> Mapping[str, Any]:
     # Not RuntimeTaskInstance.get_task_states in a thread: on 3.2 that thread's lock stops the event loop for good
     # when a connection is read meanwhile.
-    answer: Any = await _uninterrupted(task_runner.SUPERVISOR_COMMS.asend(question))
-    key = task_instance.task_id if map_index is None or map_index < 0 else f"{task_instance.task_id}_{map_index}"
-    state = answer.task_states.get(task_instance.run_id, {}).get(key)
-    return None if state is None else str(getattr(state, "value", state))
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import GetTaskStates
+
+    answer: Any = await _uninterrupted(task_runner.SUPERVISOR_COMMS.asend(GetTaskStates(**question)))
+    states: Mapping[str, Any] = answer.task_states
+    return states
+
+
+async def _get_task_states(question: Mapping[str, Any]) -> Mapping[str, Any]:
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    return await asyncio.to_thread(RuntimeTaskInstance.get_task_states, **question)
+
+
+def be_ready_to_get_task_states(task_instance: Any) -> None:
+    """Ask for a state for nothing, once in a triggerer's process and in the background.
+
+    The supervisor builds its own API server when it is first asked for anything, and answers nothing meanwhile: for
+    five seconds, on a busy machine for twenty. A kill must not be the one to wait for that.
+
+    :param task_instance: what Airflow put on the trigger.
+    """
+    global _is_ready
+    if AIRFLOW < (3, 0) or _is_ready:
+        return
+    _is_ready = True
+    task = asyncio.create_task(_ask_for_nothing(task_instance))
+    _conversations.add(task)
+    task.add_done_callback(_conversations.discard)
+
+
+async def _ask_for_nothing(task_instance: Any) -> None:
+    with suppress(Exception):
+        await get_task_state(task_instance)
 
 
 def pull_xcom(ti_key: Any, key: str) -> Any:
@@ -142,15 +181,20 @@ def pull_xcom(ti_key: Any, key: str) -> Any:
 
     :param ti_key: key of the task instance.
     :param key: XCom key.
-    :returns: the value; None for an XCom that is not there, without the warning that 3.0 to 3.2 log of that.
+    :returns: the value; None for an XCom that is not there, of which Airflow 3's own calls would log an error in the
+        worker's output, those of 3.0 to 3.2 also a warning in the task's log.
     """
-    supervisor = getattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS", None)
-    if supervisor is None or TRIGGER_IS_TOLD_OF_KILLS:
+    if AIRFLOW < (3, 0):
         return XCom.get_value(ti_key=ti_key, key=key)
-    from airflow.sdk.execution_time.comms import GetXCom
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import GetXCom, GetXComCount
 
-    where = {name: getattr(ti_key, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
-    answer = supervisor.send(GetXCom(key=key, **where))
+    where = {name: getattr(ti_key, name) for name in ("dag_id", "task_id", "run_id")}
+    # Of all map indexes together.
+    count: Any = task_runner.SUPERVISOR_COMMS.send(GetXComCount(key=key, **where))
+    if not count.len:
+        return None
+    answer: Any = task_runner.SUPERVISOR_COMMS.send(GetXCom(key=key, map_index=ti_key.map_index, **where))
     return None if answer.value is None else XCom.deserialize_value(answer)
 
 
@@ -161,21 +205,27 @@ async def push_xcom(task_instance: Any, key: str, value: str) -> None:
     :param key: XCom key.
     :param value: the text. A custom XCom backend is not asked on 3.x: it may block, or speak with the supervisor.
     """
-    where = {
+    what = {
+        "key": key,
+        "value": value,
         "dag_id": task_instance.dag_id,
         "task_id": task_instance.task_id,
         "run_id": task_instance.run_id,
         "map_index": -1 if task_instance.map_index is None else task_instance.map_index,
     }
-    try:
-        from airflow.sdk.execution_time import task_runner
-        from airflow.sdk.execution_time.comms import SetXCom
-    except ImportError:  # 2.11
+    if AIRFLOW < (3, 0):
         from asgiref.sync import sync_to_async
 
-        await sync_to_async(XCom.set, thread_sensitive=False)(key=key, value=value, **where)
-        return
-    await _uninterrupted(task_runner.SUPERVISOR_COMMS.asend(SetXCom(key=key, value=value, **where)))
+        await sync_to_async(XCom.set, thread_sensitive=False)(**what)
+    elif AIRFLOW < (3, 3):
+        from airflow.sdk.execution_time import task_runner
+        from airflow.sdk.execution_time.comms import SetXCom
+
+        await _uninterrupted(task_runner.SUPERVISOR_COMMS.asend(SetXCom(**what)))
+    else:
+        from airflow.sdk.bases.xcom import BaseXCom
+
+        await _uninterrupted(BaseXCom.aset(**what))
 
 
 async def _uninterrupted(conversation: Coroutine[Any, Any, T]) -> T:
@@ -205,4 +255,8 @@ def _get_task_state_from_database(task_instance: Any) -> str | None:
             )
             .scalar()
         )
+    return _state_name(state)
+
+
+def _state_name(state: Any) -> str | None:
     return None if state is None else str(getattr(state, "value", state))

@@ -16,6 +16,7 @@ from functools import lru_cache
 from types import FunctionType
 from typing import Any, NamedTuple
 
+from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.flows.log_records import LogRecord
 
 _TEXT_RECORD = re.compile(r"\[([^\]]+)\] \{([^:}]*):(\d+)\} ([A-Z]+) - (.*)", re.DOTALL)
@@ -115,14 +116,9 @@ def read_entries(lines: Iterable[str]) -> Iterator[Entry]:
         yield last._replace(text="\n".join((last.text, *more)))
 
 
-@lru_cache(maxsize=1)
 def is_structured() -> bool:
     """Whether this Airflow logs through structlog, as 3.x does."""
-    try:
-        from airflow.sdk import log as _  # noqa: F401 - only its being there counts
-    except ImportError:
-        return False
-    return True
+    return AIRFLOW >= (3, 0)
 
 
 def _read_json(line: str) -> Entry | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.follow_logs import CATCH_UP_SECONDS, LogForwarder
+from airflow_provider_wherobots.flows.known_fields import known_fields
 from airflow_provider_wherobots.flows.outcome import MAX_WORD_CHARS, Ending, Outcome, given_up
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage
 from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, RunSummary, add_metrics, spark_ui_url
@@ -60,6 +62,14 @@ class FollowOptions:
     def to_kwargs(self) -> dict[str, Any]:
         """The options as a JSON-able dict."""
         return asdict(self)
+
+    @classmethod
+    def from_kwargs(cls, kwargs: Mapping[str, Any]) -> FollowOptions:
+        """Read options that another version of this package may have stored; those it does not know are left out.
+
+        :param kwargs: what :meth:`to_kwargs` made.
+        """
+        return cls(**known_fields(cls, kwargs))
 
     def describe(self, deferred: bool) -> str:
         """Say which run is followed from here on, and how.

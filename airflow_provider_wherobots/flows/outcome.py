@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
-from airflow_provider_wherobots.api.models import CANCELLED, COMPLETED, Run
+from airflow_provider_wherobots.api.models import CANCELLED, COMPLETED, FAILED, TIMED_OUT, Run
 from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.known_fields import known_fields
 from airflow_provider_wherobots.flows.summary import RunSummary
 
-MAX_REASON_CHARS = words.MAX_CHARS
 MAX_WORD_CHARS = 255
 """The most of an id, a name or a status of the service."""
 MAX_TAIL_CHARS = 4_000
@@ -28,6 +28,15 @@ class Ending(StrEnum):
     CANCELLED = "cancelled"
     DEADLINE = "deadline"
     LOST_SIGHT = "lost_sight"
+
+
+_ENDINGS = {ending.value: ending for ending in Ending}
+_ENDINGS_BY_STATUS = {
+    COMPLETED: Ending.COMPLETED,
+    FAILED: Ending.FAILED,
+    CANCELLED: Ending.CANCELLED,
+    TIMED_OUT: Ending.TIMED_OUT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +67,25 @@ class Outcome:
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Outcome:
-        """Read an outcome from a trigger event.
+        """Read an outcome from a trigger event, which a triggerer of another version may have sent.
+
+        What this version does not know is left out. An ending that it does not know is told from the status; where the
+        run has not ended by that, it is lost sight of: a retry attaches to it.
 
         :param event: what :meth:`to_event` made.
         :raises ValueError: for anything else.
         """
         try:
-            return cls(**{**event, "ending": Ending(event["ending"])})
-        except (TypeError, KeyError) as error:
+            given = known_fields(cls, event)
+            said, status = given["ending"], given["status"]
+            ending = _ENDINGS.get(said) or _ENDINGS_BY_STATUS.get(status, Ending.LOST_SIGHT)
+            outcome = cls(**{**given, "ending": ending})
+        except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"not an event of a followed run: {error!r}") from None
+        if said in _ENDINGS or ending is Ending.COMPLETED:
+            return outcome
+        unknown = f"the triggerer, of a later version, says {said!r}"
+        return replace(outcome, reason=f"{unknown}: {outcome.reason}" if outcome.reason else unknown)
 
     @classmethod
     def of_run(cls, run: Run, ended_at: float, log_tail: str = "", summary: RunSummary | None = None) -> Outcome:

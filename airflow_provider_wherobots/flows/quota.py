@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import Arrival, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep
+from airflow_provider_wherobots.flows.known_fields import known_fields
 from airflow_provider_wherobots.flows.retry import JITTER
 
 DEFAULT_MAX_QUOTA_WAIT_SECONDS = 3_600.0
@@ -56,7 +57,7 @@ class QuotaWait:
 
         :param kwargs: what :meth:`to_kwargs` made.
         """
-        known = {field.name: kwargs[field.name] for field in fields(cls) if field.name in kwargs}
+        known = known_fields(cls, kwargs)
         return cls(**{**known, "passed_over": tuple(known.get("passed_over", ()))})
 
     def refused(self, moment: float) -> QuotaWait:

@@ -11,6 +11,9 @@ from datetime import datetime
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from airflow import __version__ as airflow_version
 
 from airflow_provider_wherobots import __version__
 from airflow_provider_wherobots.api import calls
@@ -18,13 +21,14 @@ from airflow_provider_wherobots.api.connection import CONNECTION_TYPE, Settings,
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.models import LogPage, Run, RunMetrics
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-from airflow_provider_wherobots.compat import BaseHook, Connection, get_async_connection
+from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection, get_async_connection
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord
 from airflow_provider_wherobots.flows.drivers.sync import SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
 from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.task_log import write_record
 
@@ -40,10 +44,6 @@ HOOK_OUTAGE_SECONDS = 60.0
 MASKED_KEY = "***"
 """What Airflow shows in place of a secret, and what the Test button of some versions then sends: apache/airflow #61670
 (3.0 to 3.1.6) and #72318 (3.3.1, where the form says "" or 0 for a host or port that is stored as nothing)."""
-MASKED_KEY_SAID = (
-    "Nothing was tested: Airflow's Test button sent *** in place of the stored API key. Airflow 3.3.1 does that unless"
-    " API host and API port are both filled in, such as api.cloud.wherobots.com and 443. Tasks get the stored key"
-)
 
 
 class WherobotsHook(BaseHook):
@@ -224,7 +224,7 @@ class WherobotsHook(BaseHook):
             # Not with the id of the connection: Airflow tests a copy that has a random one.
             return False, str(error)
         if settings.endpoint.api_key == MASKED_KEY:
-            return False, MASKED_KEY_SAID
+            return False, _masked_key_said(settings.endpoint.base_url)
         self._settings = settings
         url = settings.endpoint.base_url
         try:
@@ -273,7 +273,8 @@ class WherobotsHook(BaseHook):
             except WherobotsArgumentException:
                 raise
             except Exception as error:
-                self.log.warning("Connection %s cannot be read for now: %r", self.wherobots_conn_id, error)
+                reason = reason_of(error)
+                self.log.warning("Connection %s cannot be read for now: %s", self.wherobots_conn_id, reason)
             await asyncio.sleep(delay)
         return self._read(await get_async_connection(self.wherobots_conn_id))
 
@@ -290,8 +291,6 @@ class WherobotsHook(BaseHook):
 
     @staticmethod
     def _read_settings(connection: Connection) -> Settings:
-        from airflow import __version__ as airflow_version
-
         return read_settings(
             conn_type=connection.conn_type,
             host=connection.host,
@@ -308,6 +307,28 @@ class WherobotsHook(BaseHook):
             ),
             client=f"client=airflow-provider-wherobots;ver={__version__}",
         )
+
+
+def _masked_key_said(base_url: str) -> str:
+    """Why a stored connection is not tested, and what to do.
+
+    The hook cannot read the stored key itself: it is given a copy of the connection under a random id. And where the
+    form names another host than the stored one, the stored key is nothing to send there.
+    """
+    parts = urlsplit(base_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = f"{parts.scheme}://{parts.netloc.removesuffix(f':{parts.port}')}".removeprefix("https://")
+    if AIRFLOW < (3, 3):
+        why = f"Airflow {airflow_version} always does that, 3.1.7 and later do not"
+    else:
+        why = (
+            "Airflow 3.3.1 does that where the API host or the API port is empty. Store API host "
+            f"{host}{parts.path} and API port {port}, and test again"
+        )
+    return (
+        f"Nothing was tested: Airflow's Test button sent *** in place of the stored API key. {why}. "
+        "Tasks get the stored key"
+    )
 
 
 def _within(seconds: float, function: Callable[[], T]) -> T:

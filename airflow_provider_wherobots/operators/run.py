@@ -253,7 +253,12 @@ class WherobotsRunOperator(BaseOperator):
             return self._start(context, QuotaWait.from_kwargs(quota), look_first=True)
 
     def execute_complete(
-        self, context: Context, event: dict[str, Any], reattached: bool = False, started_at: float = 0.0
+        self,
+        context: Context,
+        event: dict[str, Any],
+        reattached: bool = False,
+        started_at: float = 0.0,
+        **of_later_versions: Any,
     ) -> str:
         """Take over from the trigger.
 
@@ -261,6 +266,7 @@ class WherobotsRunOperator(BaseOperator):
         :param event: the trigger's event.
         :param reattached: whether an earlier try had started the run.
         :param started_at: when this try got the run, in epoch seconds.
+        :param of_later_versions: what a worker of a later version left behind as it deferred; ignored.
         :returns: the run's id.
         """
         with self._retried_as_agreed():

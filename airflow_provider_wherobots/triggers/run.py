@@ -10,10 +10,16 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_wherobots.compat import TRIGGER_IS_TOLD_OF_KILLS, get_task_state, push_xcom
+from airflow_provider_wherobots.compat import (
+    TRIGGER_IS_TOLD_OF_KILLS,
+    be_ready_to_get_task_states,
+    get_task_state,
+    push_xcom,
+)
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.unforeseen import places_of, reason_of
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.spark_ui import WherobotsSparkUiLink
 from airflow_provider_wherobots.links.stored import xcom_keys
@@ -39,13 +45,21 @@ class WherobotsRunTrigger(BaseTrigger):
     :param wherobots_conn_id: id of the connection.
     :param follow: fields of :class:`~airflow_provider_wherobots.flows.follow.FollowOptions`.
     :param cancel_on_kill: whether a kill of the task cancels the run; default True.
+    :param of_later_versions: what a worker of a later version stored besides; ignored, as an error would end the task.
     """
 
-    def __init__(self, wherobots_conn_id: str, follow: dict[str, Any], cancel_on_kill: bool = True) -> None:
+    def __init__(
+        self,
+        wherobots_conn_id: str,
+        follow: dict[str, Any],
+        cancel_on_kill: bool = True,
+        **of_later_versions: Any,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.wherobots_conn_id = wherobots_conn_id
-        self.options = FollowOptions(**follow)
+        self.options = FollowOptions.from_kwargs(follow)
         self.cancel_on_kill = cancel_on_kill
+        self._hook = WherobotsHook(wherobots_conn_id)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments: ids and numbers only, no secret."""
@@ -61,8 +75,10 @@ class WherobotsRunTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the run; yields exactly one event."""
         try:
+            if self._is_in_triggerer and self.cancel_on_kill:
+                be_ready_to_get_task_states(self.task_instance)
             log = EarlierLog(self.log, self.task_instance)
-            async with WherobotsHook(self.wherobots_conn_id).async_driver(self.log, self._publish, log.write) as driver:
+            async with self._hook.async_driver(self.log, self._publish, log.write) as driver:
                 await log.go_on(f"Following run {self.options.run_id}")
                 outcome = await driver.run(follow_run(self.options))
         except asyncio.CancelledError:
@@ -71,8 +87,8 @@ class WherobotsRunTrigger(BaseTrigger):
             raise
         except Exception as error:
             # A trigger that raises would get its run cancelled; one that only lost sight of it leaves it alone.
-            self.log.exception("Run %s cannot be followed", self.options.run_id)
-            reason = f"{type(error).__name__}: {error}"
+            reason = reason_of(error)
+            self.log.error("Run %s cannot be followed: %s\n%s", self.options.run_id, reason, places_of(error))
             outcome = Outcome(Ending.LOST_SIGHT, self.options.run_id, "UNKNOWN", reason, ended_at=time.time())
         yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
 
@@ -80,14 +96,22 @@ class WherobotsRunTrigger(BaseTrigger):
         """Called by Airflow 3.3 on a user's action, and, by a bug of 3.3.0 to 3.3.2, when the trigger moves."""
         await _to_its_end(self._cancel_if_killed())
 
+    @property
+    def _is_in_triggerer(self) -> bool:
+        """Not so in ``airflow dags test``, where there is no kill, and nobody to give an XCom to in the event loop."""
+        return self.trigger_id is not None
+
     async def _publish(self, key: str, value: str) -> None:
         """Push what becomes known while the task is deferred: the Spark UI's address. The worker does so at the end."""
+        if not self._is_in_triggerer:
+            return
         try:
             async with asyncio.timeout(PUSH_TIMEOUT_SECONDS):
                 for xcom_key in xcom_keys(WherobotsSparkUiLink(), key):
                     await push_xcom(self.task_instance, xcom_key, value)
         except Exception as error:
-            self.log.warning("XCom %s of run %s has to wait for its end: %r", key, self.options.run_id, error)
+            reason = reason_of(error)
+            self.log.warning("XCom %s of run %s has to wait for its end: %s", key, self.options.run_id, reason)
 
     async def _cancel_if_killed(self) -> None:
         if not self.cancel_on_kill:
@@ -96,14 +120,21 @@ class WherobotsRunTrigger(BaseTrigger):
             state = await self._ask_state()
         except Exception as error:
             # Not knowing is no reason to kill: the run may be followed on elsewhere, and ends by itself in the end.
-            self.log.warning("Run %s is left alone: the task's state is unknown (%r)", self.options.run_id, error)
+            reason = reason_of(error)
+            self.log.warning("Run %s is left alone: the task's state is unknown (%s)", self.options.run_id, reason)
             return
         if state == DEFERRED:
             self.log.info("Run %s is left alone: the task is still deferred", self.options.run_id)
             return
         self.log.info("Run %s is cancelled: the task is no longer deferred but %s", self.options.run_id, state)
-        async with WherobotsHook(self.wherobots_conn_id).async_driver(self.log) as driver:
-            await driver.run(cancel_run(self.options.run_id, CANCEL_BUDGET_SECONDS))
+        try:
+            # With the connection as it was read to follow the run: to ask for it anew takes time that a kill may lack.
+            async with self._hook.async_driver(self.log) as driver:
+                await driver.run(cancel_run(self.options.run_id, CANCEL_BUDGET_SECONDS))
+        except Exception as error:
+            self.log.error(
+                "Run %s could not be cancelled: %s\n%s", self.options.run_id, reason_of(error), places_of(error)
+            )
 
     async def _ask_state(self) -> str | None:
         for _ in range(STATE_ATTEMPTS - 1):

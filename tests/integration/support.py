@@ -52,8 +52,11 @@ def follow(deferred: TaskDeferred) -> dict[str, Any]:
     path, kwargs = deferred.trigger.serialize()
     assert path == "airflow_provider_wherobots.triggers.run.WherobotsRunTrigger"
 
+    trigger: Any = WherobotsRunTrigger(**kwargs)
+    trigger.trigger_id = 1
+
     async def first_event() -> Any:
-        return [event async for event in WherobotsRunTrigger(**kwargs).run()]
+        return [event async for event in trigger.run()]
 
     (event,) = asyncio.run(first_event())
     payload: dict[str, Any] = event.payload

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.hooks import wherobots as hook_module
+from airflow_provider_wherobots.hooks.connection_form import PLACEHOLDERS
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.local import LocalServer
 from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.settings import DEFAULT_PORT
 from tests.integration.conftest import API_KEY, set_connection
 
 
@@ -42,7 +45,40 @@ def test_the_mask_that_airflow_sends_for_a_stored_key_is_not_called_a_wrong_key(
     works, said = says(monkeypatch, host=server.url, password="***")
     assert not works
     assert "sent *** in place of the stored API key" in said
+    host, _, port = server.url.rpartition(":")
+    assert (f"Store API host {host} and API port {port}, and test again" in said) is (compat.AIRFLOW >= (3, 3))
     assert not control.requests("listJobRuns")
+
+
+@pytest.mark.skipif(compat.AIRFLOW < (3, 3), reason="before 3.3 nothing helps, or nothing has to")
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "API host api.cloud.wherobots.com and API port 443,"),
+        ({"host": "https://wherobots.example.com:8443/base"}, "API host wherobots.example.com/base and API port 8443,"),
+        ({"host": "http://localhost"}, "API host http://localhost and API port 80,"),
+        ({"host": "http://[::1]:8765"}, "API host http://[::1] and API port 8765,"),
+    ],
+)
+def test_what_to_fill_in_where_airflow_sends_the_mask(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], words: str
+) -> None:
+    assert words in says(monkeypatch, password="***", **fields)[1]
+
+
+def test_host_and_port_of_the_local_server_apart_as_the_form_suggests(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the way of Airflow's Test button: as a URI."""
+    from airflow.models import Connection
+
+    host, _, port = server.url.rpartition(":")
+    given = Connection(conn_id="x", conn_type="wherobots", host=host, port=int(port), password=API_KEY)  # noqa: AIR311
+    monkeypatch.setenv("AIRFLOW_CONN_TRANSIENT", given.get_uri())
+    assert host == "http://127.0.0.1"
+    assert f"{host} for the local server" in PLACEHOLDERS["host"]
+    assert f"{DEFAULT_PORT} for the local server" in PLACEHOLDERS["port"]
+    assert WherobotsHook("transient").test_connection() == (True, f"The Runs API accepts the API key ({server.url})")
 
 
 FORBIDDEN = {

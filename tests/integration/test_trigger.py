@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots import compat
+from airflow_provider_wherobots.flows.words import MAX_CHARS
 from airflow_provider_wherobots.local.control_client import ControlClient
 from airflow_provider_wherobots.triggers import run
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
@@ -79,6 +80,11 @@ class Supervisor:
         self.read += 1
         return self.answer
 
+    def ask_in_a_thread(self, *question: Any) -> Any:
+        time.sleep(0.2)
+        self.read += 1
+        return self.answer
+
 
 def test_an_answer_about_a_connection_is_read_although_the_trigger_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     supervisor = Supervisor("a connection")
@@ -89,7 +95,8 @@ def test_an_answer_about_a_connection_is_read_although_the_trigger_is_killed(mon
 def test_an_answer_about_a_state_is_read_although_it_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     task_runner = pytest.importorskip("airflow.sdk.execution_time.task_runner", reason="2.11 has no supervisor")
     supervisor = Supervisor(SimpleNamespace(task_states={"manual__1": {"task": "failed", "task_2": "deferred"}}))
-    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(asend=supervisor.ask), raising=False)
+    comms = SimpleNamespace(asend=supervisor.ask, send=supervisor.ask_in_a_thread)
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", comms, raising=False)
 
     def state_of(map_index: int) -> Any:
         ti = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index=map_index)
@@ -142,9 +149,10 @@ def test_an_xcom_that_cannot_be_pushed_does_not_end_the_following(
     monkeypatch.setattr(run, "push_xcom", push_xcom)
     created = control.create_run("spark-run")
     control.patch_run(created["id"], status="COMPLETED", kubeApp={"spark_ui_url": "https://spark/"})
-    trigger = WherobotsRunTrigger(
+    trigger: Any = WherobotsRunTrigger(
         conn_id, {"run_id": created["id"], "started_at": time.time(), "wait_post_run_logs_timeout_seconds": 0}
     )
+    trigger.trigger_id = 1
 
     async def events() -> list[Any]:
         return [event async for event in trigger.run()]
@@ -152,3 +160,111 @@ def test_an_xcom_that_cannot_be_pushed_does_not_end_the_following(
     (event,) = asyncio.run(events())
     assert event.payload["ending"] == "completed"
     assert event.payload["summary"]["spark_ui_url"] == "https://spark/"
+
+
+def texts_of(trigger: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the trigger logs from now on, as it is written."""
+    written: list[str] = []
+
+    def write(text: str, *values: Any, **_: Any) -> None:
+        written.append(text % values if values else text)
+
+    log = SimpleNamespace(info=write, warning=write, error=write, debug=write, log=lambda level, text: write(text))
+    monkeypatch.setattr(type(trigger), "log", log)
+    return written
+
+
+def test_what_nobody_foresaw_is_told_without_secrets_and_the_run_left_alone(
+    conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = "http://user:secret@proxy/"
+
+    def follow_run(options: Any) -> Any:
+        try:
+            raise OSError(f"{proxy} says \x1b[2J")
+        except OSError as error:
+            raise RuntimeError(f"{proxy}\x00" + "x" * 10_000) from error
+
+    monkeypatch.setattr(run, "follow_run", follow_run)
+    trigger = WherobotsRunTrigger(conn_id, {"run_id": "r1", "started_at": time.time()})
+    written = texts_of(trigger, monkeypatch)
+
+    async def events() -> list[Any]:
+        return [event async for event in trigger.run()]
+
+    (event,) = asyncio.run(events())
+    assert (event.payload["ending"], event.payload["run_id"]) == ("lost_sight", "r1")
+    assert event.payload["reason"].startswith("RuntimeError: http://***@proxy/\\x00xxx")
+    assert len(event.payload["reason"]) == MAX_CHARS
+    told = "\n".join(written)
+    assert "Run r1 cannot be followed: RuntimeError: http://***@proxy/" in told
+    assert "in follow_run" in told
+    assert "test_trigger.py" in told
+    assert "OSError\nled to\n" in told
+    assert not any(word in told for word in ("secret", "\x1b", "\x00"))
+    assert not control.requests("cancelJobRun")
+
+
+def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
+    conn_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def get_task_state(task_instance: Any) -> str | None:
+        return "failed"
+
+    def cancel_run(*_: Any) -> Any:
+        raise RuntimeError("http://user:secret@proxy/ is away")
+
+    monkeypatch.setattr(run, "get_task_state", get_task_state)
+    monkeypatch.setattr(run, "cancel_run", cancel_run)
+    trigger = WherobotsRunTrigger(conn_id, {"run_id": "r1", "started_at": time.time()})
+    written = texts_of(trigger, monkeypatch)
+    asyncio.run(trigger.on_kill())
+    assert "Run r1 could not be cancelled: RuntimeError: http://***@proxy/ is away" in written[-1]
+
+
+def test_the_connection_is_not_read_again_for_a_kill(
+    conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def get_task_state(task_instance: Any) -> str | None:
+        return "failed"
+
+    monkeypatch.setattr(run, "get_task_state", get_task_state)
+    monkeypatch.setattr(run, "TRIGGER_IS_TOLD_OF_KILLS", True)
+    created = control.create_run("killed-run")
+    trigger = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
+
+    async def kill() -> None:
+        await through_run(trigger, control)
+        monkeypatch.delenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT")
+        await trigger.on_kill()
+
+    asyncio.run(kill())
+    assert [entry["status"] for entry in control.requests("cancelJobRun")] == [200]
+
+
+@pytest.mark.parametrize(("trigger_id", "asked"), [(1, 1), (None, 0)], ids=["in a triggerer", "in dags test"])
+def test_the_first_question_of_a_triggerer_is_not_that_of_a_kill(
+    conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch, trigger_id: int | None, asked: int
+) -> None:
+    if compat.AIRFLOW < (3, 0):
+        pytest.skip("2.11 has no supervisor")
+    questions: list[Any] = []
+
+    async def get_task_state(task_instance: Any) -> str | None:
+        questions.append(task_instance)
+        raise RuntimeError("the supervisor is away")
+
+    monkeypatch.setattr(compat, "_is_ready", False)
+    monkeypatch.setattr(compat, "get_task_state", get_task_state)
+    created = control.create_run("followed-run")
+    control.patch_run(created["id"], status="COMPLETED")
+    options = {"run_id": created["id"], "started_at": time.time(), "wait_post_run_logs_timeout_seconds": 0}
+
+    async def follow_two() -> None:
+        for _ in range(2):
+            trigger: Any = WherobotsRunTrigger(conn_id, options)
+            trigger.trigger_id = trigger_id
+            assert [event.payload["ending"] async for event in trigger.run()] == ["completed"]
+
+    asyncio.run(follow_two())
+    assert len(questions) == asked

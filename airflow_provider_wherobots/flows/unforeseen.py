@@ -1,0 +1,42 @@
+"""An exception that nobody foresaw, in words that may be shown.
+
+Its text may be anybody's: the service's, a proxy's with the password in its address, a secrets backend's. So it is
+escaped and bounded, and what an address says before its ``@`` is cut out. A traceback as Python prints it also quotes
+the texts of all exceptions that led to this one; here it is only where each was raised, and of which type it is.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+
+from airflow_provider_wherobots.flows.log_records import make_safe
+from airflow_provider_wherobots.flows.words import MAX_CHARS, quoted
+
+MAX_FRAMES = 20
+MAX_CAUSES = 5
+_USER_INFO = re.compile(r"(?<=//)\S*@")
+
+
+def reason_of(error: BaseException) -> str:
+    """The type of an exception and its text.
+
+    :param error: the exception.
+    :returns: at most 2,000 characters.
+    """
+    said = str(error)
+    text = (f"{type(error).__name__}: {said}" if said else type(error).__name__)[: 2 * MAX_CHARS]
+    return quoted(_USER_INFO.sub("***@", text))
+
+
+def places_of(error: BaseException) -> str:
+    """Where an exception was raised, and before it those that led to it: files, lines and types, no texts.
+
+    :param error: the exception.
+    """
+    parts: list[str] = []
+    found: BaseException | None = error
+    while found is not None and len(parts) < MAX_CAUSES:
+        parts.append(f"{''.join(traceback.format_tb(found.__traceback__, -MAX_FRAMES))}{type(found).__name__}")
+        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
+    return make_safe("\nled to\n".join(reversed(parts)))

@@ -1,0 +1,189 @@
+"""Workers and triggerers of two versions side by side, as in a rolling upgrade.
+
+``tests/compatibility`` holds, for each version, what it stores in Airflow's database: the trigger, what the task is
+resumed with, and the event of each ending. Every later version reads all of these files.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_wherobots import __version__
+from airflow_provider_wherobots.api.models import Run
+from airflow_provider_wherobots.exceptions import (
+    WherobotsExecutionTimeoutException,
+    WherobotsRunCancelledException,
+    WherobotsRunFailedException,
+    WherobotsRunNotStartedException,
+    WherobotsRunTimedOutException,
+    WherobotsUnavailableException,
+)
+from airflow_provider_wherobots.flows.follow import FollowOptions
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.quota import QuotaWait
+from airflow_provider_wherobots.flows.submit import AwaitingQuota
+from airflow_provider_wherobots.flows.summary import RunSummary
+from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+
+FOLDER = Path(__file__).parent.parent / "compatibility"
+STORED = [json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))]
+STATUSES = {
+    Ending.COMPLETED: "COMPLETED",
+    Ending.FAILED: "FAILED",
+    Ending.NOT_STARTED: "FAILED",
+    Ending.TIMED_OUT: "TIMED_OUT",
+    Ending.CANCELLED: "CANCELLED",
+    Ending.DEADLINE: "RUNNING",
+    Ending.LOST_SIGHT: "UNKNOWN",
+}
+EXCEPTIONS = {
+    "failed": WherobotsRunFailedException,
+    "not_started": WherobotsRunNotStartedException,
+    "timed_out": WherobotsRunTimedOutException,
+    "cancelled": WherobotsRunCancelledException,
+    "deadline": WherobotsExecutionTimeoutException,
+    "lost_sight": WherobotsUnavailableException,
+}
+WHAT_TO_DO = f"""
+What this version stores is not what tests/compatibility/{__version__}.json holds. Tasks that are deferred during an
+upgrade are stored by one version and read by another, so a key may be added where its absence has a default, and must
+not be renamed, removed or take another meaning. If version {__version__} is not released yet, write the file anew with
+  WRITE_COMPATIBILITY=1 python -m pytest tests/integration/test_rolling_upgrade.py
+and look at the difference. If it is released, leave its file alone, raise the version, and write that one's."""
+
+
+def later(value: Any) -> Any:
+    """The same as a later version may send it: with one more key on every level."""
+    return {**{key: later(one) for key, one in value.items()}, "later": {"a": 1}} if isinstance(value, dict) else value
+
+
+def task(**arguments: Any) -> WherobotsRunOperator:
+    return WherobotsRunOperator(task_id="task", run_python={"uri": "s3://jobs/talk.py", "args": [1]}, **arguments)
+
+
+def context(xcoms: dict[str, Any]) -> Any:
+    ti = SimpleNamespace(
+        dag_id="dag",
+        task_id="task",
+        run_id="manual__1",
+        map_index=-1,
+        try_number=1,
+        max_tries=0,
+        start_date=datetime.now(UTC),
+        xcom_push=lambda key, value: xcoms.update({key: value}),
+        xcom_pull=lambda key, **_: xcoms.get(key),
+    )
+    return {"ti": ti, "dag_run": SimpleNamespace(start_date=datetime(2026, 11, 25, tzinfo=UTC))}
+
+
+def trigger_of(stored: dict[str, Any]) -> Any:
+    """Make the trigger as every Airflow's triggerer does."""
+    module, _, name = stored["classpath"].rpartition(".")
+    return getattr(__import__(module, fromlist=[name]), name)(**stored["kwargs"])
+
+
+@pytest.mark.parametrize("stored", STORED, ids=lambda stored: stored["version"])
+@pytest.mark.parametrize("as_sent", [lambda value: value, later], ids=["as stored", "with later keys"])
+class TestStored:
+    def test_the_trigger(self, stored: dict[str, Any], as_sent: Callable[[Any], Any]) -> None:
+        given = stored["trigger"]["kwargs"]
+        trigger = trigger_of({**stored["trigger"], "kwargs": as_sent(given)})
+        classpath, kwargs = trigger.serialize()
+        assert classpath == stored["trigger"]["classpath"]
+        assert kwargs["follow"].items() >= given["follow"].items()
+        assert kwargs.items() >= {**given, "follow": kwargs["follow"]}.items()
+        assert "later" not in kwargs | kwargs["follow"]
+
+    @pytest.mark.parametrize("ending", list(Ending))
+    def test_the_event_of_each_ending(
+        self, stored: dict[str, Any], as_sent: Callable[[Any], Any], ending: Ending, conn_id: str
+    ) -> None:
+        event, kwargs = as_sent(stored["events"][ending.value]), as_sent(stored["resume"]["kwargs"])
+        resumed = getattr(task(wherobots_conn_id=conn_id), stored["resume"]["method"])
+        xcoms: dict[str, Any] = {}
+        if ending is Ending.COMPLETED:
+            assert resumed(context(xcoms), event=event, **kwargs) == event["run_id"]
+        else:
+            with pytest.raises(EXCEPTIONS[ending.value], match=event["run_id"]):
+                resumed(context(xcoms), event=event, **kwargs)
+        assert xcoms.get("run_summary") == event["summary"]
+
+
+@pytest.mark.parametrize("stored", STORED, ids=lambda stored: stored["version"])
+@pytest.mark.parametrize("as_sent", [lambda value: value, later], ids=["as stored", "with later keys"])
+def test_a_wait_for_quota_goes_on(stored: dict[str, Any], as_sent: Callable[[Any], Any], conn_id: str) -> None:
+    trigger, resume = stored["quota"]["trigger"], stored["quota"]["resume"]
+    given = trigger["kwargs"]
+    assert trigger_of({**trigger, "kwargs": as_sent(given)}).serialize() == (trigger["classpath"], given)
+    xcoms: dict[str, Any] = {}
+    resumed = getattr(task(wherobots_conn_id=conn_id, wait_for_completion=False), resume["method"])
+    run_id = resumed(context(xcoms), event={}, **as_sent(resume["kwargs"]))
+    assert xcoms["run_id"] == run_id
+    assert QuotaWait.from_kwargs(as_sent(resume["kwargs"]["quota"])).to_kwargs() == resume["kwargs"]["quota"]
+
+
+@pytest.mark.parametrize("ending", ["polished", "Completed", ""])
+def test_an_ending_that_is_not_known_fails_no_completed_run(conn_id: str, ending: str) -> None:
+    event = {**Outcome(Ending.COMPLETED, "r1", "COMPLETED").to_event(), "ending": ending}
+    assert task(wherobots_conn_id=conn_id).execute_complete(context({}), event=event) == "r1"
+
+
+def test_a_trigger_without_what_a_later_version_added_takes_the_defaults() -> None:
+    trigger = WherobotsRunTrigger("wherobots_default", {"run_id": "r1", "started_at": 5.0})
+    assert trigger.options == FollowOptions("r1", 5.0)
+    assert trigger.cancel_on_kill
+
+
+def stored_by_this_version(conn_id: str) -> dict[str, Any]:
+    with pytest.raises(TaskDeferred) as caught:
+        task(wherobots_conn_id=conn_id, execution_timeout=timedelta(hours=1)).execute(context({}))
+    classpath, kwargs = caught.value.trigger.serialize()
+    run = Run.from_json({"id": "r1", "status": "COMPLETED", "name": "dag.task"})
+    summary = RunSummary.of_run(run).to_json()
+    ended = {Ending.COMPLETED, Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT, Ending.CANCELLED}
+    wait = AwaitingQuota(QuotaWait(3600.0, True, 1e9, 1e8, 1, ("r0",)), 300.0)
+    with pytest.raises(TaskDeferred) as waiting:
+        task(wherobots_conn_id=conn_id)._wait_for_quota(context({}), wait)
+    quota_classpath, quota_kwargs = waiting.value.trigger.serialize()
+    return {
+        "version": __version__,
+        "quota": {
+            "trigger": {"classpath": quota_classpath, "kwargs": quota_kwargs},
+            "resume": {"method": waiting.value.method_name, "kwargs": waiting.value.kwargs},
+        },
+        "trigger": {"classpath": classpath, "kwargs": kwargs},
+        "resume": {"method": caught.value.method_name, "kwargs": caught.value.kwargs},
+        "events": {
+            ending.value: Outcome(
+                ending, "r1", status, "a reason", "the end\nof its log", 5.0, summary if ending in ended else None
+            ).to_event()
+            for ending, status in STATUSES.items()
+        },
+    }
+
+
+def shape(value: Any) -> Any:
+    """Keys and types: what is left when ids and times are taken away."""
+    return {key: shape(one) for key, one in value.items()} if isinstance(value, dict) else type(value).__name__
+
+
+def test_what_this_version_stores_is_on_file(conn_id: str, control: ControlClient) -> None:
+    now = json.loads(json.dumps(stored_by_this_version(conn_id)))
+    file = FOLDER / f"{__version__}.json"
+    if os.environ.get("WRITE_COMPATIBILITY"):
+        file.write_text(json.dumps(now, indent=2) + "\n")
+    assert file.exists(), WHAT_TO_DO
+    stored = json.loads(file.read_text())
+    assert set(now["events"]) == {ending.value for ending in Ending}, "an ending has no event here"
+    assert shape(now) == shape(stored), WHAT_TO_DO
+    for part in (("trigger", "classpath"), ("resume", "method")):
+        assert now[part[0]][part[1]] == stored[part[0]][part[1]], WHAT_TO_DO
