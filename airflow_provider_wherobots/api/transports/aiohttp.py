@@ -19,7 +19,7 @@ class AiohttpTransport:
     """Send calls over a session that somebody else owns and closes.
 
     :param endpoint: host and key; may be replaced between calls.
-    :param session: the pooled session.
+    :param session: a pooled session, see :func:`~airflow_provider_wherobots.api.transports.pool.shared_session`.
     """
 
     def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
@@ -60,8 +60,8 @@ class AiohttpTransport:
                 total=connect_timeout + read_timeout, sock_connect=connect_timeout, sock_read=read_timeout
             ),
             allow_redirects=False,
-            proxy=proxy and proxy.url,
-            proxy_headers=proxy and proxy.headers,
+            proxy=proxy.url if proxy else None,
+            proxy_headers=proxy.headers if proxy else None,
         ) as answer:
             body = Body(call, answer.status, answer.headers)
             async for piece in answer.content.iter_any():
