@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import ssl
 import struct
@@ -48,7 +49,6 @@ class Wire:
         self._handler = handler
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self.requests: list[bytes] = []
         self._threads: list[threading.Thread] = []
         self._over = threading.Event()
 
@@ -83,15 +83,18 @@ class Wire:
             self._handler(connection)
 
 
-def read_head(connection: socket.socket) -> bytes:
-    """Read a request's head and as much of its body as comes with it."""
-    head = b""
-    while b"\r\n\r\n" not in head:
+def read_request(connection: socket.socket) -> bytes:
+    """Read a request, with its body: what is left unread makes a close a reset."""
+    request, missing = b"", 1
+    while missing > 0:
         piece = connection.recv(65_536)
         if not piece:
             break
-        head += piece
-    return head
+        request += piece
+        head, end, body = request.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        missing = int(length[1]) - len(body) if end and length else not end
+    return request
 
 
 def answering(*pieces: bytes, pause: float = 0.0, requests: list[bytes] | None = None) -> Handler:
@@ -99,13 +102,13 @@ def answering(*pieces: bytes, pause: float = 0.0, requests: list[bytes] | None =
 
     :param pieces: what to write.
     :param pause: seconds between two pieces.
-    :param requests: takes the heads that were read.
+    :param requests: takes the requests that were read.
     """
 
     def handle(connection: socket.socket) -> None:
-        head = read_head(connection)
+        request = read_request(connection)
         if requests is not None:
-            requests.append(head)
+            requests.append(request)
         for piece in pieces:
             connection.sendall(piece)
             threading.Event().wait(pause)
@@ -146,11 +149,11 @@ def tunnelling(context: ssl.SSLContext, handler: Handler, requests: list[bytes])
 
     :param context: that server's certificate.
     :param handler: what that server does.
-    :param requests: takes the heads that the proxy read.
+    :param requests: takes the requests that the proxy read.
     """
 
     def handle(connection: socket.socket) -> None:
-        requests.append(read_head(connection))
+        requests.append(read_request(connection))
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         with context.wrap_socket(connection, server_side=True) as inside:
             handler(inside)

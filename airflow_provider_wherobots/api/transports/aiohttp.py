@@ -87,8 +87,10 @@ def _kind(error: BaseException, progress: Progress) -> type[WherobotsApiError]:
 def _words(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy refuses the connection: {error.status} {error.message}"
+    # Without the layers around it: they repeat the host, and show objects.
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return str(error.certificate_error)
     if isinstance(error, aiohttp.ClientConnectorError):
-        # Without the layers around it: they repeat the host, and show objects.
         return str(error.os_error)
     # A `ClientResponseError` would show the URL again.
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
