@@ -17,6 +17,10 @@ T = TypeVar("T")
 
 LOG_START_CURSOR = "0"
 """The cursor that means "from the first line"."""
+MAX_ANSWER_BYTES = 8_000_000
+"""A usual answer is some kilobytes: one that does not end shall not fill the memory."""
+MAX_LOG_PAGE_BYTES = 16_000_000
+"""A log page may be larger; one that is too large is asked for again with fewer lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Call(Generic[T]):
     :param json: request body, or None for none.
     :param repeatable: whether sending it twice does no more than sending it once.
     :param date: puts the moment of the answer, by the service's clock, into the model; None for a model without one.
+    :param max_bytes: the most its answer's body may have, after decompression.
+    :param urgent: whether it is sent even while the service limits the API key.
     """
 
     operation: str
@@ -41,6 +47,8 @@ class Call(Generic[T]):
     json: Mapping[str, Any] | None = None
     repeatable: bool = True
     date: Callable[[T, datetime], T] | None = None
+    max_bytes: int = MAX_ANSWER_BYTES
+    urgent: bool = False
 
 
 def create_run(payload: Mapping[str, Any], region: str | None = None) -> Call[Run]:
@@ -100,7 +108,7 @@ def cancel_run(run_id: str) -> Call[None]:
 
     :param run_id: the run's id.
     """
-    return Call("cancelJobRun", "POST", f"{_run_path(run_id)}/cancel", _ignore)
+    return Call("cancelJobRun", "POST", f"{_run_path(run_id)}/cancel", _ignore, urgent=True)
 
 
 def get_run_logs(run_id: str, cursor: str | int = LOG_START_CURSOR, size: int | None = None) -> Call[LogPage]:
@@ -113,7 +121,8 @@ def get_run_logs(run_id: str, cursor: str | int = LOG_START_CURSOR, size: int | 
     params: list[tuple[str, str]] = [("cursor", str(cursor))]
     if size is not None:
         params.append(("size", str(size)))
-    return Call("getJobRunLogs", "GET", f"{_run_path(run_id)}/logs", LogPage.from_json, tuple(params))
+    path = f"{_run_path(run_id)}/logs"
+    return Call("getJobRunLogs", "GET", path, LogPage.from_json, tuple(params), max_bytes=MAX_LOG_PAGE_BYTES)
 
 
 def get_run_metrics(run_id: str) -> Call[RunMetrics]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
 DEFAULT_HOST = "api.cloud.wherobots.com"
+ACCEPT_ENCODING = "gzip, deflate"
+"""What :class:`~airflow_provider_wherobots.api.body.Body` can undo."""
 RUN_ID_FIELD = "{run_id}"
 """What stands for the run's id in a template of :func:`console_url`."""
 MAX_ADDRESS_CHARS = 2_048
@@ -41,17 +44,20 @@ class Endpoint:
         """Headers of every request."""
         return {
             "Accept": "application/json",
+            "Accept-Encoding": ACCEPT_ENCODING,
             "X-API-Key": self.api_key,
             "X-Wherobots-Client": self.client,
             "User-Agent": self.user_agent,
         }
 
-    def redact(self, body: bytes) -> bytes:
-        """Take the key out of a body, as a proxy may echo the request it refuses.
+    def redact(self, text: str) -> str:
+        """Take the key out of a text that is to be shown: a proxy may echo the request that it refuses.
 
-        :param body: the undecoded body of an answer.
+        :param text: a text out of an answer or an error.
         """
-        return body.replace(self.api_key.encode(), b"***")
+        for written in {self.api_key, json.dumps(self.api_key)[1:-1]}:
+            text = text.replace(written, "***")
+        return text
 
 
 def base_url(host: str | None = None, port: int | None = None, scheme: str | None = None) -> str:

@@ -11,7 +11,7 @@ Source: ``ErrorBody`` and ``ErrorInfo`` in the OpenAPI description; RFC 9110 for
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -52,12 +52,13 @@ class ErrorInfo:
     field: str = ""
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ErrorInfo:
+    def from_json(cls, data: Mapping[str, Any], redact: Callable[[str], str] = str) -> ErrorInfo:
         """Read an ``ErrorInfo``.
 
         :param data: decoded JSON.
+        :param redact: takes secrets out of a text; default none.
         """
-        return cls(*(str(data.get(key) or "") for key in ("code", "message", "details", "suggestion", "field")))
+        return cls(*(redact(str(data.get(key) or "")) for key in ("code", "message", "details", "suggestion", "field")))
 
     def __str__(self) -> str:
         text = ": ".join(part for part in (self.message, self.details) if part) or self.code or "no message"
@@ -82,7 +83,7 @@ class WherobotsApiError(Exception):
 
 
 class NotSentError(WherobotsApiError):
-    """No connection could be made, so the request surely did not arrive."""
+    """No connection to the host could be made, TLS and a proxy's tunnel included, so the request did not arrive."""
 
     transient = True
     arrival = Arrival.NOT_ARRIVED
@@ -94,10 +95,29 @@ class UntrustedServerError(WherobotsApiError):
     arrival = Arrival.NOT_ARRIVED
 
 
+class ProxySettingError(WherobotsApiError):
+    """The environment names a proxy that cannot be used; nothing was sent."""
+
+    arrival = Arrival.NOT_ARRIVED
+
+
 class AnswerLostError(WherobotsApiError):
     """The request was sent, but no whole answer came back: timeout, reset, cut body."""
 
     transient = True
+
+
+class AnswerTooLargeError(WherobotsApiError):
+    """The answer's body is over its limit, or has no end; the rest of it was not read.
+
+    :param operation: operation id of the call.
+    :param limit: the limit in bytes.
+    """
+
+    transient = True
+
+    def __init__(self, operation: str, limit: int) -> None:
+        super().__init__(operation, f"the answer has more than {limit:,} bytes, the limit for this call")
 
 
 class UnreadableAnswerError(WherobotsApiError):
@@ -106,15 +126,17 @@ class UnreadableAnswerError(WherobotsApiError):
     :param operation: operation id of the call.
     :param status: HTTP status code.
     :param body: the undecoded body.
-    :param cause: what the parser said.
+    :param cause: what is wrong with it.
+    :param redact: takes secrets out of a text; default none.
     """
 
     transient = True
 
-    def __init__(self, operation: str, status: int, body: bytes, cause: Exception) -> None:
-        super().__init__(
-            operation, f"the answer ({status}) is not what the Runs API sends: {cause}; body: {_excerpt(body)}"
-        )
+    def __init__(
+        self, operation: str, status: int, body: bytes, cause: str, redact: Callable[[str], str] = str
+    ) -> None:
+        shown = f"; body: {_excerpt(body, redact)}" if body else ""
+        super().__init__(operation, f"the answer ({status}) is not what the Runs API sends: {redact(cause)}{shown}")
 
 
 class ResponseError(WherobotsApiError):
@@ -180,6 +202,20 @@ class QuotaError(ResponseError):
     """``INSUFFICIENT_QUOTA_ERROR``, whatever the status: the organisation has no room for the run now."""
 
 
+class KeyLimitedError(RateLimitedError):
+    """Not sent, as the service refused an earlier call with this API key (429) and its ``Retry-After`` has not passed.
+
+    :param operation: operation id of the call.
+    :param retry_after: seconds until the call may be sent.
+    """
+
+    def __init__(self, operation: str, retry_after: float) -> None:
+        super().__init__(operation, 429, retry_after=retry_after)
+        self.args = (
+            f"{operation}: not sent: the service limits calls with this API key (429), for {retry_after:.1f} s more",
+        )
+
+
 class ServerError(ResponseError):
     """408 or 5xx: the service or a gateway before it failed, perhaps after acting on the request."""
 
@@ -198,29 +234,36 @@ _BY_STATUS: Mapping[int, type[ResponseError]] = {
 }
 
 
-def error_from_response(operation: str, status: int, headers: Mapping[str, str], body: bytes) -> ResponseError:
+def error_from_response(
+    operation: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    redact: Callable[[str], str] = str,
+) -> ResponseError:
     """Classify an answer that is not a success.
 
     :param operation: operation id of the call.
     :param status: HTTP status code.
     :param headers: response headers.
     :param body: the undecoded body: an ``ErrorBody``, another JSON error shape, or anything a gateway sends.
+    :param redact: takes secrets out of a text; default none.
     """
     kind = _BY_STATUS.get(status) or (ServerError if status >= 500 else BadRequestError)
     found = {name.lower(): value for name, value in headers.items()}
     document = _json_object(body)
-    errors, excerpt = _error_infos(document), ""
+    errors, excerpt = _error_infos(document, redact), ""
     if 300 <= status < 400:
         errors, excerpt = (), "the host redirects, and redirects are not followed (the API key would travel along)"
     elif not errors:
-        excerpt = _excerpt(body)
-    if any(error.code == _QUOTA_CODE for error in errors):
+        excerpt = _excerpt(body, redact)
+    if any(entry.get("code") == _QUOTA_CODE for entry in _entries(document)):
         kind = QuotaError
     return kind(
         operation,
         status,
         errors,
-        str(document.get("requestId") or found.get("x-request-id") or "") or None,
+        redact(str(document.get("requestId") or found.get("x-request-id") or "")) or None,
         parse_retry_after(found.get("retry-after"), datetime.now(UTC)),
         excerpt,
     )
@@ -266,16 +309,21 @@ def _json_object(body: bytes) -> Mapping[str, Any]:
     return document if isinstance(document, Mapping) else {}
 
 
-def _error_infos(document: Mapping[str, Any]) -> tuple[ErrorInfo, ...]:
-    entries = document.get("errors")
-    if isinstance(entries, list):
-        return tuple(ErrorInfo.from_json(entry) for entry in entries if isinstance(entry, Mapping))
+def _error_infos(document: Mapping[str, Any], redact: Callable[[str], str]) -> tuple[ErrorInfo, ...]:
+    if isinstance(document.get("errors"), list):
+        return tuple(ErrorInfo.from_json(entry, redact) for entry in _entries(document))
     said = document.get("message") or document.get("detail")
     if not said:
         return ()
-    return (ErrorInfo(message=said if isinstance(said, str) else json.dumps(said)[:MAX_BODY_EXCERPT]),)
+    return (ErrorInfo(message=redact(said) if isinstance(said, str) else redact(json.dumps(said))[:MAX_BODY_EXCERPT]),)
 
 
-def _excerpt(body: bytes) -> str:
-    text = " ".join(body[: 4 * MAX_BODY_EXCERPT].decode("utf-8", "replace").split())
+def _entries(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    entries = document.get("errors")
+    return [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+
+
+def _excerpt(body: bytes, redact: Callable[[str], str]) -> str:
+    # Redacted before it is cut: half a key is no longer found.
+    text = " ".join(redact(body.decode("utf-8", "replace"))[: 4 * MAX_BODY_EXCERPT].split())
     return text if len(text) <= MAX_BODY_EXCERPT else f"{text[:MAX_BODY_EXCERPT]}…"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -21,11 +21,13 @@ class Response:
     :param status: HTTP status code.
     :param headers: response headers; looked up case-insensitively.
     :param body: the undecoded body.
+    :param redact: takes secrets out of what an error shows of the answer; default none.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    redact: Callable[[str], str] = str
 
 
 def read_response(call: Call[T], response: Response) -> T:
@@ -39,12 +41,16 @@ def read_response(call: Call[T], response: Response) -> T:
     :raises UnreadableAnswerError: for a 2xx whose body is not the JSON it should be.
     """
     if not 200 <= response.status < 300:
-        raise error_from_response(call.operation, response.status, response.headers, response.body)
+        raise error_from_response(call.operation, response.status, response.headers, response.body, response.redact)
+    unreadable: UnreadableAnswerError | None = None
     try:
         # The documentation shows no body for a cancel; every other call's parser refuses a None.
         model = call.parse(json.loads(response.body) if response.body.strip() else None)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise UnreadableAnswerError(call.operation, response.status, response.body, error) from error
+        unreadable = UnreadableAnswerError(call.operation, response.status, response.body, str(error), response.redact)
+    if unreadable is not None:
+        # Not from within: the parser's error may quote the key, and a traceback would show it.
+        raise unreadable
     if call.date is None:
         return model
     moment = _date(response.headers)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from airflow_provider_wherobots.api import calls
-from airflow_provider_wherobots.api.errors import BadRequestError, NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import AnswerTooLargeError, BadRequestError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.log_cursor import LogCursor
@@ -42,6 +42,8 @@ class LogForwarder:
         self._reader = RecordReader()
         self._failing = False
         self._interrupted = False
+        self._too_large: AnswerTooLargeError | None = None
+        self._said_too_large = False
         self._fresh = 0
         self.tail = LogTail()
 
@@ -62,6 +64,10 @@ class LogForwarder:
             moment = yield from now()
             lines, more = self._cursor.accept(page, moment)
             self._fresh += len(lines)
+            if lines:
+                self._too_large = None
+            elif not more and self._too_large is not None:
+                yield from self._say_too_large(self._too_large)
             for part in _slices(lines):
                 yield from self._take(part)
             if not more:
@@ -114,6 +120,13 @@ class LogForwarder:
             except WherobotsApiError as error:
                 if isinstance(error, BadRequestError) and self._cursor.refuse():
                     continue
+                if isinstance(error, AnswerTooLargeError):
+                    self._too_large = error
+                    if self._cursor.refuse(too_large=True):
+                        continue
+                    self._interrupted = False
+                    yield from self._say_too_large(error)
+                    return None
                 if not self._failing and not isinstance(error, NotFoundError):
                     yield Note(logging.WARNING, f"The run's log cannot be read for now ({error}); the run goes on")
                 if self._failing or not error.transient:
@@ -126,6 +139,11 @@ class LogForwarder:
                 self._failing = False
                 yield Note(logging.INFO, "The run's log can be read again")
             return page
+
+    def _say_too_large(self, error: AnswerTooLargeError) -> Flow[None]:
+        if not self._said_too_large:
+            self._said_too_large = True
+            yield Note(logging.WARNING, f"The run's log cannot be read past a line that is too long: {error}")
 
 
 def _slices(lines: Sequence[LogLine]) -> Iterator[Sequence[LogLine]]:

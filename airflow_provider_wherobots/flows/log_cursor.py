@@ -45,7 +45,8 @@ class LogCursor:
 
     def __init__(self) -> None:
         self.size = PAGE_SIZE
-        self._largest = MAX_PAGE_SIZE
+        self._largest = self._accepted = MAX_PAGE_SIZE
+        self._fewest = MIN_PAGE_SIZE
         self._fitting = PAGE_SIZE
         self._place = Place(LOG_START_CURSOR)
         self._look_back = LookBack()
@@ -106,11 +107,16 @@ class LogCursor:
             self._go(place)
         return place is not None
 
-    def refuse(self) -> bool:
+    def refuse(self, *, too_large: bool = False) -> bool:
         """The service refused the request as invalid: take back a guess, or ask for smaller pages.
 
+        :param too_large: whether it is the answer that has too many bytes; then smaller pages come first, down to a
+            single line, and with the next page the size may grow again. Default False.
         :returns: whether something is left to try.
         """
+        if too_large and self.size > 1:
+            self.size = self._largest = self._fewest = min(self._fewest, self.size // 2)
+            return True
         if self._guess is not None:
             self._take_back(self._guess)
             return True
@@ -118,7 +124,7 @@ class LogCursor:
             return True
         if self.size <= MIN_PAGE_SIZE:
             return False
-        self.size = self._largest = max(MIN_PAGE_SIZE, self.size // 2)
+        self.size = self._largest = self._accepted = max(MIN_PAGE_SIZE, self.size // 2)
         return True
 
     def _leads_on(self, cursor: str | int, items: Sequence[LogLine]) -> bool:
@@ -156,11 +162,12 @@ class LogCursor:
         repeats = Counter((item.timestamp, item.raw) for item in items if item.timestamp == boundary)
         if items:
             fitting = MAX_PAGE_CHARS * len(items) // (1 + sum(len(item.raw) for item in items))
-            self._fitting = max(MIN_PAGE_SIZE, fitting)
+            self._fitting = max(self._fewest, fitting)
         self._go(Place.opened(cursor, repeats))
 
     def _go(self, place: Place) -> None:
         self._place = place
+        self._largest = self._accepted
         self.size = min(PAGE_SIZE, self._largest, self._fitting)
 
     def _guess_next(self, items: Sequence[LogLine]) -> bool:

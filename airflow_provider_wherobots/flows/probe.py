@@ -9,6 +9,7 @@ from airflow_provider_wherobots.api.errors import (
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
+    ProxySettingError,
     ResponseError,
     UnreadableAnswerError,
     UntrustedServerError,
@@ -45,11 +46,13 @@ def diagnose(error: WherobotsApiError) -> str:
     match error:
         case UntrustedServerError():
             return "The host's TLS certificate is not trusted"
+        case ProxySettingError():
+            return "The proxy that is set cannot be used"
         case NotSentError():
-            return "The host cannot be reached"
-        case AnswerLostError():
             if any(words in str(error) for words in HTTPS_TO_HTTP):
                 return "The host speaks plain http where https was expected"
+            return "The host cannot be reached"
+        case AnswerLostError():
             return "The host was reached, but gave no answer"
         case AuthenticationError():
             return "The API key is refused"

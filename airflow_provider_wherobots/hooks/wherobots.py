@@ -27,6 +27,7 @@ from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord
 from airflow_provider_wherobots.flows.drivers.sync import SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
+from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks import connection_form
@@ -62,6 +63,7 @@ class WherobotsHook(BaseHook):
         super().__init__()
         self.wherobots_conn_id = wherobots_conn_id
         self._settings: Settings | None = None
+        self._limits = RateLimits()
 
     @property
     def settings(self) -> Settings:
@@ -89,7 +91,8 @@ class WherobotsHook(BaseHook):
         """A driver for flows on this thread, with a session of its own.
 
         :param note: takes what flows have to say; default this hook's log.
-        :param may_reload: whether the connection may be read again after a 401; default True.
+        :param may_reload: whether the connection may be read again after a 401; default True. A driver that may not
+            is one apart, for a kill or a test: it waits for no limit of the API key that others met either.
         :param publish: takes what flows make known, key and value, and must not raise; default nowhere.
         """
         transport = self.get_conn()
@@ -104,7 +107,8 @@ class WherobotsHook(BaseHook):
             return Reloaded(transport.endpoint != before, self._source)
 
         try:
-            yield SyncDriver(transport, note or self._note, partial(write_record, self.log), reload, publish)
+            limits = self._limits if may_reload else RateLimits()
+            yield SyncDriver(transport, note or self._note, partial(write_record, self.log), reload, publish, limits)
         finally:
             transport.close()
 
@@ -123,7 +127,7 @@ class WherobotsHook(BaseHook):
         """
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-        from airflow_provider_wherobots.api.transports.pool import shared_session
+        from airflow_provider_wherobots.api.transports.pool import shared_by, shared_session
         from airflow_provider_wherobots.flows.drivers.asynchronous import AsyncDriver, nowhere
 
         logger = logger or self.log
@@ -138,7 +142,8 @@ class WherobotsHook(BaseHook):
                 return Reloaded(transport.endpoint != before, self._source)
 
             write = write or partial(write_record, logger)
-            yield AsyncDriver(transport, logger.log, write, reload, publish or nowhere)
+            limits = shared_by(session, RateLimits)
+            yield AsyncDriver(transport, logger.log, write, reload, publish or nowhere, limits)
 
     def create_run(self, payload: Mapping[str, Any], region: str | None = None) -> Run:
         """``POST /runs``. Sent again only if it surely did not arrive.

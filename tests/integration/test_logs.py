@@ -7,12 +7,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
+from airflow_provider_wherobots.api.transports.pool import shared_session
 from airflow_provider_wherobots.flows.drivers.asynchronous import AsyncDriver
 from airflow_provider_wherobots.flows.effects import Reloaded, attempt
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
@@ -64,7 +64,7 @@ async def follow(server: LocalServer, cursor: str, caught_up: str) -> tuple[Endi
     async def reload() -> Reloaded:
         return Reloaded(False, "")
 
-    async with aiohttp.ClientSession() as session:
+    async with shared_session(server.url) as session:
         driver = AsyncDriver(
             AiohttpTransport(Endpoint(server.url, KEY), session),
             lambda level, text: notes.append(text),

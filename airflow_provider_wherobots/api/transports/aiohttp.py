@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import aiohttp
 
+from airflow_provider_wherobots.api.body import Body
 from airflow_provider_wherobots.api.calls import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
-from airflow_provider_wherobots.api.errors import AnswerLostError, NotSentError, UntrustedServerError
+from airflow_provider_wherobots.api.errors import AnswerLostError, NotSentError, UntrustedServerError, WherobotsApiError
 from airflow_provider_wherobots.api.response import Response
+from airflow_provider_wherobots.api.transports.environment import Proxy, name_way, proxy_for
+from airflow_provider_wherobots.api.transports.pool import PROGRESS, Progress
 
 
 class AiohttpTransport:
     """Send calls over a session that somebody else owns and closes.
 
     :param endpoint: host and key; may be replaced between calls.
-    :param session: the pooled session.
+    :param session: a pooled session, see :func:`~airflow_provider_wherobots.api.transports.pool.shared_session`.
     """
 
     def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
         self.endpoint = endpoint
         self._session = session
+        self._proxy: tuple[str, Proxy | None] | None = None
 
     async def send(self, call: Call[object], connect_timeout: float, read_timeout: float) -> Response:
         """Send a call once.
@@ -29,28 +35,63 @@ class AiohttpTransport:
         :param read_timeout: seconds without a byte of the answer; with ``connect_timeout``, the most for the whole.
         :raises WherobotsApiError: when there is no whole answer; the subclass tells whether the request arrived.
         """
-        endpoint = self.endpoint
-        timeout = aiohttp.ClientTimeout(
-            total=connect_timeout + read_timeout, sock_connect=connect_timeout, sock_read=read_timeout
-        )
+        endpoint, progress = self.endpoint, Progress()
+        proxy = self._proxy_for(call.operation, endpoint.base_url)
+        token = PROGRESS.set(progress)
         try:
-            async with self._session.request(
-                call.method,
-                endpoint.base_url + call.path,
-                params=call.params,
-                json=call.json,
-                headers=endpoint.headers,
-                timeout=timeout,
-                allow_redirects=False,
-            ) as answer:
-                return Response(answer.status, answer.headers, endpoint.redact(await answer.read()))
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise UntrustedServerError(call.operation, f"{endpoint.base_url}: {error}") from error
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise NotSentError(call.operation, f"{endpoint.base_url}: {_words(error)}") from error
+            return await self._send(call, endpoint, proxy, connect_timeout, read_timeout)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise AnswerLostError(call.operation, f"{endpoint.base_url}: {_words(error)}") from error
+            kind, words = _kind(error, progress), endpoint.redact(_words(error))
+        finally:
+            PROGRESS.reset(token)
+        # Not from within: the libraries' errors may show what the answer echoed.
+        raise kind(call.operation, f"{name_way(endpoint.base_url, proxy)}: {words}")
+
+    async def _send(
+        self, call: Call[object], endpoint: Endpoint, proxy: Proxy | None, connect_timeout: float, read_timeout: float
+    ) -> Response:
+        async with self._session.request(
+            call.method,
+            endpoint.base_url + call.path,
+            params=call.params,
+            json=call.json,
+            headers=endpoint.headers,
+            timeout=aiohttp.ClientTimeout(
+                total=connect_timeout + read_timeout, sock_connect=connect_timeout, sock_read=read_timeout
+            ),
+            allow_redirects=False,
+            proxy=proxy.url if proxy else None,
+            proxy_headers=proxy.headers if proxy else None,
+        ) as answer:
+            body = Body(call, answer.status, answer.headers)
+            async for piece in answer.content.iter_any():
+                while body.feed(piece):
+                    piece = b""
+                    await asyncio.sleep(0)
+                if body.ended:
+                    break
+            return Response(answer.status, answer.headers, body.close(), endpoint.redact)
+
+    def _proxy_for(self, operation: str, base_url: str) -> Proxy | None:
+        if self._proxy is None or self._proxy[0] != base_url:
+            self._proxy = base_url, proxy_for(operation, base_url)
+        return self._proxy[1]
+
+
+def _kind(error: BaseException, progress: Progress) -> type[WherobotsApiError]:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return UntrustedServerError
+    return AnswerLostError if progress.is_connected else NotSentError
 
 
 def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy refuses the connection: {error.status} {error.message}"
+    # Without the layers around it: they repeat the host, and show objects.
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return str(error.certificate_error)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return str(error.os_error)
+    # A `ClientResponseError` would show the URL again.
+    text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return text or type(error).__name__

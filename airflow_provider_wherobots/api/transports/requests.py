@@ -1,80 +1,294 @@
-"""The worker's transport, on one ``requests.Session``."""
+"""The worker's transport, on one adapter of ``requests``.
+
+Not on a ``requests.Session``: it reads where a redirect leads that nobody follows, keeps cookies, and looks into
+~/.netrc. And the libraries bound each read of a socket, never the whole: an answer that comes byte by byte takes for
+ever. So the connections here bound each step by what is left of the call's time. A watching thread would do too, but
+not in a signal handler, where a kill sends its cancel; only names are resolved in one, as nothing else can bound that.
+"""
 
 from __future__ import annotations
 
+import io
 import re
+import socket
+import ssl
+import time
+from concurrent.futures import Future
+from contextvars import ContextVar
+from http.client import HTTPException, HTTPResponse, RemoteDisconnected
+from threading import Thread
+from typing import Any
 
 import requests
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.util.connection import create_connection
+from urllib3.util.ssl_match_hostname import CertificateError
 
+from airflow_provider_wherobots.api.body import Body
 from airflow_provider_wherobots.api.calls import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
-from airflow_provider_wherobots.api.errors import AnswerLostError, NotSentError, UntrustedServerError
+from airflow_provider_wherobots.api.errors import (
+    AnswerLostError,
+    AnswerTooLargeError,
+    NotSentError,
+    UntrustedServerError,
+    WherobotsApiError,
+)
 from airflow_provider_wherobots.api.response import Response
+from airflow_provider_wherobots.api.transports.environment import Proxy, ca_bundle, name_way, proxy_for
 
-_LAYERS = re.compile(r"^<?[\w.]*Connection(?:Pool)?[( ][^)>]*[)>]: | \((?:connect|read) timeout=[\d.]+\)$")
+PIECE_BYTES = 65_536
+RAW_BYTES_PER_BYTE = 2
+"""Headers and the frames of chunks (RFC 9112, section 7.1) come on top of the body, and have no limit of their own."""
+
+_LAYERS = re.compile(r"^<?[\w.]*Connection(?:Pool)?[( ][^)>]*[)>]: | \((?:connect|read) timeout=[^)]*\)$")
 """What urllib3 puts around its words: the connection they are about, and the timeout to the last decimal."""
 
 
 class RequestsTransport:
-    """Send calls over a session of its own.
+    """Send calls over connections of its own.
 
     :param endpoint: host and key; may be replaced between calls.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._session = requests.Session()
-        # Without this a ~/.netrc entry for the host would add a second set of credentials.
-        self._session.auth = lambda request: request
+        self._adapter = _Adapter()
 
     def send(self, call: Call[object], connect_timeout: float, read_timeout: float) -> Response:
         """Send a call once.
 
         :param call: what to send.
         :param connect_timeout: seconds to get connected.
-        :param read_timeout: seconds without a byte of the answer.
+        :param read_timeout: seconds without a byte of the answer; with ``connect_timeout``, the most for the whole.
         :raises WherobotsApiError: when there is no whole answer; the subclass tells whether the request arrived.
         """
         endpoint = self.endpoint
+        proxy = proxy_for(call.operation, endpoint.base_url)
+        token = _BOUNDS.set(_Bounds(call, connect_timeout, read_timeout))
+        kind: type[WherobotsApiError] = AnswerLostError
         try:
-            answer = self._session.request(
-                call.method,
-                endpoint.base_url + call.path,
-                params=call.params,
-                json=call.json,
-                headers=endpoint.headers,
-                timeout=(connect_timeout, read_timeout),
-                allow_redirects=False,
-            )
-        except requests.exceptions.SSLError as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise UntrustedServerError(call.operation, f"{endpoint.base_url}: {_words(error)}") from error
-            raise AnswerLostError(call.operation, f"{endpoint.base_url}: {_words(error)}") from error
-        except requests.exceptions.RequestException as error:
-            kind = NotSentError if _never_connected(error) else AnswerLostError
-            raise kind(call.operation, f"{endpoint.base_url}: {_words(error)}") from error
-        return Response(answer.status_code, answer.headers, endpoint.redact(answer.content))
+            return self._send(call, endpoint, proxy, (connect_timeout, read_timeout))
+        except _NotConnectedError as error:
+            kind = UntrustedServerError if error.is_untrusted else NotSentError
+            words = _words(error.cause)
+        except (requests.exceptions.RequestException, HTTPError, HTTPException, OSError) as error:
+            words = _words(error)
+        finally:
+            _BOUNDS.reset(token)
+        # Not from within: the libraries' errors may show what the answer echoed.
+        raise kind(call.operation, f"{name_way(endpoint.base_url, proxy)}: {endpoint.redact(words)}")
 
     def close(self) -> None:
-        """Close the session's connections."""
-        self._session.close()
+        """Close the connections."""
+        self._adapter.close()
+
+    def _send(
+        self, call: Call[object], endpoint: Endpoint, proxy: Proxy | None, timeout: tuple[float, float]
+    ) -> Response:
+        self._adapter.proxy = proxy
+        request = requests.Request(
+            call.method, endpoint.base_url + call.path, params=call.params, json=call.json, headers=endpoint.headers
+        ).prepare()
+        answer = self._adapter.send(
+            request,
+            stream=True,
+            timeout=timeout,
+            verify=ca_bundle(),
+            proxies={"all": proxy.url} if proxy else None,
+        )
+        whole = False
+        try:
+            body = Body(call, answer.status_code, answer.headers)
+            for piece in answer.raw.stream(PIECE_BYTES, decode_content=False):
+                while body.feed(piece):
+                    piece = b""
+                if body.ended:
+                    break
+            content, whole = body.close(), not body.ended
+        finally:
+            if not whole:
+                # What is left of it must not be taken for the next answer.
+                answer.close()
+        return Response(answer.status_code, answer.headers, content, endpoint.redact)
 
 
-def _words(error: requests.exceptions.RequestException) -> str:
+class _Bounds:
+    """What is left of a call's time, first to get connected and then for the answer, and how much may come.
+
+    :param call: the call.
+    :param connect_timeout: seconds to get connected.
+    :param read_timeout: seconds without a byte of the answer.
+    """
+
+    def __init__(self, call: Call[object], connect_timeout: float, read_timeout: float) -> None:
+        self._call = call
+        self._start = time.monotonic()
+        self._connect_timeout, self._read_timeout = connect_timeout, read_timeout
+        self._bytes = RAW_BYTES_PER_BYTE * call.max_bytes
+        self.is_connecting = False
+
+    def left(self) -> float:
+        """Seconds until the present step has to be done."""
+        seconds = self._connect_timeout if self.is_connecting else self._connect_timeout + self._read_timeout
+        left = self._start + seconds - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left if self.is_connecting else min(left, self._read_timeout)
+
+    def came(self, size: int) -> None:
+        """Count bytes, those included that are no part of the body."""
+        self._bytes -= size
+        if self._bytes < 0:
+            raise AnswerTooLargeError(self._call.operation, self._call.max_bytes)
+
+
+_BOUNDS: ContextVar[_Bounds] = ContextVar("_BOUNDS")
+"""Of the call that is being sent. A signal handler that sends one of its own puts them back when it is done."""
+
+
+class _NotConnectedError(Exception):
+    """There is no connection, through a proxy and TLS where there are such, so nothing was sent."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.is_untrusted = isinstance(cause, ssl.SSLCertVerificationError | CertificateError)
+
+
+class _BoundedReader(io.RawIOBase):
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self.must_go_on = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        bounds = _BOUNDS.get()
+        self._sock.settimeout(bounds.left())
+        size = self._raw.readinto(buffer)
+        if not size and self.must_go_on:
+            raise RemoteDisconnected("The connection was closed before the end of the headers")
+        bounds.came(size or 0)
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _BoundedResponse(HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self._reader = _BoundedReader(sock)
+        self.fp = io.BufferedReader(self._reader)
+
+    def begin(self) -> None:
+        # The base class takes the end of the connection for the end of the headers.
+        self._reader.must_go_on = True
+        super().begin()
+        self._reader.must_go_on = False
+
+
+class _BoundedConnection(HTTPConnection):
+    response_class = _BoundedResponse
+
+    def connect(self) -> None:
+        bounds = _BOUNDS.get()
+        bounds.is_connecting = True
+        try:
+            super().connect()
+        except (HTTPError, HTTPException, OSError, ValueError) as error:
+            raise _NotConnectedError(error) from None
+        finally:
+            bounds.is_connecting = False
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(_BOUNDS.get().left())
+        super().send(data)
+
+    def _new_conn(self) -> socket.socket:
+        bounds = _BOUNDS.get()
+        addresses = _resolve(self._dns_host, self.port, bounds)
+        while True:
+            # One that never answers must leave time for the others.
+            timeout = bounds.left() / len(addresses)
+            address = addresses.pop(0)
+            try:
+                sock = create_connection(address, timeout, self.source_address, self.socket_options)
+            except OSError:
+                if not addresses:
+                    raise
+            else:
+                sock.settimeout(bounds.left())
+                return sock
+
+
+class _BoundedTlsConnection(_BoundedConnection, HTTPSConnection):
+    pass
+
+
+class _BoundedConnectionPool(HTTPConnectionPool):
+    ConnectionCls = _BoundedConnection
+
+
+class _BoundedTlsConnectionPool(HTTPSConnectionPool):
+    ConnectionCls = _BoundedTlsConnection
+
+
+class _Adapter(HTTPAdapter):
+    """Makes bounded connections, and signs in at a proxy whose address does not tell how."""
+
+    proxy: Proxy | None = None
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _BoundedConnectionPool,
+            "https": _BoundedTlsConnectionPool,
+        }
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self.poolmanager.pool_classes_by_scheme
+        return manager
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        return dict(self.proxy.headers) if self.proxy else {}
+
+
+def _resolve(host: str, port: int, bounds: _Bounds) -> list[tuple[str, int]]:
+    """The addresses of a host; the system's resolver itself knows no timeout."""
+    found: Future[list[tuple[str, int]]] = Future()
+
+    def resolve() -> None:
+        try:
+            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.set_result(list(dict.fromkeys((str(info[4][0]), port) for info in infos)))
+        except Exception as error:
+            found.set_exception(OSError(f"Failed to resolve {host!r} ({error})"))
+
+    Thread(target=resolve, name="wherobots-resolve", daemon=True).start()
+    try:
+        return found.result(bounds.left())
+    except TimeoutError:
+        raise TimeoutError(f"Failed to resolve {host!r} in time") from None
+
+
+def _words(error: Exception) -> str:
     """What happened, without the libraries' layers around it: they repeat the host, and show objects."""
-    cause = _cause(error)
-    text = str(cause.args[-1] if isinstance(cause, Exception) and cause.args else cause or error)
-    return _LAYERS.sub("", text)
-
-
-def _cause(error: requests.exceptions.RequestException) -> object:
-    cause = error.args[0] if error.args else None
-    return cause.reason if isinstance(cause, MaxRetryError) else cause
-
-
-def _never_connected(error: requests.exceptions.RequestException) -> bool:
-    cause = _cause(error)
-    return isinstance(error, requests.exceptions.ConnectTimeout) or isinstance(
-        cause, NewConnectionError | ConnectTimeoutError
-    )
+    cause: Any = error
+    if isinstance(error, requests.exceptions.RequestException) and error.args:
+        cause = error.args[0]
+    if isinstance(cause, MaxRetryError):
+        cause = cause.reason
+    text = str(cause.args[-1] if isinstance(cause, HTTPError) and cause.args else cause)
+    return _LAYERS.sub("", text) or type(cause).__name__

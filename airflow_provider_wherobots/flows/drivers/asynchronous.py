@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord, timeouts
+from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord, timeouts, within
 from airflow_provider_wherobots.flows.effects import (
     Effect,
     Flow,
@@ -25,6 +25,7 @@ from airflow_provider_wherobots.flows.effects import (
     Sleep,
 )
 from airflow_provider_wherobots.flows.log_records import make_safe
+from airflow_provider_wherobots.flows.rate_limit import RateLimits
 
 T = TypeVar("T")
 
@@ -47,6 +48,7 @@ class AsyncDriver:
     :param write: takes the lines of the run's log.
     :param reload: reads the connection again, and tells whether it changed.
     :param publish: takes what is to be made known, key and value, and must not raise; default nowhere.
+    :param limits: the limits of API keys, shared with other drivers; default none yet.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class AsyncDriver:
         write: WriteRecord,
         reload: Callable[[], Awaitable[Reloaded]],
         publish: Callable[[str, str], Awaitable[None]] = nowhere,
+        limits: RateLimits | None = None,
     ) -> None:
         self._transport = transport
         self._note = note
         self._write = write
         self._reload = reload
         self._publish = publish
+        self._limits = limits or RateLimits()
         self._since = 0.0
 
     async def run(self, flow: Flow[T]) -> T:
@@ -111,11 +115,12 @@ class AsyncDriver:
         return None
 
     async def _send(self, effect: Send[Any]) -> Any:
-        response = await self._transport.send(effect.call, *timeouts(effect))
-        self._since = time.monotonic()
-        if len(response.body) <= LARGE_BODY_BYTES:
-            return read_response(effect.call, response)
-        return await asyncio.to_thread(read_response, effect.call, response)
+        with within(self._limits.of(self._transport.endpoint.api_key), effect.call):
+            response = await self._transport.send(effect.call, *timeouts(effect))
+            self._since = time.monotonic()
+            if len(response.body) <= LARGE_BODY_BYTES:
+                return read_response(effect.call, response)
+            return await asyncio.to_thread(read_response, effect.call, response)
 
     async def _share(self) -> None:
         if time.monotonic() - self._since > SLICE_SECONDS:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord, timeouts
+from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord, timeouts, within
 from airflow_provider_wherobots.flows.effects import (
     Effect,
     Flow,
@@ -24,6 +24,7 @@ from airflow_provider_wherobots.flows.effects import (
     Sleep,
 )
 from airflow_provider_wherobots.flows.log_records import make_safe
+from airflow_provider_wherobots.flows.rate_limit import RateLimits
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ class SyncDriver:
     :param write: takes the lines of the run's log.
     :param reload: reads the connection again, and tells whether it changed.
     :param publish: takes what is to be made known, key and value, and must not raise; default nowhere.
+    :param limits: the limits of API keys, shared with other drivers; default none yet.
     """
 
     def __init__(
@@ -49,12 +51,14 @@ class SyncDriver:
         write: WriteRecord,
         reload: Callable[[], Reloaded],
         publish: Callable[[str, str], None] = lambda key, value: None,
+        limits: RateLimits | None = None,
     ) -> None:
         self._transport = transport
         self._note = note
         self._write = write
         self._reload = reload
         self._publish = publish
+        self._limits = limits or RateLimits()
         self.stopped = False
 
     def run(self, flow: Flow[T]) -> T:
@@ -86,7 +90,8 @@ class SyncDriver:
             raise FlowStoppedError("the task was told to stop")
         match effect:
             case Send():
-                return read_response(effect.call, self._transport.send(effect.call, *timeouts(effect)))
+                with within(self._limits.of(self._transport.endpoint.api_key), effect.call):
+                    return read_response(effect.call, self._transport.send(effect.call, *timeouts(effect)))
             case Sleep():
                 time.sleep(effect.seconds * (1 + effect.jitter * random.random()))  # noqa: S311 - spreads load
             case Now():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import pickle
 
 import pytest
@@ -110,6 +111,7 @@ def test_the_key_is_sent_as_header_and_shown_nowhere() -> None:
     endpoint = Endpoint("https://api.example.com", KEY, "agent/1", "client=x;ver=1")
     assert endpoint.headers == {
         "Accept": "application/json",
+        "Accept-Encoding": "gzip, deflate",
         "X-API-Key": KEY,
         "X-Wherobots-Client": "client=x;ver=1",
         "User-Agent": "agent/1",
@@ -126,9 +128,11 @@ def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key: str) 
     assert KEY not in str(caught.value)
 
 
-def test_a_key_echoed_in_a_body_is_taken_out() -> None:
+def test_a_key_echoed_in_a_text_is_taken_out_as_it_is_and_as_json_writes_it() -> None:
     endpoint = Endpoint("https://api.example.com", KEY)
-    assert endpoint.redact(f"<p>X-API-Key: {KEY}</p> {KEY}".encode()) == b"<p>X-API-Key: ***</p> ***"
+    assert endpoint.redact(f"<p>X-API-Key: {KEY}</p> {KEY}") == "<p>X-API-Key: ***</p> ***"
+    quoted = Endpoint("https://api.example.com", 'a"b\\c')
+    assert quoted.redact(json.dumps({"key": 'a"b\\c'})) == '{"key": "***"}'
 
 
 def test_an_endpoint_survives_pickling_whole() -> None:

@@ -15,6 +15,7 @@ from airflow_provider_wherobots.api.errors import (
     ConflictError,
     NotFoundError,
     PermissionDeniedError,
+    QuotaError,
     RateLimitedError,
     ResponseError,
     ServerError,
@@ -169,3 +170,13 @@ def test_any_error_answer_becomes_one_typed_error(status: int, body: bytes, head
     assert found.status == status
     assert str(found).startswith(f"getJobRun: {status}")
     assert found.transient == (status in (408, 429) or status >= 500)
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 422, 429, 500, 503])
+def test_used_up_quota_is_told_by_its_code_whatever_the_status_and_the_key(status: int) -> None:
+    body = json.dumps({"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR", "message": "full"}], "requestId": "r"}).encode()
+    error = error_from_response(
+        "createJobRun", status, {"Retry-After": "7"}, body, lambda text: text.replace("QUOTA", "*")
+    )
+    assert type(error) is QuotaError
+    assert (error.transient, error.arrival, error.retry_after) == (False, Arrival.REFUSED, 7.0)

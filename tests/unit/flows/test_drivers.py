@@ -13,7 +13,13 @@ import pytest
 
 from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.calls import Call
-from airflow_provider_wherobots.api.errors import AnswerLostError, NotFoundError, UnreadableAnswerError
+from airflow_provider_wherobots.api.endpoint import Endpoint
+from airflow_provider_wherobots.api.errors import (
+    AnswerLostError,
+    NotFoundError,
+    RateLimitedError,
+    UnreadableAnswerError,
+)
 from airflow_provider_wherobots.api.models import Run
 from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.flows.drivers import asynchronous
@@ -46,6 +52,7 @@ class FakeTransport:
 
     def __init__(self, *answers: Response | Exception | Callable[[], Response]) -> None:
         self._answers = list(answers)
+        self.endpoint = Endpoint("https://api.example.com", "key-1")
         self.sent: list[tuple[str, float, float]] = []
 
     def send(self, call: Call[object], connect_timeout: float, read_timeout: float) -> Response:
@@ -198,6 +205,24 @@ def test_each_request_has_its_timeouts(kind: str) -> None:
         ("getJobRun", 1.0, 2.0),
         ("getJobRun", 10.0, 90.0),
     ]
+
+
+@both
+def test_after_a_429_nothing_is_sent_with_that_key_but_a_cancel(kind: str) -> None:
+    def flow() -> Flow[list[str]]:
+        said = []
+        for call in (calls.get_run_logs("r1"), CALL, calls.cancel_run("r1"), CALL):
+            try:
+                yield Send(call)
+            except RateLimitedError as error:
+                said.append(f"{type(error).__name__} {error.retry_after:.0f}")
+        driven.transport.endpoint = Endpoint("https://api.example.com", "key-2")
+        said.append((yield Send(CALL)).status)
+        return said
+
+    driven = Driven(kind, Response(429, {"Retry-After": "60.4"}, b""), Response(200, {}, b""), GOOD)
+    assert driven.run(flow()) == ["RateLimitedError 60", "KeyLimitedError 60", "KeyLimitedError 60", "RUNNING"]
+    assert [operation for operation, _, _ in driven.transport.sent] == ["getJobRunLogs", "cancelJobRun", "getJobRun"]
 
 
 @pytest.mark.parametrize("timeout", [None, 0.5, 3.8, 10.0, 600.0])

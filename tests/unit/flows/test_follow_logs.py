@@ -1,14 +1,21 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
-from airflow_provider_wherobots.api.errors import BadRequestError, NotFoundError, PermissionDeniedError, ServerError
+from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.errors import (
+    AnswerTooLargeError,
+    BadRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    ServerError,
+)
 from airflow_provider_wherobots.api.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.follow_logs import QUIET_LOOKS, LogForwarder
-from tests.unit.flows.fake_log import FakeLine, FakeLog
+from tests.unit.flows.fake_log import CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Script, always, answers, texts
 
@@ -220,3 +227,64 @@ def test_a_log_that_may_not_be_read_is_given_up_like_a_quiet_one() -> None:
     script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
     script.run(LogForwarder("r1").drain(60, script.now + 900))
     assert sum(script.sleeps) == QUIET
+
+
+LIMIT = 16_000_000
+
+
+def limited(log: FakeLog) -> tuple[Script, str, list[int]]:
+    """A log whose pages are too large over a limit, and how many lines each call asked for."""
+    service, run, _ = serve(log)
+    asked: list[int] = []
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        asked.append(int(dict(call.params)["size"]))
+        page = service(call, moment)
+        if sum(len(line.raw) for line in page.items) > LIMIT:
+            raise AnswerTooLargeError(call.operation, LIMIT)
+        return page
+
+    return Script(answer), run.id, asked
+
+
+@pytest.mark.parametrize("mode", ["nanoseconds", "int", "offset", "opaque"])
+def test_pages_that_are_too_large_are_asked_for_again_with_fewer_lines(mode: CursorMode) -> None:
+    log = FakeLog([FakeLine(0.0, T0 + n, f"{n} " + "x" * 200_000) for n in range(300)], mode=mode)
+    log.lines += [FakeLine(0.0, T0 + 300 + n, f"short {n}") for n in range(3_000)]
+    script, run_id, asked = limited(log)
+    forwarder = LogForwarder(run_id)
+    assert script.run(forwarder.catch_up(script.now + 1_000)) is False
+    short = [text for text in texts(script.records) if text.startswith("short")]
+    assert short == [f"short {n}" for n in range(3_000)]
+    starts = [record.text.split(" ")[0] for record in script.records if " x" in record.text[:6]]
+    assert starts == [str(n) for n in range(300)]
+    assert asked[:3] == [1000, 100, 50]
+    # The smaller size is kept where lines are long, and grows again where they are short.
+    assert len(asked) < 20
+    assert asked[-1] >= 1000
+    assert script.notes == []
+
+
+def test_a_line_over_the_limit_is_read_past_or_said_once() -> None:
+    lines = [FakeLine(0.0, T0, "before"), FakeLine(0.0, T0 + 1, "x" * (LIMIT + 1)), FakeLine(0.0, T0 + 2, "after")]
+    script, run_id, asked = limited(FakeLog(lines))
+    forwarder = LogForwarder(run_id)
+    for _ in range(5):
+        assert script.run(forwarder.catch_up(script.now + 100)) is False
+        script.now += 30
+    assert texts(script.records) == ["before"]
+    assert [note.level for note in script.notes] == [logging.WARNING]
+    assert (
+        "cannot be read past a line that is too long: getJobRunLogs: the answer has more than" in script.notes[0].text
+    )
+    assert len(asked) < 60
+
+
+def test_a_first_line_over_the_limit_is_said_once() -> None:
+    script, run_id, _ = limited(FakeLog([FakeLine(0.0, T0, "x" * (LIMIT + 1))]))
+    forwarder = LogForwarder(run_id)
+    for _ in range(3):
+        assert script.run(forwarder.catch_up(script.now + 100)) is False
+    assert len(script.notes) == 1
+    assert script.run(forwarder.drain(60.0, script.now + 900)) is None
+    assert len(script.notes) == 1

@@ -7,6 +7,7 @@ import gc
 import json
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ class Transport:
 
     def __init__(self) -> None:
         self._views = views()
+        self.endpoint = SimpleNamespace(api_key="key")
 
     def send(self, call: Any, *timeouts: float) -> Response:
         if call.operation == "getJobRun":

@@ -43,15 +43,15 @@ def test_one_small_call_is_all_it_takes() -> None:
         (NotSentError(OPERATION, "refused"), "The host cannot be reached: refused"),
         (AnswerLostError(OPERATION, "timed out"), "was reached, but gave no answer: timed out"),
         (
-            AnswerLostError(OPERATION, "[SSL: WRONG_VERSION_NUMBER] x"),
+            NotSentError(OPERATION, "[SSL: WRONG_VERSION_NUMBER] x"),
             "speaks plain http where https was expected: [SSL",
         ),
-        (AnswerLostError(OPERATION, "[SSL] record layer failure"), "plain http where https was expected: [SSL"),
+        (NotSentError(OPERATION, "[SSL] record layer failure"), "plain http where https was expected: [SSL"),
         (AuthenticationError(OPERATION, 401, SAID), "The API key is refused: 401 CODE: what the service said"),
         (PermissionDeniedError(OPERATION, 403, SAID), "may not use runs: 403 CODE: what the service said"),
         (NotFoundError(OPERATION, 404, SAID), "no Wherobots Runs API at this address: 404 CODE"),
         (
-            UnreadableAnswerError(OPERATION, 200, b"<html>", ValueError("x")),
+            UnreadableAnswerError(OPERATION, 200, b"<html>", "x"),
             "is not the Wherobots Runs API: the answer",
         ),
         (BadRequestError(OPERATION, 302, excerpt="the host redirects"), "is not the Wherobots Runs API: 302: the host"),

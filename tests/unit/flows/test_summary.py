@@ -120,7 +120,7 @@ def test_the_metrics_are_asked_for_once_and_shortly() -> None:
         NotFoundError("getJobRunMetrics", 404),
         ServerError("getJobRunMetrics", 503),
         AnswerLostError("getJobRunMetrics", "reset"),
-        UnreadableAnswerError("getJobRunMetrics", 200, b"[]", ValueError("x")),
+        UnreadableAnswerError("getJobRunMetrics", 200, b"[]", "x"),
     ],
 )
 def test_metrics_that_cannot_be_had_are_left_out_without_a_word(error: WherobotsApiError) -> None:

@@ -1,0 +1,78 @@
+"""The way to the API as the environment has it, the same for both transports: the proxy, and who is trusted."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, should_bypass_proxies
+
+from airflow_provider_wherobots.api.endpoint import is_loopback
+from airflow_provider_wherobots.api.errors import ProxySettingError
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy, its user and password apart from its address: libraries show addresses.
+
+    :param url: scheme, host and port.
+    :param headers: what signs in at it.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def proxy_for(operation: str, base_url: str) -> Proxy | None:
+    """The proxy to a host, of ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``; None for this machine.
+
+    :param operation: operation id of the call that is to be sent.
+    :param base_url: the API's base URL.
+    :raises ProxySettingError: for a proxy that cannot be used, such as a SOCKS one; names the variable, not its value.
+    """
+    target = urlsplit(base_url)
+    host = target.hostname or ""
+    if is_loopback(host):
+        return None
+    proxies = getproxies()
+    key = next((key for key in (target.scheme, "all") if proxies.get(key)), None)
+    if key is None or should_bypass_proxies(base_url, None):
+        return None
+    address = proxies[key]
+    names = (f"{key}_proxy", f"{key}_proxy".upper())
+    name = next((name for name in names if os.environ.get(name)), "The system's proxy setting")
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        netloc = parts.netloc.rsplit("@", 1)[-1]
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and netloc.isascii() and parts.port != 0
+        user = None if parts.username is None else f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    except ValueError:
+        # Not with the parser's words: they may quote the password.
+        usable = False
+    if not usable:
+        kind = "a SOCKS proxy" if address.lower().startswith("socks") else "something else"
+        raise ProxySettingError(
+            operation,
+            f"{name}: must name an HTTP proxy, such as http://proxy.example.com:3128, and names {kind}; "
+            f"set it so, or add {host} to NO_PROXY",
+        )
+    headers = {} if user is None else {"Proxy-Authorization": f"Basic {base64.b64encode(user.encode()).decode()}"}
+    return Proxy(f"{parts.scheme}://{netloc}", headers)
+
+
+def name_way(base_url: str, proxy: Proxy | None) -> str:
+    """Name the way to a host, for messages.
+
+    :param base_url: the API's base URL.
+    :param proxy: the proxy that leads there; None for none.
+    """
+    return base_url if proxy is None else f"{base_url} through the proxy {proxy.url}"
+
+
+def ca_bundle() -> str:
+    """File or folder of trusted authorities: certifi's, or the one that the environment names."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH

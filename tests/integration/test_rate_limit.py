@@ -1,0 +1,141 @@
+"""A limit of the key, over a real connection: all triggers of a process keep to it, and a kill does not wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import time
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.api import calls
+from airflow_provider_wherobots.api.endpoint import Endpoint
+from airflow_provider_wherobots.api.errors import AnswerLostError, KeyLimitedError, RateLimitedError
+from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+from airflow_provider_wherobots.flows.cancel import cancel_run
+from airflow_provider_wherobots.flows.drivers.sync import SyncDriver
+from airflow_provider_wherobots.flows.effects import Flow, Send
+from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.local.control_client import ControlClient
+from tests.integration.wire import Wire, forever
+
+RETRY_AFTER = 3.0
+TRIGGERS = 15
+
+LIMITED = {"type": "status", "status": 429, "headers": {"Retry-After": str(RETRY_AFTER)}}
+
+
+def test_after_a_429_of_a_logs_call_no_trigger_calls_until_it_has_passed_but_to_cancel(
+    conn_id: str, control: ControlClient
+) -> None:
+    ids = [control.create_run(f"limited_{n:02d}")["id"] for n in range(TRIGGERS)]
+    for run_id in ids:
+        control.patch_run(run_id, status="RUNNING")
+    control.clear_requests()
+    control.add_fault("getJobRunLogs", LIMITED, times=1)
+
+    async def follow(run_id: str) -> None:
+        async with WherobotsHook(conn_id).async_driver(logging.getLogger("limited")) as driver:
+            await driver.run(follow_run(FollowOptions(run_id, time.time(), polling_interval=2.0)))
+
+    async def cancel() -> bool:
+        async with WherobotsHook(conn_id).async_driver(logging.getLogger("limited")) as driver:
+            await asyncio.sleep(1.0)
+            return await driver.run(cancel_run(ids[0], 1.0))
+
+    async def main() -> bool:
+        tasks = [asyncio.create_task(follow(run_id)) for run_id in ids]
+        cancelled = await cancel()
+        await asyncio.sleep(RETRY_AFTER + 3.0)
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        return cancelled
+
+    assert asyncio.run(main())
+    requests = control.requests()
+    moments = [datetime.fromisoformat(request["time"]).timestamp() for request in requests]
+    refused = next(m for m, request in zip(moments, requests, strict=True) if request["status"] == 429)
+    # Calls that were on their way at that moment are answered within it.
+    during = [r["operation"] for m, r in zip(moments, requests, strict=True) if refused + 0.5 < m < refused + 2.9]
+    assert during == ["cancelJobRun"]
+    after = [m for m in moments if m >= refused + 2.9]
+    assert len(after) >= TRIGGERS
+
+
+def test_the_calls_of_one_hook_keep_to_a_limit_and_a_driver_apart_does_not(
+    conn_id: str, control: ControlClient
+) -> None:
+    hook = WherobotsHook(conn_id)
+    control.add_fault("getJobRun", LIMITED, times=1)
+
+    def flow() -> Flow[None]:
+        yield Send(calls.get_run("r1"))
+
+    with hook.driver() as driver, pytest.raises(RateLimitedError):
+        driver.run(flow())
+    with hook.driver() as driver, pytest.raises(KeyLimitedError):
+        driver.run(flow())
+    control.clear_requests()
+    with hook.driver(may_reload=False) as driver:
+        assert driver.run(cancel_run("nosuchrun12345", 1.0))
+    assert control.requests()
+
+
+def test_a_cancel_in_a_signal_handler_is_bounded_however_slowly_the_answer_trickles() -> None:
+    """As a kill on a worker: on the main thread, on top of a call whose answer trickles too."""
+    took: list[float] = []
+    notes: list[str] = []
+
+    def driver(url: str) -> SyncDriver:
+        transport = RequestsTransport(Endpoint(url, "k"))
+        return SyncDriver(transport, lambda level, text: notes.append(text), lambda record: None, lambda: False)
+
+    def kill(*_: object) -> None:
+        start = time.monotonic()
+        driver(wire.url).run(cancel_run("r1", 1.5))
+        took.append(time.monotonic() - start)
+
+    def flow() -> Flow[None]:
+        yield Send(calls.get_run("r1"), 4.0)
+
+    before = signal.signal(signal.SIGALRM, kill)
+    try:
+        with Wire(forever(b"HTTP/1.1 200 OK\r\nX-Trickle: ", b"x", 0.1)) as wire:
+            signal.setitimer(signal.ITIMER_REAL, 0.7)
+            start = time.monotonic()
+            with pytest.raises(AnswerLostError):
+                driver(wire.url).run(flow())
+            whole = time.monotonic() - start
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert took
+    assert 1.4 < took[0] < 3.5
+    assert whole < 7.0
+    assert "could not be cancelled" in notes[-1]
+
+
+def test_a_session_goes_on_after_an_answer_that_was_too_slow() -> None:
+    body = json.dumps({"id": "r1", "status": "RUNNING"}).encode()
+    answers = iter([b"", b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)])
+
+    def handle(connection: Any) -> None:
+        answer = next(answers)
+        connection.recv(65_536)
+        connection.sendall(answer or b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+        connection.recv(65_536)
+
+    with Wire(handle) as wire:
+        transport = RequestsTransport(Endpoint(wire.url, "k"))
+        with pytest.raises(AnswerLostError):
+            transport.send(calls.get_run("r1"), 0.3, 0.3)
+        assert transport.send(calls.get_run("r1"), 2.0, 2.0).body == body
+        transport.close()

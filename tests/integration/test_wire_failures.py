@@ -1,0 +1,355 @@
+"""One table of what can go wrong on the wire: the same failure is the same error in both transports.
+
+A flow decides by it whether a create may be repeated.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import ssl
+import time
+import traceback
+import tracemalloc
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from airflow_provider_wherobots.api import calls
+from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.endpoint import Endpoint
+from airflow_provider_wherobots.api.errors import (
+    AnswerLostError,
+    AnswerTooLargeError,
+    Arrival,
+    AuthenticationError,
+    BadRequestError,
+    NotSentError,
+    ProxySettingError,
+    UnreadableAnswerError,
+    UntrustedServerError,
+    WherobotsApiError,
+)
+from airflow_provider_wherobots.api.response import read_response
+from tests.certificates import make_certificate
+from tests.integration.wire import (
+    Handler,
+    Send,
+    Wire,
+    answering,
+    forever,
+    full_listener,
+    resetting,
+    send_by_aiohttp,
+    send_by_requests,
+    silent,
+    speaking_tls,
+    tunnelling,
+)
+
+KEY = "wire-key-51c2"
+HOST = "api.wherobots.test"
+"""A name that nobody resolves: behind a proxy nobody has to."""
+CREATE = calls.create_run({"name": "wire-test"})
+RUN = b'{"id": "r1", "status": "RUNNING"}'
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+CONNECT, READ = 0.5, 0.5
+"""Seconds."""
+
+
+def whole(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
+    lines = b"".join(line + b"\r\n" for line in (b"Content-Length: %d" % len(body), *headers))
+    return b"HTTP/1.1 " + status + b"\r\n" + lines + b"\r\n" + body
+
+
+ZEROS = gzip.compress(bytes(10**6))
+
+
+@pytest.fixture(params=[send_by_requests, send_by_aiohttp], ids=["requests", "aiohttp"])
+def send(request: pytest.FixtureRequest) -> Send:
+    chosen: Send = request.param
+    return chosen
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(scope="module")
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for HOST."""
+    return make_certificate(tmp_path_factory.mktemp("trusted"), x509.DNSName(HOST))
+
+
+def server_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+def failure_of(send: Send, url: str, call: Call[Any] = CREATE) -> WherobotsApiError:
+    with pytest.raises(WherobotsApiError) as caught:
+        read_response(call, send(Endpoint(url, KEY), call, CONNECT, READ))
+    return caught.value
+
+
+ANSWERS: list[tuple[str, Handler, type[WherobotsApiError]]] = [
+    ("closed before the answer", answering(), AnswerLostError),
+    ("reset before the answer", resetting(), AnswerLostError),
+    ("no answer", silent, AnswerLostError),
+    ("garbage for a status line", answering(b"220 mail.example.com ESMTP\r\n\r\n"), AnswerLostError),
+    ("closed in the headers", answering(OK), AnswerLostError),
+    ("reset in the headers", resetting(OK), AnswerLostError),
+    ("closed in the body", answering(OK + b"Content-Length: 100\r\n\r\n" + RUN), AnswerLostError),
+    ("reset in the body", resetting(OK + b"Content-Length: 100\r\n\r\n" + RUN), AnswerLostError),
+    ("closed in a chunk", answering(OK + b"Transfer-Encoding: chunked\r\n\r\n80\r\n" + RUN), AnswerLostError),
+    ("closed between chunks", answering(OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"), AnswerLostError),
+    ("no size of a chunk", answering(OK + b"Transfer-Encoding: chunked\r\n\r\nsize\r\n{\r\n"), AnswerLostError),
+    ("a length that is too small", answering(OK + b"Content-Length: 10\r\n\r\n" + RUN), WherobotsApiError),
+    ("a length that is no number", answering(OK + b"Content-Length: ten\r\n\r\n" + RUN), AnswerLostError),
+    ("headers that trickle", forever(b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.1), AnswerLostError),
+    ("a body that trickles", forever(OK + b"\r\n", b" ", 0.1), AnswerLostError),
+    ("headers that never end", forever(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 10_000), AnswerLostError),
+    ("a body that never ends", forever(OK + b"\r\n", b" " * 100_000), AnswerTooLargeError),
+    (
+        "a body in gzip that never ends",
+        forever(OK + b"Content-Encoding: gzip\r\n\r\n", ZEROS),
+        AnswerTooLargeError,
+    ),
+    ("a gzip bomb", answering(whole(ZEROS * 1_000, b"Content-Encoding: gzip")), AnswerTooLargeError),
+    ("a length over the limit", answering(OK + b"Content-Length: 99999999999\r\n\r\n"), AnswerTooLargeError),
+    ("a length beyond all", answering(OK + b"Content-Length: 99999999999999999999999\r\n\r\n"), WherobotsApiError),
+    ("gzip that is none", answering(whole(RUN, b"Content-Encoding: gzip")), UnreadableAnswerError),
+    ("gzip that is cut", answering(whole(gzip.compress(RUN)[:-9], b"Content-Encoding: gzip")), UnreadableAnswerError),
+    ("an encoding not asked for", answering(whole(RUN, b"Content-Encoding: br")), UnreadableAnswerError),
+    ("no JSON", answering(whole(b"<html>")), UnreadableAnswerError),
+    ("a redirect to no UTF-8", answering(whole(b"", b"Location: /\xff\xfe", status=b"302 Found")), BadRequestError),
+    ("an error that never ends", forever(b"HTTP/1.1 401 X\r\n\r\n", b"x" * 100_000), AuthenticationError),
+    (
+        "an error in gzip that is none",
+        answering(whole(b"no", b"Content-Encoding: gzip", status=b"401 X")),
+        AuthenticationError,
+    ),
+]
+
+
+@pytest.mark.parametrize(("handler", "kind"), [row[1:] for row in ANSWERS], ids=[row[0] for row in ANSWERS])
+def test_what_becomes_of_an_answer(send: Send, handler: Handler, kind: type[WherobotsApiError]) -> None:
+    with Wire(handler) as wire:
+        start = time.monotonic()
+        error = failure_of(send, wire.url)
+        took = time.monotonic() - start
+    # Where the libraries differ in the words, what a flow decides by is the same all the same.
+    assert type(error) is kind or (kind is WherobotsApiError and error.transient)
+    assert error.arrival is not Arrival.NOT_ARRIVED
+    # The most for the whole, and the time a busy machine needs.
+    assert took < CONNECT + READ + 3
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    assert wire.url in str(error) or kind is not AnswerLostError or "Content-Length" in str(error)
+
+
+def test_a_refused_connection_was_not_sent(send: Send) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        assert type(failure_of(send, f"http://127.0.0.1:{held.getsockname()[1]}")) is NotSentError
+
+
+def test_a_name_that_does_not_resolve_was_not_sent(send: Send) -> None:
+    assert type(failure_of(send, "https://no-such-host.invalid")) is NotSentError
+
+
+def test_a_connection_that_nobody_takes_was_not_sent(send: Send) -> None:
+    with full_listener() as port:
+        start = time.monotonic()
+        assert type(failure_of(send, f"http://127.0.0.1:{port}")) is NotSentError
+        assert time.monotonic() - start < CONNECT + READ + 3
+
+
+HANDSHAKES: list[tuple[str, Handler]] = [
+    ("plain http", answering(whole(RUN))),
+    ("closed", answering()),
+    ("reset", resetting()),
+    ("silent", silent),
+    ("garbage", forever(b"\x16\x03\x03", b"x" * 100)),
+]
+
+
+@pytest.mark.parametrize("handler", [row[1] for row in HANDSHAKES], ids=[row[0] for row in HANDSHAKES])
+def test_without_a_tls_handshake_nothing_was_sent(send: Send, handler: Handler) -> None:
+    with Wire(handler) as wire:
+        assert type(failure_of(send, f"https://127.0.0.1:{wire.port}")) is NotSentError
+
+
+def test_an_untrusted_certificate_is_permanent(send: Send, certificate: tuple[Path, Path]) -> None:
+    with Wire(speaking_tls(server_context(certificate), answering(whole(RUN)))) as wire:
+        error = failure_of(send, f"https://127.0.0.1:{wire.port}")
+    assert type(error) is UntrustedServerError
+    assert "certificate" in str(error)
+
+
+def test_a_certificate_for_another_name_is_permanent(
+    send: Send, trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted[0]))
+    with Wire(speaking_tls(server_context(trusted), answering(whole(RUN)))) as wire:
+        assert type(failure_of(send, f"https://127.0.0.1:{wire.port}")) is UntrustedServerError
+
+
+PROXIES: list[tuple[str, Handler]] = [
+    ("407", answering(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")),
+    ("403", answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")),
+    ("502", answering(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")),
+    ("closed", answering()),
+    ("reset", resetting()),
+    ("silent", silent),
+    ("garbage", answering(b"220 mail.example.com ESMTP\r\n\r\n")),
+    ("closed after the tunnel was made", answering(b"HTTP/1.1 200 OK\r\n\r\n")),
+    ("headers that trickle", forever(b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.1)),
+]
+
+
+@pytest.mark.parametrize(("name", "handler"), PROXIES, ids=[row[0] for row in PROXIES])
+def test_a_proxy_without_a_tunnel_sends_nothing(
+    send: Send, name: str, handler: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Wire(handler) as wire:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://proxy-user:proxy-pass@127.0.0.1:{wire.port}")
+        start = time.monotonic()
+        error = failure_of(send, f"https://{HOST}")
+        assert time.monotonic() - start < CONNECT + READ + 3
+    assert type(error) is NotSentError
+    assert f"through the proxy http://127.0.0.1:{wire.port}: " in str(error)
+    assert not name.isdecimal() or name in str(error)
+    shown = f"{error!r} {''.join(traceback.format_exception(error))} {error.__cause__!r} {error.__context__!r}"
+    for secret in ("proxy-user", "proxy-pass", KEY, "cHJveHktdXNlcjpwcm94eS1wYXNz"):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize("address", ["http://proxy-user:proxy-pass@127.0.0.1:{}", "proxy-user:proxy-pass@127.0.0.1:{}"])
+def test_a_dead_proxy_sends_nothing(send: Send, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HTTPS_PROXY", address.format(held.getsockname()[1]))
+        error = failure_of(send, f"https://{HOST}")
+    assert type(error) is NotSentError
+    assert "proxy-" not in "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "socks5h://proxy-user:proxy-pass@127.0.0.1:1",
+        "ftp://proxy-pass@x:1",
+        "http://proxy-pass@",
+        "http://x:proxy-pass",
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_permanent_and_names_the_variable(
+    send: Send, variable: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, address)
+    error = failure_of(send, f"https://{HOST}")
+    assert type(error) is ProxySettingError
+    assert not error.transient
+    assert f"{variable}: must name an HTTP proxy" in str(error)
+    assert f"add {HOST} to NO_PROXY" in str(error)
+    assert "proxy-pass" not in "".join(traceback.format_exception(error))
+    assert address.startswith("socks") == ("SOCKS" in str(error))
+
+
+def test_a_call_goes_through_a_proxy_with_a_password(
+    send: Send, trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_proxy: list[bytes] = []
+    at_server: list[bytes] = []
+    handler = answering(whole(RUN), requests=at_server)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted[0]))
+    with Wire(tunnelling(server_context(trusted), handler, at_proxy)) as wire:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://us%C3%A9r:p%40ss@127.0.0.1:{wire.port}")
+        response = send(Endpoint(f"https://{HOST}", KEY), CREATE, 5.0, 5.0)
+    assert read_response(CREATE, response).id == "r1"
+    assert at_proxy[0].startswith(f"CONNECT {HOST}:443 HTTP/1.".encode())
+    assert b"Proxy-Authorization: Basic dXPDqXI6cEBzcw==" in at_proxy[0]
+    assert KEY.encode() not in at_proxy[0]
+    assert b"X-API-Key: " + KEY.encode() in at_server[0]
+    assert b"Proxy-Authorization" not in at_server[0]
+
+
+def test_an_untrusted_certificate_behind_a_proxy_is_permanent(
+    send: Send, trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Wire(tunnelling(server_context(trusted), answering(whole(RUN)), [])) as wire:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{wire.port}")
+        assert type(failure_of(send, f"https://{HOST}")) is UntrustedServerError
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:{}", "socks5://127.0.0.1:{}"])
+def test_no_proxy_ever_leads_to_this_machine(
+    send: Send, host: str, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_proxy: list[bytes] = []
+    with Wire(answering(whole(RUN))) as server, Wire(answering(whole(RUN), requests=at_proxy)) as wire:
+        for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):
+            monkeypatch.setenv(variable, proxy.format(wire.port))
+        send(Endpoint(f"http://{host}:{server.port}", KEY), CREATE, 2.0, 2.0)
+    assert at_proxy == []
+
+
+def test_no_proxy_is_used_for_a_host_in_no_proxy(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_proxy: list[bytes] = []
+    with Wire(answering(requests=at_proxy)) as wire:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{wire.port}")
+        monkeypatch.setenv("NO_PROXY", ".example.com,.wherobots.test")
+        assert type(failure_of(send, f"https://{HOST}")) is NotSentError
+    assert at_proxy == []
+
+
+@pytest.mark.parametrize(
+    ("body", "header"),
+    [
+        (RUN, b"X: y"),
+        (gzip.compress(RUN), b"Content-Encoding: gzip"),
+        (zlib.compress(RUN), b"Content-Encoding: Deflate"),
+    ],
+)
+def test_whole_answers_are_decompressed(send: Send, body: bytes, header: bytes) -> None:
+    heads: list[bytes] = []
+    with Wire(answering(whole(body, header), requests=heads)) as wire:
+        response = send(Endpoint(wire.url, KEY), CREATE, 2.0, 2.0)
+    assert response.body == RUN
+    assert b"Accept-Encoding: gzip, deflate\r\n" in heads[0]
+
+
+def test_an_echoed_key_is_not_shown(send: Send) -> None:
+    echo = json.dumps({"errors": [{"message": f"key {KEY} is unknown"}]}).encode()
+    with Wire(answering(whole(echo, f"x-request-id: {KEY}".encode(), status=b"403 X"))) as wire:
+        assert KEY not in str(failure_of(send, wire.url))
+    with Wire(answering(f"{KEY}: what is this?\r\n\r\n".encode())) as wire:
+        assert KEY not in "".join(traceback.format_exception(failure_of(send, wire.url)))
+
+
+def test_a_short_key_spoils_no_answer(send: Send) -> None:
+    with Wire(answering(whole(b'{"id": "r1", "status": "RUNNING", "name": "demo-1"}'))) as wire:
+        response = send(Endpoint(wire.url, "1"), CREATE, 2.0, 2.0)
+    assert read_response(CREATE, response).name == "demo-1"
+
+
+def test_an_answer_without_end_does_not_fill_the_memory(send: Send) -> None:
+    with Wire(forever(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1" * 100_000)) as wire:
+        tracemalloc.start()
+        try:
+            failure_of(send, wire.url)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak < 6 * CREATE.max_bytes
