@@ -3,7 +3,7 @@
 * Names moved to ``airflow.sdk``, some in 3.0, some in 3.1 or 3.2.
 * Before 3.3 a trigger is not told that its task was killed; it only sees that it is cancelled.
 * A task's state is read from the database on 2.11, from the supervisor on 3.x.
-* On 3.0 a retry resumes the deferral of the try before it instead of beginning afresh.
+* On 3.0 and 3.1.0 a retry resumes the deferral of the try before it instead of beginning afresh.
 * An XCom is written from a trigger to the database on 2.11, through the supervisor on 3.x.
 * Before 3.3 a conversation with the supervisor must not be cut short.
 """
@@ -88,8 +88,16 @@ __all__ = [
 TRIGGER_IS_TOLD_OF_KILLS = hasattr(BaseTrigger, "on_kill")
 """Whether Airflow calls ``BaseTrigger.on_kill`` (3.3 and later)."""
 
-RETRY_RESUMES_DEFERRAL = AIRFLOW == (3, 0)
-"""Whether a retry is handed the event that the try before it had waited for, and resumes with it (3.0)."""
+
+def retry_resumes_deferral(version: str) -> bool:
+    """Whether a retry is handed the event that the try before it had waited for, and resumes with it (#56704).
+
+    :param version: of Airflow.
+    """
+    return version.startswith(("3.0.", "3.1.0"))
+
+
+RETRY_RESUMES_DEFERRAL = retry_resumes_deferral(airflow_version)
 
 
 T = TypeVar("T")

@@ -145,9 +145,9 @@ def airflow_2(port: int, credentials: Credentials) -> Settings:
         "scheduler": {
             "dag_dir_list_interval": "5",
             "parsing_processes": "1",
+            # Also how late its own heartbeat may be before a task ends itself, as local_task_job_heartbeat_sec is 0.
             "scheduler_zombie_task_threshold": "30",
             "zombie_detection_interval": "5",
-            "local_task_job_heartbeat_sec": "2",
         },
     }
 

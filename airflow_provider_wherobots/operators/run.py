@@ -275,7 +275,7 @@ class WherobotsRunOperator(BaseOperator):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. Where the trigger crashed or Airflow timed it out, see to the run first.
 
-        On Airflow 3.0 a retry comes here too, with what the try before had waited for: it begins afresh.
+        On Airflow 3.0 and 3.1.0 a retry comes here too, with what the try before had waited for: it begins afresh.
 
         :param next_method: what Airflow calls next; ``__fail__`` after a crash or timeout.
         :param next_kwargs: its arguments.

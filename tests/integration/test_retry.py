@@ -1,4 +1,4 @@
-"""A retry on Airflow 3.0, which hands it the event that the try before had waited for."""
+"""A retry on Airflow 3.0 and 3.1.0, which hand it the event that the try before had waited for."""
 
 import time
 from datetime import timedelta
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from airflow.exceptions import TaskDeferred
 
+from airflow_provider_wherobots.compat import retry_resumes_deferral
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.local.control_client import ControlClient
 from airflow_provider_wherobots.operators import run as operator_module
@@ -69,3 +70,19 @@ def test_on_3_0_a_retry_has_a_start_and_xcoms_of_its_own(
     assert not {key for key, value in old.items() if ti.xcoms[key] == value}
     assert (ti.xcoms["run_summary"], ti.xcoms["spark_ui_url"]) == ("", "")
     assert follow(caught.value)["ending"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("version", "resumes"),
+    [
+        ("2.11.2", False),
+        ("3.0.0", True),
+        ("3.0.6", True),
+        ("3.1.0", True),
+        ("3.1.1", False),
+        ("3.1.8", False),
+        ("3.3.1", False),
+    ],
+)
+def test_the_versions_whose_retries_resume_the_deferral(version: str, resumes: bool) -> None:
+    assert retry_resumes_deferral(version) is resumes
