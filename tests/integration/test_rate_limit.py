@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api import calls
+from airflow_provider_wherobots.api.calls import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import AnswerLostError, KeyLimitedError, RateLimitedError
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
@@ -134,8 +135,9 @@ def test_a_session_goes_on_after_an_answer_that_was_too_slow() -> None:
         connection.recv(65_536)
 
     with Wire(handle) as wire:
+        call: Call[Any] = calls.get_run("r1")
         transport = RequestsTransport(Endpoint(wire.url, "k"))
         with pytest.raises(AnswerLostError):
-            transport.send(calls.get_run("r1"), 0.3, 0.3)
-        assert transport.send(calls.get_run("r1"), 2.0, 2.0).body == body
+            transport.send(call, 0.3, 0.3)
+        assert transport.send(call, 2.0, 2.0).body == body
         transport.close()

@@ -155,7 +155,7 @@ def test_an_xcom_that_is_not_there_is_nothing_to_warn_of(
             return XComCountResponse(len=count)
         return XComResult(key=question.key, value=stored)
 
-    where = {"key": "spark_ui_url", "dag_id": "dag", "task_id": "task", "run_id": "manual__1"}
+    where: dict[str, Any] = {"key": "spark_ui_url", "dag_id": "dag", "task_id": "task", "run_id": "manual__1"}
     with set_supervisor_comms(SimpleNamespace(send=send)):
         assert compat.pull_xcom(task_instance(2), "spark_ui_url") == stored
     assert asked == [GetXComCount(**where), GetXCom(map_index=2, **where)][:questions]

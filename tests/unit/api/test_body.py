@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,9 +14,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.body import ERROR_BODY_BYTES, STEP_BYTES, Body
+from airflow_provider_wherobots.api.calls import Call
 from airflow_provider_wherobots.api.errors import AnswerLostError, AnswerTooLargeError, Arrival, UnreadableAnswerError
 
-CALL = calls.get_run("r1")
+CALL: Call[Any] = calls.get_run("r1")
 
 
 def bare(data: bytes) -> bytes:
@@ -22,7 +25,7 @@ def bare(data: bytes) -> bytes:
     return compressor.compress(data) + compressor.flush()
 
 
-ENCODINGS = {
+ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
     "": lambda data: data,
     "identity": lambda data: data,
     "gzip": gzip.compress,
@@ -44,7 +47,7 @@ def read(body: Body, data: bytes, size: int) -> bytes:
 @given(st.binary(max_size=300), st.integers(1, 50), st.integers(1, 100))
 def test_a_body_is_what_was_sent_in_whatever_pieces(encoding: str, data: bytes, times: int, size: int) -> None:
     headers = {"Content-Encoding": encoding} if encoding else {}
-    sent = ENCODINGS[encoding](data * times)  # type: ignore[no-untyped-call]
+    sent = ENCODINGS[encoding](data * times)
     assert read(Body(CALL, 200, headers), sent, size) == data * times
 
 
@@ -53,7 +56,7 @@ def test_a_body_is_what_was_sent_in_whatever_pieces(encoding: str, data: bytes, 
 def test_large_bodies_are_decompressed_in_steps(encoding: str, size: int) -> None:
     for compress in (ENCODINGS[encoding], bare if encoding == "deflate" else gzip.compress):
         body, steps = Body(CALL, 200, {"Content-Encoding": encoding}), 1
-        piece = compress(bytes(size))  # type: ignore[no-untyped-call]
+        piece = compress(bytes(size))
         while body.feed(piece):
             piece = b""
             steps += 1
@@ -65,9 +68,9 @@ def test_large_bodies_are_decompressed_in_steps(encoding: str, size: int) -> Non
 def test_the_limit_counts_what_is_read_and_may_be_reached(encoding: str) -> None:
     call = replace(CALL, max_bytes=10_000)
     headers = {"Content-Encoding": encoding}
-    assert len(read(Body(call, 200, headers), ENCODINGS[encoding](b"x" * 10_000), 100)) == 10_000  # type: ignore[no-untyped-call]
+    assert len(read(Body(call, 200, headers), ENCODINGS[encoding](b"x" * 10_000), 100)) == 10_000
     with pytest.raises(AnswerTooLargeError, match="more than 10,000 bytes") as caught:
-        read(Body(call, 200, headers), ENCODINGS[encoding](b"x" * 10_001), 100)  # type: ignore[no-untyped-call]
+        read(Body(call, 200, headers), ENCODINGS[encoding](b"x" * 10_001), 100)
     assert caught.value.transient
     assert caught.value.arrival is Arrival.UNCLEAR
 
@@ -75,7 +78,7 @@ def test_the_limit_counts_what_is_read_and_may_be_reached(encoding: str) -> None
 @pytest.mark.parametrize("encoding", ["", "gzip"])
 def test_the_body_of_an_error_is_cut_not_refused(encoding: str) -> None:
     body = Body(CALL, 503, {"Content-Encoding": encoding, "Content-Length": "99999999999"})
-    assert read(body, ENCODINGS[encoding](b"x" * 1_000_000), 10_000) == b"x" * ERROR_BODY_BYTES  # type: ignore[no-untyped-call]
+    assert read(body, ENCODINGS[encoding](b"x" * 1_000_000), 10_000) == b"x" * ERROR_BODY_BYTES
     assert body.ended
 
 
@@ -98,7 +101,7 @@ def test_headers_that_say_enough(headers: dict[str, str], kind: type[Exception])
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_what_cannot_be_decompressed_is_unreadable_but_of_an_error(encoding: str) -> None:
-    for data in (b"{}", ENCODINGS[encoding](b"x" * 100)[:-5]):  # type: ignore[no-untyped-call]
+    for data in (b"{}", ENCODINGS[encoding](b"x" * 100)[:-5]):
         with pytest.raises(UnreadableAnswerError, match=f"its {encoding} body") as caught:
             read(Body(CALL, 200, {"Content-Encoding": encoding}), data, 100)
         assert caught.value.__context__ is None
