@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from airflow_provider_wherobots.api import calls
-from airflow_provider_wherobots.api.errors import BadRequestError, NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import BadRequestError, NotFoundError, ServerError, WherobotsApiError
 from airflow_provider_wherobots.api.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.log_cursor import LogCursor
@@ -53,7 +53,7 @@ class LogForwarder:
         :returns: whether there is more to fetch at once.
         """
         moment = yield from now()
-        self._cursor.look_back(moment if look_back else moment - SECOND_LOOK_SECONDS)
+        self._cursor.begin_round(moment if look_back else moment - SECOND_LOOK_SECONDS)
         while moment < until:
             page = yield from self._fetch()
             if page is None:
@@ -110,12 +110,15 @@ class LogForwarder:
             try:
                 page = yield from attempt(calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size))
             except WherobotsApiError as error:
-                if isinstance(error, BadRequestError) and self._cursor.refuse():
+                is_refused = isinstance(error, BadRequestError)
+                # A cursor that the service did not issue may be answered by any error.
+                is_refused |= self._cursor.is_guess and isinstance(error, ServerError | NotFoundError)
+                if is_refused and self._cursor.refuse():
                     continue
                 if not self._failing and not isinstance(error, NotFoundError):
                     yield Note(logging.WARNING, f"The run's log cannot be read for now ({error}); the run goes on")
                 if self._failing or not error.transient:
-                    self._cursor.abandon_look_back()
+                    self._cursor.abandon()
                 self._failing = not isinstance(error, NotFoundError)
                 self._interrupted = error.transient
                 return None
