@@ -78,8 +78,21 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
     :param options: what to follow and how.
     :returns: how it ended. Only a passed deadline cancels the run.
     """
-    outage, status, spark_ui = Outage(options.max_outage_seconds), _StatusNotes(), _SparkUi()
     log = LogForwarder(options.run_id, forward=options.poll_logs)
+    try:
+        outcome = yield from _follow(options, log)
+    except GeneratorExit:
+        raise
+    except BaseException:
+        # Also where the task is killed: what was read of the log is written.
+        yield from log.release()
+        raise
+    yield from log.release()
+    return outcome
+
+
+def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
+    outage, status, spark_ui = Outage(options.max_outage_seconds), _StatusNotes(), _SparkUi()
     seen_active_at: float | None = None
     while True:
         moment = yield from now()
@@ -137,13 +150,14 @@ def _conclude(
     run: Run, log: LogForwarder, options: FollowOptions, seen_spark_ui_url: str | None, ended_ago: float
 ) -> Flow[Outcome]:
     moment = yield from now()
-    completed = Outcome.of_run(run, moment).ending is Ending.COMPLETED
-    if options.poll_logs or not completed:
+    ending = Outcome.of_run(run, moment).ending
+    if options.poll_logs or ending is not Ending.COMPLETED:
         # A log that is not forwarded is read for what explains a failure.
         until = _earliest(moment + (DRAIN_SECONDS if options.poll_logs else TAIL_SECONDS), options.deadline)
         # One that nobody has read yet is worth a look even when the deadline has just passed.
         until = max(until, moment + MIN_DELAY_SECONDS)
         yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago)
+        yield from log.release(failed=ending in (Ending.FAILED, Ending.TIMED_OUT))
     summary = yield from summarize_run(run, seen_spark_ui_url, options.deadline)
     yield Note(logging.INFO, summary.describe())
     return Outcome.of_run(run, moment, log.tail.explain(), summary)

@@ -24,6 +24,8 @@ SECOND_LOOK_SECONDS = 10.0
 """How long after a page was left, for the next one, it is looked at again."""
 CATCH_UP_SECONDS = 10.0
 """How long pages are followed before the run's status is asked again."""
+HOLD_SECONDS = 45.0
+"""How long a stack trace after a warning is held back while the run goes on: a poll or two."""
 SLICE_LINES, SLICE_CHARS = 200, 100_000
 """The most that is forwarded at once: a driver can give the event loop back between two slices."""
 
@@ -40,6 +42,8 @@ class LogForwarder:
         self._forward = forward
         self._cursor = LogCursor()
         self._reader = RecordReader()
+        self._held: LogRecord | None = None
+        self._held_since = 0.0
         self._failing = False
         self._interrupted = False
         self._fresh = 0
@@ -52,6 +56,23 @@ class LogForwarder:
         :param look_back: whether to look again at every page left a moment ago, not only where it is time to.
         :returns: whether there is more to fetch at once.
         """
+        behind = yield from self._read_on(until, look_back=look_back)
+        moment = yield from now()
+        if self._reader.held_from is not self._held:
+            self._held, self._held_since = self._reader.held_from, moment
+        elif self._held is not None and moment >= self._held_since + HOLD_SECONDS:
+            yield from self.release()
+        return behind
+
+    def release(self, *, failed: bool = False) -> Flow[None]:
+        """Forward what is held back: following ends.
+
+        :param failed: whether the run has failed and its log was read to the end. Default False.
+        """
+        if records := self._reader.release(failed=failed):
+            yield Forward(records)
+
+    def _read_on(self, until: float, *, look_back: bool) -> Flow[bool]:
         moment = yield from now()
         self._cursor.begin_round(moment if look_back else moment - SECOND_LOOK_SECONDS)
         while moment < until:
@@ -78,7 +99,7 @@ class LogForwarder:
         while True:
             before = self._fresh
             is_last = quiet >= QUIET_LOOKS[-1] - ROUNDING_SECONDS or waited >= max_wait_seconds - ROUNDING_SECONDS
-            behind = yield from self.catch_up(until, look_back=is_last)
+            behind = yield from self._read_on(until, look_back=is_last)
             if behind:
                 yield Note(
                     logging.WARNING, f"The log of run {self._run_id} was not read to its end in the time there was"

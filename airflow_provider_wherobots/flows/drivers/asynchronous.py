@@ -8,7 +8,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord, timeouts
@@ -75,10 +74,11 @@ class AsyncDriver:
         try:
             while True:
                 effect = step(value)
-                await self._share()
                 try:
+                    await self._share()
                     value, step = await self._perform(effect), flow.send
-                except WherobotsApiError as error:
+                except BaseException as error:
+                    # Any error, a cancellation too, so that a flow that is interrupted can still write what it holds.
                     value, step = error, flow.throw
         except StopIteration as end:
             result: T = end.value
