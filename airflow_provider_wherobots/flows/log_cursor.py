@@ -56,7 +56,9 @@ class LogCursor:
         self._place = Place(LOG_START_CURSOR)
         self._look_back = LookBack()
         self._guess: _Guess | None = None
+        # No guess leads on from the page, in this round.
         self._is_whole = False
+        # The number of lines at which the service is known to cut pages.
         self._cut_at = 0
 
     @property
@@ -116,7 +118,7 @@ class LogCursor:
         :returns: whether there was a second look.
         """
         if self._guess is not None:
-            self._guess, self._place = None, self._guess.origin
+            self._place, self._guess = self._guess.origin, None
         place = self._look_back.abandon()
         if place is not None:
             self._go(place)

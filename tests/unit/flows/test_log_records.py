@@ -141,6 +141,19 @@ def test_a_java_stack_trace_that_belongs_to_nothing_is_an_error() -> None:
     ) == [I, E, E, E]
 
 
+def test_an_exception_group_is_a_traceback() -> None:
+    assert levels(
+        "24/09/25 18:23:01 INFO Main: about to fail",
+        "  + Exception Group Traceback (most recent call last):",
+        '  |   File "job.py", line 3, in <module>',
+        "  | ExceptionGroup: two (2 sub-exceptions)",
+        "  +-+---------------- 1 ----------------",
+        "    | ValueError: bust",
+        "    +------------------------------------",
+        "after",
+    ) == [I, E, E, E, E, E, E, I]
+
+
 def test_what_py4j_adds_to_a_traceback_is_part_of_it() -> None:
     assert levels(
         "Traceback (most recent call last):",
