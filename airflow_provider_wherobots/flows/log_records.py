@@ -46,7 +46,8 @@ _BELONGS = re.compile(
     r"|: [\w$]+\.[\w.$]+|Driver stacktrace:"
 )
 _THROWN = re.compile(
-    r"(?:  \+ Exception Group )?Traceback \(most recent call last\)|(?:Exception in thread .*|[\w.$]*(?:Error|Exception)(?:: .*)?\Z)"
+    r"(?:  \+ Exception Group )?Traceback \(most recent call last\)"
+    r"|(?:Exception in thread .*|[\w.$]*(?:Error|Exception)(?:: .*)?\Z)"
 )
 _SHUTDOWN = re.compile(
     r"\b(?:stop(?:ped|ping)?|shut(?:ting)? ?down|closed|cleared|deleting directory)\b", re.IGNORECASE
