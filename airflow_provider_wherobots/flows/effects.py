@@ -1,7 +1,8 @@
 """What a flow may ask its driver to do, and the type of a flow.
 
 A flow is a generator: it yields an effect and is resumed with that effect's result, or with the error the effect
-ended in. It decides everything and does nothing, so one flow serves the worker, the triggerer and the tests.
+ended in. That may be an interruption: after it a flow may still write, but not send or wait. It decides everything and
+does nothing, so one flow serves the worker, the triggerer and the tests.
 """
 
 from __future__ import annotations

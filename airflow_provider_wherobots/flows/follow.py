@@ -92,8 +92,21 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
     :param options: what to follow and how.
     :returns: how it ended. Only a passed deadline cancels the run.
     """
-    outage, status, spark_ui = Outage(options.max_outage_seconds), _StatusNotes(), _SparkUi()
     log = LogForwarder(options.run_id, forward=options.poll_logs)
+    try:
+        outcome = yield from _follow(options, log)
+    except GeneratorExit:
+        raise
+    except BaseException:
+        # Also where the task is killed: what was read of the log is written.
+        yield from log.release()
+        raise
+    yield from log.release()
+    return outcome
+
+
+def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
+    outage, status, spark_ui = Outage(options.max_outage_seconds), _StatusNotes(), _SparkUi()
     seen_active_at: float | None = None
     while True:
         moment = yield from now()
@@ -162,6 +175,7 @@ def _conclude(
         # One that nobody has read yet is worth a look even when the deadline has just passed.
         until = max(until, moment + MIN_DELAY_SECONDS)
         yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago)
+        yield from log.release(failed=outcome.has_failed)
     summary = yield from add_metrics(summary, options.deadline)
     yield Note(logging.INFO, summary.describe())
     return outcome.closed(log.tail.explain(), summary)
@@ -194,6 +208,7 @@ def _stop_at_deadline(
         if run.is_terminal and run.status != CANCELLED:
             # It had ended before the cancel arrived.
             outcome = Outcome.of_run(run, moment)
+            yield from log.release(failed=outcome.has_failed)
         summary = yield from add_metrics(summary)
     yield Note(logging.INFO, summary.describe())
     return outcome.closed(log.tail.explain(), summary)

@@ -9,7 +9,13 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from airflow_provider_wherobots.api import calls
-from airflow_provider_wherobots.api.errors import AnswerTooLargeError, BadRequestError, NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import (
+    AnswerTooLargeError,
+    BadRequestError,
+    NotFoundError,
+    ServerError,
+    WherobotsApiError,
+)
 from airflow_provider_wherobots.api.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.log_cursor import LogCursor
@@ -24,6 +30,8 @@ SECOND_LOOK_SECONDS = 10.0
 """How long after a page was left, for the next one, it is looked at again."""
 CATCH_UP_SECONDS = 10.0
 """How long pages are followed before the run's status is asked again."""
+HOLD_SECONDS = 45.0
+"""How long a stack trace after a warning is held back while the run goes on: a poll or two."""
 SLICE_LINES, SLICE_CHARS = 200, 100_000
 """The most that is forwarded at once: a driver can give the event loop back between two slices."""
 
@@ -40,6 +48,8 @@ class LogForwarder:
         self._forward = forward
         self._cursor = LogCursor()
         self._reader = RecordReader()
+        self._held: LogRecord | None = None
+        self._held_since = 0.0
         self._failing = False
         self._interrupted = False
         self._too_large: AnswerTooLargeError | None = None
@@ -55,8 +65,25 @@ class LogForwarder:
         :param timeout: seconds a call may take; default None, the driver's own.
         :returns: whether there is more to fetch at once.
         """
+        behind = yield from self._read_on(until, look_back=look_back, timeout=timeout)
         moment = yield from now()
-        self._cursor.look_back(moment if look_back else moment - SECOND_LOOK_SECONDS)
+        if self._reader.held_from is not self._held:
+            self._held, self._held_since = self._reader.held_from, moment
+        elif self._held is not None and moment >= self._held_since + HOLD_SECONDS:
+            yield from self.release()
+        return behind
+
+    def release(self, *, failed: bool = False) -> Flow[None]:
+        """Forward what is held back: following ends.
+
+        :param failed: whether the run has failed and its log was read to the end. Default False.
+        """
+        if records := self._reader.release(failed=failed):
+            yield Forward(records)
+
+    def _read_on(self, until: float, *, look_back: bool, timeout: float | None = None) -> Flow[bool]:
+        moment = yield from now()
+        self._cursor.begin_round(moment if look_back else moment - SECOND_LOOK_SECONDS)
         while moment < until:
             page = yield from self._fetch(timeout)
             if page is None:
@@ -85,7 +112,7 @@ class LogForwarder:
         while True:
             before = self._fresh
             is_last = quiet >= QUIET_LOOKS[-1] - ROUNDING_SECONDS or waited >= max_wait_seconds - ROUNDING_SECONDS
-            behind = yield from self.catch_up(until, look_back=is_last)
+            behind = yield from self._read_on(until, look_back=is_last)
             if behind:
                 yield Note(
                     logging.WARNING, f"The log of run {self._run_id} was not read to its end in the time there was"
@@ -118,7 +145,10 @@ class LogForwarder:
                 call = calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size)
                 page = yield from attempt(call, timeout)
             except WherobotsApiError as error:
-                if isinstance(error, BadRequestError) and self._cursor.refuse():
+                is_refused = isinstance(error, BadRequestError)
+                # A cursor that the service did not issue may be answered by any error.
+                is_refused |= self._cursor.is_guess and isinstance(error, ServerError | NotFoundError)
+                if is_refused and self._cursor.refuse():
                     continue
                 if isinstance(error, AnswerTooLargeError):
                     self._too_large = error
@@ -130,7 +160,7 @@ class LogForwarder:
                 if not self._failing and not isinstance(error, NotFoundError):
                     yield Note(logging.WARNING, f"The run's log cannot be read for now ({error}); the run goes on")
                 if self._failing or not error.transient:
-                    self._cursor.abandon_look_back()
+                    self._cursor.abandon()
                 self._failing = not isinstance(error, NotFoundError)
                 self._interrupted = error.transient
                 return None

@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from math import inf
 from typing import TypeAlias
 
 from airflow_provider_wherobots.api.models import LogLine
@@ -56,6 +57,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class _Left:
+    """A page that was left.
+
+    :param cursor: its cursor.
+    :param repeats: lines of the page before that it may begin with.
+    :param lines: hashes of the lines first seen on it.
+    :param moment: when it was left, in epoch seconds; infinite where it has been looked at again.
+    """
+
     cursor: str | int
     repeats: Counter[LineKey]
     lines: array[int]
@@ -69,7 +78,7 @@ class LookBack:
         self._left: deque[_Left] = deque(maxlen=MAX_PAGES)
         self._known: Counter[int] = Counter()
         self._head: Place | None = None
-        self._settled = 0
+        self._settled: set[int] = set()
         self._patience = 0
 
     @property
@@ -91,11 +100,15 @@ class LookBack:
         if pushed:
             self._known += pushed
             self._patience = max(self._patience, 2 * pushed.total() + SPARE_LINES)
-        if self._settled:
-            self._settled -= 1
-            return
-        lines = (Counter(place.lines) - pushed).elements() if pushed else place.lines
-        self._left.append(_Left(place.cursor, place.repeats, array("q", lines), moment))
+        # In a second look pages may be cut elsewhere: one that holds any other line has its own still before it.
+        is_settled = bool(self._settled) and self._settled.issuperset(place.lines)
+        # From the first page that is looked at again, all up to the present one are read.
+        if not is_settled or self._left:
+            lines = (Counter(place.lines) - pushed).elements() if pushed else place.lines
+            due_from = inf if is_settled else moment
+            self._left.append(_Left(place.cursor, place.repeats, array("q", lines), due_from))
+        if not self._known:
+            self._settled = set()
 
     def begin(self, before: float, head: Place) -> Place | None:
         """Begin a second look, if one is due.
@@ -104,13 +117,12 @@ class LookBack:
         :param head: where reading is now.
         :returns: where to read from, up to ``head``; None when no page is due.
         """
-        due = sum(page.moment <= before for page in self._left)
-        if not due or self._known:
+        if self._known or not any(page.moment <= before for page in self._left):
             return None
         start = Place.opened(self._left[0].cursor, self._left[0].repeats)
         self._known = Counter(chain(head.lines, *(page.lines for page in self._left)))
         self._patience = 2 * self._known.total() + SPARE_LINES
-        self._settled = due
+        self._settled = set(chain(*(page.lines for page in self._left if not before < page.moment < inf)))
         self._head = head
         self._left.clear()
         return start
@@ -145,12 +157,13 @@ class LookBack:
         self._patience = min(self._patience, SPARE_LINES) - SPARE_LINES // STALLS
         if not self._known or self._patience <= 0:
             self.end()
+            self._settled = set()
 
     def end(self) -> None:
         """Expect nothing any more."""
         self._known.clear()
         self._head = None
-        self._settled = self._patience = 0
+        self._patience = 0
 
     def abandon(self) -> Place | None:
         """Give a second look up, as its pages cannot be read.
@@ -160,12 +173,8 @@ class LookBack:
         head = self._head
         if head is not None:
             self.end()
+            self._settled = set()
         return head
-
-    def forget(self) -> None:
-        """Drop what is remembered: reading has gone on at a place the service did not name."""
-        self._left.clear()
-        self.end()
 
 
 def hash_line(line: LogLine) -> int:

@@ -2,6 +2,10 @@
 
 Levels are read off a line's head, in the formats of log4j, logback and Python logging; a stack trace has the level of
 the line it belongs to.
+
+One that follows a warning is that warning's, if the program goes on; but it is an error, if it is what ended a failed
+run. So it is held back until that is known: until the next line, the lines aside that may still be of its message and
+those that Spark writes as it shuts down after a program's end.
 """
 
 from __future__ import annotations
@@ -9,13 +13,18 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_provider_wherobots.api.models import LogLine, parse_time
 
 MAX_RECORD_CHARS = 10_000
 """A longer line is split into records of this length: Airflow loses very large ones (apache/airflow #66158)."""
 
+MAX_HELD_RECORDS = 200
+"""A longer stack trace is not held back."""
+
+_MESSAGE_GAP_NS = 10**7
+"""Lines of one message follow each other within this time: they are written at once."""
 _HEAD_CHARS = 120
 _LEVELS = {
     "TRACE": logging.DEBUG,
@@ -33,10 +42,17 @@ _CLOCK = re.compile(r"\d\d:\d\d")
 _BELONGS = re.compile(
     r"\s|Caused by: |Suppressed: |\.\.\. \d+ more"
     r"|During handling of the above exception|The above exception was the direct cause|\Z"
+    # What py4j adds to a Python traceback.
+    r"|: [\w$]+\.[\w.$]+|Driver stacktrace:"
 )
 _THROWN = re.compile(
-    r"Traceback \(most recent call last\)|(?:Exception in thread .*|[\w.$]*(?:Error|Exception)(?:: .*)?\Z)"
+    r"(?:  \+ Exception Group )?Traceback \(most recent call last\)"
+    r"|(?:Exception in thread .*|[\w.$]*(?:Error|Exception)(?:: .*)?\Z)"
 )
+_SHUTDOWN = re.compile(
+    r"\b(?:stop(?:ped|ping)?|shut(?:ting)? ?down|closed|cleared|deleting directory)\b", re.IGNORECASE
+)
+"""What Spark says once a program has ended: SparkContext, ShutdownHookManager, BlockManager, MemoryStore and others."""
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _ESCAPES = {
@@ -66,13 +82,17 @@ class RecordReader:
     """Reads lines in order, remembering only what a stack trace needs."""
 
     def __init__(self) -> None:
+        self._holds = False
+        self._held: list[LogRecord] = []
+        self._traceback = 0
+        self._is_over = False
         self._level = logging.INFO
         self._in_traceback = False
         self._last: tuple[int | None, int, str] | None = None
         self._repeats = 0
 
     def read(self, line: LogLine) -> Iterator[LogRecord]:
-        """Turn a line into records: one, unless it holds line breaks or is very long.
+        """Turn a line into records: one, unless it holds line breaks, is very long, or is held back or ends that.
 
         :param line: the line as received.
         """
@@ -80,8 +100,55 @@ class RecordReader:
         for text in split_lines(line.raw):
             level = self._level_of(text)
             safe = make_safe(text)
+            is_held = self._holds and self._holds_back(text, level, time_ns)
+            if self._held and not self._holds:
+                yield from self.release()
             for start in range(0, len(safe) or 1, MAX_RECORD_CHARS):
-                yield self._record(time_ns, level, safe[start : start + MAX_RECORD_CHARS])
+                record = self._record(time_ns, level, safe[start : start + MAX_RECORD_CHARS])
+                if is_held:
+                    self._held.append(record)
+                else:
+                    yield record
+            if is_held and not self._is_over:
+                self._traceback = len(self._held)
+
+    @property
+    def held_from(self) -> LogRecord | None:
+        """The first record that is held back; None when none is."""
+        return self._held[0] if self._held else None
+
+    def release(self, *, failed: bool = False) -> list[LogRecord]:
+        """Give out what is held back.
+
+        :param failed: whether no more lines come and the run has failed: then a stack trace that is held is an error.
+            Default False.
+        :returns: the records, in order.
+        """
+        held, traceback = self._held, self._traceback
+        self._held, self._holds, self._traceback, self._is_over = [], False, 0, False
+        if failed:
+            held[:traceback] = [replace(record, level=logging.ERROR) for record in held[:traceback]]
+        return held
+
+    def _holds_back(self, text: str, level: int, time_ns: int | None) -> bool:
+        """Whether a line is held back with the stack trace before it, or is one to hold; ends the holding if not."""
+        gap = None
+        if self._held and time_ns is not None and (last := self._held[-1].time_ns) is not None:
+            gap = time_ns - last
+            if gap < 0:
+                # Inserted late: it says nothing of what came after.
+                return False
+        head = _COLOUR.sub("", text[:_HEAD_CHARS])
+        own = find_level(head)
+        if len(self._held) >= MAX_HELD_RECORDS:
+            self._holds = False
+        elif own is not None:
+            self._is_over = True
+            self._holds = own <= logging.WARNING and _SHUTDOWN.search(text) is not None
+        elif level != logging.WARNING:
+            self._is_over = True
+            self._holds = _BELONGS.match(head) is not None or (gap is not None and gap <= _MESSAGE_GAP_NS)
+        return self._holds
 
     def _record(self, time_ns: int | None, level: int, text: str) -> LogRecord:
         this = (None if time_ns is None else time_ns // 10**6, level, text)
@@ -98,6 +165,7 @@ class RecordReader:
             self._level, self._in_traceback = own, False
         elif _THROWN.match(head):
             self._level = max(self._level, logging.WARNING) if self._level > logging.INFO else logging.ERROR
+            self._holds = self._holds or self._level == logging.WARNING
             self._in_traceback = head.startswith("Traceback")
         elif _BELONGS.match(head):
             if head.startswith("Caused by: ") and self._level <= logging.INFO:

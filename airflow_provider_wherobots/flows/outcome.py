@@ -112,6 +112,11 @@ class Outcome:
         status = words.quoted(run.status, MAX_WORD_CHARS)
         return cls(ending, run.id, status, reason, ended_at=ended_at).closed(log_tail, summary)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the run failed by itself, its own timeout included."""
+        return self.ending in (Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT)
+
     def closed(self, log_tail: str, summary: RunSummary | None) -> Outcome:
         """The same with what was read after it was known.
 

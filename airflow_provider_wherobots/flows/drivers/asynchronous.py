@@ -8,7 +8,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord, timeouts, within
@@ -82,10 +81,11 @@ class AsyncDriver:
                 effect = step(value)
                 # An answer is the flow's alone: it must not live on here while the flow sleeps.
                 value = None
-                await self._share()
                 try:
+                    await self._share()
                     value, step = await self._perform(effect), flow.send
-                except WherobotsApiError as error:
+                except BaseException as error:
+                    # Any error, a cancellation too, so that a flow that is interrupted can still write what it holds.
                     value, step = error, flow.throw
         except StopIteration as end:
             result: T = end.value

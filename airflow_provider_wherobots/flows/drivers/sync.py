@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord, timeouts, within
@@ -77,7 +76,8 @@ class SyncDriver:
                 value = None
                 try:
                     value, step = self._perform(effect), flow.send
-                except WherobotsApiError as error:
+                except BaseException as error:
+                    # Any error, so that a flow that is interrupted can still write what it holds.
                     value, step = error, flow.throw
         except StopIteration as end:
             result: T = end.value

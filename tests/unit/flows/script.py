@@ -97,7 +97,7 @@ class Script:
                 effect = step(value)
                 try:
                     value, step = self._perform(effect), flow.send
-                except WherobotsApiError as error:
+                except (WherobotsApiError, KeyboardInterrupt) as error:
                     value, step = error, flow.throw
         except StopIteration as end:
             result: T = end.value

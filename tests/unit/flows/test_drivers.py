@@ -380,3 +380,44 @@ def test_a_cancelled_async_driver_closes_its_flow_without_another_effect() -> No
     asyncio.run(main())
     assert closed == [True]
     assert driven.transport.sent == []
+
+
+@both
+def test_a_flow_that_is_interrupted_can_still_write_and_the_interruption_goes_on(kind: str) -> None:
+    record = LogRecord(1, logging.INFO, "held back")
+
+    def flow() -> Flow[None]:
+        try:
+            yield Send(CALL)
+        except GeneratorExit:
+            raise
+        except BaseException:
+            yield Forward([record])
+            raise
+
+    driven = Driven(kind, RuntimeError("interrupted"))
+    with pytest.raises(RuntimeError, match="interrupted"):
+        driven.run(flow())
+    assert driven.records == [record]
+
+
+def test_so_can_one_whose_async_driver_is_cancelled() -> None:
+    driven = Driven("async")
+    record = LogRecord(1, logging.INFO, "held back")
+
+    def flow() -> Flow[None]:
+        try:
+            yield Sleep(60)
+        except asyncio.CancelledError:
+            yield Forward([record])
+            raise
+
+    async def cancel() -> None:
+        task = asyncio.create_task(driven._async.run(flow()))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancel())
+    assert driven.records == [record]

@@ -7,6 +7,7 @@ import pytest
 
 from airflow_provider_wherobots.api.calls import Call
 from airflow_provider_wherobots.api.errors import (
+    AnswerLostError,
     AnswerTooLargeError,
     BadRequestError,
     NotFoundError,
@@ -94,6 +95,24 @@ def test_a_request_that_is_refused_in_every_form_is_a_warning() -> None:
     assert len(script.sent) < 10
 
 
+@pytest.mark.parametrize("error", [ServerError("getJobRunLogs", 500), NotFoundError("getJobRunLogs", 404)])
+def test_an_error_about_a_cursor_that_was_guessed_is_no_failure_of_the_log(error: Exception) -> None:
+    page = LogPage(tuple(LogLine(str(T0 + n), f"line {n}") for n in range(50)))
+    script = Script(answers(page, error, error, page))
+    assert script.run(LogForwarder("r1").catch_up(script.now + 10)) is False
+    assert (len(script.records), script.notes, len(script.sent)) == (50, [], 4)
+
+
+def test_a_guess_whose_answers_are_lost_is_given_up() -> None:
+    page = LogPage(tuple(LogLine(str(T0 + n), f"line {n}") for n in range(50)))
+    lost = AnswerLostError("getJobRunLogs", "connection reset")
+    script = Script(answers(page, lost, lost, LogPage((*page.items, LogLine(str(T0 + 50), "line 50")))))
+    forwarder = LogForwarder("r1")
+    for _ in range(3):
+        assert script.run(forwarder.catch_up(script.now + 10)) is False
+    assert len(script.records) == 51
+
+
 @pytest.mark.parametrize("late", [0.5, 2.5, 6.5, 9.0, 20.0])
 def test_late_lines_are_caught_as_long_as_each_comes_before_it_is_quiet(late: float) -> None:
     arrivals = [0.0, *(late * share for share in (0.3, 0.6, 1.0))]
@@ -171,6 +190,28 @@ def test_pages_are_looked_at_again_once_and_not_for_ever() -> None:
     assert counts[0] > 8
     assert counts[1:] == [1, 1, 1]
     assert texts(script.records) == [f"line {n}" for n in range(200)]
+
+
+def test_a_second_look_that_finds_pages_cut_elsewhere_forgets_none_that_is_not_due() -> None:
+    # Where a page names the next one also at the log's end, each round leaves a small page; read again, they are one.
+    lines = [FakeLine(0.0 if n < 30 else 5.0, T0 + 10 * n, f"line {n}") for n in range(60)]
+    late = FakeLine(13.0, T0 + 455, "of another node")
+    _, run, script = serve(FakeLog([*lines, late], caught_up="end"))
+    forwarder = LogForwarder(run.id)
+    for _ in range(8):
+        script.run(forwarder.catch_up(script.now + 10))
+        script.now += 5
+    assert texts(script.records) == [f"line {n}" for n in range(60)] + ["of another node"]
+    before = len(script.sent)
+    script.now += 30
+    script.run(forwarder.catch_up(script.now + 10))
+    script.now += 30
+    script.run(forwarder.catch_up(script.now + 10))
+    assert len(script.sent) <= before + 5
+    script.now += 30
+    before = len(script.sent)
+    script.run(forwarder.catch_up(script.now + 10))
+    assert len(script.sent) == before + 1
 
 
 @pytest.mark.parametrize("fault", [[Fault.ERROR_500], [Fault.ERROR_500] * 2, [Fault.LOST_BEFORE_EFFECT] * 5])

@@ -118,7 +118,7 @@ def test_a_second_look_outlasts_a_replica_that_lags_behind() -> None:
     cursor = LogCursor()
     cursor.accept(page(*numbered(10), next_page=str(T0 + 9)), 0.0)
     cursor.accept(page(*numbered(10, 9)), 0.0)
-    cursor.look_back(10.0)
+    cursor.begin_round(10.0)
     for behind in (page(), page(*numbered(4))):
         assert accept(cursor, behind) == ([], False)
     assert accept(cursor, page(*numbered(10), next_page=str(T0 + 9))) == ([], True)
@@ -130,7 +130,7 @@ def test_known_lines_that_never_come_again_are_given_up() -> None:
     cursor = LogCursor()
     for start in range(0, 20 * PAGE_SIZE, PAGE_SIZE):
         cursor.accept(page(*numbered(PAGE_SIZE, start), next_page=f"token {start}"), 0.0)
-    cursor.look_back(10.0)
+    cursor.begin_round(10.0)
     calls = 0
     while accept(cursor, page(("1", "the same"), next_page=f"another {calls}"))[1]:
         calls += 1
@@ -159,7 +159,7 @@ def test_where_lines_are_long_fewer_are_asked_for_also_in_a_second_look() -> Non
     long = [(stamp, text * 1000) for stamp, text in numbered(100)]
     cursor.accept(page(*long, next_page=str(T0 + 99)), 0.0)
     assert cursor.size == MIN_PAGE_SIZE
-    cursor.look_back(10.0)
+    cursor.begin_round(10.0)
     assert (cursor.cursor, cursor.size) == ("0", MIN_PAGE_SIZE)
 
 
@@ -177,43 +177,75 @@ def test_a_page_as_full_as_the_service_allows_may_have_been_cut_whatever_its_siz
     for _ in range(3):
         cursor.refuse()
     assert cursor.size == 125
-    cursor.accept(page(*numbered(125)))
     assert cursor.accept(page(*numbered(125)))[1] is True
     assert cursor.cursor == str(T0 + 124)
 
 
-def stuck_at_fifty() -> LogCursor:
-    """A cursor that has seen a page of 50 twice: the service may have cut it at a limit of its own."""
+def guessing_at_fifty() -> LogCursor:
+    """A cursor that has seen a page of 50: the service may have cut it at a limit of its own."""
     cursor = LogCursor()
-    assert cursor.accept(page(*numbered(50)))[1] is False
     assert cursor.accept(page(*numbered(50)))[1] is True
     return cursor
 
 
 def test_a_page_that_may_have_been_cut_is_tried_from_its_last_timestamp() -> None:
-    cursor = stuck_at_fifty()
+    cursor = guessing_at_fifty()
     assert cursor.cursor == str(T0 + 49)
-    assert accept(cursor, page(*numbered(50, 49)))[0] == [f"line {n}" for n in range(50, 99)]
+    assert accept(cursor, page(*numbered(50, 49))) == ([], True)
+    # It is the page's end if it is still there.
+    assert cursor.cursor == "0"
+    assert accept(cursor, page(*numbered(50))) == ([], True)
+    assert cursor.cursor == str(T0 + 49)
+    assert accept(cursor, page(*numbered(50, 49))) == ([f"line {n}" for n in range(50, 99)], True)
+    # Now the limit is known.
+    assert cursor.cursor == str(T0 + 98)
+    assert accept(cursor, page(*numbered(20, 98))) == ([f"line {n}" for n in range(99, 118)], False)
+
+
+def test_a_page_that_has_grown_meanwhile_is_not_left() -> None:
+    cursor = guessing_at_fifty()
+    accept(cursor, page(*numbered(2, 49)))
+    assert accept(cursor, page(*numbered(51))) == (["line 50"], False)
+    assert cursor.cursor == "0"
+
+
+def test_a_page_that_names_the_next_one_meanwhile_leads_there() -> None:
+    cursor = guessing_at_fifty()
+    accept(cursor, page(*numbered(2, 49)))
+    accept(cursor, page(*numbered(50), next_page="token"))
+    assert cursor.cursor == "token"
 
 
 def test_if_that_brings_nothing_the_number_of_lines_is_tried() -> None:
-    cursor = stuck_at_fifty()
+    cursor = guessing_at_fifty()
     assert accept(cursor, page()) == ([], True)
     assert cursor.cursor == "50"
+    accept(cursor, page(*numbered(20, 50)))
+    accept(cursor, page(*numbered(50)))
     assert accept(cursor, page(*numbered(20, 50)))[0] == [f"line {n}" for n in range(50, 70)]
 
 
-def test_if_nothing_fits_it_returns_to_where_it_was_and_does_not_try_again() -> None:
-    cursor = stuck_at_fifty()
+def test_if_it_only_repeats_the_boundary_the_page_is_whole_until_the_next_round() -> None:
+    cursor = guessing_at_fifty()
+    assert accept(cursor, page(*numbered(1, 49))) == ([], False)
+    assert cursor.cursor == "0"
+    assert accept(cursor, page(*numbered(50))) == ([], False)
+    cursor.begin_round(0.0)
+    assert accept(cursor, page(*numbered(50))) == ([], True)
+    assert cursor.cursor == str(T0 + 49)
+
+
+def test_if_nothing_fits_it_returns_to_where_it_was() -> None:
+    cursor = guessing_at_fifty()
     assert accept(cursor, page()) == ([], True)
-    assert accept(cursor, page()) == ([], True)
+    assert accept(cursor, page()) == ([], False)
     assert cursor.cursor == "0"
     assert accept(cursor, page(*numbered(50))) == ([], False)
     assert accept(cursor, page(*numbered(51))) == (["line 50"], False)
 
 
 def test_a_refused_guess_is_taken_back_before_pages_are_made_smaller() -> None:
-    cursor = stuck_at_fifty()
+    cursor = guessing_at_fifty()
     assert cursor.refuse()
     assert (cursor.cursor, cursor.size) == ("50", PAGE_SIZE)
     assert cursor.refuse()
@@ -222,21 +254,48 @@ def test_a_refused_guess_is_taken_back_before_pages_are_made_smaller() -> None:
 
 def test_a_guess_that_only_repeats_what_is_known_is_taken_back() -> None:
     """As where a service ignores a cursor that it did not issue, or takes the count for an early timestamp."""
-    cursor = stuck_at_fifty()
+    cursor = guessing_at_fifty()
     assert accept(cursor, page()) == ([], True)
-    assert accept(cursor, page(*numbered(50))) == ([], True)
+    assert accept(cursor, page(*numbered(50))) == ([], False)
     assert cursor.cursor == "0"
     assert accept(cursor, page(*numbered(50))) == ([], False)
 
 
-def test_a_page_full_of_one_moment_is_stepped_over() -> None:
+def test_a_count_that_leads_into_the_page_is_taken_back() -> None:
+    cursor = guessing_at_fifty()
+    accept(cursor, page())
+    assert accept(cursor, page(*numbered(40, 20))) == ([], False)
+    assert cursor.cursor == "0"
+
+
+@pytest.mark.parametrize("before", [[], [("1", "before")]])
+def test_a_page_full_of_one_moment_is_stepped_over(before: list[tuple[str | int, str]]) -> None:
     cursor = LogCursor()
-    lines = [(str(T0), f"line {n}") for n in range(50)]
-    accept(cursor, page(("1", "before"), *lines[:1], next_page=str(T0)))
-    accept(cursor, page(*lines, next_page=str(T0)))
-    assert accept(cursor, page(*lines, next_page=str(T0))) == ([], True)
+    full: list[tuple[str | int, str]] = [(str(T0), f"line {n}") for n in range(50)]
+    if before:
+        accept(cursor, page(*before, *full[:1], next_page=str(T0)))
+    assert accept(cursor, page(*full)) == ([text for _, text in full[bool(before) :]], True)
+    if not before:
+        # From the start its own moment is tried first.
+        assert accept(cursor, page(*full)) == ([], True)
     assert cursor.cursor == str(T0 + 1)
-    assert accept(cursor, page((str(T0 + 5), "after")))[0] == ["after"]
+    accept(cursor, page((str(T0 + 5), "after")))
+    accept(cursor, page(*full))
+    assert accept(cursor, page((str(T0 + 5), "after"))) == (["after"], False)
+
+
+def test_a_page_left_by_a_guess_is_looked_at_again() -> None:
+    cursor = guessing_at_fifty()
+    accept(cursor, page(*numbered(3, 49)))
+    accept(cursor, page(*numbered(50)))
+    assert accept(cursor, page(*numbered(3, 49))) == (["line 50", "line 51"], False)
+    cursor.begin_round(10.0)
+    assert cursor.cursor == "0"
+    late: tuple[str | int, str] = (str(T0 + 20), "late")
+    assert accept(cursor, page(*numbered(21), late, *numbered(28, 21))) == (["late"], True)
+    # One line is pushed off the page, and known all the same.
+    assert cursor.cursor == str(T0 + 48)
+    assert accept(cursor, page(*numbered(4, 48))) == ([], False)
 
 
 def test_memory_does_not_grow_with_the_logs_length() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Literal
 
+import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
@@ -22,6 +23,8 @@ from tests.unit.flows.script import START, Script, texts
 
 T0 = 1_750_000_000_000_000_000
 LATEST = 200.0
+QUIET_CALLS = 4
+"""The most calls of a round that finds nothing new: the page, two guesses, the page again where they are refused."""
 ANY_MODE: st.SearchStrategy[CursorMode] = st.sampled_from(["nanoseconds", "int", "offset", "opaque"])
 NUMERIC_MODE: st.SearchStrategy[CursorMode] = st.sampled_from(["nanoseconds", "int", "offset"])
 CAUGHT_UP: st.SearchStrategy[CaughtUp] = st.sampled_from(["null", "absent", "equal", "end"])
@@ -58,15 +61,14 @@ def forwarded(log: FakeLog, polls: int = 60, interval: float = 5.0) -> list[str]
     run = service.add_run("some_name", START, log=log)
     script = Script(service)
     forwarder = LogForwarder(run.id)
-
-    def follow() -> None:
-        for _ in range(polls):
-            while script.run(forwarder.catch_up(script.now + 10)):
-                event("behind")
-            script.now += interval
-
-    follow()
-    assert script.now > START + LATEST + interval
+    latest = max((line.arrives for line in log.lines), default=0.0)
+    for _ in range(polls):
+        calls, is_quiet = len(script.sent), script.elapsed > latest + 30 + 2 * interval
+        while script.run(forwarder.catch_up(script.now + 10)):
+            event("behind")
+        assert not is_quiet or len(script.sent) <= calls + QUIET_CALLS
+        script.now += interval
+    assert is_quiet
     return texts(script.records)
 
 
@@ -189,6 +191,90 @@ def test_a_service_that_refuses_large_pages_is_asked_for_smaller_ones(
 ) -> None:
     log = FakeLog(lines, mode, caught_up, max_size=max_size)
     assert forwarded(log) == [line.text for line in lines]
+
+
+@st.composite
+def bursts(draw: st.DrawFn, round_size: int) -> list[FakeLine]:
+    """Bursts that fill pages exactly, or all but; up to four lines have one time."""
+    lines: list[FakeLine] = []
+    timestamp, arrives = T0, 0.0
+    for _ in range(draw(st.integers(1, 3))):
+        count = draw(st.integers(0, 2)) * round_size + draw(st.sampled_from([-1, 0, 0, 0, 1, 20]))
+        width = draw(st.integers(1, 4))
+        for number in range(max(0, count)):
+            timestamp += 10 * (number % width == 0)
+            lines.append(FakeLine(arrives, timestamp, f"line {len(lines)}"))
+        arrives += draw(st.sampled_from([0.0, 2.0, 5.0, 12.0]))
+    return lines
+
+
+@st.composite
+def lines_of_another_node(draw: st.DrawFn, lines: list[FakeLine], delays: list[float]) -> list[FakeLine]:
+    """Lines that are inserted between those, or on one's very time, some time after it."""
+    drawn = draw(st.lists(st.tuples(st.floats(0, 1), st.sampled_from([-1, 0, 1]), st.sampled_from(delays)), max_size=4))
+    late = []
+    for number, (share, step, delay) in enumerate(drawn if lines else ()):
+        after = lines[int(share * (len(lines) - 1))]
+        late.append(FakeLine(after.arrives + delay, after.timestamp + step, f"late {number}"))
+    return late
+
+
+@given(st.data(), ANY_MODE, st.sampled_from(["null", "absent", "equal"]), st.booleans())
+def test_an_open_page_of_a_round_size_keeps_its_late_lines_however_late_they_are(
+    data: st.DataObject, mode: CursorMode, caught_up: CaughtUp, names_next: bool
+) -> None:
+    lines = data.draw(bursts(50) | bursts(100))
+    late = data.draw(lines_of_another_node(lines, [0.01, 0.06, 0.11, 3.0, 8.0, 60.0]))
+    log = FakeLog(lines + late, mode, caught_up, names_next=names_next)
+    assert Counter(forwarded(log, polls=26)) == Counter(line.text for line in log.lines)
+
+
+@given(
+    st.data(),
+    st.sampled_from(["nanoseconds", "int", "opaque"]),
+    CAUGHT_UP,
+    st.sampled_from([50, 100]),
+    st.booleans(),
+    st.sampled_from(["last", "next"]),
+)
+def test_pages_cut_at_a_round_size_lose_no_late_lines(
+    data: st.DataObject,
+    mode: CursorMode,
+    caught_up: CaughtUp,
+    cap: int,
+    names_next: bool,
+    boundary: Literal["last", "next"],
+) -> None:
+    lines = data.draw(bursts(cap))
+    late = data.draw(lines_of_another_node(lines, [0.01, 0.06, 0.11, 1.0, 3.0, 8.0]))
+    assume(names_next or mode != "opaque" or len(lines) + len(late) <= cap)
+    log = FakeLog(lines + late, mode, caught_up, cap, names_next=names_next, boundary=boundary)
+    assert Counter(forwarded(log, polls=26)) == Counter(line.text for line in log.lines)
+
+
+@given(st.data(), NUMERIC_MODE, st.sampled_from([50, 100]), st.lists(st.sampled_from([0.0, 2.0, 30.0]), max_size=20))
+def test_guesses_answered_by_replicas_that_lag_behind_double_nothing(
+    data: st.DataObject, mode: CursorMode, cap: int, lags: list[float]
+) -> None:
+    lines = data.draw(bursts(cap))
+    log = FakeLog(lines, mode, "null", cap, names_next=False, lags=list(lags))
+    assert Counter(forwarded(log, polls=26)) == Counter(line.text for line in log.lines)
+
+
+@pytest.mark.parametrize(
+    ("mode", "names_next"),
+    [*((mode, names) for mode in ("nanoseconds", "int", "offset") for names in (True, False)), ("opaque", True)],
+)
+@pytest.mark.parametrize("count", [999, 1000, 1001, 2000])
+def test_a_burst_that_fills_the_largest_page_keeps_its_late_lines(
+    mode: CursorMode, names_next: bool, count: int
+) -> None:
+    lines = [FakeLine(0.0, T0 + 10 * n, f"line {n}") for n in range(count)]
+    if count < 1000 or mode in ("nanoseconds", "int"):
+        lines += [FakeLine(8.0, T0 + 10 * n - 5, f"late {n}") for n in (3, count // 2, count - 1)]
+    lines += [FakeLine(100.0, T0 + 10 * count, "last")]
+    log = FakeLog(lines, mode, names_next=names_next)
+    assert Counter(forwarded(log, polls=25, interval=10.0)) == Counter(line.text for line in lines)
 
 
 def test_a_log_far_larger_than_a_page_is_read_whole_in_every_mode() -> None:

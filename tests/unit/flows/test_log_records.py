@@ -20,13 +20,14 @@ D, I, W, E, C = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, log
 TIME = "1721548800123456789"
 
 
-def read(*lines: str, timestamp: str | int = TIME) -> list[LogRecord]:
+def read(*lines: str, timestamp: str | int = TIME, failed: bool = False) -> list[LogRecord]:
     reader = RecordReader()
-    return [record for line in lines for record in reader.read(LogLine(timestamp, line))]
+    records = [record for line in lines for record in reader.read(LogLine(timestamp, line))]
+    return records + reader.release(failed=failed)
 
 
-def levels(*lines: str) -> list[int]:
-    return [record.level for record in read(*lines)]
+def levels(*lines: str, failed: bool = False) -> list[int]:
+    return [record.level for record in read(*lines, failed=failed)]
 
 
 @pytest.mark.parametrize(
@@ -138,6 +139,106 @@ def test_a_java_stack_trace_that_belongs_to_nothing_is_an_error() -> None:
         "\tat org.example.Main.main(Main.java:5)",
         "Caused by: java.io.IOException",
     ) == [I, E, E, E]
+
+
+def test_an_exception_group_is_a_traceback() -> None:
+    assert levels(
+        "24/09/25 18:23:01 INFO Main: about to fail",
+        "  + Exception Group Traceback (most recent call last):",
+        '  |   File "job.py", line 3, in <module>',
+        "  | ExceptionGroup: two (2 sub-exceptions)",
+        "  +-+---------------- 1 ----------------",
+        "    | ValueError: bust",
+        "    +------------------------------------",
+        "after",
+    ) == [I, E, E, E, E, E, E, I]
+
+
+def test_what_py4j_adds_to_a_traceback_is_part_of_it() -> None:
+    assert levels(
+        "Traceback (most recent call last):",
+        '  File "job.py", line 3, in <module>',
+        "py4j.protocol.Py4JJavaError: An error occurred while calling o45.count.",
+        ": org.apache.spark.SparkException: Job aborted due to stage failure",
+        "\tat org.example.Main.main(Main.java:5)",
+        "Driver stacktrace:",
+        "\tat org.example.Main.main(Main.java:5)",
+        "Caused by: java.io.IOException",
+        "\t... 12 more",
+        "",
+        "after",
+    ) == [E] * 10 + [I]
+
+
+WARNING = "24/09/25 18:23:01 WARN Main: careful"
+PYTHON = ["Traceback (most recent call last):", '  File "job.py", line 3, in <module>', "Boom: bust"]
+JAVA = ['Exception in thread "main" java.lang.NullPointerException', "\tat org.example.Main.main(Main.java:5)"]
+SHUTDOWN = [
+    "24/09/25 18:23:05 INFO SparkContext: Invoking stop() from shutdown hook",
+    "24/09/25 18:23:05 INFO SparkUI: Stopped Spark web UI at http://driver:4040",
+    "24/09/25 18:23:05 WARN ExecutorPodsWatchSnapshotSource: Kubernetes client has been closed.",
+    "24/09/25 18:23:05 INFO MemoryStore: MemoryStore cleared",
+    "24/09/25 18:23:05 INFO ShutdownHookManager: Shutdown hook called",
+    "24/09/25 18:23:05 INFO ShutdownHookManager: Deleting directory /tmp/spark-1",
+]
+AFTER = [I, I, W, I, I, I]
+
+
+@pytest.mark.parametrize("trace", [PYTHON, JAVA])
+def test_a_traceback_after_a_warning_is_an_error_where_it_ends_a_failed_run(trace: list[str]) -> None:
+    assert levels(WARNING, *trace, failed=True) == [W] + [E] * len(trace)
+    assert levels(WARNING, *trace, *SHUTDOWN, failed=True) == [W] + [E] * len(trace) + AFTER
+    assert levels(WARNING, *trace, *SHUTDOWN, failed=False) == [W] + [W] * len(trace) + AFTER
+
+
+@pytest.mark.parametrize(
+    "after", ["24/09/25 18:23:02 INFO Main: going on", "24/09/25 18:23:02 ERROR SparkContext: stopped", "INFO:x:y"]
+)
+@pytest.mark.parametrize("end", [[], SHUTDOWN])
+def test_it_is_a_warning_where_the_program_goes_on(after: str, end: list[str]) -> None:
+    found = levels(WARNING, *PYTHON, after, *end, failed=True)
+    assert found == [W] * 4 + [find_level(after)] + (AFTER if end else [])
+
+
+def test_a_plain_line_ends_the_wait_unless_it_may_be_of_the_message() -> None:
+    def held(later_ns: int) -> bool:
+        reader = RecordReader()
+        for text in (WARNING, *PYTHON):
+            list(reader.read(LogLine(int(TIME), text)))
+        list(reader.read(LogLine(int(TIME) + later_ns, "+- Project")))
+        return reader.held_from is not None
+
+    assert held(100_000)
+    assert not held(100_000_000)
+    assert levels(WARNING, *PYTHON, "+- Project", "   +- Scan", failed=True) == [W, E, E, E, I, I]
+
+
+def test_a_line_inserted_late_does_not_end_the_wait() -> None:
+    reader = RecordReader()
+    found = [record for text in (WARNING, *PYTHON) for record in reader.read(LogLine(int(TIME), text))]
+    assert len(found) == 1
+    late = LogLine(int(TIME) - 1, "24/09/25 18:23:01 INFO Main: of another node")
+    assert [record.text for record in reader.read(late)] == [late.raw]
+    assert [record.level for record in reader.release(failed=True)] == [E, E, E]
+
+
+def test_only_a_traceback_after_a_warning_waits_and_no_longer_than_some_lines() -> None:
+    reader = RecordReader()
+    for text in ("24/09/25 18:23:01 INFO Main: x", *PYTHON, "plain", WARNING, "\tat of a warning"):
+        assert len(list(reader.read(LogLine(TIME, text)))) == 1
+    lines = [WARNING, PYTHON[0], *['  File "job.py"'] * 1000]
+    records = [record for line in lines for record in reader.read(LogLine(TIME, line))]
+    assert len(records) == len(lines)
+    assert [record.text for record in records] == lines
+
+
+@given(st.lists(st.sampled_from([WARNING, *PYTHON, *JAVA, *SHUTDOWN, "plain", "", "a\nb", "ERROR x"]), max_size=30))
+def test_what_is_held_back_keeps_its_order_time_and_count(lines: list[str]) -> None:
+    expected = [text for line in lines for text in line.split("\n")]
+    for failed in (False, True):
+        assert [record.text for record in read(*lines, failed=failed)] == expected
+    # A trigger that takes over finds lines again by what tells equal ones apart: not by the level.
+    assert [record.repeats for record in read(*lines)] == [record.repeats for record in read(*lines, failed=True)]
 
 
 def test_an_indented_line_after_a_plain_one_is_plain() -> None:
