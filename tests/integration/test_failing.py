@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from airflow import __version__ as airflow_version
@@ -29,7 +30,7 @@ from tests.integration.support import TaskInstance, context, follow
 WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 HAS_POLICIES = tuple(map(int, airflow_version.split(".")[:2])) >= (3, 3)
 NEEDS_POLICIES = pytest.mark.skipif(not HAS_POLICIES, reason="Airflow has retry policies from 3.3 on")
-ANY_POLICY = object()
+ANY_POLICY: Any = object()
 
 
 def failure_of_a_cancelled_run(task: WherobotsRunOperator) -> BaseException:

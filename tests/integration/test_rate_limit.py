@@ -20,7 +20,7 @@ from airflow_provider_wherobots.api.errors import AnswerLostError, KeyLimitedErr
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.drivers.sync import SyncDriver
-from airflow_provider_wherobots.flows.effects import Flow, Send
+from airflow_provider_wherobots.flows.effects import Flow, Reloaded, Send
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.local.control_client import ControlClient
@@ -28,6 +28,7 @@ from tests.integration.wire import Wire, forever
 
 RETRY_AFTER = 3.0
 TRIGGERS = 15
+NOT_RELOADED = Reloaded(False, "connection 'test'")
 
 LIMITED = {"type": "status", "status": 429, "headers": {"Retry-After": str(RETRY_AFTER)}}
 
@@ -98,7 +99,7 @@ def test_a_cancel_in_a_signal_handler_is_bounded_however_slowly_the_answer_trick
 
     def driver(url: str) -> SyncDriver:
         transport = RequestsTransport(Endpoint(url, "k"))
-        return SyncDriver(transport, lambda level, text: notes.append(text), lambda record: None, lambda: False)
+        return SyncDriver(transport, lambda level, text: notes.append(text), lambda record: None, lambda: NOT_RELOADED)
 
     def kill(*_: object) -> None:
         start = time.monotonic()

@@ -12,7 +12,7 @@ from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.local.control_client import ControlClient
 from airflow_provider_wherobots.operators import run as operator_module
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from tests.integration.test_operator import TaskInstance, context, follow
+from tests.integration.support import TaskInstance, context, follow
 
 EXECUTE_COMPLETE = "execute_complete"
 
