@@ -7,7 +7,7 @@ task has a ``retry_policy`` (Airflow 3.3), which then decides.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from airflow_provider_wherobots.compat import AirflowException, AirflowFailException
 
@@ -59,10 +59,8 @@ class WherobotsTaskKilledException(WherobotsException):
 NOT_RETRIED = (WherobotsArgumentException, WherobotsRequestException, WherobotsRunCancelledException)
 """What the operator fails a task with for good, unless the user has said who decides."""
 
-T = TypeVar("T", bound=WherobotsException)
 
-
-def without_retry(error: T) -> T:
+def without_retry(error: WherobotsException) -> WherobotsException:
     """The same exception, but of a class that Airflow does not retry.
 
     Source: ``AirflowFailException`` in Airflow's documentation of retries; no ``retry_policy`` is asked about it.
@@ -71,7 +69,7 @@ def without_retry(error: T) -> T:
     :returns: an exception of a class that derives from its own and from ``AirflowFailException``, and has its name.
     """
     kind: Any = type(error)
-    failing: T = _failing_class(kind)(str(error))
+    failing: WherobotsException = _failing_class(kind)(str(error))
     return failing.with_traceback(error.__traceback__)
 
 
