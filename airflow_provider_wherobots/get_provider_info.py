@@ -38,6 +38,6 @@ def get_provider_info() -> dict[str, Any]:
         "connection-types": [
             {"hook-class-name": f"{PACKAGE}.hooks.wherobots.WherobotsHook", **connection_form.provider_info()}
         ],
-        "extra-links": [f"{PACKAGE}.links.run.WherobotsRunLink", f"{PACKAGE}.links.spark_ui.WherobotsSparkUiLink"],
+        "extra-links": [f"{PACKAGE}.links.run.WherobotsRunLink", f"{PACKAGE}.links.run.WherobotsSparkUiLink"],
         "config": config.provider_info(),
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 
-from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import AnswerLostError, AnswerTooLargeError, UnreadableAnswerError
 
 ERROR_BODY_BYTES = 262_144

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
-from airflow_provider_wherobots.flows.find import find_runs
 from airflow_provider_wherobots.flows.retry import Outage
+from airflow_provider_wherobots.flows.runs_by_suffix import find_runs
 
 CANCEL_BUDGET_SECONDS = 25.0
 """How long a cancel is tried. Airflow bounds a trigger's ``on_kill`` at 30 s."""

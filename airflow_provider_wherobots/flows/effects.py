@@ -11,10 +11,10 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import AuthenticationError, WherobotsApiError
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.log_records import LogRecord
+from airflow_provider_wherobots.logs.records import LogRecord
 
 T = TypeVar("T")
 

@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
-from airflow_provider_wherobots.api.models import CANCELLED, PENDING, Run
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import CANCELLED, PENDING, Run
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
-from airflow_provider_wherobots.flows.follow_logs import CATCH_UP_SECONDS, LogForwarder
+from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, LogForwarder
 from airflow_provider_wherobots.flows.known_fields import known_fields
 from airflow_provider_wherobots.flows.outcome import MAX_WORD_CHARS, Ending, Outcome, given_up
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage
-from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, RunSummary, add_metrics, spark_ui_url
+from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
+from airflow_provider_wherobots.xcoms import SPARK_UI_URL_KEY
 
 DEFAULT_POLLING_INTERVAL = 30.0
 MIN_DELAY_SECONDS = 2.0

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
-from airflow_provider_wherobots.api.models import CANCELLED, COMPLETED, FAILED, TIMED_OUT, Run
+from airflow_provider_wherobots.api.runs.models import CANCELLED, COMPLETED, FAILED, TIMED_OUT, Run
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.known_fields import known_fields
 from airflow_provider_wherobots.flows.summary import RunSummary

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import (
     AnswerLostError,
     AuthenticationError,
@@ -15,6 +14,7 @@ from airflow_provider_wherobots.api.errors import (
     UntrustedServerError,
     WherobotsApiError,
 )
+from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Send
 

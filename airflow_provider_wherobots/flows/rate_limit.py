@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import KeyLimitedError, RateLimitedError
 from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS
 

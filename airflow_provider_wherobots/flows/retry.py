@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TypeVar
 
-from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 

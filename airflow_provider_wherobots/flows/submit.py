@@ -12,15 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import Arrival, QuotaError, WherobotsApiError
-from airflow_provider_wherobots.api.models import Run
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_raise
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
-from airflow_provider_wherobots.flows.find import differing_fields, find_runs
 from airflow_provider_wherobots.flows.quota import QuotaNotes, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, wait_out
 from airflow_provider_wherobots.flows.run_name import durable_suffix
+from airflow_provider_wherobots.flows.runs_by_suffix import differing_fields, find_runs
 
 LOOK_UP_DELAYS = (0.5, 1.0, 2.0, 3.0, 3.5)
 """Seconds before each look for a run whose create answer was lost: about ten in all, as List Runs may lag."""

@@ -7,15 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.endpoint import is_web_address
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.api.models import Run
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Send, now
 
-SPARK_UI_URL_KEY = "spark_ui_url"
-"""XCom key of the Spark UI's address, and its key in the summary."""
 METRICS_SECONDS = 5.0
 """How long the one call for the metrics may take."""
 MAX_TEXT_CHARS = 255

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pendulum
 
-from airflow_provider_wherobots.flows.log_records import make_safe
+from airflow_provider_wherobots.logs.records import make_safe
 
 MAX_CHARS = 2_000
 MINUTE, HOUR = 60, 3_600

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_wherobots.api.connection import CONNECTION_TYPE
 from airflow_provider_wherobots.api.endpoint import DEFAULT_HOST
-from airflow_provider_wherobots.api.runtimes import REGIONS, RUNTIMES, VERSIONS
+from airflow_provider_wherobots.api.runs.runtimes import REGIONS, RUNTIMES, VERSIONS
 
 HOOK_NAME = "Wherobots"
 """What the list of connection types shows."""

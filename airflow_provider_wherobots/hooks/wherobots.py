@@ -16,25 +16,25 @@ from urllib.parse import urlsplit
 from airflow import __version__ as airflow_version
 
 from airflow_provider_wherobots import __version__
-from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.connection import CONNECTION_TYPE, Settings, read_settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.models import LogPage, Run, RunMetrics
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import LogPage, Run, RunMetrics
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection, get_async_connection
+from airflow_provider_wherobots.drivers.base import WriteNote, WriteRecord
+from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
-from airflow_provider_wherobots.flows.drivers.base import WriteNote, WriteRecord
-from airflow_provider_wherobots.flows.drivers.sync import SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks import connection_form
-from airflow_provider_wherobots.task_log import write_record
+from airflow_provider_wherobots.task_log.entries import write_record
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.flows.drivers.asynchronous import AsyncDriver
+    from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 
 T = TypeVar("T")
 
@@ -127,8 +127,8 @@ class WherobotsHook(BaseHook):
         """
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-        from airflow_provider_wherobots.api.transports.pool import shared_by, shared_session
-        from airflow_provider_wherobots.flows.drivers.asynchronous import AsyncDriver, nowhere
+        from airflow_provider_wherobots.api.transports.session_pool import shared_by, shared_session
+        from airflow_provider_wherobots.drivers.event_loop import AsyncDriver, nowhere
 
         logger = logger or self.log
         endpoint = (await self._async_settings()).endpoint
@@ -148,7 +148,7 @@ class WherobotsHook(BaseHook):
     def create_run(self, payload: Mapping[str, Any], region: str | None = None) -> Run:
         """``POST /runs``. Sent again only if it surely did not arrive.
 
-        :param payload: the body, see :func:`airflow_provider_wherobots.api.payload.build_payload`.
+        :param payload: the body, see :func:`airflow_provider_wherobots.api.runs.payload.build_payload`.
         :param region: compute region; None takes the connection's default, else the organisation's.
         :raises WherobotsApiError: how the call ended.
         """

@@ -1,19 +1,17 @@
-"""The link from a task instance to its run's page in the web console."""
+"""The links from a task instance to its run, which open addresses stored in its XComs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_wherobots.compat import BaseOperatorLink
-from airflow_provider_wherobots.links.stored import stored_address
+from airflow_provider_wherobots.api.endpoint import is_web_address
+from airflow_provider_wherobots.compat import BaseOperatorLink, pull_xcom
+from airflow_provider_wherobots.xcoms import RUN_URL_KEY, SPARK_UI_URL_KEY
 
 if TYPE_CHECKING:
     from typing import Any
 
     from airflow_provider_wherobots.compat import BaseOperator
-
-RUN_URL_KEY = "run_url"
-"""XCom key of the run's address, pushed right after the run was created."""
 
 
 class WherobotsRunLink(BaseOperatorLink):
@@ -28,4 +26,41 @@ class WherobotsRunLink(BaseOperatorLink):
         :param ti_key: key of its task instance.
         :returns: the address, or "" while there is no run.
         """
-        return stored_address(ti_key, RUN_URL_KEY)
+        return _stored_address(ti_key, RUN_URL_KEY)
+
+
+class WherobotsSparkUiLink(BaseOperatorLink):
+    """Opens the Spark UI of the run. There as soon as its address is known, while the task is deferred too."""
+
+    name = "Spark UI"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """The Spark UI's address.
+
+        :param operator: the task.
+        :param ti_key: key of its task instance.
+        :returns: the address, or "" while there is none.
+        """
+        return _stored_address(ti_key, SPARK_UI_URL_KEY)
+
+
+def xcom_keys(link: BaseOperatorLink, key: str) -> tuple[str, ...]:
+    """The XCom keys under which a link's address is to be stored, to be there before the task ends.
+
+    :param link: the link.
+    :param key: our own key, which the link reads.
+    :returns: that, and on Airflow 3 the link's own, which Airflow itself fills only when the task ends.
+    """
+    own = getattr(link, "xcom_key", None)
+    return (key,) if own is None else (key, own)
+
+
+def _stored_address(ti_key: Any, key: str) -> str:
+    """Read an address out of the task instance's XComs.
+
+    :param ti_key: key of the task instance.
+    :param key: XCom key.
+    :returns: the address; "" while there is none, and for anything that must not become a link.
+    """
+    value = pull_xcom(ti_key, key)
+    return value if isinstance(value, str) and is_web_address(value) else ""

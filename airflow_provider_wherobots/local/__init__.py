@@ -13,7 +13,7 @@ except ModuleNotFoundError as error:
         "the local server needs an extra: python -m pip install 'airflow-provider-wherobots[local]'", name=error.name
     ) from error
 
-from airflow_provider_wherobots.local.control_client import ControlClient, ControlError
+from airflow_provider_wherobots.local.control.client import ControlClient, ControlError
 from airflow_provider_wherobots.local.server import LocalServer
 from airflow_provider_wherobots.local.settings import SettingsError
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from airflow_provider_wherobots.local.execution.child_environment import API_KEY_VARIABLE
-from airflow_provider_wherobots.local.listening import Listener, bound_socket, url_of
+from airflow_provider_wherobots.local.http.listener import Listener, bound_socket, url_of
 from airflow_provider_wherobots.local.ready_file import removed_around, write_ready_file
 from airflow_provider_wherobots.local.settings import (
     DEFAULT_HOST,

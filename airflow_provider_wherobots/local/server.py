@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from airflow_provider_wherobots.local.control_client import ControlClient
-from airflow_provider_wherobots.local.listening import Listener, bound_socket, url_of
+from airflow_provider_wherobots.local.control.client import ControlClient
+from airflow_provider_wherobots.local.http.listener import Listener, bound_socket, url_of
 from airflow_provider_wherobots.local.settings import DEFAULT_HOST, checked_settings
 
 _START_SECONDS = 30.0

@@ -8,9 +8,7 @@ from typing import Any
 
 from airflow_provider_wherobots.local.api.create_request import CreateRunRequest
 from airflow_provider_wherobots.local.api.errors import ApiError, Problem
-from airflow_provider_wherobots.local.api.log_pages import log_page
 from airflow_provider_wherobots.local.api.queries import ListQuery, LogsQuery
-from airflow_provider_wherobots.local.api.run_pages import run_page
 from airflow_provider_wherobots.local.api.vocabulary import DEFAULT_REGION
 from airflow_provider_wherobots.local.control.behaviour import Behaviour
 from airflow_provider_wherobots.local.control.faults import FaultRules
@@ -19,6 +17,8 @@ from airflow_provider_wherobots.local.execution.runner import Runner
 from airflow_provider_wherobots.local.runs.registry import RunRegistry
 from airflow_provider_wherobots.local.runs.run import Run
 from airflow_provider_wherobots.local.settings import Settings
+from airflow_provider_wherobots.local.views.log_pages import log_page
+from airflow_provider_wherobots.local.views.run_pages import run_page
 
 
 class LocalService:

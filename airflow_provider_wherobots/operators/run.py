@@ -13,10 +13,10 @@ from math import ceil
 from sys import float_info
 from typing import Any, ClassVar, NoReturn
 
-from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
-from airflow_provider_wherobots.api.models import Run
-from airflow_provider_wherobots.api.payload import build_payload, checked_region, whole_seconds
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.api.runs.payload import build_payload, checked_region, whole_seconds
 from airflow_provider_wherobots.compat import (
     RETRY_RESUMES_DEFERRAL,
     AirflowFailException,
@@ -55,23 +55,22 @@ from airflow_provider_wherobots.flows.quota import QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import JITTER, send
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.flows.submit import AwaitingQuota
-from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, spark_ui_url, summarize_run
+from airflow_provider_wherobots.flows.summary import spark_ui_url, summarize_run
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.links.run import RUN_URL_KEY, WherobotsRunLink
-from airflow_provider_wherobots.links.spark_ui import WherobotsSparkUiLink
-from airflow_provider_wherobots.links.stored import xcom_keys
+from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink, xcom_keys
+from airflow_provider_wherobots.operators.payload import PayloadOnceRendered
 from airflow_provider_wherobots.operators.removed_arguments import drop_removed_arguments
-from airflow_provider_wherobots.operators.rendered_payload import PayloadOnceRendered
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from airflow_provider_wherobots.xcoms import (
+    DEFERRED_TRY_KEY,
+    RUN_ID_KEY,
+    RUN_SUMMARY_KEY,
+    RUN_URL_KEY,
+    SPARK_UI_URL_KEY,
+)
 
-RUN_ID_KEY = "run_id"
-"""XCom key of the run's id, pushed right after the run was created."""
-RUN_SUMMARY_KEY = "run_summary"
-"""XCom key of the fields of ``RunSummary``, pushed when the run has ended, whatever its status."""
-DEFERRED_TRY_KEY = "deferred_try"
-"""XCom key of the try that deferred last, where Airflow does not tell (3.0)."""
 REATTACHED_CANCEL_SECONDS = 300.0
 """A re-attached run that ends CANCELLED within this time fell to the cancel of the try before it."""
 DEFER_MARGIN_SECONDS = 120.0

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.cancel import (
     WORKER_CANCEL_BUDGET_SECONDS,
     cancel_run,
     cancel_runs_by_suffix,
 )
-from airflow_provider_wherobots.flows.drivers.sync import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Outcome

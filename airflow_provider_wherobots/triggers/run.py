@@ -21,9 +21,8 @@ from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.unforeseen import places_of, reason_of
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.links.spark_ui import WherobotsSparkUiLink
-from airflow_provider_wherobots.links.stored import xcom_keys
-from airflow_provider_wherobots.triggers.earlier_log import EarlierLog
+from airflow_provider_wherobots.links.run import WherobotsSparkUiLink, xcom_keys
+from airflow_provider_wherobots.task_log.resume import EarlierLog
 
 STATE_TIMEOUT_SECONDS = 5.0
 """How long one question whether the task is still deferred may take."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
 from dev.airflow_instance import AirflowInstance
 from dev.environments import Environment
 from tests.e2e.world import KEY_STEM, World

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 import requests
 
 from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
 from dev.airflow_api import Json
 from dev.airflow_instance import AirflowInstance
 from dev.waiting import wait_for

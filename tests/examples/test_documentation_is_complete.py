@@ -13,10 +13,11 @@ import pytest
 
 from airflow_provider_wherobots import exceptions
 from airflow_provider_wherobots.config import OPTIONS
-from airflow_provider_wherobots.flows.summary import SPARK_UI_URL_KEY, RunSummary
+from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, LABELS
 from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.operators.run import DEFERRED_TRY_KEY, WherobotsRunOperator
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.xcoms import DEFERRED_TRY_KEY, SPARK_UI_URL_KEY
 from dev.processes import CHECKOUT
 
 pytestmark = pytest.mark.once

@@ -11,7 +11,7 @@ import pytest
 from airflow.serialization import serialized_objects
 
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
 try:

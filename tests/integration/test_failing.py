@@ -22,7 +22,7 @@ from airflow_provider_wherobots.exceptions import (
     without_retry,
 )
 from airflow_provider_wherobots.flows.follow import FollowOptions
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.retry_policies import wherobots_retry_policy
 from tests.integration.support import TaskInstance, context, follow

@@ -23,7 +23,7 @@ from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.hooks import wherobots as hook_module
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
 from tests.integration.conftest import API_KEY, set_connection
 
 PAYLOAD = {"name": "hook-test-run", "runPython": {"uri": "s3://jobs/talk.py", "args": ["2"]}}

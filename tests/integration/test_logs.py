@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.endpoint import Endpoint
+from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-from airflow_provider_wherobots.api.transports.pool import shared_session
-from airflow_provider_wherobots.flows.drivers.asynchronous import AsyncDriver
+from airflow_provider_wherobots.api.transports.session_pool import shared_session
+from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 from airflow_provider_wherobots.flows.effects import Reloaded, attempt
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
-from airflow_provider_wherobots.flows.log_records import LogRecord
 from airflow_provider_wherobots.flows.outcome import Ending
 from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
+from airflow_provider_wherobots.logs.records import LogRecord
 from tests.log_account import account, clean, numbered
 
 KEY = "log-key"

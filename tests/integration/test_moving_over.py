@@ -25,7 +25,7 @@ import requests
 from airflow.exceptions import AirflowProviderDeprecationWarning, TaskDeferred
 
 from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from dev.processes import CHECKOUT
 from tests.local.test_dependencies import make_wheel

@@ -21,10 +21,9 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows.log_records import LogRecord
-from airflow_provider_wherobots.links.spark_ui import WherobotsSparkUiLink
-from airflow_provider_wherobots.links.stored import xcom_keys
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.links.run import WherobotsSparkUiLink, xcom_keys
+from airflow_provider_wherobots.local.control.client import ControlClient
+from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import set_connection
 from tests.integration.support import TaskInstance, context, follow, run_to_end

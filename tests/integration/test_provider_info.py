@@ -36,7 +36,7 @@ def test_the_provider_manager_takes_it_in() -> None:
     assert hook.hook_class_name == f"{WherobotsHook.__module__}.{WherobotsHook.__qualname__}"
     assert {
         "airflow_provider_wherobots.links.run.WherobotsRunLink",
-        "airflow_provider_wherobots.links.spark_ui.WherobotsSparkUiLink",
+        "airflow_provider_wherobots.links.run.WherobotsSparkUiLink",
     } <= set(manager.extra_links_class_names)
     assert dict(manager.provider_configs)["airflow-provider-wherobots"] == get_provider_info()["config"]
     assert "airflow_provider_wherobots.triggers.run" in {info.trigger_class_name for info in manager.trigger}

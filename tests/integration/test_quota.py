@@ -18,7 +18,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.flows import quota
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration.support import TaskInstance, context, run_to_end

@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api import calls
-from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import AnswerLostError, KeyLimitedError, RateLimitedError
+from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.flows.cancel import cancel_run
-from airflow_provider_wherobots.flows.drivers.sync import SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded, Send
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
 from tests.integration.wire import Wire, forever
 
 RETRY_AFTER = 3.0

@@ -10,7 +10,7 @@ import pytest
 from airflow.serialization import serialized_objects
 
 from airflow_provider_wherobots.flows.run_name import durable_run_name
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import API_KEY, set_connection
 

@@ -9,7 +9,7 @@ from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.compat import retry_resumes_deferral
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators import run as operator_module
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.support import TaskInstance, context, follow

@@ -16,7 +16,7 @@ import pytest
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots import __version__
-from airflow_provider_wherobots.api.models import Run
+from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
     WherobotsRunCancelledException,
@@ -30,7 +30,7 @@ from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.quota import QuotaWait
 from airflow_provider_wherobots.flows.submit import AwaitingQuota
 from airflow_provider_wherobots.flows.summary import RunSummary
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 

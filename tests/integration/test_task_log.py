@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api.models import LogLine
-from airflow_provider_wherobots.flows.log_records import LogRecord, RecordReader
-from airflow_provider_wherobots.task_log import Entry, is_structured, read_entries, write_record
-from airflow_provider_wherobots.triggers import earlier_log
-from airflow_provider_wherobots.triggers.earlier_log import EarlierLog
+from airflow_provider_wherobots.api.runs.models import LogLine
+from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
+from airflow_provider_wherobots.task_log import resume as earlier_log
+from airflow_provider_wherobots.task_log.entries import Entry, is_structured, read_entries, write_record
+from airflow_provider_wherobots.task_log.resume import EarlierLog
 
 T0 = 1_795_593_600_123_456_789
 FIRST = "Following run r1"

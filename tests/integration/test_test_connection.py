@@ -14,7 +14,7 @@ from airflow_provider_wherobots.hooks import wherobots as hook_module
 from airflow_provider_wherobots.hooks.connection_form import PLACEHOLDERS
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.local.settings import DEFAULT_PORT
 from tests.integration.conftest import API_KEY, set_connection
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api import calls
-from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
     AnswerLostError,
@@ -18,11 +17,12 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.response import Response, read_response
+from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-from airflow_provider_wherobots.api.transports.pool import shared_session
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+from airflow_provider_wherobots.api.transports.session_pool import shared_session
 from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
 
 Send = Callable[[Endpoint, Call[Any]], Response]
 CREATE = calls.create_run({"name": "transport-test", "runPython": {"uri": "s3://jobs/talk.py", "args": ["1"]}})

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.flows.words import MAX_CHARS
-from airflow_provider_wherobots.local.control_client import ControlClient
+from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.triggers import run
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 

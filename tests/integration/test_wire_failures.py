@@ -19,8 +19,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from airflow_provider_wherobots.api import calls
-from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
     AnswerLostError,
@@ -35,6 +34,7 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.response import read_response
+from airflow_provider_wherobots.api.runs import calls
 from tests.certificates import make_certificate
 from tests.integration.wire import (
     Handler,

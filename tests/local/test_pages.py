@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.local.api.create_request import CreateRunRequest
 from airflow_provider_wherobots.local.api.errors import ApiError
-from airflow_provider_wherobots.local.api.log_pages import log_page
 from airflow_provider_wherobots.local.api.queries import (
     ListQuery,
     LogsQuery,
@@ -19,10 +18,11 @@ from airflow_provider_wherobots.local.api.queries import (
     parse_list_query,
     parse_logs_query,
 )
-from airflow_provider_wherobots.local.api.run_pages import run_page
 from airflow_provider_wherobots.local.control.behaviour import Behaviour
 from airflow_provider_wherobots.local.runs.log import RunLog
 from airflow_provider_wherobots.local.runs.run import Run
+from airflow_provider_wherobots.local.views.log_pages import log_page
+from airflow_provider_wherobots.local.views.run_pages import run_page
 
 CURSORS = ["nanoseconds", "nanoseconds-int", "offset", "opaque"]
 

@@ -7,19 +7,20 @@ import asyncio
 import aiohttp
 
 from airflow_provider_wherobots.api.body import Body
-from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import AnswerLostError, NotSentError, UntrustedServerError, WherobotsApiError
 from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.api.transports.environment import Proxy, name_way, proxy_for
-from airflow_provider_wherobots.api.transports.pool import PROGRESS, Progress
+from airflow_provider_wherobots.api.transports.session_pool import PROGRESS, Progress
 
 
 class AiohttpTransport:
     """Send calls over a session that somebody else owns and closes.
 
     :param endpoint: host and key; may be replaced between calls.
-    :param session: a pooled session, see :func:`~airflow_provider_wherobots.api.transports.pool.shared_session`.
+    :param session: a pooled session, made by
+        :func:`~airflow_provider_wherobots.api.transports.session_pool.shared_session`.
     """
 
     def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_wherobots.api.runtimes import RUNTIMES as KNOWN_RUNTIMES
+from airflow_provider_wherobots.api.runs.runtimes import RUNTIMES as KNOWN_RUNTIMES
 
 PENDING = "PENDING"
 RUNNING = "RUNNING"

@@ -6,9 +6,9 @@ from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from airflow_provider_wherobots.local.api.run_view import timestamp
 from airflow_provider_wherobots.local.api.vocabulary import CANCEL_RUN, CREATE_RUN
 from airflow_provider_wherobots.local.runs.run import utc_now
+from airflow_provider_wherobots.local.views.run_view import timestamp
 
 MAX_ENTRIES = 100_000
 """Only this many requests are kept; the counts go on."""

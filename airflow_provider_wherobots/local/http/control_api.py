@@ -12,7 +12,6 @@ from starlette.types import Receive, Scope, Send
 
 from airflow_provider_wherobots.local.api.create_request import parse_create_request
 from airflow_provider_wherobots.local.api.errors import ApiError
-from airflow_provider_wherobots.local.api.run_view import run_view
 from airflow_provider_wherobots.local.control.behaviour import patched
 from airflow_provider_wherobots.local.control.faults import parse_rule
 from airflow_provider_wherobots.local.control.requests import (
@@ -25,6 +24,7 @@ from airflow_provider_wherobots.local.http.answers import JsonAnswer, error_answ
 from airflow_provider_wherobots.local.http.bodies import decoded, read_body
 from airflow_provider_wherobots.local.http.gate import require_key
 from airflow_provider_wherobots.local.service import LocalService
+from airflow_provider_wherobots.local.views.run_view import run_view
 
 PREFIX = "/_control"
 

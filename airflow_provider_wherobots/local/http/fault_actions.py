@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from airflow_provider_wherobots.local.api.errors import ApiError
 from airflow_provider_wherobots.local.control.faults import FaultAction
 from airflow_provider_wherobots.local.http.answers import error_answer
-from airflow_provider_wherobots.local.protocol import connection_of
+from airflow_provider_wherobots.local.http.protocol import connection_of
 
 Handle = Callable[[], Awaitable[Response]]
 """Lets the request take effect and returns its proper answer."""

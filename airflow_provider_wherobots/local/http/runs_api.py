@@ -8,12 +8,12 @@ from starlette.routing import Route
 from airflow_provider_wherobots.local.api import vocabulary
 from airflow_provider_wherobots.local.api.create_request import parse_create_request
 from airflow_provider_wherobots.local.api.queries import parse_list_query, parse_logs_query
-from airflow_provider_wherobots.local.api.run_view import metrics_view, run_view
 from airflow_provider_wherobots.local.http.answers import JsonAnswer
 from airflow_provider_wherobots.local.http.bodies import decoded
 from airflow_provider_wherobots.local.http.operations import Call, Operation
 from airflow_provider_wherobots.local.runs.run import Run
 from airflow_provider_wherobots.local.service import LocalService
+from airflow_provider_wherobots.local.views.run_view import metrics_view, run_view
 
 _OPERATIONS = (
     ("GET", "/runs", vocabulary.LIST_RUNS),

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import Arrival, NotFoundError, UnreadableAnswerError
 from airflow_provider_wherobots.api.response import Response, read_response
+from airflow_provider_wherobots.api.runs import calls
 from tests.unit.api import shapes
 
 

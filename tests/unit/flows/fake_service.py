@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import AnswerLostError, NotSentError
 from airflow_provider_wherobots.api.response import Response, read_response
 from tests.unit.flows.fake_log import FakeLog

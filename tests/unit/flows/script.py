@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import AnswerLostError, WherobotsApiError
-from airflow_provider_wherobots.flows.drivers.base import timeouts
+from airflow_provider_wherobots.drivers.base import timeouts
 from airflow_provider_wherobots.flows.effects import (
     Effect,
     Flow,
@@ -21,7 +21,7 @@ from airflow_provider_wherobots.flows.effects import (
     Send,
     Sleep,
 )
-from airflow_provider_wherobots.flows.log_records import LogRecord
+from airflow_provider_wherobots.logs.records import LogRecord
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     BadRequestError,

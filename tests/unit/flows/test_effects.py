@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     BadRequestError,
@@ -14,9 +13,10 @@ from airflow_provider_wherobots.api.errors import (
     ResponseError,
     ServerError,
 )
-from airflow_provider_wherobots.api.models import Run
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.effects import attempt, now
-from airflow_provider_wherobots.flows.log_records import make_safe
+from airflow_provider_wherobots.logs.records import make_safe
 from tests.unit.flows.script import START, Script, always, answers
 
 RUN = Run("r1", "name", "RUNNING")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
     AnswerLostError,
     AuthenticationError,
@@ -18,7 +18,7 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.models import Run, RunMetrics
+from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
 from airflow_provider_wherobots.flows.follow import (
     APPEARANCE_SECONDS,
     HEARTBEAT_SECONDS,
@@ -27,7 +27,7 @@ from airflow_provider_wherobots.flows.follow import (
     follow_run,
     poll_delay,
 )
-from airflow_provider_wherobots.flows.follow_logs import CATCH_UP_SECONDS, HOLD_SECONDS, QUIET_LOOKS, LogForwarder
+from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, HOLD_SECONDS, QUIET_LOOKS, LogForwarder
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.summary import RunSummary
 from tests.unit.flows.fake_log import FakeLine, FakeLog

@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import AnswerLostError, NotSentError
 from airflow_provider_wherobots.api.response import Response, read_response
+from airflow_provider_wherobots.drivers.base import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS
-from airflow_provider_wherobots.flows.drivers.base import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from airflow_provider_wherobots.flows.follow import MIN_DELAY_SECONDS, FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from tests.unit.flows.script import START, Answer, Hang, Script

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.flows.follow_logs import LogForwarder
+from airflow_provider_wherobots.flows.forward_logs import LogForwarder
 from tests.unit.flows.fake_log import CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Script, texts

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import BadRequestError, NotSentError, ServerError, WherobotsApiError
-from airflow_provider_wherobots.api.models import Run
-from airflow_provider_wherobots.flows.log_records import make_safe
+from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, describe_no_run
 from airflow_provider_wherobots.flows.submit import UnclearCreateError
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.flows.words import MAX_CHARS
+from airflow_provider_wherobots.logs.records import make_safe
 from tests.unit.api import shapes
 
 URL = "https://cloud.wherobots.com/runs/r1"

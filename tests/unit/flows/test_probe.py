@@ -17,7 +17,7 @@ from airflow_provider_wherobots.api.errors import (
     UntrustedServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.models import RunPage
+from airflow_provider_wherobots.api.runs.models import RunPage
 from airflow_provider_wherobots.flows.probe import probe
 from tests.unit.flows.script import Script, always, answers
 

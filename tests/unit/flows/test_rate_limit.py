@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.api import calls
-from airflow_provider_wherobots.api.calls import Call
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import Arrival, KeyLimitedError, RateLimitedError
-from airflow_provider_wherobots.api.models import Run
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.rate_limit import MAX_SPREAD_SECONDS, SPACING_SECONDS, RateLimit, RateLimits
 from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS, send
 from tests.unit.flows.script import START, Script

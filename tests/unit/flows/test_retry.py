@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.api import calls
 from airflow_provider_wherobots.api.errors import (
     AnswerLostError,
     BadRequestError,
@@ -16,7 +15,8 @@ from airflow_provider_wherobots.api.errors import (
     UntrustedServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.models import Run
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, MAX_DELAY_SECONDS, Outage, send
 from tests.unit.flows.script import Script, always, answers
 

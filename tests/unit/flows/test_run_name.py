@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.api.payload import build_payload
+from airflow_provider_wherobots.api.runs.payload import build_payload
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
 
 STARTED = datetime(2026, 7, 21, 8, 0, 0, 123456, UTC)

@@ -16,7 +16,7 @@ from airflow_provider_wherobots.api.errors import (
     UnreadableAnswerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.models import Run, RunMetrics
+from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
 from airflow_provider_wherobots.flows.summary import METRICS_SECONDS, RunSummary, summarize_run
 from tests.unit.api import shapes
 from tests.unit.flows.script import START, Hang, Script, always, answers

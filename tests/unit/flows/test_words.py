@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.log_records import make_safe
+from airflow_provider_wherobots.logs.records import make_safe
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,111 @@
+"""One function per endpoint of the Runs API: what to send, and how to read the answer.
+
+Source: the service's OpenAPI description, tag "runs" (operation ids are its own).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.runs.models import LogPage, Run, RunMetrics, RunPage
+
+LOG_START_CURSOR = "0"
+"""The cursor that means "from the first line"."""
+MAX_LOG_PAGE_BYTES = 16_000_000
+"""A log page may be larger; one that is too large is asked for again with fewer lines."""
+
+
+def create_run(payload: Mapping[str, Any], region: str | None = None) -> Call[Run]:
+    """``POST /runs`` (createJobRun). Not repeatable: the API has no idempotency key.
+
+    :param payload: the request body (``CreateRunPayload``), see :mod:`airflow_provider_wherobots.api.runs.payload`.
+    :param region: compute region; None takes the organisation's default.
+    """
+    params = () if region is None else (("region", region),)
+    return Call("createJobRun", "POST", "/runs", Run.from_json, params, dict(payload), repeatable=False)
+
+
+def get_run(run_id: str) -> Call[Run]:
+    """``GET /runs/{run_id}`` (getJobRun).
+
+    :param run_id: the run's id.
+    """
+    return Call("getJobRun", "GET", _run_path(run_id), Run.from_json, date=Run.answered)
+
+
+def list_runs(
+    *,
+    name: str | None = None,
+    created_after: datetime | None = None,
+    status: Iterable[str] = (),
+    region: str | None = None,
+    cursor: str | None = None,
+    size: int | None = None,
+) -> Call[RunPage]:
+    """``GET /runs`` (listJobRuns), one page.
+
+    :param name: name or pattern with at most one ``*``; None lists all.
+    :param created_after: only runs created after this moment (naive means UTC).
+    :param status: only runs in one of these statuses; empty means all.
+    :param region: only runs of this region.
+    :param cursor: ``next_page`` of the page before; None starts at the first.
+    :param size: runs per page, 0 to 100; None takes the service's 50.
+    """
+    params: list[tuple[str, str]] = []
+    if name is not None:
+        params.append(("name", name))
+    if created_after is not None:
+        moment = created_after if created_after.tzinfo else created_after.replace(tzinfo=UTC)
+        params.append(("created_after", moment.isoformat()))
+    params.extend(("status", value) for value in status)
+    if region is not None:
+        params.append(("region", region))
+    if cursor is not None:
+        params.append(("cursor", cursor))
+    if size is not None:
+        params.append(("size", str(size)))
+    return Call("listJobRuns", "GET", "/runs", RunPage.from_json, tuple(params))
+
+
+def cancel_run(run_id: str) -> Call[None]:
+    """``POST /runs/{run_id}/cancel`` (cancelJobRun). The status may need a minute to become CANCELLED.
+
+    :param run_id: the run's id.
+    """
+    return Call("cancelJobRun", "POST", f"{_run_path(run_id)}/cancel", _ignore, urgent=True)
+
+
+def get_run_logs(run_id: str, cursor: str | int = LOG_START_CURSOR, size: int | None = None) -> Call[LogPage]:
+    """``GET /runs/{run_id}/logs`` (getJobRunLogs), one page.
+
+    :param run_id: the run's id.
+    :param cursor: a cursor the service issued, exactly as received; default the log's start.
+    :param size: lines per page; None takes the service's 100.
+    """
+    params: list[tuple[str, str]] = [("cursor", str(cursor))]
+    if size is not None:
+        params.append(("size", str(size)))
+    path = f"{_run_path(run_id)}/logs"
+    return Call("getJobRunLogs", "GET", path, LogPage.from_json, tuple(params), max_bytes=MAX_LOG_PAGE_BYTES)
+
+
+def get_run_metrics(run_id: str) -> Call[RunMetrics]:
+    """``GET /runs/{run_id}/metrics`` (getJobRunMetrics).
+
+    :param run_id: the run's id.
+    """
+    return Call("getJobRunMetrics", "GET", f"{_run_path(run_id)}/metrics", RunMetrics.from_json)
+
+
+def _run_path(run_id: str) -> str:
+    if not run_id or run_id in (".", ".."):
+        raise ValueError(f"run_id={run_id!r}: must be the id of a run")
+    return f"/runs/{quote(run_id, safe='')}"
+
+
+def _ignore(_: Any) -> None:
+    return None

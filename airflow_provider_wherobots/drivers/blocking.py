@@ -1,0 +1,108 @@
+"""Runs flows on the calling thread."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from airflow_provider_wherobots.api.response import read_response
+from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+from airflow_provider_wherobots.drivers.base import WriteNote, WriteRecord, timeouts, within
+from airflow_provider_wherobots.flows.effects import (
+    Effect,
+    Flow,
+    Forward,
+    Note,
+    Now,
+    Publish,
+    ReloadCredentials,
+    Reloaded,
+    Send,
+    Sleep,
+)
+from airflow_provider_wherobots.flows.rate_limit import RateLimits
+from airflow_provider_wherobots.logs.records import make_safe
+
+T = TypeVar("T")
+
+
+class FlowStoppedError(Exception):
+    """The driver was told to stop, so the flow may not send or wait any more."""
+
+
+class SyncDriver:
+    """Performs a flow's effects one after the other.
+
+    :param transport: sends the calls.
+    :param note: takes what the flow has to say.
+    :param write: takes the lines of the run's log.
+    :param reload: reads the connection again, and tells whether it changed.
+    :param publish: takes what is to be made known, key and value, and must not raise; default nowhere.
+    :param limits: the limits of API keys, shared with other drivers; default none yet.
+    """
+
+    def __init__(
+        self,
+        transport: RequestsTransport,
+        note: WriteNote,
+        write: WriteRecord,
+        reload: Callable[[], Reloaded],
+        publish: Callable[[str, str], None] = lambda key, value: None,
+        limits: RateLimits | None = None,
+    ) -> None:
+        self._transport = transport
+        self._note = note
+        self._write = write
+        self._reload = reload
+        self._publish = publish
+        self._limits = limits or RateLimits()
+        self.stopped = False
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end.
+
+        :param flow: the flow, not started yet.
+        :returns: what the flow returns.
+        :raises FlowStoppedError: when :attr:`stopped` is set, by a signal handler say, and the flow wants to go on.
+        """
+        step: Callable[[Any], Effect] = flow.send
+        value: Any = None
+        try:
+            while True:
+                effect = step(value)
+                # An answer is the flow's alone: it must not live on here while the flow sleeps.
+                value = None
+                try:
+                    value, step = self._perform(effect), flow.send
+                except BaseException as error:
+                    # Any error, so that a flow that is interrupted can still write what it holds.
+                    value, step = error, flow.throw
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            flow.close()
+
+    def _perform(self, effect: Effect) -> Any:
+        if self.stopped and isinstance(effect, Send | Sleep | Publish | ReloadCredentials):
+            raise FlowStoppedError("the task was told to stop")
+        match effect:
+            case Send():
+                with within(self._limits.of(self._transport.endpoint.api_key), effect.call):
+                    return read_response(effect.call, self._transport.send(effect.call, *timeouts(effect)))
+            case Sleep():
+                time.sleep(effect.seconds * (1 + effect.jitter * random.random()))  # noqa: S311 - spreads load
+            case Now():
+                return time.time()
+            case Note():
+                self._note(effect.level, make_safe(effect.text))
+            case Forward():
+                for record in effect.records:
+                    self._write(record)
+            case Publish():
+                self._publish(effect.key, effect.value)
+            case ReloadCredentials():
+                return self._reload()
+        return None

@@ -1,0 +1,200 @@
+"""Forwarding a run's log: page after page until caught up, and once more after its end until it is quiet.
+
+A logs call that fails is a warning, once per row of failures; it never decides anything.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from airflow_provider_wherobots.api.errors import (
+    AnswerTooLargeError,
+    BadRequestError,
+    NotFoundError,
+    ServerError,
+    WherobotsApiError,
+)
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
+from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Sleep, attempt, now
+from airflow_provider_wherobots.logs.cursor import LogCursor
+from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
+from airflow_provider_wherobots.logs.tail import LogTail
+
+QUIET_LOOKS = (1.0, 3.0, 7.0)
+"""Seconds after the run's end at which its log is looked at for late lines; quiet up to the last, it is complete."""
+ROUNDING_SECONDS = 0.01
+"""Sums of such delays that differ by less are the same."""
+SECOND_LOOK_SECONDS = 10.0
+"""How long after a page was left, for the next one, it is looked at again."""
+CATCH_UP_SECONDS = 10.0
+"""How long pages are followed before the run's status is asked again."""
+HOLD_SECONDS = 45.0
+"""How long a stack trace after a warning is held back while the run goes on: a poll or two."""
+SLICE_LINES, SLICE_CHARS = 200, 100_000
+"""The most that is forwarded at once: a driver can give the event loop back between two slices."""
+
+
+class LogForwarder:
+    """Forwards one run's log, remembering where it is.
+
+    :param run_id: the run's id.
+    :param forward: whether lines go to the task log; False only remembers the tail.
+    """
+
+    def __init__(self, run_id: str, *, forward: bool = True) -> None:
+        self._run_id = run_id
+        self._forward = forward
+        self._cursor = LogCursor()
+        self._reader = RecordReader()
+        self._held: LogRecord | None = None
+        self._held_since = 0.0
+        self._failing = False
+        self._interrupted = False
+        self._too_large: AnswerTooLargeError | None = None
+        self._said_too_large = False
+        self._fresh = 0
+        self.tail = LogTail()
+
+    def catch_up(self, until: float, *, look_back: bool = False, timeout: float | None = None) -> Flow[bool]:
+        """Follow pages, without sleeping, until there are no more for now.
+
+        :param until: when to stop in any case, in epoch seconds.
+        :param look_back: whether to look again at every page left a moment ago, not only where it is time to.
+        :param timeout: seconds a call may take; default None, the driver's own.
+        :returns: whether there is more to fetch at once.
+        """
+        behind = yield from self._read_on(until, look_back=look_back, timeout=timeout)
+        moment = yield from now()
+        if self._reader.held_from is not self._held:
+            self._held, self._held_since = self._reader.held_from, moment
+        elif self._held is not None and moment >= self._held_since + HOLD_SECONDS:
+            yield from self.release()
+        return behind
+
+    def release(self, *, failed: bool = False) -> Flow[None]:
+        """Forward what is held back: following ends.
+
+        :param failed: whether the run has failed and its log was read to the end. Default False.
+        """
+        if records := self._reader.release(failed=failed):
+            yield Forward(records)
+
+    def _read_on(self, until: float, *, look_back: bool, timeout: float | None = None) -> Flow[bool]:
+        moment = yield from now()
+        self._cursor.begin_round(moment if look_back else moment - SECOND_LOOK_SECONDS)
+        while moment < until:
+            page = yield from self._fetch(timeout)
+            if page is None:
+                return False
+            moment = yield from now()
+            lines, more = self._cursor.accept(page, moment)
+            self._fresh += len(lines)
+            if lines:
+                self._too_large = None
+            elif not more and self._too_large is not None:
+                yield from self._say_too_large(self._too_large)
+            for part in _slices(lines):
+                yield from self._take(part)
+            if not more:
+                return False
+        return True
+
+    def drain(self, max_wait_seconds: float, until: float, ended_ago: float = 0.0) -> Flow[None]:
+        """After the run's end: catch up, and look for late lines until it has been quiet long enough.
+
+        :param max_wait_seconds: the most to wait in all.
+        :param until: when to stop in any case, in epoch seconds.
+        :param ended_ago: seconds since the run ended. Default 0: it is not known.
+        """
+        waited, quiet, is_first = 0.0, max(0.0, ended_ago), True
+        while True:
+            before = self._fresh
+            is_last = quiet >= QUIET_LOOKS[-1] - ROUNDING_SECONDS or waited >= max_wait_seconds - ROUNDING_SECONDS
+            behind = yield from self._read_on(until, look_back=is_last)
+            if behind:
+                yield Note(
+                    logging.WARNING, f"The log of run {self._run_id} was not read to its end in the time there was"
+                )
+                return
+            found = self._fresh > before
+            if found and not is_first:
+                quiet = 0.0
+            delay = _next_look(quiet, found=found, unreadable=self._interrupted)
+            if delay is None:
+                return
+            delay = min(delay, max_wait_seconds - waited)
+            if delay <= 0 or (yield from now()) + delay >= until:
+                return
+            waited, quiet, is_first = waited + delay, quiet + delay, False
+            yield Sleep(delay)
+
+    def _take(self, lines: Sequence[LogLine]) -> Flow[None]:
+        records: list[LogRecord] = []
+        for line in lines:
+            self.tail.add(line.raw)
+            if self._forward:
+                records.extend(self._reader.read(line))
+        if records:
+            yield Forward(records)
+
+    def _fetch(self, timeout: float | None) -> Flow[LogPage | None]:
+        while True:
+            try:
+                call = calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size)
+                page = yield from attempt(call, timeout)
+            except WherobotsApiError as error:
+                is_refused = isinstance(error, BadRequestError)
+                # A cursor that the service did not issue may be answered by any error.
+                is_refused |= self._cursor.is_guess and isinstance(error, ServerError | NotFoundError)
+                if is_refused and self._cursor.refuse():
+                    continue
+                if isinstance(error, AnswerTooLargeError):
+                    self._too_large = error
+                    if self._cursor.refuse(too_large=True):
+                        continue
+                    self._interrupted = False
+                    yield from self._say_too_large(error)
+                    return None
+                if not self._failing and not isinstance(error, NotFoundError):
+                    yield Note(logging.WARNING, f"The run's log cannot be read for now ({error}); the run goes on")
+                if self._failing or not error.transient:
+                    self._cursor.abandon()
+                self._failing = not isinstance(error, NotFoundError)
+                self._interrupted = error.transient
+                return None
+            self._interrupted = False
+            if self._failing:
+                self._failing = False
+                yield Note(logging.INFO, "The run's log can be read again")
+            return page
+
+    def _say_too_large(self, error: AnswerTooLargeError) -> Flow[None]:
+        if not self._said_too_large:
+            self._said_too_large = True
+            yield Note(logging.WARNING, f"The run's log cannot be read past a line that is too long: {error}")
+
+
+def _slices(lines: Sequence[LogLine]) -> Iterator[Sequence[LogLine]]:
+    start = chars = 0
+    for end, line in enumerate(lines, start=1):
+        chars += len(line.raw)
+        if end - start == SLICE_LINES or chars > SLICE_CHARS or end == len(lines):
+            yield lines[start:end]
+            start, chars = end, 0
+
+
+def _next_look(quiet: float, *, found: bool, unreadable: bool) -> float | None:
+    """Seconds until the next look for late lines, or None when the log is complete.
+
+    :param quiet: seconds since the run's end, or since lines came late.
+    :param found: whether the look just done found new lines.
+    :param unreadable: whether it failed for the moment: such a log is not a quiet one.
+    """
+    for moment in QUIET_LOOKS:
+        if quiet < moment - ROUNDING_SECONDS:
+            return moment - quiet
+    if unreadable:
+        return QUIET_LOOKS[-1] - QUIET_LOOKS[-2]
+    return QUIET_LOOKS[0] if found else None

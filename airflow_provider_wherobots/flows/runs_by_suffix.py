@@ -1,0 +1,63 @@
+"""Finding a task's runs by the suffix of their names.
+
+Names are not unique, List Runs has no documented order, and its filter may match substrings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.flows.effects import Flow, attempt
+
+MAX_PAGES = 20
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def find_runs(suffix: str, timeout: float | None = None) -> Flow[list[Run]]:
+    """List every run whose name ends like this, whatever its status (``GET /runs?name=*{suffix}``).
+
+    :param suffix: how the name ends; see :func:`~airflow_provider_wherobots.flows.run_name.durable_suffix`.
+    :param timeout: seconds for each request; None takes the driver's own.
+    :returns: the runs, oldest first.
+    :raises WherobotsApiError: how a request ended.
+    """
+    runs: dict[str, Run] = {}
+    cursor: str | None = None
+    for _ in range(MAX_PAGES):
+        page = yield from attempt(calls.list_runs(name=f"*{suffix}", size=100, cursor=cursor), timeout)
+        runs.update((run.id, run) for run in page.items if run.name.endswith(suffix))
+        if page.next_page is None or page.next_page == cursor:
+            break
+        cursor = page.next_page
+    return sorted(runs.values(), key=_age)
+
+
+def differing_fields(sent: Mapping[str, Any], echoed: Mapping[str, Any]) -> list[str]:
+    """Name the fields in which a run differs from what would be created now.
+
+    :param sent: the payload to send.
+    :param echoed: the run's payload as the service echoes it, with its defaults filled in.
+    :returns: dotted names, sorted; fields that are not sent do not count.
+    """
+    return sorted(_differences(sent, echoed, ""))
+
+
+def _differences(sent: Any, echoed: Any, path: str) -> list[str]:
+    if isinstance(sent, Mapping) and isinstance(echoed, Mapping):
+        return [
+            found
+            for key, value in sent.items()
+            if value is not None
+            for found in _differences(value, echoed.get(key), f"{path}.{key}" if path else str(key))
+        ]
+    if isinstance(sent, list) and isinstance(echoed, list) and len(sent) == len(echoed):
+        return [path] if any(_differences(a, b, path) for a, b in zip(sent, echoed, strict=True)) else []
+    return [] if sent == echoed else [path]
+
+
+def _age(run: Run) -> tuple[datetime, str]:
+    return run.create_time or _EPOCH, run.id

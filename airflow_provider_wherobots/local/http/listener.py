@@ -1,0 +1,103 @@
+"""uvicorn, set up for the local server."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from airflow_provider_wherobots.local.http.app import make_app
+from airflow_provider_wherobots.local.http.protocol import LocalServerProtocol
+from airflow_provider_wherobots.local.security import HostCheck
+from airflow_provider_wherobots.local.service import LocalService
+from airflow_provider_wherobots.local.settings import Settings, SettingsError
+
+_BACKLOG = 2048
+_GRACEFUL_SHUTDOWN_SECONDS = 1
+_KEEP_ALIVE_SECONDS = 60
+
+
+def bound_socket(settings: Settings) -> socket.socket:
+    """Take the port, so that it is known before the server answers on it.
+
+    :param settings: The server's settings.
+    :returns: The socket, bound and not listening yet.
+    :raises SettingsError: If the port cannot be had.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        reason = error.strerror or str(error)
+        raise SettingsError(f"port is {settings.port}, which cannot be had on {settings.host}: {reason}") from None
+    return bound
+
+
+def url_of(settings: Settings, bound: socket.socket) -> str:
+    """Return the address of a server, such as ``http://127.0.0.1:8765``.
+
+    :param settings: Its settings.
+    :param bound: Its socket.
+    """
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{'https' if settings.tls else 'http'}://{host}:{bound.getsockname()[1]}"
+
+
+class Listener(uvicorn.Server):
+    """A uvicorn server that tells when it listens.
+
+    :param settings: The server's settings.
+    :param bound: The socket to listen on.
+    :param on_listening: Called once, when it does.
+    :raises SettingsError: If the certificate or its key cannot be used.
+    """
+
+    def __init__(self, settings: Settings, bound: socket.socket, on_listening: Callable[[], None]) -> None:
+        self._bound = bound
+        self._on_listening = on_listening
+        hosts = HostCheck(
+            settings.host, bound.getsockname()[1], remote=settings.allow_remote, names=settings.host_names
+        )
+        config = uvicorn.Config(
+            make_app(LocalService(settings), hosts),
+            loop="asyncio",
+            http=LocalServerProtocol,
+            ws="none",
+            interface="asgi3",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            backlog=_BACKLOG,
+            # As long as a load balancer's: uvicorn's own 5 s are less than clients keep connections, so that they would
+            # meet the end of one by chance.
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_SECONDS,
+            ssl_certfile=settings.certfile,
+            ssl_keyfile=settings.keyfile,
+        )
+        try:
+            config.load()
+        except OSError as error:
+            # ssl.SSLError is one too.
+            raise SettingsError(f"certfile or keyfile cannot be used: {error.strerror or error}") from None
+        super().__init__(config)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, then say so."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._on_listening()
+
+    def serve_until_stopped(self) -> None:
+        """Serve until ``should_exit`` is set, or SIGINT or SIGTERM comes where this is the main thread.
+
+        A signal is raised once more at the end, for the handler that was there before.
+        """
+        with contextlib.closing(self._bound):
+            self.run(sockets=[self._bound])

@@ -1,0 +1,1 @@
+"""What the answers show: runs and logs in the published shapes."""

@@ -1,0 +1,74 @@
+"""List Runs: which runs fit, newest first, cut into pages with opaque cursors."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_provider_wherobots.local.api.errors import ApiError, Problem
+from airflow_provider_wherobots.local.api.queries import ListQuery, name_matches
+from airflow_provider_wherobots.local.runs.run import Run
+from airflow_provider_wherobots.local.views.run_view import run_view
+
+_OLDER = ">"
+_NEWER = "<"
+
+
+def run_page(runs: Sequence[Run], query: ListQuery, *, delay_seconds: float, now: float) -> dict[str, Any]:
+    """Cut one page out of the runs.
+
+    :param runs: All runs, oldest first.
+    :param query: Filters, cursor and size.
+    :param delay_seconds: How long after its creation a run shows up in the list.
+    :param now: The current ``time.monotonic()``.
+    :returns: The ``CursorPage`` of ``RunView``; ``total`` counts all runs that fit.
+    :raises ApiError: 400 if the cursor is not one that a page named. Source: ``GET /runs``.
+    """
+    fitting = [run for run in reversed(runs) if run.created_monotonic + delay_seconds <= now and _fits(run, query)]
+    page = _cut(fitting, query)
+    has_newer = bool(page) and page[0] is not fitting[0]
+    has_older = bool(page) and page[-1] is not fitting[-1]
+    return {
+        "items": [run_view(run) for run in page],
+        "total": len(fitting),
+        "current_page": query.cursor or _to_cursor(_OLDER, None),
+        "current_page_backwards": _to_cursor(_NEWER, page[-1].sequence - 1) if page else None,
+        "previous_page": _to_cursor(_NEWER, page[0].sequence) if has_newer else None,
+        "next_page": _to_cursor(_OLDER, page[-1].sequence) if has_older else None,
+    }
+
+
+def _fits(run: Run, query: ListQuery) -> bool:
+    return (
+        (query.name is None or name_matches(query.name, run.request.name))
+        and (query.created_after is None or run.created_at > query.created_after)
+        and (query.statuses is None or run.status in query.statuses)
+        and (query.region is None or run.region == query.region)
+    )
+
+
+def _cut(fitting: list[Run], query: ListQuery) -> list[Run]:
+    direction, sequence = (_OLDER, None) if query.cursor is None else _from_cursor(query.cursor)
+    if query.size == 0:
+        return []
+    if direction == _OLDER:
+        return [run for run in fitting if sequence is None or run.sequence < sequence][: query.size]
+    return [run for run in fitting if sequence is None or run.sequence > sequence][-query.size :]
+
+
+def _to_cursor(direction: str, sequence: int | None) -> str:
+    text = direction if sequence is None else f"{direction}{sequence}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _from_cursor(cursor: str) -> tuple[str, int | None]:
+    try:
+        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
+        direction, sequence = text[:1], text[1:]
+        if direction not in (_OLDER, _NEWER):
+            raise ValueError(direction)
+        return direction, int(sequence) if sequence else None
+    except (ValueError, binascii.Error):
+        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be one that a page named", "cursor")]) from None

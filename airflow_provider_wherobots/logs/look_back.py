@@ -1,0 +1,185 @@
+"""A second look at the pages of a log that were left a moment ago: lines of another node may be inserted there late.
+
+A page is read on while it is the last one; once the service has named a next one, nothing would ever read it again.
+So the pages left last are remembered, by their cursors and by hashes of their lines, and read once more.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from math import inf
+from typing import TypeAlias
+
+from airflow_provider_wherobots.api.runs.models import LogLine
+
+MAX_PAGES = 32
+"""How many pages can be looked at again. Bounds memory and calls, however fast a log grows."""
+
+SPARE_LINES = 1000
+"""How many more lines than are known may be read before what does not come again is given up."""
+
+STALLS = 10
+"""How many pages without a line, or without one to follow, may be read before it is given up as well."""
+
+LineKey: TypeAlias = tuple[str | int, str]
+
+
+@dataclass(slots=True)
+class Place:
+    """Where reading is: a page, and what is known of it.
+
+    :param cursor: the cursor of the open page.
+    :param shown: lines already shown that the page may hold.
+    :param repeats: lines of the page before that this one may begin with.
+    :param is_new: whether the page has not been read yet.
+    :param lines: hashes of the lines first seen on this page.
+    """
+
+    cursor: str | int
+    shown: Counter[LineKey] = field(default_factory=Counter)
+    repeats: Counter[LineKey] = field(default_factory=Counter)
+    is_new: bool = True
+    lines: list[int] = field(default_factory=list)
+
+    @classmethod
+    def opened(cls, cursor: str | int, repeats: Counter[LineKey]) -> Place:
+        """A page about to be read.
+
+        :param cursor: its cursor.
+        :param repeats: lines of the page before that it may begin with.
+        """
+        return cls(cursor, repeats.copy(), repeats)
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A page that was left.
+
+    :param cursor: its cursor.
+    :param repeats: lines of the page before that it may begin with.
+    :param lines: hashes of the lines first seen on it.
+    :param moment: when it was left, in epoch seconds; infinite where it has been looked at again.
+    """
+
+    cursor: str | int
+    repeats: Counter[LineKey]
+    lines: array[int]
+    moment: float
+
+
+class LookBack:
+    """Which pages to look at again, and which of the lines found then are known."""
+
+    def __init__(self) -> None:
+        self._left: deque[_Left] = deque(maxlen=MAX_PAGES)
+        self._known: Counter[int] = Counter()
+        self._head: Place | None = None
+        self._settled: set[int] = set()
+        self._patience = 0
+
+    @property
+    def expects(self) -> bool:
+        """Whether known lines are still to come."""
+        return bool(self._known)
+
+    def leave(self, place: Place, there: Iterable[int], moment: float) -> None:
+        """Remember a page that is left.
+
+        :param place: the page.
+        :param there: the lines on it now, as hashes. What was seen but is no longer there was pushed onto the next
+            page by lines inserted before it, and is known there.
+        :param moment: when it is left, in epoch seconds.
+        """
+        pushed = Counter(place.lines)
+        pushed.subtract(there)
+        pushed = +pushed
+        if pushed:
+            self._known += pushed
+            self._patience = max(self._patience, 2 * pushed.total() + SPARE_LINES)
+        # In a second look pages may be cut elsewhere: one that holds any other line has its own still before it.
+        is_settled = bool(self._settled) and self._settled.issuperset(place.lines)
+        # From the first page that is looked at again, all up to the present one are read.
+        if not is_settled or self._left:
+            lines = (Counter(place.lines) - pushed).elements() if pushed else place.lines
+            due_from = inf if is_settled else moment
+            self._left.append(_Left(place.cursor, place.repeats, array("q", lines), due_from))
+        if not self._known:
+            self._settled = set()
+
+    def begin(self, before: float, head: Place) -> Place | None:
+        """Begin a second look, if one is due.
+
+        :param before: pages left before this moment are due, in epoch seconds.
+        :param head: where reading is now.
+        :returns: where to read from, up to ``head``; None when no page is due.
+        """
+        if self._known or not any(page.moment <= before for page in self._left):
+            return None
+        start = Place.opened(self._left[0].cursor, self._left[0].repeats)
+        self._known = Counter(chain(head.lines, *(page.lines for page in self._left)))
+        self._patience = 2 * self._known.total() + SPARE_LINES
+        self._settled = set(chain(*(page.lines for page in self._left if not before < page.moment < inf)))
+        self._head = head
+        self._left.clear()
+        return start
+
+    def sift(self, lines: Sequence[LogLine]) -> Sequence[LogLine]:
+        """Leave out what is known.
+
+        :param lines: lines of one page, in order.
+        """
+        if not self._known:
+            return lines
+        new = []
+        for line in lines:
+            number = hash_line(line)
+            if self._known[number] > 0:
+                self._known[number] -= 1
+            else:
+                new.append(line)
+                if self._head is not None:
+                    self._head.shown[line.timestamp, line.raw] += 1
+        self._known = +self._known
+        self._patience -= len(lines)
+        if not self._known or self._patience <= 0:
+            self.end()
+        return new
+
+    def stall(self) -> None:
+        """No line came, or no page follows: the newest one is reached again, or is it a replica that lags behind?
+
+        So known lines that have not come are still waited for, a few times.
+        """
+        self._patience = min(self._patience, SPARE_LINES) - SPARE_LINES // STALLS
+        if not self._known or self._patience <= 0:
+            self.end()
+            self._settled = set()
+
+    def end(self) -> None:
+        """Expect nothing any more."""
+        self._known.clear()
+        self._head = None
+        self._patience = 0
+
+    def abandon(self) -> Place | None:
+        """Give a second look up, as its pages cannot be read.
+
+        :returns: where reading was when it began; None when there is none under way.
+        """
+        head = self._head
+        if head is not None:
+            self.end()
+            self._settled = set()
+        return head
+
+
+def hash_line(line: LogLine) -> int:
+    """A line as a number that takes little room.
+
+    :param line: the line.
+    """
+    return hash((line.timestamp, line.raw))

@@ -1,0 +1,39 @@
+"""The last lines of a log that explain a failure, in bounded memory."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from airflow_provider_wherobots.flows.outcome import MAX_TAIL_CHARS
+from airflow_provider_wherobots.logs.records import make_plain, split_lines
+
+MAX_LINES = 60
+MAX_LINE_CHARS = 500
+UNMARKED_LINES = 15
+_MARKS = ("Traceback (most recent call last)", "Caused by: ")
+
+
+class LogTail:
+    """Remembers the newest lines."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=MAX_LINES)
+
+    def add(self, raw: str) -> None:
+        """Remember a line, in the form in which an exception and a trigger's event can carry it.
+
+        :param raw: the line as received; one that is too long is cut, one that holds line breaks is several.
+        """
+        for text in split_lines(raw)[-MAX_LINES:]:
+            self._lines.append(make_plain(text[:MAX_LINE_CHARS]) + ("…" if len(text) > MAX_LINE_CHARS else ""))
+
+    def explain(self) -> str:
+        """The lines from the last traceback or cause on; without one, the last fifteen. At most 4,000 characters."""
+        lines = list(self._lines)
+        start = max(0, len(lines) - UNMARKED_LINES)
+        for index in range(len(lines) - 1, -1, -1):
+            if any(mark in lines[index] for mark in _MARKS):
+                start = index
+                break
+        text = "\n".join(lines[start:])
+        return text if len(text) <= MAX_TAIL_CHARS else f"…{text[-MAX_TAIL_CHARS:]}"

@@ -1,0 +1,177 @@
+"""Writing to Airflow's task log under a time of one's own, and reading back what was written.
+
+On 3.x a log file holds a JSON object per record, with times in microseconds; on 2.11 it holds lines of text, with times
+in milliseconds. Source: Airflow's "Logging for Tasks", and ``log_format`` in its configuration reference.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from types import FunctionType
+from typing import Any, NamedTuple
+
+from airflow_provider_wherobots.compat import AIRFLOW
+from airflow_provider_wherobots.logs.records import LogRecord
+
+_TEXT_RECORD = re.compile(r"\[([^\]]+)\] \{([^:}]*):(\d+)\} ([A-Z]+) - (.*)", re.DOTALL)
+_LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
+_FILE = "wherobots"
+"""Where lines of a run's log are said to be from; as line 0 of it."""
+
+
+class Entry(NamedTuple):
+    """A record as it stands in a log file.
+
+    :param time_us: its time in epoch microseconds, or None to take the present one.
+    :param level: a ``logging`` level.
+    :param text: its text.
+    :param fields: what else stands there: further keys on 3.x, file and line of the code on 2.11.
+    """
+
+    time_us: int | None
+    level: int
+    text: str
+    fields: Mapping[str, Any] = {}
+
+    @property
+    def key(self) -> int:
+        """A number that tells it from others by time and text."""
+        return hash((self.time_us, self.text))
+
+
+def write_record(logger: Any, record: LogRecord) -> None:
+    """Write a line of the run's log under its own time.
+
+    :param logger: the ``log`` of an operator or a trigger.
+    :param record: the line.
+    """
+    write_entry(logger, entry_of(record))
+
+
+def entry_of(record: LogRecord) -> Entry:
+    """The form in which a line of the run's log is written, and found again.
+
+    :param record: the line.
+    """
+    if is_structured():
+        # A microsecond tells repeated records apart.
+        return Entry(
+            None if record.time_ns is None else record.time_ns // 1000 + record.repeats, record.level, record.text
+        )
+    # Times are shown in milliseconds here: a space tells repeated records apart.
+    text = f"{record.text} " if record.repeats % 2 else record.text
+    return Entry(None if record.time_ns is None else record.time_ns // 10**6 * 1000, record.level, text)
+
+
+def write_entry(logger: Any, entry: Entry) -> None:
+    """Write a record.
+
+    :param logger: the ``log`` of an operator or a trigger.
+    :param entry: the record.
+    """
+    if is_structured():
+        # 3.0 gives triggers a logger of the standard library.
+        structured = _structlog_logger(logger.name) if isinstance(logger, logging.Logger) else logger
+        fields = dict(entry.fields) if entry.time_us is None else {**entry.fields, "timestamp": _iso(entry.time_us)}
+        line = entry.fields.get("lineno")
+        log_from = _log_from(str(entry.fields.get("filename", _FILE)), line if isinstance(line, int) else 0)
+        log_from(structured, entry.level, entry.text, fields)
+    elif entry.time_us is None:
+        logger.log(entry.level, entry.text)
+    elif logger.isEnabledFor(entry.level):
+        file, line = entry.fields.get("file", _FILE), int(entry.fields.get("line", 0))
+        made = logger.makeRecord(logger.name, entry.level, file, line, entry.text, (), None)
+        made.created = entry.time_us / 1e6
+        made.msecs = float(entry.time_us // 1000 % 1000)
+        logger.handle(made)
+
+
+def read_entries(lines: Iterable[str]) -> Iterator[Entry]:
+    """Read a log file back, one record in memory at a time; what is no record is passed over.
+
+    :param lines: its lines, with their line ends: one without was cut short by a crash.
+    """
+    last: Entry | None = None
+    more: list[str] = []
+    for raw in lines:
+        if not raw.endswith("\n"):
+            break
+        line = raw.rstrip("\r\n")
+        is_json = line.startswith("{")
+        entry = _read_json(line) if is_json else _read_text(line)
+        if entry is None:
+            if not is_json:
+                more.append(line)
+            continue
+        if last is not None:
+            yield last._replace(text="\n".join((last.text, *more)))
+        last, more = entry, []
+    if last is not None:
+        yield last._replace(text="\n".join((last.text, *more)))
+
+
+def is_structured() -> bool:
+    """Whether this Airflow logs through structlog, as 3.x does."""
+    return AIRFLOW >= (3, 0)
+
+
+def _read_json(line: str) -> Entry | None:
+    try:
+        fields = json.loads(line)
+        moment, text = fields.pop("timestamp", None), fields.pop("event")
+        level = _LEVELS.get(fields.pop("level", "info"), logging.INFO)
+        if not isinstance(text, str):
+            return None
+        return Entry(None if moment is None else _time_us(moment), level, text, fields)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _read_text(line: str) -> Entry | None:
+    found = _TEXT_RECORD.fullmatch(line)
+    try:
+        if found is None:
+            return None
+        moment, file, number, level, text = found.groups()
+        return Entry(_time_us(moment), _LEVELS.get(level.lower(), logging.INFO), text, {"file": file, "line": number})
+    except ValueError:
+        return None
+
+
+def _time_us(moment: str) -> int:
+    parsed = datetime.fromisoformat(moment)
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    return int(aware.replace(microsecond=0).timestamp()) * 10**6 + aware.microsecond
+
+
+@lru_cache(maxsize=64)
+def _log_from(file: str, line: int) -> Callable[[Any, int, str, Mapping[str, Any]], None]:
+    """A call of a logger from a place in the code: that is what 3.1 and later write into a record as its origin.
+
+    Records that differ in it are not the same ones to Airflow's log reader.
+    """
+    call = (lambda logger, level, text, fields: logger.log(level, text, **fields)).__code__
+    return FunctionType(call.replace(co_filename=file, co_firstlineno=line), globals())
+
+
+@lru_cache(maxsize=16)
+def _structlog_logger(name: str) -> Any:
+    import structlog
+
+    return structlog.get_logger(name)
+
+
+def _iso(time_us: int) -> str:
+    seconds, rest = divmod(time_us, 10**6)
+    return f"{_iso_second(seconds)}.{rest:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _iso_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

@@ -1,0 +1,153 @@
+"""Going on with the log of an earlier trigger of the same attempt, after its triggerer died or was stopped.
+
+Each triggerer writes a file of its own. Airflow's log reader merges those it finds by millisecond, then by line number,
+and drops a record equal to the one before it. So a trigger that takes over first writes what the earlier one has
+written, record by record and at the same place, and then what is new: where the reader finds both files, each record
+stands next to its twin; where it finds one, nothing is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_wherobots.compat import conf
+from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.task_log.entries import Entry, entry_of, read_entries, write_entry
+
+MAX_FILE_BYTES = 32 * 1024 * 1024
+"""A larger log is not read back; all of it comes from the service again."""
+SLICE_ENTRIES = 100
+MASK = "***"
+"""What Airflow writes in place of a secret."""
+
+
+class EarlierLog:
+    """Writes a run's log into the task log, going on where an earlier trigger of this attempt ended.
+
+    :param logger: the trigger's ``log``.
+    :param task_instance: what Airflow put on the trigger.
+    """
+
+    def __init__(self, logger: Any, task_instance: Any) -> None:
+        self._logger = logger
+        self._task_instance = task_instance
+        self._known: Counter[int] = Counter()
+        self._masked: dict[int | None, set[str]] = {}
+
+    async def go_on(self, first: str) -> None:
+        """Write a trigger's first record, and after it what an earlier trigger wrote after its own.
+
+        :param first: the text of that record; the same for every trigger of this attempt.
+        """
+        self._logger.info(first)
+        try:
+            found = await asyncio.to_thread(self._find, first)
+            for entries, are_here in found:
+                present = self._known.copy()
+                while some := await asyncio.to_thread(list, islice(entries, SLICE_ENTRIES)):
+                    for entry in some:
+                        self._go_over(entry, present, are_here)
+        except Exception as error:
+            # What is known by now is not written again; the rest comes from the service.
+            self._logger.debug("The log of an earlier trigger cannot be read: %r", error)
+
+    def write(self, record: LogRecord) -> None:
+        """Write a line of the run's log, unless the earlier trigger has.
+
+        :param record: the line.
+        """
+        entry = entry_of(record)
+        if not self._known or not (self._forget(entry) or self._forget_masked(entry)):
+            write_entry(self._logger, entry)
+
+    def _go_over(self, entry: Entry, present: Counter[int], are_here: bool) -> None:
+        if present[entry.key] > 0:
+            present[entry.key] -= 1
+            return
+        if not are_here:
+            write_entry(self._logger, entry)
+        self._known[entry.key] += 1
+        if MASK in entry.text:
+            self._masked.setdefault(entry.time_us, set()).add(entry.text)
+
+    def _forget(self, entry: Entry) -> bool:
+        if (left := self._known.get(entry.key, 0)) > 1:
+            self._known[entry.key] = left - 1
+        elif left:
+            del self._known[entry.key]
+        return left > 0
+
+    def _forget_masked(self, entry: Entry) -> bool:
+        """Find a line in which Airflow has masked a secret."""
+        return any(
+            could_be(entry.text, text) and self._forget(entry._replace(text=text))
+            for text in self._masked.get(entry.time_us, ())
+        )
+
+    def _find(self, first: str) -> list[tuple[Iterator[Entry], bool]]:
+        """Records after the first one: those this trigger's own file has already, and those of the fullest other.
+
+        Airflow 2.11 goes on with a file where a trigger comes back to a triggerer; 3.x begins it anew.
+        """
+        own = _own_log_end(self._task_instance)
+        found: list[tuple[Iterator[Entry], bool]] = []
+        fullest, most = None, 0
+        for path in _trigger_logs(self._task_instance):
+            if path.stat().st_size > MAX_FILE_BYTES:
+                return []
+            count = sum(1 for _ in _entries_after(path, first))
+            if own is not None and path.name.endswith(own):
+                found.append((islice(_entries_after(path, first), count), True))
+            elif count > most:
+                fullest, most = path, count
+        if fullest is not None:
+            found.append((islice(_entries_after(fullest, first), most), False))
+        return found
+
+
+def could_be(text: str, masked: str) -> bool:
+    """Whether a text may be what stood there before secrets in it were masked.
+
+    :param text: the text.
+    :param masked: the text with masks.
+    """
+    start, *others = masked.split(MASK)
+    if not others or not text.startswith(start):
+        return False
+    *middle, end = others
+    place = len(start)
+    for part in middle:
+        place = text.find(part, place)
+        if place < 0:
+            return False
+        place += len(part)
+    return text.endswith(end) and place <= len(text) - len(end)
+
+
+def _entries_after(path: Path, first: str) -> Iterator[Entry]:
+    with path.open(encoding="utf-8", errors="backslashreplace") as file:
+        entries = read_entries(file)
+        for entry in entries:
+            if entry.text == first:
+                yield from entries
+
+
+def _own_log_end(task_instance: Any) -> str | None:
+    """How the name of this trigger's own file ends, where Airflow tells: on 2.11."""
+    job = getattr(task_instance, "triggerer_job", None)
+    return None if job is None else f".trigger.{job.id}.log"
+
+
+def _trigger_logs(task_instance: Any) -> list[Path]:
+    """The files of this attempt's triggers, where this machine has them."""
+    import jinja2
+
+    folder = Path(conf.get("logging", "base_log_folder"))
+    template = jinja2.Template(conf.get("logging", "log_filename_template"))
+    path = folder / template.render(ti=task_instance, try_number=task_instance.try_number)
+    return sorted(path.parent.glob(f"{path.name}.trigger.*.log"))

@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import Enum
+from typing import Any
+
+import pendulum
+import pytest
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.runs.payload import build_payload, checked_region
+
+PYTHON = {"uri": "s3://bucket/job.py"}
+
+
+class Runtime(Enum):
+    TINY = "tiny"
+
+
+class TextRuntime(str, Enum):  # noqa: UP042 - the official provider's enums are of this kind
+    TINY = "tiny"
+
+
+class Source(Enum):
+    FILE = "FILE"
+
+
+def build(**arguments: Any) -> dict[str, Any]:
+    return build_payload(**({"name": "hail_stats", "run_python": PYTHON} | arguments))
+
+
+def test_only_what_is_given_is_sent() -> None:
+    assert build() == {"name": "hail_stats", "runPython": {"uri": "s3://bucket/job.py"}}
+
+
+def test_a_python_run_with_everything() -> None:
+    assert build(
+        run_python={"uri": " s3://bucket/job.py", "args": ["--n", 5, 1.5, "x"]},
+        runtime="tiny",
+        version="latest",
+        timeout_seconds=60,
+        environment={
+            "sparkDriverDiskGB": 50,
+            "sparkExecutorDiskGB": "60",
+            "sparkConfigs": {"a": True, "b": False, "c": 5, "d": 1.5, "e": "x"},
+            "dependencies": [
+                {"sourceType": "PYPI", "libraryName": "pandas", "libraryVersion": "2.2.0"},
+                {"libraryName": "shapely", "libraryVersion": None},
+                {"sourceType": "FILE", "filePath": "s3://b/x.whl"},
+                {"filePath": "s3://b/x.json"},
+                {"sourceType": Source.FILE, "filePath": "s3://b/x.zip"},
+            ],
+        },
+    ) == {
+        "name": "hail_stats",
+        "runPython": {"uri": "s3://bucket/job.py", "args": ["--n", "5", "1.5", "x"]},
+        "runtime": "tiny",
+        "version": "latest",
+        "timeoutSeconds": 60,
+        "environment": {
+            "sparkDriverDiskGB": 50,
+            "sparkExecutorDiskGB": 60,
+            "sparkConfigs": {"a": "true", "b": "false", "c": "5", "d": "1.5", "e": "x"},
+            "dependencies": [
+                {"sourceType": "PYPI", "libraryName": "pandas", "libraryVersion": "2.2.0"},
+                {"sourceType": "PYPI", "libraryName": "shapely"},
+                {"sourceType": "FILE", "filePath": "s3://b/x.whl"},
+                {"sourceType": "FILE", "filePath": "s3://b/x.json"},
+                {"sourceType": "FILE", "filePath": "s3://b/x.zip"},
+            ],
+        },
+    }
+
+
+def test_a_jar_run() -> None:
+    jar = {"uri": "s3://bucket/job.jar", "args": ("a",), "mainClass": "org.example.Main"}
+    assert build(run_python=None, run_jar=jar) == {
+        "name": "hail_stats",
+        "runJar": {"uri": "s3://bucket/job.jar", "args": ["a"], "mainClass": "org.example.Main"},
+    }
+
+
+@pytest.mark.parametrize("runtime", [Runtime.TINY, TextRuntime.TINY, "tiny", " tiny "])
+def test_the_runtime_may_be_an_enum_member(runtime: Any) -> None:
+    assert build(runtime=runtime)["runtime"] == "tiny"
+    assert type(build(runtime=runtime)["runtime"]) is str
+
+
+@pytest.mark.parametrize("argument", ["runtime", "version", "region"])
+@pytest.mark.parametrize("value", [Runtime.TINY, TextRuntime.TINY, "tiny", " tiny\n", None, "", " ", 5])
+def test_runtime_version_and_region_follow_one_rule(argument: str, value: Any) -> None:
+    def choose() -> Any:
+        return checked_region(value) if argument == "region" else build(**{argument: value}).get(argument)
+
+    if value in ("", " ", 5):
+        with pytest.raises(InvalidArgumentError) as caught:
+            choose()
+        assert str(caught.value) == (
+            f"{argument}={value!r}: must be a non-empty string; None or left out takes the default"
+        )
+    else:
+        assert choose() == (None if value is None else "tiny")
+        assert type(choose()) in (str, type(None))
+
+
+@pytest.mark.parametrize("runtime", ["tomorrow-xxl-gpu", "TINY"])
+def test_a_runtime_that_nobody_knows_yet_passes(runtime: str) -> None:
+    assert build(runtime=runtime)["runtime"] == runtime
+
+
+def test_spark_configurations_bring_an_empty_list_of_dependencies_as_the_documentation_asks() -> None:
+    assert build(environment={"sparkConfigs": {"a": "b"}})["environment"] == {
+        "sparkConfigs": {"a": "b"},
+        "dependencies": [],
+    }
+
+
+def test_the_input_is_left_as_it_was() -> None:
+    run, environment = {"uri": "s3://b/j.py", "args": [1]}, {"sparkConfigs": {"a": True}}
+    build(run_python=run, environment=environment)
+    assert run == {"uri": "s3://b/j.py", "args": [1]}
+    assert environment == {"sparkConfigs": {"a": True}}
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"),
+    [
+        (timedelta(hours=2), 7200),
+        (timedelta(seconds=1.2), 2),
+        (timedelta(microseconds=1), 1),
+        (pendulum.duration(minutes=5), 300),
+    ],
+)
+def test_a_timeout_may_be_a_duration_rounded_up_to_whole_seconds(duration: timedelta, seconds: int) -> None:
+    assert build(timeout_seconds=duration)["timeoutSeconds"] == seconds
+
+
+def test_a_timeout_from_a_template_arrives_as_text() -> None:
+    assert build(timeout_seconds=" 60 ")["timeoutSeconds"] == 60
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ({"run_python": None}, "run_python, run_jar: exactly one must be given, not neither"),
+        ({"run_jar": {"uri": "s3://b/j.jar"}}, "run_python, run_jar: exactly one must be given, not both"),
+        ({"run_python": "s3://b/j.py"}, "run_python='s3://b/j.py': must be an object"),
+        ({"run_python": {}}, "run_python['uri']: is missing; it must be"),
+        ({"run_python": {"uri": ""}}, "run_python['uri']='': must be"),
+        ({"run_python": {"uri": "  "}}, "run_python['uri']='  ': must be"),
+        ({"run_python": {"uri": 5}}, "run_python['uri']=5: must be"),
+        (
+            {"run_python": {"uri": "/opt/airflow/dags/job.py"}},
+            "run_python['uri']='/opt/airflow/dags/job.py': must be an address in S3, like s3://bucket/key; "
+            "other files are not uploaded: put it there",
+        ),
+        ({"run_python": {"uri": "file:///job.py"}}, "run_python['uri']='file:///job.py': must be an address in S3"),
+        ({"run_python": {"uri": "s3a://bucket/job.py"}}, "must be an address in S3, like s3://bucket/key"),
+        ({"run_python": {"uri": "s3://bucket/"}}, "must be an address in S3, like s3://bucket/key"),
+        ({"run_python": {"uri": "s3:///job.py"}}, "must be an address in S3, like s3://bucket/key"),
+        (
+            {"run_python": {"uri": "s3://bucket/job.JAR"}},
+            "run_python['uri']='s3://bucket/job.JAR': a .jar file is run with run_jar",
+        ),
+        (
+            {"run_python": None, "run_jar": {"uri": "s3://bucket/job.py"}},
+            "run_jar['uri']='s3://bucket/job.py': a .py file is run with run_python",
+        ),
+        ({"run_python": None, "run_jar": {"mainClass": "x"}}, "run_jar['uri']: is missing; it must be"),
+        ({"run_python": {**PYTHON, "args": "--date"}}, "run_python['args']='--date': must be a list"),
+        ({"run_python": {**PYTHON, "args": {"a": 1}}}, "run_python['args']={'a': 1}: must be a list"),
+        ({"run_python": {**PYTHON, "args": 5}}, "run_python['args']=5: must be a list"),
+        ({"run_python": {**PYTHON, "args": ["a", None]}}, "run_python['args'][1]=None: must be a string"),
+        ({"run_python": {**PYTHON, "args": [True]}}, "run_python['args'][0]=True: must be a string"),
+        ({"run_python": {**PYTHON, "args": [["a"]]}}, "run_python['args'][0]=['a']: must be a string"),
+        ({"run_python": {**PYTHON, "mainClass": "x"}}, "run_python: unknown key 'mainClass'; must be one of uri, args"),
+        ({"run_python": {"uri": "s3://b/j.py", 5: "x"}}, "run_python: unknown key 5"),
+        (
+            {"run_python": None, "run_jar": {"uri": "s3://b/j.jar", "mainclass": "x"}},
+            "run_jar: unknown key 'mainclass'; must be one of uri, args, mainClass",
+        ),
+        (
+            {"run_python": None, "run_jar": {"uri": "s3://b/j.jar", "mainClass": ""}},
+            "run_jar['mainClass']='': must be a non-empty string",
+        ),
+        ({"runtime": ""}, "runtime='': must be a non-empty string"),
+        ({"runtime": 5}, "runtime=5: must be a non-empty string"),
+        ({"version": " "}, "version=' ': must be a non-empty string"),
+        ({"timeout_seconds": 0}, "timeout_seconds=0: must be a whole number above 0"),
+        ({"timeout_seconds": -1}, "timeout_seconds=-1: must be a whole number above 0"),
+        ({"timeout_seconds": 1.5}, "timeout_seconds=1.5: must be a whole number above 0"),
+        ({"timeout_seconds": True}, "timeout_seconds=True: must be a whole number above 0"),
+        ({"timeout_seconds": timedelta(0)}, "timeout_seconds=0: must be a whole number above 0"),
+        ({"timeout_seconds": timedelta(seconds=-5)}, "timeout_seconds=-5: must be a whole number above 0"),
+        ({"timeout_seconds": "1h"}, "timeout_seconds='1h': must be a whole number above 0"),
+        ({"environment": []}, "environment=[]: must be an object"),
+        ({"environment": {"sparkconfigs": {}}}, "environment: unknown key 'sparkconfigs'; must be one of"),
+        ({"environment": {"sparkDriverDiskGB": 0}}, "environment['sparkDriverDiskGB']=0: must be"),
+        ({"environment": {"sparkExecutorDiskGB": "big"}}, "environment['sparkExecutorDiskGB']='big': must be"),
+        ({"environment": {"sparkConfigs": ["a=b"]}}, "environment['sparkConfigs']=['a=b']: must be an object"),
+        ({"environment": {"sparkConfigs": {"a": None}}}, "environment['sparkConfigs']['a']=None: must be a string"),
+        ({"environment": {"sparkConfigs": {"a": ["b"]}}}, "environment['sparkConfigs']['a']=['b']: must be a string"),
+        ({"environment": {"sparkConfigs": {5: "b"}}}, "environment['sparkConfigs'][5]: the name must be a string"),
+        ({"environment": {"dependencies": "pandas"}}, "environment['dependencies']='pandas': must be a list"),
+        ({"environment": {"dependencies": {"libraryName": "x"}}}, "must be a list of objects"),
+        ({"environment": {"dependencies": ["pandas"]}}, "environment['dependencies'][0]='pandas': must be an object"),
+        ({"environment": {"dependencies": [{}]}}, "environment['dependencies'][0]['libraryName']=None: must be"),
+        (
+            {"environment": {"dependencies": [{"sourceType": "CONDA", "libraryName": "x"}]}},
+            "environment['dependencies'][0]['sourceType']='CONDA': must be 'PYPI' or 'FILE'",
+        ),
+        (
+            {"environment": {"dependencies": [{"sourceType": ["PYPI"], "libraryName": "x"}]}},
+            "environment['dependencies'][0]['sourceType']=['PYPI']: must be 'PYPI' or 'FILE'",
+        ),
+        (
+            {"environment": {"dependencies": [{"libraryName": "x", "version": "1"}]}},
+            "environment['dependencies'][0]: unknown key 'version'; must be one of sourceType, libraryName",
+        ),
+        (
+            {"environment": {"dependencies": [{"filePath": "s3://b/x.tar.gz"}]}},
+            "environment['dependencies'][0]['filePath']='s3://b/x.tar.gz': must end in one of .jar, .whl, .zip, .json",
+        ),
+        (
+            {"environment": {"dependencies": [{"sourceType": "FILE"}]}},
+            "environment['dependencies'][0]['filePath']=None: must be a non-empty string",
+        ),
+        (
+            {"environment": {"dependencies": [{"filePath": "s3://b/x.whl", "libraryName": "x"}]}},
+            "environment['dependencies'][0]: unknown key 'libraryName'",
+        ),
+    ],
+)
+def test_a_wrong_value_is_one_error_that_names_the_argument_the_value_and_the_rule(
+    arguments: dict[str, Any], names: str
+) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        build(**arguments)
+    assert names in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["abcdefgh", "a" * 255, "A.b-c_9.", "--------"])
+def test_names_of_8_to_255_allowed_characters_pass(name: str) -> None:
+    assert build(name=name)["name"] == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "abcdefg",
+        "a" * 256,
+        "with space",
+        "umlaut_ü_here",
+        "new_line\n",
+        "slash/slash",
+        "{{ ds_nodash }}",
+        12345678,
+        None,
+    ],
+)
+def test_other_names_are_refused(name: Any) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        build(name=name)
+    assert str(caught.value) == (f"name={name!r}: must be 8 to 255 characters out of letters, digits, '_', '-' and '.'")
+
+
+OPEN = "{{ not known yet }}"
+
+
+def is_open(value: Any) -> bool:
+    return isinstance(value, str) and "{{" in value
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"name": OPEN},
+        {"run_python": OPEN},
+        {"run_python": {"uri": OPEN, "args": OPEN}},
+        {"run_python": {"uri": "s3://b/j.py", "args": ["a", OPEN]}},
+        {"run_python": None, "run_jar": {"uri": "s3://b/j.jar", "mainClass": OPEN}},
+        {"runtime": OPEN, "version": OPEN, "timeout_seconds": OPEN},
+        {"environment": OPEN},
+        {"environment": {"sparkConfigs": OPEN, "dependencies": OPEN, "sparkDriverDiskGB": OPEN}},
+        {"environment": {"sparkConfigs": {"a": OPEN}, "dependencies": [OPEN, {"filePath": OPEN}]}},
+    ],
+)
+def test_no_rule_is_applied_to_what_is_not_known_yet(arguments: dict[str, Any]) -> None:
+    build(is_open=is_open, **arguments)
+    with pytest.raises(InvalidArgumentError):
+        build(is_open=is_open, **arguments, **{"name": "bad name"} if "name" not in arguments else {"runtime": 5})
+
+
+def test_what_is_known_is_checked_beside_what_is_not() -> None:
+    with pytest.raises(InvalidArgumentError, match="unknown key 'argz'"):
+        build(is_open=is_open, run_python={"uri": OPEN, "argz": []})
+    with pytest.raises(InvalidArgumentError, match=r"args'\]\[1\]=None"):
+        build(is_open=is_open, run_python={"uri": OPEN, "args": [OPEN, None]})

@@ -1,0 +1,423 @@
+"""Both drivers do what a flow asks for, in its order, and neither does more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.endpoint import Endpoint
+from airflow_provider_wherobots.api.errors import (
+    AnswerLostError,
+    NotFoundError,
+    RateLimitedError,
+    UnreadableAnswerError,
+)
+from airflow_provider_wherobots.api.response import Response
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.drivers import event_loop as asynchronous
+from airflow_provider_wherobots.drivers.base import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, timeouts
+from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
+from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
+from airflow_provider_wherobots.flows.effects import (
+    Flow,
+    Forward,
+    Note,
+    Now,
+    Publish,
+    ReloadCredentials,
+    Reloaded,
+    Send,
+    Sleep,
+)
+from airflow_provider_wherobots.flows.submit import submit_run
+from airflow_provider_wherobots.logs.records import LogRecord
+
+CALL = calls.get_run("r1")
+GOOD = Response(200, {}, json.dumps({"id": "r1", "status": "RUNNING"}).encode())
+
+
+class FakeTransport:
+    """Answers from a list and keeps what it was given.
+
+    :param answers: responses, errors to raise, or things to do first that return a response.
+    """
+
+    def __init__(self, *answers: Response | Exception | Callable[[], Response]) -> None:
+        self._answers = list(answers)
+        self.endpoint = Endpoint("https://api.example.com", "key-1")
+        self.sent: list[tuple[str, float, float]] = []
+
+    def send(self, call: Call[object], connect_timeout: float, read_timeout: float) -> Response:
+        self.sent.append((call.operation, connect_timeout, read_timeout))
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Response) else answer()
+
+
+class FakeAsyncTransport(FakeTransport):
+    async def send(self, *arguments: Any) -> Response:  # type: ignore[override]
+        await asyncio.sleep(0)
+        return super().send(*arguments)
+
+
+class Driven:
+    """A driver of either kind over a fake transport, and what came out of it."""
+
+    def __init__(self, kind: str, *answers: Response | Exception | Callable[[], Response]) -> None:
+        self.notes: list[tuple[int, str]] = []
+        self.records: list[LogRecord] = []
+        self.reloads = 0
+        self.published: list[tuple[str, str]] = []
+        self._kind = kind
+        self.transport: FakeTransport = (FakeTransport if kind == "sync" else FakeAsyncTransport)(*answers)
+        transport: Any = self.transport
+        self.sync = SyncDriver(transport, self._note, self.records.append, self._reload, self._publish)
+        self._async = AsyncDriver(transport, self._note, self.records.append, self._reload_async, self._publish_async)
+
+    def run(self, flow: Flow[Any]) -> Any:
+        return self.sync.run(flow) if self._kind == "sync" else asyncio.run(self._async.run(flow))
+
+    def _note(self, level: int, text: str) -> None:
+        self.notes.append((level, text))
+
+    def _reload(self) -> Reloaded:
+        self.reloads += 1
+        return Reloaded(True, "connection 'test'")
+
+    async def _reload_async(self) -> Reloaded:
+        return self._reload()
+
+    def _publish(self, key: str, value: str) -> None:
+        self.published.append((key, value))
+
+    async def _publish_async(self, key: str, value: str) -> None:
+        self._publish(key, value)
+
+
+both = pytest.mark.parametrize("kind", ["sync", "async"])
+
+
+@both
+def test_every_effect_is_performed_and_its_result_handed_back(kind: str) -> None:
+    records = [LogRecord(1, logging.INFO, "a"), LogRecord(None, logging.ERROR, "b")]
+
+    def flow() -> Flow[list[Any]]:
+        results: list[Any] = []
+        for effect in (Note(logging.INFO, "hello"), Forward(records), Sleep(0.0), Sleep(0.001, 1.0), Now(), Send(CALL)):
+            results.append((yield effect))
+        results.append((yield ReloadCredentials()))
+        assert (yield Publish("key", "value")) is None
+        return results
+
+    driven = Driven(kind, GOOD)
+    before = time.time()
+    said, forwarded, slept, slept_longer, moment, run, changed = driven.run(flow())
+    assert (said, forwarded, slept, slept_longer) == (None, None, None, None)
+    assert before <= moment <= time.time()
+    assert isinstance(run, Run)
+    assert changed == Reloaded(True, "connection 'test'")
+    assert driven.notes == [(logging.INFO, "hello")]
+    assert driven.records == records
+    assert driven.reloads == 1
+    assert driven.published == [("key", "value")]
+
+
+@both
+def test_what_is_said_can_be_written_whatever_the_service_said(kind: str) -> None:
+    def flow() -> Flow[None]:
+        yield Note(logging.INFO, "\x1b[2Kerror \ud800 é")
+
+    driven = Driven(kind)
+    driven.run(flow())
+    assert driven.notes == [(logging.INFO, "\\x1b[2Kerror \\ud800 é")]
+
+
+@both
+@pytest.mark.parametrize(
+    ("answer", "kind_of_error"),
+    [
+        (AnswerLostError("getJobRun", "reset"), AnswerLostError),
+        (Response(404, {}, b""), NotFoundError),
+        (Response(200, {}, b"<html>"), UnreadableAnswerError),
+    ],
+)
+def test_an_api_error_goes_to_the_flow_which_may_go_on(
+    kind: str, answer: Response | Exception, kind_of_error: type[Exception]
+) -> None:
+    def flow() -> Flow[tuple[str, str]]:
+        try:
+            yield Send(CALL)
+        except kind_of_error as error:
+            return type(error).__name__, (yield Send(CALL)).status
+        raise AssertionError("no error came")
+
+    driven = Driven(kind, answer, GOOD)
+    assert driven.run(flow()) == (kind_of_error.__name__, "RUNNING")
+
+
+@both
+def test_an_error_that_the_flow_does_not_take_reaches_the_caller(kind: str) -> None:
+    def flow() -> Flow[Run]:
+        run: Run = yield Send(CALL)
+        return run
+
+    with pytest.raises(NotFoundError):
+        Driven(kind, Response(404, {}, b"")).run(flow())
+
+
+@both
+def test_any_other_error_ends_the_flow_and_closes_it(kind: str) -> None:
+    closed = []
+
+    def flow() -> Flow[None]:
+        try:
+            yield Send(CALL)
+        except AnswerLostError:
+            raise AssertionError("this is no error of the API") from None
+        finally:
+            closed.append(True)
+
+    with pytest.raises(ZeroDivisionError):
+        Driven(kind, ZeroDivisionError()).run(flow())
+    assert closed == [True]
+
+
+@both
+def test_each_request_has_its_timeouts(kind: str) -> None:
+    def flow() -> Flow[None]:
+        yield Send(CALL)
+        yield Send(CALL, 3.0)
+        yield Send(CALL, 100.0)
+
+    driven = Driven(kind, GOOD, GOOD, GOOD)
+    driven.run(flow())
+    assert driven.transport.sent == [
+        ("getJobRun", CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+        ("getJobRun", 1.0, 2.0),
+        ("getJobRun", 10.0, 90.0),
+    ]
+
+
+@both
+def test_after_a_429_nothing_is_sent_with_that_key_but_a_cancel(kind: str) -> None:
+    def flow() -> Flow[list[str]]:
+        said = []
+        for call in (calls.get_run_logs("r1"), CALL, calls.cancel_run("r1"), CALL):
+            try:
+                yield Send(call)
+            except RateLimitedError as error:
+                said.append(f"{type(error).__name__} {error.retry_after:.0f}")
+        driven.transport.endpoint = Endpoint("https://api.example.com", "key-2")
+        said.append((yield Send(CALL)).status)
+        return said
+
+    driven = Driven(kind, Response(429, {"Retry-After": "60.4"}, b""), Response(200, {}, b""), GOOD)
+    assert driven.run(flow()) == ["RateLimitedError 60", "KeyLimitedError 60", "KeyLimitedError 60", "RUNNING"]
+    assert [operation for operation, _, _ in driven.transport.sent] == ["getJobRunLogs", "cancelJobRun", "getJobRun"]
+
+
+@pytest.mark.parametrize("timeout", [None, 0.5, 3.8, 10.0, 600.0])
+def test_no_timeout_is_ever_unset_and_both_parts_make_up_the_whole(timeout: float | None) -> None:
+    effect: Send[Any] = Send(CALL, timeout)
+    connect, read = timeouts(effect)
+    assert 0 < connect <= CONNECT_TIMEOUT_SECONDS
+    assert read > 0
+    if timeout is not None:
+        assert connect + read == pytest.approx(timeout)
+
+
+@pytest.mark.parametrize("effect", [Send(CALL), Sleep(60.0), Publish("key", "value"), ReloadCredentials()])
+def test_a_stopped_driver_refuses_to_send_to_wait_to_publish_and_to_reload(
+    effect: Send[Run] | Sleep | Publish | ReloadCredentials,
+) -> None:
+    def flow() -> Flow[None]:
+        yield effect
+
+    driven = Driven("sync", GOOD)
+    driven.sync.stopped = True
+    with pytest.raises(FlowStoppedError):
+        driven.run(flow())
+    assert driven.transport.sent == []
+    assert driven.published == []
+    assert driven.reloads == 0
+
+
+def test_a_stopped_driver_still_says_and_forwards_and_tells_the_time() -> None:
+    def flow() -> Flow[float]:
+        yield Note(logging.INFO, "stopping")
+        yield Forward([LogRecord(None, logging.INFO, "last")])
+        moment: float = yield Now()
+        return moment
+
+    driven = Driven("sync")
+    driven.sync.stopped = True
+    assert driven.run(flow()) > 0
+    assert driven.notes == [(logging.INFO, "stopping")]
+    assert [record.text for record in driven.records] == ["last"]
+
+
+def test_a_driver_stopped_while_an_answer_is_under_way_hands_that_answer_to_the_flow_and_no_more() -> None:
+    seen: list[Run] = []
+
+    def stop_and_answer() -> Response:
+        driven.sync.stopped = True
+        return GOOD
+
+    def flow() -> Flow[None]:
+        seen.append((yield Send(CALL)))
+        yield Send(CALL)
+
+    driven = Driven("sync", stop_and_answer, GOOD)
+    with pytest.raises(FlowStoppedError):
+        driven.run(flow())
+    assert [run.id for run in seen] == ["r1"]
+    assert len(driven.transport.sent) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [AnswerLostError("createJobRun", "reset"), Response(503, {}, b""), Response(429, {}, b"")]
+)
+def test_a_driver_stopped_during_a_create_never_creates_again(answer: Response | Exception) -> None:
+    def stop_and_answer() -> Response:
+        driven.sync.stopped = True
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    driven = Driven("sync", stop_and_answer)
+    with pytest.raises(FlowStoppedError):
+        driven.run(submit_run({"name": "hail_stats"}))
+    assert [operation for operation, _, _ in driven.transport.sent] == ["createJobRun"]
+
+
+def test_a_create_that_succeeds_while_the_driver_is_stopped_gives_its_run() -> None:
+    def stop_and_answer() -> Response:
+        driven.sync.stopped = True
+        return GOOD
+
+    driven = Driven("sync", stop_and_answer)
+    assert driven.run(submit_run({"name": "hail_stats"})).run.id == "r1"
+
+
+def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
+    records = [LogRecord(None, logging.INFO, str(number)) for number in range(50)]
+    events: list[str] = []
+
+    def write(record: LogRecord) -> None:
+        events.append(f"line {record.text}")
+
+    def flow() -> Flow[None]:
+        yield Forward(records)
+
+    async def others(done: asyncio.Event) -> None:
+        while not done.is_set():
+            events.append("others")
+            await asyncio.sleep(0)
+
+    async def reload() -> Reloaded:
+        return Reloaded(False, "")
+
+    async def main() -> None:
+        done = asyncio.Event()
+        task = asyncio.create_task(others(done))
+        transport: Any = FakeAsyncTransport()
+        await AsyncDriver(transport, lambda level, text: None, write, reload).run(flow())
+        done.set()
+        await task
+
+    asyncio.run(main())
+    assert [event for event in events if event != "others"] == [f"line {number}" for number in range(50)]
+    between = events[events.index("line 0") : events.index("line 49")]
+    assert between.count("others") == 49
+
+
+def test_few_lines_are_forwarded_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asynchronous, "SLICE_SECONDS", 3_600.0)
+    turns: list[str] = []
+
+    def flow() -> Flow[None]:
+        yield Forward([LogRecord(None, logging.INFO, str(number)) for number in range(50)])
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(turns.append, "others")
+        await driven._async.run(flow())
+        turns.append("forwarded")
+
+    driven = Driven("async")
+    asyncio.run(main())
+    assert turns == ["forwarded", "others"]
+    assert len(driven.records) == 50
+
+
+def test_a_cancelled_async_driver_closes_its_flow_without_another_effect() -> None:
+    closed = []
+
+    def flow() -> Flow[None]:
+        try:
+            yield Sleep(3_600.0)
+            yield Send(CALL)
+        finally:
+            closed.append(True)
+
+    async def main() -> None:
+        task = asyncio.create_task(driven._async.run(flow()))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    driven = Driven("async", GOOD)
+    asyncio.run(main())
+    assert closed == [True]
+    assert driven.transport.sent == []
+
+
+@both
+def test_a_flow_that_is_interrupted_can_still_write_and_the_interruption_goes_on(kind: str) -> None:
+    record = LogRecord(1, logging.INFO, "held back")
+
+    def flow() -> Flow[None]:
+        try:
+            yield Send(CALL)
+        except GeneratorExit:
+            raise
+        except BaseException:
+            yield Forward([record])
+            raise
+
+    driven = Driven(kind, RuntimeError("interrupted"))
+    with pytest.raises(RuntimeError, match="interrupted"):
+        driven.run(flow())
+    assert driven.records == [record]
+
+
+def test_so_can_one_whose_async_driver_is_cancelled() -> None:
+    driven = Driven("async")
+    record = LogRecord(1, logging.INFO, "held back")
+
+    def flow() -> Flow[None]:
+        try:
+            yield Sleep(60)
+        except asyncio.CancelledError:
+            yield Forward([record])
+            raise
+
+    async def cancel() -> None:
+        task = asyncio.create_task(driven._async.run(flow()))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancel())
+    assert driven.records == [record]

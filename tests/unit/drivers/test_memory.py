@@ -1,0 +1,109 @@
+"""A flow that waits holds no answer: a triggerer has thousands of them, and an answer has tens of kilobytes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.api.response import Response
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.drivers.blocking import SyncDriver
+from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
+from airflow_provider_wherobots.flows.effects import Flow, Reloaded, Send, Sleep
+from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from tests.unit.api import shapes
+
+RUN_ID = "0s3wureoxx7aw3"
+MARK = "only in these answers"
+STATUSES = ("PENDING", "PENDING", "RUNNING", "", "RUNNING", "FAILED")
+
+
+def views() -> Iterator[Response]:
+    for status in STATUSES:
+        body = json.dumps({**shapes.RUN_2026, "status": status, MARK: "x" * 42_000}).encode()
+        yield Response(200, {}, body) if status else Response(503, {}, b"")
+
+
+class Transport:
+    """Answers as a service would whose run goes through all of :data:`STATUSES`."""
+
+    def __init__(self) -> None:
+        self._views = views()
+        self.endpoint = SimpleNamespace(api_key="key")
+
+    def send(self, call: Any, *timeouts: float) -> Response:
+        if call.operation == "getJobRun":
+            return next(self._views)
+        if call.operation == "getJobRunLogs":
+            return Response(200, {}, b'{"items": [{"timestamp": "1", "raw": "a line"}], "next_page": null}')
+        return Response(200, {}, b'{"series_metrics": {}, "instant_metrics": {}}')
+
+
+class AsyncTransport(Transport):
+    async def send(self, *arguments: Any) -> Response:  # type: ignore[override]
+        return super().send(*arguments)
+
+
+def kept() -> list[str]:
+    """What is alive of the answers."""
+    return [
+        type(found).__name__
+        for found in gc.get_objects()
+        if isinstance(found, Run | Response) or (type(found) is dict and MARK in found)
+    ]
+
+
+def send_and_sleep() -> Flow[None]:
+    """What is not looked at is nobody's to keep."""
+    yield Send(calls.get_run(RUN_ID))
+    yield Sleep(1.0)
+
+
+def asleep(kind: str, flow: Flow[Any], monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Run a flow with a real driver, and look at what is alive instead of sleeping."""
+    seen: list[list[str]] = []
+
+    def sleep(seconds: float) -> None:
+        seen.append(kept())
+
+    async def sleep_async(seconds: float) -> None:
+        if seconds:
+            seen.append(kept())
+
+    async def reload() -> Reloaded:
+        return Reloaded(False, "")
+
+    def ignore(*given: Any) -> None:
+        pass
+
+    transport: Any = Transport() if kind == "sync" else AsyncTransport()
+    with monkeypatch.context() as patch:
+        if kind == "sync":
+            patch.setattr(time, "sleep", sleep)
+            SyncDriver(transport, ignore, ignore, lambda: Reloaded(False, "")).run(flow)
+        else:
+            patch.setattr(asyncio, "sleep", sleep_async)
+            asyncio.run(AsyncDriver(transport, ignore, ignore, reload).run(flow))
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_no_answer_is_alive_while_a_run_is_waited_for(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = kept()
+    seen = asleep(kind, follow_run(FollowOptions(RUN_ID, time.time())), monkeypatch)
+    assert len(seen) > len(STATUSES), "between the polls, and after the end for late lines"
+    assert seen == [before] * len(seen)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_driver_keeps_no_answer_of_its_own(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = kept()
+    assert asleep(kind, send_and_sleep(), monkeypatch) == [before]

@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import logging
+from typing import Any, Literal
+
+import pytest
+
+from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.errors import (
+    AnswerLostError,
+    AnswerTooLargeError,
+    BadRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    ServerError,
+)
+from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
+from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS, LogForwarder
+from tests.unit.flows.fake_log import CursorMode, FakeLine, FakeLog
+from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
+from tests.unit.flows.script import START, Script, always, answers, texts
+
+T0 = 1_750_000_000_000_000_000
+QUIET = QUIET_LOOKS[-1]
+
+
+def log_of(*arrivals: float, cap: int = 1000) -> FakeLog:
+    return FakeLog([FakeLine(arrives, T0 + n, f"line {n}") for n, arrives in enumerate(arrivals)], cap=cap)
+
+
+def serve(log: FakeLog) -> tuple[FakeService, FakeRun, Script]:
+    service = FakeService()
+    run = service.add_run("some_name", START, log=log)
+    return service, run, Script(service)
+
+
+def test_pages_are_followed_without_sleeping_until_there_are_no_more() -> None:
+    _, run, script = serve(log_of(*[0.0] * 25, cap=10))
+    assert script.run(LogForwarder(run.id).catch_up(script.now + 10)) is False
+    assert texts(script.records) == [f"line {n}" for n in range(25)]
+    assert script.sleeps == []
+
+
+def test_each_line_carries_its_own_time() -> None:
+    _, run, script = serve(log_of(0.0, 0.0))
+    script.run(LogForwarder(run.id).catch_up(script.now + 10))
+    assert [record.time_ns for record in script.records] == [T0, T0 + 1]
+
+
+def test_catching_up_is_bounded_in_time_and_says_that_there_is_more() -> None:
+    _, run, script = serve(log_of(*[0.0] * 100, cap=2))
+    forwarder = LogForwarder(run.id)
+    assert script.run(forwarder.catch_up(script.now + 1.0)) is True
+    assert 1.0 <= script.elapsed < 1.2
+    assert script.run(forwarder.catch_up(script.now + 100)) is False
+    assert texts(script.records) == [f"line {n}" for n in range(100)]
+
+
+def test_without_forwarding_only_the_tail_is_remembered() -> None:
+    _, run, script = serve(log_of(0.0, 0.0, 0.0))
+    forwarder = LogForwarder(run.id, forward=False)
+    script.run(forwarder.catch_up(script.now + 10))
+    assert script.records == []
+    assert forwarder.tail.explain() == "line 0\nline 1\nline 2"
+
+
+def test_empty_pages_forward_nothing() -> None:
+    _, run, script = serve(log_of())
+    assert script.run(LogForwarder(run.id).catch_up(script.now + 10)) is False
+    assert script.records == []
+
+
+def test_a_failing_log_is_one_warning_and_one_word_when_it_works_again() -> None:
+    service, run, script = serve(log_of(0.0))
+    service.fault("getJobRunLogs", Fault.ERROR_500, Fault.LOST_BEFORE_EFFECT, None, Fault.ERROR_500)
+    forwarder = LogForwarder(run.id)
+    for _ in range(5):
+        assert script.run(forwarder.catch_up(script.now + 10)) is False
+    assert [note.level for note in script.notes] == [logging.WARNING, logging.INFO, logging.WARNING, logging.INFO]
+    assert texts(script.records) == ["line 0"]
+
+
+def test_a_log_that_does_not_exist_yet_is_no_matter() -> None:
+    script = Script(answers(NotFoundError("getJobRunLogs", 404), LogPage((LogLine("1", "a"),))))
+    forwarder = LogForwarder("r1")
+    assert script.run(forwarder.catch_up(script.now + 10)) is False
+    assert script.run(forwarder.catch_up(script.now + 10)) is False
+    assert (texts(script.records), script.notes) == (["a"], [])
+
+
+def test_a_request_that_is_refused_in_every_form_is_a_warning() -> None:
+    script = Script(always(BadRequestError("getJobRunLogs", 422)))
+    assert script.run(LogForwarder("r1").catch_up(script.now + 10)) is False
+    assert [note.level for note in script.notes] == [logging.WARNING]
+    assert len(script.sent) < 10
+
+
+@pytest.mark.parametrize("error", [ServerError("getJobRunLogs", 500), NotFoundError("getJobRunLogs", 404)])
+def test_an_error_about_a_cursor_that_was_guessed_is_no_failure_of_the_log(error: Exception) -> None:
+    page = LogPage(tuple(LogLine(str(T0 + n), f"line {n}") for n in range(50)))
+    script = Script(answers(page, error, error, page))
+    assert script.run(LogForwarder("r1").catch_up(script.now + 10)) is False
+    assert (len(script.records), script.notes, len(script.sent)) == (50, [], 4)
+
+
+def test_a_guess_whose_answers_are_lost_is_given_up() -> None:
+    page = LogPage(tuple(LogLine(str(T0 + n), f"line {n}") for n in range(50)))
+    lost = AnswerLostError("getJobRunLogs", "connection reset")
+    script = Script(answers(page, lost, lost, LogPage((*page.items, LogLine(str(T0 + 50), "line 50")))))
+    forwarder = LogForwarder("r1")
+    for _ in range(3):
+        assert script.run(forwarder.catch_up(script.now + 10)) is False
+    assert len(script.records) == 51
+
+
+@pytest.mark.parametrize("late", [0.5, 2.5, 6.5, 9.0, 20.0])
+def test_late_lines_are_caught_as_long_as_each_comes_before_it_is_quiet(late: float) -> None:
+    arrivals = [0.0, *(late * share for share in (0.3, 0.6, 1.0))]
+    _, run, script = serve(log_of(*arrivals))
+    script.run(LogForwarder(run.id).drain(60, script.now + 900))
+    assert texts(script.records) == [f"line {n}" for n in range(4)]
+
+
+def test_a_quiet_log_is_complete_after_seven_seconds() -> None:
+    _, run, script = serve(log_of(0.0))
+    script.run(LogForwarder(run.id).drain(60, script.now + 900))
+    assert script.sleeps == [1, 2, 4]
+    assert QUIET == 7
+
+
+@pytest.mark.parametrize(
+    ("ended_ago", "arrivals", "sleeps"),
+    [
+        # Nothing new where the end is old: complete at once.
+        (7.0, (), []),
+        (30.0, (), []),
+        # The rest of the log came with the end: one more look.
+        (30.0, (-1.0,), [1.0]),
+        (30.0, (-1.0, 0.5), [1.0, 1.0, 2.0, 4.0]),
+        # The end is young: looks at 1, 3 and 7 seconds of its age.
+        (0.0, (), [1.0, 2.0, 4.0]),
+        (2.0, (), [1.0, 4.0]),
+        (2.0, (-1.0, 4.0), [1.0, 4.0, 1.0, 2.0, 4.0]),
+        (6.5, (), [0.5]),
+    ],
+)
+def test_late_lines_are_waited_for_by_the_age_of_the_end(
+    ended_ago: float, arrivals: tuple[float, ...], sleeps: list[float]
+) -> None:
+    _, run, script = serve(log_of(*(10 + arrives for arrives in arrivals)))
+    script.now += 10
+    script.run(LogForwarder(run.id).drain(60, script.now + 900, ended_ago))
+    assert script.sleeps == pytest.approx(sleeps)
+    assert texts(script.records) == [f"line {n}" for n in range(len(arrivals))]
+
+
+@pytest.mark.parametrize(("bound", "arrives"), [(60.0, 6.0), (5.0, 4.0), (0.5, 0.4)])
+def test_the_last_look_is_also_at_pages_left_just_before(bound: float, arrives: float) -> None:
+    lines = [FakeLine(0.0, T0 + 10 * n, f"line {n}") for n in range(40)]
+    late = FakeLine(arrives, T0 + 55, "of another node")
+    _, run, script = serve(FakeLog([*lines, late], cap=10))
+    script.run(LogForwarder(run.id).drain(bound, script.now + 900))
+    assert texts(script.records) == [f"line {n}" for n in range(40)] + ["of another node"]
+
+
+@pytest.mark.parametrize("boundary", ["last", "next"])
+def test_a_line_pushed_onto_the_next_page_by_a_late_one_is_not_doubled(boundary: Literal["last", "next"]) -> None:
+    first = [FakeLine(3.0 if n == 11 else 0.0, T0, f"line {n}") for n in range(12)]
+    _, run, script = serve(
+        FakeLog([*first, *(FakeLine(0.0, T0 + 1, f"line {n}") for n in (12, 13))], cap=13, boundary=boundary)
+    )
+    forwarder = LogForwarder(run.id)
+    for _ in range(12):
+        script.run(forwarder.catch_up(script.now + 10))
+        script.now += 5
+    assert sorted(texts(script.records)) == sorted(f"line {n}" for n in range(14))
+
+
+def test_pages_are_looked_at_again_once_and_not_for_ever() -> None:
+    lines = [FakeLine(0.0, T0 + n, f"line {n}") for n in range(200)]
+    _, run, script = serve(FakeLog(lines, cap=10))
+    forwarder = LogForwarder(run.id)
+    script.run(forwarder.catch_up(script.now + 10))
+    counts = []
+    for _ in range(4):
+        script.now += 30
+        before = len(script.sent)
+        script.run(forwarder.catch_up(script.now + 10))
+        counts.append(len(script.sent) - before)
+    assert counts[0] > 8
+    assert counts[1:] == [1, 1, 1]
+    assert texts(script.records) == [f"line {n}" for n in range(200)]
+
+
+def test_a_second_look_that_finds_pages_cut_elsewhere_forgets_none_that_is_not_due() -> None:
+    # Where a page names the next one also at the log's end, each round leaves a small page; read again, they are one.
+    lines = [FakeLine(0.0 if n < 30 else 5.0, T0 + 10 * n, f"line {n}") for n in range(60)]
+    late = FakeLine(13.0, T0 + 455, "of another node")
+    _, run, script = serve(FakeLog([*lines, late], caught_up="end"))
+    forwarder = LogForwarder(run.id)
+    for _ in range(8):
+        script.run(forwarder.catch_up(script.now + 10))
+        script.now += 5
+    assert texts(script.records) == [f"line {n}" for n in range(60)] + ["of another node"]
+    before = len(script.sent)
+    script.now += 30
+    script.run(forwarder.catch_up(script.now + 10))
+    script.now += 30
+    script.run(forwarder.catch_up(script.now + 10))
+    assert len(script.sent) <= before + 5
+    script.now += 30
+    before = len(script.sent)
+    script.run(forwarder.catch_up(script.now + 10))
+    assert len(script.sent) == before + 1
+
+
+@pytest.mark.parametrize("fault", [[Fault.ERROR_500], [Fault.ERROR_500] * 2, [Fault.LOST_BEFORE_EFFECT] * 5])
+def test_pages_that_cannot_be_read_again_do_not_hold_up_the_log(fault: list[Fault]) -> None:
+    lines = [FakeLine(0.0 if n < 95 else 20.0, T0 + n, f"line {n}") for n in range(100)]
+    service, run, script = serve(FakeLog(lines, cap=10))
+    forwarder = LogForwarder(run.id)
+    script.run(forwarder.catch_up(script.now + 10))
+    service.fault("getJobRunLogs", *fault)
+    for _ in range(8):
+        script.now += 10
+        script.run(forwarder.catch_up(script.now + 10))
+    assert texts(script.records) == [f"line {n}" for n in range(100)]
+
+
+@pytest.mark.parametrize("bound", [0.0, 0.5, 3.0, 10.0, 60.0])
+def test_a_log_that_never_gets_quiet_is_waited_for_no_longer_than_the_bound(bound: float) -> None:
+    _, run, script = serve(log_of(*(n / 2 for n in range(400))))
+    script.run(LogForwarder(run.id).drain(bound, script.now + 900))
+    assert sum(script.sleeps) == pytest.approx(bound)
+
+
+def test_draining_ends_at_its_limit_and_says_what_it_leaves() -> None:
+    _, run, script = serve(log_of(*[0.0] * 500, cap=2))
+    script.run(LogForwarder(run.id).drain(60, script.now + 5))
+    assert 5 <= script.elapsed < 5.2
+    assert [note.level for note in script.said("was not read to its end")] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("limit", [0.5, 1.0, 2.0, 3.0, 5.0])
+def test_no_wait_reaches_beyond_the_limit(limit: float) -> None:
+    _, run, script = serve(log_of(0.0))
+    script.run(LogForwarder(run.id).drain(60, script.now + limit))
+    assert script.elapsed <= limit + 0.1
+    # All of it was read.
+    assert script.notes == []
+
+
+def test_a_log_that_cannot_be_read_for_the_moment_is_not_quiet() -> None:
+    service, run, script = serve(log_of(0.0, 0.0))
+    service.fault("getJobRunLogs", *[Fault.ERROR_500] * 8)
+    script.run(LogForwarder(run.id).drain(60, script.now + 900))
+    assert texts(script.records) == ["line 0", "line 1"]
+
+
+def test_a_log_that_stays_unreadable_costs_no_more_than_the_bound() -> None:
+    script = Script(always(ServerError("getJobRunLogs", 503)))
+    script.run(LogForwarder("r1").drain(60, script.now + 900))
+    assert sum(script.sleeps) == pytest.approx(60)
+    assert len(script.notes) == 1
+
+
+def test_a_log_that_may_not_be_read_is_given_up_like_a_quiet_one() -> None:
+    script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
+    script.run(LogForwarder("r1").drain(60, script.now + 900))
+    assert sum(script.sleeps) == QUIET
+
+
+LIMIT = 16_000_000
+
+
+def limited(log: FakeLog) -> tuple[Script, str, list[int]]:
+    """A log whose pages are too large over a limit, and how many lines each call asked for."""
+    service, run, _ = serve(log)
+    asked: list[int] = []
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        asked.append(int(dict(call.params)["size"]))
+        page = service(call, moment)
+        if sum(len(line.raw) for line in page.items) > LIMIT:
+            raise AnswerTooLargeError(call.operation, LIMIT)
+        return page
+
+    return Script(answer), run.id, asked
+
+
+@pytest.mark.parametrize("mode", ["nanoseconds", "int", "offset", "opaque"])
+def test_pages_that_are_too_large_are_asked_for_again_with_fewer_lines(mode: CursorMode) -> None:
+    log = FakeLog([FakeLine(0.0, T0 + n, f"{n} " + "x" * 200_000) for n in range(300)], mode=mode)
+    log.lines += [FakeLine(0.0, T0 + 300 + n, f"short {n}") for n in range(3_000)]
+    script, run_id, asked = limited(log)
+    forwarder = LogForwarder(run_id)
+    assert script.run(forwarder.catch_up(script.now + 1_000)) is False
+    short = [text for text in texts(script.records) if text.startswith("short")]
+    assert short == [f"short {n}" for n in range(3_000)]
+    starts = [record.text.split(" ")[0] for record in script.records if " x" in record.text[:6]]
+    assert starts == [str(n) for n in range(300)]
+    assert asked[:3] == [1000, 100, 50]
+    # The smaller size is kept where lines are long, and grows again where they are short.
+    assert len(asked) < 20
+    assert asked[-1] >= 1000
+    assert script.notes == []
+
+
+def test_a_line_over_the_limit_is_read_past_or_said_once() -> None:
+    lines = [FakeLine(0.0, T0, "before"), FakeLine(0.0, T0 + 1, "x" * (LIMIT + 1)), FakeLine(0.0, T0 + 2, "after")]
+    script, run_id, asked = limited(FakeLog(lines))
+    forwarder = LogForwarder(run_id)
+    for _ in range(5):
+        assert script.run(forwarder.catch_up(script.now + 100)) is False
+        script.now += 30
+    assert texts(script.records) == ["before"]
+    assert [note.level for note in script.notes] == [logging.WARNING]
+    assert (
+        "cannot be read past a line that is too long: getJobRunLogs: the answer has more than" in script.notes[0].text
+    )
+    assert len(asked) < 60
+
+
+def test_a_first_line_over_the_limit_is_said_once() -> None:
+    script, run_id, _ = limited(FakeLog([FakeLine(0.0, T0, "x" * (LIMIT + 1))]))
+    forwarder = LogForwarder(run_id)
+    for _ in range(3):
+        assert script.run(forwarder.catch_up(script.now + 100)) is False
+    assert len(script.notes) == 1
+    assert script.run(forwarder.drain(60.0, script.now + 900)) is None
+    assert len(script.notes) == 1

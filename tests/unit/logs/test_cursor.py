@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Sequence
+
+import pytest
+
+from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
+from airflow_provider_wherobots.logs.cursor import MAX_PAGE_SIZE, MIN_PAGE_SIZE, PAGE_SIZE, LogCursor
+
+T0 = 1_750_000_000_000_000_000
+
+
+def page(*lines: tuple[str | int, str], next_page: str | int | None = None) -> LogPage:
+    return LogPage(tuple(LogLine(timestamp, text) for timestamp, text in lines), next_page)
+
+
+def accept(cursor: LogCursor, found: LogPage) -> tuple[list[str], bool]:
+    lines, more = cursor.accept(found)
+    return [line.raw for line in lines], more
+
+
+def numbered(count: int, start: int = 0) -> list[tuple[str | int, str]]:
+    return [(str(T0 + n), f"line {n}") for n in range(start, start + count)]
+
+
+def test_the_first_request_is_for_the_logs_start() -> None:
+    cursor = LogCursor()
+    assert (cursor.cursor, cursor.size) == ("0", PAGE_SIZE)
+
+
+def test_no_lines_yet_is_no_progress() -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page()) == ([], False)
+    assert cursor.cursor == "0"
+
+
+def test_without_a_next_page_the_same_page_is_read_again_and_only_its_new_lines_count() -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page(("1", "a"), ("2", "b"))) == (["a", "b"], False)
+    assert accept(cursor, page(("1", "a"), ("2", "b"))) == ([], False)
+    assert accept(cursor, page(("1", "a"), ("2", "b"), ("3", "c"))) == (["c"], False)
+    assert cursor.cursor == "0"
+
+
+@pytest.mark.parametrize("next_page", ["0", 0])
+def test_a_next_page_equal_to_the_cursor_is_none_whatever_its_type(next_page: str | int) -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page((1, "a"), next_page=next_page)) == (["a"], False)
+    assert accept(cursor, page((1, "a"), next_page=next_page)) == ([], False)
+    assert accept(cursor, page((1, "a"), (2, "b"), next_page=next_page)) == (["b"], False)
+
+
+@pytest.mark.parametrize("cursor", ["1750000000000000001", 1750000000000000001, "b3BhcXVl", "007"])
+def test_an_issued_cursor_is_followed_at_once_and_kept_as_received(cursor: str | int) -> None:
+    log = LogCursor()
+    assert accept(log, page(("1", "a"), next_page=cursor)) == (["a"], True)
+    assert log.cursor == cursor
+    assert type(log.cursor) is type(cursor)
+
+
+@pytest.mark.parametrize("stamps", [[str(T0), str(T0 + 1)], [T0, T0 + 1]])
+def test_an_inclusive_cursor_repeats_the_boundary_and_all_of_it_is_known(stamps: Sequence[str | int]) -> None:
+    cursor = LogCursor()
+    first, second = stamps
+    assert accept(cursor, page((first, "a"), (second, "x"), (second, "x"), (second, "y"), next_page=second))[0] == [
+        "a",
+        "x",
+        "x",
+        "y",
+    ]
+    # Three lines of that moment are known, a third "x" is not.
+    assert accept(cursor, page((second, "x"), (second, "x"), (second, "y"), (second, "x")))[0] == ["x"]
+
+
+def test_an_offset_cursor_repeats_nothing_and_equal_lines_are_new() -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page(("5", "tick"), ("5", "tick"), next_page="2"))[0] == ["tick", "tick"]
+    assert accept(cursor, page(("5", "tick"), ("5", "tick")))[0] == ["tick", "tick"]
+
+
+def test_after_an_exclusive_cursor_a_line_that_merely_equals_a_known_one_is_new() -> None:
+    cursor = LogCursor()
+    accept(cursor, page(("5", "tick"), ("5", "tock"), next_page="opaque"))
+    # An inclusive cursor would have repeated both lines of that moment.
+    assert accept(cursor, page(("5", "tick"), ("6", "bell")))[0] == ["tick", "bell"]
+
+
+def test_a_line_inserted_late_into_the_open_page_is_not_lost() -> None:
+    cursor = LogCursor()
+    accept(cursor, page(("1", "a"), ("3", "c")))
+    assert accept(cursor, page(("1", "a"), ("2", "late"), ("3", "c")))[0] == ["late"]
+
+
+def test_equal_lines_count_as_often_as_they_are_there() -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page(("1", "x"), ("1", "x")))[0] == ["x", "x"]
+    assert accept(cursor, page(("1", "x"), ("1", "x"), ("1", "x")))[0] == ["x"]
+
+
+def test_pages_that_bring_nothing_new_do_not_ask_for_more_at_once() -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page(("1", "a"), next_page="c1")) == (["a"], True)
+    assert accept(cursor, page(next_page="c2")) == ([], False)
+    assert cursor.cursor == "c2"
+
+
+def test_an_empty_page_does_not_lead_back() -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page(("5", "a"), ("6", "b"), next_page="6")) == (["a", "b"], True)
+    assert accept(cursor, page(next_page="5")) == ([], False)
+    assert cursor.cursor == "6"
+    assert accept(cursor, page(("6", "b"), ("7", "c"))) == (["c"], False)
+
+
+def test_a_second_look_outlasts_a_replica_that_lags_behind() -> None:
+    cursor = LogCursor()
+    cursor.accept(page(*numbered(10), next_page=str(T0 + 9)), 0.0)
+    cursor.accept(page(*numbered(10, 9)), 0.0)
+    cursor.begin_round(10.0)
+    for behind in (page(), page(*numbered(4))):
+        assert accept(cursor, behind) == ([], False)
+    assert accept(cursor, page(*numbered(10), next_page=str(T0 + 9))) == ([], True)
+    assert accept(cursor, page(*numbered(11, 9))) == (["line 19"], False)
+
+
+def test_known_lines_that_never_come_again_are_given_up() -> None:
+    """And meanwhile, other cursors with the same line ask for no more at once for ever."""
+    cursor = LogCursor()
+    for start in range(0, 20 * PAGE_SIZE, PAGE_SIZE):
+        cursor.accept(page(*numbered(PAGE_SIZE, start), next_page=f"token {start}"), 0.0)
+    cursor.begin_round(10.0)
+    calls = 0
+    while accept(cursor, page(("1", "the same"), next_page=f"another {calls}"))[1]:
+        calls += 1
+        assert calls < 20
+
+
+def test_a_full_page_without_a_next_one_is_read_again_larger() -> None:
+    cursor = LogCursor()
+    lines = numbered(2 * PAGE_SIZE - 1)
+    assert cursor.accept(page(*lines[:PAGE_SIZE]))[1]
+    assert (cursor.cursor, cursor.size) == ("0", 2 * PAGE_SIZE)
+    fresh, more = accept(cursor, page(*lines))
+    assert (fresh, more) == ([text for _, text in lines[PAGE_SIZE:]], False)
+
+
+def test_pages_do_not_grow_without_end() -> None:
+    cursor = LogCursor()
+    while cursor.size < MAX_PAGE_SIZE:
+        cursor.accept(page(*numbered(cursor.size)))
+    cursor.accept(page(*numbered(MAX_PAGE_SIZE)))
+    assert cursor.size == MAX_PAGE_SIZE
+
+
+def test_where_lines_are_long_fewer_are_asked_for_also_in_a_second_look() -> None:
+    cursor = LogCursor()
+    long = [(stamp, text * 1000) for stamp, text in numbered(100)]
+    cursor.accept(page(*long, next_page=str(T0 + 99)), 0.0)
+    assert cursor.size == MIN_PAGE_SIZE
+    cursor.begin_round(10.0)
+    assert (cursor.cursor, cursor.size) == ("0", MIN_PAGE_SIZE)
+
+
+def test_a_refused_size_is_halved_until_nothing_is_left_to_try() -> None:
+    cursor = LogCursor()
+    tried = [cursor.size]
+    while cursor.refuse():
+        tried.append(cursor.size)
+    assert tried == [1000, 500, 250, 125, MIN_PAGE_SIZE]
+    assert not cursor.refuse()
+
+
+def test_a_page_as_full_as_the_service_allows_may_have_been_cut_whatever_its_size() -> None:
+    cursor = LogCursor()
+    for _ in range(3):
+        cursor.refuse()
+    assert cursor.size == 125
+    assert cursor.accept(page(*numbered(125)))[1] is True
+    assert cursor.cursor == str(T0 + 124)
+
+
+def guessing_at_fifty() -> LogCursor:
+    """A cursor that has seen a page of 50: the service may have cut it at a limit of its own."""
+    cursor = LogCursor()
+    assert cursor.accept(page(*numbered(50)))[1] is True
+    return cursor
+
+
+def test_a_page_that_may_have_been_cut_is_tried_from_its_last_timestamp() -> None:
+    cursor = guessing_at_fifty()
+    assert cursor.cursor == str(T0 + 49)
+    assert accept(cursor, page(*numbered(50, 49))) == ([], True)
+    # It is the page's end if it is still there.
+    assert cursor.cursor == "0"
+    assert accept(cursor, page(*numbered(50))) == ([], True)
+    assert cursor.cursor == str(T0 + 49)
+    assert accept(cursor, page(*numbered(50, 49))) == ([f"line {n}" for n in range(50, 99)], True)
+    # Now the limit is known.
+    assert cursor.cursor == str(T0 + 98)
+    assert accept(cursor, page(*numbered(20, 98))) == ([f"line {n}" for n in range(99, 118)], False)
+
+
+def test_a_page_that_has_grown_meanwhile_is_not_left() -> None:
+    cursor = guessing_at_fifty()
+    accept(cursor, page(*numbered(2, 49)))
+    assert accept(cursor, page(*numbered(51))) == (["line 50"], False)
+    assert cursor.cursor == "0"
+
+
+def test_a_page_that_names_the_next_one_meanwhile_leads_there() -> None:
+    cursor = guessing_at_fifty()
+    accept(cursor, page(*numbered(2, 49)))
+    accept(cursor, page(*numbered(50), next_page="token"))
+    assert cursor.cursor == "token"
+
+
+def test_if_that_brings_nothing_the_number_of_lines_is_tried() -> None:
+    cursor = guessing_at_fifty()
+    assert accept(cursor, page()) == ([], True)
+    assert cursor.cursor == "50"
+    accept(cursor, page(*numbered(20, 50)))
+    accept(cursor, page(*numbered(50)))
+    assert accept(cursor, page(*numbered(20, 50)))[0] == [f"line {n}" for n in range(50, 70)]
+
+
+def test_if_it_only_repeats_the_boundary_the_page_is_whole_until_the_next_round() -> None:
+    cursor = guessing_at_fifty()
+    assert accept(cursor, page(*numbered(1, 49))) == ([], False)
+    assert cursor.cursor == "0"
+    assert accept(cursor, page(*numbered(50))) == ([], False)
+    cursor.begin_round(0.0)
+    assert accept(cursor, page(*numbered(50))) == ([], True)
+    assert cursor.cursor == str(T0 + 49)
+
+
+def test_if_nothing_fits_it_returns_to_where_it_was() -> None:
+    cursor = guessing_at_fifty()
+    assert accept(cursor, page()) == ([], True)
+    assert accept(cursor, page()) == ([], False)
+    assert cursor.cursor == "0"
+    assert accept(cursor, page(*numbered(50))) == ([], False)
+    assert accept(cursor, page(*numbered(51))) == (["line 50"], False)
+
+
+def test_a_refused_guess_is_taken_back_before_pages_are_made_smaller() -> None:
+    cursor = guessing_at_fifty()
+    assert cursor.refuse()
+    assert (cursor.cursor, cursor.size) == ("50", PAGE_SIZE)
+    assert cursor.refuse()
+    assert (cursor.cursor, cursor.size) == ("0", PAGE_SIZE)
+
+
+def test_a_guess_that_only_repeats_what_is_known_is_taken_back() -> None:
+    """As where a service ignores a cursor that it did not issue, or takes the count for an early timestamp."""
+    cursor = guessing_at_fifty()
+    assert accept(cursor, page()) == ([], True)
+    assert accept(cursor, page(*numbered(50))) == ([], False)
+    assert cursor.cursor == "0"
+    assert accept(cursor, page(*numbered(50))) == ([], False)
+
+
+def test_a_count_that_leads_into_the_page_is_taken_back() -> None:
+    cursor = guessing_at_fifty()
+    accept(cursor, page())
+    assert accept(cursor, page(*numbered(40, 20))) == ([], False)
+    assert cursor.cursor == "0"
+
+
+@pytest.mark.parametrize("before", [[], [("1", "before")]])
+def test_a_page_full_of_one_moment_is_stepped_over(before: list[tuple[str | int, str]]) -> None:
+    cursor = LogCursor()
+    full: list[tuple[str | int, str]] = [(str(T0), f"line {n}") for n in range(50)]
+    if before:
+        accept(cursor, page(*before, *full[:1], next_page=str(T0)))
+    assert accept(cursor, page(*full)) == ([text for _, text in full[bool(before) :]], True)
+    if not before:
+        # From the start its own moment is tried first.
+        assert accept(cursor, page(*full)) == ([], True)
+    assert cursor.cursor == str(T0 + 1)
+    accept(cursor, page((str(T0 + 5), "after")))
+    accept(cursor, page(*full))
+    assert accept(cursor, page((str(T0 + 5), "after"))) == (["after"], False)
+
+
+def test_a_page_left_by_a_guess_is_looked_at_again() -> None:
+    cursor = guessing_at_fifty()
+    accept(cursor, page(*numbered(3, 49)))
+    accept(cursor, page(*numbered(50)))
+    assert accept(cursor, page(*numbered(3, 49))) == (["line 50", "line 51"], False)
+    cursor.begin_round(10.0)
+    assert cursor.cursor == "0"
+    late: tuple[str | int, str] = (str(T0 + 20), "late")
+    assert accept(cursor, page(*numbered(21), late, *numbered(28, 21))) == (["late"], True)
+    # One line is pushed off the page, and known all the same.
+    assert cursor.cursor == str(T0 + 48)
+    assert accept(cursor, page(*numbered(4, 48))) == ([], False)
+
+
+def test_memory_does_not_grow_with_the_logs_length() -> None:
+    cursor = LogCursor()
+
+    def read(first: int, last: int) -> int:
+        for start in range(first * PAGE_SIZE, last * PAGE_SIZE, PAGE_SIZE):
+            lines = numbered(PAGE_SIZE, start)
+            cursor.accept(page(*lines, next_page=str(T0 + start + PAGE_SIZE)), start / 1e4)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        early = read(0, 40)
+        # A hash of each line, kept for ever, would be a million bytes more.
+        assert read(40, 160) < early + 300_000
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,359 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.runs.models import LogLine
+from airflow_provider_wherobots.logs.records import (
+    MAX_RECORD_CHARS,
+    LogRecord,
+    RecordReader,
+    find_level,
+    make_safe,
+    read_time_ns,
+)
+
+D, I, W, E, C = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL  # noqa: E741 - a table
+TIME = "1721548800123456789"
+
+
+def read(*lines: str, timestamp: str | int = TIME, failed: bool = False) -> list[LogRecord]:
+    reader = RecordReader()
+    records = [record for line in lines for record in reader.read(LogLine(timestamp, line))]
+    return records + reader.release(failed=failed)
+
+
+def levels(*lines: str, failed: bool = False) -> list[int]:
+    return [record.level for record in read(*lines, failed=failed)]
+
+
+@pytest.mark.parametrize(
+    ("line", "level"),
+    [
+        # log4j as Spark has it
+        ("24/09/25 18:23:01 INFO SparkContext: Running Spark version 3.5.1", I),
+        ("24/09/25 18:23:01 WARN TaskSetManager: Lost task 0.0", W),
+        ("24/09/25 18:23:01 ERROR Executor: Exception in task 0.0 in stage 1.0 (TID 1)", E),
+        ("24/09/25 18:23:01 FATAL Main: gone", C),
+        ("24/09/25 18:23:01 DEBUG Main: x", D),
+        ("24/09/25 18:23:01 TRACE Main: x", D),
+        # log4j2 and logback
+        ("2024-09-25 18:23:01,538 [main] ERROR org.example.Main - broken", E),
+        ("18:23:01.538 [main] WARN  org.example.Main - careful", W),
+        ("2024-09-25T18:23:01.538Z  INFO 1 --- [main] o.e.Main : started", I),
+        # Python logging
+        ("WARNING:root:careful", W),
+        ("ERROR:__main__:broken", E),
+        ("2024-09-25 18:23:01,538 - job - CRITICAL - gone", C),
+        ("[2024-09-25 18:23:01,538] {job.py:12} WARNING - careful", W),
+        ("[WARNING] careful", W),
+        ("<ERROR> broken", E),
+        ("\x1b[31mERROR\x1b[0m broken", E),
+        ("\x1b[1;33m18:23:01 | WARNING\x1b[0m | careful", W),
+        ("SEVERE: broken", E),
+        # none
+        ("plain output", I),
+        ("", I),
+    ],
+)
+def test_the_level_is_read_off_the_head_of_a_line(line: str, level: int) -> None:
+    assert levels(line) == [level]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "there was an ERROR in the input",
+        "no WARNING here",
+        "ERRORS: 0",
+        "INFORMATION",
+        "org.example.ERROR.Handler started",
+        "s3://bucket/ERROR/part-0 written",
+        "log-ERROR-file",
+        "error: lower case is a word",
+        f"18:23:01 {'x' * 200} ERROR too far from the head",
+    ],
+)
+def test_a_levels_word_in_a_sentence_is_no_level(line: str) -> None:
+    assert levels(line) == [I]
+    assert find_level(line[:120]) is None
+
+
+def test_a_python_traceback_has_one_level_up_to_the_line_that_names_the_exception() -> None:
+    assert levels(
+        "before",
+        "Traceback (most recent call last):",
+        '  File "job.py", line 3, in <module>',
+        "    main()",
+        "    ^^^^^^",
+        "org.example.Oddly named thing: no usual name",
+        "after",
+    ) == [I, E, E, E, E, E, I]
+
+
+def test_a_logged_line_ends_a_traceback() -> None:
+    assert levels("Traceback (most recent call last):", "18:23:01 WARN Main: careful", "after") == [E, W, I]
+
+
+def test_a_chained_traceback_is_one() -> None:
+    assert levels(
+        "Traceback (most recent call last):",
+        '  File "job.py", line 3, in <module>',
+        "KeyError: 'a'",
+        "",
+        "During handling of the above exception, another exception occurred:",
+        "",
+        "Traceback (most recent call last):",
+        '  File "job.py", line 5, in <module>',
+        "ValueError: b",
+        "after",
+    ) == [E] * 9 + [I]
+
+
+def test_a_java_stack_trace_has_the_level_of_the_line_it_belongs_to() -> None:
+    assert levels(
+        "24/09/25 18:23:01 WARN TaskSetManager: Lost task 0.0 in stage 1.0",
+        "java.lang.IllegalStateException: broken",
+        "\tat org.example.Main.run(Main.java:12)",
+        "\tat org.example.Main.main(Main.java:5)",
+        "Caused by: java.io.IOException: no such file",
+        "\t... 12 more",
+        "Suppressed: java.io.IOException: closing",
+        "24/09/25 18:23:02 INFO SparkContext: stopped",
+    ) == [W] * 7 + [I]
+
+
+def test_a_java_stack_trace_that_belongs_to_nothing_is_an_error() -> None:
+    assert levels(
+        "starting",
+        'Exception in thread "main" java.lang.NullPointerException',
+        "\tat org.example.Main.main(Main.java:5)",
+        "done",
+    ) == [I, E, E, I]
+    assert levels(
+        "24/09/25 18:23:01 INFO Main: about to fail",
+        "org.apache.spark.SparkException: Job aborted",
+        "\tat org.example.Main.main(Main.java:5)",
+        "Caused by: java.io.IOException",
+    ) == [I, E, E, E]
+
+
+def test_an_exception_group_is_a_traceback() -> None:
+    assert levels(
+        "24/09/25 18:23:01 INFO Main: about to fail",
+        "  + Exception Group Traceback (most recent call last):",
+        '  |   File "job.py", line 3, in <module>',
+        "  | ExceptionGroup: two (2 sub-exceptions)",
+        "  +-+---------------- 1 ----------------",
+        "    | ValueError: bust",
+        "    +------------------------------------",
+        "after",
+    ) == [I, E, E, E, E, E, E, I]
+
+
+def test_what_py4j_adds_to_a_traceback_is_part_of_it() -> None:
+    assert levels(
+        "Traceback (most recent call last):",
+        '  File "job.py", line 3, in <module>',
+        "py4j.protocol.Py4JJavaError: An error occurred while calling o45.count.",
+        ": org.apache.spark.SparkException: Job aborted due to stage failure",
+        "\tat org.example.Main.main(Main.java:5)",
+        "Driver stacktrace:",
+        "\tat org.example.Main.main(Main.java:5)",
+        "Caused by: java.io.IOException",
+        "\t... 12 more",
+        "",
+        "after",
+    ) == [E] * 10 + [I]
+
+
+WARNING = "24/09/25 18:23:01 WARN Main: careful"
+PYTHON = ["Traceback (most recent call last):", '  File "job.py", line 3, in <module>', "Boom: bust"]
+JAVA = ['Exception in thread "main" java.lang.NullPointerException', "\tat org.example.Main.main(Main.java:5)"]
+SHUTDOWN = [
+    "24/09/25 18:23:05 INFO SparkContext: Invoking stop() from shutdown hook",
+    "24/09/25 18:23:05 INFO SparkUI: Stopped Spark web UI at http://driver:4040",
+    "24/09/25 18:23:05 WARN ExecutorPodsWatchSnapshotSource: Kubernetes client has been closed.",
+    "24/09/25 18:23:05 INFO MemoryStore: MemoryStore cleared",
+    "24/09/25 18:23:05 INFO ShutdownHookManager: Shutdown hook called",
+    "24/09/25 18:23:05 INFO ShutdownHookManager: Deleting directory /tmp/spark-1",
+]
+AFTER = [I, I, W, I, I, I]
+
+
+@pytest.mark.parametrize("trace", [PYTHON, JAVA])
+def test_a_traceback_after_a_warning_is_an_error_where_it_ends_a_failed_run(trace: list[str]) -> None:
+    assert levels(WARNING, *trace, failed=True) == [W] + [E] * len(trace)
+    assert levels(WARNING, *trace, *SHUTDOWN, failed=True) == [W] + [E] * len(trace) + AFTER
+    assert levels(WARNING, *trace, *SHUTDOWN, failed=False) == [W] + [W] * len(trace) + AFTER
+
+
+@pytest.mark.parametrize(
+    "after", ["24/09/25 18:23:02 INFO Main: going on", "24/09/25 18:23:02 ERROR SparkContext: stopped", "INFO:x:y"]
+)
+@pytest.mark.parametrize("end", [[], SHUTDOWN])
+def test_it_is_a_warning_where_the_program_goes_on(after: str, end: list[str]) -> None:
+    found = levels(WARNING, *PYTHON, after, *end, failed=True)
+    assert found == [W] * 4 + [find_level(after)] + (AFTER if end else [])
+
+
+def test_a_plain_line_ends_the_wait_unless_it_may_be_of_the_message() -> None:
+    def held(later_ns: int) -> bool:
+        reader = RecordReader()
+        for text in (WARNING, *PYTHON):
+            list(reader.read(LogLine(int(TIME), text)))
+        list(reader.read(LogLine(int(TIME) + later_ns, "+- Project")))
+        return reader.held_from is not None
+
+    assert held(100_000)
+    assert not held(100_000_000)
+    assert levels(WARNING, *PYTHON, "+- Project", "   +- Scan", failed=True) == [W, E, E, E, I, I]
+
+
+def test_a_line_inserted_late_does_not_end_the_wait() -> None:
+    reader = RecordReader()
+    found = [record for text in (WARNING, *PYTHON) for record in reader.read(LogLine(int(TIME), text))]
+    assert len(found) == 1
+    late = LogLine(int(TIME) - 1, "24/09/25 18:23:01 INFO Main: of another node")
+    assert [record.text for record in reader.read(late)] == [late.raw]
+    assert [record.level for record in reader.release(failed=True)] == [E, E, E]
+
+
+def test_only_a_traceback_after_a_warning_waits_and_no_longer_than_some_lines() -> None:
+    reader = RecordReader()
+    for text in ("24/09/25 18:23:01 INFO Main: x", *PYTHON, "plain", WARNING, "\tat of a warning"):
+        assert len(list(reader.read(LogLine(TIME, text)))) == 1
+    lines = [WARNING, PYTHON[0], *['  File "job.py"'] * 1000]
+    records = [record for line in lines for record in reader.read(LogLine(TIME, line))]
+    assert len(records) == len(lines)
+    assert [record.text for record in records] == lines
+
+
+@given(st.lists(st.sampled_from([WARNING, *PYTHON, *JAVA, *SHUTDOWN, "plain", "", "a\nb", "ERROR x"]), max_size=30))
+def test_what_is_held_back_keeps_its_order_time_and_count(lines: list[str]) -> None:
+    expected = [text for line in lines for text in line.split("\n")]
+    for failed in (False, True):
+        assert [record.text for record in read(*lines, failed=failed)] == expected
+    # A trigger that takes over finds lines again by what tells equal ones apart: not by the level.
+    assert [record.repeats for record in read(*lines)] == [record.repeats for record in read(*lines, failed=True)]
+
+
+def test_an_indented_line_after_a_plain_one_is_plain() -> None:
+    assert levels("table:", "  a  b", "\t1\t2") == [I, I, I]
+
+
+def test_two_logs_do_not_share_their_state() -> None:
+    assert levels("Traceback (most recent call last):", '  File "x"') == [E, E]
+    assert levels('  File "x"') == [I]
+
+
+def test_every_record_carries_the_lines_own_time() -> None:
+    assert {record.time_ns for record in read("a\nb", "c")} == {1721548800123456789}
+
+
+def test_a_line_with_line_breaks_becomes_as_many_records() -> None:
+    assert [record.text for record in read("a\r\nb\n\nc")] == ["a", "b", "", "c"]
+
+
+def test_a_line_break_at_a_lines_end_begins_no_other() -> None:
+    assert [record.text for record in read("a\n", "b\r\n", "\n", "c")] == ["a", "b", "", "c"]
+
+
+def test_a_traceback_within_one_line_is_read_line_by_line() -> None:
+    assert levels('Traceback (most recent call last):\n  File "x"\nKeyError: 1\nafter') == [E, E, E, I]
+
+
+def test_a_very_long_line_is_split_not_lost() -> None:
+    line = "ERROR: " + "x" * (2 * MAX_RECORD_CHARS)
+    records = read(line)
+    assert [len(record.text) for record in records] == [MAX_RECORD_CHARS, MAX_RECORD_CHARS, 7]
+    assert "".join(record.text for record in records) == line
+    assert {record.level for record in records} == {E}
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("plain ünïcode 🌍", "plain ünïcode 🌍"),
+        ("tab\tstays", "tab\tstays"),
+        ("\x1b[31mred\x1b[0m stays", "\x1b[31mred\x1b[0m stays"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("\x1b[2Jcleared", "\\x1b[2Jcleared"),
+        ("50%\r100%", "50%\\x0d100%"),
+        ("nul\x00", "nul\\x00"),
+        ("back\x08space", "back\\x08space"),
+        ("del\x7f", "del\\x7f"),
+        ("c1\x9b31m", "c1\\x9b31m"),
+        ("next\x85line", "next\\x85line"),
+        ("line\u2028para\u2029", "line\\u2028para\\u2029"),
+        ("trojan \u202egnp.exe", "trojan \\u202egnp.exe"),
+        ("\u2066isolated\u2069", "\\u2066isolated\\u2069"),
+        ("half \ud83d pair", "half \\ud83d pair"),
+        ("\x1b[1m\x00\x1b[0m\x01", "\x1b[1m\\x00\x1b[0m\\x01"),
+    ],
+)
+def test_what_could_forge_or_hide_a_line_is_made_visible(text: str, safe: str) -> None:
+    assert make_safe(text) == safe
+
+
+@given(st.text(st.characters(), max_size=60) | st.text("\x1b[0123;m\x00\r\n\ud800a", max_size=40))
+def test_every_text_is_safe_afterwards_and_stays_so(text: str) -> None:
+    texts = [record.text for record in read(text)]
+    for safe in texts:
+        safe.encode("utf-8")
+        assert len(safe.splitlines()) <= 1
+        assert make_safe(safe) == safe
+    assert len(texts) >= 1
+
+
+@given(st.lists(st.text(max_size=40), max_size=10))
+def test_printable_lines_pass_as_they_are(lines: list[str]) -> None:
+    printable = [line for line in lines if line.isprintable()]
+    assert [record.text for record in read(*printable)] == printable
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "time_ns"),
+    [
+        # A clock that was never set.
+        ("0001-01-01T00:00:00Z", None),
+        ("1721548800123456789", 1721548800123456789),
+        (1721548800123456789, 1721548800123456789),
+        ("1721548800123456", 1721548800123456000),
+        (1721548800123, 1721548800123000000),
+        ("1721548800", 1721548800000000000),
+        ("2024-07-21T08:00:00.123456Z", 1721548800123456000),
+        ("2024-07-21T10:00:00+02:00", 1721548800000000000),
+        ("2024-07-21T08:00:00", 1721548800000000000),
+        ("0", None),
+        (0, None),
+        ("-5", None),
+        ("9" * 21, None),
+        ("soon", None),
+        ("", None),
+        ("nan", None),
+    ],
+)
+def test_the_unit_of_a_time_is_told_by_its_magnitude(timestamp: str | int, time_ns: int | None) -> None:
+    assert read_time_ns(timestamp) == time_ns
+
+
+@given(st.text(max_size=30) | st.integers() | st.datetimes().map(str))
+def test_no_timestamp_can_break_the_reading(timestamp: str | int) -> None:
+    time_ns = read_time_ns(timestamp)
+    assert time_ns is None or isinstance(time_ns, int)
+
+
+def test_equal_records_of_one_millisecond_are_counted() -> None:
+    reader = RecordReader()
+    lines = [("1721548800123000001", "tick")] * 2 + [("1721548800123999999", "tick")]
+    lines += [("1721548800123999999", "tock"), ("1721548800123999999", "tick"), ("1721548800124000000", "tick")]
+    records = [record for timestamp, text in lines for record in reader.read(LogLine(timestamp, text))]
+    assert [record.repeats for record in records] == [0, 1, 2, 0, 0, 0]
+
+
+def test_equal_parts_of_a_long_line_are_counted_too() -> None:
+    assert [record.repeats for record in read("x" * (3 * MAX_RECORD_CHARS))] == [0, 1, 2]

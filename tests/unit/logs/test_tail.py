@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.flows.outcome import MAX_TAIL_CHARS
+from airflow_provider_wherobots.logs.tail import MAX_LINE_CHARS, MAX_LINES, UNMARKED_LINES, LogTail
+
+
+def explain(*lines: str) -> str:
+    tail = LogTail()
+    for line in lines:
+        tail.add(line)
+    return tail.explain()
+
+
+def test_nothing_explains_nothing() -> None:
+    assert explain() == ""
+
+
+def test_without_a_mark_the_last_fifteen_lines_explain() -> None:
+    lines = [f"line {n}" for n in range(40)]
+    assert explain(*lines).splitlines() == lines[-UNMARKED_LINES:]
+    assert UNMARKED_LINES == 15
+
+
+def test_the_last_traceback_explains_and_what_follows_it() -> None:
+    last = ["Traceback (most recent call last):", '  File "job.py", line 5', "ValueError: b", "shutting down"]
+    lines = ["Traceback (most recent call last):", "KeyError: 'a'", *["noise"] * 20, *last]
+    assert explain(*lines).splitlines() == last
+
+
+def test_the_last_cause_of_a_java_stack_trace_explains() -> None:
+    lines = ["java.lang.Exception: a", "Caused by: b", "\tat x", "Caused by: c", "\tat y"]
+    assert explain(*lines).splitlines() == ["Caused by: c", "\tat y"]
+
+
+def test_a_mark_that_scrolled_away_is_forgotten() -> None:
+    lines = ["Traceback (most recent call last):", *[f"line {n}" for n in range(MAX_LINES)]]
+    assert explain(*lines).splitlines() == [f"line {n}" for n in range(MAX_LINES - UNMARKED_LINES, MAX_LINES)]
+
+
+def test_a_long_line_is_cut() -> None:
+    assert explain("x" * 10_000) == "x" * MAX_LINE_CHARS + "…"
+
+
+def test_a_line_that_holds_line_breaks_is_several() -> None:
+    trace = "Traceback (most recent call last):\n" + "  File x\r\n" * 100 + "ValueError: the reason\n"
+    assert explain("noise", trace).endswith("  File x\nValueError: the reason")
+
+
+@given(st.lists(st.text(st.characters(), max_size=20)))
+def test_an_explanation_can_be_stored_and_sent(lines: list[str]) -> None:
+    text = explain("\x1b[31mred\x1b[0m", "a\x00b", "\ud800", *lines)
+    text.encode()
+    # A database may refuse the one, a terminal obey the other.
+    assert not {"\x00", "\x1b"} & set(text)
+
+
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), max_size=20)
+        | st.integers(0, 2_000).map("x".__mul__),
+        max_size=100,
+    )
+)
+def test_an_explanation_is_bounded_and_ends_with_the_last_line(lines: list[str]) -> None:
+    text = explain(*lines)
+    assert len(text) <= MAX_TAIL_CHARS + 1
+    if lines:
+        assert text.endswith(lines[-1][:MAX_LINE_CHARS] + ("…" if len(lines[-1]) > MAX_LINE_CHARS else ""))
