@@ -68,12 +68,21 @@ def without_retry(error: WherobotsException) -> WherobotsException:
     :param error: the exception.
     :returns: an exception of a class that derives from its own and from ``AirflowFailException``, and has its name.
     """
-    kind: Any = type(error)
-    failing: WherobotsException = _failing_class(kind)(str(error))
-    return failing.with_traceback(error.__traceback__)
+    return _failing(type(error), str(error)).with_traceback(error.__traceback__)
+
+
+def _failing(kind: type[WherobotsException], text: str) -> WherobotsException:
+    failure: WherobotsException = _failing_class(kind)(text)
+    return failure
 
 
 @cache
 def _failing_class(kind: Any) -> Any:
-    members = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    members = {
+        "__module__": kind.__module__,
+        "__qualname__": kind.__qualname__,
+        "__doc__": kind.__doc__,
+        # By its own name pickle would find the kind itself.
+        "__reduce__": lambda error: (_failing, (kind, str(error))),
+    }
     return type(kind.__name__, (kind, AirflowFailException), members)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
@@ -16,6 +17,8 @@ WORKER_CANCEL_BUDGET_SECONDS = 3.8
 """The same in a killed worker process, which Airflow 3 leaves 5 s to live."""
 ATTEMPT_SECONDS = 10.0
 LOOK_UP_INTERVAL_SECONDS = 0.4
+CONFLICT_INTERVAL_SECONDS = 2.0
+"""How long after a conflict a run that is still active is asked to be cancelled again."""
 APPEARANCE_SECONDS = 3.0
 """How long a run that the service does not know is asked to be cancelled again: it may be very new."""
 
@@ -82,27 +85,41 @@ def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None
         left = deadline - moment
         try:
             yield from attempt(calls.cancel_run(run_id), max(0.5, min(left, ATTEMPT_SECONDS)))
-        except NotFoundError as error:
-            # Get Run and Cancel Run may not know a run for a moment after its creation.
-            if moment >= min(appears_by, deadline - LOOK_UP_INTERVAL_SECONDS):
+        except (NotFoundError, ConflictError) as error:
+            # A run may be unknown for a moment after its creation, and a conflict may be one with its start.
+            may_appear = isinstance(error, NotFoundError) and moment < appears_by
+            if not may_appear and (yield from _is_gone(run_id, left)):
                 yield Note(logging.INFO, f"Run {run_id} needs no cancelling: {error}")
                 return None
-            yield Sleep(LOOK_UP_INTERVAL_SECONDS)
-        except ConflictError as error:
-            yield Note(logging.INFO, f"Run {run_id} needs no cancelling: {error}")
-            return None
+            delay = LOOK_UP_INTERVAL_SECONDS if moment < appears_by else CONFLICT_INTERVAL_SECONDS
+            if delay >= deadline - (yield from now()):
+                return (yield from _gave_up(run_id, error))
+            yield Sleep(delay)
         except WherobotsApiError as error:
             try:
                 delay = outage.failed(error, moment)
             except WherobotsApiError:
                 delay = left
             if delay >= deadline - (yield from now()):
-                yield Note(
-                    logging.ERROR,
-                    f"Run {run_id} could not be cancelled ({error}). It goes on until its timeoutSeconds pass",
-                )
-                return error
+                return (yield from _gave_up(run_id, error))
             yield Sleep(delay)
         else:
             yield Note(logging.INFO, f"Cancel of run {run_id} was accepted")
             return None
+
+
+def _is_gone(run_id: str, timeout: float) -> Flow[bool]:
+    """Whether a run has ended, is being torn down, or does not exist."""
+    try:
+        call = replace(calls.get_run(run_id), urgent=True)
+        run = yield from attempt(call, max(0.5, min(timeout, ATTEMPT_SECONDS)))
+    except WherobotsApiError as error:
+        return isinstance(error, NotFoundError)
+    return not run.is_active
+
+
+def _gave_up(run_id: str, error: WherobotsApiError) -> Flow[WherobotsApiError]:
+    yield Note(
+        logging.ERROR, f"Run {run_id} could not be cancelled ({error}). It goes on until its timeoutSeconds pass"
+    )
+    return error

@@ -22,6 +22,8 @@ DEFAULT_MAX_QUOTA_WAIT_SECONDS = 3_600.0
 """A full organisation is waited for this long unless the user says otherwise."""
 FIRST_DELAY_SECONDS = 5.0
 MAX_DELAY_SECONDS = 300.0
+MIN_RUN_SECONDS = 10.0
+"""A run that would have less time than this before the deadline is not created."""
 HEARTBEAT_SECONDS = 300.0
 """How long a wait may be silent."""
 HOLD_SECONDS = 180.0
@@ -37,6 +39,7 @@ class QuotaWait:
     :param deadline: when to give up in any case, in epoch seconds; None never.
     :param since: when quota was first refused, in epoch seconds; None while it has not been.
     :param refusals: how often it was refused so far.
+    :param unclear: whether an earlier create of this try may have had an effect, as its answer was lost; default False.
     :param passed_over: ids of runs of earlier tries, which this try must not adopt.
     """
 
@@ -45,6 +48,7 @@ class QuotaWait:
     deadline: float | None = None
     since: float | None = None
     refusals: int = 0
+    unclear: bool = False
     passed_over: tuple[str, ...] = ()
 
     def to_kwargs(self) -> dict[str, Any]:
@@ -82,14 +86,29 @@ class QuotaWait:
         :param moment: when, in epoch seconds.
         :returns: how long to wait; None when a limit is reached.
         """
-        left = self.max_seconds - self.waited(moment)
-        if self.deadline is not None:
-            left = min(left, self.deadline - moment)
+        left = self.left(moment)
         if left <= 0:
             return None
         growing = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(max(0, self.refusals - 1), 10))
         delay = max(growing, error.retry_after or 0.0)
         return Sleep(delay, JITTER) if delay * (1 + JITTER) < left else Sleep(left)
+
+    def left(self, moment: float) -> float:
+        """Seconds that the wait may still take.
+
+        :param moment: the present, in epoch seconds.
+        """
+        return min(self.max_seconds - self.waited(moment), self._left_until_deadline(moment))
+
+    def ends_at_deadline(self, moment: float) -> bool:
+        """Whether the deadline, and not the limit, ends the wait.
+
+        :param moment: the present, in epoch seconds.
+        """
+        return self._left_until_deadline(moment) <= self.max_seconds - self.waited(moment)
+
+    def _left_until_deadline(self, moment: float) -> float:
+        return float("inf") if self.deadline is None else self.deadline - MIN_RUN_SECONDS - moment
 
     def is_handed_over(self, delay: float, moment: float) -> bool:
         """Whether the caller is to wait from here on.
@@ -116,11 +135,13 @@ class QuotaNotes:
         :param handed_over: whether the caller waits from here on.
         """
         if wait.refusals == 1:
+            by_deadline = wait.ends_at_deadline(moment)
+            limit = "execution_timeout" if by_deadline else f"max_quota_wait_seconds={wait.max_seconds:g}"
             yield Note(
                 logging.WARNING,
                 f"No run was created yet: the organisation's quota is used up. {words.quoted(str(error))}. "
-                f"The create is sent again for up to {words.duration(wait.max_seconds)} "
-                f"(max_quota_wait_seconds={wait.max_seconds:g}), first in {words.duration(delay)}",
+                f"The create is sent again for up to {words.duration(wait.left(moment))} "
+                f"({limit}), first in {words.duration(delay)}",
             )
         elif handed_over or self._said_at is None or moment - self._said_at >= HEARTBEAT_SECONDS:
             yield Note(
@@ -145,14 +166,15 @@ class QuotaNotFreedError(WherobotsApiError):
     arrival = Arrival.REFUSED
 
     def __init__(self, refusal: QuotaError, wait: QuotaWait, moment: float) -> None:
-        self.at_deadline = wait.deadline is not None and moment >= wait.deadline
+        self.at_deadline = wait.ends_at_deadline(moment)
         limit, waited = f"max_quota_wait_seconds={wait.max_seconds:g}", words.duration(wait.waited(moment))
         if self.at_deadline:
-            when = f"when the task's execution_timeout was reached, {waited} after the first refusal"
+            when = f"for {waited}, and the task's execution_timeout leaves no time for a run"
         elif wait.max_seconds > 0:
             when = f"for {waited} ({limit})"
         else:
             when = f"and {limit} allows no wait"
         super().__init__(
-            refusal.operation, f"no run was created: the organisation's quota was used up {when}. {refusal.said}"
+            refusal.operation,
+            f"no run was created: the organisation's quota was used up {when}. {words.quoted(refusal.said)}",
         )

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_wherobots.api.errors import Arrival, QuotaError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import Arrival, ConflictError, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_raise
@@ -45,7 +45,7 @@ class NotReplacedError(WherobotsApiError):
             f"the task was cleared, but run {run.id} of the try before could not be cancelled ({cause}); "
             "no new run was created beside it",
         )
-        self.transient = cause.transient
+        self.transient = cause.transient or isinstance(cause, ConflictError | NotFoundError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,11 @@ def submit_run(
         active = [run for run in runs if run.is_active]
         if active and not replace:
             run = yield from _keep_oldest(active)
-            yield from _note_reattached(run, payload)
-            return Submission(run, reattached=True)
+            if wait.unclear:
+                yield Note(logging.INFO, f"The create call had arrived: run {run.id} carries the name")
+            else:
+                yield from _note_reattached(run, payload)
+            return Submission(run, reattached=not wait.unclear)
         for run in active:
             yield Note(logging.INFO, f"The task was cleared: run {run.id} of the try before is cancelled and replaced")
             try:
@@ -137,13 +140,14 @@ class _Create:
         self._durable = durable
         self._max_outage_seconds = max_outage_seconds
         self._unclear = False
+        """Whether a create may have had an effect, as its answer was lost."""
 
     def once(self, wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
         """Send it until there is a run.
 
         :param wait: how long a full organisation is waited for.
         """
-        outage, notes = Outage(self._max_outage_seconds), QuotaNotes()
+        outage, notes, self._unclear = Outage(self._max_outage_seconds), QuotaNotes(), wait.unclear
         while True:
             try:
                 run = yield from attempt(self._call)
@@ -152,12 +156,17 @@ class _Create:
                 moment = yield from now()
                 wait = wait.refused(moment)
                 pause = wait.next_attempt(error, moment)
+                if self._unclear and (found := (yield from self.find_new())):
+                    # The quota may be used up by the very run whose create was not answered.
+                    return (yield from _keep_oldest(found))
                 if pause is None:
-                    raise QuotaNotFreedError(error, wait, moment) from error
+                    failure = QuotaNotFreedError(error, wait, moment)
+                    raise (self._unclear_failure(failure) if self._unclear else failure) from error
                 handed_over = wait.is_handed_over(pause.seconds, moment)
                 yield from notes.refused(wait, error, pause.seconds, moment, handed_over)
                 if handed_over:
-                    return AwaitingQuota(replace(wait, passed_over=tuple(sorted(self.before))), pause.seconds)
+                    passed_over = tuple(sorted(self.before))
+                    return AwaitingQuota(replace(wait, passed_over=passed_over, unclear=self._unclear), pause.seconds)
                 yield pause
                 if self._unclear and (found := (yield from self.find_new())):
                     return (yield from _keep_oldest(found))
@@ -203,8 +212,11 @@ class _Create:
             yield from wait_out(outage, error)
         except WherobotsApiError:
             if self._unclear:
-                raise _unclear(error, "no run of its name has shown up so far") from error
+                raise self._unclear_failure(error) from error
             raise
+
+    def _unclear_failure(self, error: WherobotsApiError) -> UnclearCreateError:
+        return _unclear(error, "no run of its name has shown up so far")
 
     def _settle(self, run: Run) -> Flow[Run]:
         """A create was repeated because the first was not to be seen: it may show up after all."""

@@ -8,6 +8,8 @@ from airflow_provider_wherobots.logs.records import make_safe
 
 MAX_CHARS = 2_000
 MINUTE, HOUR = 60, 3_600
+MAX_SECONDS = 1e9
+"""What is longer is said to last so long: thirty years."""
 
 
 def duration(seconds: float) -> str:
@@ -17,6 +19,7 @@ def duration(seconds: float) -> str:
     """
     if seconds < 1:
         return "less than a second"
+    seconds = min(seconds, MAX_SECONDS)
     unit = MINUTE if seconds >= HOUR else 1
     # A locale of pendulum's own default would be the process's, and so anybody's.
     return pendulum.duration(seconds=round(seconds / unit) * unit).in_words(locale="en")

@@ -348,8 +348,10 @@ class WherobotsRunOperator(BaseOperator):
                 quota=quota,
             )
         except QuotaNotFreedError as error:
-            failure = WherobotsExecutionTimeoutException if error.at_deadline else WherobotsQuotaException
-            raise failure(words.quoted(str(error))) from error
+            if error.at_deadline and self.execution_timeout is not None:
+                limit = words.duration(self.execution_timeout.total_seconds())
+                raise WherobotsExecutionTimeoutException(f"execution_timeout, {limit}: {error}") from error
+            raise WherobotsQuotaException(str(error)) from error
         except WherobotsApiError as error:
             kind = WherobotsUnavailableException if error.transient else WherobotsRequestException
             raise kind(describe_no_run(error, self.max_outage_seconds, durable=self.durable)) from error
@@ -386,10 +388,10 @@ class WherobotsRunOperator(BaseOperator):
     def _wait_for_quota(self, context: Context, awaiting: AwaitingQuota) -> NoReturn:
         """Hand the wait over to the triggerer: a worker held for hours would be one less for everybody."""
         self._remember_deferral(context)
-        deadline = awaiting.wait.deadline
-        until = time.time() + awaiting.delay * (1 + JITTER * random.random())  # noqa: S311 - spreads load
+        deadline, moment = awaiting.wait.deadline, time.time()
+        delay = awaiting.delay * (1 + JITTER * random.random())  # noqa: S311 - spreads load
         self.defer(
-            trigger=WherobotsQuotaTrigger(until if deadline is None else min(until, deadline)),
+            trigger=WherobotsQuotaTrigger(moment + min(delay, awaiting.wait.left(moment))),
             method_name="execute_after_quota_wait",
             kwargs={"quota": awaiting.wait.to_kwargs()},
             timeout=None if deadline is None else timedelta(seconds=awaiting.delay + DEFER_MARGIN_SECONDS),

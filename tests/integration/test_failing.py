@@ -1,5 +1,6 @@
 """Which failures Airflow retries, and how a user has a say in it."""
 
+import pickle
 import time
 from collections.abc import Callable
 from typing import Any
@@ -99,6 +100,8 @@ def test_every_kind_can_be_told_from_every_other_and_made_final() -> None:
         assert isinstance(final, AirflowFailException)
         assert (str(final), type(final).__name__, type(final).__module__) == ("why", kind.__name__, kind.__module__)
         assert type(final) is type(without_retry(kind("another")))
+        copy = pickle.loads(pickle.dumps(final))  # noqa: S301
+        assert (type(copy), str(copy)) == (type(final), "why")
         assert not issubclass(kind, AirflowFailException)
 
 

@@ -19,9 +19,10 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
     WherobotsApiError,
 )
+from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_suffix
 from tests.unit.flows.fake_service import FakeService, Fault
-from tests.unit.flows.script import START, Hang, Script, always, answers
+from tests.unit.flows.script import START, Hang, Script, always, answers, by_operation
 
 SUFFIX = "-0123456789ab"
 NAME = f"hail_stats{SUFFIX}"
@@ -37,12 +38,32 @@ def test_an_accepted_cancel_is_one_call_and_one_note() -> None:
     assert [(note.level, note.text) for note in script.notes] == [(logging.INFO, "Cancel of run run0 was accepted")]
 
 
+@pytest.mark.parametrize("seen", [Run("r1", "n", "COMPLETED"), Run("r1", "n", "CANCELLED"), NotFoundError("x", 404)])
 @pytest.mark.parametrize("error", [NotFoundError("cancelJobRun", 404), ConflictError("cancelJobRun", 409)])
-def test_a_run_that_is_gone_or_has_ended_needs_no_cancelling(error: WherobotsApiError) -> None:
-    script = Script(always(error))
+def test_a_run_that_is_gone_or_has_ended_needs_no_cancelling(error: WherobotsApiError, seen: Any) -> None:
+    script = Script(by_operation(cancelJobRun=always(error), getJobRun=always(seen)))
     assert script.run(cancel_run("r1"))
     assert [note.level for note in script.said("needs no cancelling")] == [logging.INFO]
     assert script.elapsed < 5
+
+
+def test_a_conflict_with_a_run_that_is_still_active_is_tried_again() -> None:
+    service = FakeService()
+    run = service.add_run(NAME, START)
+    being_started = answers(*[ConflictError("cancelJobRun", 409)] * 3, service)
+    script = Script(by_operation(cancelJobRun=being_started, getJobRun=service))
+    assert script.run(cancel_run(run.id))
+    assert run.cancelled_at is not None
+
+
+def test_a_conflict_that_lasts_is_no_success() -> None:
+    service = FakeService()
+    run = service.add_run(NAME, START)
+    conflict = always(ConflictError("cancelJobRun", 409))
+    script = Script(by_operation(cancelJobRun=conflict, getJobRun=service))
+    assert not script.run(cancel_run(run.id, 10.0))
+    assert script.said("could not be cancelled")
+    assert script.elapsed < 15
 
 
 def test_cancelling_twice_is_as_good_as_once() -> None:
@@ -62,7 +83,7 @@ def test_any_transient_failure_is_tried_again_and_the_run_is_cancelled(fault: Fa
     script = Script(service)
     assert script.run(cancel_run(run.id))
     assert run.cancelled_at is not None
-    assert len(script.sent) == 2
+    assert len(script.sent_of("cancelJobRun")) == 2
 
 
 def test_retry_after_is_honoured_within_the_budget() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import ErrorInfo, QuotaError
 from airflow_provider_wherobots.flows.quota import HOLD_SECONDS, MAX_DELAY_SECONDS, QuotaNotFreedError, QuotaWait
-from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission, submit_run
+from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission, UnclearCreateError, submit_run
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Script, always
 
@@ -61,12 +61,35 @@ def test_quota_that_is_never_there_ends_within_the_bound_with_the_services_words
     assert not caught.value.at_deadline
 
 
-def test_the_tasks_deadline_ends_the_wait_too() -> None:
+def test_the_tasks_deadline_ends_the_wait_while_a_run_still_makes_sense() -> None:
     script = Script(always(DISK), jitter=1.0)
-    with pytest.raises(QuotaNotFreedError, match="execution_timeout was reached") as caught:
+    with pytest.raises(QuotaNotFreedError, match="execution_timeout leaves no time for a run") as caught:
         script.run(submit_run(PAYLOAD, quota=QuotaWait(3_600, deadline=START + 100)))
     assert caught.value.at_deadline
-    assert 100 <= script.elapsed < 105
+    assert 90 <= script.elapsed < 95
+    assert script.said("sent again for up to 1 minute 30 seconds (execution_timeout)")
+
+
+def test_no_run_is_created_only_to_be_cancelled_at_once() -> None:
+    service = FakeService()
+    with pytest.raises(QuotaNotFreedError):
+        Script(full_until(START + 91, service)).run(submit_run(PAYLOAD, quota=QuotaWait(deadline=START + 100)))
+    assert service.runs == []
+
+
+def test_what_the_service_says_of_quota_is_escaped_and_bounded() -> None:
+    long = QuotaError("createJobRun", 403, (ErrorInfo("INSUFFICIENT_QUOTA_ERROR", "\r\x00no" * 20_000),))
+    with pytest.raises(QuotaNotFreedError) as caught:
+        Script(always(long)).run(submit_run(PAYLOAD, quota=QuotaWait(0)))
+    assert len(str(caught.value)) < 2_500
+    assert "\x00" not in str(caught.value)
+
+
+@pytest.mark.parametrize("limit", [1e9, 1e15, 1.7e308])
+def test_a_limit_beyond_all_measure_is_a_limit_all_the_same(limit: float) -> None:
+    service = FakeService()
+    script = Script(full_until(START + 100, service))
+    assert isinstance(script.run(submit_run(PAYLOAD, quota=QuotaWait(limit))), Submission)
 
 
 def test_what_the_service_asks_for_is_waited_within_the_bound() -> None:
@@ -97,14 +120,39 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
     assert [run.id for run in service.kept(script.now)] == ["run1"]
 
 
-def test_a_create_that_may_have_filled_the_quota_itself_is_found() -> None:
-    service = FakeService(list_lag=40.0)
+def service_filled_by_a_lost_create(list_lag: float) -> FakeService:
+    service = FakeService(list_lag=list_lag)
     service.quota = 1
     service.fault("createJobRun", Fault.LOST_AFTER_EFFECT)
-    script = Script(service)
-    result = script.run(submit_run(PAYLOAD))
+    return service
+
+
+def test_a_create_that_may_have_filled_the_quota_itself_is_found() -> None:
+    service = service_filled_by_a_lost_create(list_lag=40.0)
+    result = Script(service).run(submit_run(PAYLOAD))
     assert isinstance(result, Submission)
     assert [run.id for run in service.runs] == [result.run.id]
+
+
+@pytest.mark.parametrize("limit", [0.0, 20.0])
+def test_a_wait_that_ends_after_an_unclear_create_does_not_say_that_there_is_no_run(limit: float) -> None:
+    service = service_filled_by_a_lost_create(list_lag=600.0)
+    with pytest.raises(UnclearCreateError, match="it is unclear whether the run was created"):
+        Script(service).run(submit_run(PAYLOAD, quota=QuotaWait(limit)))
+
+
+def test_an_unclear_create_is_remembered_through_a_hand_over() -> None:
+    service = service_filled_by_a_lost_create(list_lag=400.0)
+    script = Script(service)
+    result: Any = script.run(submit_run(PAYLOAD, quota=QuotaWait(may_hand_over=True)))
+    while isinstance(result, AwaitingQuota):
+        assert result.wait.unclear
+        script.now += result.delay
+        wait = QuotaWait.from_kwargs(result.wait.to_kwargs())
+        result = script.run(submit_run(PAYLOAD, look_first=True, quota=wait))
+    assert (result.run.id, result.reattached) == ("run0", False)
+    assert script.said("The create call had arrived")
+    assert len(service.runs) == 1
 
 
 @given(st.floats(0, 1e5), st.floats(0, 1), st.floats(0, 1e4) | st.none())

@@ -10,6 +10,8 @@ import pytest
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     BadRequestError,
+    ConflictError,
+    NotFoundError,
     NotSentError,
     PermissionDeniedError,
     ServerError,
@@ -286,14 +288,19 @@ def test_after_a_clear_a_cancel_that_fails_for_a_while_is_waited_out() -> None:
 
 @pytest.mark.parametrize(
     ("error", "transient"),
-    [(ServerError("cancelJobRun", 503), True), (PermissionDeniedError("cancelJobRun", 403), False)],
+    [
+        (ServerError("cancelJobRun", 503), True),
+        (ConflictError("cancelJobRun", 409), True),
+        (NotFoundError("cancelJobRun", 404), True),
+        (PermissionDeniedError("cancelJobRun", 403), False),
+    ],
 )
 def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
     error: WherobotsApiError, transient: bool
 ) -> None:
     service = FakeService()
     service.add_run(NAME, START - 100)
-    script = Script(by_operation(listJobRuns=service, cancelJobRun=always(error)))
+    script = Script(by_operation(listJobRuns=service, getJobRun=service, cancelJobRun=always(error)))
     with pytest.raises(
         NotReplacedError, match=r"run run0 .* could not be cancelled .*no new run was created"
     ) as caught:
