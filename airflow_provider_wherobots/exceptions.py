@@ -71,7 +71,7 @@ def without_retry(error: WherobotsException) -> WherobotsException:
     return _failing(type(error), str(error)).with_traceback(error.__traceback__)
 
 
-def _failing(kind: type[WherobotsException], text: str) -> WherobotsException:
+def _failing(kind: Any, text: str) -> WherobotsException:
     failure: WherobotsException = _failing_class(kind)(text)
     return failure
 
