@@ -73,17 +73,19 @@ class FollowOptions:
         return cls(**known_fields(cls, kwargs))
 
     def describe(self, deferred: bool) -> str:
-        """Say which run is followed from here on, and how.
+        """Say how the run is followed.
 
-        :param deferred: whether by the triggerer.
+        :param deferred: whether the triggerer follows it.
         """
         longest = max(MIN_DELAY_SECONDS, self.polling_interval)
         text = f"Run {self.run_id} is followed {'by the triggerer, the task is deferred' if deferred else 'here'}: "
-        text += f"asked every {MIN_DELAY_SECONDS:g} s at first, every {longest:g} s in the end"
-        text += f", its log is {'' if self.poll_logs else 'not '}forwarded"
+        text += f"polled every {MIN_DELAY_SECONDS:g} s"
+        if longest > MIN_DELAY_SECONDS:
+            text += f", slowing to every {longest:g} s"
+        text += f"; its log is {'' if self.poll_logs else 'not '}forwarded"
         if self.deadline is not None:
             left = words.duration(self.deadline - self.started_at)
-            text += f", until {words.moment(self.deadline)} at the latest, in {left}"
+            text += f"; the deadline is {words.moment(self.deadline)}, in {left}"
         return text
 
 
@@ -124,7 +126,7 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
                     reason = f"{error}; {given_up(options.max_outage_seconds)}" if error.transient else str(error)
                     return Outcome(Ending.LOST_SIGHT, options.run_id, status.last, reason, ended_at=moment)
                 if outage.is_first_failure:
-                    yield Note(logging.WARNING, f"{error}; the run goes on and is asked again")
+                    yield Note(logging.WARNING, f"{error}; the run goes on and is polled again")
             jitter = JITTER
         else:
             if failures := outage.over():
@@ -132,7 +134,7 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
             yield from status.seen(run, moment, options.started_at)
             yield from spark_ui.seen(run)
             if run.is_terminal:
-                # By its own clock it may have ended whenever; not before it was last seen to go on.
+                # The service's clock may be wrong: never trust an end time before our last poll that saw it active.
                 ended_ago = run.ended_ago if seen_active_at is None else min(run.ended_ago, moment - seen_active_at)
                 outcome = Outcome.of_run(run, (yield from now()))
                 summary = RunSummary.of_run(run, spark_ui_url=spark_ui.url)
@@ -185,9 +187,9 @@ def _conclude(
 def _stop_at_deadline(
     options: FollowOptions, status: str, log: LogForwarder, seen_spark_ui_url: str | None
 ) -> Flow[Outcome]:
-    """Cancel first, for what comes after may take its time or be cut short; then tell what there is to tell.
+    """Cancel first: reading the log and the summary takes time, and may be cut short.
 
-    The status becomes CANCELLED up to a minute after the cancel: nobody waits for that.
+    The status becomes CANCELLED up to a minute after the cancel. That is not awaited.
     """
     yield Note(logging.WARNING, f"The task's execution_timeout is reached by run {options.run_id}")
     if options.cancel_at_deadline:
@@ -203,7 +205,7 @@ def _stop_at_deadline(
     try:
         run = yield from attempt(calls.get_run(options.run_id), LAST_LOOK_SECONDS)
     except WherobotsApiError as error:
-        yield Note(logging.WARNING, f"{error}; what the run came to is not known")
+        yield Note(logging.WARNING, f"{error}; the run's summary is incomplete")
     else:
         summary = RunSummary.of_run(run, spark_ui_url=seen_spark_ui_url)
         if run.is_terminal and run.status != CANCELLED:
@@ -220,7 +222,7 @@ def _earliest(moment: float, deadline: float | None) -> float:
 
 
 class _StatusNotes:
-    """Says each change of status once, and now and then that there is none."""
+    """Logs each change of status once, and a heartbeat while there is none."""
 
     def __init__(self) -> None:
         self.last = PENDING
@@ -242,7 +244,7 @@ class _StatusNotes:
 
 
 class _SparkUi:
-    """Says the address of the Spark UI as soon as the service tells it, and again if it becomes another one."""
+    """Logs and publishes the address of the Spark UI as soon as it is known, and again when it changes."""
 
     def __init__(self) -> None:
         self.url: str | None = None

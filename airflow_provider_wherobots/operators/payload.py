@@ -1,20 +1,92 @@
-"""What Airflow's page of rendered templates shows as the payload."""
+"""The body of ``POST /runs``: from a task's arguments, the connection's defaults and the run's name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.runs.payload import build_payload, checked_region
 from airflow_provider_wherobots.compat import AirflowException
+from airflow_provider_wherobots.exceptions import WherobotsArgumentException
+from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
+    from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+
+
+def check_arguments(task: WherobotsRunOperator) -> None:
+    """Check what a task says of its run, as far as it is known when the DAG is parsed.
+
+    :param task: the task.
+    :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
+    """
+    name = task.name if task.name is not None else default_run_name("dag", task.task_id)
+    _checked_payload(task, name, is_open=is_unrendered)
+
+
+def payload_to_send(task: WherobotsRunOperator, context: Context) -> dict[str, Any]:
+    """Put the body together once all arguments are rendered.
+
+    :param task: the task. Its region goes beside the body, so only it is checked here.
+    :param context: the task's context.
+    :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
+    """
+    settings, ti = task.hook.settings, context["ti"]
+    name = task.name if task.name is not None else default_run_name(ti.dag_id, ti.task_id)
+    payload = _checked_payload(task, name)
+    for key, default in (("runtime", settings.runtime), ("version", settings.version)):
+        if default is not None:
+            payload.setdefault(key, default)
+    if task.execution_timeout is not None:
+        payload.setdefault("timeoutSeconds", max(1, ceil(task.execution_timeout.total_seconds())))
+    if task.durable:
+        payload["name"] = durable_run_name(
+            name,
+            dag_id=ti.dag_id,
+            run_id=ti.run_id,
+            task_id=ti.task_id,
+            map_index=ti.map_index if ti.map_index is not None else -1,
+            dag_run_start=context["dag_run"].start_date,
+        )
+    return payload
+
+
+def is_unrendered(value: Any) -> bool:
+    """Whether a value is known only once it is rendered: a template, or the output of another task.
+
+    :param value: the value.
+    """
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    return hasattr(value, "iter_references")
+
+
+def _checked_payload(
+    task: WherobotsRunOperator, name: str, is_open: Callable[[Any], bool] = lambda value: False
+) -> dict[str, Any]:
+    try:
+        task.region = checked_region(task.region, is_open)
+        return build_payload(
+            name=name,
+            run_python=task.run_python,
+            run_jar=task.run_jar,
+            runtime=task.runtime,
+            version=task.version,
+            timeout_seconds=task.timeout_seconds,
+            environment=task.environment,
+            is_open=is_open,
+        )
+    except InvalidArgumentError as error:
+        raise WherobotsArgumentException(f"{task.task_id}: {error}") from None
 
 
 class PayloadOnceRendered:
-    """The value of a template field that is known once all others are rendered: Airflow calls it to render it.
+    """The ``payload`` on Airflow's page of rendered templates: known once all other fields are rendered.
 
-    Callables as template fields: Airflow 2.10 and later, mapped tasks included.
+    Source: callables as template fields, which Airflow 2.10 and later calls to render them, in mapped tasks too.
 
     :param build: puts the payload together out of the rendered fields and the context.
     """

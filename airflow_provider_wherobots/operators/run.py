@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import Enum
 from functools import cached_property, partial
-from math import ceil
 from sys import float_info
 from typing import Any, ClassVar, NoReturn
 
-from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.api.runs.payload import build_payload, checked_region, whole_seconds
+from airflow_provider_wherobots.api.runs.payload import whole_seconds
 from airflow_provider_wherobots.compat import (
-    RETRY_RESUMES_DEFERRAL,
     AirflowFailException,
     BaseOperator,
     BaseOperatorLink,
@@ -53,26 +51,24 @@ from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, describe_no_run
 from airflow_provider_wherobots.flows.quota import QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import JITTER, send
-from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
-from airflow_provider_wherobots.flows.submit import AwaitingQuota
+from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission
 from airflow_provider_wherobots.flows.summary import spark_ui_url, summarize_run
+from airflow_provider_wherobots.flows.tries import is_first_since_clear, was_cancelled_for_earlier_try
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink, xcom_keys
-from airflow_provider_wherobots.operators.payload import PayloadOnceRendered
+from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try, is_resumed_retry, remember_deferral
+from airflow_provider_wherobots.operators.payload import PayloadOnceRendered, check_arguments, payload_to_send
 from airflow_provider_wherobots.operators.removed_arguments import drop_removed_arguments
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.xcoms import (
-    DEFERRED_TRY_KEY,
     RUN_ID_KEY,
     RUN_SUMMARY_KEY,
     RUN_URL_KEY,
     SPARK_UI_URL_KEY,
 )
 
-REATTACHED_CANCEL_SECONDS = 300.0
-"""A re-attached run that ends CANCELLED within this time fell to the cancel of the try before it."""
 DEFER_MARGIN_SECONDS = 120.0
 """How long after the trigger's own deadline Airflow's deferral timeout comes, as a backstop for a dead triggerer."""
 FAILED_TRIGGER = "__fail__"
@@ -208,12 +204,12 @@ class WherobotsRunOperator(BaseOperator):
         for argument in flags:
             if not isinstance(value := getattr(self, argument), bool):
                 raise self._wrong(f"{argument}={value!r}: must be True or False")
-        self._build_payload(name if name is not None else default_run_name("dag", self.task_id), is_open=_is_open)
+        check_arguments(self)
 
     @property
     def payload(self) -> Any:
         """The body of ``POST /runs`` as it is sent, for Airflow's page of rendered templates."""
-        return getattr(self, "_rendered_payload", None) or PayloadOnceRendered(self._payload)
+        return getattr(self, "_rendered_payload", None) or PayloadOnceRendered(partial(payload_to_send, self))
 
     @payload.setter
     def payload(self, rendered: Any) -> None:
@@ -236,7 +232,7 @@ class WherobotsRunOperator(BaseOperator):
         :returns: the run's id.
         """
         with self._retried_as_agreed():
-            return self._begin(context)
+            return self._begin_try(context)
 
     def execute_after_quota_wait(
         self, context: Context, event: Any, quota: Mapping[str, Any], **of_a_later_version: Any
@@ -249,7 +245,7 @@ class WherobotsRunOperator(BaseOperator):
         :returns: the run's id.
         """
         with self._retried_as_agreed():
-            return self._start(context, QuotaWait.from_kwargs(quota), look_first=True)
+            return self._work(context, QuotaWait.from_kwargs(quota), look_first=True)
 
     def execute_complete(
         self,
@@ -269,7 +265,11 @@ class WherobotsRunOperator(BaseOperator):
         :returns: the run's id.
         """
         with self._retried_as_agreed():
-            return self._conclude(context, Outcome.from_event(event), reattached, started_at)
+            outcome = Outcome.from_event(event)
+            if not was_cancelled_for_earlier_try(outcome, reattached, started_at):
+                return self._finish(context, outcome)
+            self._note_earlier_cancel(outcome)
+            return self._work(context, self._new_quota_wait(context), look_first=True, is_fresh=True)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. Where the trigger crashed or Airflow timed it out, see to the run first.
@@ -284,17 +284,18 @@ class WherobotsRunOperator(BaseOperator):
             return self._resume(next_method, next_kwargs, context)
 
     def _resume(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        if RETRY_RESUMES_DEFERRAL and self._pull(context, DEFERRED_TRY_KEY) not in (None, context["ti"].try_number):
-            self._forget_earlier_try(context)
-            return self._begin(context)
+        if is_resumed_retry(partial(self._pull, context), context["ti"].try_number):
+            self._began_at = time.time()
+            forget_earlier_try(partial(self._push, context))
+            return self._begin_try(context)
         if next_method == FAILED_TRIGGER:
             run_id = self._pull(context, RUN_ID_KEY)
             if run_id:
-                outcome = self._see_to(run_id)
-                # A run found cancelled after a timeout fell to the trigger's own cancel: the timeout is the reason.
+                outcome = self._settle_after_trigger_failure(run_id)
+                # A run found CANCELLED after a timeout was cancelled by the trigger: the timeout is the reason.
                 timed_out = str((next_kwargs or {}).get("error")) == TRIGGER_TIMEOUT
                 if outcome is not None and not (timed_out and outcome.ending is Ending.CANCELLED):
-                    return self._conclude(context, outcome, reattached=False, started_at=0.0)
+                    return self._finish(context, outcome)
         return super().resume_execution(next_method, next_kwargs, context)
 
     @contextmanager
@@ -313,30 +314,44 @@ class WherobotsRunOperator(BaseOperator):
         """Cancel the run. Airflow calls this in a signal handler, with seconds to live."""
         self._attempt.kill()
 
-    def _forget_earlier_try(self, context: Context) -> None:
-        """Do for a retry what Airflow does, where it does not take it for a resumed try: new XComs, a new start."""
-        self._began_at = time.time()
-        links = (*xcom_keys(WherobotsRunLink(), RUN_URL_KEY), *xcom_keys(WherobotsSparkUiLink(), SPARK_UI_URL_KEY))
-        for key in (RUN_ID_KEY, RUN_SUMMARY_KEY, *links):
-            # 3.0 takes no None, and deletes no XCom of a mapped task.
-            self._push(context, key, "")
-
-    def _begin(self, context: Context) -> str:
+    def _begin_try(self, context: Context) -> str:
         ti = context["ti"]
-        # A clear raises `max_tries`, so that all retries are there again: the arithmetic is Airflow's own.
-        is_first_since_clear = ti.try_number == ti.max_tries - (self.retries or 0) + 1
-        return self._start(
+        cleared = is_first_since_clear(ti.try_number, ti.max_tries, self.retries or 0)
+        return self._work(
             context,
-            QuotaWait(self.max_quota_wait_seconds, self.deferrable, self._deadline(context)),
+            self._new_quota_wait(context),
             look_first=ti.try_number > 1,
-            replace=is_first_since_clear and self.cancel_on_kill,
+            replace=cleared and self.cancel_on_kill,
         )
 
-    def _start(
-        self, context: Context, quota: QuotaWait, *, look_first: bool, replace: bool = False, once_more: bool = False
+    def _new_quota_wait(self, context: Context) -> QuotaWait:
+        return QuotaWait(self.max_quota_wait_seconds, self.deferrable, self._deadline(context))
+
+    def _work(
+        self, context: Context, quota: QuotaWait, *, look_first: bool, replace: bool = False, is_fresh: bool = False
     ) -> str:
+        """Get a run and follow it to its end, here or by deferring; and once more if it fell to an earlier cancel.
+
+        :param quota: the wait for quota so far.
+        :param look_first: whether an earlier try may have left a run.
+        :param replace: whether such a run is cancelled and replaced.
+        :param is_fresh: whether a run that fell to an earlier cancel is replaced already.
+        """
+        while True:
+            submission = self._get_run(context, quota, look_first=look_first, replace=replace)
+            self._announce(context, submission.run)
+            if not self.wait_for_completion:
+                return submission.run.id
+            reattached, started_at = submission.reattached and not is_fresh, time.time()
+            outcome = self._follow(context, submission.run.id, quota.deadline, reattached, started_at)
+            if not was_cancelled_for_earlier_try(outcome, reattached, started_at):
+                return self._finish(context, outcome)
+            self._note_earlier_cancel(outcome)
+            quota, look_first, replace, is_fresh = self._new_quota_wait(context), True, False, True
+
+    def _get_run(self, context: Context, quota: QuotaWait, *, look_first: bool, replace: bool) -> Submission:
         settings = self.hook.settings
-        payload = self._payload(context)
+        payload = payload_to_send(self, context)
         try:
             submission = self._attempt.submit(
                 payload,
@@ -357,15 +372,15 @@ class WherobotsRunOperator(BaseOperator):
             raise kind(describe_no_run(error, self.max_outage_seconds, durable=self.durable)) from error
         if isinstance(submission, AwaitingQuota):
             self._wait_for_quota(context, submission)
-        run, reattached = submission.run, submission.reattached and not once_more
-        self._announce(context, run)
-        if not self.wait_for_completion:
-            return run.id
-        started_at = time.time()
+        return submission
+
+    def _follow(
+        self, context: Context, run_id: str, deadline: float | None, reattached: bool, started_at: float
+    ) -> Outcome:
         options = FollowOptions(
-            run_id=run.id,
+            run_id=run_id,
             started_at=started_at,
-            deadline=quota.deadline,
+            deadline=deadline,
             execution_timeout=None if self.execution_timeout is None else self.execution_timeout.total_seconds(),
             polling_interval=self.polling_interval,
             poll_logs=self.poll_logs,
@@ -375,19 +390,18 @@ class WherobotsRunOperator(BaseOperator):
         )
         self.log.info("%s", options.describe(self.deferrable))
         if self.deferrable:
-            self._remember_deferral(context)
+            remember_deferral(partial(self._push, context), context["ti"].try_number)
             self.defer(
                 trigger=WherobotsRunTrigger(self.wherobots_conn_id, options.to_kwargs(), self.cancel_on_kill),
                 method_name="execute_complete",
                 kwargs={"reattached": reattached, "started_at": started_at},
                 timeout=_defer_timeout(options),
             )
-        outcome = self._attempt.follow(options, partial(self._push_address, context, WherobotsSparkUiLink()))
-        return self._conclude(context, outcome, reattached, started_at)
+        return self._attempt.follow(options, partial(self._push_address, context, WherobotsSparkUiLink()))
 
     def _wait_for_quota(self, context: Context, awaiting: AwaitingQuota) -> NoReturn:
         """Hand the wait over to the triggerer: a worker held for hours would be one less for everybody."""
-        self._remember_deferral(context)
+        remember_deferral(partial(self._push, context), context["ti"].try_number)
         deadline, moment = awaiting.wait.deadline, time.time()
         delay = awaiting.delay * (1 + JITTER * random.random())  # noqa: S311 - spreads load
         self.defer(
@@ -397,21 +411,10 @@ class WherobotsRunOperator(BaseOperator):
             timeout=None if deadline is None else timedelta(seconds=awaiting.delay + DEFER_MARGIN_SECONDS),
         )
 
-    def _remember_deferral(self, context: Context) -> None:
-        if RETRY_RESUMES_DEFERRAL:
-            self._push(context, DEFERRED_TRY_KEY, context["ti"].try_number)
+    def _note_earlier_cancel(self, outcome: Outcome) -> None:
+        self.log.info("Run %s was cancelled for the try before this one; a new run is created", outcome.run_id)
 
-    def _conclude(self, context: Context, outcome: Outcome, reattached: bool, started_at: float) -> str:
-        if (
-            outcome.ending is Ending.CANCELLED
-            and reattached
-            and outcome.ended_at - started_at < REATTACHED_CANCEL_SECONDS
-        ):
-            self.log.info(
-                "Run %s was still being cancelled for the try before this one; a fresh run is submitted", outcome.run_id
-            )
-            quota = QuotaWait(self.max_quota_wait_seconds, self.deferrable, self._deadline(context))
-            return self._start(context, quota, look_first=True, once_more=True)
+    def _finish(self, context: Context, outcome: Outcome) -> str:
         if outcome.summary is not None:
             self._push(context, RUN_SUMMARY_KEY, outcome.summary)
             if spark_ui := outcome.summary.get(SPARK_UI_URL_KEY):
@@ -420,13 +423,13 @@ class WherobotsRunOperator(BaseOperator):
             return outcome.run_id
         raise _EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id), durable=self.durable))
 
-    def _see_to(self, run_id: str) -> Outcome | None:
+    def _settle_after_trigger_failure(self, run_id: str) -> Outcome | None:
         """The outcome of a run that has ended; one that is active is cancelled, and then there is none."""
         self._attempt.adopt(run_id)
         try:
             run = self._attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
         except WherobotsApiError as error:
-            self.log.warning("The status of run %s cannot be asked: %s", run_id, error)
+            self.log.warning("The status of run %s is unknown: %s", run_id, error)
         else:
             if run.is_terminal:
                 return Outcome.of_run(
@@ -464,43 +467,6 @@ class WherobotsRunOperator(BaseOperator):
     def _run_url(self, run_id: str) -> str:
         return self.hook.settings.run_url(run_id)
 
-    def _payload(self, context: Context) -> dict[str, Any]:
-        settings, ti = self.hook.settings, context["ti"]
-        name = self.name if self.name is not None else default_run_name(ti.dag_id, ti.task_id)
-        payload = self._build_payload(name)
-        for key, default in (("runtime", settings.runtime), ("version", settings.version)):
-            if default is not None:
-                payload.setdefault(key, default)
-        if self.execution_timeout is not None:
-            payload.setdefault("timeoutSeconds", max(1, ceil(self.execution_timeout.total_seconds())))
-        if self.durable:
-            payload["name"] = durable_run_name(
-                name,
-                dag_id=ti.dag_id,
-                run_id=ti.run_id,
-                task_id=ti.task_id,
-                map_index=ti.map_index if ti.map_index is not None else -1,
-                dag_run_start=context["dag_run"].start_date,
-            )
-        return payload
-
-    def _build_payload(self, name: Any, is_open: Callable[[Any], bool] = lambda value: False) -> dict[str, Any]:
-        try:
-            # Not part of the body: it goes beside it.
-            self.region = checked_region(self.region, is_open)
-            return build_payload(
-                name=name,
-                run_python=self.run_python,
-                run_jar=self.run_jar,
-                runtime=self.runtime,
-                version=self.version,
-                timeout_seconds=self.timeout_seconds,
-                environment=self.environment,
-                is_open=is_open,
-            )
-        except InvalidArgumentError as error:
-            raise self._wrong(str(error)) from None
-
     def _seconds(self, option: Option, value: Any, *, above_0: bool = False) -> float:
         if value is None:
             return self._number(f"[{SECTION}] {option.name}", configured(option), above_0=above_0)
@@ -531,10 +497,3 @@ def _defer_timeout(options: FollowOptions) -> timedelta | None:
     if options.deadline is None:
         return None
     return timedelta(seconds=max(0.0, options.deadline - options.started_at) + DEFER_MARGIN_SECONDS)
-
-
-def _is_open(value: Any) -> bool:
-    """Whether a value is known only once it is rendered: a template, or the output of another task."""
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    return hasattr(value, "iter_references")

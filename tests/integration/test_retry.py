@@ -10,7 +10,7 @@ from airflow.exceptions import TaskDeferred
 from airflow_provider_wherobots.compat import retry_resumes_deferral
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.local.control.client import ControlClient
-from airflow_provider_wherobots.operators import run as operator_module
+from airflow_provider_wherobots.operators import airflow_3_0
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.support import TaskInstance, context, follow
 
@@ -38,7 +38,7 @@ def test_a_retry_on_3_0_begins_afresh(
     method: str,
     kept: dict[str, Any] | None,
 ) -> None:
-    monkeypatch.setattr(operator_module, "RETRY_RESUMES_DEFERRAL", True)
+    monkeypatch.setattr(airflow_3_0, "RETRY_RESUMES_DEFERRAL", True)
     ti = TaskInstance(try_number=1)
     first = deferred(ti, lambda: task.execute(context(ti)))
     with pytest.raises(WherobotsRunFailedException):
@@ -55,7 +55,7 @@ def test_a_retry_on_3_0_begins_afresh(
 def test_on_3_0_a_retry_has_a_start_and_xcoms_of_its_own(
     conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operator_module, "RETRY_RESUMES_DEFERRAL", True)
+    monkeypatch.setattr(airflow_3_0, "RETRY_RESUMES_DEFERRAL", True)
     task = WherobotsRunOperator(
         task_id="task", run_python={"uri": "s3://jobs/talk.py", "args": [1]}, execution_timeout=timedelta(hours=1)
     )

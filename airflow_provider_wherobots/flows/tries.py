@@ -1,0 +1,32 @@
+"""What one try of a task knows about the tries before it."""
+
+from __future__ import annotations
+
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+
+EARLIER_CANCEL_SECONDS = 300.0
+"""A re-attached run that ends CANCELLED within this time was cancelled for the try before."""
+
+
+def is_first_since_clear(try_number: int, max_tries: int, retries: int) -> bool:
+    """Whether a try is the first one since its task was cleared, or the first of all.
+
+    A clear raises ``max_tries`` so that all retries are left again; nothing else tells a clear from a retry.
+
+    :param try_number: the try's number.
+    :param max_tries: the task instance's ``max_tries``.
+    :param retries: the task's ``retries``.
+    """
+    return try_number == max_tries - retries + 1
+
+
+def was_cancelled_for_earlier_try(outcome: Outcome, reattached: bool, started_at: float) -> bool:
+    """Whether a run ended because of the cancel of the try before, which needs up to a minute to show.
+
+    :param outcome: how it ended.
+    :param reattached: whether an earlier try had started it.
+    :param started_at: when this try got it, in epoch seconds.
+    """
+    if outcome.ending is not Ending.CANCELLED or not reattached:
+        return False
+    return outcome.ended_at - started_at < EARLIER_CANCEL_SECONDS

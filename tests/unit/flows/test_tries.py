@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.tries import (
+    EARLIER_CANCEL_SECONDS,
+    is_first_since_clear,
+    was_cancelled_for_earlier_try,
+)
+
+
+@pytest.mark.parametrize(
+    ("try_number", "max_tries", "retries", "first"),
+    [(1, 1, 1, True), (2, 1, 1, False), (2, 2, 1, True), (3, 2, 1, False), (1, 0, 0, True), (2, 1, 0, True)],
+)
+def test_a_clear_is_told_by_airflows_arithmetic(try_number: int, max_tries: int, retries: int, first: bool) -> None:
+    assert is_first_since_clear(try_number, max_tries, retries) is first
+
+
+@pytest.mark.parametrize(
+    ("ending", "reattached", "after", "expected"),
+    [
+        (Ending.CANCELLED, True, 60.0, True),
+        (Ending.CANCELLED, True, EARLIER_CANCEL_SECONDS, False),
+        (Ending.CANCELLED, False, 60.0, False),
+        (Ending.FAILED, True, 60.0, False),
+    ],
+)
+def test_only_a_cancel_soon_after_re_attaching_is_that_of_the_try_before(
+    ending: Ending, reattached: bool, after: float, expected: bool
+) -> None:
+    outcome = Outcome(ending, "r1", "X", ended_at=1_000.0 + after)
+    assert was_cancelled_for_earlier_try(outcome, reattached, 1_000.0) is expected
