@@ -110,9 +110,7 @@ class WherobotsRunTrigger(BaseTrigger):
                     await push_xcom(self.task_instance, xcom_key, value)
         except Exception as error:
             reason = reason_of(error)
-            self.log.warning(
-                "XCom %s of run %s will be pushed when the run has ended: %s", key, self.options.run_id, reason
-            )
+            self.log.warning("XCom %s of run %s is pushed when the run ends: %s", key, self.options.run_id, reason)
 
     async def _cancel_if_killed(self) -> None:
         if not self.cancel_on_kill:
