@@ -209,6 +209,23 @@ def test_a_page_that_has_grown_meanwhile_is_not_left() -> None:
     assert cursor.cursor == "0"
 
 
+def test_a_page_of_as_many_but_other_lines_is_not_left() -> None:
+    """A guess was made from the answer of a replica that lags behind; the page itself holds a late line more."""
+    cursor = LogCursor()
+    late: tuple[str | int, str] = (str(T0 - 1), "late")
+    accept(cursor, page(*numbered(49)))
+    accept(cursor, page(late, *numbered(49)))
+    accept(cursor, page())
+    accept(cursor, page())
+    cursor.begin_round(0.0)
+    # The replica that answers knows nothing of the late line.
+    assert accept(cursor, page(*numbered(50))) == (["line 49"], True)
+    accept(cursor, page(*numbered(20, 49)))
+    assert cursor.cursor == "0"
+    assert accept(cursor, page(late, *numbered(49))) == ([], False)
+    assert cursor.cursor == "0"
+
+
 def test_a_page_that_names_the_next_one_meanwhile_leads_there() -> None:
     cursor = guessing_at_fifty()
     accept(cursor, page(*numbered(2, 49)))
