@@ -409,7 +409,10 @@ def test_a_log_that_cannot_be_read_never_decides_anything(error: WherobotsApiErr
     script = Script(by_operation(getJobRun=service, getJobRunLogs=always(error), getJobRunMetrics=service))
     outcome = script.run(follow_run(FollowOptions("run0", START)))
     assert outcome.ending is Ending.COMPLETED
-    assert [note.level for note in script.notes if note.level != logging.INFO] == [logging.WARNING]
+    assert [note.text for note in script.notes if note.level != logging.INFO] == [
+        f"The run's log cannot be read for now ({error}); this does not affect the run",
+        f"The log of run run0 could not be read ({error})",
+    ]
 
 
 def test_a_log_too_large_to_keep_up_with_does_not_keep_the_status_from_being_asked() -> None:
