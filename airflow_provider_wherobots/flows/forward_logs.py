@@ -56,6 +56,7 @@ class LogForwarder:
         self._has_warned = False
         self._has_read = False
         self._is_ending = False
+        # A single line was too large, and no other line has come since.
         self._too_large: AnswerTooLargeError | None = None
         self._said_too_large = False
         self._fresh = 0
@@ -176,7 +177,8 @@ class LogForwarder:
                 if is_refused and self._cursor.refuse():
                     continue
                 if isinstance(error, AnswerTooLargeError):
-                    self._too_large = error
+                    if self._cursor.size == 1:
+                        self._too_large = error
                     if self._cursor.refuse(too_large=True):
                         continue
                     self._failure = None

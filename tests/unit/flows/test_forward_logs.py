@@ -315,7 +315,7 @@ def test_a_log_that_may_not_be_read_is_given_up_like_a_quiet_one() -> None:
 LIMIT = 16_000_000
 
 
-def limited(log: FakeLog) -> tuple[Script, str, list[int]]:
+def limited(log: FakeLog, limit: int = LIMIT) -> tuple[Script, str, list[int]]:
     """A log whose pages are too large over a limit, and how many lines each call asked for."""
     service, run, _ = serve(log)
     asked: list[int] = []
@@ -323,8 +323,8 @@ def limited(log: FakeLog) -> tuple[Script, str, list[int]]:
     def answer(call: Call[Any], moment: float) -> Any:
         asked.append(int(dict(call.params)["size"]))
         page = service(call, moment)
-        if sum(len(line.raw) for line in page.items) > LIMIT:
-            raise AnswerTooLargeError(call.operation, LIMIT)
+        if sum(len(line.raw) for line in page.items) > limit:
+            raise AnswerTooLargeError(call.operation, limit)
         return page
 
     return Script(answer), run.id, asked
@@ -371,3 +371,15 @@ def test_a_first_line_over_the_limit_is_said_once() -> None:
     assert len(script.notes) == 1
     assert script.run(forwarder.drain(60.0, script.now + 900)) is None
     assert len(script.notes) == 1
+
+
+@pytest.mark.parametrize("mode", ["nanoseconds", "int", "offset"])
+@pytest.mark.parametrize("names_next", [True, False])
+def test_no_line_is_said_to_be_too_long_where_only_pages_were(mode: CursorMode, names_next: bool) -> None:
+    lines = [FakeLine(0.0, T0 + 10 * n, f"{n} " + "x" * 90) for n in range(300)]
+    script, run_id, _ = limited(FakeLog(lines, mode, names_next=names_next), 16_000)
+    forwarder = LogForwarder(run_id)
+    for _ in range(10):
+        script.run(forwarder.catch_up(script.now + 100))
+        script.now += 10
+    assert (texts(script.records), script.notes) == ([line.text for line in lines], [])
