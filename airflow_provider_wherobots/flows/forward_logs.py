@@ -20,7 +20,7 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Sleep, attempt, now
 from airflow_provider_wherobots.logs.cursor import LogCursor
-from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
+from airflow_provider_wherobots.logs.records import HOLD_SECONDS, LogRecord, RecordReader
 from airflow_provider_wherobots.logs.tail import LogTail
 
 QUIET_LOOKS = (1.0, 3.0, 7.0)
@@ -31,8 +31,6 @@ SECOND_LOOK_SECONDS = 10.0
 """How long after a page was left, for the next one, it is looked at again."""
 CATCH_UP_SECONDS = 10.0
 """How long pages are followed before the run's status is asked again."""
-HOLD_SECONDS = 45.0
-"""How long a stack trace after a warning is held back while the run goes on: a poll or two."""
 SLICE_LINES, SLICE_CHARS = 200, 100_000
 """The most that is forwarded at once: a driver can give the event loop back between two slices."""
 

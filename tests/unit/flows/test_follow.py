@@ -27,9 +27,10 @@ from airflow_provider_wherobots.flows.follow import (
     follow_run,
     poll_delay,
 )
-from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, HOLD_SECONDS, QUIET_LOOKS, LogForwarder
+from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, QUIET_LOOKS, LogForwarder
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.summary import RunSummary
+from airflow_provider_wherobots.logs.records import HOLD_SECONDS
 from tests.unit.flows.fake_log import FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation, texts
