@@ -227,7 +227,8 @@ class LogCursor:
         if not fits:
             self._try_next(guess)
             return False
-        if len(guess.items) == self._cut_at:
+        # A page that lacks a line shown before is read again all the same: it may be a lagging replica's.
+        if len(guess.items) == self._cut_at and not guess.origin.shown - _count(guess.items):
             self._follow(guess, moment)
             return True
         self._guess, self._place = replace(guess, leads_on=True), guess.origin
