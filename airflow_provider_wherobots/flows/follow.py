@@ -199,7 +199,7 @@ def _stop_at_deadline(
     if (limit := options.execution_timeout) is not None:
         reason = f"the limit is {words.duration(limit)} ({limit:g} s); {reason}"
     moment = yield from now()
-    yield from log.catch_up(moment + LAST_LOOK_SECONDS, look_back=True, timeout=LAST_LOOK_SECONDS)
+    yield from log.read_last(moment + LAST_LOOK_SECONDS, LAST_LOOK_SECONDS)
     outcome = Outcome(Ending.DEADLINE, options.run_id, status, reason, ended_at=moment)
     summary = RunSummary(options.run_id, "", status, spark_ui_url=seen_spark_ui_url)
     try:

@@ -1,6 +1,7 @@
 """Forwarding a run's log: page after page until caught up, and once more after its end until it is quiet.
 
-A logs call that fails is a warning, once per row of failures; it never decides anything.
+A logs call that fails is one warning per streak of failures; it never decides anything. After the run's end there is
+one only if the end of the log stays unread.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Sleep, attempt, now
 from airflow_provider_wherobots.logs.cursor import LogCursor
-from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
+from airflow_provider_wherobots.logs.records import HOLD_SECONDS, LogRecord, RecordReader
 from airflow_provider_wherobots.logs.tail import LogTail
 
 QUIET_LOOKS = (1.0, 3.0, 7.0)
@@ -30,8 +31,6 @@ SECOND_LOOK_SECONDS = 10.0
 """How long after a page was left, for the next one, it is looked at again."""
 CATCH_UP_SECONDS = 10.0
 """How long pages are followed before the run's status is asked again."""
-HOLD_SECONDS = 45.0
-"""How long a stack trace after a warning is held back while the run goes on: a poll or two."""
 SLICE_LINES, SLICE_CHARS = 200, 100_000
 """The most that is forwarded at once: a driver can give the event loop back between two slices."""
 
@@ -50,22 +49,24 @@ class LogForwarder:
         self._reader = RecordReader()
         self._held: LogRecord | None = None
         self._held_since = 0.0
-        self._failing = False
-        self._interrupted = False
+        # Why the last call failed; None if it did not.
+        self._failure: WherobotsApiError | None = None
+        self._has_warned = False
+        self._has_read = False
+        self._is_ending = False
+        # A single line was too large, and no other line has come since.
         self._too_large: AnswerTooLargeError | None = None
         self._said_too_large = False
         self._fresh = 0
         self.tail = LogTail()
 
-    def catch_up(self, until: float, *, look_back: bool = False, timeout: float | None = None) -> Flow[bool]:
+    def catch_up(self, until: float) -> Flow[bool]:
         """Follow pages, without sleeping, until there are no more for now.
 
         :param until: when to stop in any case, in epoch seconds.
-        :param look_back: whether to look again at every page left a moment ago, not only where it is time to.
-        :param timeout: seconds a call may take; default None, the driver's own.
         :returns: whether there is more to fetch at once.
         """
-        behind = yield from self._read_on(until, look_back=look_back, timeout=timeout)
+        behind = yield from self._read_on(until)
         moment = yield from now()
         if self._reader.held_from is not self._held:
             self._held, self._held_since = self._reader.held_from, moment
@@ -81,7 +82,17 @@ class LogForwarder:
         if records := self._reader.release(failed=failed):
             yield Forward(records)
 
-    def _read_on(self, until: float, *, look_back: bool, timeout: float | None = None) -> Flow[bool]:
+    def read_last(self, until: float, timeout: float) -> Flow[None]:
+        """Read the log a last time, as following ends before the run does; pages left a moment ago are read again too.
+
+        :param until: when to stop in any case, in epoch seconds.
+        :param timeout: seconds a call may take.
+        """
+        self._is_ending = True
+        behind = yield from self._read_on(until, look_back=True, timeout=timeout)
+        yield from self._say_what_is_left(behind)
+
+    def _read_on(self, until: float, *, look_back: bool = False, timeout: float | None = None) -> Flow[bool]:
         moment = yield from now()
         self._cursor.begin_round(moment if look_back else moment - SECOND_LOOK_SECONDS)
         while moment < until:
@@ -108,27 +119,40 @@ class LogForwarder:
         :param until: when to stop in any case, in epoch seconds.
         :param ended_ago: seconds since the run ended. Default 0: it is not known.
         """
+        self._is_ending = True
+        behind = yield from self._read_until_quiet(max_wait_seconds, until, ended_ago)
+        yield from self._say_what_is_left(behind)
+
+    def _read_until_quiet(self, max_wait_seconds: float, until: float, ended_ago: float) -> Flow[bool]:
+        """Read until the log is quiet.
+
+        :returns: whether there is more to fetch at once.
+        """
         waited, quiet, is_first = 0.0, max(0.0, ended_ago), True
         while True:
             before = self._fresh
             is_last = quiet >= QUIET_LOOKS[-1] - ROUNDING_SECONDS or waited >= max_wait_seconds - ROUNDING_SECONDS
             behind = yield from self._read_on(until, look_back=is_last)
             if behind:
-                yield Note(
-                    logging.WARNING, f"The log of run {self._run_id} was not read to its end in the time there was"
-                )
-                return
+                return True
             found = self._fresh > before
             if found and not is_first:
                 quiet = 0.0
-            delay = _next_look(quiet, found=found, unreadable=self._interrupted)
+            delay = _next_look(quiet, found=found, unreadable=self._failure is not None and self._failure.transient)
             if delay is None:
-                return
+                return False
             delay = min(delay, max_wait_seconds - waited)
             if delay <= 0 or (yield from now()) + delay >= until:
-                return
+                return False
             waited, quiet, is_first = waited + delay, quiet + delay, False
             yield Sleep(delay)
+
+    def _say_what_is_left(self, behind: bool) -> Flow[None]:
+        if behind:
+            yield Note(logging.WARNING, f"The log of run {self._run_id} was not read to its end: the time was up")
+        elif self._failure is not None:
+            what = "The end of the log" if self._has_read else "The log"
+            yield Note(logging.WARNING, f"{what} of run {self._run_id} could not be read ({self._failure})")
 
     def _take(self, lines: Sequence[LogLine]) -> Flow[None]:
         records: list[LogRecord] = []
@@ -151,22 +175,26 @@ class LogForwarder:
                 if is_refused and self._cursor.refuse():
                     continue
                 if isinstance(error, AnswerTooLargeError):
-                    self._too_large = error
+                    if self._cursor.size == 1:
+                        self._too_large = error
                     if self._cursor.refuse(too_large=True):
                         continue
-                    self._interrupted = False
+                    self._failure = None
                     yield from self._say_too_large(error)
                     return None
-                if not self._failing and not isinstance(error, NotFoundError):
-                    yield Note(logging.WARNING, f"The run's log cannot be read for now ({error}); the run goes on")
-                if self._failing or not error.transient:
+                if self._failure is not None or not error.transient:
                     self._cursor.abandon()
-                self._failing = not isinstance(error, NotFoundError)
-                self._interrupted = error.transient
+                self._failure = error
+                # The log of a run that has just started may not exist yet.
+                if not (self._has_warned or self._is_ending or isinstance(error, NotFoundError)):
+                    self._has_warned = True
+                    yield Note(
+                        logging.WARNING, f"The run's log cannot be read for now ({error}); this does not affect the run"
+                    )
                 return None
-            self._interrupted = False
-            if self._failing:
-                self._failing = False
+            self._failure, self._has_read = None, True
+            if self._has_warned:
+                self._has_warned = False
                 yield Note(logging.INFO, "The run's log can be read again")
             return page
 

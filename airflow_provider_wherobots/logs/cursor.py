@@ -227,7 +227,8 @@ class LogCursor:
         if not fits:
             self._try_next(guess)
             return False
-        if len(guess.items) == self._cut_at:
+        # A page that lacks a line shown before is read again all the same: it may be a lagging replica's.
+        if len(guess.items) == self._cut_at and not guess.origin.shown - _count(guess.items):
             self._follow(guess, moment)
             return True
         self._guess, self._place = replace(guess, leads_on=True), guess.origin
@@ -235,8 +236,9 @@ class LogCursor:
 
     def _compare(self, guess: _Guess, page: LogPage, moment: float) -> bool:
         """Take in the page a guess was made from, read again after the guess has led on."""
-        grown = bool(_count(page.items) - guess.origin.shown) or len(page.items) != len(guess.items)
-        if grown or (page.next_page is not None and self._leads_on(page.next_page, page.items)):
+        # Not with all lines ever seen on it: a replica that lags behind may answer the one time and not the other.
+        has_changed = _count(page.items) != _count(guess.items)
+        if has_changed or (page.next_page is not None and self._leads_on(page.next_page, page.items)):
             self._guess, self._is_whole = None, True
             return True
         self._cut_at = len(page.items)

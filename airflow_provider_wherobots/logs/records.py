@@ -3,9 +3,10 @@
 Levels are read off a line's head, in the formats of log4j, logback and Python logging; a stack trace has the level of
 the line it belongs to.
 
-One that follows a warning is that warning's, if the program goes on; but it is an error, if it is what ended a failed
-run. So it is held back until that is known: until the next line, the lines aside that may still be of its message and
-those that Spark writes as it shuts down after a program's end.
+A stack trace after a warning may belong to the warning, or it may be what ended the run. The lines after it do not
+tell: Spark logs its shutdown, at any level, after a failed program too. So the trace is held back, with the lines
+after it. It is an error if the run fails while it is held. It stays a warning if the program has evidently gone on:
+many more lines, much later lines, or another stack trace after a warning.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from airflow_provider_wherobots.api.runs.models import LogLine, parse_time
 
@@ -21,10 +23,11 @@ MAX_RECORD_CHARS = 10_000
 """A longer line is split into records of this length: Airflow loses very large ones (apache/airflow #66158)."""
 
 MAX_HELD_RECORDS = 200
-"""A longer stack trace is not held back."""
-
-_MESSAGE_GAP_NS = 10**7
-"""Lines of one message follow each other within this time: they are written at once."""
+"""The most records held back: the stack trace and the lines after it."""
+MAX_LINES_AFTER = 50
+"""After more lines than these the program has gone on. The shutdown of Spark takes some twenty."""
+HOLD_SECONDS = 45.0
+"""How long a stack trace after a warning is held back while the run goes on: a poll or two."""
 _HEAD_CHARS = 120
 _LEVELS = {
     "TRACE": logging.DEBUG,
@@ -49,10 +52,6 @@ _THROWN = re.compile(
     r"(?:  \+ Exception Group )?Traceback \(most recent call last\)"
     r"|(?:Exception in thread .*|[\w.$]*(?:Error|Exception)(?:: .*)?\Z)"
 )
-_SHUTDOWN = re.compile(
-    r"\b(?:stop(?:ped|ping)?|shut(?:ting)? ?down|closed|cleared|deleting directory)\b", re.IGNORECASE
-)
-"""What Spark says once a program has ended: SparkContext, ShutdownHookManager, BlockManager, MemoryStore and others."""
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _ESCAPES = {
@@ -78,14 +77,23 @@ class LogRecord:
     repeats: int = 0
 
 
+class _Part(Enum):
+    """What a line is part of, read off its head."""
+
+    LOGGED = "a record with a level of its own"
+    TRACE_HEAD = "a stack trace that begins here, or names an exception"
+    TRACE = "a stack trace"
+    PLAIN = "output without a level"
+
+
 class RecordReader:
     """Reads lines in order, remembering only what a stack trace needs."""
 
     def __init__(self) -> None:
-        self._holds = False
+        # A stack trace, and the lines after it.
         self._held: list[LogRecord] = []
-        self._traceback = 0
-        self._is_over = False
+        self._trace_records = 0
+        self._lines_after = 0
         self._level = logging.INFO
         self._in_traceback = False
         self._last: tuple[int | None, int, str] | None = None
@@ -98,19 +106,24 @@ class RecordReader:
         """
         time_ns = read_time_ns(line.timestamp)
         for text in split_lines(line.raw):
-            level = self._level_of(text)
+            level, part = self._level_of(text)
             safe = make_safe(text)
-            is_held = self._holds and self._holds_back(text, level, time_ns)
-            if self._held and not self._holds:
+            begins_trace = part is _Part.TRACE_HEAD and level == logging.WARNING
+            if self._held and (self._has_gone_on(time_ns) or (begins_trace and self._lines_after > 0)):
                 yield from self.release()
+            is_held = begins_trace or (bool(self._held) and not self._is_late(time_ns))
             for start in range(0, len(safe) or 1, MAX_RECORD_CHARS):
                 record = self._record(time_ns, level, safe[start : start + MAX_RECORD_CHARS])
                 if is_held:
                     self._held.append(record)
                 else:
                     yield record
-            if is_held and not self._is_over:
-                self._traceback = len(self._held)
+            if is_held:
+                is_of_trace = level == logging.WARNING and part is not _Part.LOGGED and self._lines_after == 0
+                if is_of_trace:
+                    self._trace_records = len(self._held)
+                else:
+                    self._lines_after += 1
 
     @property
     def held_from(self) -> LogRecord | None:
@@ -124,31 +137,26 @@ class RecordReader:
             Default False.
         :returns: the records, in order.
         """
-        held, traceback = self._held, self._traceback
-        self._held, self._holds, self._traceback, self._is_over = [], False, 0, False
+        held, count = self._held, self._trace_records
+        self._held, self._trace_records, self._lines_after = [], 0, 0
         if failed:
-            held[:traceback] = [replace(record, level=logging.ERROR) for record in held[:traceback]]
+            held[:count] = [replace(record, level=logging.ERROR) for record in held[:count]]
         return held
 
-    def _holds_back(self, text: str, level: int, time_ns: int | None) -> bool:
-        """Whether a line is held back with the stack trace before it, or is one to hold; ends the holding if not."""
-        gap = None
-        if self._held and time_ns is not None and (last := self._held[-1].time_ns) is not None:
-            gap = time_ns - last
-            if gap < 0:
-                # Inserted late: it says nothing of what came after.
-                return False
-        head = _COLOUR.sub("", text[:_HEAD_CHARS])
-        own = find_level(head)
-        if len(self._held) >= MAX_HELD_RECORDS:
-            self._holds = False
-        elif own is not None:
-            self._is_over = True
-            self._holds = own <= logging.WARNING and _SHUTDOWN.search(text) is not None
-        elif level != logging.WARNING:
-            self._is_over = True
-            self._holds = _BELONGS.match(head) is not None or (gap is not None and gap <= _MESSAGE_GAP_NS)
-        return self._holds
+    def _has_gone_on(self, time_ns: int | None) -> bool:
+        """Whether the program has evidently gone on after the stack trace that is held back, or too much is held.
+
+        :param time_ns: the time of the line that comes next.
+        """
+        if len(self._held) >= MAX_HELD_RECORDS or self._lines_after >= MAX_LINES_AFTER:
+            return True
+        began_ns = self._held[0].time_ns
+        return time_ns is not None and began_ns is not None and time_ns - began_ns >= HOLD_SECONDS * 1e9
+
+    def _is_late(self, time_ns: int | None) -> bool:
+        """Whether a line was inserted late: it says nothing of what came after the stack trace."""
+        last_ns = self._held[-1].time_ns
+        return time_ns is not None and last_ns is not None and time_ns < last_ns
 
     def _record(self, time_ns: int | None, level: int, text: str) -> LogRecord:
         this = (None if time_ns is None else time_ns // 10**6, level, text)
@@ -156,17 +164,19 @@ class RecordReader:
         self._last = this
         return LogRecord(time_ns, level, text, self._repeats)
 
-    def _level_of(self, text: str) -> int:
+    def _level_of(self, text: str) -> tuple[int, _Part]:
         head = text[:_HEAD_CHARS]
         if "\x1b" in head:
             head = _COLOUR.sub("", head)
         own = find_level(head)
+        part = _Part.TRACE
         if own is not None:
             self._level, self._in_traceback = own, False
+            part = _Part.LOGGED
         elif _THROWN.match(head):
             self._level = max(self._level, logging.WARNING) if self._level > logging.INFO else logging.ERROR
-            self._holds = self._holds or self._level == logging.WARNING
             self._in_traceback = head.startswith("Traceback")
+            part = _Part.TRACE_HEAD
         elif _BELONGS.match(head):
             if head.startswith("Caused by: ") and self._level <= logging.INFO:
                 self._level = logging.ERROR
@@ -175,7 +185,8 @@ class RecordReader:
             self._in_traceback = False
         else:
             self._level = logging.INFO
-        return self._level
+            part = _Part.PLAIN
+        return self._level, part
 
 
 def find_level(head: str) -> int | None:

@@ -27,9 +27,10 @@ from airflow_provider_wherobots.flows.follow import (
     follow_run,
     poll_delay,
 )
-from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, HOLD_SECONDS, QUIET_LOOKS, LogForwarder
+from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, QUIET_LOOKS, LogForwarder
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.summary import RunSummary
+from airflow_provider_wherobots.logs.records import HOLD_SECONDS
 from tests.unit.flows.fake_log import FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation, texts
@@ -409,7 +410,10 @@ def test_a_log_that_cannot_be_read_never_decides_anything(error: WherobotsApiErr
     script = Script(by_operation(getJobRun=service, getJobRunLogs=always(error), getJobRunMetrics=service))
     outcome = script.run(follow_run(FollowOptions("run0", START)))
     assert outcome.ending is Ending.COMPLETED
-    assert [note.level for note in script.notes if note.level != logging.INFO] == [logging.WARNING]
+    assert [note.text for note in script.notes if note.level != logging.INFO] == [
+        f"The run's log cannot be read for now ({error}); this does not affect the run",
+        f"The log of run run0 could not be read ({error})",
+    ]
 
 
 def test_a_log_too_large_to_keep_up_with_does_not_keep_the_status_from_being_asked() -> None:

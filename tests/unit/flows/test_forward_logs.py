@@ -12,7 +12,9 @@ from airflow_provider_wherobots.api.errors import (
     BadRequestError,
     NotFoundError,
     PermissionDeniedError,
+    RateLimitedError,
     ServerError,
+    WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS, LogForwarder
@@ -264,6 +266,46 @@ def test_a_log_that_stays_unreadable_costs_no_more_than_the_bound() -> None:
     assert len(script.notes) == 1
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFoundError("getJobRunLogs", 404),
+        RateLimitedError("getJobRunLogs", 429),
+        ServerError("getJobRunLogs", 500),
+        PermissionDeniedError("getJobRunLogs", 403),
+    ],
+)
+@pytest.mark.parametrize("was_read", [True, False])
+@pytest.mark.parametrize("way", ["drain", "read_last"])
+def test_an_end_of_the_log_that_cannot_be_read_is_said_once(
+    error: WherobotsApiError, was_read: bool, way: Literal["drain", "read_last"]
+) -> None:
+    service, run, _ = serve(log_of(0.0, 5.0))
+    fails_from = START + 1
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        if moment >= fails_from:
+            raise error
+        return service(call, moment)
+
+    script = Script(answer)
+    forwarder = LogForwarder(run.id)
+    if was_read:
+        script.run(forwarder.catch_up(script.now + 10))
+    script.now += 1
+    script.run(forwarder.drain(60, script.now + 900) if way == "drain" else forwarder.read_last(script.now + 5, 5.0))
+    what = "The end of the log" if was_read else "The log"
+    text = f"{what} of run {run.id} could not be read ({error})"
+    assert [(note.level, note.text) for note in script.notes] == [(logging.WARNING, text)]
+
+
+def test_a_failure_after_the_runs_end_that_passes_is_not_worth_a_word() -> None:
+    service, run, script = serve(log_of(0.0))
+    service.fault("getJobRunLogs", *[Fault.ERROR_500] * 3)
+    script.run(LogForwarder(run.id).drain(60, script.now + 900))
+    assert (texts(script.records), script.notes) == (["line 0"], [])
+
+
 def test_a_log_that_may_not_be_read_is_given_up_like_a_quiet_one() -> None:
     script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
     script.run(LogForwarder("r1").drain(60, script.now + 900))
@@ -273,7 +315,7 @@ def test_a_log_that_may_not_be_read_is_given_up_like_a_quiet_one() -> None:
 LIMIT = 16_000_000
 
 
-def limited(log: FakeLog) -> tuple[Script, str, list[int]]:
+def limited(log: FakeLog, limit: int = LIMIT) -> tuple[Script, str, list[int]]:
     """A log whose pages are too large over a limit, and how many lines each call asked for."""
     service, run, _ = serve(log)
     asked: list[int] = []
@@ -281,8 +323,8 @@ def limited(log: FakeLog) -> tuple[Script, str, list[int]]:
     def answer(call: Call[Any], moment: float) -> Any:
         asked.append(int(dict(call.params)["size"]))
         page = service(call, moment)
-        if sum(len(line.raw) for line in page.items) > LIMIT:
-            raise AnswerTooLargeError(call.operation, LIMIT)
+        if sum(len(line.raw) for line in page.items) > limit:
+            raise AnswerTooLargeError(call.operation, limit)
         return page
 
     return Script(answer), run.id, asked
@@ -329,3 +371,15 @@ def test_a_first_line_over_the_limit_is_said_once() -> None:
     assert len(script.notes) == 1
     assert script.run(forwarder.drain(60.0, script.now + 900)) is None
     assert len(script.notes) == 1
+
+
+@pytest.mark.parametrize("mode", ["nanoseconds", "int", "offset"])
+@pytest.mark.parametrize("names_next", [True, False])
+def test_no_line_is_said_to_be_too_long_where_only_pages_were(mode: CursorMode, names_next: bool) -> None:
+    lines = [FakeLine(0.0, T0 + 10 * n, f"{n} " + "x" * 90) for n in range(300)]
+    script, run_id, _ = limited(FakeLog(lines, mode, names_next=names_next), 16_000)
+    forwarder = LogForwarder(run_id)
+    for _ in range(10):
+        script.run(forwarder.catch_up(script.now + 100))
+        script.now += 10
+    assert (texts(script.records), script.notes) == ([line.text for line in lines], [])

@@ -209,6 +209,45 @@ def test_a_page_that_has_grown_meanwhile_is_not_left() -> None:
     assert cursor.cursor == "0"
 
 
+def test_a_page_of_as_many_but_other_lines_is_not_left() -> None:
+    """A guess was made from the answer of a replica that lags behind; the page itself holds a late line more."""
+    cursor = LogCursor()
+    late: tuple[str | int, str] = (str(T0 - 1), "late")
+    accept(cursor, page(*numbered(49)))
+    accept(cursor, page(late, *numbered(49)))
+    accept(cursor, page())
+    accept(cursor, page())
+    cursor.begin_round(0.0)
+    # The replica that answers knows nothing of the late line.
+    assert accept(cursor, page(*numbered(50))) == (["line 49"], True)
+    accept(cursor, page(*numbered(20, 49)))
+    assert cursor.cursor == "0"
+    assert accept(cursor, page(late, *numbered(49))) == ([], False)
+    assert cursor.cursor == "0"
+
+
+def test_a_page_that_lacks_a_line_shown_before_is_not_left_though_the_services_limit_is_known() -> None:
+    cursor = guessing_at_fifty()
+    accept(cursor, page(*numbered(50, 49)))
+    accept(cursor, page(*numbered(50)))
+    accept(cursor, page(*numbered(50, 49)))
+    accept(cursor, page())
+    accept(cursor, page())
+    late: tuple[str | int, str] = (f"{T0 + 49}", "late")
+    with_late = page(*numbered(1, 49), late, *numbered(48, 50))
+    cursor.begin_round(-1.0)
+    assert accept(cursor, with_late) == (["late"], True)
+    accept(cursor, page())
+    accept(cursor, page())
+    cursor.begin_round(-1.0)
+    # The replica that answers knows nothing of the late line.
+    accept(cursor, page(*numbered(50, 49)))
+    assert cursor.cursor == str(T0 + 98)
+    assert accept(cursor, page(*numbered(5, 98))) == ([], True)
+    assert accept(cursor, with_late) == ([], False)
+    assert cursor.cursor == str(T0 + 49)
+
+
 def test_a_page_that_names_the_next_one_meanwhile_leads_there() -> None:
     cursor = guessing_at_fifty()
     accept(cursor, page(*numbered(2, 49)))

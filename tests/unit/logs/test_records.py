@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.runs.models import LogLine
 from airflow_provider_wherobots.logs.records import (
+    MAX_LINES_AFTER,
     MAX_RECORD_CHARS,
     LogRecord,
     RecordReader,
@@ -192,25 +193,51 @@ def test_a_traceback_after_a_warning_is_an_error_where_it_ends_a_failed_run(trac
 
 
 @pytest.mark.parametrize(
-    "after", ["24/09/25 18:23:02 INFO Main: going on", "24/09/25 18:23:02 ERROR SparkContext: stopped", "INFO:x:y"]
+    "after",
+    [
+        "24/09/25 18:23:02 INFO PythonRunner: driver exited with code 1",
+        "24/09/25 18:23:02 ERROR SparkContext: x",
+        "Command exited with non-zero status 1",
+        "second line of the exception's message",
+    ],
 )
-@pytest.mark.parametrize("end", [[], SHUTDOWN])
-def test_it_is_a_warning_where_the_program_goes_on(after: str, end: list[str]) -> None:
-    found = levels(WARNING, *PYTHON, after, *end, failed=True)
-    assert found == [W] * 4 + [find_level(after)] + (AFTER if end else [])
+@pytest.mark.parametrize("trace", [PYTHON, JAVA])
+def test_no_single_line_shows_that_the_program_has_gone_on(trace: list[str], after: str) -> None:
+    reader = RecordReader()
+    records = [
+        r
+        for n, text in enumerate([WARNING, *trace, after])
+        for r in reader.read(LogLine(f"{int(TIME) + n * 10**9}", text))
+    ]
+    records += reader.release(failed=True)
+    assert [record.level for record in records] == [W] + [E] * len(trace) + [find_level(after) or I]
 
 
-def test_a_plain_line_ends_the_wait_unless_it_may_be_of_the_message() -> None:
-    def held(later_ns: int) -> bool:
-        reader = RecordReader()
-        for text in (WARNING, *PYTHON):
-            list(reader.read(LogLine(int(TIME), text)))
-        list(reader.read(LogLine(int(TIME) + later_ns, "+- Project")))
-        return reader.held_from is not None
+@pytest.mark.parametrize(("count", "level"), [(MAX_LINES_AFTER, E), (MAX_LINES_AFTER + 1, W)])
+@pytest.mark.parametrize("line", ["plain", "24/09/25 18:23:02 ERROR Main: x", SHUTDOWN[0]])
+def test_many_lines_after_it_show_that_the_program_has_gone_on(line: str, count: int, level: int) -> None:
+    after = [find_level(line) or I] * count
+    assert levels(WARNING, *PYTHON, *[line] * count, failed=True) == [W] + [level] * 3 + after
 
-    assert held(100_000)
-    assert not held(100_000_000)
-    assert levels(WARNING, *PYTHON, "+- Project", "   +- Scan", failed=True) == [W, E, E, E, I, I]
+
+@pytest.mark.parametrize(("seconds", "level"), [(44, E), (45, W)])
+def test_a_line_much_later_shows_that_the_program_has_gone_on(seconds: int, level: int) -> None:
+    reader = RecordReader()
+    records = [record for text in (WARNING, *PYTHON) for record in reader.read(LogLine(int(TIME), text))]
+    records += reader.read(LogLine(int(TIME) + seconds * 10**9, "plain"))
+    records += reader.release(failed=True)
+    assert [record.level for record in records] == [W] + [level] * 3 + [I]
+
+
+def test_a_stack_trace_after_another_warning_shows_that_the_program_has_gone_on() -> None:
+    assert levels(WARNING, *PYTHON, "plain", WARNING, *JAVA, *SHUTDOWN, failed=True) == (
+        [W] * 4 + [I, W] + [E] * 2 + AFTER
+    )
+
+
+def test_what_follows_a_stack_trace_is_not_made_an_error() -> None:
+    lines = ["second line of the message", "   indented", WARNING, "\tat of a warning"]
+    assert levels(WARNING, *PYTHON, *lines, failed=True) == [W, E, E, E, I, I, W, W]
 
 
 def test_a_line_inserted_late_does_not_end_the_wait() -> None:
