@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from airflow_provider_wherobots.api.errors import (
     AnswerTooLargeError,
     BadRequestError,
+    KeyLimitedError,
     NotFoundError,
     ServerError,
     WherobotsApiError,
@@ -52,6 +53,7 @@ class LogForwarder:
         self._held_since = 0.0
         self._failing = False
         self._interrupted = False
+        self._held_up = False
         self._too_large: AnswerTooLargeError | None = None
         self._said_too_large = False
         self._fresh = 0
@@ -83,9 +85,10 @@ class LogForwarder:
 
     def _read_on(self, until: float, *, look_back: bool, timeout: float | None = None) -> Flow[bool]:
         moment = yield from now()
+        self._held_up = False
         self._cursor.begin_round(moment if look_back else moment - SECOND_LOOK_SECONDS)
         while moment < until:
-            page = yield from self._fetch(timeout)
+            page = yield from self._fetch(timeout, until)
             if page is None:
                 return False
             moment = yield from now()
@@ -113,7 +116,7 @@ class LogForwarder:
             before = self._fresh
             is_last = quiet >= QUIET_LOOKS[-1] - ROUNDING_SECONDS or waited >= max_wait_seconds - ROUNDING_SECONDS
             behind = yield from self._read_on(until, look_back=is_last)
-            if behind:
+            if behind or self._held_up:
                 yield Note(
                     logging.WARNING, f"The log of run {self._run_id} was not read to its end in the time there was"
                 )
@@ -139,11 +142,18 @@ class LogForwarder:
         if records:
             yield Forward(records)
 
-    def _fetch(self, timeout: float | None) -> Flow[LogPage | None]:
+    def _fetch(self, timeout: float | None, until: float) -> Flow[LogPage | None]:
         while True:
             try:
                 call = calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size)
                 page = yield from attempt(call, timeout)
+            except KeyLimitedError as error:
+                # Not sent: this says nothing about the log.
+                if (yield from now()) + error.seconds >= until:
+                    self._interrupted = self._held_up = True
+                    return None
+                yield Sleep(error.seconds)
+                continue
             except WherobotsApiError as error:
                 is_refused = isinstance(error, BadRequestError)
                 # A cursor that the service did not issue may be answered by any error.
