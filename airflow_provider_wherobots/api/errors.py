@@ -101,6 +101,12 @@ class ProxySettingError(WherobotsApiError):
     arrival = Arrival.NOT_ARRIVED
 
 
+class CaBundleError(WherobotsApiError):
+    """The environment names a CA bundle that cannot be used; nothing was sent."""
+
+    arrival = Arrival.NOT_ARRIVED
+
+
 class AnswerLostError(WherobotsApiError):
     """The request was sent, but no whole answer came back: timeout, reset, cut body."""
 
