@@ -101,6 +101,12 @@ class ProxySettingError(WherobotsApiError):
     arrival = Arrival.NOT_ARRIVED
 
 
+class CaBundleError(WherobotsApiError):
+    """The environment names a CA bundle that cannot be used; nothing was sent."""
+
+    arrival = Arrival.NOT_ARRIVED
+
+
 class AnswerLostError(WherobotsApiError):
     """The request was sent, but no whole answer came back: timeout, reset, cut body."""
 
@@ -203,16 +209,17 @@ class QuotaError(ResponseError):
 
 
 class KeyLimitedError(RateLimitedError):
-    """Not sent, as the service refused an earlier call with this API key (429) and its ``Retry-After`` has not passed.
+    """Not sent yet, as the service refused an earlier call with this API key (429): no failure of the service.
 
     :param operation: operation id of the call.
-    :param retry_after: seconds until the call may be sent.
+    :param seconds: seconds until the call may be sent.
     """
 
-    def __init__(self, operation: str, retry_after: float) -> None:
-        super().__init__(operation, 429, retry_after=retry_after)
+    def __init__(self, operation: str, seconds: float) -> None:
+        super().__init__(operation, 429, retry_after=seconds)
+        self.seconds = seconds
         self.args = (
-            f"{operation}: not sent: the service limits calls with this API key (429), for {retry_after:.1f} s more",
+            f"{operation}: not sent: the service limits calls with this API key (429); next attempt in {seconds:.1f} s",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import RateLimitedError
 from airflow_provider_wherobots.flows.effects import Send
-from airflow_provider_wherobots.flows.rate_limit import RateLimit
+from airflow_provider_wherobots.flows.rate_limit import Places, RateLimits
 from airflow_provider_wherobots.logs.records import LogRecord
 
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -33,17 +33,38 @@ def timeouts(effect: Send[object]) -> tuple[float, float]:
     return connect, effect.timeout - connect
 
 
-@contextmanager
-def within(limit: RateLimit, call: Call[Any]) -> Iterator[None]:
-    """Send a call in here: not while its key is limited, and a limit it meets is kept.
+class Gate:
+    """Where a driver's calls wait while their API key is limited.
 
-    :param limit: the limit of the key it is sent with.
-    :param call: what is to be sent.
-    :raises KeyLimitedError: when it may not be sent yet.
+    :param limits: the limits of API keys, shared with other drivers.
+    :param clock: the time in seconds; never jumps.
     """
-    limit.check(call, time.monotonic())
-    try:
-        yield
-    except RateLimitedError as error:
-        limit.refused(error, time.monotonic())
-        raise
+
+    def __init__(self, limits: RateLimits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._api_key = ""
+        self._places: Places = {}
+
+    @contextmanager
+    def passing(self, api_key: str, call: Call[Any]) -> Iterator[None]:
+        """Send a call within this context: not while its key is limited; a limit that the call meets is recorded.
+
+        :param api_key: the key it is sent with.
+        :param call: the call to be sent.
+        :raises KeyLimitedError: when it may not be sent yet.
+        """
+        if api_key != self._api_key:
+            self._api_key, self._places = api_key, {}
+        limit, places = self._limits.of(api_key), self._places
+        limit.check(call, places, self._clock())
+        is_refused = False
+        try:
+            yield
+        except RateLimitedError as error:
+            is_refused = True
+            limit.refused(call, places, error, self._clock())
+            raise
+        finally:
+            if not is_refused:
+                places.pop(call.operation, None)

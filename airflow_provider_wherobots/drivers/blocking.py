@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-from airflow_provider_wherobots.drivers.base import WriteNote, WriteRecord, timeouts, within
+from airflow_provider_wherobots.drivers.base import Gate, WriteNote, WriteRecord, timeouts
 from airflow_provider_wherobots.flows.effects import (
     Effect,
     Flow,
@@ -57,7 +57,7 @@ class SyncDriver:
         self._write = write
         self._reload = reload
         self._publish = publish
-        self._limits = limits or RateLimits()
+        self._gate = Gate(limits or RateLimits())
         self.stopped = False
 
     def run(self, flow: Flow[T]) -> T:
@@ -90,7 +90,7 @@ class SyncDriver:
             raise FlowStoppedError("the task was told to stop")
         match effect:
             case Send():
-                with within(self._limits.of(self._transport.endpoint.api_key), effect.call):
+                with self._gate.passing(self._transport.endpoint.api_key, effect.call):
                     return read_response(effect.call, self._transport.send(effect.call, *timeouts(effect)))
             case Sleep():
                 time.sleep(effect.seconds * (1 + effect.jitter * random.random()))  # noqa: S311 - spreads load

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-from airflow_provider_wherobots.drivers.base import WriteNote, WriteRecord, timeouts, within
+from airflow_provider_wherobots.drivers.base import Gate, WriteNote, WriteRecord, timeouts
 from airflow_provider_wherobots.flows.effects import (
     Effect,
     Flow,
@@ -64,7 +64,7 @@ class AsyncDriver:
         self._write = write
         self._reload = reload
         self._publish = publish
-        self._limits = limits or RateLimits()
+        self._gate = Gate(limits or RateLimits())
         self._since = 0.0
 
     async def run(self, flow: Flow[T]) -> T:
@@ -115,7 +115,7 @@ class AsyncDriver:
         return None
 
     async def _send(self, effect: Send[Any]) -> Any:
-        with within(self._limits.of(self._transport.endpoint.api_key), effect.call):
+        with self._gate.passing(self._transport.endpoint.api_key, effect.call):
             response = await self._transport.send(effect.call, *timeouts(effect))
             self._since = time.monotonic()
             if len(response.body) <= LARGE_BODY_BYTES:

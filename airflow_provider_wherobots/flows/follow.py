@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import CANCELLED, PENDING, Run
 from airflow_provider_wherobots.flows import words
@@ -31,6 +31,8 @@ DRAIN_SECONDS = 900.0
 """How long reading a log to its end may take once the run has ended, if no deadline says less."""
 TAIL_SECONDS = 30.0
 """How long a log that is not forwarded may be read for its last lines."""
+LONG_HOLD_SECONDS = 60.0
+"""A poll that waits this long for a limit of the API key is logged."""
 LAST_LOOK_SECONDS = 5.0
 """How long each of the last looks may take once the deadline has passed: at the log, and at the run."""
 
@@ -127,7 +129,9 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
                     return Outcome(Ending.LOST_SIGHT, options.run_id, status.last, reason, ended_at=moment)
                 if outage.is_first_failure:
                     yield Note(logging.WARNING, f"{error}; the run goes on and is polled again")
-            jitter = JITTER
+                elif isinstance(error, KeyLimitedError) and delay >= LONG_HOLD_SECONDS:
+                    yield Note(logging.INFO, str(error))
+            jitter = 0.0 if isinstance(error, KeyLimitedError) else JITTER
         else:
             if failures := outage.over():
                 yield Note(logging.INFO, f"The Runs API answers again, after {failures} failed attempts")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from airflow_provider_wherobots.api.errors import (
     AnswerTooLargeError,
     BadRequestError,
+    KeyLimitedError,
     NotFoundError,
     ServerError,
     WherobotsApiError,
@@ -54,6 +55,8 @@ class LogForwarder:
         self._has_warned = False
         self._has_read = False
         self._is_ending = False
+        # The API key stays limited for longer than there is time.
+        self._held_up = False
         # A single line was too large, and no other line has come since.
         self._too_large: AnswerTooLargeError | None = None
         self._said_too_large = False
@@ -90,13 +93,14 @@ class LogForwarder:
         """
         self._is_ending = True
         behind = yield from self._read_on(until, look_back=True, timeout=timeout)
-        yield from self._say_what_is_left(behind)
+        yield from self._say_what_is_left(behind or self._held_up)
 
     def _read_on(self, until: float, *, look_back: bool = False, timeout: float | None = None) -> Flow[bool]:
         moment = yield from now()
+        self._held_up = False
         self._cursor.begin_round(moment if look_back else moment - SECOND_LOOK_SECONDS)
         while moment < until:
-            page = yield from self._fetch(timeout)
+            page = yield from self._fetch(timeout, until)
             if page is None:
                 return False
             moment = yield from now()
@@ -133,7 +137,7 @@ class LogForwarder:
             before = self._fresh
             is_last = quiet >= QUIET_LOOKS[-1] - ROUNDING_SECONDS or waited >= max_wait_seconds - ROUNDING_SECONDS
             behind = yield from self._read_on(until, look_back=is_last)
-            if behind:
+            if behind or self._held_up:
                 return True
             found = self._fresh > before
             if found and not is_first:
@@ -163,11 +167,18 @@ class LogForwarder:
         if records:
             yield Forward(records)
 
-    def _fetch(self, timeout: float | None) -> Flow[LogPage | None]:
+    def _fetch(self, timeout: float | None, until: float) -> Flow[LogPage | None]:
         while True:
             try:
                 call = calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size)
                 page = yield from attempt(call, timeout)
+            except KeyLimitedError as error:
+                # Not sent: this says nothing about the log.
+                if (yield from now()) + error.seconds >= until:
+                    self._held_up = True
+                    return None
+                yield Sleep(error.seconds)
+                continue
             except WherobotsApiError as error:
                 is_refused = isinstance(error, BadRequestError)
                 # A cursor that the service did not issue may be answered by any error.

@@ -15,7 +15,6 @@ from airflow_provider_wherobots.flows.summary import RunSummary
 
 MAX_WORD_CHARS = 255
 """The most of an id, a name or a status of the service."""
-MAX_TAIL_CHARS = 4_000
 
 
 class Ending(StrEnum):

@@ -1,4 +1,7 @@
-"""How long transient failures are borne, and how long to wait between them: one rule for every call."""
+"""How long transient failures are tolerated, and how long to wait between them: one rule for every call.
+
+A call that was not sent, as the API key is limited, is no failure of the service: it is waited out, however long.
+"""
 
 from __future__ import annotations
 
@@ -6,38 +9,44 @@ import logging
 from typing import TypeVar
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
+from airflow_provider_wherobots.api.errors import Arrival, KeyLimitedError, WherobotsApiError
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 
 T = TypeVar("T")
 
 DEFAULT_MAX_OUTAGE_SECONDS = 600.0
-"""An outage this long is survived unless the user says otherwise."""
+"""An outage this long is tolerated unless the user says otherwise."""
 FIRST_DELAY_SECONDS = 1.0
 MAX_DELAY_SECONDS = 30.0
 JITTER = 0.2
 
 
 class Outage:
-    """A row of transient failures, from the first of them on.
+    """A streak of consecutive transient failures.
 
-    :param max_seconds: how long the row may last.
+    :param max_seconds: how long the streak may last, in seconds; default 600.
     """
 
     def __init__(self, max_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> None:
         self._max_seconds = max_seconds
         self._since: float | None = None
         self._failures = 0
+        self.is_first_failure = False
+        """Whether the failure counted last began the streak."""
 
     def failed(self, error: WherobotsApiError, moment: float) -> float:
-        """Count a failure.
+        """Count a failure. A call that was not sent, as the API key is limited, does not count.
 
         :param error: how the attempt ended.
         :param moment: when, in epoch seconds.
         :returns: seconds to wait before the next attempt: what the service asked for, if that is a second or more,
-            else growing delays; and never so long that the last attempt would come after the row's limit.
-        :raises WherobotsApiError: the error itself when waiting is no use: it is permanent, or the row is too long.
+            else growing delays; and never so long that the last attempt would come after the streak's limit.
+        :raises WherobotsApiError: the error itself when waiting is no use: it is permanent, or the streak has lasted
+            for ``max_seconds``.
         """
+        if isinstance(error, KeyLimitedError):
+            self.is_first_failure = False
+            return error.seconds
         if not error.transient:
             raise error
         if self._since is None:
@@ -46,31 +55,27 @@ class Outage:
         if left <= 0:
             raise error
         self._failures += 1
+        self.is_first_failure = self._failures == 1
         delay = error.retry_after
-        # "Retry-After: 0", obeyed to the letter, would hammer the service for the whole row.
+        # "Retry-After: 0", obeyed to the letter, would hammer the service for the whole streak.
         if delay is None or delay < FIRST_DELAY_SECONDS:
             delay = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(self._failures - 1, 10))
         return min(delay, left)
 
     def over(self) -> int:
-        """End the row.
+        """End the streak.
 
         :returns: how many failures it had.
         """
         failures, self._failures, self._since = self._failures, 0, None
         return failures
 
-    @property
-    def is_first_failure(self) -> bool:
-        """Whether the failure counted last opened the row."""
-        return self._failures == 1
-
 
 def send(call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> Flow[T]:
     """Send a call, and again while it fails transiently and repeating it is safe.
 
     :param call: what to send. One that is not repeatable is sent again only if it surely did not arrive.
-    :param max_outage_seconds: how long failures in a row are borne; default 600.
+    :param max_outage_seconds: how long a streak of failures is tolerated, in seconds; default 600.
     :raises WherobotsApiError: the last failure.
     """
     outage = Outage(max_outage_seconds)
@@ -84,12 +89,17 @@ def send(call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) 
 
 
 def wait_out(outage: Outage, error: WherobotsApiError) -> Flow[None]:
-    """Count a failure, say so, and sleep until the next attempt is due.
+    """Count a failure, log it, and sleep until the next attempt is due.
 
-    :param outage: the row the failure belongs to.
+    :param outage: the streak the failure belongs to.
     :param error: how the attempt ended.
     :raises WherobotsApiError: the error itself when waiting is no use.
     """
     delay = outage.failed(error, (yield from now()))
-    yield Note(logging.WARNING, f"{error}; trying again in {delay:.1f} s")
-    yield Sleep(delay, JITTER)
+    if isinstance(error, KeyLimitedError):
+        yield Note(logging.INFO, str(error))
+        # No jitter: each call has a moment of its own.
+        yield Sleep(delay)
+    else:
+        yield Note(logging.WARNING, f"{error}; trying again in {delay:.1f} s")
+        yield Sleep(delay, JITTER)

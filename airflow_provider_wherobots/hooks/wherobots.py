@@ -19,7 +19,7 @@ from airflow_provider_wherobots import __version__
 from airflow_provider_wherobots.api.connection import CONNECTION_TYPE, Settings, read_settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.models import LogPage, Run, RunMetrics
+from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection, get_async_connection
 from airflow_provider_wherobots.drivers.base import WriteNote, WriteRecord
@@ -200,7 +200,7 @@ class WherobotsHook(BaseHook):
         """
         self._run(send(calls.cancel_run(run_id), HOOK_OUTAGE_SECONDS))
 
-    def get_run_logs(self, run_id: str, cursor: str | int = calls.LOG_START_CURSOR, size: int | None = None) -> LogPage:
+    def get_run_logs(self, run_id: str, cursor: str | int = LOG_START_CURSOR, size: int | None = None) -> LogPage:
         """``GET /runs/{run_id}/logs``, one page.
 
         :param run_id: the run's id.

@@ -15,8 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from airflow_provider_wherobots.api.runs.calls import LOG_START_CURSOR
-from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
+from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogLine, LogPage
 from airflow_provider_wherobots.logs.look_back import LineKey, LookBack, Place, hash_line
 
 PAGE_SIZE = 1000

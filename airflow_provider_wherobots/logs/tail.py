@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from airflow_provider_wherobots.flows.outcome import MAX_TAIL_CHARS
 from airflow_provider_wherobots.logs.records import make_plain, split_lines
 
+MAX_TAIL_CHARS = 4_000
 MAX_LINES = 60
 MAX_LINE_CHARS = 500
 UNMARKED_LINES = 15

@@ -27,6 +27,7 @@ from airflow_provider_wherobots.api.errors import (
     Arrival,
     AuthenticationError,
     BadRequestError,
+    CaBundleError,
     NotSentError,
     ProxySettingError,
     UnreadableAnswerError,
@@ -162,8 +163,49 @@ def test_a_refused_connection_was_not_sent(send: Send) -> None:
         assert type(failure_of(send, f"http://127.0.0.1:{held.getsockname()[1]}")) is NotSentError
 
 
-def test_a_name_that_does_not_resolve_was_not_sent(send: Send) -> None:
-    assert type(failure_of(send, "https://no-such-host.invalid")) is NotSentError
+@pytest.mark.parametrize(
+    "host",
+    ["no-such-host.invalid", ".x.invalid", "*.x.invalid", "a..b.invalid", "a%zz.invalid", f"{'a' * 64}.invalid"],
+)
+def test_to_a_name_that_does_not_resolve_nothing_was_sent(send: Send, host: str) -> None:
+    error = failure_of(send, f"https://{host}")
+    assert type(error) is NotSentError
+    assert error.__context__ is None
+
+
+@pytest.mark.parametrize("host", [".p.invalid", f"{'p' * 64}.invalid"])
+def test_to_a_proxy_whose_name_does_not_resolve_nothing_was_sent(
+    send: Send, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://proxy-user:proxy-pass@{host}:3128")
+    error = failure_of(send, f"https://{HOST}")
+    assert type(error) is NotSentError
+    assert "proxy-pass" not in "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("content", [None, b"", b"no certificate", b"\xff\xfe"])
+def test_a_ca_bundle_that_cannot_be_used_is_permanent_and_names_the_variable(
+    send: Send, variable: str, content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    if content is not None:
+        bundle.write_bytes(content)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv(variable, str(bundle))
+    error = failure_of(send, f"https://{HOST}")
+    assert type(error) is CaBundleError
+    assert not error.transient
+    assert error.arrival is Arrival.NOT_ARRIVED
+    assert f"{variable}={str(bundle)!r}: must name a file in PEM format or a folder" in str(error)
+
+
+def test_a_ca_bundle_that_cannot_be_used_does_not_matter_without_tls(
+    send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent.pem")
+    with Wire(answering(whole(RUN))) as wire:
+        assert read_response(CREATE, send(Endpoint(wire.url, KEY), CREATE, 2.0, 2.0)).id == "r1"
 
 
 def test_a_connection_that_nobody_takes_was_not_sent(send: Send) -> None:

@@ -11,10 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.runs.models import LogPage, Run, RunMetrics, RunPage
+from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics, RunPage
 
-LOG_START_CURSOR = "0"
-"""The cursor that means "from the first line"."""
 MAX_LOG_PAGE_BYTES = 16_000_000
 """A log page may be larger; one that is too large is asked for again with fewer lines."""
 

@@ -234,6 +234,10 @@ class LogLine:
     raw: str
 
 
+LOG_START_CURSOR = "0"
+"""The cursor that means "from the first line"."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogPage:
     """A ``LogsResponse``.

@@ -9,9 +9,15 @@ import aiohttp
 from airflow_provider_wherobots.api.body import Body
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
-from airflow_provider_wherobots.api.errors import AnswerLostError, NotSentError, UntrustedServerError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import (
+    AnswerLostError,
+    CaBundleError,
+    NotSentError,
+    UntrustedServerError,
+    WherobotsApiError,
+)
 from airflow_provider_wherobots.api.response import Response
-from airflow_provider_wherobots.api.transports.environment import Proxy, name_way, proxy_for
+from airflow_provider_wherobots.api.transports.environment import Proxy, UnusableCaBundleError, name_way, proxy_for
 from airflow_provider_wherobots.api.transports.session_pool import PROGRESS, Progress
 
 
@@ -41,7 +47,7 @@ class AiohttpTransport:
         token = PROGRESS.set(progress)
         try:
             return await self._send(call, endpoint, proxy, connect_timeout, read_timeout)
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             kind, words = _kind(error, progress), endpoint.redact(_words(error))
         finally:
             PROGRESS.reset(token)
@@ -82,6 +88,8 @@ class AiohttpTransport:
 def _kind(error: BaseException, progress: Progress) -> type[WherobotsApiError]:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return UntrustedServerError
+    if isinstance(error, UnusableCaBundleError):
+        return CaBundleError
     return AnswerLostError if progress.is_connected else NotSentError
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
@@ -73,6 +75,42 @@ def name_way(base_url: str, proxy: Proxy | None) -> str:
     return base_url if proxy is None else f"{base_url} through the proxy {proxy.url}"
 
 
+class UnusableCaBundleError(Exception):
+    """The CA bundle of the environment cannot be used. The message names the variable, the value and the rule."""
+
+
 def ca_bundle() -> str:
-    """File or folder of trusted authorities: certifi's, or the one that the environment names."""
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
+    """File or folder of trusted certificate authorities: the one the environment names, else certifi's.
+
+    :raises UnusableCaBundleError: when the one of ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` cannot be read.
+    """
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if path := os.environ.get(name):
+            try:
+                _check_ca_bundle(path, os.stat(path).st_mtime_ns)
+            except (OSError, ValueError) as error:
+                raise UnusableCaBundleError(
+                    f"{name}={path!r}: must name a file in PEM format or a folder of trusted certificates "
+                    f"({getattr(error, 'strerror', None) or error})"
+                ) from None
+            return path
+    return DEFAULT_CA_BUNDLE_PATH
+
+
+def ssl_context() -> ssl.SSLContext:
+    """A context that trusts :func:`ca_bundle`. Reads files.
+
+    :raises UnusableCaBundleError: see there.
+    """
+    return _context_of(ca_bundle())
+
+
+@lru_cache(maxsize=8)
+def _check_ca_bundle(path: str, changed_at: int) -> None:
+    _context_of(path)
+
+
+def _context_of(path: str) -> ssl.SSLContext:
+    if os.path.isdir(path):
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)

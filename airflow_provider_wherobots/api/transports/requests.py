@@ -33,12 +33,19 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
     AnswerLostError,
     AnswerTooLargeError,
+    CaBundleError,
     NotSentError,
     UntrustedServerError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.response import Response
-from airflow_provider_wherobots.api.transports.environment import Proxy, ca_bundle, name_way, proxy_for
+from airflow_provider_wherobots.api.transports.environment import (
+    Proxy,
+    UnusableCaBundleError,
+    ca_bundle,
+    name_way,
+    proxy_for,
+)
 
 PIECE_BYTES = 65_536
 RAW_BYTES_PER_BYTE = 2
@@ -68,15 +75,18 @@ class RequestsTransport:
         """
         endpoint = self.endpoint
         proxy = proxy_for(call.operation, endpoint.base_url)
-        token = _BOUNDS.set(_Bounds(call, connect_timeout, read_timeout))
-        kind: type[WherobotsApiError] = AnswerLostError
+        bounds = _Bounds(call, connect_timeout, read_timeout)
+        token = _BOUNDS.set(bounds)
+        kind: type[WherobotsApiError]
         try:
             return self._send(call, endpoint, proxy, (connect_timeout, read_timeout))
         except _NotConnectedError as error:
             kind = UntrustedServerError if error.is_untrusted else NotSentError
             words = _words(error.cause)
-        except (requests.exceptions.RequestException, HTTPError, HTTPException, OSError) as error:
-            words = _words(error)
+        except UnusableCaBundleError as error:
+            kind, words = CaBundleError, str(error)
+        except (requests.exceptions.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
+            kind, words = AnswerLostError if bounds.is_sent else NotSentError, _words(error)
         finally:
             _BOUNDS.reset(token)
         # Not from within: the libraries' errors may show what the answer echoed.
@@ -97,7 +107,7 @@ class RequestsTransport:
             request,
             stream=True,
             timeout=timeout,
-            verify=ca_bundle(),
+            verify=ca_bundle() if endpoint.base_url.startswith("https") else True,
             proxies={"all": proxy.url} if proxy else None,
         )
         whole = False
@@ -130,6 +140,8 @@ class _Bounds:
         self._connect_timeout, self._read_timeout = connect_timeout, read_timeout
         self._bytes = RAW_BYTES_PER_BYTE * call.max_bytes
         self.is_connecting = False
+        self.is_sent = False
+        """Whether some of the request may have been sent."""
 
     def left(self) -> float:
         """Seconds until the present step has to be done."""
@@ -212,7 +224,10 @@ class _BoundedConnection(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        self.sock.settimeout(_BOUNDS.get().left())
+        bounds = _BOUNDS.get()
+        self.sock.settimeout(bounds.left())
+        # A proxy's tunnel is asked for while connecting.
+        bounds.is_sent |= not bounds.is_connecting
         super().send(data)
 
     def _new_conn(self) -> socket.socket:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 
-from airflow_provider_wherobots.api.transports.environment import ca_bundle
+from airflow_provider_wherobots.api.transports.environment import UnusableCaBundleError, ssl_context
 
 if TYPE_CHECKING:
     from aiohttp.client import ClientTimeout
@@ -45,7 +44,18 @@ PROGRESS: ContextVar[Progress] = ContextVar("PROGRESS")
 
 
 class _Connector(aiohttp.TCPConnector):
+    """Records progress, and connects nowhere while there is nothing to trust servers by.
+
+    :param trust: the context for TLS; None for a host without TLS; or why there is none.
+    """
+
+    def __init__(self, trust: ssl.SSLContext | UnusableCaBundleError | None, **options: Any) -> None:
+        self._untrusting = trust if isinstance(trust, UnusableCaBundleError) else None
+        super().__init__(ssl=trust if isinstance(trust, ssl.SSLContext) else True, **options)
+
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's own
+        if self._untrusting is not None:
+            raise UnusableCaBundleError(*self._untrusting.args)
         connection = await super().connect(req, traces, timeout)
         PROGRESS.get().is_connected = True
         return connection
@@ -69,10 +79,10 @@ async def shared_session(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
     """
     key = (id(asyncio.get_running_loop()), base_url)
     # The context is read from disk, so off the loop; a session another one opened meanwhile is as good.
-    context = await asyncio.to_thread(_ssl_context) if key not in _sessions and base_url.startswith("https") else None
+    trust = await asyncio.to_thread(_trust) if key not in _sessions and base_url.startswith("https") else None
     shared = _sessions.get(key)
     if shared is None:
-        shared = _sessions[key] = _Shared(_open_session(context))
+        shared = _sessions[key] = _Shared(_open_session(trust))
     shared.users += 1
     try:
         yield shared.session
@@ -93,21 +103,19 @@ def shared_by(session: aiohttp.ClientSession, kind: type[T]) -> T:
     return found
 
 
-def _open_session(context: ssl.SSLContext | None) -> aiohttp.ClientSession:
+def _trust() -> ssl.SSLContext | UnusableCaBundleError:
+    """Trust what ``requests`` trusts on the worker. A call reports why that cannot be; a session has no operation."""
+    try:
+        return ssl_context()
+    except UnusableCaBundleError as error:
+        return error
+
+
+def _open_session(trust: ssl.SSLContext | UnusableCaBundleError | None) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=_Connector(
-            limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=True if context is None else context
-        ),
+        connector=_Connector(trust, limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         # Bodies are decompressed where they are limited. Not `trust_env`: it would look into ~/.netrc before every
         # request, and use a proxy for this machine.
         auto_decompress=False,
     )
-
-
-def _ssl_context() -> ssl.SSLContext:
-    """Trust what ``requests`` trusts on the worker."""
-    bundle = ca_bundle()
-    if os.path.isdir(bundle):
-        return ssl.create_default_context(capath=bundle)
-    return ssl.create_default_context(cafile=bundle)

@@ -1,8 +1,12 @@
-"""A limit belongs to the key: it holds all calls, is never shortened, and lets them come back one by one."""
+"""A limit belongs to the key: it holds all calls, never for too long, and lets them go one by one and in order."""
 
 from __future__ import annotations
 
+import itertools
 import logging
+from datetime import UTC, datetime
+from heapq import heapify, heappop, heappush
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,12 +14,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import Arrival, KeyLimitedError, RateLimitedError
+from airflow_provider_wherobots.api.errors import (
+    AnswerLostError,
+    Arrival,
+    KeyLimitedError,
+    RateLimitedError,
+    parse_retry_after,
+)
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.rate_limit import MAX_SPREAD_SECONDS, SPACING_SECONDS, RateLimit, RateLimits
-from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS, send
-from tests.unit.flows.script import START, Script
+from airflow_provider_wherobots.api.runs.models import LogLine, LogPage, Run, RunMetrics
+from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.flows.outcome import Ending
+from airflow_provider_wherobots.flows.rate_limit import (
+    MAX_HOLD_SECONDS,
+    MAX_SPACING_SECONDS,
+    SPACING_SECONDS,
+    Places,
+    RateLimit,
+    RateLimits,
+)
+from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS, Outage, send
+from tests.unit.flows.script import START, Script, always, by_operation, texts
 
 STATUS, LOGS = calls.get_run("r1"), calls.get_run_logs("r1")
 NOW = 1_000.0
@@ -25,12 +44,21 @@ def refusal(retry_after: float | None) -> RateLimitedError:
     return RateLimitedError("getJobRunLogs", 429, retry_after=retry_after)
 
 
-def held(limit: RateLimit, moment: float, call: Call[Any] = STATUS) -> float | None:
+def held(limit: RateLimit, moment: float, call: Call[Any] = STATUS, places: Places | None = None) -> float | None:
+    """Seconds a call has to wait; None when it may go."""
     try:
-        limit.check(call, moment)
+        limit.check(call, {} if places is None else places, moment)
     except KeyLimitedError as error:
-        return error.retry_after
+        return error.seconds
     return None
+
+
+def refuse(limit: RateLimit, retry_after: float | None, moment: float) -> RateLimitedError:
+    """Let a call go and have it refused."""
+    error, places = refusal(retry_after), dict[str, float]()
+    held(limit, moment, LOGS, places)
+    limit.refused(LOGS, places, error, moment)
+    return error
 
 
 def test_a_key_that_was_never_refused_holds_nothing() -> None:
@@ -39,119 +67,249 @@ def test_a_key_that_was_never_refused_holds_nothing() -> None:
 
 def test_a_refusal_of_one_call_holds_all_others_until_it_has_passed() -> None:
     limit = RateLimit()
-    error = refusal(5.2)
-    limit.refused(error, NOW)
-    assert error.retry_after == pytest.approx(5.2)
-    assert held(limit, NOW + 0.5) == pytest.approx(4.7 + SPACING_SECONDS)
-    assert held(limit, NOW + 5.1) == pytest.approx(0.1 + 2 * SPACING_SECONDS)
-    assert held(limit, NOW + 5.2) is None
+    assert refuse(limit, 5.2, NOW).retry_after == pytest.approx(5.2)
+    assert held(limit, NOW + 0.5) == pytest.approx(4.7 + SPACING_SECONDS, abs=0.001)
+    assert held(limit, NOW + 5.1) == pytest.approx(0.1 + 2 * SPACING_SECONDS, abs=0.001)
+    assert held(limit, NOW + 5.2 + 3 * SPACING_SECONDS) is None
     assert held(limit, NOW + 6.0) is None
 
 
-def test_a_cancel_goes_at_once() -> None:
-    limit = RateLimit()
-    limit.refused(refusal(60.0), NOW)
-    assert held(limit, NOW, calls.cancel_run("r1")) is None
+def test_a_cancel_goes_at_once_and_its_own_wait_is_not_prolonged() -> None:
+    limit, cancel = RateLimit(), calls.cancel_run("r1")
+    refuse(limit, 60.0, NOW)
+    assert held(limit, NOW, cancel) is None
+    error = refusal(2.0)
+    limit.refused(cancel, {}, error, NOW)
+    assert error.retry_after == 2.0
     assert held(limit, NOW, LOGS) is not None
 
 
 @pytest.mark.parametrize("retry_after", [None, 0.0, 0.3])
 def test_without_a_retry_after_of_use_the_key_waits_for_the_first_delay_of_a_retry(retry_after: float | None) -> None:
     limit = RateLimit()
-    error = refusal(retry_after)
-    limit.refused(error, NOW)
-    assert error.retry_after == retry_after
+    assert refuse(limit, retry_after, NOW).retry_after == retry_after
     assert held(limit, NOW + FIRST_DELAY_SECONDS / 2) is not None
-    assert held(limit, NOW + FIRST_DELAY_SECONDS) is None
+    assert held(limit, NOW + FIRST_DELAY_SECONDS + 2 * SPACING_SECONDS) is None
 
 
 def test_a_shorter_limit_does_not_shorten_a_longer_one() -> None:
     limit = RateLimit()
-    limit.refused(refusal(60.0), NOW)
+    places: Places = {}
+    held(limit, NOW, STATUS, places)
+    refuse(limit, 60.0, NOW)
     later = refusal(2.0)
-    limit.refused(later, NOW + 1.0)
-    assert later.retry_after == pytest.approx(59.0 + SPACING_SECONDS)
+    limit.refused(STATUS, places, later, NOW + 1.0)
+    assert later.retry_after == pytest.approx(59.0, abs=2 * SPACING_SECONDS)
     assert held(limit, NOW + 30.0) is not None
 
 
-def test_after_a_limit_has_passed_the_first_of_the_next_loses_nothing_again() -> None:
+@pytest.mark.parametrize("retry_after", ["86400", "1e300", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_retry_after_holds_a_key_longer_than_a_few_minutes(retry_after: str) -> None:
     limit = RateLimit()
-    limit.refused(refusal(2.0), NOW)
-    for _ in range(100):
-        held(limit, NOW + 1.0)
-    again = refusal(3.0)
-    limit.refused(again, NOW + 10.0)
-    assert again.retry_after == 3.0
+    refuse(limit, parse_retry_after(retry_after, datetime.now(UTC)), NOW)
+    assert held(limit, NOW + MAX_HOLD_SECONDS - 1.0) is not None
+    assert held(limit, NOW + MAX_HOLD_SECONDS + 1.0) is None
 
 
-def test_a_thousand_come_back_one_by_one_and_within_bounds() -> None:
+def test_a_thousand_come_back_one_by_one_and_soon() -> None:
     limit = RateLimit()
-    limit.refused(refusal(10.0), NOW)
+    refuse(limit, 10.0, NOW)
     back = sorted(NOW + number % 9 + (held(limit, NOW + number % 9) or 0.0) for number in range(1_000))
     assert back[0] >= NOW + 10.0
-    assert back[-1] <= NOW + 10.0 + MAX_SPREAD_SECONDS
+    assert back[-1] <= NOW + 10.0 + 1_000 * SPACING_SECONDS
     in_any_second = max(sum(start <= moment < start + 1.0 for moment in back) for start in back)
-    assert in_any_second <= 2.5 / SPACING_SECONDS
+    assert in_any_second <= 2 / SPACING_SECONDS
 
 
-@given(st.lists(st.tuples(st.floats(0.0, 20.0), st.none() | st.floats(0.0, 100.0), st.booleans()), max_size=30))
-def test_nothing_is_let_through_before_any_limit_has_passed(steps: list[tuple[float, float | None, bool]]) -> None:
+def test_a_thousand_that_are_refused_at_once_come_back_one_by_one() -> None:
+    limit = RateLimit()
+    crowd: list[Places] = [{} for _ in range(1_000)]
+    assert [held(limit, NOW, STATUS, places) for places in crowd] == [None] * 1_000
+    back = []
+    for places in crowd:
+        error = refusal(10.0)
+        limit.refused(STATUS, places, error, NOW + 1.0)
+        back.append(error.retry_after or 0.0)
+    assert min(back) == pytest.approx(10.0)
+    assert max(sum(start <= wait < start + 1.0 for wait in back) for start in back) <= 2 / SPACING_SECONDS
+
+
+def test_another_refusal_delays_the_line_and_reorders_nothing() -> None:
+    limit = RateLimit()
+    refuse(limit, 10.0, NOW)
+    line: list[Places] = [{} for _ in range(100)]
+    before = [held(limit, NOW + 1.0, STATUS, places) or 0.0 for places in line]
+    first = line[0]
+    assert held(limit, NOW + 11.0, STATUS, first) is None
+    limit.refused(STATUS, first, refusal(20.0), NOW + 11.0)
+    newcomer = held(limit, NOW + 11.0) or 0.0
+    after = [held(limit, NOW + 11.0, STATUS, places) or 0.0 for places in line]
+    assert after == sorted(after)
+    assert after[0] == pytest.approx(20.0)
+    # One second of the line's time had passed.
+    assert after[50:] == pytest.approx([wait + 10.0 for wait in before[50:]])
+    assert newcomer > after[-1]
+
+
+def test_the_line_is_gone_soon_after_a_single_refusal() -> None:
+    limit = RateLimit()
+    refuse(limit, 10.0, NOW)
+    for number in range(20_000):
+        held(limit, NOW + 10.0 + number / 100)
+    assert sum(held(limit, NOW + 220.0) or 0.0 for _ in range(50)) < 0.1
+
+
+def run_thousand(rate: float, retry_after: float, seconds: float) -> tuple[int, float]:
+    """A thousand followers of one key that the service allows some calls a second.
+
+    :param rate: calls a second; as many at once.
+    :returns: how many lost sight of their run, and the longest time in seconds that one was without an answer.
+    """
+    limit, random = RateLimit(), Random(1)  # noqa: S311 - a simulation
+    line: list[Places] = [{} for _ in range(1_000)]
+    outages, answered = [Outage() for _ in line], [0.0] * len(line)
+    tokens, filled, lost, longest = rate, 0.0, 0, 0.0
+    due = [(random.random() * 30, number) for number in range(len(line))]
+    heapify(due)
+    while due[0][0] < seconds:
+        moment, number = heappop(due)
+        try:
+            limit.check(STATUS, line[number], moment)
+            tokens, filled = min(rate, tokens + (moment - filled) * rate), moment
+            if tokens < 1:
+                error = refusal(retry_after)
+                limit.refused(STATUS, line[number], error, moment)
+                raise error
+            tokens -= 1
+        except RateLimitedError as error:
+            try:
+                heappush(due, (moment + outages[number].failed(error, moment), number))
+            except RateLimitedError:
+                lost += 1
+        else:
+            line[number].clear()
+            outages[number].over()
+            longest, answered[number] = max(longest, moment - answered[number]), moment
+            heappush(due, (moment + 30 * (1 + 0.1 * random.random()), number))
+    return lost, max(longest, *(seconds - moment for moment in answered))
+
+
+@pytest.mark.parametrize(("rate", "retry_after"), [(30, 5.0), (33, 2.0), (20, 2.0), (25, 10.0)])
+def test_nobody_starves_on_a_key_that_is_overloaded(rate: float, retry_after: float) -> None:
+    lost, longest = run_thousand(rate, retry_after, 900.0)
+    assert lost == 0
+    assert longest < 240.0
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 20.0), st.none() | st.floats(0.0, 1e9), st.booleans()), max_size=30))
+def test_nothing_goes_before_any_limit_has_passed_and_nothing_waits_for_ever(
+    steps: list[tuple[float, float | None, bool]],
+) -> None:
     limit, moment, until = RateLimit(), NOW, 0.0
     for pause, retry_after, is_refused in steps:
         moment += pause
         if is_refused:
-            limit.refused(refusal(retry_after), moment)
-            until = max(until, moment + max(retry_after or 0.0, FIRST_DELAY_SECONDS))
+            refuse(limit, retry_after, moment)
+            until = max(until, moment + min(max(retry_after or 0.0, FIRST_DELAY_SECONDS), MAX_HOLD_SECONDS))
             continue
         wait = held(limit, moment)
-        assert (wait is None) == (until - moment <= 0.01)
+        assert wait is not None or until - moment <= 0.01
         if wait is not None:
             assert until <= moment + wait + 1e-6
-            assert moment + wait <= until + MAX_SPREAD_SECONDS + 1e-6
+            assert wait <= max(0.0, until - moment) + len(steps) * MAX_SPACING_SECONDS + 1e-6
 
 
 def test_each_key_has_a_limit_of_its_own() -> None:
     limits = RateLimits()
-    limits.of("one").refused(refusal(60.0), NOW)
+    refuse(limits.of("one"), 60.0, NOW)
     assert held(limits.of("one"), NOW) is not None
     assert held(limits.of("other"), NOW) is None
 
 
-def test_the_refusal_made_here_is_transient_without_effect_and_says_for_how_long() -> None:
+def test_a_call_that_was_not_sent_says_so_and_for_how_long() -> None:
     limit = RateLimit()
-    limit.refused(refusal(4.0), NOW)
+    limit.refused(LOGS, {}, refusal(4.0), NOW)
     with pytest.raises(KeyLimitedError) as caught:
-        limit.check(STATUS, NOW)
+        limit.check(STATUS, {}, NOW)
     assert caught.value.transient
     assert caught.value.arrival is Arrival.NOT_ARRIVED
     assert caught.value.status == 429
-    said = "getJobRun: not sent: the service limits calls with this API key (429), for 4.0 s more"
-    assert str(caught.value) == said
+    said = "getJobRun: not sent: the service limits calls with this API key (429); next attempt in 4.0 s"
+    assert str(caught.value)[:-5] == said[:-5]
 
 
-def test_a_flow_waits_out_a_limit_as_it_does_a_refusal_of_the_service() -> None:
-    limit = RateLimit()
-    limit.refused(refusal(7.0), START)
+class Limited:
+    """A service whose key is limited for calls of its own; what is sent fails or is answered.
 
-    def answer(call: Call[Any], moment: float) -> Run:
-        limit.check(call, moment)
-        return Run.from_json({"id": "r1", "status": "RUNNING"})
+    :param seconds: for how long the key is limited from the start.
+    :param failure: how calls that are sent fail; default they do not.
+    """
 
-    script = Script(answer)
-    assert script.run(send(STATUS)).id == "r1"
-    assert script.sleeps == [pytest.approx(7.0 + SPACING_SECONDS)]
-    assert [note.level for note in script.notes] == [logging.WARNING]
+    def __init__(self, seconds: float, failure: Exception | None = None) -> None:
+        self._limit, self._places, self._failure = RateLimit(), dict[str, float](), failure
+        self._limit.refused(calls.cancel_run("r0"), {}, refusal(seconds), START)
+        self.status = "COMPLETED"
+
+    def __call__(self, call: Call[Any], moment: float) -> Any:
+        self._limit.check(call, self._places, moment)
+        self._places.pop(call.operation, None)
+        if self._failure is not None:
+            raise self._failure
+        if call.operation == "getJobRunLogs":
+            return LogPage((LogLine("1750000000000", "a line"),), None)
+        if call.operation == "getJobRunMetrics":
+            return RunMetrics({})
+        return Run.from_json({"id": "r1", "status": self.status})
 
 
-def test_a_limit_longer_than_the_outage_that_is_borne_ends_it() -> None:
-    limit = RateLimit()
-    limit.refused(refusal(500.0), START)
+@pytest.mark.parametrize("seconds", [7.0, 200.0])
+def test_a_limit_of_the_key_is_waited_out_and_is_no_failure(seconds: float) -> None:
+    script = Script(Limited(seconds), jitter=1.0)
+    assert script.run(send(STATUS, 60.0)).id == "r1"
+    assert sum(script.sleeps) == pytest.approx(seconds, abs=1.0)
+    assert {note.level for note in script.notes} == {logging.INFO}
 
-    def answer(call: Call[Any], moment: float) -> Run:
-        limit.check(call, moment)
-        raise AssertionError("was sent")
 
-    script = Script(answer)
-    with pytest.raises(KeyLimitedError):
+def test_real_failures_still_end_after_the_outage_that_is_tolerated() -> None:
+    script = Script(Limited(200.0, AnswerLostError("getJobRun", "reset")))
+    with pytest.raises(AnswerLostError):
         script.run(send(STATUS, 60.0))
-    assert 60.0 <= script.elapsed < 62.0
+    assert 260.0 <= script.elapsed < 263.0
+
+
+def test_a_limit_of_the_key_fails_no_run_and_loses_no_line() -> None:
+    script = Script(Limited(30.0))
+    outcome = script.run(follow_run(FollowOptions("r1", START, max_outage_seconds=5.0)))
+    assert outcome.ending is Ending.COMPLETED
+    assert texts(script.records) == ["a line"]
+    assert [note for note in script.notes if note.level > logging.INFO] == []
+
+
+def test_a_run_still_ends_at_its_deadline_while_the_key_is_limited() -> None:
+    script = Script(Limited(200.0))
+    outcome = script.run(follow_run(FollowOptions("r1", START, deadline=START + 20.0, cancel_at_deadline=False)))
+    assert outcome.ending is Ending.DEADLINE
+    assert 20.0 <= script.elapsed < 26.0
+
+
+def test_a_logs_call_that_was_not_sent_neither_warns_nor_waits_beyond_its_time() -> None:
+    def status(call: Call[Any], moment: float) -> Run:
+        return Run("r1", "name", "RUNNING" if moment < START + 60 else "COMPLETED")
+
+    logs, rest = Limited(100.0), Limited(0.0)
+    script = Script(by_operation(getJobRun=status, getJobRunLogs=logs, getJobRunMetrics=rest))
+    outcome = script.run(follow_run(FollowOptions("r1", START)))
+    assert outcome.ending is Ending.COMPLETED
+    assert texts(script.records) == ["a line"]
+    assert [note for note in script.notes if note.level > logging.INFO] == []
+    polled = [sent.at - START for sent in script.sent_of("getJobRun")]
+    assert max(after - before for before, after in itertools.pairwise(polled)) < 15.0
+
+
+def test_a_log_that_could_not_be_read_to_its_end_by_the_deadline_is_said_to_be_incomplete() -> None:
+    logs, rest = Limited(100.0), Limited(0.0)
+    script = Script(
+        by_operation(getJobRun=always(Run("r1", "name", "COMPLETED")), getJobRunLogs=logs, getJobRunMetrics=rest)
+    )
+    script.run(follow_run(FollowOptions("r1", START, deadline=START + 20.0)))
+    assert len(script.said("was not read to its end")) == 1

@@ -64,7 +64,7 @@ def test_a_permanent_error_is_raised_at_once() -> None:
         Outage().failed(BadRequestError("getJobRun", 400), 0.0)
 
 
-def test_a_success_ends_the_row_and_the_next_one_starts_afresh() -> None:
+def test_a_success_ends_the_streak_and_the_next_one_starts_afresh() -> None:
     outage = Outage(100)
     outage.failed(LOST, 0.0)
     assert outage.is_first_failure
@@ -92,7 +92,7 @@ def test_no_wait_is_negative_or_ends_after_the_limit(limit: float, failures: lis
         moment += pause
 
 
-def test_transient_failures_are_borne_until_it_works_and_each_wait_is_said() -> None:
+def test_transient_failures_are_tolerated_until_it_works_and_each_wait_is_said() -> None:
     script = Script(answers(LOST, limited(5.2), ServerError("getJobRun", 503), RUN))
     assert script.run(send(GET)) == RUN
     assert script.sleeps == [1.0, 5.2, 4.0]

@@ -3,8 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.flows.outcome import MAX_TAIL_CHARS
-from airflow_provider_wherobots.logs.tail import MAX_LINE_CHARS, MAX_LINES, UNMARKED_LINES, LogTail
+from airflow_provider_wherobots.logs.tail import MAX_LINE_CHARS, MAX_LINES, MAX_TAIL_CHARS, UNMARKED_LINES, LogTail
 
 
 def explain(*lines: str) -> str:

@@ -1,0 +1,134 @@
+"""The direction of imports: every room imports only what stands below it, and nothing of Airflow below the hook."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "airflow_provider_wherobots"
+ROOT = Path(importlib.import_module(PACKAGE).__path__[0])
+
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "api": ("api",),
+    "logs": ("api.runs.models", "logs"),
+    "flows": ("api", "logs", "flows", "xcoms"),
+    "drivers": ("api", "logs", "flows", "drivers"),
+    # The names of runtimes are data of the service's, which its double has to know too.
+    "local": ("api.runs.runtimes", "local"),
+    "task_log": ("logs", "task_log", "compat"),
+    "xcoms": (),
+}
+"""What a room may import of this package: itself, and what stands below it."""
+EXCEPT: dict[str, tuple[str, ...]] = {
+    "api": ("api.transports",),
+    "flows": ("api.transports",),
+}
+"""What it may not import all the same. The transports themselves stand above the rest of ``api``."""
+WITHOUT_AIRFLOW = ("api", "logs", "flows", "drivers", "local", "xcoms")
+
+IMPORT_AND_LIST = """
+import importlib, json, sys
+for name in json.loads(sys.argv[1]):
+    importlib.import_module(name)
+print(json.dumps(sorted(name for name in sys.modules if name == "airflow" or name.startswith("airflow."))))
+"""
+
+
+def files_of(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py")) or [ROOT / f"{room}.py"]
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Every module that a file imports, anywhere in it, also under ``TYPE_CHECKING``."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module, f"{path}: imports are absolute"
+            assert node.level == 0, f"{path}: imports are absolute"
+            # `from package import module` imports the module.
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from [name for name in names if is_module(name)] or [node.module]
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.parent / name.replace(".", "/")
+    return path.is_dir() or path.with_name(f"{path.name}.py").exists()
+
+
+def is_within(name: str, rooms: tuple[str, ...]) -> bool:
+    return any(name == room or name.startswith(f"{room}.") for room in rooms)
+
+
+def wrong_imports(room: str) -> list[str]:
+    wrong = []
+    for path in files_of(room):
+        file = path.relative_to(ROOT).as_posix()
+        forbidden = () if file.startswith("api/transports/") else EXCEPT.get(room, ())
+        for imported in imports_of(path):
+            name = imported.removeprefix(f"{PACKAGE}.")
+            if name == imported:
+                continue
+            if not is_within(name, MAY_IMPORT[room]) or is_within(name, forbidden):
+                wrong.append(f"{file} imports {name}")
+    return wrong
+
+
+def modules_of(room: str) -> list[str]:
+    name = f"{PACKAGE}.{room}"
+    if not (ROOT / room).is_dir():
+        return [name]
+    return [name, *(found.name for found in pkgutil.walk_packages([str(ROOT / room)], f"{name}."))]
+
+
+def airflow_modules_after_importing(names: list[str]) -> list[str]:
+    answer = subprocess.run(
+        [sys.executable, "-c", IMPORT_AND_LIST, json.dumps(names)], capture_output=True, text=True, check=True
+    )
+    loaded: list[str] = json.loads(answer.stdout)
+    return loaded
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_what_stands_below_it(room: str) -> None:
+    assert wrong_imports(room) == []
+
+
+def test_the_check_sees_an_arrow_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MAY_IMPORT, "drivers", ("logs", "drivers"))
+    assert "drivers/blocking.py imports flows.effects" in wrong_imports("drivers")
+    monkeypatch.setitem(MAY_IMPORT, "hooks", ("hooks",))
+    assert "hooks/wherobots.py imports drivers.blocking" in wrong_imports("hooks")
+
+
+def test_the_package_itself_imports_nothing_of_airflow() -> None:
+    assert airflow_modules_after_importing([PACKAGE]) == []
+
+
+@pytest.mark.parametrize("room", ["api", "logs", "flows", "drivers", "xcoms"])
+def test_no_module_below_the_hook_imports_airflow(room: str) -> None:
+    assert airflow_modules_after_importing(modules_of(room)) == []
+
+
+@pytest.mark.parametrize("room", WITHOUT_AIRFLOW)
+def test_no_file_below_the_hook_names_airflow(room: str) -> None:
+    """Also where it is imported only when something is called, or only for types."""
+    names = [name for path in files_of(room) for name in imports_of(path)]
+    assert [name for name in names if is_within(name, ("airflow",))] == []
+
+
+def test_the_provider_info_is_told_without_airflow() -> None:
+    """Airflow reads it of every provider whenever it starts."""
+    assert airflow_modules_after_importing([f"{PACKAGE}.get_provider_info"]) == []
+
+
+def test_the_check_sees_airflow_where_it_is_imported() -> None:
+    assert "airflow" in airflow_modules_after_importing([f"{PACKAGE}.compat"])
