@@ -14,7 +14,7 @@ from pathlib import Path
 from dev.airflow_api import FINISHED
 from dev.airflow_instance import AirflowInstance
 from dev.environments import environment
-from dev.local_server import LocalServer
+from dev.local_server import LocalServerProcess
 from dev.processes import CHECKOUT, ProcessFamily
 from dev.waiting import WaitTimeout, wait_for
 
@@ -25,7 +25,7 @@ EXAMPLES = CHECKOUT / "example_dags"
 FOLDER = CHECKOUT / ".demo"
 
 
-class Progress:
+class TimedOutput:
     """Prints lines with the seconds that have passed."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Progress:
 
 
 @contextmanager
-def airflow_and_server(folder: Path, tell: Progress) -> Iterator[tuple[AirflowInstance, LocalServer]]:
+def airflow_and_server(folder: Path, tell: TimedOutput) -> Iterator[tuple[AirflowInstance, LocalServerProcess]]:
     """Run an Airflow and the local server, their files in ``folder``, the first connected to the second."""
     airflow = AirflowInstance(
         folder / "airflow", python=environment("3.3").python, dags_folder=EXAMPLES, fresh=True, progress=tell
@@ -49,7 +49,7 @@ def airflow_and_server(folder: Path, tell: Progress) -> Iterator[tuple[AirflowIn
             storage = folder / "storage"
             shutil.rmtree(storage, ignore_errors=True)
             shutil.copytree(EXAMPLES / "jobs", storage / BUCKET / "jobs")
-            server = LocalServer(family, storage, folder / "server.log")
+            server = LocalServerProcess(family, storage, folder / "server.log")
             tell(f"The local server listens at {server.url}, its s3:// is {storage}")
             airflow.api.set_connection("wherobots_default", "wherobots", host=server.url, password=server.api_key)
             yield airflow, server
@@ -58,7 +58,7 @@ def airflow_and_server(folder: Path, tell: Progress) -> Iterator[tuple[AirflowIn
             family.stop()
 
 
-def run_example(airflow: AirflowInstance, tell: Progress) -> bool:
+def run_example(airflow: AirflowInstance, tell: TimedOutput) -> bool:
     """Run the example DAG to its end, print its task's log as Airflow serves it, and say whether it succeeded."""
     airflow.api.wait_for_dag(DAG_ID)
     run_id = airflow.api.trigger_dag(DAG_ID)
@@ -80,7 +80,7 @@ def run_example(airflow: AirflowInstance, tell: Progress) -> bool:
     return state == "success"
 
 
-def show_result(server: LocalServer) -> None:
+def show_result(server: LocalServerProcess) -> None:
     """Print where the job's GeoJSON is and what is in it."""
     for path in sorted((server.root / BUCKET / "results").glob("*.geojson")):
         features = json.loads(path.read_text())["features"]
@@ -100,7 +100,7 @@ def run_demo(folder: Path, *, keep: bool) -> int:
     :param folder: takes all its files; what an earlier demo left there is removed.
     :param keep: whether to leave everything running after the run until Ctrl-C.
     """
-    tell = Progress()
+    tell = TimedOutput()
     with airflow_and_server(folder.resolve(), tell) as (airflow, server):
         succeeded = run_example(airflow, tell)
         if succeeded:

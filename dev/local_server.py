@@ -9,7 +9,7 @@ from dev.processes import CHECKOUT, ProcessFamily
 from dev.waiting import wait_for
 
 
-class LocalServer:
+class LocalServerProcess:
     """A running ``python -m airflow_provider_wherobots.local``.
 
     :param family: the process family that it belongs to and ends with.

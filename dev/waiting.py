@@ -6,6 +6,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+_FIRST_PAUSE_SECONDS = 0.02
+
 
 class WaitTimeout(AssertionError):
     """The condition did not come true in time."""
@@ -21,19 +23,22 @@ def wait_for(
 ) -> T:
     """Call ``probe`` until it returns something true, and return that.
 
-    :param probe: asked again and again; what it raises is not caught.
-    :param timeout: seconds after which to give up; the probe is asked at least once. Default 60.
-    :param interval: seconds between two questions. Default 0.5.
+    :param probe: called again and again, at least once; what it raises is not caught.
+    :param timeout: seconds after which to give up; default 60.
+    :param interval: the longest pause between two calls, in seconds; default 0.5. The first pauses are shorter.
     :param what: names the condition in the error.
     :param detail: gives more for the error, called only then.
-    :raises WaitTimeout: the condition did not come true in time.
+    :returns: what the probe returned.
+    :raises WaitTimeout: the condition did not come true in time; names the condition and the last value.
     """
     deadline = time.monotonic() + timeout
+    pause = min(_FIRST_PAUSE_SECONDS, interval)
     while True:
         found = probe()
         if found:
             return found
         if time.monotonic() >= deadline:
             more = f"\n{detail()}" if detail else ""
-            raise WaitTimeout(f"Waited {timeout:g} s in vain for {what}.{more}")
-        time.sleep(interval)
+            raise WaitTimeout(f"Waited {timeout:g} s in vain for {what}; the last value was {found!r}.{more}")
+        time.sleep(pause)
+        pause = min(2 * pause, interval)

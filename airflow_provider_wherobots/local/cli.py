@@ -16,9 +16,8 @@ from airflow_provider_wherobots.local.ready_file import removed_around, write_re
 from airflow_provider_wherobots.local.settings import (
     DEFAULT_HOST,
     DEFAULT_PORT,
-    Settings,
+    ServerSettings,
     SettingsError,
-    checked_settings,
     default_parallel_runs,
 )
 
@@ -34,28 +33,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :returns: The exit code: 130 after SIGINT, 2 for a setting that is wrong.
     :raises SystemExit: With the code 143 after SIGTERM.
     """
-    options = _parser().parse_args(arguments)
+    options = vars(_parser().parse_args(arguments))
+    ready_file: Path | None = options.pop("ready_file")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # uvicorn stops on the signal and then hands it on; its default action would leave the ready file behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     # Taken out of the environment: no child process can inherit it by mistake.
     from_environment = os.environ.pop(API_KEY_VARIABLE, None)
+    if options["api_key"] is None:
+        options["api_key"] = from_environment or None
     try:
-        settings = checked_settings(
-            options.root,
-            api_key=options.api_key if options.api_key is not None else from_environment or None,
-            host=options.host,
-            port=options.port,
-            certfile=options.certfile,
-            keyfile=options.keyfile,
-            allow_remote=options.allow_remote,
-            host_names=options.host_name,
-            max_parallel_runs=options.max_parallel_runs,
-            passed_environment=options.pass_env,
-        )
-        _check_ready_file(options.ready_file)
-        with removed_around(options.ready_file):
-            _serve(settings, options.ready_file)
+        settings = ServerSettings(**options)
+        _check_ready_file(ready_file)
+        with removed_around(ready_file):
+            _serve(settings, ready_file)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return _USAGE_ERROR
@@ -69,7 +60,7 @@ def _check_ready_file(path: Path | None) -> None:
         raise SettingsError(f"ready-file is {str(path)!r}, but must be a file in a folder that exists")
 
 
-def _serve(settings: Settings, ready_file: Path | None) -> None:
+def _serve(settings: ServerSettings, ready_file: Path | None) -> None:
     bound = bound_socket(settings)
     url = url_of(settings, bound)
 
@@ -91,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m airflow_provider_wherobots.local",
         description="A Wherobots on this machine: the Runs API, and a server behind it that really runs the scripts.",
     )
+    # All but the ready file are settings: the name of each is an argument of ServerSettings.
     add = parser.add_argument
     add("--root", required=True, type=Path, help="folder that s3:// stands for: s3://bucket/key is ROOT/bucket/key")
     add("--host", default=DEFAULT_HOST, help="address to listen on (default: %(default)s)")
@@ -99,12 +91,26 @@ def _parser() -> argparse.ArgumentParser:
     add("--certfile", type=Path, help="PEM file of the certificate, for https")
     add("--keyfile", type=Path, help="PEM file of its private key")
     add("--allow-remote", action="store_true", help="let other machines connect; they can run code here with the key")
-    add("--host-name", action="append", default=[], help="further name that a Host header may hold; repeatable")
+    add(
+        "--host-name",
+        dest="host_names",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="further name that a Host header may hold; repeatable",
+    )
     add(
         "--max-parallel-runs",
         type=int,
-        help=f"how many runs go on at the same time (default: {default_parallel_runs()}, from the number of CPUs)",
+        help=f"how many runs have a process at the same time (default: {default_parallel_runs()}, from the CPUs)",
     )
-    add("--pass-env", action="append", default=[], metavar="NAME", help="variable that runs see too; repeatable")
+    add(
+        "--pass-env",
+        dest="passed_environment",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="variable of the server's environment that runs see too; repeatable",
+    )
     add("--ready-file", type=Path, help="file to write, as JSON and for its owner only, once the server listens")
     return parser

@@ -93,7 +93,7 @@ class HostCheck:
         return host in self._names or (self._remote and _is_address(host))
 
 
-def is_loopback(host: str) -> bool:
+def resolves_to_loopback(host: str) -> bool:
     """Say whether a host name or address stands for this machine alone.
 
     :raises OSError: If the name cannot be resolved.

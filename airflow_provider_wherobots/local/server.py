@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-import os
+import inspect
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Any, Concatenate, ParamSpec
 
 from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.local.http.listener import Listener, bound_socket, url_of
-from airflow_provider_wherobots.local.settings import DEFAULT_HOST, checked_settings
+from airflow_provider_wherobots.local.settings import ServerSettings
 
 _START_SECONDS = 30.0
 _CHECK_SECONDS = 0.1
+
+_P = ParamSpec("_P")
+
+
+def _with_the_arguments_of(
+    settings: Callable[_P, ServerSettings],
+) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, _P], None]]:
+    """Give a method the arguments of the settings, for type checkers, ``help()`` and the reference.
+
+    :param settings: the class of the settings.
+    """
+
+    def signed(method: Callable[..., None]) -> Callable[Concatenate[Any, _P], None]:
+        method.__signature__ = inspect.signature(ServerSettings.__init__)  # type: ignore[attr-defined]
+        return method
+
+    return signed
 
 
 class LocalServer:
@@ -25,50 +43,21 @@ class LocalServer:
         with LocalServer(root=tmp_path, api_key="local") as server:
             requests.get(f"{server.url}/runs", headers={"X-API-Key": server.api_key})
 
-    :param root: Folder that ``s3://`` stands for; made where it is missing.
-    :param api_key: The key that clients must send. ``None``: a random one. Default: ``None``.
-    :param port: Port to listen on; 0 takes a free one. Default: 0.
-    :param host: Address to listen on. Default: 127.0.0.1.
-    :param certfile: PEM file of the certificate, for https. Default: plain http.
-    :param keyfile: PEM file of its private key. Default: ``None``.
-    :param allow_remote: Whether other machines may connect. Default: false.
-    :param host_names: Further names that a ``Host`` header may hold. Default: none.
-    :param max_parallel_runs: How many runs go on at the same time. Default: the number of CPUs, at least four.
-    :param passed_environment: Names of environment variables that runs see besides the documented ones. Default: none.
-    :raises SettingsError: With the argument, its value and the rule.
+    Its arguments are those of :class:`~airflow_provider_wherobots.local.settings.ServerSettings`: ``root``, and by name
+    ``api_key``, ``host``, ``port``, ``certfile``, ``keyfile``, ``allow_remote``, ``host_names``, ``max_parallel_runs``
+    and ``passed_environment``.
+
+    :raises SettingsError: for a setting that breaks its rule; the message names it, its value and the rule.
     """
 
-    def __init__(
-        self,
-        root: str | os.PathLike[str],
-        *,
-        api_key: str | None = None,
-        port: int = 0,
-        host: str = DEFAULT_HOST,
-        certfile: str | os.PathLike[str] | None = None,
-        keyfile: str | os.PathLike[str] | None = None,
-        allow_remote: bool = False,
-        host_names: Sequence[str] = (),
-        max_parallel_runs: int | None = None,
-        passed_environment: Sequence[str] = (),
-    ) -> None:
-        self._settings = checked_settings(
-            root,
-            api_key=api_key,
-            host=host,
-            port=port,
-            certfile=certfile,
-            keyfile=keyfile,
-            allow_remote=allow_remote,
-            host_names=host_names,
-            max_parallel_runs=max_parallel_runs,
-            passed_environment=passed_environment,
-        )
+    @_with_the_arguments_of(ServerSettings)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._settings = ServerSettings(*args, **kwargs)
         self._listening = threading.Event()
         self._listener: Listener | None = None
         self._thread: threading.Thread | None = None
         self._url = ""
-        self._port = port
+        self._port = self._settings.port
 
     @property
     def url(self) -> str:

@@ -15,8 +15,8 @@ from airflow_provider_wherobots.local.control.faults import FaultRules
 from airflow_provider_wherobots.local.control.journal import Journal
 from airflow_provider_wherobots.local.execution.runner import Runner
 from airflow_provider_wherobots.local.runs.registry import RunRegistry
-from airflow_provider_wherobots.local.runs.run import Run
-from airflow_provider_wherobots.local.settings import Settings
+from airflow_provider_wherobots.local.runs.run import LocalRun
+from airflow_provider_wherobots.local.settings import ServerSettings
 from airflow_provider_wherobots.local.views.log_pages import log_page
 from airflow_provider_wherobots.local.views.run_pages import run_page
 
@@ -27,7 +27,7 @@ class LocalService:
     :param settings: The server's settings.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self.api_key = settings.api_key
         self.behaviour = Behaviour()
         self.faults = FaultRules()
@@ -40,7 +40,7 @@ class LocalService:
             passed_environment=settings.passed_environment,
         )
 
-    def create(self, request: CreateRunRequest, region: str | None, *, synthetic: bool = False) -> Run:
+    def create(self, request: CreateRunRequest, region: str | None, *, synthetic: bool = False) -> LocalRun:
         """Create a run and begin it.
 
         :param request: What is asked for.
@@ -60,7 +60,7 @@ class LocalService:
             self.runner.submit(run)
         return run
 
-    def cancel(self, run: Run) -> bool:
+    def cancel(self, run: LocalRun) -> bool:
         """Ask for the end of a run.
 
         :param run: The run.
@@ -77,6 +77,6 @@ class LocalService:
             self.registry.runs, query, delay_seconds=self.behaviour.list_delay_seconds, now=time.monotonic()
         )
 
-    def log_page(self, run: Run, query: LogsQuery) -> dict[str, Any]:
+    def log_page(self, run: LocalRun, query: LogsQuery) -> dict[str, Any]:
         """Return a page of a run's log. Source: ``GET /runs/{run_id}/logs``."""
         return log_page(run.log.lines, query, self.behaviour, time.monotonic())

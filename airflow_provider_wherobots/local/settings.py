@@ -1,16 +1,16 @@
-"""What the local server is told when it starts, checked."""
+"""The settings of the local server: one type, which command line and :class:`LocalServer` share."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from airflow_provider_wherobots.local.security import ApiKey, is_loopback
+from airflow_provider_wherobots.local.security import ApiKey, resolves_to_loopback
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
+"""The port of the command line. From Python the default is a free port."""
 
 
 class SettingsError(ValueError):
@@ -18,24 +18,54 @@ class SettingsError(ValueError):
 
 
 def default_parallel_runs() -> int:
-    """Return how many runs go on at the same time by default: one per CPU, at least four."""
+    """Return how many runs have a process at the same time by default: one per CPU, at least four."""
     return max(4, os.cpu_count() or 1)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The settings of a server. Made by :func:`checked_settings`."""
+class ServerSettings:
+    """The settings of a server, checked. The root folder is made if it is missing.
 
-    root: Path
-    api_key: ApiKey
-    host: str
-    port: int
-    certfile: Path | None
-    keyfile: Path | None
-    allow_remote: bool
-    host_names: tuple[str, ...]
-    max_parallel_runs: int
-    passed_environment: tuple[str, ...]
+    :param root: folder that ``s3://`` stands for: ``s3://bucket/key`` is ``root/bucket/key``.
+    :param api_key: key that clients must send; default None, a random one.
+    :param host: address to listen on; default 127.0.0.1.
+    :param port: port to listen on; default 0, a free one.
+    :param certfile: PEM file of the certificate, for https; default None, plain http.
+    :param keyfile: PEM file of its private key; default None.
+    :param allow_remote: whether ``host`` may be an address that other machines can reach; default False.
+    :param host_names: further names that a ``Host`` header may hold; default none.
+    :param max_parallel_runs: how many runs have a process at the same time; default None, the number of CPUs but at
+        least four.
+    :param passed_environment: names of environment variables that runs see besides the documented ones; default none.
+    :raises SettingsError: for a setting that breaks its rule; the message names it, its value and the rule.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        api_key: str | None = None,
+        host: str = DEFAULT_HOST,
+        port: int = 0,
+        certfile: str | os.PathLike[str] | None = None,
+        keyfile: str | os.PathLike[str] | None = None,
+        allow_remote: bool = False,
+        host_names: Sequence[str] = (),
+        max_parallel_runs: int | None = None,
+        passed_environment: Sequence[str] = (),
+    ) -> None:
+        self.port = _checked_port(port)
+        self.max_parallel_runs = _checked_parallel_runs(max_parallel_runs)
+        if (certfile is None) != (keyfile is None):
+            raise SettingsError("certfile and keyfile must be given together; only one of them was")
+        self.certfile = _existing_file("certfile", certfile)
+        self.keyfile = _existing_file("keyfile", keyfile)
+        self.host = _checked_host(host, allow_remote)
+        self.allow_remote = allow_remote
+        self.host_names = tuple(host_names)
+        self.passed_environment = tuple(passed_environment)
+        self.api_key = _checked_key(api_key)
+        # Last: a wrong setting leaves no folder behind.
+        self.root = _made_root(Path(root))
 
     @property
     def tls(self) -> bool:
@@ -43,79 +73,48 @@ class Settings:
         return self.certfile is not None
 
 
-def checked_settings(
-    root: str | os.PathLike[str],
-    *,
-    api_key: str | None = None,
-    host: str = DEFAULT_HOST,
-    port: int = DEFAULT_PORT,
-    certfile: str | os.PathLike[str] | None = None,
-    keyfile: str | os.PathLike[str] | None = None,
-    allow_remote: bool = False,
-    host_names: Sequence[str] = (),
-    max_parallel_runs: int | None = None,
-    passed_environment: Sequence[str] = (),
-) -> Settings:
-    """Check the settings and make the root folder where it is missing.
-
-    :param root: Folder that ``s3://`` stands for.
-    :param api_key: The key that clients must send. ``None``: a random one. Default: ``None``.
-    :param host: Address to listen on. Default: 127.0.0.1.
-    :param port: Port to listen on; 0 takes a free one. Default: 8765.
-    :param certfile: PEM file of the certificate, for https. Default: plain http.
-    :param keyfile: PEM file of its private key. Default: ``None``.
-    :param allow_remote: Whether other machines may connect. Default: false.
-    :param host_names: Further names that a ``Host`` header may hold. Default: none.
-    :param max_parallel_runs: How many runs go on at the same time. Default: the number of CPUs, at least four.
-    :param passed_environment: Names of environment variables that runs see besides the documented ones. Default: none.
-    :returns: The settings.
-    :raises SettingsError: With the argument, its value and the rule.
-    """
+def _checked_port(port: int) -> int:
     if not 0 <= port <= 65535:
         raise SettingsError(f"port is {port}, but must be from 0 to 65535")
-    parallel = default_parallel_runs() if max_parallel_runs is None else max_parallel_runs
-    if parallel < 1:
-        raise SettingsError(f"max_parallel_runs is {parallel}, but must be 1 or more")
-    if (certfile is None) != (keyfile is None):
-        raise SettingsError("certfile and keyfile must be given together; only one of them was")
-    _check_host(host, allow_remote)
-    try:
-        key = ApiKey(api_key)
-    except ValueError as error:
-        raise SettingsError(f"api_key is not usable: {error}") from None
-    return Settings(
-        root=_root(Path(root)),
-        api_key=key,
-        host=host,
-        port=port,
-        certfile=_existing_file("certfile", certfile),
-        keyfile=_existing_file("keyfile", keyfile),
-        allow_remote=allow_remote,
-        host_names=tuple(host_names),
-        max_parallel_runs=parallel,
-        passed_environment=tuple(passed_environment),
-    )
+    return port
 
 
-def _check_host(host: str, allow_remote: bool) -> None:
+def _checked_parallel_runs(number: int | None) -> int:
+    number = default_parallel_runs() if number is None else number
+    if number < 1:
+        raise SettingsError(f"max_parallel_runs is {number}, but must be 1 or more")
+    return number
+
+
+def _checked_host(host: str, allow_remote: bool) -> str:
     if not host:
         raise SettingsError("host is empty, but must be an address of this machine, such as 127.0.0.1")
     try:
-        loopback = is_loopback(host)
+        is_local = resolves_to_loopback(host)
     except OSError as error:
         raise SettingsError(f"host is {host!r}, which cannot be resolved: {error.strerror}") from None
-    if not loopback and not allow_remote:
+    if not is_local and not allow_remote:
         raise SettingsError(
-            f"host is {host!r}, which other machines can reach; whoever has the key can run code here, so that must be"
-            " allowed with --allow-remote (allow_remote=True)"
+            f"host is {host!r}, which other machines can reach. Anyone with the key can run code here, so this needs"
+            " --allow-remote (allow_remote=True)"
         )
+    return host
 
 
-def _root(root: Path) -> Path:
+def _checked_key(value: str | None) -> ApiKey:
+    try:
+        return ApiKey(value)
+    except ValueError as error:
+        raise SettingsError(f"api_key cannot be used: {error}") from None
+
+
+def _made_root(root: Path) -> Path:
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"root is {str(root)!r}, which is no folder and cannot be made: {error.strerror}") from None
+        raise SettingsError(
+            f"root is {str(root)!r}, which is not a folder and cannot be made: {error.strerror}"
+        ) from None
     if not os.access(root, os.W_OK | os.X_OK):
         raise SettingsError(f"root is {str(root)!r}, but must be a folder that the server can write to")
     return root.resolve()

@@ -116,5 +116,5 @@ def test_a_signal_during_a_clean_up_comes_after_it(sig: signal.Signals) -> None:
 
 
 def test_waiting_says_what_it_waited_for() -> None:
-    with pytest.raises(WaitTimeout, match=r"in vain for a miracle\.\nIt is late\."):
+    with pytest.raises(WaitTimeout, match=r"in vain for a miracle; the last value was None\.\nIt is late\."):
         wait_for(lambda: None, timeout=0, what="a miracle", detail=lambda: "It is late.")

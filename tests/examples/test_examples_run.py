@@ -14,7 +14,7 @@ import pytest
 
 from dev.airflow_instance import AirflowInstance
 from dev.environments import Environment
-from dev.local_server import LocalServer
+from dev.local_server import LocalServerProcess
 from dev.processes import CHECKOUT, ProcessFamily
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -45,19 +45,19 @@ def box_km2(west: float, south: float, east: float, north: float) -> float:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServerProcess]:
     folder = tmp_path_factory.mktemp("server")
     shutil.copytree(EXAMPLES / "jobs", folder / "storage" / BUCKET / "jobs")
     family = ProcessFamily(f"test:{folder}")
     try:
-        yield LocalServer(family, folder / "storage", folder / "server.log")
+        yield LocalServerProcess(family, folder / "storage", folder / "server.log")
     finally:
         family.stop()
 
 
 @pytest.fixture(scope="module")
 def airflow(
-    airflow_environment: Environment, server: LocalServer, tmp_path_factory: pytest.TempPathFactory
+    airflow_environment: Environment, server: LocalServerProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AirflowInstance]:
     instance = AirflowInstance(
         tmp_path_factory.mktemp(f"airflow-{airflow_environment.line}"),
@@ -97,7 +97,7 @@ class Runs:
 
 
 @pytest.fixture(scope="module")
-def runs(airflow: AirflowInstance, server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+def runs(airflow: AirflowInstance, server: LocalServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     started = Runs(airflow)
     shutil.rmtree(server.root / BUCKET / "results", ignore_errors=True)
     confs: dict[str, dict[str, Any]] = {"example_wherobots_demo": {"country": "IS", "radius_km": 60}}
@@ -109,20 +109,20 @@ def runs(airflow: AirflowInstance, server: LocalServer, tmp_path_factory: pytest
     return started
 
 
-def build_jar(server: LocalServer, classes: Path) -> None:
+def build_jar(server: LocalServerProcess, classes: Path) -> None:
     jobs = server.root / BUCKET / "jobs"
     subprocess.run(["javac", "-d", str(classes), str(jobs / "GreatCircle.java")], check=True)
     jar = ["jar", "--create", "--file", str(jobs / "great-circle.jar"), "-C", str(classes), "GreatCircle.class"]
     subprocess.run(jar, check=True)
 
 
-def results(server: LocalServer, country: str) -> dict[str, Any]:
+def results(server: LocalServerProcess, country: str) -> dict[str, Any]:
     (path,) = (server.root / BUCKET / "results").glob(f"airport_neighbours_{country}_*.geojson")
     collection: dict[str, Any] = json.loads(path.read_text())
     return collection
 
 
-def test_the_demo_finds_the_neighbours_of_a_countrys_airports(runs: Runs, server: LocalServer) -> None:
+def test_the_demo_finds_the_neighbours_of_a_countrys_airports(runs: Runs, server: LocalServerProcess) -> None:
     runs.wait_for_success("example_wherobots_demo")
 
     found = {feature["properties"]["iata"]: feature["properties"] for feature in results(server, "IS")["features"]}
@@ -135,7 +135,7 @@ def test_the_demo_finds_the_neighbours_of_a_countrys_airports(runs: Runs, server
     assert server.api_key not in log
 
 
-def test_the_mapped_example_makes_one_run_per_country(runs: Runs, server: LocalServer) -> None:
+def test_the_mapped_example_makes_one_run_per_country(runs: Runs, server: LocalServerProcess) -> None:
     runs.wait_for_success("example_wherobots_mapped")
 
     assert all(results(server, country)["features"] for country in ("CH", "IE", "NZ"))
@@ -158,7 +158,7 @@ def test_an_example_measures_switzerland(runs: Runs, dag_id: str, task_id: str) 
     assert f"Switzerland: {box_km2(5.96, 45.82, 10.49, 47.81):.0f} km²" in runs.log(dag_id, task_id)
 
 
-def test_the_example_of_templates_takes_its_params(runs: Runs, server: LocalServer) -> None:
+def test_the_example_of_templates_takes_its_params(runs: Runs, server: LocalServerProcess) -> None:
     runs.wait_for_success("example_wherobots_templates")
 
     assert f"Iceland: {box_km2(0, 0, 1, 1):.0f} km²" in runs.log("example_wherobots_templates", "from_params")

@@ -1,21 +1,20 @@
-"""What the tests of the local server share: a plain client, schemas, and waiting for conditions."""
+"""What the tests of the local server share: a plain client, and the published schemas."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import requests
 from jsonschema import Draft202012Validator
+
+from dev.waiting import wait_for
 
 KEY = "test-key"
 TERMINAL = ("FAILED", "COMPLETED", "CANCELLED", "TIMED_OUT")
 
 _SCHEMAS = json.loads((Path(__file__).parent / "schemas.json").read_text())
-_T = TypeVar("_T")
 
 
 def assert_shape(value: object, schema: str) -> None:
@@ -25,15 +24,6 @@ def assert_shape(value: object, schema: str) -> None:
         for error in Draft202012Validator({"$ref": f"#/$defs/{schema}", **_SCHEMAS}).iter_errors(value)
     ]
     assert not errors, errors
-
-
-def eventually(condition: Callable[[], _T], seconds: float = 60) -> _T:
-    """Poll until a condition is truthy, and return what it returned."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s; the last value was {value!r}"
-        time.sleep(0.02)
-    return value
 
 
 class Client:
@@ -82,9 +72,7 @@ class Client:
             assert run["status"] in statuses or run["status"] not in TERMINAL, (run, self.lines(run_id))
             return run if run["status"] in statuses else None
 
-        found = eventually(reached, seconds)
-        assert found is not None
-        return found
+        return wait_for(reached, timeout=seconds, what=f"the run to be {' or '.join(statuses)}")
 
     def run(self, source: str = "", *, status: str = "COMPLETED", **fields: Any) -> tuple[dict[str, Any], list[str]]:
         """Create a run, wait for its end, and return it with its log."""
@@ -101,4 +89,4 @@ class Client:
         return [item["raw"] for item in self.log_page(run_id, size=1000)["items"]]
 
     def wait_for_line(self, run_id: str, line: str) -> None:
-        eventually(lambda: line in self.lines(run_id))
+        wait_for(lambda: line in self.lines(run_id), what=f"the line {line!r}")

@@ -17,7 +17,8 @@ import pytest
 import requests
 
 from airflow_provider_wherobots.local import ControlClient, LocalServer
-from tests.local.support import KEY, Client, eventually
+from dev.waiting import wait_for
+from tests.local.support import KEY, Client
 
 MODULE = [sys.executable, "-m", "airflow_provider_wherobots.local"]
 SCRIPT = """
@@ -42,7 +43,10 @@ class Started:
         options = ["--port", "0", "--root", str(self.root), "--ready-file", str(self.ready_file), *arguments]
         self.output = (folder / "output").open("w+")
         self.process = subprocess.Popen([*MODULE, *options], env=environment, stdout=self.output, stderr=self.output)
-        eventually(lambda: self.process.poll() is not None or self.told().get("pid") == self.process.pid)
+        wait_for(
+            lambda: self.process.poll() is not None or self.told().get("pid") == self.process.pid,
+            what="the server to be ready",
+        )
         self.ready = self.told()
 
     def told(self) -> dict[str, Any]:
@@ -77,7 +81,7 @@ def start_a_run(server: Started) -> list[int]:
 
 
 def assert_all_end(pids: list[int]) -> None:
-    eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids))
+    wait_for(lambda: not any(psutil.pid_exists(pid) for pid in pids), what="the processes to end")
 
 
 def test_what_is_shown_and_told(started: Started) -> None:

@@ -9,7 +9,8 @@ import pytest
 import requests
 
 from airflow_provider_wherobots.local import ControlClient, ControlError, LocalServer
-from tests.local.support import KEY, Client, assert_shape, eventually
+from dev.waiting import wait_for
+from tests.local.support import KEY, Client, assert_shape
 
 BODY: dict[str, Any] = {"name": "a_controlled_run", "runPython": {"uri": "s3://bucket/none.py"}}
 
@@ -77,7 +78,7 @@ def test_cancel_takes_its_time_and_the_application_lingers(client: Client, contr
     accepted = client.cancel(run["id"]).json()
     assert (accepted["status"], accepted["kubeApp"]["status"]) == ("RUNNING", "DESTROY_REQUESTED")
     assert client.wait(run["id"], "CANCELLED")["kubeApp"]["status"] == "DESTROYING"
-    eventually(lambda: client.get(run["id"])["kubeApp"]["status"] == "DESTROYED")
+    wait_for(lambda: client.get(run["id"])["kubeApp"]["status"] == "DESTROYED", what="the application to be gone")
 
 
 def test_synthetic_runs_do_as_they_are_told(client: Client, control: ControlClient) -> None:

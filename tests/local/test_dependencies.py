@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.local import ControlClient, LocalServer
-from tests.local.support import Client, eventually
+from dev.waiting import wait_for
+from tests.local.support import Client
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,7 @@ def make_wheel(folder: Path, name: str, version: str) -> None:
 
 def test_a_package_of_the_index_is_installed(client: Client, server: LocalServer) -> None:
     run = client.create(SHOW, environment=pypi("six", "1.16.0"))
-    eventually(lambda: client.get(run["id"])["kubeApp"]["status"] != "PENDING")
+    wait_for(lambda: client.get(run["id"])["kubeApp"]["status"] != "PENDING", what="the preparation to begin")
     client.wait(run["id"], "COMPLETED", seconds=240)
     lines = client.lines(run["id"])
     assert "Installing six==1.16.0" in lines
@@ -101,7 +102,10 @@ def test_cancel_while_installing(client: Client, control: ControlClient, wheels:
             archive.write(path, f"made_up_slow-1.0/{path.name}")
     control.behaviour(cancel_delay_seconds=0)
     run = client.create(SHOW, environment=pypi("made_up_slow"))
-    eventually(lambda: any("Preparing metadata" in line or "Processing" in line for line in client.lines(run["id"])))
+    wait_for(
+        lambda: any("Preparing metadata" in line or "Processing" in line for line in client.lines(run["id"])),
+        what="pip to begin",
+    )
     assert client.get(run["id"])["status"] == "PENDING"
     assert client.get(run["id"])["kubeApp"]["status"] == "PREPARING"
     client.cancel(run["id"])

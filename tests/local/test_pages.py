@@ -20,18 +20,18 @@ from airflow_provider_wherobots.local.api.queries import (
 )
 from airflow_provider_wherobots.local.control.behaviour import Behaviour
 from airflow_provider_wherobots.local.runs.log import RunLog
-from airflow_provider_wherobots.local.runs.run import Run
+from airflow_provider_wherobots.local.runs.run import LocalRun
 from airflow_provider_wherobots.local.views.log_pages import log_page
 from airflow_provider_wherobots.local.views.run_pages import run_page
 
 CURSORS = ["nanoseconds", "nanoseconds-int", "offset", "opaque"]
 
 
-def make_runs(count: int) -> list[Run]:
-    return [Run(CreateRunRequest(name=f"run_{index:04}"), "aws-us-west-2", index) for index in range(count)]
+def make_runs(count: int) -> list[LocalRun]:
+    return [LocalRun(CreateRunRequest(name=f"run_{index:04}"), "aws-us-west-2", index) for index in range(count)]
 
 
-def page_of(runs: list[Run], query: ListQuery) -> dict[str, Any]:
+def page_of(runs: list[LocalRun], query: ListQuery) -> dict[str, Any]:
     return run_page(runs, query, delay_seconds=0, now=float("inf"))
 
 
@@ -58,7 +58,7 @@ def test_list_pages_hold_every_run_once_newest_first_in_both_directions(size: in
 def test_a_run_created_between_two_pages_does_not_shift_them() -> None:
     runs = make_runs(4)
     first = page_of(runs, ListQuery(size=2))
-    runs += [Run(CreateRunRequest(name="run_new"), "r", 4)]
+    runs += [LocalRun(CreateRunRequest(name="run_new"), "r", 4)]
     second = page_of(runs, ListQuery(size=2, cursor=first["next_page"]))
     assert [item["name"] for item in second["items"]] == ["run_0001", "run_0000"]
 

@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from airflow_provider_wherobots.local import ControlClient, LocalServer
-from tests.local.support import KEY, TERMINAL, Client, eventually
+from dev.waiting import wait_for
+from tests.local.support import KEY, TERMINAL, Client
 
 UNTIL_TOLD = "import time\nprint('up')\nwhile True: time.sleep(0.05)\n"
 STUBBORN = """
@@ -173,7 +174,7 @@ def test_a_slow_start_shows_its_steps(client: Client, control: ControlClient) ->
         seen.add((now["status"], now["kubeApp"]["status"]))
         return now["status"] in TERMINAL
 
-    eventually(ended)
+    wait_for(ended, what="the process to end")
     assert {("PENDING", "PENDING"), ("PENDING", "DEPLOYING"), ("COMPLETED", "DESTROYED")} <= seen
 
 
@@ -193,7 +194,7 @@ def test_the_end_of_the_server_ends_its_runs(tmp_path: Path) -> None:
     with LocalServer(tmp_path, api_key=KEY) as server:
         client = Client(server.url, server.root)
         pids = pids_of(client, client.create(STUBBORN)["id"])
-    eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids))
+    wait_for(lambda: not any(psutil.pid_exists(pid) for pid in pids), what="the processes to end")
 
 
 def test_a_guard_that_is_killed_takes_its_script_with_it(client: Client) -> None:
@@ -201,7 +202,7 @@ def test_a_guard_that_is_killed_takes_its_script_with_it(client: Client) -> None
     (pid,) = pids_of(client, run["id"])
     os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)
     client.wait(run["id"], "FAILED")
-    eventually(lambda: not psutil.pid_exists(pid))
+    wait_for(lambda: not psutil.pid_exists(pid), what="the process to end")
 
 
 def test_file_dependencies(client: Client, server: LocalServer) -> None:
@@ -258,6 +259,6 @@ def test_metrics_of_a_busy_run(client: Client) -> None:
         metrics = client.request("GET", f"/runs/{run['id']}/metrics").json()["series_metrics"]
         return [item["value"] for item in metrics["CPU_UTILIZATION_PERCENT"]["metric"]["data"]]
 
-    eventually(lambda: any(value > 0 for value in values()))
+    wait_for(lambda: any(value > 0 for value in values()), what="a measured value")
     client.cancel(run["id"])
     client.wait(run["id"], "CANCELLED")

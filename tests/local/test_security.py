@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_wherobots.local.security import ApiKey, HostCheck
-from airflow_provider_wherobots.local.settings import SettingsError, checked_settings
+from airflow_provider_wherobots.local.settings import ServerSettings, SettingsError
 from airflow_provider_wherobots.local.storage import StorageError, local_path
 
 
@@ -74,8 +74,8 @@ def test_hosts_of_a_remote_server() -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104 - refused is what is tested
 def test_only_loopback_unless_told_otherwise(host: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="allow-remote"):
-        checked_settings(tmp_path, host=host)
-    assert checked_settings(tmp_path, host=host, allow_remote=True).host == host
+        ServerSettings(tmp_path, host=host)
+    assert ServerSettings(tmp_path, host=host, allow_remote=True).host == host
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,14 @@ def test_only_loopback_unless_told_otherwise(host: str, tmp_path: Path) -> None:
 )
 def test_wrong_settings_are_named(arguments: dict[str, object], named: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=named) as raised:
-        checked_settings(tmp_path, **arguments)  # type: ignore[arg-type]
+        ServerSettings(tmp_path, **arguments)  # type: ignore[arg-type]
     assert "two words" not in str(raised.value)
 
 
 def test_the_root_must_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="root is"):
-        checked_settings(tmp_path / "file")
+        ServerSettings(tmp_path / "file")
 
 
 @pytest.mark.parametrize("uri", ["s3://bucket/a/job.py", "  s3://bucket/a/job.py\n"])

@@ -87,7 +87,7 @@ class FileDependency:
 
 
 @dataclass(frozen=True)
-class Environment:
+class RunEnvironment:
     """``environment``: disks (GB), Spark settings and dependencies."""
 
     spark_driver_disk_gb: int | None = None
@@ -125,7 +125,7 @@ class CreateRunRequest:
     run_python: PythonScript | None = None
     run_jar: Jar | None = None
     timeout_seconds: int = DEFAULT_TIMEOUT_SECONDS
-    environment: Environment = field(default_factory=Environment)
+    environment: RunEnvironment = field(default_factory=RunEnvironment)
 
     def as_json(self) -> dict[str, Any]:
         """Return the ``CreateRunPayload-Output``."""
@@ -278,11 +278,11 @@ def _run_jar(reader: _Reader) -> Jar | None:
     return Jar(uri=child.text("uri", required=True) or "", args=child.texts("args"), main_class=main_class)
 
 
-def _environment(reader: _Reader) -> Environment:
+def _environment(reader: _Reader) -> RunEnvironment:
     child = reader.child("environment")
     if child is None:
-        return Environment()
-    return Environment(
+        return RunEnvironment()
+    return RunEnvironment(
         spark_driver_disk_gb=child.integer("sparkDriverDiskGB"),
         spark_executor_disk_gb=child.integer("sparkExecutorDiskGB"),
         spark_configs=_spark_configs(child),

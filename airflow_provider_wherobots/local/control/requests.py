@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_wherobots.local.api.errors import ApiError, Problem
-from airflow_provider_wherobots.local.runs.run import Run, utc_now
+from airflow_provider_wherobots.local.runs.run import LocalRun, utc_now
 from airflow_provider_wherobots.local.security import checked_key
 
 _RUN_KEYS = ("status", "completed", "kubeApp")
@@ -70,7 +70,7 @@ def parse_run_patch(body: object) -> RunPatch:
     )
 
 
-def apply_run_patch(run: Run, patch: RunPatch) -> None:
+def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:
     """Change a run.
 
     :param run: The run.

@@ -30,7 +30,7 @@ from airflow_provider_wherobots.local.execution.workspace import (
     make_workspace,
     own_folder,
 )
-from airflow_provider_wherobots.local.runs.run import Run
+from airflow_provider_wherobots.local.runs.run import LocalRun
 from airflow_provider_wherobots.local.storage import StorageError, local_path
 
 FAIL_EVENT = "RUN_FAIL_EXEC"
@@ -41,7 +41,7 @@ _LAST_LINES = 200
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunEnd:
     """How a run ended.
 
     :param status: Its terminal status.
@@ -81,11 +81,11 @@ class Runner:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
 
-    def submit(self, run: Run) -> None:
+    def submit(self, run: LocalRun) -> None:
         """Begin a run. Returns at once."""
         self._begin(run, self._carry_out(run))
 
-    def request_cancel(self, run: Run) -> bool:
+    def request_cancel(self, run: LocalRun) -> bool:
         """Ask for the end of a run, which comes after the behaviour's ``cancel_delay_seconds``.
 
         :param run: The run.
@@ -111,27 +111,27 @@ class Runner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, run: Run, life: Coroutine[object, object, None]) -> None:
+    def _begin(self, run: LocalRun, life: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(life)
         self._tasks[run.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
 
-    async def _carry_out(self, run: Run) -> None:
+    async def _carry_out(self, run: LocalRun) -> None:
         started = int(time.time())
         try:
             outcome = await self._outcome(run)
         except asyncio.CancelledError:
             reason = "The local server was stopped" if self._stopping else "The run was cancelled"
-            outcome = Outcome(CANCELLED, reason)
+            outcome = RunEnd(CANCELLED, reason)
         except Exception as error:
             # A fault of the server itself must end the run visibly, not leave it RUNNING for ever.
-            outcome = Outcome(FAILED, f"The local server failed to run it: {error!r}", event_code=FAIL_EVENT)
+            outcome = RunEnd(FAILED, f"The local server failed to run it: {error!r}", event_code=FAIL_EVENT)
         if outcome.event_code is not None:
             meta = {"start_timestamp": started, "end_timestamp": int(time.time())}
             run.add_event(outcome.event_code, outcome.message, meta)
         await self._end(run, outcome)
 
-    async def _end(self, run: Run, outcome: Outcome) -> None:
+    async def _end(self, run: LocalRun, outcome: RunEnd) -> None:
         lingers = self._behaviour().destroy_seconds if run.cancel_requested and not self._stopping else 0.0
         run.set_app("DESTROYING" if lingers else outcome.app_status, outcome.message)
         run.set_status(outcome.status)
@@ -140,13 +140,13 @@ class Runner:
                 await asyncio.sleep(lingers)
             run.set_app(outcome.app_status)
 
-    async def _end_synthetic(self, run: Run, delay: float) -> None:
+    async def _end_synthetic(self, run: LocalRun, delay: float) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(delay)
         if not run.ended:
-            await self._end(run, Outcome(CANCELLED, "The run was cancelled"))
+            await self._end(run, RunEnd(CANCELLED, "The run was cancelled"))
 
-    async def _outcome(self, run: Run) -> Outcome:
+    async def _outcome(self, run: LocalRun) -> RunEnd:
         await self._wait_to_start(run)
         async with self._slots:
             try:
@@ -162,13 +162,13 @@ class Runner:
                 return self._failed(run, str(error))
             return await self._execute(run, workspace, environment, argv)
 
-    async def _wait_to_start(self, run: Run) -> None:
+    async def _wait_to_start(self, run: LocalRun) -> None:
         delay = self._behaviour().start_delay_seconds
         for step in _START_STEPS if delay else ():
             await asyncio.sleep(delay / len(_START_STEPS))
             self._progress(run, step)
 
-    async def _prepare(self, run: Run) -> tuple[Workspace, Path]:
+    async def _prepare(self, run: LocalRun) -> tuple[Workspace, Path]:
         wanted = run.request.environment
         workspace = await asyncio.to_thread(make_workspace, self._root, run.id)
         if wanted.dependencies:
@@ -182,7 +182,7 @@ class Runner:
         )
         return workspace, python
 
-    def _environment(self, run: Run, workspace: Workspace, python: Path) -> dict[str, str]:
+    def _environment(self, run: LocalRun, workspace: Workspace, python: Path) -> dict[str, str]:
         return run_environment(
             os.environ,
             root=workspace.root,
@@ -196,7 +196,7 @@ class Runner:
             passed=self._passed,
         )
 
-    def _command(self, run: Run, workspace: Workspace, python: Path, environment: dict[str, str]) -> list[str]:
+    def _command(self, run: LocalRun, workspace: Workspace, python: Path, environment: dict[str, str]) -> list[str]:
         script, jar = run.request.run_python, run.request.run_jar
         if script is not None:
             return python_command(python, local_path(self._root, script.uri), script.args)
@@ -211,7 +211,9 @@ class Runner:
             settings=run.request.environment.spark_configs,
         )
 
-    async def _execute(self, run: Run, workspace: Workspace, environment: dict[str, str], argv: list[str]) -> Outcome:
+    async def _execute(
+        self, run: LocalRun, workspace: Workspace, environment: dict[str, str], argv: list[str]
+    ) -> RunEnd:
         timeout = run.request.timeout_seconds
         start = GuardedProcess.start(argv, environment=environment, folder=workspace.folder, on_line=run.log.append)
         async with await start as process, _sampling(run, process):
@@ -221,27 +223,27 @@ class Runner:
             except TimeoutError:
                 return self._timed_out(timeout)
         if code == 0:
-            return Outcome(COMPLETED)
+            return RunEnd(COMPLETED)
         lines = [line.raw for line in run.log.lines[-_LAST_LINES:]]
-        return Outcome(FAILED, failure_message(code, lines), event_code=FAIL_EVENT)
+        return RunEnd(FAILED, failure_message(code, lines), event_code=FAIL_EVENT)
 
-    def _timed_out(self, timeout: int) -> Outcome:
+    def _timed_out(self, timeout: int) -> RunEnd:
         message = f"Execution timeout: the run did not end within timeoutSeconds ({timeout})"
         status = self._behaviour().timeout_as
-        return Outcome(status, message, event_code=None if status == TIMED_OUT else FAIL_EVENT)
+        return RunEnd(status, message, event_code=None if status == TIMED_OUT else FAIL_EVENT)
 
-    def _failed(self, run: Run, message: str, app_status: str = "DESTROYED") -> Outcome:
+    def _failed(self, run: LocalRun, message: str, app_status: str = "DESTROYED") -> RunEnd:
         run.log.append(f"ERROR: {message}".encode())
-        return Outcome(FAILED, message, app_status, FAIL_EVENT)
+        return RunEnd(FAILED, message, app_status, FAIL_EVENT)
 
-    def _progress(self, run: Run, app_status: str) -> None:
+    def _progress(self, run: LocalRun, app_status: str) -> None:
         # Once a cancel was accepted the application is on its way down.
         if not run.cancel_requested:
             run.set_app(app_status)
 
 
 @contextlib.asynccontextmanager
-async def _sampling(run: Run, process: GuardedProcess) -> AsyncIterator[None]:
+async def _sampling(run: LocalRun, process: GuardedProcess) -> AsyncIterator[None]:
     task = asyncio.create_task(sample_usage(process.pid, run.usage.append))
     try:
         yield

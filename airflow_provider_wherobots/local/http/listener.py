@@ -12,14 +12,14 @@ from airflow_provider_wherobots.local.http.app import make_app
 from airflow_provider_wherobots.local.http.protocol import LocalServerProtocol
 from airflow_provider_wherobots.local.security import HostCheck
 from airflow_provider_wherobots.local.service import LocalService
-from airflow_provider_wherobots.local.settings import Settings, SettingsError
+from airflow_provider_wherobots.local.settings import ServerSettings, SettingsError
 
 _BACKLOG = 2048
 _GRACEFUL_SHUTDOWN_SECONDS = 1
 _KEEP_ALIVE_SECONDS = 60
 
 
-def bound_socket(settings: Settings) -> socket.socket:
+def bound_socket(settings: ServerSettings) -> socket.socket:
     """Take the port, so that it is known before the server answers on it.
 
     :param settings: The server's settings.
@@ -38,7 +38,7 @@ def bound_socket(settings: Settings) -> socket.socket:
     return bound
 
 
-def url_of(settings: Settings, bound: socket.socket) -> str:
+def url_of(settings: ServerSettings, bound: socket.socket) -> str:
     """Return the address of a server, such as ``http://127.0.0.1:8765``.
 
     :param settings: Its settings.
@@ -57,7 +57,7 @@ class Listener(uvicorn.Server):
     :raises SettingsError: If the certificate or its key cannot be used.
     """
 
-    def __init__(self, settings: Settings, bound: socket.socket, on_listening: Callable[[], None]) -> None:
+    def __init__(self, settings: ServerSettings, bound: socket.socket, on_listening: Callable[[], None]) -> None:
         self._bound = bound
         self._on_listening = on_listening
         hosts = HostCheck(

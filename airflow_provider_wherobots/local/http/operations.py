@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass
-class Call:
+class ReceivedCall:
     """A request with its body read.
 
     :param service: The service.
@@ -41,7 +41,7 @@ class Call:
     entry: JournalEntry
 
 
-Handler = Callable[[Call], Response]
+Handler = Callable[[ReceivedCall], Response]
 """Handles a request; raises ``ApiError`` for one that is wrong. Never waits for anything."""
 
 
@@ -81,7 +81,7 @@ class Operation:
         entry.name = _run_name(body)
 
         async def handle() -> Response:
-            return self._answer(Call(self._service, request, body, entry))
+            return self._answer(ReceivedCall(self._service, request, body, entry))
 
         target = FaultTarget(self._operation_id, entry.run_id, entry.name)
         fault = self._service.faults.take(target, time.monotonic())
@@ -93,7 +93,7 @@ class Operation:
         entry.status = answer.status_code
         await answer(scope, receive, send)
 
-    def _answer(self, call: Call) -> Response:
+    def _answer(self, call: ReceivedCall) -> Response:
         try:
             return self._handler(call)
         except ApiError as error:

@@ -10,8 +10,8 @@ from airflow_provider_wherobots.local.api.create_request import parse_create_req
 from airflow_provider_wherobots.local.api.queries import parse_list_query, parse_logs_query
 from airflow_provider_wherobots.local.http.answers import JsonAnswer
 from airflow_provider_wherobots.local.http.bodies import decoded
-from airflow_provider_wherobots.local.http.operations import Call, Operation
-from airflow_provider_wherobots.local.runs.run import Run
+from airflow_provider_wherobots.local.http.operations import Operation, ReceivedCall
+from airflow_provider_wherobots.local.runs.run import LocalRun
 from airflow_provider_wherobots.local.service import LocalService
 from airflow_provider_wherobots.local.views.run_view import metrics_view, run_view
 
@@ -36,12 +36,12 @@ def runs_routes(service: LocalService) -> list[Route]:
     ]
 
 
-def _list(call: Call) -> Response:
+def _list(call: ReceivedCall) -> Response:
     query = parse_list_query(call.request.query_params.multi_items())
     return JsonAnswer(call.service.list_page(query))
 
 
-def _create(call: Call) -> Response:
+def _create(call: ReceivedCall) -> Response:
     request = parse_create_request(decoded(call.body))
     run = call.service.create(request, call.request.query_params.get("region"))
     call.entry.run_id = run.id
@@ -49,28 +49,28 @@ def _create(call: Call) -> Response:
     return JsonAnswer(run_view(run), call.service.behaviour.create_status)
 
 
-def _get(call: Call) -> Response:
+def _get(call: ReceivedCall) -> Response:
     return JsonAnswer(run_view(_run(call)))
 
 
-def _cancel(call: Call) -> Response:
+def _cancel(call: ReceivedCall) -> Response:
     run = _run(call)
     if call.service.cancel(run):
         call.service.journal.took_effect(call.entry)
     return JsonAnswer(run_view(run))
 
 
-def _logs(call: Call) -> Response:
+def _logs(call: ReceivedCall) -> Response:
     run = _run(call)
     query = parse_logs_query(call.request.query_params.multi_items())
     return JsonAnswer(call.service.log_page(run, query))
 
 
-def _metrics(call: Call) -> Response:
+def _metrics(call: ReceivedCall) -> Response:
     return JsonAnswer(metrics_view(_run(call)))
 
 
-def _run(call: Call) -> Run:
+def _run(call: ReceivedCall) -> LocalRun:
     return call.service.registry.get(call.request.path_params["run_id"])
 
 

@@ -12,7 +12,7 @@ MAX_LOG_BYTES = 256 * 1024 * 1024
 """Above this many bytes of output further lines are dropped, so that a run cannot eat the machine's memory."""
 
 
-class LogLine(NamedTuple):
+class StoredLine(NamedTuple):
     """One line: its timestamp (ns since the epoch), a number that no other line of the run has, its text,
     and when it was read (``time.monotonic()``; minus infinity for lines put in by hand)."""
 
@@ -26,13 +26,13 @@ class RunLog:
     """The lines of a run, sorted by timestamp and, where that is equal, by arrival."""
 
     def __init__(self) -> None:
-        self._lines: list[LogLine] = []
+        self._lines: list[StoredLine] = []
         self._next_number = 0
         self._bytes = 0
         self._latest_read = 0
 
     @property
-    def lines(self) -> Sequence[LogLine]:
+    def lines(self) -> Sequence[StoredLine]:
         """All lines, sorted."""
         return self._lines
 
@@ -49,7 +49,7 @@ class RunLog:
             raw = f"The local server keeps {MAX_LOG_BYTES} bytes of log per run; what follows is dropped."
         # A clock that is set back must not put a line before one that was read earlier.
         self._latest_read = max(time.time_ns(), self._latest_read)
-        self._add(LogLine(self._latest_read, self._take_number(), raw, time.monotonic()))
+        self._add(StoredLine(self._latest_read, self._take_number(), raw, time.monotonic()))
 
     def insert(self, timestamp: int, raw: str) -> None:
         """Put a line where its timestamp belongs, visible at once.
@@ -57,13 +57,13 @@ class RunLog:
         :param timestamp: Nanoseconds since the epoch.
         :param raw: The text of the line.
         """
-        self._add(LogLine(timestamp, self._take_number(), raw, -math.inf))
+        self._add(StoredLine(timestamp, self._take_number(), raw, -math.inf))
 
     def _take_number(self) -> int:
         self._next_number += 1
         return self._next_number
 
-    def _add(self, line: LogLine) -> None:
+    def _add(self, line: StoredLine) -> None:
         if not self._lines or self._lines[-1] < line:
             self._lines.append(line)
         else:

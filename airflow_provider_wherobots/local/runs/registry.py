@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 from airflow_provider_wherobots.local.api.create_request import CreateRunRequest
 from airflow_provider_wherobots.local.api.errors import ApiError
-from airflow_provider_wherobots.local.runs.run import Run
+from airflow_provider_wherobots.local.runs.run import LocalRun
 
 
 class RunRegistry:
     """Keeps runs for as long as the server lives."""
 
     def __init__(self) -> None:
-        self._runs: list[Run] = []
-        self._by_id: dict[str, Run] = {}
+        self._runs: list[LocalRun] = []
+        self._by_id: dict[str, LocalRun] = {}
 
     @property
-    def runs(self) -> Sequence[Run]:
+    def runs(self) -> Sequence[LocalRun]:
         """All runs, oldest first."""
         return self._runs
 
-    def create(self, request: CreateRunRequest, region: str, *, synthetic: bool = False) -> Run:
+    def create(self, request: CreateRunRequest, region: str, *, synthetic: bool = False) -> LocalRun:
         """Add a new run.
 
         :param request: What was asked for.
@@ -29,12 +29,12 @@ class RunRegistry:
         :param synthetic: Whether it has no process. Default: false.
         :returns: The run, PENDING.
         """
-        run = Run(request=request, region=region, sequence=len(self._runs), synthetic=synthetic)
+        run = LocalRun(request=request, region=region, sequence=len(self._runs), synthetic=synthetic)
         self._runs.append(run)
         self._by_id[run.id] = run
         return run
 
-    def get(self, run_id: str) -> Run:
+    def get(self, run_id: str) -> LocalRun:
         """Find a run by its id.
 
         :raises ApiError: 404 if there is none.

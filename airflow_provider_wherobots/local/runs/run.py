@@ -28,7 +28,7 @@ def utc_now() -> datetime:
 
 
 @dataclass
-class Event:
+class AppEvent:
     """An event of the application that carries a run (``KubeAppEvent``)."""
 
     code: str | None
@@ -53,7 +53,7 @@ class Usage:
 
 
 @dataclass
-class Run:
+class LocalRun:
     """A run and its state. Everything that changes goes through the methods, so that times stay true.
 
     :param request: What was asked for.
@@ -79,12 +79,12 @@ class Run:
     app_status: str = PENDING
     app_message: str | None = None
     spark_ui_url: str = ""
-    events: list[Event] = field(default_factory=list)
+    events: list[AppEvent] = field(default_factory=list)
     usage: list[Usage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.updated_at = self.created_at
-        self.events.append(Event("APP_START_CREATION", None, {"use_v2_workflow": True}, created_at=self.created_at))
+        self.events.append(AppEvent("APP_START_CREATION", None, {"use_v2_workflow": True}, created_at=self.created_at))
 
     @property
     def ended(self) -> bool:
@@ -109,7 +109,7 @@ class Run:
 
     def add_event(self, code: str | None, message: str | None, meta: dict[str, Any] | None = None) -> None:
         """Add an event to ``kubeApp.events``."""
-        self.events.append(Event(code, message, meta))
+        self.events.append(AppEvent(code, message, meta))
         self._touch()
 
     def _touch(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from airflow_provider_wherobots.local.api.errors import ApiError, Problem
 from airflow_provider_wherobots.local.api.queries import LogsQuery
-from airflow_provider_wherobots.local.runs.log import LogLine
+from airflow_provider_wherobots.local.runs.log import StoredLine
 
 START = "0"
 
@@ -36,7 +36,7 @@ class LogStyle(Protocol):
     def log_max_size(self) -> int: ...
 
 
-def log_page(lines: Sequence[LogLine], query: LogsQuery, style: LogStyle, now: float) -> dict[str, Any]:
+def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now: float) -> dict[str, Any]:
     """Cut one page out of a log.
 
     :param lines: The lines of the run, sorted.
@@ -69,7 +69,7 @@ def log_page(lines: Sequence[LogLine], query: LogsQuery, style: LogStyle, now: f
     return body
 
 
-def _visible(lines: Sequence[LogLine], start: int, style: LogStyle, now: float) -> Iterator[LogLine]:
+def _visible(lines: Sequence[StoredLine], start: int, style: LogStyle, now: float) -> Iterator[StoredLine]:
     latest = now - style.log_delay_seconds
     # By index: slicing would copy, and islice would walk over, all that a reader of a long log has read before.
     return (lines[index] for index in range(start, len(lines)) if lines[index].read_at <= latest)
@@ -79,12 +79,12 @@ def _floored(timestamp: int, style: LogStyle) -> int:
     return timestamp - timestamp % style.log_timestamp_resolution_ns
 
 
-def _stamp(line: LogLine, style: LogStyle, as_number: bool) -> str | int:
+def _stamp(line: StoredLine, style: LogStyle, as_number: bool) -> str | int:
     timestamp = _floored(line.timestamp, style)
     return timestamp if as_number else str(timestamp)
 
 
-def _start(lines: Sequence[LogLine], cursor: str, style: LogStyle) -> int:
+def _start(lines: Sequence[StoredLine], cursor: str, style: LogStyle) -> int:
     """Return the index of the first line at or after the cursor (``offset``: the number of lines to pass over)."""
     if style.log_cursor == "opaque":
         return 0 if cursor == START else bisect.bisect_right(lines, _from_opaque(cursor), key=lambda line: line[:2])
@@ -96,7 +96,7 @@ def _start(lines: Sequence[LogLine], cursor: str, style: LogStyle) -> int:
     return bisect.bisect_left(lines, position, key=lambda line: _floored(line.timestamp, style))
 
 
-def _next_cursor(start: int, page: list[LogLine], following: LogLine, cursor: str, style: LogStyle) -> str | int:
+def _next_cursor(start: int, page: list[StoredLine], following: StoredLine, cursor: str, style: LogStyle) -> str | int:
     if style.log_cursor == "offset":
         return str(start + len(page))
     if style.log_cursor == "opaque":
@@ -105,7 +105,7 @@ def _next_cursor(start: int, page: list[LogLine], following: LogLine, cursor: st
     return timestamp if style.log_cursor == "nanoseconds-int" else str(timestamp)
 
 
-def _to_opaque(line: LogLine) -> str:
+def _to_opaque(line: StoredLine) -> str:
     text = f"{_OPAQUE_PREFIX}{line.timestamp}:{line.number}"
     return base64.urlsafe_b64encode(text.encode()).decode()
 

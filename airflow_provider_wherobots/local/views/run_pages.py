@@ -9,14 +9,14 @@ from typing import Any
 
 from airflow_provider_wherobots.local.api.errors import ApiError, Problem
 from airflow_provider_wherobots.local.api.queries import ListQuery, name_matches
-from airflow_provider_wherobots.local.runs.run import Run
+from airflow_provider_wherobots.local.runs.run import LocalRun
 from airflow_provider_wherobots.local.views.run_view import run_view
 
 _OLDER = ">"
 _NEWER = "<"
 
 
-def run_page(runs: Sequence[Run], query: ListQuery, *, delay_seconds: float, now: float) -> dict[str, Any]:
+def run_page(runs: Sequence[LocalRun], query: ListQuery, *, delay_seconds: float, now: float) -> dict[str, Any]:
     """Cut one page out of the runs.
 
     :param runs: All runs, oldest first.
@@ -40,7 +40,7 @@ def run_page(runs: Sequence[Run], query: ListQuery, *, delay_seconds: float, now
     }
 
 
-def _fits(run: Run, query: ListQuery) -> bool:
+def _fits(run: LocalRun, query: ListQuery) -> bool:
     return (
         (query.name is None or name_matches(query.name, run.request.name))
         and (query.created_after is None or run.created_at > query.created_after)
@@ -49,7 +49,7 @@ def _fits(run: Run, query: ListQuery) -> bool:
     )
 
 
-def _cut(fitting: list[Run], query: ListQuery) -> list[Run]:
+def _cut(fitting: list[LocalRun], query: ListQuery) -> list[LocalRun]:
     direction, sequence = (_OLDER, None) if query.cursor is None else _from_cursor(query.cursor)
     if query.size == 0:
         return []

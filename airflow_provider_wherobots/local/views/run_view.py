@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_wherobots.local.runs.run import Event, Run
+from airflow_provider_wherobots.local.runs.run import AppEvent, LocalRun
 
 USER_ID = "local0user0000"
 
@@ -15,7 +15,7 @@ _MOVING_VERSIONS = (None, "", "latest", "preview")
 _LOCAL_VERSION = "local"
 
 
-def run_view(run: Run) -> dict[str, Any]:
+def run_view(run: LocalRun) -> dict[str, Any]:
     """Build the ``RunView`` of a run."""
     return {
         "id": run.id,
@@ -38,7 +38,7 @@ def run_view(run: Run) -> dict[str, Any]:
     }
 
 
-def metrics_view(run: Run) -> dict[str, Any]:
+def metrics_view(run: LocalRun) -> dict[str, Any]:
     """Build the ``RunMetricsResponse`` of a run: its measured CPU and memory; a local run costs nothing."""
     moment = int(run.completed_at.timestamp() if run.completed_at else time.time())
     return {
@@ -62,7 +62,7 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _kube_app(run: Run) -> dict[str, Any]:
+def _kube_app(run: LocalRun) -> dict[str, Any]:
     version = run.request.version
     return {
         "id": run.app_id,
@@ -85,7 +85,7 @@ def _kube_app(run: Run) -> dict[str, Any]:
     }
 
 
-def _event(event: Event) -> dict[str, Any]:
+def _event(event: AppEvent) -> dict[str, Any]:
     return {
         "id": event.id,
         "createTime": timestamp(event.created_at),

@@ -1,12 +1,16 @@
-"""The Runs API in memory: pure, on the caller's clock, with faults on demand."""
+"""The Runs API in memory: pure, on the caller's clock, with faults on demand.
+
+``tests/local/test_contract.py`` holds it against the local server.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email.utils import formatdate
 from enum import Enum
 from typing import Any
 
@@ -101,24 +105,30 @@ class FakeRun:
 
         :param now: the moment, in epoch seconds.
         """
+        return self._history(now)[-1][1]
+
+    def _history(self, now: float) -> list[tuple[float, str]]:
+        """The statuses it has had and the moment at which each began."""
         until = now if self.cancelled_at is None else min(now, self.cancelled_at + self.cancel_seconds)
-        status = [status for begin, status in self.plan if self.created_at + begin <= until][-1]
-        cancelled = self.cancelled_at is not None and now >= self.cancelled_at + self.cancel_seconds
-        return "CANCELLED" if cancelled and status not in TERMINAL else status
+        steps = [(self.created_at + begin, status) for begin, status in self.plan if self.created_at + begin <= until]
+        is_cancelled = self.cancelled_at is not None and now >= self.cancelled_at + self.cancel_seconds
+        return [*steps, (until, "CANCELLED")] if is_cancelled and steps[-1][1] not in TERMINAL else steps
 
     def view(self, now: float) -> dict[str, Any]:
         """Its ``RunView``.
 
         :param now: the moment, in epoch seconds.
         """
-        created = datetime.fromtimestamp(self.created_at, UTC).isoformat()
+        created, history = _time(self.created_at), self._history(now)
         return {
             "id": self.id,
             "name": self.payload["name"],
-            "status": self.status(now),
+            "status": history[-1][1],
             "createTime": created,
-            "updateTime": created,
-            "payload": dict(self.payload),
+            "updateTime": _time(history[-1][0]),
+            "startTime": next((_time(begin) for begin, status in history if status == "RUNNING"), None),
+            "completeTime": next((_time(begin) for begin, status in history if status in TERMINAL), None),
+            "payload": {**_PAYLOAD_DEFAULTS, **self.payload},
             "kubeApp": {
                 "status": self.app_status,
                 "message": self.app_message,
@@ -206,7 +216,9 @@ class FakeService:
         queue = self._faults.get(call.operation)
         fault, retry_after = queue.popleft() if queue else _NO_FAULT
         if fault is None:
-            return read_response(call, self._handle(call, now))
+            # Whole seconds: RFC 9110, section 6.6.1.
+            date = {"Date": formatdate(int(now), usegmt=True)}
+            return read_response(call, replace(self._handle(call, now), headers=date))
         if fault.has_effect:
             self._handle(call, now)
         fault.answer(call, retry_after)
@@ -249,6 +261,7 @@ class FakeService:
     def _list(self, params: Mapping[str, str], now: float) -> Response:
         # Newest first: what the service's documentation leaves open, at its least convenient. So is a pattern that is
         # taken for a substring.
+        assert params.keys() <= {"name", "cursor", "size"}, f"the fake does not filter by all of {params}"
         before, _, after = params.get("name", "").partition("*")
         shown = [
             run
@@ -256,12 +269,17 @@ class FakeService:
             if now >= run.visible_at and before in run.payload["name"] and after in run.payload["name"]
         ]
         start = int(params.get("cursor", "0"))
-        end = start + min(self._page_size, int(params["size"]))
+        end = start + min(self._page_size, int(params.get("size", "50")))
         views = [run.view(now) for run in shown[start:end]]
         return _ok({"items": views, "total": len(shown), "next_page": str(end) if end < len(shown) else None})
 
 
 _NO_FAULT: tuple[Any, None] = (None, None)
+_PAYLOAD_DEFAULTS = {"runtime": None, "version": None, "timeoutSeconds": 3600}
+
+
+def _time(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat()
 
 
 def _ok(document: Any, status: int = 200) -> Response:

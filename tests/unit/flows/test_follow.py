@@ -149,7 +149,7 @@ def test_each_change_of_status_is_said_once() -> None:
         "Run run0 is HIBERNATING",
         "Run run0 is RUNNING",
         "Run run0 is COMPLETED",
-        "Run run0 COMPLETED",
+        "Run run0 COMPLETED: queued for 30 seconds, ran for 2 minutes 50 seconds",
     ]
     assert {note.level for note in script.notes} == {logging.INFO}
     assert run.cancelled_at is None
@@ -210,7 +210,7 @@ def test_after_the_cancel_the_deadline_tells_the_limit_the_end_of_the_log_and_wh
     assert script.operations[cancelled + 1 :] == ["getJobRunLogs", "getJobRun", "getJobRunMetrics"]
     assert outcome.summary is not None
     assert (outcome.summary["status"], outcome.summary["cost_usd"]) == ("RUNNING", 2.5), "as it was last seen"
-    assert script.notes[-1].text == "Run run0 RUNNING: cost 2.50 USD"
+    assert script.notes[-1].text == "Run run0 RUNNING: queued for less than a second, cost 2.50 USD"
 
 
 def test_what_is_told_after_the_cancel_is_bounded_in_time() -> None:
@@ -469,7 +469,10 @@ def test_the_summary_comes_last_in_one_line_and_with_the_outcome() -> None:
     metrics = {"COST_USD": 2.5, "CONSUMED_SPATIAL_UNITS": 10}
     service, _ = serve((0, "RUNNING"), (30, "FAILED"), lines=3, metrics=metrics)
     outcome, script = follow(service)
-    assert script.notes[-1].text == "Run run0 FAILED: cost 2.50 USD, spatial units 10.00"
+    assert (
+        script.notes[-1].text
+        == "Run run0 FAILED: queued for less than a second, ran for 30 seconds, cost 2.50 USD, spatial units 10.00"
+    )
     assert script.operations.count("getJobRunMetrics") == 1
     assert script.operations[-1] == "getJobRunMetrics"
     assert outcome.summary is not None

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_wherobots.api.connection import EXTRA_KEYS, read_settings
+from airflow_provider_wherobots.api.runs.runtimes import RUNTIMES
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, ExtraField, field_behaviour, provider_info
-from airflow_provider_wherobots.local.api.vocabulary import RUNTIMES
 
 
 def test_there_is_a_field_for_every_key_that_is_read_and_for_no_other() -> None:
@@ -17,9 +17,9 @@ def test_both_ways_of_telling_the_form_say_the_same() -> None:
     assert {key.replace("-", "_"): value for key, value in declared.items()} == asked
 
 
-def test_every_suggested_runtime_is_one_of_the_published_description_and_none_of_the_old_names() -> None:
+def test_the_suggested_runtimes_are_the_published_ones() -> None:
     (runtime,) = [field for field in EXTRA_FIELDS if field.name == "runtime"]
-    assert runtime.suggestions == tuple(name for name in RUNTIMES if name.islower())
+    assert runtime.suggestions == RUNTIMES
 
 
 @pytest.mark.parametrize("field", EXTRA_FIELDS, ids=lambda field: field.name)
