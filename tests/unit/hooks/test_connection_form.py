@@ -4,7 +4,6 @@ import pytest
 
 from airflow_provider_wherobots.api.connection import EXTRA_KEYS, read_settings
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, ExtraField, field_behaviour, provider_info
-from airflow_provider_wherobots.local.api.vocabulary import RUNTIMES
 
 
 def test_there_is_a_field_for_every_key_that_is_read_and_for_no_other() -> None:
@@ -15,11 +14,6 @@ def test_there_is_a_field_for_every_key_that_is_read_and_for_no_other() -> None:
 def test_both_ways_of_telling_the_form_say_the_same() -> None:
     declared, asked = provider_info()["ui-field-behaviour"], field_behaviour()
     assert {key.replace("-", "_"): value for key, value in declared.items()} == asked
-
-
-def test_every_suggested_runtime_is_one_of_the_published_description_and_none_of_the_old_names() -> None:
-    (runtime,) = [field for field in EXTRA_FIELDS if field.name == "runtime"]
-    assert runtime.suggestions == tuple(name for name in RUNTIMES if name.islower())
 
 
 @pytest.mark.parametrize("field", EXTRA_FIELDS, ids=lambda field: field.name)
