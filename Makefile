@@ -2,7 +2,8 @@
 #   make demo         a geospatial job run from a DAG on a real Airflow (KEEP=1 leaves it running)
 #   make test         all tests on Airflow 2.11 to 3.3, on Python 3.11 and 3.13 as far as this machine has them, and a
 #                     table of what came of it; "make matrix" is the same
-#   make test-fast    those on Airflow 3.3 that take seconds
+#   make test-unit    the unit tests, in an environment without Airflow: seconds
+#   make test-fast    all tests that need no running Airflow, on 3.3: about three minutes
 #   make lint         ruff and mypy
 #   make docs         the documentation as HTML, in docs/_build/html; a warning is an error
 #   make lock         recompile the locked environments after a change to requirements/*.in or pyproject.toml
@@ -40,7 +41,7 @@ MATRIX :=
 PYTEST_ARGS ?=
 KEEP ?=
 
-.PHONY: help demo test test-fast environments matrix test-e2e lint docs format venv lock clean
+.PHONY: help demo test test-unit test-fast environments matrix test-e2e lint docs format venv lock lock-unit clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -86,6 +87,14 @@ JOBS ?= 2
 test matrix: environments
 	$(AIRFLOW_3_3)/bin/python -m dev.matrix --jobs $(JOBS) --end-to-end -- $(PYTEST_ARGS)
 
+# The pure part of the package needs no Airflow, so these need neither its lock nor the package's installation.
+.venv-unit/.locked: requirements/unit.txt dev/venv.sh
+	@[ -n "$(PYTHON)" ] || { echo "no Python from 3.11 to 3.14 found"; exit 1; }
+	@dev/venv.sh "$(PYTHON)" .venv-unit $< && touch $@
+
+test-unit: .venv-unit/.locked
+	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} .venv-unit/bin/python -m pytest tests/unit $(PYTEST_ARGS)
+
 test-fast: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/python -m pytest -m "not e2e and not slow" $(PYTEST_ARGS)
 
@@ -116,7 +125,11 @@ LIMIT_3_1 ?= 2026-03-12
 LIMIT_3_2 ?= requirements/constraints/airflow-3.2.1.txt
 LIMIT_3_3 ?= requirements/constraints/airflow-3.3.1.txt
 
-lock: lock-2.11 lock-3.0 lock-3.1 lock-3.2 lock-3.3
+lock: lock-2.11 lock-3.0 lock-3.1 lock-3.2 lock-3.3 lock-unit
+
+# The unit tests take the versions of the newest Airflow's lock.
+lock-unit: $(AIRFLOW_3_3)/.installed
+	@dev/lock.sh $(AIRFLOW_3_3) unit requirements/airflow-3.3.txt
 
 lock-%: $(AIRFLOW_3_3)/.installed
 	@dev/lock.sh $(AIRFLOW_3_3) $* $(LIMIT_$(subst .,_,$*))

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Locks requirements/airflow-LINE.in into airflow-LINE.txt, for every Python from 3.11 on: dev/lock.sh VENV LINE LIMIT
+# LINE may be "unit" too: requirements/unit.in into unit.txt, without the package's own dependencies.
 # LIMIT is Airflow's constraint file, a path or an address, or a date: then nothing that was uploaded later is used.
 set -euo pipefail
 
@@ -14,10 +15,11 @@ case $limit in
 esac
 if [ -f "$work/constraints" ]; then
   # Airflow's files are for Python 3.12, and this of their packages has no release for 3.11.
-  sed -E 's/^(numpy==2\.5.*)/\1 ; python_version >= "3.12"/' "$work/constraints" > "$work/constraints.txt"
+  sed -E 's/^(numpy==2\.5[0-9.]*)$/\1 ; python_version >= "3.12"/' "$work/constraints" > "$work/constraints.txt"
   limits=(-c "$work/constraints.txt")
 fi
-echo "Locking Airflow $line under $limit ..."
+sources=(--extra local pyproject.toml "requirements/airflow-$line.in") target=requirements/airflow-$line.txt
+[ "$line" != unit ] || { sources=(requirements/unit.in) target=requirements/unit.txt; }
+echo "Locking $target under $limit ..."
 dev/uv.sh "$venv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-  --no-header --no-annotate --no-emit-find-links --extra local pyproject.toml \
-  "requirements/airflow-$line.in" "${limits[@]}" -o "requirements/airflow-$line.txt"
+  --no-header --no-annotate --no-emit-find-links "${sources[@]}" "${limits[@]}" -o "$target"

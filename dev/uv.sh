@@ -12,7 +12,12 @@ hand_over() {
 }
 hand_over UV_DEFAULT_INDEX "${PIP_INDEX_URL:-$(setting global.index-url)}"
 hand_over UV_INDEX "${PIP_EXTRA_INDEX_URL:-$(setting global.extra-index-url)}"
-hand_over SSL_CERT_FILE "${PIP_CERT:-$(setting global.cert)}"
+# pip, through requests, also takes the certificates that these two variables name.
+hand_over SSL_CERT_FILE "${PIP_CERT:-${REQUESTS_CA_BUNDLE:-${CURL_CA_BUNDLE:-$(setting global.cert)}}}"
+# pip trusts the certificates of the system, so a company's own are often there and nowhere else. uv called this
+# UV_NATIVE_TLS before.
+export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-${UV_NATIVE_TLS:-true}}
+unset UV_NATIVE_TLS
 hand_over HTTPS_PROXY "${PIP_PROXY:-$(setting global.proxy)}"
 # Only the Pythons of this machine.
 export UV_PYTHON_DOWNLOADS=never

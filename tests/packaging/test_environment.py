@@ -1,5 +1,6 @@
 """The environment that these tests run in: what its lock file put together fits together."""
 
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -20,9 +21,22 @@ def test_its_airflow_is_the_locked_one() -> None:
     assert f"\napache-airflow=={airflow} \\\n" in lock.read_text()
 
 
-def test_every_lock_is_of_an_airflow_line() -> None:
+def test_every_lock_is_of_an_airflow_line_or_of_the_unit_tests() -> None:
     requirements = CHECKOUT / "requirements"
 
     assert {path.stem for path in requirements.glob("*.txt")} == {
-        path.stem for path in requirements.glob("airflow-*.in")
+        "unit",
+        *(path.stem for path in requirements.glob("airflow-*.in")),
     }
+
+
+def test_the_unit_tests_run_with_the_versions_of_the_newest_airflow_and_without_it() -> None:
+    unit, newest = (pins(name) for name in ("unit", "airflow-3.3"))
+
+    assert {name for name in unit if "airflow" in name} == set()
+    assert {name: version for name, version in unit.items() if newest.get(name) != version} == {}
+
+
+def pins(lock: str) -> dict[str, str]:
+    text = (CHECKOUT / "requirements" / f"{lock}.txt").read_text()
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))

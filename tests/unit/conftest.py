@@ -1,14 +1,20 @@
-"""One hypothesis profile for all unit tests: as many examples as fit a quick run, and no timing rule."""
+"""One hypothesis profile for all unit tests: as many examples as fit a quick run, and no timing rule.
+
+``make test-unit`` takes the profile ``quick``, for the answer while one edits; everything else takes ``unit``.
+"""
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
 
-settings.register_profile(
-    "unit",
-    max_examples=100,
-    deadline=None,
-    # Slow machines are no failure; a strategy that filters too much is one.
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("unit")
+for name, examples in (("unit", 100), ("quick", 10)):
+    settings.register_profile(
+        name,
+        max_examples=examples,
+        deadline=None,
+        # Slow machines are no failure; a strategy that filters too much is one.
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
