@@ -57,3 +57,13 @@ def test_an_example_runs(block: str, tmp_path: Path) -> None:
             value(tmp_path)
         if isinstance(value, WherobotsRunOperator):
             render(value)
+
+
+def test_the_script_of_the_guide_finds_its_data_here_and_on_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = (example.values[0] for example in EXAMPLES if "def storage" in str(example.values[0]))
+    names: dict[str, Any] = {}
+    exec(compile(str(block), "example", "exec"), names)  # noqa: S102 - our own documentation
+    monkeypatch.setenv("WHEROBOTS_LOCAL_ROOT", "/data")
+    assert names["storage"]("s3://bucket/places.parquet") == "/data/bucket/places.parquet"
+    monkeypatch.delenv("WHEROBOTS_LOCAL_ROOT")
+    assert names["storage"]("s3://bucket/places.parquet") == "s3://bucket/places.parquet"

@@ -126,7 +126,7 @@ def test_the_operators_guide_names_every_xcom(tmp_path: Path, monkeypatch: pytes
             wait_post_run_logs_timeout_seconds=0,
         ).execute(context)
 
-    told = {name for keys, *_ in table(page("operator.md"), "## What it leaves behind") for name in names(keys)}
+    told = {name for keys, *_ in table(page("operator.md"), "## XComs and links") for name in names(keys)}
     # The local server has no Spark UI, nothing is deferred here, and Airflow 3 finds a link by a key of Airflow's.
     elsewhere = {SPARK_UI_URL_KEY, DEFERRED_TRY_KEY}
     assert {key for key in pushed if not key.startswith("_link_")} | elsewhere == told
