@@ -112,6 +112,7 @@ lint: $(AIRFLOW_3_3)/.installed
 
 docs: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/python -m sphinx -b html -E -n -W --keep-going -q docs docs/_build/html
+	@echo "The site: file://$(CURDIR)/docs/_build/html/index.html"
 
 format: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/ruff check --fix .

@@ -1,24 +1,49 @@
-"""The Python in README and docs runs as it stands there."""
+"""The Python in README and docs runs as it stands there, and renders in a run without a logical date."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow import __version__ as airflow_version
+from jinja2 import StrictUndefined
+
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
 AIRFLOW = tuple(map(int, airflow_version.split(".")[:2]))
 CHECKOUT = Path(__file__).parents[2]
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# A block below such a comment is a part of a file, see test_documentation_is_complete.py.
+BLOCK = re.compile(r"(<!-- \S+: \w+ -->\n)?^```(python|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def code(kind: str, block: str) -> str:
+    """A block as Python; of a comparison, what it is afterwards."""
+    if kind == "python":
+        return block
+    return "".join(line[1:] for line in block.splitlines(keepends=True) if not line.startswith("-"))
+
+
 EXAMPLES = [
-    pytest.param(block, id=f"{page.relative_to(CHECKOUT)}-{number}")
+    pytest.param(code(kind, block), id=f"{page.relative_to(CHECKOUT)}-{number}")
     for page in (CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md")))
-    for number, block in enumerate(BLOCK.findall(page.read_text()))
+    for number, (copied, kind, block) in enumerate(BLOCK.findall(page.read_text()))
+    if not copied
 ]
 
 
+def render(operator: WherobotsRunOperator) -> None:
+    """Render what is templated as Airflow 3 does in a run that was triggered by hand: there is no ``ds``, no ``ts``."""
+    run = SimpleNamespace(logical_date=None, run_after=datetime.now(UTC), run_id="manual__1")
+    environment = operator.get_template_env()
+    environment.undefined = StrictUndefined
+    for field in operator.template_fields:
+        operator.render_template(getattr(operator, field), {"dag_run": run, "run_id": run.run_id}, environment)
+
+
 def test_there_are_examples() -> None:
-    assert EXAMPLES
+    assert len(EXAMPLES) > 2
 
 
 @pytest.mark.parametrize("block", EXAMPLES)
@@ -30,3 +55,15 @@ def test_an_example_runs(block: str, tmp_path: Path) -> None:
     for name, value in names.items():
         if name.startswith("test_"):
             value(tmp_path)
+        if isinstance(value, WherobotsRunOperator):
+            render(value)
+
+
+def test_the_script_of_the_guide_finds_its_data_here_and_on_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = (example.values[0] for example in EXAMPLES if "def storage" in str(example.values[0]))
+    names: dict[str, Any] = {}
+    exec(compile(str(block), "example", "exec"), names)  # noqa: S102 - our own documentation
+    monkeypatch.setenv("WHEROBOTS_LOCAL_ROOT", "/data")
+    assert names["storage"]("s3://bucket/places.parquet") == "/data/bucket/places.parquet"
+    monkeypatch.delenv("WHEROBOTS_LOCAL_ROOT")
+    assert names["storage"]("s3://bucket/places.parquet") == "s3://bucket/places.parquet"

@@ -1,8 +1,10 @@
-"""The pages name everything: example DAGs, arguments and their defaults, XComs, exceptions, fields, settings."""
+"""The pages name everything: example DAGs, arguments, XComs, exceptions, fields, settings; and quote real messages."""
 
+import ast
 import inspect
 import json
 import re
+import textwrap
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from airflow_provider_wherobots import exceptions
 from airflow_provider_wherobots.config import OPTIONS
+from airflow_provider_wherobots.flows.follow import DEFAULT_POLLING_INTERVAL, poll_delay
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, LABELS
 from airflow_provider_wherobots.local import LocalServer
@@ -23,8 +26,8 @@ from dev.processes import CHECKOUT
 pytestmark = pytest.mark.once
 
 DOCS = CHECKOUT / "docs"
-INCLUDE = re.compile(r"```\{literalinclude\} \.\./(\S+)\n(.*?)```", re.DOTALL)
-MARKER = re.compile(r"# \[START (\w+)\]")
+COPIED = re.compile(r"^<!-- (\S+): (\w+) -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+REGION = re.compile(r"^ *# \[START (\w+)\]\n(.*?)^ *# \[END \1\]", re.MULTILINE | re.DOTALL)
 
 
 def page(name: str) -> str:
@@ -47,19 +50,27 @@ def names(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-def test_the_pages_show_every_example_dag() -> None:
-    shown = {
-        (path, marker)
+def regions(path: Path) -> dict[tuple[str, str], str]:
+    """What pages may show of a file: its marked regions, or all of it."""
+    text, name = path.read_text(), path.relative_to(CHECKOUT).as_posix()
+    found = dict(REGION.findall(text)) or {"all": text}
+    return {(name, marker): textwrap.dedent(part).strip() for marker, part in found.items()}
+
+
+def test_the_pages_show_every_example_dag_as_it_is_tested() -> None:
+    shown = [
+        ((path, marker), block.strip())
         for text in map(Path.read_text, DOCS.glob("*.md"))
-        for path, options in INCLUDE.findall(text)
-        for marker in re.findall(r"START (\w+)", options)
-    }
-    there = {
-        (f"example_dags/{path.name}", marker)
-        for path in (CHECKOUT / "example_dags").glob("example_*.py")
-        for marker in MARKER.findall(path.read_text()) or ["none"]
-    }
-    assert shown == there
+        for path, marker, block in COPIED.findall(text)
+    ]
+    of_dags, of_jobs = (
+        {key: part for path in sorted((CHECKOUT / "example_dags").glob(pattern)) for key, part in regions(path).items()}
+        for pattern in ("example_*.py", "jobs/*.py")
+    )
+
+    assert {key for key, _ in shown} >= of_dags.keys()
+    for key, block in shown:
+        assert block == (of_dags | of_jobs)[key], f"{key} differs from what a page shows: copy it into the page again"
 
 
 def test_the_operators_guide_names_every_argument_with_its_default() -> None:
@@ -115,7 +126,7 @@ def test_the_operators_guide_names_every_xcom(tmp_path: Path, monkeypatch: pytes
             wait_post_run_logs_timeout_seconds=0,
         ).execute(context)
 
-    told = {name for keys, *_ in table(page("operator.md"), "## What it leaves behind") for name in names(keys)}
+    told = {name for keys, *_ in table(page("operator.md"), "## XComs and links") for name in names(keys)}
     # The local server has no Spark UI, nothing is deferred here, and Airflow 3 finds a link by a key of Airflow's.
     elsewhere = {SPARK_UI_URL_KEY, DEFERRED_TRY_KEY}
     assert {key for key in pushed if not key.startswith("_link_")} | elsewhere == told
@@ -160,6 +171,43 @@ def test_moving_compares_every_argument() -> None:
     told = [name for argument, *_ in table(page("moving.md"), "## Arguments") for name in names(argument)]
     there = inspect.signature(inspect.unwrap(WherobotsRunOperator.__init__)).parameters
     assert sorted(told) == sorted(name for name in there if name not in ("self", "kwargs"))
+
+
+def texts() -> str:
+    """All texts of the code, one a line; what is formatted into them is an ellipsis."""
+    found = []
+    for path in sorted((CHECKOUT / "airflow_provider_wherobots").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                parts = (str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+                found.append("".join(parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return "\n".join(found)
+
+
+def test_the_troubleshooting_page_quotes_messages_that_exist() -> None:
+    """A message is looked for as it is; behind an ellipsis at its end anything may follow."""
+    quoted = []
+    for line in page("troubleshooting.md").splitlines():
+        if line.startswith("| "):
+            # Messages of Airflow and Python are not in this code. What has no space is an argument or an example.
+            seen = re.sub(r"`[^`]+` \((Airflow|Python)\)", "", re.split(r"(?<!\\)\|", line)[1])
+            quoted += [message for message in names(seen) if " " in message]
+
+    assert len(quoted) > 25
+    there = texts()
+    assert [message for message in quoted if message.rstrip("…") not in there] == []
+
+
+@pytest.mark.parametrize(("length", "seconds"), [("1 minute", 60), ("10 minutes", 600), ("1 hour", 3600)])
+def test_the_production_page_counts_polls_by_the_rule(length: str, seconds: float) -> None:
+    age, polls = 0.0, 1
+    while age < seconds:
+        age += poll_delay(age, DEFAULT_POLLING_INTERVAL)
+        polls += 1
+    told = dict(table(page("production.md").replace("| length of the run", "\n# polls\n\n| length"), "# polls"))
+    assert told[length] == str(polls)
 
 
 def test_the_readme_links_to_files_that_exist() -> None:
