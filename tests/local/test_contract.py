@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +21,7 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import AnswerLostError, ResponseError, WherobotsApiError
 from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.models import LogPage, Run, RunMetrics, RunPage
+from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics, RunPage
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.local import ControlClient, LocalServer
 from airflow_provider_wherobots.local.api.queries import parse_logs_query
@@ -113,7 +113,7 @@ class LocalWorld:
         self.control = control
 
     def call(self, call: Call[T]) -> T:
-        return read_response(call, self.transport.send(call, 5.0, 1.0))
+        return read_response(call, self.transport.send(cast("Call[object]", call), 5.0, 1.0))
 
     def change(self, run_id: str, status: str | None = None, /, **app: str) -> None:
         self.control.patch_run(run_id, **({"status": status} if status else {}), kubeApp=app)
@@ -304,7 +304,7 @@ def test_a_log_is_paged_alike_under_every_cursor(
         return read_response(call, Response(200, {}, json.dumps(page).encode()))
 
     readers: list[Reader] = [read_fake, read_served]
-    cursors: list[str | int] = [calls.LOG_START_CURSOR, calls.LOG_START_CURSOR]
+    cursors: list[str | int] = [LOG_START_CURSOR, LOG_START_CURSOR]
     for number, (kind, value) in enumerate(steps):
         if kind == "write":
             fake.lines.append(FakeLine(0.0, T0 + value, f"line {number}"))
