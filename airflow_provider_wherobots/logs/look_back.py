@@ -22,7 +22,7 @@ MAX_PAGES = 32
 SPARE_LINES = 1000
 """How many more lines than are known may be read before what does not come again is given up."""
 
-STALLS = 10
+MAX_STANDSTILLS = 10
 """How many pages without a line, or without one to follow, may be read before it is given up as well."""
 
 LineKey: TypeAlias = tuple[str | int, str]
@@ -53,6 +53,38 @@ class Place:
         :param repeats: lines of the page before that it may begin with.
         """
         return cls(cursor, repeats.copy(), repeats)
+
+    def take_new(self, items: Sequence[LogLine]) -> list[LogLine]:
+        """Tell the new lines of the page, and remember them as shown.
+
+        :param items: the page's lines.
+        :returns: those that have not been shown, in order.
+        """
+        fresh = self._not_shown(items)
+        self.lines.extend(map(hash_line, fresh))
+        return fresh
+
+    def _not_shown(self, items: Sequence[LogLine]) -> list[LogLine]:
+        keys = [(item.timestamp, item.raw) for item in items]
+        if self.is_new and items:
+            # Lines of the page before count as repeated only if this one repeats them all (or is itself only a part
+            # of them): after an exclusive cursor a line may merely equal one of them.
+            self.is_new = False
+            there = Counter(keys) if self.shown else self.shown
+            if self.shown - there and there - self.shown:
+                self.shown.clear()
+        if not self.shown:
+            self.shown.update(keys)
+            return list(items)
+        left = self.shown.copy()
+        fresh = []
+        for key, item in zip(keys, items, strict=True):
+            if left[key] > 0:
+                left[key] -= 1
+            else:
+                fresh.append(item)
+                self.shown[key] += 1
+        return fresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +118,7 @@ class LookBack:
         """Whether known lines are still to come."""
         return bool(self._known)
 
-    def leave(self, place: Place, there: Iterable[int], moment: float) -> None:
+    def remember(self, place: Place, there: Iterable[int], moment: float) -> None:
         """Remember a page that is left.
 
         :param place: the page.
@@ -127,10 +159,11 @@ class LookBack:
         self._left.clear()
         return start
 
-    def sift(self, lines: Sequence[LogLine]) -> Sequence[LogLine]:
-        """Leave out what is known.
+    def leave_out_known(self, lines: Sequence[LogLine]) -> Sequence[LogLine]:
+        """Leave out the lines that were shown before the second look.
 
         :param lines: lines of one page, in order.
+        :returns: the others, in order.
         """
         if not self._known:
             return lines
@@ -146,21 +179,21 @@ class LookBack:
         self._known = +self._known
         self._patience -= len(lines)
         if not self._known or self._patience <= 0:
-            self.end()
+            self._expect_nothing()
         return new
 
-    def stall(self) -> None:
-        """No line came, or no page follows: the newest one is reached again, or is it a replica that lags behind?
+    def count_standstill(self) -> None:
+        """Count a page that brought no line or names no next one.
 
-        So known lines that have not come are still waited for, a few times.
+        Either the newest page is reached again, or a replica lags behind. So known lines that have not come are still
+        expected, for some more such pages.
         """
-        self._patience = min(self._patience, SPARE_LINES) - SPARE_LINES // STALLS
+        self._patience = min(self._patience, SPARE_LINES) - SPARE_LINES // MAX_STANDSTILLS
         if not self._known or self._patience <= 0:
-            self.end()
+            self._expect_nothing()
             self._settled = set()
 
-    def end(self) -> None:
-        """Expect nothing any more."""
+    def _expect_nothing(self) -> None:
         self._known.clear()
         self._head = None
         self._patience = 0
@@ -172,7 +205,7 @@ class LookBack:
         """
         head = self._head
         if head is not None:
-            self.end()
+            self._expect_nothing()
             self._settled = set()
         return head
 
