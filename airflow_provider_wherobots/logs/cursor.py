@@ -62,7 +62,7 @@ PAGE_SIZE = 1000
 MIN_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 16_000
 MAX_PAGE_CHARS = 500_000
-"""Where lines are long, fewer are asked for, so that reading a page does not hold the event loop up."""
+"""Where lines are long, fewer are asked for, so that reading a page does not hold up the event loop."""
 ROUND_SIZE = 50
 """A page of a multiple of this may have been cut by a limit of the service's own."""
 
@@ -96,7 +96,7 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Guess:
-    """What is to be known of a guess while it is tried and confirmed.
+    """A guess while it is tried and confirmed.
 
     :param origin: the page that may have been cut.
     :param items: its lines.
@@ -157,12 +157,12 @@ class LogCursor:
 
     @property
     def cursor(self) -> str | int:
-        """What to ask the next page with."""
+        """The cursor to send next."""
         return self._state.cursor
 
     @property
     def is_guess(self) -> bool:
-        """Whether that is a cursor the service did not issue."""
+        """Whether the service did not issue that cursor."""
         return isinstance(self._state, _Trying)
 
     def accept(self, page: LogPage, moment: float = 0.0) -> tuple[Sequence[LogLine], bool]:
@@ -193,9 +193,9 @@ class LogCursor:
         return new, False
 
     def begin_round(self, before: float) -> None:
-        """Begin to read what has come since the last round: guesses that led nowhere may be tried again.
+        """Begin a round of reading: guesses that led nowhere may be tried again.
 
-        Pages left before a moment are gone back to, each of them once; reading then comes to the present place again.
+        If a page left before the given moment has not been read again yet, this round begins there.
 
         :param before: the moment in epoch seconds.
         """
@@ -206,7 +206,7 @@ class LogCursor:
                 self._open(start)
 
     def abandon(self) -> bool:
-        """Return to where a guess and a second look began, as what they ask for cannot be read.
+        """End a guess and a second look, as what they ask for cannot be read, and return to the page where they began.
 
         :returns: whether there was a second look.
         """
@@ -218,10 +218,10 @@ class LogCursor:
         return place is not None
 
     def refuse(self, *, too_large: bool = False) -> bool:
-        """The service refused the request as invalid: take back a guess, or ask for smaller pages.
+        """Take in that the service refused the request as invalid: drop a guess, or ask for smaller pages.
 
-        :param too_large: whether it is the answer that has too many bytes; then smaller pages come first, down to a
-            single line, and with the next page the size may grow again. Default False.
+        :param too_large: whether instead the answer had too many bytes: then smaller pages come first, down to a single
+            line, and the next page may be larger again. Default False.
         :returns: whether something is left to try.
         """
         if too_large and self.size > 1:
