@@ -25,22 +25,22 @@ from airflow_provider_wherobots.logs.records import HOLD_SECONDS, LogRecord, Rec
 from airflow_provider_wherobots.logs.tail import LogTail
 
 QUIET_LOOKS = (1.0, 3.0, 7.0)
-"""Seconds after the run's end at which its log is looked at for late lines; quiet up to the last, it is complete."""
+"""Seconds after the run's end at which its log is read for late lines; if none came by the last, it is complete."""
 ROUNDING_SECONDS = 0.01
-"""Sums of such delays that differ by less are the same."""
+"""Sums of such delays that differ by less are equal."""
 SECOND_LOOK_SECONDS = 10.0
-"""How long after a page was left, for the next one, it is looked at again."""
+"""How long after a page was left for the next one it is read again."""
 CATCH_UP_SECONDS = 10.0
-"""How long pages are followed before the run's status is asked again."""
+"""How long pages are followed before the run's status is polled again."""
 SLICE_LINES, SLICE_CHARS = 200, 100_000
-"""The most that is forwarded at once: a driver can give the event loop back between two slices."""
+"""The most that is forwarded at once: between two slices a driver can yield to the event loop."""
 
 
 class LogForwarder:
-    """Forwards one run's log, remembering where it is.
+    """Forwards one run's log and keeps its position.
 
     :param run_id: the run's id.
-    :param forward: whether lines go to the task log; False only remembers the tail.
+    :param forward: whether lines go to the task log, or are only kept as the tail. Default True.
     """
 
     def __init__(self, run_id: str, *, forward: bool = True) -> None:
@@ -64,7 +64,7 @@ class LogForwarder:
         self.tail = LogTail()
 
     def catch_up(self, until: float) -> Flow[bool]:
-        """Follow pages, without sleeping, until there are no more for now.
+        """Read pages, without sleeping, until there are no more for now.
 
         :param until: when to stop in any case, in epoch seconds.
         :returns: whether there is more to fetch at once.
@@ -78,9 +78,9 @@ class LogForwarder:
         return behind
 
     def release(self, *, failed: bool = False) -> Flow[None]:
-        """Forward what is held back: following ends.
+        """Forward what is held back, as following ends.
 
-        :param failed: whether the run has failed and its log was read to the end. Default False.
+        :param failed: whether the run has failed and its log was read to its end. Default False.
         """
         if records := self._reader.release(failed=failed):
             yield Forward(records)
@@ -117,11 +117,11 @@ class LogForwarder:
         return True
 
     def drain(self, max_wait_seconds: float, until: float, ended_ago: float = 0.0) -> Flow[None]:
-        """After the run's end: catch up, and look for late lines until it has been quiet long enough.
+        """Read the log of a run that has ended, until it has been quiet long enough.
 
         :param max_wait_seconds: the most to wait in all.
         :param until: when to stop in any case, in epoch seconds.
-        :param ended_ago: seconds since the run ended. Default 0: it is not known.
+        :param ended_ago: seconds since the run ended. Default 0.
         """
         self._is_ending = True
         behind = yield from self._read_until_quiet(max_wait_seconds, until, ended_ago)
@@ -153,7 +153,7 @@ class LogForwarder:
 
     def _say_what_is_left(self, behind: bool) -> Flow[None]:
         if behind:
-            yield Note(logging.WARNING, f"The log of run {self._run_id} was not read to its end: the time was up")
+            yield Note(logging.WARNING, f"The log of run {self._run_id} was not read to its end within the time limit")
         elif self._failure is not None:
             what = "The end of the log" if self._has_read else "The log"
             yield Note(logging.WARNING, f"{what} of run {self._run_id} could not be read ({self._failure})")
@@ -181,7 +181,7 @@ class LogForwarder:
                 continue
             except WherobotsApiError as error:
                 is_refused = isinstance(error, BadRequestError)
-                # A cursor that the service did not issue may be answered by any error.
+                # The service may answer a made-up cursor with any error.
                 is_refused |= self._cursor.is_guess and isinstance(error, ServerError | NotFoundError)
                 if is_refused and self._cursor.refuse():
                     continue
@@ -225,11 +225,11 @@ def _slices(lines: Sequence[LogLine]) -> Iterator[Sequence[LogLine]]:
 
 
 def _next_look(quiet: float, *, found: bool, unreadable: bool) -> float | None:
-    """Seconds until the next look for late lines, or None when the log is complete.
+    """Seconds until late lines are looked for again, or None when the log is complete.
 
     :param quiet: seconds since the run's end, or since lines came late.
     :param found: whether the look just done found new lines.
-    :param unreadable: whether it failed for the moment: such a log is not a quiet one.
+    :param unreadable: whether it failed and may succeed later: then the log does not count as quiet.
     """
     for moment in QUIET_LOOKS:
         if quiet < moment - ROUNDING_SECONDS:

@@ -1,12 +1,50 @@
 """Where in a run's log we are, and which lines of a page are new.
 
-The service's clients disagree on what a cursor is: a timestamp (inclusive), a line offset, an opaque token. This holds
-under each reading: it sends back cursors the service issued, and tells new lines from repeated ones by counting them,
-not by where they stand. Pages left a moment ago are looked at once more (``log_look_back``).
+The API does not say what a cursor is, and its clients disagree. A page must be read correctly under each reading:
 
-A cursor is made up only where a page may have been cut and names no next one: its last line's time, then a count of
-its lines. Such a guess is followed if it brings a line the page has not shown, and if the page, read again after that,
-still ends where it did: so it was cut there. Else reading stays on the page, and guesses again in the next round.
+=================  =====================================  ====================================================
+A cursor is        ``next_page`` names                    the next page begins with
+=================  =====================================  ====================================================
+a time, inclusive  the time of this page's last line, or  all lines of that time, those of this page among them
+                   of the next page's first
+a line offset      how many lines come before it          the line after this page's last
+an opaque token    a place that only the service knows    the line after this page's last, or lines repeated
+=================  =====================================  ====================================================
+
+Under each of them a log's last page may name no next one, itself, or its own end; lines may be inserted late; and a
+replica that lags behind may answer with an earlier state. Three rules follow:
+
+* Cursors are sent back as the service issued them, of the same type.
+* New lines are told from repeated ones by counting equal lines, not by position or time.
+* A page that names no next one stays open: it is read again in each round, and its new lines are forwarded.
+
+A service may cut a page at a limit of its own (50, 100, ...) and name no next one. Only then is a cursor made up: the
+last line's time, next a count of lines. Such a guess is followed if it brings a line that the page has not shown, and
+if the page, read again after that, still answers as before: so it was cut there. Else the page stays open.
+
+For example, a log of 99 lines with times t1 to t99, cut at 50:
+
+========  ============  ==========================================  ==============================
+request   answer        conclusion                                  state after it
+========  ============  ==========================================  ==============================
+0         lines 1-50    50 lines are new; a round number: cut?      trying t50
+t50       lines 50-99   51 is new, so there is more                 confirming: the page is unchanged?
+0         lines 1-50    it is, so it was cut at 50                  reading t50
+t50       lines 50-99   50 was repeated, 51-99 are new; cut?        trying t99
+t99       line 99       nothing new, so the log ends here for now   reading t50, no guess in this round
+========  ============  ==========================================  ==============================
+
+The states and what moves between them:
+
+* reading -> reading: the page names a next one, which is opened; or it names none and is read again.
+* reading -> trying: the page may have been cut. Its first candidate is asked for.
+* trying -> trying: the answer brings nothing new, or is an error; the next candidate is asked for.
+* trying -> reading: no candidate is left (the same page), or the service is known to cut at this length (the next one).
+* confirming -> reading: the page is unchanged (the next one is opened) or is not (it stays open).
+* trying -> confirming: the answer brings something new.
+
+Looking back (``look_back``) is no fourth state: pages left a moment ago are read once more by the same moves, from the
+oldest of them up to the present one, and what was shown before is left out.
 """
 
 from __future__ import annotations
@@ -23,26 +61,82 @@ PAGE_SIZE = 1000
 MIN_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 16_000
 MAX_PAGE_CHARS = 500_000
-"""Where lines are long, fewer are asked for, so that reading a page does not hold the event loop up."""
+"""Where lines are long, fewer are asked for, so that reading a page does not hold up the event loop."""
 ROUND_SIZE = 50
 """A page of a multiple of this may have been cut by a limit of the service's own."""
 
 
 @dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A made-up cursor.
+
+    :param cursor: the cursor.
+    :param begins_with: the timestamp that the answer must begin with, were cursors times; None for a cursor that must
+        lead beyond the page.
+    """
+
+    cursor: str
+    begins_with: str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A page is open. Its cursor is the service's, or a guess that was confirmed.
+
+    :param place: the page.
+    """
+
+    place: Place
+
+    @property
+    def cursor(self) -> str | int:
+        return self.place.cursor
+
+
+@dataclass(frozen=True, slots=True)
 class _Guess:
-    """Made-up cursors under trial.
+    """A guess while it is tried and confirmed.
 
     :param origin: the page that may have been cut.
     :param items: its lines.
-    :param candidates: the cursors left to try, the present one first. Each with the timestamp that the answer must
-        begin with, were cursors times; None for one that must lead beyond the page.
-    :param leads_on: whether the present one does, so that only the page is left to be read again.
+    :param candidates: the cursors left to try, the present one first.
     """
 
     origin: Place
     items: Sequence[LogLine]
-    candidates: tuple[tuple[str, str | int | None], ...]
-    leads_on: bool = False
+    candidates: tuple[_Candidate, ...]
+
+    def next_place(self) -> Place:
+        """The page that the present candidate leads to."""
+        first = self.candidates[0]
+        return Place.opened(first.cursor, _of_moment(first.begins_with, self.items))
+
+    @property
+    def lacks_lines(self) -> bool:
+        """Whether a line shown before was not on the page: pushed off it, or unknown to a replica that lags behind."""
+        return bool(self.origin.shown - _count(self.items))
+
+
+@dataclass(frozen=True, slots=True)
+class _Trying:
+    """A made-up cursor was asked for; nothing of the answer is forwarded yet."""
+
+    guess: _Guess
+
+    @property
+    def cursor(self) -> str | int:
+        return self.guess.candidates[0].cursor
+
+
+@dataclass(frozen=True, slots=True)
+class _Confirming:
+    """A made-up cursor has brought new lines; the page it was made from is asked for again."""
+
+    guess: _Guess
+
+    @property
+    def cursor(self) -> str | int:
+        return self.guess.origin.cursor
 
 
 class LogCursor:
@@ -53,23 +147,22 @@ class LogCursor:
         self._largest = self._accepted = MAX_PAGE_SIZE
         self._fewest = MIN_PAGE_SIZE
         self._fitting = PAGE_SIZE
-        self._place = Place(LOG_START_CURSOR)
+        self._state: _Reading | _Trying | _Confirming = _Reading(Place(LOG_START_CURSOR))
         self._look_back = LookBack()
-        self._guess: _Guess | None = None
-        # No guess leads on from the page, in this round.
+        # Guesses have led nowhere in this round.
         self._is_whole = False
         # The number of lines at which the service is known to cut pages.
         self._cut_at = 0
 
     @property
     def cursor(self) -> str | int:
-        """What to ask the next page with."""
-        return self._place.cursor
+        """The cursor to send next."""
+        return self._state.cursor
 
     @property
     def is_guess(self) -> bool:
-        """Whether that is a cursor the service did not issue."""
-        return self._guess is not None and not self._guess.leads_on
+        """Whether the service did not issue that cursor."""
+        return isinstance(self._state, _Trying)
 
     def accept(self, page: LogPage, moment: float = 0.0) -> tuple[Sequence[LogLine], bool]:
         """Take in the page fetched from the current cursor, and move on.
@@ -78,64 +171,63 @@ class LogCursor:
         :param moment: the time in epoch seconds.
         :returns: the lines not seen before, in order; and whether another page should be fetched at once.
         """
+        place = self._place_to_read(page, moment)
+        if place is None:
+            return (), not isinstance(self._state, _Reading) or not self._is_whole
         items = page.items
-        if self._guess is not None and not self._settle(self._guess, page, moment):
-            return (), self._guess is not None or not self._is_whole
-        fresh = self._new_lines(items)
-        self._place.lines.extend(map(hash_line, fresh))
-        new = self._look_back.sift(fresh)
+        fresh = place.take_new(items)
+        new = self._look_back.leave_out_known(fresh)
         if page.next_page is not None and self._leads_on(page.next_page, items):
             if not fresh:
-                self._look_back.stall()
-            self._move(page.next_page, items, moment)
+                self._look_back.count_standstill()
+            self._open_named(page.next_page, place, items, moment)
             return new, bool(fresh) or (bool(items) and self._look_back.expects)
-        if items and len(items) >= self.size and self.size < self._largest:
+        if self._can_ask_for_more(items):
             # The page may have been cut. Reading it again, larger, is right under every reading of the cursor.
             self.size = min(2 * self.size, self._largest)
             return new, True
-        may_be_cut = len(items) >= self.size or len(items) % ROUND_SIZE == 0
-        if items and may_be_cut and (fresh or not self._is_whole) and self._guess_next(items):
+        if (fresh or not self._is_whole) and self._try_to_guess(place, items):
             return new, True
-        self._look_back.stall()
+        self._look_back.count_standstill()
         return new, False
 
     def begin_round(self, before: float) -> None:
-        """Begin to read what has come since the last round: guesses that led nowhere may be tried again.
+        """Begin a round of reading: guesses that led nowhere may be tried again.
 
-        Pages left before a moment are gone back to, each of them once; reading then comes to the present place again.
+        If a page left before the given moment has not been read again yet, this round begins there.
 
         :param before: the moment in epoch seconds.
         """
-        if self._guess is None:
+        if isinstance(self._state, _Reading):
             self._is_whole = False
-            start = self._look_back.begin(before, self._place)
+            start = self._look_back.begin(before, self._state.place)
             if start is not None:
-                self._go(start)
+                self._open(start)
 
     def abandon(self) -> bool:
-        """Return to where a guess and a second look began, as what they ask for cannot be read.
+        """End a guess and a second look, as what they ask for cannot be read, and return to the page where they began.
 
         :returns: whether there was a second look.
         """
-        if self._guess is not None:
-            self._place, self._guess = self._guess.origin, None
+        if not isinstance(self._state, _Reading):
+            self._state = _Reading(self._state.guess.origin)
         place = self._look_back.abandon()
         if place is not None:
-            self._go(place)
+            self._open(place)
         return place is not None
 
     def refuse(self, *, too_large: bool = False) -> bool:
-        """The service refused the request as invalid: take back a guess, or ask for smaller pages.
+        """Take in that the service refused the request as invalid: drop a guess, or ask for smaller pages.
 
-        :param too_large: whether it is the answer that has too many bytes; then smaller pages come first, down to a
-            single line, and with the next page the size may grow again. Default False.
+        :param too_large: whether instead the answer had too many bytes: then smaller pages come first, down to a single
+            line, and the next page may be larger again. Default False.
         :returns: whether something is left to try.
         """
         if too_large and self.size > 1:
             self.size = self._largest = self._fewest = min(self._fewest, self.size // 2)
             return True
-        if self._guess is not None:
-            self._try_next(self._guess)
+        if not isinstance(self._state, _Reading):
+            self._try_next(self._state.guess)
             return True
         if self.abandon():
             return True
@@ -144,120 +236,105 @@ class LogCursor:
         self.size = self._largest = self._accepted = max(MIN_PAGE_SIZE, self.size // 2)
         return True
 
+    # Reading.
+
     def _leads_on(self, cursor: str | int, items: Sequence[LogLine]) -> bool:
         if not items and (here := _number(self.cursor)) is not None and (there := _number(cursor)) is not None:
             # No lines, and back to a time before: a replica that lags behind.
             return there > here
         return str(cursor) != str(self.cursor)
 
-    def _new_lines(self, items: Sequence[LogLine]) -> list[LogLine]:
-        keys = [(item.timestamp, item.raw) for item in items]
-        shown = self._place.shown
-        if self._place.is_new and items:
-            # Lines of the page before count as repeated only if this one repeats them all (or is itself only a part
-            # of them): after an exclusive cursor a line may merely equal one of them.
-            self._place.is_new = False
-            there = Counter(keys) if shown else shown
-            if shown - there and there - shown:
-                shown.clear()
-        if not shown:
-            shown.update(keys)
-            return list(items)
-        left = shown.copy()
-        fresh = []
-        for key, item in zip(keys, items, strict=True):
-            if left[key] > 0:
-                left[key] -= 1
-            else:
-                fresh.append(item)
-                shown[key] += 1
-        return fresh
-
-    def _move(self, cursor: str | int, items: Sequence[LogLine], moment: float) -> None:
-        self._look_back.leave(self._place, map(hash_line, items), moment)
+    def _open_named(self, cursor: str | int, left: Place, items: Sequence[LogLine], moment: float) -> None:
+        """Open the page that this one names."""
+        self._look_back.remember(left, map(hash_line, items), moment)
         repeats = _of_moment(_boundary(cursor, items), items)
         if items:
             fitting = MAX_PAGE_CHARS * len(items) // (1 + sum(len(item.raw) for item in items))
             self._fitting = max(self._fewest, fitting)
-        self._go(Place.opened(cursor, repeats))
+        self._open(Place.opened(cursor, repeats))
 
-    def _go(self, place: Place) -> None:
-        self._place = place
+    def _open(self, place: Place) -> None:
+        self._state = _Reading(place)
         self._largest = self._accepted
         self.size = min(PAGE_SIZE, self._largest, self._fitting)
 
-    def _guess_next(self, items: Sequence[LogLine]) -> bool:
-        last, here = _number(items[-1].timestamp), _number(self.cursor)
+    def _can_ask_for_more(self, items: Sequence[LogLine]) -> bool:
+        return 0 < self.size <= len(items) and self.size < self._largest
+
+    # Trying and confirming.
+
+    def _place_to_read(self, page: LogPage, moment: float) -> Place | None:
+        """The page that the answer is of; None if it only decides about a guess."""
+        match self._state:
+            case _Reading(place):
+                return place
+            case _Trying(guess):
+                return self._judge(guess, page.items, moment)
+            case _Confirming(guess):
+                return self._confirm(guess, page, moment)
+
+    def _try_to_guess(self, place: Place, items: Sequence[LogLine]) -> bool:
+        """Make a guess, if the page may have been cut and its timestamps and cursor are numbers."""
+        if not items or (len(items) < self.size and len(items) % ROUND_SIZE != 0):
+            return False
+        last, here = _number(items[-1].timestamp), _number(place.cursor)
         if last is None or here is None:
             return False
-        candidates: list[tuple[str, str | int | None]] = []
-        if last > here:
-            candidates.append((str(last), items[-1].timestamp))
         # Where the cursor is the last line's time, a page full of one moment is stepped over.
-        candidates.append((str(here + (1 if last == here else len(items))), None))
-        self._try(_Guess(self._place, items, tuple(candidates)))
+        candidates = [_Candidate(str(here + (1 if last == here else len(items))), None)]
+        if last > here:
+            candidates.insert(0, _Candidate(str(last), items[-1].timestamp))
+        self._state = _Trying(_Guess(place, items, tuple(candidates)))
         return True
 
-    def _try(self, guess: _Guess) -> None:
-        self._guess = guess
-        cursor, begins_with = guess.candidates[0]
-        self._place = Place.opened(cursor, _of_moment(begins_with, guess.items))
-
-    def _settle(self, guess: _Guess, page: LogPage, moment: float) -> bool:
-        """Take in an answer to a guess.
-
-        :returns: whether the page is one to be read from the place where reading is now.
-        """
-        if guess.leads_on:
-            return self._compare(guess, page, moment)
-        _, begins_with = guess.candidates[0]
-        there, items = _count(page.items), page.items
-        if begins_with is None:
+    def _judge(self, guess: _Guess, items: Sequence[LogLine], moment: float) -> Place | None:
+        """Take in the answer to a made-up cursor."""
+        candidate, there = guess.candidates[0], _count(items)
+        if candidate.begins_with is None:
             # A service that does not know this cursor may answer with the page we come from.
-            fits = bool(items) and bool(guess.origin.shown - there) and _is_beyond(items[0], guess.items[-1])
-        elif items and items[0].timestamp == begins_with:
+            brings_new = bool(items) and bool(guess.origin.shown - there) and _is_beyond(items[0], guess.items[-1])
+        elif items and items[0].timestamp == candidate.begins_with:
             # So cursors are times.
-            fits = bool(there - guess.origin.shown)
+            brings_new = bool(there - guess.origin.shown)
             is_full = len(items) >= len(guess.items)
-            after = ((str(int(begins_with) + 1), None),) if is_full else ()
-            guess = replace(guess, candidates=(*guess.candidates[:1], *after))
+            after = (_Candidate(str(int(candidate.begins_with) + 1), None),) if is_full else ()
+            guess = replace(guess, candidates=(candidate, *after))
         else:
-            fits = False
-        if not fits:
+            brings_new = False
+        if not brings_new:
             self._try_next(guess)
-            return False
-        # A page that lacks a line shown before is read again all the same: it may be a lagging replica's.
-        if len(guess.items) == self._cut_at and not guess.origin.shown - _count(guess.items):
-            self._follow(guess, moment)
-            return True
-        self._guess, self._place = replace(guess, leads_on=True), guess.origin
-        return False
+            return None
+        # Where the service's limit is known, only a page that a lagging replica may have answered is confirmed.
+        if len(guess.items) == self._cut_at and not guess.lacks_lines:
+            return self._follow(guess, moment)
+        self._state = _Confirming(guess)
+        return None
 
-    def _compare(self, guess: _Guess, page: LogPage, moment: float) -> bool:
-        """Take in the page a guess was made from, read again after the guess has led on."""
-        # Not with all lines ever seen on it: a replica that lags behind may answer the one time and not the other.
+    def _confirm(self, guess: _Guess, page: LogPage, moment: float) -> Place | None:
+        """Take in the page a guess was made from, read again after the guess has brought new lines."""
+        # Not compared with all lines ever seen on it: a lagging replica may answer the one time and not the other.
         has_changed = _count(page.items) != _count(guess.items)
         if has_changed or (page.next_page is not None and self._leads_on(page.next_page, page.items)):
-            self._guess, self._is_whole = None, True
-            return True
+            self._state, self._is_whole = _Reading(guess.origin), True
+            return guess.origin
         self._cut_at = len(page.items)
         self._follow(guess, moment)
-        return False
+        return None
 
-    def _follow(self, guess: _Guess, moment: float) -> None:
-        self._look_back.leave(guess.origin, map(hash_line, guess.items), moment)
-        self._try(guess)
-        self._guess, self._is_whole = None, False
+    def _follow(self, guess: _Guess, moment: float) -> Place:
+        """Open the page that a guess leads to."""
+        self._look_back.remember(guess.origin, map(hash_line, guess.items), moment)
+        place = guess.next_place()
+        self._state, self._is_whole = _Reading(place), False
+        return place
 
     def _try_next(self, guess: _Guess) -> None:
+        """Try the next candidate; without one, the page stays open."""
         if len(guess.candidates) > 1:
-            self._try(replace(guess, candidates=guess.candidates[1:], leads_on=False))
+            self._state = _Trying(replace(guess, candidates=guess.candidates[1:]))
         else:
-            self._take_back(guess)
-
-    def _take_back(self, guess: _Guess) -> None:
-        self._guess, self._place, self._is_whole = None, guess.origin, True
-        self._look_back.stall()
+            self._state, self._is_whole = _Reading(guess.origin), True
+            self._look_back.count_standstill()
 
 
 def _is_beyond(line: LogLine, last: LogLine) -> bool:

@@ -1,7 +1,7 @@
-"""A second look at the pages of a log that were left a moment ago: lines of another node may be inserted there late.
+"""Reading the pages of a log once more that were left a moment ago, as lines of another node may be inserted late.
 
-A page is read on while it is the last one; once the service has named a next one, nothing would ever read it again.
-So the pages left last are remembered, by their cursors and by hashes of their lines, and read once more.
+A page is read again and again while it is the last one; once it is left for the next one, its late lines would be
+lost. So the pages left last are remembered, by their cursors and by hashes of their lines, and read once more.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from typing import TypeAlias
 from airflow_provider_wherobots.api.runs.models import LogLine
 
 MAX_PAGES = 32
-"""How many pages can be looked at again. Bounds memory and calls, however fast a log grows."""
+"""The most pages read again. Bounds memory and calls, however fast a log grows."""
 
 SPARE_LINES = 1000
-"""How many more lines than are known may be read before what does not come again is given up."""
+"""How many more lines than expected may be read until expected lines that have not come are given up."""
 
-STALLS = 10
-"""How many pages without a line, or without one to follow, may be read before it is given up as well."""
+MAX_STANDSTILLS = 10
+"""How many pages without a line or a next page may be read until they are given up as well."""
 
 LineKey: TypeAlias = tuple[str | int, str]
 
 
 @dataclass(slots=True)
 class Place:
-    """Where reading is: a page, and what is known of it.
+    """The page that is read, and what is known of it.
 
     :param cursor: the cursor of the open page.
     :param shown: lines already shown that the page may hold.
     :param repeats: lines of the page before that this one may begin with.
-    :param is_new: whether the page has not been read yet.
+    :param is_new: whether the page has not been read yet. Default True.
     :param lines: hashes of the lines first seen on this page.
     """
 
@@ -47,12 +47,44 @@ class Place:
 
     @classmethod
     def opened(cls, cursor: str | int, repeats: Counter[LineKey]) -> Place:
-        """A page about to be read.
+        """Make the place of a page that has not been read yet.
 
         :param cursor: its cursor.
         :param repeats: lines of the page before that it may begin with.
         """
         return cls(cursor, repeats.copy(), repeats)
+
+    def take_new(self, items: Sequence[LogLine]) -> list[LogLine]:
+        """Tell the new lines of the page, and remember them as shown.
+
+        :param items: the page's lines.
+        :returns: those that have not been shown, in order.
+        """
+        fresh = self._not_shown(items)
+        self.lines.extend(map(hash_line, fresh))
+        return fresh
+
+    def _not_shown(self, items: Sequence[LogLine]) -> list[LogLine]:
+        keys = [(item.timestamp, item.raw) for item in items]
+        if self.is_new and items:
+            # Lines of the page before count as repeated only if this one repeats them all (or is itself only a part
+            # of them): after an exclusive cursor a line may merely equal one of them.
+            self.is_new = False
+            there = Counter(keys) if self.shown else self.shown
+            if self.shown - there and there - self.shown:
+                self.shown.clear()
+        if not self.shown:
+            self.shown.update(keys)
+            return list(items)
+        left = self.shown.copy()
+        fresh = []
+        for key, item in zip(keys, items, strict=True):
+            if left[key] > 0:
+                left[key] -= 1
+            else:
+                fresh.append(item)
+                self.shown[key] += 1
+        return fresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +94,7 @@ class _Left:
     :param cursor: its cursor.
     :param repeats: lines of the page before that it may begin with.
     :param lines: hashes of the lines first seen on it.
-    :param moment: when it was left, in epoch seconds; infinite where it has been looked at again.
+    :param moment: when it was left, in epoch seconds; infinite once it has been read again.
     """
 
     cursor: str | int
@@ -72,7 +104,7 @@ class _Left:
 
 
 class LookBack:
-    """Which pages to look at again, and which of the lines found then are known."""
+    """Which pages to read again, and which of the lines found then were shown before."""
 
     def __init__(self) -> None:
         self._left: deque[_Left] = deque(maxlen=MAX_PAGES)
@@ -83,15 +115,15 @@ class LookBack:
 
     @property
     def expects(self) -> bool:
-        """Whether known lines are still to come."""
+        """Whether lines shown before are still to come."""
         return bool(self._known)
 
-    def leave(self, place: Place, there: Iterable[int], moment: float) -> None:
+    def remember(self, place: Place, there: Iterable[int], moment: float) -> None:
         """Remember a page that is left.
 
         :param place: the page.
-        :param there: the lines on it now, as hashes. What was seen but is no longer there was pushed onto the next
-            page by lines inserted before it, and is known there.
+        :param there: the lines on it now, as hashes. A line that was shown but is not there now was pushed onto the
+            next page by lines inserted before it, and is left out there.
         :param moment: when it is left, in epoch seconds.
         """
         pushed = Counter(place.lines)
@@ -100,9 +132,9 @@ class LookBack:
         if pushed:
             self._known += pushed
             self._patience = max(self._patience, 2 * pushed.total() + SPARE_LINES)
-        # In a second look pages may be cut elsewhere: one that holds any other line has its own still before it.
+        # In a second look pages may be cut elsewhere: a page that holds any other line is still to be read again.
         is_settled = bool(self._settled) and self._settled.issuperset(place.lines)
-        # From the first page that is looked at again, all up to the present one are read.
+        # From the first page that is read again, all pages up to the present one are read.
         if not is_settled or self._left:
             lines = (Counter(place.lines) - pushed).elements() if pushed else place.lines
             due_from = inf if is_settled else moment
@@ -114,8 +146,8 @@ class LookBack:
         """Begin a second look, if one is due.
 
         :param before: pages left before this moment are due, in epoch seconds.
-        :param head: where reading is now.
-        :returns: where to read from, up to ``head``; None when no page is due.
+        :param head: the page that is read now.
+        :returns: the page to begin with; None when no page is due.
         """
         if self._known or not any(page.moment <= before for page in self._left):
             return None
@@ -127,10 +159,11 @@ class LookBack:
         self._left.clear()
         return start
 
-    def sift(self, lines: Sequence[LogLine]) -> Sequence[LogLine]:
-        """Leave out what is known.
+    def leave_out_known(self, lines: Sequence[LogLine]) -> Sequence[LogLine]:
+        """Leave out the lines that were shown before the second look.
 
         :param lines: lines of one page, in order.
+        :returns: the others, in order.
         """
         if not self._known:
             return lines
@@ -146,39 +179,39 @@ class LookBack:
         self._known = +self._known
         self._patience -= len(lines)
         if not self._known or self._patience <= 0:
-            self.end()
+            self._expect_nothing()
         return new
 
-    def stall(self) -> None:
-        """No line came, or no page follows: the newest one is reached again, or is it a replica that lags behind?
+    def count_standstill(self) -> None:
+        """Count a page that brought no line or names no next one.
 
-        So known lines that have not come are still waited for, a few times.
+        Either the newest page is reached again, or a replica lags behind. So known lines that have not come are still
+        expected, for some more such pages.
         """
-        self._patience = min(self._patience, SPARE_LINES) - SPARE_LINES // STALLS
+        self._patience = min(self._patience, SPARE_LINES) - SPARE_LINES // MAX_STANDSTILLS
         if not self._known or self._patience <= 0:
-            self.end()
+            self._expect_nothing()
             self._settled = set()
 
-    def end(self) -> None:
-        """Expect nothing any more."""
+    def _expect_nothing(self) -> None:
         self._known.clear()
         self._head = None
         self._patience = 0
 
     def abandon(self) -> Place | None:
-        """Give a second look up, as its pages cannot be read.
+        """Give up a second look, as its pages cannot be read.
 
-        :returns: where reading was when it began; None when there is none under way.
+        :returns: the page that was read when it began; None when there is no second look.
         """
         head = self._head
         if head is not None:
-            self.end()
+            self._expect_nothing()
             self._settled = set()
         return head
 
 
 def hash_line(line: LogLine) -> int:
-    """A line as a number that takes little room.
+    """Hash a line: a number takes little memory.
 
     :param line: the line.
     """

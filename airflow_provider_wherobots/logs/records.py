@@ -1,4 +1,4 @@
-"""From a line of the run's log to what the task log takes: a moment, a level and safe text.
+"""Turning a line of the run's log into records of the task log: a time, a level and safe text.
 
 Levels are read off a line's head, in the formats of log4j, logback and Python logging; a stack trace has the level of
 the line it belongs to.
@@ -68,7 +68,7 @@ class LogRecord:
     :param level: a ``logging`` level.
     :param text: the text, safe to write as it is.
     :param repeats: how many records of the same millisecond, level and text come right before it. Airflow's log reader
-        drops a record equal to the one before, so whoever writes them must tell them apart.
+        drops a record equal to the one before, so records that repeat must be written differently.
     """
 
     time_ns: int | None
@@ -100,7 +100,7 @@ class RecordReader:
         self._repeats = 0
 
     def read(self, line: LogLine) -> Iterator[LogRecord]:
-        """Turn a line into records: one, unless it holds line breaks, is very long, or is held back or ends that.
+        """Turn a line into records: one per text line, more if that is very long, none while it is held back.
 
         :param line: the line as received.
         """
@@ -127,14 +127,14 @@ class RecordReader:
 
     @property
     def held_from(self) -> LogRecord | None:
-        """The first record that is held back; None when none is."""
+        """The first record that is held back, or None."""
         return self._held[0] if self._held else None
 
     def release(self, *, failed: bool = False) -> list[LogRecord]:
-        """Give out what is held back.
+        """Return what is held back.
 
-        :param failed: whether no more lines come and the run has failed: then a stack trace that is held is an error.
-            Default False.
+        :param failed: whether the log is complete and the run has failed: then the stack trace is an error. Default
+            False.
         :returns: the records, in order.
         """
         held, count = self._held, self._trace_records
@@ -205,7 +205,7 @@ def find_level(head: str) -> int | None:
 
 
 def read_time_ns(timestamp: str | int) -> int | None:
-    """Read a line's time. The unit is told by the magnitude: the service documents none.
+    """Read a line's time. The service documents no unit; it is inferred from the magnitude.
 
     :param timestamp: digits (epoch seconds to nanoseconds) or ISO 8601.
     :returns: epoch nanoseconds, or None when unreadable.
@@ -223,7 +223,7 @@ def read_time_ns(timestamp: str | int) -> int | None:
 
 
 def split_lines(raw: str) -> list[str]:
-    """The lines of a line that may hold line breaks; one at its end begins no other.
+    """Split a line at its line breaks; one at the end is dropped.
 
     :param raw: the line as received.
     """
@@ -231,7 +231,7 @@ def split_lines(raw: str) -> list[str]:
 
 
 def make_plain(text: str) -> str:
-    """Make control characters visible and leave colours out, for where nobody shows them.
+    """Make control characters visible and remove colours, for places that do not show colours.
 
     :param text: the text.
     """

@@ -14,21 +14,21 @@ _MARKS = ("Traceback (most recent call last)", "Caused by: ")
 
 
 class LogTail:
-    """Remembers the newest lines."""
+    """The newest lines of a log."""
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=MAX_LINES)
 
     def add(self, raw: str) -> None:
-        """Remember a line, in the form in which an exception and a trigger's event can carry it.
+        """Remember a line, as plain text that an exception and a trigger's event can carry.
 
-        :param raw: the line as received; one that is too long is cut, one that holds line breaks is several.
+        :param raw: the line as received. It is cut if too long, and split at line breaks.
         """
         for text in split_lines(raw)[-MAX_LINES:]:
             self._lines.append(make_plain(text[:MAX_LINE_CHARS]) + ("…" if len(text) > MAX_LINE_CHARS else ""))
 
     def explain(self) -> str:
-        """The lines from the last traceback or cause on; without one, the last fifteen. At most 4,000 characters."""
+        """The lines from the last traceback or cause on, else the last fifteen; at most 4,000 characters."""
         lines = list(self._lines)
         start = max(0, len(lines) - UNMARKED_LINES)
         for index in range(len(lines) - 1, -1, -1):

@@ -1,1 +1,1 @@
-"""Airflow's side of a log line: how it is written into the task log, and read back."""
+"""Airflow's task log: writing a log line, and reading it back."""

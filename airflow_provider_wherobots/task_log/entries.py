@@ -1,7 +1,7 @@
-"""Writing to Airflow's task log under a time of one's own, and reading back what was written.
+"""Writing records with their own time to Airflow's task log, and reading a log file back.
 
-On 3.x a log file holds a JSON object per record, with times in microseconds; on 2.11 it holds lines of text, with times
-in milliseconds. Source: Airflow's "Logging for Tasks", and ``log_format`` in its configuration reference.
+On 3.x a log file holds one JSON object per record, with times in microseconds; on 2.11 it holds lines of text, with
+times in milliseconds. Source: Airflow's "Logging for Tasks", and ``log_format`` in its configuration reference.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from airflow_provider_wherobots.logs.records import LogRecord
 _TEXT_RECORD = re.compile(r"\[([^\]]+)\] \{([^:}]*):(\d+)\} ([A-Z]+) - (.*)", re.DOTALL)
 _LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
 _FILE = "wherobots"
-"""Where lines of a run's log are said to be from; as line 0 of it."""
+"""The source file of records of a run's log, with line number 0."""
 
 
 class Entry(NamedTuple):
-    """A record as it stands in a log file.
+    """A record of a log file.
 
-    :param time_us: its time in epoch microseconds, or None to take the present one.
+    :param time_us: its time in epoch microseconds, or None for the present time.
     :param level: a ``logging`` level.
     :param text: its text.
-    :param fields: what else stands there: further keys on 3.x, file and line of the code on 2.11.
+    :param fields: the record's other keys on 3.x; ``file`` and ``line`` of the code on 2.11. Default none.
     """
 
     time_us: int | None
@@ -41,12 +41,12 @@ class Entry(NamedTuple):
 
     @property
     def key(self) -> int:
-        """A number that tells it from others by time and text."""
+        """A hash of its time and text."""
         return hash((self.time_us, self.text))
 
 
 def write_record(logger: Any, record: LogRecord) -> None:
-    """Write a line of the run's log under its own time.
+    """Write a line of the run's log with its own time.
 
     :param logger: the ``log`` of an operator or a trigger.
     :param record: the line.
@@ -55,16 +55,16 @@ def write_record(logger: Any, record: LogRecord) -> None:
 
 
 def entry_of(record: LogRecord) -> Entry:
-    """The form in which a line of the run's log is written, and found again.
+    """Convert a line of the run's log into the entry that is written, and looked for when a log is resumed.
 
     :param record: the line.
     """
     if is_structured():
-        # A microsecond tells repeated records apart.
+        # Repeated records differ by a microsecond.
         return Entry(
             None if record.time_ns is None else record.time_ns // 1000 + record.repeats, record.level, record.text
         )
-    # Times are shown in milliseconds here: a space tells repeated records apart.
+    # Times have milliseconds here: repeated records differ by a space.
     text = f"{record.text} " if record.repeats % 2 else record.text
     return Entry(None if record.time_ns is None else record.time_ns // 10**6 * 1000, record.level, text)
 
@@ -76,7 +76,7 @@ def write_entry(logger: Any, entry: Entry) -> None:
     :param entry: the record.
     """
     if is_structured():
-        # 3.0 gives triggers a logger of the standard library.
+        # On 3.0 a trigger's logger is one of the standard library.
         structured = _structlog_logger(logger.name) if isinstance(logger, logging.Logger) else logger
         fields = dict(entry.fields) if entry.time_us is None else {**entry.fields, "timestamp": _iso(entry.time_us)}
         line = entry.fields.get("lineno")
@@ -93,9 +93,9 @@ def write_entry(logger: Any, entry: Entry) -> None:
 
 
 def read_entries(lines: Iterable[str]) -> Iterator[Entry]:
-    """Read a log file back, one record in memory at a time; what is no record is passed over.
+    """Read a log file back, one record in memory at a time; anything else is skipped.
 
-    :param lines: its lines, with their line ends: one without was cut short by a crash.
+    :param lines: its lines, with their line ends: a line without one was cut off by a crash.
     """
     last: Entry | None = None
     more: list[str] = []
@@ -152,9 +152,9 @@ def _time_us(moment: str) -> int:
 
 @lru_cache(maxsize=64)
 def _log_from(file: str, line: int) -> Callable[[Any, int, str, Mapping[str, Any]], None]:
-    """A call of a logger from a place in the code: that is what 3.1 and later write into a record as its origin.
+    """A function that logs as if from the given file and line: 3.1 and later write them into the record.
 
-    Records that differ in it are not the same ones to Airflow's log reader.
+    Airflow's log reader takes records that differ in them for different ones.
     """
     call = (lambda logger, level, text, fields: logger.log(level, text, **fields)).__code__
     return FunctionType(call.replace(co_filename=file, co_firstlineno=line), globals())

@@ -1,9 +1,9 @@
-"""Going on with the log of an earlier trigger of the same attempt, after its triggerer died or was stopped.
+"""Resuming the log of an earlier trigger of the same try, after its triggerer died or was stopped.
 
-Each triggerer writes a file of its own. Airflow's log reader merges those it finds by millisecond, then by line number,
-and drops a record equal to the one before it. So a trigger that takes over first writes what the earlier one has
-written, record by record and at the same place, and then what is new: where the reader finds both files, each record
-stands next to its twin; where it finds one, nothing is missing.
+Each triggerer writes its own file. Airflow's log reader merges those it finds by millisecond, then by line number,
+and drops a record equal to the one before it. So a trigger that takes over first copies the earlier one's records, in
+order and with their times, and then writes what is new. If the reader finds both files, equal records are adjacent and
+each is shown once; if it finds one, nothing is missing.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.task_log.entries import Entry, entry_of, read_entries, write_entry
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
-"""A larger log is not read back; all of it comes from the service again."""
+"""A larger file is not read back; the whole log is forwarded again."""
 SLICE_ENTRIES = 100
 MASK = "***"
 """What Airflow writes in place of a secret."""
 
 
-class EarlierLog:
-    """Writes a run's log into the task log, going on where an earlier trigger of this attempt ended.
+class ResumedLog:
+    """Writes a run's log into the task log, from where an earlier trigger of this try ended.
 
     :param logger: the trigger's ``log``.
-    :param task_instance: what Airflow put on the trigger.
+    :param task_instance: the trigger's ``task_instance``, set by Airflow.
     """
 
     def __init__(self, logger: Any, task_instance: Any) -> None:
@@ -39,25 +39,25 @@ class EarlierLog:
         self._known: Counter[int] = Counter()
         self._masked: dict[int | None, set[str]] = {}
 
-    async def go_on(self, first: str) -> None:
-        """Write a trigger's first record, and after it what an earlier trigger wrote after its own.
+    async def resume(self, first: str) -> None:
+        """Write this trigger's first record, and copy what an earlier trigger wrote after its first record.
 
-        :param first: the text of that record; the same for every trigger of this attempt.
+        :param first: the text of the first record; the same for every trigger of this try.
         """
         self._logger.info(first)
         try:
             found = await asyncio.to_thread(self._find, first)
-            for entries, are_here in found:
+            for entries, is_own in found:
                 present = self._known.copy()
                 while some := await asyncio.to_thread(list, islice(entries, SLICE_ENTRIES)):
                     for entry in some:
-                        self._go_over(entry, present, are_here)
+                        self._copy(entry, present, is_own)
         except Exception as error:
-            # What is known by now is not written again; the rest comes from the service.
+            # What was copied by now is not forwarded again; the rest is.
             self._logger.debug("The log of an earlier trigger cannot be read: %r", error)
 
     def write(self, record: LogRecord) -> None:
-        """Write a line of the run's log, unless the earlier trigger has.
+        """Write a line of the run's log, unless it was copied from the earlier trigger.
 
         :param record: the line.
         """
@@ -65,11 +65,11 @@ class EarlierLog:
         if not self._known or not (self._forget(entry) or self._forget_masked(entry)):
             write_entry(self._logger, entry)
 
-    def _go_over(self, entry: Entry, present: Counter[int], are_here: bool) -> None:
+    def _copy(self, entry: Entry, present: Counter[int], is_own: bool) -> None:
         if present[entry.key] > 0:
             present[entry.key] -= 1
             return
-        if not are_here:
+        if not is_own:
             write_entry(self._logger, entry)
         self._known[entry.key] += 1
         if MASK in entry.text:
@@ -90,9 +90,12 @@ class EarlierLog:
         )
 
     def _find(self, first: str) -> list[tuple[Iterator[Entry], bool]]:
-        """Records after the first one: those this trigger's own file has already, and those of the fullest other.
+        """The records after the first one: those in this trigger's own file, and those in the longest other file.
 
-        Airflow 2.11 goes on with a file where a trigger comes back to a triggerer; 3.x begins it anew.
+        Airflow 2.11 appends to a file when a trigger returns to a triggerer; 3.x truncates it.
+
+        :param first: the text of the first record.
+        :returns: records, and whether they are already in this trigger's own file.
         """
         own = _own_log_end(self._task_instance)
         found: list[tuple[Iterator[Entry], bool]] = []
@@ -111,10 +114,10 @@ class EarlierLog:
 
 
 def could_be(text: str, masked: str) -> bool:
-    """Whether a text may be what stood there before secrets in it were masked.
+    """Whether a masked text may have been made from this text.
 
     :param text: the text.
-    :param masked: the text with masks.
+    :param masked: a text in which secrets are replaced by masks.
     """
     start, *others = masked.split(MASK)
     if not others or not text.startswith(start):
@@ -138,13 +141,13 @@ def _entries_after(path: Path, first: str) -> Iterator[Entry]:
 
 
 def _own_log_end(task_instance: Any) -> str | None:
-    """How the name of this trigger's own file ends, where Airflow tells: on 2.11."""
+    """The end of the name of this trigger's own file; None on 3.x, where it is not known."""
     job = getattr(task_instance, "triggerer_job", None)
     return None if job is None else f".trigger.{job.id}.log"
 
 
 def _trigger_logs(task_instance: Any) -> list[Path]:
-    """The files of this attempt's triggers, where this machine has them."""
+    """The log files of this try's triggers on this machine."""
     import jinja2
 
     folder = Path(conf.get("logging", "base_log_folder"))

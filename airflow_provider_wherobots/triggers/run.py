@@ -22,7 +22,7 @@ from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.unforeseen import places_of, reason_of
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.run import WherobotsSparkUiLink, xcom_keys
-from airflow_provider_wherobots.task_log.resume import EarlierLog
+from airflow_provider_wherobots.task_log.resume import ResumedLog
 
 STATE_TIMEOUT_SECONDS = 5.0
 """How long one question whether the task is still deferred may take."""
@@ -76,9 +76,9 @@ class WherobotsRunTrigger(BaseTrigger):
         try:
             if self._is_in_triggerer and self.cancel_on_kill:
                 be_ready_to_get_task_states(self.task_instance)
-            log = EarlierLog(self.log, self.task_instance)
+            log = ResumedLog(self.log, self.task_instance)
             async with self._hook.async_driver(self.log, self._publish, log.write) as driver:
-                await log.go_on(f"Following run {self.options.run_id}")
+                await log.resume(f"Following run {self.options.run_id}")
                 outcome = await driver.run(follow_run(self.options))
         except asyncio.CancelledError:
             if not TRIGGER_IS_TOLD_OF_KILLS:

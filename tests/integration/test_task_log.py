@@ -14,9 +14,9 @@ import pytest
 
 from airflow_provider_wherobots.api.runs.models import LogLine
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
-from airflow_provider_wherobots.task_log import resume as earlier_log
+from airflow_provider_wherobots.task_log import resume
 from airflow_provider_wherobots.task_log.entries import Entry, is_structured, read_entries, write_record
-from airflow_provider_wherobots.task_log.resume import EarlierLog
+from airflow_provider_wherobots.task_log.resume import ResumedLog
 
 T0 = 1_795_593_600_123_456_789
 FIRST = "Following run r1"
@@ -79,7 +79,7 @@ def attempt(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
         "base_log_folder": str(folder),
         "log_filename_template": "{{ ti.task_id }}/attempt={{ try_number }}.log",
     }
-    monkeypatch.setattr(earlier_log, "conf", SimpleNamespace(get=lambda section, option: settings[option]))
+    monkeypatch.setattr(resume, "conf", SimpleNamespace(get=lambda section, option: settings[option]))
     (folder / "task").mkdir()
     return SimpleNamespace(task_id="task", try_number=1)
 
@@ -120,8 +120,8 @@ def test_another_trigger_writes_all_of_it_once_and_each_record_at_the_same_place
     async def follow(path: Path, notes: int, lines: int) -> None:
         logger = log_to(path)
         logger.info("trigger starting")
-        log = EarlierLog(logger, ti)
-        await log.go_on(FIRST)
+        log = ResumedLog(logger, ti)
+        await log.resume(FIRST)
         for n in range(notes):
             logger.warning(f"note {n}")
         for record in records(0, lines):
@@ -140,20 +140,18 @@ def test_another_trigger_writes_all_of_it_once_and_each_record_at_the_same_place
     ]
 
 
-def test_a_first_trigger_has_nothing_to_go_on_with(
-    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_first_trigger_has_nothing_to_resume(tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch) -> None:
     ti = attempt(monkeypatch, tmp_path)
-    log = EarlierLog(log_to(tmp_path / "log"), ti)
+    log = ResumedLog(log_to(tmp_path / "log"), ti)
     (tmp_path / "task/attempt=1.log.trigger.7.log").write_text("something else\n")
-    asyncio.run(log.go_on(FIRST))
+    asyncio.run(log.resume(FIRST))
     log.write(records(0, 1)[0])
     assert [entry.text for entry in entries(tmp_path / "log")] == [FIRST, records(0, 1)[0].text]
 
 
 def test_logs_that_cannot_be_found_are_no_matter(tmp_path: Path, log_to: LogTo) -> None:
-    log = EarlierLog(log_to(tmp_path / "log"), None)
-    asyncio.run(log.go_on(FIRST))
+    log = ResumedLog(log_to(tmp_path / "log"), None)
+    asyncio.run(log.resume(FIRST))
     assert [entry.text for entry in entries(tmp_path / "log")] == [FIRST]
 
 
@@ -181,8 +179,8 @@ def test_a_traceback_that_an_earlier_trigger_held_back_or_wrote_as_a_warning_is_
     one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
     texts = ["WARNING careful", "Traceback (most recent call last):", '  File "job.py", line 3', "ValueError: bust"]
     written_by_an_earlier_trigger(one, log_to, *texts[:written])
-    log = EarlierLog(log_to(two), ti)
-    asyncio.run(log.go_on(FIRST))
+    log = ResumedLog(log_to(two), ti)
+    asyncio.run(log.resume(FIRST))
     reader = RecordReader()
     records = [record for n, text in enumerate(texts) for record in reader.read(LogLine(T0 + n, text))]
     for record in records + reader.release(failed=True):
@@ -200,8 +198,8 @@ def test_an_odd_record_of_an_earlier_trigger_does_not_end_this_one(
     written_by_an_earlier_trigger(one, log_to, "a line")
     with one.open("a") as file:
         file.write('{"timestamp": "2026-11-25T08:00:00.000001Z", "level": "info", ' + odd + "}\n")
-    log = EarlierLog(log_to(two), ti)
-    asyncio.run(log.go_on(FIRST))
+    log = ResumedLog(log_to(two), ti)
+    asyncio.run(log.resume(FIRST))
     log.write(LogRecord(T0, logging.INFO, "a line"))
     log.write(LogRecord(T0 + 10**6, logging.INFO, "the next"))
     assert [entry.text for entry in entries(two)[:2]] == [FIRST, "a line"]
@@ -215,8 +213,8 @@ def test_a_line_with_a_masked_secret_is_known_again(
     ti = attempt(monkeypatch, tmp_path)
     one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
     written_by_an_earlier_trigger(one, log_to, "user *** key ***!", "key ***", "*** a banner ***")
-    log = EarlierLog(log_to(two), ti)
-    asyncio.run(log.go_on(FIRST))
+    log = ResumedLog(log_to(two), ti)
+    asyncio.run(log.resume(FIRST))
     for text in ("user airflow key airflow!", "key airflow", "*** a banner ***", "key airflow"):
         log.write(LogRecord(T0, logging.INFO, text))
     assert [entry.text for entry in entries(two)[1:]] == [
@@ -243,7 +241,7 @@ def test_a_line_with_a_masked_secret_is_known_again(
     ],
 )
 def test_what_a_masked_line_may_have_been(text: str, masked: str, could: bool) -> None:
-    assert earlier_log.could_be(text, masked) is could
+    assert resume.could_be(text, masked) is could
 
 
 @pytest.mark.skipif(is_structured(), reason="3.x begins a trigger's file anew")
@@ -255,8 +253,8 @@ def test_a_trigger_that_comes_back_to_its_triggerer_does_not_double_what_its_fil
     own, other = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
     written_by_an_earlier_trigger(own, log_to, "a", "b")
     written_by_an_earlier_trigger(other, log_to, "a", "b", "c")
-    log = EarlierLog(log_to(own), ti)
-    asyncio.run(log.go_on(FIRST))
+    log = ResumedLog(log_to(own), ti)
+    asyncio.run(log.resume(FIRST))
     for n, text in enumerate("abcd"):
         log.write(LogRecord(T0 + n, logging.INFO, text))
     assert [entry.text for entry in entries(own)] == [FIRST, "a", "b", FIRST, "c", "d"]

@@ -240,7 +240,13 @@ def test_draining_ends_at_its_limit_and_says_what_it_leaves() -> None:
     _, run, script = serve(log_of(*[0.0] * 500, cap=2))
     script.run(LogForwarder(run.id).drain(60, script.now + 5))
     assert 5 <= script.elapsed < 5.2
-    assert [note.level for note in script.said("was not read to its end")] == [logging.WARNING]
+    assert [note.level for note in script.said("was not read to its end within the time limit")] == [logging.WARNING]
+
+
+def test_the_last_reading_before_the_runs_end_says_what_it_leaves_too() -> None:
+    _, run, script = serve(log_of(*[0.0] * 500, cap=2))
+    script.run(LogForwarder(run.id).read_last(script.now + 5, 5.0))
+    assert [note.level for note in script.said("was not read to its end within the time limit")] == [logging.WARNING]
 
 
 @pytest.mark.parametrize("limit", [0.5, 1.0, 2.0, 3.0, 5.0])
