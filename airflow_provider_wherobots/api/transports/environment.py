@@ -94,7 +94,7 @@ def ca_bundle() -> str:
                     f"({getattr(error, 'strerror', None) or error})"
                 ) from None
             return path
-    return DEFAULT_CA_BUNDLE_PATH
+    return str(DEFAULT_CA_BUNDLE_PATH)
 
 
 def ssl_context() -> ssl.SSLContext:
