@@ -1,25 +1,69 @@
-"""What both drivers have in common: where notes and lines go, how long a request may take, and when it may go."""
+"""What both drivers have in common: where effects lead, the clock, the timeouts, and the wait for a limited key."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import RateLimitedError
-from airflow_provider_wherobots.flows.effects import Send
+from airflow_provider_wherobots.flows.effects import Send, Sleep
 from airflow_provider_wherobots.flows.rate_limit import Places, RateLimits
 from airflow_provider_wherobots.logs.records import LogRecord
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 60.0
 
-WriteNote = Callable[[int, str], None]
+WriteNote: TypeAlias = Callable[[int, str], None]
 """Takes a ``logging`` level and a text."""
-WriteRecord = Callable[[LogRecord], None]
+WriteRecord: TypeAlias = Callable[[LogRecord], None]
 """Writes one line of the run's log into the task log."""
+
+R = TypeVar("R")
+N = TypeVar("N")
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets(Generic[R, N]):
+    """Where the effects of a flow lead, but for calls and time. The last two are awaited in the event loop.
+
+    :param note: takes the flow's own messages.
+    :param write: takes the lines of the run's log.
+    :param reload: reads the connection again, and tells whether it changed.
+    :param publish: takes a published key and value, and must not raise; default None, nowhere.
+    """
+
+    note: WriteNote
+    write: WriteRecord
+    reload: Callable[[], R]
+    publish: Callable[[str, str], N] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clock(Generic[N]):
+    """The time that a driver lives in.
+
+    :param sleep: waits for some seconds; awaited in the event loop.
+    :param now: wall-clock time in epoch seconds; default the system's.
+    :param monotonic: seconds of a clock that does not jump; default the system's.
+    :param draw: draws the share of a sleep's jitter, 0 to 1; default at random.
+    """
+
+    sleep: Callable[[float], N]
+    now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    draw: Callable[[], float] = random.random
+
+    def seconds(self, effect: Sleep) -> float:
+        """Seconds that a sleep takes, its jitter included.
+
+        :param effect: the sleep.
+        """
+        return effect.seconds * (1 + effect.jitter * self.draw())
 
 
 def timeouts(effect: Send[object]) -> tuple[float, float]:
@@ -37,10 +81,10 @@ class Gate:
     """Where a driver's calls wait while their API key is limited.
 
     :param limits: the limits of API keys, shared with other drivers.
-    :param clock: the time in seconds; never jumps.
+    :param clock: the driver's clock.
     """
 
-    def __init__(self, limits: RateLimits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limits: RateLimits, clock: Clock[Any]) -> None:
         self._limits = limits
         self._clock = clock
         self._api_key = ""
@@ -57,13 +101,13 @@ class Gate:
         if api_key != self._api_key:
             self._api_key, self._places = api_key, {}
         limit, places = self._limits.of(api_key), self._places
-        limit.check(call, places, self._clock())
+        limit.check(call, places, self._clock.monotonic())
         is_refused = False
         try:
             yield
         except RateLimitedError as error:
             is_refused = True
-            limit.refused(call, places, error, self._clock())
+            limit.refused(call, places, error, self._clock.monotonic())
             raise
         finally:
             if not is_refused:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-from airflow_provider_wherobots.drivers.base import Gate, WriteNote, WriteRecord, timeouts
+from airflow_provider_wherobots.drivers.base import Clock, Gate, Outlets, timeouts
 from airflow_provider_wherobots.flows.effects import (
     Effect,
     Flow,
@@ -36,28 +35,22 @@ class SyncDriver:
     """Performs a flow's effects one after the other.
 
     :param transport: sends the calls.
-    :param note: takes what the flow has to say.
-    :param write: takes the lines of the run's log.
-    :param reload: reads the connection again, and tells whether it changed.
-    :param publish: takes what is to be made known, key and value, and must not raise; default nowhere.
+    :param outlets: where everything else leads.
     :param limits: the limits of API keys, shared with other drivers; default none yet.
+    :param clock: the time; default the system's.
     """
 
     def __init__(
         self,
         transport: RequestsTransport,
-        note: WriteNote,
-        write: WriteRecord,
-        reload: Callable[[], Reloaded],
-        publish: Callable[[str, str], None] = lambda key, value: None,
+        outlets: Outlets[Reloaded, None],
         limits: RateLimits | None = None,
+        clock: Clock[None] | None = None,
     ) -> None:
         self._transport = transport
-        self._note = note
-        self._write = write
-        self._reload = reload
-        self._publish = publish
-        self._gate = Gate(limits or RateLimits())
+        self._outlets = outlets
+        self._clock = clock or Clock(time.sleep)
+        self._gate = Gate(limits or RateLimits(), self._clock)
         self.stopped = False
 
     def run(self, flow: Flow[T]) -> T:
@@ -67,7 +60,7 @@ class SyncDriver:
         :returns: what the flow returns.
         :raises FlowStoppedError: when :attr:`stopped` is set, by a signal handler say, and the flow wants to go on.
         """
-        step: Callable[[Any], Effect] = flow.send
+        step: Callable[[Any], Effect[Any]] = flow.send
         value: Any = None
         try:
             while True:
@@ -85,24 +78,30 @@ class SyncDriver:
         finally:
             flow.close()
 
-    def _perform(self, effect: Effect) -> Any:
+    def _perform(self, effect: Effect[Any]) -> Any:
         if self.stopped and isinstance(effect, Send | Sleep | Publish | ReloadCredentials):
             raise FlowStoppedError("the task was told to stop")
         match effect:
             case Send():
                 with self._gate.passing(self._transport.endpoint.api_key, effect.call):
-                    return read_response(effect.call, self._transport.send(effect.call, *timeouts(effect)))
+                    return self._send(effect)
             case Sleep():
-                time.sleep(effect.seconds * (1 + effect.jitter * random.random()))  # noqa: S311 - spreads load
+                self._clock.sleep(self._clock.seconds(effect))
             case Now():
-                return time.time()
+                return self._clock.now()
             case Note():
-                self._note(effect.level, make_safe(effect.text))
+                self._outlets.note(effect.level, make_safe(effect.text))
             case Forward():
                 for record in effect.records:
-                    self._write(record)
+                    self._outlets.write(record)
             case Publish():
-                self._publish(effect.key, effect.value)
+                if self._outlets.publish is not None:
+                    self._outlets.publish(effect.key, effect.value)
             case ReloadCredentials():
-                return self._reload()
+                return self._outlets.reload()
+            case _:
+                raise TypeError(f"{effect!r} is no effect")
         return None
+
+    def _send(self, effect: Send[Any]) -> Any:
+        return read_response(effect.call, self._transport.send(effect.call, *timeouts(effect)))

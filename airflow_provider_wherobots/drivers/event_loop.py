@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-from airflow_provider_wherobots.drivers.base import Gate, WriteNote, WriteRecord, timeouts
+from airflow_provider_wherobots.drivers.base import Clock, Gate, Outlets, timeouts
 from airflow_provider_wherobots.flows.effects import (
     Effect,
     Flow,
@@ -29,10 +27,6 @@ from airflow_provider_wherobots.logs.records import make_safe
 T = TypeVar("T")
 
 
-async def nowhere(key: str, value: str) -> None:
-    """Publishes nothing."""
-
-
 SLICE_SECONDS = 0.005
 """A flow steps and writes this long at most before the event loop is given back."""
 LARGE_BODY_BYTES = 250_000
@@ -43,28 +37,22 @@ class AsyncDriver:
     """Performs a flow's effects one after the other, never blocking the loop for long.
 
     :param transport: sends the calls.
-    :param note: takes what the flow has to say.
-    :param write: takes the lines of the run's log.
-    :param reload: reads the connection again, and tells whether it changed.
-    :param publish: takes what is to be made known, key and value, and must not raise; default nowhere.
+    :param outlets: where everything else leads.
     :param limits: the limits of API keys, shared with other drivers; default none yet.
+    :param clock: the time; default the system's.
     """
 
     def __init__(
         self,
         transport: AiohttpTransport,
-        note: WriteNote,
-        write: WriteRecord,
-        reload: Callable[[], Awaitable[Reloaded]],
-        publish: Callable[[str, str], Awaitable[None]] = nowhere,
+        outlets: Outlets[Awaitable[Reloaded], Awaitable[None]],
         limits: RateLimits | None = None,
+        clock: Clock[Awaitable[None]] | None = None,
     ) -> None:
         self._transport = transport
-        self._note = note
-        self._write = write
-        self._reload = reload
-        self._publish = publish
-        self._gate = Gate(limits or RateLimits())
+        self._outlets = outlets
+        self._clock = clock or Clock(asyncio.sleep)
+        self._gate = Gate(limits or RateLimits(), self._clock)
         self._since = 0.0
 
     async def run(self, flow: Flow[T]) -> T:
@@ -73,9 +61,9 @@ class AsyncDriver:
         :param flow: the flow, not started yet.
         :returns: what the flow returns.
         """
-        step: Callable[[Any], Effect] = flow.send
+        step: Callable[[Any], Effect[Any]] = flow.send
         value: Any = None
-        self._since = time.monotonic()
+        self._since = self._clock.monotonic()
         try:
             while True:
                 effect = step(value)
@@ -93,36 +81,39 @@ class AsyncDriver:
         finally:
             flow.close()
 
-    async def _perform(self, effect: Effect) -> Any:
+    async def _perform(self, effect: Effect[Any]) -> Any:
         match effect:
             case Send():
                 return await self._send(effect)
             case Sleep():
-                await asyncio.sleep(effect.seconds * (1 + effect.jitter * random.random()))  # noqa: S311 - spreads load
-                self._since = time.monotonic()
+                await self._clock.sleep(self._clock.seconds(effect))
+                self._since = self._clock.monotonic()
             case Now():
-                return time.time()
+                return self._clock.now()
             case Note():
-                self._note(effect.level, make_safe(effect.text))
+                self._outlets.note(effect.level, make_safe(effect.text))
             case Forward():
                 for record in effect.records:
-                    self._write(record)
+                    self._outlets.write(record)
                     await self._share()
             case Publish():
-                await self._publish(effect.key, effect.value)
+                if self._outlets.publish is not None:
+                    await self._outlets.publish(effect.key, effect.value)
             case ReloadCredentials():
-                return await self._reload()
+                return await self._outlets.reload()
+            case _:
+                raise TypeError(f"{effect!r} is no effect")
         return None
 
     async def _send(self, effect: Send[Any]) -> Any:
         with self._gate.passing(self._transport.endpoint.api_key, effect.call):
             response = await self._transport.send(effect.call, *timeouts(effect))
-            self._since = time.monotonic()
+            self._since = self._clock.monotonic()
             if len(response.body) <= LARGE_BODY_BYTES:
                 return read_response(effect.call, response)
             return await asyncio.to_thread(read_response, effect.call, response)
 
     async def _share(self) -> None:
-        if time.monotonic() - self._since > SLICE_SECONDS:
+        if self._clock.monotonic() - self._since > SLICE_SECONDS:
             await asyncio.sleep(0)
-            self._since = time.monotonic()
+            self._since = self._clock.monotonic()

@@ -1,8 +1,9 @@
-"""What a flow may ask its driver to do, and the type of a flow.
+"""The effects that a driver performs for a flow, and the type of a flow.
 
 A flow is a generator: it yields an effect and is resumed with that effect's result, or with the error the effect
 ended in. That may be an interruption: after it a flow may still write, but not send or wait. It decides everything and
-does nothing, so one flow serves the worker, the triggerer and the tests.
+does nothing, so one flow serves the worker, the triggerer and the tests. A generator has one type for all that it is
+resumed with, so a flow that needs a result yields through :func:`perform`, which knows the result's type.
 """
 
 from __future__ import annotations
@@ -19,8 +20,27 @@ from airflow_provider_wherobots.logs.records import LogRecord
 T = TypeVar("T")
 
 
+class Effect(Generic[T]):
+    """What a driver performs; ``T`` is the type of its result."""
+
+    __slots__ = ()
+
+
+Flow: TypeAlias = Generator[Effect[Any], Any, T]
+
+
+def perform(effect: Effect[T]) -> Flow[T]:
+    """Have an effect performed.
+
+    :param effect: the effect.
+    :returns: its result.
+    """
+    result: T = yield effect
+    return result
+
+
 @dataclass(frozen=True, slots=True)
-class Send(Generic[T]):
+class Send(Effect[T]):
     """Send a call once; resumed with its model, or with a ``WherobotsApiError``.
 
     :param call: what to send.
@@ -32,7 +52,7 @@ class Send(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(Effect[None]):
     """Wait.
 
     :param seconds: how long at least.
@@ -44,16 +64,16 @@ class Sleep:
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class Now(Effect[float]):
     """Resumed with the wall-clock time in epoch seconds: deadlines outlive a process, a monotonic clock does not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """Say something in the task log.
+class Note(Effect[None]):
+    """Write a message to the task log.
 
     :param level: a ``logging`` level.
-    :param text: what to say.
+    :param text: the message.
     """
 
     level: int
@@ -61,7 +81,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(Effect[None]):
     """Write lines of the run's own log into the task log.
 
     :param records: the lines, in order, with their own time and level.
@@ -71,11 +91,11 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
-class Publish:
-    """Make something known where whoever looks at the task finds it, while the run goes on. May fail: nothing may
+class Publish(Effect[None]):
+    """Publish a value of the run beside the task, as an XCom, while the run is active. May fail silently: nothing may
     depend on it.
 
-    :param key: what it is.
+    :param key: the value's key.
     :param value: the value.
     """
 
@@ -84,15 +104,10 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True)
-class ReloadCredentials:
-    """Read the connection again; resumed with :class:`Reloaded`."""
-
-
-@dataclass(frozen=True, slots=True)
 class Reloaded:
-    """What reading the connection again came to.
+    """The connection, as read again.
 
-    :param changed: whether its key or host is another one now.
+    :param changed: whether its key or host has changed.
     :param source: what holds the key, such as ``connection 'wherobots_default'``.
     """
 
@@ -100,14 +115,14 @@ class Reloaded:
     source: str
 
 
-Effect: TypeAlias = Send[Any] | Sleep | Now | Note | Forward | Publish | ReloadCredentials
-Flow: TypeAlias = Generator[Effect, Any, T]
+@dataclass(frozen=True, slots=True)
+class ReloadCredentials(Effect[Reloaded]):
+    """Read the connection again; resumed with :class:`Reloaded`."""
 
 
 def now() -> Flow[float]:
     """The wall-clock time in epoch seconds."""
-    moment: float = yield Now()
-    return moment
+    return (yield from perform(Now()))
 
 
 def attempt(call: Call[T], timeout: float | None = None) -> Flow[T]:
@@ -120,7 +135,7 @@ def attempt(call: Call[T], timeout: float | None = None) -> Flow[T]:
     try:
         return (yield from _send(call, timeout))
     except AuthenticationError as error:
-        refused, read = error, (yield ReloadCredentials())
+        refused, read = error, (yield from perform(ReloadCredentials()))
     if read.changed:
         try:
             return (yield from _send(call, timeout))
@@ -131,16 +146,15 @@ def attempt(call: Call[T], timeout: float | None = None) -> Flow[T]:
 
 def _send(call: Call[T], timeout: float | None) -> Flow[T]:
     try:
-        result: T = yield Send(call, timeout)
+        return (yield from perform(Send(call, timeout)))
     except WherobotsApiError as error:
         # The service's words are in it, of any length and with any character.
         error.args = (words.quoted(str(error)),)
         raise
-    return result
 
 
 def _named(error: AuthenticationError, source: str) -> AuthenticationError:
-    """Say which key is refused. What the service suggests is for who writes the headers of a request."""
+    """Name the connection whose key is refused, without the service's advice about request headers."""
     infos = tuple(replace(info, suggestion="") for info in error.errors)
     named = AuthenticationError(error.operation, error.status, infos, error.request_id)
     named.args = (words.quoted(f"{source}: the API key is refused ({named if infos else error})"),)

@@ -12,7 +12,7 @@ from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.effects import Flow, Send, now
+from airflow_provider_wherobots.flows.effects import Flow, Send, now, perform
 
 METRICS_SECONDS = 5.0
 """How long the one call for the metrics may take."""
@@ -141,7 +141,7 @@ def add_metrics(summary: RunSummary, deadline: float | None = None) -> Flow[RunS
         return summary
     try:
         # Not `attempt`: a refused key is no reason to read the connection again just for this.
-        metrics = yield Send(calls.get_run_metrics(summary.run_id), METRICS_SECONDS)
+        metrics = yield from perform(Send(calls.get_run_metrics(summary.run_id), METRICS_SECONDS))
     except WherobotsApiError:
         return summary
     return summary.measured(metrics.instant_metrics)

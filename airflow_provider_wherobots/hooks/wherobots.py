@@ -22,7 +22,7 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection, get_async_connection
-from airflow_provider_wherobots.drivers.base import WriteNote, WriteRecord
+from airflow_provider_wherobots.drivers.base import Outlets, WriteNote, WriteRecord
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded
@@ -86,7 +86,7 @@ class WherobotsHook(BaseHook):
         note: WriteNote | None = None,
         *,
         may_reload: bool = True,
-        publish: Callable[[str, str], None] = lambda key, value: None,
+        publish: Callable[[str, str], None] | None = None,
     ) -> Iterator[SyncDriver]:
         """A driver for flows on this thread, with a session of its own.
 
@@ -108,7 +108,8 @@ class WherobotsHook(BaseHook):
 
         try:
             limits = self._limits if may_reload else RateLimits()
-            yield SyncDriver(transport, note or self._note, partial(write_record, self.log), reload, publish, limits)
+            outlets = Outlets(note or self._note, partial(write_record, self.log), reload, publish)
+            yield SyncDriver(transport, outlets, limits)
         finally:
             transport.close()
 
@@ -128,7 +129,7 @@ class WherobotsHook(BaseHook):
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
         from airflow_provider_wherobots.api.transports.session_pool import shared_by, shared_session
-        from airflow_provider_wherobots.drivers.event_loop import AsyncDriver, nowhere
+        from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 
         logger = logger or self.log
         endpoint = (await self._async_settings()).endpoint
@@ -143,7 +144,7 @@ class WherobotsHook(BaseHook):
 
             write = write or partial(write_record, logger)
             limits = shared_by(session, RateLimits)
-            yield AsyncDriver(transport, logger.log, write, reload, publish or nowhere, limits)
+            yield AsyncDriver(transport, Outlets(logger.log, write, reload, publish), limits)
 
     def create_run(self, payload: Mapping[str, Any], region: str | None = None) -> Run:
         """``POST /runs``. Sent again only if it surely did not arrive.

@@ -13,6 +13,7 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.api.transports.session_pool import shared_session
+from airflow_provider_wherobots.drivers.base import Outlets
 from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 from airflow_provider_wherobots.flows.effects import Reloaded, attempt
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
@@ -67,9 +68,7 @@ async def follow(server: LocalServer, cursor: str, caught_up: str) -> tuple[Endi
     async with shared_session(server.url) as session:
         driver = AsyncDriver(
             AiohttpTransport(Endpoint(server.url, KEY), session),
-            lambda level, text: notes.append(text),
-            records.append,
-            reload,
+            Outlets(lambda level, text: notes.append(text), records.append, reload),
         )
         body = {"name": "a_logged_run", "runPython": {"uri": "s3://jobs/late.py", "args": [str(burst)]}}
         run = await driver.run(attempt(calls.create_run(body)))

@@ -18,6 +18,7 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import AnswerLostError, KeyLimitedError, RateLimitedError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+from airflow_provider_wherobots.drivers.base import Outlets
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded, Send
@@ -99,7 +100,9 @@ def test_a_cancel_in_a_signal_handler_is_bounded_however_slowly_the_answer_trick
 
     def driver(url: str) -> SyncDriver:
         transport = RequestsTransport(Endpoint(url, "k"))
-        return SyncDriver(transport, lambda level, text: notes.append(text), lambda record: None, lambda: NOT_RELOADED)
+        return SyncDriver(
+            transport, Outlets(lambda level, text: notes.append(text), lambda record: None, lambda: NOT_RELOADED)
+        )
 
     def kill(*_: object) -> None:
         start = time.monotonic()

@@ -23,7 +23,12 @@ from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.drivers import event_loop as asynchronous
-from airflow_provider_wherobots.drivers.base import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, timeouts
+from airflow_provider_wherobots.drivers.base import (
+    CONNECT_TIMEOUT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    Outlets,
+    timeouts,
+)
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 from airflow_provider_wherobots.flows.effects import (
@@ -80,8 +85,10 @@ class Driven:
         self._kind = kind
         self.transport: FakeTransport = (FakeTransport if kind == "sync" else FakeAsyncTransport)(*answers)
         transport: Any = self.transport
-        self.sync = SyncDriver(transport, self._note, self.records.append, self._reload, self._publish)
-        self._async = AsyncDriver(transport, self._note, self.records.append, self._reload_async, self._publish_async)
+        self.sync = SyncDriver(transport, Outlets(self._note, self.records.append, self._reload, self._publish))
+        self._async = AsyncDriver(
+            transport, Outlets(self._note, self.records.append, self._reload_async, self._publish_async)
+        )
 
     def run(self, flow: Flow[Any]) -> Any:
         return self.sync.run(flow) if self._kind == "sync" else asyncio.run(self._async.run(flow))
@@ -331,7 +338,7 @@ def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkeypatch:
         done = asyncio.Event()
         task = asyncio.create_task(others(done))
         transport: Any = FakeAsyncTransport()
-        await AsyncDriver(transport, lambda level, text: None, write, reload).run(flow())
+        await AsyncDriver(transport, Outlets(lambda level, text: None, write, reload)).run(flow())
         done.set()
         await task
 

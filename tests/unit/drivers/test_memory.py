@@ -15,6 +15,7 @@ import pytest
 from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.drivers.base import Clock, Outlets
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded, Send, Sleep
@@ -67,7 +68,7 @@ def send_and_sleep() -> Flow[None]:
     yield Sleep(1.0)
 
 
-def asleep(kind: str, flow: Flow[Any], monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+def asleep(kind: str, flow: Flow[Any]) -> list[list[str]]:
     """Run a flow with a real driver, and look at what is alive instead of sleeping."""
     seen: list[list[str]] = []
 
@@ -75,8 +76,7 @@ def asleep(kind: str, flow: Flow[Any], monkeypatch: pytest.MonkeyPatch) -> list[
         seen.append(kept())
 
     async def sleep_async(seconds: float) -> None:
-        if seconds:
-            seen.append(kept())
+        seen.append(kept())
 
     async def reload() -> Reloaded:
         return Reloaded(False, "")
@@ -85,25 +85,24 @@ def asleep(kind: str, flow: Flow[Any], monkeypatch: pytest.MonkeyPatch) -> list[
         pass
 
     transport: Any = Transport() if kind == "sync" else AsyncTransport()
-    with monkeypatch.context() as patch:
-        if kind == "sync":
-            patch.setattr(time, "sleep", sleep)
-            SyncDriver(transport, ignore, ignore, lambda: Reloaded(False, "")).run(flow)
-        else:
-            patch.setattr(asyncio, "sleep", sleep_async)
-            asyncio.run(AsyncDriver(transport, ignore, ignore, reload).run(flow))
+    if kind == "sync":
+        outlets: Outlets[Reloaded, None] = Outlets(ignore, ignore, lambda: Reloaded(False, ""))
+        SyncDriver(transport, outlets, clock=Clock(sleep)).run(flow)
+    else:
+        driver = AsyncDriver(transport, Outlets(ignore, ignore, reload), clock=Clock(sleep_async))
+        asyncio.run(driver.run(flow))
     return seen
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_no_answer_is_alive_while_a_run_is_waited_for(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_answer_is_alive_while_a_run_is_waited_for(kind: str) -> None:
     before = kept()
-    seen = asleep(kind, follow_run(FollowOptions(RUN_ID, time.time())), monkeypatch)
+    seen = asleep(kind, follow_run(FollowOptions(RUN_ID, time.time())))
     assert len(seen) > len(STATUSES), "between the polls, and after the end for late lines"
     assert seen == [before] * len(seen)
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_driver_keeps_no_answer_of_its_own(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_keeps_no_answer_of_its_own(kind: str) -> None:
     before = kept()
-    assert asleep(kind, send_and_sleep(), monkeypatch) == [before]
+    assert asleep(kind, send_and_sleep()) == [before]

@@ -1,32 +1,24 @@
-"""A driver for tests: runs a flow on a virtual clock, against a fake service or a list of answers."""
+"""The worker's driver for tests: on a virtual clock, against a fake service or a list of answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeAlias
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import AnswerLostError, WherobotsApiError
-from airflow_provider_wherobots.drivers.base import timeouts
-from airflow_provider_wherobots.flows.effects import (
-    Effect,
-    Flow,
-    Forward,
-    Note,
-    Now,
-    Publish,
-    ReloadCredentials,
-    Reloaded,
-    Send,
-    Sleep,
-)
+from airflow_provider_wherobots.api.endpoint import Endpoint
+from airflow_provider_wherobots.api.errors import AnswerLostError
+from airflow_provider_wherobots.drivers.base import Clock, Outlets, timeouts
+from airflow_provider_wherobots.drivers.blocking import SyncDriver
+from airflow_provider_wherobots.flows.effects import Effect, Note, Reloaded, Send, Sleep
+from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.logs.records import LogRecord
-
-T = TypeVar("T")
 
 START = 1_750_000_000.0
 """The virtual clock's first moment, in epoch seconds."""
+KEY = "script-key"
 LATENCY = 0.05
 """Seconds an answer takes."""
 MAX_EFFECTS = 50_000
@@ -54,13 +46,14 @@ class Sent:
     timeout: float | None
 
 
-class Script:
-    """Runs flows and records what they ask for.
+class Script(SyncDriver):
+    """Runs flows, records their effects, and takes the models of answers from a function instead of a transport.
 
     :param answer: the service.
     :param jitter: which share of a sleep's jitter is drawn, 0 to 1; default 0.
     :param latency: seconds each answer takes; default 0.05.
     :param reload: whether the connection has changed when it is read again; default never.
+    :param limits: the limits of API keys; the script's is :data:`KEY`, and its moments count from the start.
     """
 
     def __init__(
@@ -70,11 +63,12 @@ class Script:
         jitter: float = 0.0,
         latency: float = LATENCY,
         reload: Callable[[], bool] = lambda: False,
+        limits: RateLimits | None = None,
     ) -> None:
         self._answer = answer
-        self._jitter = jitter
         self._latency = latency
-        self._reload = reload
+        self._changed = reload
+        self._effects = 0
         self.now = START
         self.sent: list[Sent] = []
         self.sleeps: list[float] = []
@@ -82,29 +76,18 @@ class Script:
         self.records: list[LogRecord] = []
         self.published: list[tuple[str, str]] = []
         self.reloads = 0
-
-    def run(self, flow: Flow[T]) -> T:
-        """Run a flow to its end.
-
-        :param flow: the flow, not started yet.
-        :returns: what the flow returns.
-        :raises AssertionError: when it seems to run for ever.
-        """
-        step: Callable[[Any], Effect] = flow.send
-        value: Any = None
-        try:
-            for _ in range(MAX_EFFECTS):
-                effect = step(value)
-                try:
-                    value, step = self._perform(effect), flow.send
-                except (WherobotsApiError, KeyboardInterrupt) as error:
-                    value, step = error, flow.throw
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        finally:
-            flow.close()
-        raise AssertionError(f"the flow asked for {MAX_EFFECTS} effects; the last one was {effect}")
+        transport: Any = SimpleNamespace(endpoint=Endpoint("https://api.example.com", KEY))
+        super().__init__(
+            transport,
+            Outlets(
+                note=lambda level, text: self.notes.append(Note(level, text)),
+                write=self.records.append,
+                reload=self._reload,
+                publish=lambda key, value: self.published.append((key, value)),
+            ),
+            limits,
+            Clock(self._pass, lambda: self.now, lambda: self.elapsed, lambda: jitter),
+        )
 
     @property
     def elapsed(self) -> float:
@@ -130,28 +113,13 @@ class Script:
         """
         return [note for note in self.notes if words in note.text]
 
-    def _perform(self, effect: Effect) -> Any:
-        match effect:
-            case Send():
-                return self._send(effect)
-            case Sleep():
-                assert effect.seconds >= 0, effect
-                self.sleeps.append(effect.seconds)
-                self.now += effect.seconds * (1 + effect.jitter * self._jitter)
-            case Now():
-                return self.now
-            case Note():
-                self.notes.append(effect)
-            case Forward():
-                self.records.extend(effect.records)
-            case Publish():
-                self.published.append((effect.key, effect.value))
-            case ReloadCredentials():
-                self.reloads += 1
-                return Reloaded(self._reload(), "connection 'script'")
-            case _:
-                raise AssertionError(f"no effect: {effect!r}")
-        return None
+    def _perform(self, effect: Effect[Any]) -> Any:
+        self._effects += 1
+        assert self._effects <= MAX_EFFECTS, f"the flow yielded {MAX_EFFECTS} effects; the last one was {effect}"
+        if isinstance(effect, Sleep):
+            assert effect.seconds >= 0, effect
+            self.sleeps.append(effect.seconds)
+        return super()._perform(effect)
 
     def _send(self, effect: Send[Any]) -> Any:
         self.sent.append(Sent(effect.call, self.now, effect.timeout))
@@ -163,6 +131,13 @@ class Script:
         finally:
             self.now += self._latency
         return answer
+
+    def _pass(self, seconds: float) -> None:
+        self.now += seconds
+
+    def _reload(self) -> Reloaded:
+        self.reloads += 1
+        return Reloaded(self._changed(), "connection 'script'")
 
 
 def answers(*given: Any) -> Answer:

@@ -326,7 +326,7 @@ def test_retry_after_is_honoured() -> None:
     service, _ = serve((0, "RUNNING"), (30, "COMPLETED"))
     service.fault("getJobRun", Fault.RATE_LIMITED, Fault.RATE_LIMITED, retry_after="5.2")
     _, script = follow(service, poll_logs=False)
-    assert script.sleeps[:2] == [5.2, 5.2]
+    assert script.sleeps[:2] == pytest.approx([5.2, 5.2])
 
 
 @pytest.mark.parametrize("limit", [60.0, 600.0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from datetime import UTC, datetime
 from heapq import heapify, heappop, heappush
@@ -34,7 +33,7 @@ from airflow_provider_wherobots.flows.rate_limit import (
     RateLimits,
 )
 from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS, Outage, send
-from tests.unit.flows.script import START, Script, always, by_operation, texts
+from tests.unit.flows.script import KEY, START, Answer, Script, always, answers, texts
 
 STATUS, LOGS = calls.get_run("r1"), calls.get_run_logs("r1")
 NOW = 1_000.0
@@ -238,78 +237,97 @@ def test_a_call_that_was_not_sent_says_so_and_for_how_long() -> None:
     assert str(caught.value)[:-5] == said[:-5]
 
 
-class Limited:
-    """A service whose key is limited for calls of its own; what is sent fails or is answered.
+def limited_key(seconds: float) -> RateLimits:
+    """Limits under which the script's key is refused from the start, as another caller has found out."""
+    limits = RateLimits()
+    limits.of(KEY).refused(calls.cancel_run("r0"), {}, refusal(seconds), 0.0)
+    return limits
 
-    :param seconds: for how long the key is limited from the start.
-    :param failure: how calls that are sent fail; default they do not.
-    """
 
-    def __init__(self, seconds: float, failure: Exception | None = None) -> None:
-        self._limit, self._places, self._failure = RateLimit(), dict[str, float](), failure
-        self._limit.refused(calls.cancel_run("r0"), {}, refusal(seconds), START)
-        self.status = "COMPLETED"
+def service(call: Call[Any], moment: float) -> Any:
+    """A run that has completed, with one line of log."""
+    if call.operation == "getJobRunLogs":
+        return LogPage((LogLine("1750000000000", "a line"),), None)
+    return RunMetrics({}) if call.operation == "getJobRunMetrics" else Run("r1", "name", "COMPLETED")
 
-    def __call__(self, call: Call[Any], moment: float) -> Any:
-        self._limit.check(call, self._places, moment)
-        self._places.pop(call.operation, None)
-        if self._failure is not None:
-            raise self._failure
-        if call.operation == "getJobRunLogs":
-            return LogPage((LogLine("1750000000000", "a line"),), None)
-        if call.operation == "getJobRunMetrics":
-            return RunMetrics({})
-        return Run.from_json({"id": "r1", "status": self.status})
+
+def refuse_first_logs_call(retry_after: float) -> Answer:
+    """The service, but the first call of the log is refused."""
+    left = [refusal(retry_after)]
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        if call.operation == "getJobRunLogs" and left:
+            raise left.pop()
+        if call.operation == "getJobRun" and moment < START + 4.0:
+            return Run("r1", "name", "RUNNING")
+        return service(call, moment)
+
+    return answer
 
 
 @pytest.mark.parametrize("seconds", [7.0, 200.0])
 def test_a_limit_of_the_key_is_waited_out_and_is_no_failure(seconds: float) -> None:
-    script = Script(Limited(seconds), jitter=1.0)
+    script = Script(service, jitter=1.0, limits=limited_key(seconds))
     assert script.run(send(STATUS, 60.0)).id == "r1"
-    assert sum(script.sleeps) == pytest.approx(seconds, abs=1.0)
-    assert {note.level for note in script.notes} == {logging.INFO}
+    assert script.sleeps == [pytest.approx(seconds, abs=1.0)]
+    assert [note.level for note in script.notes] == [logging.INFO]
 
 
 def test_real_failures_still_end_after_the_outage_that_is_tolerated() -> None:
-    script = Script(Limited(200.0, AnswerLostError("getJobRun", "reset")))
+    script = Script(always(AnswerLostError("getJobRun", "reset")), limits=limited_key(200.0))
     with pytest.raises(AnswerLostError):
         script.run(send(STATUS, 60.0))
     assert 260.0 <= script.elapsed < 263.0
 
 
+def test_a_service_that_refuses_every_call_ends_an_outage() -> None:
+    def answer(call: Call[Any], moment: float) -> Any:
+        raise refusal(86_400.0)
+
+    script = Script(answer)
+    with pytest.raises(RateLimitedError):
+        script.run(send(STATUS, 600.0))
+    assert 600.0 <= script.elapsed <= 600.0 + MAX_HOLD_SECONDS
+
+
 def test_a_limit_of_the_key_fails_no_run_and_loses_no_line() -> None:
-    script = Script(Limited(30.0))
+    script = Script(service, limits=limited_key(30.0))
     outcome = script.run(follow_run(FollowOptions("r1", START, max_outage_seconds=5.0)))
     assert outcome.ending is Ending.COMPLETED
     assert texts(script.records) == ["a line"]
     assert [note for note in script.notes if note.level > logging.INFO] == []
 
 
+@pytest.mark.parametrize("retry_after", [30.0, 86_400.0])
+def test_one_refused_call_of_the_log_fails_no_run(retry_after: float) -> None:
+    script = Script(refuse_first_logs_call(retry_after))
+    outcome = script.run(follow_run(FollowOptions("r1", START, polling_interval=2.0, max_outage_seconds=5.0)))
+    assert outcome.ending is Ending.COMPLETED
+    assert texts(script.records) == ["a line"]
+    # The refusal itself; none of the calls that were not sent.
+    assert len([note for note in script.notes if note.level > logging.INFO]) == 1
+    assert script.elapsed < min(retry_after, MAX_HOLD_SECONDS) + 30.0
+
+
+def test_a_poll_that_waits_long_for_the_key_is_said() -> None:
+    script = Script(service, limits=limited_key(250.0))
+    script.run(follow_run(FollowOptions("r1", START)))
+    assert len(script.said("the service limits calls with this API key (429); next attempt in 25")) == 1
+
+
 def test_a_run_still_ends_at_its_deadline_while_the_key_is_limited() -> None:
-    script = Script(Limited(200.0))
+    script = Script(service, limits=limited_key(200.0))
     outcome = script.run(follow_run(FollowOptions("r1", START, deadline=START + 20.0, cancel_at_deadline=False)))
     assert outcome.ending is Ending.DEADLINE
     assert 20.0 <= script.elapsed < 26.0
 
 
-def test_a_logs_call_that_was_not_sent_neither_warns_nor_waits_beyond_its_time() -> None:
-    def status(call: Call[Any], moment: float) -> Run:
-        return Run("r1", "name", "RUNNING" if moment < START + 60 else "COMPLETED")
-
-    logs, rest = Limited(100.0), Limited(0.0)
-    script = Script(by_operation(getJobRun=status, getJobRunLogs=logs, getJobRunMetrics=rest))
-    outcome = script.run(follow_run(FollowOptions("r1", START)))
+def test_a_log_that_could_not_be_read_to_its_end_by_the_deadline_is_said_to_be_incomplete() -> None:
+    script = Script(refuse_first_logs_call(100.0))
+    outcome = script.run(follow_run(FollowOptions("r1", START - 60.0, deadline=START + 130.0)))
     assert outcome.ending is Ending.COMPLETED
     assert texts(script.records) == ["a line"]
-    assert [note for note in script.notes if note.level > logging.INFO] == []
-    polled = [sent.at - START for sent in script.sent_of("getJobRun")]
-    assert max(after - before for before, after in itertools.pairwise(polled)) < 15.0
-
-
-def test_a_log_that_could_not_be_read_to_its_end_by_the_deadline_is_said_to_be_incomplete() -> None:
-    logs, rest = Limited(100.0), Limited(0.0)
-    script = Script(
-        by_operation(getJobRun=always(Run("r1", "name", "COMPLETED")), getJobRunLogs=logs, getJobRunMetrics=rest)
-    )
-    script.run(follow_run(FollowOptions("r1", START, deadline=START + 20.0)))
+    script = Script(answers(Run("r1", "name", "COMPLETED"), refusal(100.0)))
+    outcome = script.run(follow_run(FollowOptions("r1", START, deadline=START + 20.0)))
+    assert outcome.ending is Ending.COMPLETED
     assert len(script.said("was not read to its end")) == 1

@@ -58,7 +58,7 @@ def test_a_create_that_surely_did_not_arrive_is_repeated_without_a_look(fault: F
     service.fault("createJobRun", fault, fault, retry_after="5.2")
     submission, script = submit(service, durable=durable)
     assert script.operations == ["createJobRun"] * 3
-    assert script.sleeps == ([5.2, 5.2] if fault is Fault.RATE_LIMITED else [1.0, 2.0])
+    assert script.sleeps == pytest.approx([5.2, 5.2] if fault is Fault.RATE_LIMITED else [1.0, 2.0])
     assert [run.id for run in service.kept(script.now)] == [submission.run.id]
 
 
