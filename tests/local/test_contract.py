@@ -113,7 +113,9 @@ class LocalWorld:
         self.control = control
 
     def call(self, call: Call[T]) -> T:
-        return read_response(call, self.transport.send(call, 5.0, 1.0))
+        sent: Call[Any] = call
+        answer: T = read_response(sent, self.transport.send(sent, 5.0, 1.0))
+        return answer
 
     def change(self, run_id: str, status: str | None = None, /, **app: str) -> None:
         self.control.patch_run(run_id, **({"status": status} if status else {}), kubeApp=app)
