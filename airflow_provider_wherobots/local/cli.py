@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from airflow_provider_wherobots.local.execution.child_environment import API_KEY_VARIABLE
 from airflow_provider_wherobots.local.http.listener import Listener, bound_socket, url_of
 from airflow_provider_wherobots.local.ready_file import removed_around, write_ready_file
+from airflow_provider_wherobots.local.security import API_KEY_VARIABLE
 from airflow_provider_wherobots.local.settings import (
     DEFAULT_HOST,
     DEFAULT_PORT,

@@ -8,6 +8,9 @@ import secrets
 import socket
 from collections.abc import Iterable, Mapping
 
+API_KEY_VARIABLE = "WHEROBOTS_API_KEY"
+"""Environment variable that the command line reads the key from. Runs never see it."""
+
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 

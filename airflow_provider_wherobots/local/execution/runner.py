@@ -12,17 +12,17 @@ from pathlib import Path
 
 from airflow_provider_wherobots.local.api.vocabulary import CANCELLED, COMPLETED, FAILED, RUNNING, TIMED_OUT
 from airflow_provider_wherobots.local.control.behaviour import Behaviour
-from airflow_provider_wherobots.local.execution.child_environment import install_environment, run_environment
 from airflow_provider_wherobots.local.execution.commands import (
     CommandError,
     find_jar_tools,
     jar_command,
     python_command,
 )
-from airflow_provider_wherobots.local.execution.environments import EnvironmentCache, PrepareError
+from airflow_provider_wherobots.local.execution.environment_variables import install_environment, run_environment
 from airflow_provider_wherobots.local.execution.failure import failure_message
 from airflow_provider_wherobots.local.execution.process import GuardedProcess
 from airflow_provider_wherobots.local.execution.usage import sample_usage
+from airflow_provider_wherobots.local.execution.virtual_environments import EnvironmentCache, PrepareError
 from airflow_provider_wherobots.local.execution.workspace import (
     Workspace,
     add_files,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airflow_provider_wherobots.local.api.create_request import FileDependency
-from airflow_provider_wherobots.local.execution.environments import PrepareError
 from airflow_provider_wherobots.local.execution.spark_conf import user_conf_folder, with_jars, write_conf_folder
+from airflow_provider_wherobots.local.execution.virtual_environments import PrepareError
 from airflow_provider_wherobots.local.storage import OWN_FOLDER, StorageError, local_path
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-API_KEY_VARIABLE = "WHEROBOTS_API_KEY"
+from airflow_provider_wherobots.local.security import API_KEY_VARIABLE
 
 ROOT_VARIABLE = "WHEROBOTS_LOCAL_ROOT"
 RUN_ID_VARIABLE = "WHEROBOTS_LOCAL_RUN_ID"
