@@ -87,7 +87,9 @@ class Listener(uvicorn.Server):
             config.load()
         except OSError as error:
             # ssl.SSLError is one too.
-            raise SettingsError(f"certfile or keyfile cannot be used: {error.strerror or error}") from None
+            raise SettingsError(
+                f"certfile {settings.certfile} or keyfile {settings.keyfile} cannot be used: {error.strerror or error}"
+            ) from None
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -89,7 +89,7 @@ def _start(lines: Sequence[StoredLine], cursor: str, style: LogStyle) -> int:
     if style.log_cursor == "opaque":
         return 0 if cursor == START else bisect.bisect_right(lines, _from_opaque(cursor), key=lambda line: line[:2])
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 30:
-        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be one that a page named", "cursor")])
+        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")])
     position = int(cursor)
     if style.log_cursor == "offset":
         return position
@@ -116,4 +116,6 @@ def _from_opaque(cursor: str) -> tuple[int, int]:
         timestamp, number = text.removeprefix(_OPAQUE_PREFIX).split(":")
         return int(timestamp), int(number)
     except (ValueError, binascii.Error):
-        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be one that a page named", "cursor")]) from None
+        raise ApiError(
+            400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")]
+        ) from None

@@ -24,7 +24,7 @@ def run_page(runs: Sequence[LocalRun], query: ListQuery, *, delay_seconds: float
     :param delay_seconds: how long after its creation a run shows up in the list.
     :param now: the current ``time.monotonic()``.
     :returns: the ``CursorPage`` of ``RunView``; ``total`` counts all runs that fit.
-    :raises ApiError: 400 if the cursor is not one that a page named. Source: ``GET /runs``.
+    :raises ApiError: 400 if the cursor is not one that this server issued. Source: ``GET /runs``.
     """
     fitting = [run for run in reversed(runs) if run.created_monotonic + delay_seconds <= now and _fits(run, query)]
     page = _cut(fitting, query)
@@ -71,4 +71,6 @@ def _from_cursor(cursor: str) -> tuple[str, int | None]:
             raise ValueError(direction)
         return direction, int(sequence) if sequence else None
     except (ValueError, binascii.Error):
-        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be one that a page named", "cursor")]) from None
+        raise ApiError(
+            400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")]
+        ) from None
