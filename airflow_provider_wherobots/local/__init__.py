@@ -1,4 +1,4 @@
-"""A Wherobots on your own machine: the Runs API, and a server behind it that really runs the scripts.
+"""A local stand-in for Wherobots: serves the Runs API and runs the scripts on this machine.
 
 Needs the extra ``local``; imports nothing of Airflow.
 """
@@ -10,7 +10,8 @@ try:
     import uvicorn as _uvicorn  # noqa: F401
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        "the local server needs an extra: python -m pip install 'airflow-provider-wherobots[local]'", name=error.name
+        "The local server needs the extra 'local': python -m pip install 'airflow-provider-wherobots[local]'",
+        name=error.name,
     ) from error
 
 from airflow_provider_wherobots.local.control.client import ControlClient, ControlError

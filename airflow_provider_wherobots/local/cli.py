@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from airflow_provider_wherobots.local.execution.child_environment import API_KEY_VARIABLE
 from airflow_provider_wherobots.local.http.listener import Listener, bound_socket, url_of
 from airflow_provider_wherobots.local.ready_file import removed_around, write_ready_file
+from airflow_provider_wherobots.local.security import API_KEY_VARIABLE
 from airflow_provider_wherobots.local.settings import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -29,16 +29,16 @@ _TERMINATED = 143
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM.
 
-    :param arguments: Command line arguments. Default: those of the process.
-    :returns: The exit code: 130 after SIGINT, 2 for a setting that is wrong.
-    :raises SystemExit: With the code 143 after SIGTERM.
+    :param arguments: command line arguments; default those of the process.
+    :returns: the exit code: 130 after SIGINT, 2 for a wrong setting.
+    :raises SystemExit: with the code 143 after SIGTERM.
     """
     options = vars(_parser().parse_args(arguments))
     ready_file: Path | None = options.pop("ready_file")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # uvicorn stops on the signal and then hands it on; its default action would leave the ready file behind.
+    # uvicorn stops on the signal and raises it again; its default action would leave the ready file behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
-    # Taken out of the environment: no child process can inherit it by mistake.
+    # Removed from the environment, so that no child process inherits it.
     from_environment = os.environ.pop(API_KEY_VARIABLE, None)
     if options["api_key"] is None:
         options["api_key"] = from_environment or None
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check_ready_file(path: Path | None) -> None:
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise SettingsError(f"ready-file is {str(path)!r}, but must be a file in a folder that exists")
+        raise SettingsError(f"ready-file is {str(path)!r}, but must be the path of a file in an existing folder")
 
 
 def _serve(settings: ServerSettings, ready_file: Path | None) -> None:
@@ -68,7 +68,7 @@ def _serve(settings: ServerSettings, ready_file: Path | None) -> None:
         print(f"Wherobots local server: {url}", f"Root of s3://: {settings.root}", sep="\n")
         if settings.api_key.generated:
             print(f"API key: {settings.api_key.value}")
-        print("Ctrl-C stops it and ends its runs.", flush=True)
+        print("Ctrl-C stops the server and ends its runs.", flush=True)
         if ready_file is not None:
             generated = {"api_key": settings.api_key.value} if settings.api_key.generated else {}
             content = {"url": url, "port": bound.getsockname()[1], "pid": os.getpid(), "root": str(settings.root)}
@@ -80,24 +80,27 @@ def _serve(settings: ServerSettings, ready_file: Path | None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_wherobots.local",
-        description="A Wherobots on this machine: the Runs API, and a server behind it that really runs the scripts.",
+        description="A local stand-in for Wherobots: serves the Runs API and runs the scripts on this machine.",
     )
     # All but the ready file are settings: the name of each is an argument of ServerSettings.
     add = parser.add_argument
-    add("--root", required=True, type=Path, help="folder that s3:// stands for: s3://bucket/key is ROOT/bucket/key")
+    add("--root", required=True, type=Path, help="folder behind s3://: s3://bucket/key is the file ROOT/bucket/key")
     add("--host", default=DEFAULT_HOST, help="address to listen on (default: %(default)s)")
     add("--port", type=int, default=DEFAULT_PORT, help="port to listen on; 0 takes a free one (default: %(default)s)")
-    add("--api-key", help=f"key that clients must send (default: ${API_KEY_VARIABLE}, else a random one, shown)")
+    add(
+        "--api-key",
+        help=f"key that clients must send (default: ${API_KEY_VARIABLE}, else a random key, printed at the start)",
+    )
     add("--certfile", type=Path, help="PEM file of the certificate, for https")
     add("--keyfile", type=Path, help="PEM file of its private key")
-    add("--allow-remote", action="store_true", help="let other machines connect; they can run code here with the key")
+    add("--allow-remote", action="store_true", help="let other machines connect; with the key they can run code here")
     add(
         "--host-name",
         dest="host_names",
         action="append",
         default=[],
         metavar="NAME",
-        help="further name that a Host header may hold; repeatable",
+        help="additional name accepted in the Host header; repeatable",
     )
     add(
         "--max-parallel-runs",
@@ -110,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="variable of the server's environment that runs see too; repeatable",
+        help="environment variable passed on to runs; repeatable",
     )
     add("--ready-file", type=Path, help="file to write, as JSON and for its owner only, once the server listens")
     return parser

@@ -1,4 +1,4 @@
-"""The ready file: tells whoever started the server where it listens."""
+"""The ready file: tells the program that started the server where it listens."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 
 def write_ready_file(path: Path, content: Mapping[str, Any]) -> None:
-    """Write the file at once and whole, readable for its owner only, since it may hold a key.
+    """Write the file atomically, readable only for its owner: it may hold a key.
 
-    :param path: The file.
-    :param content: What it holds, as JSON.
-    :raises OSError: If it cannot be written.
+    :param path: the file.
+    :param content: what it holds, as JSON.
+    :raises OSError: if it cannot be written.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -31,9 +31,9 @@ def write_ready_file(path: Path, content: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def removed_around(path: Path | None) -> Iterator[None]:
-    """Remove a file now and at the end of the block, so that it never tells of a server that is gone.
+    """Remove a file now and at the end of the block, so that it never names a server that has ended.
 
-    :param path: The file; ``None`` for none.
+    :param path: the file; None for none.
     """
     if path is None:
         yield

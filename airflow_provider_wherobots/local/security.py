@@ -1,4 +1,4 @@
-"""Who may talk to the server: the API key, the ``Host`` header and the address it listens on."""
+"""Access to the server: the API key, the ``Host`` header and the address it listens on."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import secrets
 import socket
 from collections.abc import Iterable, Mapping
 
+API_KEY_VARIABLE = "WHEROBOTS_API_KEY"
+"""Environment variable that the command line reads the key from. Runs never see it."""
+
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class ApiKey:
     """The key that every request must carry. Its ``repr`` does not show it.
 
-    :param value: The key; ``None`` makes a random one.
-    :raises ValueError: If it is blank or holds anything but printable ASCII.
+    :param value: the key; None makes a random one.
+    :raises ValueError: if it is blank or holds anything but printable ASCII.
     """
 
     def __init__(self, value: str | None = None) -> None:
@@ -30,9 +33,9 @@ class ApiKey:
     def rotate(self, value: str | None = None) -> str:
         """Replace the key; the old one is refused from now on.
 
-        :param value: The new key; ``None`` makes a random one.
-        :returns: The new key.
-        :raises ValueError: If it is blank or holds anything but printable ASCII.
+        :param value: the new key; None makes a random one.
+        :returns: the new key.
+        :raises ValueError: if it is blank or holds anything but printable ASCII.
         """
         self._value = checked_key(secrets.token_urlsafe(24) if value is None else value)
         return self._value
@@ -40,12 +43,12 @@ class ApiKey:
     def admits(self, headers: Mapping[str, str]) -> bool:
         """Say whether a request carries the key, in ``X-API-Key`` or as a bearer token.
 
-        :param headers: The headers of the request, with case-insensitive names.
+        :param headers: the headers of the request, with case-insensitive names.
         """
         scheme, _, token = headers.get("authorization", "").partition(" ")
         given = (headers.get("x-api-key", ""), token if scheme.lower() == "bearer" else "")
         expected = self._value.encode()
-        # No short cut between the two: the time taken must not tell which one was nearer.
+        # Both are compared: the time taken must not show which one is wrong.
         results = [hmac.compare_digest(key.strip().encode(), expected) for key in given]
         return any(results)
 
@@ -56,7 +59,7 @@ class ApiKey:
 def checked_key(value: str) -> str:
     """Check an API key and strip white space around it.
 
-    :raises ValueError: If it is blank or holds anything but printable ASCII. The message does not show it.
+    :raises ValueError: if it is blank or holds anything but printable ASCII. The message does not show it.
     """
     key = value.strip()
     if not key:
@@ -69,10 +72,10 @@ def checked_key(value: str) -> str:
 class HostCheck:
     """The ``Host`` headers that are answered, so that no web page can reach the server through DNS rebinding.
 
-    :param bound_host: The host that the server listens on, as it was given.
-    :param port: The port it listens on.
-    :param remote: Whether it may be reached from other machines; then any IP address and this machine's name fit too.
-    :param names: Further host names to answer to.
+    :param bound_host: the host that the server listens on, as it was given.
+    :param port: the port it listens on.
+    :param remote: whether it may be reached from other machines; then any IP address and this machine's name fit too.
+    :param names: further host names to answer to.
     """
 
     def __init__(self, bound_host: str, port: int, *, remote: bool = False, names: Iterable[str] = ()) -> None:
@@ -84,8 +87,8 @@ class HostCheck:
     def admits(self, header: str | None, *, default_port: int) -> bool:
         """Say whether a ``Host`` header names this server.
 
-        :param header: The header; ``None`` where it is missing.
-        :param default_port: The port that a header without one stands for: 80 or 443.
+        :param header: the header; None where it is missing.
+        :param default_port: the port that a header without one stands for: 80 or 443.
         """
         host, port = _split_host(header or "")
         if (default_port if port is None else port) != self._port:
@@ -94,9 +97,9 @@ class HostCheck:
 
 
 def resolves_to_loopback(host: str) -> bool:
-    """Say whether a host name or address stands for this machine alone.
+    """Say whether all addresses of a host are loopback addresses, which only this machine can reach.
 
-    :raises OSError: If the name cannot be resolved.
+    :raises OSError: if the name cannot be resolved.
     """
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)

@@ -36,7 +36,7 @@ def _with_the_arguments_of(
 
 
 class LocalServer:
-    """A local server that runs while its ``with`` block does; the end of the block ends its runs too.
+    """A local server that runs for the duration of its ``with`` block. The end of the block ends its runs too.
 
     .. code-block:: python
 
@@ -61,17 +61,17 @@ class LocalServer:
 
     @property
     def url(self) -> str:
-        """Address of the server, such as ``http://127.0.0.1:40123``; known once it has started."""
+        """Address of the server, such as ``http://127.0.0.1:40123``; empty until it has started."""
         return self._url
 
     @property
     def port(self) -> int:
-        """The port it listens on; the chosen one once it has started."""
+        """The port the server listens on. Where the setting is 0, it is known once the server has started."""
         return self._port
 
     @property
     def api_key(self) -> str:
-        """The key that clients must send now."""
+        """The key that clients must send."""
         return self._settings.api_key.value
 
     @property
@@ -85,10 +85,10 @@ class LocalServer:
         return ControlClient(self.url, self.api_key, certificate=self._settings.certfile)
 
     def start(self) -> LocalServer:
-        """Start serving, and return once requests are answered.
+        """Start the server and wait until it answers requests.
 
-        :raises SettingsError: If the port or the certificate cannot be used.
-        :raises RuntimeError: If it does not answer within 30 s.
+        :raises SettingsError: if the port or the certificate cannot be used.
+        :raises RuntimeError: if it does not answer within 30 seconds.
         """
         bound = bound_socket(self._settings)
         try:
@@ -106,11 +106,11 @@ class LocalServer:
         while not self._listening.wait(_CHECK_SECONDS):
             if not self._thread.is_alive() or time.monotonic() > deadline:
                 self.stop()
-                raise RuntimeError(f"the local server on {self._url} did not start; its log says why")
+                raise RuntimeError(f"the local server on {self._url} did not start; see its log")
         return self
 
     def stop(self) -> None:
-        """End all runs and stop serving; does nothing where that is done."""
+        """End all runs and stop the server. A stopped server stays as it is."""
         if self._listener is not None and self._thread is not None:
             self._listener.should_exit = True
             self._thread.join()

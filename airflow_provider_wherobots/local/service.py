@@ -1,4 +1,4 @@
-"""The service behind the HTTP side: all state of one local server, and what its six operations do."""
+"""The service behind the HTTP interface: the state of one local server and its six operations."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from airflow_provider_wherobots.local.views.run_pages import run_page
 
 
 class LocalService:
-    """Runs, and how the server is to behave. Lives on one event loop.
+    """The runs and the switches of a server. Belongs to one event loop.
 
-    :param settings: The server's settings.
+    :param settings: the server's settings.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -41,12 +41,12 @@ class LocalService:
         )
 
     def create(self, request: CreateRunRequest, region: str | None, *, synthetic: bool = False) -> LocalRun:
-        """Create a run and begin it.
+        """Create and start a run.
 
-        :param request: What is asked for.
-        :param region: The region; ``None`` for the default one, aws-us-west-2.
-        :param synthetic: Whether it gets no process. Default: false.
-        :returns: The run, PENDING.
+        :param request: the checked create request.
+        :param region: the region; None for the default one, aws-us-west-2.
+        :param synthetic: whether it gets no process; default False.
+        :returns: the run, PENDING.
         :raises ApiError: 422 if the region is blank. Source: ``POST /runs``.
         """
         if region is not None and not region.strip():
@@ -61,11 +61,12 @@ class LocalService:
         return run
 
     def cancel(self, run: LocalRun) -> bool:
-        """Ask for the end of a run.
+        """Request the cancel of a run.
 
-        :param run: The run.
-        :returns: Whether this request is the one that ends it.
-        :raises ApiError: 409 if it has ended and the behaviour says so. Source: ``POST /runs/{run_id}/cancel``.
+        :param run: the run.
+        :returns: whether this request ends the run; False if a cancel was requested before.
+        :raises ApiError: 409 if it has ended and ``cancel_finished_status`` is 409.
+            Source: ``POST /runs/{run_id}/cancel``.
         """
         if run.ended and self.behaviour.cancel_finished_status == 409:
             raise ApiError(409, f"the run {run.id} cannot be cancelled: it is {run.status}")

@@ -56,7 +56,8 @@ class ServerSettings:
         self.port = _checked_port(port)
         self.max_parallel_runs = _checked_parallel_runs(max_parallel_runs)
         if (certfile is None) != (keyfile is None):
-            raise SettingsError("certfile and keyfile must be given together; only one of them was")
+            missing = "certfile" if certfile is None else "keyfile"
+            raise SettingsError(f"{missing} is missing: certfile and keyfile must be given together")
         self.certfile = _existing_file("certfile", certfile)
         self.keyfile = _existing_file("keyfile", keyfile)
         self.host = _checked_host(host, allow_remote)

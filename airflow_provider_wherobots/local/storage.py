@@ -13,16 +13,16 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class StorageError(Exception):
-    """An address that does not lead to a file under the root."""
+    """An address does not name a file under the root."""
 
 
 def local_path(root: Path, uri: str) -> Path:
     """Find the file that an ``s3://`` address stands for. White space around the address is ignored.
 
-    :param root: The folder that holds the buckets.
-    :param uri: The address.
-    :returns: Its path, symbolic links resolved.
-    :raises StorageError: If it is no ``s3://`` address, leads out of the root, or there is no such file.
+    :param root: the folder that holds the buckets.
+    :param uri: the address.
+    :returns: its path, symbolic links resolved.
+    :raises StorageError: if it is no ``s3://`` address, leads out of the root, or there is no such file.
     """
     text = uri.strip()
     if not text.startswith(SCHEME):
@@ -39,7 +39,7 @@ def local_path(root: Path, uri: str) -> Path:
     except (OSError, RuntimeError):
         raise StorageError(f"{text} does not exist: no file {bucket}/{key} under the server's root") from None
     if not path.is_relative_to(base) or path.is_relative_to(base / OWN_FOLDER):
-        raise StorageError(f"{text} leads out of the server's root")
+        raise StorageError(f"{text} is outside the server's root")
     if not path.is_file():
         raise StorageError(f"{text} is not a file")
     return path

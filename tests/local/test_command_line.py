@@ -167,12 +167,12 @@ def test_https(certificate: tuple[Path, Path], tmp_path: Path) -> None:
 
 
 def test_a_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "cert.pem").write_text("x")
-    command = [*MODULE, "--root", str(tmp_path), "--port", "0"]
-    command += ["--certfile", str(tmp_path / "cert.pem"), "--keyfile", str(tmp_path / "cert.pem")]
+    file = tmp_path / "cert.pem"
+    file.write_text("x")
+    command = [*MODULE, "--root", str(tmp_path), "--port", "0", "--certfile", str(file), "--keyfile", str(file)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 2
-    assert "certfile or keyfile cannot be used" in result.stderr
+    assert f"certfile {file} or keyfile {file} cannot be used" in result.stderr
 
 
 def test_a_control_client_does_not_show_its_key() -> None:

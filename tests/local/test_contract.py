@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -113,7 +113,9 @@ class LocalWorld:
         self.control = control
 
     def call(self, call: Call[T]) -> T:
-        return read_response(call, self.transport.send(cast("Call[object]", call), 5.0, 1.0))
+        sent: Call[Any] = call
+        answer: T = read_response(sent, self.transport.send(sent, 5.0, 1.0))
+        return answer
 
     def change(self, run_id: str, status: str | None = None, /, **app: str) -> None:
         self.control.patch_run(run_id, **({"status": status} if status else {}), kubeApp=app)

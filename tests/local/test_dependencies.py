@@ -58,7 +58,7 @@ def test_an_environment_is_built_once_per_set(client: Client, wheels: Path) -> N
         logs.append(client.lines(run["id"]))
     assert sorted(lines[0] for lines in logs) == [
         "Installing made_up_once",
-        "Using the environment made before with made_up_once",
+        "Reusing the environment with made_up_once",
     ]
     assert [lines[-1] for lines in logs] == ["1.0", "1.0"]
 

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.local.execution import lines as lines_module
-from airflow_provider_wherobots.local.execution.child_environment import install_environment, run_environment
 from airflow_provider_wherobots.local.execution.commands import (
     NOTHING_RUNS_JARS,
     CommandError,
@@ -16,10 +15,11 @@ from airflow_provider_wherobots.local.execution.commands import (
     jar_command,
     manifest_main_class,
 )
-from airflow_provider_wherobots.local.execution.environments import environment_key
+from airflow_provider_wherobots.local.execution.environment_variables import install_environment, run_environment
 from airflow_provider_wherobots.local.execution.failure import failure_message
 from airflow_provider_wherobots.local.execution.lines import LineSplitter
 from airflow_provider_wherobots.local.execution.spark_conf import properties, with_jars, write_conf_folder
+from airflow_provider_wherobots.local.execution.virtual_environments import environment_key
 
 
 @given(st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"\xff", b"xyz"])), st.integers(1, 5))

@@ -1,4 +1,4 @@
-"""The body of ``POST /runs``: from JSON to a checked request, or to one clear message per fault."""
+"""The body of ``POST /runs``: parsed and checked, with one message per wrong field."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PythonScript:
 
 @dataclass(frozen=True)
 class Jar:
-    """``runJar``: a JAR, its arguments and the class to start (``None``: the one its manifest names)."""
+    """``runJar``: a JAR, its arguments and the class to start (None: the one its manifest names)."""
 
     uri: str
     args: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Jar:
 
 @dataclass(frozen=True)
 class PyPiDependency:
-    """A package to install (``libraryVersion``: a version or a specifier; ``None``: the newest)."""
+    """A package to install (``libraryVersion``: a version or a specifier; None: the newest)."""
 
     library_name: str
     library_version: str | None = None
@@ -143,8 +143,8 @@ class CreateRunRequest:
 def parse_create_request(body: object) -> CreateRunRequest:
     """Check the decoded body of a create call. Unknown keys are ignored, as the published schema has it.
 
-    :param body: The decoded JSON.
-    :returns: The request with its defaults.
+    :param body: the decoded JSON.
+    :returns: the request with its defaults.
     :raises ApiError: 422 with one problem per wrong field; 400 unless exactly one run kind is given.
         Source: ``POST /runs``, schema ``CreateRunPayload-Input``.
     """

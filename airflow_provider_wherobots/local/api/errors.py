@@ -26,8 +26,8 @@ _ERROR_CLASSES = {
 class Problem:
     """One thing that is wrong with a request.
 
-    :param details: What is wrong, naming the value and the rule.
-    :param field: The field or parameter at fault, such as ``runPython.uri``; ``None`` where there is none.
+    :param details: what is wrong, naming the value and the rule.
+    :param field: the field or parameter at fault, such as ``runPython.uri``; None where there is none.
     """
 
     details: str
@@ -38,8 +38,8 @@ class ApiError(Exception):
     """A request that is answered with an error body.
 
     :param status: HTTP status of the answer.
-    :param problems: What is wrong: one or more problems, or the details of the only one.
-    :param suggestion: What the user can do about it.
+    :param problems: what is wrong: one or more problems, or the details of the only one.
+    :param suggestion: what the user can do about it.
     """
 
     def __init__(self, status: int, problems: Sequence[Problem] | str, suggestion: str = DEFAULT_SUGGESTION) -> None:
@@ -52,10 +52,10 @@ class ApiError(Exception):
 def error_body(error: ApiError, *, path: str, request_id: str) -> dict[str, Any]:
     """Build the ``ErrorBody`` of an error.
 
-    :param error: The error to show.
+    :param error: the error to show.
     :param path: URL path of the request, which the service puts into ``path``.
-    :param request_id: Id of the request, which is also the ``X-Request-Id`` header.
-    :returns: The JSON object. Source: schemas ``ErrorBody`` and ``ErrorInfo``.
+    :param request_id: id of the request, which is also the ``X-Request-Id`` header.
+    :returns: the JSON object. Source: schemas ``ErrorBody`` and ``ErrorInfo``.
     """
     code, message = _error_class(error.status)
     return {

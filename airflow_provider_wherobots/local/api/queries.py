@@ -24,7 +24,7 @@ Query = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class ListQuery:
-    """The checked parameters of List Runs; ``None`` means no filter."""
+    """The checked parameters of List Runs; None means no filter."""
 
     name: str | None = None
     created_after: datetime | None = None
@@ -45,8 +45,8 @@ class LogsQuery:
 def parse_list_query(query: Query) -> ListQuery:
     """Check the parameters of ``GET /runs``; unknown ones are ignored.
 
-    :param query: The parameters of the URL.
-    :returns: The filters and the page wanted.
+    :param query: the parameters of the URL.
+    :returns: the filters and the page wanted.
     :raises ApiError: 422 with one problem per wrong parameter.
     """
     problems: list[Problem] = []
@@ -75,8 +75,8 @@ def parse_list_query(query: Query) -> ListQuery:
 def parse_logs_query(query: Query) -> LogsQuery:
     """Check the parameters of ``GET /runs/{run_id}/logs``; unknown ones are ignored.
 
-    :param query: The parameters of the URL.
-    :returns: The page wanted.
+    :param query: the parameters of the URL.
+    :returns: the page wanted.
     :raises ApiError: 422 if ``size`` is not an integer of 0 or more.
     """
     problems: list[Problem] = []

@@ -1,4 +1,4 @@
-"""The closed sets of words of the published API description."""
+"""The enumerations of the published API description."""
 
 from __future__ import annotations
 

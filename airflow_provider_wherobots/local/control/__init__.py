@@ -1,1 +1,1 @@
-"""The control surface: how tests make the local server misbehave, and read what clients did to it."""
+"""The control surface: switches, faults and the journal of requests, for tests."""

@@ -1,4 +1,4 @@
-"""How the server behaves where the published description leaves it open, or where a test wants it otherwise."""
+"""Switches: what the published description leaves open, and deviations for tests."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ _OPTIONAL_INTEGERS = ("max_timeout_seconds",)
 class Behaviour:
     """The switches of the server; the defaults are what the service is believed to do.
 
-    :param log_cursor: What a log cursor is. ``nanoseconds``: the timestamp of the next line as a string, inclusive.
+    :param log_cursor: what a log cursor is. ``nanoseconds``: the timestamp of the next line as a string, inclusive.
         ``nanoseconds-int``: the same, with timestamps and cursors as JSON integers. ``offset``: the number of the
-        next line. ``opaque``: a token. Default: ``nanoseconds``.
+        next line. ``opaque``: a token; default nanoseconds.
     :param log_next_page_when_caught_up: ``next_page`` when there is no further line: ``null``, ``equal`` (to the
-        cursor sent) or ``absent``. Default: ``null``.
-    :param log_delay_seconds: How long after it was read a line becomes visible. Default: 0.
-    :param log_timestamp_resolution_ns: Timestamps are rounded down to a multiple of it, in nanoseconds. Default: 1.
-    :param log_max_size: The most lines on one page; a larger ``size`` is cut to it silently. Default: 1000.
-    :param list_delay_seconds: How long after its creation a run shows up in List Runs. Default: 0.
-    :param cancel_delay_seconds: How long after an accepted cancel the run is really ended. Default: 0.5.
-    :param cancel_finished_status: Answer to the cancel of a run that has ended: 200 or 409. Default: 200.
-    :param timeout_as: Status of a run that exceeded ``timeoutSeconds``: ``TIMED_OUT``, ``FAILED`` (with a
-        RUN_FAIL_EXEC event) or ``CANCELLED``. Default: ``TIMED_OUT``.
-    :param destroy_seconds: How long after the end of a cancelled run ``kubeApp.status`` stays DESTROYING. Default: 0.
-    :param create_status: Status of a successful create: 201 or 200. Default: 201.
-    :param start_delay_seconds: How long a run stays PENDING before it starts. Default: 0.
-    :param max_timeout_seconds: A larger ``timeoutSeconds`` is cut to it silently; ``None`` for no limit.
-        Default: ``None``.
-    :param synthetic_runs: Whether created runs get no process and change only through the control surface.
-        Default: false.
+        cursor sent) or ``absent``; default null.
+    :param log_delay_seconds: how long after it was read a line becomes visible; default 0.
+    :param log_timestamp_resolution_ns: timestamps are rounded down to a multiple of it, in nanoseconds; default 1.
+    :param log_max_size: the most lines on one page; a larger ``size`` is cut to it silently; default 1000.
+    :param list_delay_seconds: how long after its creation a run shows up in List Runs; default 0.
+    :param cancel_delay_seconds: how long after an accepted cancel the run is really ended; default 0.5.
+    :param cancel_finished_status: answer to the cancel of a run that has ended: 200 or 409; default 200.
+    :param timeout_as: status of a run that exceeded ``timeoutSeconds``: ``TIMED_OUT``, ``FAILED`` (with a
+        RUN_FAIL_EXEC event) or ``CANCELLED``; default TIMED_OUT.
+    :param destroy_seconds: how long after the end of a cancelled run ``kubeApp.status`` stays DESTROYING; default 0.
+    :param create_status: status of a successful create: 201 or 200; default 201.
+    :param start_delay_seconds: how long a run stays PENDING before it starts; default 0.
+    :param max_timeout_seconds: a larger ``timeoutSeconds`` is cut to it silently; None for no limit;
+        default None.
+    :param synthetic_runs: whether created runs get no process and change only through the control surface;
+        default False.
     """
 
     log_cursor: str = "nanoseconds"
@@ -66,9 +66,9 @@ class Behaviour:
 def patched(current: Behaviour, changes: object) -> Behaviour:
     """Change some of the switches.
 
-    :param current: The behaviour so far.
+    :param current: the behaviour so far.
     :param changes: JSON object of the switches to change.
-    :returns: The new behaviour.
+    :returns: the new behaviour.
     :raises ApiError: 422 with one problem per unknown switch or wrong value; nothing is changed then.
     """
     if not isinstance(changes, Mapping):
@@ -76,7 +76,7 @@ def patched(current: Behaviour, changes: object) -> Behaviour:
     known = {item.name for item in fields(Behaviour)}
     problems = [
         Problem(
-            f"{key} is not a switch, but must be one of {', '.join(sorted(known))}"
+            f"there is no switch {key}. Switches: {', '.join(sorted(known))}"
             if key not in known
             else f"{key} is {value!r}, but must be {_rule(key)}",
             key,

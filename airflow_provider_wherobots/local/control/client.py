@@ -1,4 +1,4 @@
-"""A client of the control surface, for tests; it needs nothing but Python."""
+"""A client of the control surface, for tests. It uses only the standard library."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ _TIMEOUT_SECONDS = 30.0
 
 
 class ControlError(Exception):
-    """A control call that was refused."""
+    """The server refused a control call."""
 
 
 class ControlClient:
-    """Makes a local server misbehave, and reads what reached it. Its ``repr`` does not show the key.
+    """Sets switches and faults of a local server, and reads which requests it received.
 
-    :param url: Address of the server.
-    :param api_key: Its key.
-    :param certificate: PEM file of its certificate, for https. Default: ``None``.
+    Its ``repr`` does not show the key.
+
+    :param url: address of the server.
+    :param api_key: its key.
+    :param certificate: PEM file of its certificate, for https; default None.
     """
 
     def __init__(self, url: str, api_key: str, *, certificate: str | os.PathLike[str] | None = None) -> None:
@@ -33,7 +35,7 @@ class ControlClient:
     def behaviour(self, **switches: Any) -> dict[str, Any]:
         """Change switches and return all of them; with none given, only return them.
 
-        :param switches: As in ``control.behaviour.Behaviour``.
+        :param switches: as in ``control.behaviour.Behaviour``.
         """
         if not switches:
             return self._call("GET", "/behaviour")
@@ -42,8 +44,8 @@ class ControlClient:
     def add_fault(self, operation: str, action: Mapping[str, Any] | str, **conditions: Any) -> None:
         """Add a fault rule.
 
-        :param operation: An ``operationId`` or ``*``.
-        :param action: What happens; a type alone stands for ``{"type": type}``.
+        :param operation: an ``operationId`` or ``*``.
+        :param action: what happens; a type alone stands for ``{"type": type}``.
         :param conditions: ``run_id``, ``name``, ``times``, ``seconds``, ``after``.
         """
         body = {"type": action} if isinstance(action, str) else dict(action)
@@ -60,7 +62,7 @@ class ControlClient:
     def requests(self, operation: str | None = None) -> list[dict[str, Any]]:
         """Return the journal of requests, oldest first.
 
-        :param operation: Only those of one ``operationId``. Default: all.
+        :param operation: only those of one ``operationId``; default all.
         """
         entries = self._call("GET", "/requests")["requests"]
         return [entry for entry in entries if operation in (None, entry["operation"])]
@@ -76,10 +78,10 @@ class ControlClient:
     def create_run(self, name: str, **fields: Any) -> dict[str, Any]:
         """Create a synthetic run, which has no process.
 
-        :param name: Its name.
-        :param fields: Further fields of the create body; without a run kind it is a ``runPython`` of a file that need
+        :param name: its name.
+        :param fields: further fields of the create body; without a run kind it is a ``runPython`` of a file that need
             not exist.
-        :returns: The ``RunView``.
+        :returns: the ``RunView``.
         """
         if "runPython" not in fields and "runJar" not in fields:
             fields["runPython"] = {"uri": "s3://bucket/synthetic.py"}
@@ -88,25 +90,25 @@ class ControlClient:
     def patch_run(self, run_id: str, **changes: Any) -> dict[str, Any]:
         """Change a synthetic run. Of a run with a process only ``kubeApp.spark_ui_url`` can be changed.
 
-        :param run_id: Its id.
+        :param run_id: its id.
         :param changes: ``status``, ``completed``, ``kubeApp``.
-        :returns: The ``RunView``.
+        :returns: the ``RunView``.
         """
         return self._call("PATCH", f"/runs/{run_id}", changes)
 
     def insert_logs(self, run_id: str, items: Sequence[Mapping[str, Any]]) -> None:
         """Put lines into the log of a run, wherever their timestamps belong.
 
-        :param run_id: Id of the run.
+        :param run_id: id of the run.
         :param items: ``{"timestamp": ns, "raw": text}``; without a timestamp: now.
         """
         self._call("POST", f"/runs/{run_id}/logs", {"items": list(items)})
 
     def rotate_api_key(self, api_key: str | None = None) -> str:
-        """Replace the key; this client goes on with the new one.
+        """Replace the key. This client uses the new key from then on.
 
-        :param api_key: The new key. ``None``: a random one. Default: ``None``.
-        :returns: The new key.
+        :param api_key: the new key; default None, a random one.
+        :returns: the new key.
         """
         self._api_key = self._call("PUT", "/api-key", {"api_key": api_key})["api_key"]
         return self._api_key

@@ -1,9 +1,9 @@
-"""Fault rules: which request is answered wrongly, and how. Pure; ``fault_actions`` carries them out."""
+"""Fault rules: which requests get which fault. Pure; ``http/fault_actions.py`` injects the faults."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,16 +29,16 @@ _DEFAULT_SLOW_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class FaultAction:
-    """What happens instead of, or to, the answer.
+    """A fault: what replaces the answer or happens to it.
 
     :param type: ``status``, ``html``, ``reset``, ``hang`` (all not handled), ``lose_answer``, ``slow`` or
         ``truncate`` (handled first).
     :param status: HTTP status, for ``status`` and ``html``.
-    :param headers: Further headers, for ``status`` and ``html``.
-    :param body: JSON value or text, for ``status``; ``None`` is an empty body.
-    :param default_body: Whether no body was given, so that the API's own error body is sent.
-    :param content_type: Content type, for ``status``; ``None`` for the one that fits the body.
-    :param seconds: Duration of ``hang`` and ``slow``.
+    :param headers: further headers, for ``status`` and ``html``.
+    :param body: JSON value or text, for ``status``; None is an empty body.
+    :param default_body: whether no body was given, so that the API's own error body is sent.
+    :param content_type: content type, for ``status``; None for the one that fits the body.
+    :param seconds: duration of ``hang`` and ``slow``.
     """
 
     type: str
@@ -68,13 +68,13 @@ class FaultTarget:
 class FaultRule:
     """One rule and how often it has matched.
 
-    :param operation: An ``operationId`` or ``*``.
-    :param action: What happens to a request that matches.
-    :param run_id: Only requests for this run. ``None``: any.
-    :param name: Only creates of a run with this name, which may hold one ``*``. ``None``: any.
-    :param times: How often it applies. ``None``: without limit.
-    :param expires_at: Monotonic time at which it ends. ``None``: never.
-    :param after: How many matches it lets pass first.
+    :param operation: an ``operationId`` or ``*``.
+    :param action: what happens to a request that matches.
+    :param run_id: only requests for this run; None matches any.
+    :param name: only creates of a run with this name, which may hold one ``*``; None matches any.
+    :param times: how often the rule applies; None sets no limit.
+    :param expires_at: ``time.monotonic()`` at which the rule ends; None keeps it.
+    :param after: how many matching requests pass before the rule applies.
     """
 
     operation: str
@@ -116,9 +116,9 @@ class FaultRules:
     def take(self, target: FaultTarget, now: float) -> FaultAction | None:
         """Find the fault for a request and count it; the first rule that applies wins.
 
-        :param target: The request.
-        :param now: The current ``time.monotonic()``.
-        :returns: What to do to the request, or ``None``.
+        :param target: the request.
+        :param now: the current ``time.monotonic()``.
+        :returns: what to do to the request, or None.
         """
         for rule in self._rules:
             if not rule.matches(target, now):
@@ -138,9 +138,9 @@ class FaultRules:
 def parse_rule(body: object, now: float) -> FaultRule:
     """Check a rule.
 
-    :param body: The decoded JSON.
-    :param now: The current ``time.monotonic()``, from which ``seconds`` counts.
-    :returns: The rule.
+    :param body: the decoded JSON.
+    :param now: the current ``time.monotonic()``, from which ``seconds`` counts.
+    :returns: the rule.
     :raises ApiError: 422 if anything about it is wrong.
     """
     rule = _object(body, "body", _RULE_KEYS)
@@ -182,8 +182,18 @@ def _object(body: object, where: str, known: set[str]) -> dict[str, Any]:
         raise _wrong(where, body, "a JSON object")
     unknown = sorted(set(body) - known)
     if unknown:
-        raise _wrong(where, body, f"without the unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        raise ApiError(422, [Problem(unknown_keys(where, unknown, sorted(known)), where)])
     return dict(body)
+
+
+def unknown_keys(where: str, unknown: Iterable[str], known: Iterable[str]) -> str:
+    """Name the keys of a JSON object that are not known.
+
+    :param where: the object.
+    :param unknown: its unknown keys.
+    :param known: the known keys.
+    """
+    return f"{where} has unknown keys: {', '.join(unknown)}. Known keys: {', '.join(known)}"
 
 
 def _status(action: dict[str, Any], default: int | None) -> int:

@@ -1,4 +1,4 @@
-"""What clients asked of the API, for tests to count. Never holds a key."""
+"""The journal of API requests, for tests. Never holds a key."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from airflow_provider_wherobots.local.runs.run import utc_now
 from airflow_provider_wherobots.local.views.run_view import timestamp
 
 MAX_ENTRIES = 100_000
-"""Only this many requests are kept; the counts go on."""
+"""The journal keeps the newest requests, at most this many; the counts include all."""
 
 
 @dataclass
 class JournalEntry:
     """One request.
 
-    :param operation: Its ``operationId``.
+    :param operation: its ``operationId``.
     :param method: HTTP method.
-    :param path: Path of the URL.
-    :param query: Query string of the URL.
-    :param run_id: The run it is about, or the one that it created.
-    :param name: Name of the run to create.
-    :param status: The status answered; ``None`` while there is no answer and where there never is one.
-    :param fault: Type of the fault that hit it.
-    :param effective: Whether it created a run, or asked for a cancel that took effect.
+    :param path: path of the URL.
+    :param query: query string of the URL.
+    :param run_id: the run it is about, or the one that it created.
+    :param name: name of the run to create.
+    :param status: the status answered; None while there is no answer and where there never is one.
+    :param fault: type of the fault that hit it.
+    :param effective: whether it created a run, or requested a cancel that took effect.
     """
 
     operation: str

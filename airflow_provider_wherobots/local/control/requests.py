@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_wherobots.local.api.errors import ApiError, Problem
+from airflow_provider_wherobots.local.control.faults import unknown_keys
 from airflow_provider_wherobots.local.runs.run import LocalRun, utc_now
 from airflow_provider_wherobots.local.security import checked_key
 
@@ -17,14 +18,14 @@ _EVENT_KEYS = ("code", "message")
 
 @dataclass(frozen=True)
 class RunPatch:
-    """Changes to a run; ``None`` leaves things as they are. Status words are free, so that tests can show
+    """Changes to a run; None leaves things as they are. Status words are free, so that tests can show
     a client ones that it does not know.
 
-    :param status: The status.
-    :param completed: Whether to set ``completeTime``, which a terminal status does by itself.
+    :param status: the status.
+    :param completed: whether to set ``completeTime``, which a terminal status does by itself.
     :param app_status: ``kubeApp.status``.
     :param app_message: ``kubeApp.message``.
-    :param events: Code and message of further events.
+    :param events: code and message of further events.
     :param spark_ui_url: ``kubeApp.appMeta.spark_ui_url``.
     """
 
@@ -44,8 +45,8 @@ class RunPatch:
 def parse_run_patch(body: object) -> RunPatch:
     """Check the changes to a run.
 
-    :param body: The decoded JSON.
-    :returns: The changes.
+    :param body: the decoded JSON.
+    :returns: the changes.
     :raises ApiError: 422 if anything about it is wrong.
     """
     values = _object(body, "body", _RUN_KEYS)
@@ -73,8 +74,8 @@ def parse_run_patch(body: object) -> RunPatch:
 def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:
     """Change a run.
 
-    :param run: The run.
-    :param patch: The changes.
+    :param run: the run.
+    :param patch: the changes.
     """
     for code, message in patch.events:
         run.add_event(code, message)
@@ -91,9 +92,9 @@ def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:
 def parse_log_items(body: object, now: int) -> list[tuple[int, str]]:
     """Check log lines that are to be inserted.
 
-    :param body: The decoded JSON: ``{"items": [{"timestamp": ..., "raw": ...}]}``.
-    :param now: The timestamp of lines that name none, in nanoseconds since the epoch.
-    :returns: Timestamp (ns since the epoch) and text of each line.
+    :param body: the decoded JSON: ``{"items": [{"timestamp": ..., "raw": ...}]}``.
+    :param now: the timestamp of lines that name none, in nanoseconds since the epoch.
+    :returns: timestamp (ns since the epoch) and text of each line.
     :raises ApiError: 422 if anything about it is wrong.
     """
     items = _object(body, "body", ("items",)).get("items")
@@ -105,8 +106,8 @@ def parse_log_items(body: object, now: int) -> list[tuple[int, str]]:
 def parse_new_key(body: object) -> str | None:
     """Check a new API key.
 
-    :param body: The decoded JSON: ``{"api_key": ...}``.
-    :returns: The key; ``None`` for a random one.
+    :param body: the decoded JSON: ``{"api_key": ...}``.
+    :returns: the key; None for a random one.
     :raises ApiError: 422 if it is not usable; the message does not show it.
     """
     key = _object(body, "body", ("api_key",)).get("api_key")
@@ -137,9 +138,7 @@ def _object(body: object, where: str, known: tuple[str, ...]) -> dict[str, Any]:
         raise _wrong(where, body, "a JSON object")
     unknown = sorted(set(body) - set(known))
     if unknown:
-        raise ApiError(
-            422, [Problem(f"{where} has the unknown {', '.join(unknown)}; known are {', '.join(known)}", where)]
-        )
+        raise ApiError(422, [Problem(unknown_keys(where, unknown, known), where)])
     return dict(body)
 
 

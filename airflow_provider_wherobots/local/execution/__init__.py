@@ -1,1 +1,1 @@
-"""Really running a run: its process, its environment and what becomes of it."""
+"""Running a run: its process, its environment and its result."""

@@ -21,12 +21,12 @@ _MANIFEST = "META-INF/MANIFEST.MF"
 
 
 class CommandError(Exception):
-    """A run for which there is no program to start."""
+    """No program can run the script or JAR."""
 
 
 @dataclass(frozen=True)
 class JarTools:
-    """The programs that can run a JAR; ``None`` where there is none."""
+    """The programs that can run a JAR; None where there is none."""
 
     spark_submit: str | None
     java: str | None
@@ -35,9 +35,9 @@ class JarTools:
 def find_jar_tools(environment: Mapping[str, str], python: Path) -> JarTools:
     """Look for the programs that can run a JAR.
 
-    :param environment: The environment of the run: ``SPARK_HOME``, ``JAVA_HOME``, ``PATH``.
-    :param python: Its interpreter; a PySpark installed for it has a ``spark-submit`` beside it.
-    :returns: What was found.
+    :param environment: the environment of the run: ``SPARK_HOME``, ``JAVA_HOME``, ``PATH``.
+    :param python: its interpreter; a PySpark installed for it has a ``spark-submit`` beside it.
+    :returns: what was found.
     """
     path = environment.get("PATH", "")
     return JarTools(
@@ -63,15 +63,15 @@ def jar_command(
 ) -> list[str]:
     """Return the command of a JAR: ``spark-submit`` where there is one, else ``java``.
 
-    :param tools: The programs there are.
-    :param jar: The JAR.
-    :param args: Its arguments.
-    :param main_class: The class to start; ``None`` for the one that the manifest names.
-    :param class_path: Further JARs.
+    :param tools: the programs there are.
+    :param jar: the JAR.
+    :param args: its arguments.
+    :param main_class: the class to start; None for the one that the manifest names.
+    :param class_path: further JARs.
     :param settings: Spark settings; for ``java``, those that begin with ``spark.`` become system properties, which
         is where Spark reads them.
-    :returns: The program and its arguments.
-    :raises CommandError: If no program is found or no class is named.
+    :returns: the program and its arguments.
+    :raises CommandError: if no program is found or no class is named.
     """
     name = main_class or manifest_main_class(jar)
     if name is None:
@@ -91,9 +91,9 @@ def jar_command(
 def manifest_main_class(jar: Path) -> str | None:
     """Read the ``Main-Class`` of a JAR's manifest.
 
-    :param jar: The JAR.
-    :returns: The class, or ``None`` if the manifest names none.
-    :raises CommandError: If the file is no JAR.
+    :param jar: the JAR.
+    :returns: the class, or None if the manifest names none.
+    :raises CommandError: if the file is no JAR.
     """
     try:
         with zipfile.ZipFile(jar) as archive:
@@ -102,7 +102,7 @@ def manifest_main_class(jar: Path) -> str | None:
         return None
     except (zipfile.BadZipFile, OSError) as error:
         raise CommandError(f"{jar.name} is not a JAR: {error}") from None
-    # A manifest line holds 72 bytes at most and goes on in the next one after a space.
+    # A manifest line holds 72 bytes at most and continues on the next line after a space.
     for line in text.replace("\r\n", "\n").replace("\n ", "").splitlines():
         key, _, value = line.partition(":")
         if key.strip().lower() == "main-class" and value.strip():

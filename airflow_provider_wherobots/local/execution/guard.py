@@ -1,4 +1,4 @@
-"""The guard of one process: starts it, and sees to it that nothing of it outlives the server.
+"""The guard of one process: starts it, and ends all its descendants when the server ends.
 
 Run as a program of its own, ``python -I -S guard.py SERVER_PID PROGRAM ARGUMENT...``, with a pipe from the server as
 its standard input. A ``T`` on the pipe sends SIGTERM to the process group, a ``K`` or the end of the pipe (the server
@@ -31,8 +31,8 @@ _CHECK_SECONDS = 1.0
 def main(server_pid: int, argv: list[str]) -> None:
     """Run a program under guard and end as it ends.
 
-    :param server_pid: The process that started the guard; when it is gone, so is the program.
-    :param argv: The program and its arguments.
+    :param server_pid: the process that started the guard; when it ends, the guard ends the program.
+    :param argv: the program and its arguments.
     """
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     wake_reader = _wake_on_child_end()
@@ -79,7 +79,7 @@ def _become(argv: list[str]) -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
-        os.execvp(argv[0], argv)  # noqa: S606 - a program without a shell is what this is for
+        os.execvp(argv[0], argv)  # noqa: S606 - starting a program without a shell is the purpose
     except OSError as error:
         os.write(2, f"cannot start {argv[0]}: {error.strerror}\n".encode(errors="replace"))
     finally:
@@ -130,7 +130,7 @@ def _has_children() -> bool:
 def descendants(ancestor: int) -> set[int]:
     """Find all processes below one, on systems with /proc; elsewhere none.
 
-    :param ancestor: Process id of that one, which is not among them.
+    :param ancestor: process id of that one, which is not among them.
     """
     parents = dict(_parents())
     below = {ancestor}

@@ -1,4 +1,4 @@
-"""Cutting a stream of bytes into lines."""
+"""Splitting a stream of bytes into lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 
 
 class LineSplitter:
-    """Collects pieces of a stream and gives out whole lines, without their line ends."""
+    """Collects pieces of a stream and returns whole lines, without their line ends."""
 
     def __init__(self) -> None:
         self._pending: list[bytes] = []
@@ -18,8 +18,8 @@ class LineSplitter:
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """Take the next piece.
 
-        :param piece: Bytes as they were read.
-        :returns: The lines that are complete now.
+        :param piece: bytes as they were read.
+        :returns: the lines that are complete now.
         """
         head, newline, rest = piece.partition(b"\n")
         self._keep(head)
@@ -32,7 +32,7 @@ class LineSplitter:
             yield self._take()
 
     def finish(self) -> Iterator[bytes]:
-        """Give out the last line where the stream did not end with a line end."""
+        """Return the last line if the stream did not end with a line end."""
         if self._pending_bytes:
             yield self._take()
 

@@ -13,7 +13,7 @@ from airflow_provider_wherobots.local.execution import guard
 from airflow_provider_wherobots.local.execution.lines import LineSplitter
 
 GRACE_SECONDS = 3.0
-"""How long after SIGTERM a process that is still there gets SIGKILL."""
+"""Seconds between SIGTERM and SIGKILL."""
 
 _READ_BYTES = 64 * 1024
 _DRAIN_SECONDS = 2.0
@@ -41,12 +41,12 @@ class GuardedProcess:
     ) -> GuardedProcess:
         """Start a program in a session of its own.
 
-        :param argv: The program and its arguments; no shell is involved.
-        :param environment: Its whole environment.
-        :param folder: Its working directory.
-        :param on_line: Called with each line of its output, standard output and error as they come.
-        :returns: The running process.
-        :raises OSError: If the guard cannot be started. A program that cannot be started ends with code 127.
+        :param argv: the program and its arguments; no shell is involved.
+        :param environment: its whole environment.
+        :param folder: its working directory.
+        :param on_line: called with each line of its output, standard output and error as they come.
+        :returns: the running process.
+        :raises OSError: if the guard cannot be started. A program that cannot be started ends with code 127.
         """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -72,10 +72,10 @@ class GuardedProcess:
     async def wait(self) -> int:
         """Wait for the end of the process and of its output.
 
-        :returns: Its exit code, or the negative number of the signal that ended it.
+        :returns: its exit code, or the negative number of the signal that ended it.
         """
         code = await self._process.wait()
-        # Where the guard cannot find a descendant (no /proc), it may hold the output open.
+        # Without /proc the guard may miss a descendant that still holds the output open.
         await asyncio.wait({self._reading}, timeout=_DRAIN_SECONDS)
         self._reading.cancel()
         return code
@@ -87,10 +87,10 @@ class GuardedProcess:
         await self.stop()
 
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> int:
-        """End the process: SIGTERM, and SIGKILL to all that is left after a moment.
+        """End the process: send SIGTERM, then SIGKILL to what is left.
 
-        :param grace_seconds: That moment, in seconds.
-        :returns: As :meth:`wait`.
+        :param grace_seconds: seconds between the two; default 3.
+        :returns: as :meth:`wait`.
         """
         try:
             self._command(guard.TERMINATE)
@@ -116,7 +116,7 @@ class GuardedProcess:
         while piece := await stream.read(_READ_BYTES):
             for line in splitter.feed(piece):
                 self._on_line(line)
-            # A process that never stops writing must leave the event loop to others between two reads.
+            # A process that writes without a pause must not block the event loop.
             await asyncio.sleep(0)
         for line in splitter.finish():
             self._on_line(line)

@@ -1,4 +1,4 @@
-"""The life of runs: from PENDING through their process to a terminal status."""
+"""Takes runs from PENDING through their process to a terminal status."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 
 from airflow_provider_wherobots.local.api.vocabulary import CANCELLED, COMPLETED, FAILED, RUNNING, TIMED_OUT
 from airflow_provider_wherobots.local.control.behaviour import Behaviour
-from airflow_provider_wherobots.local.execution.child_environment import install_environment, run_environment
 from airflow_provider_wherobots.local.execution.commands import (
     CommandError,
     find_jar_tools,
     jar_command,
     python_command,
 )
-from airflow_provider_wherobots.local.execution.environments import EnvironmentCache, PrepareError
+from airflow_provider_wherobots.local.execution.environment_variables import install_environment, run_environment
 from airflow_provider_wherobots.local.execution.failure import failure_message
 from airflow_provider_wherobots.local.execution.process import GuardedProcess
 from airflow_provider_wherobots.local.execution.usage import sample_usage
+from airflow_provider_wherobots.local.execution.virtual_environments import EnvironmentCache, PrepareError
 from airflow_provider_wherobots.local.execution.workspace import (
     Workspace,
     add_files,
@@ -44,10 +44,10 @@ _LAST_LINES = 200
 class RunEnd:
     """How a run ended.
 
-    :param status: Its terminal status.
-    :param message: ``kubeApp.message``; ``None`` where all went well.
-    :param app_status: ``kubeApp.status`` at the end. Default: DESTROYED.
-    :param event_code: Code of the event that tells of it. ``None``: no event.
+    :param status: its terminal status.
+    :param message: ``kubeApp.message``; None where all went well.
+    :param app_status: ``kubeApp.status`` at the end; default DESTROYED.
+    :param event_code: code of the event to add; None adds none.
     """
 
     status: str
@@ -57,12 +57,12 @@ class RunEnd:
 
 
 class Runner:
-    """Carries runs out, some at a time; the others wait PENDING in their order.
+    """Executes runs, a limited number at a time. The others wait PENDING in the order of their creation.
 
-    :param root: Folder that ``s3://`` stands for.
-    :param max_parallel_runs: How many runs have a process at the same time.
-    :param behaviour: Returns the behaviour in force.
-    :param passed_environment: Further variables of the server that runs see.
+    :param root: folder that ``s3://`` stands for.
+    :param max_parallel_runs: how many runs have a process at the same time.
+    :param behaviour: returns the current behaviour.
+    :param passed_environment: names of further environment variables that runs see.
     """
 
     def __init__(
@@ -86,10 +86,10 @@ class Runner:
         self._begin(run, self._carry_out(run))
 
     def request_cancel(self, run: LocalRun) -> bool:
-        """Ask for the end of a run, which comes after the behaviour's ``cancel_delay_seconds``.
+        """Request the cancel of a run, which ends after the behaviour's ``cancel_delay_seconds``.
 
-        :param run: The run.
-        :returns: Whether this is the request that ends it: false if it has ended or was already asked.
+        :param run: the run.
+        :returns: whether this request ends the run: False if it has ended or a cancel was requested before.
         """
         if run.ended or run.cancel_requested:
             return False
@@ -124,8 +124,8 @@ class Runner:
             reason = "The local server was stopped" if self._stopping else "The run was cancelled"
             outcome = RunEnd(CANCELLED, reason)
         except Exception as error:
-            # A fault of the server itself must end the run visibly, not leave it RUNNING for ever.
-            outcome = RunEnd(FAILED, f"The local server failed to run it: {error!r}", event_code=FAIL_EVENT)
+            # An internal error must end the run: it must not stay RUNNING for ever.
+            outcome = RunEnd(FAILED, f"Internal error of the local server: {error!r}", event_code=FAIL_EVENT)
         if outcome.event_code is not None:
             meta = {"start_timestamp": started, "end_timestamp": int(time.time())}
             run.add_event(outcome.event_code, outcome.message, meta)
@@ -237,7 +237,7 @@ class Runner:
         return RunEnd(FAILED, message, app_status, FAIL_EVENT)
 
     def _progress(self, run: LocalRun, app_status: str) -> None:
-        # Once a cancel was accepted the application is on its way down.
+        # After an accepted cancel the application is being destroyed.
         if not run.cancel_requested:
             run.set_app(app_status)
 

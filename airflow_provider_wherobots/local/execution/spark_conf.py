@@ -1,4 +1,4 @@
-"""Spark settings of a run, as Spark finds them: a configuration folder with a ``spark-defaults.conf``."""
+"""The Spark settings of a run, as a configuration folder with a ``spark-defaults.conf``."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _KEY_ESCAPES = {**_ESCAPES, " ": "\\ ", ":": "\\:", "=": "\\=", "#": "\\#", "!":
 def with_jars(settings: Mapping[str, str], jars: Iterable[Path]) -> dict[str, str]:
     """Add the run's JAR dependencies to the settings.
 
-    :param settings: The run's ``sparkConfigs``.
-    :param jars: Its FILE dependencies that are JARs.
-    :returns: The settings, with ``spark.jars`` extended.
+    :param settings: the run's ``sparkConfigs``.
+    :param jars: its FILE dependencies that are JARs.
+    :returns: the settings, with ``spark.jars`` extended.
     """
     names = [name for name in [settings.get(JARS, ""), *map(str, jars)] if name]
     return {**settings, JARS: ",".join(names)} if names else dict(settings)
 
 
 def user_conf_folder(own: Mapping[str, str]) -> Path | None:
-    """Find the Spark configuration that the user already has.
+    """Find the user's own Spark configuration.
 
-    :param own: The server's environment.
-    :returns: ``SPARK_CONF_DIR``, else ``SPARK_HOME/conf``, where that is a folder; else ``None``.
+    :param own: the server's environment.
+    :returns: ``SPARK_CONF_DIR``, else ``SPARK_HOME/conf``, where that is a folder; else None.
     """
     named = own.get("SPARK_CONF_DIR") or (os.path.join(own["SPARK_HOME"], "conf") if own.get("SPARK_HOME") else None)
     return Path(named) if named and os.path.isdir(named) else None
@@ -38,9 +38,9 @@ def user_conf_folder(own: Mapping[str, str]) -> Path | None:
 def write_conf_folder(folder: Path, settings: Mapping[str, str], user_folder: Path | None) -> None:
     """Make a Spark configuration folder: the user's, with the run's settings behind its defaults (the last one wins).
 
-    :param folder: The folder to make.
-    :param settings: The run's settings.
-    :param user_folder: The user's configuration folder, copied; ``None`` for none.
+    :param folder: the folder to make.
+    :param settings: the run's settings.
+    :param user_folder: the user's configuration folder, copied; None for none.
     """
     if user_folder is not None:
         shutil.copytree(user_folder, folder)

@@ -25,8 +25,8 @@ class _Reading:
 async def sample_usage(ancestor: int, on_sample: Callable[[Usage], None]) -> None:
     """Measure until cancelled: after a second, then every five.
 
-    :param ancestor: Process whose descendants are measured together.
-    :param on_sample: Called with each sample.
+    :param ancestor: process whose descendants are measured.
+    :param on_sample: called with each sample.
     """
     before = _Reading(time.monotonic(), 0.0, 0)
     wait = _FIRST_SECONDS

@@ -1,4 +1,4 @@
-"""The private folder of a run, and what its dependencies put there."""
+"""The private folder of a run and its dependencies."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airflow_provider_wherobots.local.api.create_request import FileDependency
-from airflow_provider_wherobots.local.execution.environments import PrepareError
 from airflow_provider_wherobots.local.execution.spark_conf import user_conf_folder, with_jars, write_conf_folder
+from airflow_provider_wherobots.local.execution.virtual_environments import PrepareError
 from airflow_provider_wherobots.local.storage import OWN_FOLDER, StorageError, local_path
 
 
 @dataclass
 class Workspace:
-    """Where a run works and what its dependencies added.
+    """The folders of a run and the paths of its dependencies.
 
-    :param root: Folder that ``s3://`` stands for.
-    :param folder: The run's private folder, its working directory.
-    :param home: Home directory that all runs share; not the user's.
-    :param python_path: Wheels (unpacked) and ZIP files.
+    :param root: folder that ``s3://`` stands for.
+    :param folder: the run's private folder, its working directory.
+    :param home: home directory that all runs share; not the user's.
+    :param python_path: wheels (unpacked) and ZIP files.
     :param class_path: JARs.
-    :param spark_conf: Folder with its Spark defaults; ``None`` where it has none of its own.
+    :param spark_conf: folder with its Spark defaults; None where it has none of its own.
     """
 
     root: Path
@@ -37,8 +37,8 @@ class Workspace:
 def own_folder(root: Path) -> Path:
     """Make the folder of the server's own files under the root, closed to other users and to git.
 
-    :param root: Folder that ``s3://`` stands for.
-    :returns: The folder.
+    :param root: folder that ``s3://`` stands for.
+    :returns: the folder.
     """
     folder = root / OWN_FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -49,9 +49,9 @@ def own_folder(root: Path) -> Path:
 def make_workspace(root: Path, run_id: str) -> Workspace:
     """Make the folders of a run.
 
-    :param root: Folder that ``s3://`` stands for.
-    :param run_id: Id of the run.
-    :returns: The workspace, nothing in it yet.
+    :param root: folder that ``s3://`` stands for.
+    :param run_id: id of the run.
+    :returns: the workspace, nothing in it yet.
     """
     own = own_folder(root)
     workspace = Workspace(root=root, folder=own / "runs" / run_id, home=own / "home")
@@ -61,11 +61,11 @@ def make_workspace(root: Path, run_id: str) -> Workspace:
 
 
 def add_files(workspace: Workspace, files: Sequence[FileDependency]) -> None:
-    """Put FILE dependencies where the run finds them.
+    """Add the FILE dependencies of a run to its workspace.
 
-    :param workspace: The workspace of the run.
-    :param files: Its FILE dependencies.
-    :raises PrepareError: If one does not exist or cannot be read.
+    :param workspace: the workspace of the run.
+    :param files: its FILE dependencies.
+    :raises PrepareError: if one does not exist or cannot be read.
     """
     for dependency in files:
         try:
@@ -79,9 +79,9 @@ def add_files(workspace: Workspace, files: Sequence[FileDependency]) -> None:
 def add_spark_settings(workspace: Workspace, settings: Mapping[str, str], own: Mapping[str, str]) -> None:
     """Write the run's Spark settings and JARs as its Spark defaults; nothing where it has none.
 
-    :param workspace: The workspace of the run.
-    :param settings: Its ``sparkConfigs``.
-    :param own: The server's environment, which names the user's Spark configuration.
+    :param workspace: the workspace of the run.
+    :param settings: its ``sparkConfigs``.
+    :param own: the server's environment, which names the user's Spark configuration.
     """
     merged = with_jars(settings, workspace.class_path)
     if merged:

@@ -32,7 +32,7 @@ class JsonAnswer(Response):
 class WithRequestId:
     """Gives each request an id and puts it into a header of the answer.
 
-    :param app: The application behind.
+    :param app: the application behind.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -56,10 +56,10 @@ class WithRequestId:
 
 
 def error_answer(error: ApiError, scope: Scope) -> JsonAnswer:
-    """Build the answer to a request that went wrong.
+    """Build the answer to a failed request.
 
-    :param error: What went wrong.
-    :param scope: The ASGI scope of the request.
+    :param error: what went wrong.
+    :param scope: the ASGI scope of the request.
     """
     body = error_body(error, path=scope["path"], request_id=scope[_SCOPE_KEY])
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
@@ -70,7 +70,7 @@ async def routing_error(request: Request, error: Exception) -> Response:
     """Turn what Starlette raises for an unknown path or method into the published envelope."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     details = {
-        404: f"there is nothing at {request.url.path}",
-        405: f"{request.method} is not a method of {request.url.path}",
+        404: f"the path {request.url.path} does not exist",
+        405: f"the method {request.method} is not allowed for {request.url.path}",
     }.get(status, "the request cannot be answered")
     return error_answer(ApiError(status, details), request.scope)

@@ -23,8 +23,8 @@ from airflow_provider_wherobots.local.service import LocalService
 def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
     """Build the application. Its shutdown ends all runs.
 
-    :param service: The service behind it.
-    :param hosts: The ``Host`` headers that it answers.
+    :param service: the service behind it.
+    :param hosts: the ``Host`` headers that it answers.
     """
 
     @contextlib.asynccontextmanager
@@ -37,7 +37,7 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
         exception_handlers={HTTPException: routing_error},
         lifespan=lifespan,
     )
-    # The service does not redirect either; a client that sends "/runs/" is to hear of it.
+    # The service does not redirect either: a client that sends "/runs/" gets a 404.
     app.router.redirect_slashes = False
     return WithRequestId(HostGate(app, hosts))
 

@@ -15,12 +15,12 @@ __all__ = ["MAX_BODY_BYTES", "ClientDisconnect", "decoded", "read_body"]
 
 
 async def read_body(request: Request) -> bytes:
-    """Read a body, but never more than is allowed.
+    """Read a body of at most 4 MiB.
 
-    :param request: The request.
-    :returns: The body.
+    :param request: the request.
+    :returns: the body.
     :raises ApiError: 413 if it is larger than 4 MiB.
-    :raises ClientDisconnect: If the client went away before its end.
+    :raises ClientDisconnect: if the client disconnected before the end of the body.
     """
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared[:20]) > MAX_BODY_BYTES:
@@ -38,8 +38,8 @@ async def read_body(request: Request) -> bytes:
 def decoded(body: bytes) -> Any:
     """Decode a JSON body.
 
-    :param body: The body.
-    :returns: The decoded value.
+    :param body: the body.
+    :returns: the decoded value.
     :raises ApiError: 422 if it is not JSON in UTF-8.
     """
     try:
@@ -50,4 +50,4 @@ def decoded(body: bytes) -> Any:
 
 
 def _too_large() -> ApiError:
-    return ApiError(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+    return ApiError(413, f"the body is larger than the limit of {MAX_BODY_BYTES} bytes")

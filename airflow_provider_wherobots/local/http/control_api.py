@@ -1,4 +1,4 @@
-"""The control surface under ``/_control``: how tests make the server misbehave, and see what reached it."""
+"""The control surface under ``/_control``: tests inject faults here and read which requests arrived."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _Handler = Callable[[LocalService, Request, bytes], Response]
 def control_routes(service: LocalService) -> list[Route]:
     """Return the routes of the control surface.
 
-    :param service: The service that they control.
+    :param service: the service that they control.
     """
     return [
         Route(f"{PREFIX}{path}", _Control(handler, service), methods=[method])
@@ -120,7 +120,7 @@ def _patch_run(service: LocalService, request: Request, body: bytes) -> Response
     run = service.registry.get(request.path_params["run_id"])
     patch = parse_run_patch(decoded(body))
     if not run.synthetic and not patch.suits_a_process:
-        raise ApiError(409, f"the run {run.id} has a process: only a synthetic run can be changed")
+        raise ApiError(409, f"the run {run.id} has a process; only a synthetic run can be changed")
     apply_run_patch(run, patch)
     return JsonAnswer(run_view(run))
 

@@ -1,4 +1,4 @@
-"""Carrying out faults: wrong answers, late answers, and none at all."""
+"""Injecting faults: wrong answers, late answers, and no answer."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from airflow_provider_wherobots.local.http.answers import error_answer
 from airflow_provider_wherobots.local.http.protocol import connection_of
 
 Handle = Callable[[], Awaitable[Response]]
-"""Lets the request take effect and returns its proper answer."""
+"""Handles the request and returns its regular answer."""
 
 _HTML = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>\n"
 
 
 async def carry_out(action: FaultAction, handle: Handle, scope: Scope, receive: Receive, send: Send) -> int | None:
-    """Answer a request wrongly.
+    """Inject a fault into a request.
 
-    :param action: How.
-    :param handle: Handles the request; called only for faults that come after that.
-    :param scope: The ASGI scope of the request, its body read.
-    :param receive: Its ASGI channel.
-    :param send: The ASGI channel of the answer.
-    :returns: The status that was sent; ``None`` if the answer was none or not whole.
+    :param action: the fault.
+    :param handle: handles the request; called only for faults that come after that.
+    :param scope: the ASGI scope of the request, its body read.
+    :param receive: its ASGI channel.
+    :param send: the ASGI channel of the answer.
+    :returns: the status that was sent; None if no answer, or only a part of it, was sent.
     """
     answer = await handle() if action.handled else None
     if action.type == "slow" and answer is not None:
@@ -58,7 +58,7 @@ def _false_answer(action: FaultAction, scope: Scope) -> Response:
     if action.type == "html":
         return Response(_HTML.format(action.status), action.status, headers, "text/html")
     if action.default_body:
-        answer: Response = error_answer(ApiError(action.status, "a fault that was asked for"), scope)
+        answer: Response = error_answer(ApiError(action.status, "an injected fault"), scope)
         answer.headers.update(headers)
         return answer
     if action.body is None:
@@ -76,7 +76,7 @@ async def _truncate(answer: Response, scope: Scope, send: Send) -> None:
 
 
 async def _wait(seconds: float, receive: Receive) -> None:
-    """Wait, but not longer than the client does."""
+    """Wait until the time is over or the client disconnects."""
     try:
         async with asyncio.timeout(seconds):
             await _end_of_connection(receive)
@@ -85,6 +85,6 @@ async def _wait(seconds: float, receive: Receive) -> None:
 
 
 async def _end_of_connection(receive: Receive) -> None:
-    # The server takes an application that returns without an answer for a broken one.
+    # uvicorn treats an application that returns without an answer as broken.
     while (await receive())["type"] != "http.disconnect":
         pass

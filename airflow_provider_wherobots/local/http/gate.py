@@ -1,4 +1,4 @@
-"""The first thing a request meets: is its ``Host`` header this server's own?"""
+"""Checks before a request is handled: its ``Host`` header and its API key."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from airflow_provider_wherobots.local.security import ApiKey, HostCheck
 class HostGate:
     """Refuses requests for other hosts, so that no web page can reach the server through DNS rebinding.
 
-    :param app: The application behind.
-    :param hosts: The hosts that are answered.
+    :param app: the application behind.
+    :param hosts: the hosts that are answered.
     """
 
     def __init__(self, app: ASGIApp, hosts: HostCheck) -> None:
@@ -26,8 +26,10 @@ class HostGate:
         if scope["type"] == "http":
             host = Headers(scope=scope).get("host")
             if not self._hosts.admits(host, default_port=443 if scope["scheme"] == "https" else 80):
-                suggestion = "Use the address that the server showed at its start, or name yours with --host-name."
-                error = ApiError(403, f"the Host header is {host!r}, which is not this server", suggestion)
+                suggestion = (
+                    "Use the address that the server printed when it started, or allow the name with --host-name."
+                )
+                error = ApiError(403, f"the Host header is {host!r}, which does not name this server", suggestion)
                 await error_answer(error, scope)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -36,9 +38,9 @@ class HostGate:
 def require_key(scope: Scope, key: ApiKey) -> None:
     """Check the key of a request.
 
-    :param scope: The ASGI scope of the request.
-    :param key: The key that it must carry.
-    :raises ApiError: 401 if it carries none or another one.
+    :param scope: the ASGI scope of the request.
+    :param key: the key that it must carry.
+    :raises ApiError: 401 if the key is missing or wrong.
     """
     headers = Headers(scope=scope)
     if not key.admits(headers):

@@ -20,11 +20,11 @@ _KEEP_ALIVE_SECONDS = 60
 
 
 def bound_socket(settings: ServerSettings) -> socket.socket:
-    """Take the port, so that it is known before the server answers on it.
+    """Bind the port, so that its number is known before the server answers.
 
-    :param settings: The server's settings.
-    :returns: The socket, bound and not listening yet.
-    :raises SettingsError: If the port cannot be had.
+    :param settings: the server's settings.
+    :returns: the socket, bound and not listening yet.
+    :raises SettingsError: if the server cannot listen on the port.
     """
     family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
     bound = socket.socket(family, kind, protocol)
@@ -34,27 +34,29 @@ def bound_socket(settings: ServerSettings) -> socket.socket:
     except OSError as error:
         bound.close()
         reason = error.strerror or str(error)
-        raise SettingsError(f"port is {settings.port}, which cannot be had on {settings.host}: {reason}") from None
+        raise SettingsError(
+            f"port is {settings.port}, but the server cannot listen on it at {settings.host}: {reason}"
+        ) from None
     return bound
 
 
 def url_of(settings: ServerSettings, bound: socket.socket) -> str:
     """Return the address of a server, such as ``http://127.0.0.1:8765``.
 
-    :param settings: Its settings.
-    :param bound: Its socket.
+    :param settings: its settings.
+    :param bound: its socket.
     """
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"{'https' if settings.tls else 'http'}://{host}:{bound.getsockname()[1]}"
 
 
 class Listener(uvicorn.Server):
-    """A uvicorn server that tells when it listens.
+    """A uvicorn server with a callback for the moment it listens.
 
-    :param settings: The server's settings.
-    :param bound: The socket to listen on.
-    :param on_listening: Called once, when it does.
-    :raises SettingsError: If the certificate or its key cannot be used.
+    :param settings: the server's settings.
+    :param bound: the socket to listen on.
+    :param on_listening: called once, when the server listens.
+    :raises SettingsError: if the certificate or its key cannot be used.
     """
 
     def __init__(self, settings: ServerSettings, bound: socket.socket, on_listening: Callable[[], None]) -> None:
@@ -85,11 +87,13 @@ class Listener(uvicorn.Server):
             config.load()
         except OSError as error:
             # ssl.SSLError is one too.
-            raise SettingsError(f"certfile or keyfile cannot be used: {error.strerror or error}") from None
+            raise SettingsError(
+                f"certfile {settings.certfile} or keyfile {settings.keyfile} cannot be used: {error.strerror or error}"
+            ) from None
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, then say so."""
+        """Begin to listen, then call ``on_listening``."""
         await super().startup(sockets=sockets)
         if self.started:
             self._on_listening()

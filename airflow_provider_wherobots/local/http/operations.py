@@ -1,4 +1,4 @@
-"""What every request to the API goes through: key, journal, faults, errors."""
+"""The steps that all API requests share: key, journal, faults, errors."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _log = logging.getLogger(__name__)
 class ReceivedCall:
     """A request with its body read.
 
-    :param service: The service.
-    :param request: The request.
-    :param body: Its body.
-    :param entry: Its entry in the journal.
+    :param service: the service.
+    :param request: the request.
+    :param body: its body.
+    :param entry: its entry in the journal.
     """
 
     service: LocalService
@@ -48,9 +48,9 @@ Handler = Callable[[ReceivedCall], Response]
 class Operation:
     """The ASGI application of one operation of the API.
 
-    :param operation_id: Its ``operationId``.
-    :param handler: What it does.
-    :param service: The service.
+    :param operation_id: its ``operationId``.
+    :param handler: what it does.
+    :param service: the service.
     """
 
     def __init__(self, operation_id: str, handler: Handler, service: LocalService) -> None:
@@ -100,11 +100,11 @@ class Operation:
             return error_answer(error, call.request.scope)
         except Exception:
             _log.exception("%s failed", self._operation_id)
-            return error_answer(ApiError(500, "the local server failed; its own log says why"), call.request.scope)
+            return error_answer(ApiError(500, "internal error of the local server; see its log"), call.request.scope)
 
 
 def _run_name(body: bytes) -> str | None:
-    """Read the name of the run to create, where the body has one; its other faults are the handler's business."""
+    """Read the name of the run to create. The handler checks the body."""
     with suppress(ValueError, RecursionError):
         decoded = json.loads(body)
         if isinstance(decoded, dict) and isinstance(decoded.get("name"), str):

@@ -1,4 +1,4 @@
-"""An HTTP protocol for uvicorn that lets the application lay hands on the connection of a request."""
+"""An HTTP protocol for uvicorn that gives the application access to the connection of a request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Connection:
         self._transport = transport
 
     def drop(self) -> None:
-        """Close the connection at once; what was not sent yet is lost."""
+        """Close the connection at once; unsent data is lost."""
         self._transport.abort()
 
     def reset(self) -> None:
@@ -31,15 +31,15 @@ class Connection:
         self._transport.abort()
 
     def close(self) -> None:
-        """Close the connection after what was sent so far."""
+        """Close the connection after the data written so far is sent."""
         self._transport.close()
 
 
 class LocalServerProtocol(H11Protocol):
-    """uvicorn's own HTTP/1.1 protocol; it also puts a :class:`Connection` into the scope of each request."""
+    """uvicorn's HTTP/1.1 protocol, with a :class:`Connection` in the scope of each request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection and hand it to all requests that come over it."""
+        """Add the connection to the scope of every request that arrives over it."""
         super().connection_made(transport)
         application = self.app
         connection = Connection(transport)
@@ -54,7 +54,7 @@ class LocalServerProtocol(H11Protocol):
 def connection_of(scope: Any) -> Connection:
     """Return the connection of a request.
 
-    :param scope: Its ASGI scope.
+    :param scope: its ASGI scope.
     """
     connection: Connection = scope[_SCOPE_KEY]
     return connection

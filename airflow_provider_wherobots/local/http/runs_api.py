@@ -28,7 +28,7 @@ _OPERATIONS = (
 def runs_routes(service: LocalService) -> list[Route]:
     """Return the routes of the API.
 
-    :param service: The service behind them.
+    :param service: the service behind them.
     """
     return [
         Route(path, Operation(operation, _HANDLERS[operation], service), methods=[method])

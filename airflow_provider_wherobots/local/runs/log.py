@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 MAX_LOG_BYTES = 256 * 1024 * 1024
-"""Above this many bytes of output further lines are dropped, so that a run cannot eat the machine's memory."""
+"""Lines beyond this many bytes are dropped, so that a run cannot fill the machine's memory."""
 
 
 class StoredLine(NamedTuple):
@@ -39,23 +39,23 @@ class RunLog:
     def append(self, line: bytes) -> None:
         """Add a line that the run has just written, stamped with the time of this call.
 
-        :param line: The line without its line end; decoded as UTF-8, with U+FFFD for what is not.
+        :param line: the line without its line end; decoded as UTF-8, with U+FFFD for what is not.
         """
         if self._bytes > MAX_LOG_BYTES:
             return
         self._bytes += len(line)
         raw = line.decode("utf-8", errors="replace")
         if self._bytes > MAX_LOG_BYTES:
-            raw = f"The local server keeps {MAX_LOG_BYTES} bytes of log per run; what follows is dropped."
-        # A clock that is set back must not put a line before one that was read earlier.
+            raw = f"The log has reached the local server's limit of {MAX_LOG_BYTES} bytes. Further lines are dropped."
+        # A clock that is set back must not reorder lines.
         self._latest_read = max(time.time_ns(), self._latest_read)
         self._add(StoredLine(self._latest_read, self._take_number(), raw, time.monotonic()))
 
     def insert(self, timestamp: int, raw: str) -> None:
         """Put a line where its timestamp belongs, visible at once.
 
-        :param timestamp: Nanoseconds since the epoch.
-        :param raw: The text of the line.
+        :param timestamp: nanoseconds since the epoch.
+        :param raw: the text of the line.
         """
         self._add(StoredLine(timestamp, self._take_number(), raw, -math.inf))
 

@@ -10,7 +10,7 @@ from airflow_provider_wherobots.local.runs.run import LocalRun
 
 
 class RunRegistry:
-    """Keeps runs for as long as the server lives."""
+    """Keeps runs until the server stops."""
 
     def __init__(self) -> None:
         self._runs: list[LocalRun] = []
@@ -24,10 +24,10 @@ class RunRegistry:
     def create(self, request: CreateRunRequest, region: str, *, synthetic: bool = False) -> LocalRun:
         """Add a new run.
 
-        :param request: What was asked for.
-        :param region: The region it was asked for in.
-        :param synthetic: Whether it has no process. Default: false.
-        :returns: The run, PENDING.
+        :param request: the checked create request.
+        :param region: the region it was created in.
+        :param synthetic: whether it has no process; default False.
+        :returns: the run, PENDING.
         """
         run = LocalRun(request=request, region=region, sequence=len(self._runs), synthetic=synthetic)
         self._runs.append(run)

@@ -1,4 +1,4 @@
-"""One run: what was asked for and what has become of it."""
+"""A run of the local server and its state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def utc_now() -> datetime:
 
 @dataclass
 class AppEvent:
-    """An event of the application that carries a run (``KubeAppEvent``)."""
+    """An event of a run's application (``KubeAppEvent``)."""
 
     code: str | None
     message: str | None
@@ -40,11 +40,11 @@ class AppEvent:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a run was using at one moment.
+    """CPU and memory use of a run at one moment.
 
-    :param timestamp: Seconds since the epoch.
-    :param cpu_percent: Share of all CPUs since the sample before, 0 to 100.
-    :param memory_percent: Share of the machine's memory, 0 to 100.
+    :param timestamp: seconds since the epoch.
+    :param cpu_percent: share of all CPUs since the sample before, 0 to 100.
+    :param memory_percent: share of the machine's memory, 0 to 100.
     """
 
     timestamp: int
@@ -54,12 +54,12 @@ class Usage:
 
 @dataclass
 class LocalRun:
-    """A run and its state. Everything that changes goes through the methods, so that times stay true.
+    """A run and its state. Only the methods change the state, so that the times stay consistent.
 
-    :param request: What was asked for.
-    :param region: The region it was asked for in.
-    :param sequence: Its place in the order of creation.
-    :param synthetic: Whether it has no process and changes only through the control surface.
+    :param request: the checked create request.
+    :param region: the region it was created in.
+    :param sequence: its position in the order of creation.
+    :param synthetic: whether it has no process and changes only through the control surface.
     """
 
     request: CreateRunRequest

@@ -1,1 +1,1 @@
-"""What the answers show: runs and logs in the published shapes."""
+"""Runs and logs in the published shapes of the API."""

@@ -22,7 +22,7 @@ _OPAQUE_PREFIX = "after:"
 
 
 class LogStyle(Protocol):
-    """What :func:`log_page` wants to know of the server's behaviour; see ``control.behaviour.Behaviour``."""
+    """The part of the server's behaviour that :func:`log_page` needs; see ``control.behaviour.Behaviour``."""
 
     @property
     def log_cursor(self) -> str: ...
@@ -39,11 +39,11 @@ class LogStyle(Protocol):
 def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now: float) -> dict[str, Any]:
     """Cut one page out of a log.
 
-    :param lines: The lines of the run, sorted.
-    :param query: The page wanted.
-    :param style: How cursors and timestamps look, and which lines can be seen yet.
-    :param now: The current ``time.monotonic()``.
-    :returns: The ``LogsResponse``. ``next_page`` leads to the first line that is not on this page.
+    :param lines: the lines of the run, sorted.
+    :param query: the page wanted.
+    :param style: how cursors and timestamps look, and which lines can be seen yet.
+    :param now: the current ``time.monotonic()``.
+    :returns: the ``LogsResponse``. ``next_page`` leads to the first line that is not on this page.
     :raises ApiError: 400 if the cursor is not one that this style issues.
         Source: ``GET /runs/{run_id}/logs``, schema ``LogsResponse``.
     """
@@ -71,7 +71,7 @@ def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now
 
 def _visible(lines: Sequence[StoredLine], start: int, style: LogStyle, now: float) -> Iterator[StoredLine]:
     latest = now - style.log_delay_seconds
-    # By index: slicing would copy, and islice would walk over, all that a reader of a long log has read before.
+    # By index: slicing would copy the whole rest of a long log, and islice would walk over its beginning.
     return (lines[index] for index in range(start, len(lines)) if lines[index].read_at <= latest)
 
 
@@ -89,7 +89,7 @@ def _start(lines: Sequence[StoredLine], cursor: str, style: LogStyle) -> int:
     if style.log_cursor == "opaque":
         return 0 if cursor == START else bisect.bisect_right(lines, _from_opaque(cursor), key=lambda line: line[:2])
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 30:
-        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be one that a page named", "cursor")])
+        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")])
     position = int(cursor)
     if style.log_cursor == "offset":
         return position
@@ -116,4 +116,6 @@ def _from_opaque(cursor: str) -> tuple[int, int]:
         timestamp, number = text.removeprefix(_OPAQUE_PREFIX).split(":")
         return int(timestamp), int(number)
     except (ValueError, binascii.Error):
-        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be one that a page named", "cursor")]) from None
+        raise ApiError(
+            400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")]
+        ) from None

@@ -1,4 +1,4 @@
-"""List Runs: which runs fit, newest first, cut into pages with opaque cursors."""
+"""List Runs: the matching runs, newest first, in pages with opaque cursors."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _NEWER = "<"
 def run_page(runs: Sequence[LocalRun], query: ListQuery, *, delay_seconds: float, now: float) -> dict[str, Any]:
     """Cut one page out of the runs.
 
-    :param runs: All runs, oldest first.
-    :param query: Filters, cursor and size.
-    :param delay_seconds: How long after its creation a run shows up in the list.
-    :param now: The current ``time.monotonic()``.
-    :returns: The ``CursorPage`` of ``RunView``; ``total`` counts all runs that fit.
-    :raises ApiError: 400 if the cursor is not one that a page named. Source: ``GET /runs``.
+    :param runs: all runs, oldest first.
+    :param query: filters, cursor and size.
+    :param delay_seconds: how long after its creation a run shows up in the list.
+    :param now: the current ``time.monotonic()``.
+    :returns: the ``CursorPage`` of ``RunView``; ``total`` counts all runs that fit.
+    :raises ApiError: 400 if the cursor is not one that this server issued. Source: ``GET /runs``.
     """
     fitting = [run for run in reversed(runs) if run.created_monotonic + delay_seconds <= now and _fits(run, query)]
     page = _cut(fitting, query)
@@ -71,4 +71,6 @@ def _from_cursor(cursor: str) -> tuple[str, int | None]:
             raise ValueError(direction)
         return direction, int(sequence) if sequence else None
     except (ValueError, binascii.Error):
-        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be one that a page named", "cursor")]) from None
+        raise ApiError(
+            400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")]
+        ) from None

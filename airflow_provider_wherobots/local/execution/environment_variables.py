@@ -1,4 +1,4 @@
-"""The environment variables that processes of a run see. Nothing else of the server's own gets through."""
+"""The environment variables of a run's processes. No other variable of the server is passed on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-API_KEY_VARIABLE = "WHEROBOTS_API_KEY"
+from airflow_provider_wherobots.local.security import API_KEY_VARIABLE
 
 ROOT_VARIABLE = "WHEROBOTS_LOCAL_ROOT"
 RUN_ID_VARIABLE = "WHEROBOTS_LOCAL_RUN_ID"
@@ -47,17 +47,17 @@ def run_environment(
 ) -> dict[str, str]:
     """Build the environment of a script or JAR.
 
-    :param own: The server's environment.
-    :param root: Folder that ``s3://`` stands for.
-    :param run_id: Id of the run.
-    :param folder: The run's private folder, which gets its temporary files too.
-    :param home: Its home directory; not the user's.
-    :param python: The interpreter of the run; its folder comes first on ``PATH``.
-    :param python_path: What its FILE dependencies put on ``PYTHONPATH``.
-    :param class_path: What they put on ``CLASSPATH``.
-    :param spark_conf: Folder with its Spark defaults; ``None`` for the user's own.
-    :param passed: Further variables of the server to let through; never the API key.
-    :returns: The whole environment.
+    :param own: the server's environment.
+    :param root: folder that ``s3://`` stands for.
+    :param run_id: id of the run.
+    :param folder: the run's private folder, which gets its temporary files too.
+    :param home: its home directory; not the user's.
+    :param python: the interpreter of the run; its folder comes first on ``PATH``.
+    :param python_path: what its FILE dependencies put on ``PYTHONPATH``.
+    :param class_path: what they put on ``CLASSPATH``.
+    :param spark_conf: folder with its Spark defaults; None for the user's own.
+    :param passed: names of further variables of the server to pass on; never the API key.
+    :returns: the whole environment.
     """
     environment = _inherited(own, passed)
     environment |= {
@@ -87,9 +87,9 @@ def run_environment(
 def install_environment(own: Mapping[str, str], *, folder: Path) -> dict[str, str]:
     """Build the environment of pip: with the user's home and pip settings, which may name an index and its login.
 
-    :param own: The server's environment.
-    :param folder: Folder for temporary files.
-    :returns: The whole environment.
+    :param own: the server's environment.
+    :param folder: folder for temporary files.
+    :returns: the whole environment.
     """
     environment = _inherited(own, ())
     environment |= {

@@ -20,30 +20,30 @@ from airflow_provider_wherobots.local.execution.failure import failure_message
 from airflow_provider_wherobots.local.execution.process import GuardedProcess
 
 COMPLETE = ".complete"
-"""Written last; an environment without it is a half-built one and is built again."""
+"""Written last; an environment without it is incomplete and is built again."""
 
 _LOCK_POLL_SECONDS = 0.2
 _BASE_PACKAGES = "zz_wherobots_local_base.pth"
 
 
 class PrepareError(Exception):
-    """What a run needs could not be made ready."""
+    """The dependencies of a run could not be prepared."""
 
 
 def environment_key(requirements: Sequence[str]) -> str:
     """Name the environment of a set of requirements.
 
-    :param requirements: Requirements as pip takes them, in any order.
-    :returns: A hash of the interpreter, the machine and the set.
+    :param requirements: requirements as pip takes them, in any order.
+    :returns: a hash of the interpreter, the machine and the set.
     """
     parts = [sys.version, sys.prefix, platform.machine(), sorted(set(requirements))]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
 
 
 class EnvironmentCache:
-    """Makes virtual environments, or finds them made.
+    """Creates virtual environments and reuses them.
 
-    :param folder: Where they are kept.
+    :param folder: where they are kept.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -56,13 +56,13 @@ class EnvironmentCache:
         environment: Mapping[str, str],
         on_line: Callable[[bytes], None],
     ) -> Path:
-        """Return the interpreter that has the requirements, after installing them where that was not done before.
+        """Return an interpreter with the requirements, and install them first if need be.
 
-        :param requirements: Requirements as pip takes them; with none it is the server's own interpreter.
-        :param environment: Environment variables for pip.
-        :param on_line: Called with each line that pip writes.
-        :returns: Path of the interpreter.
-        :raises PrepareError: With pip's own error.
+        :param requirements: requirements as pip takes them; with none it is the server's own interpreter.
+        :param environment: environment variables for pip.
+        :param on_line: called with each line that pip writes.
+        :returns: path of the interpreter.
+        :raises PrepareError: with pip's own error.
         """
         if not requirements:
             return Path(sys.executable)
@@ -72,7 +72,7 @@ class EnvironmentCache:
         self._folder.mkdir(parents=True, exist_ok=True)
         async with _locked(folder.with_suffix(".lock")):
             if (folder / COMPLETE).exists():
-                on_line(f"Using the environment made before with {', '.join(wanted)}".encode())
+                on_line(f"Reusing the environment with {', '.join(wanted)}".encode())
                 return python
             on_line(f"Installing {', '.join(wanted)}".encode())
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -118,7 +118,7 @@ async def _execute(
 
 @contextlib.asynccontextmanager
 async def _locked(path: Path) -> AsyncIterator[None]:
-    """Hold a lock that other servers on the same root respect too, and that ends with this process."""
+    """Hold a lock that other servers on the same root respect. It ends with this process."""
     with path.open("a") as file:
         while True:
             try:
