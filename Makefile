@@ -1,11 +1,12 @@
 # Needs Python 3.11 or newer, git, make and a package index; everything else is set up here.
 #   make demo         a geospatial job run from a DAG on a real Airflow (KEEP=1 leaves it running)
-#   make test         all tests on Airflow 2.11 to 3.3, on Python 3.11 and 3.13 as far as this machine has them, and a
-#                     table of what came of it; "make matrix" is the same
-#   make test-unit    the unit tests, in an environment without Airflow: seconds
-#   make test-fast    all tests that need no running Airflow, on 3.3: about three minutes
+#   make test         all tests on Airflow 2.11 to 3.3, on Python 3.11 and 3.13 as far as this machine has them; ends
+#                     with a table and a verdict; "make matrix" is the same
+#   make test-unit    the unit tests, in an environment without Airflow: about half a minute
+#   make test-fast    all tests that need no running Airflow, on 3.3, with coverage: about four minutes
 #   make lint         ruff and mypy
 #   make docs         the documentation as HTML, in docs/_build/html; a warning is an error
+#   make dist         wheel and source distribution, built and checked, in dist; TAG=v0.1.0 must agree with the version
 #   make lock         recompile the locked environments after a change to requirements/*.in or pyproject.toml
 
 SHELL := /bin/bash
@@ -41,7 +42,7 @@ MATRIX :=
 PYTEST_ARGS ?=
 KEEP ?=
 
-.PHONY: help demo test test-unit test-fast environments matrix test-e2e lint docs format venv lock lock-unit clean
+.PHONY: help demo test test-unit test-fast environments matrix test-e2e lint docs dist format venv lock lock-unit clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -82,7 +83,7 @@ demo: $(AIRFLOW_3_3)/.installed
 environments: $(MATRIX)
 
 # Everything on every Airflow line and Python that there is here, JOBS environments side by side; the end-to-end tests
-# go on meanwhile, all lines at once, for most of it is waiting. A table tells what came of it.
+# run meanwhile, all lines at once, for most of it is waiting. A table and a sentence tell the result.
 JOBS ?= 2
 test matrix: environments
 	$(AIRFLOW_3_3)/bin/python -m dev.matrix --jobs $(JOBS) --end-to-end -- $(PYTEST_ARGS)
@@ -96,7 +97,7 @@ test-unit: .venv-unit/.locked
 	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} .venv-unit/bin/python -m pytest tests/unit $(PYTEST_ARGS)
 
 test-fast: $(AIRFLOW_3_3)/.installed
-	$(AIRFLOW_3_3)/bin/python -m pytest -m "not e2e and not slow" $(PYTEST_ARGS)
+	$(AIRFLOW_3_3)/bin/python -m pytest -m "not e2e and not slow" --cov --cov-report=term $(PYTEST_ARGS)
 
 # The Airflows side by side: most of an end-to-end test is waiting, and two cores bear it.
 test-e2e: $(ENVIRONMENTS)
@@ -113,6 +114,9 @@ lint: $(AIRFLOW_3_3)/.installed
 docs: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/python -m sphinx -b html -E -n -W --keep-going -q docs docs/_build/html
 	@echo "The site: file://$(CURDIR)/docs/_build/html/index.html"
+
+dist: .venv-unit/.locked
+	@dev/dist.sh .venv-unit $(TAG)
 
 format: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/ruff check --fix .

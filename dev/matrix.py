@@ -1,4 +1,4 @@
-"""The tests on every Airflow line and Python, some side by side, and a table of what came of it.
+"""The tests on every Airflow line and Python, some side by side; a table of the results and a verdict.
 
 ``python -m dev.matrix --help`` tells the options; ``make matrix`` makes the environments first.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dev.environments import END_TO_END, NAMES, environment
 from dev.matrix_jobs import NEWEST, Job
-from dev.matrix_result import Result, failures, read_report, skips, table
+from dev.matrix_result import Result, failures, read_report, skips, table, verdict
 from dev.processes import CHECKOUT
 
 FOLDER = CHECKOUT / "build" / "matrix"
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results.sort(key=lambda result: NAMES.index(result.name))
     told = table(results)
     (FOLDER / "table.md").write_text(told)
-    print(f"\n{told}\n{skips(results)}\nReports and output: {FOLDER.relative_to(CHECKOUT)}")
+    print(f"\n{told}\n{skips(results)}\nReports and output: {FOLDER.relative_to(CHECKOUT)}\n{verdict(results)}")
     return 0 if all(result.good or (result.left_out and not os.environ.get("CI")) for result in results) else 1
 
 

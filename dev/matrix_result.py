@@ -117,3 +117,35 @@ def skips(results: Sequence[Result]) -> str:
         for reason, number in result.reasons.items():
             where.setdefault(reason, []).append(f"{result.name}: {number}")
     return "\n".join(f"Skipped ({', '.join(places)}): {reason}" for reason, places in sorted(where.items()))
+
+
+def verdict(results: Sequence[Result]) -> str:
+    """Return in one sentence what passed, what failed, and what was left out and why.
+
+    :param results: of all environments.
+    """
+    left_out = [result for result in results if result.left_out]
+    ran = [result for result in results if not result.left_out]
+    failed = [result for result in ran if not result.good]
+    skipped = sum(result.skipped for result in ran)
+    good = [result for result in ran if result.good]
+    parts = [
+        f"{sum(result.passed for result in good)} tests passed in {len(good)} of {len(ran)} runs ({_places(good)})"
+    ]
+    if failed:
+        parts.append(f"failed: {_places(failed)}")
+    reasons: dict[str, list[Result]] = {}
+    for result in left_out:
+        reasons.setdefault(result.left_out, []).append(result)
+    told = "; ".join(f"{_places(places)}, because {reason}" for reason, places in reasons.items())
+    parts.append(f"left out: {told}" if told else "no environment was left out")
+    if skipped:
+        parts.append(f"{skipped} tests were skipped for the reasons above")
+    return f"{'FAILED' if failed or not ran else 'PASSED'}: {'; '.join(parts)}."
+
+
+def _places(results: Sequence[Result]) -> str:
+    kinds: dict[str, list[str]] = {}
+    for result in results:
+        kinds.setdefault(result.kind, []).append(result.name)
+    return "; ".join(f"{kind} on {', '.join(names)}" for kind, names in kinds.items()) or "none"

@@ -19,4 +19,4 @@ with_pip() {
 echo "Making $venv from $lock with $("$python" --version) ..."
 rm -rf "$venv"
 "$python" -m venv "$venv"
-with_uv || { echo "uv did not manage; going on with pip"; with_pip; }
+with_uv || { echo "uv could not install the lock; installing it with pip"; with_pip; }

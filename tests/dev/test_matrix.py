@@ -6,7 +6,7 @@ import pytest
 
 from dev.environments import END_TO_END, NAMES, Environment, environment
 from dev.matrix_jobs import Job
-from dev.matrix_result import Result, failures, read_report, skips, table
+from dev.matrix_result import Result, failures, read_report, skips, table, verdict
 
 pytestmark = pytest.mark.once
 
@@ -72,6 +72,23 @@ def test_the_table_shows_every_environment(report: Path) -> None:
 
 def test_skips_are_told_with_their_reason(report: Path) -> None:
     assert skips([read_report(report, BEGUN)]) == "Skipped (3.2: 1): no b\nSkipped (3.2: 1): no javac"
+
+
+def test_the_verdict_says_what_passed_what_failed_and_what_was_left_out_and_why(report: Path) -> None:
+    good = Result("3.3", TESTS, passed=800, skipped=2)
+    ends = Result("3.3", "end to end", passed=40)
+    absent = [Result(name, TESTS, left_out="there is no Python 3.13 here") for name in ("3.2-py3.13", "3.3-py3.13")]
+
+    assert verdict([good, ends]) == (
+        "PASSED: 840 tests passed in 2 of 2 runs (unit, integration, DAGs on 3.3; end to end on 3.3); "
+        "no environment was left out; 2 tests were skipped for the reasons above."
+    )
+    assert verdict([ends, read_report(report, BEGUN), *absent]) == (
+        "FAILED: 40 tests passed in 1 of 2 runs (end to end on 3.3); failed: unit, integration, DAGs on 3.2; "
+        "left out: unit, integration, DAGs on 3.2-py3.13, 3.3-py3.13, because there is no Python 3.13 here; "
+        "2 tests were skipped for the reasons above."
+    )
+    assert verdict(absent).startswith("FAILED: 0 tests passed in 0 of 0 runs (none); left out: ")
 
 
 def test_end_to_end_tests_run_in_the_newest_environment() -> None:

@@ -84,4 +84,5 @@ def test_the_source_distribution_holds_what_its_tests_and_documentation_need(sdi
 
     assert sources() <= names
     assert {"README.md", "LICENSE", "Makefile", "pyproject.toml", "tests/conftest.py", "dev/environments.py"} <= names
+    assert {"CONTRIBUTING.md", "RELEASING.md", "SECURITY.md"} <= names
     assert not [name for name in names if ".venv" in name or (name.startswith((".", "build")) and name != ".gitignore")]

@@ -1,0 +1,76 @@
+"""What the files for contributors say is so: folders, commands and workflows exist as they are named."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dev.processes import CHECKOUT
+
+pytestmark = pytest.mark.once
+
+PACKAGE = CHECKOUT / "airflow_provider_wherobots"
+WORKFLOWS = CHECKOUT / ".github" / "workflows"
+in_a_checkout = pytest.mark.skipif(not WORKFLOWS.exists(), reason="the source distribution has no .github")
+
+
+def read_yaml(path: Path) -> Any:
+    # YAML 1.1 reads the key "on" as true.
+    return yaml.safe_load(path.read_text())
+
+
+def tree(text: str) -> set[str]:
+    """The folders of the tree that ``docs/architecture.md`` draws."""
+    (drawn,) = re.findall(r"^airflow_provider_wherobots/\n((?:[│├└ ].*\n)+)", text, re.MULTILINE)
+    folders: set[str] = set()
+    parents: list[str] = []
+    for indent, name in re.findall(r"^([│├└─ ]+)(\w+)/", drawn, re.MULTILINE):
+        parents[len(indent) // 4 - 1 :] = [name]
+        folders.add("/".join(parents))
+    return folders
+
+
+def test_the_tree_of_the_architecture_page_is_the_tree_of_folders() -> None:
+    there = {path.parent.relative_to(PACKAGE).as_posix() for path in PACKAGE.glob("*/**/__init__.py")}
+    assert tree((CHECKOUT / "docs" / "architecture.md").read_text()) == there
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "RELEASING.md"])
+def test_every_path_that_a_page_for_contributors_names_exists(page: str) -> None:
+    text = re.sub(r"^```.*?^```", "", (CHECKOUT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+    named = {
+        path for path in re.findall(r"`([\w./-]+(?:/|\.py|\.md|\.yaml|\.yml))`", text) if not path.startswith("docs/_")
+    }
+    places = (CHECKOUT, PACKAGE, WORKFLOWS, CHECKOUT / "tests" / "integration")
+    missing = {path for path in named if not any((place / path).exists() for place in places)}
+    assert named
+    # "make dist" makes it.
+    assert missing <= {"dist/"}
+
+
+def test_the_five_commands_are_targets() -> None:
+    targets = set(re.findall(r"^([\w-]+)(?: [\w-]+)*:(?!=)", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`make ([\w-]+)", (CHECKOUT / "CONTRIBUTING.md").read_text()))
+    assert named - targets - {"help", "lock-3"} == set()
+
+
+@in_a_checkout
+def test_pre_commit_runs_what_make_lint_runs() -> None:
+    (hooks,) = (repository["hooks"] for repository in read_yaml(CHECKOUT / ".pre-commit-config.yaml")["repos"])
+    recipe = (CHECKOUT / "Makefile").read_text().partition("\nlint: ")[2].partition("\n\n")[0].splitlines()[1:]
+    hooked = [hook["entry"].replace(" --force-exclude", "") for hook in hooks]
+    assert hooked == [line.strip().replace("$(AIRFLOW_3_3)", ".venv").removesuffix(" .") for line in recipe]
+
+
+@in_a_checkout
+def test_continuous_integration_calls_ci_run_and_a_release_waits_for_it() -> None:
+    ci, release = (read_yaml(WORKFLOWS / f"{name}.yml") for name in ("ci", "release"))
+
+    assert ".ci/run" in [step.get("run") for step in ci["jobs"]["everything"]["steps"]]
+    assert release["jobs"]["test"]["uses"] == "./.github/workflows/ci.yml"
+    publish = release["jobs"]["publish"]
+    assert set(publish["needs"]) == {"test", "build"}
+    assert publish["permissions"] == {"id-token": "write"}
+    assert "secrets." not in (WORKFLOWS / "release.yml").read_text()
