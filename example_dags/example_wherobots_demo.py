@@ -13,7 +13,7 @@ except ImportError:  # Airflow 2.11
     from airflow.models.dag import DAG  # type: ignore[no-redef]
 
 BUCKET = "s3://wherobots-demo"
-# A run that was triggered by hand has no logical date on Airflow 3; it has the time from which it may run.
+# On Airflow 3 a DAG run that is triggered by hand has no logical date, and so no `{{ ds }}`. This always renders.
 DAY = "{{ (dag_run.logical_date or dag_run.run_after) | ds }}"
 
 with DAG(

@@ -1,4 +1,4 @@
-"""Start a run, do other things, look at it later: the hook in tasks of your own."""
+"""Start a run and check it later: the hook in your own tasks."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ except ImportError:  # Airflow 2.11
 
 with DAG(
     "example_wherobots_fire_and_forget",
-    description="Start a run without waiting, look for its end, ask what it used",
+    description="Start a run without waiting, wait for its end in a sensor, read what it used",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     doc_md=__doc__,
@@ -36,7 +36,7 @@ with DAG(
     # [START hook]
     @task.sensor(poke_interval=30, timeout=3600, mode="reschedule")
     def has_ended(wherobots_run_id: str) -> bool:
-        """Say whether the run has ended; fail when it did not end well."""
+        """Return whether the run has ended; fail if it did not complete."""
         run = WherobotsHook("wherobots_default").get_run(wherobots_run_id)
         if run.is_terminal and run.status != "COMPLETED":
             raise WherobotsRunFailedException(f"Run {run.id} is {run.status}: {run.reason}")
@@ -44,10 +44,10 @@ with DAG(
 
     @task
     def usage(wherobots_run_id: str) -> dict[str, float | None]:
-        """Return what the run used; a value that the service does not have yet is None."""
+        """Return what the run used; a value that the service does not report yet is None."""
         return dict(WherobotsHook("wherobots_default").get_run_metrics(wherobots_run_id).instant_metrics)
 
-    # Not `run_id`: in a task's context that is the DAG run's.
+    # Not named `run_id`: in a task's context that is the DAG run's id.
     wherobots_run_id: Any = start.output
     has_ended(wherobots_run_id) >> usage(wherobots_run_id)
     # [END hook]

@@ -18,7 +18,7 @@ BUCKET = "s3://wherobots-demo"
 # [START mapped]
 @task
 def countries() -> list[str]:
-    """Return the countries to report on; a real DAG would ask a catalogue or a bucket."""
+    """Return the countries to report on; a real DAG would read a catalogue or list a bucket."""
     return ["CH", "IE", "NZ"]
 
 

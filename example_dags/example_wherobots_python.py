@@ -1,4 +1,4 @@
-"""A Python script: the shortest DAG there is. The script is ``jobs/bbox_area.py``."""
+"""A Python script, in the shortest DAG. The script is ``jobs/bbox_area.py``."""
 # ruff: noqa: AIR311 - `airflow.DAG` is there in every Airflow from 2.11 to 3.3
 
 # [START python]

@@ -20,7 +20,7 @@ with DAG(
     tags=["wherobots", "example"],
 ):
     # [START templates]
-    # A run that was triggered by hand has no logical date on Airflow 3; it has the time from which it may run.
+    # On Airflow 3 a DAG run that is triggered by hand has no logical date, and so no `{{ ds }}`. This always renders.
     day = "{{ (dag_run.logical_date or dag_run.run_after) | ds }}"
 
     WherobotsRunOperator(
@@ -41,7 +41,7 @@ with DAG(
     # [START xcom_arg]
     @task
     def bounding_box() -> str:
-        """Return a box; a real DAG would ask a catalogue."""
+        """Return a box; a real DAG would read a catalogue."""
         return "5.96,45.82,10.49,47.81"
 
     WherobotsRunOperator(

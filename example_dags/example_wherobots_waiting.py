@@ -18,7 +18,7 @@ AREA = {
 
 with DAG(
     "example_wherobots_waiting",
-    description="Waiting on a worker, and waiting no longer than this",
+    description="Waiting on a worker, and limits for the wait",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     doc_md=__doc__,
@@ -32,9 +32,9 @@ with DAG(
     WherobotsRunOperator(
         task_id="with_limits",
         run_python=AREA,
-        execution_timeout=timedelta(minutes=30),  # this try, from its start: queueing at the service included
-        timeout_seconds=timedelta(minutes=20),  # the run, counted and ended by the service
-        max_outage_seconds=300,  # how long the API may be unreachable before this try gives up
+        execution_timeout=timedelta(minutes=30),  # per try, from its start, the wait for a runtime included
+        timeout_seconds=timedelta(minutes=20),  # per run, enforced by the service
+        max_outage_seconds=300,  # how long the API may be unreachable before the try fails
         retries=2,
         retry_delay=timedelta(minutes=1),
     )

@@ -11,12 +11,12 @@ log = logging.getLogger("airports_by_region")
 
 
 def dependency(name: str) -> Path:
-    """Return where a ``.json`` dependency lies: in ``/opt/wherobots``, or where the local server says."""
+    """Return the path of a ``.json`` dependency: in ``/opt/wherobots``, or where the local server puts it."""
     return Path(os.environ.get("WHEROBOTS_LOCAL_FILES", "/opt/wherobots"), name)
 
 
 def main() -> None:
-    """Count the airports of each region and say so."""
+    """Count the airports of each region and log the counts."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     airports = airportsdata.load("IATA").values()
     regions = json.loads(dependency("regions.json").read_text())

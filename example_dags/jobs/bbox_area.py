@@ -26,7 +26,7 @@ def write(uri: str, text: str) -> None:
 
 
 def main() -> None:
-    """Read the arguments, compute, say the result."""
+    """Read the arguments, compute the area and log it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True, help="what the box is called")
     parser.add_argument("--bbox", required=True, help="west,south,east,north in degrees")
