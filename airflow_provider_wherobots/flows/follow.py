@@ -119,19 +119,11 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
         try:
             run = yield from attempt(calls.get_run(options.run_id))
         except WherobotsApiError as error:
-            if isinstance(error, NotFoundError) and moment < options.started_at + APPEARANCE_SECONDS:
-                delay = MIN_DELAY_SECONDS
-            else:
-                try:
-                    delay = outage.failed(error, moment)
-                except WherobotsApiError:
-                    reason = f"{error}; {given_up(options.max_outage_seconds)}" if error.transient else str(error)
-                    return Outcome(Ending.LOST_SIGHT, options.run_id, status.last, reason, ended_at=moment)
-                if outage.is_first_failure:
-                    yield Note(logging.WARNING, f"{error}; the run goes on and is polled again")
-                elif isinstance(error, KeyLimitedError) and delay >= LONG_HOLD_SECONDS:
-                    yield Note(logging.INFO, str(error))
-            jitter = 0.0 if isinstance(error, KeyLimitedError) else JITTER
+            pause = yield from _after_failed_poll(error, options, outage, moment)
+            if pause is None:
+                reason = f"{error}; {given_up(options.max_outage_seconds)}" if error.transient else str(error)
+                return Outcome(Ending.LOST_SIGHT, options.run_id, status.last, reason, ended_at=moment)
+            delay, jitter = pause.seconds, pause.jitter
         else:
             if failures := outage.over():
                 yield Note(logging.INFO, f"The Runs API answers again, after {failures} failed attempts")
@@ -161,6 +153,23 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
                 delay, jitter = left, 0.0
         if not behind:
             yield Sleep(delay, jitter)
+
+
+def _after_failed_poll(
+    error: WherobotsApiError, options: FollowOptions, outage: Outage, moment: float
+) -> Flow[Sleep | None]:
+    """How long to wait after a poll that failed; None when waiting is no use."""
+    if isinstance(error, NotFoundError) and moment < options.started_at + APPEARANCE_SECONDS:
+        return Sleep(MIN_DELAY_SECONDS, JITTER)
+    try:
+        delay = outage.failed(error, moment)
+    except WherobotsApiError:
+        return None
+    if outage.is_first_failure:
+        yield Note(logging.WARNING, f"{error}; the run goes on and is polled again")
+    elif isinstance(error, KeyLimitedError) and delay >= LONG_HOLD_SECONDS:
+        yield Note(logging.INFO, str(error))
+    return Sleep(delay, 0.0 if isinstance(error, KeyLimitedError) else JITTER)
 
 
 def poll_delay(age: float, polling_interval: float) -> float:
