@@ -21,7 +21,7 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Sleep, attempt, now
 from airflow_provider_wherobots.logs.cursor import LogCursor
-from airflow_provider_wherobots.logs.records import HOLD_SECONDS, LogRecord, RecordReader
+from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord, RecordReader
 from airflow_provider_wherobots.logs.tail import LogTail
 
 QUIET_LOOKS = (1.0, 3.0, 7.0)
@@ -73,7 +73,7 @@ class LogForwarder:
         moment = yield from now()
         if self._reader.held_from is not self._held:
             self._held, self._held_since = self._reader.held_from, moment
-        elif self._held is not None and moment >= self._held_since + HOLD_SECONDS:
+        elif self._held is not None and moment >= self._held_since + MAX_HELD_SECONDS:
             yield from self.release()
         return behind
 

@@ -150,7 +150,7 @@ class LogCursor:
         self._state: _Reading | _Trying | _Confirming = _Reading(Place(LOG_START_CURSOR))
         self._look_back = LookBack()
         # Guesses have led nowhere in this round.
-        self._is_whole = False
+        self._guesses_failed = False
         # The number of lines at which the service is known to cut pages.
         self._cut_at = 0
 
@@ -173,7 +173,7 @@ class LogCursor:
         """
         place = self._place_to_read(page, moment)
         if place is None:
-            return (), not isinstance(self._state, _Reading) or not self._is_whole
+            return (), not isinstance(self._state, _Reading) or not self._guesses_failed
         items = page.items
         fresh = place.take_new(items)
         new = self._look_back.leave_out_known(fresh)
@@ -186,7 +186,7 @@ class LogCursor:
             # The page may have been cut. Reading it again, larger, is right under every reading of the cursor.
             self.size = min(2 * self.size, self._largest)
             return new, True
-        if (fresh or not self._is_whole) and self._try_to_guess(place, items):
+        if (fresh or not self._guesses_failed) and self._try_to_guess(place, items):
             return new, True
         self._look_back.count_standstill()
         return new, False
@@ -199,7 +199,7 @@ class LogCursor:
         :param before: the moment in epoch seconds.
         """
         if isinstance(self._state, _Reading):
-            self._is_whole = False
+            self._guesses_failed = False
             start = self._look_back.begin(before, self._state.place)
             if start is not None:
                 self._open(start)
@@ -315,7 +315,7 @@ class LogCursor:
         # Not compared with all lines ever seen on it: a lagging replica may answer the one time and not the other.
         has_changed = _count(page.items) != _count(guess.items)
         if has_changed or (page.next_page is not None and self._leads_on(page.next_page, page.items)):
-            self._state, self._is_whole = _Reading(guess.origin), True
+            self._state, self._guesses_failed = _Reading(guess.origin), True
             return guess.origin
         self._cut_at = len(page.items)
         self._follow(guess, moment)
@@ -325,7 +325,7 @@ class LogCursor:
         """Open the page that a guess leads to."""
         self._look_back.remember(guess.origin, map(hash_line, guess.items), moment)
         place = guess.next_place()
-        self._state, self._is_whole = _Reading(place), False
+        self._state, self._guesses_failed = _Reading(place), False
         return place
 
     def _try_next(self, guess: _Guess) -> None:
@@ -333,7 +333,7 @@ class LogCursor:
         if len(guess.candidates) > 1:
             self._state = _Trying(replace(guess, candidates=guess.candidates[1:]))
         else:
-            self._state, self._is_whole = _Reading(guess.origin), True
+            self._state, self._guesses_failed = _Reading(guess.origin), True
             self._look_back.count_standstill()
 
 

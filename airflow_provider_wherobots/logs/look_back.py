@@ -108,9 +108,13 @@ class LookBack:
 
     def __init__(self) -> None:
         self._left: deque[_Left] = deque(maxlen=MAX_PAGES)
+        # Lines shown before that are still to come.
         self._known: Counter[int] = Counter()
+        # The page that was read when this look began; None when there is no second look.
         self._head: Place | None = None
-        self._settled: set[int] = set()
+        # Lines of pages that are read the second time in this look, or were in an earlier one.
+        self._seen_again: set[int] = set()
+        # How many lines may still be read until expected lines that have not come are given up.
         self._patience = 0
 
     @property
@@ -133,14 +137,14 @@ class LookBack:
             self._known += pushed
             self._patience = max(self._patience, 2 * pushed.total() + SPARE_LINES)
         # In a second look pages may be cut elsewhere: a page that holds any other line is still to be read again.
-        is_settled = bool(self._settled) and self._settled.issuperset(place.lines)
+        is_seen_again = bool(self._seen_again) and self._seen_again.issuperset(place.lines)
         # From the first page that is read again, all pages up to the present one are read.
-        if not is_settled or self._left:
+        if not is_seen_again or self._left:
             lines = (Counter(place.lines) - pushed).elements() if pushed else place.lines
-            due_from = inf if is_settled else moment
+            due_from = inf if is_seen_again else moment
             self._left.append(_Left(place.cursor, place.repeats, array("q", lines), due_from))
         if not self._known:
-            self._settled = set()
+            self._seen_again = set()
 
     def begin(self, before: float, head: Place) -> Place | None:
         """Begin a second look, if one is due.
@@ -154,7 +158,7 @@ class LookBack:
         start = Place.opened(self._left[0].cursor, self._left[0].repeats)
         self._known = Counter(chain(head.lines, *(page.lines for page in self._left)))
         self._patience = 2 * self._known.total() + SPARE_LINES
-        self._settled = set(chain(*(page.lines for page in self._left if not before < page.moment < inf)))
+        self._seen_again = set(chain(*(page.lines for page in self._left if not before < page.moment < inf)))
         self._head = head
         self._left.clear()
         return start
@@ -191,7 +195,7 @@ class LookBack:
         self._patience = min(self._patience, SPARE_LINES) - SPARE_LINES // MAX_STANDSTILLS
         if not self._known or self._patience <= 0:
             self._expect_nothing()
-            self._settled = set()
+            self._seen_again = set()
 
     def _expect_nothing(self) -> None:
         self._known.clear()
@@ -206,7 +210,7 @@ class LookBack:
         head = self._head
         if head is not None:
             self._expect_nothing()
-            self._settled = set()
+            self._seen_again = set()
         return head
 
 

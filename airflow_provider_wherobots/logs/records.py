@@ -26,7 +26,7 @@ MAX_HELD_RECORDS = 200
 """The most records held back: the stack trace and the lines after it."""
 MAX_LINES_AFTER = 50
 """After more lines than these the program has gone on. The shutdown of Spark takes some twenty."""
-HOLD_SECONDS = 45.0
+MAX_HELD_SECONDS = 45.0
 """How long a stack trace after a warning is held back while the run goes on: a poll or two."""
 _HEAD_CHARS = 120
 _LEVELS = {
@@ -151,7 +151,7 @@ class RecordReader:
         if len(self._held) >= MAX_HELD_RECORDS or self._lines_after >= MAX_LINES_AFTER:
             return True
         began_ns = self._held[0].time_ns
-        return time_ns is not None and began_ns is not None and time_ns - began_ns >= HOLD_SECONDS * 1e9
+        return time_ns is not None and began_ns is not None and time_ns - began_ns >= MAX_HELD_SECONDS * 1e9
 
     def _is_late(self, time_ns: int | None) -> bool:
         """Whether a line was inserted late: it says nothing of what came after the stack trace."""

@@ -30,7 +30,7 @@ from airflow_provider_wherobots.flows.follow import (
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, QUIET_LOOKS, LogForwarder
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.summary import RunSummary
-from airflow_provider_wherobots.logs.records import HOLD_SECONDS
+from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS
 from tests.unit.flows.fake_log import FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation, texts
@@ -584,7 +584,7 @@ def test_a_traceback_does_not_wait_long_for_the_runs_end() -> None:
     while len(script.records) < len(FATAL):
         script.run(forwarder.catch_up(script.now + 10))
         script.now += 5
-    assert HOLD_SECONDS <= script.elapsed <= HOLD_SECONDS + 10
+    assert MAX_HELD_SECONDS <= script.elapsed <= MAX_HELD_SECONDS + 10
     assert [record.level for record in script.records] == [logging.WARNING] * 4
 
 
