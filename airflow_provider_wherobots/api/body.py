@@ -1,7 +1,7 @@
-"""Taking in the body of an answer, piece by piece and never without a limit.
+"""Reading the body of an answer, piece by piece and never without a limit.
 
 What is limited is the body as it is read from here on, after decompression: a few kilobytes of gzip can stand for
-gigabytes (RFC 9110, section 8.4). So both transports hand over the bytes as they came, and gzip and deflate are undone
+gigabytes (RFC 9110, section 8.4). So both transports hand over the bytes as received, and gzip and deflate are undone
 here, a bounded step at a time. A success over the limit is an error; of an error status the beginning is enough.
 """
 
@@ -14,9 +14,9 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import AnswerLostError, AnswerTooLargeError, UnreadableAnswerError
 
 ERROR_BODY_BYTES = 262_144
-"""So much of an error status's body is read."""
+"""The most that is read of an error status's body."""
 STEP_BYTES = 262_144
-"""So much is decompressed at once."""
+"""The most that is decompressed at once."""
 
 
 class Body:
@@ -41,7 +41,7 @@ class Body:
         self._inflater: zlib._Decompress | None = None
         self._left = b""
         self.ended = False
-        """Whether no more of the body is wanted."""
+        """Whether the rest of the body is not needed."""
         if self._encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
             self._fail(f"Content-Encoding: {self._encoding[:50]!r} was not asked for")
         length = headers.get("Content-Length", "0")
@@ -51,9 +51,9 @@ class Body:
             raise AnswerTooLargeError(call.operation, self._limit)
 
     def feed(self, piece: bytes) -> bool:
-        """Take in the next piece.
+        """Add the next piece.
 
-        :param piece: bytes as they came; none to go on with those of the piece before.
+        :param piece: bytes as received; ``b""`` to continue with those of the piece before.
         :returns: whether some of it is still to be decompressed: feed ``b""`` then, after a turn for others.
         :raises AnswerTooLargeError: when a success grows over the limit.
         :raises UnreadableAnswerError: when a success cannot be decompressed.

@@ -1,4 +1,4 @@
-"""What both drivers have in common: where effects lead, the clock, the timeouts, and the wait for a limited key."""
+"""What both drivers share: where effects go, the clock, the timeouts, and the wait for a limited API key."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ N = TypeVar("N")
 
 @dataclass(frozen=True, slots=True)
 class Outlets(Generic[R, N]):
-    """Where the effects of a flow lead, but for calls and time. The last two are awaited in the event loop.
+    """Where the effects of a flow go, except calls and time. In the event loop, reload and publish are awaited.
 
     :param note: takes the flow's own messages.
     :param write: takes the lines of the run's log.
-    :param reload: reads the connection again, and tells whether it changed.
-    :param publish: takes a published key and value, and must not raise; default None, nowhere.
+    :param reload: reads the connection again and returns whether it changed.
+    :param publish: takes a published key and value, and must not raise; default None, which drops them.
     """
 
     note: WriteNote
@@ -45,12 +45,12 @@ class Outlets(Generic[R, N]):
 
 @dataclass(frozen=True, slots=True)
 class Clock(Generic[N]):
-    """The time that a driver lives in.
+    """The source of time of a driver.
 
-    :param sleep: waits for some seconds; awaited in the event loop.
+    :param sleep: waits, in seconds; awaited in the event loop.
     :param now: wall-clock time in epoch seconds; default the system's.
     :param monotonic: seconds of a clock that does not jump; default the system's.
-    :param draw: draws the share of a sleep's jitter, 0 to 1; default at random.
+    :param draw: draws the share of a sleep's jitter, 0 to 1; default uniformly at random.
     """
 
     sleep: Callable[[float], N]
@@ -67,9 +67,9 @@ class Clock(Generic[N]):
 
 
 def timeouts(effect: Send[object]) -> tuple[float, float]:
-    """Seconds a request may take to connect, and to answer: always set.
+    """Seconds that a request may take to connect, and then to be answered: always set.
 
-    :param effect: what is to be sent.
+    :param effect: the call to be sent.
     """
     if effect.timeout is None:
         return CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
@@ -78,7 +78,7 @@ def timeouts(effect: Send[object]) -> tuple[float, float]:
 
 
 class Gate:
-    """Where a driver's calls wait while their API key is limited.
+    """Keeps a driver's calls from being sent while their API key is limited.
 
     :param limits: the limits of API keys, shared with other drivers.
     :param clock: the driver's clock.

@@ -1,4 +1,4 @@
-"""Runs flows on the calling thread."""
+"""The driver that runs flows on the calling thread."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ T = TypeVar("T")
 
 
 class FlowStoppedError(Exception):
-    """The driver was told to stop, so the flow may not send or wait any more."""
+    """The driver was told to stop, so the flow may no longer send or wait."""
 
 
 class SyncDriver:
-    """Performs a flow's effects one after the other.
+    """Perform a flow's effects one after the other.
 
     :param transport: sends the calls.
-    :param outlets: where everything else leads.
-    :param limits: the limits of API keys, shared with other drivers; default none yet.
-    :param clock: the time; default the system's.
+    :param outlets: where all other effects go.
+    :param limits: the limits of API keys, shared with other drivers; default its own.
+    :param clock: the source of time; default the system's.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class SyncDriver:
 
         :param flow: the flow, not started yet.
         :returns: what the flow returns.
-        :raises FlowStoppedError: when :attr:`stopped` is set, by a signal handler say, and the flow wants to go on.
+        :raises FlowStoppedError: when :attr:`stopped` is set, as by a signal handler, and the flow sends or waits.
         """
         step: Callable[[Any], Effect[Any]] = flow.send
         value: Any = None

@@ -1,4 +1,4 @@
-"""Runs flows in an event loop that belongs to others too."""
+"""The driver that runs flows in an event loop, which it shares with other tasks."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ T = TypeVar("T")
 
 
 SLICE_SECONDS = 0.005
-"""A flow steps and writes this long at most before the event loop is given back."""
+"""The longest that a flow runs and writes before other tasks of the event loop get a turn."""
 LARGE_BODY_BYTES = 250_000
-"""A larger answer is read by a thread, so that the event loop has its turns meanwhile."""
+"""A larger answer is parsed in a thread, so that the event loop is not blocked."""
 
 
 class AsyncDriver:
-    """Performs a flow's effects one after the other, never blocking the loop for long.
+    """Perform a flow's effects one after the other, never blocking the loop for long.
 
     :param transport: sends the calls.
-    :param outlets: where everything else leads.
-    :param limits: the limits of API keys, shared with other drivers; default none yet.
-    :param clock: the time; default the system's.
+    :param outlets: where all other effects go.
+    :param limits: the limits of API keys, shared with other drivers; default its own.
+    :param clock: the source of time; default the system's.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """How a refusal with 429 holds all calls made with one API key.
 
-``Retry-After`` is a word about the key, not about the one call that was refused: until it has passed, every other call
+``Retry-After`` applies to the key, not only to the call that was refused: until it has passed, every other call
 is refused too, and on some gateways prolongs the limit. So each driver checks here before it sends. A call that has to
 wait is not held: it ends at once in a ``KeyLimitedError``, so that the flow's deadline and kill hold while it waits.
 
@@ -21,14 +21,14 @@ from airflow_provider_wherobots.api.errors import KeyLimitedError, RateLimitedEr
 from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS
 
 MAX_HOLD_SECONDS = 300.0
-"""A key is held this long at most, whatever ``Retry-After`` says; then a call is sent and the service says afresh."""
+"""A key is held this long at most, whatever ``Retry-After`` says; then the service is asked anew."""
 SPACING_SECONDS = 0.05
 """Time between two places of a line after its first refusal."""
 MAX_SPACING_SECONDS = 0.5
 SPACING_PER_REFUSAL = 1.5
 SPACING_PER_PLACE = 0.9995
 KEPT_PLACES = 10
-"""So many calls that one limit refuses keep their places."""
+"""The number of calls that keep their places when one limit refuses a crowd."""
 EARLY_SECONDS = 0.01
 """A sleep may end this much too early."""
 

@@ -31,7 +31,7 @@ PAYLOAD = {"name": "hook-test-run", "runPython": {"uri": "s3://jobs/talk.py", "a
 
 @pytest.fixture
 def hook(conn_id: str, monkeypatch: pytest.MonkeyPatch) -> WherobotsHook:
-    # Failures that would be borne for a minute end the call at once.
+    # Failures that would be tolerated for a minute end the call at once.
     monkeypatch.setattr(hook_module, "HOOK_OUTAGE_SECONDS", 0.0)
     return WherobotsHook(conn_id)
 

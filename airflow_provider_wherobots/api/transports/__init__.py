@@ -1,1 +1,1 @@
-"""One call in, one answer out: the only places that open connections."""
+"""One call in, one answer out: the only modules that open connections."""

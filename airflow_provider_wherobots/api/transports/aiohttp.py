@@ -22,7 +22,7 @@ from airflow_provider_wherobots.api.transports.session_pool import PROGRESS, Pro
 
 
 class AiohttpTransport:
-    """Send calls over a session that somebody else owns and closes.
+    """Send calls over a session that the caller owns and closes.
 
     :param endpoint: host and key; may be replaced between calls.
     :param session: a pooled session, made by

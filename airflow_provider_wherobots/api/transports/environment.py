@@ -1,4 +1,4 @@
-"""The way to the API as the environment has it, the same for both transports: the proxy, and who is trusted."""
+"""Proxy and trusted certificates as the environment sets them, the same for both transports."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from airflow_provider_wherobots.api.errors import ProxySettingError
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy, its user and password apart from its address: libraries show addresses.
+    """An HTTP proxy, its credentials apart from its address: libraries show addresses in errors.
 
     :param url: scheme, host and port.
-    :param headers: what signs in at it.
+    :param headers: the headers that carry its credentials; default none.
     """
 
     url: str
@@ -67,10 +67,10 @@ def proxy_for(operation: str, base_url: str) -> Proxy | None:
 
 
 def name_way(base_url: str, proxy: Proxy | None) -> str:
-    """Name the way to a host, for messages.
+    """Name a host and the proxy that leads there, for messages.
 
     :param base_url: the API's base URL.
-    :param proxy: the proxy that leads there; None for none.
+    :param proxy: the proxy that leads there; None for a direct connection.
     """
     return base_url if proxy is None else f"{base_url} through the proxy {proxy.url}"
 

@@ -1,9 +1,9 @@
 """The worker's transport, on one adapter of ``requests``.
 
-Not on a ``requests.Session``: it reads where a redirect leads that nobody follows, keeps cookies, and looks into
-~/.netrc. And the libraries bound each read of a socket, never the whole: an answer that comes byte by byte takes for
-ever. So the connections here bound each step by what is left of the call's time. A watching thread would do too, but
-not in a signal handler, where a kill sends its cancel; only names are resolved in one, as nothing else can bound that.
+Not on a ``requests.Session``: it parses redirects that are not followed, keeps cookies, and reads ~/.netrc. The
+libraries bound each read of a socket but never the whole: an answer that comes byte by byte takes for ever. So the
+connections here bound each step by what is left of the call's time. A watching thread would do too, but not in a signal
+handler, where a kill sends its cancel. Only name resolution runs in a thread, as nothing else can bound it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ RAW_BYTES_PER_BYTE = 2
 """Headers and the frames of chunks (RFC 9112, section 7.1) come on top of the body, and have no limit of their own."""
 
 _LAYERS = re.compile(r"^<?[\w.]*Connection(?:Pool)?[( ][^)>]*[)>]: | \((?:connect|read) timeout=[^)]*\)$")
-"""What urllib3 puts around its words: the connection they are about, and the timeout to the last decimal."""
+"""What urllib3 adds around a message: the connection's repr, and the timeout to the last decimal."""
 
 
 class RequestsTransport:
@@ -69,7 +69,7 @@ class RequestsTransport:
         """Send a call once.
 
         :param call: what to send.
-        :param connect_timeout: seconds to get connected.
+        :param connect_timeout: seconds to connect.
         :param read_timeout: seconds without a byte of the answer; with ``connect_timeout``, the most for the whole.
         :raises WherobotsApiError: when there is no whole answer; the subclass tells whether the request arrived.
         """
@@ -127,10 +127,10 @@ class RequestsTransport:
 
 
 class _Bounds:
-    """What is left of a call's time, first to get connected and then for the answer, and how much may come.
+    """What is left of a call's time, first to connect and then for the answer, and of the bytes it may receive.
 
     :param call: the call.
-    :param connect_timeout: seconds to get connected.
+    :param connect_timeout: seconds to connect.
     :param read_timeout: seconds without a byte of the answer.
     """
 
@@ -152,18 +152,18 @@ class _Bounds:
         return left if self.is_connecting else min(left, self._read_timeout)
 
     def came(self, size: int) -> None:
-        """Count bytes, those included that are no part of the body."""
+        """Count received bytes, including those outside the body."""
         self._bytes -= size
         if self._bytes < 0:
             raise AnswerTooLargeError(self._call.operation, self._call.max_bytes)
 
 
 _BOUNDS: ContextVar[_Bounds] = ContextVar("_BOUNDS")
-"""Of the call that is being sent. A signal handler that sends one of its own puts them back when it is done."""
+"""The bounds of the call that is being sent. A signal handler that sends a call of its own restores them."""
 
 
 class _NotConnectedError(Exception):
-    """There is no connection, through a proxy and TLS where there are such, so nothing was sent."""
+    """No connection was made, including a proxy's tunnel and TLS where they apply, so nothing was sent."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
@@ -226,7 +226,7 @@ class _BoundedConnection(HTTPConnection):
             self.connect()
         bounds = _BOUNDS.get()
         self.sock.settimeout(bounds.left())
-        # A proxy's tunnel is asked for while connecting.
+        # What is sent while connecting is the request for a proxy's tunnel.
         bounds.is_sent |= not bounds.is_connecting
         super().send(data)
 
@@ -260,7 +260,7 @@ class _BoundedTlsConnectionPool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """Makes bounded connections, and signs in at a proxy whose address does not tell how."""
+    """Makes bounded connections, and sends a proxy's credentials, which are not in its address."""
 
     proxy: Proxy | None = None
 
@@ -299,7 +299,7 @@ def _resolve(host: str, port: int, bounds: _Bounds) -> list[tuple[str, int]]:
 
 
 def _words(error: Exception) -> str:
-    """What happened, without the libraries' layers around it: they repeat the host, and show objects."""
+    """The error's message without the libraries' layers, which repeat the host and show objects."""
     cause: Any = error
     if isinstance(error, requests.exceptions.RequestException) and error.args:
         cause = error.args[0]

@@ -1,4 +1,4 @@
-"""One pooled ``aiohttp.ClientSession`` per host for all that run in one event loop."""
+"""One pooled ``aiohttp.ClientSession`` per host, shared by all runs in one event loop."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ KEEP_ALIVE_SECONDS = 90.0
 
 @dataclass(slots=True)
 class Progress:
-    """How far a request has come.
+    """How far a request has got.
 
-    :param is_connected: whether it has a connection, through a proxy and TLS where there are such; only from then on
-        can it have been sent.
+    :param is_connected: whether it has a connection, including a proxy's tunnel and TLS where they apply; before that
+        nothing was sent.
     """
 
     is_connected: bool = False
@@ -44,9 +44,9 @@ PROGRESS: ContextVar[Progress] = ContextVar("PROGRESS")
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Records progress, and connects nowhere while there is nothing to trust servers by.
+    """Records progress, and refuses to connect without usable certificates.
 
-    :param trust: the context for TLS; None for a host without TLS; or why there is none.
+    :param trust: the context for TLS; None for a host without TLS; or the error that explains why there is none.
     """
 
     def __init__(self, trust: ssl.SSLContext | UnusableCaBundleError | None, **options: Any) -> None:
@@ -73,12 +73,12 @@ _belongings: WeakKeyDictionary[aiohttp.ClientSession, dict[type, Any]] = WeakKey
 
 @asynccontextmanager
 async def shared_session(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """Borrow the session for a host; the last to give it back closes it.
+    """Borrow the session for a host; it is closed when the last borrower returns it.
 
     :param base_url: the API's base URL.
     """
     key = (id(asyncio.get_running_loop()), base_url)
-    # The context is read from disk, so off the loop; a session another one opened meanwhile is as good.
+    # The context is read from disk, so in a thread; a session that another task opened meanwhile is used instead.
     trust = await asyncio.to_thread(_trust) if key not in _sessions and base_url.startswith("https") else None
     shared = _sessions.get(key)
     if shared is None:
@@ -94,7 +94,7 @@ async def shared_session(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def shared_by(session: aiohttp.ClientSession, kind: type[T]) -> T:
-    """What all that borrow a session share besides: made when first asked for, gone with the session.
+    """An object shared by all borrowers of a session: made on first use, dropped with the session.
 
     :param session: the session.
     :param kind: what to share, made without arguments; one of each kind.
@@ -104,7 +104,7 @@ def shared_by(session: aiohttp.ClientSession, kind: type[T]) -> T:
 
 
 def _trust() -> ssl.SSLContext | UnusableCaBundleError:
-    """Trust what ``requests`` trusts on the worker. A call reports why that cannot be; a session has no operation."""
+    """Trust what ``requests`` trusts on the worker. An error waits for a call, which can name its operation."""
     try:
         return ssl_context()
     except UnusableCaBundleError as error:
