@@ -47,7 +47,7 @@ class FollowOptions:
     :param polling_interval: the longest delay between polls in seconds; default 30.
     :param poll_logs: whether the run's log is forwarded; default True.
     :param wait_post_run_logs_timeout_seconds: the most to wait for late lines after the end; default 60.
-    :param max_outage_seconds: how long transient failures in a row are borne; default 600.
+    :param max_outage_seconds: how long consecutive transient failures are tolerated; default 600.
     :param cancel_at_deadline: whether the run is cancelled when the deadline passes; default True.
     :param execution_timeout: what the deadline is made of, in seconds, to be told when it passes; default None.
     """
@@ -122,7 +122,7 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
             pause = yield from _after_failed_poll(error, options, outage, moment)
             if pause is None:
                 reason = f"{error}; {given_up(options.max_outage_seconds)}" if error.transient else str(error)
-                return Outcome(Ending.LOST_SIGHT, options.run_id, status.last, reason, ended_at=moment)
+                return Outcome(Ending.GAVE_UP, options.run_id, status.last, reason, ended_at=moment)
             delay, jitter = pause.seconds, pause.jitter
         else:
             if failures := outage.over():

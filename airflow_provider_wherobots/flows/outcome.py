@@ -26,7 +26,7 @@ class Ending(StrEnum):
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
     DEADLINE = "deadline"
-    LOST_SIGHT = "lost_sight"
+    GAVE_UP = "gave_up"
 
 
 _ENDINGS = {ending.value: ending for ending in Ending}
@@ -77,7 +77,7 @@ class Outcome:
         try:
             given = known_fields(cls, event)
             said, status = given["ending"], given["status"]
-            ending = _ENDINGS.get(said) or _ENDINGS_BY_STATUS.get(status, Ending.LOST_SIGHT)
+            ending = _ENDINGS.get(said) or _ENDINGS_BY_STATUS.get(status, Ending.GAVE_UP)
             outcome = cls(**{**given, "ending": ending})
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"not an event of a followed run: {error!r}") from None
@@ -143,10 +143,10 @@ class Outcome:
             Ending.TIMED_OUT: f"{run} was ended by its timeoutSeconds ({self.status})",
             Ending.CANCELLED: f"{run} was cancelled on the service's side",
             Ending.DEADLINE: f"{run} was still {self.status} when the task's execution_timeout was reached",
-            Ending.LOST_SIGHT: f"{run} ({self.status}) can no longer be followed. It goes on; {again}",
+            Ending.GAVE_UP: f"{run} ({self.status}) can no longer be followed. It goes on; {again}",
         }[self.ending]
         if self.reason:
-            text += f". Why: {self.reason}" if self.ending is Ending.LOST_SIGHT else f": {self.reason}"
+            text += f". Why: {self.reason}" if self.ending is Ending.GAVE_UP else f": {self.reason}"
         if run_url:
             text += f"\nRun: {run_url}"
         if self.log_tail:
@@ -158,7 +158,7 @@ def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, dura
     """Say why a try has no run, whether there may be one all the same, and what a retry does.
 
     :param error: how creating it ended.
-    :param max_outage_seconds: how long failures in a row were borne.
+    :param max_outage_seconds: how long consecutive failures were tolerated.
     :param durable: whether a retry of the task finds the run; default True.
     """
     text = words.quoted(str(error))
@@ -171,9 +171,9 @@ def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, dura
 
 
 def given_up(max_outage_seconds: float) -> str:
-    """Say how long transient failures were borne, and what sets that.
+    """Say how long transient failures were tolerated, and what sets that.
 
-    :param max_outage_seconds: how long failures in a row were borne.
+    :param max_outage_seconds: how long consecutive failures were tolerated.
     """
     return (
         f"given up after {words.duration(max_outage_seconds)} of failures (max_outage_seconds={max_outage_seconds:g})"

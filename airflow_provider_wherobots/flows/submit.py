@@ -89,7 +89,7 @@ def submit_run(
     :param durable: whether the run may be found by the suffix of its name; default True.
     :param look_first: whether an earlier attempt may have left a run; default False, which costs no extra call.
     :param replace: whether such a run is cancelled and replaced, as after a clear; default False, which attaches to it.
-    :param max_outage_seconds: how long transient failures in a row are borne; default 600.
+    :param max_outage_seconds: how long consecutive transient failures are tolerated; default 600.
     :param quota: how long a full organisation is waited for; default an hour, here.
     :returns: the run; or that quota is still awaited, where ``quota`` may hand the wait over.
     :raises UnclearCreateError: when it could not be found out whether a run was created.

@@ -83,7 +83,7 @@ _EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
     Ending.TIMED_OUT: WherobotsRunTimedOutException,
     Ending.CANCELLED: WherobotsRunCancelledException,
     Ending.DEADLINE: WherobotsExecutionTimeoutException,
-    Ending.LOST_SIGHT: WherobotsUnavailableException,
+    Ending.GAVE_UP: WherobotsUnavailableException,
 }
 
 

@@ -59,7 +59,7 @@ class WorkerAttempt:
         :param durable: whether the payload's name is this task instance's alone.
         :param look_first: whether an earlier try may have left a run.
         :param replace: whether such a run is cancelled and replaced.
-        :param max_outage: seconds that transient failures in a row are borne.
+        :param max_outage: seconds that consecutive transient failures are tolerated.
         :param quota: how long a full organisation is waited for.
         :returns: the run; or that quota is still awaited, where ``quota`` may hand the wait over.
         :raises WherobotsTaskKilledException: when the task was killed meanwhile.

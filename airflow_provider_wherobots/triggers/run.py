@@ -88,7 +88,7 @@ class WherobotsRunTrigger(BaseTrigger):
             # A trigger that raises would get its run cancelled; one that only lost sight of it leaves it alone.
             reason = reason_of(error)
             self.log.error("Run %s cannot be followed: %s\n%s", self.options.run_id, reason, places_of(error))
-            outcome = Outcome(Ending.LOST_SIGHT, self.options.run_id, "UNKNOWN", reason, ended_at=time.time())
+            outcome = Outcome(Ending.GAVE_UP, self.options.run_id, "UNKNOWN", reason, ended_at=time.time())
         yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:

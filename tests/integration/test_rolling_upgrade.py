@@ -43,7 +43,7 @@ STATUSES = {
     Ending.TIMED_OUT: "TIMED_OUT",
     Ending.CANCELLED: "CANCELLED",
     Ending.DEADLINE: "RUNNING",
-    Ending.LOST_SIGHT: "UNKNOWN",
+    Ending.GAVE_UP: "UNKNOWN",
 }
 EXCEPTIONS = {
     "failed": WherobotsRunFailedException,
@@ -51,7 +51,7 @@ EXCEPTIONS = {
     "timed_out": WherobotsRunTimedOutException,
     "cancelled": WherobotsRunCancelledException,
     "deadline": WherobotsExecutionTimeoutException,
-    "lost_sight": WherobotsUnavailableException,
+    "gave_up": WherobotsUnavailableException,
 }
 WHAT_TO_DO = f"""
 What this version stores is not what tests/compatibility/{__version__}.json holds. Tasks that are deferred during an

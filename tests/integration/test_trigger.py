@@ -193,7 +193,7 @@ def test_what_nobody_foresaw_is_told_without_secrets_and_the_run_left_alone(
         return [event async for event in trigger.run()]
 
     (event,) = asyncio.run(events())
-    assert (event.payload["ending"], event.payload["run_id"]) == ("lost_sight", "r1")
+    assert (event.payload["ending"], event.payload["run_id"]) == ("gave_up", "r1")
     assert event.payload["reason"].startswith("RuntimeError: http://***@proxy/\\x00xxx")
     assert len(event.payload["reason"]) == MAX_CHARS
     told = "\n".join(written)

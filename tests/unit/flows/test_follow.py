@@ -306,7 +306,7 @@ def test_a_cancel_at_the_deadline_that_fails_is_said_so() -> None:
 
 
 @pytest.mark.parametrize("fault", list(Fault))
-def test_an_outage_is_borne_with_one_warning_and_one_word_at_its_end(fault: Fault) -> None:
+def test_an_outage_is_tolerated_with_one_warning_and_one_line_at_its_end(fault: Fault) -> None:
     service, _ = serve((0, "RUNNING"), (300, "COMPLETED"), faults=(fault,) * 3)
     outcome, script = follow(service, poll_logs=False)
     assert outcome.ending is Ending.COMPLETED
@@ -340,7 +340,7 @@ def test_an_outage_that_is_too_long_loses_sight_and_leaves_the_run_alone(limit: 
 
     script = Script(answer)
     outcome = script.run(follow_run(FollowOptions("run0", START, max_outage_seconds=limit)))
-    assert (outcome.ending, outcome.status) == (Ending.LOST_SIGHT, "RUNNING")
+    assert (outcome.ending, outcome.status) == (Ending.GAVE_UP, "RUNNING")
     assert outcome.reason == (
         f"getJobRun: connection refused; given up after {limit / 60:.0f} minute{'s' * (limit > 60)} of failures "
         f"(max_outage_seconds={limit:g})"
@@ -355,7 +355,7 @@ def test_an_outage_that_is_too_long_loses_sight_and_leaves_the_run_alone(limit: 
 )
 def test_a_refusal_loses_sight_at_once_and_leaves_the_run_alone(error: WherobotsApiError) -> None:
     outcome, script = follow(always(error), started_at=START - 1_000)
-    assert outcome.ending is Ending.LOST_SIGHT
+    assert outcome.ending is Ending.GAVE_UP
     assert "max_outage_seconds" not in outcome.reason
     assert script.operations == ["getJobRun"]
 
@@ -378,7 +378,7 @@ def test_a_run_unknown_shortly_after_its_creation_is_asked_for_again() -> None:
 def test_a_run_that_stays_unknown_is_lost_from_sight() -> None:
     service, _ = serve((0, "RUNNING"), gettable_at=START + 10_000)
     outcome, script = follow(service)
-    assert outcome.ending is Ending.LOST_SIGHT
+    assert outcome.ending is Ending.GAVE_UP
     assert APPEARANCE_SECONDS <= script.elapsed < APPEARANCE_SECONDS + 3
 
 
@@ -479,7 +479,7 @@ def test_the_summary_comes_last_in_one_line_and_with_the_outcome() -> None:
     assert (outcome.summary["status"], outcome.summary["cost_usd"]) == ("FAILED", 2.5)
 
 
-def test_a_run_that_is_lost_sight_of_has_no_summary() -> None:
+def test_a_run_that_is_gave_up_of_has_no_summary() -> None:
     lost, _ = follow(always(PermissionDeniedError("getJobRun", 403)))
     assert lost.summary is None
 
@@ -613,6 +613,6 @@ def test_what_is_held_back_is_written_however_following_ends(end: str) -> None:
         with pytest.raises(KeyboardInterrupt):
             script.run(flow)
     else:
-        assert script.run(flow).ending is (Ending.DEADLINE if end == "deadline" else Ending.LOST_SIGHT)
+        assert script.run(flow).ending is (Ending.DEADLINE if end == "deadline" else Ending.GAVE_UP)
     assert texts(script.records) == FATAL
     assert {record.level for record in script.records} == {logging.WARNING}

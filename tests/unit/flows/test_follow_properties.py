@@ -152,7 +152,7 @@ def test_a_run_that_may_be_left_alone_is_left_alone_whatever_happens(polls: list
     service = Scripted(getJobRun=polls, getJobRunLogs=[log_answer(0, None)])
     options = FollowOptions("run0", START, START + deadline, cancel_at_deadline=False)
     outcome, script = follow(service, options)
-    assert outcome.ending in (Ending.DEADLINE, Ending.LOST_SIGHT)
+    assert outcome.ending in (Ending.DEADLINE, Ending.GAVE_UP)
     assert "cancelJobRun" not in script.operations
 
 
@@ -173,5 +173,5 @@ def test_transient_errors_and_hostile_logs_do_not_change_how_a_run_ends(
 def test_an_outage_without_end_loses_sight_and_cancels_nothing(polls: list[Any], failing: Any) -> None:
     service = Scripted(getJobRun=[*polls, failing], getJobRunLogs=[log_answer(0, None)])
     outcome, script = follow(service, FollowOptions("run0", START))
-    assert outcome.ending is Ending.LOST_SIGHT
+    assert outcome.ending is Ending.GAVE_UP
     assert "cancelJobRun" not in script.operations

@@ -75,8 +75,8 @@ def test_what_a_later_version_says_besides_is_left_out() -> None:
         ("FAILED", Ending.FAILED),
         ("CANCELLED", Ending.CANCELLED),
         ("TIMED_OUT", Ending.TIMED_OUT),
-        ("RUNNING", Ending.LOST_SIGHT),
-        ("EVAPORATED", Ending.LOST_SIGHT),
+        ("RUNNING", Ending.GAVE_UP),
+        ("EVAPORATED", Ending.GAVE_UP),
     ],
 )
 def test_an_ending_of_a_later_version_is_told_from_the_status(status: str, ending: Ending) -> None:
@@ -152,7 +152,7 @@ def test_a_cancelled_run_without_times_has_no_such_reason(fields: dict[str, Any]
         (Ending.CANCELLED, "Run r1 was cancelled on the service's side"),
         (Ending.DEADLINE, "Run r1 was still FAILED when the task's execution_timeout was reached"),
         (
-            Ending.LOST_SIGHT,
+            Ending.GAVE_UP,
             "Run r1 (FAILED) can no longer be followed. It goes on; a retry of the task re-attaches to it",
         ),
     ],
@@ -160,12 +160,12 @@ def test_a_cancelled_run_without_times_has_no_such_reason(fields: dict[str, Any]
 def test_every_ending_has_its_words_with_reason_address_and_log(ending: Ending, words: str) -> None:
     assert Outcome(ending, "r1", "FAILED").describe() == words
     full = Outcome(ending, "r1", "FAILED", "exit code 1", "last\nlines")
-    why = ". Why" if ending is Ending.LOST_SIGHT else ""
+    why = ". Why" if ending is Ending.GAVE_UP else ""
     assert full.describe(URL) == f"{words}{why}: exit code 1\nRun: {URL}\nThe end of its log:\nlast\nlines"
 
 
-def test_without_a_name_of_its_own_no_retry_finds_a_run_that_was_lost_sight_of() -> None:
-    assert "no retry finds it (durable=False)" in Outcome(Ending.LOST_SIGHT, "r1", "X").describe(durable=False)
+def test_without_a_name_of_its_own_no_retry_finds_a_run_that_was_gave_up_of() -> None:
+    assert "no retry finds it (durable=False)" in Outcome(Ending.GAVE_UP, "r1", "X").describe(durable=False)
 
 
 @given(st.text(), st.text(min_size=1), st.text(min_size=1))
