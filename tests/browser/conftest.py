@@ -17,10 +17,10 @@ from airflow_provider_wherobots.local import LocalServer
 from dev.airflow_instance import AirflowInstance
 from dev.environments import Environment
 from dev.processes import CHECKOUT
+from tests.browser.airflow_2_ui import AirflowUi2
+from tests.browser.airflow_3_ui import AirflowUi3
 from tests.browser.screenshots import WRITE_VARIABLE, Screenshots
 from tests.browser.ui import AirflowUi
-from tests.browser.ui_2 import AirflowUi2
-from tests.browser.ui_3 import AirflowUi3
 
 if TYPE_CHECKING:
     # Playwright is in one environment only; these tests are collected in all of them.

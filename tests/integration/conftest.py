@@ -1,6 +1,7 @@
 """The hook, the operator and both transports against a local server in this process."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,3 +75,10 @@ def operator(conn_id: str) -> Callable[..., WherobotsRunOperator]:
         )
 
     return make
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What was logged: Airflow 3 writes to stdout, 2.11 through logging."""
+    caplog.set_level(logging.INFO)
+    return lambda: caplog.text + "".join(capfd.readouterr())

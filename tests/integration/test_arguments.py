@@ -1,6 +1,7 @@
 """What the operator takes and what it refuses, when the DAG is parsed and once templates are rendered."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from types import SimpleNamespace
@@ -10,9 +11,12 @@ import pendulum
 import pytest
 from airflow.serialization import serialized_objects
 
-from airflow_provider_wherobots.exceptions import WherobotsArgumentException
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+)
 from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from tests.integration.support import TaskInstance, context
 
 try:
     from airflow.sdk import DAG, TaskGroup
@@ -159,3 +163,70 @@ def test_a_duration_as_timeout_survives_the_serialized_dag() -> None:
     assert partial.unmap({"run_python": TALK}).timeout_seconds == 120
     expand: Any = dag.get_task("expand")
     assert [expand.unmap({"timeout_seconds": value}).timeout_seconds for value in each] == [180, 240, 300]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"run_python": None}, "run_python, run_jar: exactly one must be given, not neither"),
+        ({"run_jar": {"uri": "s3://b/x.jar"}}, "run_python, run_jar: exactly one must be given, not both"),
+        ({"run_python": {"args": []}}, r"run_python\['uri'\]: is missing"),
+        ({"run_python": {"uri": "s3://b/x.py", "args": "--date"}}, r"run_python\['args'\]='--date': must be a list"),
+        ({"run_python": {"uri": "s3://b/x.py", "arg": []}}, "run_python: unknown key 'arg'"),
+        ({"name": "short"}, "name='short': must be 8 to 255"),
+        ({"name": "has spaces in it"}, "must be 8 to 255"),
+        ({"timeout_seconds": 0}, "timeout_seconds=0: must be a whole number above 0"),
+        ({"polling_interval": -1}, "^task: polling_interval=-1: must be a finite number of seconds, above 0$"),
+        ({"environment": {"dependencies": [{"filePath": "s3://b/x.tar"}]}}, "must end in one of .jar"),
+        ({"environment": {"sparkConfigs": {"a": ["b"]}}}, r"environment\['sparkConfigs'\]\['a'\]"),
+    ],
+)
+def test_a_wrong_argument_is_told_when_the_dag_is_parsed(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(WherobotsArgumentException, match=words):
+        WherobotsRunOperator(**{"task_id": "task", "run_python": TALK, **arguments})
+
+
+def test_what_is_a_template_is_checked_once_it_is_rendered(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    task = operator(
+        name="{{ short }}", timeout_seconds="{{ n }}", run_python={"uri": "s3://b/{{ x }}", "args": ["{{ y }}"]}
+    )
+    task.name = "short"
+    with pytest.raises(WherobotsArgumentException, match="name='short'"):
+        task.execute(context(TaskInstance()))
+    assert control.counts()["creates_received"] == 0
+
+
+def test_an_unknown_argument_is_named() -> None:
+    with pytest.raises(Exception, match="runtim"):
+        WherobotsRunOperator(task_id="task", run_python=TALK, runtim="tiny")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, (True, 30.0, 600.0)),
+        ({"default_deferrable": "False", "polling_interval": "12.5", "max_outage_seconds": "60"}, (False, 12.5, 60.0)),
+    ],
+)
+def test_the_deployment_sets_defaults_and_a_task_wins_over_them(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, str], expected: tuple[bool, float, float]
+) -> None:
+    for name, value in options.items():
+        monkeypatch.setenv(f"AIRFLOW__WHEROBOTS__{name.upper()}", value)
+    task = WherobotsRunOperator(task_id="task", run_python=TALK)
+    assert (task.deferrable, task.polling_interval, task.max_outage_seconds) == expected
+    own = WherobotsRunOperator(
+        task_id="task", run_python=TALK, deferrable=True, polling_interval=5, max_outage_seconds=0
+    )
+    assert (own.deferrable, own.polling_interval, own.max_outage_seconds) == (True, 5, 0)
+
+
+def test_a_wrong_default_of_the_deployment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WHEROBOTS__POLLING_INTERVAL", "-1")
+    with pytest.raises(WherobotsArgumentException, match=r"^task: \[wherobots\] polling_interval=-1.0: must be a"):
+        WherobotsRunOperator(task_id="task", run_python=TALK)
+    monkeypatch.setenv("AIRFLOW__WHEROBOTS__POLLING_INTERVAL", "often")
+    with pytest.raises(Exception, match="polling_interval"):
+        WherobotsRunOperator(task_id="task", run_python=TALK)

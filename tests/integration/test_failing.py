@@ -26,7 +26,8 @@ from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.retry_policies import wherobots_retry_policy
-from tests.integration.support import TaskInstance, context, follow
+from tests.integration.conftest import set_connection
+from tests.integration.support import TaskInstance, context, follow, run_to_end
 
 WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 HAS_POLICIES = tuple(map(int, airflow_version.split(".")[:2])) >= (3, 3)
@@ -137,3 +138,94 @@ def test_rules_of_the_users_own_come_first() -> None:
 def test_before_3_3_the_policy_says_what_to_use() -> None:
     with pytest.raises(WherobotsArgumentException, match=r"needs Airflow 3\.3 or later; retry_cancelled=True works"):
         wherobots_retry_policy()
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_failed_run_fails_with_its_reason_and_log_tail_and_may_retry(
+    operator: Callable[..., WherobotsRunOperator], deferrable: bool
+) -> None:
+    task, ti = operator(run_python={"uri": "s3://jobs/fail.py"}, deferrable=deferrable), TaskInstance()
+    with pytest.raises(WherobotsRunFailedException, match="no such country: Atlantis") as caught:
+        run_to_end(task, ti)
+    assert "Traceback (most recent call last)" in str(caught.value)
+    assert ti.xcoms["run_url"] in str(caught.value)
+    assert not isinstance(caught.value, AirflowFailException)
+
+
+def test_a_run_cancelled_on_the_service_is_not_retried(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    task.hook.cancel_run(ti.xcoms["run_id"])
+    with pytest.raises(WherobotsRunCancelledException) as cancelled:
+        task.execute_complete(context(ti), follow(caught.value), **(caught.value.kwargs or {}))
+    assert isinstance(cancelled.value, AirflowFailException)
+
+
+def test_a_refused_create_fails_without_retry(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    with pytest.raises(WherobotsRequestException, match=r"422.*runtime") as caught:
+        operator(runtime="no-such-runtime").execute(context(TaskInstance()))
+    assert isinstance(caught.value, AirflowFailException)
+    assert control.counts()["creates_effective"] == 0
+
+
+def test_an_outage_beyond_the_limit_may_retry(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    control.add_fault("createJobRun", {"type": "status", "status": 429, "headers": {"Retry-After": "0.2"}})
+    with pytest.raises(WherobotsUnavailableException, match="429") as caught:
+        operator(max_outage_seconds=1).execute(context(TaskInstance()))
+    assert not isinstance(caught.value, AirflowFailException)
+    assert str(caught.value).endswith(
+        ". No run was created: given up after 1 second of failures (max_outage_seconds=1)"
+    )
+    assert control.counts()["creates_effective"] == 0
+
+
+def test_a_refused_key_names_its_connection_on_the_worker_and_in_the_trigger(
+    operator: Callable[..., WherobotsRunOperator], server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, ti, words = operator(), TaskInstance(), "connection 'wherobots_default': the API key is refused"
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context(ti))
+    set_connection(monkeypatch, conn_type="wherobots", host=server.url, password="another-key")
+    event = follow(deferred.value)
+    with pytest.raises(WherobotsUnavailableException, match=words) as in_the_trigger:
+        task.execute_complete(context(ti), event, **(deferred.value.kwargs or {}))
+    with pytest.raises(WherobotsRequestException, match=words) as on_the_worker:
+        operator().execute(context(TaskInstance()))
+    for caught in (in_the_trigger, on_the_worker):
+        assert "header" not in str(caught.value), "the service's advice is for API clients"
+        assert "another-key" not in str(caught.value)
+
+
+def test_a_connection_that_cannot_be_read_loses_sight_of_the_run_but_leaves_it_alone(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    monkeypatch.setattr("airflow_provider_wherobots.hooks.wherobots.CONNECTION_DELAYS", (0.0,))
+    monkeypatch.delenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT")
+    event = follow(caught.value)
+    with pytest.raises(WherobotsUnavailableException, match=r"can no longer be followed\. It goes on"):
+        task.execute_complete(context(ti), event, **(caught.value.kwargs or {}))
+    assert control.counts()["cancels_received"] == 0
+    task.hook.cancel_run(ti.xcoms["run_id"])
+
+
+def test_a_run_that_its_own_timeout_cancelled_is_not_taken_for_one_that_somebody_cancelled(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    task.hook.cancel_run(ti.xcoms["run_id"])
+    follow(caught.value)
+    with pytest.raises(Exception, match="Trigger timeout") as failed:
+        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
+    assert not isinstance(failed.value, AirflowFailException)
