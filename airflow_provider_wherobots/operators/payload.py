@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.runs.payload import build_payload, checked_region
@@ -13,11 +13,33 @@ from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from airflow_provider_wherobots.compat import Context
-    from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+    from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 
 
-def check_arguments(task: WherobotsRunOperator) -> None:
+class RunTask(Protocol):
+    """What a task says of its run; see ``WherobotsRunOperator``."""
+
+    task_id: str
+    name: str | None
+    run_python: Any
+    run_jar: Any
+    runtime: Any
+    region: Any
+    version: Any
+    environment: Any
+    timeout_seconds: Any
+    durable: bool
+    execution_timeout: timedelta | None
+
+    @property
+    def hook(self) -> WherobotsHook:
+        """The hook of the task's connection."""
+
+
+def check_arguments(task: RunTask) -> None:
     """Check what a task says of its run, as far as it is known when the DAG is parsed.
 
     :param task: the task.
@@ -27,7 +49,7 @@ def check_arguments(task: WherobotsRunOperator) -> None:
     _checked_payload(task, name, is_open=is_unrendered)
 
 
-def payload_to_send(task: WherobotsRunOperator, context: Context) -> dict[str, Any]:
+def payload_to_send(task: RunTask, context: Context) -> dict[str, Any]:
     """Put the body together once all arguments are rendered.
 
     :param task: the task. Its region goes beside the body, so only it is checked here.
@@ -64,9 +86,7 @@ def is_unrendered(value: Any) -> bool:
     return hasattr(value, "iter_references")
 
 
-def _checked_payload(
-    task: WherobotsRunOperator, name: str, is_open: Callable[[Any], bool] = lambda value: False
-) -> dict[str, Any]:
+def _checked_payload(task: RunTask, name: str, is_open: Callable[[Any], bool] = lambda value: False) -> dict[str, Any]:
     try:
         task.region = checked_region(task.region, is_open)
         return build_payload(
