@@ -87,8 +87,11 @@ def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None
             yield from attempt(calls.cancel_run(run_id), max(0.5, min(left, ATTEMPT_SECONDS)))
         except (NotFoundError, ConflictError) as error:
             # A run may be unknown for a moment after its creation, and a conflict may be one with its start.
-            may_appear = isinstance(error, NotFoundError) and moment < appears_by
-            if not may_appear and (yield from _is_gone(run_id, left)):
+            left = deadline - (yield from now())
+            is_unknown = isinstance(error, NotFoundError)
+            may_appear = is_unknown and moment < appears_by and left > LOOK_UP_INTERVAL_SECONDS
+            is_gone = False if may_appear else (yield from _is_gone(run_id, left))
+            if is_gone or (is_gone is None and is_unknown):
                 yield Note(logging.INFO, f"Run {run_id} needs no cancelling: {error}")
                 return None
             delay = LOOK_UP_INTERVAL_SECONDS if moment < appears_by else CONFLICT_INTERVAL_SECONDS
@@ -108,13 +111,13 @@ def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None
             return None
 
 
-def _is_gone(run_id: str, timeout: float) -> Flow[bool]:
-    """Whether a run has ended, is being torn down, or does not exist."""
+def _is_gone(run_id: str, timeout: float) -> Flow[bool | None]:
+    """Whether a run has ended, is being torn down, or does not exist; None if that cannot be found out."""
     try:
         call = replace(calls.get_run(run_id), urgent=True)
         run = yield from attempt(call, max(0.5, min(timeout, ATTEMPT_SECONDS)))
     except WherobotsApiError as error:
-        return isinstance(error, NotFoundError)
+        return True if isinstance(error, NotFoundError) else None
     return not run.is_active
 
 

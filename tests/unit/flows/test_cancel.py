@@ -56,6 +56,14 @@ def test_a_conflict_with_a_run_that_is_still_active_is_tried_again() -> None:
     assert run.cancelled_at is not None
 
 
+@pytest.mark.parametrize("budget", [0.5, 1.0, 3.8, 25.0])
+@pytest.mark.parametrize("latency", [0.05, 0.13, 0.3])
+def test_an_unknown_run_needs_no_cancelling_though_its_status_cannot_be_had(budget: float, latency: float) -> None:
+    unknown, limited = NotFoundError("cancelJobRun", 404), RateLimitedError("getJobRun", 429)
+    script = Script(by_operation(cancelJobRun=always(unknown), getJobRun=always(limited)), latency=latency)
+    assert script.run(cancel_run("r1", budget))
+
+
 def test_a_conflict_that_lasts_is_no_success() -> None:
     service = FakeService()
     run = service.add_run(NAME, START)

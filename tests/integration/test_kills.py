@@ -1,0 +1,118 @@
+"""Kills, timeouts and crashed triggers: what becomes of the run."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_wherobots.exceptions import (
+    WherobotsExecutionTimeoutException,
+    WherobotsTaskKilledException,
+)
+from airflow_provider_wherobots.local.control.client import ControlClient
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from tests.integration.support import TaskInstance, context, follow
+
+TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
+
+
+def test_the_deadline_cancels_and_fails_as_timed_out(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    ti = TaskInstance()
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, execution_timeout=timedelta(seconds=5))
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    assert control.requests("createJobRun")[0]["name"].startswith("dag.task-")
+    event = follow(caught.value)
+    with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout") as timed_out:
+        task.execute_complete(context(ti), event, **(caught.value.kwargs or {}))
+    assert "reached: the limit is 5 seconds (5 s); the run was cancelled\nRun: http" in str(timed_out.value)
+    assert str(timed_out.value).endswith("\nThe end of its log:\nstarted")
+    assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
+    assert control.counts()["cancels_effective"] == 1
+    assert task.hook.get_run(ti.xcoms["run_id"]).payload["timeoutSeconds"] == 5
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_counts(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, seconds: int
+) -> None:
+    task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": [seconds]}), TaskInstance()
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    if seconds:
+        with pytest.raises(Exception, match="Trigger"):
+            task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+        assert control.counts()["cancels_effective"] == 1
+    else:
+        follow(caught.value)
+        assert task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti)) == ti.xcoms["run_id"]
+        assert control.counts()["cancels_received"] == 0
+
+
+def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
+    with pytest.raises(TaskDeferred):
+        first.execute(context(ti))
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]})
+    get_connection, reads = task.hook.get_connection, []
+
+    def be_killed_while_reading(conn_id: str) -> Any:
+        reads.append(conn_id)
+        task.on_kill()
+        return get_connection(conn_id)
+
+    monkeypatch.setattr(task.hook, "get_connection", be_killed_while_reading)
+    with pytest.raises(WherobotsTaskKilledException):
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    assert len(reads) == 1, "the kill read the connection inside the signal handler"
+    assert control.counts()["cancels_effective"] == 1
+
+
+def test_a_kill_cancels_the_run_and_stops_the_flow_for_good(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, deferrable=False)
+    # As a signal handler would: on top of the flow, in the middle of its sleep.
+    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    counts = control.counts()
+    assert (counts["creates_received"], counts["cancels_received"], counts["cancels_effective"]) == (1, 1, 1)
+
+
+def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, deferrable=False, name="kill-in-post")
+    send = RequestsTransport.send
+
+    def send_and_be_killed(self: RequestsTransport, call: Any, *timeouts: float) -> Any:
+        answer = send(self, call, *timeouts)
+        if call.operation == "createJobRun":
+            task.on_kill()
+        return answer
+
+    monkeypatch.setattr(RequestsTransport, "send", send_and_be_killed)
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    counts = control.counts()
+    assert (counts["creates_effective"], counts["cancels_received"], counts["cancels_effective"]) == (1, 1, 1)
+
+
+def test_cancel_on_kill_false_leaves_the_run_alone(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["3"]}, deferrable=False, cancel_on_kill=False)
+    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert control.counts()["cancels_received"] == 0

@@ -1,0 +1,83 @@
+"""What a try of a task does with the run of the try before."""
+
+from collections.abc import Callable
+
+import pytest
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_wherobots.local.control.client import ControlClient
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from tests.integration.support import TaskInstance, context
+
+TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
+
+
+def test_a_retry_re_attaches_to_the_active_run(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    first, second = TaskInstance(), TaskInstance(try_number=2)
+    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "re-attach-test", "retries": 1}
+    for ti in (first, second):
+        with pytest.raises(TaskDeferred):
+            operator(**arguments).execute(context(ti))
+        control.patch_run(ti.xcoms["run_id"], kubeApp={"spark_ui_url": "https://spark.example.com/"})
+    assert first.xcoms["run_id"] == second.xcoms["run_id"]
+    assert "spark_ui_url" not in first.xcoms
+    assert second.xcoms["spark_ui_url"] == "https://spark.example.com/"
+    assert control.counts()["creates_received"] == 1
+    operator().hook.cancel_run(first.xcoms["run_id"])
+
+
+def test_after_a_clear_the_run_of_the_try_before_is_cancelled_and_replaced(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    # Cleared at its first try, a task with one retry may try until 2 + 1.
+    first, cleared = TaskInstance(), TaskInstance(try_number=2, max_tries=2)
+    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "clear-test", "retries": 1}
+    for ti in (first, cleared):
+        with pytest.raises(TaskDeferred):
+            operator(**arguments).execute(context(ti))
+    assert first.xcoms["run_id"] != cleared.xcoms["run_id"]
+    counts = control.counts()
+    assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 1)
+    operator().hook.cancel_run(cleared.xcoms["run_id"])
+
+
+def test_a_re_attached_run_that_falls_to_the_earlier_cancel_is_replaced_once(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    control.behaviour(cancel_delay_seconds=3)
+    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["5"]}, "name": "replace-test", "retries": 1}
+    first, second = TaskInstance(), TaskInstance(try_number=2)
+    try:
+        with pytest.raises(TaskDeferred):
+            operator(**arguments).execute(context(first))
+        operator().hook.cancel_run(first.xcoms["run_id"])
+        task = operator(**arguments, deferrable=False)
+        assert task.execute(context(second)) != first.xcoms["run_id"]
+    finally:
+        control.behaviour(cancel_delay_seconds=0.5)
+    assert control.counts()["creates_effective"] == 2
+
+
+@pytest.mark.parametrize(
+    "names", [("try-{{ ti.try_number }}-of-it", "try-1-of-it", "try-2-of-it"), (None, None, "edited-name")]
+)
+def test_a_retry_re_attaches_to_its_run_although_the_users_part_of_the_name_changed(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    said: Callable[[], str],
+    names: tuple[str | None, str | None, str | None],
+) -> None:
+    given, *rendered = names
+    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": given, "retries": 1}
+    tries = TaskInstance(task_id=rendered[1]), TaskInstance(try_number=2, task_id=rendered[1])
+    for ti, name in zip(tries, rendered, strict=True):
+        task = operator(**arguments)
+        task.name = name
+        with pytest.raises(TaskDeferred):
+            task.execute(context(ti))
+    assert tries[0].xcoms["run_id"] == tries[1].xcoms["run_id"]
+    assert control.counts()["creates_received"] == 1
+    assert "differs from what would be created now in name;" in said()
+    operator().hook.cancel_run(tries[0].xcoms["run_id"])
