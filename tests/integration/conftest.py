@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from airflow_provider_wherobots.local import LocalServer
 from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from tests.integration import support
 
 JOBS = {
     "talk.py": """
@@ -40,6 +42,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
         (root / "jobs" / name).write_text(source)
     with LocalServer(root, api_key=API_KEY) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def dag_run_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(support, "dag_run_start", datetime.now(UTC))
 
 
 @pytest.fixture

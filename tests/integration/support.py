@@ -10,7 +10,8 @@ from airflow.exceptions import TaskDeferred
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 
-START = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)
+dag_run_start = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)
+"""Another one in each test, so that none finds the runs of another."""
 
 
 class TaskInstance(SimpleNamespace):
@@ -36,7 +37,7 @@ class TaskInstance(SimpleNamespace):
 
 
 def context(ti: TaskInstance) -> Any:
-    return {"ti": ti, "dag_run": SimpleNamespace(start_date=START)}
+    return {"ti": ti, "dag_run": SimpleNamespace(start_date=dag_run_start)}
 
 
 def run_to_end(task: WherobotsRunOperator, ti: TaskInstance) -> str:
