@@ -68,6 +68,7 @@ def _run(job: Job, more: Sequence[str]) -> Result:
         code = subprocess.run(
             job.command(environment(NEWEST), report, more),
             cwd=CHECKOUT,
+            env={**job.variables, **os.environ},
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,

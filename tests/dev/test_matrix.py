@@ -100,6 +100,12 @@ def test_end_to_end_tests_run_in_the_newest_environment() -> None:
     assert Job(oldest, False).command(newest, Path("/r.xml"))[0] == "/2.11/python"
 
 
+def test_properties_are_tried_with_many_examples_on_the_newest_only() -> None:
+    few = {name for name in NAMES if Job(Environment(name, Path("python")), False).variables}
+
+    assert set(NAMES) - few == {"3.3"}
+
+
 def test_what_tells_nothing_of_an_airflow_runs_on_the_newest_only() -> None:
     marks = {name: Job(Environment(name, Path("python")), False).selection[1] for name in NAMES}
 

@@ -1,6 +1,7 @@
 """One hypothesis profile for all unit tests: as many examples as fit a quick run, and no timing rule.
 
-``make test-unit`` takes the profile ``quick``, for the answer while one edits; everything else takes ``unit``.
+``make test-unit`` takes the profile ``quick``, for the answer while one edits, and so does the matrix on all Airflows
+but the newest; everything else takes ``unit``.
 """
 
 from __future__ import annotations
