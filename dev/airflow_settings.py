@@ -50,7 +50,8 @@ def common(home: Path, dags_folder: Path, credentials: Credentials) -> Settings:
             "hostname_callable": "loopback_host.hostname",
         },
         "database": {
-            "sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}",
+            # A busy machine may keep another writer waiting for longer than SQLite's own five seconds.
+            "sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout=60",
             "load_default_connections": "False",
         },
         "logging": {
