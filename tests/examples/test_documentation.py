@@ -7,12 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow import __version__ as airflow_version
 from jinja2 import StrictUndefined
 
+from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
-AIRFLOW = tuple(map(int, airflow_version.split(".")[:2]))
 CHECKOUT = Path(__file__).parents[2]
 # A block below such a comment is a part of a file, see test_documentation_is_complete.py.
 BLOCK = re.compile(r"(<!-- \S+: \w+ -->\n)?^```(python|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -25,8 +25,7 @@ class TaskInstance(SimpleNamespace):
             map_index=-1,
             try_number=try_number,
             start_date=datetime.now(UTC),
-            xcoms={},
-            **{"task_id": "task", **fields},
+            **{"task_id": "task", "xcoms": {}, **fields},
         )
 
     def xcom_push(self, key: str, value: Any) -> None:

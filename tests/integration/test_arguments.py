@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from types import SimpleNamespace
 from typing import Any
 
 import pendulum
@@ -84,19 +83,9 @@ def test_in_a_task_group_the_error_names_the_whole_task(arguments: dict[str, Any
 
 def executed(task: WherobotsRunOperator) -> dict[str, Any]:
     """Render nothing more, and create the run."""
-    xcoms: dict[str, Any] = {}
-    ti = SimpleNamespace(
-        dag_id="dag",
-        task_id="task",
-        run_id="manual__1",
-        map_index=-1,
-        try_number=1,
-        max_tries=0,
-        start_date=datetime.now(UTC),
-        xcom_push=lambda key, value: xcoms.update({key: value}),
-    )
-    context: Any = {"ti": ti, "dag_run": SimpleNamespace(start_date=START)}
-    task.execute(context)
+    ti = TaskInstance()
+    task.execute(context(ti))
+    xcoms: dict[str, Any] = ti.xcoms
     return xcoms
 
 

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow import __version__ as airflow_version
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots import exceptions
-from airflow_provider_wherobots.compat import AirflowFailException
+from airflow_provider_wherobots.compat import AIRFLOW, AirflowFailException
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
@@ -30,7 +29,7 @@ from tests.integration.conftest import set_connection
 from tests.integration.support import TaskInstance, context, follow, run_to_end
 
 WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
-HAS_POLICIES = tuple(map(int, airflow_version.split(".")[:2])) >= (3, 3)
+HAS_POLICIES = AIRFLOW >= (3, 3)
 NEEDS_POLICIES = pytest.mark.skipif(not HAS_POLICIES, reason="Airflow has retry policies from 3.3 on")
 ANY_POLICY: Any = object()
 
@@ -45,10 +44,13 @@ def failure_of_a_cancelled_run(task: WherobotsRunOperator) -> BaseException:
     return cancelled.value
 
 
+def test_a_run_cancelled_on_the_service_is_not_retried(operator: Callable[..., WherobotsRunOperator]) -> None:
+    assert isinstance(failure_of_a_cancelled_run(operator(run_python=WAIT)), AirflowFailException)
+
+
 def test_a_user_may_have_a_cancelled_run_retried_on_every_version(
     operator: Callable[..., WherobotsRunOperator],
 ) -> None:
-    assert isinstance(failure_of_a_cancelled_run(operator(run_python=WAIT)), AirflowFailException)
     wanted = failure_of_a_cancelled_run(operator(run_python=WAIT, retry_cancelled=True))
     assert not isinstance(wanted, AirflowFailException)
 
@@ -150,18 +152,6 @@ def test_a_failed_run_fails_with_its_reason_and_log_tail_and_may_retry(
     assert "Traceback (most recent call last)" in str(caught.value)
     assert ti.xcoms["run_url"] in str(caught.value)
     assert not isinstance(caught.value, AirflowFailException)
-
-
-def test_a_run_cancelled_on_the_service_is_not_retried(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
-    task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(ti))
-    task.hook.cancel_run(ti.xcoms["run_id"])
-    with pytest.raises(WherobotsRunCancelledException) as cancelled:
-        task.execute_complete(context(ti), follow(caught.value), **(caught.value.kwargs or {}))
-    assert isinstance(cancelled.value, AirflowFailException)
 
 
 def test_a_refused_create_fails_without_retry(

@@ -13,10 +13,9 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import airflow
@@ -28,6 +27,7 @@ from airflow_provider_wherobots.local import LocalServer
 from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from dev.processes import CHECKOUT
+from tests.integration.support import TaskInstance, context
 from tests.local.test_dependencies import make_wheel
 from tests.local.test_jars import CODE, POOL, class_file
 
@@ -247,19 +247,8 @@ def test_who_listens_to_xcom_pushes_learns_the_run_before_it_ends(conn_id: str, 
         created = control.requests("createJobRun")[0]["run_id"]
         pushed.append((key, value, value == created and task.hook.get_run(created).is_terminal))
 
-    ti = SimpleNamespace(
-        dag_id="dag",
-        task_id="task",
-        run_id="manual__1",
-        map_index=-1,
-        try_number=1,
-        max_tries=0,
-        start_date=datetime.now(UTC),
-        xcom_push=xcom_push,
-    )
-    context: Any = {"ti": ti, "dag_run": SimpleNamespace(start_date=datetime.now(UTC))}
     with pytest.raises(TaskDeferred):
-        task.execute(context)
+        task.execute(context(TaskInstance(xcom_push=xcom_push)))
     run_id = control.requests("createJobRun")[0]["run_id"]
     task.hook.cancel_run(run_id)
     assert pushed[0] == ("run_id", run_id, False)

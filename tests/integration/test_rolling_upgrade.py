@@ -7,9 +7,8 @@ resumed with, and the event of each ending. Every later version reads all of the
 import json
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,6 +32,7 @@ from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from tests.integration.support import TaskInstance, context
 
 FOLDER = Path(__file__).parent.parent / "compatibility"
 STORED = [json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))]
@@ -70,21 +70,6 @@ def task(**arguments: Any) -> WherobotsRunOperator:
     return WherobotsRunOperator(task_id="task", run_python={"uri": "s3://jobs/talk.py", "args": [1]}, **arguments)
 
 
-def context(xcoms: dict[str, Any]) -> Any:
-    ti = SimpleNamespace(
-        dag_id="dag",
-        task_id="task",
-        run_id="manual__1",
-        map_index=-1,
-        try_number=1,
-        max_tries=0,
-        start_date=datetime.now(UTC),
-        xcom_push=lambda key, value: xcoms.update({key: value}),
-        xcom_pull=lambda key, **_: xcoms.get(key),
-    )
-    return {"ti": ti, "dag_run": SimpleNamespace(start_date=datetime(2026, 11, 25, tzinfo=UTC))}
-
-
 def trigger_of(stored: dict[str, Any]) -> Any:
     """Make the trigger as every Airflow's triggerer does."""
     module, _, name = stored["classpath"].rpartition(".")
@@ -111,10 +96,10 @@ class TestStored:
         resumed = getattr(task(wherobots_conn_id=conn_id), stored["resume"]["method"])
         xcoms: dict[str, Any] = {}
         if ending is Ending.COMPLETED:
-            assert resumed(context(xcoms), event=event, **kwargs) == event["run_id"]
+            assert resumed(context(TaskInstance(xcoms=xcoms)), event=event, **kwargs) == event["run_id"]
         else:
             with pytest.raises(EXCEPTIONS[ending.value], match=event["run_id"]):
-                resumed(context(xcoms), event=event, **kwargs)
+                resumed(context(TaskInstance(xcoms=xcoms)), event=event, **kwargs)
         assert xcoms.get("run_summary") == event["summary"]
 
 
@@ -126,7 +111,7 @@ def test_a_wait_for_quota_goes_on(stored: dict[str, Any], as_sent: Callable[[Any
     assert trigger_of({**trigger, "kwargs": as_sent(given)}).serialize() == (trigger["classpath"], given)
     xcoms: dict[str, Any] = {}
     resumed = getattr(task(wherobots_conn_id=conn_id, wait_for_completion=False), resume["method"])
-    run_id = resumed(context(xcoms), event={}, **as_sent(resume["kwargs"]))
+    run_id = resumed(context(TaskInstance(xcoms=xcoms)), event={}, **as_sent(resume["kwargs"]))
     assert xcoms["run_id"] == run_id
     stored_wait = resume["kwargs"]["quota"]
     assert QuotaWait.from_kwargs(as_sent(stored_wait)).to_kwargs().items() >= stored_wait.items()
@@ -135,7 +120,7 @@ def test_a_wait_for_quota_goes_on(stored: dict[str, Any], as_sent: Callable[[Any
 @pytest.mark.parametrize("ending", ["polished", "Completed", ""])
 def test_an_ending_that_is_not_known_fails_no_completed_run(conn_id: str, ending: str) -> None:
     event = {**Outcome(Ending.COMPLETED, "r1", "COMPLETED").to_event(), "ending": ending}
-    assert task(wherobots_conn_id=conn_id).execute_complete(context({}), event=event) == "r1"
+    assert task(wherobots_conn_id=conn_id).execute_complete(context(TaskInstance()), event=event) == "r1"
 
 
 def test_a_trigger_without_what_a_later_version_added_takes_the_defaults() -> None:
@@ -146,7 +131,7 @@ def test_a_trigger_without_what_a_later_version_added_takes_the_defaults() -> No
 
 def stored_by_this_version(conn_id: str) -> dict[str, Any]:
     with pytest.raises(TaskDeferred) as caught:
-        task(wherobots_conn_id=conn_id, execution_timeout=timedelta(hours=1)).execute(context({}))
+        task(wherobots_conn_id=conn_id, execution_timeout=timedelta(hours=1)).execute(context(TaskInstance()))
     classpath, kwargs = caught.value.trigger.serialize()
     run = Run.from_json({"id": "r1", "status": "COMPLETED", "name": "dag.task"})
     summary = RunSummary.of_run(run).to_json()
@@ -155,7 +140,7 @@ def stored_by_this_version(conn_id: str) -> dict[str, Any]:
         QuotaWait(3600.0, True, deadline=1e10, since=1e8, refusals=1, unclear=True, passed_over=("r0",)), 300.0
     )
     with pytest.raises(TaskDeferred) as waiting:
-        task(wherobots_conn_id=conn_id)._wait_for_quota(context({}), wait)
+        task(wherobots_conn_id=conn_id)._wait_for_quota(context(TaskInstance()), wait)
     quota_classpath, quota_kwargs = waiting.value.trigger.serialize()
     return {
         "version": __version__,
