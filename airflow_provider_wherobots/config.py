@@ -14,7 +14,7 @@ class Option:
 
     :param name: its name.
     :param type: its type, in Airflow's words.
-    :param default: its value where nobody sets it.
+    :param default: its value where it is not set.
     :param example: another value.
     :param description: what it means.
     :param version_added: the provider's version from which on there is one.

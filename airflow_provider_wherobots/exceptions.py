@@ -57,7 +57,7 @@ class WherobotsTaskKilledException(WherobotsException):
 
 
 NOT_RETRIED = (WherobotsArgumentException, WherobotsRequestException, WherobotsRunCancelledException)
-"""What the operator fails a task with for good, unless the user has said who decides."""
+"""Kinds that the operator fails a task with at once, whatever its ``retries``, unless the task says otherwise."""
 
 
 def without_retry(error: WherobotsException) -> WherobotsException:

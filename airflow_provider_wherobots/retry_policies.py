@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from airflow.sdk import ExceptionRetryPolicy, RetryRule
 
 REATTACH_DELAY = timedelta(minutes=1)
-"""How soon a try that lost sight of its run is followed by the one that re-attaches to it."""
+"""How soon a retry re-attaches to a run that could not be followed any longer."""
 
 
 def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
-    """What the operator does without a policy, as a policy: a base for rules of your own.
+    """The operator's behaviour without a policy, as a policy to add rules to.
 
     Source: "Retry policies" in Airflow's documentation.
 
@@ -49,7 +49,7 @@ def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
                 WherobotsUnavailableException,
                 RetryAction.RETRY,
                 retry_delay=REATTACH_DELAY,
-                reason="A run that goes on is re-attached to",
+                reason="The retry re-attaches to a run that is still active",
             ),
         ]
     )

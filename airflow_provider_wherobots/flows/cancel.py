@@ -1,4 +1,4 @@
-"""Cancelling, for sure but never for long: idempotent, bounded in time, and silent about nothing."""
+"""Cancelling runs: idempotent, bounded in time, and every result is logged."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ WORKER_CANCEL_BUDGET_SECONDS = 3.8
 ATTEMPT_SECONDS = 10.0
 LOOK_UP_INTERVAL_SECONDS = 0.4
 CONFLICT_INTERVAL_SECONDS = 2.0
-"""How long after a conflict a run that is still active is asked to be cancelled again."""
+"""Seconds between two cancels of a run that is still active after a conflict."""
 APPEARANCE_SECONDS = 3.0
-"""How long a run that the service does not know is asked to be cancelled again: it may be very new."""
+"""How long the cancel of a run that the service does not know is repeated: the run may be very new."""
 
 
 def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[bool]:
@@ -35,7 +35,7 @@ def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Fl
 
 
 def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
-    """Ask the service to cancel a run that must not go on.
+    """Ask the service to cancel a run, and fail if it stays active.
 
     :param run_id: the run's id.
     :param budget_seconds: how long to try.
@@ -50,7 +50,7 @@ def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
 def cancel_runs_by_suffix(
     suffix: str, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS, *, look_on: bool = False
 ) -> Flow[list[str]]:
-    """Find and cancel what a create call may have started whose answer nobody will hear. Never raises.
+    """Find and cancel what an interrupted create call may have started. Never raises.
 
     :param suffix: how the run's name ends; it must be this task instance's alone.
     :param budget_seconds: how long to look, as List Runs may lag; default 3.8.

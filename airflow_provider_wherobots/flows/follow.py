@@ -188,7 +188,7 @@ def _conclude(
         moment = yield from now()
         # A log that is not forwarded is read for what explains a failure.
         until = _earliest(moment + (DRAIN_SECONDS if options.poll_logs else TAIL_SECONDS), options.deadline)
-        # One that nobody has read yet is worth a look even when the deadline has just passed.
+        # A log that has not been read yet is worth a look even when the deadline has just passed.
         until = max(until, moment + MIN_DELAY_SECONDS)
         yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago)
         yield from log.release(failed=outcome.has_failed)

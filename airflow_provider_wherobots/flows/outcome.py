@@ -68,8 +68,8 @@ class Outcome:
     def from_event(cls, event: Mapping[str, Any]) -> Outcome:
         """Read an outcome from a trigger event, which a triggerer of another version may have sent.
 
-        What this version does not know is left out. An ending that it does not know is told from the status; where the
-        run has not ended by that, it is lost sight of: a retry attaches to it.
+        Keys that this version does not know are left out. An unknown ending is derived from the run's status; if that
+        says that the run is active, following it was given up, and a retry re-attaches.
 
         :param event: what :meth:`to_event` made.
         :raises ValueError: for anything else.

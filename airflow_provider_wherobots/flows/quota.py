@@ -1,4 +1,4 @@
-"""Waiting until a full organisation has room for one more run: for how long, and how often the create is sent again.
+"""Waiting for quota: how long a full organisation is waited for, and when the create is sent again.
 
 A wait of minutes is spent where the create is sent. A longer one is handed over: the caller waits elsewhere, and comes
 back with the same :class:`QuotaWait` to send the create again. So the wait has one beginning and one limit, however
@@ -34,7 +34,7 @@ HOLD_SECONDS = 180.0
 class QuotaWait:
     """A wait for quota; JSON-able, so that a deferral can carry it.
 
-    :param max_seconds: how long it may take in all; default 3600. 0 waits not at all.
+    :param max_seconds: how long it may take in all; default 3600. 0 is no wait.
     :param may_hand_over: whether a long wait is handed over to the caller; default False, which waits on.
     :param deadline: when to give up in any case, in epoch seconds; None never.
     :param since: when quota was first refused, in epoch seconds; None while it has not been.
@@ -120,13 +120,13 @@ class QuotaWait:
 
 
 class QuotaNotes:
-    """Says that quota is awaited: when the wait begins, now and then while it lasts, and when it is handed over."""
+    """Logs a wait for quota: its beginning, a heartbeat, and its hand-over."""
 
     def __init__(self) -> None:
         self._said_at: float | None = None
 
     def refused(self, wait: QuotaWait, error: QuotaError, delay: float, moment: float, handed_over: bool) -> Flow[None]:
-        """Say what there is to say about a refusal.
+        """Log a refusal: the first one, a heartbeat, and the hand-over.
 
         :param wait: the wait, this refusal included.
         :param error: the refusal.

@@ -29,7 +29,7 @@ def default_run_name(dag_id: str, task_id: str) -> str:
 def durable_run_name(
     name: str, *, dag_id: str, run_id: str, task_id: str, map_index: int, dag_run_start: datetime | None
 ) -> str:
-    """Add the suffix by which every try of a task instance, and nobody else, finds its run.
+    """Add the suffix by which every try of a task instance, and no other task, finds its run.
 
     :param name: the user's name, or the default one; cut where the suffix would not fit.
     :param dag_id: id of the DAG.

@@ -33,7 +33,7 @@ class UnclearCreateError(WherobotsApiError):
 
 
 class NotReplacedError(WherobotsApiError):
-    """The run of the try before goes on, as it could not be cancelled; so no run was created.
+    """The run of the try before could not be cancelled, so it stays active and no run was created.
 
     :param run: that run.
     :param cause: how its cancel failed.
@@ -65,11 +65,11 @@ class AwaitingQuota:
     """There is no run yet: the organisation is full. The caller waits, and then submits with ``wait``.
 
     :param wait: the wait so far.
-    :param delay: seconds until the create is to be sent again.
+    :param pause: how long to wait until then.
     """
 
     wait: QuotaWait
-    delay: float
+    pause: Sleep
 
 
 def submit_run(
@@ -156,8 +156,8 @@ class _Create:
                 moment = yield from now()
                 wait = wait.refused(moment)
                 pause = wait.next_attempt(error, moment)
+                # The quota may be used up by the very run whose create was not answered.
                 if self._unclear and (found := (yield from self.find_new())):
-                    # The quota may be used up by the very run whose create was not answered.
                     return (yield from _keep_oldest(found))
                 if pause is None:
                     failure = QuotaNotFreedError(error, wait, moment)
@@ -166,7 +166,7 @@ class _Create:
                 yield from notes.refused(wait, error, pause.seconds, moment, handed_over)
                 if handed_over:
                     passed_over = tuple(sorted(self.before))
-                    return AwaitingQuota(replace(wait, passed_over=passed_over, unclear=self._unclear), pause.seconds)
+                    return AwaitingQuota(replace(wait, passed_over=passed_over, unclear=self._unclear), pause)
                 yield pause
                 if self._unclear and (found := (yield from self.find_new())):
                     return (yield from _keep_oldest(found))
@@ -219,7 +219,7 @@ class _Create:
         return _unclear(error, "no run of its name has shown up so far")
 
     def _settle(self, run: Run) -> Flow[Run]:
-        """A create was repeated because the first was not to be seen: it may show up after all."""
+        """A create was repeated because the run of the first had not shown up: it may show up after all."""
         try:
             runs = yield from self.find_new()
         except WherobotsApiError as error:

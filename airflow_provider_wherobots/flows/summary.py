@@ -113,7 +113,7 @@ class RunSummary:
 
 
 def spark_ui_url(run: Run) -> str | None:
-    """The address of a run's Spark UI, if the service tells one that may become a link.
+    """The address of a run's Spark UI, if the service has one that may become a link.
 
     :param run: the run.
     """

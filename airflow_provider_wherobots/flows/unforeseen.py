@@ -1,4 +1,4 @@
-"""An exception that nobody foresaw, in words that may be shown.
+"""Unforeseen exceptions, as a log or a trigger event can show them.
 
 Its text may be anybody's: the service's, a proxy's with the password in its address, a secrets backend's. So it is
 escaped and bounded, and what an address says before its ``@`` is cut out. A traceback as Python prints it also quotes

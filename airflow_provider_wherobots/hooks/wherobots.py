@@ -41,7 +41,7 @@ T = TypeVar("T")
 CONNECTION_DELAYS = (1.0, 2.0, 4.0, 8.0)
 """Seconds between the triggerer's tries to read a connection."""
 HOOK_OUTAGE_SECONDS = 60.0
-"""How long a single method of the hook bears transient failures. The operator's own limit is a parameter of it."""
+"""How long a method of the hook tolerates consecutive transient failures. The operator has an argument for it."""
 MASKED_KEY = "***"
 """What Airflow shows in place of a secret, and what the Test button of some versions then sends: apache/airflow #61670
 (3.0 to 3.1.6) and #72318 (3.3.1, where the form says "" or 0 for a host or port that is stored as nothing)."""
@@ -90,10 +90,10 @@ class WherobotsHook(BaseHook):
     ) -> Iterator[SyncDriver]:
         """A driver for flows on this thread, with a session of its own.
 
-        :param note: takes what flows have to say; default this hook's log.
+        :param note: takes the flows' messages; default this hook's log.
         :param may_reload: whether the connection may be read again after a 401; default True. A driver that may not
             is one apart, for a kill or a test: it waits for no limit of the API key that others met either.
-        :param publish: takes what flows make known, key and value, and must not raise; default nowhere.
+        :param publish: takes a published key and value, and must not raise; default None, which drops them.
         """
         transport = self.get_conn()
 
@@ -123,7 +123,7 @@ class WherobotsHook(BaseHook):
         """A driver for flows in the triggerer's event loop, on the session all runs of the host share.
 
         :param logger: takes notes and lines; default this hook's log.
-        :param publish: takes what flows make known, key and value, and must not raise; default nowhere.
+        :param publish: takes a published key and value, and must not raise; default None, which drops them.
         :param write: takes the lines of the run's log; default the logger.
         """
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from airflow_provider_wherobots.config import (
     Option,
     configured,
 )
+from airflow_provider_wherobots.drivers.base import Clock
 from airflow_provider_wherobots.exceptions import (
     NOT_RETRIED,
     WherobotsArgumentException,
@@ -48,12 +48,13 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import FollowOptions
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome, describe_no_run
+from airflow_provider_wherobots.flows.outcome import MAX_WORD_CHARS, Ending, Outcome, describe_no_run
 from airflow_provider_wherobots.flows.quota import QuotaNotFreedError, QuotaWait
-from airflow_provider_wherobots.flows.retry import JITTER, send
+from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission
 from airflow_provider_wherobots.flows.summary import spark_ui_url, summarize_run
 from airflow_provider_wherobots.flows.tries import is_first_since_clear, was_cancelled_for_earlier_try
+from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink, xcom_keys
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try, is_resumed_retry, remember_deferral
@@ -272,7 +273,7 @@ class WherobotsRunOperator(BaseOperator):
             return self._work(context, self._new_quota_wait(context), look_first=True, is_fresh=True)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume after a deferral. Where the trigger crashed or Airflow timed it out, see to the run first.
+        """Resume after a deferral. If the trigger crashed or timed out, settle what becomes of the run first.
 
         On Airflow 3.0 and 3.1.0 a retry comes here too, with what the try before had waited for: it begins afresh.
 
@@ -300,7 +301,7 @@ class WherobotsRunOperator(BaseOperator):
 
     @contextmanager
     def _retried_as_agreed(self) -> Iterator[None]:
-        """Fail for good where a retry is of no use, unless the user has said who decides."""
+        """Fail without a retry where one is of no use, unless the task says otherwise."""
         try:
             yield
         except NOT_RETRIED as error:
@@ -330,12 +331,12 @@ class WherobotsRunOperator(BaseOperator):
     def _work(
         self, context: Context, quota: QuotaWait, *, look_first: bool, replace: bool = False, is_fresh: bool = False
     ) -> str:
-        """Get a run and follow it to its end, here or by deferring; and once more if it fell to an earlier cancel.
+        """Get a run and follow it to its end, here or by deferring. One that the try before cancelled is replaced once.
 
         :param quota: the wait for quota so far.
         :param look_first: whether an earlier try may have left a run.
         :param replace: whether such a run is cancelled and replaced.
-        :param is_fresh: whether a run that fell to an earlier cancel is replaced already.
+        :param is_fresh: whether the run that the try before cancelled has been replaced already.
         """
         while True:
             submission = self._get_run(context, quota, look_first=look_first, replace=replace)
@@ -400,15 +401,15 @@ class WherobotsRunOperator(BaseOperator):
         return self._attempt.follow(options, partial(self._push_address, context, WherobotsSparkUiLink()))
 
     def _wait_for_quota(self, context: Context, awaiting: AwaitingQuota) -> NoReturn:
-        """Hand the wait over to the triggerer: a worker held for hours would be one less for everybody."""
+        """Let the triggerer wait, so that no worker is held for hours."""
         remember_deferral(partial(self._push, context), context["ti"].try_number)
-        deadline, moment = awaiting.wait.deadline, time.time()
-        delay = awaiting.delay * (1 + JITTER * random.random())  # noqa: S311 - spreads load
+        seconds = Clock(time.sleep).seconds(awaiting.pause)
+        has_deadline = awaiting.wait.deadline is not None
         self.defer(
-            trigger=WherobotsQuotaTrigger(moment + min(delay, awaiting.wait.left(moment))),
+            trigger=WherobotsQuotaTrigger(time.time() + seconds),
             method_name="execute_after_quota_wait",
             kwargs={"quota": awaiting.wait.to_kwargs()},
-            timeout=None if deadline is None else timedelta(seconds=awaiting.delay + DEFER_MARGIN_SECONDS),
+            timeout=timedelta(seconds=seconds + DEFER_MARGIN_SECONDS) if has_deadline else None,
         )
 
     def _note_earlier_cancel(self, outcome: Outcome) -> None:
@@ -448,7 +449,8 @@ class WherobotsRunOperator(BaseOperator):
         # A run that is re-attached to may have one already.
         if (spark_ui := spark_ui_url(run)) is not None:
             self._push_address(context, WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
-        self.log.info("Run %s (%s): %s", run.id, run.name, url)
+        run_id, name = (words.quoted(text, MAX_WORD_CHARS) for text in (run.id, run.name))
+        self.log.info("Run %s (%s): %s", run_id, name, url)
 
     def _push_address(self, context: Context, link: BaseOperatorLink, key: str, url: str) -> None:
         for xcom_key in xcom_keys(link, key):
@@ -459,7 +461,7 @@ class WherobotsRunOperator(BaseOperator):
         try:
             context["ti"].xcom_push(key=key, value=value)
         except Exception as error:
-            self.log.warning("XCom %s could not be pushed: %r", key, error)
+            self.log.warning("XCom %s could not be pushed: %s", key, reason_of(error))
 
     def _pull(self, context: Context, key: str) -> Any:
         return context["ti"].xcom_pull(task_ids=self.task_id, key=key, map_indexes=context["ti"].map_index)

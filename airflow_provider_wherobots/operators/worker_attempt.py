@@ -95,7 +95,7 @@ class WorkerAttempt:
         :param run_id: the run's id.
         :raises WherobotsTaskKilledException: when the task was killed meanwhile.
         """
-        # First: a kill must not have to read the connection, as it may have interrupted whoever reads it.
+        # First: a kill must not have to read the connection, as it may have interrupted that very read.
         self._hook.settings  # noqa: B018
         self._run_id = run_id
         self._stop_if_killed(run_id)

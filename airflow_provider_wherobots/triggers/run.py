@@ -97,7 +97,7 @@ class WherobotsRunTrigger(BaseTrigger):
 
     @property
     def _is_in_triggerer(self) -> bool:
-        """Not so in ``airflow dags test``, where there is no kill, and nobody to give an XCom to in the event loop."""
+        """Not so in ``airflow dags test``, which has no kills, and takes no XCom within the event loop."""
         return self.trigger_id is not None
 
     async def _publish(self, key: str, value: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from airflow.exceptions import TaskDeferred
 
+from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -83,3 +84,12 @@ def test_the_deferral_says_which_run_it_follows_and_how(
     assert f"Run {run_id} is followed by the triggerer, the task is deferred: polled every 2 s" in text
     assert "slowing to every 20 s; its log is forwarded; the deadline is " in text
     assert ti.xcoms["run_url"] in text
+
+
+def test_a_name_from_the_service_is_escaped_and_bounded_in_the_log(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
+) -> None:
+    operator()._announce(context(TaskInstance()), Run("r1", "name\x07" * 1_000, "PENDING"))
+    text = said()
+    assert "Run r1 (name\\x07name" in text
+    assert len(text) < 1_000

@@ -109,10 +109,10 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
     script = Script(full_until(START + 1_000, service))
     result = script.run(submit_run(PAYLOAD, look_first=True, replace=True, quota=QuotaWait(may_hand_over=True)))
     assert isinstance(result, AwaitingQuota)
-    assert script.elapsed + result.delay > HOLD_SECONDS >= script.elapsed
+    assert script.elapsed + result.pause.seconds > HOLD_SECONDS >= script.elapsed
     assert result.wait.passed_over == ("run0",), "the run that was replaced, and may not have gone yet"
     while isinstance(result, AwaitingQuota):
-        script.now += result.delay
+        script.now += result.pause.seconds
         kept = QuotaWait.from_kwargs(json.loads(json.dumps(result.wait.to_kwargs() | {"of_a_later_version": 1})))
         assert kept == result.wait
         result = script.run(submit_run(PAYLOAD, look_first=True, quota=kept))
@@ -147,7 +147,7 @@ def test_an_unclear_create_is_remembered_through_a_hand_over() -> None:
     result: Any = script.run(submit_run(PAYLOAD, quota=QuotaWait(may_hand_over=True)))
     while isinstance(result, AwaitingQuota):
         assert result.wait.unclear
-        script.now += result.delay
+        script.now += result.pause.seconds
         wait = QuotaWait.from_kwargs(result.wait.to_kwargs())
         result = script.run(submit_run(PAYLOAD, look_first=True, quota=wait))
     assert (result.run.id, result.reattached) == ("run0", False)

@@ -145,7 +145,7 @@ def test_a_wait_for_quota_ends_in_exactly_one_run_however_often_it_is_handed_ove
             break
         assert hand_over
         wait, look_first = result.wait, True
-        script.now += result.delay
+        script.now += result.pause.seconds
     assert [run.id for run in service.kept(script.now)] == [result.run.id]
 
 
