@@ -15,7 +15,7 @@ from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, LogForwarder
 from airflow_provider_wherobots.flows.known_fields import known_fields
-from airflow_provider_wherobots.flows.outcome import MAX_WORD_CHARS, Ending, Outcome, given_up
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
 from airflow_provider_wherobots.xcoms import SPARK_UI_URL_KEY
@@ -243,9 +243,9 @@ class _StatusNotes:
         self._said_at = 0.0
 
     def seen(self, run: Run, moment: float, started_at: float) -> Flow[None]:
-        self.last = words.quoted(run.status, MAX_WORD_CHARS)
+        self.last = words.short(run.status)
         detail = run.kube_app.status if run.status == PENDING else None
-        said = f"{self.last} ({words.quoted(detail, MAX_WORD_CHARS)})" if detail else self.last
+        said = f"{self.last} ({words.short(detail)})" if detail else self.last
         if said != self._said:
             yield Note(logging.INFO, f"Run {run.id} is {said}")
         elif moment - self._said_at >= HEARTBEAT_SECONDS:

@@ -13,9 +13,6 @@ from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.known_fields import known_fields
 from airflow_provider_wherobots.flows.summary import RunSummary
 
-MAX_WORD_CHARS = 255
-"""The most of an id, a name or a status of the service."""
-
 
 class Ending(StrEnum):
     """What became of the run, as far as this attempt is concerned. Values are part of the trigger event."""
@@ -108,7 +105,7 @@ class Outcome:
         reason = "" if ending is Ending.COMPLETED else words.quoted(run.reason or "")
         if ending is Ending.CANCELLED and _ran_out_of_time(run):
             reason = f"{reason} (it had used up its timeoutSeconds)".strip()
-        status = words.quoted(run.status, MAX_WORD_CHARS)
+        status = words.short(run.status)
         return cls(ending, run.id, status, reason, ended_at=ended_at).closed(log_tail, summary)
 
     @property
@@ -134,7 +131,7 @@ class Outcome:
         :param run_url: address of the run's page; left out when empty.
         :param durable: whether a retry of the task finds the run again; default True.
         """
-        run = f"Run {words.quoted(self.run_id, MAX_WORD_CHARS)}"
+        run = f"Run {words.short(self.run_id)}"
         again = "a retry of the task re-attaches to it" if durable else "no retry finds it (durable=False)"
         text = {
             Ending.COMPLETED: f"{run} completed",

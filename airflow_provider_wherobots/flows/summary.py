@@ -16,7 +16,6 @@ from airflow_provider_wherobots.flows.effects import Flow, Send, now, perform
 
 METRICS_SECONDS = 5.0
 """How long the one call for the metrics may take."""
-MAX_TEXT_CHARS = 255
 MAX_NUMBER = 1e15
 COST = "COST_USD"
 SPATIAL_UNITS = "CONSUMED_SPATIAL_UNITS"
@@ -149,7 +148,7 @@ def add_metrics(summary: RunSummary, deadline: float | None = None) -> Flow[RunS
 
 def _text(value: Any) -> str | None:
     # One line, however it was sent.
-    return " ".join(value.split())[:MAX_TEXT_CHARS] or None if isinstance(value, str) else None
+    return " ".join(value.split())[: words.MAX_SHORT_CHARS] or None if isinstance(value, str) else None
 
 
 def _number(value: Any) -> float | None:

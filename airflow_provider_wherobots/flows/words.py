@@ -7,6 +7,8 @@ import pendulum
 from airflow_provider_wherobots.logs.records import make_safe
 
 MAX_CHARS = 2_000
+MAX_SHORT_CHARS = 255
+"""The most of an id, a name or a status of the service."""
 MINUTE, HOUR = 60, 3_600
 MAX_SECONDS = 1e9
 """What is longer is said to last so long: thirty years."""
@@ -42,3 +44,11 @@ def quoted(text: str, max_chars: int = MAX_CHARS) -> str:
     # Cut before too: escapes make a text longer, and only what is kept need be looked at.
     safe = make_safe(text[: max_chars + 1])
     return safe if len(safe) <= max_chars else f"{safe[: max_chars - 1]}…"
+
+
+def short(text: str) -> str:
+    """An id, a name or a status of the service, as an exception or a note can carry it.
+
+    :param text: the text.
+    """
+    return quoted(text, MAX_SHORT_CHARS)

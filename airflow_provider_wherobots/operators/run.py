@@ -48,7 +48,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import FollowOptions
-from airflow_provider_wherobots.flows.outcome import MAX_WORD_CHARS, Ending, Outcome, describe_no_run
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome, describe_no_run
 from airflow_provider_wherobots.flows.quota import QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission
@@ -449,8 +449,7 @@ class WherobotsRunOperator(BaseOperator):
         # A run that is re-attached to may have one already.
         if (spark_ui := spark_ui_url(run)) is not None:
             self._push_address(context, WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
-        run_id, name = (words.quoted(text, MAX_WORD_CHARS) for text in (run.id, run.name))
-        self.log.info("Run %s (%s): %s", run_id, name, url)
+        self.log.info("Run %s (%s): %s", words.short(run.id), words.short(run.name), url)
 
     def _push_address(self, context: Context, link: BaseOperatorLink, key: str, url: str) -> None:
         for xcom_key in xcom_keys(link, key):
