@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
@@ -39,3 +39,7 @@ class Call(Generic[T]):
     date: Callable[[T, datetime], T] | None = None
     max_bytes: int = MAX_ANSWER_BYTES
     urgent: bool = False
+
+    def at_once(self) -> Call[T]:
+        """The same call, sent even while the service limits the API key."""
+        return replace(self, urgent=True)

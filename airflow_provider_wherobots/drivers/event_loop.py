@@ -93,9 +93,7 @@ class AsyncDriver:
             case Note():
                 self._outlets.note(effect.level, make_safe(effect.text))
             case Forward():
-                for record in effect.records:
-                    self._outlets.write(record)
-                    await self._share()
+                await self._forward(effect)
             case Publish():
                 if self._outlets.publish is not None:
                     await self._outlets.publish(effect.key, effect.value)
@@ -104,6 +102,18 @@ class AsyncDriver:
             case _:
                 raise TypeError(f"{effect!r} is no effect")
         return None
+
+    async def _forward(self, effect: Forward) -> None:
+        left = iter(effect.records)
+        try:
+            for record in left:
+                self._outlets.write(record)
+                await self._share()
+        except asyncio.CancelledError:
+            # A slice is short; half of one would lack lines that nothing writes later.
+            for record in left:
+                self._outlets.write(record)
+            raise
 
     async def _send(self, effect: Send[Any]) -> Any:
         with self._gate.passing(self._transport.endpoint.api_key, effect.call):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
@@ -59,21 +58,27 @@ def cancel_runs_by_suffix(
     :returns: ids of the runs cancelled.
     """
     deadline = (yield from now()) + budget_seconds
+    found: set[str] = set()
     cancelled: list[str] = []
+    failure: str | None = None
     while (left := deadline - (yield from now())) > 0:
         try:
-            runs = yield from find_runs(suffix, timeout=left)
+            runs = yield from find_runs(suffix, timeout=left, urgent=True)
         except WherobotsApiError as error:
-            yield Note(logging.WARNING, f"{error}")
-            runs = []
+            failure, runs = str(error), []
         for run in runs:
-            if run.is_active and run.id not in cancelled and (yield from _cancel_until(run.id, deadline)) is None:
-                cancelled.append(run.id)
+            if run.is_active and run.id not in cancelled:
+                found.add(run.id)
+                if (yield from _cancel_until(run.id, deadline)) is None:
+                    cancelled.append(run.id)
         if cancelled and not look_on:
             break
         yield Sleep(LOOK_UP_INTERVAL_SECONDS)
-    if not cancelled:
-        yield Note(logging.WARNING, f"No active run named *{suffix} was found; if one starts, the next try finds it")
+    if not found:
+        why = f" ({failure})" if failure else ""
+        yield Note(
+            logging.WARNING, f"No active run named *{suffix} was found{why}; if one starts, the next try finds it"
+        )
     return cancelled
 
 
@@ -114,7 +119,7 @@ def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None
 def _is_gone(run_id: str, timeout: float) -> Flow[bool | None]:
     """Whether a run has ended, is being torn down, or does not exist; None if that cannot be found out."""
     try:
-        call = replace(calls.get_run(run_id), urgent=True)
+        call = calls.get_run(run_id).at_once()
         run = yield from attempt(call, max(0.5, min(timeout, ATTEMPT_SECONDS)))
     except WherobotsApiError as error:
         return True if isinstance(error, NotFoundError) else None
@@ -122,7 +127,8 @@ def _is_gone(run_id: str, timeout: float) -> Flow[bool | None]:
 
 
 def _gave_up(run_id: str, error: WherobotsApiError) -> Flow[WherobotsApiError]:
-    yield Note(
-        logging.ERROR, f"Run {run_id} could not be cancelled ({error}). It goes on until its timeoutSeconds pass"
-    )
+    # A conflict may also be one with an earlier cancel, which needs up to a minute to show.
+    unless = "Unless an earlier cancel takes effect, it" if isinstance(error, ConflictError) else "It"
+    text = f"Run {run_id} could not be cancelled ({error}). {unless} goes on until its timeoutSeconds pass"
+    yield Note(logging.ERROR, text)
     return error

@@ -216,7 +216,7 @@ def _stop_at_deadline(
     outcome = Outcome(Ending.DEADLINE, options.run_id, status, reason, ended_at=moment)
     summary = RunSummary(options.run_id, "", status, spark_ui_url=seen_spark_ui_url)
     try:
-        run = yield from attempt(calls.get_run(options.run_id), LAST_LOOK_SECONDS)
+        run = yield from attempt(calls.get_run(options.run_id).at_once(), LAST_LOOK_SECONDS)
     except WherobotsApiError as error:
         yield Note(logging.WARNING, f"{error}; the run's summary is incomplete")
     else:

@@ -9,7 +9,8 @@ place in the line is a moment of a clock that stands still while the key is limi
 reaches its place. So another refusal delays the whole line and reorders nothing: a call keeps its place until the
 service answers it with something other than 429. The first calls of a refused crowd keep their places, the others go
 to the end. The places of a new line are ``SPACING_SECONDS`` apart, further apart after each refusal, and ever closer
-with each place that is taken: the line finds the pace that the service allows, and is gone soon after a single refusal.
+with each place that is taken: the line finds the pace that the service allows. Once all places have been passed there
+is no line, and calls are sent without one; after a while without a line its pace is forgotten.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ SPACING_PER_REFUSAL = 1.5
 SPACING_PER_PLACE = 0.9995
 KEPT_PLACES = 10
 """The number of calls that keep their places when one limit refuses a crowd."""
+FORGET_SECONDS = 60.0
+"""How long there is no line until the pace of the last one is forgotten."""
 EARLY_SECONDS = 0.01
 """A sleep may end this much too early."""
 
@@ -41,8 +44,9 @@ class RateLimit:
 
     def __init__(self) -> None:
         self._until = float("-inf")
-        # How long the line's clock has stood still; the place after the last.
+        # How long the line's clock has stood still; the last place given, and the one after it.
         self._stopped = 0.0
+        self._last = float("-inf")
         self._next = float("-inf")
         self._spacing = 0.0
         self._refusals = 0
@@ -55,7 +59,7 @@ class RateLimit:
         :param moment: now.
         :raises KeyLimitedError: when it has to wait; says for how long.
         """
-        if call.urgent:
+        if call.urgent or (call.operation not in places and self._is_free(moment)):
             return
         if call.operation not in places:
             places[call.operation] = self._last_place(moment)
@@ -75,9 +79,12 @@ class RateLimit:
         asked = error.retry_after
         if moment >= self._until:
             self._refusals = 0
+            if moment - self._due(self._last) > FORGET_SECONDS:
+                self._spacing = 0.0
             self._spacing = min(max(self._spacing * SPACING_PER_REFUSAL, SPACING_SECONDS), MAX_SPACING_SECONDS)
-            # The first place is the refused call's.
-            self._next = max(self._next, moment - self._stopped + self._spacing)
+            first = moment - self._stopped
+            places.setdefault(call.operation, first)
+            self._next = max(self._next, first + self._spacing)
         until = max(self._until, moment + min(max(asked or 0.0, FIRST_DELAY_SECONDS), MAX_HOLD_SECONDS))
         self._stopped += until - max(self._until, moment)
         self._until = until
@@ -91,9 +98,12 @@ class RateLimit:
 
     def _last_place(self, moment: float) -> float:
         place = max(self._next, max(moment, self._until) - self._stopped)
-        self._next = place + self._spacing
+        self._last, self._next = place, place + self._spacing
         self._spacing *= SPACING_PER_PLACE
         return place
+
+    def _is_free(self, moment: float) -> bool:
+        return moment >= max(self._until, self._due(self._last))
 
     def _due(self, place: float) -> float:
         return max(self._until, place + self._stopped)

@@ -17,18 +17,20 @@ MAX_PAGES = 20
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-def find_runs(suffix: str, timeout: float | None = None) -> Flow[list[Run]]:
+def find_runs(suffix: str, timeout: float | None = None, *, urgent: bool = False) -> Flow[list[Run]]:
     """List every run whose name ends like this, whatever its status (``GET /runs?name=*{suffix}``).
 
     :param suffix: how the name ends; see :func:`~airflow_provider_wherobots.flows.run_name.durable_suffix`.
     :param timeout: seconds for each request; None takes the driver's own.
+    :param urgent: whether the calls are sent even while the service limits the API key; default False.
     :returns: the runs, oldest first.
     :raises WherobotsApiError: how a request ended.
     """
     runs: dict[str, Run] = {}
     cursor: str | None = None
     for _ in range(MAX_PAGES):
-        page = yield from attempt(calls.list_runs(name=f"*{suffix}", size=100, cursor=cursor), timeout)
+        call = calls.list_runs(name=f"*{suffix}", size=100, cursor=cursor)
+        page = yield from attempt(call.at_once() if urgent else call, timeout)
         runs.update((run.id, run) for run in page.items if run.name.endswith(suffix))
         if page.next_page is None or page.next_page == cursor:
             break

@@ -101,14 +101,15 @@ def submit_run(
     create = _Create(payload, region, durable, max_outage_seconds, set(wait.passed_over))
     if durable and look_first:
         runs = yield from create.find_new()
+        if wait.unclear and runs:
+            # Of the create of this try whose answer was lost, even if it has ended meanwhile.
+            yield Note(logging.INFO, f"The create call had arrived: run {runs[0].id} carries the name")
+            return Submission((yield from _keep_oldest(runs)), reattached=False)
         active = [run for run in runs if run.is_active]
         if active and not replace:
             run = yield from _keep_oldest(active)
-            if wait.unclear:
-                yield Note(logging.INFO, f"The create call had arrived: run {run.id} carries the name")
-            else:
-                yield from _note_reattached(run, payload)
-            return Submission(run, reattached=not wait.unclear)
+            yield from _note_reattached(run, payload)
+            return Submission(run, reattached=True)
         for run in active:
             yield Note(logging.INFO, f"The task was cleared: run {run.id} of the try before is cancelled and replaced")
             try:

@@ -115,7 +115,8 @@ class WherobotsRunOperator(BaseOperator):
     :param poll_logs: whether the run's log goes into the task log; default True.
     :param polling_interval: the longest delay between two polls in seconds, above 0; default
         ``[wherobots] polling_interval``, 30. The delay starts at 2 s, is never shorter, and grows with the run's age.
-    :param wait_post_run_logs_timeout_seconds: the most to wait for late log lines after the end; default 60.
+    :param wait_post_run_logs_timeout_seconds: the most to wait for late log lines after the end, in seconds; default
+        60. Time for which the service limits the API key is not counted.
     :param deferrable: whether the triggerer waits, so that no worker is held; default
         ``[wherobots] default_deferrable``, True.
     :param durable: whether a retry finds and re-attaches to the run of the try before; default True. False sends the

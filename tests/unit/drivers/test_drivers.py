@@ -348,6 +348,26 @@ def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkeypatch:
     assert between.count("others") == 49
 
 
+def test_an_async_driver_that_is_cancelled_writes_the_rest_of_what_it_forwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
+    driven = Driven("async")
+
+    def flow() -> Flow[None]:
+        yield Forward([LogRecord(None, logging.INFO, str(number)) for number in range(50)])
+
+    async def main() -> None:
+        task = asyncio.create_task(driven._async.run(flow()))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert 0 < len(driven.records) < 50
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert [record.text for record in driven.records] == [str(number) for number in range(50)]
+
+
 def test_few_lines_are_forwarded_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", 3_600.0)
     turns: list[str] = []

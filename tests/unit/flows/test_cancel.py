@@ -19,10 +19,12 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
     WherobotsApiError,
 )
+from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_suffix
+from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from tests.unit.flows.fake_service import FakeService, Fault
-from tests.unit.flows.script import START, Hang, Script, always, answers, by_operation
+from tests.unit.flows.script import KEY, START, Hang, Script, always, answers, by_operation
 
 SUFFIX = "-0123456789ab"
 NAME = f"hail_stats{SUFFIX}"
@@ -175,6 +177,34 @@ def test_by_name_failed_looks_are_repeated(fault: Fault) -> None:
     found = script.run(cancel_runs_by_suffix(SUFFIX))
     # A look that hangs takes all the time there is: the next try of the task finds the run.
     assert found == ([] if fault.manner == "hang" else ["run0"])
+
+
+def test_by_name_a_limited_key_delays_neither_the_look_nor_the_cancel() -> None:
+    service = FakeService()
+    service.add_run(NAME, START)
+    limits = RateLimits()
+    limits.of(KEY).refused(calls.get_run("r0"), {}, RateLimitedError("getJobRun", 429, retry_after=60.0), 0.0)
+    script = Script(service, limits=limits)
+    assert script.run(cancel_runs_by_suffix(SUFFIX)) == ["run0"]
+    assert script.elapsed < 1.0
+
+
+def test_by_name_what_hid_the_run_is_said_once() -> None:
+    script = Script(always(ServerError("listJobRuns", 503)))
+    script.run(cancel_runs_by_suffix(SUFFIX))
+    assert [note.text for note in script.notes] == [
+        "No active run named *-0123456789ab was found (listJobRuns: 503: no body); if one starts, the next try finds it"
+    ]
+
+
+def test_by_name_a_run_that_was_found_and_could_not_be_cancelled_is_not_said_to_be_missing() -> None:
+    service = FakeService()
+    service.add_run(NAME, START)
+    service.fault("cancelJobRun", *[Fault.ERROR_500] * 20)
+    script = Script(service)
+    assert script.run(cancel_runs_by_suffix(SUFFIX)) == []
+    assert script.said("Run run0 could not be cancelled")
+    assert not script.said("No active run")
 
 
 @pytest.mark.parametrize("budget", [3.8, 10.0])

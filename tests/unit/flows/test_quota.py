@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import ErrorInfo, QuotaError
 from airflow_provider_wherobots.flows.quota import HOLD_SECONDS, MAX_DELAY_SECONDS, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission, UnclearCreateError, submit_run
@@ -152,6 +153,24 @@ def test_an_unclear_create_is_remembered_through_a_hand_over() -> None:
         result = script.run(submit_run(PAYLOAD, look_first=True, quota=wait))
     assert (result.run.id, result.reattached) == ("run0", False)
     assert script.said("The create call had arrived")
+    assert len(service.runs) == 1
+
+
+def test_the_run_of_an_unclear_create_is_this_trys_though_it_ended_during_the_hand_over() -> None:
+    service = service_filled_by_a_lost_create(list_lag=20.0)
+
+    def asking_for_five_minutes(call: Call[Any], now: float) -> Any:
+        if call.operation == "createJobRun" and service.runs:
+            raise QuotaError("createJobRun", 403, retry_after=HOLD_SECONDS + 1.0)
+        return service(call, now)
+
+    script = Script(asking_for_five_minutes)
+    result: Any = script.run(submit_run(PAYLOAD, quota=QuotaWait(may_hand_over=True)))
+    assert isinstance(result, AwaitingQuota)
+    script.now += result.pause.seconds
+    service.runs[0].plan = ((0.0, "RUNNING"), (60.0, "COMPLETED"))
+    result = script.run(submit_run(PAYLOAD, look_first=True, quota=result.wait))
+    assert (result.run.id, result.run.status, result.reattached) == ("run0", "COMPLETED", False)
     assert len(service.runs) == 1
 
 

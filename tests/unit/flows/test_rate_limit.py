@@ -158,6 +158,22 @@ def test_the_line_is_gone_soon_after_a_single_refusal() -> None:
     assert sum(held(limit, NOW + 220.0) or 0.0 for _ in range(50)) < 0.1
 
 
+def test_refusals_far_apart_do_not_add_up() -> None:
+    limit = RateLimit()
+    for hour in range(20):
+        refuse(limit, 1.0, NOW + 3_600.0 * hour)
+    moment = NOW + 3_600.0 * 20
+    refuse(limit, 1.0, moment)
+    assert held(limit, moment) == pytest.approx(1.0 + SPACING_SECONDS)
+
+
+def test_once_nobody_waits_a_lone_caller_is_held_no_more() -> None:
+    limit = RateLimit()
+    for second in range(0, 20, 2):
+        refuse(limit, 1.0, NOW + second)
+    assert [held(limit, NOW + 25.0 + call / 1_000) for call in range(200)] == [None] * 200
+
+
 def run_thousand(rate: float, retry_after: float, seconds: float) -> tuple[int, float]:
     """A thousand followers of one key that the service allows some calls a second.
 
@@ -316,10 +332,16 @@ def test_a_poll_that_waits_long_for_the_key_is_said() -> None:
 
 
 def test_a_run_still_ends_at_its_deadline_while_the_key_is_limited() -> None:
-    script = Script(service, limits=limited_key(200.0))
+    script = Script(always(Run("r1", "name", "RUNNING")), limits=limited_key(200.0))
     outcome = script.run(follow_run(FollowOptions("r1", START, deadline=START + 20.0, cancel_at_deadline=False)))
     assert outcome.ending is Ending.DEADLINE
     assert 20.0 <= script.elapsed < 26.0
+
+
+def test_a_run_that_completed_while_the_key_was_limited_has_completed_at_its_deadline() -> None:
+    script = Script(service, limits=limited_key(200.0))
+    outcome = script.run(follow_run(FollowOptions("r1", START, deadline=START + 20.0)))
+    assert outcome.ending is Ending.COMPLETED
 
 
 def test_a_log_that_could_not_be_read_to_its_end_by_the_deadline_is_said_to_be_incomplete() -> None:
