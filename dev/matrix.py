@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dev.environments import END_TO_END, NAMES, environment
 from dev.matrix_jobs import NEWEST, Job
-from dev.matrix_result import Result, failures, read_report, skips, table, verdict
+from dev.matrix_result import Result, details, read_report, skips, table, verdict
 from dev.processes import CHECKOUT
 
 FOLDER = CHECKOUT / "build" / "matrix"
@@ -80,7 +80,7 @@ def _run(job: Job, more: Sequence[str]) -> Result:
     )
     print(result.line, flush=True)
     if not result.good:
-        print(failures(report) or _tail(output), flush=True)
+        print(details(report) or _tail(output), flush=True)
     return result
 
 

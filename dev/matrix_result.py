@@ -7,6 +7,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 
+MAX_NAMES = 5
+"""Failed tests that the verdict names."""
+
+
 @dataclass(frozen=True)
 class Result:
     """The outcome of one run of pytest.
@@ -18,6 +22,7 @@ class Result:
     :param code: the exit code of pytest.
     :param passed: number of tests that passed; likewise ``failed`` (errors included) and ``skipped``.
     :param seconds: how long it took.
+    :param failures: names of the tests that failed.
     :param reasons: why tests were skipped, with their number.
     :param left_out: why nothing was run, or empty.
     """
@@ -31,6 +36,7 @@ class Result:
     failed: int = 0
     skipped: int = 0
     seconds: float = 0.0
+    failures: tuple[str, ...] = ()
     reasons: Counter[str] = field(default_factory=Counter)
     left_out: str = ""
 
@@ -55,11 +61,14 @@ def read_report(path: Path, begun: Result) -> Result:
     :param begun: what is known without it.
     """
     outcomes: Counter[str] = Counter()
+    failures: list[str] = []
     reasons: Counter[str] = Counter()
     for case in _cases(path):
         kinds = {child.tag for child in case}
         kind = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
         outcomes[kind] += 1
+        if kind == "failed":
+            failures.append(_name(case))
         if kind == "skipped":
             reasons.update(_reason(child) for child in case if child.tag == "skipped")
     return replace(
@@ -67,6 +76,7 @@ def read_report(path: Path, begun: Result) -> Result:
         passed=outcomes["passed"],
         failed=outcomes["failed"],
         skipped=outcomes["skipped"],
+        failures=tuple(failures),
         reasons=reasons,
     )
 
@@ -77,15 +87,19 @@ def _reason(skipped: ElementTree.Element) -> str:
     return told if skipped.get("message") == "collection skipped" and told else skipped.get("message", "")
 
 
-def failures(path: Path) -> str:
-    """Return the failed tests of a report with the end of what they tell."""
+def details(path: Path) -> str:
+    """Return the failed tests of a report, each with the end of its traceback."""
     told = []
     for case in _cases(path):
         for child in case:
             if child.tag in ("failure", "error"):
                 text = "\n".join((child.text or "").splitlines()[-25:])
-                told.append(f"--- {case.get('classname')}::{case.get('name')}\n{text}")
+                told.append(f"--- {_name(case)}\n{text}")
     return "\n".join(told)
+
+
+def _name(case: ElementTree.Element) -> str:
+    return f"{case.get('classname')}::{case.get('name')}"
 
 
 def _cases(path: Path) -> Iterable[ElementTree.Element]:
@@ -133,7 +147,9 @@ def verdict(results: Sequence[Result]) -> str:
         f"{sum(result.passed for result in good)} tests passed in {len(good)} of {len(ran)} runs ({_places(good)})"
     ]
     if failed:
-        parts.append(f"failed: {_places(failed)}")
+        names = [f"{name} on {result.name}" for result in failed for name in result.failures]
+        more = [f"and {len(names) - MAX_NAMES} more"] if len(names) > MAX_NAMES else []
+        parts.append(f"failed: {_places(failed)} ({', '.join(names[:MAX_NAMES] + more) or 'no test was reported'})")
     reasons: dict[str, list[Result]] = {}
     for result in left_out:
         reasons.setdefault(result.left_out, []).append(result)

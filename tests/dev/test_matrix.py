@@ -1,12 +1,13 @@
 """The matrix tells what happened: passed, failed, skipped and why, and what was left out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dev.environments import END_TO_END, NAMES, Environment, environment
 from dev.matrix_jobs import Job
-from dev.matrix_result import Result, failures, read_report, skips, table, verdict
+from dev.matrix_result import Result, details, read_report, skips, table, verdict
 
 pytestmark = pytest.mark.once
 
@@ -43,7 +44,7 @@ def test_a_report_is_counted(report: Path) -> None:
 
 
 def test_failures_are_named_with_what_they_tell(report: Path) -> None:
-    assert failures(report) == "--- a::bad\nline 1\nassert 1 == 2\n--- a::broken\nno fixture"
+    assert details(report) == "--- a::bad\nline 1\nassert 1 == 2\n--- a::broken\nno fixture"
 
 
 @pytest.mark.parametrize("code", [0, 2])
@@ -84,10 +85,15 @@ def test_the_verdict_says_what_passed_what_failed_and_what_was_left_out_and_why(
         "no environment was left out; 2 tests were skipped for the reasons above."
     )
     assert verdict([ends, read_report(report, BEGUN), *absent]) == (
-        "FAILED: 40 tests passed in 1 of 2 runs (end to end on 3.3); failed: unit, integration, DAGs on 3.2; "
+        "FAILED: 40 tests passed in 1 of 2 runs (end to end on 3.3); failed: unit, integration, DAGs on 3.2 "
+        "(a::bad on 3.2, a::broken on 3.2); "
         "left out: unit, integration, DAGs on 3.2-py3.13, 3.3-py3.13, because there is no Python 3.13 here; "
         "2 tests were skipped for the reasons above."
     )
+    crashed = verdict([ends, BEGUN])
+    assert "failed: unit, integration, DAGs on 3.2 (no test was reported); " in crashed
+    many = replace(BEGUN, failures=tuple("abcdefg"))
+    assert "(a on 3.2, b on 3.2, c on 3.2, d on 3.2, e on 3.2, and 2 more); " in verdict([many])
     assert verdict(absent).startswith("FAILED: 0 tests passed in 0 of 0 runs (none); left out: ")
 
 
