@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-
 MAX_NAMES = 5
 """Failed tests that the verdict names."""
 
