@@ -14,7 +14,7 @@ project = "airflow-provider-wherobots"
 copyright = "2026, the authors of airflow-provider-wherobots"
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
 nitpicky = True
 # What Python, Airflow and the libraries document is theirs, and looking it up would need the network.
