@@ -1,5 +1,6 @@
 """The wheel installs beside each Airflow, held to the versions that Airflow's constraint files name."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -55,6 +56,24 @@ def test_it_resolves_under_the_constraints(file: Path, wheel: Path, uv: Callable
     # What the constraints do not know is ours alone to bring, and on 2.11 that is the local server.
     added = {name for name in resolved if name not in constraints and not name.startswith("apache-airflow")}
     assert added <= ({"starlette", "uvicorn"} if airflow.startswith("2.") else set())
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
+def test_it_resolves_beside_the_official_provider_as_its_page_says(
+    file: Path, wheel: Path, uv: Callable[..., str], tmp_path: Path
+) -> None:
+    page = (CHECKOUT / "docs" / "moving.md").read_text()
+    found = re.search(r"^pip install apache-airflow==\S+ (\S+==\S+) airflow-provider-wherobots ", page, re.MULTILINE)
+    assert found is not None
+    airflow, official = file.stem.removeprefix("airflow-"), found[1]
+    wanted = tmp_path / "wanted.in"
+    wanted.write_text(f"airflow-provider-wherobots @ {wheel.as_uri()}\napache-airflow=={airflow}\n{official}\n")
+
+    options = ("--quiet", "--no-header", "--no-annotate", "--python-version", "3.12", "--constraint", file)
+    resolved = versions(uv("pip", "compile", *options, wanted))
+
+    name, _, version = official.partition("==")
+    assert (resolved["apache-airflow"], resolved[name]) == (airflow, version)
 
 
 def test_without_the_extra_there_is_no_server_and_the_rest_works(
