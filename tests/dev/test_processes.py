@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,8 @@ def test_nothing_survives_its_owner(mark: str, tmp_path: Path, sig: signal.Signa
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        # Tests that were started by nohup ignore SIGHUP, and so would what they start.
+        preexec_fn=partial(signal.signal, sig, signal.SIG_DFL) if sig != signal.SIGKILL else None,
     )
     with owner:
         assert owner.stdout is not None
