@@ -29,7 +29,7 @@ N = TypeVar("N")
 
 @dataclass(frozen=True, slots=True)
 class Outlets(Generic[R, N]):
-    """Where the effects of a flow go, except calls and time. In the event loop, reload and publish are awaited.
+    """Callbacks for the effects of a flow, except calls and time. The event-loop driver awaits reload and publish.
 
     :param note: takes the flow's own messages.
     :param write: takes the lines of the run's log.
@@ -45,12 +45,12 @@ class Outlets(Generic[R, N]):
 
 @dataclass(frozen=True, slots=True)
 class Clock(Generic[N]):
-    """The source of time of a driver.
+    """A driver's source of time.
 
-    :param sleep: waits, in seconds; awaited in the event loop.
+    :param sleep: waits for a number of seconds; awaited in the event loop.
     :param now: wall-clock time in epoch seconds; default the system's.
     :param monotonic: seconds of a clock that does not jump; default the system's.
-    :param draw: draws the share of a sleep's jitter, 0 to 1; default uniformly at random.
+    :param draw: returns the share of a sleep's jitter, 0 to 1; default a uniform random number.
     """
 
     sleep: Callable[[float], N]
@@ -59,7 +59,7 @@ class Clock(Generic[N]):
     draw: Callable[[], float] = random.random
 
     def seconds(self, effect: Sleep) -> float:
-        """Seconds that a sleep takes, its jitter included.
+        """How long a sleep takes, in seconds, jitter included.
 
         :param effect: the sleep.
         """
@@ -67,7 +67,7 @@ class Clock(Generic[N]):
 
 
 def timeouts(effect: Send[object]) -> tuple[float, float]:
-    """Seconds that a request may take to connect, and then to be answered: always set.
+    """The connect timeout and the read timeout of a request, in seconds; both are always set.
 
     :param effect: the call to be sent.
     """
@@ -78,7 +78,7 @@ def timeouts(effect: Send[object]) -> tuple[float, float]:
 
 
 class Gate:
-    """Keeps a driver's calls from being sent while their API key is limited.
+    """Refuses a driver's calls while their API key is limited.
 
     :param limits: the limits of API keys, shared with other drivers.
     :param clock: the driver's clock.
@@ -92,11 +92,11 @@ class Gate:
 
     @contextmanager
     def passing(self, api_key: str, call: Call[Any]) -> Iterator[None]:
-        """Send a call within this context: not while its key is limited; a limit that the call meets is recorded.
+        """The context in which a call is sent. It refuses the call while the key is limited, and records a 429.
 
         :param api_key: the key it is sent with.
         :param call: the call to be sent.
-        :raises KeyLimitedError: when it may not be sent yet.
+        :raises KeyLimitedError: when the call may not be sent yet.
         """
         if api_key != self._api_key:
             self._api_key, self._places = api_key, {}

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class FlowStoppedError(Exception):
-    """The driver was told to stop, so the flow may no longer send or wait."""
+    """The driver was stopped, so the flow may no longer send or wait."""
 
 
 class SyncDriver:
@@ -58,19 +58,19 @@ class SyncDriver:
 
         :param flow: the flow, not started yet.
         :returns: what the flow returns.
-        :raises FlowStoppedError: when :attr:`stopped` is set, as by a signal handler, and the flow sends or waits.
+        :raises FlowStoppedError: when the flow sends or waits after :attr:`stopped` was set, as by a signal handler.
         """
         step: Callable[[Any], Effect[Any]] = flow.send
         value: Any = None
         try:
             while True:
                 effect = step(value)
-                # An answer is the flow's alone: it must not live on here while the flow sleeps.
+                # Only the flow may keep an answer: a reference here would keep it in memory while the flow sleeps.
                 value = None
                 try:
                     value, step = self._perform(effect), flow.send
                 except BaseException as error:
-                    # Any error, so that a flow that is interrupted can still write what it holds.
+                    # Any error, so that an interrupted flow can still write the lines it holds.
                     value, step = error, flow.throw
         except StopIteration as end:
             result: T = end.value
@@ -80,7 +80,7 @@ class SyncDriver:
 
     def _perform(self, effect: Effect[Any]) -> Any:
         if self.stopped and isinstance(effect, Send | Sleep | Publish | ReloadCredentials):
-            raise FlowStoppedError("the task was told to stop")
+            raise FlowStoppedError("the task is being stopped")
         match effect:
             case Send():
                 with self._gate.passing(self._transport.endpoint.api_key, effect.call):
@@ -100,7 +100,7 @@ class SyncDriver:
             case ReloadCredentials():
                 return self._outlets.reload()
             case _:
-                raise TypeError(f"{effect!r} is no effect")
+                raise TypeError(f"{effect!r} is not an effect")
         return None
 
     def _send(self, effect: Send[Any]) -> Any:

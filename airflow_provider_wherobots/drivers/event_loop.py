@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 SLICE_SECONDS = 0.005
-"""The longest that a flow runs and writes before other tasks of the event loop get a turn."""
+"""How long a flow may run and write before other tasks of the event loop get a turn."""
 LARGE_BODY_BYTES = 250_000
 """A larger answer is parsed in a thread, so that the event loop is not blocked."""
 
@@ -67,13 +67,13 @@ class AsyncDriver:
         try:
             while True:
                 effect = step(value)
-                # An answer is the flow's alone: it must not live on here while the flow sleeps.
+                # Only the flow may keep an answer: a reference here would keep it in memory while the flow sleeps.
                 value = None
                 try:
                     await self._share()
                     value, step = await self._perform(effect), flow.send
                 except BaseException as error:
-                    # Any error, a cancellation too, so that a flow that is interrupted can still write what it holds.
+                    # Any error, also a cancellation, so that an interrupted flow can still write the lines it holds.
                     value, step = error, flow.throw
         except StopIteration as end:
             result: T = end.value
@@ -100,7 +100,7 @@ class AsyncDriver:
             case ReloadCredentials():
                 return await self._outlets.reload()
             case _:
-                raise TypeError(f"{effect!r} is no effect")
+                raise TypeError(f"{effect!r} is not an effect")
         return None
 
     async def _forward(self, effect: Forward) -> None:
@@ -110,7 +110,7 @@ class AsyncDriver:
                 self._outlets.write(record)
                 await self._share()
         except asyncio.CancelledError:
-            # A slice is short; half of one would lack lines that nothing writes later.
+            # A slice is short, and lines that are not written now would be lost.
             for record in left:
                 self._outlets.write(record)
             raise

@@ -1,1 +1,1 @@
-"""What happens, as generators that yield effects and receive results. Knows policy; does no I/O, reads no clock."""
+"""The provider's decisions, as generators that yield effects and receive results, without I/O and without a clock."""

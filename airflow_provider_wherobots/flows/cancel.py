@@ -11,23 +11,23 @@ from airflow_provider_wherobots.flows.retry import Outage
 from airflow_provider_wherobots.flows.runs_by_suffix import find_runs
 
 CANCEL_BUDGET_SECONDS = 25.0
-"""How long a cancel is tried. Airflow bounds a trigger's ``on_kill`` at 30 s."""
+"""How long a cancel is tried. Airflow limits a trigger's ``on_kill`` to 30 s."""
 WORKER_CANCEL_BUDGET_SECONDS = 3.8
-"""The same in a killed worker process, which Airflow 3 leaves 5 s to live."""
+"""The same in a killed worker process, to which Airflow 3 leaves 5 s."""
 ATTEMPT_SECONDS = 10.0
 LOOK_UP_INTERVAL_SECONDS = 0.4
 CONFLICT_INTERVAL_SECONDS = 2.0
 """Seconds between two cancels of a run that is still active after a conflict."""
 APPEARANCE_SECONDS = 3.0
-"""How long the cancel of a run that the service does not know is repeated: the run may be very new."""
+"""How long a cancel is repeated while the service does not know the run: it may be very new."""
 
 
 def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[bool]:
     """Ask the service to cancel a run. Never raises: a cancel must not mask why it was needed.
 
     :param run_id: the run's id.
-    :param budget_seconds: how long to try; default 25.
-    :returns: whether the run is on its way out, or was gone already.
+    :param budget_seconds: how long to try, in seconds; default 25.
+    :returns: whether the cancel was accepted, or was not needed any more.
     """
     deadline = (yield from now()) + budget_seconds
     return (yield from _cancel_until(run_id, deadline)) is None
@@ -37,8 +37,8 @@ def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
     """Ask the service to cancel a run, and fail if it stays active.
 
     :param run_id: the run's id.
-    :param budget_seconds: how long to try.
-    :raises WherobotsApiError: how the last attempt ended.
+    :param budget_seconds: how long to try, in seconds; less than 25 counts as 25.
+    :raises WherobotsApiError: the failure of the last attempt.
     """
     deadline = (yield from now()) + max(budget_seconds, CANCEL_BUDGET_SECONDS)
     error = yield from _cancel_until(run_id, deadline)
@@ -51,10 +51,10 @@ def cancel_runs_by_suffix(
 ) -> Flow[list[str]]:
     """Find and cancel what an interrupted create call may have started. Never raises.
 
-    :param suffix: how the run's name ends; it must be this task instance's alone.
-    :param budget_seconds: how long to look, as List Runs may lag; default 3.8.
-    :param look_on: whether to go on looking when one was found, as it may be an older one on its way out; default
-        False.
+    :param suffix: the end of the run's name; it must be unique to this task instance.
+    :param budget_seconds: how long to look, in seconds, as List Runs may lag; default 3.8.
+    :param look_on: whether to keep looking after one was cancelled, as that may be an older one that was already
+        ending; default False.
     :returns: ids of the runs cancelled.
     """
     deadline = (yield from now()) + budget_seconds
@@ -91,7 +91,7 @@ def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None
         try:
             yield from attempt(calls.cancel_run(run_id), max(0.5, min(left, ATTEMPT_SECONDS)))
         except (NotFoundError, ConflictError) as error:
-            # A run may be unknown for a moment after its creation, and a conflict may be one with its start.
+            # A new run may be unknown for a moment, and a cancel may conflict with the run's start.
             left = deadline - (yield from now())
             is_unknown = isinstance(error, NotFoundError)
             may_appear = is_unknown and moment < appears_by and left > LOOK_UP_INTERVAL_SECONDS
@@ -117,7 +117,7 @@ def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None
 
 
 def _is_gone(run_id: str, timeout: float) -> Flow[bool | None]:
-    """Whether a run has ended, is being torn down, or does not exist; None if that cannot be found out."""
+    """Whether a run has ended, is being torn down, or does not exist; None if that is unknown."""
     try:
         call = calls.get_run(run_id).at_once()
         run = yield from attempt(call, max(0.5, min(timeout, ATTEMPT_SECONDS)))
@@ -127,8 +127,8 @@ def _is_gone(run_id: str, timeout: float) -> Flow[bool | None]:
 
 
 def _gave_up(run_id: str, error: WherobotsApiError) -> Flow[WherobotsApiError]:
-    # A conflict may also be one with an earlier cancel, which needs up to a minute to show.
-    unless = "Unless an earlier cancel takes effect, it" if isinstance(error, ConflictError) else "It"
-    text = f"Run {run_id} could not be cancelled ({error}). {unless} goes on until its timeoutSeconds pass"
+    # The conflict may be with an earlier cancel, which takes up to a minute to show.
+    unless = ", unless an earlier cancel takes effect" if isinstance(error, ConflictError) else ""
+    text = f"Run {run_id} could not be cancelled ({error}). It stays active until its timeoutSeconds pass{unless}"
     yield Note(logging.ERROR, text)
     return error

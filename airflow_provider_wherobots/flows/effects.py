@@ -1,9 +1,10 @@
 """The effects that a driver performs for a flow, and the type of a flow.
 
-A flow is a generator: it yields an effect and is resumed with that effect's result, or with the error the effect
-ended in. That may be an interruption: after it a flow may still write, but not send or wait. It decides everything and
-does nothing, so one flow serves the worker, the triggerer and the tests. A generator has one type for all that it is
-resumed with, so a flow that needs a result yields through :func:`perform`, which knows the result's type.
+A flow is a generator: it yields an effect and is resumed with the effect's result, or with the error that the effect
+raised. The error may be an interruption: after one, a flow may still write, but not send or wait. A flow decides
+everything and does nothing itself, so the same flow serves the worker, the triggerer and the tests. To Python's type
+checkers, all results that a generator is resumed with have one type. So a flow that needs a result yields through
+:func:`perform`, which gives the result its own type.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Flow: TypeAlias = Generator[Effect[Any], Any, T]
 
 
 def perform(effect: Effect[T]) -> Flow[T]:
-    """Have an effect performed.
+    """Yield an effect and return its result.
 
     :param effect: the effect.
     :returns: its result.
@@ -55,8 +56,8 @@ class Send(Effect[T]):
 class Sleep(Effect[None]):
     """Wait.
 
-    :param seconds: how long at least.
-    :param jitter: up to this share of ``seconds`` more, drawn anew each time.
+    :param seconds: the shortest wait, in seconds.
+    :param jitter: a random wait is added, up to this share of ``seconds``; default 0.
     """
 
     seconds: float
@@ -65,7 +66,7 @@ class Sleep(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class Now(Effect[float]):
-    """Resumed with the wall-clock time in epoch seconds: deadlines outlive a process, a monotonic clock does not."""
+    """Read the wall clock; resumed with epoch seconds. Deadlines outlive a process, a monotonic clock does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ class Forward(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class Publish(Effect[None]):
-    """Publish a value of the run beside the task, as an XCom, while the run is active. May fail silently: nothing may
-    depend on it.
+    """Publish a value of the run as an XCom of the task, while the run is active. May fail silently: nothing may depend
+    on it.
 
     :param key: the value's key.
     :param value: the value.
@@ -105,7 +106,7 @@ class Publish(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """The connection, as read again.
+    """The result of reading the connection again.
 
     :param changed: whether its key or host has changed.
     :param source: what holds the key, such as ``connection 'wherobots_default'``.
@@ -126,11 +127,11 @@ def now() -> Flow[float]:
 
 
 def attempt(call: Call[T], timeout: float | None = None) -> Flow[T]:
-    """Send a call once, and once more if the key was refused but has been replaced in the connection since.
+    """Send a call once. If the key is refused, read the connection, and send it again if the connection has changed.
 
     :param call: what to send; safe for creates too, as a refused request has no effect.
     :param timeout: seconds, see :class:`Send`.
-    :raises WherobotsApiError: how the attempt ended, in words that a log and an exception can carry.
+    :raises WherobotsApiError: the failure; its text is safe for a log and an exception.
     """
     try:
         return (yield from _send(call, timeout))
@@ -148,7 +149,7 @@ def _send(call: Call[T], timeout: float | None) -> Flow[T]:
     try:
         return (yield from perform(Send(call, timeout)))
     except WherobotsApiError as error:
-        # The service's words are in it, of any length and with any character.
+        # The text quotes the service: it may have any length and hold any character.
         error.args = (words.quoted(str(error)),)
         raise
 

@@ -1,4 +1,4 @@
-"""Following a run to its end: status first, then deadline, then log, then rest."""
+"""Following a run to its end. Each round polls the status, reads the log, checks the deadline and sleeps."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ HEARTBEAT_SECONDS = 300.0
 APPEARANCE_SECONDS = 60.0
 """How long after its creation a run may be unknown to Get Run."""
 DRAIN_SECONDS = 900.0
-"""How long reading a log to its end may take once the run has ended, if no deadline says less."""
+"""How long reading the log to its end may take after the run has ended, unless the deadline comes first."""
 TAIL_SECONDS = 30.0
 """How long a log that is not forwarded may be read for its last lines."""
 LONG_HOLD_SECONDS = 60.0
-"""A poll that waits this long for a limit of the API key is logged."""
+"""A poll that a limit of the API key delays for this long is logged."""
 LAST_LOOK_SECONDS = 5.0
-"""How long each of the last looks may take once the deadline has passed: at the log, and at the run."""
+"""How long the last read of the log may take after the deadline; the last poll of the run may take as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,14 @@ class FollowOptions:
 
     :param run_id: the run's id.
     :param started_at: when this attempt got the run, in epoch seconds; the delay between polls grows from there.
-    :param deadline: when to give up, in epoch seconds; None never.
+    :param deadline: when to give up, in epoch seconds; default None, never.
     :param polling_interval: the longest delay between polls in seconds; default 30.
     :param poll_logs: whether the run's log is forwarded; default True.
-    :param wait_post_run_logs_timeout_seconds: the most to wait for late lines after the end; default 60.
-    :param max_outage_seconds: how long consecutive transient failures are tolerated; default 600.
+    :param wait_post_run_logs_timeout_seconds: the longest wait for late lines after the end, in seconds; default 60.
+    :param max_outage_seconds: how long consecutive transient failures are tolerated, in seconds; default 600.
     :param cancel_at_deadline: whether the run is cancelled when the deadline passes; default True.
-    :param execution_timeout: what the deadline is made of, in seconds, to be told when it passes; default None.
+    :param execution_timeout: the task's ``execution_timeout`` in seconds, for the message at the deadline; default
+        None.
     """
 
     run_id: str
@@ -68,7 +69,7 @@ class FollowOptions:
 
     @classmethod
     def from_kwargs(cls, kwargs: Mapping[str, Any]) -> FollowOptions:
-        """Read options that another version of this package may have stored; those it does not know are left out.
+        """Read options that another version of this package may have stored. Unknown ones are left out.
 
         :param kwargs: what :meth:`to_kwargs` made.
         """
@@ -80,8 +81,8 @@ class FollowOptions:
         :param deferred: whether the triggerer follows it.
         """
         longest = max(MIN_DELAY_SECONDS, self.polling_interval)
-        text = f"Run {self.run_id} is followed {'by the triggerer, the task is deferred' if deferred else 'here'}: "
-        text += f"polled every {MIN_DELAY_SECONDS:g} s"
+        follower = "the triggerer (the task is deferred)" if deferred else "this worker"
+        text = f"Run {self.run_id} is followed by {follower}: polled every {MIN_DELAY_SECONDS:g} s"
         if longest > MIN_DELAY_SECONDS:
             text += f", slowing to every {longest:g} s"
         text += f"; its log is {'' if self.poll_logs else 'not '}forwarded"
@@ -92,10 +93,10 @@ class FollowOptions:
 
 
 def follow_run(options: FollowOptions) -> Flow[Outcome]:
-    """Follow a run until it ends, the deadline passes, or the service cannot be asked any longer.
+    """Follow a run until it ends, the deadline passes, or polling it is given up.
 
     :param options: what to follow and how.
-    :returns: how it ended. Only a passed deadline cancels the run.
+    :returns: the outcome. Only a passed deadline cancels the run.
     """
     log = LogForwarder(options.run_id, forward=options.poll_logs)
     try:
@@ -103,7 +104,7 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
     except GeneratorExit:
         raise
     except BaseException:
-        # Also where the task is killed: what was read of the log is written.
+        # A task that is killed also writes the lines it has read.
         yield from log.release()
         raise
     yield from log.release()
@@ -130,7 +131,7 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
             yield from status.seen(run, moment, options.started_at)
             yield from spark_ui.seen(run)
             if run.is_terminal:
-                # The service's clock may be wrong: never trust an end time before our last poll that saw it active.
+                # The service's clock may be wrong: no end time before the last poll that saw the run active is trusted.
                 ended_ago = run.ended_ago if seen_active_at is None else min(run.ended_ago, moment - seen_active_at)
                 outcome = Outcome.of_run(run, (yield from now()))
                 summary = RunSummary.of_run(run, spark_ui_url=spark_ui.url)
@@ -138,7 +139,7 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
                 return (yield from _conclude(outcome, summary, log, options, ended_ago))
             seen_active_at = moment
             may_have_log = options.poll_logs and run.status != PENDING
-            # A triggerer holds thousands of flows that wait: none of them holds an answer.
+            # A triggerer holds thousands of waiting flows: none may keep an answer in memory.
             del run
             if may_have_log:
                 until = (yield from now()) + CATCH_UP_SECONDS
@@ -158,7 +159,7 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
 def _after_failed_poll(
     error: WherobotsApiError, options: FollowOptions, outage: Outage, moment: float
 ) -> Flow[Sleep | None]:
-    """How long to wait after a poll that failed; None when waiting is no use."""
+    """How long to wait after a failed poll; None to give up."""
     if isinstance(error, NotFoundError) and moment < options.started_at + APPEARANCE_SECONDS:
         return Sleep(MIN_DELAY_SECONDS, JITTER)
     try:
@@ -166,7 +167,7 @@ def _after_failed_poll(
     except WherobotsApiError:
         return None
     if outage.is_first_failure:
-        yield Note(logging.WARNING, f"{error}; the run goes on and is polled again")
+        yield Note(logging.WARNING, f"{error}; the run is not affected and is polled again")
     elif isinstance(error, KeyLimitedError) and delay >= LONG_HOLD_SECONDS:
         yield Note(logging.INFO, str(error))
     return Sleep(delay, 0.0 if isinstance(error, KeyLimitedError) else JITTER)
@@ -186,9 +187,9 @@ def _conclude(
 ) -> Flow[Outcome]:
     if options.poll_logs or outcome.ending is not Ending.COMPLETED:
         moment = yield from now()
-        # A log that is not forwarded is read for what explains a failure.
+        # A log that is not forwarded is read only for the lines that explain a failure.
         until = _earliest(moment + (DRAIN_SECONDS if options.poll_logs else TAIL_SECONDS), options.deadline)
-        # A log that has not been read yet is worth a look even when the deadline has just passed.
+        # The log may not have been read yet: read it briefly even if the deadline has just passed.
         until = max(until, moment + MIN_DELAY_SECONDS)
         yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago)
         yield from log.release(failed=outcome.has_failed)
@@ -204,11 +205,11 @@ def _stop_at_deadline(
 
     The status becomes CANCELLED up to a minute after the cancel. That is not awaited.
     """
-    yield Note(logging.WARNING, f"The task's execution_timeout is reached by run {options.run_id}")
+    yield Note(logging.WARNING, f"Run {options.run_id} has reached the task's execution_timeout")
     if options.cancel_at_deadline:
         reason = "the run was cancelled" if (yield from cancel_run(options.run_id)) else "cancelling the run failed"
     else:
-        reason = "the run was left alone, as cancel_on_kill=False says"
+        reason = "the run was left alone (cancel_on_kill=False)"
     if (limit := options.execution_timeout) is not None:
         reason = f"the limit is {words.duration(limit)} ({limit:g} s); {reason}"
     moment = yield from now()

@@ -1,7 +1,7 @@
-"""Forwarding a run's log: page after page until caught up, and once more after its end until it is quiet.
+"""Forwarding a run's log: page after page until caught up, and after the run's end until the log is quiet.
 
-A logs call that fails is one warning per streak of failures; it never decides anything. After the run's end there is
-one only if the end of the log stays unread.
+A failed logs call never affects the task's result. A streak of failures logs one warning; after the run's end, only a
+log that could not be read to its end does.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord,
 from airflow_provider_wherobots.logs.tail import LogTail
 
 QUIET_LOOKS = (1.0, 3.0, 7.0)
-"""Seconds after the run's end at which its log is read for late lines; if none came by the last, it is complete."""
+"""Seconds after the run's end at which its log is read for late lines. If none come by the last, it is complete."""
 ROUNDING_SECONDS = 0.01
-"""Sums of such delays that differ by less are equal."""
+"""Sums of such delays that differ by less count as equal."""
 SECOND_LOOK_SECONDS = 10.0
-"""How long after a page was left for the next one it is read again."""
+"""Seconds until a page that was left for the next one is read again."""
 CATCH_UP_SECONDS = 10.0
 """How long pages are followed before the run's status is polled again."""
 SLICE_LINES, SLICE_CHARS = 200, 100_000
-"""The most that is forwarded at once: between two slices a driver can yield to the event loop."""
+"""The most lines and characters forwarded at once: between two slices a driver can yield to the event loop."""
 
 
 class LogForwarder:
     """Forwards one run's log and keeps its position.
 
     :param run_id: the run's id.
-    :param forward: whether lines go to the task log, or are only kept as the tail. Default True.
+    :param forward: whether lines go to the task log; if not, only the tail is kept. Default True.
     """
 
     def __init__(self, run_id: str, *, forward: bool = True) -> None:
@@ -55,7 +55,7 @@ class LogForwarder:
         self._has_warned = False
         self._has_read = False
         self._is_ending = False
-        # The API key stays limited for longer than there is time.
+        # The API key is limited for longer than there is time left.
         self._held_up = False
         # A single line was too large, and no other line has come since.
         self._too_large: AnswerTooLargeError | None = None
@@ -78,7 +78,7 @@ class LogForwarder:
         return behind
 
     def release(self, *, failed: bool = False) -> Flow[None]:
-        """Forward what is held back, as following ends.
+        """Forward the lines that are held back.
 
         :param failed: whether the run has failed and its log was read to its end. Default False.
         """
@@ -86,7 +86,7 @@ class LogForwarder:
             yield Forward(records)
 
     def read_last(self, until: float, timeout: float) -> Flow[None]:
-        """Read the log a last time, as following ends before the run does; pages left a moment ago are read again too.
+        """Read the log a last time, when following ends before the run does. Recently left pages are read again too.
 
         :param until: when to stop in any case, in epoch seconds.
         :param timeout: seconds a call may take.
@@ -119,7 +119,7 @@ class LogForwarder:
     def drain(self, max_wait_seconds: float, until: float, ended_ago: float = 0.0) -> Flow[None]:
         """Read the log of a run that has ended, until it has been quiet long enough.
 
-        :param max_wait_seconds: the most to wait in all.
+        :param max_wait_seconds: the longest wait in all, in seconds.
         :param until: when to stop in any case, in epoch seconds.
         :param ended_ago: seconds since the run ended. Default 0.
         """
@@ -225,10 +225,10 @@ def _slices(lines: Sequence[LogLine]) -> Iterator[Sequence[LogLine]]:
 
 
 def _next_look(quiet: float, *, found: bool, unreadable: bool) -> float | None:
-    """Seconds until late lines are looked for again, or None when the log is complete.
+    """Seconds until the log is read for late lines again; None when it is complete.
 
-    :param quiet: seconds since the run's end, or since lines came late.
-    :param found: whether the look just done found new lines.
+    :param quiet: seconds since the run's end, or since the last late lines.
+    :param found: whether the last read brought new lines.
     :param unreadable: whether it failed and may succeed later: then the log does not count as quiet.
     """
     for moment in QUIET_LOOKS:

@@ -8,10 +8,10 @@ from typing import Any
 
 
 def known_fields(cls: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the given values that a dataclass has a field for; what a later version sends besides is left out.
+    """The given values that a dataclass has a field for. Others, which a later version may have sent, are left out.
 
     :param cls: the dataclass.
-    :param given: values by the names of fields.
+    :param given: values by field name.
     """
     known = {field.name for field in fields(cls)}
     return {name: value for name, value in given.items() if name in known}

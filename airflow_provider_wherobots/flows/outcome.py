@@ -1,4 +1,4 @@
-"""How following a run ended, and the words for it."""
+"""How following a run ended, and the messages that say so."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_wherobots.flows.summary import RunSummary
 
 
 class Ending(StrEnum):
-    """What became of the run, as far as this attempt is concerned. Values are part of the trigger event."""
+    """How following a run ended. The values are part of the trigger event."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -37,16 +37,16 @@ _ENDINGS_BY_STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of following a run; travels from the triggerer to the worker as an event.
+    """How following a run ended, with the details; the triggerer sends it to the worker as an event.
 
-    :param ending: what became of the run.
+    :param ending: how it ended.
     :param run_id: its id.
     :param status: its last known status.
-    :param reason: the service's words, or how following failed; may be empty.
+    :param reason: the reason the service gives, or why following failed; may be empty.
     :param log_tail: the last lines of the run's log that explain a failure; may be empty.
     :param ended_at: when this was known, in epoch seconds.
-    :param summary: fields of :class:`~airflow_provider_wherobots.flows.summary.RunSummary` when the run was followed
-        to its end, else None; also in events of before there was one.
+    :param summary: fields of :class:`~airflow_provider_wherobots.flows.summary.RunSummary`; None if following was given
+        up, and in events of versions that had no summary.
     """
 
     ending: Ending
@@ -65,8 +65,8 @@ class Outcome:
     def from_event(cls, event: Mapping[str, Any]) -> Outcome:
         """Read an outcome from a trigger event, which a triggerer of another version may have sent.
 
-        Keys that this version does not know are left out. An unknown ending is derived from the run's status; if that
-        says that the run is active, following it was given up, and a retry re-attaches.
+        Unknown keys are left out. An unknown ending is derived from the run's status; if the run is active, it is
+        ``GAVE_UP``, so that a retry re-attaches.
 
         :param event: what :meth:`to_event` made.
         :raises ValueError: for anything else.
@@ -80,7 +80,7 @@ class Outcome:
             raise ValueError(f"not an event of a followed run: {error!r}") from None
         if said in _ENDINGS or ending is Ending.COMPLETED:
             return outcome
-        unknown = f"the triggerer, of a later version, says {said!r}"
+        unknown = f"the triggerer runs a later version, which reports {said!r}"
         return replace(outcome, reason=f"{unknown}: {outcome.reason}" if outcome.reason else unknown)
 
     @classmethod
@@ -89,8 +89,8 @@ class Outcome:
 
         :param run: the run, in a terminal status.
         :param ended_at: when this was known, in epoch seconds.
-        :param log_tail: the last lines of its log; left out where the run completed.
-        :param summary: what the run came to.
+        :param log_tail: the last lines of its log; left out if the run completed.
+        :param summary: the run's summary.
         """
         if run.status == COMPLETED:
             ending = Ending.COMPLETED
@@ -114,10 +114,10 @@ class Outcome:
         return self.ending in (Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT)
 
     def closed(self, log_tail: str, summary: RunSummary | None) -> Outcome:
-        """The same with what was read after it was known.
+        """The same outcome, with what was read after it was known.
 
-        :param log_tail: the last lines of the run's log; left out where the run completed.
-        :param summary: what the run came to.
+        :param log_tail: the last lines of the run's log; left out if the run completed.
+        :param summary: the run's summary.
         """
         return replace(
             self,
@@ -126,13 +126,13 @@ class Outcome:
         )
 
     def describe(self, run_url: str = "", *, durable: bool = True) -> str:
-        """Say what happened, for the exception and so for alerts and the UI.
+        """The message of the task's exception, which alerts and the UI show.
 
         :param run_url: address of the run's page; left out when empty.
         :param durable: whether a retry of the task finds the run again; default True.
         """
         run = f"Run {words.short(self.run_id)}"
-        again = "a retry of the task re-attaches to it" if durable else "no retry finds it (durable=False)"
+        again = "a retry of the task re-attaches to it" if durable else "a retry will not find it (durable=False)"
         text = {
             Ending.COMPLETED: f"{run} completed",
             Ending.FAILED: f"{run} failed ({self.status})",
@@ -140,10 +140,10 @@ class Outcome:
             Ending.TIMED_OUT: f"{run} was ended by its timeoutSeconds ({self.status})",
             Ending.CANCELLED: f"{run} was cancelled on the service's side",
             Ending.DEADLINE: f"{run} was still {self.status} when the task's execution_timeout was reached",
-            Ending.GAVE_UP: f"{run} ({self.status}) can no longer be followed. It goes on; {again}",
+            Ending.GAVE_UP: f"{run} ({self.status}) can no longer be followed. It stays active; {again}",
         }[self.ending]
         if self.reason:
-            text += f". Why: {self.reason}" if self.ending is Ending.GAVE_UP else f": {self.reason}"
+            text += f". Reason: {self.reason}" if self.ending is Ending.GAVE_UP else f": {self.reason}"
         if run_url:
             text += f"\nRun: {run_url}"
         if self.log_tail:
@@ -152,9 +152,9 @@ class Outcome:
 
 
 def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, durable: bool = True) -> str:
-    """Say why a try has no run, whether there may be one all the same, and what a retry does.
+    """Say why a try has no run, whether one may exist anyway, and what a retry does.
 
-    :param error: how creating it ended.
+    :param error: why creating it failed.
     :param max_outage_seconds: how long consecutive failures were tolerated.
     :param durable: whether a retry of the task finds the run; default True.
     """
@@ -162,13 +162,13 @@ def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, dura
     if not error.transient:
         return text
     if error.operation == "createJobRun" and error.arrival is Arrival.UNCLEAR:
-        again = "looks for it by its name first" if durable else "starts another one (durable=False)"
-        return f"{text}. The run may exist and go on; a retry of the task {again}"
+        again = "looks it up by its name first" if durable else "creates another one (durable=False)"
+        return f"{text}. The run may exist and be active; a retry of the task {again}"
     return f"{text}. No run was created: {given_up(max_outage_seconds)}"
 
 
 def given_up(max_outage_seconds: float) -> str:
-    """Say how long transient failures were tolerated, and what sets that.
+    """Say how long transient failures were tolerated, and which setting limits that.
 
     :param max_outage_seconds: how long consecutive failures were tolerated.
     """

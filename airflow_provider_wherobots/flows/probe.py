@@ -1,4 +1,4 @@
-"""Trying a connection with one cheap call, and saying what is wrong in words that help."""
+"""Testing a connection with one cheap call, and saying what is wrong with it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Send
 
 PROBE_SECONDS = 10.0
-"""How long the whole of it may take."""
+"""How long the whole test may take."""
 HTTPS_TO_HTTP = ("WRONG_VERSION_NUMBER", "record layer failure")
-"""What OpenSSL says, by version, when a server answers in plain http."""
+"""What OpenSSL reports, depending on its version, when a server answers in plain http."""
 
 
 def probe(timeout_seconds: float = PROBE_SECONDS) -> Flow[tuple[bool, str]]:
     """List at most one run: needs the host, the key and the permission to use runs, and changes nothing.
 
     :param timeout_seconds: how long the call may take; it is not repeated.
-    :returns: whether it worked, and what is wrong.
+    :returns: whether it worked, and a message that says so or what is wrong.
     """
     try:
-        # Not `attempt`: what is tried is the key as given, in a connection that may have no name yet.
+        # Not `attempt`: the key is tested as given, and the connection may not be stored yet.
         yield Send(calls.list_runs(size=1), timeout_seconds)
     except WherobotsApiError as error:
         return False, f"{diagnose(error)}: {words.quoted(str(error).removeprefix(f'{error.operation}: '))}"
@@ -39,21 +39,21 @@ def probe(timeout_seconds: float = PROBE_SECONDS) -> Flow[tuple[bool, str]]:
 
 
 def diagnose(error: WherobotsApiError) -> str:
-    """What an error means to someone who sets up a connection.
+    """Say what an error means for the connection.
 
-    :param error: how the call ended.
+    :param error: the failure of the call.
     """
     match error:
         case UntrustedServerError():
             return "The host's TLS certificate is not trusted"
         case ProxySettingError():
-            return "The proxy that is set cannot be used"
+            return "The configured proxy cannot be used"
         case NotSentError():
-            if any(words in str(error) for words in HTTPS_TO_HTTP):
+            if any(text in str(error) for text in HTTPS_TO_HTTP):
                 return "The host speaks plain http where https was expected"
             return "The host cannot be reached"
         case AnswerLostError():
-            return "The host was reached, but gave no answer"
+            return "The host was reached, but did not answer"
         case AuthenticationError():
             return "The API key is refused"
         case PermissionDeniedError():
@@ -63,8 +63,8 @@ def diagnose(error: WherobotsApiError) -> str:
         case NotFoundError():
             return "There is no Wherobots Runs API at this address"
         case ResponseError(errors=()) if not error.transient:
-            # Every error of the service has a body of its own form.
+            # Every error of the service has an ErrorBody.
             return "This is not the Wherobots Runs API"
         case ResponseError():
-            return "The service answers, but not with success"
+            return "The service answers with an error"
     return "The call failed"

@@ -1,8 +1,8 @@
-"""Waiting for quota: how long a full organisation is waited for, and when the create is sent again.
+"""Waiting for quota: how long to wait while the organisation is full, and when to send the create again.
 
-A wait of minutes is spent where the create is sent. A longer one is handed over: the caller waits elsewhere, and comes
-back with the same :class:`QuotaWait` to send the create again. So the wait has one beginning and one limit, however
-many processes it passes through.
+A wait of up to three minutes stays with the process that sends the create. A longer one is handed over: the caller
+waits elsewhere, and sends the create again with the same :class:`QuotaWait`. So the wait keeps its start and its limit
+in whichever process it continues.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from airflow_provider_wherobots.flows.known_fields import known_fields
 from airflow_provider_wherobots.flows.retry import JITTER
 
 DEFAULT_MAX_QUOTA_WAIT_SECONDS = 3_600.0
-"""A full organisation is waited for this long unless the user says otherwise."""
+"""How long to wait for quota unless the user sets another limit."""
 FIRST_DELAY_SECONDS = 5.0
 MAX_DELAY_SECONDS = 300.0
 MIN_RUN_SECONDS = 10.0
 """A run that would have less time than this before the deadline is not created."""
 HEARTBEAT_SECONDS = 300.0
-"""How long a wait may be silent."""
+"""How long a wait may log nothing."""
 HOLD_SECONDS = 180.0
-"""How long a wait holds a worker before it is handed over."""
+"""How long a wait may hold a worker before it is handed over."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaWait:
     """A wait for quota; JSON-able, so that a deferral can carry it.
 
-    :param max_seconds: how long it may take in all; default 3600. 0 is no wait.
-    :param may_hand_over: whether a long wait is handed over to the caller; default False, which waits on.
-    :param deadline: when to give up in any case, in epoch seconds; None never.
-    :param since: when quota was first refused, in epoch seconds; None while it has not been.
+    :param max_seconds: how long it may take in all, in seconds; default 3600. 0 does not wait.
+    :param may_hand_over: whether a long wait is handed over to the caller; default False.
+    :param deadline: when to give up in any case, in epoch seconds; default None, never.
+    :param since: when quota was first refused, in epoch seconds; None before the first refusal.
     :param refusals: how often it was refused so far.
-    :param unclear: whether an earlier create of this try may have had an effect, as its answer was lost; default False.
+    :param unclear: whether an earlier create of this try may have created a run, as its answer was lost; default False.
     :param passed_over: ids of runs of earlier tries, which this try must not adopt.
     """
 
@@ -57,7 +57,7 @@ class QuotaWait:
 
     @classmethod
     def from_kwargs(cls, kwargs: Mapping[str, Any]) -> QuotaWait:
-        """Read a wait from a dict; keys that a later version may have added are ignored.
+        """Read a wait from a dict. Unknown keys, which a later version may have added, are left out.
 
         :param kwargs: what :meth:`to_kwargs` made.
         """
@@ -67,7 +67,7 @@ class QuotaWait:
     def refused(self, moment: float) -> QuotaWait:
         """The wait after one more refusal.
 
-        :param moment: when, in epoch seconds.
+        :param moment: the time of the refusal, in epoch seconds.
         """
         since = moment if self.since is None else self.since
         return replace(self, since=since, refusals=self.refusals + 1)
@@ -75,15 +75,16 @@ class QuotaWait:
     def waited(self, moment: float) -> float:
         """Seconds since quota was first refused.
 
-        :param moment: the present, in epoch seconds.
+        :param moment: the current time, in epoch seconds.
         """
         return 0.0 if self.since is None else max(0.0, moment - self.since)
 
     def next_attempt(self, error: QuotaError, moment: float) -> Sleep | None:
-        """When the create is sent again: after what the service asks for, else growing delays; never beyond a limit.
+        """When to send the create again: after a growing delay or the service's ``Retry-After``, whichever is longer,
+        but never after a limit.
 
         :param error: the refusal.
-        :param moment: when, in epoch seconds.
+        :param moment: the time of the refusal, in epoch seconds.
         :returns: how long to wait; None when a limit is reached.
         """
         left = self.left(moment)
@@ -96,14 +97,14 @@ class QuotaWait:
     def left(self, moment: float) -> float:
         """Seconds that the wait may still take.
 
-        :param moment: the present, in epoch seconds.
+        :param moment: the current time, in epoch seconds.
         """
         return min(self.max_seconds - self.waited(moment), self._left_until_deadline(moment))
 
     def ends_at_deadline(self, moment: float) -> bool:
-        """Whether the deadline, and not the limit, ends the wait.
+        """Whether the deadline ends the wait, and not ``max_seconds``.
 
-        :param moment: the present, in epoch seconds.
+        :param moment: the current time, in epoch seconds.
         """
         return self._left_until_deadline(moment) <= self.max_seconds - self.waited(moment)
 
@@ -111,27 +112,27 @@ class QuotaWait:
         return float("inf") if self.deadline is None else self.deadline - MIN_RUN_SECONDS - moment
 
     def is_handed_over(self, delay: float, moment: float) -> bool:
-        """Whether the caller is to wait from here on.
+        """Whether the caller waits from here on.
 
         :param delay: seconds until the create is sent again.
-        :param moment: the present, in epoch seconds.
+        :param moment: the current time, in epoch seconds.
         """
         return self.may_hand_over and self.waited(moment) + delay > HOLD_SECONDS
 
 
 class QuotaNotes:
-    """Logs a wait for quota: its beginning, a heartbeat, and its hand-over."""
+    """Logs a wait for quota: its start, a heartbeat, and when it is handed over."""
 
     def __init__(self) -> None:
         self._said_at: float | None = None
 
     def refused(self, wait: QuotaWait, error: QuotaError, delay: float, moment: float, handed_over: bool) -> Flow[None]:
-        """Log a refusal: the first one, a heartbeat, and the hand-over.
+        """Log a refusal if it is the first, if a heartbeat is due, or if the wait is handed over.
 
         :param wait: the wait, this refusal included.
         :param error: the refusal.
         :param delay: seconds until the create is sent again.
-        :param moment: the present, in epoch seconds.
+        :param moment: the current time, in epoch seconds.
         :param handed_over: whether the caller waits from here on.
         """
         if wait.refusals == 1:
@@ -140,14 +141,14 @@ class QuotaNotes:
             yield Note(
                 logging.WARNING,
                 f"No run was created yet: the organisation's quota is used up. {words.quoted(str(error))}. "
-                f"The create is sent again for up to {words.duration(wait.left(moment))} "
+                f"The create call is repeated for up to {words.duration(wait.left(moment))} "
                 f"({limit}), first in {words.duration(delay)}",
             )
         elif handed_over or self._said_at is None or moment - self._said_at >= HEARTBEAT_SECONDS:
             yield Note(
                 logging.INFO,
                 f"Still waiting for quota after {words.duration(wait.waited(moment))}; "
-                f"the create is sent again in {words.duration(delay)}",
+                f"next create call in {words.duration(delay)}",
             )
         else:
             return
@@ -155,7 +156,7 @@ class QuotaNotes:
 
 
 class QuotaNotFreedError(WherobotsApiError):
-    """The organisation had no room for the run for as long as the wait was allowed to last. No run was created.
+    """The organisation had no room for the run until the wait reached its limit. No run was created.
 
     :param refusal: the last refusal.
     :param wait: the wait.

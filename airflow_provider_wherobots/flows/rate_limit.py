@@ -1,16 +1,16 @@
-"""How a refusal with 429 holds all calls made with one API key.
+"""How a 429 delays all calls made with one API key.
 
-``Retry-After`` applies to the key, not only to the call that was refused: until it has passed, every other call
-is refused too, and on some gateways prolongs the limit. So each driver checks here before it sends. A call that has to
-wait is not held: it ends at once in a ``KeyLimitedError``, so that the flow's deadline and kill hold while it waits.
+``Retry-After`` applies to the key, not only to the refused call: until it has passed, every other call is refused too,
+and on some gateways prolongs the limit. So each driver checks here before it sends. A call that has to wait fails at
+once with a ``KeyLimitedError``, and its flow waits, so that the flow's deadline and kill still apply.
 
-Calls that wait stand in one line, or a thousand that waited for the same second would be refused together again. A
-place in the line is a moment of a clock that stands still while the key is limited; a call is due when that clock
-reaches its place. So another refusal delays the whole line and reorders nothing: a call keeps its place until the
-service answers it with something other than 429. The first calls of a refused crowd keep their places, the others go
-to the end. The places of a new line are ``SPACING_SECONDS`` apart, further apart after each refusal, and ever closer
-with each place that is taken: the line finds the pace that the service allows. Once all places have been passed there
-is no line, and calls are sent without one; after a while without a line its pace is forgotten.
+Waiting calls form one queue. Otherwise a thousand calls would wait for the same second and be refused together again.
+A place in the queue is a time on a clock that stops while the key is limited; a call is due when that clock reaches
+its place. So another refusal delays the whole queue and reorders nothing: a call keeps its place until the service
+answers it with something other than 429. When one limit refuses many calls, the first ones keep their places and the
+others go to the end. The places of a new queue are ``SPACING_SECONDS`` apart. Each new limit widens the spacing, and
+each place taken narrows it a little: the queue finds the pace that the service allows. Once all places have passed,
+there is no queue, and calls are sent at once; after a while without a queue, its pace is forgotten.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from airflow_provider_wherobots.api.errors import KeyLimitedError, RateLimitedEr
 from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS
 
 MAX_HOLD_SECONDS = 300.0
-"""A key is held this long at most, whatever ``Retry-After`` says; then the service is asked anew."""
+"""A key is limited for this long at most, whatever ``Retry-After`` says; then a call is tried again."""
 SPACING_SECONDS = 0.05
-"""Time between two places of a line after its first refusal."""
+"""Time between two places of a queue after its first refusal."""
 MAX_SPACING_SECONDS = 0.5
 SPACING_PER_REFUSAL = 1.5
 SPACING_PER_PLACE = 0.9995
 KEPT_PLACES = 10
-"""The number of calls that keep their places when one limit refuses a crowd."""
+"""How many calls keep their places when one limit refuses many."""
 FORGET_SECONDS = 60.0
-"""How long there is no line until the pace of the last one is forgotten."""
+"""The pace of a queue is forgotten after this long without a queue."""
 EARLY_SECONDS = 0.01
 """A sleep may end this much too early."""
 
 Places: TypeAlias = dict[str, float]
-"""Places of one caller in the line of one key, by operation id."""
+"""One caller's places in the queue of one key, by operation id."""
 
 
 class RateLimit:
@@ -44,7 +44,7 @@ class RateLimit:
 
     def __init__(self) -> None:
         self._until = float("-inf")
-        # How long the line's clock has stood still; the last place given, and the one after it.
+        # How long the queue's clock has been stopped in all; the last place given, and the next one.
         self._stopped = 0.0
         self._last = float("-inf")
         self._next = float("-inf")
@@ -52,12 +52,12 @@ class RateLimit:
         self._refusals = 0
 
     def check(self, call: Call[Any], places: Places, moment: float) -> None:
-        """Refuse a call while the key is limited or others are before it in the line.
+        """Refuse a call while the key is limited or other calls are before it in the queue.
 
         :param call: the call to be sent; an urgent one is never refused.
         :param places: the caller's places; the call's is added.
-        :param moment: now.
-        :raises KeyLimitedError: when it has to wait; says for how long.
+        :param moment: the current time.
+        :raises KeyLimitedError: when the call has to wait, and for how long.
         """
         if call.urgent or (call.operation not in places and self._is_free(moment)):
             return
@@ -72,11 +72,11 @@ class RateLimit:
 
         :param call: the call.
         :param places: the caller's places.
-        :param error: the refusal; its ``retry_after`` becomes the time until the call is due. Without one of use the
-            key is held for the first delay of a retry.
-        :param moment: now.
+        :param error: the refusal. A ``retry_after`` of a second or more is replaced by the time until the call is due;
+            if it is shorter or missing, the key is limited for a second, the first delay of a retry.
+        :param moment: the current time.
         """
-        asked = error.retry_after
+        retry_after = error.retry_after
         if moment >= self._until:
             self._refusals = 0
             if moment - self._due(self._last) > FORGET_SECONDS:
@@ -85,7 +85,7 @@ class RateLimit:
             first = moment - self._stopped
             places.setdefault(call.operation, first)
             self._next = max(self._next, first + self._spacing)
-        until = max(self._until, moment + min(max(asked or 0.0, FIRST_DELAY_SECONDS), MAX_HOLD_SECONDS))
+        until = max(self._until, moment + min(max(retry_after or 0.0, FIRST_DELAY_SECONDS), MAX_HOLD_SECONDS))
         self._stopped += until - max(self._until, moment)
         self._until = until
         if call.urgent:
@@ -93,7 +93,7 @@ class RateLimit:
         self._refusals += 1
         if self._refusals > KEPT_PLACES or call.operation not in places:
             places[call.operation] = self._last_place(moment)
-        if asked is not None and asked >= FIRST_DELAY_SECONDS:
+        if retry_after is not None and retry_after >= FIRST_DELAY_SECONDS:
             error.retry_after = self._due(places[call.operation]) - moment
 
     def _last_place(self, moment: float) -> float:

@@ -1,6 +1,6 @@
 """How long transient failures are tolerated, and how long to wait between them: one rule for every call.
 
-A call that was not sent, as the API key is limited, is no failure of the service: it is waited out, however long.
+A call that was not sent because the API key is limited is not a failure: it is repeated, however long that takes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt,
 T = TypeVar("T")
 
 DEFAULT_MAX_OUTAGE_SECONDS = 600.0
-"""An outage this long is tolerated unless the user says otherwise."""
+"""How long an outage is tolerated unless the user sets another limit."""
 FIRST_DELAY_SECONDS = 1.0
 MAX_DELAY_SECONDS = 30.0
 JITTER = 0.2
@@ -32,17 +32,16 @@ class Outage:
         self._since: float | None = None
         self._failures = 0
         self.is_first_failure = False
-        """Whether the failure counted last began the streak."""
+        """Whether the last failure began the streak."""
 
     def failed(self, error: WherobotsApiError, moment: float) -> float:
-        """Count a failure. A call that was not sent, as the API key is limited, does not count.
+        """Count a failure. A call that was not sent because the API key is limited does not count.
 
-        :param error: how the attempt ended.
-        :param moment: when, in epoch seconds.
-        :returns: seconds to wait before the next attempt: what the service asked for, if that is a second or more,
-            else growing delays; and never so long that the last attempt would come after the streak's limit.
-        :raises WherobotsApiError: the error itself when waiting is no use: it is permanent, or the streak has lasted
-            for ``max_seconds``.
+        :param error: the failure of the attempt.
+        :param moment: the time of the attempt, in epoch seconds.
+        :returns: seconds to wait before the next attempt: the service's ``Retry-After`` if it is a second or more, else
+            a growing delay; never so long that the next attempt would come after the streak's limit.
+        :raises WherobotsApiError: the error itself, if it is permanent or the streak has lasted ``max_seconds``.
         """
         if isinstance(error, KeyLimitedError):
             self.is_first_failure = False
@@ -72,9 +71,9 @@ class Outage:
 
 
 def send(call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> Flow[T]:
-    """Send a call, and again while it fails transiently and repeating it is safe.
+    """Send a call, and repeat it while it fails transiently and repeating is safe.
 
-    :param call: what to send. One that is not repeatable is sent again only if it surely did not arrive.
+    :param call: what to send. A call that is not repeatable is repeated only if it certainly did not arrive.
     :param max_outage_seconds: how long a streak of failures is tolerated, in seconds; default 600.
     :raises WherobotsApiError: the last failure.
     """
@@ -92,13 +91,13 @@ def wait_out(outage: Outage, error: WherobotsApiError) -> Flow[None]:
     """Count a failure, log it, and sleep until the next attempt is due.
 
     :param outage: the streak the failure belongs to.
-    :param error: how the attempt ended.
-    :raises WherobotsApiError: the error itself when waiting is no use.
+    :param error: the failure of the attempt.
+    :raises WherobotsApiError: the error itself, if it is permanent or the streak has lasted too long.
     """
     delay = outage.failed(error, (yield from now()))
     if isinstance(error, KeyLimitedError):
         yield Note(logging.INFO, str(error))
-        # No jitter: each call has a moment of its own.
+        # No jitter: the rate limit gives each call its own time.
         yield Sleep(delay)
     else:
         yield Note(logging.WARNING, f"{error}; trying again in {delay:.1f} s")

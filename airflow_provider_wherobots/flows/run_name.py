@@ -1,6 +1,6 @@
-"""The name a run is created under: the user's own words, and by default a suffix that makes it this task's alone.
+"""The name of a run: the user's name, and by default a suffix that is unique to the task instance.
 
-The suffix is the identity. What stands before it may change between two tries: a template renders to something else, or
+The suffix identifies the run. The part before it may change between two tries: a template renders to something else, or
 the DAG was edited.
 """
 
@@ -17,7 +17,7 @@ _OUTSIDE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def default_run_name(dag_id: str, task_id: str) -> str:
-    """The name of a run whose user gave none: ``{dag_id}.{task_id}``, in the characters the API allows.
+    """The name of a run that the user did not name: ``{dag_id}.{task_id}``, in the characters the API allows.
 
     :param dag_id: id of the DAG.
     :param task_id: id of the task.
@@ -31,13 +31,13 @@ def durable_run_name(
 ) -> str:
     """Add the suffix by which every try of a task instance, and no other task, finds its run.
 
-    :param name: the user's name, or the default one; cut where the suffix would not fit.
+    :param name: the user's name, or the default one; cut if the suffix would not fit.
     :param dag_id: id of the DAG.
     :param run_id: id of the DAG run.
     :param task_id: id of the task.
     :param map_index: index of the mapped task instance, -1 for none.
-    :param dag_run_start: when the DAG run started. Its microseconds stay over retries and tell two deployments with
-        the same ids in one organisation apart.
+    :param dag_run_start: when the DAG run started. Retries do not change it, and its microseconds differ between two
+        deployments with the same ids in one organisation.
     """
     start = "" if dag_run_start is None else dag_run_start.astimezone(UTC).isoformat(timespec="microseconds")
     identity = "\x1f".join((dag_id, run_id, task_id, str(map_index), start))

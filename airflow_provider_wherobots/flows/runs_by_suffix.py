@@ -18,13 +18,13 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def find_runs(suffix: str, timeout: float | None = None, *, urgent: bool = False) -> Flow[list[Run]]:
-    """List every run whose name ends like this, whatever its status (``GET /runs?name=*{suffix}``).
+    """List every run whose name ends with the suffix, in any status (``GET /runs?name=*{suffix}``).
 
-    :param suffix: how the name ends; see :func:`~airflow_provider_wherobots.flows.run_name.durable_suffix`.
+    :param suffix: the end of the name; see :func:`~airflow_provider_wherobots.flows.run_name.durable_suffix`.
     :param timeout: seconds for each request; None takes the driver's own.
     :param urgent: whether the calls are sent even while the service limits the API key; default False.
     :returns: the runs, oldest first.
-    :raises WherobotsApiError: how a request ended.
+    :raises WherobotsApiError: the failure of a request.
     """
     runs: dict[str, Run] = {}
     cursor: str | None = None
@@ -39,7 +39,7 @@ def find_runs(suffix: str, timeout: float | None = None, *, urgent: bool = False
 
 
 def differing_fields(sent: Mapping[str, Any], echoed: Mapping[str, Any]) -> list[str]:
-    """Name the fields in which a run differs from what would be created now.
+    """Name the fields in which a run differs from what this try would create.
 
     :param sent: the payload to send.
     :param echoed: the run's payload as the service echoes it, with its defaults filled in.

@@ -1,8 +1,9 @@
-"""Exactly one run per attempt, although the API has no idempotency key and names are not unique.
+"""Exactly one run per try, although the API has no idempotency key and names are not unique.
 
-A request that surely did not arrive is repeated. After an answer that was lost or unclear, the run is looked up by the
-suffix of its name, which is this task instance's alone, before anything is sent again. A create that is refused because
-the organisation is full is sent again for as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
+A request that certainly did not arrive is repeated. If the answer was lost or unclear, the run is looked up by the
+suffix of its name, which is unique to this task instance, before anything is sent again. A create that is refused
+because the organisation is full is repeated as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`
+allows.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ LOOK_UP_DELAYS = (0.5, 1.0, 2.0, 3.0, 3.5)
 
 
 class UnclearCreateError(WherobotsApiError):
-    """Whether the run was created could not be found out. The next try looks for it by its name first."""
+    """It is unknown whether the run was created. If the task is durable, its next try looks it up by its name first."""
 
     transient = True
 
 
 class NotReplacedError(WherobotsApiError):
-    """The run of the try before could not be cancelled, so it stays active and no run was created.
+    """The run of the previous try could not be cancelled, so it stays active and no run was created.
 
     :param run: that run.
     :param cause: how its cancel failed.
@@ -42,18 +43,18 @@ class NotReplacedError(WherobotsApiError):
     def __init__(self, run: Run, cause: WherobotsApiError) -> None:
         super().__init__(
             cause.operation,
-            f"the task was cleared, but run {run.id} of the try before could not be cancelled ({cause}); "
-            "no new run was created beside it",
+            f"the task was cleared, but run {run.id} of its previous try could not be cancelled ({cause}); "
+            "no new run was created",
         )
         self.transient = cause.transient or isinstance(cause, ConflictError | NotFoundError)
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """The run of this attempt.
+    """The run of this try.
 
     :param run: the run, as last seen.
-    :param reattached: whether an earlier attempt had started it.
+    :param reattached: whether an earlier try had started it.
     """
 
     run: Run
@@ -82,28 +83,28 @@ def submit_run(
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
     quota: QuotaWait | None = None,
 ) -> Flow[Submission | AwaitingQuota]:
-    """Create the run, or attach to the one this task instance has already.
+    """Create the run, or attach to the one that this task instance already has.
 
-    :param payload: the create body; with ``durable`` the suffix of its name must be this task instance's alone.
+    :param payload: the create body; with ``durable`` the suffix of its name must be unique to this task instance.
     :param region: compute region; None takes the organisation's default.
     :param durable: whether the run may be found by the suffix of its name; default True.
-    :param look_first: whether an earlier attempt may have left a run; default False, which costs no extra call.
+    :param look_first: whether there may be a run of an earlier try or create; default False, which saves a call.
     :param replace: whether such a run is cancelled and replaced, as after a clear; default False, which attaches to it.
     :param max_outage_seconds: how long consecutive transient failures are tolerated; default 600.
-    :param quota: how long a full organisation is waited for; default an hour, here.
-    :returns: the run; or that quota is still awaited, where ``quota`` may hand the wait over.
-    :raises UnclearCreateError: when it could not be found out whether a run was created.
+    :param quota: how long to wait for quota; default an hour, without handing the wait over.
+    :returns: the run; or the wait for quota, if ``quota`` hands it over.
+    :raises UnclearCreateError: when it is unknown whether a run was created.
     :raises NotReplacedError: when the run to be replaced could not be cancelled; no run was created.
     :raises QuotaNotFreedError: when the organisation was full for too long; no run was created.
-    :raises WherobotsApiError: when none was created; the last failure.
+    :raises WherobotsApiError: the last failure; no run was created.
     """
     wait = quota or QuotaWait()
     create = _Create(payload, region, durable, max_outage_seconds, set(wait.passed_over))
     if durable and look_first:
         runs = yield from create.find_new()
         if wait.unclear and runs:
-            # Of the create of this try whose answer was lost, even if it has ended meanwhile.
-            yield Note(logging.INFO, f"The create call had arrived: run {runs[0].id} carries the name")
+            # A create of this try, whose answer was lost, has created it. It counts even if it has ended since.
+            yield Note(logging.INFO, f"The create call did arrive: it created run {runs[0].id}")
             return Submission((yield from _keep_oldest(runs)), reattached=False)
         active = [run for run in runs if run.is_active]
         if active and not replace:
@@ -111,7 +112,7 @@ def submit_run(
             yield from _note_reattached(run, payload)
             return Submission(run, reattached=True)
         for run in active:
-            yield Note(logging.INFO, f"The task was cleared: run {run.id} of the try before is cancelled and replaced")
+            yield Note(logging.INFO, f"The task was cleared: its run {run.id} is cancelled and replaced")
             try:
                 yield from cancel_run_or_raise(run.id, max_outage_seconds)
             except WherobotsApiError as error:
@@ -122,9 +123,9 @@ def submit_run(
 
 
 class _Create:
-    """One create call, sent until it has had an effect, and never so that it has two.
+    """One create call, repeated until there is a run, but never so that there are two.
 
-    :param before: ids of runs that were there before it; they are none of its effects.
+    :param before: ids of runs that existed before it.
     """
 
     def __init__(
@@ -141,12 +142,12 @@ class _Create:
         self._durable = durable
         self._max_outage_seconds = max_outage_seconds
         self._unclear = False
-        """Whether a create may have had an effect, as its answer was lost."""
+        """Whether a create may have created a run, as its answer was lost."""
 
     def once(self, wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
         """Send it until there is a run.
 
-        :param wait: how long a full organisation is waited for.
+        :param wait: how long to wait for quota.
         """
         outage, notes, self._unclear = Outage(self._max_outage_seconds), QuotaNotes(), wait.unclear
         while True:
@@ -179,7 +180,7 @@ class _Create:
                 return (yield from self._settle(run)) if self._unclear else run
 
     def find_new(self) -> Flow[list[Run]]:
-        """The task's runs but those of before, oldest first.
+        """The task's runs, without those that existed before, oldest first.
 
         :raises WherobotsApiError: when they could not be listed for longer than the outage limit.
         """
@@ -195,7 +196,7 @@ class _Create:
         """Look for the run of a create whose answer was lost or unclear."""
         self._unclear = True
         if not self._durable:
-            raise _unclear(cause, "it is not durable, so it has no name of its own to be found by") from cause
+            raise _unclear(cause, "it cannot be looked up by its name (durable=False)") from cause
         yield Note(logging.WARNING, f"{cause}; the run may exist, so it is looked up by its name *{self._suffix}")
         for delay in LOOK_UP_DELAYS:
             yield Sleep(delay)
@@ -204,7 +205,7 @@ class _Create:
             except WherobotsApiError as error:
                 raise _unclear(cause, f"looking it up failed too ({error})") from error
             if found:
-                yield Note(logging.INFO, f"The create call had arrived: run {found[0].id} carries the name")
+                yield Note(logging.INFO, f"The create call did arrive: it created run {found[0].id}")
                 return found
         return []
 
@@ -217,10 +218,10 @@ class _Create:
             raise
 
     def _unclear_failure(self, error: WherobotsApiError) -> UnclearCreateError:
-        return _unclear(error, "no run of its name has shown up so far")
+        return _unclear(error, "no run with its name has been found so far")
 
     def _settle(self, run: Run) -> Flow[Run]:
-        """A create was repeated because the run of the first had not shown up: it may show up after all."""
+        """Keep one run: the create was repeated because no run was found, but there may be one after all."""
         try:
             runs = yield from self.find_new()
         except WherobotsApiError as error:
@@ -232,12 +233,12 @@ class _Create:
 
 
 def _keep_oldest(runs: Sequence[Run]) -> Flow[Run]:
-    oldest, *younger = runs
-    for run in younger:
+    oldest, *newer = runs
+    for run in newer:
         if run.is_active:
             yield Note(
                 logging.WARNING,
-                f"Runs {oldest.id} and {run.id} are both of this task; the younger is cancelled",
+                f"Runs {oldest.id} and {run.id} both belong to this task; the newer one is cancelled",
             )
             yield from cancel_run(run.id)
     return oldest
@@ -249,7 +250,7 @@ def _note_reattached(run: Run, payload: Mapping[str, Any]) -> Flow[None]:
     if differing:
         yield Note(
             logging.WARNING,
-            f"Run {run.id} differs from what would be created now in {', '.join(differing)}; it is this task's run",
+            f"Run {run.id} differs from what this try would create ({', '.join(differing)}); the task keeps it",
         )
 
 

@@ -1,4 +1,4 @@
-"""What a run came to: how long it waited and ran, where and on what, and what it cost, as one line and as data."""
+"""A run's summary: how long it waited and ran, where, on which runtime, and what it cost; as one line and as data."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SPATIAL_UNITS = "CONSUMED_SPATIAL_UNITS"
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run that has ended. What the service did not tell is None.
+    """The summary of a run. What the service did not report is None.
 
     :param run_id: its id.
     :param name: its name as created.
     :param status: its status.
     :param region: the compute region it ran in.
     :param runtime: id of its runtime.
-    :param version: the Wherobots version it ran on: the one resolved, else the one asked for.
+    :param version: the Wherobots version it ran on: the resolved one, else the requested one.
     :param create_time: when it was created, ISO 8601.
     :param start_time: when it began to run, ISO 8601.
     :param complete_time: when it ended, ISO 8601.
@@ -38,7 +38,7 @@ class RunSummary:
     :param ran_seconds: seconds from then until it ended.
     :param cost_usd: what it cost, in US dollars, as far as it was billed by then.
     :param spatial_units: the spatial units it consumed, as far as they were billed by then.
-    :param spark_ui_url: the last address of its Spark UI that was seen.
+    :param spark_ui_url: the last known address of its Spark UI.
     """
 
     run_id: str
@@ -62,9 +62,9 @@ class RunSummary:
     ) -> RunSummary:
         """Sum up a run.
 
-        :param run: the run, in a terminal status.
-        :param metrics: its instant metrics; None when they are not known.
-        :param spark_ui_url: the last address of its Spark UI that was seen.
+        :param run: the run.
+        :param metrics: its instant metrics; None if they are unknown.
+        :param spark_ui_url: the last known address of its Spark UI.
         """
         created, started, completed = run.create_time, run.start_time, run.complete_time
         return cls(
@@ -83,18 +83,18 @@ class RunSummary:
         ).measured(metrics or {})
 
     def measured(self, metrics: Mapping[str, float | None]) -> RunSummary:
-        """The same with what the run cost.
+        """The same summary, with what the run cost.
 
         :param metrics: its instant metrics.
         """
         return replace(self, cost_usd=_number(metrics.get(COST)), spatial_units=_number(metrics.get(SPATIAL_UNITS)))
 
     def to_json(self) -> dict[str, Any]:
-        """The summary as a JSON-able dict, every key always there."""
+        """The summary as a JSON-able dict, with every key."""
         return asdict(self)
 
     def describe(self) -> str:
-        """Say it in one line; what is not known is left out."""
+        """The summary in one line; unknown values are left out."""
         parts = [
             f"{label} {value}"
             for label, value in (
@@ -112,7 +112,7 @@ class RunSummary:
 
 
 def spark_ui_url(run: Run) -> str | None:
-    """The address of a run's Spark UI, if the service has one that may become a link.
+    """The address of a run's Spark UI, if it has one that is a web address.
 
     :param run: the run.
     """
@@ -121,20 +121,20 @@ def spark_ui_url(run: Run) -> str | None:
 
 
 def summarize_run(run: Run, seen_spark_ui_url: str | None = None, deadline: float | None = None) -> Flow[RunSummary]:
-    """Sum up a run, with its metrics where they can be had. Decides nothing and never fails.
+    """Sum up a run, with its metrics if the service gives them. Never fails.
 
     :param run: the run, in a terminal status.
-    :param seen_spark_ui_url: the last address of its Spark UI that was seen.
+    :param seen_spark_ui_url: the last known address of its Spark UI.
     :param deadline: see :func:`add_metrics`.
     """
     return (yield from add_metrics(RunSummary.of_run(run, spark_ui_url=seen_spark_ui_url), deadline))
 
 
 def add_metrics(summary: RunSummary, deadline: float | None = None) -> Flow[RunSummary]:
-    """Add what a run cost to its summary, where it can be had in one short call. Decides nothing and never fails.
+    """Add to a summary what the run cost, if one short call can get it. Never fails.
 
     :param summary: the summary.
-    :param deadline: when to be done, in epoch seconds: no call is made that might last longer; None never.
+    :param deadline: in epoch seconds; no call is made that might end after it. Default None, no deadline.
     """
     if deadline is not None and (yield from now()) + METRICS_SECONDS > deadline:
         return summary

@@ -5,13 +5,13 @@ from __future__ import annotations
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 
 EARLIER_CANCEL_SECONDS = 300.0
-"""A re-attached run that ends CANCELLED within this time was cancelled for the try before."""
+"""A re-attached run that ends CANCELLED within this time was cancelled by the previous try."""
 
 
 def is_first_since_clear(try_number: int, max_tries: int, retries: int) -> bool:
     """Whether a try is the first one since its task was cleared, or the first of all.
 
-    A clear raises ``max_tries`` so that all retries are left again; nothing else tells a clear from a retry.
+    A clear raises ``max_tries`` so that all retries are left again; nothing else distinguishes it from a retry.
 
     :param try_number: the try's number.
     :param max_tries: the task instance's ``max_tries``.
@@ -21,7 +21,7 @@ def is_first_since_clear(try_number: int, max_tries: int, retries: int) -> bool:
 
 
 def was_cancelled_for_earlier_try(outcome: Outcome, reattached: bool, started_at: float) -> bool:
-    """Whether a run ended because of the cancel of the try before, which needs up to a minute to show.
+    """Whether a run ended because the previous try cancelled it: a cancel takes up to a minute to show.
 
     :param outcome: how it ended.
     :param reattached: whether an earlier try had started it.

@@ -1,8 +1,8 @@
-"""Unforeseen exceptions, as a log or a trigger event can show them.
+"""Unforeseen exceptions, made safe for a log or a trigger event.
 
-Its text may be anybody's: the service's, a proxy's with the password in its address, a secrets backend's. So it is
-escaped and bounded, and what an address says before its ``@`` is cut out. A traceback as Python prints it also quotes
-the texts of all exceptions that led to this one; here it is only where each was raised, and of which type it is.
+The text of an exception may come from anywhere: the service, a secrets backend, or a proxy with a password in its
+address. So it is escaped and cut, and the user information before the ``@`` of an address is removed. Python's own
+traceback also prints the texts of all exceptions that led to this one. Here each has only its type and its place.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def places_of(error: BaseException) -> str:
-    """Where an exception was raised, and before it those that led to it: files, lines and types, no texts.
+    """Where an exception was raised, after those that led to it: files, lines and types, no texts.
 
     :param error: the exception.
     """

@@ -1,4 +1,4 @@
-"""How durations, moments and the service's own texts are put into what people read."""
+"""Durations, times and the service's own texts, as messages show them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from airflow_provider_wherobots.logs.records import make_safe
 
 MAX_CHARS = 2_000
 MAX_SHORT_CHARS = 255
-"""The most of an id, a name or a status of the service."""
+"""How much of an id, a name or a status of the service is shown."""
 MINUTE, HOUR = 60, 3_600
 MAX_SECONDS = 1e9
-"""What is longer is said to last so long: thirty years."""
+"""A longer duration is shown as this one: thirty years."""
 
 
 def duration(seconds: float) -> str:
@@ -23,7 +23,7 @@ def duration(seconds: float) -> str:
         return "less than a second"
     seconds = min(seconds, MAX_SECONDS)
     unit = MINUTE if seconds >= HOUR else 1
-    # A locale of pendulum's own default would be the process's, and so anybody's.
+    # pendulum's default locale belongs to the process: other code may have changed it.
     return pendulum.duration(seconds=round(seconds / unit) * unit).in_words(locale="en")
 
 
@@ -36,18 +36,18 @@ def moment(epoch_seconds: float) -> str:
 
 
 def quoted(text: str, max_chars: int = MAX_CHARS) -> str:
-    """A text of the service as an exception or a note can carry it: control characters made visible, and cut.
+    """Make a text of the service safe for an exception or a log line: make control characters visible, and cut it.
 
     :param text: the text.
     :param max_chars: how much of it is kept; default 2,000.
     """
-    # Cut before too: escapes make a text longer, and only what is kept need be looked at.
+    # Cut before, as only what is kept needs escaping, and after, as escapes make a text longer.
     safe = make_safe(text[: max_chars + 1])
     return safe if len(safe) <= max_chars else f"{safe[: max_chars - 1]}…"
 
 
 def short(text: str) -> str:
-    """An id, a name or a status of the service, as an exception or a note can carry it.
+    """Make an id, a name or a status of the service safe for an exception or a log line.
 
     :param text: the text.
     """

@@ -1,6 +1,6 @@
 """A local stand-in for Wherobots: serves the Runs API and runs the scripts on this machine.
 
-Needs the extra ``local``; imports nothing of Airflow.
+Needs the extra ``local``; does not import Airflow.
 """
 
 from __future__ import annotations

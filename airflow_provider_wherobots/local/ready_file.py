@@ -1,4 +1,4 @@
-"""The ready file: tells the program that started the server where it listens."""
+"""The ready file, from which the program that started the server reads where it listens."""
 
 from __future__ import annotations
 

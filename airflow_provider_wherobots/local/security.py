@@ -74,7 +74,7 @@ class HostCheck:
 
     :param bound_host: the host that the server listens on, as it was given.
     :param port: the port it listens on.
-    :param remote: whether it may be reached from other machines; then any IP address and this machine's name fit too.
+    :param remote: whether other machines may reach it; then any IP address and this machine's name are accepted too.
     :param names: further host names to answer to.
     """
 
@@ -87,8 +87,8 @@ class HostCheck:
     def admits(self, header: str | None, *, default_port: int) -> bool:
         """Say whether a ``Host`` header names this server.
 
-        :param header: the header; None where it is missing.
-        :param default_port: the port that a header without one stands for: 80 or 443.
+        :param header: the header; None if it is missing.
+        :param default_port: the port of a header without one: 80 or 443.
         """
         host, port = _split_host(header or "")
         if (default_port if port is None else port) != self._port:

@@ -76,7 +76,7 @@ class LocalServer:
 
     @property
     def root(self) -> Path:
-        """Folder that ``s3://`` stands for."""
+        """Folder behind ``s3://``."""
         return self._settings.root
 
     @property
@@ -110,7 +110,7 @@ class LocalServer:
         return self
 
     def stop(self) -> None:
-        """End all runs and stop the server. A stopped server stays as it is."""
+        """End all runs and stop the server. Does nothing if it is stopped already."""
         if self._listener is not None and self._thread is not None:
             self._listener.should_exit = True
             self._thread.join()

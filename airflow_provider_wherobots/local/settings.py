@@ -25,7 +25,7 @@ def default_parallel_runs() -> int:
 class ServerSettings:
     """The settings of a server, checked. The root folder is made if it is missing.
 
-    :param root: folder that ``s3://`` stands for: ``s3://bucket/key`` is ``root/bucket/key``.
+    :param root: folder behind ``s3://``: ``s3://bucket/key`` is the file ``root/bucket/key``.
     :param api_key: key that clients must send; default None, a random one.
     :param host: address to listen on; default 127.0.0.1.
     :param port: port to listen on; default 0, a free one.

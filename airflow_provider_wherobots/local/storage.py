@@ -17,12 +17,12 @@ class StorageError(Exception):
 
 
 def local_path(root: Path, uri: str) -> Path:
-    """Find the file that an ``s3://`` address stands for. White space around the address is ignored.
+    """Find the file of an ``s3://`` address. White space around the address is ignored.
 
     :param root: the folder that holds the buckets.
     :param uri: the address.
     :returns: its path, symbolic links resolved.
-    :raises StorageError: if it is no ``s3://`` address, leads out of the root, or there is no such file.
+    :raises StorageError: if it is not an ``s3://`` address, leads out of the root, or names no file.
     """
     text = uri.strip()
     if not text.startswith(SCHEME):

@@ -1,1 +1,1 @@
-"""A run's log: the position in it, which lines are new, what a line becomes. Pure; imports only the API's models."""
+"""A run's log: the position in it, which lines are new, and their records. Pure; imports only the API's models."""

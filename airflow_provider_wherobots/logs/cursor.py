@@ -1,4 +1,4 @@
-"""Where in a run's log we are, and which lines of a page are new.
+"""The position in a run's log, and which lines of a page are new.
 
 The API does not say what a cursor is, and its clients disagree. A page must be read correctly under each reading:
 
@@ -11,16 +11,16 @@ a line offset      how many lines come before it          the line after this pa
 an opaque token    a place that only the service knows    the line after this page's last, or lines repeated
 =================  =====================================  ====================================================
 
-Under each of them a log's last page may name no next one, itself, or its own end; lines may be inserted late; and a
+Under each of them a log's last page may name no next page, itself, or its own end; lines may be inserted late; and a
 replica that lags behind may answer with an earlier state. Three rules follow:
 
 * Cursors are sent back as the service issued them, of the same type.
-* New lines are told from repeated ones by counting equal lines, not by position or time.
-* A page that names no next one stays open: it is read again in each round, and its new lines are forwarded.
+* New and repeated lines are distinguished by counting equal lines, not by position or time.
+* A page that names no next page stays open: it is read again in each round, and its new lines are forwarded.
 
-A service may cut a page at a limit of its own (50, 100, ...) and name no next one. Only then is a cursor made up: the
-last line's time, next a count of lines. Such a guess is followed if it brings a line that the page has not shown, and
-if the page, read again after that, still answers as before: so it was cut there. Else the page stays open.
+A service may cut a page at its own limit (50, 100, ...) and name no next page. Only then is a cursor made up: first the
+last line's time, then a count of lines. Such a guess is followed if it brings a line that the page has not shown, and
+if the page is unchanged when it is read again: then it was cut there. Otherwise the page stays open.
 
 For example, a log of 99 lines with times t1 to t99, cut at 50:
 
@@ -37,14 +37,14 @@ t99       line 99       nothing new, so the log ends here for now   reading t50,
 The states and what moves between them:
 
 * reading -> reading: the page names a next one, which is opened; or it names none and is read again.
-* reading -> trying: the page may have been cut. Its first candidate is asked for.
-* trying -> trying: the answer brings nothing new, or is an error; the next candidate is asked for.
+* reading -> trying: the page may have been cut; its first candidate is requested.
+* trying -> trying: the answer brings nothing new, or is an error; the next candidate is requested.
 * trying -> reading: no candidate is left (the same page), or the service is known to cut at this length (the next one).
 * confirming -> reading: the page is unchanged (the next one is opened) or is not (it stays open).
 * trying -> confirming: the answer brings something new.
 
-Looking back (``look_back``) is no fourth state: pages left a moment ago are read once more by the same moves, from the
-oldest of them up to the present one, and what was shown before is left out.
+Looking back (``look_back``) is not a fourth state: recently left pages are read again by the same moves, from the
+oldest of them to the current one, and lines shown before are left out.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogLine
 from airflow_provider_wherobots.logs.look_back import LineKey, LookBack, Place, hash_line
 
 PAGE_SIZE = 1000
-"""Lines asked for at once: the most that any client of the service is known to ask for."""
+"""Lines requested at once: the most that any known client of the service requests."""
 MIN_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 16_000
 MAX_PAGE_CHARS = 500_000
-"""Where lines are long, fewer are asked for, so that reading a page does not hold up the event loop."""
+"""Where lines are long, fewer are requested, so that reading a page does not hold up the event loop."""
 ROUND_SIZE = 50
-"""A page of a multiple of this may have been cut by a limit of the service's own."""
+"""A page whose length is a multiple of this may have been cut at a limit of the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ class _Candidate:
     """A made-up cursor.
 
     :param cursor: the cursor.
-    :param begins_with: the timestamp that the answer must begin with, were cursors times; None for a cursor that must
-        lead beyond the page.
+    :param begins_with: the timestamp that the answer begins with if cursors are times; None for a cursor that must lead
+        beyond the page.
     """
 
     cursor: str
@@ -95,11 +95,11 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Guess:
-    """A guess while it is tried and confirmed.
+    """A guess that is being tried or confirmed.
 
     :param origin: the page that may have been cut.
     :param items: its lines.
-    :param candidates: the cursors left to try, the present one first.
+    :param candidates: the cursors left to try, the current one first.
     """
 
     origin: Place
@@ -107,19 +107,19 @@ class _Guess:
     candidates: tuple[_Candidate, ...]
 
     def next_place(self) -> Place:
-        """The page that the present candidate leads to."""
+        """The page that the current candidate leads to."""
         first = self.candidates[0]
         return Place.opened(first.cursor, _of_moment(first.begins_with, self.items))
 
     @property
     def lacks_lines(self) -> bool:
-        """Whether a line shown before was not on the page: pushed off it, or unknown to a replica that lags behind."""
+        """Whether a line shown before is missing: pushed off the page, or unknown to a replica that lags behind."""
         return bool(self.origin.shown - _count(self.items))
 
 
 @dataclass(frozen=True, slots=True)
 class _Trying:
-    """A made-up cursor was asked for; nothing of the answer is forwarded yet."""
+    """The page of a made-up cursor is requested; nothing of it is forwarded yet."""
 
     guess: _Guess
 
@@ -130,7 +130,7 @@ class _Trying:
 
 @dataclass(frozen=True, slots=True)
 class _Confirming:
-    """A made-up cursor has brought new lines; the page it was made from is asked for again."""
+    """A made-up cursor has brought new lines; the page it was made from is requested again."""
 
     guess: _Guess
 
@@ -149,7 +149,7 @@ class LogCursor:
         self._fitting = PAGE_SIZE
         self._state: _Reading | _Trying | _Confirming = _Reading(Place(LOG_START_CURSOR))
         self._look_back = LookBack()
-        # Guesses have led nowhere in this round.
+        # Whether guesses have led nowhere in this round.
         self._guesses_failed = False
         # The number of lines at which the service is known to cut pages.
         self._cut_at = 0
@@ -161,11 +161,11 @@ class LogCursor:
 
     @property
     def is_guess(self) -> bool:
-        """Whether the service did not issue that cursor."""
+        """Whether that cursor is made up."""
         return isinstance(self._state, _Trying)
 
     def accept(self, page: LogPage, moment: float = 0.0) -> tuple[Sequence[LogLine], bool]:
-        """Take in the page fetched from the current cursor, and move on.
+        """Take the page fetched from the current cursor, and move the position.
 
         :param page: what the service answered.
         :param moment: the time in epoch seconds.
@@ -183,7 +183,7 @@ class LogCursor:
             self._open_named(page.next_page, place, items, moment)
             return new, bool(fresh) or (bool(items) and self._look_back.expects)
         if self._can_ask_for_more(items):
-            # The page may have been cut. Reading it again, larger, is right under every reading of the cursor.
+            # The page may have been cut. Requesting more of it is right under every reading of the cursor.
             self.size = min(2 * self.size, self._largest)
             return new, True
         if (fresh or not self._guesses_failed) and self._try_to_guess(place, items):
@@ -205,7 +205,7 @@ class LogCursor:
                 self._open(start)
 
     def abandon(self) -> bool:
-        """End a guess and a second look, as what they ask for cannot be read, and return to the page where they began.
+        """End a guess or a second look whose page cannot be read, and return to the page where it began.
 
         :returns: whether there was a second look.
         """
@@ -217,9 +217,9 @@ class LogCursor:
         return place is not None
 
     def refuse(self, *, too_large: bool = False) -> bool:
-        """Take in that the service refused the request as invalid: drop a guess, or ask for smaller pages.
+        """Handle a request that the service refused as invalid: drop a guess, or request smaller pages.
 
-        :param too_large: whether instead the answer had too many bytes: then smaller pages come first, down to a single
+        :param too_large: whether the answer had too many bytes instead: then smaller pages come first, down to a single
             line, and the next page may be larger again. Default False.
         :returns: whether something is left to try.
         """
@@ -240,7 +240,7 @@ class LogCursor:
 
     def _leads_on(self, cursor: str | int, items: Sequence[LogLine]) -> bool:
         if not items and (here := _number(self.cursor)) is not None and (there := _number(cursor)) is not None:
-            # No lines, and back to a time before: a replica that lags behind.
+            # No lines, and an earlier time: a replica that lags behind.
             return there > here
         return str(cursor) != str(self.cursor)
 
@@ -264,7 +264,7 @@ class LogCursor:
     # Trying and confirming.
 
     def _place_to_read(self, page: LogPage, moment: float) -> Place | None:
-        """The page that the answer is of; None if it only decides about a guess."""
+        """The page that the answer belongs to; None if it only decides about a guess."""
         match self._state:
             case _Reading(place):
                 return place
@@ -280,7 +280,7 @@ class LogCursor:
         last, here = _number(items[-1].timestamp), _number(place.cursor)
         if last is None or here is None:
             return False
-        # Where the cursor is the last line's time, a page full of one moment is stepped over.
+        # If the cursor is the last line's time, the guess is one later: all lines of the page may have that time.
         candidates = [_Candidate(str(here + (1 if last == here else len(items))), None)]
         if last > here:
             candidates.insert(0, _Candidate(str(last), items[-1].timestamp))
@@ -288,13 +288,13 @@ class LogCursor:
         return True
 
     def _judge(self, guess: _Guess, items: Sequence[LogLine], moment: float) -> Place | None:
-        """Take in the answer to a made-up cursor."""
+        """Judge the answer to a made-up cursor."""
         candidate, there = guess.candidates[0], _count(items)
         if candidate.begins_with is None:
             # A service that does not know this cursor may answer with the page we come from.
             brings_new = bool(items) and bool(guess.origin.shown - there) and _is_beyond(items[0], guess.items[-1])
         elif items and items[0].timestamp == candidate.begins_with:
-            # So cursors are times.
+            # Cursors are times.
             brings_new = bool(there - guess.origin.shown)
             is_full = len(items) >= len(guess.items)
             after = (_Candidate(str(int(candidate.begins_with) + 1), None),) if is_full else ()
@@ -304,15 +304,15 @@ class LogCursor:
         if not brings_new:
             self._try_next(guess)
             return None
-        # Where the service's limit is known, only a page that a lagging replica may have answered is confirmed.
+        # If the service's limit is known, only a page that a lagging replica may have sent needs confirming.
         if len(guess.items) == self._cut_at and not guess.lacks_lines:
             return self._follow(guess, moment)
         self._state = _Confirming(guess)
         return None
 
     def _confirm(self, guess: _Guess, page: LogPage, moment: float) -> Place | None:
-        """Take in the page a guess was made from, read again after the guess has brought new lines."""
-        # Not compared with all lines ever seen on it: a lagging replica may answer the one time and not the other.
+        """Judge the page that a guess was made from, read again after the guess has brought new lines."""
+        # Not compared with all lines ever seen on it: one of the two answers may come from a lagging replica.
         has_changed = _count(page.items) != _count(guess.items)
         if has_changed or (page.next_page is not None and self._leads_on(page.next_page, page.items)):
             self._state, self._guesses_failed = _Reading(guess.origin), True
@@ -351,7 +351,7 @@ def _of_moment(timestamp: str | int | None, items: Sequence[LogLine]) -> Counter
 
 
 def _boundary(cursor: str | int, items: Sequence[LogLine]) -> str | int | None:
-    """The timestamp whose lines the page after ``cursor`` would repeat, were the cursor inclusive."""
+    """The timestamp whose lines the page at ``cursor`` repeats if the cursor is an inclusive time."""
     if not items:
         return None
     number = _number(cursor)

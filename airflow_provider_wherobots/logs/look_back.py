@@ -1,7 +1,7 @@
-"""Reading the pages of a log once more that were left a moment ago, as lines of another node may be inserted late.
+"""A second look at recently left pages of a log, because lines of other nodes may be inserted late.
 
-A page is read again and again while it is the last one; once it is left for the next one, its late lines would be
-lost. So the pages left last are remembered, by their cursors and by hashes of their lines, and read once more.
+The last page of a log is read in every round. Once a page is left for the next one, its late lines would be lost. So
+the pages left last are remembered, by their cursors and by hashes of their lines, and are read a second time.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ MAX_PAGES = 32
 """The most pages read again. Bounds memory and calls, however fast a log grows."""
 
 SPARE_LINES = 1000
-"""How many more lines than expected may be read until expected lines that have not come are given up."""
+"""How many more lines than expected are read before expected lines that have not come are given up."""
 
 MAX_STANDSTILLS = 10
-"""How many pages without a line or a next page may be read until they are given up as well."""
+"""How many pages without a line or a next page are read before they are given up too."""
 
 LineKey: TypeAlias = tuple[str | int, str]
 
 
 @dataclass(slots=True)
 class Place:
-    """The page that is read, and what is known of it.
+    """The page that is being read, and what is known about it.
 
     :param cursor: the cursor of the open page.
     :param shown: lines already shown that the page may hold.
-    :param repeats: lines of the page before that this one may begin with.
+    :param repeats: lines of the previous page that this one may begin with.
     :param is_new: whether the page has not been read yet. Default True.
     :param lines: hashes of the lines first seen on this page.
     """
@@ -50,15 +50,15 @@ class Place:
         """Make the place of a page that has not been read yet.
 
         :param cursor: its cursor.
-        :param repeats: lines of the page before that it may begin with.
+        :param repeats: lines of the previous page that it may begin with.
         """
         return cls(cursor, repeats.copy(), repeats)
 
     def take_new(self, items: Sequence[LogLine]) -> list[LogLine]:
-        """Tell the new lines of the page, and remember them as shown.
+        """Find the new lines of the page, and remember them as shown.
 
         :param items: the page's lines.
-        :returns: those that have not been shown, in order.
+        :returns: those that have not been shown before, in order.
         """
         fresh = self._not_shown(items)
         self.lines.extend(map(hash_line, fresh))
@@ -67,8 +67,8 @@ class Place:
     def _not_shown(self, items: Sequence[LogLine]) -> list[LogLine]:
         keys = [(item.timestamp, item.raw) for item in items]
         if self.is_new and items:
-            # Lines of the page before count as repeated only if this one repeats them all (or is itself only a part
-            # of them): after an exclusive cursor a line may merely equal one of them.
+            # Lines of the previous page count as repeated only if this one repeats them all (or is only a part of
+            # them): after an exclusive cursor a line may merely equal one of them.
             self.is_new = False
             there = Counter(keys) if self.shown else self.shown
             if self.shown - there and there - self.shown:
@@ -92,7 +92,7 @@ class _Left:
     """A page that was left.
 
     :param cursor: its cursor.
-    :param repeats: lines of the page before that it may begin with.
+    :param repeats: lines of the previous page that it may begin with.
     :param lines: hashes of the lines first seen on it.
     :param moment: when it was left, in epoch seconds; infinite once it has been read again.
     """
@@ -104,30 +104,30 @@ class _Left:
 
 
 class LookBack:
-    """Which pages to read again, and which of the lines found then were shown before."""
+    """Which pages to read a second time, and which of their lines were shown before."""
 
     def __init__(self) -> None:
         self._left: deque[_Left] = deque(maxlen=MAX_PAGES)
-        # Lines shown before that are still to come.
+        # Lines shown before that this look still expects.
         self._known: Counter[int] = Counter()
-        # The page that was read when this look began; None when there is no second look.
+        # The page that was being read when this look began; None when there is no second look.
         self._head: Place | None = None
-        # Lines of pages that are read the second time in this look, or were in an earlier one.
+        # Lines of the pages that this look or an earlier one reads a second time.
         self._seen_again: set[int] = set()
-        # How many lines may still be read until expected lines that have not come are given up.
+        # How many lines may still be read before expected lines that have not come are given up.
         self._patience = 0
 
     @property
     def expects(self) -> bool:
-        """Whether lines shown before are still to come."""
+        """Whether lines shown before are still expected."""
         return bool(self._known)
 
     def remember(self, place: Place, there: Iterable[int], moment: float) -> None:
         """Remember a page that is left.
 
         :param place: the page.
-        :param there: the lines on it now, as hashes. A line that was shown but is not there now was pushed onto the
-            next page by lines inserted before it, and is left out there.
+        :param there: hashes of the lines on it now. A line that was shown but is missing now was pushed onto the next
+            page by lines inserted before it, and is left out there.
         :param moment: when it is left, in epoch seconds.
         """
         pushed = Counter(place.lines)
@@ -138,7 +138,7 @@ class LookBack:
             self._patience = max(self._patience, 2 * pushed.total() + SPARE_LINES)
         # In a second look pages may be cut elsewhere: a page that holds any other line is still to be read again.
         is_seen_again = bool(self._seen_again) and self._seen_again.issuperset(place.lines)
-        # From the first page that is read again, all pages up to the present one are read.
+        # A second look reads every page from the first remembered one on, so all after it are remembered too.
         if not is_seen_again or self._left:
             lines = (Counter(place.lines) - pushed).elements() if pushed else place.lines
             due_from = inf if is_seen_again else moment
@@ -150,7 +150,7 @@ class LookBack:
         """Begin a second look, if one is due.
 
         :param before: pages left before this moment are due, in epoch seconds.
-        :param head: the page that is read now.
+        :param head: the page that is being read.
         :returns: the page to begin with; None when no page is due.
         """
         if self._known or not any(page.moment <= before for page in self._left):
@@ -189,8 +189,8 @@ class LookBack:
     def count_standstill(self) -> None:
         """Count a page that brought no line or names no next one.
 
-        Either the newest page is reached again, or a replica lags behind. So known lines that have not come are still
-        expected, for some more such pages.
+        Either the newest page is reached again, or a replica lags behind. So known lines that have not come stay
+        expected for some more such pages.
         """
         self._patience = min(self._patience, SPARE_LINES) - SPARE_LINES // MAX_STANDSTILLS
         if not self._known or self._patience <= 0:
@@ -203,9 +203,9 @@ class LookBack:
         self._patience = 0
 
     def abandon(self) -> Place | None:
-        """Give up a second look, as its pages cannot be read.
+        """Give up a second look whose pages cannot be read.
 
-        :returns: the page that was read when it began; None when there is no second look.
+        :returns: the page that was being read when it began; None when there is no second look.
         """
         head = self._head
         if head is not None:

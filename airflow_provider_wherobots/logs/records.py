@@ -1,12 +1,12 @@
 """Turning a line of the run's log into records of the task log: a time, a level and safe text.
 
-Levels are read off a line's head, in the formats of log4j, logback and Python logging; a stack trace has the level of
-the line it belongs to.
+Levels are read from the beginning of a line, in the formats of log4j, logback and Python logging; a stack trace has the
+level of the line it belongs to.
 
-A stack trace after a warning may belong to the warning, or it may be what ended the run. The lines after it do not
-tell: Spark logs its shutdown, at any level, after a failed program too. So the trace is held back, with the lines
-after it. It is an error if the run fails while it is held. It stays a warning if the program has evidently gone on:
-many more lines, much later lines, or another stack trace after a warning.
+A stack trace after a warning may belong to the warning, or it may be what ended the run. The lines after it do not show
+which: Spark logs its shutdown, at any level, after a failed program too. So the trace is held back, with the lines
+after it. It becomes an error if the run fails while it is held back. It stays a warning if the program has evidently
+continued: many more lines, much later lines, or another stack trace after a warning.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ MAX_RECORD_CHARS = 10_000
 MAX_HELD_RECORDS = 200
 """The most records held back: the stack trace and the lines after it."""
 MAX_LINES_AFTER = 50
-"""After more lines than these the program has gone on. The shutdown of Spark takes some twenty."""
+"""After this many lines the program has evidently continued. Spark's shutdown logs about twenty."""
 MAX_HELD_SECONDS = 45.0
-"""How long a stack trace after a warning is held back while the run goes on: a poll or two."""
+"""How long a stack trace after a warning is held back while the run is active: a poll or two."""
 _HEAD_CHARS = 120
 _LEVELS = {
     "TRACE": logging.DEBUG,
@@ -64,7 +64,7 @@ _LINE_BREAK = re.compile(r"\r?\n")
 class LogRecord:
     """A record for the task log.
 
-    :param time_ns: the line's own time in epoch nanoseconds, or None where it has no readable one.
+    :param time_ns: the line's own time in epoch nanoseconds; None if it has no readable one.
     :param level: a ``logging`` level.
     :param text: the text, safe to write as it is.
     :param repeats: how many records of the same millisecond, level and text come right before it. Airflow's log reader
@@ -78,9 +78,9 @@ class LogRecord:
 
 
 class _Part(Enum):
-    """What a line is part of, read off its head."""
+    """What a line is part of, judged by its beginning."""
 
-    LOGGED = "a record with a level of its own"
+    LOGGED = "a record with its own level"
     TRACE_HEAD = "a stack trace that begins here, or names an exception"
     TRACE = "a stack trace"
     PLAIN = "output without a level"
@@ -109,7 +109,7 @@ class RecordReader:
             level, part = self._level_of(text)
             safe = make_safe(text)
             begins_trace = part is _Part.TRACE_HEAD and level == logging.WARNING
-            if self._held and (self._has_gone_on(time_ns) or (begins_trace and self._lines_after > 0)):
+            if self._held and (self._has_continued(time_ns) or (begins_trace and self._lines_after > 0)):
                 yield from self.release()
             is_held = begins_trace or (bool(self._held) and not self._is_late(time_ns))
             for start in range(0, len(safe) or 1, MAX_RECORD_CHARS):
@@ -143,10 +143,10 @@ class RecordReader:
             held[:count] = [replace(record, level=logging.ERROR) for record in held[:count]]
         return held
 
-    def _has_gone_on(self, time_ns: int | None) -> bool:
-        """Whether the program has evidently gone on after the stack trace that is held back, or too much is held.
+    def _has_continued(self, time_ns: int | None) -> bool:
+        """Whether the program has evidently continued after the stack trace that is held back, or too much is held.
 
-        :param time_ns: the time of the line that comes next.
+        :param time_ns: the time of the next line.
         """
         if len(self._held) >= MAX_HELD_RECORDS or self._lines_after >= MAX_LINES_AFTER:
             return True
@@ -154,7 +154,7 @@ class RecordReader:
         return time_ns is not None and began_ns is not None and time_ns - began_ns >= MAX_HELD_SECONDS * 1e9
 
     def _is_late(self, time_ns: int | None) -> bool:
-        """Whether a line was inserted late: it says nothing of what came after the stack trace."""
+        """Whether a line was inserted late: it does not show what came after the stack trace."""
         last_ns = self._held[-1].time_ns
         return time_ns is not None and last_ns is not None and time_ns < last_ns
 
@@ -193,7 +193,7 @@ def find_level(head: str) -> int | None:
     """Find the level a logging framework wrote into a line.
 
     :param head: the line's beginning, without colours.
-    :returns: a ``logging`` level; None where the level's word is absent or only part of a sentence.
+    :returns: a ``logging`` level; None if the level's word is absent or only part of a sentence.
     """
     found = _LEVEL.search(head)
     if found is None:
@@ -223,7 +223,7 @@ def read_time_ns(timestamp: str | int) -> int | None:
 
 
 def split_lines(raw: str) -> list[str]:
-    """Split a line at its line breaks; one at the end is dropped.
+    """Split a line at its line breaks; a trailing one is dropped.
 
     :param raw: the line as received.
     """

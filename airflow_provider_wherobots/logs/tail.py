@@ -20,7 +20,7 @@ class LogTail:
         self._lines: deque[str] = deque(maxlen=MAX_LINES)
 
     def add(self, raw: str) -> None:
-        """Remember a line, as plain text that an exception and a trigger's event can carry.
+        """Remember a line, as plain text that is safe for an exception and a trigger event.
 
         :param raw: the line as received. It is cut if too long, and split at line breaks.
         """
@@ -28,7 +28,7 @@ class LogTail:
             self._lines.append(make_plain(text[:MAX_LINE_CHARS]) + ("…" if len(text) > MAX_LINE_CHARS else ""))
 
     def explain(self) -> str:
-        """The lines from the last traceback or cause on, else the last fifteen; at most 4,000 characters."""
+        """The lines from the last ``Traceback`` or ``Caused by:`` on, else the last 15; at most 4,000 characters."""
         lines = list(self._lines)
         start = max(0, len(lines) - UNMARKED_LINES)
         for index in range(len(lines) - 1, -1, -1):

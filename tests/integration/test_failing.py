@@ -202,7 +202,7 @@ def test_a_connection_that_cannot_be_read_loses_sight_of_the_run_but_leaves_it_a
     monkeypatch.setattr("airflow_provider_wherobots.hooks.wherobots.CONNECTION_DELAYS", (0.0,))
     monkeypatch.delenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT")
     event = follow(caught.value)
-    with pytest.raises(WherobotsUnavailableException, match=r"can no longer be followed\. It goes on"):
+    with pytest.raises(WherobotsUnavailableException, match=r"can no longer be followed\. It stays active"):
         task.execute_complete(context(ti), event, **(caught.value.kwargs or {}))
     assert control.counts()["cancels_received"] == 0
     task.hook.cancel_run(ti.xcoms["run_id"])

@@ -35,7 +35,7 @@ class PythonScript:
 
 @dataclass(frozen=True)
 class Jar:
-    """``runJar``: a JAR, its arguments and the class to start (None: the one its manifest names)."""
+    """``runJar``: a JAR, its arguments and the class to start (None: the ``Main-Class`` of its manifest)."""
 
     uri: str
     args: tuple[str, ...] = ()
@@ -72,13 +72,13 @@ class PyPiDependency:
 
 @dataclass(frozen=True)
 class FileDependency:
-    """A file to put beside the script."""
+    """A file that the run needs."""
 
     file_path: str
 
     @property
     def file_type(self) -> str:
-        """The ``DependencyFileType`` that the ending of the path stands for."""
+        """The ``DependencyFileType`` for the ending of the path."""
         return FILE_TYPES.get(PurePosixPath(self.file_path.strip()).suffix.lower(), "OTHER")
 
     def as_json(self) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class CreateRunRequest:
 
 
 def parse_create_request(body: object) -> CreateRunRequest:
-    """Check the decoded body of a create call. Unknown keys are ignored, as the published schema has it.
+    """Check the decoded body of a create call. Unknown keys are ignored, as in the published schema.
 
     :param body: the decoded JSON.
     :returns: the request with its defaults.

@@ -27,7 +27,7 @@ class Problem:
     """One thing that is wrong with a request.
 
     :param details: what is wrong, naming the value and the rule.
-    :param field: the field or parameter at fault, such as ``runPython.uri``; None where there is none.
+    :param field: the field or parameter at fault, such as ``runPython.uri``; default None, no single one.
     """
 
     details: str

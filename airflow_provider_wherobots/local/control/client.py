@@ -45,7 +45,7 @@ class ControlClient:
         """Add a fault rule.
 
         :param operation: an ``operationId`` or ``*``.
-        :param action: what happens; a type alone stands for ``{"type": type}``.
+        :param action: what happens; a string is short for ``{"type": string}``.
         :param conditions: ``run_id``, ``name``, ``times``, ``seconds``, ``after``.
         """
         body = {"type": action} if isinstance(action, str) else dict(action)

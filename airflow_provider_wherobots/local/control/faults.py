@@ -89,7 +89,7 @@ class FaultRule:
     source: dict[str, Any] = field(default_factory=dict)
 
     def matches(self, target: FaultTarget, now: float) -> bool:
-        """Say whether the rule is about this request and has not run out."""
+        """Say whether the rule matches this request and has not expired."""
         return (
             self.operation in (ANY_OPERATION, target.operation)
             and (self.run_id is None or self.run_id == target.run_id)
@@ -106,7 +106,7 @@ class FaultRules:
         self._rules: list[FaultRule] = []
 
     def add(self, rule: FaultRule) -> None:
-        """Add a rule behind the others."""
+        """Add a rule after the others."""
         self._rules.append(rule)
 
     def clear(self) -> None:

@@ -24,7 +24,7 @@ class JournalEntry:
     :param query: query string of the URL.
     :param run_id: the run it is about, or the one that it created.
     :param name: name of the run to create.
-    :param status: the status answered; None while there is no answer and where there never is one.
+    :param status: the status answered; None if no answer was sent, or not yet.
     :param fault: type of the fault that hit it.
     :param effective: whether it created a run, or requested a cancel that took effect.
     """

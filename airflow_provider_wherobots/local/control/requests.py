@@ -18,8 +18,7 @@ _EVENT_KEYS = ("code", "message")
 
 @dataclass(frozen=True)
 class RunPatch:
-    """Changes to a run; None leaves things as they are. Status words are free, so that tests can show
-    a client ones that it does not know.
+    """Changes to a run; None changes nothing. Any status is allowed, so that tests can show a client unknown ones.
 
     :param status: the status.
     :param completed: whether to set ``completeTime``, which a terminal status does by itself.
@@ -38,7 +37,7 @@ class RunPatch:
 
     @property
     def suits_a_process(self) -> bool:
-        """Whether it changes nothing but what a run with a process leaves open: the address of its Spark UI."""
+        """Whether it changes only what can be changed of a run with a process: the address of its Spark UI."""
         return self == RunPatch(spark_ui_url=self.spark_ui_url)
 
 

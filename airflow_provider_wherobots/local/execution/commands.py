@@ -1,4 +1,4 @@
-"""Which program a run starts: argument vectors, never a shell line."""
+"""The commands that runs start: lists of arguments, never a shell command."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CommandError(Exception):
 
 @dataclass(frozen=True)
 class JarTools:
-    """The programs that can run a JAR; None where there is none."""
+    """The programs that can run a JAR; None for one that was not found."""
 
     spark_submit: str | None
     java: str | None
@@ -36,7 +36,7 @@ def find_jar_tools(environment: Mapping[str, str], python: Path) -> JarTools:
     """Look for the programs that can run a JAR.
 
     :param environment: the environment of the run: ``SPARK_HOME``, ``JAVA_HOME``, ``PATH``.
-    :param python: its interpreter; a PySpark installed for it has a ``spark-submit`` beside it.
+    :param python: its interpreter; a PySpark installed for it has a ``spark-submit`` in the same folder.
     :returns: what was found.
     """
     path = environment.get("PATH", "")
@@ -47,8 +47,8 @@ def find_jar_tools(environment: Mapping[str, str], python: Path) -> JarTools:
 
 
 def python_command(python: Path, script: Path, args: Sequence[str]) -> list[str]:
-    """Return the command of a script: unbuffered, and without the script's own folder on the import path, since the
-    service has only the one file too."""
+    """Return the command of a script: unbuffered, and without the script's own folder on the import path, as the
+    service has only the script's file."""
     return [str(python), "-u", "-P", str(script), *args]
 
 
@@ -61,15 +61,15 @@ def jar_command(
     class_path: Sequence[Path] = (),
     settings: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Return the command of a JAR: ``spark-submit`` where there is one, else ``java``.
+    """Return the command of a JAR: ``spark-submit`` if it was found, else ``java``.
 
-    :param tools: the programs there are.
+    :param tools: the programs that were found.
     :param jar: the JAR.
     :param args: its arguments.
     :param main_class: the class to start; None for the one that the manifest names.
     :param class_path: further JARs.
-    :param settings: Spark settings; for ``java``, those that begin with ``spark.`` become system properties, which
-        is where Spark reads them.
+    :param settings: Spark settings; for ``java``, those that begin with ``spark.`` become system properties, where
+        Spark reads them.
     :returns: the program and its arguments.
     :raises CommandError: if no program is found or no class is named.
     """

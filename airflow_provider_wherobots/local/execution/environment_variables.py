@@ -48,7 +48,7 @@ def run_environment(
     """Build the environment of a script or JAR.
 
     :param own: the server's environment.
-    :param root: folder that ``s3://`` stands for.
+    :param root: folder behind ``s3://``.
     :param run_id: id of the run.
     :param folder: the run's private folder, which gets its temporary files too.
     :param home: its home directory; not the user's.

@@ -1,6 +1,6 @@
 """The guard of one process: starts it, and ends all its descendants when the server ends.
 
-Run as a program of its own, ``python -I -S guard.py SERVER_PID PROGRAM ARGUMENT...``, with a pipe from the server as
+Run as a separate program, ``python -I -S guard.py SERVER_PID PROGRAM ARGUMENT...``, with a pipe from the server as
 its standard input. A ``T`` on the pipe sends SIGTERM to the process group, a ``K`` or the end of the pipe (the server
 stopped or was killed) sends SIGKILL to the process and all its descendants. When the process ends, so do its
 descendants, and the guard ends as the process did: with its exit code or by its signal.
@@ -20,7 +20,7 @@ TERMINATE = b"T"
 KILL = b"K"
 
 NOT_STARTED = 127
-"""Exit code when the program cannot be started, as shells have it."""
+"""Exit code when the program cannot be started, as in shells."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -128,9 +128,9 @@ def _has_children() -> bool:
 
 
 def descendants(ancestor: int) -> set[int]:
-    """Find all processes below one, on systems with /proc; elsewhere none.
+    """Find all descendants of a process, on systems with /proc; elsewhere none.
 
-    :param ancestor: process id of that one, which is not among them.
+    :param ancestor: id of the process, which is not among them.
     """
     parents = dict(_parents())
     below = {ancestor}

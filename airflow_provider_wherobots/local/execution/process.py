@@ -39,7 +39,7 @@ class GuardedProcess:
         folder: Path,
         on_line: Callable[[bytes], None],
     ) -> GuardedProcess:
-        """Start a program in a session of its own.
+        """Start a program in its own session.
 
         :param argv: the program and its arguments; no shell is involved.
         :param environment: its whole environment.

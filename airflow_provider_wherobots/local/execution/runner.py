@@ -45,7 +45,7 @@ class RunEnd:
     """How a run ended.
 
     :param status: its terminal status.
-    :param message: ``kubeApp.message``; None where all went well.
+    :param message: ``kubeApp.message``; None after success.
     :param app_status: ``kubeApp.status`` at the end; default DESTROYED.
     :param event_code: code of the event to add; None adds none.
     """
@@ -59,7 +59,7 @@ class RunEnd:
 class Runner:
     """Executes runs, a limited number at a time. The others wait PENDING in the order of their creation.
 
-    :param root: folder that ``s3://`` stands for.
+    :param root: folder behind ``s3://``.
     :param max_parallel_runs: how many runs have a process at the same time.
     :param behaviour: returns the current behaviour.
     :param passed_environment: names of further environment variables that runs see.
@@ -104,7 +104,7 @@ class Runner:
         return True
 
     async def stop(self) -> None:
-        """End all runs and wait until their processes are gone."""
+        """End all runs and wait until their processes have ended."""
         self._stopping = True
         tasks = list(self._tasks.values())
         for task in tasks:
@@ -124,7 +124,7 @@ class Runner:
             reason = "The local server was stopped" if self._stopping else "The run was cancelled"
             outcome = RunEnd(CANCELLED, reason)
         except Exception as error:
-            # An internal error must end the run: it must not stay RUNNING for ever.
+            # An internal error must end the run: it must not stay RUNNING forever.
             outcome = RunEnd(FAILED, f"Internal error of the local server: {error!r}", event_code=FAIL_EVENT)
         if outcome.event_code is not None:
             meta = {"start_timestamp": started, "end_timestamp": int(time.time())}

@@ -29,14 +29,14 @@ def user_conf_folder(own: Mapping[str, str]) -> Path | None:
     """Find the user's own Spark configuration.
 
     :param own: the server's environment.
-    :returns: ``SPARK_CONF_DIR``, else ``SPARK_HOME/conf``, where that is a folder; else None.
+    :returns: ``SPARK_CONF_DIR``, else ``SPARK_HOME/conf``, if that is a folder; else None.
     """
     named = own.get("SPARK_CONF_DIR") or (os.path.join(own["SPARK_HOME"], "conf") if own.get("SPARK_HOME") else None)
     return Path(named) if named and os.path.isdir(named) else None
 
 
 def write_conf_folder(folder: Path, settings: Mapping[str, str], user_folder: Path | None) -> None:
-    """Make a Spark configuration folder: the user's, with the run's settings behind its defaults (the last one wins).
+    """Make a Spark configuration folder: the user's, with the run's settings after its defaults (the last one wins).
 
     :param folder: the folder to make.
     :param settings: the run's settings.

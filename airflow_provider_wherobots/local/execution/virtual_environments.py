@@ -83,7 +83,7 @@ class EnvironmentCache:
 
 
 def _build_commands(folder: Path, python: Path, wanted: Sequence[str]) -> list[list[str]]:
-    """Return the commands that make an environment. The server's own pip, where it has one, is used from outside:
+    """Return the commands that make an environment. The server's own pip is used from outside if it has one:
     putting one into each environment would take longer than most installations."""
     venv = [sys.executable, "-m", "venv", str(folder)]
     install = ["install", "--progress-bar", "off", "--", *wanted]
@@ -93,7 +93,7 @@ def _build_commands(folder: Path, python: Path, wanted: Sequence[str]) -> list[l
 
 
 def _finish(folder: Path) -> None:
-    """Let the server's own packages (say, a PySpark) be found behind the run's, then mark the environment."""
+    """Make the server's own packages (such as PySpark) importable after the run's; mark the environment as complete."""
     own = [path for path in site.getsitepackages() if os.path.isdir(path)]
     for packages in folder.glob("lib*/python*/site-packages"):
         lines = "".join(f"import site; site.addsitedir({path!r})\n" for path in own)

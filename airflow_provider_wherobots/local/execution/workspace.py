@@ -18,12 +18,12 @@ from airflow_provider_wherobots.local.storage import OWN_FOLDER, StorageError, l
 class Workspace:
     """The folders of a run and the paths of its dependencies.
 
-    :param root: folder that ``s3://`` stands for.
+    :param root: folder behind ``s3://``.
     :param folder: the run's private folder, its working directory.
     :param home: home directory that all runs share; not the user's.
     :param python_path: wheels (unpacked) and ZIP files.
     :param class_path: JARs.
-    :param spark_conf: folder with its Spark defaults; None where it has none of its own.
+    :param spark_conf: folder with its Spark defaults; None if it has none.
     """
 
     root: Path
@@ -37,7 +37,7 @@ class Workspace:
 def own_folder(root: Path) -> Path:
     """Make the folder of the server's own files under the root, closed to other users and to git.
 
-    :param root: folder that ``s3://`` stands for.
+    :param root: folder behind ``s3://``.
     :returns: the folder.
     """
     folder = root / OWN_FOLDER
@@ -49,9 +49,9 @@ def own_folder(root: Path) -> Path:
 def make_workspace(root: Path, run_id: str) -> Workspace:
     """Make the folders of a run.
 
-    :param root: folder that ``s3://`` stands for.
+    :param root: folder behind ``s3://``.
     :param run_id: id of the run.
-    :returns: the workspace, nothing in it yet.
+    :returns: the workspace, still empty.
     """
     own = own_folder(root)
     workspace = Workspace(root=root, folder=own / "runs" / run_id, home=own / "home")
@@ -77,7 +77,7 @@ def add_files(workspace: Workspace, files: Sequence[FileDependency]) -> None:
 
 
 def add_spark_settings(workspace: Workspace, settings: Mapping[str, str], own: Mapping[str, str]) -> None:
-    """Write the run's Spark settings and JARs as its Spark defaults; nothing where it has none.
+    """Write the run's Spark settings and JARs as its Spark defaults; nothing if it has none.
 
     :param workspace: the workspace of the run.
     :param settings: its ``sparkConfigs``.

@@ -32,7 +32,7 @@ class JsonAnswer(Response):
 class WithRequestId:
     """Gives each request an id and puts it into a header of the answer.
 
-    :param app: the application behind.
+    :param app: the application to call.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -24,7 +24,7 @@ async def carry_out(action: FaultAction, handle: Handle, scope: Scope, receive: 
     """Inject a fault into a request.
 
     :param action: the fault.
-    :param handle: handles the request; called only for faults that come after that.
+    :param handle: handles the request; called only for faults that happen afterwards.
     :param scope: the ASGI scope of the request, its body read.
     :param receive: its ASGI channel.
     :param send: the ASGI channel of the answer.
@@ -76,7 +76,7 @@ async def _truncate(answer: Response, scope: Scope, send: Send) -> None:
 
 
 async def _wait(seconds: float, receive: Receive) -> None:
-    """Wait until the time is over or the client disconnects."""
+    """Wait for a time, or until the client disconnects."""
     try:
         async with asyncio.timeout(seconds):
             await _end_of_connection(receive)

@@ -13,7 +13,7 @@ from airflow_provider_wherobots.local.security import ApiKey, HostCheck
 class HostGate:
     """Refuses requests for other hosts, so that no web page can reach the server through DNS rebinding.
 
-    :param app: the application behind.
+    :param app: the application to call.
     :param hosts: the hosts that are answered.
     """
 

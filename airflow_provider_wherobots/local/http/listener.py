@@ -76,8 +76,8 @@ class Listener(uvicorn.Server):
             access_log=False,
             proxy_headers=False,
             backlog=_BACKLOG,
-            # As long as a load balancer's: uvicorn's own 5 s are less than clients keep connections, so that they would
-            # meet the end of one by chance.
+            # As long as a load balancer's. Clients keep connections longer than uvicorn's default of 5 s, so now and
+            # then they would send on one that is being closed.
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_SECONDS,
             ssl_certfile=settings.certfile,
@@ -99,9 +99,9 @@ class Listener(uvicorn.Server):
             self._on_listening()
 
     def serve_until_stopped(self) -> None:
-        """Serve until ``should_exit`` is set, or SIGINT or SIGTERM comes where this is the main thread.
+        """Serve until ``should_exit`` is set or, on the main thread, SIGINT or SIGTERM arrives.
 
-        A signal is raised once more at the end, for the handler that was there before.
+        The signal is raised again at the end, for the handler that was set before.
         """
         with contextlib.closing(self._bound):
             self.run(sockets=[self._bound])

@@ -13,8 +13,8 @@ MAX_LOG_BYTES = 256 * 1024 * 1024
 
 
 class StoredLine(NamedTuple):
-    """One line: its timestamp (ns since the epoch), a number that no other line of the run has, its text,
-    and when it was read (``time.monotonic()``; minus infinity for lines put in by hand)."""
+    """One line: its timestamp (ns since the epoch), a number that is unique in the run, its text,
+    and when it was read (``time.monotonic()``; minus infinity for inserted lines)."""
 
     timestamp: int
     number: int
@@ -23,7 +23,7 @@ class StoredLine(NamedTuple):
 
 
 class RunLog:
-    """The lines of a run, sorted by timestamp and, where that is equal, by arrival."""
+    """The lines of a run, sorted by timestamp and, if that is equal, by arrival."""
 
     def __init__(self) -> None:
         self._lines: list[StoredLine] = []
@@ -39,7 +39,7 @@ class RunLog:
     def append(self, line: bytes) -> None:
         """Add a line that the run has just written, stamped with the time of this call.
 
-        :param line: the line without its line end; decoded as UTF-8, with U+FFFD for what is not.
+        :param line: the line without its line end; decoded as UTF-8, with U+FFFD for invalid bytes.
         """
         if self._bytes > MAX_LOG_BYTES:
             return

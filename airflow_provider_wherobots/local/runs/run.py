@@ -18,7 +18,7 @@ _ID_LENGTH = 14
 
 
 def new_id() -> str:
-    """Make an id as the service's are: 14 characters of ``[a-z0-9]``."""
+    """Make an id like the service's: 14 characters of ``[a-z0-9]``."""
     return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
 
 
@@ -101,7 +101,7 @@ class LocalRun:
             self.completed_at = self.updated_at
 
     def set_app(self, status: str, message: str | None = None) -> None:
-        """Change ``kubeApp.status`` and, where one is given, ``kubeApp.message``."""
+        """Change ``kubeApp.status`` and, if one is given, ``kubeApp.message``."""
         self.app_status = status
         if message is not None:
             self.app_message = message

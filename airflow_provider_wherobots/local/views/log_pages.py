@@ -1,4 +1,4 @@
-"""Pages of a log, under each reading of the cursor that clients of the service are known to have.
+"""Pages of a log, for each way in which known clients of the service read the cursor.
 
 The published description only says that ``cursor``, ``timestamp``, ``current_page`` and ``next_page`` are strings.
 """
@@ -41,7 +41,7 @@ def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now
 
     :param lines: the lines of the run, sorted.
     :param query: the page wanted.
-    :param style: how cursors and timestamps look, and which lines can be seen yet.
+    :param style: how cursors and timestamps look, and which lines are visible yet.
     :param now: the current ``time.monotonic()``.
     :returns: the ``LogsResponse``. ``next_page`` leads to the first line that is not on this page.
     :raises ApiError: 400 if the cursor is not one that this style issues.
@@ -85,7 +85,7 @@ def _stamp(line: StoredLine, style: LogStyle, as_number: bool) -> str | int:
 
 
 def _start(lines: Sequence[StoredLine], cursor: str, style: LogStyle) -> int:
-    """Return the index of the first line at or after the cursor (``offset``: the number of lines to pass over)."""
+    """Return the index of the first line at or after the cursor (``offset``: the number of lines to skip)."""
     if style.log_cursor == "opaque":
         return 0 if cursor == START else bisect.bisect_right(lines, _from_opaque(cursor), key=lambda line: line[:2])
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 30:

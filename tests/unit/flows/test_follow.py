@@ -310,7 +310,7 @@ def test_an_outage_is_tolerated_with_one_warning_and_one_line_at_its_end(fault: 
     service, _ = serve((0, "RUNNING"), (300, "COMPLETED"), faults=(fault,) * 3)
     outcome, script = follow(service, poll_logs=False)
     assert outcome.ending is Ending.COMPLETED
-    assert [note.level for note in script.said("the run goes on and is polled again")] == [logging.WARNING]
+    assert [note.level for note in script.said("the run is not affected and is polled again")] == [logging.WARNING]
     assert script.said("answers again, after 3 failed attempts")
     assert service.cancels == []
 
@@ -319,7 +319,7 @@ def test_each_outage_is_warned_of() -> None:
     service, _ = serve((0, "RUNNING"), (300, "COMPLETED"))
     service.fault("getJobRun", None, Fault.ERROR_500, None, Fault.ERROR_500)
     _, script = follow(service, poll_logs=False)
-    assert len(script.said("the run goes on and is polled again")) == 2
+    assert len(script.said("the run is not affected and is polled again")) == 2
 
 
 def test_retry_after_is_honoured() -> None:
@@ -526,13 +526,13 @@ def test_what_is_no_web_address_is_no_address_of_the_spark_ui(url: str) -> None:
         (
             FollowOptions("r1", START),
             True,
-            "Run r1 is followed by the triggerer, the task is deferred: polled every 2 s, slowing to every 30 s; "
+            "Run r1 is followed by the triggerer (the task is deferred): polled every 2 s, slowing to every 30 s; "
             "its log is forwarded",
         ),
         (
             FollowOptions("r1", START, deadline=START + 90.5, polling_interval=0.5, poll_logs=False),
             False,
-            "Run r1 is followed here: polled every 2 s; its log is not forwarded; the deadline is "
+            "Run r1 is followed by this worker: polled every 2 s; its log is not forwarded; the deadline is "
             "2025-06-15 15:08:10 UTC, in 1 minute 30 seconds",
         ),
     ],

@@ -79,10 +79,14 @@ def test_what_a_later_version_says_besides_is_left_out() -> None:
         ("EVAPORATED", Ending.GAVE_UP),
     ],
 )
-def test_an_ending_of_a_later_version_is_told_from_the_status(status: str, ending: Ending) -> None:
+def test_an_ending_of_a_later_version_is_derived_from_the_status(status: str, ending: Ending) -> None:
     outcome = Outcome.from_event({"ending": "paused", "run_id": "r1", "status": status, "reason": "by hand"})
     assert (outcome.ending, outcome.run_id, outcome.status) == (ending, "r1", status)
-    said = "by hand" if ending is Ending.COMPLETED else "the triggerer, of a later version, says 'paused': by hand"
+    said = (
+        "by hand"
+        if ending is Ending.COMPLETED
+        else "the triggerer runs a later version, which reports 'paused': by hand"
+    )
     assert outcome.reason == said
 
 
@@ -153,19 +157,19 @@ def test_a_cancelled_run_without_times_has_no_such_reason(fields: dict[str, Any]
         (Ending.DEADLINE, "Run r1 was still FAILED when the task's execution_timeout was reached"),
         (
             Ending.GAVE_UP,
-            "Run r1 (FAILED) can no longer be followed. It goes on; a retry of the task re-attaches to it",
+            "Run r1 (FAILED) can no longer be followed. It stays active; a retry of the task re-attaches to it",
         ),
     ],
 )
 def test_every_ending_has_its_words_with_reason_address_and_log(ending: Ending, words: str) -> None:
     assert Outcome(ending, "r1", "FAILED").describe() == words
     full = Outcome(ending, "r1", "FAILED", "exit code 1", "last\nlines")
-    why = ". Why" if ending is Ending.GAVE_UP else ""
+    why = ". Reason" if ending is Ending.GAVE_UP else ""
     assert full.describe(URL) == f"{words}{why}: exit code 1\nRun: {URL}\nThe end of its log:\nlast\nlines"
 
 
 def test_without_a_name_of_its_own_no_retry_finds_a_run_that_was_gave_up_of() -> None:
-    assert "no retry finds it (durable=False)" in Outcome(Ending.GAVE_UP, "r1", "X").describe(durable=False)
+    assert "a retry will not find it (durable=False)" in Outcome(Ending.GAVE_UP, "r1", "X").describe(durable=False)
 
 
 @given(st.text(), st.text(min_size=1), st.text(min_size=1))
@@ -189,8 +193,8 @@ UNCLEAR = UnclearCreateError("createJobRun", "it is unclear whether the run was 
             "(max_outage_seconds=600)",
         ),
         (ServerError("listJobRuns", 503), True, "listJobRuns: 503: no body. No run was created: given up after 10 min"),
-        (UNCLEAR, True, "The run may exist and go on; a retry of the task looks for it by its name first"),
-        (UNCLEAR, False, "The run may exist and go on; a retry of the task starts another one (durable=False)"),
+        (UNCLEAR, True, "The run may exist and be active; a retry of the task looks it up by its name first"),
+        (UNCLEAR, False, "The run may exist and be active; a retry of the task creates another one (durable=False)"),
     ],
 )
 def test_a_try_without_a_run_says_whether_there_may_be_one_and_what_a_retry_does(

@@ -41,7 +41,7 @@ def test_one_small_call_is_all_it_takes() -> None:
     [
         (UntrustedServerError(OPERATION, "self-signed"), "certificate is not trusted: self-signed"),
         (NotSentError(OPERATION, "refused"), "The host cannot be reached: refused"),
-        (AnswerLostError(OPERATION, "timed out"), "was reached, but gave no answer: timed out"),
+        (AnswerLostError(OPERATION, "timed out"), "was reached, but did not answer: timed out"),
         (
             NotSentError(OPERATION, "[SSL: WRONG_VERSION_NUMBER] x"),
             "speaks plain http where https was expected: [SSL",
@@ -55,10 +55,10 @@ def test_one_small_call_is_all_it_takes() -> None:
             "is not the Wherobots Runs API: the answer",
         ),
         (BadRequestError(OPERATION, 302, excerpt="the host redirects"), "is not the Wherobots Runs API: 302: the host"),
-        (BadRequestError(OPERATION, 400, SAID), "answers, but not with success: 400 CODE: what"),
-        (ConflictError(OPERATION, 409, SAID), "answers, but not with success: 409 CODE"),
-        (RateLimitedError(OPERATION, 429, retry_after=60), "answers, but not with success: 429"),
-        (ServerError(OPERATION, 503), "answers, but not with success: 503"),
+        (BadRequestError(OPERATION, 400, SAID), "answers with an error: 400 CODE: what"),
+        (ConflictError(OPERATION, 409, SAID), "answers with an error: 409 CODE"),
+        (RateLimitedError(OPERATION, 429, retry_after=60), "answers with an error: 429"),
+        (ServerError(OPERATION, 503), "answers with an error: 503"),
         (WherobotsApiError(OPERATION, "odd"), "The call failed: odd"),
     ],
 )

@@ -68,7 +68,7 @@ def test_the_tasks_deadline_ends_the_wait_while_a_run_still_makes_sense() -> Non
         script.run(submit_run(PAYLOAD, quota=QuotaWait(3_600, deadline=START + 100)))
     assert caught.value.at_deadline
     assert 90 <= script.elapsed < 95
-    assert script.said("sent again for up to 1 minute 30 seconds (execution_timeout)")
+    assert script.said("repeated for up to 1 minute 30 seconds (execution_timeout)")
 
 
 def test_no_run_is_created_only_to_be_cancelled_at_once() -> None:
@@ -152,7 +152,7 @@ def test_an_unclear_create_is_remembered_through_a_hand_over() -> None:
         wait = QuotaWait.from_kwargs(result.wait.to_kwargs())
         result = script.run(submit_run(PAYLOAD, look_first=True, quota=wait))
     assert (result.run.id, result.reattached) == ("run0", False)
-    assert script.said("The create call had arrived")
+    assert script.said("The create call did arrive")
     assert len(service.runs) == 1
 
 

@@ -72,7 +72,7 @@ def test_a_create_whose_answer_was_lost_is_looked_up_by_name_and_adopted(fault: 
     assert (submission.run.id, submission.reattached) == ("run0", False)
     assert service.cancels == []
     assert script.said("may exist, so it is looked up by its name")
-    assert script.said("The create call had arrived")
+    assert script.said("The create call did arrive")
 
 
 @pytest.mark.parametrize("fault", UNCLEAR_WITHOUT_EFFECT)
@@ -87,13 +87,15 @@ def test_a_create_that_left_no_run_is_repeated_after_ten_seconds_of_looking(faul
     assert sum(LOOK_UP_DELAYS) == 10
 
 
-def test_of_two_active_runs_the_older_is_kept_and_the_younger_cancelled_with_a_warning() -> None:
+def test_of_two_active_runs_the_older_is_kept_and_the_newer_cancelled_with_a_warning() -> None:
     service = FakeService(list_lag=11.0)
     service.fault("createJobRun", Fault.LOST_AFTER_EFFECT)
     submission, script = submit(service)
     assert submission.run.id == "run0"
     assert [run_id for run_id, _ in service.cancels] == ["run1"]
-    assert [note.level for note in script.said("are both of this task; the younger is cancelled")] == [logging.WARNING]
+    assert [note.level for note in script.said("both belong to this task; the newer one is cancelled")] == [
+        logging.WARNING
+    ]
 
 
 @pytest.mark.parametrize("fault", UNCLEAR)
@@ -101,7 +103,7 @@ def test_not_durable_means_no_look_and_no_second_create_after_an_unclear_answer(
     service = FakeService()
     service.fault("createJobRun", fault)
     script = Script(service)
-    with pytest.raises(UnclearCreateError, match="not durable") as caught:
+    with pytest.raises(UnclearCreateError, match="durable=False") as caught:
         script.run(submit_run(PAYLOAD, durable=False))
     assert script.operations == ["createJobRun"]
     assert caught.value.transient
@@ -259,17 +261,17 @@ def test_a_rotated_key_is_picked_up_without_a_second_run() -> None:
 
 
 @pytest.mark.parametrize("earlier", ["hail_stats_1", "another-name", "x" * 242])
-def test_a_retry_finds_its_run_whatever_stands_before_the_suffix(earlier: str) -> None:
+def test_a_retry_finds_its_run_whatever_precedes_the_suffix(earlier: str) -> None:
     service = FakeService()
     service.add_run(f"{earlier}{SUFFIX}", START - 100, payload=PAYLOAD | {"name": f"{earlier}{SUFFIX}"})
     submission, script = submit(service, look_first=True)
     assert (submission.run.id, submission.reattached) == ("run0", True)
     assert [sent.call.params[0] for sent in script.sent] == [("name", f"*{SUFFIX}")]
     [warning] = [note for note in script.notes if note.level == logging.WARNING]
-    assert "in name;" in warning.text
+    assert "(name)" in warning.text
 
 
-def test_after_a_clear_the_run_is_replaced_whatever_stands_before_the_suffix() -> None:
+def test_after_a_clear_the_run_is_replaced_whatever_precedes_the_suffix() -> None:
     service = FakeService()
     service.add_run(f"another-name{SUFFIX}", START - 100)
     submission, script = submit(service, look_first=True, replace=True)

@@ -202,7 +202,7 @@ def test_a_traceback_after_a_warning_is_an_error_where_it_ends_a_failed_run(trac
     ],
 )
 @pytest.mark.parametrize("trace", [PYTHON, JAVA])
-def test_no_single_line_shows_that_the_program_has_gone_on(trace: list[str], after: str) -> None:
+def test_no_single_line_shows_that_the_program_has_continued(trace: list[str], after: str) -> None:
     reader = RecordReader()
     records = [
         r
@@ -215,13 +215,13 @@ def test_no_single_line_shows_that_the_program_has_gone_on(trace: list[str], aft
 
 @pytest.mark.parametrize(("count", "level"), [(MAX_LINES_AFTER, E), (MAX_LINES_AFTER + 1, W)])
 @pytest.mark.parametrize("line", ["plain", "24/09/25 18:23:02 ERROR Main: x", SHUTDOWN[0]])
-def test_many_lines_after_it_show_that_the_program_has_gone_on(line: str, count: int, level: int) -> None:
+def test_many_lines_after_it_show_that_the_program_has_continued(line: str, count: int, level: int) -> None:
     after = [find_level(line) or I] * count
     assert levels(WARNING, *PYTHON, *[line] * count, failed=True) == [W] + [level] * 3 + after
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(44, E), (45, W)])
-def test_a_line_much_later_shows_that_the_program_has_gone_on(seconds: int, level: int) -> None:
+def test_a_line_much_later_shows_that_the_program_has_continued(seconds: int, level: int) -> None:
     reader = RecordReader()
     records = [record for text in (WARNING, *PYTHON) for record in reader.read(LogLine(int(TIME), text))]
     records += reader.read(LogLine(int(TIME) + seconds * 10**9, "plain"))
@@ -229,7 +229,7 @@ def test_a_line_much_later_shows_that_the_program_has_gone_on(seconds: int, leve
     assert [record.level for record in records] == [W] + [level] * 3 + [I]
 
 
-def test_a_stack_trace_after_another_warning_shows_that_the_program_has_gone_on() -> None:
+def test_a_stack_trace_after_another_warning_shows_that_the_program_has_continued() -> None:
     assert levels(WARNING, *PYTHON, "plain", WARNING, *JAVA, *SHUTDOWN, failed=True) == (
         [W] * 4 + [I, W] + [E] * 2 + AFTER
     )
