@@ -1,4 +1,4 @@
-"""What the tests came to in each environment, and the table of all: pure text and numbers."""
+"""The results of the tests in each environment, and the table of all. Does no I/O but reading reports."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,9 +16,11 @@ class Result:
     :param airflow: the exact Airflow version.
     :param python: the exact Python version.
     :param code: the exit code of pytest.
-    :param passed: number of tests that passed; likewise ``failed`` (errors included) and ``skipped``.
+    :param passed: number of tests that passed.
+    :param failed: number of tests that failed, errors included.
+    :param skipped: number of tests that were skipped.
     :param seconds: how long it took.
-    :param reasons: why tests were skipped, with their number.
+    :param reasons: why tests were skipped, with the number of tests for each reason.
     :param left_out: why nothing was run, or empty.
     """
 
@@ -49,10 +51,10 @@ class Result:
 
 
 def read_report(path: Path, begun: Result) -> Result:
-    """Complete a result by pytest's JUnit report; without a report nothing passed.
+    """Complete a result with pytest's JUnit report; without a report nothing passed.
 
     :param path: the report.
-    :param begun: what is known without it.
+    :param begun: the result without the numbers of the report.
     """
     outcomes: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -72,13 +74,13 @@ def read_report(path: Path, begun: Result) -> Result:
 
 
 def _reason(skipped: ElementTree.Element) -> str:
-    # Of a module that skips itself, the report's message says no more than that; its text ends with the reason.
+    # If a module skips itself, the message is only "collection skipped"; the text ends with the reason.
     told = (skipped.text or "").rpartition("Skipped: ")[2].rstrip("')")
     return told if skipped.get("message") == "collection skipped" and told else skipped.get("message", "")
 
 
 def failures(path: Path) -> str:
-    """Return the failed tests of a report with the end of what they tell."""
+    """Return the failed tests of a report, with the last lines of each error."""
     told = []
     for case in _cases(path):
         for child in case:
@@ -111,7 +113,7 @@ def _row(result: Result) -> tuple[str, ...]:
 
 
 def skips(results: Sequence[Result]) -> str:
-    """Return why tests were skipped, one reason a line, with the environments."""
+    """Return why tests were skipped: one line for each reason, with the environments."""
     where: dict[str, list[str]] = {}
     for result in results:
         for reason, number in result.reasons.items():
@@ -122,7 +124,7 @@ def skips(results: Sequence[Result]) -> str:
 def verdict(results: Sequence[Result]) -> str:
     """Return in one sentence what passed, what failed, and what was left out and why.
 
-    :param results: of all environments.
+    :param results: the results of all environments.
     """
     left_out = [result for result in results if result.left_out]
     ran = [result for result in results if not result.left_out]
