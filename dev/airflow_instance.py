@@ -70,7 +70,7 @@ class AirflowInstance:
         self._extra_env = dict(env or {})
         self._fresh = fresh
         self._triggerers = triggerers
-        self._tell = progress or (lambda _: None)
+        self._progress = progress or (lambda _: None)
         self._family = ProcessFamily(f"airflow:{self.home}")
         self._components: dict[ComponentKey, subprocess.Popen[bytes]] = {}
         self._state_file = self.home / "instance.json"
@@ -130,7 +130,7 @@ class AirflowInstance:
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         self._env = self._environment(port)
-        self._tell(f"Airflow {self.version}: preparing the database")
+        self._progress(f"Airflow {self.version}: preparing the database")
         self._prepare()
         api_class = AirflowApiV2 if self.is_airflow_3 else AirflowApiV1
         self._api = api_class(self.url, self.credentials.username, self.credentials.password)
@@ -139,7 +139,7 @@ class AirflowInstance:
         for n in range(2, self._triggerers + 1):
             self.start_component("triggerer", n)
         self._wait_until_healthy(timeout)
-        self._tell(f"Airflow {self.version} is up after {time.monotonic() - begun:.0f} s at {self.url}")
+        self._progress(f"Airflow {self.version} is up after {time.monotonic() - begun:.0f} s at {self.url}")
 
     def stop(self, *, grace: float = 5.0) -> None:
         """End every process of this instance, tasks included.
@@ -276,7 +276,7 @@ class AirflowInstance:
                 raise AirflowInstanceError(f"Process {owner['pid']} runs an Airflow in {self.home} already.")
             self.credentials = Credentials(**state["credentials"])
         if self._family.members():
-            self._tell("Ending the processes of an earlier run")
+            self._progress("Ending the processes of an earlier run")
             self._family.stop()
         self._write_state({"owner": _identity(os.getpid()), "credentials": self.credentials.as_dict()})
 
@@ -319,7 +319,7 @@ class AirflowInstance:
         # In this mode readers and writers do not lock each other out. Airflow 3 uses it by default.
         with contextlib.closing(sqlite3.connect(self.home / "airflow.db")) as database:
             database.execute("PRAGMA journal_mode=WAL")
-        self._tell(f"Airflow {self.version}: creating the user")
+        self._progress(f"Airflow {self.version}: creating the user")
         names = ["--firstname", "Ad", "--lastname", "Min", "--email", "admin@localhost"]
         self._run_to_end("users", "create", "-u", user, "-p", password, "-r", "Admin", *names)
 
@@ -332,7 +332,7 @@ class AirflowInstance:
             raise AirflowInstanceError(f"airflow {arguments[0]} failed:\n{_tail(output)}")
 
     def _wait_until_healthy(self, timeout: float) -> None:
-        told: set[str] = set()
+        reported: set[str] = set()
 
         def look() -> bool:
             for (name, n), process in self._components.items():
@@ -345,9 +345,9 @@ class AirflowInstance:
             except requests.RequestException:
                 return False
             healthy = {name for name, state in health.items() if state and state.get("status") == "healthy"}
-            for name in sorted(healthy - told):
-                self._tell(f"Airflow {self.version}: {name.replace('_', '-')} is healthy")
-            told.update(healthy)
+            for name in sorted(healthy - reported):
+                self._progress(f"Airflow {self.version}: {name.replace('_', '-')} is healthy")
+            reported.update(healthy)
             wanted = {"metadatabase", "scheduler", "triggerer"} | ({"dag_processor"} if self.is_airflow_3 else set())
             return wanted <= healthy
 

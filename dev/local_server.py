@@ -36,6 +36,6 @@ class LocalServerProcess:
             return ready.exists()
 
         wait_for(is_ready, timeout=60, interval=0.1, what="the local server to listen")
-        told = json.loads(ready.read_text())
-        self.url: str = told["url"]
-        self.api_key: str = told["api_key"]
+        content = json.loads(ready.read_text())
+        self.url: str = content["url"]
+        self.api_key: str = content["api_key"]

@@ -49,9 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = [future.result() for future in (*inside, *started)]
     # In the order of the environments; the sort is stable, so end-to-end tests come after an environment's other tests.
     results.sort(key=lambda result: NAMES.index(result.name))
-    told = table(results)
-    (FOLDER / "table.md").write_text(told)
-    print(f"\n{told}\n{skips(results)}\nReports and output: {FOLDER.relative_to(CHECKOUT)}\n{verdict(results)}")
+    text = table(results)
+    (FOLDER / "table.md").write_text(text)
+    print(f"\n{text}\n{skips(results)}\nReports and output: {FOLDER.relative_to(CHECKOUT)}\n{verdict(results)}")
     return 0 if all(result.good or (result.left_out and not os.environ.get("CI")) for result in results) else 1
 
 

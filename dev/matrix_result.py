@@ -75,19 +75,19 @@ def read_report(path: Path, begun: Result) -> Result:
 
 def _reason(skipped: ElementTree.Element) -> str:
     # If a module skips itself, the message is only "collection skipped"; the text ends with the reason.
-    told = (skipped.text or "").rpartition("Skipped: ")[2].rstrip("')")
-    return told if skipped.get("message") == "collection skipped" and told else skipped.get("message", "")
+    reason = (skipped.text or "").rpartition("Skipped: ")[2].rstrip("')")
+    return reason if skipped.get("message") == "collection skipped" and reason else skipped.get("message", "")
 
 
 def failures(path: Path) -> str:
     """Return the failed tests of a report, with the last lines of each error."""
-    told = []
+    failed = []
     for case in _cases(path):
         for child in case:
             if child.tag in ("failure", "error"):
                 text = "\n".join((child.text or "").splitlines()[-25:])
-                told.append(f"--- {case.get('classname')}::{case.get('name')}\n{text}")
-    return "\n".join(told)
+                failed.append(f"--- {case.get('classname')}::{case.get('name')}\n{text}")
+    return "\n".join(failed)
 
 
 def _cases(path: Path) -> Iterable[ElementTree.Element]:
@@ -139,8 +139,8 @@ def verdict(results: Sequence[Result]) -> str:
     reasons: dict[str, list[Result]] = {}
     for result in left_out:
         reasons.setdefault(result.left_out, []).append(result)
-    told = "; ".join(f"{_places(places)}, because {reason}" for reason, places in reasons.items())
-    parts.append(f"left out: {told}" if told else "no environment was left out")
+    places_and_reasons = "; ".join(f"{_places(places)}, because {reason}" for reason, places in reasons.items())
+    parts.append(f"left out: {places_and_reasons}" if places_and_reasons else "no environment was left out")
     if skipped:
         parts.append(f"{skipped} tests were skipped for the reasons above")
     return f"{'FAILED' if failed or not ran else 'PASSED'}: {'; '.join(parts)}."
