@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer, git, make and a package index; everything else is set up here.
-#   make demo         a geospatial job run from a DAG on a real Airflow (KEEP=1 leaves it running)
-#   make test         all tests on Airflow 2.11 to 3.3, on Python 3.11 and 3.13 as far as this machine has them; ends
+#   make demo         a geospatial job, run from a DAG on a real Airflow (KEEP=1 leaves it running)
+#   make test         all tests on Airflow 2.11 to 3.3, on those of Python 3.11 and 3.13 that this machine has; ends
 #                     with a table and a verdict; "make matrix" is the same
 #   make test-unit    the unit tests, in an environment without Airflow: about half a minute
 #   make test-fast    all tests that need no running Airflow, on 3.3, with coverage: about four minutes
@@ -72,7 +72,7 @@ $(eval $(call environment,3.1-py3.13,.venv-3.1-py3.13,3.1,$(PYTHON_3_13),$(LEFT_
 $(eval $(call environment,3.2-py3.13,.venv-3.2-py3.13,3.2,$(PYTHON_3_13),$(LEFT_OUT_3_13)))
 $(eval $(call environment,3.3-py3.13,.venv-3.3-py3.13,3.3,$(PYTHON_3_13),$(LEFT_OUT_3_13)))
 
-# The lock holds the build backend, so the package itself is installed without asking an index for anything.
+# The lock contains the build backend, so installing the package needs no index.
 %/.installed: %/.locked pyproject.toml
 	@$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
@@ -82,8 +82,8 @@ demo: $(AIRFLOW_3_3)/.installed
 
 environments: $(MATRIX)
 
-# Everything on every Airflow line and Python that there is here, JOBS environments side by side; the end-to-end tests
-# run meanwhile, all lines at once, for most of it is waiting. A table and a sentence tell the result.
+# Everything on every Airflow line and Python of this machine, JOBS environments side by side. The end-to-end tests run
+# at the same time, all lines at once, as they mostly wait. Ends with a table and one sentence.
 JOBS ?= 2
 test matrix: environments
 	$(AIRFLOW_3_3)/bin/python -m dev.matrix --jobs $(JOBS) --end-to-end -- $(PYTEST_ARGS)
@@ -99,7 +99,7 @@ test-unit: .venv-unit/.locked
 test-fast: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/python -m pytest -m "not e2e and not slow" --cov --cov-report=term $(PYTEST_ARGS)
 
-# The Airflows side by side: most of an end-to-end test is waiting, and two cores bear it.
+# All lines side by side: an end-to-end test mostly waits, so two cores are enough.
 test-e2e: $(ENVIRONMENTS)
 	@$(MAKE) --no-print-directory --jobs=$(words $(E2E_LINES)) --output-sync=target $(E2E_LINES:%=e2e-%)
 
@@ -122,8 +122,8 @@ format: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/ruff check --fix .
 	$(AIRFLOW_3_3)/bin/ruff format .
 
-# Airflow publishes a constraint file with every release, for each Python. Those in requirements/constraints are
-# copies; LIMIT_* take a path, an address, or a date after which nothing was uploaded. For 3.1 it is the release's.
+# Airflow publishes constraint files with every release; requirements/constraints has copies. LIMIT_* is a path, an
+# address, or a date: then the lock uses nothing uploaded later. For 3.1 it is the day after the release of 3.1.8.
 LIMIT_2_11 ?= requirements/constraints/airflow-2.11.2.txt
 LIMIT_3_0 ?= requirements/constraints/airflow-3.0.6.txt
 LIMIT_3_1 ?= 2026-03-12

@@ -1,1 +1,1 @@
-"""A real Airflow in a folder, and the demo that runs on it. For developers; not in the wheel."""
+"""Tools for developers, not in the wheel: a real Airflow in a folder, the demo, and the test matrix."""

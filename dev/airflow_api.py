@@ -47,8 +47,8 @@ class TaskLog:
 class AirflowApi(abc.ABC):
     """A client of one running Airflow.
 
-    :param url: where its API server or webserver listens, without a path.
-    :param username: login of a user who may do everything.
+    :param url: address of its API server or webserver, without a path.
+    :param username: login of a user with all permissions.
     :param password: that user's password.
     """
 
@@ -63,7 +63,7 @@ class AirflowApi(abc.ABC):
 
     @abc.abstractmethod
     def _log_in(self) -> None:
-        """Give the session what it needs to be let in."""
+        """Give the session its token or its user and password."""
 
     @abc.abstractmethod
     def health(self) -> Json:
@@ -75,7 +75,7 @@ class AirflowApi(abc.ABC):
 
     @abc.abstractmethod
     def _new_run(self, run_id: str | None, conf: Mapping[str, Any] | None) -> Json:
-        """Return the request body that asks for a DAG run now."""
+        """Return the request body that starts a DAG run now."""
 
     def close(self) -> None:
         """Close the connections."""
@@ -131,7 +131,10 @@ class AirflowApi(abc.ABC):
         )
 
     def unpause(self, dag_id: str, *, paused: bool = False) -> None:
-        """Let the scheduler run the DAG, or no longer with ``paused=True``."""
+        """Unpause the DAG.
+
+        :param paused: True pauses it instead. Default False.
+        """
         self.request("PATCH", _path("dags", dag_id), json={"is_paused": paused})
 
     def trigger_dag(self, dag_id: str, conf: Mapping[str, Any] | None = None, run_id: str | None = None) -> str:
@@ -219,7 +222,7 @@ class AirflowApi(abc.ABC):
         password: str | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Store a connection in Airflow, in place of one with the same id."""
+        """Store a connection in Airflow; replaces one with the same id."""
         body = {
             "connection_id": conn_id,
             "conn_type": conn_type,
@@ -248,7 +251,7 @@ class AirflowApi(abc.ABC):
         """Wait until a task instance is in one of ``states`` (default: any finished one), and return it.
 
         :param try_number: wait for this try; default: any.
-        :raises WaitTimeout: it did not get there in time, or it finished in another state.
+        :raises WaitTimeout: it did not reach one of them in time, or it finished in another state.
         """
         wanted = frozenset(states) or FINISHED
 
@@ -345,7 +348,7 @@ def _instance_path(dag_id: str, run_id: str, task_id: str, map_index: int = -1) 
 
 
 def _render(record: Json) -> str:
-    """Return an Airflow 3 log record as text, as the UI shows it: with the exceptions it carries."""
+    """Return an Airflow 3 log record as text, with its exceptions, as the UI shows it."""
     head = [f"[{record['timestamp']}]"] if record.get("timestamp") else []
     level = [str(record["level"]).upper()] if record.get("level") else []
     errors = [f"\n{error['exc_type']}: {error['exc_value']}" for error in record.get("error_detail") or ()]

@@ -1,4 +1,4 @@
-"""A real Airflow in a folder: its components as processes of their own, its database a SQLite file."""
+"""A real Airflow in a folder: each component is a process, the database is a SQLite file."""
 
 import contextlib
 import json
@@ -33,23 +33,23 @@ ComponentKey = tuple[str, int]
 
 
 class AirflowInstanceError(RuntimeError):
-    """Airflow did not start, or is not in the state that was asked for."""
+    """Airflow did not start, or is not in the state that a call needs."""
 
 
 class AirflowInstance:
-    """An Airflow 2.11 or 3 of its own, with all its components, on free ports of the loopback interface.
+    """A separate Airflow 2.11 or 3 with all its components, on free ports of the loopback interface.
 
-    Use it as a context manager, or call :meth:`start` and :meth:`stop`. However this process ends, the
-    components end.
+    Use it as a context manager, or call :meth:`start` and :meth:`stop`. The components end with this process,
+    however it ends.
 
-    :param home: its AIRFLOW_HOME: database, logs, the components' output. Made when it is not there.
+    :param home: its AIRFLOW_HOME: database, logs, the components' output. Created if it does not exist.
     :param python: the interpreter of a virtualenv with Airflow; decides the version.
-    :param dags_folder: where its DAG files are; read in place.
-    :param env: more environment for all components, such as ``AIRFLOW__SECTION__OPTION`` or
-        ``AIRFLOW_CONN_<ID>``; wins over what the instance sets itself.
-    :param fresh: whether to begin with an empty database and no logs. Default False: go on with what is there.
+    :param dags_folder: the folder of its DAG files; read in place.
+    :param env: more environment variables for all components, such as ``AIRFLOW__SECTION__OPTION`` or
+        ``AIRFLOW_CONN_<ID>``; they override those that the instance sets.
+    :param fresh: whether to start with an empty database and no logs. Default False: keep those in ``home``.
     :param triggerers: how many triggerers to start. Default 1.
-    :param progress: called with a line of text whenever there is something to tell. Default: nobody is told.
+    :param progress: called with a line of text about each step. Default None: no output.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class AirflowInstance:
         self._extra_env = dict(env or {})
         self._fresh = fresh
         self._triggerers = triggerers
-        self._tell = progress or (lambda _: None)
+        self._progress = progress or (lambda _: None)
         self._family = ProcessFamily(f"airflow:{self.home}")
         self._components: dict[ComponentKey, subprocess.Popen[bytes]] = {}
         self._state_file = self.home / "instance.json"
@@ -110,10 +110,11 @@ class AirflowInstance:
         self.stop()
 
     def start(self, *, timeout: float = 240.0) -> None:
-        """Prepare the database, start every component and wait until all report to be healthy.
+        """Prepare the database, start every component and wait until all are healthy.
 
-        :param timeout: seconds that the components have for it. Default 240.
-        :raises AirflowInstanceError: it runs already, or a component ended, or was not healthy in time.
+        :param timeout: seconds that the components have to become healthy. Default 240.
+        :raises AirflowInstanceError: it runs already, or a component ended.
+        :raises WaitTimeout: a component was not healthy in time.
         """
         self._claim_home()
         try:
@@ -129,7 +130,7 @@ class AirflowInstance:
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         self._env = self._environment(port)
-        self._tell(f"Airflow {self.version}: preparing the database")
+        self._progress(f"Airflow {self.version}: preparing the database")
         self._prepare()
         api_class = AirflowApiV2 if self.is_airflow_3 else AirflowApiV1
         self._api = api_class(self.url, self.credentials.username, self.credentials.password)
@@ -138,12 +139,12 @@ class AirflowInstance:
         for n in range(2, self._triggerers + 1):
             self.start_component("triggerer", n)
         self._wait_until_healthy(timeout)
-        self._tell(f"Airflow {self.version} is up after {time.monotonic() - begun:.0f} s at {self.url}")
+        self._progress(f"Airflow {self.version} is up after {time.monotonic() - begun:.0f} s at {self.url}")
 
     def stop(self, *, grace: float = 5.0) -> None:
         """End every process of this instance, tasks included.
 
-        :param grace: seconds that the components have to end by themselves. Default 5.
+        :param grace: seconds between SIGTERM and SIGKILL. Default 5.
         """
         try:
             self._family.stop(grace=grace)
@@ -159,9 +160,10 @@ class AirflowInstance:
     def start_component(self, name: str, n: int = 1) -> None:
         """Start a component, or start it again after it ended.
 
-        :param name: ``scheduler`` or ``triggerer``; on Airflow 3 ``dag-processor`` or ``api-server`` too, on 2.11
-            ``webserver``.
-        :param n: its number; a second triggerer has 2.
+        :param name: ``scheduler`` or ``triggerer``; on Airflow 3 also ``dag-processor`` or ``api-server``, on 2.11
+            also ``webserver``.
+        :param n: its number; the second triggerer has 2. Default 1.
+        :raises AirflowInstanceError: it is running already, or there is no such component.
         """
         if name not in self._names():
             raise AirflowInstanceError(f"Airflow {self.version} has no component {name!r}, only {self._names()}.")
@@ -176,9 +178,10 @@ class AirflowInstance:
         """Send a signal to a component, and wait until it has ended.
 
         SIGKILL goes to all its processes (a triggerer's runner, a scheduler's workers and tasks), as when a
-        container is killed. Any other signal goes to its main process, as a service manager sends it.
+        container is killed. Any other signal goes only to its main process, as from a service manager.
 
-        :param sig: default SIGKILL.
+        :param name: see :meth:`start_component`.
+        :param sig: the signal. Default SIGKILL.
         :param n: its number. Default 1.
         """
         process = self._components[name, n]
@@ -190,7 +193,7 @@ class AirflowInstance:
         psutil.wait_procs(victims, timeout=10)
 
     def is_running(self, name: str, n: int = 1) -> bool:
-        """Whether the component has been started and not ended."""
+        """Whether the component has been started and has not ended."""
         process = self._components.get((name, n))
         return process is not None and process.poll() is None
 
@@ -203,9 +206,9 @@ class AirflowInstance:
         return [process.pid for process in tree(self.pid(name, n))]
 
     def task_pid(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> int:
-        """Return the id of the process that executes a running task's code, once there is one.
+        """Wait for the process that executes a running task's code, and return its id.
 
-        On Airflow 3 its parent is the task's supervisor; on 2.11 it is the local task job.
+        On Airflow 3 the parent of the process is the task's supervisor; on 2.11 it is the local task job.
         """
 
         def look() -> int | None:
@@ -220,14 +223,14 @@ class AirflowInstance:
     def kill_task(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:
         """Send SIGKILL to the process that executes a running task's code, so that Airflow retries the task.
 
-        On 3.0 the supervisor gets one too: there Airflow retries no task whose process alone is killed.
+        On 3.0 the supervisor is killed too: that version does not retry a task if only its process is killed.
         """
         pid = self.task_pid(dag_id, run_id, task_id, map_index)
         for victim in (psutil.Process(pid).ppid(), pid) if self.is_line("3.0") else (pid,):
             os.kill(victim, signal.SIGKILL)
 
     def output(self, name: str, n: int = 1) -> Path:
-        """Return the file that holds what the component prints."""
+        """Return the file with the component's output."""
         return self.home / "output" / f"{name}-{n}.log"
 
     def cli(self, *arguments: str, timeout: float = 120.0) -> str:
@@ -264,7 +267,7 @@ class AirflowInstance:
         }.get(name, [])
 
     def _claim_home(self) -> None:
-        """Make the folder ours: refuse while its owner lives, end what a crashed owner left."""
+        """Take the folder: fail if another living process has it, and end the processes of a crashed one."""
         self.home.mkdir(parents=True, exist_ok=True)
         if self._state_file.exists():
             state = json.loads(self._state_file.read_text())
@@ -273,7 +276,7 @@ class AirflowInstance:
                 raise AirflowInstanceError(f"Process {owner['pid']} runs an Airflow in {self.home} already.")
             self.credentials = Credentials(**state["credentials"])
         if self._family.members():
-            self._tell("Ending what an earlier run left behind")
+            self._progress("Ending the processes of an earlier run")
             self._family.stop()
         self._write_state({"owner": _identity(os.getpid()), "credentials": self.credentials.as_dict()})
 
@@ -295,7 +298,7 @@ class AirflowInstance:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
         return {
             **inherited,
-            # Airflow 2.11 starts its tasks by the name "airflow".
+            # Airflow 2.11 starts its tasks with the command "airflow".
             "PATH": f"{self.python.parent}{os.pathsep}{inherited.get('PATH', os.defpath)}",
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
@@ -313,10 +316,10 @@ class AirflowInstance:
             self._run_to_end("db", "migrate")
             return
         self._run_to_end("db", "migrate")
-        # Readers and writers do not lock each other out in this mode; Airflow 3 switches it on by itself.
+        # In this mode readers and writers do not lock each other out. Airflow 3 uses it by default.
         with contextlib.closing(sqlite3.connect(self.home / "airflow.db")) as database:
             database.execute("PRAGMA journal_mode=WAL")
-        self._tell(f"Airflow {self.version}: creating its user")
+        self._progress(f"Airflow {self.version}: creating the user")
         names = ["--firstname", "Ad", "--lastname", "Min", "--email", "admin@localhost"]
         self._run_to_end("users", "create", "-u", user, "-p", password, "-r", "Admin", *names)
 
@@ -329,7 +332,7 @@ class AirflowInstance:
             raise AirflowInstanceError(f"airflow {arguments[0]} failed:\n{_tail(output)}")
 
     def _wait_until_healthy(self, timeout: float) -> None:
-        told: set[str] = set()
+        reported: set[str] = set()
 
         def look() -> bool:
             for (name, n), process in self._components.items():
@@ -342,9 +345,9 @@ class AirflowInstance:
             except requests.RequestException:
                 return False
             healthy = {name for name, state in health.items() if state and state.get("status") == "healthy"}
-            for name in sorted(healthy - told):
-                self._tell(f"Airflow {self.version}: {name.replace('_', '-')} is healthy")
-            told.update(healthy)
+            for name in sorted(healthy - reported):
+                self._progress(f"Airflow {self.version}: {name.replace('_', '-')} is healthy")
+            reported.update(healthy)
             wanted = {"metadatabase", "scheduler", "triggerer"} | ({"dag_processor"} if self.is_airflow_3 else set())
             return wanted <= healthy
 
@@ -362,7 +365,7 @@ def _airflow_version(python: Path) -> str:
 
 
 def _identity(pid: int) -> dict[str, Any] | None:
-    """Return what tells a process from a later one with the same id; None when there is no such process."""
+    """Return what distinguishes a process from a later one with the same id; None if there is no such process."""
     try:
         return {"pid": pid, "started": psutil.Process(pid).create_time()}
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""How an Airflow that lives in a folder for a few minutes is configured, and why. No I/O here."""
+"""The settings of an Airflow that runs in a folder for a few minutes, with the reasons. Does no I/O."""
 
 import base64
 import secrets
@@ -9,12 +9,12 @@ from pathlib import Path
 Settings = dict[str, dict[str, str]]
 
 CONFIG_FILES = Path(__file__).parent / "airflow_config"
-"""Modules that the settings name; Airflow imports what is in the folder ``config`` of its home."""
+"""Modules that the settings name. Airflow imports them from the folder ``config`` of its home."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """The secrets of one instance; kept in its folder, so that it can be started again."""
+    """The secrets of one instance, stored in its folder so that it can be started again."""
 
     fernet_key: str
     jwt_secret: str
@@ -24,7 +24,7 @@ class Credentials:
 
     @classmethod
     def random(cls) -> "Credentials":
-        """Return fresh secrets."""
+        """Return new random secrets."""
         return cls(
             fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             jwt_secret=secrets.token_hex(32),
@@ -38,28 +38,27 @@ class Credentials:
 
 
 def common(home: Path, dags_folder: Path, credentials: Credentials) -> Settings:
-    """Return what both Airflow lines are told."""
+    """Return the settings for both Airflow 2.11 and 3."""
     return {
         "core": {
             "dags_folder": str(dags_folder),
             "load_examples": "False",
             "dags_are_paused_at_creation": "False",
             "fernet_key": credentials.fernet_key,
-            # A changed DAG file is to be seen at once, not after half a minute.
+            # A changed DAG file is noticed at once, not after half a minute.
             "min_serialized_dag_update_interval": "1",
             "hostname_callable": "loopback_host.hostname",
         },
         "database": {
-            # A busy machine may keep another writer waiting for longer than SQLite's own five seconds.
+            # On a busy machine a writer may wait for longer than SQLite's default of five seconds.
             "sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout=60",
             "load_default_connections": "False",
         },
         "logging": {
             "colored_console_log": "False",
             # All components share one folder of logs. The log servers are not started: they would listen on
-            # every interface, and two triggerers would want the same port. Port 9 (discard) makes the readers,
-            # who ask for the log of a running task all the same, fail at once instead of reaching some other
-            # Airflow.
+            # every interface, and two triggerers would need the same port. Airflow still calls them for the log
+            # of a running task. With port 9 (discard) these calls fail at once and reach no other Airflow.
             "worker_log_server_port": "9",
             "trigger_log_server_port": "9",
         },
@@ -69,12 +68,12 @@ def common(home: Path, dags_folder: Path, credentials: Credentials) -> Settings:
             "scheduler_idle_sleep_time": "0.5",
             # A deferral's timeout is noticed within 2 s, not 15.
             "trigger_timeout_check_interval": "2",
-            # What a killed scheduler had queued is taken up within 20 s, not 5 minutes.
+            # Tasks that a killed scheduler had queued are queued again within 20 s, not 5 minutes.
             "orphaned_tasks_check_interval": "20",
         },
         "triggerer": {
-            # A triggerer is dead after 15 s of silence, not 30: then another takes over its triggers. Far
-            # enough from the 2 s between two heartbeats that a busy machine does not look dead.
+            # After 15 s without a heartbeat, not 30, a triggerer is dead and another takes over its triggers.
+            # Heartbeats are 2 s apart, so a triggerer on a busy machine does not look dead.
             "job_heartbeat_sec": "2",
             "triggerer_health_check_threshold": "15",
         },
@@ -83,7 +82,7 @@ def common(home: Path, dags_folder: Path, credentials: Credentials) -> Settings:
 
 
 def airflow_3(home: Path, port: int, credentials: Credentials, *, is_3_0: bool = False) -> Settings:
-    """Return what only Airflow 3 is told."""
+    """Return the settings for Airflow 3 only."""
     url = f"http://127.0.0.1:{port}"
     return {
         "core": {
@@ -114,16 +113,16 @@ def airflow_3(home: Path, port: int, credentials: Credentials, *, is_3_0: bool =
             "task_instance_heartbeat_timeout": "30",
             "task_instance_heartbeat_timeout_detection_interval": "5",
         },
-        # A running task learns within 2 s that it was marked or cleared.
+        # A running task notices within 2 s that it was marked or cleared.
         "workers": {"min_heartbeat_interval": "2"},
     }
 
 
 def airflow_2(port: int, credentials: Credentials) -> Settings:
-    """Return what only Airflow 2.11 is told."""
+    """Return the settings for Airflow 2.11 only."""
     return {
         "core": {
-            # The one executor that 2.11 allows on SQLite. It runs one task at a time, deferred ones aside.
+            # The only executor that 2.11 allows with SQLite. It runs one task at a time, not counting deferred ones.
             "executor": "SequentialExecutor",
             "internal_api_secret_key": credentials.secret_key,
             # From SIGTERM to SIGKILL of a task: 60 s by default.
@@ -135,18 +134,18 @@ def airflow_2(port: int, credentials: Credentials) -> Settings:
             "base_url": f"http://127.0.0.1:{port}",
             "secret_key": credentials.secret_key,
             "workers": "1",
-            # It shuts itself down when its one worker is silent for two minutes, as on a busy machine.
+            # By default it shuts down if its only worker does not answer for two minutes, as on a busy machine.
             "web_server_master_timeout": "600",
             "web_server_worker_timeout": "600",
             "log_fetch_timeout_sec": "1",
             "warn_deployment_exposure": "False",
         },
-        # 2.11 reads the triggerer's port under this older name only.
+        # To read a triggerer's log, 2.11 uses only this older name of the port.
         "logging": {"triggerer_log_server_port": "9"},
         "scheduler": {
             "dag_dir_list_interval": "5",
             "parsing_processes": "1",
-            # Also how late its own heartbeat may be before a task ends itself, as local_task_job_heartbeat_sec is 0.
+            # A task also ends itself if its own heartbeat is later than this, as local_task_job_heartbeat_sec is 0.
             "scheduler_zombie_task_threshold": "30",
             "zombie_detection_interval": "5",
         },

@@ -1,4 +1,4 @@
-"""``make demo``: the example DAG on a real Airflow, its job on the local server, nothing but this checkout needed."""
+"""``make demo``: run the example DAG on a real Airflow, and its job on the local server."""
 
 import argparse
 import json
@@ -38,7 +38,7 @@ class TimedOutput:
 
 @contextmanager
 def airflow_and_server(folder: Path, tell: TimedOutput) -> Iterator[tuple[AirflowInstance, LocalServerProcess]]:
-    """Run an Airflow and the local server, their files in ``folder``, the first connected to the second."""
+    """Run an Airflow and the local server, with a connection between them and their files in ``folder``."""
     airflow = AirflowInstance(
         folder / "airflow", python=environment("3.3").python, dags_folder=EXAMPLES, fresh=True, progress=tell
     )
@@ -50,7 +50,7 @@ def airflow_and_server(folder: Path, tell: TimedOutput) -> Iterator[tuple[Airflo
             shutil.rmtree(storage, ignore_errors=True)
             shutil.copytree(EXAMPLES / "jobs", storage / BUCKET / "jobs")
             server = LocalServerProcess(family, storage, folder / "server.log")
-            tell(f"The local server listens at {server.url}, its s3:// is {storage}")
+            tell(f"The local server listens at {server.url}; its s3:// is the folder {storage}")
             airflow.api.set_connection("wherobots_default", "wherobots", host=server.url, password=server.api_key)
             yield airflow, server
         finally:
@@ -59,7 +59,7 @@ def airflow_and_server(folder: Path, tell: TimedOutput) -> Iterator[tuple[Airflo
 
 
 def run_example(airflow: AirflowInstance, tell: TimedOutput) -> bool:
-    """Run the example DAG to its end, print its task's log as Airflow serves it, and say whether it succeeded."""
+    """Run the example DAG to its end and print its task's log; return whether it succeeded."""
     airflow.api.wait_for_dag(DAG_ID)
     run_id = airflow.api.trigger_dag(DAG_ID)
     tell(f"Triggered {DAG_ID}; its run is {run_id}")
@@ -81,7 +81,7 @@ def run_example(airflow: AirflowInstance, tell: TimedOutput) -> bool:
 
 
 def show_result(server: LocalServerProcess) -> None:
-    """Print where the job's GeoJSON is and what is in it."""
+    """Print the path and the content of the job's GeoJSON."""
     for path in sorted((server.root / BUCKET / "results").glob("*.geojson")):
         features = json.loads(path.read_text())["features"]
         print(f"\n--- Result: {len(features)} features in {path} ---")
@@ -97,8 +97,9 @@ def show_result(server: LocalServerProcess) -> None:
 def run_demo(folder: Path, *, keep: bool) -> int:
     """Run the demo and return its exit code.
 
-    :param folder: takes all its files; what an earlier demo left there is removed.
-    :param keep: whether to leave everything running after the run until Ctrl-C.
+    :param folder: the folder for all its files; those of an earlier demo are removed.
+    :param keep: whether to leave everything running until Ctrl-C.
+    :returns: 0 if the DAG run succeeded, else 1.
     """
     tell = TimedOutput()
     with airflow_and_server(folder.resolve(), tell) as (airflow, server):
@@ -108,7 +109,7 @@ def run_demo(folder: Path, *, keep: bool) -> int:
         if keep:
             login = airflow.credentials
             print(f"\nAirflow's UI: {airflow.url}  user {login.username}  password {login.password}")
-            print("Ctrl-C ends it.", flush=True)
+            print("Press Ctrl-C to stop Airflow and the local server.", flush=True)
             with suppress(KeyboardInterrupt):
                 threading.Event().wait()
     print("\nThe run succeeded." if succeeded else "\nThe run failed.", flush=True)
@@ -116,7 +117,7 @@ def run_demo(folder: Path, *, keep: bool) -> int:
 
 
 def main() -> int:
-    """Run the demo as the command line says."""
+    """Run the demo with the arguments of the command line, and return its exit code."""
     parser = argparse.ArgumentParser(prog="dev.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where its files go (default: .demo)")

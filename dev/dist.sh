@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds wheel and source distribution into dist/ and checks them: dev/dist.sh VENV [TAG]
-# With a tag, its version, the package's and the changelog's must agree. VENV has hatchling, from a lock.
+# With a tag, the versions of the tag, the package and the changelog must agree. VENV has hatchling, from a lock.
 set -euo pipefail
 
 venv=$1 tag=${2:-}
@@ -23,7 +23,7 @@ trap 'rm -rf "$work"' EXIT
 "$work/twine/bin/python" -m pip install --quiet --disable-pip-version-check "twine==$twine_version"
 "$work/twine/bin/python" -m twine check --strict dist/*
 
-# Each into a clean environment. Without Airflow, which takes minutes: tests/packaging installs the wheel beside it.
+# Each into a clean environment, without Airflow, which takes minutes: tests/packaging installs the wheel with Airflow.
 for file in dist/*; do
   rm -rf "$work/clean"
   "$python" -m venv "$work/clean"

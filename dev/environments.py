@@ -1,4 +1,4 @@
-"""Where the virtualenvs with the supported Airflow lines are."""
+"""The virtualenvs with the supported Airflow lines."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 from dev.processes import CHECKOUT
 
 NAMES = ("2.11", "3.0", "3.1", "3.2", "3.3", "3.1-py3.13", "3.2-py3.13", "3.3-py3.13")
-"""Every environment that ``make`` knows: an Airflow line, and its Python where that is not the oldest supported."""
+"""Every environment that ``make`` knows: an Airflow line, and its Python if that is not the oldest supported."""
 
 END_TO_END = ("3.3", "3.0", "2.11")
 """The environments whose Airflow the end-to-end tests start."""
@@ -20,7 +20,7 @@ class Environment:
 
     :param name: one of :data:`NAMES`.
     :param python: its interpreter; it need not exist.
-    :param left_out: why this machine does without it, or empty; ``make`` says so where no Python fits.
+    :param left_out: why this machine has no such environment, or empty. ``make`` sets it if no Python fits.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Environment:
 
     @property
     def exists(self) -> bool:
-        """Whether the virtualenv is there."""
+        """Whether the virtualenv exists."""
         return self.python.exists()
 
     @property
@@ -47,8 +47,8 @@ class Environment:
 def environment(name: str) -> Environment:
     """Return an environment by its name.
 
-    ``make`` puts 3.3 into ``.venv`` and every other into ``.venv-<name>``. A variable names another interpreter:
-    ``AIRFLOW_3_3_PYTHON``, ``AIRFLOW_3_3_PY3_13_PYTHON`` and so on.
+    3.3 is in ``.venv``, every other in ``.venv-<name>``. To use another interpreter, set ``AIRFLOW_3_3_PYTHON``,
+    ``AIRFLOW_3_3_PY3_13_PYTHON`` and so on.
 
     :param name: one of :data:`NAMES`.
     """

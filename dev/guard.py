@@ -1,4 +1,4 @@
-"""``python -m dev.guard MARK``: ends a process family once the process that holds our standard input is gone."""
+"""``python -m dev.guard MARK``: ends a process family when the process at the other end of standard input ends."""
 
 import contextlib
 import signal

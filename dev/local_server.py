@@ -13,8 +13,8 @@ class LocalServerProcess:
     """A running ``python -m airflow_provider_wherobots.local``.
 
     :param family: the process family that it belongs to and ends with.
-    :param root: the folder behind its ``s3://``: ``s3://bucket/key`` is ``root/bucket/key``.
-    :param output: the file that takes what the server prints; the ready file lies beside it.
+    :param root: the folder of its ``s3://``: ``s3://bucket/key`` is ``root/bucket/key``.
+    :param output: the file for the server's output; the ready file is in the same folder.
     :param arguments: more command-line arguments.
     """
 
@@ -36,6 +36,6 @@ class LocalServerProcess:
             return ready.exists()
 
         wait_for(is_ready, timeout=60, interval=0.1, what="the local server to listen")
-        told = json.loads(ready.read_text())
-        self.url: str = told["url"]
-        self.api_key: str = told["api_key"]
+        content = json.loads(ready.read_text())
+        self.url: str = content["url"]
+        self.api_key: str = content["api_key"]

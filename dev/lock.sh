@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Locks requirements/airflow-LINE.in into airflow-LINE.txt, for every Python from 3.11 on: dev/lock.sh VENV LINE LIMIT
-# LINE may be "unit" too: requirements/unit.in into unit.txt, without the package's own dependencies.
-# LIMIT is Airflow's constraint file, a path or an address, or a date: then nothing that was uploaded later is used.
+# With LINE "unit" it locks requirements/unit.in into unit.txt, without the package's own dependencies.
+# LIMIT is a constraint file of Airflow (a path or an address), or a date: then nothing uploaded later is used.
 set -euo pipefail
 
 venv=$1 line=$2 limit=$3
@@ -14,7 +14,7 @@ case $limit in
   *) cp "$limit" "$work/constraints" ;;
 esac
 if [ -f "$work/constraints" ]; then
-  # Airflow's files are for Python 3.12, and this of their packages has no release for 3.11.
+  # Airflow's files are for Python 3.12, and this version of numpy does not support 3.11.
   sed -E 's/^(numpy==2\.5[0-9.]*)$/\1 ; python_version >= "3.12"/' "$work/constraints" > "$work/constraints.txt"
   limits=(-c "$work/constraints.txt")
 fi

@@ -1,6 +1,6 @@
-"""The tests on every Airflow line and Python, some side by side; a table of the results and a verdict.
+"""Run the tests on every Airflow line and Python, some side by side, and print a table and a verdict.
 
-``python -m dev.matrix --help`` tells the options; ``make matrix`` makes the environments first.
+``python -m dev.matrix --help`` lists the options; ``make matrix`` creates the environments first.
 """
 
 import argparse
@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the matrix.
 
     :param arguments: command line arguments. Default: those of this process.
-    :returns: 0 when every environment ran and passed. In CI (variable CI set) a missing one is a failure.
+    :returns: 0 if the tests passed in every environment that this machine has, else 1. In CI (variable CI set) a
+        missing environment is a failure.
     """
     parser = argparse.ArgumentParser(prog="python -m dev.matrix", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=2, help="how many environments side by side (default 2)")
@@ -46,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         started = [at_once.submit(_run, job, given.pytest) for job in ends]
         inside = [some.submit(_run, job, given.pytest) for job in tests]
         results = [future.result() for future in (*inside, *started)]
-    # The environments in their order; sorting keeps what ran in one before what was started of it.
+    # In the order of the environments; the sort is stable, so end-to-end tests come after an environment's other tests.
     results.sort(key=lambda result: NAMES.index(result.name))
-    told = table(results)
-    (FOLDER / "table.md").write_text(told)
-    print(f"\n{told}\n{skips(results)}\nReports and output: {FOLDER.relative_to(CHECKOUT)}\n{verdict(results)}")
+    text = table(results)
+    (FOLDER / "table.md").write_text(text)
+    print(f"\n{text}\n{skips(results)}\nReports and output: {FOLDER.relative_to(CHECKOUT)}\n{verdict(results)}")
     return 0 if all(result.good or (result.left_out and not os.environ.get("CI")) for result in results) else 1
 
 

@@ -1,4 +1,4 @@
-"""What the matrix runs: pytest with which marks, in which environment, by which interpreter."""
+"""The jobs of the matrix: for each environment, the pytest command with its marks and interpreter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Job:
     """One run of pytest.
 
     :param place: the environment that is tested.
-    :param end_to_end: whether it starts that environment's Airflow, or runs in it.
+    :param end_to_end: whether the tests start that environment's Airflow. Otherwise they run in the environment.
     """
 
     place: Environment
@@ -27,19 +27,19 @@ class Job:
 
     @property
     def kind(self) -> str:
-        """What it is, in the words of the table."""
+        """What it tests, as the table shows it."""
         return "end to end" if self.end_to_end else "unit, integration, DAGs"
 
     @property
     def selection(self) -> list[str]:
-        """The arguments by which pytest finds its tests."""
+        """The pytest arguments that select its tests."""
         if self.end_to_end:
             return ["-m", "e2e", "--airflow", self.place.name]
         return ["-m", "not e2e" if self.place.name == NEWEST else "not e2e and not once"]
 
     @property
     def variables(self) -> dict[str, str]:
-        """Environment variables of it: properties get many examples on the newest Airflow, few on the others."""
+        """Its environment variables: property tests use many examples on the newest Airflow, few on the others."""
         return {} if self.place.name == NEWEST else {"HYPOTHESIS_PROFILE": "quick"}
 
     def command(self, newest: Environment, report: Path, more: Sequence[str] = ()) -> list[str]:
@@ -50,5 +50,5 @@ class Job:
         :param more: more arguments for pytest.
         """
         python = newest.python if self.end_to_end else self.place.python
-        # Several at once: none may write where another reads.
+        # Jobs run at the same time, so none may write where another reads.
         return [str(python), "-m", "pytest", *self.selection, f"--junitxml={report}", "-p", "no:cacheprovider", *more]

@@ -1,4 +1,4 @@
-"""What the tests came to in each environment, and the table of all: pure text and numbers."""
+"""The results of the tests in each environment, and the table of all. Does no I/O but reading reports."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,10 +19,12 @@ class Result:
     :param airflow: the exact Airflow version.
     :param python: the exact Python version.
     :param code: the exit code of pytest.
-    :param passed: number of tests that passed; likewise ``failed`` (errors included) and ``skipped``.
+    :param passed: number of tests that passed.
+    :param failed: number of tests that failed, errors included.
+    :param skipped: number of tests that were skipped.
     :param seconds: how long it took.
     :param failures: names of the tests that failed.
-    :param reasons: why tests were skipped, with their number.
+    :param reasons: why tests were skipped, with the number of tests for each reason.
     :param left_out: why nothing was run, or empty.
     """
 
@@ -54,10 +56,10 @@ class Result:
 
 
 def read_report(path: Path, begun: Result) -> Result:
-    """Complete a result by pytest's JUnit report; without a report nothing passed.
+    """Complete a result with pytest's JUnit report; without a report nothing passed.
 
     :param path: the report.
-    :param begun: what is known without it.
+    :param begun: the result without the numbers of the report.
     """
     outcomes: Counter[str] = Counter()
     failures: list[str] = []
@@ -81,20 +83,20 @@ def read_report(path: Path, begun: Result) -> Result:
 
 
 def _reason(skipped: ElementTree.Element) -> str:
-    # Of a module that skips itself, the report's message says no more than that; its text ends with the reason.
-    told = (skipped.text or "").rpartition("Skipped: ")[2].rstrip("')")
-    return told if skipped.get("message") == "collection skipped" and told else skipped.get("message", "")
+    # If a module skips itself, the message is only "collection skipped"; the text ends with the reason.
+    reason = (skipped.text or "").rpartition("Skipped: ")[2].rstrip("')")
+    return reason if skipped.get("message") == "collection skipped" and reason else skipped.get("message", "")
 
 
 def details(path: Path) -> str:
-    """Return the failed tests of a report, each with the end of its traceback."""
-    told = []
+    """Return the failed tests of a report, with the last lines of each error."""
+    failed = []
     for case in _cases(path):
         for child in case:
             if child.tag in ("failure", "error"):
                 text = "\n".join((child.text or "").splitlines()[-25:])
-                told.append(f"--- {_name(case)}\n{text}")
-    return "\n".join(told)
+                failed.append(f"--- {_name(case)}\n{text}")
+    return "\n".join(failed)
 
 
 def _name(case: ElementTree.Element) -> str:
@@ -124,7 +126,7 @@ def _row(result: Result) -> tuple[str, ...]:
 
 
 def skips(results: Sequence[Result]) -> str:
-    """Return why tests were skipped, one reason a line, with the environments."""
+    """Return why tests were skipped: one line for each reason, with the environments."""
     where: dict[str, list[str]] = {}
     for result in results:
         for reason, number in result.reasons.items():
@@ -135,7 +137,7 @@ def skips(results: Sequence[Result]) -> str:
 def verdict(results: Sequence[Result]) -> str:
     """Return in one sentence what passed, what failed, and what was left out and why.
 
-    :param results: of all environments.
+    :param results: the results of all environments.
     """
     left_out = [result for result in results if result.left_out]
     ran = [result for result in results if not result.left_out]
@@ -152,8 +154,8 @@ def verdict(results: Sequence[Result]) -> str:
     reasons: dict[str, list[Result]] = {}
     for result in left_out:
         reasons.setdefault(result.left_out, []).append(result)
-    told = "; ".join(f"{_places(places)}, because {reason}" for reason, places in reasons.items())
-    parts.append(f"left out: {told}" if told else "no environment was left out")
+    places_and_reasons = "; ".join(f"{_places(places)}, because {reason}" for reason, places in reasons.items())
+    parts.append(f"left out: {places_and_reasons}" if places_and_reasons else "no environment was left out")
     if skipped:
         parts.append(f"{skipped} tests were skipped for the reasons above")
     return f"{'FAILED' if failed or not ran else 'PASSED'}: {'; '.join(parts)}."

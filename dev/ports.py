@@ -5,7 +5,7 @@ import socket
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ``count`` different TCP ports that nothing listens on at 127.0.0.1 now."""
+    """Return ``count`` different TCP ports of 127.0.0.1 that are free now."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

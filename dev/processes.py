@@ -1,7 +1,7 @@
-"""Processes that can be found and ended to the last grandchild, whatever they do.
+"""Families of processes: all descendants of a process can be found and ended.
 
 Airflow's components fork, change their process group and survive their parents, so neither a pid nor a process
-group is enough. Every process of a family inherits one mark in its environment, and the mark finds them all.
+group is enough to find them. Every process of a family inherits the family's mark in its environment.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def marked(mark: str) -> list[psutil.Process]:
-    """Return this user's living processes whose environment carries ``mark``, but for the calling one."""
+    """Return this user's living processes whose environment contains ``mark``, except the calling one."""
     found = []
     for process in psutil.process_iter():
         if process.pid == os.getpid():
@@ -45,7 +45,7 @@ def end_marked(mark: str, *, grace: float, interval: float = 0.1) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs; one that has ended and waits to be collected does not."""
+    """Whether the process runs; a zombie does not."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -53,7 +53,7 @@ def is_alive(pid: int) -> bool:
 
 
 def tree(pid: int) -> list[psutil.Process]:
-    """Return the process ``pid`` and its descendants, parents first; empty when there is none."""
+    """Return the process ``pid`` and its descendants, parents first; empty if there is no such process."""
     try:
         root = psutil.Process(pid)
         return [root, *root.children(recursive=True)]
@@ -63,7 +63,7 @@ def tree(pid: int) -> list[psutil.Process]:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold back SIGINT and SIGTERM until the block's end, so that a second Ctrl-C does not cut a clean-up short."""
+    """Delay SIGINT and SIGTERM to the end of the block, so that a second Ctrl-C does not interrupt a clean-up."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -79,12 +79,11 @@ def uninterrupted() -> Iterator[None]:
 
 
 class ProcessFamily:
-    """Starts processes under one mark and ends all of them.
+    """Starts processes with one mark and ends all of them.
 
-    A guard process outside the family waits for this process to die and then ends the family, so that not even
-    a SIGKILL of this process leaves anything behind.
+    A guard process outside the family ends it when this process dies, even by SIGKILL.
 
-    :param mark: unique to the family; :meth:`stop` ends a family of the same mark that an earlier crash left, too.
+    :param mark: unique to the family. :meth:`stop` also ends processes with the same mark that an earlier crash left.
     """
 
     def __init__(self, mark: str) -> None:
@@ -95,7 +94,7 @@ class ProcessFamily:
     def spawn(
         self, command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, output: Path
     ) -> subprocess.Popen[bytes]:
-        """Start ``command`` in a session of its own, its output appended to the file ``output``."""
+        """Start ``command`` in a new session; its output is appended to the file ``output``."""
         if self._guard is None:
             self._guard = subprocess.Popen(
                 [sys.executable, "-m", "dev.guard", self.mark],
@@ -123,7 +122,10 @@ class ProcessFamily:
         return marked(self.mark)
 
     def stop(self, *, grace: float = 5.0) -> None:
-        """SIGTERM what was started, SIGKILL what is left after ``grace`` seconds, then let the guard go."""
+        """End all processes of the family, and the guard.
+
+        :param grace: seconds between SIGTERM to the started processes and SIGKILL to all that are left. Default 5.
+        """
         with uninterrupted():
             for process in self._started:
                 if process.poll() is None:

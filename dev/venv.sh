@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a virtualenv from a lock file: dev/venv.sh PYTHON VENV LOCK
-# uv does it in seconds; where uv cannot be had or cannot reach the index, pip does the same from the same lock.
+# Creates a virtualenv from a lock file: dev/venv.sh PYTHON VENV LOCK
+# uv takes seconds. If uv cannot be installed or cannot reach the index, pip installs the same lock.
 set -euo pipefail
 
 python=$1 venv=$2 lock=$3
@@ -12,7 +12,7 @@ with_uv() {
 }
 
 with_pip() {
-  # The lock is complete; pip, left to look at dependencies, would want their extras pinned as well.
+  # The lock is complete. Without --no-deps pip would require hashes for the extras of dependencies too.
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$lock"
 }
 

@@ -1,4 +1,4 @@
-"""Waiting for a condition instead of for a time."""
+"""Waiting for a condition instead of a fixed time."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ _FIRST_PAUSE_SECONDS = 0.02
 
 
 class WaitTimeout(AssertionError):
-    """The condition did not come true in time."""
+    """The condition was not true in time."""
 
 
 def wait_for(
@@ -21,15 +21,15 @@ def wait_for(
     what: str = "the condition",
     detail: Callable[[], str] | None = None,
 ) -> T:
-    """Call ``probe`` until it returns something true, and return that.
+    """Call ``probe`` until it returns a true value, and return that value.
 
-    :param probe: called again and again, at least once; what it raises is not caught.
+    :param probe: called repeatedly, at least once; exceptions are not caught.
     :param timeout: seconds after which to give up; default 60.
     :param interval: the longest pause between two calls, in seconds; default 0.5. The first pauses are shorter.
-    :param what: names the condition in the error.
-    :param detail: gives more for the error, called only then.
-    :returns: what the probe returned.
-    :raises WaitTimeout: the condition did not come true in time; names the condition and the last value.
+    :param what: the condition, for the error; default "the condition".
+    :param detail: returns more text for the error, and is called only then; default None.
+    :returns: the true value.
+    :raises WaitTimeout: the condition was not true in time; names the condition and the last value.
     """
     deadline = time.monotonic() + timeout
     pause = min(_FIRST_PAUSE_SECONDS, interval)

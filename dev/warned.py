@@ -1,6 +1,6 @@
-"""Warnings that the provider's code causes, whatever file they are attributed to.
+"""Warnings that the provider's code causes, whatever file they point to.
 
-Airflow raises deprecation warnings with stack levels that often point into Airflow itself or into the user's DAG
+The stack levels of Airflow's deprecation warnings often point into Airflow itself or into the user's DAG
 file, so a filter by module does not find the cause. The call stack does.
 """
 
@@ -16,21 +16,21 @@ from dev.processes import CHECKOUT
 
 OURS = (str(Path(airflow_provider_wherobots.__file__).parent), str(CHECKOUT / "example_dags"))
 MACHINERY = ("warnings", "importlib", "typing_extensions", "deprecated", "wrapt", "functools", "contextlib")
-"""Packages that pass a deprecation on to who used the deprecated thing."""
+"""Packages between a deprecation warning and the code that uses the deprecated name."""
 LAZY_ATTRIBUTE = ("__getattr__", "getattr_with_deprecation")
-"""Airflow's functions that look up names which have moved."""
+"""Airflow's functions that look up names that have moved."""
 
 
 class Warned:
     """While entered, records every warning whose cause is the provider or an example DAG.
 
-    Of a deprecated name or module the cause is who asked for it; of anything else, who called Airflow. What our
-    code warns of itself is meant, and is not recorded.
+    The cause is the code that uses a deprecated name or module, or that calls Airflow. Warnings that our own code
+    raises are intended, and not recorded.
     """
 
     def __init__(self) -> None:
         self.told: list[str] = []
-        """The warnings, with the line of code that caused each."""
+        """The warnings, each with the line of code that caused it."""
         self._warn: Callable[..., None] = warnings.warn
 
     def __enter__(self) -> Self:

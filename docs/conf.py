@@ -1,9 +1,9 @@
-"""Sphinx settings: ``make docs`` builds these pages with warnings as errors, and asks no network for it."""
+"""Sphinx settings: ``make docs`` builds these pages with warnings as errors, and needs no network."""
 
 import os
 import tempfile
 
-# autodoc imports Airflow: in a home of its own, so that no airflow.cfg of this machine has a say.
+# autodoc imports Airflow. A temporary home, so that no airflow.cfg of this machine is read.
 _home = tempfile.TemporaryDirectory(prefix="airflow-home-")
 os.environ["AIRFLOW_HOME"] = _home.name
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
@@ -17,7 +17,7 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
 nitpicky = True
-# What Python, Airflow and the libraries document is theirs, and looking it up would need the network.
+# Links to the documentation of Python, Airflow and other libraries would need the network.
 nitpick_ignore_regex = [("py:.*", r"(?!airflow_provider_wherobots\b).*")]
 
 myst_enable_extensions = ["colon_fence", "deflist"]

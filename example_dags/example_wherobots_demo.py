@@ -1,6 +1,6 @@
-"""The demo: a spatial join over all airports of the world, run from a DAG. ``make demo`` runs it without an account.
+"""The demo: a spatial join over the world's airports. ``make demo`` runs it without an account.
 
-On Wherobots Cloud, put ``jobs/airport_neighbours.py`` into a bucket that your organisation can read.
+The script ``jobs/airport_neighbours.py`` writes its result into the local server's root, so it runs only there.
 """
 
 import pendulum

@@ -1,4 +1,4 @@
-"""A JAR on the JVM. Its source is ``jobs/GreatCircle.java``; to build it and put it where the DAG expects it:
+"""A JAR. Its source is ``jobs/GreatCircle.java``. To build it and copy it to the address in the DAG:
 
 javac -d build jobs/GreatCircle.java
 jar --create --file great-circle.jar -C build .

@@ -1,4 +1,4 @@
-"""One run per country, all at once: a task decides at run time which runs there are, and the operator is mapped."""
+"""One run per country, two at a time: a task returns the countries, and the operator is mapped over them."""
 
 from typing import Any
 

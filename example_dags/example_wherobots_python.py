@@ -1,5 +1,5 @@
 """A Python script, in the shortest DAG. The script is ``jobs/bbox_area.py``."""
-# ruff: noqa: AIR311 - `airflow.DAG` is there in every Airflow from 2.11 to 3.3
+# ruff: noqa: AIR311 - `airflow.DAG` exists in every Airflow from 2.11 to 3.3
 
 # [START python]
 import pendulum

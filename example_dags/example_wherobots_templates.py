@@ -1,4 +1,4 @@
-"""Values that are known only when the task runs: templates, params and what other tasks return."""
+"""Values that are known only when the task runs: templates, params and the output of other tasks."""
 
 import pendulum
 
@@ -12,7 +12,7 @@ except ImportError:  # Airflow 2.11
 
 with DAG(
     "example_wherobots_templates",
-    description="The area of a box, named by params and measured by another task",
+    description="The area of two boxes: one with a name from params, one from another task",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     params={"name": "Iceland", "timeout_minutes": 10},

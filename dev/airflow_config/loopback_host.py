@@ -1,4 +1,4 @@
-"""Goes into the folder of each Airflow: names this machine without asking a name server."""
+"""Copied into the folder of each Airflow: names this machine without a DNS request."""
 
 
 def hostname() -> str:

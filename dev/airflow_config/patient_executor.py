@@ -1,4 +1,4 @@
-"""Goes into the folder of an Airflow 3.0, which imports it; see ``dev.airflow_settings``."""
+"""Copied into the folder of each Airflow; only 3.0 uses it, see ``dev.airflow_settings``."""
 
 from typing import Any
 
@@ -7,10 +7,11 @@ from airflow.utils.session import NEW_SESSION
 
 
 class PatientLocalExecutor(LocalExecutor):
-    """Keeps track of its tasks; that of 3.0 does not, and fails some that resume after a deferral.
+    """A ``LocalExecutor`` that keeps track of its tasks. That of 3.0 does not, and fails some that resume.
 
-    It starts a task before the scheduler has committed that it is queued: a fast worker finds it still scheduled. And
-    it forgets a task that it has started: the end of the process that deferred is taken for the end of the next one.
+    It starts a task before the scheduler has committed that the task is queued, so a fast worker finds it still
+    scheduled. And it forgets a task that it has started, so it takes the end of the process that deferred for the end
+    of the process that resumes.
     """
 
     def queue_workload(self, workload: Any, session: Any) -> None:

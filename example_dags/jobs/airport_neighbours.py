@@ -42,7 +42,7 @@ def local_path(uri: str) -> Path:
 
 
 def load_airports(sedona: Any) -> int:
-    """Register the view ``airports``, its places as points on the globe, and return the number of rows."""
+    """Register the view ``airports``, with each place as a point on the globe, and return the number of rows."""
     source = Path(airportsdata.__file__).with_name("airports.csv")
     sedona.sql(
         f"CREATE EXTERNAL TABLE source STORED AS CSV LOCATION '{source}' OPTIONS ('format.has_header' 'true')"
@@ -55,7 +55,7 @@ def load_airports(sedona: Any) -> int:
 
 
 def rows(frame: Any) -> list[dict[str, Any]]:
-    """Return a data frame's rows; by way of a file, which needs no further package."""
+    """Return a data frame's rows. They go through a file, which needs no further package."""
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder, "rows.json")
         frame.to_json(str(lines))
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--date", required=True, help="the day of the report, YYYY-MM-DD")
     parser.add_argument("--country", type=country_code, default="IS", help="two letters, ISO 3166")
     parser.add_argument("--radius-km", type=float, default=100, help="how far neighbours may be, in kilometres")
-    parser.add_argument("--output", required=True, help="where the GeoJSON goes: s3://bucket/key or a path")
+    parser.add_argument("--output", required=True, help="s3://bucket/key of the GeoJSON, on the local server only")
     wanted = parser.parse_args()
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

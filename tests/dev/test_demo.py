@@ -59,7 +59,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def test_the_demo_shows_log_and_result_and_stays_until_ctrl_c(folder: Path) -> None:
     demo = Demo(folder, "--keep")
-    demo.wait_to_say("Ctrl-C ends it.", timeout=240)
+    demo.wait_to_say("Press Ctrl-C to stop", timeout=240)
     assert len(demo.processes()) > 4, "Airflow's components and the local server"
 
     demo.process.send_signal(signal.SIGINT)
