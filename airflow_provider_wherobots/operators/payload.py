@@ -46,7 +46,7 @@ def check_arguments(task: RunTask) -> None:
     :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
     """
     name = task.name if task.name is not None else default_run_name("dag", task.task_id)
-    _checked_payload(task, name, is_open=is_unrendered)
+    _checked_payload(task, name, is_unrendered=is_unrendered)
 
 
 def payload_to_send(task: RunTask, context: Context) -> dict[str, Any]:
@@ -86,9 +86,11 @@ def is_unrendered(value: Any) -> bool:
     return hasattr(value, "iter_references")
 
 
-def _checked_payload(task: RunTask, name: str, is_open: Callable[[Any], bool] = lambda value: False) -> dict[str, Any]:
+def _checked_payload(
+    task: RunTask, name: str, is_unrendered: Callable[[Any], bool] = lambda value: False
+) -> dict[str, Any]:
     try:
-        task.region = checked_region(task.region, is_open)
+        task.region = checked_region(task.region, is_unrendered)
         return build_payload(
             name=name,
             run_python=task.run_python,
@@ -97,7 +99,7 @@ def _checked_payload(task: RunTask, name: str, is_open: Callable[[Any], bool] = 
             version=task.version,
             timeout_seconds=task.timeout_seconds,
             environment=task.environment,
-            is_open=is_open,
+            is_unrendered=is_unrendered,
         )
     except InvalidArgumentError as error:
         raise WherobotsArgumentException(f"{task.task_id}: {error}") from None

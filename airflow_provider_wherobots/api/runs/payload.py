@@ -38,7 +38,7 @@ def build_payload(
     version: str | Enum | None = None,
     timeout_seconds: int | str | timedelta | None = None,
     environment: Mapping[str, Any] | None = None,
-    is_open: Callable[[Any], bool] = lambda value: False,
+    is_unrendered: Callable[[Any], bool] = lambda value: False,
 ) -> dict[str, Any]:
     """Check the parts of a run and put them into the body of ``POST /runs``.
 
@@ -50,12 +50,13 @@ def build_payload(
     :param timeout_seconds: whole seconds after which the service ends the run, or a timedelta, which is rounded up to
         them; None takes the service's 3600.
     :param environment: ``{"sparkConfigs", "dependencies", "sparkDriverDiskGB", "sparkExecutorDiskGB"}``.
-    :param is_open: tells values that are not known yet, such as templates; no rule is applied to those. Default: none.
+    :param is_unrendered: whether a value is not rendered yet, such as a template. Such values are not checked. Default:
+        every value is checked.
     :returns: the body; nothing that was not given is in it, except an empty list of dependencies beside Spark
         configurations, which the documentation asks for.
     :raises InvalidArgumentError: names the argument, the value and the rule.
     """
-    checker = _Checker(is_open)
+    checker = _Checker(is_unrendered)
     checker.check_name(name)
     if (run_python is None) == (run_jar is None):
         given = "neither" if run_python is None else "both"
@@ -76,15 +77,15 @@ def build_payload(
     return payload
 
 
-def checked_region(region: Any, is_open: Callable[[Any], bool] = lambda value: False) -> Any:
+def checked_region(region: Any, is_unrendered: Callable[[Any], bool] = lambda value: False) -> Any:
     """Check the region, which goes beside the body, by the rule of ``runtime`` and ``version``.
 
     :param region: compute region, a string or an enum member; None takes the organisation's default.
-    :param is_open: see :func:`build_payload`.
+    :param is_unrendered: see :func:`build_payload`.
     :returns: the region without spaces around it, or None.
     :raises InvalidArgumentError: names the argument, the value and the rule.
     """
-    return None if region is None else _Checker(is_open).choice("region", region)
+    return None if region is None else _Checker(is_unrendered).choice("region", region)
 
 
 def whole_seconds(value: Any) -> Any:
@@ -96,13 +97,13 @@ def whole_seconds(value: Any) -> Any:
 
 
 class _Checker:
-    """The rules, applied to every value but those that are open."""
+    """The rules, applied to every value that is rendered."""
 
-    def __init__(self, is_open: Callable[[Any], bool]) -> None:
-        self._is_open = is_open
+    def __init__(self, is_unrendered: Callable[[Any], bool]) -> None:
+        self._is_unrendered = is_unrendered
 
     def check_name(self, name: Any) -> None:
-        if not self._is_open(name) and (not isinstance(name, str) or not _NAME.match(name)):
+        if not self._is_unrendered(name) and (not isinstance(name, str) or not _NAME.match(name)):
             raise InvalidArgumentError(
                 f"name={name!r}: must be 8 to 255 characters out of letters, digits, '_', '-' and '.'"
             )
@@ -113,7 +114,7 @@ class _Checker:
         return self.text(argument, getattr(value, "value", value), "; None or left out takes the default")
 
     def text(self, argument: str, value: Any, hint: str = "") -> Any:
-        if self._is_open(value):
+        if self._is_unrendered(value):
             return value
         if not isinstance(value, str) or not value.strip():
             raise InvalidArgumentError(f"{argument}={value!r}: must be a non-empty string{hint}")
@@ -121,7 +122,7 @@ class _Checker:
 
     def uri(self, argument: str, value: Any) -> Any:
         uri = self.text(f"{argument}['uri']", value)
-        if self._is_open(uri):
+        if self._is_unrendered(uri):
             return uri
         where = f"{argument}['uri']={uri!r}"
         if not _S3_ADDRESS.match(uri):
@@ -134,7 +135,7 @@ class _Checker:
         return uri
 
     def positive_int(self, argument: str, value: Any) -> Any:
-        if self._is_open(value):
+        if self._is_unrendered(value):
             return value
         # A templated number arrives as text.
         if isinstance(value, str) and value.strip().isdecimal():
@@ -144,7 +145,7 @@ class _Checker:
         return value
 
     def run(self, argument: str, run: Any) -> Any:
-        if self._is_open(run):
+        if self._is_unrendered(run):
             return run
         self._check_mapping(argument, run, _RUN_KEYS[argument])
         uri = run.get("uri")
@@ -158,7 +159,7 @@ class _Checker:
         return checked
 
     def environment(self, environment: Any) -> Any:
-        if self._is_open(environment):
+        if self._is_unrendered(environment):
             return environment
         self._check_mapping("environment", environment, _ENVIRONMENT_KEYS)
         checked: dict[str, Any] = {}
@@ -171,21 +172,21 @@ class _Checker:
         return checked
 
     def _args(self, where: str, args: Any) -> Any:
-        if self._is_open(args):
+        if self._is_unrendered(args):
             return args
         if isinstance(args, str) or not isinstance(args, Sequence):
             raise InvalidArgumentError(f"{where}={args!r}: must be a list of strings")
         return [self._argument(f"{where}[{index}]", value) for index, value in enumerate(args)]
 
     def _argument(self, where: str, value: Any) -> Any:
-        if isinstance(value, str) or self._is_open(value):
+        if isinstance(value, str) or self._is_unrendered(value):
             return value
         if isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)
         raise InvalidArgumentError(f"{where}={value!r}: must be a string (or a number, which is made one)")
 
     def _spark_configs(self, configs: Any) -> Any:
-        if self._is_open(configs):
+        if self._is_unrendered(configs):
             return configs
         self._check_mapping("environment['sparkConfigs']", configs)
         return {key: self._spark_config(key, value) for key, value in configs.items()}
@@ -194,7 +195,7 @@ class _Checker:
         where = f"environment['sparkConfigs'][{key!r}]"
         if not isinstance(key, str):
             raise InvalidArgumentError(f"{where}: the name must be a string")
-        if self._is_open(value):
+        if self._is_unrendered(value):
             return value
         if isinstance(value, bool):
             return "true" if value else "false"
@@ -205,7 +206,7 @@ class _Checker:
     def _dependencies(self, dependencies: Any) -> Any:
         if dependencies is None:
             return []
-        if self._is_open(dependencies):
+        if self._is_unrendered(dependencies):
             return dependencies
         where = "environment['dependencies']"
         if isinstance(dependencies, str) or not isinstance(dependencies, Sequence):
@@ -213,7 +214,7 @@ class _Checker:
         return [self._dependency(f"{where}[{index}]", value) for index, value in enumerate(dependencies)]
 
     def _dependency(self, where: str, dependency: Any) -> Any:
-        if self._is_open(dependency):
+        if self._is_unrendered(dependency):
             return dependency
         self._check_mapping(where, dependency)
         source = dependency.get("sourceType") or ("FILE" if "filePath" in dependency else "PYPI")
@@ -223,7 +224,7 @@ class _Checker:
         self._check_mapping(where, dependency, _DEPENDENCY_KEYS[source])
         if source == "FILE":
             path = self.text(f"{where}['filePath']", dependency.get("filePath"))
-            if not self._is_open(path) and not path.endswith(FILE_DEPENDENCY_SUFFIXES):
+            if not self._is_unrendered(path) and not path.endswith(FILE_DEPENDENCY_SUFFIXES):
                 allowed = ", ".join(FILE_DEPENDENCY_SUFFIXES)
                 raise InvalidArgumentError(f"{where}['filePath']={path!r}: must end in one of {allowed}")
             return {"sourceType": "FILE", "filePath": path}

@@ -265,35 +265,39 @@ def test_other_names_are_refused(name: Any) -> None:
     assert str(caught.value) == (f"name={name!r}: must be 8 to 255 characters out of letters, digits, '_', '-' and '.'")
 
 
-OPEN = "{{ not known yet }}"
+UNRENDERED = "{{ not rendered yet }}"
 
 
-def is_open(value: Any) -> bool:
+def is_unrendered(value: Any) -> bool:
     return isinstance(value, str) and "{{" in value
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"name": OPEN},
-        {"run_python": OPEN},
-        {"run_python": {"uri": OPEN, "args": OPEN}},
-        {"run_python": {"uri": "s3://b/j.py", "args": ["a", OPEN]}},
-        {"run_python": None, "run_jar": {"uri": "s3://b/j.jar", "mainClass": OPEN}},
-        {"runtime": OPEN, "version": OPEN, "timeout_seconds": OPEN},
-        {"environment": OPEN},
-        {"environment": {"sparkConfigs": OPEN, "dependencies": OPEN, "sparkDriverDiskGB": OPEN}},
-        {"environment": {"sparkConfigs": {"a": OPEN}, "dependencies": [OPEN, {"filePath": OPEN}]}},
+        {"name": UNRENDERED},
+        {"run_python": UNRENDERED},
+        {"run_python": {"uri": UNRENDERED, "args": UNRENDERED}},
+        {"run_python": {"uri": "s3://b/j.py", "args": ["a", UNRENDERED]}},
+        {"run_python": None, "run_jar": {"uri": "s3://b/j.jar", "mainClass": UNRENDERED}},
+        {"runtime": UNRENDERED, "version": UNRENDERED, "timeout_seconds": UNRENDERED},
+        {"environment": UNRENDERED},
+        {"environment": {"sparkConfigs": UNRENDERED, "dependencies": UNRENDERED, "sparkDriverDiskGB": UNRENDERED}},
+        {"environment": {"sparkConfigs": {"a": UNRENDERED}, "dependencies": [UNRENDERED, {"filePath": UNRENDERED}]}},
     ],
 )
-def test_no_rule_is_applied_to_what_is_not_known_yet(arguments: dict[str, Any]) -> None:
-    build(is_open=is_open, **arguments)
+def test_unrendered_values_are_not_checked(arguments: dict[str, Any]) -> None:
+    build(is_unrendered=is_unrendered, **arguments)
     with pytest.raises(InvalidArgumentError):
-        build(is_open=is_open, **arguments, **{"name": "bad name"} if "name" not in arguments else {"runtime": 5})
+        build(
+            is_unrendered=is_unrendered,
+            **arguments,
+            **{"name": "bad name"} if "name" not in arguments else {"runtime": 5},
+        )
 
 
-def test_what_is_known_is_checked_beside_what_is_not() -> None:
+def test_rendered_values_next_to_unrendered_ones_are_checked() -> None:
     with pytest.raises(InvalidArgumentError, match="unknown key 'argz'"):
-        build(is_open=is_open, run_python={"uri": OPEN, "argz": []})
+        build(is_unrendered=is_unrendered, run_python={"uri": UNRENDERED, "argz": []})
     with pytest.raises(InvalidArgumentError, match=r"args'\]\[1\]=None"):
-        build(is_open=is_open, run_python={"uri": OPEN, "args": [OPEN, None]})
+        build(is_unrendered=is_unrendered, run_python={"uri": UNRENDERED, "args": [UNRENDERED, None]})
