@@ -175,7 +175,7 @@ def test_a_certificate_that_nobody_vouches_for(
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"password": ""}, "password: must hold the Wherobots API key, and is empty"),
+        ({"password": ""}, "password: must hold the Wherobots API key, but is empty"),
         ({"host": "http://api.cloud.wherobots.com"}, "plain http would send the API key in the clear"),
         ({"extra": json.dumps({"console_url_template": "https://x/"})}, "must contain {run_id}"),
     ],

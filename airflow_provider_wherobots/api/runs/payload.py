@@ -1,7 +1,7 @@
-"""The create body: its rules, checked before anything is sent.
+"""The body of ``POST /runs``, and its rules, which are checked before anything is sent.
 
 Source: ``CreateRunPayload`` in the OpenAPI description, and the Runs REST API page for what the schema leaves open.
-Runtimes, regions and versions are not checked against a list: the service adds some.
+Runtimes, regions and versions are not checked against a list, because the service adds new ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FILE_DEPENDENCY_SUFFIXES = (".jar", ".whl", ".zip", ".json")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{8,255}\Z")
 _S3_ADDRESS = re.compile(r"s3://[^/\s]+/\S")
 _OTHER_KIND = {"run_python": (".jar", "run_jar"), "run_jar": (".py", "run_python")}
-"""The ending by which a file is seen to be of the other kind, and the argument for that."""
+"""The file extension that belongs to the other argument, and that argument."""
 _RUN_KEYS = {"run_python": ("uri", "args"), "run_jar": ("uri", "args", "mainClass")}
 _ENVIRONMENT_KEYS = ("sparkDriverDiskGB", "sparkExecutorDiskGB", "sparkConfigs", "dependencies")
 _DEPENDENCY_KEYS = {
@@ -42,18 +42,18 @@ def build_payload(
 ) -> dict[str, Any]:
     """Check the parts of a run and put them into the body of ``POST /runs``.
 
-    :param name: 8 to 255 of ``[A-Za-z0-9_.-]``.
-    :param run_python: ``{"uri", "args"}`` of a Python run; exactly one of it and ``run_jar``.
+    :param name: 8 to 255 characters of ``[A-Za-z0-9_.-]``.
+    :param run_python: ``{"uri", "args"}`` of a Python run. Give either this or ``run_jar``.
     :param run_jar: ``{"uri", "args", "mainClass"}`` of a JAR run.
     :param runtime: id of the runtime; None takes the organisation's default.
     :param version: Wherobots version; None takes ``latest``.
     :param timeout_seconds: whole seconds after which the service ends the run, or a timedelta, which is rounded up to
-        them; None takes the service's 3600.
+        whole seconds; None takes the service's 3600.
     :param environment: ``{"sparkConfigs", "dependencies", "sparkDriverDiskGB", "sparkExecutorDiskGB"}``.
     :param is_unrendered: whether a value is not rendered yet, such as a template. Such values are not checked. Default:
         every value is checked.
-    :returns: the body; nothing that was not given is in it, except an empty list of dependencies beside Spark
-        configurations, which the documentation asks for.
+    :returns: the body. It contains only what was given, and an empty list of dependencies if ``environment`` has none:
+        the service's documentation asks for the list next to Spark configurations.
     :raises InvalidArgumentError: names the argument, the value and the rule.
     """
     checker = _Checker(is_unrendered)
@@ -78,7 +78,7 @@ def build_payload(
 
 
 def checked_region(region: Any, is_unrendered: Callable[[Any], bool] = lambda value: False) -> Any:
-    """Check the region, which goes beside the body, by the rule of ``runtime`` and ``version``.
+    """Check the region, a query parameter, by the same rule as ``runtime`` and ``version``.
 
     :param region: compute region, a string or an enum member; None takes the organisation's default.
     :param is_unrendered: see :func:`build_payload`.
@@ -89,9 +89,9 @@ def checked_region(region: Any, is_unrendered: Callable[[Any], bool] = lambda va
 
 
 def whole_seconds(value: Any) -> Any:
-    """A duration as the number of seconds that the API and a serialized DAG can hold, rounded up.
+    """Convert a duration to whole seconds, rounded up, because neither the API nor a serialized DAG takes a timedelta.
 
-    :param value: a timedelta, of which pendulum's Duration is one; anything else is returned as it is.
+    :param value: a timedelta, such as pendulum's Duration; anything else is returned unchanged.
     """
     return ceil(value.total_seconds()) if isinstance(value, timedelta) else value
 
@@ -105,13 +105,13 @@ class _Checker:
     def check_name(self, name: Any) -> None:
         if not self._is_unrendered(name) and (not isinstance(name, str) or not _NAME.match(name)):
             raise InvalidArgumentError(
-                f"name={name!r}: must be 8 to 255 characters out of letters, digits, '_', '-' and '.'"
+                f"name={name!r}: must be 8 to 255 characters, each a letter, a digit, '_', '-' or '.'"
             )
 
     def choice(self, argument: str, value: Any) -> Any:
-        # The official provider's `Region` and `Runtime` are enums. A template that renders to nothing is a mistake that
-        # must not run somewhere else or on something else without a word.
-        return self.text(argument, getattr(value, "value", value), "; None or left out takes the default")
+        # The official provider's `Region` and `Runtime` are enums. A template that renders to nothing is a mistake: the
+        # run must not silently use the default region or runtime.
+        return self.text(argument, getattr(value, "value", value), "; omit it or pass None to use the default")
 
     def text(self, argument: str, value: Any, hint: str = "") -> Any:
         if self._is_unrendered(value):
@@ -127,7 +127,8 @@ class _Checker:
         where = f"{argument}['uri']={uri!r}"
         if not _S3_ADDRESS.match(uri):
             raise InvalidArgumentError(
-                f"{where}: must be an address in S3, like s3://bucket/key; other files are not uploaded: put it there"
+                f"{where}: must be an S3 address, such as s3://bucket/key; "
+                "other files are not uploaded, so put the file in S3"
             )
         ending, other = _OTHER_KIND[argument]
         if uri.lower().endswith(ending):
@@ -183,7 +184,7 @@ class _Checker:
             return value
         if isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)
-        raise InvalidArgumentError(f"{where}={value!r}: must be a string (or a number, which is made one)")
+        raise InvalidArgumentError(f"{where}={value!r}: must be a string or a number")
 
     def _spark_configs(self, configs: Any) -> Any:
         if self._is_unrendered(configs):
@@ -201,7 +202,7 @@ class _Checker:
             return "true" if value else "false"
         if isinstance(value, str | int | float):
             return str(value)
-        raise InvalidArgumentError(f"{where}={value!r}: must be a string (numbers and booleans are made one)")
+        raise InvalidArgumentError(f"{where}={value!r}: must be a string, a number or a boolean")
 
     def _dependencies(self, dependencies: Any) -> Any:
         if dependencies is None:

@@ -96,7 +96,7 @@ def test_runtime_version_and_region_follow_one_rule(argument: str, value: Any) -
         with pytest.raises(InvalidArgumentError) as caught:
             choose()
         assert str(caught.value) == (
-            f"{argument}={value!r}: must be a non-empty string; None or left out takes the default"
+            f"{argument}={value!r}: must be a non-empty string; omit it or pass None to use the default"
         )
     else:
         assert choose() == (None if value is None else "tiny")
@@ -151,13 +151,13 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"run_python": {"uri": 5}}, "run_python['uri']=5: must be"),
         (
             {"run_python": {"uri": "/opt/airflow/dags/job.py"}},
-            "run_python['uri']='/opt/airflow/dags/job.py': must be an address in S3, like s3://bucket/key; "
-            "other files are not uploaded: put it there",
+            "run_python['uri']='/opt/airflow/dags/job.py': must be an S3 address, such as s3://bucket/key; "
+            "other files are not uploaded, so put the file in S3",
         ),
-        ({"run_python": {"uri": "file:///job.py"}}, "run_python['uri']='file:///job.py': must be an address in S3"),
-        ({"run_python": {"uri": "s3a://bucket/job.py"}}, "must be an address in S3, like s3://bucket/key"),
-        ({"run_python": {"uri": "s3://bucket/"}}, "must be an address in S3, like s3://bucket/key"),
-        ({"run_python": {"uri": "s3:///job.py"}}, "must be an address in S3, like s3://bucket/key"),
+        ({"run_python": {"uri": "file:///job.py"}}, "run_python['uri']='file:///job.py': must be an S3 address"),
+        ({"run_python": {"uri": "s3a://bucket/job.py"}}, "must be an S3 address, such as s3://bucket/key"),
+        ({"run_python": {"uri": "s3://bucket/"}}, "must be an S3 address, such as s3://bucket/key"),
+        ({"run_python": {"uri": "s3:///job.py"}}, "must be an S3 address, such as s3://bucket/key"),
         (
             {"run_python": {"uri": "s3://bucket/job.JAR"}},
             "run_python['uri']='s3://bucket/job.JAR': a .jar file is run with run_jar",
@@ -262,7 +262,7 @@ def test_names_of_8_to_255_allowed_characters_pass(name: str) -> None:
 def test_other_names_are_refused(name: Any) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         build(name=name)
-    assert str(caught.value) == (f"name={name!r}: must be 8 to 255 characters out of letters, digits, '_', '-' and '.'")
+    assert str(caught.value) == (f"name={name!r}: must be 8 to 255 characters, each a letter, a digit, '_', '-' or '.'")
 
 
 UNRENDERED = "{{ not rendered yet }}"
