@@ -75,15 +75,15 @@ class AiohttpTransport:
             allow_redirects=False,
             proxy=proxy.url if proxy else None,
             proxy_headers=proxy.headers if proxy else None,
-        ) as answer:
-            body = Body(call, answer.status, answer.headers)
-            async for piece in answer.content.iter_any():
+        ) as response:
+            body = Body(call, response.status, response.headers)
+            async for piece in response.content.iter_any():
                 while body.feed(piece):
                     piece = b""
                     await asyncio.sleep(0)
                 if body.ended:
                     break
-            return Response(answer.status, answer.headers, body.close(), endpoint.redact)
+            return Response(response.status, response.headers, body.close(), endpoint.redact)
 
     def _proxy_for(self, operation: str, base_url: str) -> Proxy | None:
         if self._proxy is None or self._proxy[0] != base_url:

@@ -104,7 +104,7 @@ class RequestsTransport:
         request = requests.Request(
             call.method, endpoint.base_url + call.path, params=call.params, json=call.json, headers=endpoint.headers
         ).prepare()
-        answer = self._adapter.send(
+        response = self._adapter.send(
             request,
             stream=True,
             timeout=timeout,
@@ -113,8 +113,8 @@ class RequestsTransport:
         )
         whole = False
         try:
-            body = Body(call, answer.status_code, answer.headers)
-            for piece in answer.raw.stream(PIECE_BYTES, decode_content=False):
+            body = Body(call, response.status_code, response.headers)
+            for piece in response.raw.stream(PIECE_BYTES, decode_content=False):
                 while body.feed(piece):
                     piece = b""
                 if body.ended:
@@ -123,8 +123,8 @@ class RequestsTransport:
         finally:
             if not whole:
                 # The unread rest must not be taken for the next response.
-                answer.close()
-        return Response(answer.status_code, answer.headers, content, endpoint.redact)
+                response.close()
+        return Response(response.status_code, response.headers, content, endpoint.redact)
 
 
 class _Bounds:
