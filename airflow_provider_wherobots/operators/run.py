@@ -239,7 +239,7 @@ class WherobotsRunOperator(BaseOperator):
     def execute_after_quota_wait(
         self, context: Context, event: Any, quota: Mapping[str, Any], **of_a_later_version: Any
     ) -> str:
-        """Send the create again, after the triggerer has waited for quota.
+        """Repeat the create call, after the triggerer has waited for quota.
 
         :param context: the task's context.
         :param event: the trigger's event; unused.

@@ -13,7 +13,7 @@ from airflow_provider_wherobots.flows import words
 
 
 class WherobotsQuotaTrigger(BaseTrigger):
-    """Wait until a given time, then fire one event. The worker then sends the create again.
+    """Wait until a given time, then fire one event. The worker then repeats the create call.
 
     There is no run yet, so a kill of the task has nothing to cancel.
 
@@ -30,6 +30,6 @@ class WherobotsQuotaTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; yields exactly one event."""
-        self.log.info("Waiting for quota; the create is sent again at %s", words.moment(self.until))
+        self.log.info("Waiting for quota; the create call is repeated at %s", words.moment(self.until))
         await asyncio.sleep(self.until - time.time())
         yield TriggerEvent({})  # type: ignore[no-untyped-call]
