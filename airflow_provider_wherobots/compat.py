@@ -1,11 +1,11 @@
 """What differs between Airflow 2.11 and 3.3, in one place.
 
 * Names moved to ``airflow.sdk``, some in 3.0, some in 3.1 or 3.2.
-* Before 3.3 a trigger is not told that its task was killed; it only sees that it is cancelled.
-* A task's state is read from the database on 2.11, from the supervisor on 3.x.
-* On 3.0 and 3.1.0 a retry resumes the deferral of the try before it instead of beginning afresh.
-* An XCom is written from a trigger to the database on 2.11, through the supervisor on 3.x.
-* Before 3.3 a conversation with the supervisor must not be cut short.
+* Before 3.3 Airflow does not call a trigger's ``on_kill``. The trigger only sees that it is cancelled.
+* A trigger reads a task's state from the database on 2.11, from the supervisor on 3.x.
+* On 3.0 and 3.1.0 a retry resumes the deferral of the previous try instead of starting over.
+* A trigger writes an XCom to the database on 2.11, through the supervisor on 3.x.
+* Before 3.3 a request to the supervisor must not be cancelled.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from airflow import __version__ as airflow_version
 from airflow.triggers.base import BaseTrigger
 
 AIRFLOW = tuple(int(part) for part in airflow_version.split(".")[:2])
-"""The Airflow line, such as ``(3, 3)``. One that is newer than all known here is treated as the newest of them; a name
-that it no longer has is an ImportError that names it, never a reason to take another line's way."""
+"""The Airflow minor version, such as ``(3, 3)``. A version newer than all known here is treated like the newest
+of them. If it no longer has a name, the import fails with that name; no older branch is tried."""
 
 if TYPE_CHECKING:
     from airflow.configuration import conf
@@ -51,7 +51,7 @@ else:
     if AIRFLOW == (3, 0):
 
         class BaseHook(BaseHook):
-            """Reads connections without the deprecation warning of 3.0's own, which lands in every task's log."""
+            """Reads connections without the deprecation warning that 3.0's own class writes into every task's log."""
 
             @classmethod
             def get_connection(cls, conn_id):
@@ -68,7 +68,7 @@ else:
 __all__ = [
     "AIRFLOW",
     "RETRY_RESUMES_DEFERRAL",
-    "TRIGGER_IS_TOLD_OF_KILLS",
+    "TRIGGER_HAS_ON_KILL",
     "AirflowException",
     "AirflowFailException",
     "BaseHook",
@@ -77,22 +77,22 @@ __all__ = [
     "Connection",
     "Context",
     "XCom",
-    "be_ready_to_get_task_states",
     "conf",
     "get_async_connection",
     "get_task_state",
     "pull_xcom",
     "push_xcom",
+    "warm_up_supervisor",
 ]
 
-TRIGGER_IS_TOLD_OF_KILLS = hasattr(BaseTrigger, "on_kill")
+TRIGGER_HAS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 """Whether Airflow calls ``BaseTrigger.on_kill`` (3.3 and later)."""
 
 
 def retry_resumes_deferral(version: str) -> bool:
-    """Whether a retry is handed the event that the try before it had waited for, and resumes with it (#56704).
+    """Whether a retry receives the event that the previous try waited for, and resumes with it (#56704).
 
-    :param version: of Airflow.
+    :param version: Airflow's version.
     """
     return version.startswith(("3.0.", "3.1.0"))
 
@@ -102,8 +102,8 @@ RETRY_RESUMES_DEFERRAL = retry_resumes_deferral(airflow_version)
 
 T = TypeVar("T")
 
-_conversations: set[asyncio.Task[Any]] = set()
-_is_ready = False
+_requests: set[asyncio.Task[Any]] = set()
+_is_warm = False
 
 
 async def get_async_connection(conn_id: str) -> Connection:
@@ -123,63 +123,63 @@ async def _get_connection(conn_id: str) -> Connection:
 
 
 async def get_task_state(task_instance: Any) -> str | None:
-    """Ask for a task instance's present state, from within a trigger.
+    """Get a task instance's current state, from within a trigger.
 
-    :param task_instance: what Airflow put on the trigger.
-    :returns: the state's name; None for a task instance that has none, as after a clear.
+    :param task_instance: the trigger's ``task_instance``, set by Airflow.
+    :returns: the state's name; None for a task instance without a state, such as after a clear.
     """
     if AIRFLOW < (3, 0):
         from asgiref.sync import sync_to_async
 
-        # Not the one thread that all "thread-sensitive" calls of a process share: somebody else's may be slow.
+        # Not in the one thread that all "thread-sensitive" calls of a process share: another call may be slow.
         return await sync_to_async(_get_task_state_from_database, thread_sensitive=False)(task_instance)
     map_index = task_instance.map_index
-    question = {
+    query = {
         "dag_id": task_instance.dag_id,
         "task_ids": [task_instance.task_id],
         "run_ids": [task_instance.run_id],
         "map_index": map_index,
     }
-    task_states = await (_ask_task_states(question) if AIRFLOW < (3, 3) else _get_task_states(question))
+    task_states = await (_request_task_states(query) if AIRFLOW < (3, 3) else _get_task_states(query))
     key = task_instance.task_id if map_index is None or map_index < 0 else f"{task_instance.task_id}_{map_index}"
     return _state_name(task_states.get(task_instance.run_id, {}).get(key))
 
 
-async def _ask_task_states(question: Mapping[str, Any]) -> Mapping[str, Any]:
-    # Not RuntimeTaskInstance.get_task_states in a thread: on 3.2 that thread's lock stops the event loop for good
-    # when a connection is read meanwhile.
+async def _request_task_states(query: Mapping[str, Any]) -> Mapping[str, Any]:
+    # Not RuntimeTaskInstance.get_task_states in a thread: on 3.2 that thread's lock blocks the event loop for good
+    # if a connection is read meanwhile.
     from airflow.sdk.execution_time import task_runner
     from airflow.sdk.execution_time.comms import GetTaskStates
 
-    answer: Any = await _uninterrupted(task_runner.SUPERVISOR_COMMS.asend(GetTaskStates(**question)))
-    states: Mapping[str, Any] = answer.task_states
+    response: Any = await _uninterrupted(task_runner.SUPERVISOR_COMMS.asend(GetTaskStates(**query)))
+    states: Mapping[str, Any] = response.task_states
     return states
 
 
-async def _get_task_states(question: Mapping[str, Any]) -> Mapping[str, Any]:
+async def _get_task_states(query: Mapping[str, Any]) -> Mapping[str, Any]:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-    return await asyncio.to_thread(RuntimeTaskInstance.get_task_states, **question)
+    return await asyncio.to_thread(RuntimeTaskInstance.get_task_states, **query)
 
 
-def be_ready_to_get_task_states(task_instance: Any) -> None:
-    """Ask for a state for nothing, once in a triggerer's process and in the background.
+def warm_up_supervisor(task_instance: Any) -> None:
+    """Get a state in the background and ignore it, once in a triggerer's process, so that a kill need not wait.
 
-    The supervisor builds its own API server when it is first asked for anything, and answers nothing meanwhile: for
-    five seconds, on a busy machine for twenty. A kill must not be the one to wait for that.
+    On its first request the supervisor builds its own API server, and answers nothing meanwhile: for five seconds, or
+    twenty on a busy machine.
 
-    :param task_instance: what Airflow put on the trigger.
+    :param task_instance: the trigger's ``task_instance``, set by Airflow.
     """
-    global _is_ready
-    if AIRFLOW < (3, 0) or _is_ready:
+    global _is_warm
+    if AIRFLOW < (3, 0) or _is_warm:
         return
-    _is_ready = True
-    task = asyncio.create_task(_ask_for_nothing(task_instance))
-    _conversations.add(task)
-    task.add_done_callback(_conversations.discard)
+    _is_warm = True
+    task = asyncio.create_task(_warm_up(task_instance))
+    _requests.add(task)
+    task.add_done_callback(_requests.discard)
 
 
-async def _ask_for_nothing(task_instance: Any) -> None:
+async def _warm_up(task_instance: Any) -> None:
     with suppress(Exception):
         await get_task_state(task_instance)
 
@@ -189,8 +189,8 @@ def pull_xcom(ti_key: Any, key: str) -> Any:
 
     :param ti_key: key of the task instance.
     :param key: XCom key.
-    :returns: the value; None for an XCom that is not there, of which Airflow 3's own calls would log an error in the
-        worker's output, those of 3.0 to 3.2 also a warning in the task's log.
+    :returns: the value; None for an XCom that does not exist. Airflow 3's own calls would log an error in the worker's
+        output for it, and those of 3.0 to 3.2 a warning in the task's log.
     """
     if AIRFLOW < (3, 0):
         return XCom.get_value(ti_key=ti_key, key=key)
@@ -198,20 +198,20 @@ def pull_xcom(ti_key: Any, key: str) -> Any:
     from airflow.sdk.execution_time.comms import GetXCom, GetXComCount
 
     where = {name: getattr(ti_key, name) for name in ("dag_id", "task_id", "run_id")}
-    # Of all map indexes together.
+    # Counts all map indexes together.
     count: Any = task_runner.SUPERVISOR_COMMS.send(GetXComCount(key=key, **where))
     if not count.len:
         return None
-    answer: Any = task_runner.SUPERVISOR_COMMS.send(GetXCom(key=key, map_index=ti_key.map_index, **where))
-    return None if answer.value is None else XCom.deserialize_value(answer)
+    response: Any = task_runner.SUPERVISOR_COMMS.send(GetXCom(key=key, map_index=ti_key.map_index, **where))
+    return None if response.value is None else XCom.deserialize_value(response)
 
 
 async def push_xcom(task_instance: Any, key: str, value: str) -> None:
-    """Store a text for a task instance, from within a trigger.
+    """Push a text as an XCom of a task instance, from within a trigger.
 
-    :param task_instance: what Airflow put on the trigger.
+    :param task_instance: the trigger's ``task_instance``, set by Airflow.
     :param key: XCom key.
-    :param value: the text. A custom XCom backend is not asked on 3.x: it may block, or speak with the supervisor.
+    :param value: the text. A custom XCom backend is not used on 3.x: it may block, or call the supervisor.
     """
     what = {
         "key": key,
@@ -236,15 +236,15 @@ async def push_xcom(task_instance: Any, key: str, value: str) -> None:
         await _uninterrupted(BaseXCom.aset(**what))
 
 
-async def _uninterrupted(conversation: Coroutine[Any, Any, T]) -> T:
-    """Let a conversation with the supervisor end, even when the one who asked is cancelled or waits no longer.
+async def _uninterrupted(request: Coroutine[Any, Any, T]) -> T:
+    """Let a request to the supervisor finish, even if the caller is cancelled or times out.
 
-    Before 3.3 answers are told apart by their order alone: one that nobody reads is taken for the answer to the next
-    question, and that ends the triggerer's process with all its triggers.
+    Before 3.3 responses are matched to requests by their order alone. A response that is not read is taken for the
+    response to the next request, and that ends the triggerer's process with all its triggers.
     """
-    task = asyncio.create_task(conversation)
-    _conversations.add(task)
-    task.add_done_callback(_conversations.discard)
+    task = asyncio.create_task(request)
+    _requests.add(task)
+    task.add_done_callback(_requests.discard)
     return await asyncio.shield(task)
 
 

@@ -1,4 +1,4 @@
-"""Defaults that a deployment sets once: the section ``[wherobots]`` of Airflow's configuration."""
+"""Defaults for a whole deployment: the section ``[wherobots]`` of Airflow's configuration."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Option:
     """An option of the section.
 
     :param name: its name.
-    :param type: its type, in Airflow's words.
-    :param default: its value where it is not set.
+    :param type: its type, as Airflow names it.
+    :param default: its value if it is not set.
     :param example: another value.
     :param description: what it means.
-    :param version_added: the provider's version from which on there is one.
+    :param version_added: the provider version that added it.
     """
 
     name: str
@@ -33,42 +33,42 @@ DEFAULT_DEFERRABLE = Option(
     "boolean",
     True,
     "False",
-    "Whether WherobotsRunOperator waits in the triggerer where a task does not say deferrable. Set it to False where "
-    "no triggerer runs. [operators] default_deferrable is not asked: it is False unless set, and would hold a worker "
-    "for the whole of every run.",
+    "Whether WherobotsRunOperator waits in the triggerer, if a task does not set deferrable. Set it to False if no "
+    "triggerer runs. [operators] default_deferrable is ignored, because its default, False, would hold a worker for "
+    "the whole of every run.",
 )
 POLLING_INTERVAL = Option(
     "polling_interval",
     "float",
     30.0,
     "60",
-    "The longest delay between two polls of a run, in seconds, where a task does not say polling_interval. Polling "
-    "starts every 2 s and slows down with the run's age.",
+    "The longest delay between two polls of a run, in seconds, if a task does not set polling_interval. The delay "
+    "starts at 2 s and grows with the run's age.",
 )
 MAX_OUTAGE_SECONDS = Option(
     "max_outage_seconds",
     "float",
     600.0,
     "1800",
-    "How long the Wherobots API may be unreachable before a task gives up, in seconds, where it does not say "
-    "max_outage_seconds. The run goes on meanwhile.",
+    "How long the Wherobots API may be unreachable before a task gives up, in seconds, if the task does not set "
+    "max_outage_seconds. The run continues meanwhile.",
 )
 MAX_QUOTA_WAIT_SECONDS = Option(
     "max_quota_wait_seconds",
     "float",
     3600.0,
     "14400",
-    "How long a task waits for quota where the organisation is full (INSUFFICIENT_QUOTA_ERROR), in seconds, where it "
-    "does not say max_quota_wait_seconds. 0 fails the try at once; it may be retried.",
+    "How long a task waits while the organisation's quota is used up (INSUFFICIENT_QUOTA_ERROR), in seconds, if the "
+    "task does not set max_quota_wait_seconds. 0 fails the try at once; it may be retried.",
 )
 OPTIONS = (DEFAULT_DEFERRABLE, POLLING_INTERVAL, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS)
 
 
 def provider_info() -> dict[str, Any]:
-    """The section as the provider info declares it."""
+    """The section, as an entry of the provider info."""
     return {
         SECTION: {
-            "description": "Defaults of the Wherobots provider; a task's own arguments win over them.",
+            "description": "Defaults of the Wherobots provider. A task's arguments take precedence.",
             "options": {
                 option.name: {
                     "description": f"{option.description}\n",
@@ -84,10 +84,10 @@ def provider_info() -> dict[str, Any]:
 
 
 def configured(option: Option) -> Any:
-    """What the deployment says.
+    """Read an option from Airflow's configuration.
 
     :param option: the option.
-    :returns: its value, a bool or a float; its default where it is not set.
+    :returns: its value, a bool or a float; its default if it is not set.
     :raises AirflowConfigException: for a value of another type.
     """
     from airflow_provider_wherobots.compat import conf

@@ -1,7 +1,7 @@
-"""How a task of this provider fails: one class per kind, so that retry policies and callbacks can tell them apart.
+"""The exceptions that tasks of this provider fail with: one class per kind, so that retry policies can tell them apart.
 
-Some kinds are of no use to retry. The operator fails the task with those for good, by :func:`without_retry`, unless the
-task has a ``retry_policy`` (Airflow 3.3), which then decides.
+A retry cannot help with some kinds. The operator fails the task with those for good, by :func:`without_retry`, unless
+the task has a ``retry_policy`` (Airflow 3.3), which then decides.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from airflow_provider_wherobots.compat import AirflowException, AirflowFailExcep
 
 
 class WherobotsException(AirflowException):
-    """Anything this provider fails a task with."""
+    """Base class of the exceptions that this provider fails a task with."""
 
 
 class WherobotsArgumentException(WherobotsException, ValueError):
@@ -25,11 +25,11 @@ class WherobotsRequestException(WherobotsException):
 
 
 class WherobotsQuotaException(WherobotsException):
-    """The organisation had no room for a run for ``max_quota_wait_seconds``; none was created. A retry waits again."""
+    """The organisation had no quota left for ``max_quota_wait_seconds``; no run was created. A retry waits again."""
 
 
 class WherobotsUnavailableException(WherobotsException):
-    """The service could not be reached or did not answer usably for too long. A retry looks for the run first."""
+    """The service was unreachable or unusable for too long, or refused calls about a run. A retry looks for the run."""
 
 
 class WherobotsRunFailedException(WherobotsException):
@@ -41,32 +41,36 @@ class WherobotsRunNotStartedException(WherobotsRunFailedException):
 
 
 class WherobotsRunTimedOutException(WherobotsException):
-    """The service ended the run when its ``timeoutSeconds`` had passed. A retry starts a new run."""
+    """The service ended the run after its ``timeoutSeconds``. A retry starts a new run."""
 
 
 class WherobotsRunCancelledException(WherobotsException):
-    """The run was cancelled on the service's side. Not retried, unless the task says ``retry_cancelled=True``."""
+    """The run was cancelled on the service's side. Not retried, unless the task sets ``retry_cancelled=True``."""
 
 
 class WherobotsExecutionTimeoutException(WherobotsException):
-    """The task's ``execution_timeout`` passed; a run that was active was cancelled. A retry starts a new run."""
+    """The task's ``execution_timeout`` passed. An active run was cancelled, unless ``cancel_on_kill=False``.
+
+    After a cancel, a retry starts a new run.
+    """
 
 
 class WherobotsTaskKilledException(WherobotsException):
-    """The task was told to stop while it worked with a run."""
+    """The task was killed while it created or followed a run."""
 
 
 NOT_RETRIED = (WherobotsArgumentException, WherobotsRequestException, WherobotsRunCancelledException)
-"""Kinds that the operator fails a task with at once, whatever its ``retries``, unless the task says otherwise."""
+"""Kinds that are not retried, whatever the task's ``retries``, unless the task says otherwise."""
 
 
 def without_retry(error: WherobotsException) -> WherobotsException:
-    """The same exception, but of a class that Airflow does not retry.
+    """Return the same exception, of a class that Airflow does not retry.
 
-    Source: ``AirflowFailException`` in Airflow's documentation of retries; no ``retry_policy`` is asked about it.
+    Source: ``AirflowFailException`` in Airflow's documentation of retries. Airflow applies no ``retry_policy`` to it.
 
     :param error: the exception.
-    :returns: an exception of a class that derives from its own and from ``AirflowFailException``, and has its name.
+    :returns: an exception whose class has the same name, and derives from the original class and from
+        ``AirflowFailException``.
     """
     return _failing(type(error), str(error)).with_traceback(error.__traceback__)
 
@@ -82,7 +86,7 @@ def _failing_class(kind: Any) -> Any:
         "__module__": kind.__module__,
         "__qualname__": kind.__qualname__,
         "__doc__": kind.__doc__,
-        # By its own name pickle would find the kind itself.
+        # Looked up by name, pickle would find the original class.
         "__reduce__": lambda error: (_failing, (kind, str(error))),
     }
     return type(kind.__name__, (kind, AirflowFailException), members)

@@ -1,4 +1,4 @@
-"""What Airflow's provider manager is told about this provider."""
+"""The description of this provider for Airflow's provider manager."""
 
 from __future__ import annotations
 

@@ -16,16 +16,18 @@ if TYPE_CHECKING:
     from airflow.sdk import ExceptionRetryPolicy, RetryRule
 
 REATTACH_DELAY = timedelta(minutes=1)
-"""How soon a retry re-attaches to a run that could not be followed any longer."""
+"""Delay before a retry re-attaches to a run that could no longer be followed."""
 
 
 def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
-    """The operator's behaviour without a policy, as a policy to add rules to.
+    """Make a policy of your rules, followed by the operator's rules without a policy.
+
+    One thing differs from having no policy: a ``WherobotsUnavailableException`` is retried after one minute.
 
     Source: "Retry policies" in Airflow's documentation.
 
-    :param rules: your rules; they come first, and the first that matches decides.
-    :returns: a policy for an operator's ``retry_policy``.
+    :param rules: your rules; they come before the operator's, and the first rule that matches decides.
+    :returns: a policy for the operator's ``retry_policy``.
     :raises WherobotsArgumentException: before Airflow 3.3, which has no retry policies.
     """
     try:

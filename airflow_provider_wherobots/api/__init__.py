@@ -1,1 +1,1 @@
-"""The Wherobots Runs REST API as plain Python. Knows HTTP; imports nothing of Airflow."""
+"""The Wherobots Runs REST API in plain Python, over HTTP. Imports nothing from Airflow."""

@@ -1,4 +1,4 @@
-"""A request as data: what every call of a service's API is, before anything sends it."""
+"""A request to the API as data, before a transport sends it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 T = TypeVar("T")
 
 MAX_ANSWER_BYTES = 8_000_000
-"""A usual answer is some kilobytes: one that does not end shall not fill the memory."""
+"""A usual response has a few kilobytes. The limit keeps one that never ends from filling the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class Call(Generic[T]):
     :param path: URL path below the host.
     :param parse: turns the decoded JSON body of a success into a model.
     :param params: query parameters, in order; a name may repeat.
-    :param json: request body, or None for none.
-    :param repeatable: whether sending it twice does no more than sending it once.
-    :param date: puts the moment of the answer, by the service's clock, into the model; None for a model without one.
-    :param max_bytes: the most its answer's body may have, after decompression.
-    :param urgent: whether it is sent even while the service limits the API key.
+    :param json: request body; None sends none.
+    :param repeatable: whether sending it twice has the same effect as sending it once.
+    :param date: sets the time of the response, by the service's clock, in the model; None for a model without one.
+    :param max_bytes: limit of the response body in bytes, after decompression; default 8,000,000.
+    :param urgent: whether it is sent even while the service limits the API key; default False.
     """
 
     operation: str

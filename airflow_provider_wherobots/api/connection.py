@@ -1,4 +1,4 @@
-"""What a stored connection says: where the API is, the key, and defaults for runs."""
+"""The contents of a stored connection: the API's host, the key, and defaults for runs."""
 
 from __future__ import annotations
 
@@ -58,22 +58,22 @@ def read_settings(
     :param schema: ``http`` or ``https``, for a host without a scheme.
     :param password: the API key.
     :param extra: JSON object with ``region``, ``runtime``, ``version`` and ``console_url_template``; each also under
-        its long name, such as ``extra__wherobots__region``, as connections of old are stored.
+        its long name, such as ``extra__wherobots__region``, as in older connections.
     :param user_agent: value of the ``User-Agent`` header.
     :param client: hop added to ``X-Wherobots-Client``.
     :raises InvalidArgumentError: names the field, the value (never the key) and the rule.
     """
     key = (password or "").strip()
     if not key:
-        raise InvalidArgumentError("password: must hold the Wherobots API key, and is empty")
+        raise InvalidArgumentError("password: must hold the Wherobots API key, but is empty")
     scheme = (schema or "").strip().lower() or None
     if scheme not in (None, "http", "https"):
         raise InvalidArgumentError(f"schema={schema!r}: must be http, https or empty")
     try:
         url = base_url(host, port, scheme)
     except InvalidArgumentError:
-        # The official provider ignores schema and port of its connections and always speaks https. Where the schema is
-        # ignored the port is too, as it belongs to it: nobody speaks https on port 80.
+        # The official provider always uses https, and ignores schema and port. The port belongs to the schema: no
+        # server speaks https on port 80.
         if conn_type == CONNECTION_TYPE or scheme != "http":
             raise
         url = base_url(host)

@@ -1,4 +1,4 @@
-"""Where the Runs API is and the key it is called with."""
+"""The address of the Runs API, and the key to call it with."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
 DEFAULT_HOST = "api.cloud.wherobots.com"
 ACCEPT_ENCODING = "gzip, deflate"
-"""What :class:`~airflow_provider_wherobots.api.body.Body` can undo."""
+"""What :class:`~airflow_provider_wherobots.api.body.Body` can decompress."""
 RUN_ID_FIELD = "{run_id}"
-"""What stands for the run's id in a template of :func:`console_url`."""
+"""Placeholder for the run's id in a template for :func:`console_url`."""
 MAX_ADDRESS_CHARS = 2_048
 
 
@@ -51,9 +51,9 @@ class Endpoint:
         }
 
     def redact(self, text: str) -> str:
-        """Take the key out of a text that is to be shown: a proxy may echo the request that it refuses.
+        """Remove the key from a text before it is shown: a proxy may echo the request that it refuses.
 
-        :param text: a text out of an answer or an error.
+        :param text: a text from a response or an error.
         """
         for written in {self.api_key, json.dumps(self.api_key)[1:-1]}:
             text = text.replace(written, "***")
@@ -61,14 +61,14 @@ class Endpoint:
 
 
 def base_url(host: str | None = None, port: int | None = None, scheme: str | None = None) -> str:
-    """Build the base URL out of the parts of a connection.
+    """Build the base URL from the fields of a connection.
 
     :param host: host name, with or without scheme, port and path; empty means :data:`DEFAULT_HOST`.
-    :param port: port; one within ``host`` wins.
-    :param scheme: ``http`` or ``https`` where ``host`` has none; default ``https``.
+    :param port: port; a port in ``host`` takes precedence.
+    :param scheme: ``http`` or ``https``, used if ``host`` has no scheme; default ``https``.
     :returns: the base URL without a trailing slash.
-    :raises InvalidArgumentError: for anything that is no such host, and for plain http to any host but loopback,
-        where the API key would be readable on the way.
+    :raises InvalidArgumentError: for anything else, and for plain http to another machine, which would expose the API
+        key on the network.
     """
     given = (host or "").strip() or DEFAULT_HOST
     text = given if "://" in given else f"{(scheme or 'https').strip()}://{_bracketed(given)}"
@@ -77,11 +77,11 @@ def base_url(host: str | None = None, port: int | None = None, scheme: str | Non
         parts = urlsplit(text)
         found_port = parts.port or port
     except ValueError:
-        # The parser's own words may quote a user and password out of the address.
-        raise InvalidArgumentError(f"host={shown!r}: is no host name or address with a valid port") from None
+        # The parser's message may contain the user and password from the address.
+        raise InvalidArgumentError(f"host={shown!r}: is not a host name or address with a valid port") from None
     if "@" in parts.netloc:
         raise InvalidArgumentError(
-            f"host={shown!r}: must not carry a user or a password; the API key goes in the password"
+            f"host={shown!r}: must not contain a user or a password; put the API key in the password field"
         )
     if parts.scheme not in ("http", "https"):
         raise InvalidArgumentError(f"host={shown!r}: the scheme must be http or https")
@@ -90,7 +90,7 @@ def base_url(host: str | None = None, port: int | None = None, scheme: str | Non
             f"host={shown!r}: must be a host name, without query, fragment, spaces or backslashes"
         )
     if not parts.hostname:
-        raise InvalidArgumentError(f"host={shown!r}: names no host")
+        raise InvalidArgumentError(f"host={shown!r}: contains no host name")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise InvalidArgumentError(
             f"host={shown!r}: plain http would send the API key in the clear and is for this machine only; use https"
@@ -102,7 +102,7 @@ def base_url(host: str | None = None, port: int | None = None, scheme: str | Non
 
 
 def is_loopback(hostname: str) -> bool:
-    """Whether a host name can only mean this machine.
+    """Whether a host name always means this machine.
 
     :param hostname: host name or address, without brackets.
     """
@@ -117,7 +117,7 @@ def is_loopback(hostname: str) -> bool:
 def console_url(api_base_url: str, run_id: str, template: str | None = None) -> str:
     """Address of a run's page in the web console.
 
-    :param api_base_url: the API's base URL, of which the address is derived where there is no template.
+    :param api_base_url: the API's base URL, from which the address is derived if there is no template.
     :param run_id: the run's id.
     :param template: address with ``{run_id}`` in it; None derives it.
     """
@@ -131,12 +131,12 @@ def checked_console_url_template(template: str) -> str:
     """Check a template for :func:`console_url`.
 
     :param template: the template.
-    :returns: the same.
+    :returns: the template, unchanged.
     :raises InvalidArgumentError: for anything but an http or https address with ``{run_id}`` in it, and nothing else
         in braces.
     """
     rest = template.replace(RUN_ID_FIELD, "run")
-    # What stands before an @ may be a password.
+    # The part before an @ may be a password.
     shown = f"console_url_template={template.rsplit('@', 1)[-1]!r}"
     if rest == template or "{" in rest or "}" in rest:
         raise InvalidArgumentError(f"{shown}: must contain {RUN_ID_FIELD}, and nothing else in braces")
@@ -150,7 +150,7 @@ def checked_console_url_template(template: str) -> str:
 def is_web_address(address: str) -> bool:
     """Whether an address may be shown as a link: http or https, with a host, and no user, spaces or line breaks.
 
-    :param address: what somebody else calls an address.
+    :param address: the address; it may come from an untrusted source.
     """
     if (
         len(address) > MAX_ADDRESS_CHARS

@@ -1,8 +1,8 @@
-"""Every way a call can fail, as one family of typed errors, and the one place that classifies them.
+"""The typed errors of a failed call, and the one place that classifies failures.
 
 Two questions decide what a caller may do, and each error answers both:
 
-* ``transient``: may the same call succeed later without anybody changing anything?
+* ``transient``: may the same call succeed later, with nothing changed?
 * ``arrival``: did the service act on the request? Only ``NOT_ARRIVED`` makes repeating a create safe.
 
 Source: ``ErrorBody`` and ``ErrorInfo`` in the OpenAPI description; RFC 9110 for ``Retry-After`` and the status classes.
@@ -19,7 +19,7 @@ from enum import Enum
 from typing import Any
 
 MAX_BODY_EXCERPT = 500
-"""Characters of a body that is not an ``ErrorBody`` shown in a message."""
+"""How many characters a message shows of a body that is not an ``ErrorBody``."""
 
 
 class InvalidArgumentError(ValueError):
@@ -27,7 +27,7 @@ class InvalidArgumentError(ValueError):
 
 
 class Arrival(Enum):
-    """What is known about a failed request's effect."""
+    """Whether a failed request took effect, as far as known."""
 
     NOT_ARRIVED = "the service did not act on it"
     UNCLEAR = "the service may have acted on it"
@@ -40,7 +40,7 @@ class ErrorInfo:
 
     :param code: ``ErrorClass``.
     :param message: what went wrong.
-    :param details: more of it.
+    :param details: further details.
     :param suggestion: what to do.
     :param field: the request field at fault.
     """
@@ -56,7 +56,7 @@ class ErrorInfo:
         """Read an ``ErrorInfo``.
 
         :param data: decoded JSON.
-        :param redact: takes secrets out of a text; default none.
+        :param redact: removes secrets from a text; default removes none.
         """
         return cls(*(redact(str(data.get(key) or "")) for key in ("code", "message", "details", "suggestion", "field")))
 
@@ -83,14 +83,14 @@ class WherobotsApiError(Exception):
 
 
 class NotSentError(WherobotsApiError):
-    """No connection to the host could be made, TLS and a proxy's tunnel included, so the request did not arrive."""
+    """No connection to the host could be made, TLS and a proxy's tunnel included, so nothing was sent."""
 
     transient = True
     arrival = Arrival.NOT_ARRIVED
 
 
 class UntrustedServerError(WherobotsApiError):
-    """The server's TLS certificate did not verify; nothing was sent."""
+    """The server's TLS certificate could not be verified; nothing was sent."""
 
     arrival = Arrival.NOT_ARRIVED
 
@@ -108,13 +108,13 @@ class CaBundleError(WherobotsApiError):
 
 
 class AnswerLostError(WherobotsApiError):
-    """The request was sent, but no whole answer came back: timeout, reset, cut body."""
+    """The request was sent, but no complete response came back: timeout, reset or truncated body."""
 
     transient = True
 
 
 class AnswerTooLargeError(WherobotsApiError):
-    """The answer's body is over its limit, or has no end; the rest of it was not read.
+    """The response body is over its limit, or never ends; the rest was not read.
 
     :param operation: operation id of the call.
     :param limit: the limit in bytes.
@@ -123,17 +123,17 @@ class AnswerTooLargeError(WherobotsApiError):
     transient = True
 
     def __init__(self, operation: str, limit: int) -> None:
-        super().__init__(operation, f"the answer has more than {limit:,} bytes, the limit for this call")
+        super().__init__(operation, f"the response is larger than {limit:,} bytes, the limit for this call")
 
 
 class UnreadableAnswerError(WherobotsApiError):
-    """A success whose body is not the JSON of that endpoint, as from a gateway or a login page.
+    """A success whose body is not the endpoint's JSON, such as a gateway's or a login page's.
 
     :param operation: operation id of the call.
     :param status: HTTP status code.
     :param body: the undecoded body.
-    :param cause: what is wrong with it.
-    :param redact: takes secrets out of a text; default none.
+    :param cause: what is wrong with the body.
+    :param redact: removes secrets from a text; default removes none.
     """
 
     transient = True
@@ -142,7 +142,7 @@ class UnreadableAnswerError(WherobotsApiError):
         self, operation: str, status: int, body: bytes, cause: str, redact: Callable[[str], str] = str
     ) -> None:
         shown = f"; body: {_excerpt(body, redact)}" if body else ""
-        super().__init__(operation, f"the answer ({status}) is not what the Runs API sends: {redact(cause)}{shown}")
+        super().__init__(operation, f"the response ({status}) is not what the Runs API sends: {redact(cause)}{shown}")
 
 
 class ResponseError(WherobotsApiError):
@@ -150,10 +150,10 @@ class ResponseError(WherobotsApiError):
 
     :param operation: operation id of the call.
     :param status: HTTP status code.
-    :param errors: the entries of its ``ErrorBody``; empty when the body is something else.
-    :param request_id: the service's id of the request, for its support; or None.
-    :param retry_after: seconds the service asks to wait, or None.
-    :param excerpt: the body's beginning when it is not an ``ErrorBody``.
+    :param errors: the entries of its ``ErrorBody``; empty if the body is something else.
+    :param request_id: the service's id of the request, to quote to its support; or None.
+    :param retry_after: how long the service asks to wait, in seconds, or None.
+    :param excerpt: the beginning of a body that is not an ``ErrorBody``.
     """
 
     arrival = Arrival.REFUSED
@@ -178,7 +178,7 @@ class ResponseError(WherobotsApiError):
 
 
 class BadRequestError(ResponseError):
-    """400, 413, 422 and other 4xx: the request itself is wrong."""
+    """400, 413, 422 and other 4xx: the request itself is wrong. Also a redirect (3xx): none is followed."""
 
 
 class AuthenticationError(ResponseError):
@@ -194,7 +194,7 @@ class NotFoundError(ResponseError):
 
 
 class ConflictError(ResponseError):
-    """409: not possible in the present state, such as cancelling a run that has ended."""
+    """409: not possible in the current state, such as cancelling a run that has ended."""
 
 
 class RateLimitedError(ResponseError):
@@ -205,11 +205,11 @@ class RateLimitedError(ResponseError):
 
 
 class QuotaError(ResponseError):
-    """``INSUFFICIENT_QUOTA_ERROR``, whatever the status: the organisation has no room for the run now."""
+    """``INSUFFICIENT_QUOTA_ERROR``, whatever the status: the organisation has no quota left for the run now."""
 
 
 class KeyLimitedError(RateLimitedError):
-    """Not sent yet, as the service refused an earlier call with this API key (429): no failure of the service.
+    """Not sent yet, because the service refused an earlier call with this API key (429). Not an outage.
 
     :param operation: operation id of the call.
     :param seconds: seconds until the call may be sent.
@@ -224,7 +224,7 @@ class KeyLimitedError(RateLimitedError):
 
 
 class ServerError(ResponseError):
-    """408 or 5xx: the service or a gateway before it failed, perhaps after acting on the request."""
+    """408 or 5xx: the service or a gateway in front of it failed, perhaps after acting on the request."""
 
     transient = True
     arrival = Arrival.UNCLEAR
@@ -248,20 +248,20 @@ def error_from_response(
     body: bytes,
     redact: Callable[[str], str] = str,
 ) -> ResponseError:
-    """Classify an answer that is not a success.
+    """Classify a response that is not a success.
 
     :param operation: operation id of the call.
     :param status: HTTP status code.
     :param headers: response headers.
-    :param body: the undecoded body: an ``ErrorBody``, another JSON error shape, or anything a gateway sends.
-    :param redact: takes secrets out of a text; default none.
+    :param body: the undecoded body: an ``ErrorBody``, another JSON error, or anything a gateway sends.
+    :param redact: removes secrets from a text; default removes none.
     """
     kind = _BY_STATUS.get(status) or (ServerError if status >= 500 else BadRequestError)
     found = {name.lower(): value for name, value in headers.items()}
     document = _json_object(body)
     errors, excerpt = _error_infos(document, redact), ""
     if 300 <= status < 400:
-        errors, excerpt = (), "the host redirects, and redirects are not followed (the API key would travel along)"
+        errors, excerpt = (), "the host redirects, and redirects are not followed (they would forward the API key)"
     elif not errors:
         excerpt = _excerpt(body, redact)
     if any(entry.get("code") == _QUOTA_CODE for entry in _entries(document)):
@@ -280,8 +280,8 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     """Read a ``Retry-After`` header: whole or decimal seconds (the service sends ``5.2``), or an HTTP date.
 
     :param value: the header, or None.
-    :param now: the present moment, for dates.
-    :returns: seconds to wait, at least 0; None when there is none or it is unreadable.
+    :param now: the current time, for dates.
+    :returns: seconds to wait, at least 0; None if there is no header or it is unreadable.
     """
     if value is None:
         return None
@@ -296,10 +296,10 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
 
 
 def parse_http_date(value: str) -> datetime | None:
-    """Read a date as HTTP headers have it (RFC 9110, section 5.6.7).
+    """Read a date in an HTTP header (RFC 9110, section 5.6.7).
 
     :param value: the header.
-    :returns: the moment; without an offset it is UTC. None when it is unreadable.
+    :returns: the moment; without an offset it is UTC. None if it is unreadable.
     """
     try:
         moment = parsedate_to_datetime(value)
@@ -331,6 +331,6 @@ def _entries(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _excerpt(body: bytes, redact: Callable[[str], str]) -> str:
-    # Redacted before it is cut: half a key is no longer found.
+    # Redact first: a key that is cut in half is no longer found.
     text = " ".join(redact(body.decode("utf-8", "replace"))[: 4 * MAX_BODY_EXCERPT].split())
     return text if len(text) <= MAX_BODY_EXCERPT else f"{text[:MAX_BODY_EXCERPT]}…"

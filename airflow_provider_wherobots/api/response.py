@@ -1,4 +1,4 @@
-"""What a transport brings back, and how it becomes a model or a typed error."""
+"""An HTTP response, and how it becomes a model or a typed error."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP answer, read to its end.
+    """One HTTP response, read to its end.
 
     :param status: HTTP status code.
     :param headers: response headers; looked up case-insensitively.
     :param body: the undecoded body.
-    :param redact: takes secrets out of what an error shows of the answer; default none.
+    :param redact: removes secrets from the text that an error shows; default removes none.
     """
 
     status: int
@@ -31,25 +31,24 @@ class Response:
 
 
 def read_response(call: Call[T], response: Response) -> T:
-    """Turn the answer to a call into its model.
+    """Turn the response to a call into its model.
 
     :param call: the call that was sent.
-    :param response: what came back. Any 2xx is a success: the service answers 201 where its older
-        documentation says 200.
-    :returns: what the call's endpoint returns.
-    :raises ResponseError: for any other status; the subclass tells what kind.
-    :raises UnreadableAnswerError: for a 2xx whose body is not the JSON it should be.
+    :param response: the response. Any 2xx is a success: the service sends 201 where its older documentation says 200.
+    :returns: the model that the call's ``parse`` makes.
+    :raises ResponseError: for any other status; the subclass says which kind.
+    :raises UnreadableAnswerError: for a 2xx whose body is not the expected JSON.
     """
     if not 200 <= response.status < 300:
         raise error_from_response(call.operation, response.status, response.headers, response.body, response.redact)
     unreadable: UnreadableAnswerError | None = None
     try:
-        # The documentation shows no body for a cancel; every other call's parser refuses a None.
+        # The documentation shows no body for a cancel. Every other call's parser refuses None.
         model = call.parse(json.loads(response.body) if response.body.strip() else None)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         unreadable = UnreadableAnswerError(call.operation, response.status, response.body, str(error), response.redact)
     if unreadable is not None:
-        # Not from within: the parser's error may quote the key, and a traceback would show it.
+        # Raised outside the except block: the parser's error may quote the key, and a traceback would show it.
         raise unreadable
     if call.date is None:
         return model
@@ -58,6 +57,6 @@ def read_response(call: Call[T], response: Response) -> T:
 
 
 def _date(headers: Mapping[str, str]) -> datetime | None:
-    """When the service answered, by its own clock (RFC 9110, section 6.6.1)."""
+    """When the service sent the response, by its own clock (RFC 9110, section 6.6.1)."""
     value = next((value for name, value in headers.items() if name.lower() == "date"), None)
     return None if value is None else parse_http_date(value)

@@ -1,5 +1,5 @@
-"""The form of a Wherobots connection, told once: Airflow 3.2 and later read it from the provider info, older ones ask
-the hook. Which extra fields there are and what they mean is :mod:`airflow_provider_wherobots.api.connection`'s.
+"""The form of a Wherobots connection. Airflow 3.2 and later read it from the provider info, earlier versions from the
+hook. :mod:`airflow_provider_wherobots.api.connection` defines the extra fields.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from airflow_provider_wherobots.api.endpoint import DEFAULT_HOST
 from airflow_provider_wherobots.api.runs.runtimes import REGIONS, RUNTIMES, VERSIONS
 
 HOOK_NAME = "Wherobots"
-"""What the list of connection types shows."""
+"""The name in the list of connection types."""
 HIDDEN_FIELDS = ("schema", "login")
-"""Unused. Not ``extra``: where Airflow 2.11 opens a stored connection without that field, its Test button does nothing.
-Airflow 3 shows the JSON of the extra all the same."""
+"""Unused fields. ``extra`` is not hidden: without it the Test button of Airflow 2.11 does nothing for a stored
+connection, and Airflow 3 shows the extra's JSON anyway."""
 LABELS = {"host": "API host", "port": "API port", "password": "API key"}
 PLACEHOLDERS = {
-    # Apart: Airflow 3.3.1 tests no connection that has no port.
+    # The port has its own field, because Airflow 3.3.1 cannot test a connection without one.
     "host": f"{DEFAULT_HOST}, or http://127.0.0.1 for the local server",
     "port": "443, or 8765 for the local server",
     "password": "the key of a service principal, or your own",
@@ -30,10 +30,10 @@ class ExtraField:
     """A field of the form that is stored in the connection's extra.
 
     :param name: its key in the extra.
-    :param label: what the form calls it.
-    :param help: what it means, and values that are known.
-    :param suggestions: values that are offered; any other is taken too.
-    :param placeholder: shown where the field is empty and Airflow has no help text in that place.
+    :param label: its label in the form.
+    :param help: what it means, and known values.
+    :param suggestions: values that the form offers; any other is accepted too. Default none.
+    :param placeholder: shown in the empty field where Airflow shows no help text. Default none.
     """
 
     name: str
@@ -47,15 +47,14 @@ EXTRA_FIELDS = (
     ExtraField(
         "region",
         "Region",
-        "Compute region of runs whose task names none; empty: the organisation's default. "
-        f"Known: {', '.join(REGIONS)}.",
+        f"Compute region of runs whose task sets none; empty: the organisation's default. Known: {', '.join(REGIONS)}.",
         REGIONS,
         "such as aws-us-west-2",
     ),
     ExtraField(
         "runtime",
         "Runtime",
-        "Runtime of runs whose task names none; empty: the organisation's default. "
+        "Runtime of runs whose task sets none; empty: the organisation's default. "
         f"Known: {', '.join(RUNTIMES[:8])}; some also with -himem, -hicpu, -matcher or -a10-gpu.",
         RUNTIMES,
         "such as tiny",
@@ -63,7 +62,7 @@ EXTRA_FIELDS = (
     ExtraField(
         "version",
         "Wherobots version",
-        "Wherobots version of runs whose task names none; empty: latest. Known: latest, preview, and numbers.",
+        "Wherobots version of runs whose task sets none; empty: latest. Known: latest, preview, and version numbers.",
         VERSIONS,
         "such as latest",
     ),
@@ -77,7 +76,7 @@ EXTRA_FIELDS = (
 
 
 def provider_info() -> dict[str, Any]:
-    """The form as an entry of ``connection-types`` in the provider info; ``hook-class-name`` is to be added."""
+    """The form as an entry of ``connection-types`` in the provider info; the caller adds ``hook-class-name``."""
     return {
         "connection-type": CONNECTION_TYPE,
         "hook-name": HOOK_NAME,
@@ -103,6 +102,6 @@ def _placeholders() -> dict[str, str]:
 
 
 def _schema(field: ExtraField) -> dict[str, Any]:
-    # `examples` become suggestions in Airflow's form, where an `enum` would refuse every other value.
+    # Airflow's form suggests `examples`. With an `enum` it would refuse every other value.
     schema: dict[str, Any] = {"type": ["string", "null"]}
     return {**schema, "examples": list(field.suggestions)} if field.suggestions else schema

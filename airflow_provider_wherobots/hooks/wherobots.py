@@ -1,4 +1,4 @@
-"""The hook: an Airflow connection becomes calls to the Runs API."""
+"""The hook: calls to the Runs API with an Airflow connection."""
 
 from __future__ import annotations
 
@@ -41,17 +41,18 @@ T = TypeVar("T")
 CONNECTION_DELAYS = (1.0, 2.0, 4.0, 8.0)
 """Seconds between the triggerer's tries to read a connection."""
 HOOK_OUTAGE_SECONDS = 60.0
-"""How long a method of the hook tolerates consecutive transient failures. The operator has an argument for it."""
+"""How long a method of the hook tolerates consecutive transient failures. The operator has ``max_outage_seconds``."""
 MASKED_KEY = "***"
-"""What Airflow shows in place of a secret, and what the Test button of some versions then sends: apache/airflow #61670
-(3.0 to 3.1.6) and #72318 (3.3.1, where the form says "" or 0 for a host or port that is stored as nothing)."""
+"""What Airflow shows in place of a secret. The Test button of some versions sends it as the key: apache/airflow #61670
+(3.0 to 3.1.6) and #72318 (3.3.1, where the form sends "" or 0 for a host or port that is stored as null)."""
 
 
 class WherobotsHook(BaseHook):
-    """Talk to the Wherobots Runs API with an Airflow connection.
+    """Calls the Wherobots Runs API with an Airflow connection.
 
-    :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Type ``wherobots``, or ``generic``
-        or ``http`` as made for the official provider: the API key is the password, the host may be empty.
+    :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Its type is ``wherobots``, or
+        ``generic`` or ``http`` if it was made for the official provider. The API key is the password; the host may be
+        empty.
     """
 
     conn_name_attr = "wherobots_conn_id"
@@ -77,7 +78,7 @@ class WherobotsHook(BaseHook):
         return self._settings
 
     def get_conn(self) -> RequestsTransport:
-        """A transport on a session of its own; the caller closes it."""
+        """Make a transport with its own session; the caller closes it."""
         return RequestsTransport(self.settings.endpoint)
 
     @contextmanager
@@ -88,11 +89,11 @@ class WherobotsHook(BaseHook):
         may_reload: bool = True,
         publish: Callable[[str, str], None] | None = None,
     ) -> Iterator[SyncDriver]:
-        """A driver for flows on this thread, with a session of its own.
+        """Make a driver for flows on this thread, with its own session.
 
         :param note: takes the flows' messages; default this hook's log.
-        :param may_reload: whether the connection may be read again after a 401; default True. A driver that may not
-            is one apart, for a kill or a test: it waits for no limit of the API key that others met either.
+        :param may_reload: whether the connection may be read again after a 401; default True. False is for a kill or a
+            connection test: that driver does not wait for rate limits that other drivers have met either.
         :param publish: takes a published key and value, and must not raise; default None, which drops them.
         """
         transport = self.get_conn()
@@ -101,7 +102,7 @@ class WherobotsHook(BaseHook):
             if not may_reload:
                 return Reloaded(False, self._source)
             before = transport.endpoint
-            # Never without settings in between: a kill may need them right now.
+            # The old settings stay until the new ones are read: a kill may need them at any time.
             self._settings = self._read(self.get_connection(self.wherobots_conn_id))
             transport.endpoint = self._settings.endpoint
             return Reloaded(transport.endpoint != before, self._source)
@@ -120,9 +121,9 @@ class WherobotsHook(BaseHook):
         publish: Callable[[str, str], Awaitable[None]] | None = None,
         write: WriteRecord | None = None,
     ) -> AsyncIterator[AsyncDriver]:
-        """A driver for flows in the triggerer's event loop, on the session all runs of the host share.
+        """Make a driver for flows in the triggerer's event loop, on the session that all runs of the host share.
 
-        :param logger: takes notes and lines; default this hook's log.
+        :param logger: takes the flows' messages; default this hook's log.
         :param publish: takes a published key and value, and must not raise; default None, which drops them.
         :param write: takes the lines of the run's log; default the logger.
         """
@@ -147,7 +148,7 @@ class WherobotsHook(BaseHook):
             yield AsyncDriver(transport, Outlets(logger.log, write, reload, publish), limits)
 
     def create_run(self, payload: Mapping[str, Any], region: str | None = None) -> Run:
-        """``POST /runs``. Sent again only if it surely did not arrive.
+        """``POST /runs``. Repeated only if the request certainly did not arrive.
 
         :param payload: the body, see :func:`airflow_provider_wherobots.api.runs.payload.build_payload`.
         :param region: compute region; None takes the connection's default, else the organisation's.
@@ -172,7 +173,7 @@ class WherobotsHook(BaseHook):
         region: str | None = None,
         page_size: int = 100,
     ) -> Iterator[Run]:
-        """``GET /runs``, page after page as they are used.
+        """``GET /runs``, one page at a time as the iterator is read.
 
         :param name: name or pattern with at most one ``*``; None lists all.
         :param created_after: only runs created after this moment.
@@ -194,10 +195,10 @@ class WherobotsHook(BaseHook):
             cursor = page.next_page
 
     def cancel_run(self, run_id: str) -> None:
-        """``POST /runs/{run_id}/cancel``. The status may need a minute to become CANCELLED.
+        """``POST /runs/{run_id}/cancel``. The status may take a minute to become CANCELLED.
 
         :param run_id: the run's id.
-        :raises WherobotsApiError: how the call ended, a run that has ended included.
+        :raises WherobotsApiError: how the call ended; also for a run that has already ended.
         """
         self._run(send(calls.cancel_run(run_id), HOOK_OUTAGE_SECONDS))
 
@@ -222,21 +223,21 @@ class WherobotsHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection with one cheap call, for the Test button. Takes 10 s at most.
 
-        :returns: whether it works, and what is wrong in the service's words.
+        :returns: whether it works, and a message that says what is wrong, with the service's own words.
         """
         try:
             settings = self._read_settings(self.get_connection(self.wherobots_conn_id))
         except InvalidArgumentError as error:
-            # Not with the id of the connection: Airflow tests a copy that has a random one.
+            # Without the connection's id: Airflow tests a copy that has a random id.
             return False, str(error)
         if settings.endpoint.api_key == MASKED_KEY:
-            return False, _masked_key_said(settings.endpoint.base_url)
+            return False, _masked_key_message(settings.endpoint.base_url)
         self._settings = settings
         url = settings.endpoint.base_url
         try:
             works, said = _within(PROBE_SECONDS, self._probe)
         except TimeoutError:
-            return False, f"{url} gave no whole answer within {PROBE_SECONDS:.0f} s"
+            return False, f"{url} sent no complete response within {PROBE_SECONDS:.0f} s"
         return works, said if url in said else f"{said} ({url})"
 
     @classmethod
@@ -272,7 +273,7 @@ class WherobotsHook(BaseHook):
         return self._settings
 
     async def _read_async(self) -> Settings:
-        """Bear with a secrets backend or an Airflow that is away for a moment."""
+        """Read the connection; try again if a secrets backend or Airflow is unavailable for a moment."""
         for delay in CONNECTION_DELAYS:
             try:
                 return self._read(await get_async_connection(self.wherobots_conn_id))
@@ -280,7 +281,9 @@ class WherobotsHook(BaseHook):
                 raise
             except Exception as error:
                 reason = reason_of(error)
-                self.log.warning("Connection %s cannot be read for now: %s", self.wherobots_conn_id, reason)
+                self.log.warning(
+                    "Connection %s cannot be read (%s); trying again in %g s", self.wherobots_conn_id, reason, delay
+                )
             await asyncio.sleep(delay)
         return self._read(await get_async_connection(self.wherobots_conn_id))
 
@@ -292,7 +295,7 @@ class WherobotsHook(BaseHook):
 
     @property
     def _source(self) -> str:
-        """What holds the key, in messages."""
+        """How messages name the connection that holds the key."""
         return f"connection {self.wherobots_conn_id!r}"
 
     @staticmethod
@@ -315,34 +318,34 @@ class WherobotsHook(BaseHook):
         )
 
 
-def _masked_key_said(base_url: str) -> str:
-    """Why a stored connection is not tested, and what to do.
+def _masked_key_message(base_url: str) -> str:
+    """Say why a stored connection was not tested, and what to do.
 
-    The hook cannot read the stored key itself: it is given a copy of the connection under a random id. And where the
-    form names another host than the stored one, the stored key is nothing to send there.
+    The hook cannot read the stored key, because Airflow gives it a copy of the connection under a random id. It also
+    must not send the stored key to another host, which the form may name.
     """
     parts = urlsplit(base_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     host = f"{parts.scheme}://{parts.netloc.removesuffix(f':{parts.port}')}".removeprefix("https://")
     if AIRFLOW < (3, 3):
-        why = f"Airflow {airflow_version} always does that, 3.1.7 and later do not"
+        why = f"Airflow {airflow_version} always does this; 3.1.7 and later do not"
     else:
         why = (
-            "Airflow 3.3.1 does that where the API host or the API port is empty. Store API host "
+            "Airflow 3.3.1 does this if the API host or the API port is empty. Store API host "
             f"{host}{parts.path} and API port {port}, and test again"
         )
     return (
         f"Nothing was tested: Airflow's Test button sent *** in place of the stored API key. {why}. "
-        "Tasks get the stored key"
+        "Tasks use the stored key"
     )
 
 
 def _within(seconds: float, function: Callable[[], T]) -> T:
-    """Call a function and wait for it no longer than this: a slow name server or a trickling answer has no timeout.
+    """Call a function and wait for a limited time: a slow name server or a trickling response has no timeout.
 
-    :param seconds: how long to wait; the function itself is left behind in a thread.
+    :param seconds: how long to wait; the function continues in a thread after that.
     :param function: what to call.
-    :raises TimeoutError: when it took longer.
+    :raises TimeoutError: if it takes longer.
     """
     done: Future[T] = Future()
 

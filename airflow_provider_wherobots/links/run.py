@@ -1,4 +1,4 @@
-"""The links from a task instance to its run, which open addresses stored in its XComs."""
+"""Links from a task instance to its run. They open addresses stored in its XComs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class WherobotsRunLink(BaseOperatorLink):
-    """Opens the run in the Wherobots console. There from the moment the run exists, also while the task is deferred."""
+    """Opens the run in the Wherobots console. Available as soon as the run exists, even while the task is deferred."""
 
     name = "Wherobots run"
 
@@ -30,7 +30,7 @@ class WherobotsRunLink(BaseOperatorLink):
 
 
 class WherobotsSparkUiLink(BaseOperatorLink):
-    """Opens the Spark UI of the run. There as soon as its address is known, while the task is deferred too."""
+    """Opens the Spark UI of the run. Available as soon as its address is known, even while the task is deferred."""
 
     name = "Spark UI"
 
@@ -45,18 +45,18 @@ class WherobotsSparkUiLink(BaseOperatorLink):
 
 
 def xcom_keys(link: BaseOperatorLink, key: str) -> tuple[str, ...]:
-    """The XCom keys under which a link's address is to be stored, to be there before the task ends.
+    """The XCom keys to store a link's address under, so that the link works before the task ends.
 
     :param link: the link.
-    :param key: our own key, which the link reads.
-    :returns: that, and on Airflow 3 the link's own, which Airflow itself fills only when the task ends.
+    :param key: this provider's key, which the link reads.
+    :returns: that key, and on Airflow 3 the link's own key, which Airflow itself sets only when the task ends.
     """
     own = getattr(link, "xcom_key", None)
     return (key,) if own is None else (key, own)
 
 
 def _stored_address(ti_key: Any, key: str) -> str:
-    """Read an address out of the task instance's XComs.
+    """Read an address from the task instance's XComs.
 
     :param ti_key: key of the task instance.
     :param key: XCom key.

@@ -1,8 +1,8 @@
-"""What only Airflow 3.0 and 3.1.0 need (#56704): this file goes, with its uses, when they are no longer supported.
+"""A workaround for Airflow 3.0 and 3.1.0 only (#56704). Delete this file, and its uses, with support for them.
 
-There a retry is handed the event that the try before it had waited for, and resumes with that instead of beginning.
-The try that deferred last is kept in an XCom, so that a retry can tell, and begins as Airflow lets it begin elsewhere:
-without the XComs of the try before, and with a start of its own.
+On these versions a retry receives the event that the previous try waited for, and resumes with it instead of starting
+over. So the number of the try that deferred last is kept in an XCom. A retry that finds another try's number there
+starts over, as on other versions: without the previous try's XComs, and with its own start time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from airflow_provider_wherobots.xcoms import (
 
 
 def remember_deferral(push: Callable[[str, Any], None], try_number: int) -> None:
-    """Keep the number of the try that defers.
+    """Store the number of the try that defers.
 
     :param push: pushes an XCom.
     :param try_number: the try's number.
@@ -32,20 +32,20 @@ def remember_deferral(push: Callable[[str, Any], None], try_number: int) -> None
 
 
 def is_resumed_retry(pull: Callable[[str], Any], try_number: int) -> bool:
-    """Whether a task resumes that should begin, as it was an earlier try that deferred.
+    """Whether a retry is resumed although it should start over, because an earlier try deferred.
 
     :param pull: pulls an XCom.
-    :param try_number: the present try's number.
+    :param try_number: the current try's number.
     """
     return RETRY_RESUMES_DEFERRAL and pull(DEFERRED_TRY_KEY) not in (None, try_number)
 
 
 def forget_earlier_try(push: Callable[[str, Any], None]) -> None:
-    """Empty the XComs of the try before.
+    """Clear the XComs of the previous try.
 
     :param push: pushes an XCom.
     """
     links = (*xcom_keys(WherobotsRunLink(), RUN_URL_KEY), *xcom_keys(WherobotsSparkUiLink(), SPARK_UI_URL_KEY))
     for key in (RUN_ID_KEY, RUN_SUMMARY_KEY, *links):
-        # 3.0 takes no None, and deletes no XCom of a mapped task.
+        # 3.0 accepts no None, and cannot delete the XComs of a mapped task.
         push(key, "")

@@ -1,4 +1,4 @@
-"""The body of ``POST /runs``: from a task's arguments, the connection's defaults and the run's name."""
+"""The body of ``POST /runs``, built from a task's arguments, the connection's defaults and the run's name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RunTask(Protocol):
-    """What a task says of its run; see ``WherobotsRunOperator``."""
+    """The arguments of a task that describe its run; see ``WherobotsRunOperator``."""
 
     task_id: str
     name: str | None
@@ -40,19 +40,19 @@ class RunTask(Protocol):
 
 
 def check_arguments(task: RunTask) -> None:
-    """Check what a task says of its run, as far as it is known when the DAG is parsed.
+    """Check the arguments of a task that are known when the DAG is parsed.
 
     :param task: the task.
     :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
     """
     name = task.name if task.name is not None else default_run_name("dag", task.task_id)
-    _checked_payload(task, name, is_open=is_unrendered)
+    _checked_payload(task, name, is_unrendered=is_unrendered)
 
 
 def payload_to_send(task: RunTask, context: Context) -> dict[str, Any]:
-    """Put the body together once all arguments are rendered.
+    """Build the body after all arguments are rendered.
 
-    :param task: the task. Its region goes beside the body, so only it is checked here.
+    :param task: the task. Its region is checked too, but is a query parameter and not in the body.
     :param context: the task's context.
     :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
     """
@@ -77,7 +77,7 @@ def payload_to_send(task: RunTask, context: Context) -> dict[str, Any]:
 
 
 def is_unrendered(value: Any) -> bool:
-    """Whether a value is known only once it is rendered: a template, or the output of another task.
+    """Whether a value must still be rendered: a template, or the output of another task.
 
     :param value: the value.
     """
@@ -86,9 +86,11 @@ def is_unrendered(value: Any) -> bool:
     return hasattr(value, "iter_references")
 
 
-def _checked_payload(task: RunTask, name: str, is_open: Callable[[Any], bool] = lambda value: False) -> dict[str, Any]:
+def _checked_payload(
+    task: RunTask, name: str, is_unrendered: Callable[[Any], bool] = lambda value: False
+) -> dict[str, Any]:
     try:
-        task.region = checked_region(task.region, is_open)
+        task.region = checked_region(task.region, is_unrendered)
         return build_payload(
             name=name,
             run_python=task.run_python,
@@ -97,25 +99,25 @@ def _checked_payload(task: RunTask, name: str, is_open: Callable[[Any], bool] = 
             version=task.version,
             timeout_seconds=task.timeout_seconds,
             environment=task.environment,
-            is_open=is_open,
+            is_unrendered=is_unrendered,
         )
     except InvalidArgumentError as error:
         raise WherobotsArgumentException(f"{task.task_id}: {error}") from None
 
 
 class PayloadOnceRendered:
-    """The ``payload`` on Airflow's page of rendered templates: known once all other fields are rendered.
+    """The ``payload`` on Airflow's page of rendered templates. It is known after all other fields are rendered.
 
-    Source: callables as template fields, which Airflow 2.10 and later calls to render them, in mapped tasks too.
+    Source: callables as template fields. Airflow 2.10 and later call them to render them, in mapped tasks too.
 
-    :param build: puts the payload together out of the rendered fields and the context.
+    :param build: builds the payload from the rendered fields and the context.
     """
 
     def __init__(self, build: Callable[[Any], Any]) -> None:
         self._build = build
 
     def __call__(self, context: Context, jinja_env: Any) -> Any:
-        """Render the field. What is wrong with it is for the task to fail with, not for its rendering.
+        """Render the field. An error is shown as text: the task must fail with it later, not its rendering.
 
         :param context: the task's context.
         :param jinja_env: unused.
@@ -123,13 +125,13 @@ class PayloadOnceRendered:
         try:
             return self._build(context)
         except AirflowException as error:
-            return f"cannot be put together: {error}"
+            return f"cannot be built: {error}"
         except Exception as error:
-            # Of a secrets backend, say: what it says is not known to be free of secrets.
-            return f"cannot be put together: {type(error).__name__}"
+            # Only the type: the text, such as a secrets backend's, may contain secrets.
+            return f"cannot be built: {type(error).__name__}"
 
     def serialize(self) -> str:
-        """What is shown before the task has run, the same for every parsing of the DAG (Airflow 3)."""
+        """The text shown before the task has run. On Airflow 3 it must be the same each time the DAG is parsed."""
         return str(self)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Arguments that DAGs for earlier releases of the official provider may still give."""
+"""Arguments that DAGs written for earlier releases of the official provider may still pass."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ _REMOVED = {
 
 
 def drop_removed_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Take out arguments that no longer do anything, with a warning that says what to do.
+    """Remove arguments that have no effect any more, with a warning that says what to do.
 
-    Source: ``airflow-providers-wherobots`` 1.0 to 1.2, where the run operator had them.
+    Source: the run operator of ``airflow-providers-wherobots`` 1.0 to 1.2.
 
-    :param kwargs: what the operator hands on to Airflow's own.
-    :returns: the arguments that are left.
+    :param kwargs: the arguments that the operator passes on to ``BaseOperator``.
+    :returns: the remaining arguments.
     """
     for argument in kwargs.keys() & _REMOVED.keys():
         from airflow.exceptions import AirflowProviderDeprecationWarning
 
         warnings.warn(
             f"{kwargs.get('task_id')}: {argument}={kwargs[argument]!r} has no effect. "
-            f"{_REMOVED[argument]}; take the argument out",
+            f"{_REMOVED[argument]}; remove the argument",
             AirflowProviderDeprecationWarning,
-            # Past the constructor and Airflow's wrapper around it: the line of the DAG.
+            # Skips the constructor and Airflow's wrapper around it: names the line in the DAG.
             stacklevel=4,
         )
     return {key: value for key, value in kwargs.items() if key not in _REMOVED}

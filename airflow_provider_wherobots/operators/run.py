@@ -71,11 +71,11 @@ from airflow_provider_wherobots.xcoms import (
 )
 
 DEFER_MARGIN_SECONDS = 120.0
-"""How long after the trigger's own deadline Airflow's deferral timeout comes, as a backstop for a dead triggerer."""
+"""How long after the trigger's deadline Airflow's deferral timeout comes, as a backstop for a dead triggerer."""
 FAILED_TRIGGER = "__fail__"
-"""``next_method`` by which Airflow resumes a task whose trigger crashed or timed out."""
+"""``next_method`` with which Airflow resumes a task whose trigger crashed or timed out."""
 TRIGGER_TIMEOUT = "Trigger timeout"
-"""``error`` that Airflow resumes it with when the deferral timed out (``TriggerFailureReason``)."""
+"""The ``error`` that Airflow passes if the deferral timed out (``TriggerFailureReason``)."""
 FAILED_TRIGGER_OUTAGE_SECONDS = 30.0
 
 _EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
@@ -89,21 +89,21 @@ _EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
 
 
 class WherobotsRunOperator(BaseOperator):
-    """Run a Python script or a JAR on Wherobots Cloud, follow it to its end, and bring its log into the task log.
+    """Run a Python script or a JAR on Wherobots Cloud, follow it to its end, and copy its log into the task log.
 
     Creates the run (``POST /runs``), pushes its id and address to XCom, and defers to
     :class:`~airflow_provider_wherobots.triggers.run.WherobotsRunTrigger`. A retry re-attaches to a run that is still
-    active. A kill, mark or clear of the task and its ``execution_timeout`` cancel the run
+    active. The run is cancelled if the task is killed, marked or cleared, or reaches its ``execution_timeout``
     (docs/what-happens-when.md names the exceptions). Returns the run's id.
 
-    XComs: ``run_id`` and ``run_url`` as soon as there is a run, ``spark_ui_url`` as soon as the service tells it,
-    ``run_summary`` (fields of :class:`~airflow_provider_wherobots.flows.summary.RunSummary`) once it has ended,
+    XComs: ``run_id`` and ``run_url`` as soon as there is a run, ``spark_ui_url`` as soon as it is known,
+    ``run_summary`` (fields of :class:`~airflow_provider_wherobots.flows.summary.RunSummary`) once the run has ended,
     whatever its status.
 
-    :param run_python: ``{"uri": str, "args": list}``: the script to run. Exactly one of it and ``run_jar``. Templated.
+    :param run_python: ``{"uri": str, "args": list}``: the script to run. Give either this or ``run_jar``. Templated.
     :param run_jar: ``{"uri": str, "args": list, "mainClass": str}``: the JAR to run. Templated.
-    :param name: 8 to 255 of ``[A-Za-z0-9_.-]``; default ``{dag_id}.{task_id}``. With ``durable`` a suffix is added.
-        Templated.
+    :param name: 8 to 255 characters of ``[A-Za-z0-9_.-]``; default ``{dag_id}.{task_id}``. With ``durable`` a suffix is
+        added. Templated.
     :param runtime: id of the runtime, such as ``tiny``; default the connection's, else the organisation's. Templated.
     :param region: compute region, such as ``aws-us-west-2``; default the connection's, else the organisation's.
         Templated.
@@ -115,21 +115,21 @@ class WherobotsRunOperator(BaseOperator):
     :param poll_logs: whether the run's log goes into the task log; default True.
     :param polling_interval: the longest delay between two polls in seconds, above 0; default
         ``[wherobots] polling_interval``, 30. The delay starts at 2 s, is never shorter, and grows with the run's age.
-    :param wait_post_run_logs_timeout_seconds: the most to wait for late log lines after the end, in seconds; default
-        60. Time for which the service limits the API key is not counted.
+    :param wait_post_run_logs_timeout_seconds: how long to wait for late log lines after the end, in seconds; default
+        60. Time during which the service limits the API key does not count.
     :param deferrable: whether the triggerer waits, so that no worker is held; default
         ``[wherobots] default_deferrable``, True.
-    :param durable: whether a retry finds and re-attaches to the run of the try before; default True. False sends the
-        name as it is and submits afresh at each try.
-    :param cancel_on_kill: whether kills and timeouts of the task cancel the run; default True.
+    :param durable: whether a retry finds the previous try's run and re-attaches to it; default True. False sends the
+        name as it is, and every try creates a new run.
+    :param cancel_on_kill: whether a kill or timeout of the task cancels the run; default True.
     :param wait_for_completion: whether to wait for the run's end; default True. False returns once it is created.
     :param max_outage_seconds: how long the service may be unreachable before the task gives up, in seconds; default
         ``[wherobots] max_outage_seconds``, 600.
-    :param max_quota_wait_seconds: how long a full organisation is waited for before the try fails, in seconds; default
-        ``[wherobots] max_quota_wait_seconds``, 3600. 0 fails it at once. A long wait is deferred where ``deferrable``.
+    :param max_quota_wait_seconds: how long a try waits for quota before it fails, in seconds; default
+        ``[wherobots] max_quota_wait_seconds``, 3600. 0 fails it at once. With ``deferrable`` a long wait is deferred.
     :param retry_cancelled: whether a run that was cancelled on the service's side may be retried, with a new run;
-        default False. A ``retry_policy`` (Airflow 3.3) decides in its place.
-    :raises WherobotsException: the subclass tells how the task failed, see
+        default False. A ``retry_policy`` (Airflow 3.3) decides instead, if there is one.
+    :raises WherobotsException: the subclass says how the task failed, see
         :mod:`airflow_provider_wherobots.exceptions`.
     """
 
@@ -142,7 +142,7 @@ class WherobotsRunOperator(BaseOperator):
         "version",
         "environment",
         "timeout_seconds",
-        # Last: it is put together out of the others.
+        # Last, because it is built from the others.
         "payload",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {
@@ -153,7 +153,7 @@ class WherobotsRunOperator(BaseOperator):
     }
     ui_color = "#d5f0e6"
     _began_at: float | None = None
-    """When this try began, in epoch seconds, where Airflow does not know (3.0)."""
+    """When this try began, in epoch seconds, if Airflow has the wrong time (3.0 and 3.1.0)."""
     operator_extra_links = (WherobotsRunLink(), WherobotsSparkUiLink())
 
     def __init__(
@@ -210,12 +210,12 @@ class WherobotsRunOperator(BaseOperator):
 
     @property
     def payload(self) -> Any:
-        """The body of ``POST /runs`` as it is sent, for Airflow's page of rendered templates."""
+        """The body of ``POST /runs``, for Airflow's page of rendered templates."""
         return getattr(self, "_rendered_payload", None) or PayloadOnceRendered(partial(payload_to_send, self))
 
     @payload.setter
     def payload(self, rendered: Any) -> None:
-        # Airflow sets what it has rendered.
+        # Airflow sets the rendered value.
         self._rendered_payload = rendered
 
     @cached_property
@@ -233,20 +233,20 @@ class WherobotsRunOperator(BaseOperator):
         :param context: the task's context.
         :returns: the run's id.
         """
-        with self._retried_as_agreed():
+        with self._apply_retry_rules():
             return self._begin_try(context)
 
     def execute_after_quota_wait(
         self, context: Context, event: Any, quota: Mapping[str, Any], **of_a_later_version: Any
     ) -> str:
-        """Send the create again, after the triggerer has waited.
+        """Repeat the create call, after the triggerer has waited for quota.
 
         :param context: the task's context.
-        :param event: the trigger's event; it says nothing.
+        :param event: the trigger's event; unused.
         :param quota: fields of :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`.
         :returns: the run's id.
         """
-        with self._retried_as_agreed():
+        with self._apply_retry_rules():
             return self._work(context, QuotaWait.from_kwargs(quota), look_first=True)
 
     def execute_complete(
@@ -257,16 +257,16 @@ class WherobotsRunOperator(BaseOperator):
         started_at: float = 0.0,
         **of_later_versions: Any,
     ) -> str:
-        """Take over from the trigger.
+        """Finish the task after the trigger has followed the run.
 
         :param context: the task's context.
         :param event: the trigger's event.
-        :param reattached: whether an earlier try had started the run.
-        :param started_at: when this try got the run, in epoch seconds.
-        :param of_later_versions: what a worker of a later version left behind as it deferred; ignored.
+        :param reattached: whether an earlier try started the run; default False.
+        :param started_at: when this try created or re-attached to the run, in epoch seconds; default 0.
+        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
         :returns: the run's id.
         """
-        with self._retried_as_agreed():
+        with self._apply_retry_rules():
             outcome = Outcome.from_event(event)
             if not was_cancelled_for_earlier_try(outcome, reattached, started_at):
                 return self._finish(context, outcome)
@@ -274,15 +274,15 @@ class WherobotsRunOperator(BaseOperator):
             return self._work(context, self._new_quota_wait(context), look_first=True, is_fresh=True)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume after a deferral. If the trigger crashed or timed out, settle what becomes of the run first.
+        """Resume after a deferral. If the trigger failed, finish with the run's outcome, or cancel an active run.
 
-        On Airflow 3.0 and 3.1.0 a retry comes here too, with what the try before had waited for: it begins afresh.
+        On Airflow 3.0 and 3.1.0 a retry of a deferred task comes here too, and starts over.
 
         :param next_method: what Airflow calls next; ``__fail__`` after a crash or timeout.
         :param next_kwargs: its arguments.
         :param context: the task's context.
         """
-        with self._retried_as_agreed():
+        with self._apply_retry_rules():
             return self._resume(next_method, next_kwargs, context)
 
     def _resume(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -294,15 +294,15 @@ class WherobotsRunOperator(BaseOperator):
             run_id = self._pull(context, RUN_ID_KEY)
             if run_id:
                 outcome = self._settle_after_trigger_failure(run_id)
-                # A run found CANCELLED after a timeout was cancelled by the trigger: the timeout is the reason.
+                # A run found CANCELLED after a timeout was cancelled by the trigger: the timeout is the cause.
                 timed_out = str((next_kwargs or {}).get("error")) == TRIGGER_TIMEOUT
                 if outcome is not None and not (timed_out and outcome.ending is Ending.CANCELLED):
                     return self._finish(context, outcome)
         return super().resume_execution(next_method, next_kwargs, context)
 
     @contextmanager
-    def _retried_as_agreed(self) -> Iterator[None]:
-        """Fail without a retry where one is of no use, unless the task says otherwise."""
+    def _apply_retry_rules(self) -> Iterator[None]:
+        """Fail the task without a retry if a retry cannot help, unless the task says otherwise."""
         try:
             yield
         except NOT_RETRIED as error:
@@ -313,7 +313,7 @@ class WherobotsRunOperator(BaseOperator):
             raise without_retry(error) from error.__cause__
 
     def on_kill(self) -> None:
-        """Cancel the run. Airflow calls this in a signal handler, with seconds to live."""
+        """Cancel the run. Airflow calls this in a signal handler, seconds before it ends the process."""
         self._attempt.kill()
 
     def _begin_try(self, context: Context) -> str:
@@ -332,12 +332,12 @@ class WherobotsRunOperator(BaseOperator):
     def _work(
         self, context: Context, quota: QuotaWait, *, look_first: bool, replace: bool = False, is_fresh: bool = False
     ) -> str:
-        """Get a run and follow it to its end, here or by deferring. One that the try before cancelled is replaced once.
+        """Get a run and follow it to its end, here or by deferring. Replace one that the previous try cancelled, once.
 
         :param quota: the wait for quota so far.
         :param look_first: whether an earlier try may have left a run.
         :param replace: whether such a run is cancelled and replaced.
-        :param is_fresh: whether the run that the try before cancelled has been replaced already.
+        :param is_fresh: whether the run that the previous try cancelled has already been replaced.
         """
         while True:
             submission = self._get_run(context, quota, look_first=look_first, replace=replace)
@@ -367,7 +367,7 @@ class WherobotsRunOperator(BaseOperator):
         except QuotaNotFreedError as error:
             if error.at_deadline and self.execution_timeout is not None:
                 limit = words.duration(self.execution_timeout.total_seconds())
-                raise WherobotsExecutionTimeoutException(f"execution_timeout, {limit}: {error}") from error
+                raise WherobotsExecutionTimeoutException(f"execution_timeout is {limit}: {error}") from error
             raise WherobotsQuotaException(str(error)) from error
         except WherobotsApiError as error:
             kind = WherobotsUnavailableException if error.transient else WherobotsRequestException
@@ -402,7 +402,7 @@ class WherobotsRunOperator(BaseOperator):
         return self._attempt.follow(options, partial(self._push_address, context, WherobotsSparkUiLink()))
 
     def _wait_for_quota(self, context: Context, awaiting: AwaitingQuota) -> NoReturn:
-        """Let the triggerer wait, so that no worker is held for hours."""
+        """Defer the wait, so that no worker is held for hours."""
         remember_deferral(partial(self._push, context), context["ti"].try_number)
         seconds = Clock(time.sleep).seconds(awaiting.pause)
         has_deadline = awaiting.wait.deadline is not None
@@ -414,7 +414,7 @@ class WherobotsRunOperator(BaseOperator):
         )
 
     def _note_earlier_cancel(self, outcome: Outcome) -> None:
-        self.log.info("Run %s was cancelled for the try before this one; a new run is created", outcome.run_id)
+        self.log.info("Run %s was cancelled by the previous try; a new run is created", outcome.run_id)
 
     def _finish(self, context: Context, outcome: Outcome) -> str:
         if outcome.summary is not None:
@@ -426,7 +426,7 @@ class WherobotsRunOperator(BaseOperator):
         raise _EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id), durable=self.durable))
 
     def _settle_after_trigger_failure(self, run_id: str) -> Outcome | None:
-        """The outcome of a run that has ended; one that is active is cancelled, and then there is none."""
+        """Return the outcome of a run that has ended. Else return None, and cancel the run if ``cancel_on_kill``."""
         self._attempt.adopt(run_id)
         try:
             run = self._attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
@@ -447,7 +447,7 @@ class WherobotsRunOperator(BaseOperator):
         ti.xcom_push(key=RUN_ID_KEY, value=run.id)
         for key in xcom_keys(WherobotsRunLink(), RUN_URL_KEY):
             ti.xcom_push(key=key, value=url)
-        # A run that is re-attached to may have one already.
+        # A run that the task re-attaches to may already have a Spark UI.
         if (spark_ui := spark_ui_url(run)) is not None:
             self._push_address(context, WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
         self.log.info("Run %s (%s): %s", words.short(run.id), words.short(run.name), url)
@@ -457,7 +457,7 @@ class WherobotsRunOperator(BaseOperator):
             self._push(context, xcom_key, url)
 
     def _push(self, context: Context, key: str, value: Any) -> None:
-        """Push what is good to know but must not decide the task's result."""
+        """Push an XCom. A failure is logged, and does not fail the task."""
         try:
             context["ti"].xcom_push(key=key, value=value)
         except Exception as error:
@@ -476,7 +476,7 @@ class WherobotsRunOperator(BaseOperator):
 
     def _number(self, argument: str, value: Any, *, above_0: bool = False) -> float:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        # Neither infinity nor NaN, with which no comparison is true.
+        # Excludes infinity and NaN.
         if is_number and (0 < value <= float_info.max or (value == 0 and not above_0)):
             return float(value)
         least = "above 0" if above_0 else "0 or more"
@@ -486,7 +486,7 @@ class WherobotsRunOperator(BaseOperator):
         return WherobotsArgumentException(f"{self.task_id}: {what}")
 
     def _deadline(self, context: Context) -> float | None:
-        """When to give up: a little before Airflow would, so that the run is cancelled and the reason is told."""
+        """When to give up: shortly before Airflow would, to have time to cancel the run and report why."""
         if self.execution_timeout is None:
             return None
         seconds = self.execution_timeout.total_seconds()

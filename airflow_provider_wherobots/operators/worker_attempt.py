@@ -1,4 +1,4 @@
-"""What one try of a task does with a run while it is on a worker, and how it stops when the process is told to."""
+"""The work of one try of a task while it runs on a worker, and how a kill stops it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class WorkerAttempt:
-    """Submits and follows runs on the calling thread; :meth:`kill` may come from a signal handler on top of it.
+    """Submits and follows runs on the calling thread. A signal handler may interrupt it with :meth:`kill`.
 
     :param hook: the connection to use.
     :param cancel_on_kill: whether :meth:`kill` cancels the run.
@@ -52,18 +52,18 @@ class WorkerAttempt:
         max_outage: float,
         quota: QuotaWait,
     ) -> Submission | AwaitingQuota:
-        """Create the run or attach to it.
+        """Create the run or re-attach to it.
 
-        :param payload: the create body.
+        :param payload: the body of ``POST /runs``.
         :param region: compute region; None takes the organisation's default.
-        :param durable: whether the payload's name is this task instance's alone.
+        :param durable: whether the payload's name is unique to this task instance.
         :param look_first: whether an earlier try may have left a run.
         :param replace: whether such a run is cancelled and replaced.
         :param max_outage: seconds that consecutive transient failures are tolerated.
-        :param quota: how long a full organisation is waited for.
-        :returns: the run; or that quota is still awaited, where ``quota`` may hand the wait over.
-        :raises WherobotsTaskKilledException: when the task was killed meanwhile.
-        :raises WherobotsApiError: when there is no run.
+        :param quota: how long to wait for quota.
+        :returns: the run; or the wait for quota, if ``quota`` lets the caller take it over.
+        :raises WherobotsTaskKilledException: if the task was killed meanwhile.
+        :raises WherobotsApiError: if there is no run.
         """
         self._suffix_in_flight = durable_suffix(payload["name"]) if durable else None
         self._older_may_exist = look_first
@@ -85,17 +85,17 @@ class WorkerAttempt:
             return submission
         self._run_id = submission.run.id
         self._suffix_in_flight = None
-        # A kill that came while the create call was under way came too early to know the run's id.
+        # A kill during the create call did not know the run's id yet.
         self._stop_if_killed(self._run_id)
         return submission
 
     def adopt(self, run_id: str) -> None:
-        """Name the run that a kill from now on is to cancel.
+        """Set the run that :meth:`kill` cancels from now on.
 
         :param run_id: the run's id.
         :raises WherobotsTaskKilledException: when the task was killed meanwhile.
         """
-        # First: a kill must not have to read the connection, as it may have interrupted that very read.
+        # Read the connection first: a kill must not read it, because it may have interrupted that read.
         self._hook.settings  # noqa: B018
         self._run_id = run_id
         self._stop_if_killed(run_id)
@@ -104,7 +104,7 @@ class WorkerAttempt:
         """Follow a run to its end.
 
         :param options: what to follow and how.
-        :param publish: takes what is to be made known meanwhile, key and value, and must not raise.
+        :param publish: takes a published key and value, and must not raise.
         :raises WherobotsTaskKilledException: when the task was killed meanwhile.
         """
         self.adopt(options.run_id)
@@ -113,10 +113,10 @@ class WorkerAttempt:
         return outcome
 
     def run(self, flow: Flow[T], publish: Callable[[str, str], None] = lambda key, value: None) -> T:
-        """Run a flow on a session of this attempt.
+        """Run a flow that :meth:`kill` can stop.
 
         :param flow: the flow.
-        :param publish: takes what is to be made known, key and value, and must not raise; default nowhere.
+        :param publish: takes a published key and value, and must not raise; default drops them.
         :raises WherobotsTaskKilledException: when the task was killed meanwhile.
         """
         with self._hook.driver(publish=publish) as driver:
@@ -130,10 +130,10 @@ class WorkerAttempt:
                 self._driver = None
 
     def kill(self) -> None:
-        """Stop for good, and cancel the run: the one known, or the one whose create call is under way.
+        """Stop for good, and cancel the run, or the run that a create call in flight may have started.
 
-        Uses a session of its own, as the interrupted one may hold half an answer, and the connection as already read,
-        as the interrupted code may be talking to the supervisor.
+        Uses a new session, because the interrupted one may hold half a response. Does not read the connection again,
+        because the interrupted code may be in the middle of a request to the supervisor.
         """
         if self._killed:
             return
@@ -143,27 +143,27 @@ class WorkerAttempt:
         if not self._cancel_on_kill:
             return
         if self._run_id is not None:
-            if self._run_apart(cancel_run(self._run_id, WORKER_CANCEL_BUDGET_SECONDS)):
+            if self._run_on_new_session(cancel_run(self._run_id, WORKER_CANCEL_BUDGET_SECONDS)):
                 self._cancelled.add(self._run_id)
         elif self._suffix_in_flight is not None:
             self._cancelled.update(
-                self._run_apart(cancel_runs_by_suffix(self._suffix_in_flight, look_on=self._older_may_exist))
+                self._run_on_new_session(cancel_runs_by_suffix(self._suffix_in_flight, look_on=self._older_may_exist))
             )
 
     def _stop_if_killed(self, run_id: str) -> None:
         if not self._killed:
             return
         if self._cancel_on_kill and run_id not in self._cancelled:
-            self._run_apart(cancel_run(run_id, WORKER_CANCEL_BUDGET_SECONDS))
+            self._run_on_new_session(cancel_run(run_id, WORKER_CANCEL_BUDGET_SECONDS))
         raise WherobotsTaskKilledException(f"The task was killed before it could follow run {run_id}")
 
-    def _run_apart(self, flow: Flow[T]) -> T:
+    def _run_on_new_session(self, flow: Flow[T]) -> T:
         notes: list[tuple[int, str]] = []
         try:
             with self._hook.driver(lambda level, text: notes.append((level, text)), may_reload=False) as driver:
                 return driver.run(flow)
         finally:
-            # Last, and not at any price: the interrupted thread may be in the middle of writing to the same log.
+            # Log last, and ignore failure: the interrupted thread may be in the middle of writing to the same log.
             with suppress(RuntimeError):
                 for level, text in notes:
                     self._hook.log.log(level, text)

@@ -1,4 +1,4 @@
-"""Writing records with their own time to Airflow's task log, and reading a log file back.
+"""Writing records with their own time to Airflow's task log, and reading them back from its file.
 
 On 3.x a log file holds one JSON object per record, with times in microseconds; on 2.11 it holds lines of text, with
 times in milliseconds. Source: Airflow's "Logging for Tasks", and ``log_format`` in its configuration reference.
@@ -28,7 +28,7 @@ _FILE = "wherobots"
 class Entry(NamedTuple):
     """A record of a log file.
 
-    :param time_us: its time in epoch microseconds, or None for the present time.
+    :param time_us: its time in epoch microseconds, or None for the current time.
     :param level: a ``logging`` level.
     :param text: its text.
     :param fields: the record's other keys on 3.x; ``file`` and ``line`` of the code on 2.11. Default none.
@@ -55,7 +55,7 @@ def write_record(logger: Any, record: LogRecord) -> None:
 
 
 def entry_of(record: LogRecord) -> Entry:
-    """Convert a line of the run's log into the entry that is written, and looked for when a log is resumed.
+    """Convert a line of the run's log to the entry that is written, and that is searched for when a log is resumed.
 
     :param record: the line.
     """
@@ -64,7 +64,7 @@ def entry_of(record: LogRecord) -> Entry:
         return Entry(
             None if record.time_ns is None else record.time_ns // 1000 + record.repeats, record.level, record.text
         )
-    # Times have milliseconds here: repeated records differ by a space.
+    # Times have only milliseconds on 2.11: repeated records differ by a trailing space.
     text = f"{record.text} " if record.repeats % 2 else record.text
     return Entry(None if record.time_ns is None else record.time_ns // 10**6 * 1000, record.level, text)
 
@@ -76,7 +76,7 @@ def write_entry(logger: Any, entry: Entry) -> None:
     :param entry: the record.
     """
     if is_structured():
-        # On 3.0 a trigger's logger is one of the standard library.
+        # On 3.0 a trigger's logger is a standard library logger.
         structured = _structlog_logger(logger.name) if isinstance(logger, logging.Logger) else logger
         fields = dict(entry.fields) if entry.time_us is None else {**entry.fields, "timestamp": _iso(entry.time_us)}
         line = entry.fields.get("lineno")
@@ -93,9 +93,9 @@ def write_entry(logger: Any, entry: Entry) -> None:
 
 
 def read_entries(lines: Iterable[str]) -> Iterator[Entry]:
-    """Read a log file back, one record in memory at a time; anything else is skipped.
+    """Read a log file, with one record in memory at a time. Anything that is not a record is skipped.
 
-    :param lines: its lines, with their line ends: a line without one was cut off by a crash.
+    :param lines: its lines, with their line ends. A line without one was cut off by a crash; reading stops there.
     """
     last: Entry | None = None
     more: list[str] = []
@@ -152,9 +152,9 @@ def _time_us(moment: str) -> int:
 
 @lru_cache(maxsize=64)
 def _log_from(file: str, line: int) -> Callable[[Any, int, str, Mapping[str, Any]], None]:
-    """A function that logs as if from the given file and line: 3.1 and later write them into the record.
+    """Make a function that logs as if from the given file and line, which 3.1 and later write into the record.
 
-    Airflow's log reader takes records that differ in them for different ones.
+    To Airflow's log reader, records with another file or line are different records.
     """
     call = (lambda logger, level, text, fields: logger.log(level, text, **fields)).__code__
     return FunctionType(call.replace(co_filename=file, co_firstlineno=line), globals())

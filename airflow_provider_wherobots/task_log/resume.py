@@ -1,9 +1,9 @@
 """Resuming the log of an earlier trigger of the same try, after its triggerer died or was stopped.
 
-Each triggerer writes its own file. Airflow's log reader merges those it finds by millisecond, then by line number,
-and drops a record equal to the one before it. So a trigger that takes over first copies the earlier one's records, in
-order and with their times, and then writes what is new. If the reader finds both files, equal records are adjacent and
-each is shown once; if it finds one, nothing is missing.
+Each triggerer writes its own file. Airflow's log reader merges the files it finds by millisecond, then by line number,
+and drops a record that equals the previous one. So a trigger that takes over first copies the earlier one's records, in
+order and with their times, and then writes new ones. If the reader finds both files, equal records are adjacent and
+each is shown once. If it finds only one, no record is missing.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.task_log.entries import Entry, entry_of, read_entries, write_entry
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
-"""A larger file is not read back; the whole log is forwarded again."""
+"""A larger file is not read; the whole log is forwarded again."""
 SLICE_ENTRIES = 100
 MASK = "***"
 """What Airflow writes in place of a secret."""
 
 
 class ResumedLog:
-    """Writes a run's log into the task log, from where an earlier trigger of this try ended.
+    """Writes a run's log into the task log, and continues where an earlier trigger of this try stopped.
 
     :param logger: the trigger's ``log``.
     :param task_instance: the trigger's ``task_instance``, set by Airflow.
@@ -53,7 +53,7 @@ class ResumedLog:
                     for entry in some:
                         self._copy(entry, present, is_own)
         except Exception as error:
-            # What was copied by now is not forwarded again; the rest is.
+            # Records that were copied so far are not forwarded again; the rest is.
             self._logger.debug("The log of an earlier trigger cannot be read: %r", error)
 
     def write(self, record: LogRecord) -> None:
@@ -90,12 +90,12 @@ class ResumedLog:
         )
 
     def _find(self, first: str) -> list[tuple[Iterator[Entry], bool]]:
-        """The records after the first one: those in this trigger's own file, and those in the longest other file.
+        """Find the records after the first one, in this trigger's own file and in the other file that has the most.
 
         Airflow 2.11 appends to a file when a trigger returns to a triggerer; 3.x truncates it.
 
         :param first: the text of the first record.
-        :returns: records, and whether they are already in this trigger's own file.
+        :returns: the records of each file, and whether it is this trigger's own.
         """
         own = _own_log_end(self._task_instance)
         found: list[tuple[Iterator[Entry], bool]] = []
@@ -114,10 +114,10 @@ class ResumedLog:
 
 
 def could_be(text: str, masked: str) -> bool:
-    """Whether a masked text may have been made from this text.
+    """Whether a text with its secrets masked could be a given masked text.
 
     :param text: the text.
-    :param masked: a text in which secrets are replaced by masks.
+    :param masked: a text in which Airflow has masked secrets.
     """
     start, *others = masked.split(MASK)
     if not others or not text.startswith(start):
@@ -141,7 +141,7 @@ def _entries_after(path: Path, first: str) -> Iterator[Entry]:
 
 
 def _own_log_end(task_instance: Any) -> str | None:
-    """The end of the name of this trigger's own file; None on 3.x, where it is not known."""
+    """The end of the name of this trigger's own file; None on 3.x, where it is unknown."""
     job = getattr(task_instance, "triggerer_job", None)
     return None if job is None else f".trigger.{job.id}.log"
 

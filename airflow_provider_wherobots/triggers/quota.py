@@ -1,4 +1,4 @@
-"""The trigger that waits while an organisation is full, so that no worker is held meanwhile."""
+"""The trigger that waits for quota, so that no worker is held meanwhile."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from airflow_provider_wherobots.flows import words
 
 
 class WherobotsQuotaTrigger(BaseTrigger):
-    """Wait for a moment, then fire one event: the worker sends the create again.
+    """Wait until a given time, then fire one event. The worker then repeats the create call.
 
-    There is no run yet, so nothing is to be cancelled when the task is killed meanwhile.
+    There is no run yet, so a kill of the task has nothing to cancel.
 
-    :param until: the moment, in epoch seconds.
+    :param until: when to fire, in epoch seconds.
     """
 
     def __init__(self, until: float, **of_a_later_version: Any) -> None:
@@ -30,6 +30,6 @@ class WherobotsQuotaTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; yields exactly one event."""
-        self.log.info("Waiting for quota; the create is sent again at %s", words.moment(self.until))
+        self.log.info("Waiting for quota; the create call is repeated at %s", words.moment(self.until))
         await asyncio.sleep(self.until - time.time())
         yield TriggerEvent({})  # type: ignore[no-untyped-call]

@@ -11,10 +11,10 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_wherobots.compat import (
-    TRIGGER_IS_TOLD_OF_KILLS,
-    be_ready_to_get_task_states,
+    TRIGGER_HAS_ON_KILL,
     get_task_state,
     push_xcom,
+    warm_up_supervisor,
 )
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
@@ -25,26 +25,26 @@ from airflow_provider_wherobots.links.run import WherobotsSparkUiLink, xcom_keys
 from airflow_provider_wherobots.task_log.resume import ResumedLog
 
 STATE_TIMEOUT_SECONDS = 5.0
-"""How long one question whether the task is still deferred may take."""
+"""How long one check whether the task is still deferred may take."""
 STATE_ATTEMPTS = 3
-"""How often it is asked: when hundreds of tasks are ended at once, the answers come late."""
+"""How many checks are tried: when hundreds of tasks are ended at once, Airflow is slow to respond."""
 PUSH_TIMEOUT_SECONDS = 5.0
 """How long pushing an XCom may take."""
 CANCEL_BUDGET_SECONDS = 13.0
-"""Leaves room for those questions within the 30 s that Airflow gives ``on_kill``."""
+"""Leaves time for those checks within the 30 s that Airflow allows ``on_kill``."""
 DEFERRED = "deferred"
 
 
 class WherobotsRunTrigger(BaseTrigger):
     """Follow a run to its end and fire one event with the outcome.
 
-    Restarting or moving the trigger leaves the run alone: it is followed on. Only when its task is no longer deferred,
-    because a user marked or cleared it, is the run cancelled.
+    If the trigger restarts or moves to another triggerer, it continues to follow the run. The run is cancelled if its
+    task is no longer deferred, because a user marked or cleared it, or if the deadline passes.
 
     :param wherobots_conn_id: id of the connection.
     :param follow: fields of :class:`~airflow_provider_wherobots.flows.follow.FollowOptions`.
     :param cancel_on_kill: whether a kill of the task cancels the run; default True.
-    :param of_later_versions: what a worker of a later version stored besides; ignored, as an error would end the task.
+    :param of_later_versions: arguments that a worker of a later version added; ignored, as an error would end the task.
     """
 
     def __init__(
@@ -75,33 +75,36 @@ class WherobotsRunTrigger(BaseTrigger):
         """Follow the run; yields exactly one event."""
         try:
             if self._is_in_triggerer and self.cancel_on_kill:
-                be_ready_to_get_task_states(self.task_instance)
+                warm_up_supervisor(self.task_instance)
             log = ResumedLog(self.log, self.task_instance)
             async with self._hook.async_driver(self.log, self._publish, log.write) as driver:
                 await log.resume(f"Following run {self.options.run_id}")
                 outcome = await driver.run(follow_run(self.options))
         except asyncio.CancelledError:
-            if not TRIGGER_IS_TOLD_OF_KILLS:
-                await _to_its_end(self._cancel_if_killed())
+            if not TRIGGER_HAS_ON_KILL:
+                await _run_to_completion(self._cancel_if_killed())
             raise
         except Exception as error:
-            # A trigger that raises would get its run cancelled; one that only lost sight of it leaves it alone.
+            # If a trigger raises, the operator cancels the run. A run that only cannot be followed must continue.
             reason = reason_of(error)
             self.log.error("Run %s cannot be followed: %s\n%s", self.options.run_id, reason, places_of(error))
             outcome = Outcome(Ending.GAVE_UP, self.options.run_id, "UNKNOWN", reason, ended_at=time.time())
         yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Called by Airflow 3.3 on a user's action, and, by a bug of 3.3.0 to 3.3.2, when the trigger moves."""
-        await _to_its_end(self._cancel_if_killed())
+        """Cancel the run if the task was killed.
+
+        Airflow 3.3 calls this on a user's action; a bug in 3.3.0 to 3.3.2 also calls it when the trigger moves.
+        """
+        await _run_to_completion(self._cancel_if_killed())
 
     @property
     def _is_in_triggerer(self) -> bool:
-        """Not so in ``airflow dags test``, which has no kills, and takes no XCom within the event loop."""
+        """False in ``airflow dags test``, which has no kills, and in which a trigger cannot push XComs."""
         return self.trigger_id is not None
 
     async def _publish(self, key: str, value: str) -> None:
-        """Push what becomes known while the task is deferred: the Spark UI's address. The worker does so at the end."""
+        """Push the Spark UI's address while the task is deferred. The worker pushes it again at the end."""
         if not self._is_in_triggerer:
             return
         try:
@@ -110,24 +113,29 @@ class WherobotsRunTrigger(BaseTrigger):
                     await push_xcom(self.task_instance, xcom_key, value)
         except Exception as error:
             reason = reason_of(error)
-            self.log.warning("XCom %s of run %s is pushed when the run ends: %s", key, self.options.run_id, reason)
+            self.log.warning(
+                "XCom %s of run %s could not be pushed; it is pushed when the run ends: %s",
+                key,
+                self.options.run_id,
+                reason,
+            )
 
     async def _cancel_if_killed(self) -> None:
         if not self.cancel_on_kill:
             return
         try:
-            state = await self._ask_state()
+            state = await self._get_state()
         except Exception as error:
-            # Not knowing is no reason to kill: the run may be followed on elsewhere, and ends by itself in the end.
+            # Do not cancel on a guess: another triggerer may follow the run, and it ends by itself anyway.
             reason = reason_of(error)
-            self.log.warning("Run %s is left alone: the task's state is unknown (%s)", self.options.run_id, reason)
+            self.log.warning("Run %s is not cancelled: the task's state is unknown (%s)", self.options.run_id, reason)
             return
         if state == DEFERRED:
-            self.log.info("Run %s is left alone: the task is still deferred", self.options.run_id)
+            self.log.info("Run %s is not cancelled: the task is still deferred", self.options.run_id)
             return
-        self.log.info("Run %s is cancelled: the task is no longer deferred but %s", self.options.run_id, state)
+        self.log.info("Cancelling run %s: the task is no longer deferred (state: %s)", self.options.run_id, state)
         try:
-            # With the connection as it was read to follow the run: to ask for it anew takes time that a kill may lack.
+            # The hook keeps the connection it has read: reading it again takes time that a kill may not have.
             async with self._hook.async_driver(self.log) as driver:
                 await driver.run(cancel_run(self.options.run_id, CANCEL_BUDGET_SECONDS))
         except Exception as error:
@@ -135,17 +143,17 @@ class WherobotsRunTrigger(BaseTrigger):
                 "Run %s could not be cancelled: %s\n%s", self.options.run_id, reason_of(error), places_of(error)
             )
 
-    async def _ask_state(self) -> str | None:
+    async def _get_state(self) -> str | None:
         for _ in range(STATE_ATTEMPTS - 1):
             with suppress(Exception):
                 return await asyncio.wait_for(get_task_state(self.task_instance), STATE_TIMEOUT_SECONDS)
         return await asyncio.wait_for(get_task_state(self.task_instance), STATE_TIMEOUT_SECONDS)
 
 
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for work to end, however often this task is cancelled meanwhile.
+async def _run_to_completion(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work to finish, however often this task is cancelled meanwhile.
 
-    Airflow 3 cancels a killed trigger anew each second until it has ended, even while it awaits its ``on_kill``.
+    Airflow 3 cancels a killed trigger again every second until it has ended, even while it awaits its ``on_kill``.
     """
     task = asyncio.create_task(work)
     while not task.done():

@@ -90,4 +90,4 @@ def test_the_names_of_2_11_are_there() -> None:
 
 def test_kills_are_told_since_3_3() -> None:
     """Newer Airflows may rename it: then this fails, and a trigger meanwhile goes by its cancellation as before."""
-    assert (compat.AIRFLOW >= (3, 3)) == compat.TRIGGER_IS_TOLD_OF_KILLS
+    assert (compat.AIRFLOW >= (3, 3)) == compat.TRIGGER_HAS_ON_KILL

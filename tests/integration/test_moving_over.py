@@ -230,7 +230,7 @@ def test_enum_members_are_what_they_stand_for(enums: ModuleType) -> None:
 
 
 def test_a_removed_argument_is_accepted_with_a_warning_at_its_line() -> None:
-    with pytest.warns(AirflowProviderDeprecationWarning, match="task: xcom_push=False has no effect.*take") as caught:
+    with pytest.warns(AirflowProviderDeprecationWarning, match="task: xcom_push=False has no effect.*remove") as caught:
         WherobotsRunOperator(task_id="task", run_python={"uri": "s3://b/x.py"}, xcom_push=False)
     assert [warning.filename for warning in caught] == [__file__]
 

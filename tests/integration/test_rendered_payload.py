@@ -134,7 +134,7 @@ def test_what_is_wrong_is_shown_and_left_to_the_task_to_fail_with(
 ) -> None:
     made = task(**arguments)
     made.render_template_fields(context(TaskInstance(), day="short"))
-    assert shown(made).startswith("cannot be put together: ")
+    assert shown(made).startswith("cannot be built: ")
     assert words in shown(made)
 
 
@@ -155,7 +155,7 @@ def test_what_a_secrets_backend_says_is_not_shown(task: Callable[..., Any], monk
     made = task()
     monkeypatch.setattr(made.hook, "get_connection", get_connection)
     made.render_template_fields(context(TaskInstance(), day="2026-11-25"))
-    assert shown(made) == "cannot be put together: KeyError"
+    assert shown(made) == "cannot be built: KeyError"
 
 
 def test_a_parsed_dag_is_the_same_each_time_and_keeps_its_dependencies(conn_id: str) -> None:

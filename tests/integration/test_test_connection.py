@@ -175,7 +175,7 @@ def test_a_certificate_that_nobody_vouches_for(
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"password": ""}, "password: must hold the Wherobots API key, and is empty"),
+        ({"password": ""}, "password: must hold the Wherobots API key, but is empty"),
         ({"host": "http://api.cloud.wherobots.com"}, "plain http would send the API key in the clear"),
         ({"extra": json.dumps({"console_url_template": "https://x/"})}, "must contain {run_id}"),
     ],
@@ -207,7 +207,7 @@ def test_an_answer_that_never_ends_does_not_hold_the_form(monkeypatch: pytest.Mo
             enough.set()
             server.join()
     assert not works
-    assert "Read timed out" in said or "gave no whole answer within" in said
+    assert "Read timed out" in said or "sent no complete response within" in said
 
 
 def test_the_form_as_airflow_hands_it_over_is_what_is_tested(

@@ -58,7 +58,7 @@ def test_a_kill_that_is_repeated_does_not_cut_the_cancel_short(
         return state
 
     monkeypatch.setattr(run, "get_task_state", get_task_state)
-    monkeypatch.setattr(run, "TRIGGER_IS_TOLD_OF_KILLS", way is through_on_kill)
+    monkeypatch.setattr(run, "TRIGGER_HAS_ON_KILL", way is through_on_kill)
     created = control.create_run("killed-run")
     control.add_fault("cancelJobRun", {"type": "status", "status": 503}, times=1)
     trigger = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
@@ -229,7 +229,7 @@ def test_the_connection_is_not_read_again_for_a_kill(
         return "failed"
 
     monkeypatch.setattr(run, "get_task_state", get_task_state)
-    monkeypatch.setattr(run, "TRIGGER_IS_TOLD_OF_KILLS", True)
+    monkeypatch.setattr(run, "TRIGGER_HAS_ON_KILL", True)
     created = control.create_run("killed-run")
     trigger = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
 
@@ -243,7 +243,7 @@ def test_the_connection_is_not_read_again_for_a_kill(
 
 
 @pytest.mark.parametrize(("trigger_id", "asked"), [(1, 1), (None, 0)], ids=["in a triggerer", "in dags test"])
-def test_the_first_question_of_a_triggerer_is_not_that_of_a_kill(
+def test_the_first_request_of_a_triggerer_is_not_that_of_a_kill(
     conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch, trigger_id: int | None, asked: int
 ) -> None:
     if compat.AIRFLOW < (3, 0):
@@ -254,7 +254,7 @@ def test_the_first_question_of_a_triggerer_is_not_that_of_a_kill(
         questions.append(task_instance)
         raise RuntimeError("the supervisor is away")
 
-    monkeypatch.setattr(compat, "_is_ready", False)
+    monkeypatch.setattr(compat, "_is_warm", False)
     monkeypatch.setattr(compat, "get_task_state", get_task_state)
     created = control.create_run("followed-run")
     control.patch_run(created["id"], status="COMPLETED")

@@ -1,1 +1,1 @@
-"""The Runs API: its calls, the models of their answers, and the rules of the create body."""
+"""The Runs API: its calls, the models of their responses, and the rules of the create body."""

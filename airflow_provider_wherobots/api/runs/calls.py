@@ -1,6 +1,6 @@
-"""One function per endpoint of the Runs API: what to send, and how to read the answer.
+"""One function per endpoint of the Runs API: what to send, and how to read the response.
 
-Source: the service's OpenAPI description, tag "runs" (operation ids are its own).
+Source: the service's OpenAPI description, tag "runs". Operation ids are taken from it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics, RunPage
 
 MAX_LOG_PAGE_BYTES = 16_000_000
-"""A log page may be larger; one that is too large is asked for again with fewer lines."""
+"""A log page may be larger than other responses. One over this limit is requested again with fewer lines."""
 
 
 def create_run(payload: Mapping[str, Any], region: str | None = None) -> Call[Run]:
@@ -50,7 +50,7 @@ def list_runs(
     :param created_after: only runs created after this moment (naive means UTC).
     :param status: only runs in one of these statuses; empty means all.
     :param region: only runs of this region.
-    :param cursor: ``next_page`` of the page before; None starts at the first.
+    :param cursor: ``next_page`` of the previous page; None starts at the first page.
     :param size: runs per page, 0 to 100; None takes the service's 50.
     """
     params: list[tuple[str, str]] = []
@@ -70,7 +70,7 @@ def list_runs(
 
 
 def cancel_run(run_id: str) -> Call[None]:
-    """``POST /runs/{run_id}/cancel`` (cancelJobRun). The status may need a minute to become CANCELLED.
+    """``POST /runs/{run_id}/cancel`` (cancelJobRun). The status may take a minute to become CANCELLED.
 
     :param run_id: the run's id.
     """
@@ -81,7 +81,7 @@ def get_run_logs(run_id: str, cursor: str | int = LOG_START_CURSOR, size: int | 
     """``GET /runs/{run_id}/logs`` (getJobRunLogs), one page.
 
     :param run_id: the run's id.
-    :param cursor: a cursor the service issued, exactly as received; default the log's start.
+    :param cursor: a cursor from the service, exactly as received; default the log's start.
     :param size: lines per page; None takes the service's 100.
     """
     params: list[tuple[str, str]] = [("cursor", str(cursor))]

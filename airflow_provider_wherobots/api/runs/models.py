@@ -1,8 +1,8 @@
-"""What the Runs API answers, as tolerant, frozen dataclasses.
+"""Responses of the Runs API, as tolerant, frozen dataclasses.
 
-Only what makes a run a run is required (its id and its status); everything else may be missing or null, and what
-the service adds is kept in ``raw``. Statuses are plain strings: an unknown one is data, not an error.
-Source: the schemas of the OpenAPI description; where older documents differ both forms are read.
+Only a run's id and status are required. Everything else may be missing or null, and fields that the service adds are
+kept in ``raw``. Statuses are plain strings: an unknown one is data, not an error.
+Source: the schemas of the OpenAPI description. Where older documents differ, both forms are read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TIMED_OUT = "TIMED_OUT"
 
 ACTIVE_STATUSES = frozenset({PENDING, RUNNING})
 NOT_STARTED_STATUSES = frozenset({"PREPARE_FAILED", "DEPLOY_FAILED", "INIT_FAILED"})
-"""``AppStatus`` of an application that never came up."""
+"""``AppStatus`` of an application that failed to start."""
 TERMINAL_STATUSES = frozenset({COMPLETED, FAILED, CANCELLED, TIMED_OUT})
 
 
@@ -44,8 +44,8 @@ class KubeApp:
     :param status: ``AppStatus`` (PREPARING, DEPLOYING, READY, DESTROYING, ...), or None.
     :param message: the service's latest trace for troubleshooting, or None.
     :param region: where the run executes, or None.
-    :param spark_ui_url: address of the Spark UI, or None until there is one.
-    :param resolved_version: the Wherobots version behind ``latest`` and the like, or None.
+    :param spark_ui_url: address of the Spark UI, or None until it is known.
+    :param resolved_version: the Wherobots version that an alias such as ``latest`` stands for, or None.
     :param events: what happened, in the service's order.
     """
 
@@ -80,12 +80,12 @@ class KubeApp:
 
     @property
     def is_torn_down(self) -> bool:
-        """Whether the application is being, or has been, destroyed: nobody should attach to it."""
+        """Whether the application is being destroyed or has been, so that its run must not be re-attached to."""
         return self.status is not None and self.status.startswith("DESTROY")
 
     @property
     def has_failed(self) -> bool:
-        """Whether the application failed to come up, so that the script never began."""
+        """Whether the application failed to start, so that the script never began."""
         return self.status in NOT_STARTED_STATUSES
 
 
@@ -98,8 +98,8 @@ class Run:
     :param status: ``RunStatus`` as a plain string.
     :param kube_app: its application on the cluster.
     :param payload: the create body as the service echoes it.
-    :param answered_at: when the service said so, by its own clock; None when that is not known.
-    :param raw: the whole answer. The times are read from it when they are asked for: hardly any poll needs one.
+    :param answered_at: when the service sent the response, by its own clock; None if unknown.
+    :param raw: the whole response. Times are parsed on access, because few polls need them.
     """
 
     id: str
@@ -154,22 +154,22 @@ class Run:
         return self.status not in ACTIVE_STATUSES and self.complete_time is not None
 
     def answered(self, moment: datetime) -> Run:
-        """The same run with the moment of the answer.
+        """Return the same run with the time of the response.
 
-        :param moment: the service's time.
+        :param moment: when the service sent the response, by its own clock.
         """
         return replace(self, answered_at=moment)
 
     @property
     def ended_ago(self) -> float:
-        """Seconds between the run's end and the answer, both by the service's clock; 0 when that is not known."""
+        """Seconds between the run's end and the response, both by the service's clock; 0 if unknown."""
         if self.complete_time is None or self.answered_at is None:
             return 0.0
         return max(0.0, (self.answered_at - self.complete_time).total_seconds())
 
     @property
     def is_active(self) -> bool:
-        """Whether the run can still be attached to: not ended and not being torn down."""
+        """Whether a task can still re-attach to the run: it has not ended and is not being torn down."""
         return not self.is_terminal and not self.kube_app.is_torn_down
 
     @property
@@ -184,7 +184,7 @@ class Run:
 
     @property
     def reason(self) -> str | None:
-        """The service's own words on how the run came to its state, or None when it has none."""
+        """The service's explanation of the run's state, or None if there is none."""
         if self.kube_app.message:
             return self.kube_app.message
         for event in reversed(self.kube_app.events):
@@ -198,7 +198,7 @@ class RunPage:
     """One page of List Runs.
 
     :param items: the runs of this page, in the service's order (undocumented: sort where it matters).
-    :param total: how many match in all, or None.
+    :param total: how many runs match in total, or None.
     :param next_page: cursor of the next page, or None on the last.
     """
 
@@ -211,7 +211,8 @@ class RunPage:
         """Read a ``CursorPage`` of runs.
 
         :param data: decoded JSON.
-        :raises ValueError: when it has no ``items``.
+        :raises KeyError: if it has no ``items``.
+        :raises ValueError: if one of them is not a run.
         """
         total = data.get("total")
         return cls(
@@ -256,7 +257,7 @@ class LogPage:
         """Read a ``LogsResponse``.
 
         :param data: decoded JSON.
-        :raises ValueError: when it has no ``items``.
+        :raises KeyError: if it has no ``items``, or one of them has no ``timestamp`` or ``raw``.
         """
         return cls(
             items=tuple(
@@ -273,8 +274,8 @@ class RunMetrics:
     """A ``RunMetricsResponse``.
 
     :param instant_metrics: the latest value by metric key (``COST_USD``, ``CONSUMED_SPATIAL_UNITS``, ...); None
-        where the service has none yet.
-    :param raw: the whole answer, with the series.
+        if the service has no value yet.
+    :param raw: the whole response, with the series.
     """
 
     instant_metrics: Mapping[str, float | None]
@@ -296,7 +297,7 @@ class RunMetrics:
 def parse_time(value: Any) -> datetime | None:
     """Read an ISO 8601 date-time; without an offset it is UTC.
 
-    ``pendulum.parse`` would read more than the service sends: "now", a time of day as today's, "P1D" as a duration.
+    ``pendulum.parse`` would accept more than the service sends: "now", a bare time of day, durations such as "P1D".
 
     :param value: what the service sent.
     :returns: the moment, or None for anything unreadable.

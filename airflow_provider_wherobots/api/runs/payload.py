@@ -1,7 +1,7 @@
-"""The create body: its rules, checked before anything is sent.
+"""The body of ``POST /runs``, and its rules, which are checked before anything is sent.
 
 Source: ``CreateRunPayload`` in the OpenAPI description, and the Runs REST API page for what the schema leaves open.
-Runtimes, regions and versions are not checked against a list: the service adds some.
+Runtimes, regions and versions are not checked against a list, because the service adds new ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FILE_DEPENDENCY_SUFFIXES = (".jar", ".whl", ".zip", ".json")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{8,255}\Z")
 _S3_ADDRESS = re.compile(r"s3://[^/\s]+/\S")
 _OTHER_KIND = {"run_python": (".jar", "run_jar"), "run_jar": (".py", "run_python")}
-"""The ending by which a file is seen to be of the other kind, and the argument for that."""
+"""The file extension that belongs to the other argument, and that argument."""
 _RUN_KEYS = {"run_python": ("uri", "args"), "run_jar": ("uri", "args", "mainClass")}
 _ENVIRONMENT_KEYS = ("sparkDriverDiskGB", "sparkExecutorDiskGB", "sparkConfigs", "dependencies")
 _DEPENDENCY_KEYS = {
@@ -38,24 +38,25 @@ def build_payload(
     version: str | Enum | None = None,
     timeout_seconds: int | str | timedelta | None = None,
     environment: Mapping[str, Any] | None = None,
-    is_open: Callable[[Any], bool] = lambda value: False,
+    is_unrendered: Callable[[Any], bool] = lambda value: False,
 ) -> dict[str, Any]:
     """Check the parts of a run and put them into the body of ``POST /runs``.
 
-    :param name: 8 to 255 of ``[A-Za-z0-9_.-]``.
-    :param run_python: ``{"uri", "args"}`` of a Python run; exactly one of it and ``run_jar``.
+    :param name: 8 to 255 characters of ``[A-Za-z0-9_.-]``.
+    :param run_python: ``{"uri", "args"}`` of a Python run. Give either this or ``run_jar``.
     :param run_jar: ``{"uri", "args", "mainClass"}`` of a JAR run.
     :param runtime: id of the runtime; None takes the organisation's default.
     :param version: Wherobots version; None takes ``latest``.
     :param timeout_seconds: whole seconds after which the service ends the run, or a timedelta, which is rounded up to
-        them; None takes the service's 3600.
+        whole seconds; None takes the service's 3600.
     :param environment: ``{"sparkConfigs", "dependencies", "sparkDriverDiskGB", "sparkExecutorDiskGB"}``.
-    :param is_open: tells values that are not known yet, such as templates; no rule is applied to those. Default: none.
-    :returns: the body; nothing that was not given is in it, except an empty list of dependencies beside Spark
-        configurations, which the documentation asks for.
+    :param is_unrendered: whether a value is not rendered yet, such as a template. Such values are not checked. Default:
+        every value is checked.
+    :returns: the body. It contains only what was given, and an empty list of dependencies if ``environment`` has none:
+        the service's documentation asks for the list next to Spark configurations.
     :raises InvalidArgumentError: names the argument, the value and the rule.
     """
-    checker = _Checker(is_open)
+    checker = _Checker(is_unrendered)
     checker.check_name(name)
     if (run_python is None) == (run_jar is None):
         given = "neither" if run_python is None else "both"
@@ -76,44 +77,44 @@ def build_payload(
     return payload
 
 
-def checked_region(region: Any, is_open: Callable[[Any], bool] = lambda value: False) -> Any:
-    """Check the region, which goes beside the body, by the rule of ``runtime`` and ``version``.
+def checked_region(region: Any, is_unrendered: Callable[[Any], bool] = lambda value: False) -> Any:
+    """Check the region, a query parameter, by the same rule as ``runtime`` and ``version``.
 
     :param region: compute region, a string or an enum member; None takes the organisation's default.
-    :param is_open: see :func:`build_payload`.
+    :param is_unrendered: see :func:`build_payload`.
     :returns: the region without spaces around it, or None.
     :raises InvalidArgumentError: names the argument, the value and the rule.
     """
-    return None if region is None else _Checker(is_open).choice("region", region)
+    return None if region is None else _Checker(is_unrendered).choice("region", region)
 
 
 def whole_seconds(value: Any) -> Any:
-    """A duration as the number of seconds that the API and a serialized DAG can hold, rounded up.
+    """Convert a duration to whole seconds, rounded up, because neither the API nor a serialized DAG takes a timedelta.
 
-    :param value: a timedelta, of which pendulum's Duration is one; anything else is returned as it is.
+    :param value: a timedelta, such as pendulum's Duration; anything else is returned unchanged.
     """
     return ceil(value.total_seconds()) if isinstance(value, timedelta) else value
 
 
 class _Checker:
-    """The rules, applied to every value but those that are open."""
+    """The rules, applied to every value that is rendered."""
 
-    def __init__(self, is_open: Callable[[Any], bool]) -> None:
-        self._is_open = is_open
+    def __init__(self, is_unrendered: Callable[[Any], bool]) -> None:
+        self._is_unrendered = is_unrendered
 
     def check_name(self, name: Any) -> None:
-        if not self._is_open(name) and (not isinstance(name, str) or not _NAME.match(name)):
+        if not self._is_unrendered(name) and (not isinstance(name, str) or not _NAME.match(name)):
             raise InvalidArgumentError(
-                f"name={name!r}: must be 8 to 255 characters out of letters, digits, '_', '-' and '.'"
+                f"name={name!r}: must be 8 to 255 characters, each a letter, a digit, '_', '-' or '.'"
             )
 
     def choice(self, argument: str, value: Any) -> Any:
-        # The official provider's `Region` and `Runtime` are enums. A template that renders to nothing is a mistake that
-        # must not run somewhere else or on something else without a word.
-        return self.text(argument, getattr(value, "value", value), "; None or left out takes the default")
+        # The official provider's `Region` and `Runtime` are enums. A template that renders to nothing is a mistake: the
+        # run must not silently use the default region or runtime.
+        return self.text(argument, getattr(value, "value", value), "; omit it or pass None to use the default")
 
     def text(self, argument: str, value: Any, hint: str = "") -> Any:
-        if self._is_open(value):
+        if self._is_unrendered(value):
             return value
         if not isinstance(value, str) or not value.strip():
             raise InvalidArgumentError(f"{argument}={value!r}: must be a non-empty string{hint}")
@@ -121,12 +122,13 @@ class _Checker:
 
     def uri(self, argument: str, value: Any) -> Any:
         uri = self.text(f"{argument}['uri']", value)
-        if self._is_open(uri):
+        if self._is_unrendered(uri):
             return uri
         where = f"{argument}['uri']={uri!r}"
         if not _S3_ADDRESS.match(uri):
             raise InvalidArgumentError(
-                f"{where}: must be an address in S3, like s3://bucket/key; other files are not uploaded: put it there"
+                f"{where}: must be an S3 address, such as s3://bucket/key; "
+                "other files are not uploaded, so put the file in S3"
             )
         ending, other = _OTHER_KIND[argument]
         if uri.lower().endswith(ending):
@@ -134,7 +136,7 @@ class _Checker:
         return uri
 
     def positive_int(self, argument: str, value: Any) -> Any:
-        if self._is_open(value):
+        if self._is_unrendered(value):
             return value
         # A templated number arrives as text.
         if isinstance(value, str) and value.strip().isdecimal():
@@ -144,7 +146,7 @@ class _Checker:
         return value
 
     def run(self, argument: str, run: Any) -> Any:
-        if self._is_open(run):
+        if self._is_unrendered(run):
             return run
         self._check_mapping(argument, run, _RUN_KEYS[argument])
         uri = run.get("uri")
@@ -158,7 +160,7 @@ class _Checker:
         return checked
 
     def environment(self, environment: Any) -> Any:
-        if self._is_open(environment):
+        if self._is_unrendered(environment):
             return environment
         self._check_mapping("environment", environment, _ENVIRONMENT_KEYS)
         checked: dict[str, Any] = {}
@@ -171,21 +173,21 @@ class _Checker:
         return checked
 
     def _args(self, where: str, args: Any) -> Any:
-        if self._is_open(args):
+        if self._is_unrendered(args):
             return args
         if isinstance(args, str) or not isinstance(args, Sequence):
             raise InvalidArgumentError(f"{where}={args!r}: must be a list of strings")
         return [self._argument(f"{where}[{index}]", value) for index, value in enumerate(args)]
 
     def _argument(self, where: str, value: Any) -> Any:
-        if isinstance(value, str) or self._is_open(value):
+        if isinstance(value, str) or self._is_unrendered(value):
             return value
         if isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)
-        raise InvalidArgumentError(f"{where}={value!r}: must be a string (or a number, which is made one)")
+        raise InvalidArgumentError(f"{where}={value!r}: must be a string or a number")
 
     def _spark_configs(self, configs: Any) -> Any:
-        if self._is_open(configs):
+        if self._is_unrendered(configs):
             return configs
         self._check_mapping("environment['sparkConfigs']", configs)
         return {key: self._spark_config(key, value) for key, value in configs.items()}
@@ -194,18 +196,18 @@ class _Checker:
         where = f"environment['sparkConfigs'][{key!r}]"
         if not isinstance(key, str):
             raise InvalidArgumentError(f"{where}: the name must be a string")
-        if self._is_open(value):
+        if self._is_unrendered(value):
             return value
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, str | int | float):
             return str(value)
-        raise InvalidArgumentError(f"{where}={value!r}: must be a string (numbers and booleans are made one)")
+        raise InvalidArgumentError(f"{where}={value!r}: must be a string, a number or a boolean")
 
     def _dependencies(self, dependencies: Any) -> Any:
         if dependencies is None:
             return []
-        if self._is_open(dependencies):
+        if self._is_unrendered(dependencies):
             return dependencies
         where = "environment['dependencies']"
         if isinstance(dependencies, str) or not isinstance(dependencies, Sequence):
@@ -213,7 +215,7 @@ class _Checker:
         return [self._dependency(f"{where}[{index}]", value) for index, value in enumerate(dependencies)]
 
     def _dependency(self, where: str, dependency: Any) -> Any:
-        if self._is_open(dependency):
+        if self._is_unrendered(dependency):
             return dependency
         self._check_mapping(where, dependency)
         source = dependency.get("sourceType") or ("FILE" if "filePath" in dependency else "PYPI")
@@ -223,7 +225,7 @@ class _Checker:
         self._check_mapping(where, dependency, _DEPENDENCY_KEYS[source])
         if source == "FILE":
             path = self.text(f"{where}['filePath']", dependency.get("filePath"))
-            if not self._is_open(path) and not path.endswith(FILE_DEPENDENCY_SUFFIXES):
+            if not self._is_unrendered(path) and not path.endswith(FILE_DEPENDENCY_SUFFIXES):
                 allowed = ", ".join(FILE_DEPENDENCY_SUFFIXES)
                 raise InvalidArgumentError(f"{where}['filePath']={path!r}: must end in one of {allowed}")
             return {"sourceType": "FILE", "filePath": path}

@@ -1,6 +1,6 @@
-"""What runs can run on, as far as it is published. The service adds some: nothing is refused for not being here.
+"""Published regions, runtimes and versions. The service adds new ones, so a value that is not listed is not refused.
 
-Source: ``Runtime`` in the OpenAPI description; the regions of the service's documentation.
+Source: ``Runtime`` in the OpenAPI description; the regions are from the service's documentation.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""One call in, one answer out: the only modules that open connections."""
+"""One call in, one response out. The only modules that open connections."""

@@ -17,12 +17,17 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.response import Response
-from airflow_provider_wherobots.api.transports.environment import Proxy, UnusableCaBundleError, name_way, proxy_for
+from airflow_provider_wherobots.api.transports.environment import (
+    Proxy,
+    UnusableCaBundleError,
+    describe_route,
+    proxy_for,
+)
 from airflow_provider_wherobots.api.transports.session_pool import PROGRESS, Progress
 
 
 class AiohttpTransport:
-    """Send calls over a session that the caller owns and closes.
+    """Sends calls over a session that the caller owns and closes.
 
     :param endpoint: host and key; may be replaced between calls.
     :param session: a pooled session, made by
@@ -38,9 +43,10 @@ class AiohttpTransport:
         """Send a call once.
 
         :param call: what to send.
-        :param connect_timeout: seconds to get connected, once a place in the pool is free.
-        :param read_timeout: seconds without a byte of the answer; with ``connect_timeout``, the most for the whole.
-        :raises WherobotsApiError: when there is no whole answer; the subclass tells whether the request arrived.
+        :param connect_timeout: seconds to connect, once a place in the pool is free.
+        :param read_timeout: seconds without a byte of the response. The sum with ``connect_timeout`` bounds the whole
+            call.
+        :raises WherobotsApiError: if there is no complete response; the subclass says whether the request arrived.
         """
         endpoint, progress = self.endpoint, Progress()
         proxy = self._proxy_for(call.operation, endpoint.base_url)
@@ -51,8 +57,8 @@ class AiohttpTransport:
             kind, words = _kind(error, progress), endpoint.redact(_words(error))
         finally:
             PROGRESS.reset(token)
-        # Not from within: the libraries' errors may show what the answer echoed.
-        raise kind(call.operation, f"{name_way(endpoint.base_url, proxy)}: {words}")
+        # Raised outside the except block: the libraries' errors may show a key that the response echoed.
+        raise kind(call.operation, f"{describe_route(endpoint.base_url, proxy)}: {words}")
 
     async def _send(
         self, call: Call[object], endpoint: Endpoint, proxy: Proxy | None, connect_timeout: float, read_timeout: float
@@ -69,15 +75,15 @@ class AiohttpTransport:
             allow_redirects=False,
             proxy=proxy.url if proxy else None,
             proxy_headers=proxy.headers if proxy else None,
-        ) as answer:
-            body = Body(call, answer.status, answer.headers)
-            async for piece in answer.content.iter_any():
+        ) as response:
+            body = Body(call, response.status, response.headers)
+            async for piece in response.content.iter_any():
                 while body.feed(piece):
                     piece = b""
                     await asyncio.sleep(0)
                 if body.ended:
                     break
-            return Response(answer.status, answer.headers, body.close(), endpoint.redact)
+            return Response(response.status, response.headers, body.close(), endpoint.redact)
 
     def _proxy_for(self, operation: str, base_url: str) -> Proxy | None:
         if self._proxy is None or self._proxy[0] != base_url:
@@ -95,8 +101,8 @@ def _kind(error: BaseException, progress: Progress) -> type[WherobotsApiError]:
 
 def _words(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"the proxy refuses the connection: {error.status} {error.message}"
-    # Without the layers around it: they repeat the host, and show objects.
+        return f"the proxy refused the connection: {error.status} {error.message}"
+    # The outer errors repeat the host and show objects.
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return str(error.certificate_error)
     if isinstance(error, aiohttp.ClientConnectorError):

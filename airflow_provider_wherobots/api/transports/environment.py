@@ -1,4 +1,4 @@
-"""Proxy and trusted certificates as the environment sets them, the same for both transports."""
+"""Proxy and trusted certificates from environment variables, for both transports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_wherobots.api.errors import ProxySettingError
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy, its credentials apart from its address: libraries show addresses in errors.
+    """An HTTP proxy. Its credentials are kept out of its address, because libraries show addresses in errors.
 
     :param url: scheme, host and port.
     :param headers: the headers that carry its credentials; default none.
@@ -30,10 +30,11 @@ class Proxy:
 
 
 def proxy_for(operation: str, base_url: str) -> Proxy | None:
-    """The proxy to a host, of ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``; None for this machine.
+    """Find the proxy for a host in ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``.
 
-    :param operation: operation id of the call that is to be sent.
+    :param operation: operation id of the call to send.
     :param base_url: the API's base URL.
+    :returns: the proxy; None for a direct connection, as always to this machine.
     :raises ProxySettingError: for a proxy that cannot be used, such as a SOCKS one; names the variable, not its value.
     """
     target = urlsplit(base_url)
@@ -53,24 +54,24 @@ def proxy_for(operation: str, base_url: str) -> Proxy | None:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and netloc.isascii() and parts.port != 0
         user = None if parts.username is None else f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     except ValueError:
-        # Not with the parser's words: they may quote the password.
+        # The parser's message may quote the password, so it is not shown.
         usable = False
     if not usable:
         kind = "a SOCKS proxy" if address.lower().startswith("socks") else "something else"
         raise ProxySettingError(
             operation,
-            f"{name}: must name an HTTP proxy, such as http://proxy.example.com:3128, and names {kind}; "
-            f"set it so, or add {host} to NO_PROXY",
+            f"{name}: must name an HTTP proxy, such as http://proxy.example.com:3128, but names {kind}; "
+            f"change it, or add {host} to NO_PROXY",
         )
     headers = {} if user is None else {"Proxy-Authorization": f"Basic {base64.b64encode(user.encode()).decode()}"}
     return Proxy(f"{parts.scheme}://{netloc}", headers)
 
 
-def name_way(base_url: str, proxy: Proxy | None) -> str:
-    """Name a host and the proxy that leads there, for messages.
+def describe_route(base_url: str, proxy: Proxy | None) -> str:
+    """Name a host, and the proxy in front of it, for messages.
 
     :param base_url: the API's base URL.
-    :param proxy: the proxy that leads there; None for a direct connection.
+    :param proxy: the proxy; None for a direct connection.
     """
     return base_url if proxy is None else f"{base_url} through the proxy {proxy.url}"
 
@@ -80,9 +81,9 @@ class UnusableCaBundleError(Exception):
 
 
 def ca_bundle() -> str:
-    """File or folder of trusted certificate authorities: the one the environment names, else certifi's.
+    """Return the file or folder of trusted certificate authorities that the environment names, else certifi's.
 
-    :raises UnusableCaBundleError: when the one of ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` cannot be read.
+    :raises UnusableCaBundleError: if the one in ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` cannot be read.
     """
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if path := os.environ.get(name):
@@ -98,9 +99,9 @@ def ca_bundle() -> str:
 
 
 def ssl_context() -> ssl.SSLContext:
-    """A context that trusts :func:`ca_bundle`. Reads files.
+    """Make a TLS context that trusts :func:`ca_bundle`. Blocks: it reads files.
 
-    :raises UnusableCaBundleError: see there.
+    :raises UnusableCaBundleError: see :func:`ca_bundle`.
     """
     return _context_of(ca_bundle())
 

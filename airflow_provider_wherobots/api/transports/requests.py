@@ -1,9 +1,9 @@
 """The worker's transport, on one adapter of ``requests``.
 
-Not on a ``requests.Session``: it parses redirects that are not followed, keeps cookies, and reads ~/.netrc. The
-libraries bound each read of a socket but never the whole: an answer that comes byte by byte takes for ever. So the
-connections here bound each step by what is left of the call's time. A watching thread would do too, but not in a signal
-handler, where a kill sends its cancel. Only name resolution runs in a thread, as nothing else can bound it.
+Not on a ``requests.Session``, which parses redirects even if they are not followed, keeps cookies, and reads ~/.netrc.
+The libraries bound each socket read but not the whole call: a response that trickles in byte by byte would take for
+ever. So the connections here bound each step by the time the call has left. A watchdog thread would not work in a
+signal handler, where a kill sends its cancel. Only name resolution runs in a thread, because nothing else can bound it.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ from airflow_provider_wherobots.api.transports.environment import (
     Proxy,
     UnusableCaBundleError,
     ca_bundle,
-    name_way,
+    describe_route,
     proxy_for,
 )
 
 PIECE_BYTES = 65_536
 RAW_BYTES_PER_BYTE = 2
-"""Headers and the frames of chunks (RFC 9112, section 7.1) come on top of the body, and have no limit of their own."""
+"""Headers and chunk framing (RFC 9112, section 7.1) add to the body's bytes, and have no separate limit."""
 
 _LAYERS = re.compile(r"^<?[\w.]*Connection(?:Pool)?[( ][^)>]*[)>]: | \((?:connect|read) timeout=[^)]*\)$")
-"""What urllib3 adds around a message: the connection's repr, and the timeout to the last decimal."""
+"""What urllib3 adds around a message: the connection's repr and the timeout."""
 
 
 class RequestsTransport:
-    """Send calls over connections of its own.
+    """Sends calls over its own connections.
 
     :param endpoint: host and key; may be replaced between calls.
     """
@@ -70,8 +70,9 @@ class RequestsTransport:
 
         :param call: what to send.
         :param connect_timeout: seconds to connect.
-        :param read_timeout: seconds without a byte of the answer; with ``connect_timeout``, the most for the whole.
-        :raises WherobotsApiError: when there is no whole answer; the subclass tells whether the request arrived.
+        :param read_timeout: seconds without a byte of the response. The sum with ``connect_timeout`` bounds the whole
+            call.
+        :raises WherobotsApiError: if there is no complete response; the subclass says whether the request arrived.
         """
         endpoint = self.endpoint
         proxy = proxy_for(call.operation, endpoint.base_url)
@@ -89,8 +90,8 @@ class RequestsTransport:
             kind, words = AnswerLostError if bounds.is_sent else NotSentError, _words(error)
         finally:
             _BOUNDS.reset(token)
-        # Not from within: the libraries' errors may show what the answer echoed.
-        raise kind(call.operation, f"{name_way(endpoint.base_url, proxy)}: {endpoint.redact(words)}")
+        # Raised outside the except block: the libraries' errors may show a key that the response echoed.
+        raise kind(call.operation, f"{describe_route(endpoint.base_url, proxy)}: {endpoint.redact(words)}")
 
     def close(self) -> None:
         """Close the connections."""
@@ -103,7 +104,7 @@ class RequestsTransport:
         request = requests.Request(
             call.method, endpoint.base_url + call.path, params=call.params, json=call.json, headers=endpoint.headers
         ).prepare()
-        answer = self._adapter.send(
+        response = self._adapter.send(
             request,
             stream=True,
             timeout=timeout,
@@ -112,8 +113,8 @@ class RequestsTransport:
         )
         whole = False
         try:
-            body = Body(call, answer.status_code, answer.headers)
-            for piece in answer.raw.stream(PIECE_BYTES, decode_content=False):
+            body = Body(call, response.status_code, response.headers)
+            for piece in response.raw.stream(PIECE_BYTES, decode_content=False):
                 while body.feed(piece):
                     piece = b""
                 if body.ended:
@@ -121,17 +122,17 @@ class RequestsTransport:
             content, whole = body.close(), not body.ended
         finally:
             if not whole:
-                # What is left of it must not be taken for the next answer.
-                answer.close()
-        return Response(answer.status_code, answer.headers, content, endpoint.redact)
+                # The unread rest must not be taken for the next response.
+                response.close()
+        return Response(response.status_code, response.headers, content, endpoint.redact)
 
 
 class _Bounds:
-    """What is left of a call's time, first to connect and then for the answer, and of the bytes it may receive.
+    """The time a call has left, first to connect and then for the response, and the bytes it may still receive.
 
     :param call: the call.
     :param connect_timeout: seconds to connect.
-    :param read_timeout: seconds without a byte of the answer.
+    :param read_timeout: seconds without a byte of the response.
     """
 
     def __init__(self, call: Call[object], connect_timeout: float, read_timeout: float) -> None:
@@ -144,14 +145,17 @@ class _Bounds:
         """Whether some of the request may have been sent."""
 
     def left(self) -> float:
-        """Seconds until the present step has to be done."""
+        """Seconds left for the current step.
+
+        :raises TimeoutError: when none are left.
+        """
         seconds = self._connect_timeout if self.is_connecting else self._connect_timeout + self._read_timeout
         left = self._start + seconds - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
         return left if self.is_connecting else min(left, self._read_timeout)
 
-    def came(self, size: int) -> None:
+    def count_received(self, size: int) -> None:
         """Count received bytes, including those outside the body."""
         self._bytes -= size
         if self._bytes < 0:
@@ -159,7 +163,7 @@ class _Bounds:
 
 
 _BOUNDS: ContextVar[_Bounds] = ContextVar("_BOUNDS")
-"""The bounds of the call that is being sent. A signal handler that sends a call of its own restores them."""
+"""The bounds of the current call. A signal handler that sends another call restores them."""
 
 
 class _NotConnectedError(Exception):
@@ -175,7 +179,7 @@ class _BoundedReader(io.RawIOBase):
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._raw = sock.makefile("rb", buffering=0)
-        self.must_go_on = False
+        self.is_reading_headers = False
 
     def readable(self) -> bool:
         return True
@@ -184,9 +188,9 @@ class _BoundedReader(io.RawIOBase):
         bounds = _BOUNDS.get()
         self._sock.settimeout(bounds.left())
         size = self._raw.readinto(buffer)
-        if not size and self.must_go_on:
+        if not size and self.is_reading_headers:
             raise RemoteDisconnected("The connection was closed before the end of the headers")
-        bounds.came(size or 0)
+        bounds.count_received(size or 0)
         return size
 
     def close(self) -> None:
@@ -202,10 +206,10 @@ class _BoundedResponse(HTTPResponse):
         self.fp = io.BufferedReader(self._reader)
 
     def begin(self) -> None:
-        # The base class takes the end of the connection for the end of the headers.
-        self._reader.must_go_on = True
+        # The base class would treat a closed connection as the end of the headers.
+        self._reader.is_reading_headers = True
         super().begin()
-        self._reader.must_go_on = False
+        self._reader.is_reading_headers = False
 
 
 class _BoundedConnection(HTTPConnection):
@@ -226,7 +230,7 @@ class _BoundedConnection(HTTPConnection):
             self.connect()
         bounds = _BOUNDS.get()
         self.sock.settimeout(bounds.left())
-        # What is sent while connecting is the request for a proxy's tunnel.
+        # While connecting, only the request for a proxy's tunnel is sent.
         bounds.is_sent |= not bounds.is_connecting
         super().send(data)
 
@@ -234,7 +238,7 @@ class _BoundedConnection(HTTPConnection):
         bounds = _BOUNDS.get()
         addresses = _resolve(self._dns_host, self.port, bounds)
         while True:
-            # One that never answers must leave time for the others.
+            # An address that never answers must leave time for the others.
             timeout = bounds.left() / len(addresses)
             address = addresses.pop(0)
             try:
@@ -260,7 +264,7 @@ class _BoundedTlsConnectionPool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """Makes bounded connections, and sends a proxy's credentials, which are not in its address."""
+    """Makes bounded connections, and sends the proxy's credentials, which are not in its address."""
 
     proxy: Proxy | None = None
 
@@ -281,7 +285,7 @@ class _Adapter(HTTPAdapter):
 
 
 def _resolve(host: str, port: int, bounds: _Bounds) -> list[tuple[str, int]]:
-    """The addresses of a host; the system's resolver itself knows no timeout."""
+    """Resolve a host in a thread, because the system's resolver has no timeout."""
     found: Future[list[tuple[str, int]]] = Future()
 
     def resolve() -> None:
@@ -299,7 +303,7 @@ def _resolve(host: str, port: int, bounds: _Bounds) -> list[tuple[str, int]]:
 
 
 def _words(error: Exception) -> str:
-    """The error's message without the libraries' layers, which repeat the host and show objects."""
+    """The error's message without the outer errors' text, which repeats the host and shows objects."""
     cause: Any = error
     if isinstance(error, requests.exceptions.RequestException) and error.args:
         cause = error.args[0]

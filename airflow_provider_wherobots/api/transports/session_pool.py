@@ -25,37 +25,37 @@ T = TypeVar("T")
 
 MAX_CONNECTIONS = 64
 KEEP_ALIVE_SECONDS = 90.0
-"""Longer than the longest usual delay between two polls, so that a poll needs no new TLS connection."""
+"""Longer than the usual longest delay between two polls, so that a poll needs no new TLS connection."""
 
 
 @dataclass(slots=True)
 class Progress:
     """How far a request has got.
 
-    :param is_connected: whether it has a connection, including a proxy's tunnel and TLS where they apply; before that
-        nothing was sent.
+    :param is_connected: whether it has a connection, including a proxy's tunnel and TLS if used; before that, nothing
+        was sent.
     """
 
     is_connected: bool = False
 
 
 PROGRESS: ContextVar[Progress] = ContextVar("PROGRESS")
-"""The progress of the request that is being sent."""
+"""The progress of the current request."""
 
 
 class _Connector(aiohttp.TCPConnector):
     """Records progress, and refuses to connect without usable certificates.
 
-    :param trust: the context for TLS; None for a host without TLS; or the error that explains why there is none.
+    :param trust: the TLS context; None for a host without TLS; or the error that explains why there is no context.
     """
 
     def __init__(self, trust: ssl.SSLContext | UnusableCaBundleError | None, **options: Any) -> None:
-        self._untrusting = trust if isinstance(trust, UnusableCaBundleError) else None
+        self._trust_error = trust if isinstance(trust, UnusableCaBundleError) else None
         super().__init__(ssl=trust if isinstance(trust, ssl.SSLContext) else True, **options)
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's own
-        if self._untrusting is not None:
-            raise UnusableCaBundleError(*self._untrusting.args)
+        if self._trust_error is not None:
+            raise UnusableCaBundleError(*self._trust_error.args)
         connection = await super().connect(req, traces, timeout)
         PROGRESS.get().is_connected = True
         return connection
@@ -68,17 +68,18 @@ class _Shared:
 
 
 _sessions: dict[tuple[int, str], _Shared] = {}
-_belongings: WeakKeyDictionary[aiohttp.ClientSession, dict[type, Any]] = WeakKeyDictionary()
+_shared_objects: WeakKeyDictionary[aiohttp.ClientSession, dict[type, Any]] = WeakKeyDictionary()
 
 
 @asynccontextmanager
 async def shared_session(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """Borrow the session for a host; it is closed when the last borrower returns it.
+    """Borrow the session of a host; it is closed when the last borrower returns it.
 
     :param base_url: the API's base URL.
     """
     key = (id(asyncio.get_running_loop()), base_url)
-    # The context is read from disk, so in a thread; a session that another task opened meanwhile is used instead.
+    # Reading the context from disk blocks, so it runs in a thread. If another task opens the session meanwhile, that
+    # one is used.
     trust = await asyncio.to_thread(_trust) if key not in _sessions and base_url.startswith("https") else None
     shared = _sessions.get(key)
     if shared is None:
@@ -94,17 +95,17 @@ async def shared_session(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def shared_by(session: aiohttp.ClientSession, kind: type[T]) -> T:
-    """An object shared by all borrowers of a session: made on first use, dropped with the session.
+    """Return an object that all borrowers of a session share. It is made on first use and dropped with the session.
 
     :param session: the session.
-    :param kind: what to share, made without arguments; one of each kind.
+    :param kind: class of the object, called without arguments; there is one object of each class.
     """
-    found: T = _belongings.setdefault(session, {}).setdefault(kind, kind())
+    found: T = _shared_objects.setdefault(session, {}).setdefault(kind, kind())
     return found
 
 
 def _trust() -> ssl.SSLContext | UnusableCaBundleError:
-    """Trust what ``requests`` trusts on the worker. An error waits for a call, which can name its operation."""
+    """Trust what ``requests`` trusts on the worker. An error is returned, for a call to raise with its operation."""
     try:
         return ssl_context()
     except UnusableCaBundleError as error:
@@ -115,7 +116,7 @@ def _open_session(trust: ssl.SSLContext | UnusableCaBundleError | None) -> aioht
     return aiohttp.ClientSession(
         connector=_Connector(trust, limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
-        # Bodies are decompressed where they are limited. Not `trust_env`: it would look into ~/.netrc before every
-        # request, and use a proxy for this machine.
+        # `Body` decompresses within its limit. No `trust_env`: it would read ~/.netrc before every request, and use a
+        # proxy even for this machine.
         auto_decompress=False,
     )

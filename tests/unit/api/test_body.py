@@ -69,7 +69,7 @@ def test_the_limit_counts_what_is_read_and_may_be_reached(encoding: str) -> None
     call = replace(CALL, max_bytes=10_000)
     headers = {"Content-Encoding": encoding}
     assert len(read(Body(call, 200, headers), ENCODINGS[encoding](b"x" * 10_000), 100)) == 10_000
-    with pytest.raises(AnswerTooLargeError, match="more than 10,000 bytes") as caught:
+    with pytest.raises(AnswerTooLargeError, match="larger than 10,000 bytes") as caught:
         read(Body(call, 200, headers), ENCODINGS[encoding](b"x" * 10_001), 100)
     assert caught.value.transient
     assert caught.value.arrival is Arrival.UNCLEAR

@@ -57,7 +57,7 @@ def test_base_url_from_the_parts_of_a_connection(
         ("http://127.0.0.1.example.com", "plain http"),
         ("http://example.com\\.localhost", "backslash"),
         ("ftp://api.cloud.wherobots.com", "scheme must be http or https"),
-        ("https://", "names no host"),
+        ("https://", "contains no host name"),
         ("https://api.example.com?x=1", "without query"),
         ("https://api.example.com#x", "without query"),
         ("api example.com", "spaces"),

@@ -364,7 +364,8 @@ def test_a_line_over_the_limit_is_read_past_or_said_once() -> None:
     assert texts(script.records) == ["before"]
     assert [note.level for note in script.notes] == [logging.WARNING]
     assert (
-        "cannot be read past a line that is too long: getJobRunLogs: the answer has more than" in script.notes[0].text
+        "cannot be read past a line that is too long: getJobRunLogs: the response is larger than"
+        in script.notes[0].text
     )
     assert len(asked) < 60
 

@@ -52,7 +52,7 @@ def test_one_small_call_is_all_it_takes() -> None:
         (NotFoundError(OPERATION, 404, SAID), "no Wherobots Runs API at this address: 404 CODE"),
         (
             UnreadableAnswerError(OPERATION, 200, b"<html>", "x"),
-            "is not the Wherobots Runs API: the answer",
+            "is not the Wherobots Runs API: the response",
         ),
         (BadRequestError(OPERATION, 302, excerpt="the host redirects"), "is not the Wherobots Runs API: 302: the host"),
         (BadRequestError(OPERATION, 400, SAID), "answers with an error: 400 CODE: what"),

@@ -96,7 +96,7 @@ def test_runtime_version_and_region_follow_one_rule(argument: str, value: Any) -
         with pytest.raises(InvalidArgumentError) as caught:
             choose()
         assert str(caught.value) == (
-            f"{argument}={value!r}: must be a non-empty string; None or left out takes the default"
+            f"{argument}={value!r}: must be a non-empty string; omit it or pass None to use the default"
         )
     else:
         assert choose() == (None if value is None else "tiny")
@@ -151,13 +151,13 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"run_python": {"uri": 5}}, "run_python['uri']=5: must be"),
         (
             {"run_python": {"uri": "/opt/airflow/dags/job.py"}},
-            "run_python['uri']='/opt/airflow/dags/job.py': must be an address in S3, like s3://bucket/key; "
-            "other files are not uploaded: put it there",
+            "run_python['uri']='/opt/airflow/dags/job.py': must be an S3 address, such as s3://bucket/key; "
+            "other files are not uploaded, so put the file in S3",
         ),
-        ({"run_python": {"uri": "file:///job.py"}}, "run_python['uri']='file:///job.py': must be an address in S3"),
-        ({"run_python": {"uri": "s3a://bucket/job.py"}}, "must be an address in S3, like s3://bucket/key"),
-        ({"run_python": {"uri": "s3://bucket/"}}, "must be an address in S3, like s3://bucket/key"),
-        ({"run_python": {"uri": "s3:///job.py"}}, "must be an address in S3, like s3://bucket/key"),
+        ({"run_python": {"uri": "file:///job.py"}}, "run_python['uri']='file:///job.py': must be an S3 address"),
+        ({"run_python": {"uri": "s3a://bucket/job.py"}}, "must be an S3 address, such as s3://bucket/key"),
+        ({"run_python": {"uri": "s3://bucket/"}}, "must be an S3 address, such as s3://bucket/key"),
+        ({"run_python": {"uri": "s3:///job.py"}}, "must be an S3 address, such as s3://bucket/key"),
         (
             {"run_python": {"uri": "s3://bucket/job.JAR"}},
             "run_python['uri']='s3://bucket/job.JAR': a .jar file is run with run_jar",
@@ -262,38 +262,42 @@ def test_names_of_8_to_255_allowed_characters_pass(name: str) -> None:
 def test_other_names_are_refused(name: Any) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         build(name=name)
-    assert str(caught.value) == (f"name={name!r}: must be 8 to 255 characters out of letters, digits, '_', '-' and '.'")
+    assert str(caught.value) == (f"name={name!r}: must be 8 to 255 characters, each a letter, a digit, '_', '-' or '.'")
 
 
-OPEN = "{{ not known yet }}"
+UNRENDERED = "{{ not rendered yet }}"
 
 
-def is_open(value: Any) -> bool:
+def is_unrendered(value: Any) -> bool:
     return isinstance(value, str) and "{{" in value
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"name": OPEN},
-        {"run_python": OPEN},
-        {"run_python": {"uri": OPEN, "args": OPEN}},
-        {"run_python": {"uri": "s3://b/j.py", "args": ["a", OPEN]}},
-        {"run_python": None, "run_jar": {"uri": "s3://b/j.jar", "mainClass": OPEN}},
-        {"runtime": OPEN, "version": OPEN, "timeout_seconds": OPEN},
-        {"environment": OPEN},
-        {"environment": {"sparkConfigs": OPEN, "dependencies": OPEN, "sparkDriverDiskGB": OPEN}},
-        {"environment": {"sparkConfigs": {"a": OPEN}, "dependencies": [OPEN, {"filePath": OPEN}]}},
+        {"name": UNRENDERED},
+        {"run_python": UNRENDERED},
+        {"run_python": {"uri": UNRENDERED, "args": UNRENDERED}},
+        {"run_python": {"uri": "s3://b/j.py", "args": ["a", UNRENDERED]}},
+        {"run_python": None, "run_jar": {"uri": "s3://b/j.jar", "mainClass": UNRENDERED}},
+        {"runtime": UNRENDERED, "version": UNRENDERED, "timeout_seconds": UNRENDERED},
+        {"environment": UNRENDERED},
+        {"environment": {"sparkConfigs": UNRENDERED, "dependencies": UNRENDERED, "sparkDriverDiskGB": UNRENDERED}},
+        {"environment": {"sparkConfigs": {"a": UNRENDERED}, "dependencies": [UNRENDERED, {"filePath": UNRENDERED}]}},
     ],
 )
-def test_no_rule_is_applied_to_what_is_not_known_yet(arguments: dict[str, Any]) -> None:
-    build(is_open=is_open, **arguments)
+def test_unrendered_values_are_not_checked(arguments: dict[str, Any]) -> None:
+    build(is_unrendered=is_unrendered, **arguments)
     with pytest.raises(InvalidArgumentError):
-        build(is_open=is_open, **arguments, **{"name": "bad name"} if "name" not in arguments else {"runtime": 5})
+        build(
+            is_unrendered=is_unrendered,
+            **arguments,
+            **{"name": "bad name"} if "name" not in arguments else {"runtime": 5},
+        )
 
 
-def test_what_is_known_is_checked_beside_what_is_not() -> None:
+def test_rendered_values_next_to_unrendered_ones_are_checked() -> None:
     with pytest.raises(InvalidArgumentError, match="unknown key 'argz'"):
-        build(is_open=is_open, run_python={"uri": OPEN, "argz": []})
+        build(is_unrendered=is_unrendered, run_python={"uri": UNRENDERED, "argz": []})
     with pytest.raises(InvalidArgumentError, match=r"args'\]\[1\]=None"):
-        build(is_open=is_open, run_python={"uri": OPEN, "args": [OPEN, None]})
+        build(is_unrendered=is_unrendered, run_python={"uri": UNRENDERED, "args": [UNRENDERED, None]})
