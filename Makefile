@@ -4,6 +4,7 @@
 #                     with a table and a verdict; "make matrix" is the same
 #   make test-unit    the unit tests, in an environment without Airflow: about half a minute
 #   make test-fast    all tests that need no running Airflow, on 3.3, with coverage: about four minutes
+#   make bench        what the provider costs, beside bare limits: about half an hour (BENCH_ARGS=--quick: five minutes)
 #   make lint         ruff and mypy
 #   make docs         the documentation as HTML, in docs/_build/html; a warning is an error
 #   make dist         wheel and source distribution, built and checked, in dist; TAG=v0.1.0 must agree with the version
@@ -42,7 +43,7 @@ MATRIX :=
 PYTEST_ARGS ?=
 KEEP ?=
 
-.PHONY: help demo test test-unit test-fast environments matrix test-e2e lint docs dist format venv lock lock-unit clean
+.PHONY: help demo bench test test-unit test-fast environments matrix test-e2e lint docs dist format venv lock lock-unit clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -105,6 +106,10 @@ test-e2e: $(ENVIRONMENTS)
 
 $(E2E_LINES:%=e2e-%): e2e-%: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/python -m pytest -m e2e --airflow $* $(PYTEST_ARGS)
+
+# On a machine that has nothing else to do.
+bench: $(AIRFLOW_3_3)/.installed
+	@exec $(AIRFLOW_3_3)/bin/python -m benchmarks $(BENCH_ARGS)
 
 lint: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/ruff check .

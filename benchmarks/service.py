@@ -1,0 +1,135 @@
+"""A service that answers at once, from bytes made beforehand, so that its cost does not hide the client's.
+
+``python -m benchmarks.service --events 2`` prints its port and serves until its input is closed. It knows Get Run, and
+Run Logs with cursors that count lines:
+
+* an id that begins with ``busy``: the run is RUNNING; of its log every other page has ten lines, the others none.
+* one that begins with ``long``: the run is COMPLETED, and its log has ``--lines`` lines.
+* any other: the run is RUNNING, and its log is empty.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from functools import lru_cache
+from typing import cast
+from urllib.parse import parse_qs, urlsplit
+
+BUSY_LINES = 10
+START_NS = 1_760_000_000_000_000_000
+RUN = {
+    "name": "hail_stats-0123456789ab",
+    "createTime": "2026-01-01T00:00:00Z",
+    "updateTime": "2026-01-01T00:00:05Z",
+    "startTime": "2026-01-01T00:00:05Z",
+    "payload": {
+        "runtime": "tiny",
+        "timeoutSeconds": 3600,
+        "runPython": {"uri": "s3://bucket/script.py", "args": ["--date", "2026-01-01"]},
+        "environment": {"sparkConfigs": {"spark.sql.shuffle.partitions": "64"}, "dependencies": []},
+    },
+}
+EVENT = {
+    "code": "EVENT",
+    "message": "The application's driver is placed on a node.",
+    "updatedAt": "2026-01-01T00:00:05Z",
+}
+
+
+def line(number: int) -> dict[str, str]:
+    """One line of the log, as Spark writes them."""
+    text = (
+        f"26/01/01 00:{number // 60 % 60:02d}:{number % 60:02d} INFO TaskSetManager: Finished task {number}.0 in stage "
+        f"3.0 (TID {number}) in 120 ms on 10.0.0.{number % 250} (executor {number % 8}) ({number}/100000)"
+    )
+    return {"timestamp": str(START_NS + number * 1_000_000), "raw": text}
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, service: "Service") -> None:
+        self._service = service
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while b"\r\n\r\n" in self._received:
+            head, _, self._received = self._received.partition(b"\r\n\r\n")
+            answer = self._service.answer(head.split(b" ", 2)[1].decode())
+            if self._service.latency:
+                asyncio.get_running_loop().call_later(self._service.latency, self._transport.write, answer)
+            else:
+                self._transport.write(answer)
+
+
+class Service:
+    """The answers.
+
+    :param events: events of the run's application in each answer of Get Run.
+    :param lines: lines of a long log.
+    :param latency: seconds before each answer.
+    """
+
+    def __init__(self, events: int, lines: int, latency: float) -> None:
+        self.latency = latency
+        self._lines = lines
+        app = {"status": "READY", "message": None, "appMeta": {"spark_ui_url": ""}, "events": [EVENT] * events}
+        self._running = _http({**RUN, "id": "r", "status": "RUNNING", "kubeApp": app})
+        self._completed = _http({**RUN, "id": "r", "status": "COMPLETED", "completeTime": "2026-01-01T00:01:00Z"})
+        self._empty = _http({"items": [], "next_page": None})
+        self._news: dict[str, bool] = {}
+        self._page = lru_cache(maxsize=None)(self._make_page)
+
+    def answer(self, target: str) -> bytes:
+        """The answer to a GET.
+
+        :param target: path and query.
+        """
+        url = urlsplit(target)
+        run_id = url.path.split("/")[2]
+        if not url.path.endswith("/logs"):
+            return self._completed if run_id.startswith("long") else self._running
+        query = parse_qs(url.query)
+        start, size = int(query["cursor"][0]), int(query["size"][0])
+        if run_id.startswith("long"):
+            return self._page(start, min(size, self._lines - start), start + size < self._lines)
+        if run_id.startswith("busy") and self._has_news(run_id):
+            return self._page(start, BUSY_LINES, True)
+        return self._empty
+
+    def _has_news(self, run_id: str) -> bool:
+        self._news[run_id] = has_news = not self._news.get(run_id, False)
+        return has_news
+
+    def _make_page(self, start: int, size: int, more: bool) -> bytes:
+        items = [line(number) for number in range(start, start + size)]
+        return _http({"items": items, "next_page": str(start + size) if more else None})
+
+
+def _http(document: object) -> bytes:
+    body = json.dumps(document).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+async def _serve(service: Service) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Connection(service), "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+
+
+def main() -> None:
+    """Serve until the input is closed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.service")
+    parser.add_argument("--events", type=int, default=2)
+    parser.add_argument("--lines", type=int, default=100_000)
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
+    given = parser.parse_args()
+    asyncio.run(_serve(Service(given.events, given.lines, given.latency)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Many runs followed in one event loop, by triggers or by bare GETs with the same pauses.
+
+Prints the number of calls, their CPU time, how late the event loop was, and the memory that each run takes.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import psutil
+
+from benchmarks.sides.lines import log_as_a_triggerer_does
+
+PAUSE_SECONDS = 5.0
+"""Between two polls of a run. The delay of a run that is fifty seconds old."""
+LAG_INTERVAL_SECONDS = 0.01
+
+
+class Lag:
+    """How late the event loop wakes a task that sleeps for 10 ms each time."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def measure(self) -> None:
+        """Measure until cancelled."""
+        while True:
+            due = time.perf_counter() + LAG_INTERVAL_SECONDS
+            await asyncio.sleep(LAG_INTERVAL_SECONDS)
+            self.seconds.append(time.perf_counter() - due)
+
+    def take(self) -> list[float]:
+        """What was measured since the last time, sorted."""
+        taken, self.seconds = sorted(self.seconds), []
+        return taken or [0.0]
+
+
+class Calls:
+    """Counts the answers of an ``aiohttp`` session."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def ended(self, *_: object) -> None:
+        """Count one."""
+        self.count += 1
+
+    def trace(self) -> aiohttp.TraceConfig:
+        """What counts for a session."""
+        config = aiohttp.TraceConfig()
+        config.on_request_end.append(self.ended)
+        return config
+
+
+async def follow_bare(session: aiohttp.ClientSession, url: str, has_logs: bool) -> None:
+    """The least that following a run takes: GET, ``json.loads``, sleep."""
+    cursor = "0"
+    while True:
+        async with session.get(url) as answer:
+            json.loads(await answer.read())
+        while has_logs:
+            async with session.get(f"{url}/logs", params={"cursor": cursor, "size": "1000"}) as answer:
+                page = json.loads(await answer.read())
+            if page["next_page"] is None:
+                break
+            cursor = page["next_page"]
+        await asyncio.sleep(PAUSE_SECONDS * random.uniform(1.0, 1.1))
+
+
+def trigger_of(run_id: str, number: int, has_logs: bool) -> Any:
+    """A trigger as the triggerer has it, of a run that is fifty seconds old."""
+    from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+
+    trigger = WherobotsRunTrigger(
+        "wherobots_default",
+        {
+            "run_id": run_id,
+            "started_at": time.time() - PAUSE_SECONDS / 0.1,
+            "polling_interval": PAUSE_SECONDS,
+            "poll_logs": has_logs,
+        },
+    )
+    task_instance: Any = SimpleNamespace(
+        dag_id="bench", task_id="run", run_id=f"bench_{number}", map_index=-1, try_number=1, logical_date=None
+    )
+    trigger.task_instance = task_instance
+    return trigger
+
+
+async def follow(side: str, url: str, runs: int, logs: str, seconds: float, at_once: bool) -> dict[str, float]:
+    """Follow runs for a time.
+
+    :param at_once: whether all start at the same moment, and the event loop is watched; else their starts are spread
+        over a pause, and nothing else uses the CPU.
+    """
+    counted, lag, process = Calls(), Lag(), psutil.Process()
+    count_calls(counted)
+    watch = asyncio.create_task(lag.measure() if at_once else asyncio.sleep(0))
+    await asyncio.sleep(0.5)
+    lag.take()
+    ids = [f"{logs}{number}" for number in range(runs)]
+    gc.collect()
+    before = process.memory_info().rss
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=90),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    ) as session:
+        if side == "bare":
+            work = [follow_bare(session, f"{url}/runs/{run_id}", logs != "none") for run_id in ids]
+        else:
+            work = [_first(trigger_of(run_id, number, logs != "none")) for number, run_id in enumerate(ids)]
+        delays = [0.0 if at_once else PAUSE_SECONDS * number / runs for number in range(runs)]
+        tasks = [asyncio.create_task(_after(delay, one)) for delay, one in zip(delays, work, strict=True)]
+        await asyncio.sleep(3 * PAUSE_SECONDS)
+        if counted.count < runs:
+            raise RuntimeError(f"only {counted.count} calls were made while {runs} runs started")
+        starting = lag.take()
+        calls, cpu = counted.count, time.process_time()
+        await asyncio.sleep(seconds)
+        calls, cpu, running = counted.count - calls, time.process_time() - cpu, lag.take()
+        gc.collect()
+        memory = process.memory_info().rss - before
+        failed = [task for task in tasks if task.done()]
+        for task in (*tasks, watch):
+            task.cancel()
+        await asyncio.gather(*tasks, watch, return_exceptions=True)
+    if failed:
+        raise RuntimeError(f"{len(failed)} of {runs} runs are not followed any longer: {failed[0]}")
+    return {
+        "calls": calls,
+        "cpu_us_per_call": cpu / calls * 1e6,
+        "lag_p99_ms": running[int(len(running) * 0.99)] * 1e3,
+        "lag_max_ms": running[-1] * 1e3,
+        "start_lag_max_ms": starting[-1] * 1e3,
+        "memory_kib_per_run": memory / runs / 1024,
+    }
+
+
+async def _after(delay: float, work: Coroutine[Any, Any, None]) -> None:
+    await asyncio.sleep(delay)
+    await work
+
+
+async def _first(trigger: Any) -> None:
+    async for event in trigger.run():
+        raise RuntimeError(f"a run that goes on has ended: {event}")
+
+
+def count_calls(counted: Calls) -> None:
+    """Count the calls of every session that is opened from now on."""
+    original = aiohttp.ClientSession.__init__
+
+    def init(session: aiohttp.ClientSession, **options: Any) -> None:
+        original(session, **options, trace_configs=[counted.trace()])
+
+    aiohttp.ClientSession.__init__ = init  # type: ignore[assignment, method-assign]
+
+
+def main() -> None:
+    """Measure once."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sides.followers")
+    parser.add_argument("side", choices=("bare", "ours"))
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--logs", choices=("none", "quiet", "busy"), default="none")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--at-once", action="store_true", help="start all at the same moment, and watch the event loop")
+    given = parser.parse_args()
+    os.environ["AIRFLOW_CONN_WHEROBOTS_DEFAULT"] = json.dumps(
+        {"conn_type": "wherobots", "host": given.url, "password": "k"}
+    )
+    # Both sides in the same process: one that has loaded Airflow, as a triggerer has.
+    log_as_a_triggerer_does(Path(os.devnull))
+    trigger_of("none", 0, False)
+    result = asyncio.run(follow(given.side, given.url, given.runs, given.logs, given.seconds, given.at_once))
+    json.dump(result, sys.stdout)
+    print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""The lines of a long log written into the task log: by the trigger, or in a bare loop that has them already.
+
+Prints the number of lines written, and how many a second.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.service import line
+
+
+def log_as_a_triggerer_does(path: Path) -> None:
+    """Configure logging as a triggerer's process does, but into a file."""
+    from airflow.sdk.log import configure_logging
+
+    configure_logging(json_output=True, output=path.open("wb"), sending_to_supervisor=True)
+
+
+def write_bare(count: int) -> float:
+    """Write the lines with their times, as they are.
+
+    :returns: seconds it took.
+    """
+    from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+
+    log = WherobotsRunTrigger("wherobots_default", {"run_id": "long", "started_at": 0.0}).log
+    lines = [
+        (one["raw"], f"2026-01-01T00:00:00.{number % 10**6:06d}Z") for number in range(count) for one in [line(number)]
+    ]
+    begun = time.perf_counter()
+    for text, moment in lines:
+        log.info(text, timestamp=moment)
+    return time.perf_counter() - begun
+
+
+def forward(url: str) -> float:
+    """Follow the run whose log it is.
+
+    :returns: seconds from the first line to the last.
+    """
+    from airflow_provider_wherobots.flows import forward_logs
+    from benchmarks.sides.followers import trigger_of
+
+    os.environ["AIRFLOW_CONN_WHEROBOTS_DEFAULT"] = json.dumps({"conn_type": "wherobots", "host": url, "password": "k"})
+    # Not measured: the wait for late lines.
+    forward_logs.QUIET_LOOKS = (0.0, 0.0, 0.0)
+
+    async def run() -> float:
+        trigger = trigger_of("long", 0, True)
+        begun = time.perf_counter()
+        async for event in trigger.run():
+            if event.payload["status"] != "COMPLETED":
+                raise RuntimeError(f"the run was not followed to its end: {event}")
+        return time.perf_counter() - begun
+
+    return asyncio.run(run())
+
+
+def main() -> None:
+    """Measure once."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sides.lines")
+    parser.add_argument("side", choices=("bare", "ours"))
+    parser.add_argument("--url", default="")
+    parser.add_argument("--lines", type=int, default=100_000)
+    given = parser.parse_args()
+    path = Path(tempfile.mkdtemp()) / "lines.jsonl"
+    log_as_a_triggerer_does(path)
+    seconds = write_bare(given.lines) if given.side == "bare" else forward(given.url)
+    with path.open("rb") as file:
+        written = sum(b"TaskSetManager" in one for one in file)
+    json.dump({"lines": written, "lines_per_second": written / seconds}, sys.stdout)
+    print()
+
+
+if __name__ == "__main__":
+    main()
