@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 SECTION = "wherobots"
@@ -90,6 +92,13 @@ def configured(option: Option) -> Any:
     :returns: its value, a bool or a float; its default if it is not set.
     :raises AirflowConfigException: for a value of another type.
     """
+    return _read(option, os.environ.get(f"AIRFLOW__{SECTION}__{option.name}".upper()))
+
+
+# Airflow looks for it anew each time, which took half the time of parsing a DAG file. Its configuration files are read
+# once in a process, so only the environment can change the value.
+@lru_cache(maxsize=64)
+def _read(option: Option, environment: str | None) -> Any:
     from airflow_provider_wherobots.compat import conf
 
     read = conf.getboolean if option.type == "boolean" else conf.getfloat
