@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
-from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -31,7 +30,7 @@ from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks import connection_form
-from airflow_provider_wherobots.task_log.entries import write_record
+from airflow_provider_wherobots.task_log.entries import record_writer
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
@@ -109,7 +108,7 @@ class WherobotsHook(BaseHook):
 
         try:
             limits = self._limits if may_reload else RateLimits()
-            outlets = Outlets(note or self._note, partial(write_record, self.log), reload, publish)
+            outlets = Outlets(note or self._note, record_writer(self.log), reload, publish)
             yield SyncDriver(transport, outlets, limits)
         finally:
             transport.close()
@@ -143,7 +142,7 @@ class WherobotsHook(BaseHook):
                 transport.endpoint = self._settings.endpoint
                 return Reloaded(transport.endpoint != before, self._source)
 
-            write = write or partial(write_record, logger)
+            write = write or record_writer(logger)
             limits = shared_by(session, RateLimits)
             yield AsyncDriver(transport, Outlets(logger.log, write, reload, publish), limits)
 

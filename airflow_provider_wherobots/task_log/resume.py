@@ -11,13 +11,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.compat import conf
 from airflow_provider_wherobots.logs.records import LogRecord
-from airflow_provider_wherobots.task_log.entries import Entry, entry_of, read_entries, write_entry
+from airflow_provider_wherobots.task_log.entries import Entry, entry_of, read_entries, record_writer, write_entry
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
 """A larger file is not read; the whole log is forwarded again."""
@@ -35,6 +39,7 @@ class ResumedLog:
 
     def __init__(self, logger: Any, task_instance: Any) -> None:
         self._logger = logger
+        self._write = record_writer(logger)
         self._task_instance = task_instance
         self._known: Counter[int] = Counter()
         self._masked: dict[int | None, set[str]] = {}
@@ -61,9 +66,11 @@ class ResumedLog:
 
         :param record: the line.
         """
-        entry = entry_of(record)
-        if not self._known or not (self._forget(entry) or self._forget_masked(entry)):
-            write_entry(self._logger, entry)
+        if self._known:
+            entry = entry_of(record)
+            if self._forget(entry) or self._forget_masked(entry):
+                return
+        self._write(record)
 
     def _copy(self, entry: Entry, present: Counter[int], is_own: bool) -> None:
         if present[entry.key] > 0:
@@ -148,9 +155,15 @@ def _own_log_end(task_instance: Any) -> str | None:
 
 def _trigger_logs(task_instance: Any) -> list[Path]:
     """The log files of this try's triggers on this machine."""
+    folder, template = Path(conf.get("logging", "base_log_folder")), conf.get("logging", "log_filename_template")
+    path = folder / _compiled(template).render(ti=task_instance, try_number=task_instance.try_number)
+    return sorted(path.parent.glob(f"{path.name}.trigger.*.log"))
+
+
+@lru_cache(maxsize=1)
+def _compiled(template: str) -> Template:
+    # Once in a triggerer's process: it takes longer than all else when a trigger starts.
     import jinja2
 
-    folder = Path(conf.get("logging", "base_log_folder"))
-    template = jinja2.Template(conf.get("logging", "log_filename_template"))
-    path = folder / template.render(ti=task_instance, try_number=task_instance.try_number)
-    return sorted(path.parent.glob(f"{path.name}.trigger.*.log"))
+    compiled: Template = jinja2.Template(template)
+    return compiled

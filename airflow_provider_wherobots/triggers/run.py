@@ -16,6 +16,7 @@ from airflow_provider_wherobots.compat import (
     push_xcom,
     warm_up_supervisor,
 )
+from airflow_provider_wherobots.drivers.turns import take_turn
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
@@ -74,6 +75,7 @@ class WherobotsRunTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the run; yields exactly one event."""
         try:
+            await take_turn()
             if self._is_in_triggerer and self.cancel_on_kill:
                 warm_up_supervisor(self.task_instance)
             log = ResumedLog(self.log, self.task_instance)

@@ -58,7 +58,7 @@ def test_each_line_is_written_once_in_order_under_its_own_time(
     import airflow_provider_wherobots.hooks.wherobots as hook
 
     written: list[LogRecord] = []
-    monkeypatch.setattr(hook, "write_record", lambda logger, record: written.append(record))
+    monkeypatch.setattr(hook, "record_writer", lambda logger: written.append)
     operator(deferrable=False).execute(context(TaskInstance()))
     assert [record.text for record in written] == [f"line {number:05d}" for number in range(3)]
     times = [record.time_ns for record in written if record.time_ns is not None]

@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_wherobots.api.runs.models import LogLine
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
 from airflow_provider_wherobots.task_log import resume
-from airflow_provider_wherobots.task_log.entries import Entry, is_structured, read_entries, write_record
+from airflow_provider_wherobots.task_log.entries import Entry, is_structured, read_entries, record_writer
 from airflow_provider_wherobots.task_log.resume import ResumedLog
 
 T0 = 1_795_593_600_123_456_789
@@ -87,7 +87,7 @@ def attempt(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
 def test_what_is_written_is_read_back(tmp_path: Path, log_to: LogTo) -> None:
     logger = log_to(tmp_path / "log")
     for record in records(0, 12):
-        write_record(logger, record)
+        record_writer(logger)(record)
     found = entries(tmp_path / "log")
     assert [(entry.level, entry.text) for entry in found] == [(r.level, r.text) for r in records(0, 12)]
     assert [(entry.time_us or 0) // 1000 for entry in found] == [(r.time_ns or 0) // 10**6 for r in records(0, 12)]
@@ -95,7 +95,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, log_to: LogTo) -> None:
 
 def test_a_line_does_not_tell_where_in_the_provider_it_was_written(tmp_path: Path, log_to: LogTo) -> None:
     """Another version of the provider would write it from elsewhere, and Airflow then takes it for another line."""
-    write_record(log_to(tmp_path / "log"), records(0, 1)[0])
+    record_writer(log_to(tmp_path / "log"))(records(0, 1)[0])
     (entry,) = entries(tmp_path / "log")
     names = ("filename", "lineno") if is_structured() else ("file", "line")
     assert [str(entry.fields[name]) for name in names] == ["wherobots", "0"]
@@ -104,7 +104,7 @@ def test_a_line_does_not_tell_where_in_the_provider_it_was_written(tmp_path: Pat
 def test_equal_records_differ_from_their_neighbours(tmp_path: Path, log_to: LogTo) -> None:
     logger = log_to(tmp_path / "log")
     for repeats in range(4):
-        write_record(logger, LogRecord(T0, logging.INFO, "tick", repeats))
+        record_writer(logger)(LogRecord(T0, logging.INFO, "tick", repeats))
     lines = (tmp_path / "log").read_text().splitlines()
     assert len(lines) == 4
     assert all(one != other for one, other in pairwise(lines))
@@ -168,7 +168,7 @@ def written_by_an_earlier_trigger(path: Path, log_to: LogTo, *texts: str) -> Non
     logger = log_to(path)
     logger.info(FIRST)
     for n, text in enumerate(texts):
-        write_record(logger, LogRecord(T0 + n, logging.INFO, text))
+        record_writer(logger)(LogRecord(T0 + n, logging.INFO, text))
 
 
 @pytest.mark.parametrize("written", [1, 4])
