@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 T = TypeVar("T")
@@ -24,7 +23,7 @@ class Call(Generic[T]):
     :param params: query parameters, in order; a name may repeat.
     :param json: request body; None sends none.
     :param repeatable: whether sending it twice has the same effect as sending it once.
-    :param date: sets the time of the response, by the service's clock, in the model; None for a model without one.
+    :param date: takes the response's ``Date`` header into the model; None for a model without one.
     :param max_bytes: limit of the response body in bytes, after decompression; default 8,000,000.
     :param urgent: whether it is sent even while the service limits the API key; default False.
     """
@@ -36,7 +35,7 @@ class Call(Generic[T]):
     params: tuple[tuple[str, str], ...] = ()
     json: Mapping[str, Any] | None = None
     repeatable: bool = True
-    date: Callable[[T, datetime], T] | None = None
+    date: Callable[[T, str], T] | None = None
     max_bytes: int = MAX_ANSWER_BYTES
     urgent: bool = False
 

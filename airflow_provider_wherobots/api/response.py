@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TypeVar
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import UnreadableAnswerError, error_from_response, parse_http_date
+from airflow_provider_wherobots.api.errors import UnreadableAnswerError, error_from_response
 
 T = TypeVar("T")
 
@@ -52,11 +51,6 @@ def read_response(call: Call[T], response: Response) -> T:
         raise unreadable
     if call.date is None:
         return model
-    moment = _date(response.headers)
-    return model if moment is None else call.date(model, moment)
-
-
-def _date(headers: Mapping[str, str]) -> datetime | None:
-    """When the service sent the response, by its own clock (RFC 9110, section 6.6.1)."""
-    value = next((value for name, value in headers.items() if name.lower() == "date"), None)
-    return None if value is None else parse_http_date(value)
+    # When the service sent it, by its own clock (RFC 9110, section 6.6.1).
+    date = response.headers.get("Date")
+    return model if date is None else call.date(model, date)

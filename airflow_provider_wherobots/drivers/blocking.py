@@ -15,6 +15,7 @@ from airflow_provider_wherobots.flows.effects import (
     Forward,
     Note,
     Now,
+    Prefetch,
     Publish,
     ReloadCredentials,
     Reloaded,
@@ -91,6 +92,9 @@ class SyncDriver:
                 return self._clock.now()
             case Note():
                 self._outlets.note(effect.level, make_safe(effect.text))
+            case Prefetch():
+                # Here nothing could be written meanwhile.
+                pass
             case Forward():
                 for record in effect.records:
                     self._outlets.write(record)

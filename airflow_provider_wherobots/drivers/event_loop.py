@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.drivers.base import Clock, Gate, Outlets, timeouts
@@ -15,6 +16,7 @@ from airflow_provider_wherobots.flows.effects import (
     Forward,
     Note,
     Now,
+    Prefetch,
     Publish,
     ReloadCredentials,
     Reloaded,
@@ -29,7 +31,7 @@ T = TypeVar("T")
 
 SLICE_SECONDS = 0.005
 """How long a flow may run and write before other tasks of the event loop get a turn."""
-LARGE_BODY_BYTES = 250_000
+LARGE_BODY_BYTES = 1_000_000
 """A larger answer is parsed in a thread, so that the event loop is not blocked."""
 
 
@@ -54,6 +56,7 @@ class AsyncDriver:
         self._clock = clock or Clock(asyncio.sleep)
         self._gate = Gate(limits or RateLimits(), self._clock)
         self._since = 0.0
+        self._prefetched: tuple[Call[Any], asyncio.Task[Any]] | None = None
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end.
@@ -70,7 +73,8 @@ class AsyncDriver:
                 # Only the flow may keep an answer: a reference here would keep it in memory while the flow sleeps.
                 value = None
                 try:
-                    await self._share()
+                    if self._clock.monotonic() - self._since > SLICE_SECONDS:
+                        await self._share()
                     value, step = await self._perform(effect), flow.send
                 except BaseException as error:
                     # Any error, also a cancellation, so that an interrupted flow can still write the lines it holds.
@@ -79,13 +83,19 @@ class AsyncDriver:
             result: T = end.value
             return result
         finally:
+            self._drop_prefetched()
             flow.close()
 
     async def _perform(self, effect: Effect[Any]) -> Any:
         match effect:
             case Send():
-                return await self._send(effect)
+                answer = await self._answer_to(effect)
+                self._since = self._clock.monotonic()
+                return answer
+            case Prefetch():
+                self._prefetch(effect)
             case Sleep():
+                self._drop_prefetched()
                 await self._clock.sleep(self._clock.seconds(effect))
                 self._since = self._clock.monotonic()
             case Now():
@@ -104,26 +114,46 @@ class AsyncDriver:
         return None
 
     async def _forward(self, effect: Forward) -> None:
-        left = iter(effect.records)
+        left, write, monotonic = iter(effect.records), self._outlets.write, self._clock.monotonic
         try:
             for record in left:
-                self._outlets.write(record)
-                await self._share()
+                write(record)
+                if monotonic() - self._since > SLICE_SECONDS:
+                    await self._share()
         except asyncio.CancelledError:
             # A slice is short, and lines that are not written now would be lost.
             for record in left:
                 self._outlets.write(record)
             raise
 
+    def _prefetch(self, effect: Prefetch) -> None:
+        self._drop_prefetched()
+        send = asyncio.create_task(self._send(Send(effect.call, effect.timeout)))
+        self._prefetched = effect.call, send
+
+    def _drop_prefetched(self) -> None:
+        if self._prefetched is not None:
+            _, send = self._prefetched
+            self._prefetched = None
+            send.cancel()
+            # Its failure is of no interest any more, and asyncio would log it.
+            send.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _answer_to(self, effect: Send[Any]) -> Any:
+        if self._prefetched is not None and self._prefetched[0] == effect.call:
+            _, send = self._prefetched
+            self._prefetched = None
+            return await send
+        self._drop_prefetched()
+        return await self._send(effect)
+
     async def _send(self, effect: Send[Any]) -> Any:
         with self._gate.passing(self._transport.endpoint.api_key, effect.call):
             response = await self._transport.send(effect.call, *timeouts(effect))
-            self._since = self._clock.monotonic()
             if len(response.body) <= LARGE_BODY_BYTES:
                 return read_response(effect.call, response)
             return await asyncio.to_thread(read_response, effect.call, response)
 
     async def _share(self) -> None:
-        if self._clock.monotonic() - self._since > SLICE_SECONDS:
-            await asyncio.sleep(0)
-            self._since = self._clock.monotonic()
+        await asyncio.sleep(0)
+        self._since = self._clock.monotonic()

@@ -53,6 +53,20 @@ class Send(Effect[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Prefetch(Effect[None]):
+    """Begin with a call that is sent next, while something is written. A driver may leave this out.
+
+    The answer is for the next :class:`Send` if that sends the same call; else it is dropped.
+
+    :param call: what will be sent.
+    :param timeout: seconds, see :class:`Send`.
+    """
+
+    call: Call[Any]
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep(Effect[None]):
     """Wait.
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
     AnswerTooLargeError,
     BadRequestError,
@@ -19,7 +21,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
-from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Sleep, attempt, now
+from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Prefetch, Sleep, attempt, now
 from airflow_provider_wherobots.logs.cursor import LogCursor
 from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord, RecordReader
 from airflow_provider_wherobots.logs.tail import LogTail
@@ -110,6 +112,8 @@ class LogForwarder:
                 self._too_large = None
             elif not more and self._too_large is not None:
                 yield from self._say_too_large(self._too_large)
+            if lines and more and moment < until:
+                yield Prefetch(self._next_call(), timeout)
             for part in _slices(lines):
                 yield from self._take(part)
             if not more:
@@ -159,19 +163,17 @@ class LogForwarder:
             yield Note(logging.WARNING, f"{what} of run {self._run_id} could not be read ({self._failure})")
 
     def _take(self, lines: Sequence[LogLine]) -> Flow[None]:
-        records: list[LogRecord] = []
-        for line in lines:
-            self.tail.add(line.raw)
-            if self._forward:
-                records.extend(self._reader.read(line))
-        if records:
+        self.tail.add(lines)
+        if self._forward and (records := [record for line in lines for record in self._reader.read(line)]):
             yield Forward(records)
+
+    def _next_call(self) -> Call[LogPage]:
+        return calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size)
 
     def _fetch(self, timeout: float | None, until: float) -> Flow[LogPage | None]:
         while True:
             try:
-                call = calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size)
-                page = yield from attempt(call, timeout)
+                page = yield from attempt(self._next_call(), timeout)
             except KeyLimitedError as error:
                 # Not sent: this says nothing about the log.
                 if (yield from now()) + error.seconds >= until:
@@ -216,12 +218,19 @@ class LogForwarder:
 
 
 def _slices(lines: Sequence[LogLine]) -> Iterator[Sequence[LogLine]]:
-    start = chars = 0
-    for end, line in enumerate(lines, start=1):
-        chars += len(line.raw)
-        if end - start == SLICE_LINES or chars > SLICE_CHARS or end == len(lines):
-            yield lines[start:end]
-            start, chars = end, 0
+    for start in range(0, len(lines), SLICE_LINES):
+        part = lines[start : start + SLICE_LINES]
+        while sum([len(line.raw) for line in part]) > SLICE_CHARS and len(part) > 1:
+            fitting = _fitting(part)
+            yield part[:fitting]
+            part = part[fitting:]
+        yield part
+
+
+def _fitting(lines: Sequence[LogLine]) -> int:
+    """How many of the lines fit into a slice; at least one."""
+    sizes = accumulate(len(line.raw) for line in lines)
+    return max(1, sum(size <= SLICE_CHARS for size in sizes))
 
 
 def _next_look(quiet: float, *, found: bool, unreadable: bool) -> float | None:

@@ -54,10 +54,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogLine, LogPage
-from airflow_provider_wherobots.logs.look_back import LineKey, LookBack, Place, hash_line
+from airflow_provider_wherobots.logs.look_back import LookBack, Place
 
 PAGE_SIZE = 1000
 """Lines requested at once: the most that any known client of the service requests."""
+GROWN_PAGE_SIZE = 4000
+"""The most requested at once of a long log: each full page doubles the number, so that there is less to wait for."""
 MIN_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 16_000
 MAX_PAGE_CHARS = 500_000
@@ -114,7 +116,7 @@ class _Guess:
     @property
     def lacks_lines(self) -> bool:
         """Whether a line shown before is missing: pushed off the page, or unknown to a replica that lags behind."""
-        return bool(self.origin.shown - _count(self.items))
+        return bool(self.origin.shown - Counter(self.items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ class LogCursor:
         self.size = PAGE_SIZE
         self._largest = self._accepted = MAX_PAGE_SIZE
         self._fewest = MIN_PAGE_SIZE
-        self._fitting = PAGE_SIZE
+        self._fitting = self._usual = PAGE_SIZE
         self._state: _Reading | _Trying | _Confirming = _Reading(Place(LOG_START_CURSOR))
         self._look_back = LookBack()
         # Whether guesses have led nowhere in this round.
@@ -246,8 +248,9 @@ class LogCursor:
 
     def _open_named(self, cursor: str | int, left: Place, items: Sequence[LogLine], moment: float) -> None:
         """Open the page that this one names."""
-        self._look_back.remember(left, map(hash_line, items), moment)
+        self._look_back.remember(left, items, moment)
         repeats = _of_moment(_boundary(cursor, items), items)
+        self._usual = min(2 * self.size, GROWN_PAGE_SIZE) if len(items) >= self.size >= PAGE_SIZE else PAGE_SIZE
         if items:
             fitting = MAX_PAGE_CHARS * len(items) // (1 + sum(len(item.raw) for item in items))
             self._fitting = max(self._fewest, fitting)
@@ -256,7 +259,7 @@ class LogCursor:
     def _open(self, place: Place) -> None:
         self._state = _Reading(place)
         self._largest = self._accepted
-        self.size = min(PAGE_SIZE, self._largest, self._fitting)
+        self.size = min(self._usual, self._largest, self._fitting)
 
     def _can_ask_for_more(self, items: Sequence[LogLine]) -> bool:
         return 0 < self.size <= len(items) and self.size < self._largest
@@ -289,7 +292,7 @@ class LogCursor:
 
     def _judge(self, guess: _Guess, items: Sequence[LogLine], moment: float) -> Place | None:
         """Judge the answer to a made-up cursor."""
-        candidate, there = guess.candidates[0], _count(items)
+        candidate, there = guess.candidates[0], Counter(items)
         if candidate.begins_with is None:
             # A service that does not know this cursor may answer with the page we come from.
             brings_new = bool(items) and bool(guess.origin.shown - there) and _is_beyond(items[0], guess.items[-1])
@@ -313,7 +316,7 @@ class LogCursor:
     def _confirm(self, guess: _Guess, page: LogPage, moment: float) -> Place | None:
         """Judge the page that a guess was made from, read again after the guess has brought new lines."""
         # Not compared with all lines ever seen on it: one of the two answers may come from a lagging replica.
-        has_changed = _count(page.items) != _count(guess.items)
+        has_changed = Counter(page.items) != Counter(guess.items)
         if has_changed or (page.next_page is not None and self._leads_on(page.next_page, page.items)):
             self._state, self._guesses_failed = _Reading(guess.origin), True
             return guess.origin
@@ -323,7 +326,7 @@ class LogCursor:
 
     def _follow(self, guess: _Guess, moment: float) -> Place:
         """Open the page that a guess leads to."""
-        self._look_back.remember(guess.origin, map(hash_line, guess.items), moment)
+        self._look_back.remember(guess.origin, guess.items, moment)
         place = guess.next_place()
         self._state, self._guesses_failed = _Reading(place), False
         return place
@@ -342,12 +345,8 @@ def _is_beyond(line: LogLine, last: LogLine) -> bool:
     return here is not None and there is not None and there >= here
 
 
-def _count(items: Sequence[LogLine]) -> Counter[LineKey]:
-    return Counter((item.timestamp, item.raw) for item in items)
-
-
-def _of_moment(timestamp: str | int | None, items: Sequence[LogLine]) -> Counter[LineKey]:
-    return Counter((item.timestamp, item.raw) for item in items if item.timestamp == timestamp)
+def _of_moment(timestamp: str | int | None, items: Sequence[LogLine]) -> Counter[LogLine]:
+    return Counter([item for item in items if item.timestamp == timestamp])
 
 
 def _boundary(cursor: str | int, items: Sequence[LogLine]) -> str | int | None:
@@ -357,10 +356,8 @@ def _boundary(cursor: str | int, items: Sequence[LogLine]) -> str | int | None:
     number = _number(cursor)
     if number is None:
         return items[-1].timestamp
-    for item in reversed(items):
-        if _number(item.timestamp) == number:
-            return item.timestamp
-    return None
+    text = str(number)
+    return next((item.timestamp for item in reversed(items) if str(item.timestamp) == text), None)
 
 
 def _number(value: str | int) -> int | None:

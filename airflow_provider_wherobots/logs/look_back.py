@@ -8,24 +8,21 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from math import inf
-from typing import TypeAlias
 
 from airflow_provider_wherobots.api.runs.models import LogLine
 
-MAX_PAGES = 32
-"""The most pages read again. Bounds memory and calls, however fast a log grows."""
+MAX_PAGES, MAX_LINES = 32, 32_000
+"""The most pages read again, and about how many lines. Bounds memory and calls, however fast a log grows."""
 
 SPARE_LINES = 1000
 """How many more lines than expected are read before expected lines that have not come are given up."""
 
 MAX_STANDSTILLS = 10
 """How many pages without a line or a next page are read before they are given up too."""
-
-LineKey: TypeAlias = tuple[str | int, str]
 
 
 @dataclass(slots=True)
@@ -36,17 +33,17 @@ class Place:
     :param shown: lines already shown that the page may hold.
     :param repeats: lines of the previous page that this one may begin with.
     :param is_new: whether the page has not been read yet. Default True.
-    :param lines: hashes of the lines first seen on this page.
+    :param lines: hashes of the lines first seen on this page: numbers take little memory.
     """
 
     cursor: str | int
-    shown: Counter[LineKey] = field(default_factory=Counter)
-    repeats: Counter[LineKey] = field(default_factory=Counter)
+    shown: Counter[LogLine] = field(default_factory=Counter)
+    repeats: Counter[LogLine] = field(default_factory=Counter)
     is_new: bool = True
     lines: list[int] = field(default_factory=list)
 
     @classmethod
-    def opened(cls, cursor: str | int, repeats: Counter[LineKey]) -> Place:
+    def opened(cls, cursor: str | int, repeats: Counter[LogLine]) -> Place:
         """Make the place of a page that has not been read yet.
 
         :param cursor: its cursor.
@@ -54,36 +51,36 @@ class Place:
         """
         return cls(cursor, repeats.copy(), repeats)
 
-    def take_new(self, items: Sequence[LogLine]) -> list[LogLine]:
+    def take_new(self, items: Sequence[LogLine]) -> Sequence[LogLine]:
         """Find the new lines of the page, and remember them as shown.
 
         :param items: the page's lines.
         :returns: those that have not been shown before, in order.
         """
         fresh = self._not_shown(items)
-        self.lines.extend(map(hash_line, fresh))
+        self.shown.update(fresh)
+        self.lines.extend(map(hash, fresh))
         return fresh
 
-    def _not_shown(self, items: Sequence[LogLine]) -> list[LogLine]:
-        keys = [(item.timestamp, item.raw) for item in items]
-        if self.is_new and items:
+    def _not_shown(self, items: Sequence[LogLine]) -> Sequence[LogLine]:
+        is_new, self.is_new = self.is_new, self.is_new and not items
+        # As a rule a page begins with what was shown, and ends with what is new.
+        count = self.shown.total()
+        if not count or (count <= len(items) and Counter(items[:count]) == self.shown):
+            return items[count:]
+        there = Counter(items)
+        if is_new and _exceeds(self.shown, there) and _exceeds(there, self.shown):
             # Lines of the previous page count as repeated only if this one repeats them all (or is only a part of
             # them): after an exclusive cursor a line may merely equal one of them.
-            self.is_new = False
-            there = Counter(keys) if self.shown else self.shown
-            if self.shown - there and there - self.shown:
-                self.shown.clear()
-        if not self.shown:
-            self.shown.update(keys)
-            return list(items)
+            self.shown.clear()
+            return items
         left = self.shown.copy()
         fresh = []
-        for key, item in zip(keys, items, strict=True):
-            if left[key] > 0:
-                left[key] -= 1
+        for item in items:
+            if left[item] > 0:
+                left[item] -= 1
             else:
                 fresh.append(item)
-                self.shown[key] += 1
         return fresh
 
 
@@ -98,7 +95,7 @@ class _Left:
     """
 
     cursor: str | int
-    repeats: Counter[LineKey]
+    repeats: Counter[LogLine]
     lines: array[int]
     moment: float
 
@@ -122,17 +119,15 @@ class LookBack:
         """Whether lines shown before are still expected."""
         return bool(self._known)
 
-    def remember(self, place: Place, there: Iterable[int], moment: float) -> None:
+    def remember(self, place: Place, there: Sequence[LogLine], moment: float) -> None:
         """Remember a page that is left.
 
         :param place: the page.
-        :param there: hashes of the lines on it now. A line that was shown but is missing now was pushed onto the next
-            page by lines inserted before it, and is left out there.
+        :param there: the lines on it now. A line that was shown but is missing now was pushed onto the next page by
+            lines inserted before it, and is left out there.
         :param moment: when it is left, in epoch seconds.
         """
-        pushed = Counter(place.lines)
-        pushed.subtract(there)
-        pushed = +pushed
+        pushed = _pushed(place.lines, list(map(hash, there)))
         if pushed:
             self._known += pushed
             self._patience = max(self._patience, 2 * pushed.total() + SPARE_LINES)
@@ -143,6 +138,8 @@ class LookBack:
             lines = (Counter(place.lines) - pushed).elements() if pushed else place.lines
             due_from = inf if is_seen_again else moment
             self._left.append(_Left(place.cursor, place.repeats, array("q", lines), due_from))
+            while len(self._left) > 1 and sum(len(page.lines) for page in self._left) > MAX_LINES:
+                self._left.popleft()
         if not self._known:
             self._seen_again = set()
 
@@ -173,13 +170,13 @@ class LookBack:
             return lines
         new = []
         for line in lines:
-            number = hash_line(line)
+            number = hash(line)
             if self._known[number] > 0:
                 self._known[number] -= 1
             else:
                 new.append(line)
                 if self._head is not None:
-                    self._head.shown[line.timestamp, line.raw] += 1
+                    self._head.shown[line] += 1
         self._known = +self._known
         self._patience -= len(lines)
         if not self._known or self._patience <= 0:
@@ -214,9 +211,13 @@ class LookBack:
         return head
 
 
-def hash_line(line: LogLine) -> int:
-    """Hash a line: a number takes little memory.
+def _exceeds(some: Counter[LogLine], others: Counter[LogLine]) -> bool:
+    """Whether there is a line that is more often among some than among others."""
+    return any(number > others.get(line, 0) for line, number in some.items())
 
-    :param line: the line.
-    """
-    return hash((line.timestamp, line.raw))
+
+def _pushed(shown: Sequence[int], there: Sequence[int]) -> Counter[int]:
+    """The lines that were shown on a page and are not there now."""
+    if there[len(there) - len(shown) :] == shown:
+        return Counter()
+    return Counter(shown) - Counter(there)

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 from airflow_provider_wherobots.api.runs.models import LogLine, parse_time
 
@@ -42,6 +41,8 @@ _LEVELS = {
 }
 _LEVEL = re.compile(rf"(?<![\w.$/-])({'|'.join(sorted(_LEVELS, key=len, reverse=True))})(?![\w.$/-])")
 _CLOCK = re.compile(r"\d\d:\d\d")
+# What most lines begin with; a search finds the same.
+_USUAL_HEAD = re.compile(rf"[\d/-]*[ T]?\d\d:\d\d[\d:.,]* +({'|'.join(_LEVELS)})(?![\w.$/-])")
 _BELONGS = re.compile(
     r"\s|Caused by: |Suppressed: |\.\.\. \d+ more"
     r"|During handling of the above exception|The above exception was the direct cause|\Z"
@@ -60,9 +61,8 @@ _ESCAPES = {
 _LINE_BREAK = re.compile(r"\r?\n")
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
-    """A record for the task log.
+class LogRecord(NamedTuple):
+    """A record for the task log. A tuple, as there are many of them.
 
     :param time_ns: the line's own time in epoch nanoseconds; None if it has no readable one.
     :param level: a ``logging`` level.
@@ -99,31 +99,39 @@ class RecordReader:
         self._last: tuple[int | None, int, str] | None = None
         self._repeats = 0
 
-    def read(self, line: LogLine) -> Iterator[LogRecord]:
+    def read(self, line: LogLine) -> list[LogRecord]:
         """Turn a line into records: one per text line, more if that is very long, none while it is held back.
 
         :param line: the line as received.
         """
         time_ns = read_time_ns(line.timestamp)
+        records: list[LogRecord] = []
         for text in split_lines(line.raw):
             level, part = self._level_of(text)
             safe = make_safe(text)
             begins_trace = part is _Part.TRACE_HEAD and level == logging.WARNING
-            if self._held and (self._has_continued(time_ns) or (begins_trace and self._lines_after > 0)):
-                yield from self.release()
-            is_held = begins_trace or (bool(self._held) and not self._is_late(time_ns))
-            for start in range(0, len(safe) or 1, MAX_RECORD_CHARS):
-                record = self._record(time_ns, level, safe[start : start + MAX_RECORD_CHARS])
-                if is_held:
-                    self._held.append(record)
-                else:
-                    yield record
-            if is_held:
-                is_of_trace = level == logging.WARNING and part is not _Part.LOGGED and self._lines_after == 0
-                if is_of_trace:
-                    self._trace_records = len(self._held)
-                else:
-                    self._lines_after += 1
+            if begins_trace or self._held:
+                records += self._hold(time_ns, level, part, safe, begins_trace)
+            else:
+                records += self._records(time_ns, level, safe)
+        return records
+
+    def _hold(self, time_ns: int | None, level: int, part: _Part, safe: str, begins_trace: bool) -> list[LogRecord]:
+        """Hold a line back, unless it ends the holding or is not of it.
+
+        :returns: the records to be written now.
+        """
+        records: list[LogRecord] = []
+        if self._held and (self._has_continued(time_ns) or (begins_trace and self._lines_after > 0)):
+            records = self.release()
+        if not begins_trace and (not self._held or self._is_late(time_ns)):
+            return records + self._records(time_ns, level, safe)
+        self._held += self._records(time_ns, level, safe)
+        if level == logging.WARNING and part is not _Part.LOGGED and self._lines_after == 0:
+            self._trace_records = len(self._held)
+        else:
+            self._lines_after += 1
+        return records
 
     @property
     def held_from(self) -> LogRecord | None:
@@ -140,7 +148,7 @@ class RecordReader:
         held, count = self._held, self._trace_records
         self._held, self._trace_records, self._lines_after = [], 0, 0
         if failed:
-            held[:count] = [replace(record, level=logging.ERROR) for record in held[:count]]
+            held[:count] = [record._replace(level=logging.ERROR) for record in held[:count]]
         return held
 
     def _has_continued(self, time_ns: int | None) -> bool:
@@ -157,6 +165,12 @@ class RecordReader:
         """Whether a line was inserted late: it does not show what came after the stack trace."""
         last_ns = self._held[-1].time_ns
         return time_ns is not None and last_ns is not None and time_ns < last_ns
+
+    def _records(self, time_ns: int | None, level: int, text: str) -> list[LogRecord]:
+        if len(text) > MAX_RECORD_CHARS:
+            parts = [text[start : start + MAX_RECORD_CHARS] for start in range(0, len(text), MAX_RECORD_CHARS)]
+            return [self._record(time_ns, level, part) for part in parts]
+        return [self._record(time_ns, level, text)]
 
     def _record(self, time_ns: int | None, level: int, text: str) -> LogRecord:
         this = (None if time_ns is None else time_ns // 10**6, level, text)
@@ -195,6 +209,8 @@ def find_level(head: str) -> int | None:
     :param head: the line's beginning, without colours.
     :returns: a ``logging`` level; None if the level's word is absent or only part of a sentence.
     """
+    if (usual := _USUAL_HEAD.match(head)) is not None:
+        return _LEVELS[usual[1]]
     found = _LEVEL.search(head)
     if found is None:
         return None
@@ -212,6 +228,8 @@ def read_time_ns(timestamp: str | int) -> int | None:
     """
     try:
         value = int(timestamp)
+        if 10**17 <= value < 10**20:
+            return value
     except ValueError:
         moment = parse_time(timestamp)
         since_epoch = 0 if moment is None else int(moment.timestamp()) * 10**9 + moment.microsecond * 1000

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
+from airflow_provider_wherobots.api.runs.models import LogLine
 from airflow_provider_wherobots.logs.records import make_plain, split_lines
 
 MAX_TAIL_CHARS = 4_000
@@ -19,17 +21,21 @@ class LogTail:
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=MAX_LINES)
 
-    def add(self, raw: str) -> None:
-        """Remember a line, as plain text that is safe for an exception and a trigger event.
+    def add(self, lines: Sequence[LogLine]) -> None:
+        """Remember lines. Each is split at line breaks, and cut if too long.
 
-        :param raw: the line as received. It is cut if too long, and split at line breaks.
+        :param lines: the lines as received.
         """
-        for text in split_lines(raw)[-MAX_LINES:]:
-            self._lines.append(make_plain(text[:MAX_LINE_CHARS]) + ("…" if len(text) > MAX_LINE_CHARS else ""))
+        for line in lines[-MAX_LINES:]:
+            for text in split_lines(line.raw)[-MAX_LINES:]:
+                self._lines.append(text if len(text) <= MAX_LINE_CHARS else f"{text[:MAX_LINE_CHARS]}…")
 
     def explain(self) -> str:
-        """The lines from the last ``Traceback`` or ``Caused by:`` on, else the last 15; at most 4,000 characters."""
-        lines = list(self._lines)
+        """The lines from the last ``Traceback`` or ``Caused by:`` on, else the last 15; at most 4,000 characters.
+
+        :returns: plain text that is safe for an exception and a trigger event.
+        """
+        lines = [make_plain(text) for text in self._lines]
         start = max(0, len(lines) - UNMARKED_LINES)
         for index in range(len(lines) - 1, -1, -1):
             if any(mark in lines[index] for mark in _MARKS):

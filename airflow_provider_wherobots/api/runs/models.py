@@ -7,10 +7,12 @@ Source: the schemas of the OpenAPI description. Where older documents differ, bo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+from airflow_provider_wherobots.api.errors import parse_http_date
 
 PENDING = "PENDING"
 RUNNING = "RUNNING"
@@ -46,7 +48,7 @@ class KubeApp:
     :param region: where the run executes, or None.
     :param spark_ui_url: address of the Spark UI, or None until it is known.
     :param resolved_version: the Wherobots version that an alias such as ``latest`` stands for, or None.
-    :param events: what happened, in the service's order.
+    :param raw_events: :attr:`events` as received; parsed on access, because few polls need them.
     """
 
     status: str | None = None
@@ -54,7 +56,7 @@ class KubeApp:
     region: str | None = None
     spark_ui_url: str | None = None
     resolved_version: str | None = None
-    events: tuple[Event, ...] = ()
+    raw_events: Sequence[Any] = ()
 
     @classmethod
     def from_json(cls, data: Any) -> KubeApp:
@@ -71,11 +73,16 @@ class KubeApp:
             region=_text(data.get("regionName")),
             spark_ui_url=_text(meta.get("spark_ui_url")),
             resolved_version=_text(meta.get("resolved_version")),
-            events=tuple(
-                Event(_text(event.get("code")), _text(event.get("message")))
-                for event in _list(data.get("events"))
-                if isinstance(event, Mapping)
-            ),
+            raw_events=_list(data.get("events")),
+        )
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What happened, in the service's order."""
+        return tuple(
+            Event(_text(event.get("code")), _text(event.get("message")))
+            for event in self.raw_events
+            if isinstance(event, Mapping)
         )
 
     @property
@@ -98,7 +105,7 @@ class Run:
     :param status: ``RunStatus`` as a plain string.
     :param kube_app: its application on the cluster.
     :param payload: the create body as the service echoes it.
-    :param answered_at: when the service sent the response, by its own clock; None if unknown.
+    :param answered_at: when the service sent the response, by its own clock; None if unknown, or while it is active.
     :param raw: the whole response. Times are parsed on access, because few polls need them.
     """
 
@@ -153,12 +160,12 @@ class Run:
             return True
         return self.status not in ACTIVE_STATUSES and self.complete_time is not None
 
-    def answered(self, moment: datetime) -> Run:
-        """Return the same run with the time of the response.
+    def answered(self, date: str) -> Run:
+        """Return the same run with the time of the response, if it has ended; while it is active nothing needs that.
 
-        :param moment: when the service sent the response, by its own clock.
+        :param date: the response's ``Date`` header.
         """
-        return replace(self, answered_at=moment)
+        return replace(self, answered_at=parse_http_date(date)) if self.is_terminal else self
 
     @property
     def ended_ago(self) -> float:
@@ -222,9 +229,8 @@ class RunPage:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """A ``LogItem``.
+class LogLine(NamedTuple):
+    """A ``LogItem``. A tuple, as there are many of them.
 
     :param timestamp: the line's time exactly as received: a string of digits, or an int from older services.
         Never a float: 19 digits do not fit one.
@@ -260,10 +266,7 @@ class LogPage:
         :raises KeyError: if it has no ``items``, or one of them has no ``timestamp`` or ``raw``.
         """
         return cls(
-            items=tuple(
-                LogLine(_timestamp(item["timestamp"]), raw if isinstance(raw := item["raw"], str) else str(raw or ""))
-                for item in data["items"]
-            ),
+            items=tuple([LogLine(_timestamp(item["timestamp"]), _raw(item["raw"])) for item in data["items"]]),
             next_page=_cursor(data.get("next_page")),
             current_page=_cursor(data.get("current_page")),
         )
@@ -319,8 +322,12 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
+
+
+def _raw(value: Any) -> str:
+    return value if isinstance(value, str) else str(value or "")
 
 
 def _timestamp(value: Any) -> str | int:

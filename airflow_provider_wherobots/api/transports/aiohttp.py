@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 
 import aiohttp
 
@@ -69,9 +70,7 @@ class AiohttpTransport:
             params=call.params,
             json=call.json,
             headers=endpoint.headers,
-            timeout=aiohttp.ClientTimeout(
-                total=connect_timeout + read_timeout, sock_connect=connect_timeout, sock_read=read_timeout
-            ),
+            timeout=_timeout(connect_timeout, read_timeout),
             allow_redirects=False,
             proxy=proxy.url if proxy else None,
             proxy_headers=proxy.headers if proxy else None,
@@ -89,6 +88,13 @@ class AiohttpTransport:
         if self._proxy is None or self._proxy[0] != base_url:
             self._proxy = base_url, proxy_for(operation, base_url)
         return self._proxy[1]
+
+
+@lru_cache(maxsize=16)
+def _timeout(connect_timeout: float, read_timeout: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=connect_timeout + read_timeout, sock_connect=connect_timeout, sock_read=read_timeout
+    )
 
 
 def _kind(error: BaseException, progress: Progress) -> type[WherobotsApiError]:

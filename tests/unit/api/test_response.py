@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from requests.structures import CaseInsensitiveDict
 
 from airflow_provider_wherobots.api.errors import Arrival, NotFoundError, UnreadableAnswerError
 from airflow_provider_wherobots.api.response import Response, read_response
@@ -59,7 +60,7 @@ def test_an_error_status_is_a_typed_error_even_with_a_body_that_reads_as_a_run()
 
 def ended(**headers: str) -> float:
     body = json.dumps({"id": "r1", "status": "COMPLETED", "completeTime": "2026-11-25T08:00:00.250000+00:00"}).encode()
-    return read_response(calls.get_run("r1"), Response(200, headers, body)).ended_ago
+    return read_response(calls.get_run("r1"), Response(200, CaseInsensitiveDict(headers), body)).ended_ago
 
 
 def test_how_long_ago_a_run_ended_is_told_by_the_services_own_clock() -> None:

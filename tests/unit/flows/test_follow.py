@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 from datetime import UTC, datetime
+from email.utils import formatdate
 from itertools import pairwise
 from typing import Any
 
@@ -443,7 +444,7 @@ def test_a_run_cannot_have_ended_before_it_was_last_seen_running() -> None:
         if isinstance(answer, Run) and answer.is_terminal:
             end = datetime.fromtimestamp(moment - 5 * 3600, UTC)
             return Run.from_json({**answer.raw, "completeTime": end.isoformat()}).answered(
-                datetime.fromtimestamp(moment, UTC)
+                formatdate(moment, usegmt=True)
             )
         return answer
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
-from airflow_provider_wherobots.logs.cursor import MAX_PAGE_SIZE, MIN_PAGE_SIZE, PAGE_SIZE, LogCursor
+from airflow_provider_wherobots.logs.cursor import GROWN_PAGE_SIZE, MAX_PAGE_SIZE, MIN_PAGE_SIZE, PAGE_SIZE, LogCursor
 
 T0 = 1_750_000_000_000_000_000
 
@@ -144,6 +144,16 @@ def test_a_full_page_without_a_next_one_is_read_again_larger() -> None:
     assert (cursor.cursor, cursor.size) == ("0", 2 * PAGE_SIZE)
     fresh, more = accept(cursor, page(*lines))
     assert (fresh, more) == ([text for _, text in lines[PAGE_SIZE:]], False)
+
+
+def test_the_pages_of_a_long_log_grow_and_those_after_its_end_do_not() -> None:
+    cursor, sizes = LogCursor(), []
+    for number in range(4):
+        sizes.append(cursor.size)
+        cursor.accept(page(*numbered(cursor.size), next_page=f"token {number}"))
+    assert sizes == [PAGE_SIZE, 2 * PAGE_SIZE, GROWN_PAGE_SIZE, GROWN_PAGE_SIZE]
+    cursor.accept(page(*numbered(5), next_page="token 4"))
+    assert cursor.size == PAGE_SIZE
 
 
 def test_pages_do_not_grow_without_end() -> None:

@@ -3,13 +3,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_wherobots.api.runs.models import LogLine
 from airflow_provider_wherobots.logs.tail import MAX_LINE_CHARS, MAX_LINES, MAX_TAIL_CHARS, UNMARKED_LINES, LogTail
 
 
 def explain(*lines: str) -> str:
     tail = LogTail()
-    for line in lines:
-        tail.add(line)
+    tail.add([LogLine("1", line) for line in lines])
     return tail.explain()
 
 
