@@ -113,12 +113,13 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
 
 def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
     outage, status, spark_ui = Outage(options.max_outage_seconds), _StatusNotes(), _SparkUi()
+    get_run = calls.get_run(options.run_id)
     seen_active_at: float | None = None
     while True:
         moment = yield from now()
         behind = False
         try:
-            run = yield from attempt(calls.get_run(options.run_id))
+            run = yield from attempt(get_run)
         except WherobotsApiError as error:
             pause = yield from _after_failed_poll(error, options, outage, moment)
             if pause is None:

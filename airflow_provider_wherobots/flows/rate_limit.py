@@ -120,4 +120,6 @@ class RateLimits:
 
         :param api_key: the key.
         """
-        return self._by_key.setdefault(api_key, RateLimit())
+        if (limit := self._by_key.get(api_key)) is None:
+            limit = self._by_key[api_key] = RateLimit()
+        return limit
