@@ -7,6 +7,8 @@ from pathlib import Path
 from dev.environments import Environment
 
 NEWEST = "3.3"
+WITH_UNIT_TESTS = ("2.11", NEWEST, "3.3-py3.13")
+"""Where the unit tests run, which need no Airflow: with the oldest and the newest dependencies, and on each Python."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,17 @@ class Job:
     @property
     def kind(self) -> str:
         """What it tests, as the table shows it."""
-        return "end to end" if self.end_to_end else "unit, integration, DAGs"
+        if self.end_to_end:
+            return "end to end"
+        return "unit, integration, DAGs" if self.place.name in WITH_UNIT_TESTS else "integration, DAGs"
 
     @property
     def selection(self) -> list[str]:
         """The pytest arguments that select its tests."""
         if self.end_to_end:
             return ["-m", "e2e", "--airflow", self.place.name]
-        return ["-m", "not e2e" if self.place.name == NEWEST else "not e2e and not once"]
+        marks = "not e2e" if self.place.name == NEWEST else "not e2e and not once"
+        return ["-m", marks, *([] if self.place.name in WITH_UNIT_TESTS else ["--ignore=tests/unit"])]
 
     @property
     def variables(self) -> dict[str, str]:

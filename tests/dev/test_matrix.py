@@ -118,6 +118,14 @@ def test_what_tells_nothing_of_an_airflow_runs_on_the_newest_only() -> None:
     assert [name for name, mark in marks.items() if "not once" not in mark] == ["3.3"]
 
 
+def test_unit_tests_run_with_the_oldest_and_newest_dependencies_and_on_each_python() -> None:
+    jobs = {name: Job(Environment(name, Path("python")), False) for name in NAMES}
+    without = {name for name, job in jobs.items() if "--ignore=tests/unit" in job.selection}
+
+    assert set(NAMES) - without == {"2.11", "3.3", "3.3-py3.13"}
+    assert {name for name, job in jobs.items() if job.kind == "integration, DAGs"} == without
+
+
 def test_environments_have_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_3_3_PY3_13_PYTHON", "/elsewhere/python")
     monkeypatch.setenv("AIRFLOW_3_0_LEFT_OUT", "no old Python here")
