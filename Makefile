@@ -3,7 +3,7 @@
 #   make test         all tests on Airflow 2.11 to 3.3, on those of Python 3.11 and 3.13 that this machine has; ends
 #                     with a table and a verdict; "make matrix" is the same
 #   make test-unit    the unit tests, in an environment without Airflow: about half a minute
-#   make test-fast    all tests that need no running Airflow, on 3.3, with coverage: about four minutes
+#   make test-fast    all tests that need no running Airflow, on 3.3, with coverage: about six minutes
 #   make bench        what the provider costs, beside bare limits: about half an hour (BENCH_ARGS=--quick: five minutes)
 #   make lint         ruff and mypy
 #   make docs         the documentation as HTML, in docs/_build/html; a warning is an error

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.errors import KeyLimitedError
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.drivers.base import Clock, Gate, Outlets, timeouts
@@ -77,6 +78,8 @@ class AsyncDriver:
                         await self._share()
                     value, step = await self._perform(effect), flow.send
                 except BaseException as error:
+                    if isinstance(error, asyncio.CancelledError):
+                        self._drop_prefetched()
                     # Any error, also a cancellation, so that an interrupted flow can still write the lines it holds.
                     value, step = error, flow.throw
         except StopIteration as end:
@@ -143,7 +146,11 @@ class AsyncDriver:
         if self._prefetched is not None and self._prefetched[0] == effect.call:
             _, send = self._prefetched
             self._prefetched = None
-            return await send
+            try:
+                return await send
+            except KeyLimitedError:
+                # It was not sent, and how long to wait was known when it was tried.
+                return await self._send(effect)
         self._drop_prefetched()
         return await self._send(effect)
 

@@ -1,6 +1,6 @@
-"""Turns: what many tasks of an event loop begin at the same moment, they begin one after the other.
+"""Turns for tasks that start at the same moment in one event loop.
 
-A triggerer may be given thousands of triggers at once. Each one's start takes less than a millisecond, but all in one
+A triggerer may be given thousands of triggers at once. One start takes less than a millisecond, but thousands in one
 round of the loop would keep every other task waiting for seconds.
 """
 
@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from weakref import WeakKeyDictionary
 
-_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+STARTS_PER_ROUND = 20
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 async def take_turn() -> None:
-    """Wait for those that came earlier, one for each round of the event loop."""
-    async with _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+    """Wait until few enough others start in this round of the event loop, first come, first served."""
+    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(STARTS_PER_ROUND)):
         await asyncio.sleep(0)

@@ -7,6 +7,7 @@ log that could not be read to its end does.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
@@ -50,6 +51,8 @@ class LogForwarder:
         self._forward = forward
         self._cursor = LogCursor()
         self._reader = RecordReader()
+        # Slices of the page read last. Some are left only if following is interrupted while they are forwarded.
+        self._untaken: deque[Sequence[LogLine]] = deque()
         self._held: LogRecord | None = None
         self._held_since = 0.0
         # Why the last call failed; None if it did not.
@@ -84,6 +87,7 @@ class LogForwarder:
 
         :param failed: whether the run has failed and its log was read to its end. Default False.
         """
+        yield from self._take_all()
         if records := self._reader.release(failed=failed):
             yield Forward(records)
 
@@ -114,8 +118,8 @@ class LogForwarder:
                 yield from self._say_too_large(self._too_large)
             if lines and more and moment < until:
                 yield Prefetch(self._next_call(), timeout)
-            for part in _slices(lines):
-                yield from self._take(part)
+            self._untaken.extend(_slices(lines))
+            yield from self._take_all()
             if not more:
                 return False
         return True
@@ -162,10 +166,12 @@ class LogForwarder:
             what = "The end of the log" if self._has_read else "The log"
             yield Note(logging.WARNING, f"{what} of run {self._run_id} could not be read ({self._failure})")
 
-    def _take(self, lines: Sequence[LogLine]) -> Flow[None]:
-        self.tail.add(lines)
-        if self._forward and (records := [record for line in lines for record in self._reader.read(line)]):
-            yield Forward(records)
+    def _take_all(self) -> Flow[None]:
+        while self._untaken:
+            lines = self._untaken.popleft()
+            self.tail.add(lines)
+            if self._forward and (records := [record for line in lines for record in self._reader.read(line)]):
+                yield Forward(records)
 
     def _next_call(self) -> Call[LogPage]:
         return calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size)
@@ -197,6 +203,7 @@ class LogForwarder:
                     return None
                 if self._failure is not None or not error.transient:
                     self._cursor.abandon()
+                self._cursor.request_fewer()
                 self._failure = error
                 # The log of a run that has just started may not exist yet.
                 if not (self._has_warned or self._is_ending or isinstance(error, NotFoundError)):

@@ -59,7 +59,7 @@ from airflow_provider_wherobots.logs.look_back import LookBack, Place
 PAGE_SIZE = 1000
 """Lines requested at once: the most that any known client of the service requests."""
 GROWN_PAGE_SIZE = 4000
-"""The most requested at once of a long log: each full page doubles the number, so that there is less to wait for."""
+"""The most requested at once while catching up with a long log: each full page doubles the number."""
 MIN_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 16_000
 MAX_PAGE_CHARS = 500_000
@@ -149,6 +149,7 @@ class LogCursor:
         self._largest = self._accepted = MAX_PAGE_SIZE
         self._fewest = MIN_PAGE_SIZE
         self._fitting = self._usual = PAGE_SIZE
+        self._grown = GROWN_PAGE_SIZE
         self._state: _Reading | _Trying | _Confirming = _Reading(Place(LOG_START_CURSOR))
         self._look_back = LookBack()
         # Whether guesses have led nowhere in this round.
@@ -177,11 +178,14 @@ class LogCursor:
         if place is None:
             return (), not isinstance(self._state, _Reading) or not self._guesses_failed
         items = page.items
+        # A page that was full when it was opened: lines come faster than they are read.
+        is_behind = place.is_new and len(items) >= self.size >= PAGE_SIZE
         fresh = place.take_new(items)
         new = self._look_back.leave_out_known(fresh)
         if page.next_page is not None and self._leads_on(page.next_page, items):
             if not fresh:
                 self._look_back.count_standstill()
+            self._usual = min(2 * self.size, self._grown) if is_behind and new else PAGE_SIZE
             self._open_named(page.next_page, place, items, moment)
             return new, bool(fresh) or (bool(items) and self._look_back.expects)
         if self._can_ask_for_more(items):
@@ -231,11 +235,24 @@ class LogCursor:
         if not isinstance(self._state, _Reading):
             self._try_next(self._state.guess)
             return True
+        if self.request_fewer():
+            return True
         if self.abandon():
             return True
         if self.size <= MIN_PAGE_SIZE:
             return False
         self.size = self._largest = self._accepted = max(MIN_PAGE_SIZE, self.size // 2)
+        return True
+
+    def request_fewer(self) -> bool:
+        """Handle a failure that a large page may have caused: from now on request no more than any known client does.
+
+        :returns: whether fewer lines are requested now. A page that has been read keeps its size, or it would be cut at
+            another line.
+        """
+        if not isinstance(self._state, _Reading) or not self._state.place.is_new or self.size <= PAGE_SIZE:
+            return False
+        self.size = self._usual = self._grown = PAGE_SIZE
         return True
 
     # Reading.
@@ -250,7 +267,6 @@ class LogCursor:
         """Open the page that this one names."""
         self._look_back.remember(left, items, moment)
         repeats = _of_moment(_boundary(cursor, items), items)
-        self._usual = min(2 * self.size, GROWN_PAGE_SIZE) if len(items) >= self.size >= PAGE_SIZE else PAGE_SIZE
         if items:
             fitting = MAX_PAGE_CHARS * len(items) // (1 + sum(len(item.raw) for item in items))
             self._fitting = max(self._fewest, fitting)
@@ -356,8 +372,10 @@ def _boundary(cursor: str | int, items: Sequence[LogLine]) -> str | int | None:
     number = _number(cursor)
     if number is None:
         return items[-1].timestamp
-    text = str(number)
-    return next((item.timestamp for item in reversed(items) if str(item.timestamp) == text), None)
+    for item in reversed(items):
+        if _number(item.timestamp) == number:
+            return item.timestamp
+    return None
 
 
 def _number(value: str | int) -> int | None:

@@ -208,6 +208,8 @@ class LookBack:
         if head is not None:
             self._expect_nothing()
             self._seen_again = set()
+            # Pages between these and the head were forgotten when the look began, so no look may begin with these.
+            self._left.clear()
         return head
 
 

@@ -44,6 +44,7 @@ from airflow_provider_wherobots.flows.effects import (
     Send,
     Sleep,
 )
+from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS
 from airflow_provider_wherobots.flows.submit import submit_run
 from airflow_provider_wherobots.logs.records import LogRecord
 
@@ -402,6 +403,21 @@ def test_what_was_prefetched_and_is_not_sent_next_is_dropped(kind: str) -> None:
 
     other = Response(200, {}, json.dumps({"id": "r2", "status": "RUNNING"}).encode())
     assert Driven(kind, GOOD, other, GOOD).run(flow()) == ["r1", "r2"]
+
+
+def test_a_prefetch_that_the_key_held_back_is_sent_when_it_is_wanted() -> None:
+    def flow() -> Flow[str]:
+        with pytest.raises(RateLimitedError):
+            yield Send(CALL)
+        yield Prefetch(CALL)
+        while not driven.records or time.monotonic() < until:
+            yield Forward([LogRecord(None, logging.INFO, "a")])
+        run: Run = yield Send(CALL)
+        return run.status
+
+    driven = Driven("async", Response(429, {"Retry-After": "0.1"}, b""), GOOD)
+    until = time.monotonic() + FIRST_DELAY_SECONDS + 0.2
+    assert driven.run(flow()) == "RUNNING"
 
 
 def test_a_prefetched_failure_goes_to_the_flow_that_sends(caplog: pytest.LogCaptureFixture) -> None:

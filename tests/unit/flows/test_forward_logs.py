@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -17,10 +18,12 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
-from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS, LogForwarder
+from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS, SLICE_LINES, LogForwarder
+from airflow_provider_wherobots.logs.records import LogRecord
 from tests.unit.flows.fake_log import CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
-from tests.unit.flows.script import START, Script, always, answers, texts
+from tests.unit.flows.script import START, Hang, Script, always, answers, texts
 
 T0 = 1_750_000_000_000_000_000
 QUIET = QUIET_LOOKS[-1]
@@ -36,11 +39,81 @@ def serve(log: FakeLog) -> tuple[FakeService, FakeRun, Script]:
     return service, run, Script(service)
 
 
+def poll_often(script: Script, forwarder: LogForwarder, polls: int) -> None:
+    """Read the log every five seconds."""
+    for _ in range(polls):
+        while script.run(forwarder.catch_up(script.now + 10)):
+            pass
+        script.now += 5
+
+
 def test_pages_are_followed_without_sleeping_until_there_are_no_more() -> None:
     _, run, script = serve(log_of(*[0.0] * 25, cap=10))
     assert script.run(LogForwarder(run.id).catch_up(script.now + 10)) is False
     assert texts(script.records) == [f"line {n}" for n in range(25)]
     assert script.sleeps == []
+
+
+@pytest.mark.parametrize("mode", ["offset", "nanoseconds", "opaque"])
+def test_a_service_that_refuses_grown_pages_doubles_no_line(mode: CursorMode) -> None:
+    lines = [FakeLine(5.0 * (n // 300), T0 + n * 1000, f"line {n}") for n in range(7_500)]
+    _, run, script = serve(FakeLog(lines, mode, "end", max_size=1000))
+    forwarder = LogForwarder(run.id)
+    poll_often(script, forwarder, 40)
+    assert texts(script.records) == [line.text for line in lines]
+
+
+@pytest.mark.parametrize("failure", [ServerError("getJobRunLogs", 504), Hang()])
+def test_a_service_that_cannot_serve_grown_pages_is_asked_for_usual_ones(failure: Exception) -> None:
+    service = FakeService()
+    run = service.add_run("some_name", START, log=log_of(*[0.0] * 3500))
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        if int(dict(call.params)["size"]) > 1000:
+            raise failure
+        return service(call, moment)
+
+    script = Script(answer)
+    poll_often(script, LogForwarder(run.id), 10)
+    assert texts(script.records) == [f"line {n}" for n in range(3500)]
+
+
+def test_a_page_that_fills_up_slowly_stays_of_the_usual_size() -> None:
+    _, run, script = serve(log_of(*[float(n // 11 * 11) for n in range(5_000)]))
+    poll_often(script, LogForwarder(run.id), 1_020)
+    assert len(script.records) == 5_000
+    assert {dict(sent.call.params)["size"] for sent in script.sent} == {"1000"}
+
+
+@pytest.mark.parametrize("first", range(5, 40, 3))
+def test_two_failures_in_a_row_double_no_line(first: int) -> None:
+    lines = [FakeLine(5.0 * (n // 300), T0 + n * 1000, f"line {n}") for n in range(4_500)]
+    service = FakeService()
+    run = service.add_run("some_name", START, log=FakeLog(lines, "nanoseconds", "end"))
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        if first <= len(script.sent) < first + 2:
+            raise ServerError("getJobRunLogs", 500)
+        return service(call, moment)
+
+    script = Script(answer)
+    poll_often(script, LogForwarder(run.id), 30)
+    assert texts(script.records) == [line.text for line in lines]
+
+
+def test_an_interruption_while_a_page_is_written_loses_none_of_its_lines() -> None:
+    _, run, script = serve(log_of(*[0.0] * 900))
+    run.plan = ((0.0, "RUNNING"),)
+
+    def write(record: LogRecord) -> None:
+        script.records.append(record)
+        if len(script.records) == 2 * SLICE_LINES:
+            raise KeyboardInterrupt
+
+    script._outlets = replace(script._outlets, write=write)
+    with pytest.raises(KeyboardInterrupt):
+        script.run(follow_run(FollowOptions(run.id, START)))
+    assert texts(script.records) == [f"line {n}" for n in range(900)]
 
 
 def test_each_line_carries_its_own_time() -> None:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import Literal
+from unittest.mock import patch
 
 import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.flows.forward_logs import LogForwarder
+from airflow_provider_wherobots.logs import cursor
 from tests.unit.flows.fake_log import CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Script, texts
@@ -275,6 +277,26 @@ def test_a_burst_that_fills_the_largest_page_keeps_its_late_lines(
     lines += [FakeLine(100.0, T0 + 10 * count, "last")]
     log = FakeLog(lines, mode, names_next=names_next)
     assert Counter(forwarded(log, polls=25, interval=10.0)) == Counter(line.text for line in lines)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 60), st.sampled_from([0.0, 0.0, 5.0, 10.0])), max_size=12),
+    ANY_MODE,
+    CAUGHT_UP,
+    st.sampled_from([10, 15, 20, 39, 1_000_000]),
+    st.sampled_from([10, 20, 40, 1000]),
+)
+def test_pages_that_grow_and_are_refused_lose_and_double_nothing(
+    batches: list[tuple[int, float]], mode: CursorMode, caught_up: CaughtUp, max_size: int, cap: int
+) -> None:
+    lines: list[FakeLine] = []
+    arrives = 0.0
+    for size, pause in batches:
+        arrives += pause
+        lines += [FakeLine(arrives, T0 + 2 * (len(lines) + n), f"line {len(lines) + n}") for n in range(size)]
+    with patch.multiple(cursor, PAGE_SIZE=10, MIN_PAGE_SIZE=2, MAX_PAGE_SIZE=160, ROUND_SIZE=5, GROWN_PAGE_SIZE=40):
+        got = forwarded(FakeLog(lines, mode, caught_up, cap, max_size=max_size))
+    assert got == [line.text for line in lines]
 
 
 def test_a_log_far_larger_than_a_page_is_read_whole_in_every_mode() -> None:

@@ -156,6 +156,12 @@ def test_the_pages_of_a_long_log_grow_and_those_after_its_end_do_not() -> None:
     assert cursor.size == PAGE_SIZE
 
 
+def test_a_cursor_may_have_leading_zeros() -> None:
+    cursor = LogCursor()
+    cursor.accept(page(("0001", "a"), ("0002", "b"), next_page="0002"))
+    assert accept(cursor, page(("0002", "b"), ("0003", "c")))[0] == ["c"]
+
+
 def test_pages_do_not_grow_without_end() -> None:
     cursor = LogCursor()
     while cursor.size < MAX_PAGE_SIZE:
