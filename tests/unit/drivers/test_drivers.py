@@ -6,8 +6,10 @@ import asyncio
 import gc
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,6 +115,10 @@ class Driven:
         self._publish(key, value)
 
 
+def iter_of(effect: Any) -> Flow[None]:
+    yield effect
+
+
 both = pytest.mark.parametrize("kind", ["sync", "async"])
 
 
@@ -199,6 +205,28 @@ def test_any_other_error_ends_the_flow_and_closes_it(kind: str) -> None:
     with pytest.raises(ZeroDivisionError):
         Driven(kind, ZeroDivisionError()).run(flow())
     assert closed == [True]
+
+
+@both
+def test_what_is_no_effect_is_refused(kind: str) -> None:
+    with pytest.raises(TypeError, match="is not an effect"):
+        Driven(kind).run(iter_of("a text"))
+
+
+def test_a_large_response_is_parsed_outside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asynchronous, "LARGE_BODY_BYTES", 10)
+    threads: list[bool] = []
+
+    def parse(document: Any) -> str:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return "parsed"
+
+    def flow() -> Flow[str]:
+        parsed: str = yield Send(replace(CALL, parse=parse, date=None))
+        return parsed
+
+    assert Driven("async", GOOD).run(flow()) == "parsed"
+    assert threads == [False]
 
 
 @both

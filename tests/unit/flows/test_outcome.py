@@ -97,6 +97,7 @@ def test_an_ending_of_a_later_version_is_derived_from_the_status(status: str, en
         (run("FAILED"), Ending.FAILED),
         (run("TIMED_OUT"), Ending.TIMED_OUT),
         (run("CANCELLED"), Ending.CANCELLED),
+        (run("FAILED", kubeApp={"status": "DEPLOY_FAILED"}), Ending.NOT_STARTED),
         (run("EVAPORATED", completeTime="2026-07-21T08:00:00Z"), Ending.FAILED),
         (
             run("FAILED", kubeApp={"events": [{"code": "RUN_FAIL_EXEC", "message": "Timeout of 5 s"}]}),

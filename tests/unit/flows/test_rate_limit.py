@@ -325,6 +325,25 @@ def test_one_refused_call_of_the_log_fails_no_run(retry_after: float) -> None:
     assert script.elapsed < min(retry_after, MAX_HOLD_SECONDS) + 30.0
 
 
+def test_a_page_of_the_log_waits_for_a_limit_that_is_soon_over() -> None:
+    limits = RateLimits()
+    pages = [LogPage((LogLine("1750000000000", "line 0"),), "1"), LogPage((LogLine("1750000000001", "line 1"),), None)]
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        if call.operation == "getJobRunLogs":
+            if len(pages) == 2:
+                # Another follower is refused meanwhile.
+                limits.of(KEY).refused(calls.get_run("r0"), {}, refusal(3.0), moment - START)
+            return pages.pop(0) if pages else LogPage((), None)
+        return service(call, moment)
+
+    script = Script(answer, limits=limits)
+    outcome = script.run(follow_run(FollowOptions("r1", START)))
+    assert outcome.ending is Ending.COMPLETED
+    assert texts(script.records) == ["line 0", "line 1"]
+    assert [note for note in script.notes if note.level > logging.INFO] == []
+
+
 def test_a_poll_that_waits_long_for_the_key_is_said() -> None:
     script = Script(service, limits=limited_key(250.0))
     script.run(follow_run(FollowOptions("r1", START)))

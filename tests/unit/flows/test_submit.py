@@ -75,6 +75,20 @@ def test_a_create_whose_answer_was_lost_is_looked_up_by_name_and_adopted(fault: 
     assert script.said("The create call did arrive")
 
 
+def test_a_repeated_create_whose_check_fails_keeps_its_run_and_says_so() -> None:
+    service = FakeService()
+    service.fault("createJobRun", Fault.LOST_BEFORE_EFFECT)
+
+    def without_the_last_look(call: Any, moment: float) -> Any:
+        if call.operation == "listJobRuns" and service.runs:
+            raise PermissionDeniedError("listJobRuns", 403)
+        return service(call, moment)
+
+    submission, script = submit(without_the_last_look)
+    assert submission.run.id == "run0"
+    assert script.said("Could not check that run0 is the only run named *-0123456789ab")
+
+
 @pytest.mark.parametrize("fault", UNCLEAR_WITHOUT_EFFECT)
 def test_a_create_that_left_no_run_is_repeated_after_ten_seconds_of_looking(fault: Fault) -> None:
     service = FakeService()

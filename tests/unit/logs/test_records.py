@@ -142,6 +142,10 @@ def test_a_java_stack_trace_that_belongs_to_nothing_is_an_error() -> None:
     ) == [I, E, E, E]
 
 
+def test_a_cause_without_its_exception_is_an_error() -> None:
+    assert levels("Caused by: java.io.IOException: no such file", "\tat x") == [logging.ERROR, logging.ERROR]
+
+
 def test_an_exception_group_is_a_traceback() -> None:
     assert levels(
         "24/09/25 18:23:01 INFO Main: about to fail",

@@ -1,0 +1,36 @@
+"""The memory of a second look is bounded, in pages and in lines."""
+
+from __future__ import annotations
+
+from airflow_provider_wherobots.api.runs.models import LogLine
+from airflow_provider_wherobots.logs.look_back import MAX_LINES, MAX_PAGES, LookBack, Place
+
+
+def leave(look_back: LookBack, number: int, lines: int) -> None:
+    place = Place(f"page {number}")
+    items = [LogLine(str(number), f"line {number} {line}") for line in range(lines)]
+    place.take_new(items)
+    look_back.remember(place, items, float(number))
+
+
+def test_of_many_pages_the_last_are_read_again() -> None:
+    look_back = LookBack()
+    for number in range(MAX_PAGES + 5):
+        leave(look_back, number, 10)
+    start = look_back.begin(1e9, Place("head"))
+    assert start is not None
+    assert start.cursor == "page 5"
+
+
+def test_of_large_pages_fewer_are_read_again_and_at_least_one() -> None:
+    look_back = LookBack()
+    for number in range(10):
+        leave(look_back, number, MAX_LINES // 4)
+    start = look_back.begin(1e9, Place("head"))
+    assert start is not None
+    assert start.cursor == "page 6"
+    look_back = LookBack()
+    leave(look_back, 0, MAX_LINES + 1)
+    start = look_back.begin(1e9, Place("head"))
+    assert start is not None
+    assert start.cursor == "page 0"
