@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -222,7 +221,7 @@ def test_a_large_response_is_parsed_outside_the_event_loop(monkeypatch: pytest.M
         return "parsed"
 
     def flow() -> Flow[str]:
-        parsed: str = yield Send(replace(CALL, parse=parse, date=None))
+        parsed: str = yield Send(Call("getJobRun", "GET", "/runs/r1", parse))
         return parsed
 
     assert Driven("async", GOOD).run(flow()) == "parsed"
