@@ -13,13 +13,12 @@ import sys
 import time
 from collections.abc import Coroutine
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import psutil
 
-from benchmarks.sides.lines import log_as_a_triggerer_does
+from benchmarks.sides.triggerer import log_as_a_triggerer_does, trigger_of
 
 PAUSE_SECONDS = 5.0
 """Between two polls of a run. The delay of a run that is fifty seconds old."""
@@ -77,26 +76,6 @@ async def follow_bare(session: aiohttp.ClientSession, url: str, has_logs: bool) 
         await asyncio.sleep(PAUSE_SECONDS * random.uniform(1.0, 1.1))
 
 
-def trigger_of(run_id: str, number: int, has_logs: bool) -> Any:
-    """A trigger as the triggerer has it, of a run that is fifty seconds old."""
-    from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-
-    trigger = WherobotsRunTrigger(
-        "wherobots_default",
-        {
-            "run_id": run_id,
-            "started_at": time.time() - PAUSE_SECONDS / 0.1,
-            "polling_interval": PAUSE_SECONDS,
-            "poll_logs": has_logs,
-        },
-    )
-    task_instance: Any = SimpleNamespace(
-        dag_id="bench", task_id="run", run_id=f"bench_{number}", map_index=-1, try_number=1, logical_date=None
-    )
-    trigger.task_instance = task_instance
-    return trigger
-
-
 async def follow(side: str, url: str, runs: int, logs: str, seconds: float, at_once: bool) -> dict[str, float]:
     """Follow runs for a time.
 
@@ -118,7 +97,9 @@ async def follow(side: str, url: str, runs: int, logs: str, seconds: float, at_o
         if side == "bare":
             work = [follow_bare(session, f"{url}/runs/{run_id}", logs != "none") for run_id in ids]
         else:
-            work = [_first(trigger_of(run_id, number, logs != "none")) for number, run_id in enumerate(ids)]
+            work = [
+                _first(trigger_of(run_id, number, logs != "none", PAUSE_SECONDS)) for number, run_id in enumerate(ids)
+            ]
         delays = [0.0 if at_once else PAUSE_SECONDS * number / runs for number in range(runs)]
         tasks = [asyncio.create_task(_after(delay, one)) for delay, one in zip(delays, work, strict=True)]
         await asyncio.sleep(3 * PAUSE_SECONDS)
@@ -181,7 +162,7 @@ def main() -> None:
     )
     # Both sides in the same process: one that has loaded Airflow, as a triggerer has.
     log_as_a_triggerer_does(Path(os.devnull))
-    trigger_of("none", 0, False)
+    trigger_of("none", 0, False, PAUSE_SECONDS)
     result = asyncio.run(follow(given.side, given.url, given.runs, given.logs, given.seconds, given.at_once))
     json.dump(result, sys.stdout)
     print()

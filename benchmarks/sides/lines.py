@@ -13,13 +13,7 @@ import time
 from pathlib import Path
 
 from benchmarks.service import line
-
-
-def log_as_a_triggerer_does(path: Path) -> None:
-    """Configure logging as a triggerer's process does, but into a file."""
-    from airflow.sdk.log import configure_logging
-
-    configure_logging(json_output=True, output=path.open("wb"), sending_to_supervisor=True)
+from benchmarks.sides.triggerer import log_as_a_triggerer_does, trigger_of
 
 
 def write_bare(count: int) -> float:
@@ -45,14 +39,13 @@ def forward(url: str) -> float:
     :returns: seconds from the first line to the last.
     """
     from airflow_provider_wherobots.flows import forward_logs
-    from benchmarks.sides.followers import trigger_of
 
     os.environ["AIRFLOW_CONN_WHEROBOTS_DEFAULT"] = json.dumps({"conn_type": "wherobots", "host": url, "password": "k"})
     # Not measured: the wait for late lines.
     forward_logs.QUIET_LOOKS = (0.0, 0.0, 0.0)
 
     async def run() -> float:
-        trigger = trigger_of("long", 0, True)
+        trigger = trigger_of("long", 0, True, 5.0)
         begun = time.perf_counter()
         async for event in trigger.run():
             if event.payload["status"] != "COMPLETED":

@@ -1,0 +1,39 @@
+"""What both sides take from a triggerer: its logging, and a trigger."""
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+
+def log_as_a_triggerer_does(path: Path) -> None:
+    """Configure logging as a triggerer's process does, but into a file."""
+    from airflow.sdk.log import configure_logging
+
+    configure_logging(json_output=True, output=path.open("wb"), sending_to_supervisor=True)
+
+
+def trigger_of(run_id: str, number: int, has_logs: bool, pause: float) -> Any:
+    """A trigger as the triggerer has it.
+
+    :param run_id: the run's id.
+    :param number: a number of its own.
+    :param has_logs: whether it forwards the log.
+    :param pause: seconds between two polls; the run is as old as that takes.
+    """
+    from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+
+    trigger = WherobotsRunTrigger(
+        "wherobots_default",
+        {
+            "run_id": run_id,
+            "started_at": time.time() - 10 * pause,
+            "polling_interval": pause,
+            "poll_logs": has_logs,
+        },
+    )
+    task_instance: Any = SimpleNamespace(
+        dag_id="bench", task_id="run", run_id=f"bench_{number}", map_index=-1, try_number=1, logical_date=None
+    )
+    trigger.task_instance = task_instance
+    return trigger
