@@ -93,7 +93,7 @@ class SyncDriver:
             case Note():
                 self._outlets.note(effect.level, make_safe(effect.text))
             case Prefetch():
-                # Here nothing could be written meanwhile.
+                # Nothing else can run meanwhile in this driver.
                 pass
             case Forward():
                 for record in effect.records:

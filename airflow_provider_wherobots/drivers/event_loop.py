@@ -139,7 +139,7 @@ class AsyncDriver:
             _, send = self._prefetched
             self._prefetched = None
             send.cancel()
-            # Its failure is of no interest any more, and asyncio would log it.
+            # Nothing asks for its failure any more, and asyncio would log that.
             send.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _answer_to(self, effect: Send[Any]) -> Any:
@@ -149,7 +149,7 @@ class AsyncDriver:
             try:
                 return await send
             except KeyLimitedError:
-                # It was not sent, and how long to wait was known when it was tried.
+                # It was not sent, and the time to wait may have passed since.
                 return await self._send(effect)
         self._drop_prefetched()
         return await self._send(effect)

@@ -54,11 +54,11 @@ class Send(Effect[T]):
 
 @dataclass(frozen=True, slots=True)
 class Prefetch(Effect[None]):
-    """Begin with a call that is sent next, while something is written. A driver may leave this out.
+    """Start the next call while lines are written. A driver may ignore this.
 
-    The answer is for the next :class:`Send` if that sends the same call; else it is dropped.
+    If the next :class:`Send` sends the same call, it receives the answer; otherwise the answer is dropped.
 
-    :param call: what will be sent.
+    :param call: the next call.
     :param timeout: seconds, see :class:`Send`.
     """
 

@@ -59,7 +59,7 @@ def record_writer(logger: Any) -> Callable[[LogRecord], None]:
     """
     if not is_structured():
         return lambda record: write_entry(logger, entry_of(record))
-    # The same as above, faster: a log may have a million lines.
+    # The same with everything looked up once, as a log may have a million lines.
     structured, log_from = _structured(logger), _log_from(_FILE, 0)
     methods: dict[int, Callable[..., Any]] = {}
 
