@@ -4,7 +4,7 @@
 #                     with a table and a verdict; "make matrix" is the same
 #   make test-unit    the unit tests, in an environment without Airflow: about half a minute
 #   make test-fast    all tests that need no running Airflow, on 3.3, with coverage: about six minutes
-#   make bench        what the provider costs, beside bare limits: about half an hour (BENCH_ARGS=--quick: five minutes)
+#   make bench        what the provider costs, beside bare limits (BENCH_ARGS=--quick measures less, in about six minutes)
 #   make lint         ruff and mypy
 #   make docs         the documentation as HTML, in docs/_build/html; a warning is an error
 #   make dist         wheel and source distribution, built and checked, in dist; TAG=v0.1.0 must agree with the version

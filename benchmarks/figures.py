@@ -95,7 +95,7 @@ def lines(scale: Scale) -> list[Row]:
 
 def parsing(scale: Scale) -> list[Row]:
     """What a DAG file with the operator costs."""
-    sides = [Side(name, ("benchmarks.sides.imports", name, "--tasks")) for name in ("bare", "ours")]
+    sides = [Side(name, ("benchmarks.sides.parsing", name)) for name in ("bare", "ours")]
     samples = measure(sides, scale.times + 2)
     return [_ratio("100 tasks of a DAG file", "ms", samples, "milliseconds", "100 EmptyOperators", at_most=1.2)]
 

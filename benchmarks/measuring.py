@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dev.processes import CHECKOUT
 
@@ -32,7 +32,7 @@ class Sample:
     :param values: by the name of what was measured, one value a measurement.
     """
 
-    values: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    values: Mapping[str, Sequence[float]]
 
     def median(self, name: str) -> float:
         """The median of what was measured.
@@ -51,7 +51,7 @@ class Sample:
 
 
 def measure(sides: Sequence[Side], times: int) -> dict[str, Sample]:
-    """Measure all sides in turns, so that a change of the machine's pace meets each of them.
+    """Measure all sides in turns, so that a slow phase of the machine affects each of them.
 
     :param sides: the sides.
     :param times: how often each is measured.

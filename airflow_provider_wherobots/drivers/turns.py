@@ -15,6 +15,6 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKe
 
 
 async def take_turn() -> None:
-    """Wait until few enough others start in this round of the event loop, first come, first served."""
+    """Wait for a turn: at most ``STARTS_PER_ROUND`` tasks start in one round of the event loop, in their order."""
     async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(STARTS_PER_ROUND)):
         await asyncio.sleep(0)

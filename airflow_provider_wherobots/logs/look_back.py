@@ -64,7 +64,7 @@ class Place:
 
     def _not_shown(self, items: Sequence[LogLine]) -> Sequence[LogLine]:
         is_new, self.is_new = self.is_new, self.is_new and not items
-        # As a rule a page begins with what was shown, and ends with what is new.
+        # Usually a page begins with the lines shown before and ends with the new ones.
         count = self.shown.total()
         if not count or (count <= len(items) and Counter(items[:count]) == self.shown):
             return items[count:]
@@ -214,7 +214,7 @@ class LookBack:
 
 
 def _exceeds(some: Counter[LogLine], others: Counter[LogLine]) -> bool:
-    """Whether there is a line that is more often among some than among others."""
+    """Whether any line occurs more often in the first than in the second."""
     return any(number > others.get(line, 0) for line, number in some.items())
 
 

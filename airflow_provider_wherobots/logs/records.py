@@ -62,7 +62,7 @@ _LINE_BREAK = re.compile(r"\r?\n")
 
 
 class LogRecord(NamedTuple):
-    """A record for the task log. A tuple, as there are many of them.
+    """A record for the task log. A named tuple, because a log has very many.
 
     :param time_ns: the line's own time in epoch nanoseconds; None if it has no readable one.
     :param level: a ``logging`` level.

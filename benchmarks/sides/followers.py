@@ -134,7 +134,7 @@ async def _after(delay: float, work: Coroutine[Any, Any, None]) -> None:
 
 async def _first(trigger: Any) -> None:
     async for event in trigger.run():
-        raise RuntimeError(f"a run that goes on has ended: {event}")
+        raise RuntimeError(f"an active run was reported as ended: {event}")
 
 
 def count_calls(counted: Calls) -> None:

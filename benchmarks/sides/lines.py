@@ -36,7 +36,7 @@ def write_bare(count: int) -> float:
 def forward(url: str) -> float:
     """Follow the run whose log it is.
 
-    :returns: seconds from the first line to the last.
+    :returns: seconds it took, from the start of the trigger to its event.
     """
     from airflow_provider_wherobots.flows import forward_logs
 
@@ -62,11 +62,12 @@ def main() -> None:
     parser.add_argument("--url", default="")
     parser.add_argument("--lines", type=int, default=100_000)
     given = parser.parse_args()
-    path = Path(tempfile.mkdtemp()) / "lines.jsonl"
-    log_as_a_triggerer_does(path)
-    seconds = write_bare(given.lines) if given.side == "bare" else forward(given.url)
-    with path.open("rb") as file:
-        written = sum(b"TaskSetManager" in one for one in file)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "lines.jsonl"
+        log_as_a_triggerer_does(path)
+        seconds = write_bare(given.lines) if given.side == "bare" else forward(given.url)
+        with path.open("rb") as file:
+            written = sum(b"TaskSetManager" in one for one in file)
     json.dump({"lines": written, "lines_per_second": written / seconds}, sys.stdout)
     print()
 

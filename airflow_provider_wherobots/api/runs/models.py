@@ -105,7 +105,7 @@ class Run:
     :param status: ``RunStatus`` as a plain string.
     :param kube_app: its application on the cluster.
     :param payload: the create body as the service echoes it.
-    :param answered_at: when the service sent the response, by its own clock; None if unknown, or while it is active.
+    :param answered_at: when the service sent the response, by its own clock; None if unknown, and of an active run.
     :param raw: the whole response. Times are parsed on access, because few polls need them.
     """
 
@@ -161,7 +161,7 @@ class Run:
         return self.status not in ACTIVE_STATUSES and self.complete_time is not None
 
     def answered(self, date: str) -> Run:
-        """Return the same run with the time of the response, if it has ended; while it is active nothing needs that.
+        """Return the run with the time of the response. An active run stays as it is: only an end has an age.
 
         :param date: the response's ``Date`` header.
         """
@@ -230,7 +230,7 @@ class RunPage:
 
 
 class LogLine(NamedTuple):
-    """A ``LogItem``. A tuple, as there are many of them.
+    """A ``LogItem``. A named tuple, because a log has very many.
 
     :param timestamp: the line's time exactly as received: a string of digits, or an int from older services.
         Never a float: 19 digits do not fit one.
