@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 MAX_NAMES = 5
 """Failed tests that the verdict names."""
+MAX_MESSAGE = 300
+"""Characters of a failed test's message in the verdict."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Result:
     :param failed: number of tests that failed, errors included.
     :param skipped: number of tests that were skipped.
     :param seconds: how long it took.
-    :param failures: names of the tests that failed.
+    :param failures: the tests that failed: each one's name with its message.
     :param reasons: why tests were skipped, with the number of tests for each reason.
     :param left_out: why nothing was run, or empty.
     """
@@ -69,7 +71,7 @@ def read_report(path: Path, begun: Result) -> Result:
         kind = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
         outcomes[kind] += 1
         if kind == "failed":
-            failures.append(_name(case))
+            failures.append(f"{_name(case)} ({_message(case)})")
         if kind == "skipped":
             reasons.update(_reason(child) for child in case if child.tag == "skipped")
     return replace(
@@ -101,6 +103,11 @@ def details(path: Path) -> str:
 
 def _name(case: ElementTree.Element) -> str:
     return f"{case.get('classname')}::{case.get('name')}"
+
+
+def _message(case: ElementTree.Element) -> str:
+    messages = [child.get("message", "") for child in case if child.tag in ("failure", "error")]
+    return " ".join(" ".join(messages).split())[:MAX_MESSAGE]
 
 
 def _cases(path: Path) -> Iterable[ElementTree.Element]:

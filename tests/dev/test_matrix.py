@@ -86,7 +86,7 @@ def test_the_verdict_says_what_passed_what_failed_and_what_was_left_out_and_why(
     )
     assert verdict([ends, read_report(report, BEGUN), *absent]) == (
         "FAILED: 40 tests passed in 1 of 2 runs (end to end on 3.3); failed: unit, integration, DAGs on 3.2 "
-        "(a::bad on 3.2, a::broken on 3.2); "
+        "(a::bad (m) on 3.2, a::broken (m) on 3.2); "
         "left out: unit, integration, DAGs on 3.2-py3.13, 3.3-py3.13, because there is no Python 3.13 here; "
         "2 tests were skipped for the reasons above."
     )
