@@ -142,10 +142,10 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
             may_have_log = options.poll_logs and run.status != PENDING
             # A triggerer holds thousands of waiting flows: none may keep an answer in memory.
             del run
+            delay, jitter = poll_delay(moment - options.started_at, options.polling_interval), POLL_JITTER
             if may_have_log:
                 until = (yield from now()) + CATCH_UP_SECONDS
-                behind = yield from log.catch_up(_earliest(until, options.deadline))
-            delay, jitter = poll_delay(moment - options.started_at, options.polling_interval), POLL_JITTER
+                behind = yield from log.keep_up(_earliest(until, options.deadline), options.polling_interval - delay)
         moment = yield from now()
         if options.deadline is not None:
             left = options.deadline - moment
@@ -175,12 +175,12 @@ def _after_failed_poll(
 
 
 def poll_delay(age: float, polling_interval: float) -> float:
-    """Seconds until the next poll: a tenth of the run's age, from 2 s up to ``polling_interval``.
+    """Seconds until the next poll: 2 s and a tenth of the run's age, up to ``polling_interval``.
 
     :param age: seconds since this attempt got the run.
-    :param polling_interval: the longest delay in seconds.
+    :param polling_interval: the longest delay in seconds. It is never less than 2 s.
     """
-    return max(MIN_DELAY_SECONDS, min(age * DELAY_PER_AGE, polling_interval))
+    return max(MIN_DELAY_SECONDS, min(MIN_DELAY_SECONDS + age * DELAY_PER_AGE, polling_interval))
 
 
 def _conclude(

@@ -66,7 +66,26 @@ class LogForwarder:
         self._too_large: AnswerTooLargeError | None = None
         self._said_too_large = False
         self._fresh = 0
+        # When the log was last read to its present end; None if the last attempt did not get there.
+        self._caught_up_at: float | None = None
+        self._fresh_at: float | None = None
         self.tail = LogTail()
+
+    def keep_up(self, until: float, longest_pause: float) -> Flow[bool]:
+        """Catch up, unless the log is quiet and was read a moment ago: then it is read when its silence has doubled.
+
+        :param until: when to stop in any case, in epoch seconds.
+        :param longest_pause: seconds after which the log is read in any case.
+        :returns: whether there is more to fetch at once.
+        """
+        moment = yield from now()
+        if self._caught_up_at is None or self._fresh_at is None:
+            return (yield from self.catch_up(until))
+        silence = self._caught_up_at - self._fresh_at
+        if moment - self._caught_up_at >= min(silence, longest_pause):
+            return (yield from self.catch_up(until))
+        yield from self._release_overdue(moment)
+        return False
 
     def catch_up(self, until: float) -> Flow[bool]:
         """Read pages, without sleeping, until there are no more for now.
@@ -74,13 +93,21 @@ class LogForwarder:
         :param until: when to stop in any case, in epoch seconds.
         :returns: whether there is more to fetch at once.
         """
+        before = self._fresh
         behind = yield from self._read_on(until)
         moment = yield from now()
+        if self._fresh > before or self._fresh_at is None:
+            self._fresh_at = moment
+        is_caught_up = not behind and not self._held_up and self._failure is None
+        self._caught_up_at = moment if is_caught_up else None
+        yield from self._release_overdue(moment)
+        return behind
+
+    def _release_overdue(self, moment: float) -> Flow[None]:
         if self._reader.held_from is not self._held:
             self._held, self._held_since = self._reader.held_from, moment
         elif self._held is not None and moment >= self._held_since + MAX_HELD_SECONDS:
             yield from self.release()
-        return behind
 
     def release(self, *, failed: bool = False) -> Flow[None]:
         """Forward the lines that are held back.

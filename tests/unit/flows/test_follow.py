@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from datetime import UTC, datetime
 from email.utils import formatdate
 from itertools import pairwise
@@ -118,9 +119,9 @@ def test_a_run_that_never_runs_is_drained_all_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("age", "interval", "delay"),
-    [(0, 30, 2), (-5, 30, 2), (19, 30, 2), (100, 30, 10), (299, 30, 29.9), (10_000, 30, 30), (10_000, 1, 2)],
+    [(0, 30, 2), (-50, 30, 2), (10, 30, 3), (100, 30, 12), (279, 30, 29.9), (10_000, 30, 30), (10_000, 1, 2)],
 )
-def test_the_delay_is_a_tenth_of_the_age_from_two_seconds_up_to_the_interval(
+def test_the_delay_is_two_seconds_and_a_tenth_of_the_age_up_to_the_interval(
     age: float, interval: float, delay: float
 ) -> None:
     assert poll_delay(age, interval) == pytest.approx(delay)
@@ -133,6 +134,28 @@ def test_polls_of_a_long_run_are_the_interval_apart_and_spread_by_jitter() -> No
     gaps = [later - earlier for earlier, later in pairwise(times)]
     assert gaps[0] == pytest.approx(2.2 + 0.05)
     assert gaps[-1] == pytest.approx(22.0 + 0.05)
+
+
+def test_a_quiet_run_of_a_minute_costs_few_calls() -> None:
+    service, _ = serve((0, "RUNNING"), (60, "COMPLETED"), lines=1)
+    _, script = follow(service, started_at=START - 2)
+    counts = Counter(script.operations)
+    assert counts.keys() == {"getJobRun", "getJobRunLogs", "getJobRunMetrics"}
+    assert counts.total() <= 24, counts
+
+
+def test_a_quiet_log_is_read_when_its_silence_has_doubled_and_at_least_every_interval() -> None:
+    service, run = serve((0, "RUNNING"), (400, "COMPLETED"))
+    run.log = FakeLog([FakeLine(0.0, T0, "started"), FakeLine(250.0, T0 + 1, "a"), FakeLine(254.0, T0 + 2, "b")])
+    _, script = follow(service, polling_interval=20)
+    reads = [sent.at - START for sent in script.sent_of("getJobRunLogs") if sent.at < START + 400]
+    early = [at for at in reads if at < 60]
+    assert len(early) <= 8
+    assert all(later - earlier <= max(earlier, 4.0) + 3 for earlier, later in pairwise(early))
+    assert all(later - earlier <= 20 + 1 for earlier, later in pairwise(reads))
+    polls = [sent.at - START for sent in script.sent_of("getJobRun")]
+    first_after = next(at for at in polls if at >= 254)
+    assert min(abs(at - first_after) for at in reads) < 1, "the poll after new lines reads the log again"
 
 
 def test_an_older_run_is_polled_at_its_own_pace_from_the_start() -> None:
