@@ -2,8 +2,8 @@
 
 Two programs stand in for one service: the fakes, pure and on a virtual clock, for the flows; the local server for
 everything above. The same calls go to both, and what the provider's own models and errors make of the answers is
-compared. What only the fakes can do is no contract: replicas that lag behind, pages that name no next one, cursors that
-name the last line, a name filter that matches substrings.
+compared. What only the fakes can do is no contract: replicas that lag behind, pages that name no next one, a name
+filter that matches substrings.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from airflow_provider_wherobots.local.control.behaviour import Behaviour
 from airflow_provider_wherobots.local.runs.log import RunLog
 from airflow_provider_wherobots.local.views.log_pages import log_page
 from dev.waiting import wait_for
-from tests.unit.flows.fake_log import CaughtUp, CursorMode, FakeLine, FakeLog
+from tests.unit.flows.fake_log import Boundary, CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import Hang
 
@@ -133,6 +133,7 @@ def local(tmp_path: Any) -> Iterator[LocalWorld]:
     with LocalServer(tmp_path / "root") as server:
         control = server.control
         control.behaviour(synthetic_runs=True, cancel_delay_seconds=0, cancel_finished_status=409)
+        control.behaviour(log_boundary="last", log_next_page_when_caught_up="null")
         transport = RequestsTransport(Endpoint(server.url, server.api_key))
         yield LocalWorld(transport, control)
         transport.close()
@@ -285,16 +286,22 @@ READS = st.tuples(st.just("read"), st.integers(1, 8))
 @given(
     st.lists(st.one_of(WRITES, WRITES, READS), max_size=60),
     st.sampled_from(list(BEHAVIOUR_OF_MODE)),
-    st.sampled_from(["null", "absent", "equal"]),
+    st.sampled_from(["after", "last", "next"]),
+    st.sampled_from(["end", "null", "absent", "equal"]),
     st.integers(1, 6),
 )
 def test_a_log_is_paged_alike_under_every_cursor(
-    steps: list[tuple[str, int]], mode: CursorMode, caught_up: CaughtUp, cap: int
+    steps: list[tuple[str, int]], mode: CursorMode, boundary: Boundary, caught_up: CaughtUp, cap: int
 ) -> None:
     """Lines of equal and of earlier times are written between the reads, and both readers follow their own cursors."""
-    fake = FakeLog([], mode, caught_up, cap, boundary="next")
+    fake = FakeLog([], mode, caught_up, cap, boundary=boundary)
     served = RunLog()
-    style = Behaviour(log_cursor=BEHAVIOUR_OF_MODE[mode], log_next_page_when_caught_up=caught_up, log_max_size=cap)
+    style = Behaviour(
+        log_cursor=BEHAVIOUR_OF_MODE[mode],
+        log_boundary=boundary,
+        log_next_page_when_caught_up=caught_up,
+        log_max_size=cap,
+    )
 
     def read_fake(cursor: str | int, size: int) -> LogPage:
         call = calls.get_run_logs("run", cursor, size)

@@ -138,13 +138,13 @@ def test_lines_are_inserted_where_their_timestamps_belong(client: Client, contro
         control.insert_logs(run["id"], [{"timestamp": 1.5, "raw": "x"}])
 
 
-@pytest.mark.parametrize("caught_up", ["null", "equal", "absent"])
+@pytest.mark.parametrize("caught_up", ["end", "null", "equal", "absent"])
 def test_the_end_of_a_log(caught_up: str, client: Client, control: ControlClient) -> None:
     control.behaviour(log_next_page_when_caught_up=caught_up)
     run = control.create_run("synthetic_run")
     control.insert_logs(run["id"], [{"timestamp": 20, "raw": "b"}])
     page = client.log_page(run["id"])
-    endings: dict[str, dict[str, Any]] = {"null": {"next_page": None}, "equal": {"next_page": "0"}, "absent": {}}
+    endings: dict[str, dict[str, Any]] = {"end": {"next_page": "20"}, "null": {"next_page": None}, "equal": {"next_page": "0"}, "absent": {}}
     assert page == {"items": [{"timestamp": "20", "raw": "b"}], "current_page": "0", **endings[caught_up]}
 
 

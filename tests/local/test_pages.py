@@ -1,5 +1,6 @@
 """List pages and log pages, without HTTP: every item once, in order, under every reading of the cursor."""
 
+import time
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -164,39 +165,65 @@ def read_carefully(log: RunLog, style: Behaviour, size: int) -> list[str]:
     raise AssertionError("the pages never end")
 
 
-@pytest.mark.parametrize("caught_up", ["null", "equal", "absent"])
+@pytest.mark.parametrize("caught_up", ["end", "null", "equal", "absent"])
+@pytest.mark.parametrize("boundary", ["after", "last", "next"])
 @pytest.mark.parametrize("cursor", CURSORS)
-@given(st.lists(st.integers(0, 30), max_size=30), st.sampled_from([1, 4, 1000]))
+@given(st.lists(st.integers(1000, 1030), max_size=30), st.sampled_from([1, 4, 1000]))
 def test_a_careful_client_gets_every_line_once(
-    cursor: str, caught_up: str, timestamps: list[int], resolution: int
+    cursor: str, boundary: str, caught_up: str, timestamps: list[int], resolution: int
 ) -> None:
     log = RunLog()
     for number, timestamp in enumerate(timestamps):
         log.insert(timestamp, f"line {number}")
-    style = Behaviour(log_cursor=cursor, log_next_page_when_caught_up=caught_up, log_timestamp_resolution_ns=resolution)
+    style = Behaviour(
+        log_cursor=cursor,
+        log_boundary=boundary,
+        log_next_page_when_caught_up=caught_up,
+        log_timestamp_resolution_ns=resolution,
+    )
     # With an inclusive cursor a page must be larger than the number of lines that share a timestamp.
     shared = max(Counter(stamp - stamp % resolution for stamp in timestamps).values(), default=0)
     size = shared + 1 if cursor.startswith("nanoseconds") else 3
     assert read_carefully(log, style, size) == [line.raw for line in log.lines]
 
 
-def test_default_cursors_are_nanoseconds_as_text_and_null_at_the_end() -> None:
+def followed(pages: int, **style: str) -> list[tuple[str, list[str], str | None]]:
+    """What the pages of a log of three lines hold, by two: their cursors, lines and next cursors, shortened."""
     log = RunLog()
     for number in range(3):
         log.insert(1_700_000_000_000_000_000 + number, str(number))
-    first = log_page(log.lines, LogsQuery(size=2), Behaviour(), 0.0)
-    assert first == {
-        "items": [
-            {"timestamp": "1700000000000000000", "raw": "0"},
-            {"timestamp": "1700000000000000001", "raw": "1"},
-        ],
-        "current_page": "0",
-        "next_page": "1700000000000000002",
-    }
-    second = log_page(log.lines, LogsQuery(size=2, cursor=first["next_page"]), Behaviour(), 0.0)
-    assert [item["raw"] for item in second["items"]] == ["2"]
-    assert (second["current_page"], second["next_page"]) == (first["next_page"], None)
-    assert log_page(log.lines, LogsQuery(size=2, cursor=first["next_page"]), Behaviour(), 0.0) == second
+    found, cursor = [], None
+    for _ in range(pages):
+        page = log_page(log.lines, LogsQuery(size=2, cursor=cursor), Behaviour(**style), 0.0)
+        lines = [item["raw"] for item in page["items"]]
+        assert [item["timestamp"] for item in page["items"]] == [f"170000000000000000{raw}" for raw in lines]
+        found.append((page["current_page"][-1], lines, page["next_page"] and page["next_page"][-1]))
+        cursor = page["next_page"]
+    return found
+
+
+def test_by_default_a_cursor_names_the_last_line_shown_and_the_next_page_begins_after_it() -> None:
+    assert followed(3) == [("0", ["0", "1"], "1"), ("1", ["2"], "2"), ("2", [], "2")]
+
+
+def test_a_cursor_may_repeat_the_last_line_or_name_the_first_line_not_shown() -> None:
+    assert followed(2, log_boundary="last") == [("0", ["0", "1"], "1"), ("1", ["1", "2"], "2")]
+    assert followed(2, log_boundary="next", log_next_page_when_caught_up="null") == [
+        ("0", ["0", "1"], "2"),
+        ("2", ["2"], None),
+    ]
+
+
+def test_lines_of_one_time_stay_on_one_page() -> None:
+    log = RunLog()
+    for number, timestamp in enumerate([5, 6, 6, 6, 7]):
+        log.insert(timestamp, str(number))
+    pages, cursor = [], "0"
+    for _ in range(3):
+        page = log_page(log.lines, LogsQuery(cursor=cursor, size=2), Behaviour(), 0.0)
+        pages.append([item["raw"] for item in page["items"]])
+        cursor = page["next_page"]
+    assert pages == [["0"], ["1", "2", "3"], ["4"]]
 
 
 def test_integer_cursors_are_json_integers() -> None:
@@ -204,7 +231,7 @@ def test_integer_cursors_are_json_integers() -> None:
     log.insert(5, "a")
     log.insert(6, "b")
     page = log_page(log.lines, LogsQuery(size=1), Behaviour(log_cursor="nanoseconds-int"), 0.0)
-    assert page == {"items": [{"timestamp": 5, "raw": "a"}], "current_page": 0, "next_page": 6}
+    assert page == {"items": [{"timestamp": 5, "raw": "a"}], "current_page": 0, "next_page": 5}
 
 
 def test_lines_can_become_visible_late_and_pages_can_be_capped() -> None:
@@ -225,9 +252,11 @@ def test_a_made_up_log_cursor_is_refused(style: str) -> None:
     assert (raised.value.status, raised.value.problems[0].field) == (400, "cursor")
 
 
-def test_lines_are_never_stamped_out_of_order() -> None:
+def test_lines_are_stamped_in_order_and_each_with_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     log = RunLog()
     for number in range(1000):
+        if number == 500:
+            monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)  # The clock is set back.
         log.append(str(number).encode())
     assert [line.raw for line in log.lines] == [str(number) for number in range(1000)]
-    assert [line.timestamp for line in log.lines] == sorted(line.timestamp for line in log.lines)
+    assert [line.timestamp for line in log.lines] == sorted({line.timestamp for line in log.lines})

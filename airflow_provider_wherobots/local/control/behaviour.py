@@ -11,7 +11,8 @@ from airflow_provider_wherobots.local.api.errors import ApiError, Problem
 
 _CHOICES: dict[str, tuple[object, ...]] = {
     "log_cursor": ("nanoseconds", "nanoseconds-int", "offset", "opaque"),
-    "log_next_page_when_caught_up": ("null", "equal", "absent"),
+    "log_boundary": ("after", "last", "next"),
+    "log_next_page_when_caught_up": ("end", "null", "equal", "absent"),
     "cancel_finished_status": (200, 409),
     "timeout_as": ("TIMED_OUT", "FAILED", "CANCELLED"),
     "create_status": (201, 200),
@@ -25,11 +26,14 @@ _OPTIONAL_INTEGERS = ("max_timeout_seconds",)
 class Behaviour:
     """The switches of the server; the defaults are what the service is believed to do.
 
-    :param log_cursor: what a log cursor is. ``nanoseconds``: the timestamp of the next line as a string, inclusive.
+    :param log_cursor: what a log cursor is. ``nanoseconds``: the timestamp of a line as a string.
         ``nanoseconds-int``: the same, with timestamps and cursors as JSON integers. ``offset``: the number of the
         next line. ``opaque``: a token; default nanoseconds.
-    :param log_next_page_when_caught_up: ``next_page`` when there is no further line: ``null``, ``equal`` (to the
-        cursor sent) or ``absent``; default null.
+    :param log_boundary: which line's timestamp ``next_page`` is. ``after``: that of the last line shown, and the next
+        page begins after it. ``last``: the same, but the next page begins with that line again. ``next``: that of the
+        first line not shown yet. Default after.
+    :param log_next_page_when_caught_up: ``next_page`` when there is no further line: ``end`` (of the log, as if there
+        were one), ``null``, ``equal`` (to the cursor sent) or ``absent``; default end.
     :param log_delay_seconds: how long after it was read a line becomes visible; default 0.
     :param log_timestamp_resolution_ns: timestamps are rounded down to a multiple of it, in nanoseconds; default 1.
     :param log_max_size: the most lines on one page; a larger ``size`` is cut to it silently; default 1000.
@@ -48,7 +52,8 @@ class Behaviour:
     """
 
     log_cursor: str = "nanoseconds"
-    log_next_page_when_caught_up: str = "null"
+    log_boundary: str = "after"
+    log_next_page_when_caught_up: str = "end"
     log_delay_seconds: float = 0.0
     log_timestamp_resolution_ns: int = 1
     log_max_size: int = 1000

@@ -47,8 +47,8 @@ class RunLog:
         raw = line.decode("utf-8", errors="replace")
         if self._bytes > MAX_LOG_BYTES:
             raw = f"The log has reached the local server's limit of {MAX_LOG_BYTES} bytes. Further lines are dropped."
-        # A clock that is set back must not reorder lines.
-        self._latest_read = max(time.time_ns(), self._latest_read)
+        # A clock that is set back must not reorder lines, and a cursor is the time of a line: no two share one.
+        self._latest_read = max(time.time_ns(), self._latest_read + 1)
         self._add(StoredLine(self._latest_read, self._take_number(), raw, time.monotonic()))
 
     def insert(self, timestamp: int, raw: str) -> None:

@@ -1,6 +1,13 @@
 """Pages of a log, for each way in which known clients of the service read the cursor.
 
 The published description only says that ``cursor``, ``timestamp``, ``current_page`` and ``next_page`` are strings.
+By default a cursor is the time of the last line shown, the page begins after it, and every page names a next one. This is
+the reading under which the vendor's provider, SDK and command-line client all show each line once:
+
+* The provider drops a first line whose time is the cursor that it sent, so ``next_page`` must not be the time of a line
+  that has not been shown.
+* The SDK and the command-line client show every line of every page, so no page may repeat one. Where ``next_page`` is
+  null, the SDK requests the same page again, and the command-line client adds the number of lines to its cursor.
 """
 
 from __future__ import annotations
@@ -26,6 +33,8 @@ class LogStyle(Protocol):
 
     @property
     def log_cursor(self) -> str: ...
+    @property
+    def log_boundary(self) -> str: ...
     @property
     def log_next_page_when_caught_up(self) -> str: ...
     @property
@@ -55,13 +64,15 @@ def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now
     else:
         found = list(islice(_visible(lines, start, style, now), size + 1))
     page, following = found[:size], found[size:]
+    if page and following and _is_exclusive(style):
+        page, following = _cut_between_times(page, following, _visible(lines, start, style, now), style)
     as_number = style.log_cursor == "nanoseconds-int"
     body: dict[str, Any] = {
         "items": [{"timestamp": _stamp(line, style, as_number), "raw": line.raw} for line in page],
         "current_page": int(cursor) if as_number else cursor,
     }
-    if following:
-        body["next_page"] = _next_cursor(start, page, following[0], cursor, style)
+    if following or style.log_next_page_when_caught_up == "end":
+        body["next_page"] = _next_cursor(start, page, following, cursor, style)
     elif style.log_next_page_when_caught_up == "equal":
         body["next_page"] = body["current_page"]
     elif style.log_next_page_when_caught_up == "null":
@@ -93,15 +104,48 @@ def _start(lines: Sequence[StoredLine], cursor: str, style: LogStyle) -> int:
     position = int(cursor)
     if style.log_cursor == "offset":
         return position
-    return bisect.bisect_left(lines, position, key=lambda line: _floored(line.timestamp, style))
+    side = bisect.bisect_right if _is_exclusive(style) and position else bisect.bisect_left
+    return side(lines, position, key=lambda line: _floored(line.timestamp, style))
 
 
-def _next_cursor(start: int, page: list[StoredLine], following: StoredLine, cursor: str, style: LogStyle) -> str | int:
+def _is_exclusive(style: LogStyle) -> bool:
+    """Whether a page begins after the time that its cursor names."""
+    return style.log_boundary == "after" and style.log_cursor not in ("offset", "opaque")
+
+
+def _cut_between_times(
+    page: list[StoredLine], following: list[StoredLine], visible: Iterator[StoredLine], style: LogStyle
+) -> tuple[list[StoredLine], list[StoredLine]]:
+    """Cut a page where the time changes: an exclusive cursor would lose the rest of the lines of one time.
+
+    The page gets shorter. It gets longer only if all its lines have one time.
+    """
+    last = _floored(page[-1].timestamp, style)
+    if _floored(following[0].timestamp, style) != last:
+        return page, following
+    kept = [line for line in page if _floored(line.timestamp, style) != last]
+    if kept:
+        return kept, page[len(kept) :]
+    same, rest = [], []
+    for line in visible:
+        if _floored(line.timestamp, style) != last:
+            rest.append(line)
+            break
+        same.append(line)
+    return same, rest
+
+
+def _next_cursor(
+    start: int, page: list[StoredLine], following: list[StoredLine], cursor: str, style: LogStyle
+) -> str | int:
     if style.log_cursor == "offset":
         return str(start + len(page))
     if style.log_cursor == "opaque":
         return _to_opaque(page[-1]) if page else cursor
-    timestamp = _floored(following.timestamp, style)
+    named = following if following and style.log_boundary == "next" else page
+    if not named:
+        return int(cursor) if style.log_cursor == "nanoseconds-int" else cursor
+    timestamp = _floored((named[0] if named is following else named[-1]).timestamp, style)
     return timestamp if style.log_cursor == "nanoseconds-int" else str(timestamp)
 
 

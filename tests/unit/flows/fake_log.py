@@ -21,6 +21,8 @@ CursorMode = Literal["nanoseconds", "int", "offset", "opaque"]
 """
 CaughtUp = Literal["null", "absent", "equal", "end"]
 """What ``next_page`` is when there are no more lines for now: null, left out, the cursor sent, or the log's end."""
+Boundary = Literal["last", "next", "after"]
+"""Whose time names a next page: the last line's, and that page begins with it or after it, or its own first line's."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class FakeLog:
     :param max_size: a greater ``size`` is refused.
     :param names_next: whether a page that was cut names the next one.
     :param lags: by how many seconds the replica that answers lags behind, call after call; in the end none does.
-    :param boundary: whose time a next page is named by: the last line's of this one, or the first line's of the next.
+    :param boundary: whose time a next page is named by.
     """
 
     lines: list[FakeLine] = field(default_factory=list)
@@ -57,7 +59,7 @@ class FakeLog:
     cap: int = 1000
     max_size: int = 1_000_000
     names_next: bool = True
-    boundary: Literal["last", "next"] = "last"
+    boundary: Boundary = "last"
     lags: list[float] = field(default_factory=list)
     _numbers: dict[int, int] = field(default_factory=dict, init=False, repr=False)
 
@@ -73,7 +75,7 @@ class FakeLog:
         start = self._start(cursor, arrived)
         if start is None or size > self.max_size:
             return Response(422, {}, b'{"errors": [{"code": "INVALID_INPUT_ERROR", "message": "invalid"}]}')
-        end = start + min(size, self.cap)
+        end = self._between_times(arrived, start, start + min(size, self.cap))
         page: dict[str, Any] = {
             "items": [{"timestamp": self._stamp(line.timestamp), "raw": line.text} for line in arrived[start:end]],
             "current_page": self._cursor(cursor),
@@ -81,7 +83,7 @@ class FakeLog:
         if end < len(arrived):
             page["next_page"] = self._name(arrived, end) if self.names_next else None
         elif self.caught_up == "end":
-            page["next_page"] = self._name(arrived, len(arrived)) if arrived else self._cursor(cursor)
+            page["next_page"] = self._name(arrived, len(arrived)) if arrived[start:] else self._cursor(cursor)
         elif self.caught_up != "absent":
             page["next_page"] = None if self.caught_up == "null" else self._cursor(cursor)
         return Response(200, {}, json.dumps(page).encode())
@@ -98,7 +100,21 @@ class FakeLog:
             return sum((line.timestamp, self._number(line)) <= passed for line in arrived)
         if self.mode == "offset":
             return min(int(cursor), len(arrived))
-        return sum(line.timestamp < int(cursor) for line in arrived)
+        return sum(line.timestamp < int(cursor) + self._is_exclusive for line in arrived)
+
+    @property
+    def _is_exclusive(self) -> bool:
+        return self.boundary == "after" and self.mode in ("nanoseconds", "int")
+
+    def _between_times(self, arrived: list[FakeLine], start: int, end: int) -> int:
+        """The end of a page: an exclusive cursor would lose the rest of the lines of one time."""
+        if not self._is_exclusive or not start < end < len(arrived):
+            return end
+        last = arrived[end - 1].timestamp
+        if arrived[end].timestamp != last:
+            return end
+        before = sum(line.timestamp < last for line in arrived)
+        return before if before > start else sum(line.timestamp <= last for line in arrived)
 
     def _name(self, arrived: list[FakeLine], end: int) -> str | int:
         match self.mode:
