@@ -6,6 +6,8 @@ Needs the extra ``local``; does not import Airflow.
 from __future__ import annotations
 
 try:
+    import psutil as _psutil  # noqa: F401
+    import pydantic as _pydantic  # noqa: F401
     import starlette as _starlette  # noqa: F401
     import uvicorn as _uvicorn  # noqa: F401
 except ModuleNotFoundError as error:

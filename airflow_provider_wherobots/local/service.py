@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 from airflow_provider_wherobots.local.api.create_request import CreateRunRequest
@@ -53,7 +52,7 @@ class LocalService:
             raise ApiError(422, [Problem(f"region is {region!r}, but must be the name of a region", "region")])
         longest = self.behaviour.max_timeout_seconds
         if longest is not None and request.timeout_seconds > longest:
-            request = replace(request, timeout_seconds=longest)
+            request = request.model_copy(update={"timeout_seconds": longest})
         synthetic = synthetic or self.behaviour.synthetic_runs
         run = self.registry.create(request, DEFAULT_REGION if region is None else region, synthetic=synthetic)
         if not synthetic:

@@ -9,6 +9,7 @@ from typing import Any
 import requests
 from jsonschema import Draft202012Validator
 
+from airflow_provider_wherobots.local.control.behaviour import Behaviour, patched
 from dev.waiting import wait_for
 
 KEY = "test-key"
@@ -24,6 +25,11 @@ def assert_shape(value: object, schema: str) -> None:
         for error in Draft202012Validator({"$ref": f"#/$defs/{schema}", **_SCHEMAS}).iter_errors(value)
     ]
     assert not errors, errors
+
+
+def behaviour(**switches: Any) -> Behaviour:
+    """The default behaviour with some switches changed."""
+    return patched(Behaviour(), switches)
 
 
 class Client:

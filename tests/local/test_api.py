@@ -13,6 +13,7 @@ from airflow_provider_wherobots.local import ControlClient, LocalServer
 from tests.local.support import KEY, Client, assert_shape
 
 GOOD: dict[str, Any] = {"name": "a_good_name", "runPython": {"uri": "s3://bucket/none.py"}}
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +94,8 @@ def test_other_hosts_are_refused(server: LocalServer) -> None:
         (b"\xff", 422, "INVALID_INPUT_ERROR", "body"),
         (b"", 422, "INVALID_INPUT_ERROR", "body"),
         (b"[" * 100_000, 422, "INVALID_INPUT_ERROR", "body"),
+        (b'{"name": "a_good_name", "timeoutSeconds": NaN}', 422, "INVALID_INPUT_ERROR", "body"),
+        (b'{"name": "a_good_name", "timeoutSeconds": 1e999}', 422, "INVALID_INPUT_ERROR", "body"),
         (b"9" * 10_000, 422, "INVALID_INPUT_ERROR", "body"),
         (b"[]", 422, "INVALID_INPUT_ERROR", "body"),
         (b'{"name": "short"}', 422, "INVALID_INPUT_ERROR", "name"),
@@ -103,8 +106,26 @@ def test_other_hosts_are_refused(server: LocalServer) -> None:
 def test_bad_bodies(
     body: bytes, status: int, code: str, field: str | None, client: Client, control: ControlClient
 ) -> None:
-    assert_error(client.request("POST", "/runs", data=body), status, code, field)
+    assert_error(client.request("POST", "/runs", data=body, headers=JSON), status, code, field)
     assert control.counts()["creates_effective"] == 0
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "json"])
+def test_a_create_must_be_declared_as_json(kind: str | None, client: Client, control: ControlClient) -> None:
+    body, headers = json.dumps(GOOD).encode(), {} if kind is None else {"Content-Type": kind}
+    error = assert_error(
+        client.request("POST", "/runs", data=body, headers=headers), 422, "INVALID_INPUT_ERROR", "body"
+    )
+    assert "Content-Type: application/json" in error["suggestion"]
+    assert control.counts()["creates_effective"] == 0
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/merge-patch+json"]
+)
+def test_it_may_be_declared_in_each_way_that_json_has(kind: str, client: Client) -> None:
+    answer = client.request("POST", "/runs", data=json.dumps(GOOD).encode(), headers={"Content-Type": kind})
+    assert answer.status_code == 201
 
 
 def test_a_large_body_without_a_length_is_refused_too(client: Client) -> None:
@@ -122,7 +143,7 @@ def test_a_blank_region_is_refused(client: Client) -> None:
 
 def test_lone_surrogates_are_echoed(client: Client) -> None:
     body = {**GOOD, "runPython": {"uri": "s3://b/x.py", "args": ["\ud800", "ü"]}}
-    run = client.request("POST", "/runs", data=json.dumps(body).encode()).json()
+    run = client.request("POST", "/runs", data=json.dumps(body).encode(), headers=JSON).json()
     assert run["payload"]["runPython"]["args"] == ["\ud800", "ü"]
 
 

@@ -25,10 +25,10 @@ from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.local import ControlClient, LocalServer
 from airflow_provider_wherobots.local.api.queries import parse_logs_query
-from airflow_provider_wherobots.local.control.behaviour import Behaviour
 from airflow_provider_wherobots.local.runs.log import RunLog
 from airflow_provider_wherobots.local.views.log_pages import log_page
 from dev.waiting import wait_for
+from tests.local.support import behaviour
 from tests.unit.flows.fake_log import Boundary, CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import Hang
@@ -296,7 +296,7 @@ def test_a_log_is_paged_alike_under_every_cursor(
     """Lines of equal and of earlier times are written between the reads, and both readers follow their own cursors."""
     fake = FakeLog([], mode, caught_up, cap, boundary=boundary)
     served = RunLog()
-    style = Behaviour(
+    style = behaviour(
         log_cursor=BEHAVIOUR_OF_MODE[mode],
         log_boundary=boundary,
         log_next_page_when_caught_up=caught_up,

@@ -27,6 +27,7 @@ def raw_create(server: LocalServer) -> bytes:
     """Create a run over a bare socket and return all that comes back; raises ``ConnectionResetError`` on RST."""
     body = json.dumps(BODY).encode()
     head = f"POST /runs HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nX-API-Key: {KEY}\r\nContent-Length: {len(body)}"
+    head += "\r\nContent-Type: application/json"
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as raw:
         raw.sendall(f"{head}\r\n\r\n".encode() + body)
         received = b""

@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +23,7 @@ from airflow_provider_wherobots.local.runs.log import RunLog
 from airflow_provider_wherobots.local.runs.run import LocalRun
 from airflow_provider_wherobots.local.views.log_pages import log_page
 from airflow_provider_wherobots.local.views.run_pages import run_page
+from tests.local.support import behaviour
 
 CURSORS = ["nanoseconds", "nanoseconds-int", "offset", "opaque"]
 
@@ -59,7 +59,7 @@ def test_list_pages_hold_every_run_once_newest_first_in_both_directions(size: in
 def test_a_run_created_between_two_pages_does_not_shift_them() -> None:
     runs = make_runs(4)
     first = page_of(runs, ListQuery(size=2))
-    runs += [LocalRun(CreateRunRequest(name="run_new"), "r", 4)]
+    runs += [LocalRun(CreateRunRequest(name="run_new1"), "r", 4)]
     second = page_of(runs, ListQuery(size=2, cursor=first["next_page"]))
     assert [item["name"] for item in second["items"]] == ["run_0001", "run_0000"]
 
@@ -71,12 +71,12 @@ def test_list_filters() -> None:
     runs[3].region = "aws-eu-west-1"
 
     def found(**filters: Any) -> list[str]:
-        return [item["name"] for item in page_of(runs, replace(ListQuery(), **filters))["items"]]
+        return [item["name"] for item in page_of(runs, ListQuery(**filters))["items"]]
 
     assert found(name="run_0002") == ["run_0002"]
     assert found(name="run_000") == []
     assert found(name="run*3") == ["run_0003"]
-    assert found(statuses=frozenset({"RUNNING", "FAILED"})) == ["run_0002", "run_0001"]
+    assert found(status=frozenset({"RUNNING", "FAILED"})) == ["run_0002", "run_0001"]
     assert found(region="aws-eu-west-1") == ["run_0003"]
     assert found(created_after=runs[0].created_at - timedelta(seconds=1)) == [run.request.name for run in runs[::-1]]
     assert found(created_after=runs[3].created_at) == []
@@ -175,7 +175,7 @@ def test_a_careful_client_gets_every_line_once(
     log = RunLog()
     for number, timestamp in enumerate(timestamps):
         log.insert(timestamp, f"line {number}")
-    style = Behaviour(
+    style = behaviour(
         log_cursor=cursor,
         log_boundary=boundary,
         log_next_page_when_caught_up=caught_up,
@@ -194,7 +194,7 @@ def followed(pages: int, **style: str) -> list[tuple[str, list[str], str | None]
         log.insert(1_700_000_000_000_000_000 + number, str(number))
     found, cursor = [], None
     for _ in range(pages):
-        page = log_page(log.lines, LogsQuery(size=2, cursor=cursor), Behaviour(**style), 0.0)
+        page = log_page(log.lines, LogsQuery(size=2, cursor=cursor), behaviour(**style), 0.0)
         lines = [item["raw"] for item in page["items"]]
         assert [item["timestamp"] for item in page["items"]] == [f"170000000000000000{raw}" for raw in lines]
         found.append((page["current_page"][-1], lines, page["next_page"] and page["next_page"][-1]))
@@ -230,7 +230,7 @@ def test_integer_cursors_are_json_integers() -> None:
     log = RunLog()
     log.insert(5, "a")
     log.insert(6, "b")
-    page = log_page(log.lines, LogsQuery(size=1), Behaviour(log_cursor="nanoseconds-int"), 0.0)
+    page = log_page(log.lines, LogsQuery(size=1), behaviour(log_cursor="nanoseconds-int"), 0.0)
     assert page == {"items": [{"timestamp": 5, "raw": "a"}], "current_page": 0, "next_page": 5}
 
 
@@ -239,16 +239,16 @@ def test_lines_can_become_visible_late_and_pages_can_be_capped() -> None:
     for text in ("a", "b", "c"):
         log.append(text.encode())
     read_at = log.lines[-1].read_at
-    late = Behaviour(log_delay_seconds=10)
+    late = behaviour(log_delay_seconds=10)
     assert log_page(log.lines, LogsQuery(), late, read_at + 9)["items"] == []
     assert len(log_page(log.lines, LogsQuery(), late, read_at + 10)["items"]) == 3
-    assert len(log_page(log.lines, LogsQuery(size=100), Behaviour(log_max_size=2), read_at)["items"]) == 2
+    assert len(log_page(log.lines, LogsQuery(size=100), behaviour(log_max_size=2), read_at)["items"]) == 2
 
 
 @pytest.mark.parametrize("style", CURSORS)
 def test_a_made_up_log_cursor_is_refused(style: str) -> None:
     with pytest.raises(ApiError) as raised:
-        log_page([], LogsQuery(cursor="-1"), Behaviour(log_cursor=style), 0.0)
+        log_page([], LogsQuery(cursor="-1"), behaviour(log_cursor=style), 0.0)
     assert (raised.value.status, raised.value.problems[0].field) == (400, "cursor")
 
 

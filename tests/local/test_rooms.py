@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import pytest
+
 import airflow_provider_wherobots
 from airflow_provider_wherobots.local import LocalServer
 from airflow_provider_wherobots.local.settings import ServerSettings
@@ -51,14 +53,21 @@ def test_what_the_api_says_and_what_runs_are_know_nothing_of_the_rest() -> None:
     assert found["views"] == {"api", "runs"}
 
 
-def test_only_the_http_room_and_what_starts_it_need_the_extra() -> None:
+@pytest.mark.parametrize(
+    ("packages", "rooms"),
+    [
+        ({"starlette", "uvicorn"}, {"http"}),
+        ({"pydantic"}, {"api", "control"}),
+        ({"psutil"}, {"execution"}),
+    ],
+)
+def test_which_rooms_need_what_of_the_extra(packages: set[str], rooms: set[str]) -> None:
     needing = {
         path.relative_to(LOCAL).parts[0]
         for path in LOCAL.rglob("*.py")
-        if path != LOCAL / "__init__.py"
-        and {name.partition(".")[0] for name in imported_modules(path)} & {"starlette", "uvicorn"}
+        if path != LOCAL / "__init__.py" and {name.partition(".")[0] for name in imported_modules(path)} & packages
     }
-    assert needing == {"http"}
+    assert needing == rooms
 
 
 def test_nothing_under_tests_unit_needs_the_extra() -> None:

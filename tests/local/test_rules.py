@@ -6,14 +6,14 @@ import pytest
 
 from airflow_provider_wherobots.local.api.errors import ApiError
 from airflow_provider_wherobots.local.control.behaviour import Behaviour, patched
-from airflow_provider_wherobots.local.control.faults import FaultRules, FaultTarget, parse_rule
+from airflow_provider_wherobots.local.control.faults import FaultRules, FaultTarget
 
 RESET = {"type": "reset"}
 
 
 def fates(rule: dict[str, Any], targets: list[FaultTarget], times: list[float] | None = None) -> list[bool]:
     rules = FaultRules()
-    rules.add(parse_rule(rule, 100.0))
+    rules.add(rule, 100.0)
     moments = times or [100.0] * len(targets)
     return [rules.take(target, now) is not None for target, now in zip(targets, moments, strict=True)]
 
@@ -45,8 +45,8 @@ def test_how_often_and_how_long() -> None:
 
 def test_the_first_rule_that_applies_wins() -> None:
     rules = FaultRules()
-    rules.add(parse_rule({"action": RESET, "times": 1}, 0))
-    rules.add(parse_rule({"action": {"type": "hang"}}, 0))
+    rules.add({"action": RESET, "times": 1}, 0)
+    rules.add({"action": {"type": "hang"}}, 0)
     taken = [rules.take(GET, 0) for _ in range(2)]
     assert [action.type for action in taken if action] == ["reset", "hang"]
     assert [rule["applied"] for rule in rules.as_json()] == [1, 1]
@@ -74,7 +74,7 @@ def test_the_first_rule_that_applies_wins() -> None:
 )
 def test_wrong_rules_are_refused(rule: object) -> None:
     with pytest.raises(ApiError) as raised:
-        parse_rule(rule, 0)
+        FaultRules().add(rule, 0)
     assert raised.value.status == 422
 
 

@@ -1,10 +1,10 @@
 """The vendor's clients read a log without losing or doubling a line. Each is here by its rule, not by its code.
 
-* The provider (``airflow-providers-wherobots`` 1.8.1) drops a first line whose time is the cursor that it sent. It goes on
-  from ``next_page``, else from the last line's time, and from ``current_page`` where there is no line.
+* The provider (``airflow-providers-wherobots`` 1.8.1) drops a first line whose time is the cursor that it sent. It goes
+  on from ``next_page``, else from the last line's time, and from ``current_page`` where there is no line.
 * The SDK (``wherobots-python-sdk`` 0.5.1) shows every line and goes on from ``next_page``, else from where it was.
-* The command-line client (``wherobots-cli``) shows every line that is not empty and goes on from ``next_page``, read as a
-  64-bit integer, else from its cursor plus the number of lines shown.
+* The command-line client (``wherobots-cli``) shows every line that is not empty and goes on from ``next_page``, read as
+  a 64-bit integer, else from its cursor plus the number of lines shown.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.local import ControlClient
 from airflow_provider_wherobots.local.api.queries import LogsQuery
-from airflow_provider_wherobots.local.control.behaviour import Behaviour
 from airflow_provider_wherobots.local.runs.log import RunLog
 from airflow_provider_wherobots.local.views.log_pages import log_page
-from tests.local.support import Client
+from tests.local.support import Client, behaviour
 
 T0 = 1_790_000_000_000_000_000
 
@@ -81,8 +80,10 @@ def test_a_log_of_120_lines_is_read_by_20(client_rule: Reader, client: Client, c
 @given(st.lists(st.one_of(st.lists(st.integers(0, 2), min_size=1, max_size=6), st.none()), max_size=20))
 def test_a_growing_log_is_read_once(client_rule: Reader, steps: list[list[int] | None]) -> None:
     """Lines are written between the reads; each step after the one before, several of one time among them."""
-    log, now, written, shown = RunLog(), T0, [], []
-    reader = client_rule(lambda cursor: log_page(log.lines, LogsQuery(str(cursor), 3), Behaviour(), 0.0))
+    log, now = RunLog(), T0
+    written: list[str] = []
+    shown: list[str] = []
+    reader = client_rule(lambda cursor: log_page(log.lines, LogsQuery(cursor=str(cursor), size=3), behaviour(), 0.0))
     for step in [*steps, *[None] * 40]:
         if step is None:
             shown += next(reader)
@@ -99,7 +100,9 @@ def lines_of(client_rule: Reader, **switches: str) -> list[str]:
     log = RunLog()
     for number in range(7):
         log.insert(T0 + 1000 * number, str(number))
-    steps = client_rule(lambda cursor: log_page(log.lines, LogsQuery(str(cursor), 3), Behaviour(**switches), 0.0))
+    steps = client_rule(
+        lambda cursor: log_page(log.lines, LogsQuery(cursor=str(cursor), size=3), behaviour(**switches), 0.0)
+    )
     return [line for _ in range(8) for line in next(steps)]
 
 

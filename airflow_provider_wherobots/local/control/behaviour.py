@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from airflow_provider_wherobots.local.api.errors import ApiError, Problem
+from airflow_provider_wherobots.local.api.validation import ControlModel, shown, validated
 
-_CHOICES: dict[str, tuple[object, ...]] = {
-    "log_cursor": ("nanoseconds", "nanoseconds-int", "offset", "opaque"),
-    "log_boundary": ("after", "last", "next"),
-    "log_next_page_when_caught_up": ("end", "null", "equal", "absent"),
-    "cancel_finished_status": (200, 409),
-    "timeout_as": ("TIMED_OUT", "FAILED", "CANCELLED"),
-    "create_status": (201, 200),
-}
-_BOOLEANS = ("synthetic_runs",)
-_POSITIVE_INTEGERS = ("log_timestamp_resolution_ns", "log_max_size")
-_OPTIONAL_INTEGERS = ("max_timeout_seconds",)
+_Seconds = Annotated[float, Field(ge=0, le=10 * 365 * 24 * 3600, allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=1, lt=2**63)]
 
 
-@dataclass(frozen=True)
-class Behaviour:
-    """The switches of the server; the defaults are what the service is believed to do.
+class Behaviour(ControlModel):
+    """The switches of the server; the defaults are quick, and suit all of the vendor's clients.
 
     :param log_cursor: what a log cursor is. ``nanoseconds``: the timestamp of a line as a string.
         ``nanoseconds-int``: the same, with timestamps and cursors as JSON integers. ``offset``: the number of the
@@ -34,38 +25,71 @@ class Behaviour:
         first line not shown yet. Default after.
     :param log_next_page_when_caught_up: ``next_page`` when there is no further line: ``end`` (of the log, as if there
         were one), ``null``, ``equal`` (to the cursor sent) or ``absent``; default end.
-    :param log_delay_seconds: how long after it was read a line becomes visible; default 0.
+    :param log_delay_seconds: how long after it was read a line becomes visible, the last ones thus after the run's
+        end; default 0.
     :param log_timestamp_resolution_ns: timestamps are rounded down to a multiple of it, in nanoseconds; default 1.
-    :param log_max_size: the most lines on one page; a larger ``size`` is cut to it silently; default 1000.
+    :param log_max_size: the most lines on one page; default 1000.
+    :param log_oversize: what happens to a larger ``size``: it is ``cut`` to the most silently, or ``refused`` with
+        422; default cut.
     :param list_delay_seconds: how long after its creation a run shows up in List Runs; default 0.
+    :param list_order: ``newest`` or ``oldest`` first, or ``none`` that means anything; default newest.
+    :param name_filter: whether a ``name`` without ``*`` must be the whole name (``exact``) or a part of it
+        (``substring``); default exact.
+    :param start_delay_seconds: how long a run stays PENDING before it starts; default 0.
+    :param kube_app_null_seconds: how long after the creation of a run ``kubeApp`` is null; default 0.
     :param cancel_delay_seconds: how long after an accepted cancel the run is really ended; default 0.5.
     :param cancel_finished_status: answer to the cancel of a run that has ended: 200 or 409; default 200.
+    :param destroy_seconds: how long after the end of a cancelled run ``kubeApp.status`` stays DESTROYING; default 0.
     :param timeout_as: status of a run that exceeded ``timeoutSeconds``: ``TIMED_OUT``, ``FAILED`` (with a
         RUN_FAIL_EXEC event) or ``CANCELLED``; default TIMED_OUT.
-    :param destroy_seconds: how long after the end of a cancelled run ``kubeApp.status`` stays DESTROYING; default 0.
-    :param create_status: status of a successful create: 201 or 200; default 201.
-    :param start_delay_seconds: how long a run stays PENDING before it starts; default 0.
+    :param timeout_counts_pending: whether ``timeoutSeconds`` counts the time spent PENDING; default False.
     :param max_timeout_seconds: a larger ``timeoutSeconds`` is cut to it silently; None for no limit;
         default None.
+    :param cost_delay_seconds: how long after the end of a run its cost and spatial units are null; default 0.
+    :param create_status: status of a successful create: 201 or 200; default 201.
     :param synthetic_runs: whether created runs get no process and change only through the control surface;
         default False.
     """
 
-    log_cursor: str = "nanoseconds"
-    log_boundary: str = "after"
-    log_next_page_when_caught_up: str = "end"
-    log_delay_seconds: float = 0.0
-    log_timestamp_resolution_ns: int = 1
-    log_max_size: int = 1000
-    list_delay_seconds: float = 0.0
-    cancel_delay_seconds: float = 0.5
-    cancel_finished_status: int = 200
-    timeout_as: str = "TIMED_OUT"
-    destroy_seconds: float = 0.0
-    create_status: int = 201
-    start_delay_seconds: float = 0.0
-    max_timeout_seconds: int | None = None
+    log_cursor: Literal["nanoseconds", "nanoseconds-int", "offset", "opaque"] = "nanoseconds"
+    log_boundary: Literal["after", "last", "next"] = "after"
+    log_next_page_when_caught_up: Literal["end", "null", "equal", "absent"] = "end"
+    log_delay_seconds: _Seconds = 0.0
+    log_timestamp_resolution_ns: _Count = 1
+    log_max_size: _Count = 1000
+    log_oversize: Literal["cut", "refused"] = "cut"
+    list_delay_seconds: _Seconds = 0.0
+    list_order: Literal["newest", "oldest", "none"] = "newest"
+    name_filter: Literal["exact", "substring"] = "exact"
+    start_delay_seconds: _Seconds = 0.0
+    kube_app_null_seconds: _Seconds = 0.0
+    cancel_delay_seconds: _Seconds = 0.5
+    cancel_finished_status: Literal[200, 409] = 200
+    destroy_seconds: _Seconds = 0.0
+    timeout_as: Literal["TIMED_OUT", "FAILED", "CANCELLED"] = "TIMED_OUT"
+    timeout_counts_pending: bool = False
+    max_timeout_seconds: _Count | None = None
+    cost_delay_seconds: _Seconds = 0.0
+    create_status: Literal[201, 200] = 201
     synthetic_runs: bool = False
+
+
+LIKE_THE_SERVICE: Mapping[str, Any] = {
+    "start_delay_seconds": 60.0,
+    "kube_app_null_seconds": 10.0,
+    "list_delay_seconds": 5.0,
+    "list_order": "none",
+    "name_filter": "substring",
+    "log_boundary": "last",
+    "log_next_page_when_caught_up": "null",
+    "log_delay_seconds": 20.0,
+    "cancel_delay_seconds": 60.0,
+    "cancel_finished_status": 409,
+    "destroy_seconds": 30.0,
+    "timeout_counts_pending": True,
+    "cost_delay_seconds": 60.0,
+}
+"""Slow, late and empty where the service is, or may be."""
 
 
 def patched(current: Behaviour, changes: object) -> Behaviour:
@@ -77,42 +101,5 @@ def patched(current: Behaviour, changes: object) -> Behaviour:
     :raises ApiError: 422 with one problem per unknown switch or wrong value; nothing is changed then.
     """
     if not isinstance(changes, Mapping):
-        raise ApiError(422, [Problem(f"body is {changes!r}, but must be a JSON object", "body")])
-    known = {item.name for item in fields(Behaviour)}
-    problems = [
-        Problem(
-            f"there is no switch {key}. Switches: {', '.join(sorted(known))}"
-            if key not in known
-            else f"{key} is {value!r}, but must be {_rule(key)}",
-            key,
-        )
-        for key, value in changes.items()
-        if key not in known or not _allowed(key, value)
-    ]
-    if problems:
-        raise ApiError(422, problems)
-    return replace(current, **dict[str, Any](changes))
-
-
-def _allowed(key: str, value: object) -> bool:
-    if key in _BOOLEANS:
-        return isinstance(value, bool)
-    if isinstance(value, bool):
-        return False
-    if key in _CHOICES:
-        return value in _CHOICES[key]
-    if key in _OPTIONAL_INTEGERS and value is None:
-        return True
-    if key in _POSITIVE_INTEGERS or key in _OPTIONAL_INTEGERS:
-        return isinstance(value, int) and value >= 1
-    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
-
-
-def _rule(key: str) -> str:
-    if key in _BOOLEANS:
-        return "true or false"
-    if key in _CHOICES:
-        return f"one of {', '.join(map(str, _CHOICES[key]))}"
-    if key in _OPTIONAL_INTEGERS:
-        return "an integer of 1 or more, or null"
-    return "an integer of 1 or more" if key in _POSITIVE_INTEGERS else "a number of 0 or more"
+        raise ApiError(422, [Problem(f"body is {shown(changes)}, but must be a JSON object", "body")])
+    return validated(Behaviour, {**current.model_dump(), **changes}, names=True)

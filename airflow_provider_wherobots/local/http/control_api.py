@@ -12,13 +12,13 @@ from starlette.types import Receive, Scope, Send
 
 from airflow_provider_wherobots.local.api.create_request import parse_create_request
 from airflow_provider_wherobots.local.api.errors import ApiError
+from airflow_provider_wherobots.local.api.validation import validated
 from airflow_provider_wherobots.local.control.behaviour import patched
-from airflow_provider_wherobots.local.control.faults import parse_rule
 from airflow_provider_wherobots.local.control.requests import (
+    NewLines,
+    RunPatch,
     apply_run_patch,
-    parse_log_items,
     parse_new_key,
-    parse_run_patch,
 )
 from airflow_provider_wherobots.local.http.answers import JsonAnswer, error_answer
 from airflow_provider_wherobots.local.http.bodies import decoded, read_body
@@ -75,12 +75,12 @@ class _Control:
 
 
 def _get_behaviour(service: LocalService, request: Request, body: bytes) -> Response:
-    return JsonAnswer(vars(service.behaviour))
+    return JsonAnswer(service.behaviour.model_dump())
 
 
 def _patch_behaviour(service: LocalService, request: Request, body: bytes) -> Response:
     service.behaviour = patched(service.behaviour, decoded(body))
-    return JsonAnswer(vars(service.behaviour))
+    return JsonAnswer(service.behaviour.model_dump())
 
 
 def _get_faults(service: LocalService, request: Request, body: bytes) -> Response:
@@ -88,7 +88,7 @@ def _get_faults(service: LocalService, request: Request, body: bytes) -> Respons
 
 
 def _add_fault(service: LocalService, request: Request, body: bytes) -> Response:
-    service.faults.add(parse_rule(decoded(body), time.monotonic()))
+    service.faults.add(decoded(body), time.monotonic())
     return JsonAnswer({"faults": service.faults.as_json()}, 201)
 
 
@@ -118,7 +118,7 @@ def _create_run(service: LocalService, request: Request, body: bytes) -> Respons
 
 def _patch_run(service: LocalService, request: Request, body: bytes) -> Response:
     run = service.registry.get(request.path_params["run_id"])
-    patch = parse_run_patch(decoded(body))
+    patch = validated(RunPatch, decoded(body))
     if not run.synthetic and not patch.suits_a_process:
         raise ApiError(409, f"the run {run.id} has a process; only a synthetic run can be changed")
     apply_run_patch(run, patch)
@@ -127,9 +127,10 @@ def _patch_run(service: LocalService, request: Request, body: bytes) -> Response
 
 def _insert_logs(service: LocalService, request: Request, body: bytes) -> Response:
     run = service.registry.get(request.path_params["run_id"])
-    items = parse_log_items(decoded(body), time.time_ns())
-    for timestamp, raw in items:
-        run.log.insert(timestamp, raw)
+    items = validated(NewLines, decoded(body)).items
+    now = time.time_ns()
+    for item in items:
+        run.log.insert(now if item.timestamp is None else item.timestamp, item.raw)
     return JsonAnswer({"inserted": len(items)}, 201)
 
 

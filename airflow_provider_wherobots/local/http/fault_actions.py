@@ -10,13 +10,21 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from airflow_provider_wherobots.local.api.errors import ApiError
-from airflow_provider_wherobots.local.control.faults import FaultAction
+from airflow_provider_wherobots.local.control.faults import (
+    FaultAction,
+    Hang,
+    HtmlAnswer,
+    Slow,
+    StatusAnswer,
+    SuddenEnd,
+)
 from airflow_provider_wherobots.local.http.answers import error_answer
 from airflow_provider_wherobots.local.http.protocol import connection_of
 
 Handle = Callable[[], Awaitable[Response]]
 """Handles the request and returns its regular answer."""
 
+_WITHOUT_BODY = (204, 205, 304)
 _HTML = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>\n"
 
 
@@ -30,41 +38,50 @@ async def carry_out(action: FaultAction, handle: Handle, scope: Scope, receive: 
     :param send: the ASGI channel of the answer.
     :returns: the status that was sent; None if no answer, or only a part of it, was sent.
     """
-    answer = await handle() if action.handled else None
-    if action.type == "slow" and answer is not None:
-        await asyncio.sleep(action.seconds)
-    elif action.type == "truncate" and answer is not None:
-        await _truncate(answer, scope, send)
-        await _end_of_connection(receive)
-        return None
-    elif action.type == "reset":
-        connection_of(scope).reset()
-        await _end_of_connection(receive)
-        return None
-    elif action.type in ("lose_answer", "hang"):
-        if action.type == "hang":
-            await _wait(action.seconds, receive)
-        connection_of(scope).drop()
-        await _end_of_connection(receive)
-        return None
-    else:
-        answer = _false_answer(action, scope)
+    match action:
+        case StatusAnswer() | HtmlAnswer():
+            answer = _false_answer(action, scope)
+        case Slow():
+            answer = await handle()
+            await asyncio.sleep(action.seconds)
+        case _:
+            await _end(action, handle, scope, receive, send)
+            return None
     await answer(scope, receive, send)
     return answer.status_code
 
 
-def _false_answer(action: FaultAction, scope: Scope) -> Response:
+async def _end(action: SuddenEnd | Hang, handle: Handle, scope: Scope, receive: Receive, send: Send) -> None:
+    """End the connection without a whole answer."""
+    connection = connection_of(scope)
+    if action.type == "truncate":
+        await _truncate(await handle(), scope, send)
+    elif action.type == "reset":
+        connection.reset()
+    else:
+        if isinstance(action, Hang):
+            await _wait(action.seconds, receive)
+        else:
+            await handle()
+        connection.drop()
+    await _end_of_connection(receive)
+
+
+def _false_answer(action: StatusAnswer | HtmlAnswer, scope: Scope) -> Response:
     headers = dict(action.headers)
-    if action.type == "html":
+    if action.status in _WITHOUT_BODY:
+        return Response(None, action.status, headers)
+    if isinstance(action, HtmlAnswer):
         return Response(_HTML.format(action.status), action.status, headers, "text/html")
-    if action.default_body:
+    if "body" not in action.model_fields_set:
         answer: Response = error_answer(ApiError(action.status, "an injected fault"), scope)
         answer.headers.update(headers)
         return answer
     if action.body is None:
         return Response(b"", action.status, headers, action.content_type)
     if isinstance(action.body, str):
-        return Response(action.body, action.status, headers, action.content_type or "text/plain")
+        text = action.body.encode("utf-8", errors="backslashreplace")
+        return Response(text, action.status, headers, action.content_type or "text/plain")
     return Response(json.dumps(action.body), action.status, headers, action.content_type or "application/json")
 
 

@@ -9,7 +9,7 @@ from airflow_provider_wherobots.local.api import vocabulary
 from airflow_provider_wherobots.local.api.create_request import parse_create_request
 from airflow_provider_wherobots.local.api.queries import parse_list_query, parse_logs_query
 from airflow_provider_wherobots.local.http.answers import JsonAnswer
-from airflow_provider_wherobots.local.http.bodies import decoded
+from airflow_provider_wherobots.local.http.bodies import decoded_json
 from airflow_provider_wherobots.local.http.operations import Operation, ReceivedCall
 from airflow_provider_wherobots.local.runs.run import LocalRun
 from airflow_provider_wherobots.local.service import LocalService
@@ -42,7 +42,7 @@ def _list(call: ReceivedCall) -> Response:
 
 
 def _create(call: ReceivedCall) -> Response:
-    request = parse_create_request(decoded(call.body))
+    request = parse_create_request(decoded_json(call.request, call.body))
     run = call.service.create(request, call.request.query_params.get("region"))
     call.entry.run_id = run.id
     call.service.journal.took_effect(call.entry)

@@ -1,8 +1,8 @@
 """Pages of a log, for each way in which known clients of the service read the cursor.
 
 The published description only says that ``cursor``, ``timestamp``, ``current_page`` and ``next_page`` are strings.
-By default a cursor is the time of the last line shown, the page begins after it, and every page names a next one. This is
-the reading under which the vendor's provider, SDK and command-line client all show each line once:
+By default a cursor is the time of the last line shown, the page begins after it, and every page names a next one. This
+is the reading under which the vendor's provider, SDK and command-line client all show each line once:
 
 * The provider drops a first line whose time is the cursor that it sent, so ``next_page`` must not be the time of a line
   that has not been shown.

@@ -44,13 +44,13 @@ def _fits(run: LocalRun, query: ListQuery) -> bool:
     return (
         (query.name is None or name_matches(query.name, run.request.name))
         and (query.created_after is None or run.created_at > query.created_after)
-        and (query.statuses is None or run.status in query.statuses)
+        and (query.status is None or run.status in query.status)
         and (query.region is None or run.region == query.region)
     )
 
 
 def _cut(fitting: list[LocalRun], query: ListQuery) -> list[LocalRun]:
-    direction, sequence = (_OLDER, None) if query.cursor is None else _from_cursor(query.cursor)
+    direction, sequence = _from_cursor(query.cursor) if query.cursor else (_OLDER, None)
     if query.size == 0:
         return []
     if direction == _OLDER:
