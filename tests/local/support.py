@@ -15,15 +15,30 @@ from dev.waiting import wait_for
 KEY = "test-key"
 TERMINAL = ("FAILED", "COMPLETED", "CANCELLED", "TIMED_OUT")
 
-_SCHEMAS = json.loads((Path(__file__).parent / "schemas.json").read_text())
+PUBLISHED: dict[str, Any] = json.loads((Path(__file__).parent / "openapi.json").read_text())
+"""The published API description, as recorded: its own first lines say from where and when."""
+
+
+def published(schema: str) -> dict[str, Any]:
+    """Return a schema of the published API description."""
+    found: dict[str, Any] = PUBLISHED["components"]["schemas"][schema]
+    return found
+
+
+def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+    is_object = "properties" in schema and "additionalProperties" not in schema
+    return {**schema, "additionalProperties": False} if is_object else schema
+
+
+_CLOSED = {
+    "components": {"schemas": {name: _closed(item) for name, item in PUBLISHED["components"]["schemas"].items()}}
+}
 
 
 def assert_shape(value: object, schema: str) -> None:
     """Check a value against a schema of the published API description, which allows no further fields here."""
-    errors = [
-        f"{error.json_path}: {error.message}"
-        for error in Draft202012Validator({"$ref": f"#/$defs/{schema}", **_SCHEMAS}).iter_errors(value)
-    ]
+    validator = Draft202012Validator({"$ref": f"#/components/schemas/{schema}", **_CLOSED})
+    errors = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
     assert not errors, errors
 
 
