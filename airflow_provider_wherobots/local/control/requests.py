@@ -85,7 +85,7 @@ def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:
     if patch.app.status is not None or patch.app.message is not None:
         run.set_app(patch.app.status or run.app_status, patch.app.message)
     if patch.app.spark_ui_url is not None:
-        run.spark_ui_url = patch.app.spark_ui_url
+        run.set_spark_ui(patch.app.spark_ui_url)
     if patch.status is not None:
         run.set_status(patch.status)
     if patch.completed and run.completed_at is None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import errno
+import logging
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 
@@ -14,7 +18,11 @@ from airflow_provider_wherobots.local.security import HostCheck
 from airflow_provider_wherobots.local.service import LocalService
 from airflow_provider_wherobots.local.settings import ServerSettings, SettingsError
 
-_BACKLOG = 2048
+_log = logging.getLogger(__name__)
+
+_BACKLOG = 128
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_SILENCE_SECONDS = 60.0
 _GRACEFUL_SHUTDOWN_SECONDS = 1
 _KEEP_ALIVE_SECONDS = 60
 
@@ -48,6 +56,22 @@ def url_of(settings: ServerSettings, bound: socket.socket) -> str:
     """
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"{'https' if settings.tls else 'http'}://{host}:{bound.getsockname()[1]}"
+
+
+class _SaidOnce:
+    """The handler of the event loop's errors. Without descriptors asyncio reports each connection that it cannot accept,
+    many thousand times in a second: here once a minute."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in _NO_DESCRIPTORS or "socket" not in context:
+            loop.default_exception_handler(context)
+        elif loop.time() >= self._next:
+            self._next = loop.time() + _SILENCE_SECONDS
+            _log.warning("Connections cannot be accepted: %s. They wait. See ulimit -n.", error.strerror)
 
 
 class Listener(uvicorn.Server):
@@ -94,6 +118,7 @@ class Listener(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, then call ``on_listening``."""
+        asyncio.get_running_loop().set_exception_handler(_SaidOnce())
         await super().startup(sockets=sockets)
         if self.started:
             self._on_listening()

@@ -16,7 +16,7 @@ import base64
 import binascii
 import bisect
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, Protocol
 
 from airflow_provider_wherobots.local.api.errors import ApiError, Problem
@@ -25,6 +25,11 @@ from airflow_provider_wherobots.local.runs.log import StoredLine
 
 START = "0"
 
+MAX_PAGE_BYTES = 2 * 1024 * 1024
+"""A page holds fewer lines than asked for if their text has more bytes. In JSON a byte may become six."""
+
+_BYTES_OF_AN_ITEM = 64
+_FEWEST_LINES = 2
 _OPAQUE_PREFIX = "after:"
 
 
@@ -56,14 +61,15 @@ def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now
     :raises ApiError: 400 if the cursor is not one that this style issues.
         Source: ``GET /runs/{run_id}/logs``, schema ``LogsResponse``.
     """
-    size = min(query.size, style.log_max_size)
+    size = min(query.size, style.log_max_size, MAX_PAGE_BYTES // _BYTES_OF_AN_ITEM)
     cursor = query.cursor or START
     start = _start(lines, cursor, style)
-    if style.log_cursor == "offset":
+    if style.log_cursor == "offset" and style.log_delay_seconds:
         found = list(islice(_visible(lines, 0, style, now), start, start + size + 1))
     else:
         found = list(islice(_visible(lines, start, style, now), size + 1))
-    page, following = found[:size], found[size:]
+    page = _fitting(found[:size])
+    following = found[len(page) :]
     if page and following and _is_exclusive(style):
         page, following = _cut_between_times(page, following, _visible(lines, start, style, now), style)
     as_number = style.log_cursor == "nanoseconds-int"
@@ -78,6 +84,16 @@ def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now
     elif style.log_next_page_when_caught_up == "null":
         body["next_page"] = None
     return body
+
+
+def _fitting(lines: list[StoredLine]) -> list[StoredLine]:
+    """Cut a page that has too many bytes. It keeps two lines, so that an inclusive cursor gets on."""
+    size = 0
+    for count, line in enumerate(lines):
+        size += line.size + _BYTES_OF_AN_ITEM
+        if size > MAX_PAGE_BYTES and count >= _FEWEST_LINES:
+            return lines[:count]
+    return lines
 
 
 def _visible(lines: Sequence[StoredLine], start: int, style: LogStyle, now: float) -> Iterator[StoredLine]:
@@ -123,16 +139,12 @@ def _cut_between_times(
     last = _floored(page[-1].timestamp, style)
     if _floored(following[0].timestamp, style) != last:
         return page, following
-    kept = [line for line in page if _floored(line.timestamp, style) != last]
-    if kept:
-        return kept, page[len(kept) :]
-    same, rest = [], []
-    for line in visible:
-        if _floored(line.timestamp, style) != last:
-            rest.append(line)
-            break
-        same.append(line)
-    return same, rest
+    shorter = [line for line in page if _floored(line.timestamp, style) != last]
+    if shorter:
+        return shorter, page[len(shorter) :]
+    same = list(takewhile(lambda line: _floored(line.timestamp, style) == last, visible))
+    longer = _fitting(same)
+    return longer, same[len(longer) :] or list(islice(visible, 1))
 
 
 def _next_cursor(
