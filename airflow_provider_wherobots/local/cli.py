@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from airflow_provider_wherobots.local.descriptors import raise_soft_limit
 from airflow_provider_wherobots.local.http.listener import Listener, bound_socket, url_of
@@ -38,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = vars(_parser().parse_args(arguments))
     ready_file: Path | None = options.pop("ready_file")
+    behaviour_file: Path | None = options.pop("behaviour")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # uvicorn stops on the signal and raises it again; its default action would leave the ready file behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
@@ -47,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options["api_key"] = from_environment or None
     raise_soft_limit()
     try:
-        settings = ServerSettings(**options)
+        settings = ServerSettings(**options, behaviour=_switches(behaviour_file))
         _check_ready_file(ready_file)
         with removed_around(ready_file):
             _serve(settings, ready_file)
@@ -62,6 +65,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _check_ready_file(path: Path | None) -> None:
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
         raise SettingsError(f"ready-file is {str(path)!r}, but must be the path of a file in an existing folder")
+
+
+def _switches(file: Path | None) -> dict[str, Any]:
+    """Read the switches to begin with from a file."""
+    if file is None:
+        return {}
+    try:
+        switches = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"behaviour is {str(file)!r}, which cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingsError(f"behaviour is {str(file)!r}, which is not JSON: {error}") from None
+    if not isinstance(switches, dict):
+        raise SettingsError(f"behaviour is {str(file)!r}, which must hold a JSON object of switches")
+    return switches
 
 
 def _serve(settings: ServerSettings, ready_file: Path | None) -> None:
@@ -122,6 +140,13 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME",
         help="environment variable passed on to runs; repeatable",
+    )
+    add("--like-the-service", action="store_true", help="be as slow, late and empty as the service; see the docs")
+    add(
+        "--behaviour",
+        type=Path,
+        metavar="FILE",
+        help="JSON file with the switches of the control surface to begin with",
     )
     add("--keep-runs", type=int, default=DEFAULT_KEEP_RUNS, help="how many ended runs are kept (default: %(default)s)")
     add(

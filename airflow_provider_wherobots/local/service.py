@@ -9,7 +9,6 @@ from airflow_provider_wherobots.local.api.create_request import CreateRunRequest
 from airflow_provider_wherobots.local.api.errors import ApiError, Problem
 from airflow_provider_wherobots.local.api.queries import ListQuery, LogsQuery
 from airflow_provider_wherobots.local.api.vocabulary import DEFAULT_REGION
-from airflow_provider_wherobots.local.control.behaviour import Behaviour
 from airflow_provider_wherobots.local.control.faults import FaultRules
 from airflow_provider_wherobots.local.control.journal import Journal
 from airflow_provider_wherobots.local.execution.runner import Runner
@@ -17,13 +16,14 @@ from airflow_provider_wherobots.local.execution.virtual_environments import Envi
 from airflow_provider_wherobots.local.execution.workspace import own_folder
 from airflow_provider_wherobots.local.housekeeping import Housekeeper
 from airflow_provider_wherobots.local.runs.registry import RunRegistry
-from airflow_provider_wherobots.local.runs.run import LocalRun
+from airflow_provider_wherobots.local.runs.run import LocalRun, utc_now
 from airflow_provider_wherobots.local.runs.store import RunStore
 from airflow_provider_wherobots.local.server_lock import ServerLock
 from airflow_provider_wherobots.local.settings import ServerSettings, SettingsError
 from airflow_provider_wherobots.local.storage import OWN_FOLDER, RUNS_FOLDER
 from airflow_provider_wherobots.local.views.log_pages import log_page
 from airflow_provider_wherobots.local.views.run_pages import run_page
+from airflow_provider_wherobots.local.views.run_view import metrics_view, run_view
 
 
 class LocalService:
@@ -35,7 +35,7 @@ class LocalService:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.api_key = settings.api_key
-        self.behaviour = Behaviour()
+        self.behaviour = settings.behaviour
         self.faults = FaultRules()
         self.journal = Journal()
         try:
@@ -104,11 +104,31 @@ class LocalService:
         return self.runner.request_cancel(run)
 
     def list_page(self, query: ListQuery) -> dict[str, Any]:
-        """Return a page of runs, newest first. Source: ``GET /runs``."""
-        return run_page(
-            self.registry.runs, query, delay_seconds=self.behaviour.list_delay_seconds, now=time.monotonic()
-        )
+        """Return a page of runs. Source: ``GET /runs``."""
+        return run_page(self.registry.runs, query, self.behaviour, time.monotonic(), self.view)
+
+    def view(self, run: LocalRun) -> dict[str, Any]:
+        """Return a run as it looks now. Source: ``GET /runs/{run_id}``."""
+        age = (utc_now() - run.created_at).total_seconds()
+        return run_view(run, kube_app=age >= self.behaviour.kube_app_null_seconds)
+
+    def knows_cost(self, run: LocalRun) -> bool:
+        """Say whether the cost of a run is known yet."""
+        delay = self.behaviour.cost_delay_seconds
+        if run.completed_at is None:
+            return not delay
+        return (utc_now() - run.completed_at).total_seconds() >= delay
+
+    def metrics(self, run: LocalRun) -> dict[str, Any]:
+        """Return the metrics of a run. Source: ``GET /runs/{run_id}/metrics``."""
+        return metrics_view(run, costs=self.knows_cost(run))
 
     def log_page(self, run: LocalRun, query: LogsQuery) -> dict[str, Any]:
-        """Return a page of a run's log. Source: ``GET /runs/{run_id}/logs``."""
+        """Return a page of a run's log. Source: ``GET /runs/{run_id}/logs``.
+
+        :raises ApiError: 422 if more lines are asked for than a page may have, and ``log_oversize`` says so.
+        """
+        most = self.behaviour.log_max_size
+        if query.size > most and self.behaviour.log_oversize == "refused":
+            raise ApiError(422, [Problem(f"size is {query.size}, but must be {most} or less", "size")])
         return log_page(run.log.lines, query, self.behaviour, time.monotonic())

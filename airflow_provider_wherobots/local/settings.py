@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from airflow_provider_wherobots.local.api.errors import ApiError
+from airflow_provider_wherobots.local.control.behaviour import LIKE_THE_SERVICE, Behaviour, patched
 from airflow_provider_wherobots.local.runs.log import DEFAULT_MAX_BYTES, DEFAULT_MAX_LINES, LogLimits
 from airflow_provider_wherobots.local.runs.retention import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS, Retention
 from airflow_provider_wherobots.local.security import ApiKey, resolves_to_loopback
@@ -43,6 +45,8 @@ class ServerSettings:
     :param max_parallel_runs: how many runs have a process at the same time; default None, the number of CPUs but at
         least four.
     :param passed_environment: names of environment variables that runs see besides the documented ones; default none.
+    :param like_the_service: whether the server begins as slow, late and empty as the service is; default False.
+    :param behaviour: the switches to begin with, on top of that; default none. See ``control.behaviour.Behaviour``.
     :param keep_runs: how many ended runs are kept, the newest; default 200.
     :param keep_days: how many days ended runs and unused virtual environments are kept; default 14.
     :param max_log_bytes: bytes of the log of a run, after which further lines are discarded; default 256 MiB.
@@ -63,6 +67,8 @@ class ServerSettings:
         host_names: Sequence[str] = (),
         max_parallel_runs: int | None = None,
         passed_environment: Sequence[str] = (),
+        like_the_service: bool = False,
+        behaviour: Mapping[str, Any] | None = None,
         keep_runs: int = DEFAULT_KEEP_RUNS,
         keep_days: float = DEFAULT_KEEP_DAYS,
         max_log_bytes: int = DEFAULT_MAX_BYTES,
@@ -73,6 +79,7 @@ class ServerSettings:
         self.log_limits = LogLimits(
             _at_least(1, "max_log_bytes", max_log_bytes), _at_least(1, "max_log_lines", max_log_lines)
         )
+        self.behaviour = _checked_behaviour({**(LIKE_THE_SERVICE if like_the_service else {}), **(behaviour or {})})
         self.max_parallel_runs = _checked_parallel_runs(max_parallel_runs)
         if (certfile is None) != (keyfile is None):
             missing = "certfile" if certfile is None else "keyfile"
@@ -97,6 +104,13 @@ def _checked_port(port: int) -> int:
     if not 0 <= port <= 65535:
         raise SettingsError(f"port is {port}, but must be from 0 to 65535")
     return port
+
+
+def _checked_behaviour(switches: Mapping[str, Any]) -> Behaviour:
+    try:
+        return patched(Behaviour(), switches)
+    except ApiError as error:
+        raise SettingsError(f"behaviour cannot be used: {error}") from None
 
 
 def _checked_parallel_runs(number: int | None) -> int:

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -32,26 +33,37 @@ def make_runs(count: int) -> list[LocalRun]:
     return [LocalRun(CreateRunRequest(name=f"run_{index:04}"), "aws-us-west-2", index) for index in range(count)]
 
 
-def page_of(runs: list[LocalRun], query: ListQuery) -> dict[str, Any]:
-    return run_page(runs, query, delay_seconds=0, now=float("inf"))
+def page_of(runs: list[LocalRun], query: ListQuery, **switches: Any) -> dict[str, Any]:
+    return run_page(runs, query, behaviour(**switches), float("inf"))
 
 
+ORDERS: dict[str, Callable[[list[str]], list[str]]] = {
+    "newest": lambda names: sorted(names, reverse=True),
+    "oldest": sorted,
+    "none": lambda names: names,
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("size", [1, 2, 7, 50])
-def test_list_pages_hold_every_run_once_newest_first_in_both_directions(size: int) -> None:
+def test_list_pages_hold_every_run_once_in_order_and_in_both_directions(size: int, order: str) -> None:
     runs = make_runs(23)
     names: list[str] = []
-    page = page_of(runs, ListQuery(size=size))
+    page = page_of(runs, ListQuery(size=size), list_order=order)
     assert page["previous_page"] is None
     while True:
         names += [item["name"] for item in page["items"]]
         assert page["total"] == 23
         if page["next_page"] is None:
             break
-        page = page_of(runs, ListQuery(size=size, cursor=page["next_page"]))
-    assert names == [run.request.name for run in reversed(runs)]
+        page = page_of(runs, ListQuery(size=size, cursor=page["next_page"]), list_order=order)
+    assert sorted(names) == [run.request.name for run in runs]
+    assert names == ORDERS[order](names)
+    back = page_of(runs, ListQuery(size=size, cursor=page["current_page_backwards"]), list_order=order)
+    assert [item["name"] for item in back["items"]] == names[-size:]
     backwards = [page["items"]]
     while page["previous_page"] is not None:
-        page = page_of(runs, ListQuery(size=size, cursor=page["previous_page"]))
+        page = page_of(runs, ListQuery(size=size, cursor=page["previous_page"]), list_order=order)
         backwards.insert(0, page["items"])
     assert [item["name"] for items in backwards for item in items] == names
 
@@ -83,11 +95,25 @@ def test_list_filters() -> None:
     assert found(size=0) == []
 
 
+def test_without_an_order_runs_are_neither_newest_nor_oldest_first() -> None:
+    names = [item["name"] for item in page_of(make_runs(23), ListQuery(), list_order="none")["items"]]
+    assert names not in (sorted(names), sorted(names, reverse=True))
+
+
+def test_a_name_without_an_asterisk_may_be_a_part_of_it() -> None:
+    runs = make_runs(12)
+    found = [
+        page_of(runs, ListQuery(name=name), name_filter="substring")["total"] for name in ("n_001", "run_0011", "*11")
+    ]
+    assert found == [2, 1, 1]
+
+
 def test_a_run_shows_up_late_in_the_list_when_told_so() -> None:
     runs = make_runs(1)
     created = runs[0].created_monotonic
-    assert run_page(runs, ListQuery(), delay_seconds=5, now=created + 4)["total"] == 0
-    assert run_page(runs, ListQuery(), delay_seconds=5, now=created + 5)["total"] == 1
+    late = behaviour(list_delay_seconds=5)
+    assert run_page(runs, ListQuery(), late, created + 4)["total"] == 0
+    assert run_page(runs, ListQuery(), late, created + 5)["total"] == 1
 
 
 @pytest.mark.parametrize("cursor", ["x", "!!", "Pg=", "Pjw=", "é", "YWJj"])

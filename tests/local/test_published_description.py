@@ -115,7 +115,7 @@ def test_the_operations_are_those_of_the_description() -> None:
     assert set(vocabulary.OPERATIONS) == {operation["operationId"] for _, _, operation in operations()}
 
 
-def missing(value: object, schema: dict[str, Any], path: str = "") -> Iterator[str]:
+def missing(value: Any, schema: dict[str, Any], path: str = "") -> Iterator[str]:
     """The fields of the description that an answer does not have."""
     schemas = PUBLISHED["components"]["schemas"]
     if "$ref" in schema:

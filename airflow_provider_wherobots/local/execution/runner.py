@@ -128,7 +128,7 @@ class Runner:
     async def _carry_out(self, run: LocalRun) -> None:
         started = int(time.time())
         try:
-            outcome = await self._outcome(run)
+            outcome = await self._outcome_in_time(run)
         except asyncio.CancelledError:
             reason = "The local server was stopped" if self._stopping else "The run was cancelled"
             outcome = RunEnd(CANCELLED, reason)
@@ -156,6 +156,19 @@ class Runner:
             await asyncio.sleep(delay)
         if not run.ended:
             await self._end(run, RunEnd(CANCELLED, "The run was cancelled"))
+
+    async def _outcome_in_time(self, run: LocalRun) -> RunEnd:
+        """Where ``timeoutSeconds`` counts the time spent PENDING, it also ends a run that has not started."""
+        if not self._behaviour().timeout_counts_pending:
+            return await self._outcome(run)
+        timeout = run.request.timeout_seconds
+        try:
+            async with asyncio.timeout(min(timeout, _LONGEST_WAIT_SECONDS)) as whole:
+                return await self._outcome(run)
+        except TimeoutError:
+            if not whole.expired():
+                raise
+            return self._timed_out(timeout)
 
     async def _outcome(self, run: LocalRun) -> RunEnd:
         await self._wait_to_start(run)

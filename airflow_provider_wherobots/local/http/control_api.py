@@ -24,7 +24,6 @@ from airflow_provider_wherobots.local.http.answers import JsonAnswer, error_answ
 from airflow_provider_wherobots.local.http.bodies import decoded, read_body
 from airflow_provider_wherobots.local.http.gate import require_key
 from airflow_provider_wherobots.local.service import LocalService
-from airflow_provider_wherobots.local.views.run_view import run_view
 
 PREFIX = "/_control"
 
@@ -113,7 +112,7 @@ def _get_counts(service: LocalService, request: Request, body: bytes) -> Respons
 def _create_run(service: LocalService, request: Request, body: bytes) -> Response:
     wanted = parse_create_request(decoded(body))
     run = service.create(wanted, request.query_params.get("region"), synthetic=True)
-    return JsonAnswer(run_view(run), 201)
+    return JsonAnswer(service.view(run), 201)
 
 
 def _patch_run(service: LocalService, request: Request, body: bytes) -> Response:
@@ -122,7 +121,7 @@ def _patch_run(service: LocalService, request: Request, body: bytes) -> Response
     if not run.synthetic and not patch.suits_a_process:
         raise ApiError(409, f"the run {run.id} has a process; only a synthetic run can be changed")
     apply_run_patch(run, patch)
-    return JsonAnswer(run_view(run))
+    return JsonAnswer(service.view(run))
 
 
 def _insert_logs(service: LocalService, request: Request, body: bytes) -> Response:

@@ -13,7 +13,6 @@ from airflow_provider_wherobots.local.http.bodies import decoded_json
 from airflow_provider_wherobots.local.http.operations import Operation, ReceivedCall
 from airflow_provider_wherobots.local.runs.run import LocalRun
 from airflow_provider_wherobots.local.service import LocalService
-from airflow_provider_wherobots.local.views.run_view import metrics_view, run_view
 
 _OPERATIONS = (
     ("GET", "/runs", vocabulary.LIST_RUNS),
@@ -46,18 +45,18 @@ def _create(call: ReceivedCall) -> Response:
     run = call.service.create(request, call.request.query_params.get("region"))
     call.entry.run_id = run.id
     call.service.journal.took_effect(call.entry)
-    return JsonAnswer(run_view(run), call.service.behaviour.create_status)
+    return JsonAnswer(call.service.view(run), call.service.behaviour.create_status)
 
 
 def _get(call: ReceivedCall) -> Response:
-    return JsonAnswer(run_view(_run(call)))
+    return JsonAnswer(call.service.view(_run(call)))
 
 
 def _cancel(call: ReceivedCall) -> Response:
     run = _run(call)
     if call.service.cancel(run):
         call.service.journal.took_effect(call.entry)
-    return JsonAnswer(run_view(run))
+    return JsonAnswer(call.service.view(run))
 
 
 def _logs(call: ReceivedCall) -> Response:
@@ -67,7 +66,7 @@ def _logs(call: ReceivedCall) -> Response:
 
 
 def _metrics(call: ReceivedCall) -> Response:
-    return JsonAnswer(metrics_view(_run(call)))
+    return JsonAnswer(call.service.metrics(_run(call)))
 
 
 def _run(call: ReceivedCall) -> LocalRun:

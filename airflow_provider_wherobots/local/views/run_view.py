@@ -15,8 +15,12 @@ _MOVING_VERSIONS = (None, "", "latest", "preview")
 _LOCAL_VERSION = "local"
 
 
-def run_view(run: LocalRun) -> dict[str, Any]:
-    """Build the ``RunView`` of a run."""
+def run_view(run: LocalRun, *, kube_app: bool = True) -> dict[str, Any]:
+    """Build the ``RunView`` of a run.
+
+    :param run: the run.
+    :param kube_app: whether it has its application yet; default True.
+    """
     return {
         "id": run.id,
         "createTime": timestamp(run.created_at),
@@ -33,13 +37,18 @@ def run_view(run: LocalRun) -> dict[str, Any]:
         },
         "startTime": timestamp(run.started_at) if run.started_at else None,
         "completeTime": timestamp(run.completed_at) if run.completed_at else None,
-        "kubeApp": _kube_app(run),
+        "kubeApp": _kube_app(run) if kube_app else None,
         "payload": run.request.as_json(),
     }
 
 
-def metrics_view(run: LocalRun) -> dict[str, Any]:
-    """Build the ``RunMetricsResponse`` of a run: its measured CPU and memory; a local run costs nothing."""
+def metrics_view(run: LocalRun, *, costs: bool = True) -> dict[str, Any]:
+    """Build the ``RunMetricsResponse`` of a run: its measured CPU and memory; a local run costs nothing.
+
+    :param run: the run.
+    :param costs: whether cost and spatial units are known yet; default True.
+    """
+    cost = 0.0 if costs else None
     moment = int(run.completed_at.timestamp() if run.completed_at else time.time())
     return {
         "series_metrics": {
@@ -51,8 +60,8 @@ def metrics_view(run: LocalRun) -> dict[str, Any]:
             ),
         },
         "instant_metrics": {
-            "COST_USD": _instant("Cost", moment, "CURRENCY"),
-            "CONSUMED_SPATIAL_UNITS": _instant("Consumed Spatial Units", moment, "NUMBER"),
+            "COST_USD": _instant("Cost", cost, moment, "CURRENCY"),
+            "CONSUMED_SPATIAL_UNITS": _instant("Consumed Spatial Units", cost, moment, "NUMBER"),
         },
     }
 
@@ -101,5 +110,5 @@ def _series(name: str, values: list[tuple[float, int]]) -> dict[str, Any]:
     return {"display_name": name, "metric": {"data": data, "format": "PERCENTAGE"}}
 
 
-def _instant(name: str, moment: int, data_format: str) -> dict[str, Any]:
-    return {"display_name": name, "metric": {"data": {"value": 0.0, "timestamp": moment}, "format": data_format}}
+def _instant(name: str, value: float | None, moment: int, data_format: str) -> dict[str, Any]:
+    return {"display_name": name, "metric": {"data": {"value": value, "timestamp": moment}, "format": data_format}}
