@@ -14,6 +14,9 @@ from airflow_provider_wherobots.local.control.journal import Journal
 from airflow_provider_wherobots.local.execution.runner import Runner
 from airflow_provider_wherobots.local.execution.virtual_environments import EnvironmentCache
 from airflow_provider_wherobots.local.execution.workspace import own_folder
+from airflow_provider_wherobots.local.files.presigned import UrlSigner
+from airflow_provider_wherobots.local.files.temporary_keys import TemporaryKeys
+from airflow_provider_wherobots.local.files.uploads import Uploads
 from airflow_provider_wherobots.local.housekeeping import Housekeeper
 from airflow_provider_wherobots.local.runs.registry import RunRegistry
 from airflow_provider_wherobots.local.runs.run import LocalRun, utc_now
@@ -35,7 +38,11 @@ class LocalService:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.api_key = settings.api_key
+        self.root = settings.root
         self.behaviour = settings.behaviour
+        self.url_signer = UrlSigner()
+        self.temporary_keys = TemporaryKeys()
+        self.uploads = Uploads(settings.root)
         self.faults = FaultRules()
         self.journal = Journal()
         try:

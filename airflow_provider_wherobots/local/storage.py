@@ -27,23 +27,65 @@ def local_path(root: Path, uri: str) -> Path:
     :returns: its path, symbolic links resolved.
     :raises StorageError: if it is not an ``s3://`` address, leads out of the root, or names no file.
     """
-    text = uri.strip()
-    if not text.startswith(SCHEME):
-        raise StorageError(f"{text!r} is not an address in storage: it must look like s3://bucket/key")
-    bucket, _, key = text[len(SCHEME) :].partition("/")
-    parts = key.split("/")
-    if not _BUCKET.fullmatch(bucket):
-        raise StorageError(f"{text!r} names no valid bucket: it must look like s3://bucket/key")
-    if "\0" in key or any(part in ("", ".", "..") for part in parts):
-        raise StorageError(f"{text!r} has a key that is empty or holds an empty, '.' or '..' part or a NUL")
-    base = root.resolve()
+    text, base = uri.strip(), root.resolve()
+    parts = _parts(text)
     try:
-        path = base.joinpath(bucket, *parts).resolve(strict=True)
+        path = base.joinpath(*parts).resolve(strict=True)
     except (OSError, RuntimeError, ValueError):
         # ValueError: a name that no file can have, such as one with a lone surrogate.
-        raise StorageError(f"{text} does not exist: no file {bucket}/{key} under the server's root") from None
-    if not path.is_relative_to(base) or path.is_relative_to(base / OWN_FOLDER):
-        raise StorageError(f"{text} is outside the server's root")
+        raise StorageError(f"{text} does not exist: no file {'/'.join(parts)} under the server's root") from None
+    check_inside(base, path, text)
     if not path.is_file():
         raise StorageError(f"{text} is not a file")
     return path
+
+
+def place_of(root: Path, uri: str) -> Path:
+    """Find the place of an ``s3://`` address, where a file or folder is or may come to be.
+
+    :param root: the folder that holds the buckets.
+    :param uri: the address; it may be that of a bucket, and end in a slash.
+    :returns: its path. Symbolic links on the way are resolved; it may be one itself.
+    :raises StorageError: if it is not an ``s3://`` address or leads out of the root.
+    """
+    text, base = uri.strip().removesuffix("/"), root.resolve()
+    *folders, name = _parts(text, bucket_alone=True)
+    try:
+        folder = base.joinpath(*folders).resolve()
+    except (OSError, RuntimeError, ValueError):
+        raise StorageError(f"{text} lies in a folder that cannot be resolved") from None
+    if folders:
+        check_inside(base, folder, text)
+    return folder / name
+
+
+def is_bucket(name: str) -> bool:
+    """Say whether a folder's name can be that of a bucket."""
+    return _BUCKET.fullmatch(name) is not None
+
+
+def _parts(text: str, *, bucket_alone: bool = False) -> list[str]:
+    """Split an address into its bucket and the parts of its key."""
+    if not text.startswith(SCHEME):
+        raise StorageError(f"{text!r} is not an address in storage: it must look like s3://bucket/key")
+    bucket, slash, key = text[len(SCHEME) :].partition("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise StorageError(f"{text!r} names no valid bucket: it must look like s3://bucket/key")
+    if bucket_alone and not slash:
+        return [bucket]
+    parts = key.split("/")
+    if "\0" in key or any(part in ("", ".", "..") for part in parts):
+        raise StorageError(f"{text!r} has a key that is empty or holds an empty, '.' or '..' part or a NUL")
+    return [bucket, *parts]
+
+
+def check_inside(base: Path, path: Path, text: str) -> None:
+    """Check that a path is one of the storage.
+
+    :param base: the root, symbolic links resolved.
+    :param path: the path, symbolic links resolved.
+    :param text: the address, for the message.
+    :raises StorageError: if it leads out of the root, or to the server's own files.
+    """
+    if not path.is_relative_to(base) or path.is_relative_to(base / OWN_FOLDER):
+        raise StorageError(f"{text} is outside the server's root")

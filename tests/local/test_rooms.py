@@ -50,7 +50,8 @@ def test_what_the_api_says_and_what_runs_are_know_nothing_of_the_rest() -> None:
     found = arrows()
     assert found["api"] == found["storage"] == found["security"] == set()
     assert found["runs"] == {"api"}
-    assert found["views"] == {"api", "runs"}
+    assert found["files"] == {"api", "storage"}
+    assert found["views"] == {"api", "runs", "files"}
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,13 @@ Query = Sequence[tuple[str, str]]
 """The parameters of a URL in their order, repeated ones included."""
 
 
-class _Parameters(BaseModel):
+class Parameters(BaseModel):
+    """The parameters of a URL; unknown ones are ignored."""
+
     model_config = ConfigDict(frozen=True)
 
 
-class ListQuery(_Parameters):
+class ListQuery(Parameters):
     """The checked parameters of List Runs; None means no filter."""
 
     name: NamePattern | None = None
@@ -41,7 +43,7 @@ class ListQuery(_Parameters):
     size: Annotated[int, Field(ge=0, le=100)] = 50
 
 
-class LogsQuery(_Parameters):
+class LogsQuery(Parameters):
     """The checked parameters of Get Run Logs; ``cursor=None`` is the start of the log."""
 
     cursor: str | None = None

@@ -24,6 +24,9 @@ RUNTIMES = (
     "XXLARGE",
 )
 
+USER_ID = "local0user0000"
+ORGANIZATION_ID = "local0org00000"
+
 DEFAULT_REGION = "aws-us-west-2"
 DEFAULT_TIMEOUT_SECONDS = 3600
 
@@ -37,5 +40,43 @@ CANCEL_RUN = "cancelJobRun"
 GET_RUN_LOGS = "getJobRunLogs"
 GET_RUN_METRICS = "getJobRunMetrics"
 
-OPERATIONS = (LIST_RUNS, CREATE_RUN, GET_RUN, CANCEL_RUN, GET_RUN_LOGS, GET_RUN_METRICS)
-"""The ``operationId`` of each endpoint."""
+LIST_STORAGE = "listIntegration"
+GET_STORAGE = "getIntegration"
+STORAGE_ACCESS = "verifyIntegrationAccess"
+STORAGE_CREDENTIALS = "getStorageCredentials"
+FILE_UPLOAD_URL = "createFileUploadUrl"
+DOWNLOAD_FROM_STORAGE = "downloadFileFromStorage"
+DELETE_FROM_STORAGE = "deleteFileFromStorage"
+RENAME_IN_STORAGE = "renameFileInStorage"
+LIST_DIRECTORY = "listDirectoryContents"
+CREATE_DIRECTORY = "createDirectory"
+DELETE_DIRECTORY = "deleteDirectory"
+UPLOAD_URL = "createUploadUrl"
+GET_DIRECTORY = "getDirectory"
+GET_INTEGRATION_DIRECTORY = "getIntegrationDirectory"
+DOWNLOAD_FILE = "downloadFile"
+GET_ORGANIZATION = "getMyOrganization"
+LIST_QUOTAS = "listQuotas"
+GET_ME = "getMe"
+GET_COSTS = "getWorkloadCosts"
+
+RUN_OPERATIONS = (LIST_RUNS, CREATE_RUN, GET_RUN, CANCEL_RUN, GET_RUN_LOGS, GET_RUN_METRICS)
+"""The ``operationId`` of each endpoint for runs."""
+
+STORAGE_OPERATIONS = (
+    *(LIST_STORAGE, GET_STORAGE, STORAGE_ACCESS, STORAGE_CREDENTIALS),
+    *(FILE_UPLOAD_URL, DOWNLOAD_FROM_STORAGE, DELETE_FROM_STORAGE, RENAME_IN_STORAGE),
+    *(LIST_DIRECTORY, CREATE_DIRECTORY, DELETE_DIRECTORY),
+    *(UPLOAD_URL, GET_DIRECTORY, GET_INTEGRATION_DIRECTORY, DOWNLOAD_FILE),
+)
+"""The same for files."""
+
+ACCOUNT_OPERATIONS = (GET_ORGANIZATION, LIST_QUOTAS, GET_ME, GET_COSTS)
+"""The same for the organization, the user and costs."""
+
+OPERATIONS = (*RUN_OPERATIONS, *STORAGE_OPERATIONS, *ACCOUNT_OPERATIONS)
+
+PUT_OBJECT = "putObject"
+GET_OBJECT = "getObject"
+OBJECT_OPERATIONS = (PUT_OBJECT, GET_OBJECT)
+"""What clients do to the storage itself, over presigned URLs: no operation of the API, but faults may hit it too."""

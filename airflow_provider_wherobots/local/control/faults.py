@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Ta
 
 from airflow_provider_wherobots.local.api.queries import name_matches
 from airflow_provider_wherobots.local.api.validation import ControlModel, validated
-from airflow_provider_wherobots.local.api.vocabulary import OPERATIONS
+from airflow_provider_wherobots.local.api.vocabulary import OBJECT_OPERATIONS, OPERATIONS
 
 ANY_OPERATION = "*"
 
@@ -126,7 +126,7 @@ class FaultRule(ControlModel):
     :param after: how many matching requests pass before the rule applies.
     """
 
-    operation: Literal[ANY_OPERATION, *OPERATIONS] = ANY_OPERATION  # type: ignore[valid-type]
+    operation: Literal[ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS] = ANY_OPERATION  # type: ignore[valid-type]
     action: _AnyAction
     run_id: str | None = None
     name: str | None = None

@@ -12,10 +12,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from airflow_provider_wherobots.local.http import account_api, runs_api, storage_api
 from airflow_provider_wherobots.local.http.answers import JsonAnswer, WithRequestId, routing_error
 from airflow_provider_wherobots.local.http.control_api import control_routes
 from airflow_provider_wherobots.local.http.gate import HostGate
-from airflow_provider_wherobots.local.http.runs_api import runs_routes
+from airflow_provider_wherobots.local.http.objects import object_routes
+from airflow_provider_wherobots.local.http.operations import Operation
+from airflow_provider_wherobots.local.http.s3_api import S3Api
 from airflow_provider_wherobots.local.security import HostCheck
 from airflow_provider_wherobots.local.service import LocalService
 
@@ -34,13 +37,34 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
         await service.stop()
 
     app = Starlette(
-        routes=[Route("/health", _health), *runs_routes(service), *control_routes(service)],
+        routes=[
+            Route("/health", _health),
+            *api_routes(service),
+            *object_routes(service),
+            *S3Api(service).routes(),
+            *control_routes(service),
+        ],
         exception_handlers={HTTPException: routing_error},
         lifespan=lifespan,
     )
     # The service does not redirect either: a client that sends "/runs/" gets a 404.
     app.router.redirect_slashes = False
     return WithRequestId(HostGate(app, hosts))
+
+
+def api_routes(service: LocalService) -> list[Route]:
+    """Return the routes of the published API.
+
+    :param service: the service behind them.
+    """
+    return [
+        Route(path, Operation(operation, handler, service), methods=[method])
+        for method, path, operation, handler in (
+            *runs_api.OPERATIONS,
+            *storage_api.OPERATIONS,
+            *account_api.OPERATIONS,
+        )
+    ]
 
 
 async def _health(_: Request) -> Response:

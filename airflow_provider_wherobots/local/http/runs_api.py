@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from starlette.responses import Response
-from starlette.routing import Route
 
 from airflow_provider_wherobots.local.api import vocabulary
 from airflow_provider_wherobots.local.api.create_request import parse_create_request
 from airflow_provider_wherobots.local.api.queries import parse_list_query, parse_logs_query
 from airflow_provider_wherobots.local.http.answers import JsonAnswer
 from airflow_provider_wherobots.local.http.bodies import decoded_json
-from airflow_provider_wherobots.local.http.operations import Operation, ReceivedCall
+from airflow_provider_wherobots.local.http.operations import Handler, ReceivedCall
 from airflow_provider_wherobots.local.runs.run import LocalRun
-from airflow_provider_wherobots.local.service import LocalService
-
-_OPERATIONS = (
-    ("GET", "/runs", vocabulary.LIST_RUNS),
-    ("POST", "/runs", vocabulary.CREATE_RUN),
-    ("GET", "/runs/{run_id}", vocabulary.GET_RUN),
-    ("POST", "/runs/{run_id}/cancel", vocabulary.CANCEL_RUN),
-    ("GET", "/runs/{run_id}/logs", vocabulary.GET_RUN_LOGS),
-    ("GET", "/runs/{run_id}/metrics", vocabulary.GET_RUN_METRICS),
-)
-
-
-def runs_routes(service: LocalService) -> list[Route]:
-    """Return the routes of the API.
-
-    :param service: the service behind them.
-    """
-    return [
-        Route(path, Operation(operation, _HANDLERS[operation], service), methods=[method])
-        for method, path, operation in _OPERATIONS
-    ]
 
 
 def _list(call: ReceivedCall) -> Response:
@@ -73,11 +51,12 @@ def _run(call: ReceivedCall) -> LocalRun:
     return call.service.registry.get(call.request.path_params["run_id"])
 
 
-_HANDLERS = {
-    vocabulary.LIST_RUNS: _list,
-    vocabulary.CREATE_RUN: _create,
-    vocabulary.GET_RUN: _get,
-    vocabulary.CANCEL_RUN: _cancel,
-    vocabulary.GET_RUN_LOGS: _logs,
-    vocabulary.GET_RUN_METRICS: _metrics,
-}
+OPERATIONS: tuple[tuple[str, str, str, Handler], ...] = (
+    ("GET", "/runs", vocabulary.LIST_RUNS, _list),
+    ("POST", "/runs", vocabulary.CREATE_RUN, _create),
+    ("GET", "/runs/{run_id}", vocabulary.GET_RUN, _get),
+    ("POST", "/runs/{run_id}/cancel", vocabulary.CANCEL_RUN, _cancel),
+    ("GET", "/runs/{run_id}/logs", vocabulary.GET_RUN_LOGS, _logs),
+    ("GET", "/runs/{run_id}/metrics", vocabulary.GET_RUN_METRICS, _metrics),
+)
+"""Method, path, ``operationId`` and handler of each operation."""

@@ -6,11 +6,12 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow_provider_wherobots.local.api.vocabulary import USER_ID
 from airflow_provider_wherobots.local.runs.run import AppEvent, LocalRun
 
-USER_ID = "local0user0000"
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+"""When user, organization and storage came to be."""
 
-_USER_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 _MOVING_VERSIONS = (None, "", "latest", "preview")
 _LOCAL_VERSION = "local"
 
@@ -29,8 +30,8 @@ def run_view(run: LocalRun, *, kube_app: bool = True) -> dict[str, Any]:
         "status": run.status,
         "triggeredBy": {
             "id": USER_ID,
-            "createTime": timestamp(_USER_SINCE),
-            "updateTime": timestamp(_USER_SINCE),
+            "createTime": timestamp(SINCE),
+            "updateTime": timestamp(SINCE),
             "email": None,
             "name": "local",
             "roles": [],

@@ -1,0 +1,133 @@
+"""Temporary keys for S3 clients, and the check of what such a client has signed with them (Signature Version 4)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+LIFETIME = timedelta(hours=1)
+
+_CLOCKS_APART = timedelta(minutes=15)
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_AUTHORIZATION = re.compile(
+    rf"{_ALGORITHM} Credential=(?P<id>\w+)/(?P<scope>\d{{8}}/[\w-]+/s3/aws4_request), ?"
+    r"SignedHeaders=(?P<headers>[a-z0-9;_-]+), ?Signature=(?P<signature>[0-9a-f]{64})"
+)
+
+
+@dataclass(frozen=True)
+class TemporaryKey:
+    """A key for a part of storage.
+
+    :param path: ``s3://`` address; the key is good for it and for all below it.
+    :param writes: whether it may write.
+    :param expires: when it ends.
+    """
+
+    path: str
+    writes: bool
+    expires: datetime
+    id: str = field(default_factory=lambda: f"ASIA{_random(16, string.ascii_uppercase + string.digits)}")
+    secret: str = field(default_factory=lambda: secrets.token_hex(20), repr=False)
+    session: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
+
+    def admits(self, address: str, *, writing: bool) -> bool:
+        """Say whether the key is good for a request.
+
+        :param address: ``s3://`` address of the object.
+        :param writing: whether it is to be written.
+        """
+        return (self.writes or not writing) and f"{address}/".startswith(f"{self.path.rstrip('/')}/")
+
+
+@dataclass(frozen=True)
+class SignedRequest:
+    """What of a request is signed.
+
+    :param method: HTTP method.
+    :param path: path of the URL as it was sent.
+    :param query: query string of the URL as it was sent.
+    :param headers: its headers, with case-insensitive names.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+
+    def text(self, names: str) -> str:
+        """Return the canonical request.
+
+        :param names: names of the signed headers, joined by semicolons.
+        """
+        pairs = sorted((name, value) for name, _, value in (part.partition("=") for part in self.query.split("&")))
+        query = "&".join(f"{name}={value}" for name, value in pairs if name)
+        headers = [f"{name}:{' '.join(self.headers.get(name, '').split())}\n" for name in names.split(";")]
+        payload = self.headers.get("x-amz-content-sha256", "")
+        return "\n".join([self.method, self.path, query, "".join(headers), names, payload])
+
+
+class TemporaryKeys:
+    """The keys that have been given out. They end with the server."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, TemporaryKey] = {}
+
+    def issue(self, path: str, *, writes: bool) -> TemporaryKey:
+        """Make a key.
+
+        :param path: ``s3://`` address that it is good for.
+        :param writes: whether it may write.
+        """
+        now = datetime.now(UTC)
+        self._keys = {name: key for name, key in self._keys.items() if key.expires > now}
+        key = TemporaryKey(path, writes, now + LIFETIME)
+        self._keys[key.id] = key
+        return key
+
+    def signer(self, request: SignedRequest, now: datetime) -> TemporaryKey | str:
+        """Find the key that a request is signed with.
+
+        :param request: the request.
+        :param now: the current time.
+        :returns: the key; else the S3 code of what is wrong.
+        """
+        given = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
+        if given is None:
+            return "AccessDenied"
+        key = self._keys.get(given["id"])
+        if key is None or not hmac.compare_digest(
+            request.headers.get("x-amz-security-token", "").encode(), key.session.encode()
+        ):
+            return "InvalidAccessKeyId"
+        moment = request.headers.get("x-amz-date", "")
+        try:
+            signed_at = datetime.strptime(moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        except ValueError:
+            return "AccessDenied"
+        if key.expires <= now:
+            return "ExpiredToken"
+        if abs(now - signed_at) > _CLOCKS_APART:
+            return "RequestTimeTooSkewed"
+        canonical = hashlib.sha256(request.text(given["headers"]).encode()).hexdigest()
+        text = "\n".join([_ALGORITHM, moment, given["scope"], canonical])
+        expected = hmac.new(_signing_key(key.secret, given["scope"]), text.encode(), hashlib.sha256).hexdigest()
+        covers_host = "host" in given["headers"].split(";")
+        return key if covers_host and hmac.compare_digest(expected, given["signature"]) else "SignatureDoesNotMatch"
+
+
+def _signing_key(secret: str, scope: str) -> bytes:
+    key = f"AWS4{secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return key
+
+
+def _random(length: int, alphabet: str) -> str:
+    return "".join(secrets.choice(alphabet) for _ in range(length))

@@ -1,0 +1,205 @@
+"""What an S3 client needs to write and read objects with a temporary key: the service's SDK uploads scripts so.
+
+Such a client finds the server by ``AWS_ENDPOINT_URL_S3``, with the path ``/_s3``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from airflow_provider_wherobots.local.files.temporary_keys import SignedRequest
+from airflow_provider_wherobots.local.files.uploads import MAX_OBJECT_BYTES, TooLargeError
+from airflow_provider_wherobots.local.http.objects import ObjectEndpoint, S3Error, store, stored, too_large, xml_answer
+from airflow_provider_wherobots.local.service import LocalService
+from airflow_provider_wherobots.local.storage import SCHEME, StorageError
+
+PREFIX = "/_s3"
+
+_MAX_PARTS = 10_000
+_MAX_OPEN = 100
+_CHUNK_HEAD_BYTES = 16 * 1024
+
+
+@dataclass
+class _PartedUpload:
+    """An object that is uploaded in parts."""
+
+    address: str
+    parts: dict[int, Path] = field(default_factory=dict)
+
+
+class S3Api:
+    """The objects of a server, for S3 clients.
+
+    :param service: the service behind it.
+    """
+
+    def __init__(self, service: LocalService) -> None:
+        self._service = service
+        self._parted: dict[str, _PartedUpload] = {}
+
+    def routes(self) -> list[Route]:
+        """Return the route of all objects."""
+        endpoint = ObjectEndpoint(self._handle, self._service)
+        return [Route(f"{PREFIX}/{{key:path}}", endpoint, methods=["GET", "PUT", "POST", "DELETE"])]
+
+    async def _handle(self, service: LocalService, request: Request) -> Response:
+        key = request.path_params["key"]
+        address = f"{SCHEME}{key}"
+        self._authorize(request, address)
+        if not key.partition("/")[2]:
+            raise _not_implemented()
+        query = request.query_params
+        match request.method:
+            case "GET" | "HEAD" if not query or set(query) <= {"x-id"}:
+                return stored(service, address)
+            case "PUT" if "uploadId" in query:
+                return await self._receive_part(request, self._upload(query["uploadId"], address))
+            case "PUT" if set(query) <= {"x-id"}:
+                await store(service, address, _content(request))
+                return Response(b"", 200, {"ETag": '"local"'})
+            case "POST" if "uploads" in query:
+                return self._begin(address, key)
+            case "POST" if "uploadId" in query:
+                return await self._complete(query["uploadId"], address, key)
+            case "DELETE" if "uploadId" in query:
+                self._discard(query["uploadId"], address)
+                return Response(b"", 204)
+        raise _not_implemented()
+
+    def _authorize(self, request: Request, address: str) -> None:
+        raw_path = request.scope.get("raw_path") or request.url.path.encode()
+        signed = SignedRequest(request.method, raw_path.decode("latin-1"), request.url.query, request.headers)
+        key = self._service.temporary_keys.signer(signed, datetime.now(UTC))
+        if isinstance(key, str):
+            raise S3Error(403, key, "The request is not signed with a temporary key of this server that is still good")
+        if not key.admits(address, writing=request.method not in ("GET", "HEAD")):
+            raise S3Error(403, "AccessDenied", "The temporary key is not good for this")
+
+    def _begin(self, address: str, key: str) -> Response:
+        if len(self._parted) >= _MAX_OPEN:
+            raise S3Error(503, "SlowDown", "Too many uploads in parts have not been completed")
+        upload_id = secrets.token_urlsafe(24)
+        self._parted[upload_id] = _PartedUpload(address)
+        bucket, _, name = key.partition("/")
+        return xml_answer(
+            f"<InitiateMultipartUploadResult><Bucket>{escape(bucket)}</Bucket><Key>{escape(name)}</Key>"
+            f"<UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>"
+        )
+
+    async def _receive_part(self, request: Request, upload: _PartedUpload) -> Response:
+        number = request.query_params.get("partNumber", "")
+        if not (number.isascii() and number.isdigit() and 1 <= int(number[:6]) <= _MAX_PARTS):
+            raise S3Error(400, "InvalidArgument", f"partNumber must be from 1 to {_MAX_PARTS}")
+        try:
+            part = await self._service.uploads.receive(_content(request))
+        except TooLargeError:
+            raise too_large(MAX_OBJECT_BYTES) from None
+        replaced = upload.parts.get(int(number))
+        upload.parts[int(number)] = part
+        if replaced is not None:
+            self._service.uploads.discard(replaced)
+        return Response(b"", 200, {"ETag": f'"part-{int(number)}"'})
+
+    async def _complete(self, upload_id: str, address: str, key: str) -> Response:
+        parts = self._upload(upload_id, address).parts
+        if not parts:
+            raise S3Error(400, "InvalidPart", "No part has been uploaded")
+        del self._parted[upload_id]
+        try:
+            await self._service.uploads.put_in_place([parts[number] for number in sorted(parts)], address)
+        except (StorageError, OSError, ValueError) as error:
+            raise S3Error(400, "InvalidArgument", str(error)) from None
+        return xml_answer(
+            f"<CompleteMultipartUploadResult><Key>{escape(key.partition('/')[2])}</Key>"
+            "<ETag>&quot;local&quot;</ETag></CompleteMultipartUploadResult>"
+        )
+
+    def _discard(self, upload_id: str, address: str) -> None:
+        for part in self._upload(upload_id, address).parts.values():
+            self._service.uploads.discard(part)
+        del self._parted[upload_id]
+
+    def _upload(self, upload_id: str, address: str) -> _PartedUpload:
+        upload = self._parted.get(upload_id)
+        if upload is None or upload.address != address:
+            raise S3Error(404, "NoSuchUpload", "The specified upload does not exist.")
+        return upload
+
+
+def _not_implemented() -> S3Error:
+    return S3Error(501, "NotImplemented", "The local server only writes and reads objects")
+
+
+def _content(request: Request) -> AsyncIterator[bytes]:
+    """The bytes of an object: the body, or what its chunks hold."""
+    kind = request.headers.get("x-amz-content-sha256", "")
+    return _unchunked(request.stream()) if kind.startswith("STREAMING-") else request.stream()
+
+
+async def _unchunked(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Take apart the encoding ``aws-chunked``: each chunk has its size in front; checksums at the end are left out."""
+    chunks = _Buffered(stream)
+    while True:
+        head = (await chunks.line()).partition(b";")[0]
+        try:
+            left = int(head, 16)
+        except ValueError:
+            raise _unreadable() from None
+        if left <= 0:
+            break
+        while left:
+            piece = await chunks.at_most(left)
+            left -= len(piece)
+            yield piece
+        if await chunks.line():
+            raise _unreadable()
+    # Checksums, if anything.
+    async for _ in stream:
+        pass
+
+
+class _Buffered:
+    """A body that is read by lines and by pieces.
+
+    :param stream: the body.
+    """
+
+    def __init__(self, stream: AsyncIterator[bytes]) -> None:
+        self._stream = stream
+        self._buffer = b""
+
+    async def line(self) -> bytes:
+        """Read up to a line end, and leave that out."""
+        while b"\r\n" not in self._buffer:
+            if len(self._buffer) > _CHUNK_HEAD_BYTES:
+                raise _unreadable()
+            self._buffer += await self._next()
+        line, _, self._buffer = self._buffer.partition(b"\r\n")
+        return line
+
+    async def at_most(self, size: int) -> bytes:
+        """Read some bytes, at least one."""
+        if not self._buffer:
+            self._buffer = await self._next()
+        piece, self._buffer = self._buffer[:size], self._buffer[size:]
+        return piece
+
+    async def _next(self) -> bytes:
+        async for piece in self._stream:
+            if piece:
+                return piece
+        raise S3Error(400, "IncompleteBody", "The body ends before its last chunk")
+
+
+def _unreadable() -> S3Error:
+    return S3Error(400, "InvalidRequest", "The chunks of the body cannot be read")
