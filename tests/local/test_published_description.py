@@ -15,7 +15,7 @@ from airflow_provider_wherobots.local.api.errors import _ERROR_CLASSES
 from airflow_provider_wherobots.local.api.queries import ListQuery, LogsQuery
 from tests.local.support import PUBLISHED, Client, published
 
-STRICTER = {
+STRICTER: dict[str, dict[str, Any]] = {
     "timeoutSeconds": {"exclusiveMinimum": 0},
     "environment.dependencies.[PYPI].sourceType": {"enum": ["PYPI"]},
     "environment.dependencies.[FILE].sourceType": {"enum": ["FILE"]},

@@ -20,7 +20,7 @@ MAX_ENTRIES = 1000
 
 
 @dataclass(frozen=True)
-class Entry:
+class FolderEntry:
     """A file or folder in a folder.
 
     :param name: its name.
@@ -36,10 +36,10 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class EntryPage:
+class FolderPage:
     """A page of a folder; ``next_cursor`` is None on the last one."""
 
-    entries: list[Entry]
+    entries: list[FolderEntry]
     next_cursor: str | None = None
 
 
@@ -62,7 +62,7 @@ def storage_errors(what: str) -> Iterator[None]:
         raise ApiError(400, f"{what}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def folder_page(root: Path, address: str, *, limit: int = 0, cursor: str | None = None) -> EntryPage:
+def folder_page(root: Path, address: str, *, limit: int = 0, cursor: str | None = None) -> FolderPage:
     """List a folder in the order of names.
 
     :param root: folder behind ``s3://``.
@@ -77,7 +77,7 @@ def folder_page(root: Path, address: str, *, limit: int = 0, cursor: str | None 
         names = sorted(name for name in os.listdir(folder) if name > after)
         kept = names[:limit] if limit else names
         entries = [entry for name in kept if (entry := _entry(root, folder / name)) is not None]
-    return EntryPage(entries, _to_cursor(kept[-1]) if len(kept) < len(names) else None)
+    return FolderPage(entries, _to_cursor(kept[-1]) if len(kept) < len(names) else None)
 
 
 def make_folder(root: Path, address: str) -> None:
@@ -132,14 +132,14 @@ def _inside(root: Path, place: Path) -> Path:
     return resolved
 
 
-def _entry(root: Path, path: Path) -> Entry | None:
+def _entry(root: Path, path: Path) -> FolderEntry | None:
     try:
         status = _inside(root, path).stat()
     except (OSError, StorageError):
         return None
     is_folder = path.is_dir()
     modified = datetime.fromtimestamp(status.st_mtime, UTC)
-    return Entry(path.name, is_folder, 0 if is_folder else status.st_size, modified)
+    return FolderEntry(path.name, is_folder, 0 if is_folder else status.st_size, modified)
 
 
 def _to_cursor(name: str) -> str:

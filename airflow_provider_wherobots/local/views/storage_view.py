@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_wherobots.local.api.vocabulary import DEFAULT_REGION
-from airflow_provider_wherobots.local.files.contents import Entry, EntryPage
+from airflow_provider_wherobots.local.files.contents import FolderEntry, FolderPage
 from airflow_provider_wherobots.local.files.sources import SHARED_FOLDER, Source
 from airflow_provider_wherobots.local.files.temporary_keys import TemporaryKey
 from airflow_provider_wherobots.local.views.run_view import SINCE, timestamp
@@ -41,7 +41,7 @@ def access_view() -> dict[str, bool]:
     return {"listAccess": True, "getAccess": True, "putAccess": True, "deleteAccess": True}
 
 
-def listing_view(page: EntryPage, path: str, cursor: str | None) -> dict[str, Any]:
+def listing_view(page: FolderPage, path: str, cursor: str | None) -> dict[str, Any]:
     """Build the ``DirectoryListingResult`` of a page of a folder.
 
     :param page: the page.
@@ -59,7 +59,7 @@ def listing_view(page: EntryPage, path: str, cursor: str | None) -> dict[str, An
     }
 
 
-def directory_view(page: EntryPage, key: str) -> dict[str, Any]:
+def directory_view(page: FolderPage, key: str) -> dict[str, Any]:
     """Build the ``Directory`` of a folder.
 
     :param page: all of its entries.
@@ -85,7 +85,7 @@ def credentials_view(key: TemporaryKey) -> dict[str, str]:
     }
 
 
-def _entry_view(entry: Entry, folder: str) -> dict[str, Any]:
+def _entry_view(entry: FolderEntry, folder: str) -> dict[str, Any]:
     return {
         "name": entry.name,
         "path": f"{folder}{entry.name}{'/' if entry.is_folder else ''}",
