@@ -38,7 +38,11 @@ class GuardedProcess:
     """
 
     def __init__(
-        self, process: asyncio.subprocess.Process, commands: int, output: asyncio.ReadTransport, reading: Coroutine[object, object, None]
+        self,
+        process: asyncio.subprocess.Process,
+        commands: int,
+        output: asyncio.ReadTransport,
+        reading: Coroutine[object, object, None],
     ) -> None:
         self._process = process
         self._commands: int | None = commands
