@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import shutil
 import signal
@@ -68,6 +69,11 @@ def fill(path: Path) -> None:
         while True:
             file.write(b"\0" * 4096)
     assert shutil.disk_usage(path.parent).free == 0
+
+
+def recorded(root: Path) -> dict[str, str]:
+    records = [json.loads(path.read_text()) for path in root.glob(".wherobots-local/runs/*/.run/run.json")]
+    return {record["id"]: record["status"] for record in records}
 
 
 # Logs
@@ -250,6 +256,22 @@ def test_a_stopped_guard_does_not_wedge_the_end_of_the_server(tmp_path: Path) ->
     assert not psutil.pid_exists(pid)
 
 
+def test_the_end_of_the_server_does_not_wait_for_the_grace_of_a_cancel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process.GuardedProcess.stop, "__defaults__", (600.0,))
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        client = Client(server.url, server.root)
+        server.control.behaviour(cancel_delay_seconds=0)
+        ignoring = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: print('asked to end'))\n"
+        run = client.create(ignoring + FOREVER)
+        client.wait_for_line(run["id"], "up")
+        pid = int(client.lines(run["id"])[0])
+        client.cancel(run["id"])
+        client.wait_for_line(run["id"], "asked to end")
+    assert not psutil.pid_exists(pid)
+
+
 def test_a_guard_that_does_not_obey_is_killed_with_all_below_it(
     client: Client, control: ControlClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,7 +281,7 @@ def test_a_guard_that_does_not_obey_is_killed_with_all_below_it(
     program.write_text("import subprocess, sys\nsubprocess.run(sys.argv[2:], stdin=subprocess.DEVNULL)\n")
     monkeypatch.setattr(process, "GUARD_PROGRAM", str(program))
     monkeypatch.setattr(process, "_GUARD_SECONDS", 0.3)
-    monkeypatch.setattr(process, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(process.GuardedProcess.stop, "__defaults__", (0.1,))
     control.behaviour(cancel_delay_seconds=0)
     run = client.create(FOREVER)
     client.wait_for_line(run["id"], "up")
@@ -328,6 +350,9 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
         filler.unlink()
         _, lines = client.run("print('there is room again')")
         assert lines == ["there is room again"]
+        # The records of the others are written now too.
+        statuses = {run["id"]: run["status"] for run in client.request("GET", "/runs").json()["items"]}
+        wait_for(lambda: statuses == recorded(tmp_path), what="the records")
 
 
 # The start

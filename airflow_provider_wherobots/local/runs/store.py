@@ -43,15 +43,20 @@ class RunStore:
         """Return the log of a run, with what is in it already."""
         return RunLog(self._own(run_id), self._limits)
 
-    def save(self, run: LocalRun) -> None:
-        """Write the record of a run atomically. If that fails the server says so once and goes on."""
+    def save(self, run: LocalRun) -> bool:
+        """Write the record of a run atomically. If that fails the server says so once and goes on.
+
+        :returns: whether it is written.
+        """
         try:
             _write(self._own(run.id) / RECORD_FILE, to_record(run, self._server))
-            self._failing = False
         except OSError as error:
             if not self._failing:
                 _log.warning("The record of the run %s cannot be written: %s", run.id, error)
             self._failing = True
+            return False
+        self._failing = False
+        return True
 
     def load(self, is_alive: Callable[[str], bool]) -> list[LocalRun]:
         """Read the runs of earlier servers. Those that were active when their server ended are FAILED from now on.
