@@ -111,5 +111,11 @@ class LocalService:
         )
 
     def log_page(self, run: LocalRun, query: LogsQuery) -> dict[str, Any]:
-        """Return a page of a run's log. Source: ``GET /runs/{run_id}/logs``."""
-        return log_page(run.log.lines, query, self.behaviour, time.monotonic())
+        """Return a page of a run's log. Source: ``GET /runs/{run_id}/logs``.
+
+        :raises ApiError: 404 if the log is gone: the script may have removed its folder.
+        """
+        try:
+            return log_page(run.log.lines, query, self.behaviour, time.monotonic())
+        except (OSError, LookupError) as error:
+            raise ApiError(404, f"the log of the run {run.id} cannot be read: {error}") from None

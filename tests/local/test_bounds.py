@@ -178,6 +178,13 @@ def test_a_list_of_runs_has_a_bound_in_bytes(tmp_path: Path) -> None:
         assert [run["name"] for run in back["items"]] == ["large_run_2", "large_run_1"]
 
 
+def test_a_script_that_removes_its_folder_loses_its_log(client: Client) -> None:
+    run = client.create("import os, shutil\nprint('up')\nshutil.rmtree(os.getcwd())\n")
+    client.wait(run["id"], "COMPLETED")
+    answer = client.request("GET", f"/runs/{run['id']}/logs")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (404, "NOT_FOUND_ERROR")
+
+
 # The end of a run
 
 

@@ -186,11 +186,13 @@ def test_runs_are_removed_after_the_end_of_another_but_not_before_an_hour(tmp_pa
 
 
 def test_folders_of_runs_that_nothing_can_show_go_when_they_are_old(tmp_path: Path) -> None:
-    old, young = (tmp_path / ".wherobots-local" / "runs" / name for name in ("old", "young"))
-    for folder in (old, young):
-        (folder / "tmp").mkdir(parents=True)
-    os.utime(old, (time.time() - 15 * DAY,) * 2)
-    serve_until(lambda: not old.exists(), tmp_path)
+    old, broken, young = (tmp_path / ".wherobots-local" / "runs" / name for name in ("old", "broken", "young"))
+    for folder in (old, broken, young):
+        (folder / ".run").mkdir(parents=True)
+    (broken / ".run" / "run.json").write_text("{")
+    for folder in (old, broken):
+        os.utime(folder, (time.time() - 15 * DAY,) * 2)
+    serve_until(lambda: not old.exists() and not broken.exists(), tmp_path)
     assert young.exists()
 
 

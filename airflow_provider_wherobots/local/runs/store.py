@@ -87,13 +87,13 @@ class RunStore:
         shutil.rmtree(self._folder / run_id, ignore_errors=True)
 
     def remove_nameless(self, before: float) -> None:
-        """Remove folders without a record, which nothing can show.
+        """Remove folders without a record that can be read, which nothing can show.
 
         :param before: only those that were last changed before this time, in seconds since the epoch.
         """
         with contextlib.suppress(OSError):
             for folder in self._folder.iterdir():
-                if not (folder / OWN_FOLDER_OF_A_RUN / RECORD_FILE).exists() and folder.stat().st_mtime < before:
+                if folder.stat().st_mtime < before and not _is_json(self._own(folder.name) / RECORD_FILE):
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _own(self, run_id: str) -> Path:
@@ -116,3 +116,11 @@ def _write(path: Path, record: dict[str, Any]) -> None:
     new = path.with_suffix(".new")
     new.write_text(json.dumps(record), encoding="ascii")
     os.replace(new, path)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
