@@ -103,7 +103,7 @@ class RunStore:
         return self._folder.glob(f"*/{OWN_FOLDER_OF_A_RUN}/{RECORD_FILE}")
 
     def _end(self, run: LocalRun) -> None:
-        message = f"The local server ended without notice while the run was {run.status}. Its processes were ended too."
+        message = f"The local server ended without notice while the run was {run.status}."
         run.log.note(f"ERROR: {message}")
         run.add_event("RUN_FAIL_EXEC", message)
         run.set_app("DESTROYED", message)
