@@ -96,11 +96,11 @@ def _serve(settings: ServerSettings, ready_file: Path | None) -> None:
             content = {"url": url, "port": bound.getsockname()[1], "pid": os.getpid(), "root": str(settings.root)}
             write_ready_file(ready_file, {**content, **generated})
 
+    listener = Listener(settings, bound, announce)
     try:
-        Listener(settings, bound, announce).serve_until_stopped()
+        listener.serve_until_stopped()
     except OSError as error:
-        # Such as a full disk when the ready file is written.
-        raise SettingsError(f"the server cannot start: {error}") from None
+        raise SettingsError(f"ready-file is {str(ready_file)!r}, which cannot be written: {error.strerror}") from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ WANTED = 8192
 
 
 def raise_soft_limit() -> None:
-    """Let this process, and the runs that inherit from it, have as many descriptors as the system allows, up to 8192."""
+    """Let this process and the runs that it starts have 8192 descriptors, or as many as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED if hard == resource.RLIM_INFINITY else min(WANTED, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -133,9 +133,13 @@ class LocalService:
     def log_page(self, run: LocalRun, query: LogsQuery) -> dict[str, Any]:
         """Return a page of a run's log. Source: ``GET /runs/{run_id}/logs``.
 
-        :raises ApiError: 422 if more lines are asked for than a page may have, and ``log_oversize`` says so.
+        :raises ApiError: 404 if the log is gone: the script may have removed its folder. 422 if more lines are asked
+            for than a page may have, and ``log_oversize`` says so.
         """
         most = self.behaviour.log_max_size
         if query.size > most and self.behaviour.log_oversize == "refused":
             raise ApiError(422, [Problem(f"size is {query.size}, but must be {most} or less", "size")])
-        return log_page(run.log.lines, query, self.behaviour, time.monotonic())
+        try:
+            return log_page(run.log.lines, query, self.behaviour, time.monotonic())
+        except (OSError, LookupError) as error:
+            raise ApiError(404, f"the log of the run {run.id} cannot be read: {error}") from None

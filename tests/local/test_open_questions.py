@@ -12,8 +12,8 @@ import pytest
 
 from airflow_provider_wherobots.local import ControlClient, LocalServer, SettingsError
 from airflow_provider_wherobots.local.control.behaviour import LIKE_THE_SERVICE, Behaviour
+from tests.local.started import Started
 from tests.local.support import KEY, Client, assert_shape
-from tests.local.test_command_line import Started
 
 
 def test_a_run_has_no_application_at_first(client: Client, control: ControlClient) -> None:

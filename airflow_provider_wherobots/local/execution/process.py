@@ -38,7 +38,11 @@ class GuardedProcess:
     """
 
     def __init__(
-        self, process: asyncio.subprocess.Process, commands: int, output: asyncio.ReadTransport, reading: Coroutine[object, object, None]
+        self,
+        process: asyncio.subprocess.Process,
+        commands: int,
+        output: asyncio.ReadTransport,
+        reading: Coroutine[object, object, None],
     ) -> None:
         self._process = process
         self._commands: int | None = commands
@@ -121,18 +125,26 @@ class GuardedProcess:
         :param grace_seconds: seconds between the first two; default 3.
         :returns: as :meth:`wait`.
         """
+        ending = asyncio.create_task(self._end(grace_seconds))
         try:
-            self._command(guard.TERMINATE)
-            await self._ended_within(grace_seconds)
-        finally:
+            return await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            # Whoever is in a hurry gets no grace, but no process is left either.
             self.kill()
-        if not await self._ended_within(_GUARD_SECONDS):
-            await asyncio.to_thread(_kill_tree, self.pid)
-        return await self.wait()
+            await ending
+            raise
 
     def kill(self) -> None:
         """Have the guard send SIGKILL to the process and all its descendants, without waiting for their end."""
         self._command(guard.KILL)
+
+    async def _end(self, grace_seconds: float) -> int:
+        self._command(guard.TERMINATE)
+        await self._ended_within(grace_seconds)
+        self.kill()
+        if not await self._ended_within(_GUARD_SECONDS):
+            await asyncio.to_thread(_kill_tree, self.pid)
+        return await self.wait()
 
     async def _ended_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):

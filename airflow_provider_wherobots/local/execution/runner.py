@@ -255,7 +255,8 @@ class Runner:
                 return self._timed_out(timeout)
         if code == 0:
             return RunEnd(COMPLETED)
-        return RunEnd(FAILED, failure_message(code, run.log.last_lines(_LAST_LINES)), event_code=FAIL_EVENT)
+        lines = await asyncio.to_thread(run.log.last_lines, _LAST_LINES)
+        return RunEnd(FAILED, failure_message(code, lines), event_code=FAIL_EVENT)
 
     def _timed_out(self, timeout: int) -> RunEnd:
         message = f"Execution timeout: the run did not end within timeoutSeconds ({timeout})"

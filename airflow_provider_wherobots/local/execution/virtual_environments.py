@@ -108,9 +108,7 @@ def _finish(folder: Path, day: str) -> None:
     mark_complete(folder, day)
 
 
-async def _execute(
-    argv: Sequence[str], environment: Mapping[str, str], folder: Path, on_output: OnOutput
-) -> None:
+async def _execute(argv: Sequence[str], environment: Mapping[str, str], folder: Path, on_output: OnOutput) -> None:
     last: deque[bytes] = deque(maxlen=_LAST_BLOCKS)
 
     async def take(lines: bytes) -> None:

@@ -20,6 +20,7 @@ from airflow_provider_wherobots.local.settings import ServerSettings, SettingsEr
 
 _log = logging.getLogger(__name__)
 
+_ACCEPTED_AT_ONCE = 16
 _BACKLOG = 128
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _SILENCE_SECONDS = 60.0
@@ -58,9 +59,9 @@ def url_of(settings: ServerSettings, bound: socket.socket) -> str:
     return f"{'https' if settings.tls else 'http'}://{host}:{bound.getsockname()[1]}"
 
 
-class _SaidOnce:
-    """The handler of the event loop's errors. Without descriptors asyncio reports each connection that it cannot accept,
-    many thousand times in a second: here once a minute."""
+class SaidOnce:
+    """The handler of the event loop's errors. Without descriptors asyncio reports every attempt to accept a connection,
+    many thousand in a second; here one line a minute says it."""
 
     def __init__(self) -> None:
         self._next = 0.0
@@ -86,6 +87,7 @@ class Listener(uvicorn.Server):
     def __init__(self, settings: ServerSettings, bound: socket.socket, on_listening: Callable[[], None]) -> None:
         self._bound = bound
         self._on_listening = on_listening
+        self._failure: OSError | None = None
         hosts = HostCheck(
             settings.host, bound.getsockname()[1], remote=settings.allow_remote, names=settings.host_names
         )
@@ -99,7 +101,8 @@ class Listener(uvicorn.Server):
             log_config=None,
             access_log=False,
             proxy_headers=False,
-            backlog=_BACKLOG,
+            # asyncio accepts as many at once, before the protocol can refuse any.
+            backlog=_ACCEPTED_AT_ONCE,
             # As long as a load balancer's. Clients keep connections longer than uvicorn's default of 5 s, so now and
             # then they would send on one that is being closed.
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
@@ -118,15 +121,25 @@ class Listener(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, then call ``on_listening``."""
-        asyncio.get_running_loop().set_exception_handler(_SaidOnce())
+        asyncio.get_running_loop().set_exception_handler(SaidOnce())
         await super().startup(sockets=sockets)
         if self.started:
-            self._on_listening()
+            self._bound.listen(_BACKLOG)
+            try:
+                self._on_listening()
+            except OSError as error:
+                self._failure = error
+                # Not at once: uvicorn would then end without ending what it has begun.
+                asyncio.get_running_loop().call_soon(setattr, self, "should_exit", True)
 
     def serve_until_stopped(self) -> None:
         """Serve until ``should_exit`` is set or, on the main thread, SIGINT or SIGTERM arrives.
 
         The signal is raised again at the end, for the handler that was set before.
+
+        :raises OSError: if ``on_listening`` did.
         """
         with contextlib.closing(self._bound):
             self.run(sockets=[self._bound])
+        if self._failure is not None:
+            raise self._failure

@@ -74,8 +74,9 @@ class LocalServerProtocol(H11Protocol):
 
         self.app = with_connection
         self._enter(Stage.HEAD)
-        if len(self.connections) > soft_limit() // 2:
-            self._make_room()
+        most = soft_limit() // 2
+        if len(self.connections) > most:
+            self._make_room(most)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadline."""
@@ -114,10 +115,16 @@ class LocalServerProtocol(H11Protocol):
             self._deadline.cancel()
             self._deadline = None
 
-    def _make_room(self) -> None:
-        others = [other for other in self.connections if isinstance(other, LocalServerProtocol)]
-        victim = min(others, key=lambda other: (other.stage, other.since))
-        (self if victim.stage == Stage.ANSWER else victim).transport.abort()
+    def _make_room(self, most: int) -> None:
+        """Close what is furthest from an answer, and of that the oldest; if all wait for one, this connection."""
+        open_ones = [
+            other
+            for other in self.connections
+            if isinstance(other, LocalServerProtocol) and not other.transport.is_closing()
+        ]
+        open_ones.sort(key=lambda other: (other.stage, other.since))
+        for victim in open_ones[: max(len(open_ones) - most, 0)]:
+            (self if victim.stage == Stage.ANSWER else victim).transport.abort()
 
 
 def connection_of(scope: Any) -> Connection:

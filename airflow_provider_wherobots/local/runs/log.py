@@ -122,7 +122,7 @@ class RunLog:
     def _fitting(self, text: bytes) -> tuple[bytes, str | None]:
         """Cut the lines to what the limits leave; return them and the limit that was reached."""
         limit = None
-        room = max(self._limits.bytes - self._blocks.bytes, 0)
+        room = max(self._limits.bytes - self._blocks.size, 0)
         if len(text) > room:
             text, limit = text[: text.rfind(b"\n", 0, room) + 1], f"{self._limits.bytes} bytes"
         count = max(self._limits.lines - self._blocks.extent[1], 0)

@@ -19,7 +19,7 @@ from airflow_provider_wherobots.local.runs.store_file import StoreFile
 TEXT_FILE = "log.txt"
 INDEX_FILE = "log.index"
 
-_RECORD = struct.Struct("<qQQQIIdB")
+_RECORD = struct.Struct("<qQQQIId?")
 _RECORDS_READ = 64
 _TEXT_READ = 64 * 1024
 
@@ -32,7 +32,7 @@ class Block(NamedTuple):
     :param first: position of the first line in the order of time.
     :param offset: where the text begins.
     :param size: bytes of the text, with a line end after each line.
-    :param count: how many lines it has.
+    :param lines: how many lines it has.
     :param read_at: ``time.monotonic()`` when it was read; minus infinity if it is visible at once.
     :param whole: whether it is one line, which may hold line ends.
     """
@@ -42,7 +42,7 @@ class Block(NamedTuple):
     first: int
     offset: int
     size: int
-    count: int
+    lines: int
     read_at: float
     whole: bool
 
@@ -99,7 +99,7 @@ class LogBlocks:
         self._read_back()
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """How many bytes the files have."""
         return self._text.size + self._index.size
 
@@ -139,7 +139,8 @@ class LogBlocks:
     def read_records(self, start: int, count: int) -> list[Block]:
         """Read records of the index."""
         data = self._index.read(start * _RECORD.size, count * _RECORD.size)
-        return [Block(*fields[:7], bool(fields[7])) for fields in _RECORD.iter_unpack(data)]
+        whole = len(data) - len(data) % _RECORD.size
+        return [Block(*fields) for fields in _RECORD.iter_unpack(data[:whole])]
 
     def read_text(self, offset: int, size: int) -> bytes:
         """Read a part of the text."""
@@ -151,8 +152,8 @@ class LogBlocks:
         if not count:
             return
         (last,) = self.read_records(count - 1, 1)
-        self.extent = (count, last.first + last.count)
-        self.end = last.timestamp + last.count - 1
+        self.extent = (count, last.first + last.lines)
+        self.end = last.timestamp + last.lines - 1
         self.restored = True
 
     def _insert(self, block: Block) -> None:
@@ -160,8 +161,8 @@ class LogBlocks:
         blocks, length = self.extent
         lines = LogLines(self)
         position = bisect.bisect_right(lines, block.timestamp, key=lambda line: line.timestamp)
-        if position < length and block.count > 1 and lines[position].timestamp < block.timestamp + block.count:
-            for half in self._split(block, block.count // 2):
+        if position < length and block.lines > 1 and lines[position].timestamp < block.timestamp + block.lines:
+            for half in self._split(block, block.lines // 2):
                 self._insert(half)
             return
         number, found = lines.locate(position) if position < length else (blocks, block)
@@ -169,22 +170,22 @@ class LogBlocks:
         parts = [block._replace(first=position)]
         if found.first < position < length:
             left, right = self._split(tail.pop(0), position - found.first)
-            parts = [left, *parts, right._replace(first=position + block.count)]
-        parts += [later._replace(first=later.first + block.count) for later in tail]
+            parts = [left, *parts, right._replace(first=position + block.lines)]
+        parts += [later._replace(first=later.first + block.lines) for later in tail]
         self._index.write(number * _RECORD.size, b"".join(_RECORD.pack(*part) for part in parts))
-        self.extent = (number + len(parts), length + block.count)
+        self.extent = (number + len(parts), length + block.lines)
 
     def _split(self, block: Block, count: int) -> tuple[Block, Block]:
         """Cut a block after some of its lines."""
         rest = self.read_text(block.offset, block.size).split(b"\n", count)[count]
-        left = block._replace(size=block.size - len(rest), count=count)
+        left = block._replace(size=block.size - len(rest), lines=count)
         right = block._replace(
             timestamp=block.timestamp + count,
             number=block.number + count,
             first=block.first + count,
             offset=block.offset + left.size,
             size=len(rest),
-            count=block.count - count,
+            lines=block.lines - count,
         )
         return left, right
 
@@ -231,9 +232,9 @@ class LogLines(Sequence[StoredLine]):
         """
         if self._current is not None:
             number, block = self._current
-            if position == block.first + block.count and number + 1 < self._count:
+            if position == block.first + block.lines and number + 1 < self._count:
                 number, block = self._current = number + 1, self._record(number + 1)
-            if block.first <= position < block.first + block.count:
+            if block.first <= position < block.first + block.lines:
                 return number, block
         low, high = 0, self._count - 1
         while low < high:

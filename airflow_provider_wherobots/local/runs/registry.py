@@ -23,6 +23,7 @@ class RunRegistry:
         self._by_id = {run.id: run for run in earlier}
         self._created = len(self._by_id)
         self._unsaved: dict[str, LocalRun] = {}
+        self._saving = False
         for run in self._by_id.values():
             run.on_change = self._save_soon
 
@@ -50,8 +51,9 @@ class RunRegistry:
         )
         self._created += 1
         self._by_id[run.id] = run
-        self._store.save(run)
         run.on_change = self._save_soon
+        self._unsaved[run.id] = run
+        self.save()
         return run
 
     def get(self, run_id: str) -> LocalRun:
@@ -71,12 +73,13 @@ class RunRegistry:
         run.on_change = None
 
     def save(self) -> None:
-        """Write the records of all runs that have changed."""
-        while self._unsaved:
-            self._store.save(self._unsaved.popitem()[1])
+        """Write the records of all runs that have changed. What cannot be written is tried again next time."""
+        self._saving = False
+        self._unsaved = {run_id: run for run_id, run in self._unsaved.items() if not self._store.save(run)}
 
     def _save_soon(self, run: LocalRun) -> None:
-        # Changes that belong together are written together.
-        if not self._unsaved:
-            asyncio.get_running_loop().call_soon(self.save)
         self._unsaved[run.id] = run
+        # Changes that belong together are written together.
+        if not self._saving:
+            self._saving = True
+            asyncio.get_running_loop().call_soon(self.save)

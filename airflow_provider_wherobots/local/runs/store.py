@@ -43,15 +43,20 @@ class RunStore:
         """Return the log of a run, with what is in it already."""
         return RunLog(self._own(run_id), self._limits)
 
-    def save(self, run: LocalRun) -> None:
-        """Write the record of a run atomically. If that fails the server says so once and goes on."""
+    def save(self, run: LocalRun) -> bool:
+        """Write the record of a run atomically. If that fails the server says so once and goes on.
+
+        :returns: whether it is written.
+        """
         try:
             _write(self._own(run.id) / RECORD_FILE, to_record(run, self._server))
-            self._failing = False
         except OSError as error:
             if not self._failing:
                 _log.warning("The record of the run %s cannot be written: %s", run.id, error)
             self._failing = True
+            return False
+        self._failing = False
+        return True
 
     def load(self, is_alive: Callable[[str], bool]) -> list[LocalRun]:
         """Read the runs of earlier servers. Those that were active when their server ended are FAILED from now on.
@@ -82,13 +87,13 @@ class RunStore:
         shutil.rmtree(self._folder / run_id, ignore_errors=True)
 
     def remove_nameless(self, before: float) -> None:
-        """Remove folders without a record, which nothing can show.
+        """Remove folders without a record that can be read, which nothing can show.
 
         :param before: only those that were last changed before this time, in seconds since the epoch.
         """
         with contextlib.suppress(OSError):
             for folder in self._folder.iterdir():
-                if not (folder / OWN_FOLDER_OF_A_RUN / RECORD_FILE).exists() and folder.stat().st_mtime < before:
+                if folder.stat().st_mtime < before and not _is_json(self._own(folder.name) / RECORD_FILE):
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _own(self, run_id: str) -> Path:
@@ -98,7 +103,7 @@ class RunStore:
         return self._folder.glob(f"*/{OWN_FOLDER_OF_A_RUN}/{RECORD_FILE}")
 
     def _end(self, run: LocalRun) -> None:
-        message = f"The local server ended without notice while the run was {run.status}. Its processes were ended too."
+        message = f"The local server ended without notice while the run was {run.status}."
         run.log.note(f"ERROR: {message}")
         run.add_event("RUN_FAIL_EXEC", message)
         run.set_app("DESTROYED", message)
@@ -111,3 +116,11 @@ def _write(path: Path, record: dict[str, Any]) -> None:
     new = path.with_suffix(".new")
     new.write_text(json.dumps(record), encoding="ascii")
     os.replace(new, path)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True

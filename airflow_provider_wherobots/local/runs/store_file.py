@@ -37,9 +37,9 @@ class StoreFile:
         on_disk, memory = self._state
         end = offset + size
         behind = memory[max(offset - on_disk, 0) : max(end - on_disk, 0)]
-        if offset >= on_disk:
+        if offset >= on_disk or self._path is None:
             return behind
-        with self._opened(os.O_RDONLY) as descriptor:
+        with self._opened(self._path, os.O_RDONLY) as descriptor:
             return os.pread(descriptor, min(end, on_disk) - offset, offset) + behind
 
     def write(self, offset: int, data: bytes, *, keep: bool = False) -> None:
@@ -55,7 +55,7 @@ class StoreFile:
             self._state = (0, memory[:offset] + data)
             return
         try:
-            with self._opened(os.O_RDWR | os.O_CREAT) as descriptor:
+            with self._opened(self._path, os.O_RDWR | os.O_CREAT) as descriptor:
                 if memory:
                     _write_all(descriptor, on_disk, memory)
                     self._state = (on_disk + len(memory), b"")
@@ -72,7 +72,7 @@ class StoreFile:
         """Keep the file open for the writes that follow. A file that cannot be opened is tried again at each write."""
         if self._path is not None and self._held is None:
             with contextlib.suppress(OSError):
-                self._held = self._open(os.O_RDWR | os.O_CREAT)
+                self._held = _open(self._path, os.O_RDWR | os.O_CREAT)
 
     def release(self) -> None:
         """Close the file until it is needed."""
@@ -81,21 +81,21 @@ class StoreFile:
             self._held = None
 
     @contextlib.contextmanager
-    def _opened(self, flags: int) -> Iterator[int]:
+    def _opened(self, path: Path, flags: int) -> Iterator[int]:
         if self._held is not None:
             yield self._held
             return
-        descriptor = self._open(flags)
+        descriptor = _open(path, flags)
         try:
             yield descriptor
         finally:
             os.close(descriptor)
 
-    def _open(self, flags: int) -> int:
-        assert self._path is not None
-        if flags & os.O_CREAT:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(self._path, flags, 0o600)
+
+def _open(path: Path, flags: int) -> int:
+    if flags & os.O_CREAT:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, flags, 0o600)
 
 
 def _write_all(descriptor: int, offset: int, data: bytes) -> None:
