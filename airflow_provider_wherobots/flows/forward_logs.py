@@ -7,7 +7,6 @@ log that could not be read to its end does.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
@@ -52,7 +51,7 @@ class LogForwarder:
         self._cursor = LogCursor()
         self._reader = RecordReader()
         # Slices of the page read last. Some are left only if following is interrupted while they are forwarded.
-        self._untaken: deque[Sequence[LogLine]] = deque()
+        self._untaken: list[Sequence[LogLine]] = []
         self._held: LogRecord | None = None
         self._held_since = 0.0
         # Why the last call failed; None if it did not.
@@ -195,7 +194,7 @@ class LogForwarder:
 
     def _take_all(self) -> Flow[None]:
         while self._untaken:
-            lines = self._untaken.popleft()
+            lines = self._untaken.pop(0)
             self.tail.add(lines)
             if self._forward and (records := [record for line in lines for record in self._reader.read(line)]):
                 yield Forward(records)
