@@ -9,6 +9,8 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from dev.waiting import WaitTimeout, wait_for
 
@@ -60,6 +62,15 @@ class AirflowApi(abc.ABC):
         self._password = password
         self._session = requests.Session()
         self._session.trust_env = False
+        # On a busy machine a server closes a connection that has just been used again, or finds SQLite locked.
+        patience = Retry(
+            total=4,
+            backoff_factor=0.5,
+            status_forcelist=(500, 502, 503, 504),
+            allowed_methods=("GET",),
+            raise_on_status=False,
+        )
+        self._session.mount("http://", HTTPAdapter(max_retries=patience))
 
     @abc.abstractmethod
     def _log_in(self) -> None:
