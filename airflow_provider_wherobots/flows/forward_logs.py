@@ -196,7 +196,7 @@ class LogForwarder:
         while self._untaken:
             lines = self._untaken.pop(0)
             self.tail.add(lines)
-            if self._forward and (records := [record for line in lines for record in self._reader.read(line)]):
+            if self._forward and (records := self._reader.read_all(lines)):
                 yield Forward(records)
 
     def _next_call(self) -> Call[LogPage]:
