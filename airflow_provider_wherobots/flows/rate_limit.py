@@ -10,7 +10,7 @@ a second, and stops while the key is limited. A refused call keeps its number, a
 another refusal delays the whole queue and reorders nothing: a number is good until the service answers its call with
 something other than 429.
 
-The pace is learned, as TCP learns the rate of a network. After the first limit it doubles in ten seconds; each further
+The pace is learned, as TCP learns the rate of a network. After a first limit it doubles every ten seconds; each further
 limit makes it a little slower, and from then on it grows slowly while there is a queue: the more slowly, the longer a
 limit lasts and so costs. A change applies to the whole queue at once, so a flow cannot know its turn long before: it
 asks again after half of a long wait (:func:`~airflow_provider_wherobots.flows.retry.pause_of`). Two processes with one
