@@ -101,12 +101,13 @@ class RateLimit:
         :param moment: the current time.
         """
         self._advance(moment)
-        retry_after = error.retry_after
-        hold = min(max(retry_after or 0.0, FIRST_DELAY_SECONDS), MAX_HOLD_SECONDS)
+        retry_after = error.retry_after or 0.0
+        is_said = retry_after >= FIRST_DELAY_SECONDS
+        hold = min(max(retry_after, FIRST_DELAY_SECONDS), MAX_HOLD_SECONDS)
         if moment >= self._until:
             if self._is_unanswered:
                 # The last limit was too short, which says nothing about the pace.
-                if hold == FIRST_DELAY_SECONDS:
+                if not is_said:
                     hold = min(2.0 * self._hold, MAX_DELAY_SECONDS)
             elif self._pace == 0.0 or self._turn - self._next > FORGET_SECONDS * self._pace:
                 self._pace, self._growth = FIRST_PACE, FIRST_GROWTH
@@ -121,7 +122,7 @@ class RateLimit:
             self._turn = min(self._turn, max(self._turn - 1.0, places[call.operation]))
         else:
             places[call.operation] = self._draw()
-        if retry_after is not None and retry_after >= FIRST_DELAY_SECONDS:
+        if is_said:
             error.retry_after = self._wait(places[call.operation], moment)
 
     def _advance(self, moment: float) -> None:

@@ -197,11 +197,12 @@ def test_a_limit_that_was_too_short_and_unsaid_is_doubled_and_says_nothing_about
     assert (held(limit, moment) or 0.0) < 2 * SPACING
 
 
-def test_a_limit_that_was_too_short_and_said_is_kept_as_said() -> None:
+@pytest.mark.parametrize("seconds", [1.0, 5.2])
+def test_a_limit_that_was_too_short_and_said_is_kept_as_said(seconds: float) -> None:
     limit, places = RateLimit(), Places()
-    limit.refused(LOGS, places, refusal(5.2), NOW)
-    limit.refused(LOGS, places, refusal(5.2), NOW + 5.2)
-    assert held(limit, NOW + 5.2, LOGS, places) == pytest.approx(5.2)
+    limit.refused(LOGS, places, refusal(seconds), NOW)
+    limit.refused(LOGS, places, refusal(seconds), NOW + seconds)
+    assert held(limit, NOW + seconds, LOGS, places) == pytest.approx(seconds)
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 20.0), st.none() | st.floats(0.0, 1e9), st.booleans()), max_size=30))
