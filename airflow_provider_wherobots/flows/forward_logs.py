@@ -22,6 +22,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Prefetch, Sleep, attempt, now
+from airflow_provider_wherobots.flows.retry import pause_of
 from airflow_provider_wherobots.logs.cursor import LogCursor
 from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord, RecordReader
 from airflow_provider_wherobots.logs.tail import LogTail
@@ -211,7 +212,7 @@ class LogForwarder:
                 if (yield from now()) + error.seconds >= until:
                     self._held_up = True
                     return None
-                yield Sleep(error.seconds)
+                yield Sleep(pause_of(error))
                 continue
             except WherobotsApiError as error:
                 is_refused = isinstance(error, BadRequestError)

@@ -13,7 +13,7 @@ from airflow_provider_wherobots.local.api.vocabulary import OPERATIONS
 
 ANY_OPERATION = "*"
 
-_RULE_KEYS = {"operation", "run_id", "name", "times", "seconds", "after", "action"}
+_RULE_KEYS = {"operation", "run_id", "name", "times", "seconds", "after", "per_second", "action"}
 _ACTION_KEYS: dict[str, set[str]] = {
     "status": {"status", "headers", "body", "content_type"},
     "lose_answer": set(),
@@ -64,6 +64,30 @@ class FaultTarget:
     name: str | None = None
 
 
+class Allowance:
+    """How many requests a second may pass; after a pause, as many as in a second may come at once.
+
+    :param per_second: requests a second.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = per_second
+        self._most = self._left = max(1.0, per_second)
+        self._moment = float("-inf")
+
+    def admits(self, now: float) -> bool:
+        """Count a request, and say whether it may pass.
+
+        :param now: the current ``time.monotonic()``.
+        """
+        self._left = min(self._most, self._left + (now - self._moment) * self._per_second)
+        self._moment = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+
 @dataclass
 class FaultRule:
     """One rule and how often it has matched.
@@ -75,6 +99,7 @@ class FaultRule:
     :param times: how often the rule applies; None sets no limit.
     :param expires_at: ``time.monotonic()`` at which the rule ends; None keeps it.
     :param after: how many matching requests pass before the rule applies.
+    :param allowance: how many matching requests pass each second after that; None lets none pass.
     """
 
     operation: str
@@ -84,6 +109,7 @@ class FaultRule:
     times: int | None = None
     expires_at: float | None = None
     after: int = 0
+    allowance: Allowance | None = None
     passed: int = 0
     applied: int = 0
     source: dict[str, Any] = field(default_factory=dict)
@@ -97,6 +123,10 @@ class FaultRule:
             and (self.times is None or self.applied < self.times)
             and (self.expires_at is None or now < self.expires_at)
         )
+
+    def lets_pass(self, now: float) -> bool:
+        """Say whether the rule does not apply yet to a request that it matches."""
+        return self.passed < self.after or (self.allowance is not None and self.allowance.admits(now))
 
 
 class FaultRules:
@@ -123,7 +153,7 @@ class FaultRules:
         for rule in self._rules:
             if not rule.matches(target, now):
                 continue
-            if rule.passed < rule.after:
+            if rule.lets_pass(now):
                 rule.passed += 1
                 continue
             rule.applied += 1
@@ -148,6 +178,9 @@ def parse_rule(body: object, now: float) -> FaultRule:
     if operation not in (ANY_OPERATION, *OPERATIONS):
         raise _wrong("operation", operation, f"* or one of {', '.join(OPERATIONS)}")
     seconds = _number(rule, "seconds", "seconds", None)
+    per_second = _number(rule, "per_second", "per_second", None)
+    if per_second == 0:
+        raise _wrong("per_second", per_second, "a number greater than 0")
     return FaultRule(
         operation=operation,
         action=_action(rule.get("action")),
@@ -156,6 +189,7 @@ def parse_rule(body: object, now: float) -> FaultRule:
         times=_count(rule, "times", None),
         expires_at=None if seconds is None else now + seconds,
         after=_count(rule, "after", 0) or 0,
+        allowance=None if per_second is None else Allowance(per_second),
         source=rule,
     )
 
