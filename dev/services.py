@@ -62,9 +62,9 @@ class PostgreSQL:
             "full_page_writes": "off",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        command = [programs / "postgres", "-D", data, *settings]
+        command: list[str | Path] = [programs / "postgres", "-D", data, *settings]
         self._process = family.spawn(command, env=_clean(), cwd=self._folder, output=output, user=self._user)
-        ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-d", "postgres"]
+        ready: list[str | Path] = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-d", "postgres"]
 
         def look() -> bool:
             _check(self._process, output)

@@ -18,7 +18,7 @@ TASK = "run"
 LINES = 60
 """How many numbered lines each run says."""
 WATCHED = ("queued", "running", "deferred", "scheduled", "up_for_retry", "success", "failed")
-INTERVAL = 5.0
+INTERVAL = 3.0
 """Seconds between two looks at Airflow, which costs its API server something."""
 
 
@@ -86,7 +86,7 @@ class Batch:
 
         def look() -> bool:
             counts = self.counts()
-            self.stack.tell(f"  {self.run_id}: {said(counts)}; {self.stack.creates()} runs created")
+            self.stack.say(f"{self.run_id}: {said(counts)}; {self.stack.creates()} runs created")
             assert not counts.get("failed"), f"tasks of {self.run_id} failed: {counts}"
             return counts.get("deferred") == self.size
 
@@ -98,7 +98,7 @@ class Batch:
         begun = time.monotonic()
 
         def look() -> bool:
-            self.stack.tell(f"  {self.run_id}: {said(self.counts())}")
+            self.stack.say(f"{self.run_id}: {said(self.counts())}")
             run = patiently(lambda: self.stack.airflow.api.dag_run(self.dag_id, self.run_id))
             return run["state"] in FINISHED
 
@@ -110,9 +110,9 @@ class Batch:
         found = patiently(lambda: self.stack.airflow.api.task_instances(self.dag_id, self.run_id))
         return sorted((one for one in found if one["task_id"] == TASK), key=lambda one: int(one["map_index"]))
 
-    def states(self) -> dict[tuple[str, int], int]:
-        """How many of its tasks ended in which state at which try."""
-        return dict(Counter((str(one["state"]), int(one["try_number"])) for one in self.instances()))
+    def states(self) -> Counter[str]:
+        """How many of its tasks ended in which state at which try, such as ``success at try 1``."""
+        return Counter(f"{one['state']} at try {one['try_number']}" for one in self.instances())
 
     def _detail(self) -> str:
         return f"Its tasks are {self.states()}."

@@ -7,43 +7,16 @@ import json
 import random
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from dev.demo import TimedOutput
 from dev.processes import CHECKOUT
+from tests.at_size.size import Size
 from tests.at_size.stack import Stack, running_stack
 
 FOLDER = CHECKOUT / "build" / "at-size"
 RESULTS: dict[str, dict[str, object]] = {}
-
-
-@dataclass(frozen=True)
-class Size:
-    """How big the tests are.
-
-    :param runs: how many runs at once.
-    :param seconds: how long each of them goes on once all are deferred.
-    :param soak_minutes: how long the soak disturbs.
-    :param soak_runs: how many runs it has.
-    :param sample: how many logs are accounted for.
-    :param concurrency: how many tasks each worker runs at a time.
-    :param seed: what all drawing begins with.
-    """
-
-    runs: int
-    seconds: float
-    soak_minutes: float
-    soak_runs: int
-    sample: int
-    concurrency: int
-    seed: int
-
-    @property
-    def patience(self) -> float:
-        """Seconds after which a phase is given up: a slow machine is no failure."""
-        return 600 + 10.0 * max(self.runs, self.soak_runs)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,8 +41,15 @@ def size(request: pytest.FixtureRequest) -> Size:
     seed = given("--seed")
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed
     print(f"\nSeed: {seed}; to draw the same again: --seed {seed}", flush=True)
-    names = ("runs", "seconds", "soak_minutes", "soak_runs", "sample", "concurrency")
-    return Size(*(given(name) for name in names), seed=seed)
+    return Size(
+        runs=given("--runs"),
+        seconds=given("--seconds"),
+        soak_minutes=given("--soak-minutes"),
+        soak_runs=given("--soak-runs"),
+        sample=given("--sample"),
+        concurrency=given("--concurrency"),
+        seed=seed,
+    )
 
 
 @pytest.fixture(scope="session")

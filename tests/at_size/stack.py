@@ -48,6 +48,13 @@ class Stack:
     server: LocalServerProcess
     control: ControlClient
     results: dict[str, Any] = field(default_factory=dict)
+    _said: tuple[str, float] = ("", 0.0)
+
+    def say(self, text: str) -> None:
+        """Say how it goes, unless that is what was said last, less than half a minute ago."""
+        if text != self._said[0] or time.monotonic() - self._said[1] > 30:
+            self._said = (text, time.monotonic())
+            self.tell(f"  {text}")
 
     def result(self, name: str, value: Any) -> None:
         """Keep a result for the summary, and say it."""

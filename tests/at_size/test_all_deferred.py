@@ -3,7 +3,7 @@
 import pytest
 
 from tests.at_size.batch import Batch, check_logs
-from tests.at_size.conftest import Size
+from tests.at_size.size import Size
 from tests.at_size.ledger import Ledger, balance
 from tests.at_size.stack import Stack
 
@@ -23,23 +23,31 @@ def carry_out(batch: Batch, size: Size) -> float:
 
 
 def test_each_task_has_exactly_one_run_and_nothing_blocks_a_triggerer(stack: Stack, size: Size) -> None:
+    # A triggerer imports the provider, and starts its own copy of Airflow's API, with the first run that it follows.
+    warm_up = Batch(stack, "once", "warm-up", [1.0] * min(size.runs, 4 * size.concurrency))
+    warm_up.begin()
+    warm_up.wait_until_ended(size.patience)
+    stack.result("warm-up: warnings of a blocked event loop", blocked := stack.blocked_warnings())
     seconds = [size.seconds] * size.runs
-    bare, ours = Batch(stack, "bare", "bare", seconds, gated=True), Batch(stack, "once", "once", seconds, gated=True)
+
+    bare = Batch(stack, "bare", "bare", seconds, gated=True)
     ideal = carry_out(bare, size)
-    assert bare.states() == {("success", 1): size.runs}
-    blocked_by_bare = stack.blocked_warnings()
-    stack.result("bare: warnings of a blocked event loop", blocked_by_bare)
+    assert bare.states() == {"success at try 1": size.runs}
+    stack.result("bare: warnings of a blocked event loop", stack.blocked_warnings() - blocked)
 
+    stack.control.clear_requests()
+    blocked = stack.blocked_warnings()
+    ours = Batch(stack, "once", "once", seconds, gated=True)
     total = carry_out(ours, size)
-
     stack.result("once: total seconds, the ideal, their ratio", (round(total), round(ideal), round(total / ideal, 2)))
-    blocked = stack.blocked_warnings() - blocked_by_bare
+    blocked = stack.blocked_warnings() - blocked
     stack.result("once: warnings of a blocked event loop", blocked)
     counts = stack.control.counts()
     stack.result("once: requests", counts["operations"])
-    assert ours.states() == {("success", 1): size.runs}
+
+    assert ours.states() == {"success at try 1": size.runs}
     assert (counts["creates_received"], counts["creates_effective"]) == (size.runs, size.runs)
     assert counts["cancels_received"] == 0
-    assert balance(ours.tasks, stack.runs()) == Ledger(size.runs)
+    assert balance(warm_up.tasks + ours.tasks, stack.runs()) == Ledger(warm_up.size + size.runs)
     stack.result("once: logs that came whole", check_logs([ours], size.sample, size.seed))
     assert blocked == 0

@@ -8,10 +8,10 @@ from bare_deferral import BareDeferral
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
-RETRY = {"retries": 20, "retry_delay": timedelta(seconds=2), "max_retry_delay": timedelta(seconds=10)}
+RETRY: dict[str, Any] = {"retries": 20, "retry_delay": timedelta(seconds=2), "max_retry_delay": timedelta(seconds=10)}
 
 
-@task(**RETRY)
+@task
 def plan_runs(dag_run: Any = None) -> list[dict[str, Any]]:
     """The arguments of each run."""
     conf = dag_run.conf
@@ -34,9 +34,10 @@ def plan_bare(dag_run: Any = None) -> list[dict[str, Any]]:
     return [{"gate": dag_run.conf["gate"], "seconds": seconds} for seconds in dag_run.conf["seconds"]]
 
 
-for dag_id, options in {"once": {"retries": 0}, "retried": RETRY}.items():
+WAYS: dict[str, dict[str, Any]] = {"once": {"retries": 0}, "retried": RETRY}
+for dag_id, options in WAYS.items():
     with DAG(dag_id=dag_id, start_date=datetime(2026, 1, 1), schedule=None, max_active_runs=1000):
-        WherobotsRunOperator.partial(task_id="run", **options).expand_kwargs(plan_runs())
+        WherobotsRunOperator.partial(task_id="run", **options).expand_kwargs(plan_runs.override(**RETRY)())
 
 with DAG(dag_id="bare", start_date=datetime(2026, 1, 1), schedule=None):
     BareDeferral.partial(task_id="run").expand_kwargs(plan_bare())
