@@ -3,8 +3,8 @@
 import pytest
 
 from tests.at_size.batch import Batch, check_logs
-from tests.at_size.size import Size
 from tests.at_size.ledger import Ledger, balance
+from tests.at_size.size import Size
 from tests.at_size.stack import Stack
 
 pytestmark = pytest.mark.timeout(0)

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from tests.at_size.batch import Batch, check_logs, log_lines
-from tests.at_size.size import Size
 from tests.at_size.ledger import Ledger, balance
+from tests.at_size.size import Size
 from tests.at_size.stack import COUNTS, Stack
 
 pytestmark = pytest.mark.timeout(0)

@@ -8,9 +8,9 @@ import pytest
 
 from tests.at_size.batch import Batch, check_logs, said
 from tests.at_size.chaos import Chaos, plan
-from tests.at_size.size import Size
 from tests.at_size.ledger import Ledger, balance
 from tests.at_size.memory import MemoryWatch
+from tests.at_size.size import Size
 from tests.at_size.stack import Stack, patiently
 
 pytestmark = pytest.mark.timeout(0)
