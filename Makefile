@@ -4,8 +4,8 @@
 #                     with a table and a verdict; "make matrix" is the same
 #   make test-unit    the unit tests, in an environment without Airflow: about half a minute
 #   make test-fast    all tests that need no running Airflow, on 3.3, with coverage: about six minutes
-#   make test-at-size an Airflow on PostgreSQL, Redis and Celery with 500 runs at once, with kills, an hour-long soak and
-#                     remote logs; not part of "make test" (AT_SIZE_ARGS="--runs 20" is smaller; CONTRIBUTING.md has more)
+#   make test-at-size 500 runs at once on PostgreSQL, Redis and Celery, with kills, a soak, and logs in S3: hours, and not
+#                     part of "make test" (AT_SIZE_ARGS="--runs 20" is smaller; CONTRIBUTING.md has more)
 #   make bench        what the provider costs, beside bare limits (BENCH_ARGS=--quick measures less, in about six minutes)
 #   make lint         ruff and mypy
 #   make docs         the documentation as HTML, in docs/_build/html; a warning is an error
@@ -105,9 +105,10 @@ test-unit: .venv-unit/.locked
 	@dev/venv.sh "$(PYTHON)" .venv-at-size $< && touch $@
 
 AT_SIZE_ARGS ?=
+AT_SIZE_TESTS ?= tests/at_size
 test-at-size: .venv-at-size/.installed
 	@dev/debian_services.sh
-	.venv-at-size/bin/python -m pytest --capture=no $(or $(AT_SIZE_TESTS),tests/at_size) $(AT_SIZE_ARGS)
+	.venv-at-size/bin/python -m pytest --capture=no $(AT_SIZE_TESTS) $(AT_SIZE_ARGS)
 
 test-fast: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/python -m pytest -m "not e2e and not slow" --cov --cov-report=term $(PYTEST_ARGS)
