@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 _NAME = re.compile(r"at-size-(.+)-(\d{5})-[^-]+")
@@ -17,7 +18,9 @@ class Ledger:
 
     :param runs: how many runs there are.
     :param lost: tasks without a run.
-    :param doubled: tasks with more than one, and what became of each run.
+    :param doubled: tasks with a run that was created before the one before it had ended, and what became of each.
+    :param repeated: tasks with more than one run, one after the other: a worker was killed between the end of the run
+        and the end of the task, and the retry found that the run had ended.
     :param cancelled: runs that were cancelled.
     :param orphaned: runs that are not over, or of no task.
     :param failed: runs that ended otherwise than COMPLETED or CANCELLED.
@@ -26,6 +29,7 @@ class Ledger:
     runs: int
     lost: tuple[Task, ...] = ()
     doubled: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
     cancelled: tuple[str, ...] = ()
     orphaned: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
@@ -57,17 +61,24 @@ def balance(tasks: Iterable[Task], runs: Iterable[Mapping[str, Any]]) -> Ledger:
             failed.append(said)
         if task in owned:
             owned[task].append(run)
+    several = [sorted(own, key=lambda run: str(run["createTime"])) for own in owned.values() if len(own) > 1]
     return Ledger(
         count,
-        tuple(task for task, own in owned.items() if not own),
-        tuple(_history(own) for own in owned.values() if len(own) > 1),
-        tuple(cancelled),
-        tuple(orphaned),
-        tuple(failed),
+        lost=tuple(task for task, own in owned.items() if not own),
+        doubled=tuple(_history(own) for own in several if not _is_sequence(own)),
+        repeated=tuple(_history(own) for own in several if _is_sequence(own)),
+        cancelled=tuple(cancelled),
+        orphaned=tuple(orphaned),
+        failed=tuple(failed),
     )
 
 
+def _is_sequence(runs: list[Mapping[str, Any]]) -> bool:
+    """Whether each run was created after the one before it had ended."""
+    pairs = pairwise(runs)
+    return all(one["completeTime"] is not None and one["completeTime"] <= other["createTime"] for one, other in pairs)
+
+
 def _history(runs: list[Mapping[str, Any]]) -> str:
-    runs = sorted(runs, key=lambda run: str(run["createTime"]))
     lives = (f"{run['id']} {run['status']} {run['createTime']} to {run['completeTime']}" for run in runs)
     return f"{runs[0]['name']}: {'; '.join(lives)}"

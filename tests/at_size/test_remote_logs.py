@@ -40,5 +40,5 @@ def test_the_merged_log_is_whole_though_every_triggerer_lost_its_disk(stack: Sta
     for one in batch.instances():
         log = log_lines(batch, one)
         # What the worker said before and after, on disks of its own, is there as well.
-        for said in ("Created run", "Following run", "COMPLETED"):
+        for said in ("is followed by the triggerer", "Following run", " COMPLETED: "):
             assert any(said in line for line in log), f"{said!r} is not in\n" + "\n".join(log)

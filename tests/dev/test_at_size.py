@@ -42,6 +42,13 @@ def test_what_is_lost_doubled_cancelled_or_orphaned_is_named() -> None:
     assert [name.rpartition(" ")[2] for name in found.orphaned] == ["COMPLETED", "RUNNING"]
 
 
+def test_a_run_that_was_created_after_the_one_before_had_ended_is_a_repetition() -> None:
+    found = balance(TASKS, [run(1), run(0), run(0, createTime="3", completeTime="4")])
+
+    assert found.repeated
+    assert found == Ledger(3, repeated=found.repeated)
+
+
 @pytest.mark.parametrize(("step", "flat"), [(0, True), (MIB // 10, True), (2 * MIB, False)])
 def test_memory_that_grows_on_and_on_is_not_flat(step: int, flat: bool) -> None:
     found = growth("triggerer 1", [(10.0 * n, 100 * MIB + n * step) for n in range(100)])
