@@ -6,7 +6,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,9 +108,7 @@ def patiently(call: Callable[[], T], *, seconds: float = 180.0) -> T:
 
 
 @contextlib.contextmanager
-def running_stack(
-    folder: Path, tell: Tell, *, concurrency: int, own_disks: bool = False, env: Mapping[str, str] | None = None
-) -> Iterator[Stack]:
+def running_stack(folder: Path, tell: Tell, *, concurrency: int, own_disks: bool = False) -> Iterator[Stack]:
     """Start it, and stop it at the end of the block, whatever happens.
 
     :param folder: for all files; emptied first, and left as it is at the end.
@@ -118,7 +116,6 @@ def running_stack(
     :param concurrency: how many tasks each worker runs at a time.
     :param own_disks: whether each component has a log folder of its own, as on a machine of its own, and the logs go
         to S3. Default False: they share one folder.
-    :param env: more environment variables for Airflow. Default none.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -137,15 +134,16 @@ def running_stack(
         # The jobs stand for work on other machines: they give way to Airflow.
         psutil.Process(server.process.pid).nice(10)
         settings = [celery(database.url, redis.url, concurrency=concurrency)]
-        own_env: Callable[[str, int], dict[str, str]] = lambda name, n: {}  # noqa: E731
-        more = {"PYTHONPATH": str(HERE / "modules"), **(env or {})}
-        if own_disks:
+        more = {"PYTHONPATH": str(HERE / "modules")}
+        disks = folder / "disks" if own_disks else None
+        if disks is not None:
             s3 = S3(family, output / "s3.log", BUCKET)
             settings.append(logs_in_s3(f"s3://{BUCKET}/logs", LOGS_CONN_ID))
             more[f"AIRFLOW_CONN_{LOGS_CONN_ID.upper()}"] = _s3_connection(s3.url)
-            own_env = lambda name, n: {  # noqa: E731
-                "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "disks" / f"{name}-{n}")
-            }
+
+        def own_env(name: str, n: int) -> dict[str, str]:
+            return {} if disks is None else {"AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(disks / f"{name}-{n}")}
+
         airflow = AirflowInstance(
             folder / "airflow",
             python=Path(sys.executable),

@@ -37,7 +37,9 @@ def plan_bare(dag_run: Any = None) -> list[dict[str, Any]]:
 WAYS: dict[str, dict[str, Any]] = {"once": {"retries": 0}, "retried": RETRY}
 for dag_id, options in WAYS.items():
     with DAG(dag_id=dag_id, start_date=datetime(2026, 1, 1), schedule=None, max_active_runs=1000):
-        WherobotsRunOperator.partial(task_id="run", **options).expand_kwargs(plan_runs.override(**RETRY)())
+        WherobotsRunOperator.partial(task_id="run", timeout_seconds=6 * 3600, **options).expand_kwargs(
+            plan_runs.override(**RETRY)()
+        )
 
 with DAG(dag_id="bare", start_date=datetime(2026, 1, 1), schedule=None):
     BareDeferral.partial(task_id="run").expand_kwargs(plan_bare())
