@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psutil
 import requests
 
 from airflow_provider_wherobots.local.control.client import ControlClient
@@ -131,8 +130,6 @@ def running_stack(folder: Path, tell: Tell, *, concurrency: int, own_disks: bool
         storage = folder / "storage"
         shutil.copytree(HERE / "jobs", storage / "jobs")
         server = LocalServerProcess(family, storage, output / "server.log", "--max-parallel-runs", "10000")
-        # The jobs stand for work on other machines: they give way to Airflow.
-        psutil.Process(server.process.pid).nice(10)
         settings = [celery(database.url, redis.url, concurrency=concurrency)]
         more = {"PYTHONPATH": str(HERE / "modules")}
         disks = folder / "disks" if own_disks else None
