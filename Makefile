@@ -4,6 +4,8 @@
 #                     with a table and a verdict; "make matrix" is the same
 #   make test-unit    the unit tests, in an environment without Airflow: about half a minute
 #   make test-fast    all tests that need no running Airflow, on 3.3, with coverage: about six minutes
+#   make test-at-size 500 runs at once on PostgreSQL, Redis and Celery, with kills, a soak, and logs in S3: hours, and not
+#                     part of "make test" (AT_SIZE_ARGS="--runs 20" is smaller; CONTRIBUTING.md has more)
 #   make bench        what the provider costs, beside bare limits (BENCH_ARGS=--quick measures less, in about six minutes)
 #   make lint         ruff and mypy
 #   make docs         the documentation as HTML, in docs/_build/html; a warning is an error
@@ -43,7 +45,7 @@ MATRIX :=
 PYTEST_ARGS ?=
 KEEP ?=
 
-.PHONY: help demo bench test test-unit test-fast environments matrix test-e2e lint docs dist format venv lock lock-unit clean
+.PHONY: help demo bench test test-unit test-fast test-at-size environments matrix test-e2e lint docs dist format venv lock lock-unit clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -97,6 +99,17 @@ test matrix: environments
 test-unit: .venv-unit/.locked
 	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} .venv-unit/bin/python -m pytest tests/unit $(PYTEST_ARGS)
 
+# Sets up everything itself: Debian's PostgreSQL and Redis if they are missing, and an environment of its own.
+.venv-at-size/.locked: requirements/at-size.txt dev/venv.sh
+	@[ -n "$(PYTHON)" ] || { echo "no Python from 3.11 to 3.14 found"; exit 1; }
+	@dev/venv.sh "$(PYTHON)" .venv-at-size $< && touch $@
+
+AT_SIZE_ARGS ?=
+AT_SIZE_TESTS ?= tests/at_size
+test-at-size: .venv-at-size/.installed
+	@dev/debian_services.sh
+	.venv-at-size/bin/python -m pytest --capture=no $(AT_SIZE_TESTS) $(AT_SIZE_ARGS)
+
 test-fast: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/python -m pytest -m "not e2e and not slow" --cov --cov-report=term $(PYTEST_ARGS)
 
@@ -134,8 +147,9 @@ LIMIT_3_0 ?= requirements/constraints/airflow-3.0.6.txt
 LIMIT_3_1 ?= 2026-03-12
 LIMIT_3_2 ?= requirements/constraints/airflow-3.2.1.txt
 LIMIT_3_3 ?= requirements/constraints/airflow-3.3.1.txt
+LIMIT_at-size ?= $(LIMIT_3_3)
 
-lock: lock-2.11 lock-3.0 lock-3.1 lock-3.2 lock-3.3 lock-unit
+lock: lock-2.11 lock-3.0 lock-3.1 lock-3.2 lock-3.3 lock-unit lock-at-size
 
 # The unit tests take the versions of the newest Airflow's lock.
 lock-unit: $(AIRFLOW_3_3)/.installed

@@ -28,6 +28,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+AT_SIZE = Path(__file__).parent / "at_size"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tests at size, which take hours, unless one of their files or their folder is named."""
+    if collection_path != AT_SIZE:
+        return None
+    named = (Path(arg.partition("::")[0]).resolve() for arg in config.args)
+    return None if any(path.is_relative_to(AT_SIZE) for path in named) else True
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--airflow",

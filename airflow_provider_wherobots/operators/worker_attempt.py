@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
+# The hook imports it where it is used. A kill uses it in a signal handler, which may have interrupted an import.
+import airflow_provider_wherobots.api.transports.requests  # noqa: F401
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.cancel import (
