@@ -4,7 +4,8 @@
 #                     with a table and a verdict; "make matrix" is the same
 #   make test-unit    the unit tests, in an environment without Airflow: about half a minute
 #   make test-fast    all tests that need no running Airflow, on 3.3, with coverage: about six minutes
-#   make bench        what the provider costs, beside bare limits (BENCH_ARGS=--quick measures less, in about six minutes)
+#   make bench        what the provider costs, beside bare limits and the official provider: half an hour, and writes the
+#                     page "Performance"; BENCH_ARGS=--quick takes two minutes and writes nothing
 #   make lint         ruff and mypy
 #   make docs         the documentation as HTML, in docs/_build/html; a warning is an error
 #   make dist         wheel and source distribution, built and checked, in dist; TAG=v0.1.0 must agree with the version
@@ -43,7 +44,7 @@ MATRIX :=
 PYTEST_ARGS ?=
 KEEP ?=
 
-.PHONY: help demo bench test test-unit test-fast environments matrix test-e2e lint docs dist format venv lock lock-unit clean
+.PHONY: help demo bench test test-unit test-fast environments matrix test-e2e lint docs dist format venv lock lock-official lock-unit clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -107,8 +108,16 @@ test-e2e: $(ENVIRONMENTS)
 $(E2E_LINES:%=e2e-%): e2e-%: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/python -m pytest -m e2e --airflow $* $(PYTEST_ARGS)
 
+# The official provider, this one and an Airflow in one environment, for what is measured of both.
+.PHONY: venv-official
+venv-official: .venv-official/.installed
+.venv-official/.locked: requirements/official.txt dev/venv.sh
+	@[ -n "$(PYTHON_2_11)" ] || { echo "the official provider: $(LEFT_OUT_BEFORE_3_13)."; exit 1; }
+	@dev/venv.sh "$(PYTHON_2_11)" .venv-official $< && touch $@
+
 # On a machine that has nothing else to do.
-bench: $(AIRFLOW_3_3)/.installed
+BENCH_ARGS ?= --docs
+bench: $(AIRFLOW_3_3)/.installed .venv-official/.installed
 	@exec $(AIRFLOW_3_3)/bin/python -m benchmarks $(BENCH_ARGS)
 
 lint: $(AIRFLOW_3_3)/.installed
@@ -135,7 +144,11 @@ LIMIT_3_1 ?= 2026-03-12
 LIMIT_3_2 ?= requirements/constraints/airflow-3.2.1.txt
 LIMIT_3_3 ?= requirements/constraints/airflow-3.3.1.txt
 
-lock: lock-2.11 lock-3.0 lock-3.1 lock-3.2 lock-3.3 lock-unit
+lock: lock-2.11 lock-3.0 lock-3.1 lock-3.2 lock-3.3 lock-official lock-unit
+
+# The environment with the official provider has the newest Airflow.
+lock-official: $(AIRFLOW_3_3)/.installed
+	@dev/lock.sh $(AIRFLOW_3_3) official $(LIMIT_3_3)
 
 # The unit tests take the versions of the newest Airflow's lock.
 lock-unit: $(AIRFLOW_3_3)/.installed

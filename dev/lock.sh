@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Locks requirements/airflow-LINE.in into airflow-LINE.txt, for every Python from 3.11 on: dev/lock.sh VENV LINE LIMIT
-# With LINE "unit" it locks requirements/unit.in into unit.txt, without the package's own dependencies.
+# With LINE "official" it locks requirements/official.in into official.txt, and with LINE "unit" unit.in into unit.txt,
+# the latter without the package's own dependencies.
 # LIMIT is a constraint file of Airflow (a path or an address), or a date: then nothing uploaded later is used.
 set -euo pipefail
 
@@ -19,7 +20,10 @@ if [ -f "$work/constraints" ]; then
   limits=(-c "$work/constraints.txt")
 fi
 sources=(--extra local pyproject.toml "requirements/airflow-$line.in") target=requirements/airflow-$line.txt
-[ "$line" != unit ] || { sources=(requirements/unit.in) target=requirements/unit.txt; }
+case $line in
+  official) sources=(pyproject.toml requirements/official.in) target=requirements/official.txt ;;
+  unit) sources=(requirements/unit.in) target=requirements/unit.txt ;;
+esac
 echo "Locking $target under $limit ..."
 dev/uv.sh "$venv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate --no-emit-find-links "${sources[@]}" "${limits[@]}" -o "$target"

@@ -1,0 +1,125 @@
+"""Runs of all lengths and sides, side by side on one Airflow, and what each of them cost."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from benchmarks.tasks.states import RunningTimes
+from benchmarks.tasks.world import World, world
+from dev.airflow_api import Json
+
+TASK = "run"
+BARE = "bare-sleep"
+QUIET_LINES = 20
+"""Lines of a log that is quiet while the run is active."""
+GAP_SECONDS = 6.0
+"""Between two starts, so that neither the starts nor the ends of two tasks compete for the CPU."""
+GRACE_SECONDS = 600.0
+"""How much longer than its run a task may take."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task to run.
+
+    :param dag_id: side and kind: ``ours-log``, ``ours-status``, ``official-log``, ``official-status`` or
+        ``bare-sleep``.
+    :param seconds: length of the run.
+    :param lines: lines of its log.
+    """
+
+    dag_id: str
+    seconds: int
+    lines: int = QUIET_LINES
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a task cost.
+
+    :param case: the task.
+    :param late_seconds: from the run's end to the task's end.
+    :param worker_seconds: how long it held a worker.
+    :param calls: requests to the API about its run.
+    """
+
+    case: Case
+    late_seconds: float
+    worker_seconds: float
+    calls: int
+
+
+def run(cases: Sequence[Case]) -> list[Ended]:
+    """Run tasks, started one after the other.
+
+    :param cases: the tasks.
+    :returns: what each cost.
+    :raises RuntimeError: a task or its run failed, or a line of the log is missing or doubled.
+    """
+    with world() as here, RunningTimes(here.airflow.home / "airflow.db") as running:
+        api = here.airflow.api
+        for dag_id in {case.dag_id for case in cases}:
+            api.wait_for_dag(dag_id)
+        started = []
+        for number, case in enumerate(cases):
+            time.sleep(GAP_SECONDS if number else 0.0)
+            conf = {"seconds": str(case.seconds), "lines": str(case.lines)}
+            started.append((case, api.trigger_dag(case.dag_id, conf, f"{case.dag_id}-{case.seconds}-{number}")))
+        for case, dag_run in started:
+            api.wait_for_task(case.dag_id, dag_run, TASK, "success", timeout=case.seconds + GRACE_SECONDS)
+        return list(_ended(here, running, started))
+
+
+def _ended(here: World, running: RunningTimes, started: Sequence[tuple[Case, str]]) -> Iterator[Ended]:
+    calls = calls_by_run(here.control.requests())
+    api = here.airflow.api
+    for case, dag_run in started:
+        finished = _moment(api.task_instance(case.dag_id, dag_run, TASK)["end_date"])
+        held = running.of(case.dag_id, dag_run)
+        if case.dag_id == BARE:
+            over = float(api.xcom(case.dag_id, dag_run, TASK) or 0.0)
+            yield Ended(case, finished - over, held, 0)
+            continue
+        run_id = str(api.xcom(case.dag_id, dag_run, TASK, "run_id"))
+        run = here.run(run_id)
+        if run["status"] != "COMPLETED" or dag_run not in run["name"]:
+            raise RuntimeError(f"{dag_run}: its run {run['name']} is {run['status']}")
+        if case.dag_id.endswith("-log"):
+            check_lines(dag_run, api.task_log(case.dag_id, dag_run, TASK).text, case.lines)
+        yield Ended(case, finished - _moment(run["completeTime"]), held, calls[run_id])
+
+
+def calls_by_run(journal: Sequence[Json]) -> Counter[str]:
+    """How many requests were about each run.
+
+    :param journal: all requests.
+    :raises RuntimeError: a request is about no run, so that the counts say too little.
+    """
+    for entry in journal:
+        if entry["run_id"] is None:
+            raise RuntimeError(f"a request that is about no run: {entry}")
+    return Counter(entry["run_id"] for entry in journal)
+
+
+def check_lines(dag_run: str, log: str, count: int) -> None:
+    """Check that a task's log holds each line of its run once.
+
+    :param dag_run: the task.
+    :param log: its log.
+    :param count: lines of the run.
+    :raises RuntimeError: a line is missing or doubled.
+    """
+    found = Counter(map(int, re.findall(r"bench line (\d+);", log)))
+    lost = count - len(found)
+    doubled = found.total() - len(found)
+    if lost or doubled:
+        raise RuntimeError(f"{dag_run}: of {count} lines {lost} are missing and {doubled} doubled in the task's log")
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
