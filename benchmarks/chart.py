@@ -50,8 +50,7 @@ def _legend() -> Iterator[str]:
 def _figure(row: Row, top: int) -> Iterator[str]:
     bars = _bars(row)
     most = max(number.median for number in bars.values()) or 1.0
-    title = f"{row.name}, {row.unit}" if row.unit else row.name
-    yield _label(BARS_FROM, top + 12, title, 13, "font-weight:600")
+    yield _label(BARS_FROM, top + 12, row.title, 13, "font-weight:600")
     for place, (side, number) in enumerate(bars.items()):
         y = top + TITLE + place * BAR_STEP
         width = max(LEAST_WIDTH, BARS_WIDTH * number.median / most)

@@ -78,7 +78,7 @@ class Report:
 
 def _cells(row: Row) -> tuple[str, ...]:
     return (
-        f"{row.name}, {row.unit}" if row.unit else row.name,
+        row.title,
         str(row.ours),
         _text(row.limit),
         ratio(row.to_limit),

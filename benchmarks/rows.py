@@ -77,6 +77,11 @@ class Row:
     official: Number | None = None
 
     @property
+    def title(self) -> str:
+        """Name and unit."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+    @property
     def to_limit(self) -> float | None:
         """Ours in units of the limit."""
         return _ratio(self.ours, self.limit)

@@ -9,11 +9,15 @@ class Scale:
 
     :param name: what the form is called.
     :param times: measurements of each side.
-    :param settle: seconds until followers are measured.
-    :param seconds: how long followers are measured.
-    :param few: runs of a triggerer with little to do.
+    :param spread: seconds until followers that start one after the other are measured, and for how long they are.
+    :param at_once: the same for followers that start at the same moment. They poll in bursts, and neither moment may
+        lie in one.
+    :param few: runs of a triggerer with little to do; 0 leaves it out.
     :param many: runs of a busy triggerer.
+    :param status_only: whether followers of the status alone are measured too.
+    :param many_events: whether memory is also measured with runs that have many events.
     :param lines: lines of a long log.
+    :param latencies: seconds until an answer, while it is forwarded.
     :param lengths: seconds that the runs of real tasks take.
     :param counted_length: the one whose worker-seconds and calls are shown.
     :param task_lines: lines of a long log in a real task; 0 leaves it out.
@@ -23,16 +27,49 @@ class Scale:
 
     name: str
     times: int
-    settle: float
-    seconds: float
+    spread: tuple[float, float]
+    at_once: tuple[float, float]
     few: int
     many: int
+    status_only: bool
+    many_events: bool
     lines: int
+    latencies: tuple[float, ...]
     lengths: tuple[int, ...]
     counted_length: int
     task_lines: int
     official_log: bool
 
 
-QUICK = Scale("quick", 1, 6.0, 4.0, 50, 500, 20_000, (10,), 10, 0, False)
-FULL = Scale("full", 3, 12.0, 12.0, 50, 5000, 100_000, (600, 60, 10), 60, 5_000, True)
+QUICK = Scale(
+    name="quick",
+    times=1,
+    spread=(5.5, 5.0),
+    at_once=(8.25, 5.25),
+    few=0,
+    many=500,
+    status_only=False,
+    many_events=False,
+    lines=20_000,
+    latencies=(0.0,),
+    lengths=(10,),
+    counted_length=10,
+    task_lines=0,
+    official_log=False,
+)
+FULL = Scale(
+    name="full",
+    times=3,
+    spread=(10.0, 10.0),
+    at_once=(15.0, 15.0),
+    few=50,
+    many=5000,
+    status_only=True,
+    many_events=True,
+    lines=100_000,
+    latencies=(0.0, 0.03),
+    lengths=(10, 60, 600),
+    counted_length=60,
+    task_lines=5_000,
+    official_log=True,
+)

@@ -26,9 +26,9 @@ def cases_of(scale: Scale) -> list[Case]:
 
     :param scale: how much is measured.
     """
-    sides = [BARE, "ours-log", "ours-status", "official-status"]
+    sides = ["official-status", "ours-log", "ours-status", BARE]
     if scale.official_log:
-        sides.append("official-log")
+        sides.insert(0, "official-log")
     cases = [
         Case(dag_id, seconds)
         for seconds in sorted(scale.lengths, reverse=True)

@@ -78,6 +78,9 @@ def world() -> Iterator[World]:
                     "AIRFLOW_CONN_WHEROBOTS_DEFAULT": json.dumps(connection),
                     "AIRFLOW__CORE__PARALLELISM": str(PARALLEL),
                     "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(PARALLEL),
+                    # As by default, so that many running tasks are not a load of their own, or taken for dead.
+                    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "5",
+                    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "300",
                 },
             )
         )
