@@ -4,8 +4,8 @@
 #                     with a table and a verdict; "make matrix" is the same
 #   make test-unit    the unit tests, in an environment without Airflow: about half a minute
 #   make test-fast    all tests that need no running Airflow, on 3.3, with coverage: about six minutes
-#   make bench        what the provider costs, beside bare limits and the official provider: half an hour, and writes the
-#                     page "Performance"; BENCH_ARGS=--quick takes two minutes and writes nothing
+#   make bench        what the provider costs, beside bare limits and the official provider: forty minutes, and writes the
+#                     page "Performance"; BENCH_ARGS=--quick takes two to three minutes and writes nothing
 #   make lint         ruff and mypy
 #   make docs         the documentation as HTML, in docs/_build/html; a warning is an error
 #   make dist         wheel and source distribution, built and checked, in dist; TAG=v0.1.0 must agree with the version

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :returns: 0. A figure that is missed is said in the table; a side that fails or does less work is an error.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="measure less, in about two minutes")
+    parser.add_argument("--quick", action="store_true", help="measure less, in two to three minutes")
     parser.add_argument("--only", nargs="+", choices=list(FIGURES), default=list(FIGURES), help=", ".join(FIGURES))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--docs", action="store_true", help="write what the page docs/performance.md includes")

@@ -18,6 +18,7 @@ class Scale:
     :param many_events: whether memory is also measured with runs that have many events.
     :param lines: lines of a long log.
     :param latencies: seconds until an answer, while it is forwarded.
+    :param gap: seconds between the starts of two real tasks.
     :param lengths: seconds that the runs of real tasks take.
     :param counted_length: the one whose worker-seconds and calls are shown.
     :param task_lines: lines of a long log in a real task; 0 leaves it out.
@@ -35,6 +36,7 @@ class Scale:
     many_events: bool
     lines: int
     latencies: tuple[float, ...]
+    gap: float
     lengths: tuple[int, ...]
     counted_length: int
     task_lines: int
@@ -52,6 +54,7 @@ QUICK = Scale(
     many_events=False,
     lines=20_000,
     latencies=(0.0,),
+    gap=3.0,
     lengths=(10,),
     counted_length=10,
     task_lines=0,
@@ -68,6 +71,7 @@ FULL = Scale(
     many_events=True,
     lines=100_000,
     latencies=(0.0, 0.03),
+    gap=6.0,
     lengths=(10, 60, 600),
     counted_length=60,
     task_lines=5_000,

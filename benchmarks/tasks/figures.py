@@ -18,7 +18,7 @@ LATE_SECONDS = {10: 5.0, 60: 8.0, 600: 30.0}
 
 def tasks(scale: Scale) -> list[Row]:
     """How late tasks end, how long they hold a worker, how often they call."""
-    return rows_of(scale, run(cases_of(scale)))
+    return rows_of(scale, run(cases_of(scale), scale.gap))
 
 
 def cases_of(scale: Scale) -> list[Case]:

@@ -17,8 +17,6 @@ TASK = "run"
 BARE = "bare-sleep"
 QUIET_LINES = 20
 """Lines of a log that is quiet while the run is active."""
-GAP_SECONDS = 6.0
-"""Between two starts, so that neither the starts nor the ends of two tasks compete for the CPU."""
 GRACE_SECONDS = 600.0
 """How much longer than its run a task may take."""
 
@@ -63,10 +61,11 @@ class Ended:
     calls: int
 
 
-def run(cases: Sequence[Case]) -> list[Ended]:
+def run(cases: Sequence[Case], gap: float) -> list[Ended]:
     """Run tasks, started one after the other.
 
     :param cases: the tasks.
+    :param gap: seconds between two starts, so that neither starts nor ends compete for the CPU.
     :returns: what each cost.
     :raises RuntimeError: a task or its run failed, or a line of the log is missing or doubled.
     """
@@ -76,7 +75,7 @@ def run(cases: Sequence[Case]) -> list[Ended]:
             api.wait_for_dag(dag_id)
         started = []
         for number, case in enumerate(cases):
-            time.sleep(GAP_SECONDS if number else 0.0)
+            time.sleep(gap if number else 0.0)
             conf = {"seconds": str(case.seconds), "lines": str(case.lines)}
             started.append((case, api.trigger_dag(case.dag_id, conf, f"{case.dag_id}-{case.seconds}-{number}")))
         for case, dag_run in started:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.02
 
 
 class RunningTimes:
