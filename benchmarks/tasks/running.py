@@ -19,8 +19,6 @@ QUIET_LINES = 20
 """Lines of a log that is quiet while the run is active."""
 GRACE_SECONDS = 600.0
 """How much longer than its run a task may take."""
-
-
 OFFICIAL_PAGE = 500
 """Lines that the official provider asks for at once.
 
@@ -85,6 +83,9 @@ def run(cases: Sequence[Case], gap: float) -> list[Ended]:
 
 def _ended(here: World, running: RunningTimes, started: Sequence[tuple[Case, str]]) -> Iterator[Ended]:
     calls = calls_by_run(here.control.requests())
+    created = here.control.counts()["creates_effective"]
+    if created != sum(case.dag_id != BARE for case, _ in started):
+        raise RuntimeError(f"{created} runs were created for {len(started)} tasks")
     api = here.airflow.api
     for case, dag_run in started:
         finished = _moment(api.task_instance(case.dag_id, dag_run, TASK)["end_date"])
