@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from benchmarks.rows import Number, Reach, Row
 from benchmarks.scale import Scale
@@ -12,6 +13,8 @@ from benchmarks.tasks.running import BARE, QUIET_LINES, Case, Ended, run
 LIMIT = "a deferred task whose trigger fires when the run ends"
 KINDS = (("log", "log forwarded"), ("status", "status only"))
 WORKER_SECONDS, CALLS = 2.0, 25.0
+OFFICIAL_PAUSE = 20
+"""Seconds between two polls of the official provider, by default."""
 LATE_SECONDS = {10: 5.0, 60: 8.0, 600: 30.0}
 """By the length of the run."""
 
@@ -30,15 +33,29 @@ def cases_of(scale: Scale) -> list[Case]:
     if scale.official_log:
         sides.insert(0, "official-log")
     cases = [
-        Case(dag_id, seconds)
+        Case(dag_id, seconds, more_seconds=more)
         for seconds in sorted(scale.lengths, reverse=True)
-        for _ in range(scale.times)
+        for more in offsets(seconds, scale.times)
         for dag_id in sides
     ]
     if scale.task_lines:
         talking = ["ours-log", "official-log"] if scale.official_log else ["ours-log"]
-        cases += [Case(dag_id, min(scale.lengths), scale.task_lines) for _ in range(scale.times) for dag_id in talking]
+        seconds = min(scale.lengths)
+        cases += [
+            Case(dag_id, seconds, scale.task_lines, more)
+            for more in offsets(seconds, scale.times)
+            for dag_id in talking
+        ]
     return cases
+
+
+def offsets(seconds: int, times: int) -> list[int]:
+    """How much longer than named each of some runs is: evenly over the official provider's pause between two polls.
+
+    :param seconds: about how long they are; no run becomes twice as long.
+    :param times: how many there are.
+    """
+    return [round(number * min(seconds, OFFICIAL_PAUSE) / times) for number in range(times)]
 
 
 def rows_of(scale: Scale, ended: Sequence[Ended]) -> list[Row]:
@@ -49,7 +66,7 @@ def rows_of(scale: Scale, ended: Sequence[Ended]) -> list[Row]:
     """
     by_case: defaultdict[Case, list[Ended]] = defaultdict(list)
     for one in ended:
-        by_case[one.case].append(one)
+        by_case[replace(one.case, more_seconds=0)].append(one)
 
     def number(dag_id: str, seconds: int, lines: int, cost: Callable[[Ended], float]) -> Number | None:
         values = [cost(one) for one in by_case[Case(dag_id, seconds, lines)]]

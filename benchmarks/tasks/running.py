@@ -34,13 +34,16 @@ class Case:
 
     :param dag_id: side and kind: ``ours-log``, ``ours-status``, ``official-log``, ``official-status`` or
         ``bare-sleep``.
-    :param seconds: length of the run.
+    :param seconds: about how long the run is.
     :param lines: lines of its log.
+    :param more_seconds: how much longer it is. A client that polls at a fixed interval would else find the ends of all
+        runs of a length equally late, or equally early.
     """
 
     dag_id: str
     seconds: int
     lines: int = QUIET_LINES
+    more_seconds: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def run(cases: Sequence[Case], gap: float) -> list[Ended]:
         started = []
         for number, case in enumerate(cases):
             time.sleep(gap if number else 0.0)
-            conf = {"seconds": str(case.seconds), "lines": str(case.lines)}
+            conf = {"seconds": str(case.seconds + case.more_seconds), "lines": str(case.lines)}
             started.append((case, api.trigger_dag(case.dag_id, conf, f"{case.dag_id}-{case.seconds}-{number}")))
         for case, dag_run in started:
             api.wait_for_task(case.dag_id, dag_run, TASK, "success", timeout=case.seconds + GRACE_SECONDS)

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,7 +18,7 @@ from benchmarks.rows import Number, Reach, Row
 from benchmarks.scale import FULL, QUICK
 from benchmarks.sides.importing import import_operator
 from benchmarks.sides.parsing import make_tasks
-from benchmarks.tasks.figures import cases_of, rows_of
+from benchmarks.tasks.figures import cases_of, offsets, rows_of
 from benchmarks.tasks.running import BARE, Case, Ended, calls_by_run, check_lines
 from benchmarks.tasks.states import RunningTimes
 from dev.processes import CHECKOUT
@@ -139,7 +140,8 @@ def test_the_sides_of_a_length_are_started_in_turns_the_longest_first() -> None:
     cases = cases_of(FULL)
     assert [case.seconds for case in cases] == sorted((case.seconds for case in cases), reverse=True)
     assert [case.dag_id for case in cases[:5]] == ["official-log", "official-status", "ours-log", "ours-status", BARE]
-    assert {cases.count(case) for case in cases} == {FULL.times}
+    assert {case.more_seconds for case in cases if case.seconds == 60} == {0, 7, 13}
+    assert set(Counter(replace(case, more_seconds=0) for case in cases).values()) == {FULL.times}
     assert {case.dag_id for case in cases_of(QUICK)} == {BARE, "ours-log", "ours-status", "official-status"}
 
 
@@ -157,6 +159,15 @@ def test_the_rows_of_tasks_have_ours_the_limit_and_the_official_provider() -> No
         "API calls, run of 10 s, status only": (9, None, number(4, times=1)),
     }
     assert all(row.is_reached for row in rows)
+
+
+def test_runs_of_one_length_are_one_figure_however_much_longer_they_are() -> None:
+    ended = [
+        Ended(Case(dag_id, 10, more_seconds=more), 1.0 + more, 1.0, 5)
+        for dag_id in (BARE, "ours-log", "ours-status")
+        for more in offsets(10, 3)
+    ]
+    assert rows_of(TINY, ended)[0].ours == Number.of([1.0, 4.0, 8.0])
 
 
 def test_calls_are_counted_by_run_and_one_about_none_is_an_error() -> None:
