@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Locks requirements/airflow-LINE.in into airflow-LINE.txt, for every Python from 3.11 on: dev/lock.sh VENV LINE LIMIT
-# With LINE "unit" it locks requirements/unit.in into unit.txt, without the package's own dependencies. With LINE
-# "at-size" it locks at-size.in into at-size.txt.
+# With LINE "unit", "at-size" or "official" it locks requirements/LINE.in into LINE.txt: "unit" without the package's own
+# dependencies, "official" without those of the local server.
 # LIMIT is a constraint file of Airflow (a path or an address), or a date: then nothing uploaded later is used.
 set -euo pipefail
 
@@ -20,11 +20,15 @@ if [ -f "$work/constraints" ]; then
   limits=(-c "$work/constraints.txt")
 fi
 case $line in
-  unit | at-size) name=$line ;;
+  unit) sources=() ;;
+  official) sources=(pyproject.toml) ;;
+  *) sources=(--extra local pyproject.toml) ;;
+esac
+case $line in
+  unit | at-size | official) name=$line ;;
   *) name=airflow-$line ;;
 esac
-sources=("requirements/$name.in") target=requirements/$name.txt
-[ "$line" = unit ] || sources=(--extra local pyproject.toml "${sources[@]}")
+sources+=("requirements/$name.in") target=requirements/$name.txt
 echo "Locking $target under $limit ..."
 dev/uv.sh "$venv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate --no-emit-find-links "${sources[@]}" "${limits[@]}" -o "$target"

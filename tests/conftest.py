@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from dev.certificates import make_certificate
 from dev.environments import END_TO_END, Environment, environment
 from dev.matrix_jobs import NEWEST
 from dev.warned import Warned
-from tests.certificates import make_certificate
 
 # Before anything imports Airflow: a home of its own, so that no airflow.cfg of this machine, perhaps of another
 # version, has a say.

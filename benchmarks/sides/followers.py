@@ -76,9 +76,13 @@ async def follow_bare(session: aiohttp.ClientSession, url: str, has_logs: bool) 
         await asyncio.sleep(PAUSE_SECONDS * random.uniform(1.0, 1.1))
 
 
-async def follow(side: str, url: str, runs: int, logs: str, seconds: float, at_once: bool) -> dict[str, float]:
+async def follow(
+    side: str, url: str, runs: int, logs: str, settle: float, seconds: float, at_once: bool
+) -> dict[str, float]:
     """Follow runs for a time.
 
+    :param settle: seconds until it is measured: all have started, and have polled.
+    :param seconds: seconds that are measured.
     :param at_once: whether all start at the same moment, and the event loop is watched; else their starts are spread
         over a pause, and nothing else uses the CPU.
     """
@@ -102,7 +106,7 @@ async def follow(side: str, url: str, runs: int, logs: str, seconds: float, at_o
             ]
         delays = [0.0 if at_once else PAUSE_SECONDS * number / runs for number in range(runs)]
         tasks = [asyncio.create_task(_after(delay, one)) for delay, one in zip(delays, work, strict=True)]
-        await asyncio.sleep(3 * PAUSE_SECONDS)
+        await asyncio.sleep(settle)
         if counted.count < runs:
             raise RuntimeError(f"only {counted.count} calls were made while {runs} runs started")
         starting = lag.take()
@@ -154,6 +158,7 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--logs", choices=("none", "quiet", "busy"), default="none")
+    parser.add_argument("--settle", type=float, default=3 * PAUSE_SECONDS)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--at-once", action="store_true", help="start all at the same moment, and watch the event loop")
     given = parser.parse_args()
@@ -163,7 +168,9 @@ def main() -> None:
     # Both sides in the same process: one that has loaded Airflow, as a triggerer has.
     log_as_a_triggerer_does(Path(os.devnull))
     trigger_of("none", 0, False, PAUSE_SECONDS)
-    result = asyncio.run(follow(given.side, given.url, given.runs, given.logs, given.seconds, given.at_once))
+    result = asyncio.run(
+        follow(given.side, given.url, given.runs, given.logs, given.settle, given.seconds, given.at_once)
+    )
     json.dump(result, sys.stdout)
     print()
 
