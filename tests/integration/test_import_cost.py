@@ -7,12 +7,32 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 HTTP_OF_WORKER = "airflow_provider_wherobots.api.transports.requests"
 
 LOADED = """
 import importlib, json, sys
 importlib.import_module(sys.argv[1])
 print(json.dumps([name in sys.modules for name in sys.argv[2:]]))
+"""
+
+LOADED_BEFORE_A_RUN_IS_NAMED = """
+import json, sys
+from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
+
+class Hook:
+    @property
+    def settings(self):
+        print(json.dumps([sys.argv[2] in sys.modules, attempt._run_id, attempt._suffix_in_flight]))
+        sys.exit()
+
+attempt = WorkerAttempt(Hook(), cancel_on_kill=True)
+if sys.argv[1] == "adopt":
+    attempt.adopt("run0")
+else:
+    rest = dict.fromkeys(("look_first", "replace", "max_outage", "quota"))
+    attempt.submit({"name": "a-1234567890ab"}, None, durable=True, **rest)
 """
 
 IN_WHICH_THREAD = """
@@ -46,8 +66,14 @@ def test_a_triggerer_does_not_import_the_http_of_the_worker(tmp_path: Path) -> N
     assert run(tmp_path, LOADED, "airflow_provider_wherobots.triggers.run", HTTP_OF_WORKER) == [False]
 
 
-def test_a_kill_on_a_worker_imports_nothing(tmp_path: Path) -> None:
-    assert run(tmp_path, LOADED, "airflow_provider_wherobots.operators.run", HTTP_OF_WORKER) == [True]
+def test_a_dag_file_does_not_import_the_http_of_the_worker(tmp_path: Path) -> None:
+    assert run(tmp_path, LOADED, "airflow_provider_wherobots.operators.run", HTTP_OF_WORKER) == [False]
+
+
+@pytest.mark.parametrize("method", ["adopt", "submit"])
+def test_a_kill_on_a_worker_imports_nothing(method: str, tmp_path: Path) -> None:
+    """All is imported before there is something to cancel."""
+    assert run(tmp_path, LOADED_BEFORE_A_RUN_IS_NAMED, method, HTTP_OF_WORKER) == [True, None, None]
 
 
 def test_the_http_of_the_triggerer_is_imported_beside_its_event_loop(tmp_path: Path) -> None:
