@@ -1,4 +1,4 @@
-"""Many runs followed in one event loop, by triggers or by bare GETs with the same pauses.
+"""Many runs followed in one event loop, by our triggers or by bare ones with the same pauses.
 
 Prints the number of calls, their CPU time, how late the event loop was, and the memory that each run takes.
 """
@@ -8,7 +8,6 @@ import asyncio
 import gc
 import json
 import os
-import random
 import sys
 import time
 from collections.abc import Coroutine
@@ -18,7 +17,8 @@ from typing import Any
 import aiohttp
 import psutil
 
-from benchmarks.sides.triggerer import log_as_a_triggerer_does, trigger_of
+from benchmarks.sides.bare_trigger import BareTrigger
+from benchmarks.sides.triggerer import in_triggerer, log_as_a_triggerer_does, trigger_of
 
 PAUSE_SECONDS = 5.0
 """Between two polls of a run. The delay of a run that is fifty seconds old."""
@@ -61,21 +61,6 @@ class Calls:
         return config
 
 
-async def follow_bare(session: aiohttp.ClientSession, url: str, has_logs: bool) -> None:
-    """The least that following a run takes: GET, ``json.loads``, sleep."""
-    cursor = "0"
-    while True:
-        async with session.get(url) as answer:
-            json.loads(await answer.read())
-        while has_logs:
-            async with session.get(f"{url}/logs", params={"cursor": cursor, "size": "1000"}) as answer:
-                page = json.loads(await answer.read())
-            if page["next_page"] is None:
-                break
-            cursor = page["next_page"]
-        await asyncio.sleep(PAUSE_SECONDS * random.uniform(1.0, 1.1))
-
-
 async def follow(
     side: str, url: str, runs: int, logs: str, settle: float, seconds: float, at_once: bool
 ) -> dict[str, float]:
@@ -98,12 +83,8 @@ async def follow(
         connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=90),
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
-        if side == "bare":
-            work = [follow_bare(session, f"{url}/runs/{run_id}", logs != "none") for run_id in ids]
-        else:
-            work = [
-                _first(trigger_of(run_id, number, logs != "none", PAUSE_SECONDS)) for number, run_id in enumerate(ids)
-            ]
+        BareTrigger.session = session
+        work = [_first(_trigger(side, url, run_id, number, logs != "none")) for number, run_id in enumerate(ids)]
         delays = [0.0 if at_once else PAUSE_SECONDS * number / runs for number in range(runs)]
         tasks = [asyncio.create_task(_after(delay, one)) for delay, one in zip(delays, work, strict=True)]
         await asyncio.sleep(settle)
@@ -129,6 +110,12 @@ async def follow(
         "start_lag_max_ms": starting[-1] * 1e3,
         "memory_kib_per_run": memory / runs / 1024,
     }
+
+
+def _trigger(side: str, url: str, run_id: str, number: int, has_logs: bool) -> Any:
+    if side == "ours":
+        return trigger_of(run_id, number, has_logs, PAUSE_SECONDS)
+    return in_triggerer(BareTrigger(f"{url}/runs/{run_id}", has_logs, PAUSE_SECONDS), number)
 
 
 async def _after(delay: float, work: Coroutine[Any, Any, None]) -> None:
