@@ -4,7 +4,10 @@
 #                     with a table and a verdict; "make matrix" is the same
 #   make test-unit    the unit tests, in an environment without Airflow: about half a minute
 #   make test-fast    all tests that need no running Airflow, on 3.3, with coverage: about six minutes
-#   make bench        what the provider costs, beside bare limits (BENCH_ARGS=--quick measures less, in about six minutes)
+#   make test-at-size 500 runs at once on PostgreSQL, Redis and Celery, with kills, a soak, and logs in S3: hours, and not
+#                     part of "make test" (AT_SIZE_ARGS="--runs 20" is smaller; CONTRIBUTING.md has more)
+#   make bench        what the provider costs, beside bare limits and the official provider: forty minutes, and writes the
+#                     page "Performance"; BENCH_ARGS=--quick takes two to three minutes and writes nothing
 #   make lint         ruff and mypy
 #   make docs         the documentation as HTML, in docs/_build/html; a warning is an error
 #   make dist         wheel and source distribution, built and checked, in dist; TAG=v0.1.0 must agree with the version
@@ -43,7 +46,7 @@ MATRIX :=
 PYTEST_ARGS ?=
 KEEP ?=
 
-.PHONY: help demo bench test test-unit test-fast environments matrix test-e2e lint docs dist format venv lock lock-unit clean
+.PHONY: help demo bench test test-unit test-fast test-at-size environments matrix test-e2e lint docs dist format venv lock lock-unit clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -97,6 +100,17 @@ test matrix: environments
 test-unit: .venv-unit/.locked
 	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} .venv-unit/bin/python -m pytest tests/unit $(PYTEST_ARGS)
 
+# Sets up everything itself: Debian's PostgreSQL and Redis if they are missing, and an environment of its own.
+.venv-at-size/.locked: requirements/at-size.txt dev/venv.sh
+	@[ -n "$(PYTHON)" ] || { echo "no Python from 3.11 to 3.14 found"; exit 1; }
+	@dev/venv.sh "$(PYTHON)" .venv-at-size $< && touch $@
+
+AT_SIZE_ARGS ?=
+AT_SIZE_TESTS ?= tests/at_size
+test-at-size: .venv-at-size/.installed
+	@dev/debian_services.sh
+	.venv-at-size/bin/python -m pytest --capture=no $(AT_SIZE_TESTS) $(AT_SIZE_ARGS)
+
 test-fast: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/python -m pytest -m "not e2e and not slow" --cov --cov-report=term $(PYTEST_ARGS)
 
@@ -107,8 +121,16 @@ test-e2e: $(ENVIRONMENTS)
 $(E2E_LINES:%=e2e-%): e2e-%: $(AIRFLOW_3_3)/.installed
 	$(AIRFLOW_3_3)/bin/python -m pytest -m e2e --airflow $* $(PYTEST_ARGS)
 
+# The official provider, this one and an Airflow in one environment, for what is measured of both.
+.PHONY: venv-official
+venv-official: .venv-official/.installed
+.venv-official/.locked: requirements/official.txt dev/venv.sh
+	@[ -n "$(PYTHON_2_11)" ] || { echo "the official provider: $(LEFT_OUT_BEFORE_3_13)."; exit 1; }
+	@dev/venv.sh "$(PYTHON_2_11)" .venv-official $< && touch $@
+
 # On a machine that has nothing else to do.
-bench: $(AIRFLOW_3_3)/.installed
+BENCH_ARGS ?= --docs
+bench: $(AIRFLOW_3_3)/.installed .venv-official/.installed
 	@exec $(AIRFLOW_3_3)/bin/python -m benchmarks $(BENCH_ARGS)
 
 lint: $(AIRFLOW_3_3)/.installed
@@ -134,8 +156,10 @@ LIMIT_3_0 ?= requirements/constraints/airflow-3.0.6.txt
 LIMIT_3_1 ?= 2026-03-12
 LIMIT_3_2 ?= requirements/constraints/airflow-3.2.1.txt
 LIMIT_3_3 ?= requirements/constraints/airflow-3.3.1.txt
+LIMIT_at-size ?= $(LIMIT_3_3)
+LIMIT_official ?= $(LIMIT_3_3)
 
-lock: lock-2.11 lock-3.0 lock-3.1 lock-3.2 lock-3.3 lock-unit
+lock: lock-2.11 lock-3.0 lock-3.1 lock-3.2 lock-3.3 lock-unit lock-official lock-at-size
 
 # The unit tests take the versions of the newest Airflow's lock.
 lock-unit: $(AIRFLOW_3_3)/.installed

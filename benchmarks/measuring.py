@@ -1,14 +1,31 @@
-"""Running the sides of a comparison: each in a fresh process, in turns, several times; medians and spread."""
+"""Running the sides of a comparison: each in a fresh process, in turns, several times."""
 
 import json
-import statistics
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from benchmarks.rows import Number
 from dev.processes import CHECKOUT
+
+OFFICIAL = "1.8.1"
+"""The version of the official provider, as in ``requirements/official.in``."""
+
+
+def official_python() -> Path:
+    """The interpreter of the environment that has the official provider, this one and an Airflow.
+
+    :raises RuntimeError: there is none.
+    """
+    python = CHECKOUT / ".venv-official" / "bin" / "python"
+    if not python.exists():
+        raise RuntimeError(f"no official provider at {python}: run 'make venv-official'")
+    return python
 
 
 @dataclass(frozen=True)
@@ -34,20 +51,12 @@ class Sample:
 
     values: Mapping[str, Sequence[float]]
 
-    def median(self, name: str) -> float:
-        """The median of what was measured.
+    def number(self, name: str) -> Number:
+        """The median and the spread of what was measured.
 
         :param name: what was measured.
         """
-        return statistics.median(self.values[name])
-
-    def spread(self, name: str) -> float:
-        """The distance between the lowest and the highest value, as a share of the median.
-
-        :param name: what was measured.
-        """
-        values, median = self.values[name], self.median(name)
-        return (max(values) - min(values)) / median if median else 0.0
+        return Number.of(self.values[name])
 
 
 def measure(sides: Sequence[Side], times: int) -> dict[str, Sample]:
@@ -66,7 +75,11 @@ def measure(sides: Sequence[Side], times: int) -> dict[str, Sample]:
 
 
 def _run(side: Side) -> dict[str, float]:
-    done = subprocess.run([side.python, "-m", *side.command], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory(prefix="airflow-home-") as home:
+        # No airflow.cfg of this machine is read.
+        env = {**os.environ, "AIRFLOW_HOME": home, "PYTHONPATH": str(CHECKOUT)}
+        command = [side.python, "-m", *side.command]
+        done = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{side.name}, {' '.join(side.command)}: exit code {done.returncode}\n{done.stderr[-3000:]}")
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

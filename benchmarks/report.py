@@ -3,39 +3,101 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
 
-from benchmarks.figures import Row
+from benchmarks.measuring import OFFICIAL
+from benchmarks.rows import Number, Row
+
+HEADS = ("figure", "ours", "limit", "ratio", f"official {OFFICIAL}", "ratio", "to reach", "")
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The figures as a Markdown table.
+@dataclass(frozen=True)
+class Report:
+    """The figures, and what they were measured with.
 
+    :param setting: form, day, versions and machine, each as a word or number.
     :param rows: the figures.
     """
-    cells = [("figure", "unit", "ours", "compared with", "there", "ratio", "reach", ""), *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in cells]
-    rule = f"|{'|'.join('-' * (width + 2) for width in widths)}|"
-    return "\n".join([lines[0], rule, *lines[1:]]) + "\n"
 
+    setting: dict[str, str]
+    rows: Sequence[Row]
 
-def as_json(rows: Sequence[Row]) -> str:
-    """The figures as JSON, with the machine they were measured on.
+    @classmethod
+    def of(cls, form: str, rows: Sequence[Row]) -> Report:
+        """A report of figures that were measured just now, on this machine.
 
-    :param rows: the figures.
-    """
-    machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.platform()}
-    return json.dumps({"machine": machine, "figures": [asdict(row) for row in rows]}, indent=2) + "\n"
+        :param form: which form of the benchmark it was.
+        :param rows: the figures.
+        """
+        return cls(
+            {
+                "form": form,
+                "day": datetime.now(UTC).date().isoformat(),
+                "airflow": version("apache-airflow"),
+                "official": OFFICIAL,
+                "python": platform.python_version(),
+                "cpus": str(os.cpu_count()),
+                "system": f"{platform.system()} {platform.machine()}",
+            },
+            rows,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """Read what :meth:`to_json` wrote."""
+        read = json.loads(text)
+        return cls(read["setting"], [Row.from_json(row) for row in read["figures"]])
+
+    def to_json(self) -> str:
+        """The report as JSON."""
+        document = {"setting": self.setting, "figures": [row.to_json() for row in self.rows]}
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+    def describe(self) -> str:
+        """When and with what it was measured, in a sentence."""
+        return (
+            "Measured on {day} in the {form} form, with Airflow {airflow} and Python {python}, on {cpus} CPUs "
+            "({system})."
+        ).format(**self.setting)
+
+    def table(self) -> str:
+        """The figures as a Markdown table."""
+        cells = [HEADS, *map(_cells, self.rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in cells
+        ]
+        rule = f"|{'|'.join('-' * (width + 2) for width in widths)}|"
+        return "\n".join([lines[0], rule, *lines[1:]]) + "\n"
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    limit, there = (row.limit[0], _number(*row.limit[1:])) if row.limit else ("", "")
-    ratio = "" if row.ratio is None else f"{row.ratio:.2f}x"
-    return (row.name, row.unit, _number(*row.ours), limit, there, ratio, row.reach, "" if row.is_reached else "missed")
+    return (
+        row.title,
+        str(row.ours),
+        _text(row.limit),
+        ratio(row.to_limit),
+        _text(row.official),
+        ratio(row.to_official),
+        str(row.reach),
+        "" if row.is_reached else "missed",
+    )
 
 
-def _number(median: float, spread: float) -> str:
-    return f"{median:,.{0 if median >= 100 else 1}f} ±{spread / 2:.0%}"
+def _text(number: Number | None) -> str:
+    return "" if number is None else str(number)
+
+
+def ratio(value: float | None) -> str:
+    """A ratio as text: two digits that count.
+
+    :param value: the ratio; None where there is none.
+    """
+    if value is None:
+        return ""
+    return f"{value:.{2 if value < 10 else 0}f}x" if value >= 0.095 else f"{value:.3f}x"

@@ -9,6 +9,8 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from dev.waiting import WaitTimeout, wait_for
 
@@ -60,6 +62,15 @@ class AirflowApi(abc.ABC):
         self._password = password
         self._session = requests.Session()
         self._session.trust_env = False
+        # On a busy machine a server closes a connection that has just been used again, or finds SQLite locked.
+        patience = Retry(
+            total=4,
+            backoff_factor=0.5,
+            status_forcelist=(500, 502, 503, 504),
+            allowed_methods=("GET",),
+            raise_on_status=False,
+        )
+        self._session.mount("http://", HTTPAdapter(max_retries=patience))
 
     @abc.abstractmethod
     def _log_in(self) -> None:
@@ -155,8 +166,22 @@ class AirflowApi(abc.ABC):
     def task_instances(self, dag_id: str, run_id: str) -> list[Json]:
         """Return all task instances of a DAG run, mapped ones one by one."""
         path = _path("dags", dag_id, "dagRuns", run_id, "taskInstances")
-        instances: list[Json] = self.request("GET", path, params={"limit": 100})["task_instances"]
-        return instances
+        instances: list[Json] = []
+        while True:
+            params = {"limit": 100, "offset": len(instances)}
+            page = self.request("GET", path, params=params)
+            instances += page["task_instances"]
+            if not page["task_instances"] or len(instances) >= page["total_entries"]:
+                return instances
+
+    def count_task_instances(self, dag_id: str, run_id: str, task_id: str, state: str) -> int:
+        """Return how many instances of a mapped task are in a state.
+
+        :param run_id: the DAG run; ``~`` means all of them.
+        """
+        path = f"dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='~')}/taskInstances"
+        params = {"task_id": task_id, "state": state, "limit": 1}
+        return int(self.request("GET", path, params=params)["total_entries"])
 
     def set_task_state(
         self,

@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,7 +26,7 @@ from dev.airflow_settings import (
     common,
 )
 from dev.ports import free_ports
-from dev.processes import ProcessFamily, tree
+from dev.processes import ProcessFamily, freeze, tree
 from dev.waiting import wait_for
 
 ComponentKey = tuple[str, int]
@@ -48,7 +48,9 @@ class AirflowInstance:
     :param env: more environment variables for all components, such as ``AIRFLOW__SECTION__OPTION`` or
         ``AIRFLOW_CONN_<ID>``; they override those that the instance sets.
     :param fresh: whether to start with an empty database and no logs. Default False: keep those in ``home``.
-    :param triggerers: how many triggerers to start. Default 1.
+    :param counts: how many of a component to start. Default 1 of each, but no ``celery-worker``.
+    :param component_env: called with a component's name and number; returns environment variables for it alone, such
+        as a folder of logs of its own. Default None: there are none.
     :param progress: called with a line of text about each step. Default None: no output.
     """
 
@@ -60,7 +62,8 @@ class AirflowInstance:
         dags_folder: Path,
         env: Mapping[str, str] | None = None,
         fresh: bool = False,
-        triggerers: int = 1,
+        counts: Mapping[str, int] | None = None,
+        component_env: Callable[[str, int], Mapping[str, str]] | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         self.home = home.resolve()
@@ -69,7 +72,8 @@ class AirflowInstance:
         self.version = _airflow_version(python)
         self._extra_env = dict(env or {})
         self._fresh = fresh
-        self._triggerers = triggerers
+        self._counts = dict(counts or {})
+        self._component_env = component_env or (lambda name, n: {})
         self._progress = progress or (lambda _: None)
         self._family = ProcessFamily(f"airflow:{self.home}")
         self._components: dict[ComponentKey, subprocess.Popen[bytes]] = {}
@@ -134,10 +138,8 @@ class AirflowInstance:
         self._prepare()
         api_class = AirflowApiV2 if self.is_airflow_3 else AirflowApiV1
         self._api = api_class(self.url, self.credentials.username, self.credentials.password)
-        for name in self._names():
-            self.start_component(name)
-        for n in range(2, self._triggerers + 1):
-            self.start_component("triggerer", n)
+        for name, n in self.all_components():
+            self.start_component(name, n)
         self._wait_until_healthy(timeout)
         self._progress(f"Airflow {self.version} is up after {time.monotonic() - begun:.0f} s at {self.url}")
 
@@ -157,11 +159,15 @@ class AirflowInstance:
                 state = json.loads(self._state_file.read_text())
                 self._write_state({**state, "owner": None})
 
+    def all_components(self) -> list[ComponentKey]:
+        """Return the names and numbers of the components that :meth:`start` starts."""
+        return [(name, n) for name in self._names() for n in range(1, self._counts.get(name, 1) + 1)]
+
     def start_component(self, name: str, n: int = 1) -> None:
         """Start a component, or start it again after it ended.
 
         :param name: ``scheduler`` or ``triggerer``; on Airflow 3 also ``dag-processor`` or ``api-server``, on 2.11
-            also ``webserver``.
+            also ``webserver``, and with Celery ``celery-worker``.
         :param n: its number; the second triggerer has 2. Default 1.
         :raises AirflowInstanceError: it is running already, or there is no such component.
         """
@@ -169,9 +175,9 @@ class AirflowInstance:
             raise AirflowInstanceError(f"Airflow {self.version} has no component {name!r}, only {self._names()}.")
         if self.is_running(name, n):
             raise AirflowInstanceError(f"{name} {n} is running already.")
-        command: list[str | Path] = [self.python, "-m", "airflow", name, *self._arguments(name)]
+        command: list[str | Path] = [self.python, "-m", "airflow", *self._arguments(name, n)]
         self._components[name, n] = self._family.spawn(
-            command, env=self._env, cwd=self.home, output=self.output(name, n)
+            command, env={**self._env, **self._component_env(name, n)}, cwd=self.home, output=self.output(name, n)
         )
 
     def kill_component(self, name: str, sig: signal.Signals = signal.SIGKILL, n: int = 1) -> None:
@@ -185,12 +191,28 @@ class AirflowInstance:
         :param n: its number. Default 1.
         """
         process = self._components[name, n]
-        victims = tree(process.pid) if sig is signal.SIGKILL else [psutil.Process(process.pid)]
+        # Frozen first, so that no process is born that nobody kills.
+        victims = freeze(process.pid) if sig is signal.SIGKILL else [psutil.Process(process.pid)]
         for victim in victims:
             with contextlib.suppress(psutil.NoSuchProcess):
                 victim.send_signal(sig)
         process.wait(timeout=90)
         psutil.wait_procs(victims, timeout=10)
+
+    @contextlib.contextmanager
+    def frozen(self, name: str, n: int = 1) -> Iterator[None]:
+        """Stop all processes of a component (SIGSTOP) for the time of the block, as when a machine hangs.
+
+        :param name: see :meth:`start_component`.
+        :param n: its number. Default 1.
+        """
+        stopped = freeze(self._components[name, n].pid)
+        try:
+            yield
+        finally:
+            for process in stopped:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def is_running(self, name: str, n: int = 1) -> bool:
         """Whether the component has been started and has not ended."""
@@ -254,17 +276,24 @@ class AirflowInstance:
 
     def _names(self) -> list[str]:
         if self.is_airflow_3:
-            return ["api-server", "scheduler", "dag-processor", "triggerer"]
+            workers = ["celery-worker"] if self._counts.get("celery-worker") else []
+            return ["api-server", "scheduler", "dag-processor", "triggerer", *workers]
         return ["webserver", "scheduler", "triggerer"]
 
-    def _arguments(self, name: str) -> list[str]:
+    def _arguments(self, name: str, n: int) -> list[str]:
         port = self.url.rpartition(":")[2]
-        return {
+        if name == "celery-worker":
+            # A killed worker leaves its file behind, and by then another process may have its id.
+            pid_file = self.home / f"celery-worker-{n}.pid"
+            pid_file.unlink(missing_ok=True)
+            return ["celery", "worker", "--celery-hostname", f"worker-{n}", "--pid", str(pid_file), "--skip-serve-logs"]
+        more = {
             "api-server": ["--host", "127.0.0.1", "--port", port],
             "webserver": ["--hostname", "127.0.0.1", "--port", port],
             "scheduler": ["--skip-serve-logs"],
             "triggerer": ["--skip-serve-logs"],
-        }.get(name, [])
+        }
+        return [name, *more.get(name, [])]
 
     def _claim_home(self) -> None:
         """Take the folder: fail if another living process has it, and end the processes of a crashed one."""

@@ -118,6 +118,46 @@ def airflow_3(home: Path, port: int, credentials: Credentials, *, is_3_0: bool =
     }
 
 
+def celery(database: str, broker: str, *, concurrency: int) -> Settings:
+    """Return the settings that put an Airflow 3 on PostgreSQL and on Celery with Redis.
+
+    :param database: SQLAlchemy's address of the database.
+    :param broker: Celery's address of Redis.
+    :param concurrency: how many tasks each worker runs at a time.
+    """
+    return {
+        "core": {
+            "executor": "CeleryExecutor",
+            # For each scheduler. What is over the workers' concurrency would wait in Redis.
+            "parallelism": str(2 * concurrency),
+            "max_active_tasks_per_dag": "10000",
+            "max_map_length": "10000",
+        },
+        "database": {"sql_alchemy_conn": database},
+        "celery": {
+            "broker_url": broker,
+            "worker_concurrency": str(concurrency),
+        },
+        # Tasks that a killed worker had taken from Redis but not begun are queued again after 3 minutes, not 10.
+        "scheduler": {"task_queued_timeout": "180", "task_queued_timeout_check_interval": "15"},
+    }
+
+
+def logs_in_s3(folder: str, conn_id: str) -> Settings:
+    """Return the settings that make Airflow store its task logs in S3.
+
+    :param folder: ``s3://bucket/prefix``.
+    :param conn_id: the connection to S3.
+    """
+    return {
+        "logging": {
+            "remote_logging": "True",
+            "remote_base_log_folder": folder,
+            "remote_log_conn_id": conn_id,
+        }
+    }
+
+
 def airflow_2(port: int, credentials: Credentials) -> Settings:
     """Return the settings for Airflow 2.11 only."""
     return {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Locks requirements/airflow-LINE.in into airflow-LINE.txt, for every Python from 3.11 on: dev/lock.sh VENV LINE LIMIT
-# With LINE "unit" it locks requirements/unit.in into unit.txt, without the package's own dependencies.
+# With LINE "unit", "at-size" or "official" it locks requirements/LINE.in into LINE.txt: "unit" without the package's own
+# dependencies, "official" without those of the local server.
 # LIMIT is a constraint file of Airflow (a path or an address), or a date: then nothing uploaded later is used.
 set -euo pipefail
 
@@ -18,8 +19,16 @@ if [ -f "$work/constraints" ]; then
   sed -E 's/^(numpy==2\.5[0-9.]*)$/\1 ; python_version >= "3.12"/' "$work/constraints" > "$work/constraints.txt"
   limits=(-c "$work/constraints.txt")
 fi
-sources=(--extra local pyproject.toml "requirements/airflow-$line.in") target=requirements/airflow-$line.txt
-[ "$line" != unit ] || { sources=(requirements/unit.in) target=requirements/unit.txt; }
+case $line in
+  unit) sources=() ;;
+  official) sources=(pyproject.toml) ;;
+  *) sources=(--extra local pyproject.toml) ;;
+esac
+case $line in
+  unit | at-size | official) name=$line ;;
+  *) name=airflow-$line ;;
+esac
+sources+=("requirements/$name.in") target=requirements/$name.txt
 echo "Locking $target under $limit ..."
 dev/uv.sh "$venv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate --no-emit-find-links "${sources[@]}" "${limits[@]}" -o "$target"

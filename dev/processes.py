@@ -6,6 +6,7 @@ group is enough to find them. Every process of a family inherits the family's ma
 
 import contextlib
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -61,6 +62,17 @@ def tree(pid: int) -> list[psutil.Process]:
         return []
 
 
+def freeze(pid: int) -> list[psutil.Process]:
+    """Stop (SIGSTOP) the process ``pid`` and its descendants, those too that are born meanwhile, and return them."""
+    frozen: dict[int, psutil.Process] = {}
+    while new := [process for process in tree(pid) if process.pid not in frozen]:
+        for process in new:
+            frozen[process.pid] = process
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
+    return list(frozen.values())
+
+
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
     """Delay SIGINT and SIGTERM to the end of the block, so that a second Ctrl-C does not interrupt a clean-up."""
@@ -92,9 +104,18 @@ class ProcessFamily:
         self._guard: subprocess.Popen[bytes] | None = None
 
     def spawn(
-        self, command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, output: Path
+        self,
+        command: Sequence[str | Path],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        output: Path,
+        user: str | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start ``command`` in a new session; its output is appended to the file ``output``."""
+        """Start ``command`` in a new session; its output is appended to the file ``output``.
+
+        :param user: the user that it runs as, which only root can choose. Default None: the present one.
+        """
         if self._guard is None:
             self._guard = subprocess.Popen(
                 [sys.executable, "-m", "dev.guard", self.mark],
@@ -113,6 +134,9 @@ class ProcessFamily:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                user=user,
+                group=None if user is None else pwd.getpwnam(user).pw_gid,
+                extra_groups=None if user is None else [],
             )
         self._started.append(process)
         return process

@@ -15,7 +15,8 @@ copyright = "2026, the authors of airflow-provider-wherobots"
 release = version = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
-exclude_patterns = ["_build"]
+# Tables that pages include.
+exclude_patterns = ["_build", "performance/*.md"]
 nitpicky = True
 # Links to the documentation of Python, Airflow and other libraries would need the network.
 nitpick_ignore_regex = [("py:.*", r"(?!airflow_provider_wherobots\b).*")]

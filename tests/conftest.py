@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from dev.certificates import make_certificate
 from dev.environments import END_TO_END, Environment, environment
 from dev.matrix_jobs import NEWEST
 from dev.warned import Warned
-from tests.certificates import make_certificate
 
 # Before anything imports Airflow: a home of its own, so that no airflow.cfg of this machine, perhaps of another
 # version, has a say.
@@ -26,6 +26,17 @@ os.environ["AIRFLOW_HOME"] = _home
 # A shell starts its background jobs with SIGINT ignored, and what they start inherits that; tests interrupt programs.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+AT_SIZE = Path(__file__).parent / "at_size"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tests at size, which take hours, unless one of their files or their folder is named."""
+    if collection_path != AT_SIZE:
+        return None
+    named = (Path(arg.partition("::")[0]).resolve() for arg in config.args)
+    return None if any(path.is_relative_to(AT_SIZE) for path in named) else True
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -111,4 +111,4 @@ class Gate:
             raise
         finally:
             if not is_refused:
-                places.pop(call.operation, None)
+                limit.answered(call, places)

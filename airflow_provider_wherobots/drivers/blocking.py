@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_wherobots.api.response import read_response
-from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.drivers.base import Clock, Gate, Outlets, timeouts
 from airflow_provider_wherobots.flows.effects import (
     Effect,
@@ -24,6 +23,9 @@ from airflow_provider_wherobots.flows.effects import (
 )
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.logs.records import make_safe
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 
 T = TypeVar("T")
 

@@ -32,7 +32,7 @@ DRAIN_SECONDS = 900.0
 TAIL_SECONDS = 30.0
 """How long a log that is not forwarded may be read for its last lines."""
 LONG_HOLD_SECONDS = 60.0
-"""A poll that a limit of the API key delays for this long is logged."""
+"""A poll that a limit of the API key delays for this long is logged, once in a while."""
 LAST_LOOK_SECONDS = 5.0
 """How long the last read of the log may take after the deadline; the last poll of the run may take as long."""
 
@@ -121,7 +121,7 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
         try:
             run = yield from attempt(get_run)
         except WherobotsApiError as error:
-            pause = yield from _after_failed_poll(error, options, outage, moment)
+            pause = yield from _after_failed_poll(error, options, outage, status, moment)
             if pause is None:
                 reason = f"{error}; {given_up(options.max_outage_seconds)}" if error.transient else str(error)
                 return Outcome(Ending.GAVE_UP, options.run_id, status.last, reason, ended_at=moment)
@@ -158,7 +158,7 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
 
 
 def _after_failed_poll(
-    error: WherobotsApiError, options: FollowOptions, outage: Outage, moment: float
+    error: WherobotsApiError, options: FollowOptions, outage: Outage, status: _StatusNotes, moment: float
 ) -> Flow[Sleep | None]:
     """How long to wait after a failed poll; None to give up."""
     if isinstance(error, NotFoundError) and moment < options.started_at + APPEARANCE_SECONDS:
@@ -169,8 +169,8 @@ def _after_failed_poll(
         return None
     if outage.is_first_failure:
         yield Note(logging.WARNING, f"{error}; the run is not affected and is polled again")
-    elif isinstance(error, KeyLimitedError) and delay >= LONG_HOLD_SECONDS:
-        yield Note(logging.INFO, str(error))
+    elif isinstance(error, KeyLimitedError):
+        yield from status.held_up(error, moment)
     return Sleep(delay, 0.0 if isinstance(error, KeyLimitedError) else JITTER)
 
 
@@ -237,12 +237,13 @@ def _earliest(moment: float, deadline: float | None) -> float:
 
 
 class _StatusNotes:
-    """Logs each change of status once, and a heartbeat while there is none."""
+    """Logs each change of status once, a heartbeat while there is none, and long waits for a limited API key."""
 
     def __init__(self) -> None:
         self.last = PENDING
         self._said: str | None = None
         self._said_at = 0.0
+        self._held_up_at = 0.0
 
     def seen(self, run: Run, moment: float, started_at: float) -> Flow[None]:
         self.last = words.short(run.status)
@@ -256,6 +257,11 @@ class _StatusNotes:
         else:
             return
         self._said, self._said_at = said, moment
+
+    def held_up(self, error: KeyLimitedError, moment: float) -> Flow[None]:
+        if error.seconds >= LONG_HOLD_SECONDS and moment - self._held_up_at >= HEARTBEAT_SECONDS:
+            self._held_up_at = moment
+            yield Note(logging.INFO, str(error))
 
 
 class _SparkUi:

@@ -7,7 +7,6 @@ log that could not be read to its end does.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
@@ -23,6 +22,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Prefetch, Sleep, attempt, now
+from airflow_provider_wherobots.flows.retry import pause_of
 from airflow_provider_wherobots.logs.cursor import LogCursor
 from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord, RecordReader
 from airflow_provider_wherobots.logs.tail import LogTail
@@ -52,7 +52,7 @@ class LogForwarder:
         self._cursor = LogCursor()
         self._reader = RecordReader()
         # Slices of the page read last. Some are left only if following is interrupted while they are forwarded.
-        self._untaken: deque[Sequence[LogLine]] = deque()
+        self._untaken: list[Sequence[LogLine]] = []
         self._held: LogRecord | None = None
         self._held_since = 0.0
         # Why the last call failed; None if it did not.
@@ -195,9 +195,9 @@ class LogForwarder:
 
     def _take_all(self) -> Flow[None]:
         while self._untaken:
-            lines = self._untaken.popleft()
+            lines = self._untaken.pop(0)
             self.tail.add(lines)
-            if self._forward and (records := [record for line in lines for record in self._reader.read(line)]):
+            if self._forward and (records := self._reader.read_all(lines)):
                 yield Forward(records)
 
     def _next_call(self) -> Call[LogPage]:
@@ -212,7 +212,7 @@ class LogForwarder:
                 if (yield from now()) + error.seconds >= until:
                     self._held_up = True
                     return None
-                yield Sleep(error.seconds)
+                yield Sleep(pause_of(error))
                 continue
             except WherobotsApiError as error:
                 is_refused = isinstance(error, BadRequestError)

@@ -45,7 +45,7 @@ class Outage:
         """
         if isinstance(error, KeyLimitedError):
             self.is_first_failure = False
-            return error.seconds
+            return pause_of(error)
         if not error.transient:
             raise error
         if self._since is None:
@@ -68,6 +68,14 @@ class Outage:
         """
         failures, self._failures, self._since = self._failures, 0, None
         return failures
+
+
+def pause_of(error: KeyLimitedError) -> float:
+    """Seconds until a call that was not sent is tried again: half of a long wait, as its turn may come sooner or later.
+
+    :param error: why it was not sent.
+    """
+    return error.seconds if error.seconds <= FIRST_DELAY_SECONDS else max(FIRST_DELAY_SECONDS, error.seconds / 2)
 
 
 def send(call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> Flow[T]:
@@ -98,7 +106,7 @@ def wait_out(outage: Outage, error: WherobotsApiError) -> Flow[None]:
     if isinstance(error, KeyLimitedError):
         yield Note(logging.INFO, str(error))
         # No jitter: the rate limit gives each call its own time.
-        yield Sleep(delay)
+        yield Sleep(error.seconds)
     else:
         yield Note(logging.WARNING, f"{error}; trying again in {delay:.1f} s")
         yield Sleep(delay, JITTER)

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from importlib import import_module
 from threading import Thread
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,7 +21,6 @@ from airflow_provider_wherobots.api.connection import CONNECTION_TYPE, Settings,
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics
-from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection, get_async_connection
 from airflow_provider_wherobots.drivers.base import Outlets, WriteNote, WriteRecord
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
@@ -33,6 +34,7 @@ from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.task_log.entries import record_writer
 
 if TYPE_CHECKING:
+    from airflow_provider_wherobots.api.transports.requests import RequestsTransport
     from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 
 T = TypeVar("T")
@@ -41,6 +43,12 @@ CONNECTION_DELAYS = (1.0, 2.0, 4.0, 8.0)
 """Seconds between the triggerer's tries to read a connection."""
 HOOK_OUTAGE_SECONDS = 60.0
 """How long a method of the hook tolerates consecutive transient failures. The operator has ``max_outage_seconds``."""
+FOR_EVENT_LOOP = (
+    "airflow_provider_wherobots.api.transports.aiohttp",
+    "airflow_provider_wherobots.api.transports.session_pool",
+    "airflow_provider_wherobots.drivers.event_loop",
+)
+_imported_for_event_loop: list[ModuleType] = []
 MASKED_KEY = "***"
 """What Airflow shows in place of a secret. The Test button of some versions sends it as the key: apache/airflow #61670
 (3.0 to 3.1.6) and #72318 (3.3.1, where the form sends "" or 0 for a host or port that is stored as null)."""
@@ -78,6 +86,9 @@ class WherobotsHook(BaseHook):
 
     def get_conn(self) -> RequestsTransport:
         """Make a transport with its own session; the caller closes it."""
+        # Not imported with this module: a triggerer imports that in its event loop, and never needs requests.
+        from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+
         return RequestsTransport(self.settings.endpoint)
 
     @contextmanager
@@ -127,6 +138,7 @@ class WherobotsHook(BaseHook):
         :param write: takes the lines of the run's log; default the logger.
         """
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
+        await _import_for_event_loop()
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
         from airflow_provider_wherobots.api.transports.session_pool import shared_by, shared_session
         from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
@@ -356,3 +368,10 @@ def _within(seconds: float, function: Callable[[], T]) -> T:
 
     Thread(target=call, name="wherobots-test-connection", daemon=True).start()
     return done.result(seconds)
+
+
+async def _import_for_event_loop() -> None:
+    """Import the modules of the event loop, the first time in a thread: all triggers wait while the loop imports."""
+    if not _imported_for_event_loop:
+        modules = [await asyncio.to_thread(import_module, name) for name in FOR_EVENT_LOOP]
+        _imported_for_event_loop[:] = modules

@@ -7,7 +7,7 @@ the pages left last are remembered, by their cursors and by hashes of their line
 from __future__ import annotations
 
 from array import array
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -104,13 +104,14 @@ class LookBack:
     """Which pages to read a second time, and which of their lines were shown before."""
 
     def __init__(self) -> None:
-        self._left: deque[_Left] = deque(maxlen=MAX_PAGES)
+        # Not a deque: an empty one takes 760 bytes, and a triggerer follows thousands of logs.
+        self._left: list[_Left] = []
         # Lines shown before that this look still expects.
         self._known: Counter[int] = Counter()
         # The page that was being read when this look began; None when there is no second look.
         self._head: Place | None = None
         # Lines of the pages that this look or an earlier one reads a second time.
-        self._seen_again: set[int] = set()
+        self._seen_again: frozenset[int] = frozenset()
         # How many lines may still be read before expected lines that have not come are given up.
         self._patience = 0
 
@@ -138,10 +139,11 @@ class LookBack:
             lines = (Counter(place.lines) - pushed).elements() if pushed else place.lines
             due_from = inf if is_seen_again else moment
             self._left.append(_Left(place.cursor, place.repeats, array("q", lines), due_from))
+            del self._left[:-MAX_PAGES]
             while len(self._left) > 1 and sum(len(page.lines) for page in self._left) > MAX_LINES:
-                self._left.popleft()
+                del self._left[0]
         if not self._known:
-            self._seen_again = set()
+            self._seen_again = frozenset()
 
     def begin(self, before: float, head: Place) -> Place | None:
         """Begin a second look, if one is due.
@@ -155,7 +157,7 @@ class LookBack:
         start = Place.opened(self._left[0].cursor, self._left[0].repeats)
         self._known = Counter(chain(head.lines, *(page.lines for page in self._left)))
         self._patience = 2 * self._known.total() + SPARE_LINES
-        self._seen_again = set(chain(*(page.lines for page in self._left if not before < page.moment < inf)))
+        self._seen_again = frozenset(chain(*(page.lines for page in self._left if not before < page.moment < inf)))
         self._head = head
         self._left.clear()
         return start
@@ -192,7 +194,7 @@ class LookBack:
         self._patience = min(self._patience, SPARE_LINES) - SPARE_LINES // MAX_STANDSTILLS
         if not self._known or self._patience <= 0:
             self._expect_nothing()
-            self._seen_again = set()
+            self._seen_again = frozenset()
 
     def _expect_nothing(self) -> None:
         self._known.clear()
@@ -207,7 +209,7 @@ class LookBack:
         head = self._head
         if head is not None:
             self._expect_nothing()
-            self._seen_again = set()
+            self._seen_again = frozenset()
             # Pages between these and the head were forgotten when the look began, so no look may begin with these.
             self._left.clear()
         return head

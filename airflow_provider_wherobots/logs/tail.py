@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
 from airflow_provider_wherobots.api.runs.models import LogLine
@@ -19,7 +18,8 @@ class LogTail:
     """The newest lines of a log."""
 
     def __init__(self) -> None:
-        self._lines: deque[str] = deque(maxlen=MAX_LINES)
+        # Not a deque: an empty one takes 760 bytes, and a triggerer holds thousands of tails.
+        self._lines: list[str] = []
 
     def add(self, lines: Sequence[LogLine]) -> None:
         """Remember lines. Each is split at line breaks, and cut if too long.
@@ -29,6 +29,7 @@ class LogTail:
         for line in lines[-MAX_LINES:]:
             for text in split_lines(line.raw)[-MAX_LINES:]:
                 self._lines.append(text if len(text) <= MAX_LINE_CHARS else f"{text[:MAX_LINE_CHARS]}…")
+        del self._lines[:-MAX_LINES]
 
     def explain(self) -> str:
         """The lines from the last ``Traceback`` or ``Caused by:`` on, else the last 15; at most 4,000 characters.

@@ -65,6 +65,7 @@ class WorkerAttempt:
         :raises WherobotsTaskKilledException: if the task was killed meanwhile.
         :raises WherobotsApiError: if there is no run.
         """
+        self._get_ready()
         self._suffix_in_flight = durable_suffix(payload["name"]) if durable else None
         self._older_may_exist = look_first
         submission = self.run(
@@ -95,8 +96,7 @@ class WorkerAttempt:
         :param run_id: the run's id.
         :raises WherobotsTaskKilledException: when the task was killed meanwhile.
         """
-        # Read the connection first: a kill must not read it, because it may have interrupted that read.
-        self._hook.settings  # noqa: B018
+        self._get_ready()
         self._run_id = run_id
         self._stop_if_killed(run_id)
 
@@ -128,6 +128,12 @@ class WorkerAttempt:
                 raise WherobotsTaskKilledException(str(error)) from None
             finally:
                 self._driver = None
+
+    def _get_ready(self) -> None:
+        """Import the HTTP client and read the connection. A kill must do neither: it may have interrupted just that."""
+        import airflow_provider_wherobots.api.transports.requests  # noqa: F401
+
+        self._hook.settings  # noqa: B018
 
     def kill(self) -> None:
         """Stop for good, and cancel the run, or the run that a create call in flight may have started.

@@ -1,4 +1,4 @@
-"""Many runs followed in one event loop, by triggers or by bare GETs with the same pauses.
+"""Many runs followed in one event loop, by our triggers or by bare ones with the same pauses.
 
 Prints the number of calls, their CPU time, how late the event loop was, and the memory that each run takes.
 """
@@ -8,7 +8,6 @@ import asyncio
 import gc
 import json
 import os
-import random
 import sys
 import time
 from collections.abc import Coroutine
@@ -18,7 +17,8 @@ from typing import Any
 import aiohttp
 import psutil
 
-from benchmarks.sides.triggerer import log_as_a_triggerer_does, trigger_of
+from benchmarks.sides.bare_trigger import BareTrigger
+from benchmarks.sides.triggerer import in_triggerer, log_as_a_triggerer_does, trigger_of
 
 PAUSE_SECONDS = 5.0
 """Between two polls of a run. The delay of a run that is fifty seconds old."""
@@ -61,24 +61,13 @@ class Calls:
         return config
 
 
-async def follow_bare(session: aiohttp.ClientSession, url: str, has_logs: bool) -> None:
-    """The least that following a run takes: GET, ``json.loads``, sleep."""
-    cursor = "0"
-    while True:
-        async with session.get(url) as answer:
-            json.loads(await answer.read())
-        while has_logs:
-            async with session.get(f"{url}/logs", params={"cursor": cursor, "size": "1000"}) as answer:
-                page = json.loads(await answer.read())
-            if page["next_page"] is None:
-                break
-            cursor = page["next_page"]
-        await asyncio.sleep(PAUSE_SECONDS * random.uniform(1.0, 1.1))
-
-
-async def follow(side: str, url: str, runs: int, logs: str, seconds: float, at_once: bool) -> dict[str, float]:
+async def follow(
+    side: str, url: str, runs: int, logs: str, settle: float, seconds: float, at_once: bool
+) -> dict[str, float]:
     """Follow runs for a time.
 
+    :param settle: seconds until it is measured: all have started, and have polled.
+    :param seconds: seconds that are measured.
     :param at_once: whether all start at the same moment, and the event loop is watched; else their starts are spread
         over a pause, and nothing else uses the CPU.
     """
@@ -94,15 +83,11 @@ async def follow(side: str, url: str, runs: int, logs: str, seconds: float, at_o
         connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=90),
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
-        if side == "bare":
-            work = [follow_bare(session, f"{url}/runs/{run_id}", logs != "none") for run_id in ids]
-        else:
-            work = [
-                _first(trigger_of(run_id, number, logs != "none", PAUSE_SECONDS)) for number, run_id in enumerate(ids)
-            ]
+        BareTrigger.session = session
+        work = [_first(_trigger(side, url, run_id, number, logs != "none")) for number, run_id in enumerate(ids)]
         delays = [0.0 if at_once else PAUSE_SECONDS * number / runs for number in range(runs)]
         tasks = [asyncio.create_task(_after(delay, one)) for delay, one in zip(delays, work, strict=True)]
-        await asyncio.sleep(3 * PAUSE_SECONDS)
+        await asyncio.sleep(settle)
         if counted.count < runs:
             raise RuntimeError(f"only {counted.count} calls were made while {runs} runs started")
         starting = lag.take()
@@ -125,6 +110,12 @@ async def follow(side: str, url: str, runs: int, logs: str, seconds: float, at_o
         "start_lag_max_ms": starting[-1] * 1e3,
         "memory_kib_per_run": memory / runs / 1024,
     }
+
+
+def _trigger(side: str, url: str, run_id: str, number: int, has_logs: bool) -> Any:
+    if side == "ours":
+        return trigger_of(run_id, number, has_logs, PAUSE_SECONDS)
+    return in_triggerer(BareTrigger(f"{url}/runs/{run_id}", has_logs, PAUSE_SECONDS), number)
 
 
 async def _after(delay: float, work: Coroutine[Any, Any, None]) -> None:
@@ -154,6 +145,7 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--logs", choices=("none", "quiet", "busy"), default="none")
+    parser.add_argument("--settle", type=float, default=3 * PAUSE_SECONDS)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--at-once", action="store_true", help="start all at the same moment, and watch the event loop")
     given = parser.parse_args()
@@ -163,7 +155,9 @@ def main() -> None:
     # Both sides in the same process: one that has loaded Airflow, as a triggerer has.
     log_as_a_triggerer_does(Path(os.devnull))
     trigger_of("none", 0, False, PAUSE_SECONDS)
-    result = asyncio.run(follow(given.side, given.url, given.runs, given.logs, given.seconds, given.at_once))
+    result = asyncio.run(
+        follow(given.side, given.url, given.runs, given.logs, given.settle, given.seconds, given.at_once)
+    )
     json.dump(result, sys.stdout)
     print()
 

@@ -32,8 +32,16 @@ def trigger_of(run_id: str, number: int, has_logs: bool, pause: float) -> Any:
             "poll_logs": has_logs,
         },
     )
-    task_instance: Any = SimpleNamespace(
+    return in_triggerer(trigger, number)
+
+
+def in_triggerer(trigger: Any, number: int) -> Any:
+    """Give a trigger what a triggerer gives it.
+
+    :param trigger: the trigger.
+    :param number: a number of its own.
+    """
+    trigger.task_instance = SimpleNamespace(
         dag_id="bench", task_id="run", run_id=f"bench_{number}", map_index=-1, try_number=1, logical_date=None
     )
-    trigger.task_instance = task_instance
     return trigger

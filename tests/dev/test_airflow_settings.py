@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.airflow_settings import Credentials, airflow_2, airflow_3, as_environment, common
+from dev.airflow_settings import Credentials, airflow_2, airflow_3, as_environment, celery, common, logs_in_s3
 
 
 def test_later_layers_win() -> None:
@@ -15,6 +15,17 @@ def test_later_layers_win() -> None:
 def test_two_instances_share_no_secret() -> None:
     one, other = Credentials.random().as_dict(), Credentials.random().as_dict()
     assert {name for name in one if one[name] == other[name]} == {"username"}
+
+
+def test_celery_replaces_the_executor_and_the_database() -> None:
+    secret = Credentials.random()
+    own = common(Path("/home"), Path("/dags"), secret), airflow_3(Path("/home"), 4711, secret)
+    env = as_environment(*own, celery("postgresql://d", "redis://b", concurrency=4), logs_in_s3("s3://b/logs", "c"))
+
+    assert env["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+    assert env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == "postgresql://d"
+    assert env["AIRFLOW__CELERY__BROKER_URL"] == "redis://b"
+    assert env["AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER"] == "s3://b/logs"
 
 
 @pytest.mark.parametrize("line", ["3", "2"])

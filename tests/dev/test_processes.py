@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.processes import CHECKOUT, ProcessFamily, end_marked, is_alive, marked, tree, uninterrupted
+from dev.processes import CHECKOUT, ProcessFamily, end_marked, freeze, is_alive, marked, tree, uninterrupted
 from dev.waiting import WaitTimeout, wait_for
 
 # A parent that ignores SIGTERM, with a child that left its session and overwrote its title.
@@ -116,6 +116,22 @@ def test_a_signal_during_a_clean_up_comes_after_it(sig: signal.Signals) -> None:
     finally:
         signal.signal(sig, before)
     assert done == ["cleaned up"]
+
+
+def test_a_frozen_process_is_stopped_with_all_that_it_has_started(mark: str, tmp_path: Path) -> None:
+    family = ProcessFamily(mark)
+    # Starts children for as long as it runs.
+    busy = "import subprocess, sys, time\nwhile True: subprocess.Popen(['sleep', '600']); time.sleep(0.01)"
+    process = family.spawn([sys.executable, "-c", busy], env=os.environ, cwd=tmp_path, output=tmp_path / "output")
+    wait_for(lambda: len(tree(process.pid)) > 3, what="children")
+
+    frozen = freeze(process.pid)
+
+    assert {one.pid for one in frozen} == {one.pid for one in tree(process.pid)}
+    wait_for(lambda: {one.status() for one in frozen} == {"stopped"}, what="all to be stopped")
+    for one in frozen:
+        one.kill()
+    family.stop(grace=0)
 
 
 def test_waiting_says_what_it_waited_for() -> None:

@@ -92,4 +92,6 @@ def test_the_api_is_down_for_90_seconds(down: Case) -> None:
     times = [moment(entry["time"]) for entry in down.requests("getJobRun") if entry["fault"] == "reset"]
     assert times[-1] - times[0] > OUTAGE_SECONDS / 2
     assert down.counts() == (1, 0)
-    assert "The Runs API answers again" in log
+    assert "the run is not affected and is polled again" in log
+    # On a busy machine the trigger may have moved since: the new one has seen no outage.
+    assert "The Runs API answers again" in log or log.count("Following run") > 1

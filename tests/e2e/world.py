@@ -140,7 +140,7 @@ class Case:
     def cancel(self) -> None:
         """Cancel the newest run as somebody in the console would."""
         url = f"{self.world.server.url}/runs/{self.runs()[-1]['id']}/cancel"
-        requests.post(url, headers=self.world.headers, timeout=10).raise_for_status()
+        requests.post(url, headers=self.world.headers, timeout=60).raise_for_status()
 
     def requests(self, operation: str) -> list[Json]:
         """What reached the service of this case, oldest first."""
@@ -168,7 +168,7 @@ class Case:
             f"{self.world.server.url}/runs",
             params={"name": self._names, "size": "100"},
             headers=self.world.headers,
-            timeout=10,
+            timeout=60,
         )
         answer.raise_for_status()
         found = {run["id"]: run for run in answer.json()["items"]}

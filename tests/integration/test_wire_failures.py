@@ -36,7 +36,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.runs import calls
-from tests.certificates import make_certificate
+from dev.certificates import make_certificate
 from tests.integration.wire import (
     Handler,
     Send,

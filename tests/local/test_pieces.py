@@ -1,6 +1,9 @@
 """Small decisions of running things: lines, reasons, Spark settings, environments, manifests."""
 
+import asyncio
+import os
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.local.execution import lines as lines_module
+from airflow_provider_wherobots.local.execution import usage as usage_module
 from airflow_provider_wherobots.local.execution.commands import (
     NOTHING_RUNS_JARS,
     CommandError,
@@ -20,6 +24,7 @@ from airflow_provider_wherobots.local.execution.environment_variables import ins
 from airflow_provider_wherobots.local.execution.failure import failure_message
 from airflow_provider_wherobots.local.execution.lines import LineSplitter
 from airflow_provider_wherobots.local.execution.spark_conf import properties, with_jars, write_conf_folder
+from airflow_provider_wherobots.local.runs.run import Usage
 
 
 @given(st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"\xff", b"xyz"])), st.integers(1, 5))
@@ -160,3 +165,27 @@ def test_a_file_that_is_no_jar(tmp_path: Path) -> None:
     (tmp_path / "a.jar").write_text("x")
     with pytest.raises(CommandError, match="not a JAR"):
         manifest_main_class(tmp_path / "a.jar")
+
+
+def test_many_runs_are_measured_with_one_look_at_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    read = usage_module._all_parents
+
+    def counted() -> Iterator[object]:
+        looks.append("a look")
+        return read()
+
+    async def measure(count: int) -> list[Usage]:
+        samples: asyncio.Queue[Usage] = asyncio.Queue()
+        tasks = [asyncio.create_task(usage_module.sample_usage(os.getppid(), samples.put_nowait)) for _ in range(count)]
+        found = [await samples.get() for _ in range(count)]
+        for task in tasks:
+            task.cancel()
+        return found
+
+    monkeypatch.setattr(usage_module, "_all_parents", counted)
+    monkeypatch.setattr(usage_module, "_FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(usage_module, "_families", usage_module._SharedFamily())
+    monkeypatch.setattr(usage_module, "_SHARED_SECONDS", 3600.0)
+    assert all(sample.memory_percent > 0 for sample in asyncio.run(measure(50)))
+    assert len(looks) == 1

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from airflow_provider_wherobots.api.errors import parse_http_date
@@ -266,7 +269,7 @@ class LogPage:
         :raises KeyError: if it has no ``items``, or one of them has no ``timestamp`` or ``raw``.
         """
         return cls(
-            items=tuple([LogLine(_timestamp(item["timestamp"]), _raw(item["raw"])) for item in data["items"]]),
+            items=_lines(data["items"]),
             next_page=_cursor(data.get("next_page")),
             current_page=_cursor(data.get("current_page")),
         )
@@ -328,6 +331,18 @@ def _list(value: Any) -> Sequence[Any]:
 
 def _raw(value: Any) -> str:
     return value if isinstance(value, str) else str(value or "")
+
+
+_READ_LINE = itemgetter("timestamp", "raw")
+# What LogLine._make does, without a call of Python code: a log has very many lines.
+_MAKE_LINE = partial(tuple.__new__, LogLine)
+
+
+def _lines(items: Any) -> tuple[LogLine, ...]:
+    pairs = list(map(_READ_LINE, items))
+    if set(map(type, chain.from_iterable(pairs))) <= {str}:
+        return tuple(map(_MAKE_LINE, pairs))
+    return tuple([LogLine(_timestamp(timestamp), _raw(raw)) for timestamp, raw in pairs])
 
 
 def _timestamp(value: Any) -> str | int:

@@ -46,7 +46,7 @@ class ControlClient:
 
         :param operation: an ``operationId`` or ``*``.
         :param action: what happens; a string is short for ``{"type": string}``.
-        :param conditions: ``run_id``, ``name``, ``times``, ``seconds``, ``after``.
+        :param conditions: ``run_id``, ``name``, ``times``, ``seconds``, ``after``, ``per_second``.
         """
         body = {"type": action} if isinstance(action, str) else dict(action)
         self._call("POST", "/faults", {"operation": operation, "action": body, **conditions})

@@ -124,6 +124,7 @@ class FaultRule(ControlModel):
     :param times: how often the rule applies; None sets no limit.
     :param seconds: for how long the rule applies; None sets no limit.
     :param after: how many matching requests pass before the rule applies.
+    :param per_second: how many matching requests pass each second after that; None lets none pass.
     """
 
     operation: Literal[ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS] = ANY_OPERATION  # type: ignore[valid-type]
@@ -133,6 +134,7 @@ class FaultRule(ControlModel):
     times: _Count | None = None
     seconds: _Seconds | None = None
     after: _Count = 0
+    per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     def matches(self, target: FaultTarget) -> bool:
         """Say whether the rule is about this request."""
@@ -143,6 +145,30 @@ class FaultRule(ControlModel):
         )
 
 
+class Allowance:
+    """How many requests a second may pass; after a pause, as many as in a second may come at once.
+
+    :param per_second: requests a second.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = per_second
+        self._most = self._left = max(1.0, per_second)
+        self._moment = float("-inf")
+
+    def admits(self, now: float) -> bool:
+        """Count a request, and say whether it may pass.
+
+        :param now: the current ``time.monotonic()``.
+        """
+        self._left = min(self._most, self._left + (now - self._moment) * self._per_second)
+        self._moment = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+
 @dataclass
 class _Applied:
     """A rule in force and how often it has matched."""
@@ -150,6 +176,7 @@ class _Applied:
     rule: FaultRule
     source: dict[str, Any]
     expires_at: float | None
+    allowance: Allowance | None = None
     passed: int = 0
     applied: int = 0
 
@@ -159,6 +186,10 @@ class _Applied:
             and (self.rule.times is None or self.applied < self.rule.times)
             and (self.expires_at is None or now < self.expires_at)
         )
+
+    def lets_pass(self, now: float) -> bool:
+        """Say whether the rule does not apply yet to a request that it matches."""
+        return self.passed < self.rule.after or (self.allowance is not None and self.allowance.admits(now))
 
 
 class FaultRules:
@@ -175,7 +206,9 @@ class FaultRules:
         :raises ApiError: 422 if anything about it is wrong.
         """
         rule = validated(FaultRule, body)
-        self._rules.append(_Applied(rule, dict(body), None if rule.seconds is None else now + rule.seconds))
+        expires_at = None if rule.seconds is None else now + rule.seconds
+        allowance = None if rule.per_second is None else Allowance(rule.per_second)
+        self._rules.append(_Applied(rule, dict(body), expires_at, allowance))
 
     def clear(self) -> None:
         """Remove all rules."""
@@ -191,7 +224,7 @@ class FaultRules:
         for known in self._rules:
             if not known.applies(target, now):
                 continue
-            if known.passed < known.rule.after:
+            if known.lets_pass(now):
                 known.passed += 1
                 continue
             known.applied += 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import psutil
@@ -13,6 +15,7 @@ from airflow_provider_wherobots.local.runs.run import Usage
 
 _FIRST_SECONDS = 1.0
 _INTERVAL_SECONDS = 5.0
+_SHARED_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,9 @@ def _usage(before: _Reading, now: _Reading) -> Usage:
 
 def _read(ancestor: int) -> _Reading:
     cpu_seconds, memory_bytes = 0.0, 0
-    try:
-        descendants = psutil.Process(ancestor).children(recursive=True)
-    except psutil.Error:
-        descendants = []
-    for process in descendants:
+    for pid in _families.now().below(ancestor):
         try:
+            process = psutil.Process(pid)
             times, memory = process.cpu_times(), process.memory_info().rss
         except psutil.Error:
             continue
@@ -66,3 +66,44 @@ def _read(ancestor: int) -> _Reading:
         cpu_seconds += times.user + times.system + times.children_user + times.children_system
         memory_bytes += memory
     return _Reading(time.monotonic(), cpu_seconds, memory_bytes)
+
+
+def _all_parents() -> Iterator[tuple[int, int]]:
+    """Every process and its parent."""
+    return ((process.pid, process.info["ppid"]) for process in psutil.process_iter(["ppid"]))
+
+
+class _Family:
+    """All processes of a moment, by their parents."""
+
+    def __init__(self) -> None:
+        self.at = time.monotonic()
+        self._children: defaultdict[int, list[int]] = defaultdict(list)
+        for pid, parent in _all_parents():
+            self._children[parent].append(pid)
+
+    def below(self, ancestor: int) -> list[int]:
+        """The descendants of a process."""
+        found = list(self._children.get(ancestor, ()))
+        # The list grows while it is walked.
+        for pid in found:
+            found += self._children.get(pid, ())
+        return found
+
+
+class _SharedFamily:
+    """The present family. Hundreds of runs ask for it at about the same time, and reading it takes as long for one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._family: _Family | None = None
+
+    def now(self) -> _Family:
+        """Return a family that is not older than half a second: newer than any process that is measured."""
+        with self._lock:
+            if self._family is None or time.monotonic() - self._family.at > _SHARED_SECONDS:
+                self._family = _Family()
+            return self._family
+
+
+_families = _SharedFamily()

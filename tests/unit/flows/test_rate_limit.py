@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from heapq import heapify, heappop, heappush
-from random import Random
 from typing import Any
 
 import pytest
@@ -25,18 +23,19 @@ from airflow_provider_wherobots.api.runs.models import LogLine, LogPage, Run, Ru
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending
 from airflow_provider_wherobots.flows.rate_limit import (
+    FIRST_PACE,
     MAX_HOLD_SECONDS,
-    MAX_SPACING_SECONDS,
-    SPACING_SECONDS,
+    MIN_PACE,
     Places,
     RateLimit,
     RateLimits,
 )
-from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS, Outage, send
+from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS, send
 from tests.unit.flows.script import KEY, START, Answer, Script, always, answers, texts
 
 STATUS, LOGS = calls.get_run("r1"), calls.get_run_logs("r1")
 NOW = 1_000.0
+SPACING = 1 / FIRST_PACE
 
 
 def refusal(retry_after: float | None) -> RateLimitedError:
@@ -53,7 +52,8 @@ def held(limit: RateLimit, moment: float, call: Call[Any] = STATUS, places: Plac
 
 
 def refuse(limit: RateLimit, retry_after: float | None, moment: float) -> RateLimitedError:
-    """Let a call go and have it refused."""
+    """Let a call be answered, and another one go and have it refused."""
+    limit.answered(LOGS, {})
     error, places = refusal(retry_after), dict[str, float]()
     held(limit, moment, LOGS, places)
     limit.refused(LOGS, places, error, moment)
@@ -67,9 +67,9 @@ def test_a_key_that_was_never_refused_holds_nothing() -> None:
 def test_a_refusal_of_one_call_holds_all_others_until_it_has_passed() -> None:
     limit = RateLimit()
     assert refuse(limit, 5.2, NOW).retry_after == pytest.approx(5.2)
-    assert held(limit, NOW + 0.5) == pytest.approx(4.7 + SPACING_SECONDS, abs=0.001)
-    assert held(limit, NOW + 5.1) == pytest.approx(0.1 + 2 * SPACING_SECONDS, abs=0.001)
-    assert held(limit, NOW + 5.2 + 3 * SPACING_SECONDS) is None
+    assert held(limit, NOW + 0.5) == pytest.approx(4.7 + SPACING, abs=0.001)
+    assert held(limit, NOW + 5.1) == pytest.approx(0.1 + 2 * SPACING, abs=0.001)
+    assert held(limit, NOW + 5.2 + 3 * SPACING) is None
     assert held(limit, NOW + 6.0) is None
 
 
@@ -88,7 +88,7 @@ def test_without_a_retry_after_of_use_the_key_waits_for_the_first_delay_of_a_ret
     limit = RateLimit()
     assert refuse(limit, retry_after, NOW).retry_after == retry_after
     assert held(limit, NOW + FIRST_DELAY_SECONDS / 2) is not None
-    assert held(limit, NOW + FIRST_DELAY_SECONDS + 2 * SPACING_SECONDS) is None
+    assert held(limit, NOW + FIRST_DELAY_SECONDS + 2 * SPACING) is None
 
 
 def test_a_shorter_limit_does_not_shorten_a_longer_one() -> None:
@@ -98,7 +98,7 @@ def test_a_shorter_limit_does_not_shorten_a_longer_one() -> None:
     refuse(limit, 60.0, NOW)
     later = refusal(2.0)
     limit.refused(STATUS, places, later, NOW + 1.0)
-    assert later.retry_after == pytest.approx(59.0, abs=2 * SPACING_SECONDS)
+    assert later.retry_after == pytest.approx(59.0, abs=2 * SPACING)
     assert held(limit, NOW + 30.0) is not None
 
 
@@ -115,9 +115,9 @@ def test_a_thousand_come_back_one_by_one_and_soon() -> None:
     refuse(limit, 10.0, NOW)
     back = sorted(NOW + number % 9 + (held(limit, NOW + number % 9) or 0.0) for number in range(1_000))
     assert back[0] >= NOW + 10.0
-    assert back[-1] <= NOW + 10.0 + 1_000 * SPACING_SECONDS
+    assert back[-1] <= NOW + 10.0 + 1_000 * SPACING
     in_any_second = max(sum(start <= moment < start + 1.0 for moment in back) for start in back)
-    assert in_any_second <= 2 / SPACING_SECONDS
+    assert in_any_second <= 2 / SPACING
 
 
 def test_a_thousand_that_are_refused_at_once_come_back_one_by_one() -> None:
@@ -130,7 +130,7 @@ def test_a_thousand_that_are_refused_at_once_come_back_one_by_one() -> None:
         limit.refused(STATUS, places, error, NOW + 1.0)
         back.append(error.retry_after or 0.0)
     assert min(back) == pytest.approx(10.0)
-    assert max(sum(start <= wait < start + 1.0 for wait in back) for start in back) <= 2 / SPACING_SECONDS
+    assert max(sum(start <= wait < start + 1.0 for wait in back) for start in back) <= 2 / SPACING
 
 
 def test_another_refusal_delays_the_line_and_reorders_nothing() -> None:
@@ -145,8 +145,8 @@ def test_another_refusal_delays_the_line_and_reorders_nothing() -> None:
     after = [held(limit, NOW + 11.0, STATUS, places) or 0.0 for places in line]
     assert after == sorted(after)
     assert after[0] == pytest.approx(20.0)
-    # One second of the line's time had passed.
-    assert after[50:] == pytest.approx([wait + 10.0 for wait in before[50:]])
+    # One second of the line's time had passed; the pace has grown.
+    assert after[50:] == pytest.approx([wait + 10.0 for wait in before[50:]], rel=0.02)
     assert newcomer > after[-1]
 
 
@@ -164,7 +164,7 @@ def test_refusals_far_apart_do_not_add_up() -> None:
         refuse(limit, 1.0, NOW + 3_600.0 * hour)
     moment = NOW + 3_600.0 * 20
     refuse(limit, 1.0, moment)
-    assert held(limit, moment) == pytest.approx(1.0 + SPACING_SECONDS)
+    assert held(limit, moment) == pytest.approx(1.0 + SPACING)
 
 
 def test_once_nobody_waits_a_lone_caller_is_held_no_more() -> None:
@@ -174,46 +174,35 @@ def test_once_nobody_waits_a_lone_caller_is_held_no_more() -> None:
     assert [held(limit, NOW + 25.0 + call / 1_000) for call in range(200)] == [None] * 200
 
 
-def run_thousand(rate: float, retry_after: float, seconds: float) -> tuple[int, float]:
-    """A thousand followers of one key that the service allows some calls a second.
-
-    :param rate: calls a second; as many at once.
-    :returns: how many lost sight of their run, and the longest time in seconds that one was without an answer.
-    """
-    limit, random = RateLimit(), Random(1)  # noqa: S311 - a simulation
-    line: list[Places] = [{} for _ in range(1_000)]
-    outages, answered = [Outage() for _ in line], [0.0] * len(line)
-    tokens, filled, lost, longest = rate, 0.0, 0, 0.0
-    due = [(random.random() * 30, number) for number in range(len(line))]
-    heapify(due)
-    while due[0][0] < seconds:
-        moment, number = heappop(due)
-        try:
-            limit.check(STATUS, line[number], moment)
-            tokens, filled = min(rate, tokens + (moment - filled) * rate), moment
-            if tokens < 1:
-                error = refusal(retry_after)
-                limit.refused(STATUS, line[number], error, moment)
-                raise error
-            tokens -= 1
-        except RateLimitedError as error:
-            try:
-                heappush(due, (moment + outages[number].failed(error, moment), number))
-            except RateLimitedError:
-                lost += 1
-        else:
-            line[number].clear()
-            outages[number].over()
-            longest, answered[number] = max(longest, moment - answered[number]), moment
-            heappush(due, (moment + 30 * (1 + 0.1 * random.random()), number))
-    return lost, max(longest, *(seconds - moment for moment in answered))
+def test_the_pace_is_found_again_soon_after_a_single_limit() -> None:
+    limit = RateLimit()
+    refuse(limit, 10.0, NOW)
+    line: list[Places] = [{} for _ in range(5_000)]
+    for places in line:
+        held(limit, NOW, STATUS, places)
+    waits = [[held(limit, NOW + 10.0 + second, STATUS, places) for places in line] for second in range(60)]
+    assert waits[-1] == [None] * len(line)
 
 
-@pytest.mark.parametrize(("rate", "retry_after"), [(30, 5.0), (33, 2.0), (20, 2.0), (25, 10.0)])
-def test_nobody_starves_on_a_key_that_is_overloaded(rate: float, retry_after: float) -> None:
-    lost, longest = run_thousand(rate, retry_after, 900.0)
-    assert lost == 0
-    assert longest < 240.0
+def test_a_limit_that_was_too_short_and_unsaid_is_doubled_and_says_nothing_about_the_pace() -> None:
+    limit, places = RateLimit(), Places()
+    held(limit, NOW, LOGS, places)
+    moment, waits = NOW, []
+    for _ in range(8):
+        limit.refused(LOGS, places, refusal(None), moment)
+        waits.append(held(limit, moment, LOGS, places) or 0.0)
+        moment += waits[-1]
+    assert waits == pytest.approx([1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0])
+    limit.answered(LOGS, places)
+    assert (held(limit, moment) or 0.0) < 2 * SPACING
+
+
+@pytest.mark.parametrize("seconds", [1.0, 5.2])
+def test_a_limit_that_was_too_short_and_said_is_kept_as_said(seconds: float) -> None:
+    limit, places = RateLimit(), Places()
+    limit.refused(LOGS, places, refusal(seconds), NOW)
+    limit.refused(LOGS, places, refusal(seconds), NOW + seconds)
+    assert held(limit, NOW + seconds, LOGS, places) == pytest.approx(seconds)
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 20.0), st.none() | st.floats(0.0, 1e9), st.booleans()), max_size=30))
@@ -231,7 +220,7 @@ def test_nothing_goes_before_any_limit_has_passed_and_nothing_waits_for_ever(
         assert wait is not None or until - moment <= 0.01
         if wait is not None:
             assert until <= moment + wait + 1e-6
-            assert wait <= max(0.0, until - moment) + len(steps) * MAX_SPACING_SECONDS + 1e-6
+            assert wait <= max(0.0, until - moment) + len(steps) * (1 / MIN_PACE) + 1e-6
 
 
 def test_each_key_has_a_limit_of_its_own() -> None:

@@ -23,7 +23,7 @@ TIME = "1721548800123456789"
 
 def read(*lines: str, timestamp: str | int = TIME, failed: bool = False) -> list[LogRecord]:
     reader = RecordReader()
-    records = [record for line in lines for record in reader.read(LogLine(timestamp, line))]
+    records = reader.read_all([LogLine(timestamp, line) for line in lines])
     return records + reader.release(failed=failed)
 
 
@@ -384,6 +384,25 @@ def test_equal_records_of_one_millisecond_are_counted() -> None:
     lines += [("1721548800123999999", "tock"), ("1721548800123999999", "tick"), ("1721548800124000000", "tick")]
     records = [record for timestamp, text in lines for record in reader.read(LogLine(timestamp, text))]
     assert [record.repeats for record in records] == [0, 1, 2, 0, 0, 0]
+
+
+HEADS = ("26/01/01 00:00:05 ", "2026-01-01T00:00:05.123 ", "00:00 ", "12:00:00,5  ", "", "at ", "\x1b[31m")
+WORDS = ("INFO", "WARN", "ERROR", "INFORMATION", "INFO.x", "Traceback (most recent call last):", "ValueError: x")
+BODIES = ("", " Task: done", " a\nb", " é", " \x00", " " * 130 + "ERROR", " " + "x" * MAX_RECORD_CHARS)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.sampled_from(HEADS), st.sampled_from(WORDS), st.sampled_from(BODIES)),
+        max_size=30,
+    )
+)
+def test_many_lines_become_the_same_records_as_one_by_one(parts: list[tuple[int, str, str, str]]) -> None:
+    lines = [LogLine(str(int(TIME) + time * 10**6), head + word + body) for time, head, word, body in parts]
+    one_by_one, at_once = RecordReader(), RecordReader()
+    records = [record for line in lines for record in one_by_one.read(line)]
+    assert at_once.read_all(lines) == records
+    assert at_once.release() == one_by_one.release()
 
 
 def test_equal_parts_of_a_long_line_are_counted_too() -> None:

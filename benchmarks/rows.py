@@ -1,0 +1,114 @@
+"""A figure as a row: ours, the bare limit, the official provider, and how far we want to get."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Number:
+    """What the measurements of one side came to.
+
+    :param median: their median.
+    :param spread: the distance between the lowest and the highest, as a share of the median.
+    :param times: how many there were.
+    """
+
+    median: float
+    spread: float
+    times: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Number:
+        """The number that stands for some measurements."""
+        median = statistics.median(values)
+        return cls(median, (max(values) - min(values)) / median if median else 0.0, len(values))
+
+    def __str__(self) -> str:
+        digits = 0 if self.median >= 100 or self.median == int(self.median) else 1 if self.median >= 1 else 2
+        spread = f" ±{self.spread / 2:.0%}" if self.times > 1 else ""
+        return f"{self.median:,.{digits}f}{spread}"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far we want to get.
+
+    :param bound: the bound.
+    :param of: what it bounds: our value, or its ratio to the limit or to the official provider.
+    :param at_least: whether it is the lowest good value; default False, the highest.
+    """
+
+    bound: float
+    of: Literal["value", "limit", "official"] = "value"
+    at_least: bool = False
+
+    def is_kept(self, value: float) -> bool:
+        """Whether a value keeps the bound."""
+        return value >= self.bound if self.at_least else value <= self.bound
+
+    def __str__(self) -> str:
+        unit = {"value": "", "limit": "x limit", "official": "x official"}[self.of]
+        return f"{'≥' if self.at_least else '≤'} {self.bound:g}{unit}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure.
+
+    :param name: what it is.
+    :param unit: its unit.
+    :param ours: ours.
+    :param reach: how far we want to get.
+    :param limit: the bare limit; None where there is none.
+    :param limit_name: what the bare limit is.
+    :param official: the official provider; None where it has no such thing.
+    """
+
+    name: str
+    unit: str
+    ours: Number
+    reach: Reach
+    limit: Number | None = None
+    limit_name: str = ""
+    official: Number | None = None
+
+    @property
+    def title(self) -> str:
+        """Name and unit."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+    @property
+    def to_limit(self) -> float | None:
+        """Ours in units of the limit."""
+        return _ratio(self.ours, self.limit)
+
+    @property
+    def to_official(self) -> float | None:
+        """Ours in units of the official provider."""
+        return _ratio(self.ours, self.official)
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the bound is kept. One whose other side was not measured is not."""
+        value = {"value": self.ours.median, "limit": self.to_limit, "official": self.to_official}[self.reach.of]
+        return value is not None and self.reach.is_kept(value)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Row:
+        """Read what :meth:`to_json` wrote."""
+        limit, official = (Number(**fields[side]) if fields[side] else None for side in ("limit", "official"))
+        ours, reach = Number(**fields["ours"]), Reach(**fields["reach"])
+        return cls(fields["name"], fields["unit"], ours, reach, limit, fields["limit_name"], official)
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as JSON, with its ratios."""
+        ratios = {"to_limit": self.to_limit, "to_official": self.to_official, "is_reached": self.is_reached}
+        return {**asdict(self), **ratios}
+
+
+def _ratio(ours: Number, other: Number | None) -> float | None:
+    return ours.median / other.median if other and other.median else None

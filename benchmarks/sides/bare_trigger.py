@@ -1,0 +1,49 @@
+"""The least that a trigger which follows a run can be."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+
+class BareTrigger(BaseTrigger):
+    """GET, ``json.loads``, sleep.
+
+    :param url: the run's address.
+    :param has_logs: whether it reads the log.
+    :param pause: seconds between two polls.
+    """
+
+    session: aiohttp.ClientSession
+
+    def __init__(self, url: str, has_logs: bool, pause: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.url = url
+        self.has_logs = has_logs
+        self.pause = pause
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments."""
+        return f"{__name__}.BareTrigger", {"url": self.url, "has_logs": self.has_logs, "pause": self.pause}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Follow a run that does not end."""
+        cursor = "0"
+        while True:
+            async with self.session.get(self.url) as answer:
+                run = json.loads(await answer.read())
+            if run["status"] != "RUNNING":
+                yield TriggerEvent(run["status"])  # type: ignore[no-untyped-call]
+            while self.has_logs:
+                async with self.session.get(f"{self.url}/logs", params={"cursor": cursor, "size": "1000"}) as answer:
+                    page = json.loads(await answer.read())
+                if page["next_page"] is None:
+                    break
+                cursor = page["next_page"]
+            await asyncio.sleep(self.pause * random.uniform(1.0, 1.1))

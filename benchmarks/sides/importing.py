@@ -1,0 +1,54 @@
+"""An operator imported in a process that has loaded what a DAG processor has: what a DAG file with it costs more.
+
+Prints the CPU milliseconds, and how many modules were loaded.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+import time
+
+MODULES = {
+    "ours": "airflow_provider_wherobots.operators.run",
+    "official": "airflow_providers_wherobots.operators.run",
+}
+LOADED_ALREADY = (
+    "airflow.dag_processing.processor",
+    "airflow.models",
+    "airflow.providers.standard.operators.empty",
+    "airflow.sdk.bases.hook",
+    "airflow.sdk.bases.operator",
+    "airflow.sdk.definitions.dag",
+    "airflow.triggers.base",
+)
+
+
+def import_operator(side: str) -> dict[str, float]:
+    """Import the operator's module.
+
+    :param side: ``ours`` or ``official``.
+    """
+    for name in LOADED_ALREADY:
+        importlib.import_module(name)
+    before, begun = len(sys.modules), time.process_time()
+    module = importlib.import_module(MODULES[side])
+    milliseconds = (time.process_time() - begun) * 1e3
+    return {
+        "milliseconds": milliseconds,
+        "modules": len(sys.modules) - before,
+        "operators": hasattr(module, "WherobotsRunOperator"),
+    }
+
+
+def main() -> None:
+    """Measure once."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sides.importing")
+    parser.add_argument("side", choices=tuple(MODULES))
+    given = parser.parse_args()
+    json.dump(import_operator(given.side), sys.stdout)
+    print()
+
+
+if __name__ == "__main__":
+    main()

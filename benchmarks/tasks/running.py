@@ -1,0 +1,139 @@
+"""Runs of all lengths and sides, side by side on one Airflow, and what each of them cost."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from benchmarks.tasks.states import RunningTimes
+from benchmarks.tasks.world import World, world
+from dev.airflow_api import Json
+
+TASK = "run"
+BARE = "bare-sleep"
+QUIET_LINES = 20
+"""Lines of a log that is quiet while the run is active."""
+GRACE_SECONDS = 600.0
+"""How much longer than its run a task may take."""
+OFFICIAL_PAGE = 500
+"""Lines that the official provider asks for at once.
+
+It drops the first line of each further page, as it expects a cursor to lead to the last line of the page before. That
+of the local server leads to the next line. Which of both the service does is not documented, so the dropped lines are
+not held against it.
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task to run.
+
+    :param dag_id: side and kind: ``ours-log``, ``ours-status``, ``official-log``, ``official-status`` or
+        ``bare-sleep``.
+    :param seconds: about how long the run is.
+    :param lines: lines of its log.
+    :param more_seconds: how much longer it is. A client that polls at a fixed interval would else find the ends of all
+        runs of a length equally late, or equally early.
+    """
+
+    dag_id: str
+    seconds: int
+    lines: int = QUIET_LINES
+    more_seconds: int = 0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a task cost.
+
+    :param case: the task.
+    :param late_seconds: from the run's end to the task's end.
+    :param worker_seconds: how long it held a worker.
+    :param calls: requests to the API about its run.
+    """
+
+    case: Case
+    late_seconds: float
+    worker_seconds: float
+    calls: int
+
+
+def run(cases: Sequence[Case], gap: float) -> list[Ended]:
+    """Run tasks, started one after the other.
+
+    :param cases: the tasks.
+    :param gap: seconds between two starts, so that neither starts nor ends compete for the CPU.
+    :returns: what each cost.
+    :raises RuntimeError: a task or its run failed, or a line of the log is missing or doubled.
+    """
+    with world() as here, RunningTimes(here.airflow.home / "airflow.db") as running:
+        api = here.airflow.api
+        for dag_id in {case.dag_id for case in cases}:
+            api.wait_for_dag(dag_id)
+        started = []
+        for number, case in enumerate(cases):
+            time.sleep(gap if number else 0.0)
+            conf = {"seconds": str(case.seconds + case.more_seconds), "lines": str(case.lines)}
+            started.append((case, api.trigger_dag(case.dag_id, conf, f"{case.dag_id}-{case.seconds}-{number}")))
+        for case, dag_run in started:
+            api.wait_for_task(case.dag_id, dag_run, TASK, "success", timeout=case.seconds + GRACE_SECONDS)
+        return list(_ended(here, running, started))
+
+
+def _ended(here: World, running: RunningTimes, started: Sequence[tuple[Case, str]]) -> Iterator[Ended]:
+    calls = calls_by_run(here.control.requests())
+    created = here.control.counts()["creates_effective"]
+    if created != sum(case.dag_id != BARE for case, _ in started):
+        raise RuntimeError(f"{created} runs were created for {len(started)} tasks")
+    api = here.airflow.api
+    for case, dag_run in started:
+        finished = _moment(api.task_instance(case.dag_id, dag_run, TASK)["end_date"])
+        held = running.of(case.dag_id, dag_run)
+        if case.dag_id == BARE:
+            over = float(api.xcom(case.dag_id, dag_run, TASK) or 0.0)
+            yield Ended(case, finished - over, held, 0)
+            continue
+        run_id = str(api.xcom(case.dag_id, dag_run, TASK, "run_id"))
+        run = here.run(run_id)
+        if run["status"] != "COMPLETED" or dag_run not in run["name"]:
+            raise RuntimeError(f"{dag_run}: its run {run['name']} is {run['status']}")
+        if case.dag_id.endswith("-log"):
+            may_miss = case.lines // OFFICIAL_PAGE if case.dag_id.startswith("official") else 0
+            check_lines(dag_run, api.task_log(case.dag_id, dag_run, TASK).text, case.lines, may_miss)
+        yield Ended(case, finished - _moment(run["completeTime"]), held, calls[run_id])
+
+
+def calls_by_run(journal: Sequence[Json]) -> Counter[str]:
+    """How many requests were about each run.
+
+    :param journal: all requests.
+    :raises RuntimeError: a request is about no run, so that the counts say too little.
+    """
+    for entry in journal:
+        if entry["run_id"] is None:
+            raise RuntimeError(f"a request that is about no run: {entry}")
+    return Counter(entry["run_id"] for entry in journal)
+
+
+def check_lines(dag_run: str, log: str, count: int, may_miss: int = 0) -> None:
+    """Check that a task's log holds each line of its run once.
+
+    :param dag_run: the task.
+    :param log: its log.
+    :param count: lines of the run.
+    :param may_miss: how many may be missing; default 0.
+    :raises RuntimeError: a line is missing or doubled.
+    """
+    found = Counter(map(int, re.findall(r"bench line (\d+);", log)))
+    lost = count - len(found)
+    doubled = found.total() - len(found)
+    if lost > may_miss or doubled:
+        raise RuntimeError(f"{dag_run}: of {count} lines {lost} are missing and {doubled} doubled in the task's log")
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,52 @@
+"""A deferred task that only sleeps: what Airflow itself needs to end a task whose trigger has fired."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from airflow.sdk import BaseOperator
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+
+class SleepTrigger(BaseTrigger):
+    """Fire at a moment.
+
+    :param until: the moment, in epoch seconds.
+    """
+
+    def __init__(self, until: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.until = until
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {"until": self.until}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield the moment."""
+        await asyncio.sleep(self.until - time.time())
+        yield TriggerEvent(self.until)  # type: ignore[no-untyped-call]
+
+
+class SleepOperator(BaseOperator):
+    """Defer for some seconds; the return value is the moment at which they were over.
+
+    :param seconds: how many.
+    """
+
+    template_fields: Sequence[str] = ("seconds",)
+
+    def __init__(self, *, seconds: str, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.seconds = seconds
+
+    def execute(self, context: Any) -> None:
+        """Defer."""
+        self.defer(trigger=SleepTrigger(time.time() + float(self.seconds)), method_name="wake")
+
+    def wake(self, context: Any, event: float) -> float:
+        """Return the moment."""
+        return event

@@ -1,0 +1,67 @@
+"""How long each task instance was in the state ``running``, which is how long it held a worker's slot."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections import defaultdict
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+LOOK_SECONDS = 0.02
+
+
+class RunningTimes:
+    """Looks at the task instances of an Airflow's database, again and again, until the end of the block.
+
+    Airflow has no account of the visits of a deferred task: its duration includes the time deferred.
+
+    :param database: the file of the SQLite database.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._failure: Exception | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="states", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def of(self, dag_id: str, dag_run: str) -> float:
+        """Seconds that a DAG run's task has been running.
+
+        :param dag_id: the DAG.
+        :param dag_run: its run.
+        :raises RuntimeError: the database could not be read all the time.
+        """
+        if self._failure is not None:
+            raise RuntimeError("the states were not watched to the end") from self._failure
+        return self._seconds[dag_id, dag_run]
+
+    def _watch(self) -> None:
+        try:
+            with contextlib.closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=30)) as one:
+                seen: set[tuple[str, str]] = set()
+                before = time.monotonic()
+                while not self._stop.wait(LOOK_SECONDS):
+                    now_running = set(one.execute("SELECT dag_id, run_id FROM task_instance WHERE state = 'running'"))
+                    moment = time.monotonic()
+                    # A change between two looks is taken to be in the middle.
+                    for task in now_running | seen:
+                        share = 1.0 if task in now_running and task in seen else 0.5
+                        self._seconds[task] += share * (moment - before)
+                    seen, before = now_running, moment
+        except Exception as error:
+            self._failure = error

@@ -1,0 +1,87 @@
+"""The same Airflow and the same local server for all sides: https, as the official provider knows nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from cryptography import x509
+
+from airflow_provider_wherobots.local.control.client import ControlClient
+from benchmarks.measuring import official_python
+from dev.airflow_api import Json
+from dev.airflow_instance import AirflowInstance
+from dev.certificates import make_certificate
+from dev.local_server import LocalServerProcess
+from dev.processes import CHECKOUT, ProcessFamily
+
+HERE = Path(__file__).parent
+PARALLEL = 48
+"""Tasks that may run side by side: one of the official provider holds a worker all the time."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A running Airflow with all sides' DAGs, and the service.
+
+    :param airflow: the Airflow.
+    :param server: the service.
+    :param control: what it received.
+    :param certificate: whom to trust.
+    """
+
+    airflow: AirflowInstance
+    server: LocalServerProcess
+    control: ControlClient
+    certificate: Path
+
+    def run(self, run_id: str) -> Json:
+        """A run as the service shows it."""
+        headers = {"X-API-Key": self.server.api_key}
+        answer = requests.get(
+            f"{self.server.url}/runs/{run_id}", headers=headers, verify=str(self.certificate), timeout=30
+        )
+        answer.raise_for_status()
+        run: Json = answer.json()
+        return run
+
+
+@contextlib.contextmanager
+def world() -> Iterator[World]:
+    """Start both, and end both."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as name, contextlib.ExitStack() as ends:
+        folder = Path(name)
+        certificate, key = make_certificate(folder, x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+        family = ProcessFamily(f"benchmark:{folder}")
+        ends.callback(family.stop)
+        shutil.copytree(HERE / "jobs", folder / "s3" / "bench")
+        tls = ("--certfile", str(certificate), "--keyfile", str(key))
+        more = ("--max-parallel-runs", str(2 * PARALLEL))
+        server = LocalServerProcess(family, folder / "s3", folder / "server.log", *tls, *more)
+        connection = {"conn_type": "generic", "host": urlsplit(server.url).netloc, "password": server.api_key}
+        airflow = ends.enter_context(
+            AirflowInstance(
+                folder / "airflow",
+                python=official_python(),
+                dags_folder=HERE / "dags",
+                env={
+                    "PYTHONPATH": str(CHECKOUT),
+                    "REQUESTS_CA_BUNDLE": str(certificate),
+                    "AIRFLOW_CONN_WHEROBOTS_DEFAULT": json.dumps(connection),
+                    "AIRFLOW__CORE__PARALLELISM": str(PARALLEL),
+                    "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(PARALLEL),
+                    # As by default, so that many running tasks are not a load of their own, or taken for dead.
+                    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "5",
+                    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "300",
+                },
+            )
+        )
+        yield World(airflow, server, ControlClient(server.url, server.api_key, certificate=certificate), certificate)

@@ -1,0 +1,116 @@
+"""Disturbing an Airflow: which component suffers what and when is drawn from a seed, then done in a thread."""
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dev.airflow_instance import AirflowInstance
+
+Action = Literal["kill", "restart", "freeze"]
+ACTIONS: tuple[Action, ...] = ("kill", "restart", "freeze")
+FROZEN_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """One thing that happens to one component.
+
+    :param at: seconds after the beginning.
+    :param component: its name.
+    :param number: its number.
+    :param action: ``kill`` is -9 and a start some seconds later, ``restart`` SIGTERM and a start, ``freeze`` SIGSTOP
+        for ten seconds.
+    :param pause: seconds between the kill and the start.
+    """
+
+    at: float
+    component: str
+    number: int
+    action: Action
+    pause: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.component} {self.number}"
+
+
+def plan(seed: int, seconds: float, components: Sequence[tuple[str, int]]) -> list[Disturbance]:
+    """Draw one disturbance for every minute.
+
+    :param seed: the same seed draws the same.
+    :param seconds: how long it goes on.
+    :param components: names and numbers of what may be disturbed.
+    """
+    draw = random.Random(seed)
+    return [
+        Disturbance(
+            60.0 * minute + draw.uniform(5, 25),
+            *draw.choice(list(components)),
+            draw.choice(ACTIONS),
+            draw.uniform(1, 10),
+        )
+        for minute in range(int(seconds // 60))
+    ]
+
+
+def disturb(airflow: AirflowInstance, what: Disturbance) -> None:
+    """Let it happen, and return when the component has been started again or goes on.
+
+    :param airflow: whose component it is.
+    :param what: what happens.
+    """
+    if what.action == "freeze":
+        with airflow.frozen(what.component, what.number):
+            time.sleep(FROZEN_SECONDS)
+        return
+    airflow.kill_component(what.component, signal.SIGKILL if what.action == "kill" else signal.SIGTERM, what.number)
+    time.sleep(what.pause if what.action == "kill" else 0.0)
+    airflow.start_component(what.component, what.number)
+
+
+class Chaos:
+    """Carries out a plan in a thread. Leave its ``with`` block only when the plan is over.
+
+    :param airflow: the Airflow to disturb.
+    :param planned: the plan.
+    :param tell: called with a line about each disturbance.
+    """
+
+    def __init__(self, airflow: AirflowInstance, planned: Sequence[Disturbance], tell: Callable[[str], None]) -> None:
+        self._airflow = airflow
+        self._planned = planned
+        self._tell = tell
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._error: Exception | None = None
+        self._stop = threading.Event()
+        self.done: list[Disturbance] = []
+
+    def start(self) -> None:
+        """Begin; the plan's times count from now."""
+        self._begun = time.monotonic()
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Begin nothing more, and wait for what has begun.
+
+        :raises Exception: what went wrong with a disturbance.
+        """
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            for one in self._planned:
+                if self._stop.wait(max(0.0, self._begun + one.at - time.monotonic())):
+                    return
+                self._tell(f"  {one}")
+                disturb(self._airflow, one)
+                self.done.append(one)
+        except Exception as error:
+            self._error = error
