@@ -141,6 +141,50 @@ class _Confirming:
         return self.guess.origin.cursor
 
 
+class _NamedPages:
+    """Which pages that name a next one are worth requesting it at once: all, unless the log's end names one too.
+
+    Then a page that is not full may be all there is. Requesting on would bring the few lines written since, again and
+    again as long as the run writes. Pages that are cut have one length; two of different lengths give the end away.
+    """
+
+    __slots__ = ("_cut_at", "_end_names_one", "_length", "_not_cut_at", "_tried")
+
+    def __init__(self) -> None:
+        self._end_names_one = False
+        self._length = self._tried = self._cut_at = self._not_cut_at = 0
+
+    def lead_on(self, items: Sequence[LogLine], size: int) -> bool:
+        """Say whether the page may have been cut: at the size requested, a round one, many bytes, or where others were.
+
+        :param items: its lines, some of them new.
+        :param size: how many were requested.
+        """
+        count, before = len(items), self._length
+        is_cut = count >= size or count % ROUND_SIZE == 0 or sum(len(item.raw) for item in items) >= MAX_PAGE_CHARS // 2
+        self._length = 0 if is_cut else count
+        self._end_names_one |= bool(self._length and before and count != before)
+        if is_cut or not self._end_names_one or count == self._cut_at:
+            return True
+        # Two of one length: this may be the service's limit. The next page tells.
+        self._tried = count if count == before and count != self._not_cut_at else 0
+        return self._tried > 0
+
+    def end(self, *, at_once: bool, has_new: bool) -> None:
+        """Learn from the page that was requested next.
+
+        :param at_once: whether it was requested in the same round.
+        :param has_new: whether it brought anything.
+        """
+        if at_once and not has_new:
+            self._end_names_one = True
+        if self._tried and has_new:
+            self._cut_at = self._tried
+        elif self._tried:
+            self._not_cut_at = self._tried
+        self._tried = 0
+
+
 class LogCursor:
     """Position in a run's log. Memory is bounded by a few pages, whatever the log's length."""
 
@@ -156,6 +200,8 @@ class LogCursor:
         self._guesses_failed = False
         # The number of lines at which the service is known to cut pages.
         self._cut_at = 0
+        self._named = _NamedPages()
+        self._follows_at_once = False
 
     @property
     def cursor(self) -> str | int:
@@ -182,12 +228,15 @@ class LogCursor:
         is_behind = place.is_new and len(items) >= self.size >= PAGE_SIZE
         fresh = place.take_new(items)
         new = self._look_back.leave_out_known(fresh)
+        self._named.end(at_once=self._follows_at_once, has_new=bool(fresh))
+        self._follows_at_once = False
         if page.next_page is not None and self._leads_on(page.next_page, items):
             if not fresh:
                 self._look_back.count_standstill()
             self._usual = min(2 * self.size, self._grown) if is_behind and new else PAGE_SIZE
+            self._follows_at_once = has_more = bool(fresh) and self._named.lead_on(items, self.size)
             self._open_named(page.next_page, place, items, moment)
-            return new, bool(fresh) or (bool(items) and self._look_back.expects)
+            return new, has_more or (bool(items) and self._look_back.expects)
         if self._can_ask_for_more(items):
             # The page may have been cut. Requesting more of it is right under every reading of the cursor.
             self.size = min(2 * self.size, self._largest)

@@ -29,9 +29,13 @@ PER_TIME = 5
 LONG = 200_000
 LATE_SECONDS = 6
 LATE = 20
-BURST = {"null": 20_000, "equal": 3_000, "absent": 3_000}
+BURST = {"null": 20_000, "equal": 3_000, "absent": 3_000, "end": 3_000}
 CURSORS = ("nanoseconds", "nanoseconds-int", "offset", "opaque")
-MODES = tuple(product(CURSORS, BURST))
+Mode = tuple[str, str, str]
+MODES: tuple[Mode, ...] = (
+    *((cursor, "next", caught_up) for cursor, caught_up in product(CURSORS, ("null", "equal", "absent"))),
+    *(("nanoseconds", boundary, caught_up) for boundary, caught_up in product(("after", "last"), ("end", "null"))),
+)
 JOB = f"""
 import sys, time
 time.sleep(4)
@@ -41,7 +45,7 @@ for number in range(int(sys.argv[1]), int(sys.argv[1]) + {LATE}):
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], LocalServer]]:
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Mode, LocalServer]]:
     """One for each mode: all of them are followed at the same time."""
     root = tmp_path_factory.mktemp("root")
     (root / "jobs").mkdir()
@@ -50,11 +54,14 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str
         yield {mode: stack.enter_context(LocalServer(Path(root), api_key=KEY)) for mode in MODES}
 
 
-async def follow(server: LocalServer, cursor: str, caught_up: str) -> tuple[Ending, list[LogRecord], list[str]]:
+async def follow(
+    server: LocalServer, cursor: str, boundary: str, caught_up: str
+) -> tuple[Ending, list[LogRecord], list[str]]:
     control = ControlClient(server.url, KEY)
     await asyncio.to_thread(
         control.behaviour,
         log_cursor=cursor,
+        log_boundary=boundary,
         log_next_page_when_caught_up=caught_up,
         log_delay_seconds=LATE_SECONDS,
     )
@@ -85,14 +92,14 @@ async def follow(server: LocalServer, cursor: str, caught_up: str) -> tuple[Endi
 
 @pytest.mark.slow
 def test_every_line_is_forwarded_once_and_in_order_in_every_mode(
-    servers: dict[tuple[str, str], LocalServer],
+    servers: dict[Mode, LocalServer],
 ) -> None:
     async def follow_all() -> list[tuple[Ending, list[LogRecord], list[str]]]:
         return await asyncio.gather(*(follow(servers[mode], *mode) for mode in MODES))
 
     for mode, (ending, records, notes) in zip(MODES, asyncio.run(follow_all()), strict=True):
         assert ending is Ending.COMPLETED, (mode, notes)
-        lines = BURST[mode[1]] + LATE
+        lines = BURST[mode[2]] + LATE
         assert account(lines, (record.text for record in records)) == clean(lines), mode
         long = "".join(record.text for record in records if "of the log" not in record.text)
         assert long == "".join(f"{n:06d} " for n in range(LONG // 7 + 1)), mode
