@@ -7,15 +7,18 @@ A cursor is        ``next_page`` names                    the next page begins w
 =================  =====================================  ====================================================
 a time, inclusive  the time of this page's last line, or  all lines of that time, those of this page among them
                    of the next page's first
+a time, exclusive  the time of this page's last line      the line after this page's last
 a line offset      how many lines come before it          the line after this page's last
 an opaque token    a place that only the service knows    the line after this page's last, or lines repeated
 =================  =====================================  ====================================================
 
 Under each of them a log's last page may name no next page, itself, or its own end; lines may be inserted late; and a
-replica that lags behind may answer with an earlier state. Three rules follow:
+replica that lags behind may answer with an earlier state. Four rules follow:
 
 * Cursors are sent back as the service issued them, of the same type.
 * New and repeated lines are distinguished by counting equal lines, not by position or time.
+* A page that names a next one is followed by it at once, unless it may be the log's end that names itself: then in the
+  next round.
 * A page that names no next page stays open: it is read again in each round, and its new lines are forwarded.
 
 A service may cut a page at its own limit (50, 100, ...) and name no next page. Only then is a cursor made up: first the
