@@ -240,16 +240,19 @@ def test_a_cursor_may_repeat_the_last_line_or_name_the_first_line_not_shown() ->
     ]
 
 
-def test_lines_of_one_time_stay_on_one_page() -> None:
+@pytest.mark.parametrize("caught_up", ["end", "null"])
+def test_lines_of_one_time_stay_on_one_page(caught_up: str) -> None:
     log = RunLog()
     for number, timestamp in enumerate([5, 6, 6, 6, 7]):
         log.insert(timestamp, str(number))
     pages, cursor = [], "0"
     for _ in range(3):
-        page = log_page(log.lines, LogsQuery(cursor=cursor, size=2), Behaviour(), 0.0)
+        style = behaviour(log_next_page_when_caught_up=caught_up)
+        page = log_page(log.lines, LogsQuery(cursor=cursor, size=2), style, 0.0)
         pages.append([item["raw"] for item in page["items"]])
         cursor = page["next_page"]
     assert pages == [["0"], ["1", "2", "3"], ["4"]]
+    assert cursor == ("7" if caught_up == "end" else None)
 
 
 def test_integer_cursors_are_json_integers() -> None:

@@ -16,7 +16,7 @@ import base64
 import binascii
 import bisect
 from collections.abc import Iterator, Sequence
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Any, Protocol
 
 from airflow_provider_wherobots.local.api.errors import ApiError, Problem
@@ -142,9 +142,16 @@ def _cut_between_times(
     shorter = [line for line in page if _floored(line.timestamp, style) != last]
     if shorter:
         return shorter, page[len(shorter) :]
-    same = list(takewhile(lambda line: _floored(line.timestamp, style) == last, visible))
+    same: list[StoredLine] = []
+    for line in visible:
+        if _floored(line.timestamp, style) != last:
+            following = [line]
+            break
+        same.append(line)
+    else:
+        following = []
     longer = _fitting(same)
-    return longer, same[len(longer) :] or list(islice(visible, 1))
+    return longer, same[len(longer) :] or following
 
 
 def _next_cursor(
