@@ -10,8 +10,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from airflow_provider_wherobots.local.descriptors import raise_soft_limit
 from airflow_provider_wherobots.local.http.listener import Listener, bound_socket, url_of
 from airflow_provider_wherobots.local.ready_file import removed_around, write_ready_file
+from airflow_provider_wherobots.local.runs.log import DEFAULT_MAX_BYTES, DEFAULT_MAX_LINES
+from airflow_provider_wherobots.local.runs.retention import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS
 from airflow_provider_wherobots.local.security import API_KEY_VARIABLE
 from airflow_provider_wherobots.local.settings import (
     DEFAULT_HOST,
@@ -44,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options["api_key"] = from_environment or None
     try:
         settings = ServerSettings(**options)
+        raise_soft_limit(settings.max_parallel_runs)
         _check_ready_file(ready_file)
         with removed_around(ready_file):
             _serve(settings, ready_file)
@@ -74,7 +78,11 @@ def _serve(settings: ServerSettings, ready_file: Path | None) -> None:
             content = {"url": url, "port": bound.getsockname()[1], "pid": os.getpid(), "root": str(settings.root)}
             write_ready_file(ready_file, {**content, **generated})
 
-    Listener(settings, bound, announce).serve_until_stopped()
+    listener = Listener(settings, bound, announce)
+    try:
+        listener.serve_until_stopped()
+    except OSError as error:
+        raise SettingsError(f"ready-file is {str(ready_file)!r}, which cannot be written: {error.strerror}") from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,5 +123,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="environment variable passed on to runs; repeatable",
     )
+    add("--keep-runs", type=int, default=DEFAULT_KEEP_RUNS, help="how many ended runs are kept (default: %(default)s)")
+    add(
+        "--keep-days",
+        type=float,
+        default=DEFAULT_KEEP_DAYS,
+        help="how many days ended runs and unused virtual environments are kept (default: %(default)g)",
+    )
+    add(
+        "--max-log-bytes",
+        type=int,
+        default=DEFAULT_MAX_BYTES,
+        help="bytes of the log of a run; further lines are discarded (default: %(default)s)",
+    )
+    add("--max-log-lines", type=int, default=DEFAULT_MAX_LINES, help="the same for its lines (default: %(default)s)")
     add("--ready-file", type=Path, help="file to write, as JSON and for its owner only, once the server listens")
     return parser

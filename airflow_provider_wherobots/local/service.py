@@ -14,9 +14,15 @@ from airflow_provider_wherobots.local.control.behaviour import Behaviour
 from airflow_provider_wherobots.local.control.faults import FaultRules
 from airflow_provider_wherobots.local.control.journal import Journal
 from airflow_provider_wherobots.local.execution.runner import Runner
+from airflow_provider_wherobots.local.execution.virtual_environments import EnvironmentCache
+from airflow_provider_wherobots.local.execution.workspace import own_folder
+from airflow_provider_wherobots.local.housekeeping import Housekeeper
 from airflow_provider_wherobots.local.runs.registry import RunRegistry
 from airflow_provider_wherobots.local.runs.run import LocalRun
-from airflow_provider_wherobots.local.settings import ServerSettings
+from airflow_provider_wherobots.local.runs.store import RunStore
+from airflow_provider_wherobots.local.server_lock import ServerLock
+from airflow_provider_wherobots.local.settings import ServerSettings, SettingsError
+from airflow_provider_wherobots.local.storage import OWN_FOLDER, RUNS_FOLDER
 from airflow_provider_wherobots.local.views.log_pages import log_page
 from airflow_provider_wherobots.local.views.run_pages import run_page
 
@@ -25,6 +31,7 @@ class LocalService:
     """The runs and the switches of a server. Belongs to one event loop.
 
     :param settings: the server's settings.
+    :raises SettingsError: if the server cannot keep its own files under the root.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -32,13 +39,38 @@ class LocalService:
         self.behaviour = Behaviour()
         self.faults = FaultRules()
         self.journal = Journal()
-        self.registry = RunRegistry()
+        try:
+            own = own_folder(settings.root)
+            self._lock = ServerLock(own / "servers")
+        except OSError as error:
+            raise SettingsError(
+                f"root is {str(settings.root)!r}, but the server cannot keep its own files there, in {OWN_FOLDER}:"
+                f" {error.strerror}"
+            ) from None
+        store = RunStore(own / RUNS_FOLDER, self._lock.id, settings.log_limits)
+        self.registry = RunRegistry(store, store.load(self._lock.is_alive))
+        self._lock.remove_dead()
+        environments = EnvironmentCache(own / "environments")
+        self._housekeeper = Housekeeper(self.registry, store, environments, settings.retention)
         self.runner = Runner(
             settings.root,
             max_parallel_runs=settings.max_parallel_runs,
+            environments=environments,
             behaviour=lambda: self.behaviour,
+            on_end=self._housekeeper.tidy_soon,
             passed_environment=settings.passed_environment,
         )
+
+    def start(self) -> None:
+        """Begin the work that no request asks for."""
+        self._housekeeper.tidy_soon()
+
+    async def stop(self) -> None:
+        """End all runs, and leave everything on disk as the next server needs it."""
+        await self.runner.stop()
+        await self._housekeeper.stop()
+        self.registry.save()
+        self._lock.release()
 
     def create(self, request: CreateRunRequest, region: str | None, *, synthetic: bool = False) -> LocalRun:
         """Create and start a run.
@@ -79,5 +111,11 @@ class LocalService:
         )
 
     def log_page(self, run: LocalRun, query: LogsQuery) -> dict[str, Any]:
-        """Return a page of a run's log. Source: ``GET /runs/{run_id}/logs``."""
-        return log_page(run.log.lines, query, self.behaviour, time.monotonic())
+        """Return a page of a run's log. Source: ``GET /runs/{run_id}/logs``.
+
+        :raises ApiError: 404 if the log is gone: the script may have removed its folder.
+        """
+        try:
+            return log_page(run.log.lines, query, self.behaviour, time.monotonic())
+        except (OSError, LookupError) as error:
+            raise ApiError(404, f"the log of the run {run.id} cannot be read: {error}") from None

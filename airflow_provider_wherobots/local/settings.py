@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from airflow_provider_wherobots.local.runs.log import DEFAULT_MAX_BYTES, DEFAULT_MAX_LINES, LogLimits
+from airflow_provider_wherobots.local.runs.retention import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS, Retention
 from airflow_provider_wherobots.local.security import ApiKey, resolves_to_loopback
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
 """The port of the command line. From Python the default is a free port."""
+
+
+_Number = TypeVar("_Number", int, float)
 
 
 class SettingsError(ValueError):
@@ -36,6 +43,10 @@ class ServerSettings:
     :param max_parallel_runs: how many runs have a process at the same time; default None, the number of CPUs but at
         least four.
     :param passed_environment: names of environment variables that runs see besides the documented ones; default none.
+    :param keep_runs: how many ended runs are kept, the newest; default 200.
+    :param keep_days: how many days ended runs and unused virtual environments are kept; default 14.
+    :param max_log_bytes: bytes of the log of a run, after which further lines are discarded; default 256 MiB.
+    :param max_log_lines: the same for its lines; default 5,000,000.
     :raises SettingsError: for a setting that breaks its rule; the message names it, its value and the rule.
     """
 
@@ -52,8 +63,16 @@ class ServerSettings:
         host_names: Sequence[str] = (),
         max_parallel_runs: int | None = None,
         passed_environment: Sequence[str] = (),
+        keep_runs: int = DEFAULT_KEEP_RUNS,
+        keep_days: float = DEFAULT_KEEP_DAYS,
+        max_log_bytes: int = DEFAULT_MAX_BYTES,
+        max_log_lines: int = DEFAULT_MAX_LINES,
     ) -> None:
         self.port = _checked_port(port)
+        self.retention = Retention(_at_least(0, "keep_runs", keep_runs), _at_least(0, "keep_days", keep_days))
+        self.log_limits = LogLimits(
+            _at_least(1, "max_log_bytes", max_log_bytes), _at_least(1, "max_log_lines", max_log_lines)
+        )
         self.max_parallel_runs = _checked_parallel_runs(max_parallel_runs)
         if (certfile is None) != (keyfile is None):
             missing = "certfile" if certfile is None else "keyfile"
@@ -81,9 +100,12 @@ def _checked_port(port: int) -> int:
 
 
 def _checked_parallel_runs(number: int | None) -> int:
-    number = default_parallel_runs() if number is None else number
-    if number < 1:
-        raise SettingsError(f"max_parallel_runs is {number}, but must be 1 or more")
+    return _at_least(1, "max_parallel_runs", default_parallel_runs() if number is None else number)
+
+
+def _at_least(least: int, name: str, number: _Number) -> _Number:
+    if number < least or not math.isfinite(number):
+        raise SettingsError(f"{name} is {number}, but must be {least} or more")
     return number
 
 

@@ -9,6 +9,9 @@ SCHEME = "s3://"
 OWN_FOLDER = ".wherobots-local"
 """Folder of the server's own files under the root; no bucket can have its name."""
 
+RUNS_FOLDER = "runs"
+"""Folder of the runs in the server's own folder."""
+
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -36,7 +39,8 @@ def local_path(root: Path, uri: str) -> Path:
     base = root.resolve()
     try:
         path = base.joinpath(bucket, *parts).resolve(strict=True)
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):
+        # ValueError: a name that no file can have, such as one with a lone surrogate.
         raise StorageError(f"{text} does not exist: no file {bucket}/{key} under the server's root") from None
     if not path.is_relative_to(base) or path.is_relative_to(base / OWN_FOLDER):
         raise StorageError(f"{text} is outside the server's root")

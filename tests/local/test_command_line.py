@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -18,9 +15,9 @@ import requests
 
 from airflow_provider_wherobots.local import ControlClient, LocalServer
 from dev.waiting import wait_for
+from tests.local.started import MODULE, Started
 from tests.local.support import KEY, Client
 
-MODULE = [sys.executable, "-m", "airflow_provider_wherobots.local"]
 SCRIPT = """
 import os, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
@@ -28,42 +25,6 @@ print(os.getpid(), os.getppid(), child.pid)
 print("up")
 time.sleep(600)
 """
-
-
-class Started:
-    """A server process and what its ready file told."""
-
-    def __init__(self, folder: Path, *arguments: str, key: str | None = None) -> None:
-        self.root = folder / "root"
-        self.ready_file = folder / "ready.json"
-        self.ready_file.write_text("{}")
-        environment = {name: value for name, value in os.environ.items() if name != "WHEROBOTS_API_KEY"}
-        if key is not None:
-            environment["WHEROBOTS_API_KEY"] = key
-        options = ["--port", "0", "--root", str(self.root), "--ready-file", str(self.ready_file), *arguments]
-        self.output = (folder / "output").open("w+")
-        self.process = subprocess.Popen([*MODULE, *options], env=environment, stdout=self.output, stderr=self.output)
-        wait_for(
-            lambda: self.process.poll() is not None or self.told().get("pid") == self.process.pid,
-            what="the server to be ready",
-        )
-        self.ready = self.told()
-
-    def told(self) -> dict[str, Any]:
-        try:
-            told: dict[str, Any] = json.loads(self.ready_file.read_text())
-        except FileNotFoundError:
-            return {}
-        return told
-
-    def printed(self) -> str:
-        self.output.seek(0)
-        return self.output.read()
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.output.close()
 
 
 @pytest.fixture

@@ -13,8 +13,11 @@ from airflow_provider_wherobots.local.views.run_view import timestamp
 MAX_ENTRIES = 100_000
 """The journal keeps the newest requests, at most this many; the counts include all."""
 
+LONGEST_TEXT = 512
+"""Path, query, run id and name of an entry are cut to this many characters."""
 
-@dataclass
+
+@dataclass(slots=True)
 class JournalEntry:
     """One request.
 

@@ -81,7 +81,7 @@ def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:
     if patch.app_status is not None or patch.app_message is not None:
         run.set_app(patch.app_status or run.app_status, patch.app_message)
     if patch.spark_ui_url is not None:
-        run.spark_ui_url = patch.spark_ui_url
+        run.set_spark_ui(patch.spark_ui_url)
     if patch.status is not None:
         run.set_status(patch.status)
     if patch.completed and run.completed_at is None:

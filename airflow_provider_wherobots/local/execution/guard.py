@@ -24,7 +24,9 @@ NOT_STARTED = 127
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_KILL_DEADLINE_SECONDS = 10.0
+KILL_DEADLINE_SECONDS = 10.0
+"""How long it tries to end all descendants."""
+
 _CHECK_SECONDS = 1.0
 
 
@@ -101,7 +103,7 @@ def _reap(child: int) -> int | None:
 
 def _end_all(child: int, status: int | None) -> int:
     """Kill the process group and every descendant until none is left; return the child's wait status."""
-    deadline = time.monotonic() + _KILL_DEADLINE_SECONDS
+    deadline = time.monotonic() + KILL_DEADLINE_SECONDS
     while True:
         _signal_group(child, signal.SIGKILL)
         # Reading all of /proc at the end of each of hundreds of runs would slow down the machine.

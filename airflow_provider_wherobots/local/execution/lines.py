@@ -1,15 +1,16 @@
-"""Splitting a stream of bytes into lines."""
+"""Cutting a stream of bytes at line ends. Costs the same for many short lines as for a few long ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-MAX_LINE_BYTES = 16 * 1024 * 1024
-"""A line longer than this is cut into pieces, so that output without line ends cannot fill the memory."""
+MAX_LINE_BYTES = 1024 * 1024
+"""A line longer than this is cut into pieces, so that output without line ends cannot fill the memory, and a page of
+the log can always hold two lines."""
 
 
 class LineSplitter:
-    """Collects pieces of a stream and returns whole lines, without their line ends."""
+    """Collects pieces of a stream and returns blocks of whole lines, each line with its line end."""
 
     def __init__(self) -> None:
         self._pending: list[bytes] = []
@@ -18,26 +19,30 @@ class LineSplitter:
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """Take the next piece.
 
-        :param piece: bytes as they were read.
-        :returns: the lines that are complete now.
+        :param piece: bytes as they were read, fewer than the longest line has.
+        :returns: the lines that are complete now, in blocks.
         """
-        head, newline, rest = piece.partition(b"\n")
-        self._keep(head)
-        if newline:
+        whole, newline, rest = piece.rpartition(b"\n")
+        if newline and self._pending_bytes:
+            # Alone, so that what is cut is never longer than the limit.
+            first, _, whole = (whole + newline).partition(b"\n")
+            yield from self._keep(first)
             yield self._take()
-            *lines, tail = rest.split(b"\n")
-            yield from (line.removesuffix(b"\r") for line in lines)
-            self._keep(tail)
-        if self._pending_bytes > MAX_LINE_BYTES:
-            yield self._take()
+        elif newline:
+            whole += newline
+        if whole:
+            yield whole
+        yield from self._keep(rest)
 
     def finish(self) -> Iterator[bytes]:
         """Return the last line if the stream did not end with a line end."""
         if self._pending_bytes:
             yield self._take()
 
-    def _keep(self, piece: bytes) -> None:
+    def _keep(self, piece: bytes) -> Iterator[bytes]:
         if piece:
+            if self._pending_bytes + len(piece) > MAX_LINE_BYTES:
+                yield self._take()
             self._pending.append(piece)
             self._pending_bytes += len(piece)
 
@@ -45,4 +50,4 @@ class LineSplitter:
         line = b"".join(self._pending)
         self._pending.clear()
         self._pending_bytes = 0
-        return line.removesuffix(b"\r")
+        return line + b"\n"

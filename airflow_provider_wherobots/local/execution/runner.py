@@ -20,7 +20,7 @@ from airflow_provider_wherobots.local.execution.commands import (
 )
 from airflow_provider_wherobots.local.execution.environment_variables import install_environment, run_environment
 from airflow_provider_wherobots.local.execution.failure import failure_message
-from airflow_provider_wherobots.local.execution.process import GuardedProcess
+from airflow_provider_wherobots.local.execution.process import GuardedProcess, OnOutput, StartError
 from airflow_provider_wherobots.local.execution.usage import sample_usage
 from airflow_provider_wherobots.local.execution.virtual_environments import EnvironmentCache, PrepareError
 from airflow_provider_wherobots.local.execution.workspace import (
@@ -28,8 +28,8 @@ from airflow_provider_wherobots.local.execution.workspace import (
     add_files,
     add_spark_settings,
     make_workspace,
-    own_folder,
 )
+from airflow_provider_wherobots.local.runs.log import RunLog
 from airflow_provider_wherobots.local.runs.run import LocalRun
 from airflow_provider_wherobots.local.storage import StorageError, local_path
 
@@ -61,7 +61,9 @@ class Runner:
 
     :param root: folder behind ``s3://``.
     :param max_parallel_runs: how many runs have a process at the same time.
+    :param environments: the virtual environments.
     :param behaviour: returns the current behaviour.
+    :param on_end: called after the end of each run.
     :param passed_environment: names of further environment variables that runs see.
     """
 
@@ -70,14 +72,17 @@ class Runner:
         root: Path,
         *,
         max_parallel_runs: int,
+        environments: EnvironmentCache,
         behaviour: Callable[[], Behaviour],
+        on_end: Callable[[], None],
         passed_environment: Sequence[str] = (),
     ) -> None:
         self._root = root
         self._behaviour = behaviour
         self._passed = tuple(passed_environment)
         self._slots = asyncio.Semaphore(max_parallel_runs)
-        self._environments = EnvironmentCache(own_folder(root) / "environments")
+        self._environments = environments
+        self._on_end = on_end
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
 
@@ -114,7 +119,11 @@ class Runner:
     def _begin(self, run: LocalRun, life: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(life)
         self._tasks[run.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
+        task.add_done_callback(lambda _: self._forget(run))
+
+    def _forget(self, run: LocalRun) -> None:
+        self._tasks.pop(run.id, None)
+        self._on_end()
 
     async def _carry_out(self, run: LocalRun) -> None:
         started = int(time.time())
@@ -125,7 +134,9 @@ class Runner:
             outcome = RunEnd(CANCELLED, reason)
         except Exception as error:
             # An internal error must end the run: it must not stay RUNNING forever.
-            outcome = RunEnd(FAILED, f"Internal error of the local server: {error!r}", event_code=FAIL_EVENT)
+            outcome = self._failed(run, f"Internal error of the local server: {error!r}")
+        finally:
+            run.log.release()
         if outcome.event_code is not None:
             meta = {"start_timestamp": started, "end_timestamp": int(time.time())}
             run.add_event(outcome.event_code, outcome.message, meta)
@@ -149,18 +160,25 @@ class Runner:
     async def _outcome(self, run: LocalRun) -> RunEnd:
         await self._wait_to_start(run)
         async with self._slots:
-            try:
-                workspace, python = await self._prepare(run)
-            except PrepareError as error:
-                return self._failed(run, str(error), "PREPARE_FAILED")
-            self._progress(run, "READY")
-            run.set_status(RUNNING)
-            try:
-                environment = self._environment(run, workspace, python)
-                argv = await asyncio.to_thread(self._command, run, workspace, python, environment)
-            except (StorageError, CommandError) as error:
-                return self._failed(run, str(error))
-            return await self._execute(run, workspace, environment, argv)
+            run.log.hold()
+            async with contextlib.AsyncExitStack() as leases:
+                try:
+                    workspace, python = await self._prepare(run, leases)
+                except PrepareError as error:
+                    return self._failed(run, str(error), "PREPARE_FAILED")
+                except (OSError, ValueError) as error:
+                    # Such as a full disk, or a name that no file can have.
+                    return self._failed(run, f"The run could not be prepared: {error}", "PREPARE_FAILED")
+                self._progress(run, "READY")
+                run.set_status(RUNNING)
+                try:
+                    environment = self._environment(run, workspace, python)
+                    argv = await asyncio.to_thread(self._command, run, workspace, python, environment)
+                    return await self._execute(run, workspace, environment, argv)
+                except (StorageError, CommandError) as error:
+                    return self._failed(run, str(error))
+                except StartError as error:
+                    return self._failed(run, f"The process could not be started: {error}")
 
     async def _wait_to_start(self, run: LocalRun) -> None:
         delay = self._behaviour().start_delay_seconds
@@ -168,19 +186,19 @@ class Runner:
             await asyncio.sleep(delay / len(_START_STEPS))
             self._progress(run, step)
 
-    async def _prepare(self, run: LocalRun) -> tuple[Workspace, Path]:
+    async def _prepare(self, run: LocalRun, leases: contextlib.AsyncExitStack) -> tuple[Workspace, Path]:
         wanted = run.request.environment
         workspace = await asyncio.to_thread(make_workspace, self._root, run.id)
         if wanted.dependencies:
             self._progress(run, "PREPARING")
         await asyncio.to_thread(add_files, workspace, wanted.files)
         await asyncio.to_thread(add_spark_settings, workspace, wanted.spark_configs, os.environ)
-        python = await self._environments.python_for(
+        lease = self._environments.python_for(
             wanted.requirements,
             environment=install_environment(os.environ, folder=workspace.folder),
-            on_line=run.log.append,
+            on_output=_into(run.log),
         )
-        return workspace, python
+        return workspace, await leases.enter_async_context(lease)
 
     def _environment(self, run: LocalRun, workspace: Workspace, python: Path) -> dict[str, str]:
         return run_environment(
@@ -215,7 +233,7 @@ class Runner:
         self, run: LocalRun, workspace: Workspace, environment: dict[str, str], argv: list[str]
     ) -> RunEnd:
         timeout = run.request.timeout_seconds
-        start = GuardedProcess.start(argv, environment=environment, folder=workspace.folder, on_line=run.log.append)
+        start = GuardedProcess.start(argv, environment=environment, folder=workspace.folder, on_output=_into(run.log))
         async with await start as process, _sampling(run, process):
             try:
                 async with asyncio.timeout(min(timeout, _LONGEST_WAIT_SECONDS)):
@@ -224,7 +242,7 @@ class Runner:
                 return self._timed_out(timeout)
         if code == 0:
             return RunEnd(COMPLETED)
-        lines = [line.raw for line in run.log.lines[-_LAST_LINES:]]
+        lines = await asyncio.to_thread(run.log.last_lines, _LAST_LINES)
         return RunEnd(FAILED, failure_message(code, lines), event_code=FAIL_EVENT)
 
     def _timed_out(self, timeout: int) -> RunEnd:
@@ -233,7 +251,7 @@ class Runner:
         return RunEnd(status, message, event_code=None if status == TIMED_OUT else FAIL_EVENT)
 
     def _failed(self, run: LocalRun, message: str, app_status: str = "DESTROYED") -> RunEnd:
-        run.log.append(f"ERROR: {message}".encode())
+        run.log.note(f"ERROR: {message}")
         return RunEnd(FAILED, message, app_status, FAIL_EVENT)
 
     def _progress(self, run: LocalRun, app_status: str) -> None:
@@ -242,9 +260,19 @@ class Runner:
             run.set_app(app_status)
 
 
+def _into(log: RunLog) -> OnOutput:
+    """Write output into a log, off the event loop: a disk that is busy must not stop the server."""
+
+    async def write(lines: bytes) -> None:
+        if not log.full:
+            await asyncio.to_thread(log.append, lines)
+
+    return write
+
+
 @contextlib.asynccontextmanager
 async def _sampling(run: LocalRun, process: GuardedProcess) -> AsyncIterator[None]:
-    task = asyncio.create_task(sample_usage(process.pid, run.usage.append))
+    task = asyncio.create_task(sample_usage(process.pid, run.add_usage))
     try:
         yield
     finally:

@@ -4,40 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import hashlib
 import importlib.util
-import json
 import os
-import platform
 import shutil
 import site
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+from airflow_provider_wherobots.local.execution.environment_folders import (
+    COMPLETE,
+    day_of,
+    environment_key,
+    locked,
+    mark_complete,
+    remove_unused,
+)
 from airflow_provider_wherobots.local.execution.failure import failure_message
-from airflow_provider_wherobots.local.execution.process import GuardedProcess
+from airflow_provider_wherobots.local.execution.process import GuardedProcess, OnOutput, StartError
 
-COMPLETE = ".complete"
-"""Written last; an environment without it is incomplete and is built again."""
-
-_LOCK_POLL_SECONDS = 0.2
 _BASE_PACKAGES = "zz_wherobots_local_base.pth"
+_LAST_BLOCKS = 50
 
 
 class PrepareError(Exception):
     """The dependencies of a run could not be prepared."""
-
-
-def environment_key(requirements: Sequence[str]) -> str:
-    """Name the environment of a set of requirements.
-
-    :param requirements: requirements as pip takes them, in any order.
-    :returns: a hash of the interpreter, the machine and the set.
-    """
-    parts = [sys.version, sys.prefix, platform.machine(), sorted(set(requirements))]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
 
 
 class EnvironmentCache:
@@ -49,37 +42,51 @@ class EnvironmentCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @contextlib.asynccontextmanager
     async def python_for(
-        self,
-        requirements: Sequence[str],
-        *,
-        environment: Mapping[str, str],
-        on_line: Callable[[bytes], None],
-    ) -> Path:
-        """Return an interpreter with the requirements, and install them first if need be.
+        self, requirements: Sequence[str], *, environment: Mapping[str, str], on_output: OnOutput
+    ) -> AsyncIterator[Path]:
+        """Provide an interpreter with the requirements for the time of a block, and install them first if need be.
 
         :param requirements: requirements as pip takes them; with none it is the server's own interpreter.
         :param environment: environment variables for pip.
-        :param on_line: called with each line that pip writes.
+        :param on_output: called with what pip writes.
         :returns: path of the interpreter.
         :raises PrepareError: with pip's own error.
         """
         if not requirements:
-            return Path(sys.executable)
+            yield Path(sys.executable)
+            return
         wanted = sorted(set(requirements))
-        folder = self._folder / environment_key(wanted)
-        python = folder / "bin" / "python"
         self._folder.mkdir(parents=True, exist_ok=True)
-        async with _locked(folder.with_suffix(".lock")):
-            if (folder / COMPLETE).exists():
-                on_line(f"Reusing the environment with {', '.join(wanted)}".encode())
-                return python
-            on_line(f"Installing {', '.join(wanted)}".encode())
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-            for argv in _build_commands(folder, python, wanted):
-                await _execute(argv, environment, self._folder, on_line)
-            await asyncio.to_thread(_finish, folder)
-        return python
+        built = False
+        while True:
+            day = day_of(wanted, datetime.now(UTC))
+            folder = self._folder / environment_key(wanted, day)
+            async with locked(folder, shared=True):
+                if (folder / COMPLETE).exists():
+                    os.utime(folder / COMPLETE)
+                    if not built:
+                        await on_output(f"Reusing the environment with {', '.join(wanted)}\n".encode())
+                    yield folder / "bin" / "python"
+                    return
+            async with locked(folder, shared=False):
+                if not (folder / COMPLETE).exists():
+                    await self._build(folder, wanted, day, environment, on_output)
+                    built = True
+
+    def remove_unused(self, unused_seconds: float) -> None:
+        """Remove environments that no run will use again. See :func:`environment_folders.remove_unused`."""
+        remove_unused(self._folder, unused_seconds)
+
+    async def _build(
+        self, folder: Path, wanted: Sequence[str], day: str, environment: Mapping[str, str], on_output: OnOutput
+    ) -> None:
+        await on_output(f"Installing {', '.join(wanted)}\n".encode())
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        for argv in _build_commands(folder, folder / "bin" / "python", wanted):
+            await _execute(argv, environment, self._folder, on_output)
+        await asyncio.to_thread(_finish, folder, day)
 
 
 def _build_commands(folder: Path, python: Path, wanted: Sequence[str]) -> list[list[str]]:
@@ -92,38 +99,28 @@ def _build_commands(folder: Path, python: Path, wanted: Sequence[str]) -> list[l
     return [[*venv, "--without-pip"], [sys.executable, "-m", "pip", "--python", str(python), *install]]
 
 
-def _finish(folder: Path) -> None:
+def _finish(folder: Path, day: str) -> None:
     """Make the server's own packages (such as PySpark) importable after the run's; mark the environment as complete."""
     own = [path for path in site.getsitepackages() if os.path.isdir(path)]
     for packages in folder.glob("lib*/python*/site-packages"):
         lines = "".join(f"import site; site.addsitedir({path!r})\n" for path in own)
         (packages / _BASE_PACKAGES).write_text(lines, encoding="utf-8")
-    (folder / COMPLETE).touch()
+    mark_complete(folder, day)
 
 
-async def _execute(
-    argv: Sequence[str], environment: Mapping[str, str], folder: Path, on_line: Callable[[bytes], None]
-) -> None:
-    lines: list[str] = []
+async def _execute(argv: Sequence[str], environment: Mapping[str, str], folder: Path, on_output: OnOutput) -> None:
+    last: deque[bytes] = deque(maxlen=_LAST_BLOCKS)
 
-    def take(line: bytes) -> None:
-        lines.append(line.decode("utf-8", errors="replace"))
-        on_line(line)
+    async def take(lines: bytes) -> None:
+        last.append(lines)
+        await on_output(lines)
 
-    async with await GuardedProcess.start(argv, environment=environment, folder=folder, on_line=take) as process:
+    try:
+        process = await GuardedProcess.start(argv, environment=environment, folder=folder, on_output=take)
+    except StartError as error:
+        raise PrepareError(f"The dependencies could not be installed: {error}") from None
+    async with process:
         code = await process.wait()
     if code != 0:
+        lines = b"".join(last).decode("utf-8", errors="replace").splitlines()
         raise PrepareError(f"The dependencies could not be installed. {failure_message(code, lines)}")
-
-
-@contextlib.asynccontextmanager
-async def _locked(path: Path) -> AsyncIterator[None]:
-    """Hold a lock that other servers on the same root respect. It ends with this process."""
-    with path.open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(_LOCK_POLL_SECONDS)
-        yield

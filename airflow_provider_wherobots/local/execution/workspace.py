@@ -11,7 +11,7 @@ from pathlib import Path
 from airflow_provider_wherobots.local.api.create_request import FileDependency
 from airflow_provider_wherobots.local.execution.spark_conf import user_conf_folder, with_jars, write_conf_folder
 from airflow_provider_wherobots.local.execution.virtual_environments import PrepareError
-from airflow_provider_wherobots.local.storage import OWN_FOLDER, StorageError, local_path
+from airflow_provider_wherobots.local.storage import OWN_FOLDER, RUNS_FOLDER, StorageError, local_path
 
 
 @dataclass
@@ -39,10 +39,13 @@ def own_folder(root: Path) -> Path:
 
     :param root: folder behind ``s3://``.
     :returns: the folder.
+    :raises OSError: if it cannot be made or written to.
     """
     folder = root / OWN_FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
-    (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+    ignored = folder / ".gitignore"
+    if not ignored.exists():
+        ignored.write_text("*\n", encoding="utf-8")
     return folder
 
 
@@ -54,7 +57,7 @@ def make_workspace(root: Path, run_id: str) -> Workspace:
     :returns: the workspace, still empty.
     """
     own = own_folder(root)
-    workspace = Workspace(root=root, folder=own / "runs" / run_id, home=own / "home")
+    workspace = Workspace(root=root, folder=own / RUNS_FOLDER / run_id, home=own / "home")
     for folder in (workspace.home, workspace.folder / "tmp", workspace.folder / "files"):
         folder.mkdir(parents=True, exist_ok=True)
     return workspace

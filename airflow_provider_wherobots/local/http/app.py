@@ -29,8 +29,9 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        service.start()
         yield
-        await service.runner.stop()
+        await service.stop()
 
     app = Starlette(
         routes=[Route("/health", _health), *runs_routes(service), *control_routes(service)],

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import errno
+import logging
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 
@@ -14,7 +18,12 @@ from airflow_provider_wherobots.local.security import HostCheck
 from airflow_provider_wherobots.local.service import LocalService
 from airflow_provider_wherobots.local.settings import ServerSettings, SettingsError
 
-_BACKLOG = 2048
+_log = logging.getLogger(__name__)
+
+_ACCEPTED_AT_ONCE = 16
+_BACKLOG = 128
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_SILENCE_SECONDS = 60.0
 _GRACEFUL_SHUTDOWN_SECONDS = 1
 _KEEP_ALIVE_SECONDS = 60
 
@@ -50,6 +59,22 @@ def url_of(settings: ServerSettings, bound: socket.socket) -> str:
     return f"{'https' if settings.tls else 'http'}://{host}:{bound.getsockname()[1]}"
 
 
+class SaidOnce:
+    """The handler of the event loop's errors. Without descriptors asyncio reports every attempt to accept a connection,
+    many thousand in a second; here one line a minute says it."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in _NO_DESCRIPTORS or "socket" not in context:
+            loop.default_exception_handler(context)
+        elif loop.time() >= self._next:
+            self._next = loop.time() + _SILENCE_SECONDS
+            _log.warning("Connections cannot be accepted: %s. They wait. See ulimit -n.", error.strerror)
+
+
 class Listener(uvicorn.Server):
     """A uvicorn server with a callback for the moment it listens.
 
@@ -62,6 +87,7 @@ class Listener(uvicorn.Server):
     def __init__(self, settings: ServerSettings, bound: socket.socket, on_listening: Callable[[], None]) -> None:
         self._bound = bound
         self._on_listening = on_listening
+        self._failure: OSError | None = None
         hosts = HostCheck(
             settings.host, bound.getsockname()[1], remote=settings.allow_remote, names=settings.host_names
         )
@@ -75,7 +101,8 @@ class Listener(uvicorn.Server):
             log_config=None,
             access_log=False,
             proxy_headers=False,
-            backlog=_BACKLOG,
+            # asyncio accepts as many at once, before the protocol can refuse any.
+            backlog=_ACCEPTED_AT_ONCE,
             # As long as a load balancer's. Clients keep connections longer than uvicorn's default of 5 s, so now and
             # then they would send on one that is being closed.
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
@@ -94,14 +121,25 @@ class Listener(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, then call ``on_listening``."""
+        asyncio.get_running_loop().set_exception_handler(SaidOnce())
         await super().startup(sockets=sockets)
         if self.started:
-            self._on_listening()
+            self._bound.listen(_BACKLOG)
+            try:
+                self._on_listening()
+            except OSError as error:
+                self._failure = error
+                # Not at once: uvicorn would then end without ending what it has begun.
+                asyncio.get_running_loop().call_soon(setattr, self, "should_exit", True)
 
     def serve_until_stopped(self) -> None:
         """Serve until ``should_exit`` is set or, on the main thread, SIGINT or SIGTERM arrives.
 
         The signal is raised again at the end, for the handler that was set before.
+
+        :raises OSError: if ``on_listening`` did.
         """
         with contextlib.closing(self._bound):
             self.run(sockets=[self._bound])
+        if self._failure is not None:
+            raise self._failure

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from airflow_provider_wherobots.local.api.errors import ApiError
 from airflow_provider_wherobots.local.control.faults import FaultTarget
-from airflow_provider_wherobots.local.control.journal import JournalEntry
+from airflow_provider_wherobots.local.control.journal import LONGEST_TEXT, JournalEntry
 from airflow_provider_wherobots.local.http.answers import error_answer
 from airflow_provider_wherobots.local.http.bodies import read_body
 from airflow_provider_wherobots.local.http.fault_actions import carry_out
@@ -61,16 +61,18 @@ class Operation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         request = Request(scope, receive)
+        run_id = request.path_params.get("run_id")
         entry = JournalEntry(
             operation=self._operation_id,
             method=request.method,
-            path=request.url.path,
-            query=request.url.query,
-            run_id=request.path_params.get("run_id"),
+            path=request.url.path[:LONGEST_TEXT],
+            run_id=run_id and run_id[:LONGEST_TEXT],
         )
         self._service.journal.record(entry)
         try:
             require_key(scope, self._service.api_key)
+            # Only now: without the key nothing large is kept.
+            entry.query = request.url.query[:LONGEST_TEXT]
             body = await read_body(request)
         except ApiError as error:
             entry.status = error.status
@@ -78,7 +80,8 @@ class Operation:
             return
         except ClientDisconnect:
             return
-        entry.name = _run_name(body)
+        name = _run_name(body)
+        entry.name = name and name[:LONGEST_TEXT]
 
         async def handle() -> Response:
             return self._answer(ReceivedCall(self._service, request, body, entry))

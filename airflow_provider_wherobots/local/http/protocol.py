@@ -1,13 +1,23 @@
-"""An HTTP protocol for uvicorn that gives the application access to the connection of a request."""
+"""An HTTP protocol for uvicorn that gives the application access to the connection of a request, and bounds what
+connections can take: how many there are, and how long a client takes to send a request."""
 
 from __future__ import annotations
 
 import asyncio
+import enum
 import socket
 import struct
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from airflow_provider_wherobots.local.descriptors import soft_limit
+
+HEAD_SECONDS = 20.0
+"""How long a client may take to send the head of a request. Between two requests the time of keep-alive counts."""
+
+BODY_SECONDS = 60.0
+"""How long a client may take to send a body."""
 
 _SCOPE_KEY = "wherobots_local.connection"
 
@@ -35,8 +45,22 @@ class Connection:
         self._transport.close()
 
 
+class Stage(enum.IntEnum):
+    """What a connection is waiting for; where descriptors run short, the lowest one is closed first."""
+
+    HEAD = 0
+    NEXT_REQUEST = 1
+    BODY = 2
+    ANSWER = 3
+
+
 class LocalServerProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 protocol, with a :class:`Connection` in the scope of each request."""
+    """uvicorn's HTTP/1.1 protocol, with a :class:`Connection` in the scope of each request, deadlines for requests, and
+    a bound for the number of connections: half of the descriptors, as runs need them too."""
+
+    stage = Stage.HEAD
+    since = 0.0
+    _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Add the connection to the scope of every request that arrives over it."""
@@ -49,6 +73,58 @@ class LocalServerProtocol(H11Protocol):
             await application(scope, receive, send)
 
         self.app = with_connection
+        self._enter(Stage.HEAD)
+        most = soft_limit() // 2
+        if len(self.connections) > most:
+            self._make_room(most)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline."""
+        self._clear_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent, and note what is still missing."""
+        super().data_received(data)
+        self._look()
+
+    def on_response_complete(self) -> None:
+        """Note that the connection waits for the next request, or has begun to receive it."""
+        super().on_response_complete()
+        self._look()
+
+    def _look(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            stage = Stage.BODY if self.cycle.more_body else Stage.ANSWER
+        elif self.cycle is None or self.conn.trailing_data[0]:
+            stage = Stage.HEAD
+        else:
+            stage = Stage.NEXT_REQUEST
+        if stage != self.stage:
+            self._enter(stage)
+
+    def _enter(self, stage: Stage) -> None:
+        self._clear_deadline()
+        self.stage, self.since = stage, self.loop.time()
+        seconds = {Stage.HEAD: HEAD_SECONDS, Stage.BODY: BODY_SECONDS}.get(stage)
+        if seconds is not None:
+            self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _make_room(self, most: int) -> None:
+        """Close what is furthest from an answer, and of that the oldest; if all wait for one, this connection."""
+        open_ones = [
+            other
+            for other in self.connections
+            if isinstance(other, LocalServerProtocol) and not other.transport.is_closing()
+        ]
+        open_ones.sort(key=lambda other: (other.stage, other.since))
+        for victim in open_ones[: max(len(open_ones) - most, 0)]:
+            (self if victim.stage == Stage.ANSWER else victim).transport.abort()
 
 
 def connection_of(scope: Any) -> Connection:

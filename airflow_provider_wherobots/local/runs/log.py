@@ -1,55 +1,83 @@
-"""The log of one run: its lines in the order of their timestamps."""
+"""The log of one run: its lines in the order of their timestamps, in files, and never larger than its limits."""
 
 from __future__ import annotations
 
-import bisect
 import math
+import threading
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from pathlib import Path
 
-MAX_LOG_BYTES = 256 * 1024 * 1024
-"""Lines beyond this many bytes are dropped, so that a run cannot fill the machine's memory."""
+from airflow_provider_wherobots.local.runs.log_blocks import LogBlocks, LogLines, StoredLine
+
+__all__ = ["DEFAULT_MAX_BYTES", "DEFAULT_MAX_LINES", "LogLimits", "RunLog", "StoredLine"]
+
+DEFAULT_MAX_BYTES = 256 * 1024 * 1024
+DEFAULT_MAX_LINES = 5_000_000
+
+_LONGEST_NOTE = 16 * 1024
+_LONGEST_LINE_SHOWN = 4096
 
 
-class StoredLine(NamedTuple):
-    """One line: its timestamp (ns since the epoch), a number that is unique in the run, its text,
-    and when it was read (``time.monotonic()``; minus infinity for inserted lines)."""
+@dataclass(frozen=True)
+class LogLimits:
+    """How large a log may get.
 
-    timestamp: int
-    number: int
-    raw: str
-    read_at: float
+    :param bytes: bytes on disk, its index included.
+    :param lines: lines.
+    """
+
+    bytes: int = DEFAULT_MAX_BYTES
+    lines: int = DEFAULT_MAX_LINES
 
 
 class RunLog:
-    """The lines of a run, sorted by timestamp and, if that is equal, by arrival."""
+    """The lines of a run, sorted by timestamp and, if that is equal, by arrival. Threads may append.
 
-    def __init__(self) -> None:
-        self._lines: list[StoredLine] = []
-        self._next_number = 0
-        self._bytes = 0
-        self._latest_read = 0
+    :param folder: folder of its files; default None, in memory, for tests.
+    :param limits: how large it may get. One line says so when it is reached, and the rest is discarded.
+    """
+
+    def __init__(self, folder: Path | None = None, limits: LogLimits | None = None) -> None:
+        self._folder = folder
+        self._limits = limits or LogLimits()
+        self._lock = threading.RLock()
+        self._opened: LogBlocks | None = None
+        self._latest = 0
+        self._losing = False
+        self.full = False
+        """Whether the limits are reached: further lines need not be appended."""
 
     @property
     def lines(self) -> Sequence[StoredLine]:
-        """All lines, sorted."""
-        return self._lines
+        """All lines as they are now, sorted."""
+        return LogLines(self._blocks)
 
-    def append(self, line: bytes) -> None:
-        """Add a line that the run has just written, stamped with the time of this call.
+    def append(self, lines: bytes) -> None:
+        """Add what the run has just written, stamped with the time of this call.
 
-        :param line: the line without its line end; decoded as UTF-8, with U+FFFD for invalid bytes.
+        :param lines: whole lines; the last line end may be missing.
         """
-        if self._bytes > MAX_LOG_BYTES:
-            return
-        self._bytes += len(line)
-        raw = line.decode("utf-8", errors="replace")
-        if self._bytes > MAX_LOG_BYTES:
-            raw = f"The log has reached the local server's limit of {MAX_LOG_BYTES} bytes. Further lines are dropped."
-        # A clock that is set back must not reorder lines.
-        self._latest_read = max(time.time_ns(), self._latest_read)
-        self._add(StoredLine(self._latest_read, self._take_number(), raw, time.monotonic()))
+        text = lines if lines.endswith(b"\n") else lines + b"\n"
+        with self._lock:
+            if self.full:
+                return
+            fitting, limit = self._fitting(text)
+            if fitting:
+                self._write(fitting)
+            if limit:
+                self.full = True
+                self.note(f"The log has reached the local server's limit of {limit}. Further lines are discarded.")
+
+    def note(self, text: str) -> None:
+        """Add a line of the server's own. It is kept whatever the limits are and however full the disk is.
+
+        :param text: the line.
+        """
+        line = text.encode("utf-8", "backslashreplace")[:_LONGEST_NOTE].replace(b"\n", b" ")
+        with self._lock:
+            self._blocks.add(self._now(), line + b"\n", 1, time.monotonic(), keep=True)
 
     def insert(self, timestamp: int, raw: str) -> None:
         """Put a line where its timestamp belongs, visible at once.
@@ -57,14 +85,59 @@ class RunLog:
         :param timestamp: nanoseconds since the epoch.
         :param raw: the text of the line.
         """
-        self._add(StoredLine(timestamp, self._take_number(), raw, -math.inf))
+        with self._lock:
+            self._blocks.add(timestamp, raw.encode("utf-8", "surrogatepass") + b"\n", 1, -math.inf, whole=True)
 
-    def _take_number(self) -> int:
-        self._next_number += 1
-        return self._next_number
+    def last_lines(self, count: int) -> list[str]:
+        """Return the newest lines, oldest first, each cut to 4 KiB.
 
-    def _add(self, line: StoredLine) -> None:
-        if not self._lines or self._lines[-1] < line:
-            self._lines.append(line)
+        :param count: how many.
+        """
+        return [line.head(_LONGEST_LINE_SHOWN) for line in self.lines[-count:]]
+
+    def hold(self) -> None:
+        """Keep the files open while the run writes."""
+        with self._lock:
+            self._blocks.hold()
+
+    def release(self) -> None:
+        """Close the files until they are needed."""
+        with self._lock:
+            self._blocks.release()
+
+    @property
+    def _blocks(self) -> LogBlocks:
+        # When it is first needed: a server that starts need not read the logs of all earlier runs.
+        if self._opened is None:
+            self._opened = LogBlocks(self._folder)
+            self._latest = self._opened.end
+        return self._opened
+
+    def _now(self, count: int = 1) -> int:
+        # A clock that is set back must not reorder lines, and no two lines that were read share a time.
+        now = max(time.time_ns(), self._latest + 1)
+        self._latest = now + count - 1
+        return now
+
+    def _fitting(self, text: bytes) -> tuple[bytes, str | None]:
+        """Cut the lines to what the limits leave; return them and the limit that was reached."""
+        limit = None
+        room = max(self._limits.bytes - self._blocks.size, 0)
+        if len(text) > room:
+            text, limit = text[: text.rfind(b"\n", 0, room) + 1], f"{self._limits.bytes} bytes"
+        count = max(self._limits.lines - self._blocks.extent[1], 0)
+        if text.count(b"\n") > count:
+            rest = text.split(b"\n", count)[count]
+            text, limit = text[: len(text) - len(rest)], f"{self._limits.lines} lines"
+        return text, limit
+
+    def _write(self, text: bytes) -> None:
+        count = text.count(b"\n")
+        try:
+            self._blocks.add(self._now(count), text, count, time.monotonic())
+        except OSError as error:
+            if not self._losing:
+                self._losing = True
+                self.note(f"The log cannot be written: {error.strerror}. Lines are lost until it can.")
         else:
-            bisect.insort(self._lines, line)
+            self._losing = False

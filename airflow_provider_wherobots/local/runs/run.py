@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import string
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from airflow_provider_wherobots.local.api.create_request import CreateRunRequest
@@ -15,6 +18,7 @@ from airflow_provider_wherobots.local.runs.log import RunLog
 
 _ID_ALPHABET = string.ascii_lowercase + string.digits
 _ID_LENGTH = 14
+_MAX_SAMPLES = 2000
 
 
 def new_id() -> str:
@@ -60,6 +64,7 @@ class LocalRun:
     :param region: the region it was created in.
     :param sequence: its position in the order of creation.
     :param synthetic: whether it has no process and changes only through the control surface.
+    :param on_change: called after each change; None for nothing.
     """
 
     request: CreateRunRequest
@@ -81,10 +86,16 @@ class LocalRun:
     spark_ui_url: str = ""
     events: list[AppEvent] = field(default_factory=list)
     usage: list[Usage] = field(default_factory=list)
+    on_change: Callable[[LocalRun], None] | None = None
 
     def __post_init__(self) -> None:
         self.updated_at = self.created_at
         self.events.append(AppEvent("APP_START_CREATION", None, {"use_v2_workflow": True}, created_at=self.created_at))
+
+    @cached_property
+    def request_bytes(self) -> int:
+        """How many bytes its request has as JSON."""
+        return len(json.dumps(self.request.as_json()))
 
     @property
     def ended(self) -> bool:
@@ -112,5 +123,21 @@ class LocalRun:
         self.events.append(AppEvent(code, message, meta))
         self._touch()
 
+    def add_usage(self, sample: Usage) -> None:
+        """Add a sample. Of a long run every other sample is dropped, so that their number stays bounded."""
+        self.usage.append(sample)
+        if len(self.usage) > _MAX_SAMPLES:
+            del self.usage[1::2]
+
+    def set_spark_ui(self, url: str) -> None:
+        """Change ``kubeApp.appMeta.spark_ui_url``."""
+        self.spark_ui_url = url
+        self._changed()
+
     def _touch(self) -> None:
         self.updated_at = utc_now()
+        self._changed()
+
+    def _changed(self) -> None:
+        if self.on_change is not None:
+            self.on_change(self)

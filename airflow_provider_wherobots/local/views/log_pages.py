@@ -18,6 +18,11 @@ from airflow_provider_wherobots.local.runs.log import StoredLine
 
 START = "0"
 
+MAX_PAGE_BYTES = 2 * 1024 * 1024
+"""A page holds fewer lines than asked for if their text has more bytes. In JSON a byte may become six."""
+
+_BYTES_OF_AN_ITEM = 64
+_FEWEST_LINES = 2
 _OPAQUE_PREFIX = "after:"
 
 
@@ -47,14 +52,15 @@ def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now
     :raises ApiError: 400 if the cursor is not one that this style issues.
         Source: ``GET /runs/{run_id}/logs``, schema ``LogsResponse``.
     """
-    size = min(query.size, style.log_max_size)
+    size = min(query.size, style.log_max_size, MAX_PAGE_BYTES // _BYTES_OF_AN_ITEM)
     cursor = query.cursor or START
     start = _start(lines, cursor, style)
-    if style.log_cursor == "offset":
+    if style.log_cursor == "offset" and style.log_delay_seconds:
         found = list(islice(_visible(lines, 0, style, now), start, start + size + 1))
     else:
         found = list(islice(_visible(lines, start, style, now), size + 1))
-    page, following = found[:size], found[size:]
+    page = _fitting(found[:size])
+    following = found[len(page) :]
     as_number = style.log_cursor == "nanoseconds-int"
     body: dict[str, Any] = {
         "items": [{"timestamp": _stamp(line, style, as_number), "raw": line.raw} for line in page],
@@ -67,6 +73,16 @@ def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now
     elif style.log_next_page_when_caught_up == "null":
         body["next_page"] = None
     return body
+
+
+def _fitting(lines: list[StoredLine]) -> list[StoredLine]:
+    """Cut a page that has too many bytes. It keeps two lines, so that an inclusive cursor gets on."""
+    size = 0
+    for count, line in enumerate(lines):
+        size += line.size + _BYTES_OF_AN_ITEM
+        if size > MAX_PAGE_BYTES and count >= _FEWEST_LINES:
+            return lines[:count]
+    return lines
 
 
 def _visible(lines: Sequence[StoredLine], start: int, style: LogStyle, now: float) -> Iterator[StoredLine]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from airflow_provider_wherobots.local.api.errors import ApiError, Problem
 from airflow_provider_wherobots.local.api.queries import ListQuery, name_matches
 from airflow_provider_wherobots.local.runs.run import LocalRun
 from airflow_provider_wherobots.local.views.run_view import run_view
+
+MAX_PAGE_BYTES = 4 * 1024 * 1024
+"""A page holds fewer runs than asked for if their requests have more bytes, but one at least."""
 
 _OLDER = ">"
 _NEWER = "<"
@@ -54,8 +58,19 @@ def _cut(fitting: list[LocalRun], query: ListQuery) -> list[LocalRun]:
     if query.size == 0:
         return []
     if direction == _OLDER:
-        return [run for run in fitting if sequence is None or run.sequence < sequence][: query.size]
-    return [run for run in fitting if sequence is None or run.sequence > sequence][-query.size :]
+        older = (run for run in fitting if sequence is None or run.sequence < sequence)
+        return list(_bounded(islice(older, query.size)))
+    newer = (run for run in reversed(fitting) if sequence is None or run.sequence > sequence)
+    return list(_bounded(islice(newer, query.size)))[::-1]
+
+
+def _bounded(runs: Iterable[LocalRun]) -> Iterator[LocalRun]:
+    size = 0
+    for run in runs:
+        if size and size + run.request_bytes > MAX_PAGE_BYTES:
+            return
+        size += run.request_bytes
+        yield run
 
 
 def _to_cursor(direction: str, sequence: int | None) -> str:

@@ -1,0 +1,30 @@
+"""File descriptors: each connection, log and process needs some, and the default limit is low (256 on macOS)."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+
+WANTED = 8192
+_EACH_RUN = 8
+
+
+def raise_soft_limit(runs: int) -> None:
+    """Let this process and the runs that it starts have 8192 descriptors, and eight more for each run that may have a
+    process at the same time; or as many as the system allows.
+
+    :param runs: how many these are.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED + runs * _EACH_RUN
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def soft_limit() -> int:
+    """Return how many descriptors this process may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return WANTED if soft == resource.RLIM_INFINITY else soft

@@ -1,0 +1,106 @@
+"""A file that outlives a full disk: what must not be lost is kept in memory until there is room."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class StoreFile:
+    """Bytes on disk, and behind them those that could not be written yet.
+
+    :param path: the file, made at the first write; None keeps everything in memory, for tests.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._held: int | None = None
+        # How many bytes are on disk, and those behind them: one value, as another thread may read while one writes.
+        self._state = (0, b"")
+        if path is not None:
+            with contextlib.suppress(OSError):
+                self._state = (path.stat().st_size, b"")
+
+    @property
+    def size(self) -> int:
+        """How many bytes it holds."""
+        on_disk, memory = self._state
+        return on_disk + len(memory)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Read a range; less if it ends before.
+
+        :raises OSError: if the file cannot be read.
+        """
+        on_disk, memory = self._state
+        end = offset + size
+        behind = memory[max(offset - on_disk, 0) : max(end - on_disk, 0)]
+        if offset >= on_disk or self._path is None:
+            return behind
+        with self._opened(self._path, os.O_RDONLY) as descriptor:
+            return os.pread(descriptor, min(end, on_disk) - offset, offset) + behind
+
+    def write(self, offset: int, data: bytes, *, keep: bool = False) -> None:
+        """Replace everything from an offset on.
+
+        :param offset: where to write, at most the size.
+        :param data: the new end of the file.
+        :param keep: whether data that cannot be written at the end is kept in memory; default False, an error.
+        :raises OSError: if it cannot be written; the file is then as before.
+        """
+        on_disk, memory = self._state
+        if self._path is None:
+            self._state = (0, memory[:offset] + data)
+            return
+        try:
+            with self._opened(self._path, os.O_RDWR | os.O_CREAT) as descriptor:
+                if memory:
+                    _write_all(descriptor, on_disk, memory)
+                    self._state = (on_disk + len(memory), b"")
+                _write_all(descriptor, offset, data)
+        except OSError:
+            if not keep or offset != self.size:
+                raise
+            on_disk, memory = self._state
+            self._state = (on_disk, memory + data)
+        else:
+            self._state = (offset + len(data), b"")
+
+    def hold(self) -> None:
+        """Keep the file open for the writes that follow. A file that cannot be opened is tried again at each write."""
+        if self._path is not None and self._held is None:
+            with contextlib.suppress(OSError):
+                self._held = _open(self._path, os.O_RDWR | os.O_CREAT)
+
+    def release(self) -> None:
+        """Close the file until it is needed."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    @contextlib.contextmanager
+    def _opened(self, path: Path, flags: int) -> Iterator[int]:
+        if self._held is not None:
+            yield self._held
+            return
+        descriptor = _open(path, flags)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _open(path: Path, flags: int) -> int:
+    if flags & os.O_CREAT:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, flags, 0o600)
+
+
+def _write_all(descriptor: int, offset: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(descriptor, rest, offset)
+        offset += written
+        rest = rest[written:]

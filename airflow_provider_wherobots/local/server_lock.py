@@ -1,0 +1,58 @@
+"""Says which servers are running on a root: each holds a lock, which ends with it, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+from pathlib import Path
+
+_ENDING = ".lock"
+
+
+class ServerLock:
+    """The lock of this server. It ends with the process at the latest.
+
+    :param folder: folder of the locks of all servers on the root.
+    :raises OSError: if it cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(exist_ok=True)
+        self.id = secrets.token_hex(8)
+        self._file = self._path(self.id).open("w")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def is_alive(self, server: str) -> bool:
+        """Say whether a server holds its lock.
+
+        :param server: its id.
+        """
+        if server == self.id:
+            return True
+        try:
+            with self._path(server).open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except (OSError, ValueError):
+            return False
+        return False
+
+    def remove_dead(self) -> None:
+        """Remove the locks of servers that have ended."""
+        for path in self._folder.glob(f"*{_ENDING}"):
+            if not self.is_alive(path.stem):
+                path.unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Give the lock up. Does nothing the second time."""
+        if not self._file.closed:
+            with contextlib.suppress(OSError):
+                os.unlink(self._file.name)
+            self._file.close()
+
+    def _path(self, server: str) -> Path:
+        return self._folder / f"{server}{_ENDING}"
