@@ -63,6 +63,8 @@ class RateLimit:
         self._pace = 0.0
         self._growth = FIRST_GROWTH
         self._next = 0.0
+        # When a call last succeeded, by operation id.
+        self._succeeded: dict[str, float] = {}
 
     def check(self, call: Call[Any], places: Places, moment: float) -> None:
         """Refuse a call while the key is limited or other calls are before it in the queue.
@@ -90,6 +92,14 @@ class RateLimit:
         self._is_unanswered = False
         places.pop(call.operation, None)
 
+    def succeeded(self, call: Call[Any], moment: float) -> None:
+        """Record that a call succeeded: then a limit of such calls is no outage.
+
+        :param call: the call.
+        :param moment: the current time.
+        """
+        self._succeeded[call.operation] = moment
+
     def refused(self, call: Call[Any], places: Places, error: RateLimitedError, moment: float) -> None:
         """Record that the service refused a call with 429.
 
@@ -97,10 +107,12 @@ class RateLimit:
         :param places: the caller's places.
         :param error: the refusal. A ``retry_after`` of a second or more is replaced by the time until the call's turn;
             if it is shorter or missing, the key is limited for a second, the first delay of a retry, and for longer
-            and longer until a call is answered.
+            and longer until a call is answered. Its ``answered_ago`` is set.
         :param moment: the current time.
         """
         self._advance(moment)
+        if (last := self._succeeded.get(call.operation)) is not None:
+            error.answered_ago = moment - last
         retry_after = error.retry_after or 0.0
         is_said = retry_after >= FIRST_DELAY_SECONDS
         hold = min(max(retry_after, FIRST_DELAY_SECONDS), MAX_HOLD_SECONDS)
