@@ -12,8 +12,9 @@ something other than 429.
 
 The pace is learned, as TCP learns the rate of a network. After a first limit it doubles every ten seconds; each further
 limit makes it a little slower, and from then on it grows slowly while there is a queue: the more slowly, the longer a
-limit lasts and so costs. A change applies to the whole queue at once, so a flow cannot know its turn long before: it
-asks again after half of a long wait (:func:`~airflow_provider_wherobots.flows.retry.pause_of`). Two processes with one
+limit lasts and so costs. The longer no limit comes, the faster it grows: the service may allow much more than before. A
+change applies to the whole queue at once, so a flow cannot know its turn long before: a run's status and log are asked
+for again after half of a long wait (:func:`~airflow_provider_wherobots.flows.retry.pause_of`). Two processes with one
 key do not know of each other, but each learns a pace that leaves the other its share.
 
 Once the counter has passed all numbers, there is no queue, and calls are sent at once. After a while without a queue,
@@ -39,6 +40,8 @@ FIRST_GROWTH = 0.07
 GROWTH = 0.01
 """The same from then on, if the last limit took a second. If it took five, a fifth of it."""
 MIN_GROWTH = 0.001
+GROWTH_GROWTH = 2.0
+"""By which multiple of that share the share itself grows. It never exceeds the first."""
 FORGET_SECONDS = 60.0
 """The pace of a queue is forgotten after this long without a queue."""
 EARLY_SECONDS = 0.01
@@ -143,6 +146,7 @@ class RateLimit:
             queued = min(seconds, max(0.0, self._next - self._turn) / self._pace)
             self._turn += seconds * self._pace
             self._pace *= 1.0 + self._growth * queued
+            self._growth = min(FIRST_GROWTH, self._growth * (1.0 + GROWTH_GROWTH * self._growth * queued))
         self._moment = max(self._moment, moment)
 
     def _draw(self) -> float:
