@@ -84,11 +84,14 @@ class _Table:
 
     def below(self, ancestor: int) -> list[_Process]:
         """The descendants of a process."""
-        found = list(self._children.get(ancestor, ()))
-        # The list grows while it is walked.
-        for process in found:
-            found += self._children.get(process.pid, ())
-        return found
+        found: dict[int, _Process] = {}
+        parents = [ancestor]
+        # The list grows while it is walked. The table is not of one moment, so a process may be listed twice.
+        for parent in parents:
+            new = {process.pid: process for process in self._children.get(parent, ()) if process.pid not in found}
+            found |= new
+            parents += new
+        return list(found.values())
 
 
 class _SharedTable:
