@@ -202,6 +202,8 @@ class RateLimitedError(ResponseError):
 
     transient = True
     arrival = Arrival.NOT_ARRIVED
+    answered_ago = float("inf")
+    """Seconds since another call of this operation with this API key succeeded, as far as is known."""
 
 
 class QuotaError(ResponseError):

@@ -109,6 +109,8 @@ class Gate:
             is_refused = True
             limit.refused(call, places, error, self._clock.monotonic())
             raise
+        else:
+            limit.succeeded(call, self._clock.monotonic())
         finally:
             if not is_refused:
                 limit.answered(call, places)

@@ -104,11 +104,13 @@ def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None
                 return (yield from _gave_up(run_id, error))
             yield Sleep(delay)
         except WherobotsApiError as error:
+            left = deadline - (yield from now())
             try:
-                delay = outage.failed(error, moment)
+                # A kill cannot wait for a long Retry-After: the cancel is tried again within the time that is left.
+                delay = min(outage.failed(error, moment), left / 2)
             except WherobotsApiError:
-                delay = left
-            if delay >= deadline - (yield from now()):
+                return (yield from _gave_up(run_id, error))
+            if delay < LOOK_UP_INTERVAL_SECONDS:
                 return (yield from _gave_up(run_id, error))
             yield Sleep(delay)
         else:

@@ -82,10 +82,11 @@ class LogForwarder:
         if self._caught_up_at is None or self._fresh_at is None:
             return (yield from self.catch_up(until))
         silence = self._caught_up_at - self._fresh_at
-        if moment - self._caught_up_at >= min(silence, longest_pause):
-            return (yield from self.catch_up(until))
-        yield from self._release_overdue(moment)
-        return False
+        # Not negative, unless the clock was set back.
+        if 0.0 <= moment - self._caught_up_at < min(silence, longest_pause):
+            yield from self._release_overdue(moment)
+            return False
+        return (yield from self.catch_up(until))
 
     def catch_up(self, until: float) -> Flow[bool]:
         """Read pages, without sleeping, until there are no more for now.
@@ -104,6 +105,8 @@ class LogForwarder:
         return behind
 
     def _release_overdue(self, moment: float) -> Flow[None]:
+        # Later than this moment only if the clock was set back.
+        self._held_since = min(self._held_since, moment)
         if self._reader.held_from is not self._held:
             self._held, self._held_since = self._reader.held_from, moment
         elif self._held is not None and moment >= self._held_since + MAX_HELD_SECONDS:

@@ -12,8 +12,9 @@ something other than 429.
 
 The pace is learned, as TCP learns the rate of a network. After a first limit it doubles every ten seconds; each further
 limit makes it a little slower, and from then on it grows slowly while there is a queue: the more slowly, the longer a
-limit lasts and so costs. A change applies to the whole queue at once, so a flow cannot know its turn long before: it
-asks again after half of a long wait (:func:`~airflow_provider_wherobots.flows.retry.pause_of`). Two processes with one
+limit lasts and so costs. The longer no limit comes, the faster it grows: the service may allow much more than before. A
+change applies to the whole queue at once, so a flow cannot know its turn long before: a run's status and log are asked
+for again after half of a long wait (:func:`~airflow_provider_wherobots.flows.retry.pause_of`). Two processes with one
 key do not know of each other, but each learns a pace that leaves the other its share.
 
 Once the counter has passed all numbers, there is no queue, and calls are sent at once. After a while without a queue,
@@ -39,6 +40,8 @@ FIRST_GROWTH = 0.07
 GROWTH = 0.01
 """The same from then on, if the last limit took a second. If it took five, a fifth of it."""
 MIN_GROWTH = 0.001
+GROWTH_GROWTH = 2.0
+"""By which multiple of that share the share itself grows. It never exceeds the first."""
 FORGET_SECONDS = 60.0
 """The pace of a queue is forgotten after this long without a queue."""
 EARLY_SECONDS = 0.01
@@ -63,6 +66,8 @@ class RateLimit:
         self._pace = 0.0
         self._growth = FIRST_GROWTH
         self._next = 0.0
+        # When a call last succeeded, by operation id.
+        self._succeeded: dict[str, float] = {}
 
     def check(self, call: Call[Any], places: Places, moment: float) -> None:
         """Refuse a call while the key is limited or other calls are before it in the queue.
@@ -90,6 +95,14 @@ class RateLimit:
         self._is_unanswered = False
         places.pop(call.operation, None)
 
+    def succeeded(self, call: Call[Any], moment: float) -> None:
+        """Record that a call succeeded: then a limit of such calls is no outage.
+
+        :param call: the call.
+        :param moment: the current time.
+        """
+        self._succeeded[call.operation] = moment
+
     def refused(self, call: Call[Any], places: Places, error: RateLimitedError, moment: float) -> None:
         """Record that the service refused a call with 429.
 
@@ -97,10 +110,12 @@ class RateLimit:
         :param places: the caller's places.
         :param error: the refusal. A ``retry_after`` of a second or more is replaced by the time until the call's turn;
             if it is shorter or missing, the key is limited for a second, the first delay of a retry, and for longer
-            and longer until a call is answered.
+            and longer until a call is answered. Its ``answered_ago`` is set.
         :param moment: the current time.
         """
         self._advance(moment)
+        if (last := self._succeeded.get(call.operation)) is not None:
+            error.answered_ago = moment - last
         retry_after = error.retry_after or 0.0
         is_said = retry_after >= FIRST_DELAY_SECONDS
         hold = min(max(retry_after, FIRST_DELAY_SECONDS), MAX_HOLD_SECONDS)
@@ -131,6 +146,7 @@ class RateLimit:
             queued = min(seconds, max(0.0, self._next - self._turn) / self._pace)
             self._turn += seconds * self._pace
             self._pace *= 1.0 + self._growth * queued
+            self._growth = min(FIRST_GROWTH, self._growth * (1.0 + GROWTH_GROWTH * self._growth * queued))
         self._moment = max(self._moment, moment)
 
     def _draw(self) -> float:

@@ -1,6 +1,7 @@
 """How long transient failures are tolerated, and how long to wait between them: one rule for every call.
 
-A call that was not sent because the API key is limited is not a failure: it is repeated, however long that takes.
+A call that was not sent because the API key is limited is not a failure: it is repeated, however long that takes. So a
+refused call may be sent again only after a long time, and be refused again. While others succeed, that is no outage.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import logging
 from typing import TypeVar
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import Arrival, KeyLimitedError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import Arrival, KeyLimitedError, RateLimitedError, WherobotsApiError
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 
 T = TypeVar("T")
@@ -50,6 +51,8 @@ class Outage:
             raise error
         if self._since is None:
             self._since = moment
+        if isinstance(error, RateLimitedError):
+            self._since = max(self._since, moment - error.answered_ago)
         left = self._since + self._max_seconds - moment
         if left <= 0:
             raise error

@@ -48,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from_environment = os.environ.pop(API_KEY_VARIABLE, None)
     if options["api_key"] is None:
         options["api_key"] = from_environment or None
-    raise_soft_limit()
     try:
         settings = ServerSettings(**options, behaviour=_switches(behaviour_file))
+        raise_soft_limit(settings.max_parallel_runs)
         _check_ready_file(ready_file)
         with removed_around(ready_file):
             _serve(settings, ready_file)

@@ -6,12 +6,19 @@ import contextlib
 import resource
 
 WANTED = 8192
+_EACH_RUN = 8
 
 
-def raise_soft_limit() -> None:
-    """Let this process and the runs that it starts have 8192 descriptors, or as many as the system allows."""
+def raise_soft_limit(runs: int) -> None:
+    """Let this process and the runs that it starts have 8192 descriptors, and eight more for each run that may have a
+    process at the same time; or as many as the system allows.
+
+    :param runs: how many these are.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = WANTED if hard == resource.RLIM_INFINITY else min(WANTED, hard)
+    wanted = WANTED + runs * _EACH_RUN
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -4,12 +4,15 @@ import asyncio
 import os
 import zipfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_wherobots.local.execution import guard
 from airflow_provider_wherobots.local.execution import lines as lines_module
 from airflow_provider_wherobots.local.execution import usage as usage_module
 from airflow_provider_wherobots.local.execution.commands import (
@@ -189,3 +192,19 @@ def test_many_runs_are_measured_with_one_look_at_all_processes(monkeypatch: pyte
     monkeypatch.setattr(usage_module, "_SHARED_SECONDS", 3600.0)
     assert all(sample.memory_percent > 0 for sample in asyncio.run(measure(50)))
     assert len(looks) == 1
+
+
+def test_processes_that_seem_to_be_each_others_parents_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The family is not read in one moment, and a process id may be given out again meanwhile.
+    read = [(1, 10), (10, 11), (11, 10), (11, 12)]
+    monkeypatch.setattr(usage_module, "_all_parents", lambda: iter((pid, parent) for parent, pid in read))
+    assert sorted(islice(usage_module._Family().below(1), 100)) == [10, 11, 12]
+
+
+@pytest.mark.parametrize("script", ["exit 3", "sleep 60 & exit 3"])
+def test_the_guard_ends_as_its_process_does_where_python_lacks_waitid(script: str) -> None:
+    # As on macOS before Python 3.13.
+    without = "import os, runpy, sys; del os.waitid; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+    arguments = [guard.__file__, str(os.getpid()), "sh", "-c", script]
+    with Popen([sys.executable, "-I", "-S", "-c", without, *arguments], stdin=PIPE, stderr=PIPE) as process:
+        assert process.wait(30) == 3, process.stderr and process.stderr.read()

@@ -127,6 +127,22 @@ def test_a_record_that_cannot_be_read_is_left_out(content: str, tmp_path: Path) 
         assert listed(Client(server.url, server.root)) == [("run_number_1", "COMPLETED")]
 
 
+def test_many_runs_are_recorded(tmp_path: Path) -> None:
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        runs = [server.control.create_run(f"synthetic_run_{number}")["id"] for number in range(60)]
+        for run_id in runs:
+            server.control.patch_run(run_id, status="RUNNING")
+        wait_for(
+            lambda: {json.loads(record_of(tmp_path, run_id).read_text())["status"] for run_id in runs} == {"RUNNING"},
+            what="the records to be written",
+        )
+        for run_id in runs:
+            server.control.patch_run(run_id, status="COMPLETED")
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        found = listed(Client(server.url, server.root))
+        assert found == [(f"synthetic_run_{number}", "COMPLETED") for number in reversed(range(10, 60))]
+
+
 def test_surrogates_and_metrics_survive_too(tmp_path: Path) -> None:
     with LocalServer(tmp_path, api_key=KEY) as server:
         run = server.control.create_run("synthetic_run", runPython={"uri": "s3://b/x.py", "args": ["\ud800", "ü"]})

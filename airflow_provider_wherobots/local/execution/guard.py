@@ -50,7 +50,7 @@ def main(server_pid: int, argv: list[str]) -> None:
         server_gone = (0 in readable and not commands) or os.getppid() != server_pid
         if TERMINATE in commands:
             _signal_group(child, signal.SIGTERM)
-        status = _end_all(child, None) if server_gone or KILL in commands else _reap(child)
+        status = _end_all(child, None) if server_gone or KILL in commands else _reap(child)[0]
     _end_all(child, status)
     _end_like(status)
 
@@ -88,17 +88,20 @@ def _become(argv: list[str]) -> None:
         os._exit(NOT_STARTED)
 
 
-def _reap(child: int) -> int | None:
-    """Collect what has ended, adopted descendants included; return the child's wait status once it is among them."""
+def _reap(child: int) -> tuple[int | None, bool]:
+    """Collect what has ended, adopted descendants included.
+
+    :returns: the child's wait status once it is among them, and whether any process is left.
+    """
     status = None
     with contextlib.suppress(ChildProcessError):
         while True:
             pid, ended = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
-                break
+                return status, True
             if pid == child:
                 status = ended
-    return status
+    return status, False
 
 
 def _end_all(child: int, status: int | None) -> int:
@@ -106,28 +109,20 @@ def _end_all(child: int, status: int | None) -> int:
     deadline = time.monotonic() + KILL_DEADLINE_SECONDS
     while True:
         _signal_group(child, signal.SIGKILL)
+        ended, is_any_left = _reap(child)
+        status = ended if status is None else status
         # Reading all of /proc at the end of each of hundreds of runs would slow down the machine.
-        for pid in descendants(os.getpid()) if _has_children() else ():
+        if not is_any_left or time.monotonic() > deadline:
+            return signal.SIGKILL if status is None else status
+        for pid in descendants(os.getpid()):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        ended = _reap(child)
-        status = ended if status is None else status
-        if not _has_children() or time.monotonic() > deadline:
-            return signal.SIGKILL if status is None else status
         time.sleep(0.01)
 
 
 def _signal_group(group: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-
-
-def _has_children() -> bool:
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
 
 
 def descendants(ancestor: int) -> set[int]:

@@ -84,11 +84,14 @@ class _Family:
 
     def below(self, ancestor: int) -> list[int]:
         """The descendants of a process."""
-        found = list(self._children.get(ancestor, ()))
-        # The list grows while it is walked.
-        for pid in found:
-            found += self._children.get(pid, ())
-        return found
+        found: set[int] = set()
+        parents = [ancestor]
+        # The list grows while it is walked. The family is not of one moment, so a process may be listed twice.
+        for parent in parents:
+            new = set(self._children.get(parent, ())) - found
+            found |= new
+            parents += new
+        return list(found)
 
 
 class _SharedFamily:

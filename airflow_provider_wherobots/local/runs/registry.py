@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from airflow_provider_wherobots.local.api.create_request import CreateRunRequest
 from airflow_provider_wherobots.local.api.errors import ApiError
 from airflow_provider_wherobots.local.runs.run import LocalRun, new_id
 from airflow_provider_wherobots.local.runs.store import RunStore
+
+_SAVED_AT_ONCE = 20
 
 
 class RunRegistry:
@@ -23,6 +26,7 @@ class RunRegistry:
         self._by_id = {run.id: run for run in earlier}
         self._created = len(self._by_id)
         self._unsaved: dict[str, LocalRun] = {}
+        self._refused: dict[str, LocalRun] = {}
         self._saving = False
         for run in self._by_id.values():
             run.on_change = self._save_soon
@@ -51,9 +55,8 @@ class RunRegistry:
         )
         self._created += 1
         self._by_id[run.id] = run
+        self._save(run)
         run.on_change = self._save_soon
-        self._unsaved[run.id] = run
-        self.save()
         return run
 
     def get(self, run_id: str) -> LocalRun:
@@ -69,17 +72,38 @@ class RunRegistry:
     def forget(self, run: LocalRun) -> None:
         """Remove a run from the list; its folder is left."""
         self._unsaved.pop(run.id, None)
+        self._refused.pop(run.id, None)
         self._by_id.pop(run.id, None)
         run.on_change = None
 
     def save(self) -> None:
-        """Write the records of all runs that have changed. What cannot be written is tried again next time."""
-        self._saving = False
-        self._unsaved = {run_id: run for run_id, run in self._unsaved.items() if not self._store.save(run)}
+        """Write the records of all runs that have changed."""
+        for run in (*self._unsaved.values(), *self._refused.values()):
+            self._store.save(run)
+        self._unsaved.clear()
 
     def _save_soon(self, run: LocalRun) -> None:
         self._unsaved[run.id] = run
         # Changes that belong together are written together.
         if not self._saving:
             self._saving = True
-            asyncio.get_running_loop().call_soon(self.save)
+            asyncio.get_running_loop().call_soon(self._save_some)
+
+    def _save_some(self) -> None:
+        """Write a few records, so that requests are answered while thousands of runs begin."""
+        for run_id in list(islice(self._unsaved, _SAVED_AT_ONCE)):
+            self._save(self._unsaved.pop(run_id))
+        self._saving = bool(self._unsaved)
+        if self._saving:
+            asyncio.get_running_loop().call_soon(self._save_some)
+
+    def _save(self, run: LocalRun) -> None:
+        if not self._store.save(run):
+            # A full disk. It is tried again when another record could be written.
+            self._refused[run.id] = run
+        elif self._refused:
+            self._refused.pop(run.id, None)
+            self._unsaved |= self._refused
+            self._refused.clear()
+            self._saving = True
+            asyncio.get_running_loop().call_soon(self._save_some)

@@ -21,7 +21,12 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_suffix
+from airflow_provider_wherobots.flows.cancel import (
+    CANCEL_BUDGET_SECONDS,
+    WORKER_CANCEL_BUDGET_SECONDS,
+    cancel_run,
+    cancel_runs_by_suffix,
+)
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import KEY, START, Hang, Script, always, answers, by_operation
@@ -105,10 +110,12 @@ def test_retry_after_is_honoured_within_the_budget() -> None:
     assert script.sleeps == [5.2]
 
 
-def test_a_wait_longer_than_the_budget_is_not_begun() -> None:
+@pytest.mark.parametrize("budget", [CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS])
+def test_a_cancel_whose_wait_is_longer_than_the_budget_is_tried_again_within_it(budget: float) -> None:
     script = Script(always(RateLimitedError("cancelJobRun", 429, retry_after=60.0)))
-    assert not script.run(cancel_run("r1"))
-    assert (len(script.sent), script.sleeps) == (1, [])
+    assert not script.run(cancel_run("r1", budget))
+    assert 3 <= len(script.sent) <= 7
+    assert budget / 2 < script.elapsed < budget
 
 
 @pytest.mark.parametrize("error", [PermissionDeniedError("cancelJobRun", 403), BadRequestError("cancelJobRun", 400)])

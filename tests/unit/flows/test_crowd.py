@@ -19,7 +19,7 @@ from airflow_provider_wherobots.api.runs.models import LogPage, Run, RunMetrics
 from airflow_provider_wherobots.flows.follow import DEFAULT_POLLING_INTERVAL, FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
-from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, send
 from tests.unit.flows.crowd import EXACT, Allowance, Crowd, Sent
 from tests.unit.flows.script import START
 
@@ -39,6 +39,8 @@ class World:
     :param processes: how many triggerers there are.
     :param starts_within: seconds in which all begin to be followed.
     :param creates: create calls from as many workers meanwhile, one after the other.
+    :param latency: seconds of an answer.
+    :param max_outage_seconds: how long failures of a run's calls are tolerated.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class World:
         starts_within: float = 60.0,
         creates: int = 0,
         latency: float = 0.05,
+        max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
     ) -> None:
         random = Random(1)  # noqa: S311 - a simulation
         self.runs = runs
@@ -60,7 +63,7 @@ class World:
         limits = [RateLimits() for _ in range(processes)]
         for number in range(runs):
             at = starts_within * number / runs
-            options = FollowOptions(f"r{number}", START + at, poll_logs=logs)
+            options = FollowOptions(f"r{number}", START + at, poll_logs=logs, max_outage_seconds=max_outage_seconds)
             self.crowd.add(number, follow_run(options), at, limits[number % processes])
         self.created_at = [STEADY_FROM + 3.0 * number for number in range(creates)]
         for number, at in enumerate(self.created_at):
@@ -162,6 +165,13 @@ def test_all_start_at_once_and_answers_are_slow() -> None:
     assert world.rates[0] > 0.75 * RATE
     assert max(world.gaps) < 1.5 * mean(world.gaps)
     assert max(world.late) < 2.0 * TURN_SECONDS
+
+
+@pytest.mark.parametrize("retry_after", [None, 1.0, 5.0])
+def test_a_turn_that_takes_longer_than_the_tolerated_outage_fails_nobody(retry_after: float | None) -> None:
+    allowance = Allowance(RATE, burst=RATE, retry_after=retry_after)
+    world = World(allowance, starts_within=0.0, max_outage_seconds=TURN_SECONDS / 2)
+    assert world.endings == {Ending.COMPLETED: RUNS}
 
 
 @pytest.mark.parametrize("retry_after", [None, 1.0, EXACT])

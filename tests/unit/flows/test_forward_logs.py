@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from math import inf
 from typing import Any, Literal
 
 import pytest
@@ -20,7 +21,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS, SLICE_LINES, LogForwarder
-from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord
 from tests.unit.flows.fake_log import CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Hang, Script, always, answers, texts
@@ -463,3 +464,39 @@ def test_no_line_is_said_to_be_too_long_where_only_pages_were(mode: CursorMode, 
         script.run(forwarder.catch_up(script.now + 100))
         script.now += 10
     assert (texts(script.records), script.notes) == ([line.text for line in lines], [])
+
+
+def quiet_since(*pauses: float) -> tuple[LogForwarder, Script]:
+    """A forwarder that has read a log without new lines after each of some pauses."""
+    log, script = LogForwarder("run0"), Script(always(LogPage(())))
+    for pause in pauses:
+        script.now += pause
+        script.run(log.keep_up(inf, 20.0))
+    return log, script
+
+
+def test_a_quiet_log_is_read_at_once_after_the_clock_was_set_back() -> None:
+    log, script = quiet_since(0.0, 2.0, 20.0)
+    script.now += 3.0
+    script.run(log.keep_up(inf, 20.0))
+    reads = len(script.sent)
+    script.now -= 3_600.0
+    script.run(log.keep_up(inf, 20.0))
+    assert len(script.sent) == reads + 1
+    script.now += 25.0
+    script.run(log.keep_up(inf, 20.0))
+    assert len(script.sent) == reads + 2
+
+
+def test_a_stack_trace_is_released_in_time_though_the_clock_was_set_back() -> None:
+    trace = (
+        LogLine("1750000000000000000", "12:00:00 WARN a"),
+        LogLine("1750000000000000001", "java.lang.IllegalStateException: b"),
+    )
+    log, script = LogForwarder("run0"), Script(always(LogPage(trace)))
+    script.run(log.keep_up(inf, 20.0))
+    assert len(script.records) == 1
+    for step in (-3_600.0, MAX_HELD_SECONDS):
+        script.now += step
+        script.run(log.keep_up(inf, 20.0))
+    assert len(script.records) == 2

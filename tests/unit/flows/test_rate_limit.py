@@ -184,6 +184,19 @@ def test_the_pace_is_found_again_soon_after_a_single_limit() -> None:
     assert waits[-1] == [None] * len(line)
 
 
+def test_the_pace_is_found_again_some_minutes_after_many_limits() -> None:
+    limit = RateLimit()
+    for number in range(100):
+        refuse(limit, 10.0, NOW + 11.0 * number)
+    over = NOW + 11.0 * 99 + 10.0
+    line: list[Places] = [{} for _ in range(5_000)]
+    for places in line:
+        held(limit, over - 1.0, STATUS, places)
+    for second in range(780):
+        held(limit, over + second, STATUS, line[0])
+    assert [held(limit, over + 780.0, STATUS, places) for places in line] == [None] * len(line)
+
+
 def test_a_limit_that_was_too_short_and_unsaid_is_doubled_and_says_nothing_about_the_pace() -> None:
     limit, places = RateLimit(), Places()
     held(limit, NOW, LOGS, places)

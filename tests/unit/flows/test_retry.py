@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.flows.rate_limit import RateLimit
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, MAX_DELAY_SECONDS, Outage, send
 from tests.unit.flows.script import Script, always, answers
 
@@ -133,3 +135,32 @@ def test_a_create_is_repeated_only_while_it_surely_did_not_arrive() -> None:
     with pytest.raises(AnswerLostError):
         script.run(send(CREATE))
     assert len(script.sent) == 3
+
+
+def test_refusals_are_no_outage_while_other_such_calls_succeed() -> None:
+    outage, error = Outage(100), limited(60.0)
+    error.answered_ago = 5.0
+    assert [outage.failed(error, 60.0 * number) for number in range(5)] == [60.0, 60.0, 60.0, 60.0, 60.0]
+
+
+def test_refusals_end_an_outage_some_time_after_the_last_call_that_succeeded() -> None:
+    limit, outage = RateLimit(), Outage(100)
+    delays = []
+    for moment in (0.0, 90.0, 140.0):
+        error = limited(30.0)
+        if moment == 90.0:
+            limit.succeeded(GET, 50.0)
+        limit.refused(GET, {}, error, moment)
+        delays.append(outage.failed(error, moment))
+    assert delays[2] == 10.0
+    error = limited(30.0)
+    limit.refused(GET, {}, error, 150.0)
+    with pytest.raises(RateLimitedError):
+        outage.failed(error, 150.0)
+
+
+def test_success_of_other_calls_says_nothing_about_a_kind_that_is_always_refused() -> None:
+    limit, error = RateLimit(), limited(30.0)
+    limit.succeeded(GET, 50.0)
+    limit.refused(CREATE, {}, error, 60.0)
+    assert error.answered_ago == inf
