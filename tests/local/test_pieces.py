@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import zipfile
 from collections.abc import Iterator
 from itertools import islice
