@@ -140,7 +140,7 @@ class LogForwarder:
             if page is None:
                 return False
             moment = yield from now()
-            lines, more = self._cursor.accept(page, moment)
+            lines, more = self._cursor.accept(page, moment, is_ending=self._is_ending)
             self._fresh += len(lines)
             if lines:
                 self._too_large = None

@@ -17,8 +17,8 @@ replica that lags behind may answer with an earlier state. Four rules follow:
 
 * Cursors are sent back as the service issued them, of the same type.
 * New and repeated lines are distinguished by counting equal lines, not by position or time.
-* A page that names a next one is followed by it at once, unless it may be the log's end that names itself: then in the
-  next round.
+* A page that names a next one is followed by it at once. Only while the run is active, a short page that may be the
+  log's end is followed by it in the next round.
 * A page that names no next page stays open: it is read again in each round, and its new lines are forwarded.
 
 A service may cut a page at its own limit (50, 100, ...) and name no next page. Only then is a cursor made up: first the
@@ -158,13 +158,14 @@ class _NamedPages:
         self._length = self._tried = self._cut_at = self._not_cut_at = 0
 
     def lead_on(self, items: Sequence[LogLine], size: int) -> bool:
-        """Say whether the page may have been cut: at the size requested, a round one, many bytes, or where others were.
+        """Say whether the page may have been cut: it has many lines or bytes, or as many lines as others.
 
         :param items: its lines, some of them new.
         :param size: how many were requested.
         """
         count, before = len(items), self._length
-        is_cut = count >= size or count % ROUND_SIZE == 0 or sum(len(item.raw) for item in items) >= MAX_PAGE_CHARS // 2
+        is_cut = count >= min(size, MIN_PAGE_SIZE) or count % ROUND_SIZE == 0
+        is_cut = is_cut or sum(len(item.raw) for item in items) >= MAX_PAGE_CHARS // 2
         self._length = 0 if is_cut else count
         self._end_names_one |= bool(self._length and before and count != before)
         if is_cut or not self._end_names_one or count == self._cut_at:
@@ -216,11 +217,13 @@ class LogCursor:
         """Whether that cursor is made up."""
         return isinstance(self._state, _Trying)
 
-    def accept(self, page: LogPage, moment: float = 0.0) -> tuple[Sequence[LogLine], bool]:
+    def accept(self, page: LogPage, moment: float = 0.0, *, is_ending: bool = False) -> tuple[Sequence[LogLine], bool]:
         """Take the page fetched from the current cursor, and move the position.
 
         :param page: what the service answered.
         :param moment: the time in epoch seconds.
+        :param is_ending: whether the run has ended or is not followed any longer: then no page waits for a next round.
+            Default False.
         :returns: the lines not seen before, in order; and whether another page should be fetched at once.
         """
         place = self._place_to_read(page, moment)
@@ -237,7 +240,7 @@ class LogCursor:
             if not fresh:
                 self._look_back.count_standstill()
             self._usual = min(2 * self.size, self._grown) if is_behind and new else PAGE_SIZE
-            self._follows_at_once = has_more = bool(fresh) and self._named.lead_on(items, self.size)
+            self._follows_at_once = has_more = bool(fresh) and (is_ending or self._named.lead_on(items, self.size))
             self._open_named(page.next_page, place, items, moment)
             return new, has_more or (bool(items) and self._look_back.expects)
         if self._can_ask_for_more(items):

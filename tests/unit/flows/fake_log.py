@@ -47,6 +47,7 @@ class FakeLog:
     :param mode: what a cursor is.
     :param caught_up: what ``next_page`` is when there are no more lines.
     :param cap: the most lines on a page, whatever is asked for.
+    :param max_chars: the most characters on a page that has more than one line; 0 for no limit.
     :param max_size: a greater ``size`` is refused.
     :param names_next: whether a page that was cut names the next one.
     :param lags: by how many seconds the replica that answers lags behind, call after call; in the end none does.
@@ -57,6 +58,7 @@ class FakeLog:
     mode: CursorMode = "nanoseconds"
     caught_up: CaughtUp = "null"
     cap: int = 1000
+    max_chars: int = 0
     max_size: int = 1_000_000
     names_next: bool = True
     boundary: Boundary = "last"
@@ -75,7 +77,10 @@ class FakeLog:
         start = self._start(cursor, arrived)
         if start is None or size > self.max_size:
             return Response(422, {}, b'{"errors": [{"code": "INVALID_INPUT_ERROR", "message": "invalid"}]}')
-        end = self._between_times(arrived, start, start + min(size, self.cap))
+        end = start + min(size, self.cap)
+        while self.max_chars and end > start + 1 and sum(len(one.text) for one in arrived[start:end]) > self.max_chars:
+            end -= 1
+        end = self._between_times(arrived, start, end)
         page: dict[str, Any] = {
             "items": [{"timestamp": self._stamp(line.timestamp), "raw": line.text} for line in arrived[start:end]],
             "current_page": self._cursor(cursor),
