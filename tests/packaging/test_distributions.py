@@ -61,7 +61,12 @@ def test_the_metadata_asks_for_the_server_only_in_its_extra(wheel: Path) -> None
         "pendulum>=3.1.0",
         "requests>=2.32.3",
     }
-    assert {need for need, marker in needs.items() if marker} == {"starlette>=0.47", "uvicorn>=0.35"}
+    assert {need for need, marker in needs.items() if marker} == {
+        "psutil>=7.0",
+        "pydantic>=2.11",
+        "starlette>=0.47",
+        "uvicorn>=0.35",
+    }
     assert set(filter(None, needs.values())) == {"extra == 'local'"}
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "Apache-2.0"
