@@ -19,13 +19,6 @@ QUIET_LINES = 20
 """Lines of a log that is quiet while the run is active."""
 GRACE_SECONDS = 600.0
 """How much longer than its run a task may take."""
-OFFICIAL_PAGE = 500
-"""Lines that the official provider asks for at once.
-
-It drops the first line of each further page, as it expects a cursor to lead to the last line of the page before. That
-of the local server leads to the next line. Which of both the service does is not documented, so the dropped lines are
-not held against it.
-"""
 
 
 @dataclass(frozen=True)
@@ -102,8 +95,7 @@ def _ended(here: World, running: RunningTimes, started: Sequence[tuple[Case, str
         if run["status"] != "COMPLETED" or dag_run not in run["name"]:
             raise RuntimeError(f"{dag_run}: its run {run['name']} is {run['status']}")
         if case.dag_id.endswith("-log"):
-            may_miss = case.lines // OFFICIAL_PAGE if case.dag_id.startswith("official") else 0
-            check_lines(dag_run, api.task_log(case.dag_id, dag_run, TASK).text, case.lines, may_miss)
+            check_lines(dag_run, api.task_log(case.dag_id, dag_run, TASK).text, case.lines)
         yield Ended(case, finished - _moment(run["completeTime"]), held, calls[run_id])
 
 
@@ -119,19 +111,18 @@ def calls_by_run(journal: Sequence[Json]) -> Counter[str]:
     return Counter(entry["run_id"] for entry in journal)
 
 
-def check_lines(dag_run: str, log: str, count: int, may_miss: int = 0) -> None:
+def check_lines(dag_run: str, log: str, count: int) -> None:
     """Check that a task's log holds each line of its run once.
 
     :param dag_run: the task.
     :param log: its log.
     :param count: lines of the run.
-    :param may_miss: how many may be missing; default 0.
     :raises RuntimeError: a line is missing or doubled.
     """
     found = Counter(map(int, re.findall(r"bench line (\d+);", log)))
     lost = count - len(found)
     doubled = found.total() - len(found)
-    if lost > may_miss or doubled:
+    if lost or doubled:
         raise RuntimeError(f"{dag_run}: of {count} lines {lost} are missing and {doubled} doubled in the task's log")
 
 
