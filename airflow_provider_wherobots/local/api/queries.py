@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from airflow_provider_wherobots.local.api.validation import Model, validated
 from airflow_provider_wherobots.local.api.vocabulary import RUN_STATUSES
@@ -18,9 +18,22 @@ def _known(statuses: frozenset[str]) -> frozenset[str]:
     return statuses
 
 
+def _written_out(moment: object) -> object:
+    # pydantic reads a number as seconds since 1970.
+    try:
+        float(str(moment))
+    except ValueError:
+        return moment
+    raise ValueError("must be a date-time in ISO 8601")
+
+
 NamePattern = Annotated[str, StringConstraints(max_length=255, pattern=r"^[a-zA-Z0-9_\-\.]*\*?[a-zA-Z0-9_\-\.]*$")]
 _Statuses = Annotated[frozenset[str], AfterValidator(_known)]
-_Moment = Annotated[datetime, AfterValidator(lambda moment: moment if moment.tzinfo else moment.replace(tzinfo=UTC))]
+_Moment = Annotated[
+    datetime,
+    BeforeValidator(_written_out),
+    AfterValidator(lambda moment: moment if moment.tzinfo else moment.replace(tzinfo=UTC)),
+]
 
 Query = Sequence[tuple[str, str]]
 """The parameters of a URL in their order, repeated ones included."""
