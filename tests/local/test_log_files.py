@@ -7,6 +7,7 @@ import os
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ from airflow_provider_wherobots.local.runs.log import LogLimits, RunLog
 T0 = 1_750_000_000_000_000_000
 
 BLOCKS = st.tuples(st.just("append"), st.lists(st.text("ab", max_size=3), min_size=1, max_size=6))
-LATE = st.tuples(st.just("insert"), st.integers(0, 30))
+LATE = st.tuples(st.just("insert"), st.integers(0, 30) | st.lists(st.integers(0, 30), max_size=6).map(tuple))
 
 
 class Clock:
@@ -44,6 +45,9 @@ def test_lines_are_in_the_order_of_time_and_then_of_arrival(steps: list[tuple[st
             if isinstance(value, int):
                 log.insert(T0 + value, f"late\n{value}")
                 expected.append((T0 + value, len(expected), f"late\n{value}"))
+            elif isinstance(value, tuple):
+                log.insert_all([(T0 + time, f"late\n{time}") for time in value])
+                expected += [(T0 + time, len(expected) + n, f"late\n{time}") for n, time in enumerate(value)]
             elif isinstance(value, list):
                 log.append("".join(f"{text}\r\n" for text in value).encode())
                 for text in value:
@@ -56,6 +60,28 @@ def test_lines_are_in_the_order_of_time_and_then_of_arrival(steps: list[tuple[st
         assert [(line.timestamp, line.number, line.raw) for line in found] == expected
         for index in reversed(range(len(expected))):
             assert found[index].raw == expected[index][2]
+
+
+def test_many_lines_are_inserted_at_once(tmp_path: Path) -> None:
+    log = RunLog(tmp_path)
+    log.append(b"started\nrunning\n")
+    with pytest.MonkeyPatch.context() as patch:
+        writes: list[int] = []
+
+        def pwrite(file: int, data: bytes, offset: int, write: Any = os.pwrite) -> int:
+            writes.append(offset)
+            return int(write(file, data, offset))
+
+        patch.setattr(os, "pwrite", pwrite)
+        log.insert_all([(n, f"line {n}") for n in range(20_000)])
+    assert len(writes) == 2
+    found = log.lines
+    assert (found[0].raw, found[19_999].raw, found[20_000].raw, found[20_001].raw) == (
+        "line 0",
+        "line 19999",
+        "started",
+        "running",
+    )
 
 
 def test_a_log_of_millions_of_lines_is_a_few_records(tmp_path: Path) -> None:

@@ -128,8 +128,7 @@ def _insert_logs(service: LocalService, request: Request, body: bytes) -> Respon
     run = service.registry.get(request.path_params["run_id"])
     items = validated(NewLines, decoded(body)).items
     now = time.time_ns()
-    for item in items:
-        run.log.insert(now if item.timestamp is None else item.timestamp, item.raw)
+    run.log.insert_all([(now if item.timestamp is None else item.timestamp, item.raw) for item in items])
     return JsonAnswer({"inserted": len(items)}, 201)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Sequence
@@ -85,8 +84,15 @@ class RunLog:
         :param timestamp: nanoseconds since the epoch.
         :param raw: the text of the line.
         """
+        self.insert_all([(timestamp, raw)])
+
+    def insert_all(self, lines: Sequence[tuple[int, str]]) -> None:
+        """Put many lines where their timestamps belong, visible at once.
+
+        :param lines: timestamp and text of each.
+        """
         with self._lock:
-            self._blocks.add(timestamp, raw.encode("utf-8", "surrogatepass") + b"\n", 1, -math.inf, whole=True)
+            self._blocks.insert([(moment, raw.encode("utf-8", "surrogatepass") + b"\n") for moment, raw in lines])
 
     def last_lines(self, count: int) -> list[str]:
         """Return the newest lines, oldest first, each cut to 4 KiB.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, overload
 
@@ -135,6 +135,55 @@ class LogBlocks:
         else:
             self._insert(block)
         self.end = max(self.end, timestamp + count - 1)
+
+    def insert(self, lines: Sequence[tuple[int, bytes]]) -> None:
+        """Put lines where their times belong, behind those of the same time, visible at once.
+
+        Each becomes a block of its own. Rewrites the index from the first of them on.
+
+        :param lines: timestamp and text of each, the text with a line end.
+        :raises OSError: if they cannot be written.
+        """
+        if not lines:
+            return
+        length = self.extent[1]
+        offset, new = self._text.size, []
+        for number, (timestamp, text) in enumerate(lines, length):
+            new.append(Block(timestamp, number, 0, offset, len(text), 1, -math.inf, True))
+            offset += len(text)
+        new.sort(key=lambda block: block.timestamp)
+        start, first, later = self._later_than(new[0].timestamp)
+        self._text.write(self._text.size, b"".join(text for _, text in lines))
+        data = bytearray()
+        for block in self._merged(new, later):
+            data += _RECORD.pack(*block._replace(first=first))
+            first += block.lines
+        self._index.write(start * _RECORD.size, bytes(data))
+        self.extent = (start + len(data) // _RECORD.size, length + len(lines))
+        self.end = max(self.end, new[-1].timestamp)
+
+    def _later_than(self, timestamp: int) -> tuple[int, int, list[Block]]:
+        """The blocks with lines of later times, the number of the first of them, and the position of its first line."""
+        blocks, length = self.extent
+        if not length or self.end <= timestamp:
+            return blocks, length, []
+        lines = LogLines(self)
+        number, found = lines.locate(bisect.bisect_right(lines, timestamp, key=lambda line: line.timestamp))
+        return number, found.first, self.read_records(number, blocks - number)
+
+    def _merged(self, new: Sequence[Block], later: Sequence[Block]) -> Iterator[Block]:
+        """Blocks of two sorted lists in the order of time; an earlier block is cut where a new line falls into it."""
+        left = list(reversed(later))
+        for block in new:
+            while left and left[-1].timestamp <= block.timestamp:
+                earlier = left.pop()
+                fitting = block.timestamp - earlier.timestamp + 1
+                if fitting < earlier.lines:
+                    earlier, rest = self._split(earlier, fitting)
+                    left.append(rest)
+                yield earlier
+            yield block
+        yield from reversed(left)
 
     def read_records(self, start: int, count: int) -> list[Block]:
         """Read records of the index."""
