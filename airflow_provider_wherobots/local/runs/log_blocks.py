@@ -49,7 +49,7 @@ class Block(NamedTuple):
 
 
 class StoredLine(NamedTuple):
-    """One line. Its text is read from the file when it is asked for.
+    """One line. Its text is read from the file when it is needed.
 
     :param timestamp: nanoseconds since the epoch.
     :param number: its number in the order of arrival, unique in the run.
