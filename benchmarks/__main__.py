@@ -17,14 +17,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure.
 
     :param arguments: command line arguments. Default: those of this process.
-    :returns: 0. A figure that is missed is said in the table; a side that fails or does less work is an error.
+    :returns: 0, also if a figure misses its goal, which the table shows.
+    :raises RuntimeError: if a side fails or does less work.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="measure less, in two to three minutes")
     parser.add_argument("--only", nargs="+", choices=list(FIGURES), default=list(FIGURES), help=", ".join(FIGURES))
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--docs", action="store_true", help="write what the page docs/performance.md includes")
-    parser.add_argument("--from", dest="earlier", type=Path, metavar="FILE", help="measure nothing: take this JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too")
+    parser.add_argument("--docs", action="store_true", help="write the files that docs/performance.md includes")
+    parser.add_argument(
+        "--from", dest="earlier", type=Path, metavar="FILE", help="read this JSON file and measure nothing"
+    )
     given = parser.parse_args(arguments)
     report = Report.from_json(given.earlier.read_text()) if given.earlier else _measure(given.only, given.quick)
     print(report.describe(), report.table(), sep="\n\n", end="")

@@ -1,6 +1,6 @@
-"""The figures as bars: an SVG that takes its text colour from the page it stands in, light or dark.
+"""The figures as bars: an SVG with the text colour of its page, light or dark.
 
-Each figure has a scale of its own: its longest bar is as long as there is room.
+Each figure has its own scale: its longest bar has the full width.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAMES = {"ours": "this provider", "limit": "bare limit", "official": f"official 
 def chart(rows: Sequence[Row]) -> str:
     """Draw the figures.
 
-    :param rows: the figures; one that stands alone has no bar to compare with, and is left out.
+    :param rows: the figures. One without another side is left out.
     :returns: the SVG.
     """
     drawn = [row for row in rows if row.limit or row.official]

@@ -1,4 +1,4 @@
-"""The figures: what is measured, against what, and how far we want to get."""
+"""The figures: what is measured, what it is compared with, and the goal."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from benchmarks.sides.parsing import TASKS
 from benchmarks.tasks.figures import tasks
 
 SAME_WORK = 0.9
-"""A side that does less than this share of the other's work was not measured fairly."""
+"""If a side does less than this share of the other's work, the comparison is not fair."""
 BARE_CALL = "aiohttp GET and json.loads"
 EVENTS, MANY_EVENTS = 2, 50
-"""Events of the run in each response, as is usual and as long runs have them."""
+"""Events of the run in each response: of a usual run, and of a long one."""
 
 
 def followers(scale: Scale) -> list[Row]:
@@ -44,7 +44,7 @@ def followers(scale: Scale) -> list[Row]:
 
 
 def lines(scale: Scale) -> list[Row]:
-    """Lines of the run's log forwarded in a second."""
+    """Lines of the run's log forwarded per second."""
     rows = []
     for latency in scale.latencies:
         count = ("--lines", str(scale.lines))
@@ -100,9 +100,9 @@ def same_work(samples: dict[str, Sample], measured: str, expected: float) -> Non
     """Check that each measurement of each side did all of its work.
 
     :param samples: the samples, by the side's name.
-    :param measured: what says how much it did.
-    :param expected: how much that is.
-    :raises RuntimeError: one did less, or more.
+    :param measured: the name of the value that counts the work.
+    :param expected: what it must be.
+    :raises RuntimeError: if a side did less or more.
     """
     if any(value != expected for sample in samples.values() for value in sample.values[measured]):
         raise RuntimeError(f"not the same work: {measured} is not {expected:g} everywhere: {samples}")

@@ -20,7 +20,7 @@ OFFICIAL = "1.8.1"
 def official_python() -> Path:
     """The interpreter of the environment that has the official provider, this one and an Airflow.
 
-    :raises RuntimeError: there is none.
+    :raises RuntimeError: if there is none.
     """
     python = CHECKOUT / ".venv-official" / "bin" / "python"
     if not python.exists():
@@ -44,9 +44,9 @@ class Side:
 
 @dataclass(frozen=True)
 class Sample:
-    """What the measurements of one side came to.
+    """The results of the measurements of one side.
 
-    :param values: by the name of what was measured, one value a measurement.
+    :param values: by the name of what was measured, one value for each measurement.
     """
 
     values: Mapping[str, Sequence[float]]
@@ -88,7 +88,7 @@ def _run(side: Side) -> dict[str, float]:
 
 @contextmanager
 def service(*arguments: str) -> Iterator[str]:
-    """The canned service, in a process of its own.
+    """The service with prepared answers, in its own process.
 
     :param arguments: its options.
     :returns: its address.

@@ -15,7 +15,7 @@ def write_page(report: Report, folder: Path = FOLDER) -> None:
     """Write table, chart and JSON.
 
     :param report: the figures.
-    :param folder: where to; default that of the documentation.
+    :param folder: the folder to write to; default that of the documentation.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "figures.json").write_text(report.to_json())

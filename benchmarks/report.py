@@ -18,9 +18,9 @@ HEADS = ("figure", "ours", "limit", "ratio", f"official {OFFICIAL}", "ratio", "t
 
 @dataclass(frozen=True)
 class Report:
-    """The figures, and what they were measured with.
+    """The figures, and how they were measured.
 
-    :param setting: form, day, versions and machine, each as a word or number.
+    :param setting: form, day, versions and machine, as text.
     :param rows: the figures.
     """
 
@@ -29,9 +29,9 @@ class Report:
 
     @classmethod
     def of(cls, form: str, rows: Sequence[Row]) -> Report:
-        """A report of figures that were measured just now, on this machine.
+        """A report of figures that were measured now, on this machine.
 
-        :param form: which form of the benchmark it was.
+        :param form: the form of the benchmark: ``full`` or ``quick``.
         :param rows: the figures.
         """
         return cls(
@@ -94,7 +94,7 @@ def _text(number: Number | None) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """A ratio as text: two digits that count.
+    """A ratio as text, with two significant digits.
 
     :param value: the ratio; None where there is none.
     """

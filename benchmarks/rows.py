@@ -1,4 +1,4 @@
-"""A figure as a row: ours, the bare limit, the official provider, and how far we want to get."""
+"""A figure as a row: ours, the bare limit, the official provider, and the goal."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Number:
-    """What the measurements of one side came to.
+    """The result of the measurements of one side.
 
     :param median: their median.
-    :param spread: the distance between the lowest and the highest, as a share of the median.
+    :param spread: the difference between the lowest and the highest, as a share of the median.
     :param times: how many there were.
     """
 
@@ -23,7 +23,7 @@ class Number:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Number:
-        """The number that stands for some measurements."""
+        """The number for some measurements."""
         median = statistics.median(values)
         return cls(median, (max(values) - min(values)) / median if median else 0.0, len(values))
 
@@ -35,11 +35,11 @@ class Number:
 
 @dataclass(frozen=True)
 class Reach:
-    """How far we want to get.
+    """The goal of a figure.
 
-    :param bound: the bound.
-    :param of: what it bounds: our value, or its ratio to the limit or to the official provider.
-    :param at_least: whether it is the lowest good value; default False, the highest.
+    :param bound: the worst value that reaches the goal.
+    :param of: what it is compared with: our value, or its ratio to the limit or to the official provider.
+    :param at_least: whether higher values are better; default False, lower ones are.
     """
 
     bound: float
@@ -47,7 +47,7 @@ class Reach:
     at_least: bool = False
 
     def is_kept(self, value: float) -> bool:
-        """Whether a value keeps the bound."""
+        """Whether a value reaches the goal."""
         return value >= self.bound if self.at_least else value <= self.bound
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class Row:
     :param name: what it is.
     :param unit: its unit.
     :param ours: ours.
-    :param reach: how far we want to get.
+    :param reach: the goal.
     :param limit: the bare limit; None where there is none.
     :param limit_name: what the bare limit is.
     :param official: the official provider; None where it has no such thing.
@@ -83,17 +83,17 @@ class Row:
 
     @property
     def to_limit(self) -> float | None:
-        """Ours in units of the limit."""
+        """Ours divided by the limit."""
         return _ratio(self.ours, self.limit)
 
     @property
     def to_official(self) -> float | None:
-        """Ours in units of the official provider."""
+        """Ours divided by the official provider's."""
         return _ratio(self.ours, self.official)
 
     @property
     def is_reached(self) -> bool:
-        """Whether the bound is kept. One whose other side was not measured is not."""
+        """Whether the goal is reached. If the other side was not measured, it is not."""
         value = {"value": self.ours.median, "limit": self.to_limit, "official": self.to_official}[self.reach.of]
         return value is not None and self.reach.is_kept(value)
 

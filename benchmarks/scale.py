@@ -9,18 +9,19 @@ class Scale:
 
     :param name: what the form is called.
     :param times: measurements of each side.
-    :param spread: seconds until followers that start one after the other are measured, and for how long they are.
-    :param at_once: the same for followers that start at the same moment. They poll in bursts, and neither moment may
-        lie in one.
+    :param spread: for followers that start one after the other: seconds until they are measured, and seconds that are
+        measured.
+    :param at_once: the same for followers that start at the same time. They poll in bursts, and the measurement may
+        neither begin nor end in a burst.
     :param few: runs of a triggerer with little to do; 0 leaves it out.
     :param many: runs of a busy triggerer.
     :param status_only: whether followers of the status alone are measured too.
     :param many_events: whether memory is also measured with runs that have many events.
     :param lines: lines of a long log.
-    :param latencies: seconds until an answer, while it is forwarded.
+    :param latencies: seconds until an answer of the service, while the long log is forwarded.
     :param gap: seconds between the starts of two real tasks.
     :param lengths: seconds that the runs of real tasks take.
-    :param counted_length: the one whose worker-seconds and calls are shown.
+    :param counted_length: the length whose worker time and calls are shown.
     :param task_lines: lines of a long log in a real task; 0 leaves it out.
     :param official_log: whether the official provider's log forwarding is measured: its task ends more than a minute
         after its run.

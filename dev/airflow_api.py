@@ -62,7 +62,7 @@ class AirflowApi(abc.ABC):
         self._password = password
         self._session = requests.Session()
         self._session.trust_env = False
-        # On a busy machine a server closes a connection that has just been used again, or finds SQLite locked.
+        # On a busy machine a server may close a connection that has just been used again, or find SQLite locked.
         patience = Retry(
             total=4,
             backoff_factor=0.5,

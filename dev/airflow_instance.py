@@ -48,9 +48,9 @@ class AirflowInstance:
     :param env: more environment variables for all components, such as ``AIRFLOW__SECTION__OPTION`` or
         ``AIRFLOW_CONN_<ID>``; they override those that the instance sets.
     :param fresh: whether to start with an empty database and no logs. Default False: keep those in ``home``.
-    :param counts: how many of a component to start. Default 1 of each, but no ``celery-worker``.
-    :param component_env: called with a component's name and number; returns environment variables for it alone, such
-        as a folder of logs of its own. Default None: there are none.
+    :param counts: how many of each component to start. Default 1 of each, but no ``celery-worker``.
+    :param component_env: called with a component's name and number; returns environment variables for only this
+        component, such as its own log folder. Default None: there are none.
     :param progress: called with a line of text about each step. Default None: no output.
     """
 
@@ -191,7 +191,7 @@ class AirflowInstance:
         :param n: its number. Default 1.
         """
         process = self._components[name, n]
-        # Frozen first, so that no process is born that nobody kills.
+        # Frozen first, so that none of them can start a process that is then not killed.
         victims = freeze(process.pid) if sig is signal.SIGKILL else [psutil.Process(process.pid)]
         for victim in victims:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -201,7 +201,7 @@ class AirflowInstance:
 
     @contextlib.contextmanager
     def frozen(self, name: str, n: int = 1) -> Iterator[None]:
-        """Stop all processes of a component (SIGSTOP) for the time of the block, as when a machine hangs.
+        """Stop all processes of a component (SIGSTOP) until the end of the block, as when a machine hangs.
 
         :param name: see :meth:`start_component`.
         :param n: its number. Default 1.
@@ -283,7 +283,7 @@ class AirflowInstance:
     def _arguments(self, name: str, n: int) -> list[str]:
         port = self.url.rpartition(":")[2]
         if name == "celery-worker":
-            # A killed worker leaves its file behind, and by then another process may have its id.
+            # A killed worker leaves this file behind, and another process may have its id by now.
             pid_file = self.home / f"celery-worker-{n}.pid"
             pid_file.unlink(missing_ok=True)
             return ["celery", "worker", "--celery-hostname", f"worker-{n}", "--pid", str(pid_file), "--skip-serve-logs"]

@@ -123,12 +123,12 @@ def celery(database: str, broker: str, *, concurrency: int) -> Settings:
 
     :param database: SQLAlchemy's address of the database.
     :param broker: Celery's address of Redis.
-    :param concurrency: how many tasks each worker runs at a time.
+    :param concurrency: how many tasks each worker runs at the same time.
     """
     return {
         "core": {
             "executor": "CeleryExecutor",
-            # For each scheduler. What is over the workers' concurrency would wait in Redis.
+            # For each scheduler. More tasks than the workers can run would wait in Redis.
             "parallelism": str(2 * concurrency),
             "max_active_tasks_per_dag": "10000",
             "max_map_length": "10000",

@@ -1,4 +1,4 @@
-"""Certificates for servers of tests."""
+"""Certificates for the servers of tests and benchmarks."""
 
 import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ def make_certificate(folder: Path, name: x509.GeneralName) -> tuple[Path, Path]:
     """Make a self-signed certificate.
 
     :param folder: where to put it.
-    :param name: whom it is for.
+    :param name: the host that it is for.
     :returns: certificate and key, as PEM files.
     """
     key = ec.generate_private_key(ec.SECP256R1())

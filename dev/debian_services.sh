@@ -17,7 +17,7 @@ if ((EUID != 0)); then
   exit 1
 fi
 echo "Installing Debian's ${missing[*]} ..."
-# The package would start a server, of which nothing here is in need.
+# The package would start a server, which nothing here needs.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
   printf '#!/bin/sh\nexit 101\n' > $policy

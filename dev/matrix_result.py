@@ -25,7 +25,7 @@ class Result:
     :param failed: number of tests that failed, errors included.
     :param skipped: number of tests that were skipped.
     :param seconds: how long it took.
-    :param failures: the tests that failed: each one's name with its message.
+    :param failures: the tests that failed, each with its name and message.
     :param reasons: why tests were skipped, with the number of tests for each reason.
     :param left_out: why nothing was run, or empty.
     """

@@ -63,7 +63,7 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 def freeze(pid: int) -> list[psutil.Process]:
-    """Stop (SIGSTOP) the process ``pid`` and its descendants, those too that are born meanwhile, and return them."""
+    """Stop (SIGSTOP) the process ``pid`` and its descendants, also those that start meanwhile, and return them."""
     frozen: dict[int, psutil.Process] = {}
     while new := [process for process in tree(pid) if process.pid not in frozen]:
         for process in new:
@@ -114,7 +114,7 @@ class ProcessFamily:
     ) -> subprocess.Popen[bytes]:
         """Start ``command`` in a new session; its output is appended to the file ``output``.
 
-        :param user: the user that it runs as, which only root can choose. Default None: the present one.
+        :param user: the user that it runs as; only root can choose another one. Default None: the current one.
         """
         if self._guard is None:
             self._guard = subprocess.Popen(

@@ -18,7 +18,7 @@ from dev.processes import CHECKOUT, ProcessFamily
 from dev.waiting import wait_for
 
 DATABASE_USER = "postgres"
-"""PostgreSQL does not start as root. If this process is root's, it runs as this user, whom Debian's package makes."""
+"""PostgreSQL does not start as root. If this process runs as root, PostgreSQL runs as this user of Debian's package."""
 
 
 class ServiceError(RuntimeError):
@@ -26,7 +26,7 @@ class ServiceError(RuntimeError):
 
 
 class PostgreSQL:
-    """A PostgreSQL of its own, in a temporary folder that :meth:`stop` removes.
+    """A new PostgreSQL server, in a temporary folder that :meth:`stop` removes.
 
     :param family: the process family that it belongs to.
     :param output: the file for its output.
@@ -56,7 +56,7 @@ class PostgreSQL:
             "unix_socket_directories": "",
             "max_connections": "400",
             "shared_buffers": "256MB",
-            # The data are worth nothing once the test has ended.
+            # Nobody needs the data after the test.
             "fsync": "off",
             "synchronous_commit": "off",
             "full_page_writes": "off",
@@ -87,7 +87,7 @@ class PostgreSQL:
 
 
 class Redis:
-    """A Redis of its own, without files.
+    """A new Redis server, which stores nothing on disk.
 
     :param family: the process family that it belongs to.
     :param output: the file for its output; its configuration is in the same folder.
@@ -142,7 +142,7 @@ class S3:
 
 
 def _postgres_programs() -> Path:
-    """The folder of PostgreSQL's newest programs. Debian keeps each version apart and none on the PATH."""
+    """The folder of PostgreSQL's newest programs. Debian has one for each version, and none is on the PATH."""
     found = sorted(
         (path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")),
         key=lambda folder: int(folder.parent.name) if folder.parent.name.isdigit() else 0,

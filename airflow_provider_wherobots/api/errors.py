@@ -203,7 +203,7 @@ class RateLimitedError(ResponseError):
     transient = True
     arrival = Arrival.NOT_ARRIVED
     answered_ago = float("inf")
-    """Seconds since another call of this operation with this API key succeeded, as far as is known."""
+    """Seconds since a call of the same operation with this API key last succeeded; infinite if none is known."""
 
 
 class QuotaError(ResponseError):

@@ -53,7 +53,7 @@ def cancel_runs_by_suffix(
 
     :param suffix: the end of the run's name; it must be unique to this task instance.
     :param budget_seconds: how long to look, in seconds, as List Runs may lag; default 3.8.
-    :param look_on: whether to keep looking after one was cancelled, as that may be an older one that was already
+    :param look_on: whether to keep looking after one was cancelled, because that may be an older run that was already
         ending; default False.
     :returns: ids of the runs cancelled.
     """

@@ -32,7 +32,7 @@ DRAIN_SECONDS = 900.0
 TAIL_SECONDS = 30.0
 """How long a log that is not forwarded may be read for its last lines."""
 LONG_HOLD_SECONDS = 60.0
-"""A poll that a limit of the API key delays for this long is logged, once in a while."""
+"""If a limited API key delays a poll for this long, that is logged, at most every five minutes."""
 LAST_LOOK_SECONDS = 5.0
 """How long the last read of the log may take after the deadline; the last poll of the run may take as long."""
 
@@ -140,7 +140,7 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
                 return (yield from _conclude(outcome, summary, log, options, ended_ago))
             seen_active_at = moment
             may_have_log = options.poll_logs and run.status != PENDING
-            # A triggerer holds thousands of waiting flows: none may keep an answer in memory.
+            # A triggerer holds thousands of waiting flows, so none may keep an answer in memory.
             del run
             delay, jitter = poll_delay(moment - options.started_at, options.polling_interval), POLL_JITTER
             if may_have_log:
@@ -237,7 +237,7 @@ def _earliest(moment: float, deadline: float | None) -> float:
 
 
 class _StatusNotes:
-    """Logs each change of status once, a heartbeat while there is none, and long waits for a limited API key."""
+    """Logs each change of status once, a heartbeat while there is none, and long delays by a limited API key."""
 
     def __init__(self) -> None:
         self.last = PENDING

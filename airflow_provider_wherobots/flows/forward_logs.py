@@ -51,7 +51,7 @@ class LogForwarder:
         self._forward = forward
         self._cursor = LogCursor()
         self._reader = RecordReader()
-        # Slices of the page read last. Some are left only if following is interrupted while they are forwarded.
+        # Slices of the last page that are not forwarded yet. Some remain only if forwarding is interrupted.
         self._untaken: list[Sequence[LogLine]] = []
         self._held: LogRecord | None = None
         self._held_since = 0.0
@@ -60,7 +60,7 @@ class LogForwarder:
         self._has_warned = False
         self._has_read = False
         self._is_ending = False
-        # The API key is limited for longer than there is time left.
+        # Whether the API key is limited for longer than there is time left.
         self._held_up = False
         # A single line was too large, and no other line has come since.
         self._too_large: AnswerTooLargeError | None = None
@@ -68,14 +68,17 @@ class LogForwarder:
         self._fresh = 0
         # When the log was last read to its present end; None if the last attempt did not get there.
         self._caught_up_at: float | None = None
+        # When the log last had new lines; None if it has not been read yet.
         self._fresh_at: float | None = None
         self.tail = LogTail()
 
     def keep_up(self, until: float, longest_pause: float) -> Flow[bool]:
-        """Catch up, unless the log is quiet and was read a moment ago: then it is read when its silence has doubled.
+        """Catch up, unless the log has no new lines and was read recently.
+
+        A log that had no new line for ten seconds is read again after ten more seconds, then after twenty, and so on.
 
         :param until: when to stop in any case, in epoch seconds.
-        :param longest_pause: seconds after which the log is read in any case.
+        :param longest_pause: seconds after the last read at which the log is read in any case.
         :returns: whether there is more to fetch at once.
         """
         moment = yield from now()

@@ -1,24 +1,24 @@
 """How a 429 delays all calls made with one API key.
 
-``Retry-After`` applies to the key, not only to the refused call: until it has passed, every other call is refused too,
-and on some gateways prolongs the limit. So each driver checks here before it sends. A call that has to wait fails at
-once with a ``KeyLimitedError``, and its flow waits, so that the flow's deadline and kill still apply.
+``Retry-After`` applies to the key, not only to the refused call. Until it has passed, every other call is refused too,
+and some gateways then prolong the limit. So each driver checks here before it sends. A call that has to wait fails at
+once with a ``KeyLimitedError``, and its flow sleeps, so that a deadline or a kill still ends the flow in time.
 
 Waiting calls form one queue. Otherwise a thousand calls would wait for the same second and be refused together again.
-Each call that has to wait draws a number, and a counter says whose turn it is. The counter moves at a pace, in numbers
-a second, and stops while the key is limited. A refused call keeps its number, and the counter goes back for it. So
-another refusal delays the whole queue and reorders nothing: a number is good until the service answers its call with
-something other than 429.
+Each call that has to wait draws a number, and a counter shows whose turn it is. The counter moves at a pace, in numbers
+per second, and stops while the key is limited. A refused call keeps its number, and the counter goes back to it. So a
+second refusal delays the whole queue and keeps its order. A number is valid until the service answers its call with
+anything but 429.
 
-The pace is learned, as TCP learns the rate of a network. After a first limit it doubles every ten seconds; each further
-limit makes it a little slower, and from then on it grows slowly while there is a queue: the more slowly, the longer a
-limit lasts and so costs. The longer no limit comes, the faster it grows: the service may allow much more than before. A
-change applies to the whole queue at once, so a flow cannot know its turn long before: a run's status and log are asked
-for again after half of a long wait (:func:`~airflow_provider_wherobots.flows.retry.pause_of`). Two processes with one
-key do not know of each other, but each learns a pace that leaves the other its share.
+The pace is learned, as TCP learns the rate of a network. After the first limit it doubles every ten seconds. Each
+further limit makes it a little slower, and from then on it grows slowly while there is a queue. After a long limit it
+grows more slowly, because such a limit costs more. The longer there is no limit, the faster it grows, because the
+service may now allow much more. A change of pace moves the turns of the whole queue, so a flow cannot know its turn far
+in advance: after half of a long wait it asks here again (:func:`~airflow_provider_wherobots.flows.retry.pause_of`). Two
+processes with one key do not know of each other, but each learns a pace that leaves the other its share.
 
-Once the counter has passed all numbers, there is no queue, and calls are sent at once. After a while without a queue,
-its pace is forgotten.
+Once the counter has passed all numbers, there is no queue, and calls are sent at once. After a minute without a queue
+the pace is forgotten.
 """
 
 from __future__ import annotations
@@ -30,37 +30,38 @@ from airflow_provider_wherobots.api.errors import KeyLimitedError, RateLimitedEr
 from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS
 
 MAX_HOLD_SECONDS = 300.0
-"""A key is limited for this long at most, whatever ``Retry-After`` says; then a call is tried again."""
+"""The longest limit of a key in seconds, whatever ``Retry-After`` says. Then a call is tried again."""
 FIRST_PACE = 20.0
-"""Calls of a queue in a second, after its first limit."""
+"""The pace after the first limit, in calls per second."""
 MIN_PACE = 1.0
 PACE_PER_LIMIT = 0.9
+"""The factor by which each further limit changes the pace."""
 FIRST_GROWTH = 0.07
-"""By which share the pace grows in a second of a queue, until a second limit."""
+"""The growth of the pace per second of a queue, as a share of the pace, between the first limit and the second."""
 GROWTH = 0.01
-"""The same from then on, if the last limit took a second. If it took five, a fifth of it."""
+"""The same after a later limit of one second. After one of five seconds it is a fifth of this."""
 MIN_GROWTH = 0.001
 GROWTH_GROWTH = 2.0
-"""By which multiple of that share the share itself grows. It never exceeds the first."""
+"""The growth grows too, by this multiple of itself per second of a queue, up to ``FIRST_GROWTH``."""
 FORGET_SECONDS = 60.0
-"""The pace of a queue is forgotten after this long without a queue."""
+"""The pace is forgotten after this many seconds without a queue."""
 EARLY_SECONDS = 0.01
-"""A sleep may end this much too early."""
+"""A sleep may end this many seconds too early."""
 
 Places: TypeAlias = dict[str, float]
 """One caller's numbers in the queue of one key, by operation id."""
 
 
 class RateLimit:
-    """The limit of one API key. Moments are seconds of any clock that does not jump."""
+    """The limit of one API key. Each ``moment`` is in seconds, of any clock that does not jump."""
 
     def __init__(self) -> None:
         self._until = float("-inf")
-        # How long the last limit takes, and whether no call was answered since.
+        # How long the last limit lasts, in seconds, and whether no call has been answered since it began.
         self._hold = 0.0
         self._is_unanswered = False
-        # Whose turn it is, as of which moment, at what pace that moves (0: there was no limit yet), how fast the pace
-        # grows, and the next number to draw.
+        # The counter, when it was last moved, its pace (0: there was no limit yet), the growth of the pace, and the
+        # next number to draw.
         self._turn = 0.0
         self._moment = float("-inf")
         self._pace = 0.0
@@ -73,9 +74,9 @@ class RateLimit:
         """Refuse a call while the key is limited or other calls are before it in the queue.
 
         :param call: the call to be sent; an urgent one is never refused.
-        :param places: the caller's places; the call's is added.
+        :param places: the caller's places; if the call has to wait, its place is added.
         :param moment: the current time.
-        :raises KeyLimitedError: when the call has to wait, and for how long at the present pace.
+        :raises KeyLimitedError: if the call has to wait. It says for how long at the present pace.
         """
         self._advance(moment)
         if call.urgent or (call.operation not in places and self._is_free(moment)):
@@ -90,13 +91,13 @@ class RateLimit:
         """Record that a call ended with anything but 429.
 
         :param call: the call.
-        :param places: the caller's places; the call's is removed.
+        :param places: the caller's places; that of the call is removed.
         """
         self._is_unanswered = False
         places.pop(call.operation, None)
 
     def succeeded(self, call: Call[Any], moment: float) -> None:
-        """Record that a call succeeded: then a limit of such calls is no outage.
+        """Record that a call succeeded. While calls of its operation succeed, a 429 is no outage.
 
         :param call: the call.
         :param moment: the current time.
@@ -108,9 +109,9 @@ class RateLimit:
 
         :param call: the call.
         :param places: the caller's places.
-        :param error: the refusal. A ``retry_after`` of a second or more is replaced by the time until the call's turn;
-            if it is shorter or missing, the key is limited for a second, the first delay of a retry, and for longer
-            and longer until a call is answered. Its ``answered_ago`` is set.
+        :param error: the refusal; its ``answered_ago`` is set. If its ``retry_after`` is a second or more, that is
+            replaced by the seconds until the call's turn. If it is shorter or missing, the key is limited for a second,
+            and for twice as long after each further refusal, up to 30 s, until a call is answered.
         :param moment: the current time.
         """
         self._advance(moment)
@@ -121,7 +122,7 @@ class RateLimit:
         hold = min(max(retry_after, FIRST_DELAY_SECONDS), MAX_HOLD_SECONDS)
         if moment >= self._until:
             if self._is_unanswered:
-                # The last limit was too short, which says nothing about the pace.
+                # The last limit was too short. That says nothing about the pace.
                 if not is_said:
                     hold = min(2.0 * self._hold, MAX_DELAY_SECONDS)
             elif self._pace == 0.0 or self._turn - self._next > FORGET_SECONDS * self._pace:

@@ -1,7 +1,8 @@
 """How long transient failures are tolerated, and how long to wait between them: one rule for every call.
 
-A call that was not sent because the API key is limited is not a failure: it is repeated, however long that takes. So a
-refused call may be sent again only after a long time, and be refused again. While others succeed, that is no outage.
+A call that was not sent because the API key is limited is not a failure. It is repeated, however long that takes. So a
+call refused with 429 may be sent again only after a long time, and be refused again. While other calls of its kind
+succeed, that is no outage.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Outage:
 
 
 def pause_of(error: KeyLimitedError) -> float:
-    """Seconds until a call that was not sent is tried again: half of a long wait, as its turn may come sooner or later.
+    """Seconds until a call that was not sent is tried again: half of a long wait, because its turn may come earlier.
 
     :param error: why it was not sent.
     """
@@ -108,7 +109,7 @@ def wait_out(outage: Outage, error: WherobotsApiError) -> Flow[None]:
     delay = outage.failed(error, (yield from now()))
     if isinstance(error, KeyLimitedError):
         yield Note(logging.INFO, str(error))
-        # No jitter: the rate limit gives each call its own time.
+        # No jitter: the queue of the rate limit gives each call its own time.
         yield Sleep(error.seconds)
     else:
         yield Note(logging.WARNING, f"{error}; trying again in {delay:.1f} s")

@@ -86,7 +86,7 @@ class WherobotsHook(BaseHook):
 
     def get_conn(self) -> RequestsTransport:
         """Make a transport with its own session; the caller closes it."""
-        # Not imported with this module: a triggerer imports that in its event loop, and never needs requests.
+        # Imported here: a triggerer imports this module in its event loop, and never needs requests.
         from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 
         return RequestsTransport(self.settings.endpoint)
@@ -371,7 +371,7 @@ def _within(seconds: float, function: Callable[[], T]) -> T:
 
 
 async def _import_for_event_loop() -> None:
-    """Import the modules of the event loop, the first time in a thread: all triggers wait while the loop imports."""
+    """Import what the event loop needs, in a thread: an import in the loop would stop all triggers."""
     if not _imported_for_event_loop:
         modules = [await asyncio.to_thread(import_module, name) for name in FOR_EVENT_LOOP]
         _imported_for_event_loop[:] = modules

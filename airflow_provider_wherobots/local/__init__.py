@@ -1,4 +1,4 @@
-"""A local stand-in for Wherobots: serves the Runs API and runs the scripts on this machine.
+"""A local stand-in for Wherobots: serves its API for runs and files, and runs the scripts on this machine.
 
 Needs the extra ``local``; does not import Airflow.
 """

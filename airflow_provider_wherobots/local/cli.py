@@ -68,7 +68,7 @@ def _check_ready_file(path: Path | None) -> None:
 
 
 def _switches(file: Path | None) -> dict[str, Any]:
-    """Read the switches to begin with from a file."""
+    """Read the switches to start with from a file."""
     if file is None:
         return {}
     try:
@@ -141,12 +141,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="environment variable passed on to runs; repeatable",
     )
-    add("--like-the-service", action="store_true", help="be as slow, late and empty as the service; see the docs")
+    add("--like-the-service", action="store_true", help="start with the delays and missing values of the service")
     add(
         "--behaviour",
         type=Path,
         metavar="FILE",
-        help="JSON file with the switches of the control surface to begin with",
+        help="JSON file with the switches of the control surface to start with",
     )
     add("--keep-runs", type=int, default=DEFAULT_KEEP_RUNS, help="how many ended runs are kept (default: %(default)s)")
     add(
@@ -159,8 +159,8 @@ def _parser() -> argparse.ArgumentParser:
         "--max-log-bytes",
         type=int,
         default=DEFAULT_MAX_BYTES,
-        help="bytes of the log of a run; further lines are discarded (default: %(default)s)",
+        help="the most bytes of a run's log; further lines are discarded (default: %(default)s)",
     )
-    add("--max-log-lines", type=int, default=DEFAULT_MAX_LINES, help="the same for its lines (default: %(default)s)")
-    add("--ready-file", type=Path, help="file to write, as JSON and for its owner only, once the server listens")
+    add("--max-log-lines", type=int, default=DEFAULT_MAX_LINES, help="the most lines of a log (default: %(default)s)")
+    add("--ready-file", type=Path, help="JSON file, readable by its owner only, to write when the server listens")
     return parser

@@ -10,10 +10,9 @@ _EACH_RUN = 8
 
 
 def raise_soft_limit(runs: int) -> None:
-    """Let this process and the runs that it starts have 8192 descriptors, and eight more for each run that may have a
-    process at the same time; or as many as the system allows.
+    """Raise the soft limit of descriptors to 8192 and eight more for each parallel run, or as far as the system allows.
 
-    :param runs: how many these are.
+    :param runs: how many runs may have a process at the same time.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED + runs * _EACH_RUN

@@ -1,4 +1,4 @@
-"""Keeps the disk healthy: removes runs that may go, and virtual environments that are no longer used."""
+"""Removes old runs and unused virtual environments from the disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class Housekeeper:
-    """Tidies up when it is asked to, once at a time. Belongs to one event loop.
+    """Removes what is no longer kept when it is asked to, one round at a time. Belongs to one event loop.
 
     :param registry: the runs.
     :param store: their folders.
@@ -35,13 +35,13 @@ class Housekeeper:
         self._stopping = False
 
     def tidy_soon(self) -> None:
-        """Begin to tidy up, or do so again after the present round. Returns at once."""
+        """Begin a round, or another one after the present round. Returns at once."""
         self._asked = True
         if self._task is None and not self._stopping:
             self._task = asyncio.get_running_loop().create_task(self._tidy())
 
     async def stop(self) -> None:
-        """Wait for the end of the present removal; the rest is left for the next start."""
+        """Wait for the end of the present removal. The next server does the rest."""
         self._stopping = True
         if self._task is not None:
             await self._task
@@ -52,7 +52,7 @@ class Housekeeper:
                 self._asked = False
                 await self._round()
         except Exception:
-            _log.exception("The local server could not tidy up")
+            _log.exception("Old runs and virtual environments could not be removed")
         finally:
             self._task = None
 

@@ -1,4 +1,4 @@
-"""Says which servers are running on a root: each holds a lock, which ends with it, however it ends."""
+"""Which servers run on a root: each holds the lock of a file, which ends with its process, however that ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ENDING = ".lock"
 
 
 class ServerLock:
-    """The lock of this server. It ends with the process at the latest.
+    """The lock of this server. It ends with :meth:`release`, or with the process.
 
     :param folder: folder of the locks of all servers on the root.
     :raises OSError: if it cannot be made.
@@ -48,7 +48,7 @@ class ServerLock:
                 path.unlink(missing_ok=True)
 
     def release(self) -> None:
-        """Give the lock up. Does nothing the second time."""
+        """Release the lock. Does nothing the second time."""
         if not self._file.closed:
             with contextlib.suppress(OSError):
                 os.unlink(self._file.name)

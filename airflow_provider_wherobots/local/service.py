@@ -1,4 +1,4 @@
-"""The service behind the HTTP interface: the state of one local server and its six operations."""
+"""The service behind the HTTP interface: the state of one local server, and what the six operations for runs do."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ class LocalService:
         )
 
     def start(self) -> None:
-        """Begin the work that no request asks for."""
+        """Begin to remove old runs and environments."""
         self._housekeeper.tidy_soon()
 
     async def stop(self) -> None:
-        """End all runs, and leave everything on disk as the next server needs it."""
+        """End all runs, and write their records for the next server on this root."""
         await self.runner.stop()
         await self._housekeeper.stop()
         self.registry.save()
@@ -120,7 +120,7 @@ class LocalService:
         return run_view(run, kube_app=age >= self.behaviour.kube_app_null_seconds)
 
     def knows_cost(self, run: LocalRun) -> bool:
-        """Say whether the cost of a run is known yet."""
+        """Say whether the cost of a run is known yet: at once, or after ``cost_delay_seconds``."""
         delay = self.behaviour.cost_delay_seconds
         if run.completed_at is None:
             return not delay
@@ -133,8 +133,8 @@ class LocalService:
     def log_page(self, run: LocalRun, query: LogsQuery) -> dict[str, Any]:
         """Return a page of a run's log. Source: ``GET /runs/{run_id}/logs``.
 
-        :raises ApiError: 404 if the log is gone: the script may have removed its folder. 422 if more lines are asked
-            for than a page may have, and ``log_oversize`` says so.
+        :raises ApiError: 404 if the log is gone, because the script may have removed its folder. 422 if ``size`` is
+            above ``log_max_size`` and ``log_oversize`` is ``refused``.
         """
         most = self.behaviour.log_max_size
         if query.size > most and self.behaviour.log_oversize == "refused":

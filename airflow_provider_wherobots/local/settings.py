@@ -45,12 +45,14 @@ class ServerSettings:
     :param max_parallel_runs: how many runs have a process at the same time; default None, the number of CPUs but at
         least four.
     :param passed_environment: names of environment variables that runs see besides the documented ones; default none.
-    :param like_the_service: whether the server begins as slow, late and empty as the service is; default False.
-    :param behaviour: the switches to begin with, on top of that; default none. See ``control.behaviour.Behaviour``.
+    :param like_the_service: whether the server starts with the delays, late lines and missing values of the service;
+        default False.
+    :param behaviour: the switches to start with; they override those of ``like_the_service``. Default none. See
+        ``control.behaviour.Behaviour``.
     :param keep_runs: how many ended runs are kept, the newest; default 200.
     :param keep_days: how many days ended runs and unused virtual environments are kept; default 14.
-    :param max_log_bytes: bytes of the log of a run, after which further lines are discarded; default 256 MiB.
-    :param max_log_lines: the same for its lines; default 5,000,000.
+    :param max_log_bytes: the most bytes of a run's log; further lines are discarded. Default 256 MiB.
+    :param max_log_lines: the most lines of a run's log; further lines are discarded. Default 5,000,000.
     :raises SettingsError: for a setting that breaks its rule; the message names it, its value and the rule.
     """
 

@@ -41,11 +41,11 @@ def local_path(root: Path, uri: str) -> Path:
 
 
 def place_of(root: Path, uri: str) -> Path:
-    """Find the place of an ``s3://`` address, where a file or folder is or may come to be.
+    """Find the path of an ``s3://`` address, whether or not there is a file or folder.
 
     :param root: the folder that holds the buckets.
     :param uri: the address; it may be that of a bucket, and end in a slash.
-    :returns: its path. Symbolic links on the way are resolved; it may be one itself.
+    :returns: its path. Symbolic links of its folders are resolved; its last part may be a symbolic link.
     :raises StorageError: if it is not an ``s3://`` address or leads out of the root.
     """
     text, base = uri.strip().removesuffix("/"), root.resolve()
@@ -53,7 +53,7 @@ def place_of(root: Path, uri: str) -> Path:
     try:
         folder = base.joinpath(*folders).resolve()
     except (OSError, RuntimeError, ValueError):
-        raise StorageError(f"{text} lies in a folder that cannot be resolved") from None
+        raise StorageError(f"{text} is in a folder that cannot be resolved") from None
     if folders:
         check_inside(base, folder, text)
     return folder / name
@@ -75,7 +75,7 @@ def _parts(text: str, *, bucket_alone: bool = False) -> list[str]:
         return [bucket]
     parts = key.split("/")
     if "\0" in key or any(part in ("", ".", "..") for part in parts):
-        raise StorageError(f"{text!r} has a key that is empty or holds an empty, '.' or '..' part or a NUL")
+        raise StorageError(f"{text!r} has a key that is empty, or contains an empty part, '.', '..' or a NUL")
     return [bucket, *parts]
 
 
@@ -85,7 +85,7 @@ def check_inside(base: Path, path: Path, text: str) -> None:
     :param base: the root, symbolic links resolved.
     :param path: the path, symbolic links resolved.
     :param text: the address, for the message.
-    :raises StorageError: if it leads out of the root, or to the server's own files.
+    :raises StorageError: if it leads out of the root or to the server's own files.
     """
     if not path.is_relative_to(base) or path.is_relative_to(base / OWN_FOLDER):
         raise StorageError(f"{text} is outside the server's root")

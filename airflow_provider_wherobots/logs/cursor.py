@@ -17,8 +17,8 @@ replica that lags behind may answer with an earlier state. Four rules follow:
 
 * Cursors are sent back as the service issued them, of the same type.
 * New and repeated lines are distinguished by counting equal lines, not by position or time.
-* A page that names a next one is followed by it at once. Only while the run is active, a short page that may be the
-  log's end is followed by it in the next round.
+* If a page names a next one, that is requested at once. Only if the run is active and the page is so short that it may
+  be the log's end, the next one is requested in the next round.
 * A page that names no next page stays open: it is read again in each round, and its new lines are forwarded.
 
 A service may cut a page at its own limit (50, 100, ...) and name no next page. Only then is a cursor made up: first the
@@ -145,10 +145,11 @@ class _Confirming:
 
 
 class _NamedPages:
-    """Which pages that name a next one are worth requesting it at once: all, unless the log's end names one too.
+    """Decides whether the next page that a page names is requested at once. It is, unless the log's end names one too.
 
-    Then a page that is not full may be all there is. Requesting on would bring the few lines written since, again and
-    again as long as the run writes. Pages that are cut have one length; two of different lengths give the end away.
+    If the end names one too, a page that is not full may be the last. Then each request would bring the few lines that
+    were written since the one before, for as long as the run writes. All pages that the service cuts have one length.
+    So two short pages of different lengths show that the service names a next page at the end.
     """
 
     __slots__ = ("_cut_at", "_end_names_one", "_length", "_not_cut_at", "_tried")
@@ -158,10 +159,10 @@ class _NamedPages:
         self._length = self._tried = self._cut_at = self._not_cut_at = 0
 
     def lead_on(self, items: Sequence[LogLine], size: int) -> bool:
-        """Say whether the page may have been cut: it has many lines or bytes, or as many lines as others.
+        """Say whether the page may have been cut: it has many lines or bytes, or as many lines as other pages.
 
-        :param items: its lines, some of them new.
-        :param size: how many were requested.
+        :param items: its lines; some of them are new.
+        :param size: how many lines were requested.
         """
         count, before = len(items), self._length
         is_cut = count >= min(size, MIN_PAGE_SIZE) or count % ROUND_SIZE == 0
@@ -170,7 +171,7 @@ class _NamedPages:
         self._end_names_one |= bool(self._length and before and count != before)
         if is_cut or not self._end_names_one or count == self._cut_at:
             return True
-        # Two of one length: this may be the service's limit. The next page tells.
+        # Two pages of one length: this may be the service's limit. The next page will show it.
         self._tried = count if count == before and count != self._not_cut_at else 0
         return self._tried > 0
 
@@ -222,8 +223,8 @@ class LogCursor:
 
         :param page: what the service answered.
         :param moment: the time in epoch seconds.
-        :param is_ending: whether the run has ended or is not followed any longer: then no page waits for a next round.
-            Default False.
+        :param is_ending: whether the run has ended or is no longer followed, so that there is no next round. Default
+            False.
         :returns: the lines not seen before, in order; and whether another page should be fetched at once.
         """
         place = self._place_to_read(page, moment)

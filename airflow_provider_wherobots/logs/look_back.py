@@ -104,7 +104,7 @@ class LookBack:
     """Which pages to read a second time, and which of their lines were shown before."""
 
     def __init__(self) -> None:
-        # Not a deque: an empty one takes 760 bytes, and a triggerer follows thousands of logs.
+        # A list: an empty deque takes 760 bytes, and a triggerer follows thousands of logs.
         self._left: list[_Left] = []
         # Lines shown before that this look still expects.
         self._known: Counter[int] = Counter()

@@ -100,14 +100,14 @@ class RecordReader:
         self._last: LogRecord | None = None
 
     def read_all(self, lines: Iterable[LogLine]) -> list[LogRecord]:
-        """Turn lines into records, as :meth:`read` does, but faster where a line is usual.
+        """Turn lines into records, as :meth:`read` does, but faster for the usual lines.
 
         :param lines: the lines as received, in order.
         """
         records: list[LogRecord] = []
         for line in lines:
             timestamp, raw = line
-            # Printable: it has neither a line break nor a control character.
+            # A printable text has neither a line break nor a control character.
             usual = raw.isprintable() and len(raw) <= MAX_RECORD_CHARS and not self._held
             head = _USUAL_HEAD.match(raw, 0, _HEAD_CHARS) if usual else None
             if head is None:
@@ -193,7 +193,7 @@ class RecordReader:
 
     def _record(self, time_ns: int | None, level: int, text: str) -> LogRecord:
         last, repeats = self._last, 0
-        # Almost always only the texts are compared.
+        # The text first: it almost always differs.
         if last is not None and last.text == text and last.level == level and _ms(last.time_ns) == _ms(time_ns):
             repeats = last.repeats + 1
         self._last = record = LogRecord(time_ns, level, text, repeats)

@@ -18,7 +18,7 @@ class LogTail:
     """The newest lines of a log."""
 
     def __init__(self) -> None:
-        # Not a deque: an empty one takes 760 bytes, and a triggerer holds thousands of tails.
+        # A list: an empty deque takes 760 bytes, and a triggerer holds thousands of tails.
         self._lines: list[str] = []
 
     def add(self, lines: Sequence[LogLine]) -> None:

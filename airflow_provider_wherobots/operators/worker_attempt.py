@@ -130,7 +130,7 @@ class WorkerAttempt:
                 self._driver = None
 
     def _get_ready(self) -> None:
-        """Import the HTTP client and read the connection. A kill must do neither: it may have interrupted just that."""
+        """Import the HTTP client and read the connection. A kill must find both done: it may interrupt either."""
         import airflow_provider_wherobots.api.transports.requests  # noqa: F401
 
         self._hook.settings  # noqa: B018

@@ -1,4 +1,4 @@
-"""The least that a trigger which follows a run can be."""
+"""The smallest trigger that can follow a run."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Many runs followed in one event loop, by our triggers or by bare ones with the same pauses.
+"""Many runs followed in one event loop, by our triggers or by bare ones with the same delays.
 
-Prints the number of calls, their CPU time, how late the event loop was, and the memory that each run takes.
+Prints the number of calls, their CPU time, how late the event loop was, and the memory for each run.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from benchmarks.sides.bare_trigger import BareTrigger
 from benchmarks.sides.triggerer import in_triggerer, log_as_a_triggerer_does, trigger_of
 
 PAUSE_SECONDS = 5.0
-"""Between two polls of a run. The delay of a run that is fifty seconds old."""
+"""Seconds between two polls of a run."""
 LAG_INTERVAL_SECONDS = 0.01
 
 
@@ -55,7 +55,7 @@ class Calls:
         self.count += 1
 
     def trace(self) -> aiohttp.TraceConfig:
-        """What counts for a session."""
+        """The trace configuration that counts the calls of a session."""
         config = aiohttp.TraceConfig()
         config.on_request_end.append(self.ended)
         return config
@@ -66,10 +66,10 @@ async def follow(
 ) -> dict[str, float]:
     """Follow runs for a time.
 
-    :param settle: seconds until it is measured: all have started, and have polled.
+    :param settle: seconds until the measurement begins. By then all have started and polled.
     :param seconds: seconds that are measured.
-    :param at_once: whether all start at the same moment, and the event loop is watched; else their starts are spread
-        over a pause, and nothing else uses the CPU.
+    :param at_once: whether all start at the same time and the event loop is watched. Otherwise their starts are spread
+        over the time between two polls, and nothing else uses the CPU.
     """
     counted, lag, process = Calls(), Lag(), psutil.Process()
     count_calls(counted)

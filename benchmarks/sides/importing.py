@@ -1,4 +1,4 @@
-"""An operator imported in a process that has loaded what a DAG processor has: what a DAG file with it costs more.
+"""The import of an operator, in a process that has imported what a DAG processor imports.
 
 Prints the CPU milliseconds, and how many modules were loaded.
 """

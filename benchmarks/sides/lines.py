@@ -1,6 +1,6 @@
-"""The lines of a long log written into the task log: by the trigger, or in a bare loop that has them already.
+"""The lines of a long log written into the task log: by the trigger, or by a bare loop that already has the lines.
 
-Prints the number of lines written, and how many a second.
+Prints the number of lines, and how many were written per second.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""The tasks of a DAG file made: a hundred of an operator, or a hundred ``EmptyOperator``s.
+"""Makes the tasks of a DAG file: a hundred of an operator, or a hundred ``EmptyOperator``s.
 
-Prints the CPU milliseconds that making them takes; imports are not counted.
+Prints the CPU time in milliseconds. Imports do not count.
 """
 
 import argparse

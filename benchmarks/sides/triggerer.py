@@ -1,4 +1,4 @@
-"""What both sides take from a triggerer: its logging, and a trigger."""
+"""What both sides need of a triggerer: its logging, and what it sets on a trigger."""
 
 import time
 from pathlib import Path
@@ -19,7 +19,7 @@ def trigger_of(run_id: str, number: int, has_logs: bool, pause: float) -> Any:
     :param run_id: the run's id.
     :param number: a number of its own.
     :param has_logs: whether it forwards the log.
-    :param pause: seconds between two polls; the run is as old as that takes.
+    :param pause: seconds between two polls. The run is made old enough for it.
     """
     from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 

@@ -20,7 +20,7 @@ LATE_SECONDS = {10: 5.0, 60: 8.0, 600: 30.0}
 
 
 def tasks(scale: Scale) -> list[Row]:
-    """How late tasks end, how long they hold a worker, how often they call."""
+    """How late tasks end, how long they hold a worker slot, how many calls they make."""
     return rows_of(scale, run(cases_of(scale), scale.gap))
 
 
@@ -50,10 +50,10 @@ def cases_of(scale: Scale) -> list[Case]:
 
 
 def offsets(seconds: int, times: int) -> list[int]:
-    """How much longer than named each of some runs is: evenly over the official provider's pause between two polls.
+    """How many seconds longer than stated each run is, evenly spread over the official provider's polling interval.
 
-    :param seconds: about how long they are; no run becomes twice as long.
-    :param times: how many there are.
+    :param seconds: about how long the runs are; none becomes twice as long.
+    :param times: how many runs there are.
     """
     return [round(number * min(seconds, OFFICIAL_PAUSE) / times) for number in range(times)]
 
@@ -62,7 +62,7 @@ def rows_of(scale: Scale, ended: Sequence[Ended]) -> list[Row]:
     """The figures.
 
     :param scale: how much was measured.
-    :param ended: what each task cost.
+    :param ended: the measurements of each task.
     """
     by_case: defaultdict[Case, list[Ended]] = defaultdict(list)
     for one in ended:

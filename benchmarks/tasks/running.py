@@ -1,4 +1,4 @@
-"""Runs of all lengths and sides, side by side on one Airflow, and what each of them cost."""
+"""Tasks of all lengths and sides, at the same time on one Airflow, and the measurements of each."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Case:
         ``bare-sleep``.
     :param seconds: about how long the run is.
     :param lines: lines of its log.
-    :param more_seconds: how much longer it is. A client that polls at a fixed interval would else find the ends of all
-        runs of a length equally late, or equally early.
+    :param more_seconds: how much longer it is. Without it, a client that polls at a fixed interval would notice the
+        ends of all runs of a length equally late.
     """
 
     dag_id: str
@@ -41,11 +41,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Ended:
-    """What a task cost.
+    """The measurements of a task.
 
     :param case: the task.
     :param late_seconds: from the run's end to the task's end.
-    :param worker_seconds: how long it held a worker.
+    :param worker_seconds: how long it held a worker slot.
     :param calls: requests to the API about its run.
     """
 
@@ -56,12 +56,12 @@ class Ended:
 
 
 def run(cases: Sequence[Case], gap: float) -> list[Ended]:
-    """Run tasks, started one after the other.
+    """Start tasks one after the other, and wait until all have ended.
 
     :param cases: the tasks.
     :param gap: seconds between two starts, so that neither starts nor ends compete for the CPU.
-    :returns: what each cost.
-    :raises RuntimeError: a task or its run failed, or a line of the log is missing or doubled.
+    :returns: the measurements of each.
+    :raises RuntimeError: if a task or its run failed, or a line of the log is missing or doubled.
     """
     with world() as here, RunningTimes(here.airflow.home / "airflow.db") as running:
         api = here.airflow.api
@@ -103,7 +103,7 @@ def calls_by_run(journal: Sequence[Json]) -> Counter[str]:
     """How many requests were about each run.
 
     :param journal: all requests.
-    :raises RuntimeError: a request is about no run, so that the counts say too little.
+    :raises RuntimeError: if a request is about no run, because then the counts are too low.
     """
     for entry in journal:
         if entry["run_id"] is None:
@@ -117,7 +117,7 @@ def check_lines(dag_run: str, log: str, count: int) -> None:
     :param dag_run: the task.
     :param log: its log.
     :param count: lines of the run.
-    :raises RuntimeError: a line is missing or doubled.
+    :raises RuntimeError: if a line is missing or doubled.
     """
     found = Counter(map(int, re.findall(r"bench line (\d+);", log)))
     lost = count - len(found)

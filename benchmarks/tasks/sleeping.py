@@ -1,4 +1,4 @@
-"""A deferred task that only sleeps: what Airflow itself needs to end a task whose trigger has fired."""
+"""A deferred task that only sleeps. It shows the time from the trigger's event to the end of the task in Airflow."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class SleepTrigger(BaseTrigger):
 
 
 class SleepOperator(BaseOperator):
-    """Defer for some seconds; the return value is the moment at which they were over.
+    """Defer for some seconds. The return value is the time at which they were over, in epoch seconds.
 
-    :param seconds: how many.
+    :param seconds: how many seconds.
     """
 
     template_fields: Sequence[str] = ("seconds",)

@@ -15,9 +15,9 @@ LOOK_SECONDS = 0.02
 
 
 class RunningTimes:
-    """Looks at the task instances of an Airflow's database, again and again, until the end of the block.
+    """Reads the task instances from an Airflow's database, again and again, until the end of the block.
 
-    Airflow has no account of the visits of a deferred task: its duration includes the time deferred.
+    Airflow itself does not report this: the duration of a deferred task includes the time it was deferred.
 
     :param database: the file of the SQLite database.
     """
@@ -40,11 +40,11 @@ class RunningTimes:
         self._thread.join()
 
     def of(self, dag_id: str, dag_run: str) -> float:
-        """Seconds that a DAG run's task has been running.
+        """Seconds that the task of a DAG run was in the state ``running``.
 
         :param dag_id: the DAG.
         :param dag_run: its run.
-        :raises RuntimeError: the database could not be read all the time.
+        :raises RuntimeError: if the database could not be read to the end.
         """
         if self._failure is not None:
             raise RuntimeError("the states were not watched to the end") from self._failure
@@ -58,7 +58,7 @@ class RunningTimes:
                 while not self._stop.wait(LOOK_SECONDS):
                     now_running = set(one.execute("SELECT dag_id, run_id FROM task_instance WHERE state = 'running'"))
                     moment = time.monotonic()
-                    # A change between two looks is taken to be in the middle.
+                    # A change between two reads counts as in the middle between them.
                     for task in now_running | seen:
                         share = 1.0 if task in now_running and task in seen else 0.5
                         self._seconds[task] += share * (moment - before)

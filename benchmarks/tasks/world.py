@@ -1,4 +1,4 @@
-"""The same Airflow and the same local server for all sides: https, as the official provider knows nothing else."""
+"""One Airflow and one local server for all sides, over https, because the official provider supports nothing else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dev.processes import CHECKOUT, ProcessFamily
 
 HERE = Path(__file__).parent
 PARALLEL = 48
-"""Tasks that may run side by side: one of the official provider holds a worker all the time."""
+"""Tasks that may run at the same time. A task of the official provider holds its worker slot all the time."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class World:
     :param airflow: the Airflow.
     :param server: the service.
     :param control: what it received.
-    :param certificate: whom to trust.
+    :param certificate: the certificate to trust.
     """
 
     airflow: AirflowInstance
@@ -78,7 +78,7 @@ def world() -> Iterator[World]:
                     "AIRFLOW_CONN_WHEROBOTS_DEFAULT": json.dumps(connection),
                     "AIRFLOW__CORE__PARALLELISM": str(PARALLEL),
                     "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(PARALLEL),
-                    # As by default, so that many running tasks are not a load of their own, or taken for dead.
+                    # Airflow's defaults, so that many running tasks cause no extra load and do not count as dead.
                     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "5",
                     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "300",
                 },

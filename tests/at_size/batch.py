@@ -1,4 +1,4 @@
-"""One DAG run of many mapped tasks: begin it, watch it, look how it ended."""
+"""One DAG run of many mapped tasks: starts it, waits for it, and reads how it ended."""
 
 import random
 import time
@@ -16,10 +16,10 @@ from tests.log_account import account, clean
 
 TASK = "run"
 LINES = 60
-"""How many numbered lines each run says."""
+"""How many numbered lines each run prints."""
 WATCHED = ("queued", "running", "deferred", "scheduled", "up_for_retry", "success", "failed")
 INTERVAL = 3.0
-"""Seconds between two looks at Airflow, which costs its API server something."""
+"""Seconds between two requests for the state of the tasks, so that Airflow's API server has little work."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Batch:
         patiently(start)
 
     def open_gate(self) -> None:
-        """Let the jobs go on."""
+        """Let the jobs continue."""
         self._gate.touch()
 
     def count(self, state: str) -> int:
@@ -77,11 +77,11 @@ class Batch:
         return patiently(lambda: api.count_task_instances(self.dag_id, self.run_id, TASK, state))
 
     def counts(self) -> dict[str, int]:
-        """How many of its tasks are in which state, without those that are in none yet."""
+        """How many of its tasks are in each state, without those that have none yet."""
         return {state: count for state in WATCHED if (count := self.count(state))}
 
     def wait_until_deferred(self, timeout: float) -> float:
-        """Wait until all its tasks are deferred at once, and say how it goes; return the seconds it took."""
+        """Wait until all its tasks are deferred at the same time, print progress, and return the seconds it took."""
         begun = time.monotonic()
 
         def look() -> bool:
@@ -94,7 +94,7 @@ class Batch:
         return time.monotonic() - begun
 
     def wait_until_ended(self, timeout: float) -> float:
-        """Wait for the end of the DAG run, and say how it goes; return the seconds it took."""
+        """Wait for the end of the DAG run, and print the progress; return the seconds it took."""
         begun = time.monotonic()
 
         def look() -> bool:
@@ -124,11 +124,11 @@ def said(counts: dict[str, int]) -> str:
 
 
 def check_logs(batches: Sequence[Batch], sample: int, seed: int) -> int:
-    """Account for the numbered lines in the logs of some tasks, as Airflow serves them; return how many were read.
+    """Check that some tasks' logs, as Airflow serves them, have every numbered line once; return how many were read.
 
-    :param batches: whose tasks.
-    :param sample: how many logs, at most.
-    :param seed: draws which.
+    :param batches: the DAG runs of the tasks.
+    :param sample: the most logs to read.
+    :param seed: the seed of the random choice.
     """
     instances = [(batch, one) for batch in batches for one in batch.instances()]
     drawn = random.Random(seed).sample(instances, min(sample, len(instances)))
@@ -144,7 +144,7 @@ def check_logs(batches: Sequence[Batch], sample: int, seed: int) -> int:
 def log_lines(batch: Batch, instance: dict[str, Any]) -> list[str]:
     """The log of a task's last try, as Airflow serves it.
 
-    :param batch: whose task.
+    :param batch: the DAG run of the task.
     :param instance: the task instance.
     """
     api = batch.stack.airflow.api

@@ -1,4 +1,4 @@
-"""Disturbing an Airflow: which component suffers what and when is drawn from a seed, then done in a thread."""
+"""Disturbs an Airflow: what happens to which component and when is drawn from a seed, then done in a thread."""
 
 import random
 import signal
@@ -22,8 +22,8 @@ class Disturbance:
     :param at: seconds after the beginning.
     :param component: its name.
     :param number: its number.
-    :param action: ``kill`` is -9 and a start some seconds later, ``restart`` SIGTERM and a start, ``freeze`` SIGSTOP
-        for ten seconds.
+    :param action: ``kill`` is SIGKILL and a start some seconds later, ``restart`` is SIGTERM and a start, ``freeze``
+        is SIGSTOP for ten seconds.
     :param pause: seconds between the kill and the start.
     """
 
@@ -40,8 +40,8 @@ class Disturbance:
 def plan(seed: int, seconds: float, components: Sequence[tuple[str, int]]) -> list[Disturbance]:
     """Draw one disturbance for every minute.
 
-    :param seed: the same seed draws the same.
-    :param seconds: how long it goes on.
+    :param seed: the same seed gives the same plan.
+    :param seconds: how long the plan lasts.
     :param components: names and numbers of what may be disturbed.
     """
     draw = random.Random(seed)
@@ -57,10 +57,10 @@ def plan(seed: int, seconds: float, components: Sequence[tuple[str, int]]) -> li
 
 
 def disturb(airflow: AirflowInstance, what: Disturbance) -> None:
-    """Let it happen, and return when the component has been started again or goes on.
+    """Carry out a disturbance, and return when the component has been started again or continues.
 
-    :param airflow: whose component it is.
-    :param what: what happens.
+    :param airflow: the Airflow of the component.
+    :param what: the disturbance.
     """
     if what.action == "freeze":
         with airflow.frozen(what.component, what.number):
@@ -72,7 +72,7 @@ def disturb(airflow: AirflowInstance, what: Disturbance) -> None:
 
 
 class Chaos:
-    """Carries out a plan in a thread. Leave its ``with`` block only when the plan is over.
+    """Carries out a plan in a thread, from :meth:`start` to :meth:`finish`.
 
     :param airflow: the Airflow to disturb.
     :param planned: the plan.
@@ -89,14 +89,14 @@ class Chaos:
         self.done: list[Disturbance] = []
 
     def start(self) -> None:
-        """Begin; the plan's times count from now."""
+        """Start the plan. Its times count from now."""
         self._begun = time.monotonic()
         self._thread.start()
 
     def finish(self) -> None:
-        """Begin nothing more, and wait for what has begun.
+        """Start no further disturbance, and wait for the present one.
 
-        :raises Exception: what went wrong with a disturbance.
+        :raises Exception: the error of a disturbance.
         """
         self._stop.set()
         if self._thread.ident is not None:

@@ -1,6 +1,6 @@
-"""The options of these tests, one fresh stack for each module, and the results at the end.
+"""The options of these tests, a new stack for each module, and the results at the end.
 
-Collected only if this folder or one of its files is named, as ``make test-at-size`` does.
+These tests run only if this folder or one of its files is named, as ``make test-at-size`` does.
 """
 
 import json
@@ -21,13 +21,13 @@ RESULTS: dict[str, dict[str, object]] = {}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("at size")
-    group.addoption("--runs", type=int, default=500, help="runs at once (default: %(default)s)")
-    group.addoption("--seconds", type=float, default=60, help="how long each run goes on (default: %(default)s)")
+    group.addoption("--runs", type=int, default=500, help="runs at the same time (default: %(default)s)")
+    group.addoption("--seconds", type=float, default=60, help="how long each run takes (default: %(default)s)")
     group.addoption("--soak-minutes", type=float, default=30, help="(default: %(default)s)")
     group.addoption("--soak-runs", type=int, default=1000, help="(default: %(default)s)")
-    group.addoption("--sample", type=int, default=50, help="logs that are accounted for (default: %(default)s)")
+    group.addoption("--sample", type=int, default=50, help="logs that are checked line by line (default: %(default)s)")
     group.addoption("--concurrency", type=int, default=8, help="tasks of each worker at a time (default: %(default)s)")
-    group.addoption("--seed", type=int, help="for all that is drawn (default: a random one, which is printed)")
+    group.addoption("--seed", type=int, help="for all random choices (default: a random one, which is printed)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,7 +40,7 @@ def size(request: pytest.FixtureRequest) -> Size:
     given = request.config.getoption
     seed = given("--seed")
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed
-    print(f"\nSeed: {seed}; to draw the same again: --seed {seed}", flush=True)
+    print(f"\nSeed: {seed}; for the same choices again: --seed {seed}", flush=True)
     return Size(
         runs=given("--runs"),
         seconds=given("--seconds"),
@@ -60,7 +60,7 @@ def tell() -> TimedOutput:
 
 @pytest.fixture(scope="module")
 def stack(request: pytest.FixtureRequest, size: Size, tell: TimedOutput) -> Iterator[Stack]:
-    """A stack of its own for each module; if the module sets ``OWN_DISKS``, with logs in S3."""
+    """A new stack for each module. If the module sets ``OWN_DISKS``, its logs are in S3."""
     name = request.module.__name__.rpartition(".")[2].removeprefix("test_")
     own_disks = getattr(request.module, "OWN_DISKS", False)
     tell(f"--- {name} ---")

@@ -1,4 +1,4 @@
-"""What became of the runs that a number of tasks should have: lost, doubled, cancelled, orphaned. Does no I/O."""
+"""Compares the runs of the service with the tasks: which runs are lost, doubled, cancelled or orphaned. Does no I/O."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,16 +14,16 @@ Task = tuple[str, int]
 
 @dataclass(frozen=True)
 class Ledger:
-    """The runs of the service against the tasks of Airflow.
+    """The runs of the service, compared with the tasks of Airflow.
 
     :param runs: how many runs there are.
     :param lost: tasks without a run.
-    :param doubled: tasks with a run that was created before the one before it had ended, and what became of each.
+    :param doubled: tasks with a run that was created before their previous run had ended, with the times of each.
     :param repeated: tasks with more than one run, one after the other: a worker was killed between the end of the run
         and the end of the task, and the retry found that the run had ended.
     :param cancelled: runs that were cancelled.
-    :param orphaned: runs that are not over, or of no task.
-    :param failed: runs that ended otherwise than COMPLETED or CANCELLED.
+    :param orphaned: runs that are still active, or belong to no task.
+    :param failed: runs that ended with a status other than COMPLETED or CANCELLED.
     """
 
     runs: int
@@ -36,13 +36,13 @@ class Ledger:
 
 
 def task_of(name: str) -> Task | None:
-    """Which task a run is of, by its name; None if it is of none."""
+    """The task of a run, by the run's name; None if it belongs to none."""
     found = _NAME.fullmatch(name)
     return (found[1], int(found[2])) if found else None
 
 
 def balance(tasks: Iterable[Task], runs: Iterable[Mapping[str, Any]]) -> Ledger:
-    """Account for the runs.
+    """Compare runs with tasks.
 
     :param tasks: the tasks that should have one run each.
     :param runs: the service's runs, as List Runs shows them.

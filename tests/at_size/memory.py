@@ -13,9 +13,9 @@ from dev.airflow_instance import AirflowInstance
 from dev.processes import tree
 
 WARM_UP_SECONDS = 120.0
-"""A process imports and caches that long; its memory is expected to grow."""
+"""A new process imports and fills caches for this long, so its memory is expected to grow."""
 LONG_SECONDS = 180.0
-"""How long a process must have lived after that for its memory to tell anything."""
+"""How long a process must live after the warm-up, so that its memory can be judged."""
 FLAT_RATIO = 1.2
 FLAT_BYTES = 20 * 2**20
 MIB = 2**20
@@ -26,7 +26,7 @@ Sample = tuple[float, int]
 
 @dataclass(frozen=True)
 class Growth:
-    """What became of a component's memory between two restarts.
+    """How a component's memory changed between two restarts.
 
     :param component: its name and number.
     :param seconds: how long it lived after the warm-up.
@@ -54,7 +54,7 @@ def growth(component: str, samples: Sequence[Sample]) -> Growth | None:
     """Compare the ends of a process's life, without its warm-up; None if it was too short.
 
     :param component: its name and number.
-    :param samples: in the order of time.
+    :param samples: its samples, oldest first.
     """
     warm = [(at, size) for at, size in samples if at >= WARM_UP_SECONDS]
     if not warm or warm[-1][0] - warm[0][0] < LONG_SECONDS or len(warm) < 6:
@@ -68,8 +68,8 @@ def growth(component: str, samples: Sequence[Sample]) -> Growth | None:
 class MemoryWatch:
     """Samples the memory of components. A component that is started again is a new process.
 
-    :param airflow: whose components they are.
-    :param components: the names of those to watch.
+    :param airflow: the Airflow.
+    :param components: the names of the components to watch.
     """
 
     airflow: AirflowInstance
@@ -88,7 +88,7 @@ class MemoryWatch:
                 self.lives[key].append((time.monotonic() - since, size))
 
     def growths(self) -> list[Growth]:
-        """What can be told of each life that was long enough."""
+        """The growth of each process that lived long enough."""
         found = [growth(name, samples) for (name, _), samples in self.lives.items()]
         return [one for one in found if one is not None]
 
@@ -97,7 +97,7 @@ def private_bytes(pid: int, *, older_than: float = 60.0) -> int:
     """The private memory of a process and of its long-lived descendants.
 
     :param pid: the process.
-    :param older_than: seconds that a descendant must have lived to count: a worker's tasks do not.
+    :param older_than: seconds that a descendant must have lived to count, so that a worker's tasks do not. Default 60.
     """
     total = 0
     for process in tree(pid):

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 class Size:
     """How big the tests are.
 
-    :param runs: how many runs at once.
-    :param seconds: how long each of them goes on once all are deferred.
-    :param soak_minutes: how long the soak disturbs.
-    :param soak_runs: how many runs it has.
-    :param sample: how many logs are accounted for.
-    :param concurrency: how many tasks each worker runs at a time.
-    :param seed: what all drawing begins with.
+    :param runs: how many runs are active at the same time.
+    :param seconds: how long each of them takes after all are deferred.
+    :param soak_minutes: how long the soak test disturbs components.
+    :param soak_runs: how many runs the soak test has.
+    :param sample: how many logs are checked line by line.
+    :param concurrency: how many tasks each worker runs at the same time.
+    :param seed: the seed of all random choices.
     """
 
     runs: int
@@ -26,5 +26,5 @@ class Size:
 
     @property
     def patience(self) -> float:
-        """Seconds after which a phase is given up: a slow machine is no failure."""
+        """Seconds after which a phase fails: long, because a slow machine is no failure."""
         return 600 + 10.0 * max(self.runs, self.soak_runs)

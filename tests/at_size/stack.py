@@ -50,13 +50,13 @@ class Stack:
     _said: tuple[str, float] = ("", 0.0)
 
     def say(self, text: str) -> None:
-        """Say how it goes, unless that is what was said last, less than half a minute ago."""
+        """Print the progress, unless the same text was printed less than half a minute ago."""
         if text != self._said[0] or time.monotonic() - self._said[1] > 30:
             self._said = (text, time.monotonic())
             self.tell(f"  {text}")
 
     def result(self, name: str, value: Any) -> None:
-        """Keep a result for the summary, and say it."""
+        """Keep a result for the summary, and print it."""
         self.results[name] = value
         self.tell(f"{name}: {value}")
 
@@ -80,7 +80,7 @@ class Stack:
         return int(self.control.counts()["creates_effective"])
 
     def blocked_warnings(self) -> int:
-        """How often the triggerers have said that their event loop was blocked."""
+        """How often the triggerers have logged that their event loop was blocked."""
         outputs = [self.airflow.output("triggerer", n) for n in range(1, COUNTS["triggerer"] + 1)]
         return sum(path.read_text(errors="replace").count(BLOCKED) for path in outputs if path.exists())
 
@@ -108,13 +108,13 @@ def patiently(call: Callable[[], T], *, seconds: float = 180.0) -> T:
 
 @contextlib.contextmanager
 def running_stack(folder: Path, tell: Tell, *, concurrency: int, own_disks: bool = False) -> Iterator[Stack]:
-    """Start it, and stop it at the end of the block, whatever happens.
+    """Start everything, and stop it at the end of the block, whatever happens.
 
-    :param folder: for all files; emptied first, and left as it is at the end.
+    :param folder: the folder of all files. It is emptied first, and kept at the end.
     :param tell: called with each line of progress.
-    :param concurrency: how many tasks each worker runs at a time.
-    :param own_disks: whether each component has a log folder of its own, as on a machine of its own, and the logs go
-        to S3. Default False: they share one folder.
+    :param concurrency: how many tasks each worker runs at the same time.
+    :param own_disks: whether each component has its own log folder, as on its own machine, and the logs go to S3.
+        Default False: they share one folder.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

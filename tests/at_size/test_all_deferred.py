@@ -1,4 +1,4 @@
-"""Many runs of about a minute, all deferred at once, on an Airflow that nobody disturbs."""
+"""Many runs of about a minute, all deferred at the same time, on an Airflow that nothing disturbs."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.timeout(0)
 
 
 def carry_out(batch: Batch, size: Size) -> float:
-    """Begin it, end it once all is deferred, and return the seconds it took, without the wait for the last look."""
+    """Start it, let it end when all tasks are deferred, and return the seconds of both parts."""
     batch.begin()
     filled = batch.wait_until_deferred(size.patience)
     batch.open_gate()

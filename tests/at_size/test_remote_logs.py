@@ -1,4 +1,4 @@
-"""Logs in S3, each component with a disk of its own, and the triggerers' disks thrown away while runs are followed."""
+"""Logs in S3, each component with its own disk, and the triggerers' disks deleted while runs are followed."""
 
 import shutil
 import time
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(0)
 
 OWN_DISKS = True
 MOST = 50
-"""Runs: each log is read."""
+"""The most runs, because each log is read."""
 
 
 def test_the_merged_log_is_whole_though_every_triggerer_lost_its_disk(stack: Stack, size: Size) -> None:
@@ -39,7 +39,7 @@ def test_the_merged_log_is_whole_though_every_triggerer_lost_its_disk(stack: Sta
     stack.result("logs that came whole", check_logs([batch], count, size.seed))
     logs = [log_lines(batch, one) for one in batch.instances()]
     for log in logs:
-        # What the worker said before and after, on disks of its own, is there as well.
+        # The lines of the worker, from its own disks, are there too.
         for said in ("is followed by the triggerer", "Following run", "Pushing xcom"):
             assert any(said in line for line in log), f"{said!r} is not in\n" + "\n".join(log)
     # A busy Airflow 3.3.1 may close a trigger's log before it has read the trigger's last lines, and then writes them

@@ -1,4 +1,4 @@
-"""Half an hour of runs of mixed length, while every minute something is killed, restarted or stopped."""
+"""Half an hour of runs of mixed length, while every minute a component is killed, restarted or frozen."""
 
 import random
 import time
@@ -25,7 +25,7 @@ API_DOWN_AT = (0.3, 0.7)
 
 
 def draw_batches(stack: Stack, size: Size) -> list[tuple[float, Batch]]:
-    """When each DAG run begins, and how long its runs are: most of them short, some of five minutes."""
+    """The start of each DAG run, in seconds, and the DAG run: most of its runs are short, some take five minutes."""
     draw = random.Random(size.seed)
     number = max(1, int(60 * size.soak_minutes / BATCH_SECONDS))
     lengths = [draw.choice((5, 10, 20, 30, 45, 60, 90, 300)) for _ in range(size.soak_runs)]

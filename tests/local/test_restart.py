@@ -84,7 +84,7 @@ def test_runs_survive_a_kill(started: list[Started], tmp_path: Path) -> None:
     assert paged(client, done["id"], 7) == lines == [f"line {n}" for n in range(50)]
     for run, status in ((active, "RUNNING"), (waiting, "PENDING"), (synthetic, "PENDING")):
         ended = client.get(run["id"])
-        reason = f"The local server ended without notice while the run was {status}."
+        reason = f"The local server was killed or crashed while the run was {status}."
         assert ended["kubeApp"]["message"].startswith(reason)
         assert ended["kubeApp"]["events"][-1]["code"] == "RUN_FAIL_EXEC"
         assert ended["completeTime"] is not None

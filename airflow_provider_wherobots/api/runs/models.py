@@ -334,7 +334,7 @@ def _raw(value: Any) -> str:
 
 
 _READ_LINE = itemgetter("timestamp", "raw")
-# What LogLine._make does, without a call of Python code: a log has very many lines.
+# The same as LogLine._make, but without a Python call for each line, because a log has very many lines.
 _MAKE_LINE = partial(tuple.__new__, LogLine)
 
 

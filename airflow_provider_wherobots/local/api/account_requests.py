@@ -11,7 +11,7 @@ from airflow_provider_wherobots.local.api.validation import PublishedModel
 
 
 class CredentialsRequest(PublishedModel):
-    """``StorageCredentialsRequest``; the schema's pattern leaves out dots in the names of buckets, and so does this."""
+    """``StorageCredentialsRequest``. As in the published schema, the name of a bucket may contain no dot."""
 
     path: Annotated[
         str,
@@ -25,13 +25,13 @@ class CredentialsRequest(PublishedModel):
 
 
 class CostsRequest(PublishedModel):
-    """``GetKubeAppCostsInput``: ids of applications."""
+    """``GetKubeAppCostsInput``: the ``kubeApp.id`` of each run."""
 
     kube_app_ids: Annotated[list[str], Field(min_length=1, max_length=100)]
 
 
 class FolderQuery(Parameters):
-    """The parameters of a folder's listing; ``limit=0`` is all of it."""
+    """The parameters of a folder's listing; ``limit=0`` means all entries."""
 
     cursor: str | None = None
     limit: Annotated[int, Field(ge=0, le=1000)] = 0
@@ -50,13 +50,13 @@ class KeyQuery(Parameters):
 
 
 class DirectoryQuery(Parameters):
-    """The parameter of a folder: bucket and key, ending in a slash or not."""
+    """The parameter of a folder: bucket and key, with or without a slash at the end."""
 
     dir: Annotated[str, AfterValidator(lambda key: key.strip().removeprefix("s3://").removesuffix("/"))]
 
 
 class IntegrationDirectoryQuery(Parameters):
-    """The parameters of a folder of an integration; ``dir`` begins there."""
+    """The parameters of a folder of an integration; ``dir`` is a path in the integration."""
 
     integration_id: str
     dir: Annotated[str, AfterValidator(lambda path: path.strip().strip("/"))]

@@ -1,7 +1,7 @@
 """The body of ``POST /runs``, as the published schema ``CreateRunPayload-Input`` describes it.
 
-Where a value would make a run fail in a way that is hard to understand, the rules are stricter than the schema; each
-such rule is a type of its own below.
+Where a value would make a run fail in a way that is hard to understand, the rules are stricter than the schema. Each
+stricter rule has its own type below.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class FileDependency(PublishedModel):
 
 
 def _kind_of_dependency(value: Any) -> str:
-    """Which kind of dependency a value is meant to be: its ``sourceType`` has a default in both."""
+    """Which kind of dependency a value is. ``sourceType`` alone cannot tell, because it has a default in both kinds."""
     if not isinstance(value, dict):
         return "is-file" if isinstance(value, FileDependency) else "is-pypi"
     source_type = value.get("sourceType")
@@ -143,7 +143,7 @@ class RunEnvironment(PublishedModel):
 
 
 class CreateRunRequest(PublishedModel):
-    """A checked ``CreateRunPayload``, its defaults filled in."""
+    """A checked ``CreateRunPayload`` with its defaults."""
 
     runtime: Literal[RUNTIMES] | None = None  # type: ignore[valid-type]
     version: str | None = None

@@ -14,12 +14,12 @@ from airflow_provider_wherobots.local.api.vocabulary import RUN_STATUSES
 
 def _known(statuses: frozenset[str]) -> frozenset[str]:
     if not statuses <= set(RUN_STATUSES):
-        raise ValueError(f"must be out of {', '.join(RUN_STATUSES)}")
+        raise ValueError(f"must be one of {', '.join(RUN_STATUSES)}")
     return statuses
 
 
 def _written_out(moment: object) -> object:
-    # pydantic reads a number as seconds since 1970.
+    # Without this, pydantic would take a number as seconds since 1970.
     try:
         float(str(moment))
     except ValueError:
@@ -66,7 +66,7 @@ class LogsQuery(Parameters):
 def parse_query(parameters: type[Model], query: Query) -> Model:
     """Check the parameters of a URL; unknown ones are ignored.
 
-    :param parameters: what they must be; a parameter that may be repeated is a set there.
+    :param parameters: the model that they must fit; there, a parameter that may be repeated is a set.
     :param query: the parameters of the URL.
     :returns: the checked parameters.
     :raises ApiError: 422 with one problem per wrong parameter.
@@ -92,7 +92,7 @@ def name_matches(pattern: str, name: str, *, part: bool = False) -> bool:
 
     :param pattern: the pattern.
     :param name: the name.
-    :param part: whether a pattern without ``*`` may also be only a part of the name; default False, it must be equal.
+    :param part: whether a pattern without ``*`` also fits a part of the name; default False, only the whole name.
     """
     head, star, tail = pattern.partition("*")
     if not star:

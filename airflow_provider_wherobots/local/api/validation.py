@@ -1,4 +1,4 @@
-"""From decoded JSON or a URL's parameters to a checked model, and from what is wrong with them to an ``ApiError``."""
+"""Turns decoded JSON or a URL's parameters into a checked model, and what is wrong with them into an ``ApiError``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class PublishedModel(BaseModel):
-    """An object of the published API: camel case outside, unknown keys ignored, pydantic's lax conversions."""
+    """An object of the published API: keys in camel case, unknown keys ignored, pydantic's lax conversions."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
@@ -33,7 +33,7 @@ def validated(model: type[Model], value: object, *, where: str = "", names: bool
     :param model: what it must be.
     :param value: the decoded JSON, or the parameters of a URL.
     :param where: path of the value in the body; default the body itself.
-    :param names: whether a wrong key is answered with the known ones; default False.
+    :param names: whether the message about an unknown key names the known ones; default False.
     :returns: the value as a model.
     :raises ApiError: 422 with one problem per wrong field.
     """
@@ -61,7 +61,7 @@ def _problems(error: ValidationError, where: str, known: tuple[str, ...]) -> Ite
 
 
 def _path(location: tuple[int | str, ...]) -> Iterator[str]:
-    """The path of a field; what names the member of a union is no part of it."""
+    """The path of a field, without the tags by which pydantic names the member of a union."""
     for index, part in enumerate(location):
         if not (str(part).startswith("is-") and index):
             yield str(part)

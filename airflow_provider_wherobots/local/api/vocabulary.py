@@ -1,4 +1,4 @@
-"""The enumerations of the published API description."""
+"""The names of the published API: statuses, runtimes and operations; and the ids and defaults of this server."""
 
 from __future__ import annotations
 
@@ -79,4 +79,4 @@ OPERATIONS = (*RUN_OPERATIONS, *STORAGE_OPERATIONS, *ACCOUNT_OPERATIONS)
 PUT_OBJECT = "putObject"
 GET_OBJECT = "getObject"
 OBJECT_OPERATIONS = (PUT_OBJECT, GET_OBJECT)
-"""What clients do to the storage itself, over presigned URLs: no operation of the API, but faults may hit it too."""
+"""Uploads and downloads, over presigned URLs or S3: not operations of the API, but faults apply to them too."""

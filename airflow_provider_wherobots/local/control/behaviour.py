@@ -1,4 +1,4 @@
-"""Switches: what the published description leaves open, and deviations for tests."""
+"""Switches for what the published description leaves open, and for deviations that tests need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Count = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class Behaviour(ControlModel):
-    """The switches of the server; the defaults are quick, and suit all of the vendor's clients.
+    """The switches of the server. The defaults are quick, and all known clients of Wherobots work with them.
 
     :param log_cursor: what a log cursor is. ``nanoseconds``: the timestamp of a line as a string.
         ``nanoseconds-int``: the same, with timestamps and cursors as JSON integers. ``offset``: the number of the
@@ -25,26 +25,25 @@ class Behaviour(ControlModel):
         first line not shown yet. Default after.
     :param log_next_page_when_caught_up: ``next_page`` when there is no further line: ``end`` (of the log, as if there
         were one), ``null``, ``equal`` (to the cursor sent) or ``absent``; default end.
-    :param log_delay_seconds: how long after it was read a line becomes visible, the last ones thus after the run's
-        end; default 0.
+    :param log_delay_seconds: how long after it was read a line becomes visible, in seconds, so the last lines come
+        after the run's end; default 0.
     :param log_timestamp_resolution_ns: timestamps are rounded down to a multiple of it, in nanoseconds; default 1.
     :param log_max_size: the most lines on one page; default 1000.
-    :param log_oversize: what happens to a larger ``size``: it is ``cut`` to the most silently, or ``refused`` with
-        422; default cut.
+    :param log_oversize: what happens to a larger ``size``: it is silently ``cut`` to ``log_max_size``, or ``refused``
+        with 422; default cut.
     :param list_delay_seconds: how long after its creation a run shows up in List Runs; default 0.
-    :param list_order: ``newest`` or ``oldest`` first, or ``none`` that means anything; default newest.
+    :param list_order: ``newest`` or ``oldest`` first, or ``none``: a fixed order without a meaning; default newest.
     :param name_filter: whether a ``name`` without ``*`` must be the whole name (``exact``) or a part of it
         (``substring``); default exact.
     :param start_delay_seconds: how long a run stays PENDING before it starts; default 0.
     :param kube_app_null_seconds: how long after the creation of a run ``kubeApp`` is null; default 0.
-    :param cancel_delay_seconds: how long after an accepted cancel the run is really ended; default 0.5.
+    :param cancel_delay_seconds: how long after an accepted cancel the run ends; default 0.5.
     :param cancel_finished_status: answer to the cancel of a run that has ended: 200 or 409; default 200.
     :param destroy_seconds: how long after the end of a cancelled run ``kubeApp.status`` stays DESTROYING; default 0.
     :param timeout_as: status of a run that exceeded ``timeoutSeconds``: ``TIMED_OUT``, ``FAILED`` (with a
         RUN_FAIL_EXEC event) or ``CANCELLED``; default TIMED_OUT.
     :param timeout_counts_pending: whether ``timeoutSeconds`` counts the time spent PENDING; default False.
-    :param max_timeout_seconds: a larger ``timeoutSeconds`` is cut to it silently; None for no limit;
-        default None.
+    :param max_timeout_seconds: a larger ``timeoutSeconds`` is silently reduced to it; default None, no limit.
     :param cost_delay_seconds: how long after the end of a run its cost and spatial units are null; default 0.
     :param create_status: status of a successful create: 201 or 200; default 201.
     :param synthetic_runs: whether created runs get no process and change only through the control surface;
@@ -89,7 +88,7 @@ LIKE_THE_SERVICE: Mapping[str, Any] = {
     "timeout_counts_pending": True,
     "cost_delay_seconds": 60.0,
 }
-"""Slow, late and empty where the service is, or may be."""
+"""The delays and missing values that the service has, or may have."""
 
 
 def patched(current: Behaviour, changes: object) -> Behaviour:
@@ -98,7 +97,7 @@ def patched(current: Behaviour, changes: object) -> Behaviour:
     :param current: the behaviour so far.
     :param changes: JSON object of the switches to change.
     :returns: the new behaviour.
-    :raises ApiError: 422 with one problem per unknown switch or wrong value; nothing is changed then.
+    :raises ApiError: 422 with one problem per unknown switch or wrong value. Then nothing is changed.
     """
     if not isinstance(changes, Mapping):
         raise ApiError(422, [Problem(f"body is {shown(changes)}, but must be a JSON object", "body")])

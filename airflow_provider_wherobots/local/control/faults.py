@@ -21,7 +21,7 @@ _Printable = Annotated[str, StringConstraints(pattern=r"^[ -~]*$")]
 
 
 def _not_of_the_message(name: str) -> str:
-    # The length of an answer is the server's affair; to cut one short there is a fault of its own.
+    # The server sets the length of an answer. To cut an answer short there is the fault ``truncate``.
     if name.lower() in ("content-length", "transfer-encoding"):
         raise ValueError("must not be about the length of the answer")
     return name
@@ -100,14 +100,14 @@ _AnyAction = Annotated[
     Discriminator(
         _tag,
         custom_error_type="unknown_action",
-        custom_error_message=f'Input should be an object with a "type" out of {", ".join(_TAGS)}',
+        custom_error_message=f'Input should be an object whose "type" is one of {", ".join(_TAGS)}',
     ),
 ]
 
 
 @dataclass(frozen=True)
 class FaultTarget:
-    """The request that rules are matched against; ``name`` is that of the run to create."""
+    """The request that rules are compared with; ``name`` is that of the run to create."""
 
     operation: str
     run_id: str | None = None
@@ -120,7 +120,7 @@ class FaultRule(ControlModel):
     :param operation: an ``operationId`` or ``*``.
     :param action: what happens to a request that matches.
     :param run_id: only requests for this run; None matches any.
-    :param name: only creates of a run with this name, which may hold one ``*``; None matches any.
+    :param name: only creates of a run with this name, which may contain one ``*``; None matches any.
     :param times: how often the rule applies; None sets no limit.
     :param seconds: for how long the rule applies; None sets no limit.
     :param after: how many matching requests pass before the rule applies.
@@ -146,9 +146,9 @@ class FaultRule(ControlModel):
 
 
 class Allowance:
-    """How many requests a second may pass; after a pause, as many as in a second may come at once.
+    """How many requests per second may pass. After a pause, as many as in one second may pass at once.
 
-    :param per_second: requests a second.
+    :param per_second: requests per second.
     """
 
     def __init__(self, per_second: float) -> None:

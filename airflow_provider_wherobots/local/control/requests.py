@@ -37,7 +37,7 @@ class AppPatch(ControlModel):
 
 
 class RunPatch(ControlModel):
-    """Changes to a run; None changes nothing. Any status is allowed, so that tests can show a client unknown ones.
+    """Changes to a run; None changes nothing. Any status is allowed, also one that a client does not know.
 
     :param status: the status.
     :param completed: whether to set ``completeTime``, which a terminal status does by itself.
@@ -102,6 +102,6 @@ def parse_new_key(body: object) -> str | None:
     try:
         return validated(NewKey, body).api_key
     except ApiError as error:
-        # What is wrong with the value would show it.
+        # The usual message about a wrong value would show the key.
         rule = "api_key must be printable ASCII without white space, or null; the body has no other key"
         raise ApiError(422, [Problem(rule, problem.field) for problem in error.problems]) from None

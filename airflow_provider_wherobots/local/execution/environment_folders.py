@@ -1,4 +1,4 @@
-"""The folders of the virtual environments: their names, their locks, and which of them may go."""
+"""The folders of the virtual environments: their names, their locks, and which of them are removed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO
 
 COMPLETE = ".complete"
-"""Written last, and touched at each use. It holds the day for which the environment was made, if for one only.
-An environment without it is incomplete and is built again."""
+"""This file is written last, and touched at each use. It contains the day for which the environment was made, or
+nothing if it is for any day. An environment without it is incomplete and is built again."""
 
 _LOCK_ENDING = ".lock"
 _LOCK_POLL_SECONDS = 0.2
@@ -39,7 +39,7 @@ def environment_key(requirements: Sequence[str], day: str = "") -> str:
 
 
 def day_of(requirements: Sequence[str], now: datetime) -> str:
-    """Return the day for which a set is installed: a package without an exact version is looked up anew each day.
+    """Return the day for which a set is installed. A set with a package without an exact version is for one day only.
 
     :param requirements: requirements as pip takes them.
     :param now: the current time.
@@ -64,7 +64,7 @@ def remove_unused(parent: Path, unused_seconds: float) -> None:
     One that a run uses now, of this or another server, stays. What cannot be removed is tried again next time.
 
     :param parent: folder of the environments.
-    :param unused_seconds: how long an environment is kept after its last use.
+    :param unused_seconds: how long an environment is kept after its last use, in seconds.
     """
     today = datetime.now(UTC).date().isoformat()
     for lock in parent.glob(f"*{_LOCK_ENDING}"):
@@ -105,7 +105,7 @@ def _held(file: IO[str], kind: int) -> Iterator[bool]:
 
 
 def _is_same(file: IO[str], path: Path) -> bool:
-    """Say whether the file that was opened is still the one of that name: one who removes an environment removes it."""
+    """Say whether the opened file is still the one at that path: its environment may have been removed meanwhile."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except OSError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 MAX_LINE_BYTES = 1024 * 1024
-"""A line longer than this is cut into pieces, so that output without line ends cannot fill the memory, and a page of
-the log can always hold two lines."""
+"""A longer line is cut into pieces. So output without line ends cannot fill the memory, and two lines always fit on a
+page of the log."""
 
 
 class LineSplitter:
@@ -19,12 +19,12 @@ class LineSplitter:
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """Take the next piece.
 
-        :param piece: bytes as they were read, fewer than the longest line has.
+        :param piece: bytes as they were read, fewer than ``MAX_LINE_BYTES``.
         :returns: the lines that are complete now, in blocks.
         """
         whole, newline, rest = piece.rpartition(b"\n")
         if newline and self._pending_bytes:
-            # Alone, so that what is cut is never longer than the limit.
+            # On its own, so that no piece is longer than the limit.
             first, _, whole = (whole + newline).partition(b"\n")
             yield from self._keep(first)
             yield self._take()

@@ -1,4 +1,4 @@
-"""A process under guard, its output as lines."""
+"""A process under guard, and its output as lines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _READ_BYTES = 64 * 1024
 _DRAIN_SECONDS = 2.0
 
 OnOutput = Callable[[bytes], Awaitable[None]]
-"""Takes whole lines of output, each with its line end. The process waits while it does not return."""
+"""Takes whole lines of output, each with its line end. No more output is read until it returns."""
 
 
 class StartError(Exception):
@@ -33,8 +33,8 @@ class StartError(Exception):
 class GuardedProcess:
     """A running program whose whole process tree ends with it, with :meth:`stop`, or with this process.
 
-    Made by :meth:`start`. It has pipes of its own: asyncio's end of a process is the end of its pipes, which a daemon
-    that the program left behind may hold open for ever.
+    Made by :meth:`start`. It uses its own pipes. With asyncio's pipes a process counts as ended only when they are
+    closed, and a daemon that the program left behind may keep them open forever.
     """
 
     def __init__(
@@ -99,13 +99,13 @@ class GuardedProcess:
         return self._process.pid
 
     async def wait(self) -> int:
-        """Wait for the end of the process, and for its output, but not long for output of what it left behind.
+        """Wait for the end of the process and its output, but only two seconds for output of processes it left behind.
 
         :returns: its exit code, or the negative number of the signal that ended it.
         """
         code = await self._process.wait()
         try:
-            # Where the guard misses a descendant, without /proc, that one may still hold the output open.
+            # Without /proc the guard may miss a descendant, which may still hold the output open.
             await asyncio.wait({self._reading}, timeout=_DRAIN_SECONDS)
             self._output.close()
             await asyncio.wait({self._reading}, timeout=_DRAIN_SECONDS)
@@ -120,7 +120,7 @@ class GuardedProcess:
         await self.stop()
 
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> int:
-        """End the process: send SIGTERM, then SIGKILL to what is left, and at last to a guard that does not obey.
+        """End the process: send SIGTERM, then SIGKILL to what is left, and last to a guard that does not react.
 
         :param grace_seconds: seconds between the first two; default 3.
         :returns: as :meth:`wait`.
@@ -129,7 +129,7 @@ class GuardedProcess:
         try:
             return await asyncio.shield(ending)
         except asyncio.CancelledError:
-            # Whoever is in a hurry gets no grace, but no process is left either.
+            # The caller cannot wait any longer: kill at once, and leave no process behind.
             self.kill()
             await ending
             raise
@@ -182,7 +182,7 @@ def _reason(error: Exception) -> str:
 
 
 def _kill_tree(guard_pid: int) -> None:
-    """Kill a guard that no longer obeys, and what is below it. Without /proc only the guard is found."""
+    """Kill a guard that does not react, and its descendants. Without /proc only the guard is found."""
     for pid in (*guard.descendants(guard_pid), guard_pid):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)

@@ -274,7 +274,7 @@ class Runner:
 
 
 def _into(log: RunLog) -> OnOutput:
-    """Write output into a log, off the event loop: a disk that is busy must not stop the server."""
+    """Write output into a log, in a thread, so that a slow disk does not stop the server."""
 
     async def write(lines: bytes) -> None:
         if not log.full:

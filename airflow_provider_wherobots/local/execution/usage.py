@@ -62,7 +62,7 @@ def _read(ancestor: int) -> _Reading:
             times, memory = process.cpu_times(), process.memory_info().rss
         except psutil.Error:
             continue
-        # With the times of the children that have ended: these count no longer by themselves.
+        # Children that have ended are no longer measured themselves, so their times are added here.
         cpu_seconds += times.user + times.system + times.children_user + times.children_system
         memory_bytes += memory
     return _Reading(time.monotonic(), cpu_seconds, memory_bytes)
@@ -74,7 +74,7 @@ def _all_parents() -> Iterator[tuple[int, int]]:
 
 
 class _Family:
-    """All processes of a moment, by their parents."""
+    """All processes at one moment, by their parents."""
 
     def __init__(self) -> None:
         self.at = time.monotonic()
@@ -86,7 +86,7 @@ class _Family:
         """The descendants of a process."""
         found: set[int] = set()
         parents = [ancestor]
-        # The list grows while it is walked. The family is not of one moment, so a process may be listed twice.
+        # The list grows during the loop. Processes start and end while all are listed, so one may be there twice.
         for parent in parents:
             new = set(self._children.get(parent, ())) - found
             found |= new
@@ -95,7 +95,7 @@ class _Family:
 
 
 class _SharedFamily:
-    """The present family. Hundreds of runs ask for it at about the same time, and reading it takes as long for one."""
+    """The present family, shared by all runs: hundreds ask for it at about the same time, and reading it is slow."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -46,7 +46,7 @@ class EnvironmentCache:
     async def python_for(
         self, requirements: Sequence[str], *, environment: Mapping[str, str], on_output: OnOutput
     ) -> AsyncIterator[Path]:
-        """Provide an interpreter with the requirements for the time of a block, and install them first if need be.
+        """Provide an interpreter with the requirements until the end of the block. Install them first if necessary.
 
         :param requirements: requirements as pip takes them; with none it is the server's own interpreter.
         :param environment: environment variables for pip.
@@ -90,8 +90,8 @@ class EnvironmentCache:
 
 
 def _build_commands(folder: Path, python: Path, wanted: Sequence[str]) -> list[list[str]]:
-    """Return the commands that make an environment. The server's own pip is used from outside if it has one:
-    putting one into each environment would take longer than most installations."""
+    """Return the commands that make an environment. The server's own pip is used if it has one, because putting a pip
+    into each environment would take longer than most installations."""
     venv = [sys.executable, "-m", "venv", str(folder)]
     install = ["install", "--progress-bar", "off", "--", *wanted]
     if importlib.util.find_spec("pip") is None:

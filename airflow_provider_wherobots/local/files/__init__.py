@@ -1,1 +1,1 @@
-"""The files of the server's storage: who owns which folder, what clients may do to files, and for whom a URL works."""
+"""The server's storage: its sources, its files and folders, uploads, presigned URLs and temporary keys."""

@@ -1,4 +1,4 @@
-"""Files and folders as clients see and change them. Every path has been checked to lie under the root."""
+"""Lists, makes, renames and removes files and folders of the storage. No path can lead out of the root."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ class FolderPage:
 
 @contextmanager
 def storage_errors(what: str) -> Iterator[None]:
-    """Turn what the file system refuses into the API's errors.
+    """Turn the errors of the file system into errors of the API.
 
-    :param what: the file or folder.
+    :param what: the file or folder, for the message.
+    :raises ApiError: 404 if it does not exist, 409 if something else is in its place, else 400.
     """
     try:
         yield
@@ -58,7 +59,7 @@ def storage_errors(what: str) -> Iterator[None]:
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         raise ApiError(409, f"{what}: {error.strerror}") from None
     except (OSError, ValueError) as error:
-        # Such as a name that no file can have.
+        # For example a name that no file can have.
         raise ApiError(400, f"{what}: {getattr(error, 'strerror', None) or error}") from None
 
 
@@ -81,9 +82,9 @@ def folder_page(root: Path, address: str, *, limit: int = 0, cursor: str | None 
 
 
 def make_folder(root: Path, address: str) -> None:
-    """Make a folder, one level.
+    """Make a folder in an existing one.
 
-    :raises ApiError: 409 if it is there, 404 if the one above is not.
+    :raises ApiError: 409 if it exists, 404 if the folder above it does not.
     """
     with storage_errors(address):
         place_of(root, address).mkdir()
@@ -112,9 +113,9 @@ def remove_file(root: Path, address: str) -> None:
 
 
 def rename_file(root: Path, address: str, new_name: str) -> None:
-    """Rename a file in its folder; one of the new name is replaced.
+    """Rename a file in its folder. An existing file with the new name is replaced.
 
-    :raises ApiError: 404 if it does not exist, 422 if the name is none.
+    :raises ApiError: 404 if it does not exist, 422 if the new name cannot be the name of a file.
     """
     if new_name in ("", ".", "..") or "/" in new_name or "\0" in new_name:
         raise ApiError(422, [Problem(f"new_name is {new_name!r}, but must be the name of a file", "new_name")])

@@ -1,4 +1,4 @@
-"""Presigned URLs: whoever has one may do one thing to one file for a while, without the key."""
+"""Presigned URLs: each allows one method on one file for an hour, without the API key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LIFETIME_SECONDS = 3600
 
 
 class UrlSigner:
-    """Makes and checks presigned URLs. They end with the server."""
+    """Makes and checks presigned URLs. They expire when the server ends."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
@@ -41,10 +41,10 @@ class UrlSigner:
         expires = query.get("expires", "")
         expected = self._signature(method, key, expires)
         if not hmac.compare_digest(expected.encode(), query.get("signature", "").encode()):
-            return "SignatureDoesNotMatch", "The signature does not match method and address of the request"
+            return "SignatureDoesNotMatch", "The signature does not match the method and the address of the request"
         return ("AccessDenied", "Request has expired") if int(expires) < now else None
 
     def _signature(self, method: str, key: str, expires: str) -> str:
-        # Keys hold no line ends that a forger could use: the length of each part is signed too.
+        # The length of each part is signed too, so that no line end in a key can imitate another part.
         text = "\n".join(f"{len(part)} {part}" for part in (method, key, expires))
         return hmac.new(self._secret, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()

@@ -12,7 +12,7 @@ from airflow_provider_wherobots.local.storage import SCHEME, is_bucket
 
 MANAGED_BUCKET = "managed-storage"
 SHARED_FOLDER = "data/shared"
-"""Folder of managed storage that belongs to all of the organization."""
+"""The folder of managed storage for all users of the organisation."""
 
 _OWN_FOLDER = f"data/customer-{USER_ID}"
 _USER_FILES = "user_files::"
@@ -24,8 +24,8 @@ class Source:
 
     :param id: its id.
     :param bucket: its bucket.
-    :param prefix: where in the bucket it begins; empty for all of it.
-    :param managed: whether it is the organization's managed storage.
+    :param prefix: the folder in the bucket where it begins; empty for the whole bucket.
+    :param managed: whether it is the organisation's managed storage.
     """
 
     id: str
@@ -48,7 +48,7 @@ class Source:
 
 MANAGED = Source("local0storage0", MANAGED_BUCKET, ORGANIZATION_ID, managed=True)
 USER_FILES = Source("local0files000", MANAGED_BUCKET, f"{ORGANIZATION_ID}/{_OWN_FOLDER}", managed=True)
-"""The files of the only user; regions share them here."""
+"""The files of the only user, the same for all regions."""
 
 
 def sources(root: Path) -> list[Source]:
@@ -82,7 +82,7 @@ def source(root: Path, source_id: str) -> Source:
 def source_of_bucket(root: Path, bucket: str) -> Source:
     """Find the source of a bucket.
 
-    :raises ApiError: 400 if there is none, in the words that clients look for.
+    :raises ApiError: 400 if there is none. Its message begins as the service's, because clients look for that.
     """
     for known in sources(root):
         if known.bucket == bucket:

@@ -1,4 +1,4 @@
-"""Temporary keys for S3 clients, and the check of what such a client has signed with them (Signature Version 4)."""
+"""Temporary keys for S3 clients, and the check of requests that are signed with them (Signature Version 4)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _AUTHORIZATION = re.compile(
 class TemporaryKey:
     """A key for a part of storage.
 
-    :param path: ``s3://`` address; the key is good for it and for all below it.
-    :param writes: whether it may write.
-    :param expires: when it ends.
+    :param path: ``s3://`` address; the key allows it and everything below it.
+    :param writes: whether it allows writing.
+    :param expires: when it expires.
     """
 
     path: str
@@ -38,7 +38,7 @@ class TemporaryKey:
     session: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
 
     def admits(self, address: str, *, writing: bool) -> bool:
-        """Say whether the key is good for a request.
+        """Say whether the key allows a request.
 
         :param address: ``s3://`` address of the object.
         :param writing: whether it is to be written.
@@ -48,7 +48,7 @@ class TemporaryKey:
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """What of a request is signed.
+    """The parts of a request that are signed.
 
     :param method: HTTP method.
     :param path: path of the URL as it was sent.
@@ -74,7 +74,7 @@ class SignedRequest:
 
 
 class TemporaryKeys:
-    """The keys that have been given out. They end with the server."""
+    """The temporary keys that are valid. They expire when the server ends."""
 
     def __init__(self) -> None:
         self._keys: dict[str, TemporaryKey] = {}
@@ -82,8 +82,8 @@ class TemporaryKeys:
     def issue(self, path: str, *, writes: bool) -> TemporaryKey:
         """Make a key.
 
-        :param path: ``s3://`` address that it is good for.
-        :param writes: whether it may write.
+        :param path: ``s3://`` address that it allows.
+        :param writes: whether it allows writing.
         """
         now = datetime.now(UTC)
         self._keys = {name: key for name, key in self._keys.items() if key.expires > now}
@@ -96,7 +96,7 @@ class TemporaryKeys:
 
         :param request: the request.
         :param now: the current time.
-        :returns: the key; else the S3 code of what is wrong.
+        :returns: the key, or S3's code of the error.
         """
         given = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
         if given is None:

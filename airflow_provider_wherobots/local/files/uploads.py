@@ -1,4 +1,4 @@
-"""Files on their way into storage: written beside it, and put in place whole."""
+"""Uploads: each is written to a folder of the server first, and moved into the storage when it is complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from airflow_provider_wherobots.local.storage import OWN_FOLDER, place_of
 
 MAX_OBJECT_BYTES = 500 * 1024 * 1024
-"""The most bytes of a file that is uploaded in one piece: what the service's clients send at most."""
+"""The most bytes of one request. The clients of the service send no more in one."""
 
 _ABANDONED_SECONDS = 24 * 3600
 
@@ -32,17 +32,17 @@ class Uploads:
         self._root = root
         self._folder = root / OWN_FOLDER / "uploads"
         for left in self._folder.glob("*"):
-            # Of a server that was killed; another one may run on the same root.
+            # Left by a server that was killed. A younger file may belong to another server on the same root.
             with contextlib.suppress(OSError):
                 if left.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
                     left.unlink()
 
     async def receive(self, pieces: AsyncIterable[bytes], limit: int = MAX_OBJECT_BYTES) -> Path:
-        """Write a file beside the storage.
+        """Write a file to the folder of uploads.
 
         :param pieces: its bytes.
-        :param limit: how many they may be.
-        :returns: the file, which :meth:`put_in_place` or :meth:`discard` takes.
+        :param limit: the most bytes; default 500 MiB.
+        :returns: the file, for :meth:`put_in_place` or :meth:`discard`.
         :raises TooLargeError: if there are more bytes than allowed.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ class Uploads:
                     size += len(piece)
                     if size > limit:
                         raise TooLargeError
-                    # Off the event loop: a disk that is busy must not stop the server.
+                    # In a thread, so that a slow disk does not stop the server.
                     await asyncio.to_thread(file.write, piece)
         except BaseException:
             self.discard(path)
@@ -62,17 +62,17 @@ class Uploads:
         return path
 
     async def put_in_place(self, files: list[Path], address: str) -> None:
-        """Make files the content of an address; what was there is replaced.
+        """Join files to the file of an address. An existing file is replaced.
 
         :param files: received files, in the order of their content.
         :param address: its ``s3://`` address.
         :raises StorageError: if the address leads out of the root.
-        :raises OSError: if there is a folder, or the file cannot be written.
+        :raises OSError: if a folder has that address, or the file cannot be written.
         """
         try:
             place = place_of(self._root, address)
             if place.is_dir() and not place.is_symlink():
-                raise IsADirectoryError(None, "there is a folder")
+                raise IsADirectoryError(None, "a folder has this address")
             place.parent.mkdir(parents=True, exist_ok=True)
             await asyncio.to_thread(_join, files)
             os.replace(files[0], place)

@@ -71,7 +71,7 @@ def decoded(body: bytes) -> Any:
 
 
 def _finite(text: str) -> float:
-    """Read a number; NaN and Infinity are no JSON, and a number that is too large would become infinite."""
+    """Read a number. NaN and Infinity are not JSON, and a number that is too large would become infinite."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text[:20]} is not a finite number")
@@ -79,7 +79,7 @@ def _finite(text: str) -> float:
 
 
 def _check_depth(value: Any) -> None:
-    """Refuse what could be decoded but perhaps not encoded again, further down the stack."""
+    """Refuse a value that is nested so deeply that encoding it again might exceed the stack."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [

@@ -60,8 +60,8 @@ def url_of(settings: ServerSettings, bound: socket.socket) -> str:
 
 
 class SaidOnce:
-    """The handler of the event loop's errors. Without descriptors asyncio reports every attempt to accept a connection,
-    many thousand in a second; here one line a minute says it."""
+    """The handler of the event loop's errors. Without a free descriptor asyncio reports each failed attempt to accept a
+    connection, many thousands per second. This handler logs one line per minute instead."""
 
     def __init__(self) -> None:
         self._next = 0.0
@@ -72,7 +72,10 @@ class SaidOnce:
             loop.default_exception_handler(context)
         elif loop.time() >= self._next:
             self._next = loop.time() + _SILENCE_SECONDS
-            _log.warning("Connections cannot be accepted: %s. They wait. See ulimit -n.", error.strerror)
+            _log.warning(
+                "Connections cannot be accepted: %s. New ones wait. Raise the limit of open files (ulimit -n).",
+                error.strerror,
+            )
 
 
 class Listener(uvicorn.Server):
@@ -101,10 +104,10 @@ class Listener(uvicorn.Server):
             log_config=None,
             access_log=False,
             proxy_headers=False,
-            # asyncio accepts as many at once, before the protocol can refuse any.
+            # asyncio accepts this many connections at once, before the protocol can close any.
             backlog=_ACCEPTED_AT_ONCE,
-            # As long as a load balancer's. Clients keep connections longer than uvicorn's default of 5 s, so now and
-            # then they would send on one that is being closed.
+            # As long as that of a load balancer. Clients keep connections longer than uvicorn's default of 5 s, so they
+            # would sometimes send a request on a connection that is being closed.
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_SECONDS,
             ssl_certfile=settings.certfile,
@@ -129,7 +132,7 @@ class Listener(uvicorn.Server):
                 self._on_listening()
             except OSError as error:
                 self._failure = error
-                # Not at once: uvicorn would then end without ending what it has begun.
+                # Not at once: uvicorn would then end without its shutdown.
                 asyncio.get_running_loop().call_soon(setattr, self, "should_exit", True)
 
     def serve_until_stopped(self) -> None:

@@ -1,4 +1,4 @@
-"""The bytes of files over presigned URLs, as the service's storage takes and gives them: S3, with its own errors."""
+"""Uploads and downloads over presigned URLs. As the service's storage is S3, the errors are those of S3."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ObjectHandler = Callable[[LocalService, Request], Awaitable[Response]]
 
 
 class ObjectEndpoint:
-    """The ASGI application of requests for objects. Faults hit them too, and they are in the journal.
+    """The ASGI application of requests for objects. Faults apply to them too, and they are in the journal.
 
     :param handler: what it does.
     :param service: the service.
@@ -59,7 +59,7 @@ class ObjectEndpoint:
         """Handle one request."""
         request = Request(scope, receive)
         operation = GET_OBJECT if request.method in ("GET", "HEAD") else PUT_OBJECT
-        # Not the query: it holds the signature.
+        # Without the query, which contains the signature.
         entry = JournalEntry(operation=operation, method=request.method, path=request.url.path[:LONGEST_TEXT])
         self._service.journal.record(entry)
 
@@ -93,13 +93,13 @@ def object_routes(service: LocalService) -> list[Route]:
 async def store(
     service: LocalService, address: str, pieces: AsyncIterable[bytes], limit: int = MAX_OBJECT_BYTES
 ) -> None:
-    """Write an object whole, or not at all.
+    """Write an object completely, or not at all.
 
     :param service: the service.
     :param address: its ``s3://`` address.
     :param pieces: its bytes.
-    :param limit: how many they may be.
-    :raises S3Error: if there are more, or if there can be no such object.
+    :param limit: the most bytes; default 500 MiB.
+    :raises S3Error: if there are more bytes, or if the address cannot be that of an object.
     """
     if address.endswith("/"):
         raise S3Error(400, "InvalidArgument", "The key is that of a folder")
@@ -122,7 +122,7 @@ def stored(service: LocalService, address: str) -> Response:
         path = local_path(service.root, address)
     except StorageError:
         raise S3Error(404, "NoSuchKey", "The specified key does not exist.") from None
-    # Nothing that a browser would show: this is the server's own origin.
+    # As an attachment, so that a browser does not run it with the server's own origin.
     return FileResponse(path, media_type="application/octet-stream", filename=path.name)
 
 
@@ -143,7 +143,7 @@ async def _presigned(service: LocalService, request: Request) -> Response:
     if refusal is not None:
         raise S3Error(403, *refusal)
     if "x-api-key" in request.headers or "authorization" in request.headers:
-        raise S3Error(400, "InvalidArgument", "Only one auth mechanism allowed: the URL is one, and the key another")
+        raise S3Error(400, "InvalidArgument", "Only one auth mechanism allowed: the URL is signed, so send no key")
     if method == "GET":
         return stored(service, f"{SCHEME}{key}")
     if "content-type" in request.headers:

@@ -42,7 +42,7 @@ class ReceivedCall:
 
 
 Handler = Callable[[ReceivedCall], Response]
-"""Handles a request; raises ``ApiError`` for one that is wrong. Never waits for anything."""
+"""Handles a request without waiting for anything; raises ``ApiError`` for one that is wrong."""
 
 
 class Operation:
@@ -71,7 +71,7 @@ class Operation:
         self._service.journal.record(entry)
         try:
             require_key(scope, self._service.api_key)
-            # Only now: without the key nothing large is kept.
+            # Only after the check: the journal keeps nothing large of requests without the key.
             entry.query = request.url.query[:LONGEST_TEXT]
             body = await read_body(request)
         except ApiError as error:

@@ -1,5 +1,5 @@
-"""An HTTP protocol for uvicorn that gives the application access to the connection of a request, and bounds what
-connections can take: how many there are, and how long a client takes to send a request."""
+"""An HTTP protocol for uvicorn that gives the application access to the connection of a request, and limits how many
+connections there are and how long a client may take to send a request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from airflow_provider_wherobots.local.descriptors import soft_limit
 
 HEAD_SECONDS = 20.0
-"""How long a client may take to send the head of a request. Between two requests the time of keep-alive counts."""
+"""How long a client may take to send the head of a request. Between two requests the keep-alive timeout applies."""
 
 BODY_SECONDS = 60.0
 """How long a client may take to send a body."""
@@ -46,7 +46,7 @@ class Connection:
 
 
 class Stage(enum.IntEnum):
-    """What a connection is waiting for; where descriptors run short, the lowest one is closed first."""
+    """What a connection waits for. If there are too many, those with the lowest value are closed first."""
 
     HEAD = 0
     NEXT_REQUEST = 1
@@ -56,14 +56,14 @@ class Stage(enum.IntEnum):
 
 class LocalServerProtocol(H11Protocol):
     """uvicorn's HTTP/1.1 protocol, with a :class:`Connection` in the scope of each request, deadlines for requests, and
-    a bound for the number of connections: half of the descriptors, as runs need them too."""
+    a limit for the number of connections: half of the descriptors, because runs need some too."""
 
     stage = Stage.HEAD
     since = 0.0
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Add the connection to the scope of every request that arrives over it."""
+        """Add the connection to the scope of its requests, and close another one if there are too many."""
         super().connection_made(transport)
         application = self.app
         connection = Connection(transport)
@@ -116,7 +116,7 @@ class LocalServerProtocol(H11Protocol):
             self._deadline = None
 
     def _make_room(self, most: int) -> None:
-        """Close what is furthest from an answer, and of that the oldest; if all wait for one, this connection."""
+        """Close the connections of the lowest stage, the oldest first. If all wait for an answer, close this one."""
         open_ones = [
             other
             for other in self.connections

@@ -1,4 +1,4 @@
-"""What an S3 client needs to write and read objects with a temporary key: the service's SDK uploads scripts so.
+"""The part of S3 that a client needs to write and read objects with a temporary key. The SDK uploads scripts this way.
 
 Such a client finds the server by ``AWS_ENDPOINT_URL_S3``, with the path ``/_s3``.
 """
@@ -31,7 +31,7 @@ _CHUNK_HEAD_BYTES = 16 * 1024
 
 @dataclass
 class _PartedUpload:
-    """An object that is uploaded in parts."""
+    """A multipart upload."""
 
     address: str
     parts: dict[int, Path] = field(default_factory=dict)
@@ -81,13 +81,13 @@ class S3Api:
         signed = SignedRequest(request.method, raw_path.decode("latin-1"), request.url.query, request.headers)
         key = self._service.temporary_keys.signer(signed, datetime.now(UTC))
         if isinstance(key, str):
-            raise S3Error(403, key, "The request is not signed with a temporary key of this server that is still good")
+            raise S3Error(403, key, "The request must be signed with a valid temporary key of this server")
         if not key.admits(address, writing=request.method not in ("GET", "HEAD")):
-            raise S3Error(403, "AccessDenied", "The temporary key is not good for this")
+            raise S3Error(403, "AccessDenied", "The temporary key does not allow this")
 
     def _begin(self, address: str, key: str) -> Response:
         if len(self._parted) >= _MAX_OPEN:
-            raise S3Error(503, "SlowDown", "Too many uploads in parts have not been completed")
+            raise S3Error(503, "SlowDown", "Too many multipart uploads are open")
         upload_id = secrets.token_urlsafe(24)
         self._parted[upload_id] = _PartedUpload(address)
         bucket, _, name = key.partition("/")
@@ -137,17 +137,17 @@ class S3Api:
 
 
 def _not_implemented() -> S3Error:
-    return S3Error(501, "NotImplemented", "The local server only writes and reads objects")
+    return S3Error(501, "NotImplemented", "The local server can only write and read objects")
 
 
 def _content(request: Request) -> AsyncIterator[bytes]:
-    """The bytes of an object: the body, or what its chunks hold."""
+    """The bytes of an object: the body, or the content of its chunks."""
     kind = request.headers.get("x-amz-content-sha256", "")
     return _unchunked(request.stream()) if kind.startswith("STREAMING-") else request.stream()
 
 
 async def _unchunked(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Take apart the encoding ``aws-chunked``: each chunk has its size in front; checksums at the end are left out."""
+    """Decode ``aws-chunked``: each chunk begins with its size. Checksums at the end are ignored."""
     chunks = _Buffered(stream)
     while True:
         head = (await chunks.line()).partition(b";")[0]
@@ -163,7 +163,7 @@ async def _unchunked(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield piece
         if await chunks.line():
             raise _unreadable()
-    # Checksums, if anything.
+    # What follows can only be checksums.
     async for _ in stream:
         pass
 
@@ -179,7 +179,7 @@ class _Buffered:
         self._buffer = b""
 
     async def line(self) -> bytes:
-        """Read up to a line end, and leave that out."""
+        """Read a line, without its line end."""
         while b"\r\n" not in self._buffer:
             if len(self._buffer) > _CHUNK_HEAD_BYTES:
                 raise _unreadable()

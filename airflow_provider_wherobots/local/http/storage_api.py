@@ -1,4 +1,4 @@
-"""The operations for files. Their bytes take another way: see ``objects.py`` and ``s3_api.py``."""
+"""The operations for storage. The bytes of files are sent by ``objects.py`` and ``s3_api.py``."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _checked(call: ReceivedCall, address: str) -> str:
 
 
 def _redirected(call: ReceivedCall, address: str) -> Response:
-    """Lead to the file itself, by a URL that works without the key."""
+    """Redirect to a URL of the file that works without the key."""
     with contents.storage_errors(address):
         if not place_of(call.service.root, address).is_file():
             raise FileNotFoundError
@@ -168,7 +168,7 @@ def _redirected(call: ReceivedCall, address: str) -> Response:
 
 
 def _url(call: ReceivedCall, method: str, key: str) -> str:
-    # The host that the client used, which has been checked.
+    # The ``Host`` header of the request, which has been checked.
     origin = f"{call.request.url.scheme}://{call.request.headers['host']}"
     return call.service.url_signer.url(origin, method, key, time.time())
 

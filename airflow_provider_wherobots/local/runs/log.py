@@ -35,7 +35,8 @@ class RunLog:
     """The lines of a run, sorted by timestamp and, if that is equal, by arrival. Threads may append.
 
     :param folder: folder of its files; default None, in memory, for tests.
-    :param limits: how large it may get. One line says so when it is reached, and the rest is discarded.
+    :param limits: how large it may get; default 256 MiB and 5,000,000 lines. When a limit is reached, one line says so
+        and further lines are discarded.
     """
 
     def __init__(self, folder: Path | None = None, limits: LogLimits | None = None) -> None:
@@ -46,7 +47,7 @@ class RunLog:
         self._latest = 0
         self._losing = False
         self.full = False
-        """Whether the limits are reached: further lines need not be appended."""
+        """Whether a limit is reached, so that further lines need not be appended."""
 
     @property
     def lines(self) -> Sequence[StoredLine]:
@@ -70,7 +71,7 @@ class RunLog:
                 self.note(f"The log has reached the local server's limit of {limit}. Further lines are discarded.")
 
     def note(self, text: str) -> None:
-        """Add a line of the server's own. It is kept whatever the limits are and however full the disk is.
+        """Add a line of the server itself. It is kept even if a limit is reached or the disk is full.
 
         :param text: the line.
         """
@@ -79,7 +80,7 @@ class RunLog:
             self._blocks.add(self._now(), line + b"\n", 1, time.monotonic(), keep=True)
 
     def insert(self, timestamp: int, raw: str) -> None:
-        """Put a line where its timestamp belongs, visible at once.
+        """Insert a line at the place of its timestamp. It is visible at once.
 
         :param timestamp: nanoseconds since the epoch.
         :param raw: the text of the line.
@@ -107,20 +108,20 @@ class RunLog:
             self._blocks.hold()
 
     def release(self) -> None:
-        """Close the files until they are needed."""
+        """Close the files until they are needed again."""
         with self._lock:
             self._blocks.release()
 
     @property
     def _blocks(self) -> LogBlocks:
-        # When it is first needed: a server that starts need not read the logs of all earlier runs.
+        # Opened when it is first needed, so that a server that starts does not read the logs of all earlier runs.
         if self._opened is None:
             self._opened = LogBlocks(self._folder)
             self._latest = self._opened.end
         return self._opened
 
     def _now(self, count: int = 1) -> int:
-        # A clock that is set back must not reorder lines, and no two lines that were read share a time.
+        # The lines keep their order if the clock is set back, and no two lines that were read share a time.
         now = max(time.time_ns(), self._latest + 1)
         self._latest = now + count - 1
         return now

@@ -1,8 +1,9 @@
 """The lines of a log in two files: the text, and an index of its blocks.
 
 A block is what was read from the process at once: whole lines, one after the other in the text. Its record in the
-index says where it is, and the time of its first line; each further line is a nanosecond later. So a log costs no
-memory, the index of a log of eight million lines has a few thousand records, and any line is found by a binary search.
+index contains its place in the text and the time of its first line. Each further line is a nanosecond later. So a log
+takes no memory, the index of a log of eight million lines has a few thousand records, and a binary search finds any
+line.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Block(NamedTuple):
     :param size: bytes of the text, with a line end after each line.
     :param lines: how many lines it has.
     :param read_at: ``time.monotonic()`` when it was read; minus infinity if it is visible at once.
-    :param whole: whether it is one line, which may hold line ends.
+    :param whole: whether it is one line, which may contain line ends.
     """
 
     timestamp: int
@@ -48,7 +49,7 @@ class Block(NamedTuple):
 
 
 class StoredLine(NamedTuple):
-    """One line. Its text is read from the file when it is asked for.
+    """One line. Its text is read from the file when it is needed.
 
     :param timestamp: nanoseconds since the epoch.
     :param number: its number in the order of arrival, unique in the run.
@@ -82,7 +83,7 @@ class StoredLine(NamedTuple):
 
 
 class LogBlocks:
-    """The files of one log. Writes must not overlap; a read may overlap with an append, and sees the log before it.
+    """The files of one log. Writes must not overlap. A read during an append sees the log as it was before.
 
     :param folder: folder of the files, made at the first write; None keeps the log in memory, for tests.
     """
@@ -91,7 +92,7 @@ class LogBlocks:
         self._text = StoreFile(folder and folder / TEXT_FILE)
         self._index = StoreFile(folder and folder / INDEX_FILE)
         self.extent = (0, 0)
-        """How many blocks and lines there are: one value, as another thread may read while one writes."""
+        """How many blocks and lines there are: one value, because one thread may read it while another writes."""
         self.end = 0
         """Timestamp of the last line; 0 for an empty log."""
         self.restored = False
@@ -116,7 +117,7 @@ class LogBlocks:
     def add(
         self, timestamp: int, text: bytes, count: int, read_at: float, *, whole: bool = False, keep: bool = False
     ) -> None:
-        """Put lines where their times belong, behind those of the same time.
+        """Insert lines at the place of their times, after lines of the same time.
 
         :param timestamp: time of the first line.
         :param text: the lines, each with a line end.
@@ -196,7 +197,7 @@ class LogBlocks:
         return self._text.read(offset, size)
 
     def _read_back(self) -> None:
-        """Take up what an earlier server left, without a record that it did not finish."""
+        """Read the files of an earlier server. A record that it did not finish is ignored."""
         count = self._index.size // _RECORD.size
         if not count:
             return
@@ -206,7 +207,7 @@ class LogBlocks:
         self.restored = True
 
     def _insert(self, block: Block) -> None:
-        """Put a block between earlier ones. It rewrites the index behind it, and is for tests and late lines only."""
+        """Insert a block between earlier ones, for tests and late lines. It rewrites the index from there on."""
         blocks, length = self.extent
         lines = LogLines(self)
         position = bisect.bisect_right(lines, block.timestamp, key=lambda line: line.timestamp)
@@ -242,7 +243,7 @@ class LogBlocks:
 class LogLines(Sequence[StoredLine]):
     """The lines of a log as they are now, sorted by timestamp and, if that is equal, by arrival.
 
-    Holds no more than one block of text at a time. For one use: lines that come later are not seen.
+    Keeps no more than one block of text in memory. Use it once: it does not see lines that come later.
 
     :param blocks: the log.
     """

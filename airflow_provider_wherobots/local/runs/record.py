@@ -1,4 +1,4 @@
-"""The record of a run: a JSON file from which a later server knows it."""
+"""The record of a run: a JSON file from which a later server reads the run."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ def to_record(run: LocalRun, server: str) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any], log: RunLog) -> LocalRun:
-    """Make a run of its record.
+    """Make a run from its record.
 
     :param record: the JSON object.
     :param log: its log.
     :returns: the run, as it was when the record was written.
-    :raises ApiError: if its request is not one.
+    :raises ApiError: if its request is not a valid create request.
     :raises KeyError, TypeError, ValueError: if anything else is missing or wrong.
     """
     if record["version"] != VERSION:
-        raise ValueError(f"its version is {record['version']!r}")
+        raise ValueError(f"its version is {record['version']!r}, but must be {VERSION}")
     run = LocalRun(
         request=parse_create_request(_without_nulls(record["request"])),
         region=record["region"],
         sequence=record["sequence"],
-        # It was created long ago, on a clock that may have begun anew.
+        # Before any delay: the monotonic clock may have started again since.
         created_monotonic=-math.inf,
         log=log,
     )
@@ -73,7 +73,7 @@ def _text(moment: datetime | None) -> str | None:
 
 
 def _without_nulls(value: Any) -> Any:
-    """Remove what has no value: a request need not, and for some fields may not, say so."""
+    """Remove what is null: a request may leave it out, and for some fields may not send null."""
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -15,7 +15,7 @@ _SAVED_AT_ONCE = 20
 
 
 class RunRegistry:
-    """Knows the runs, and sees to it that what is on disk follows them. Belongs to one event loop.
+    """Keeps the runs, and writes their records to disk when they change. Belongs to one event loop.
 
     :param store: records and logs on disk.
     :param earlier: the runs of earlier servers, oldest first.
@@ -37,7 +37,7 @@ class RunRegistry:
         return list(self._by_id.values())
 
     def create(self, request: CreateRunRequest, region: str, *, synthetic: bool = False) -> LocalRun:
-        """Add a new run, and its record on disk.
+        """Add a new run, and write its record.
 
         :param request: the checked create request.
         :param region: the region it was created in.
@@ -70,7 +70,7 @@ class RunRegistry:
         return run
 
     def forget(self, run: LocalRun) -> None:
-        """Remove a run from the list; its folder is left."""
+        """Remove a run from the list. Its folder stays."""
         self._unsaved.pop(run.id, None)
         self._refused.pop(run.id, None)
         self._by_id.pop(run.id, None)
@@ -99,7 +99,7 @@ class RunRegistry:
 
     def _save(self, run: LocalRun) -> None:
         if not self._store.save(run):
-            # A full disk. It is tried again when another record could be written.
+            # For example on a full disk. It is tried again after another record could be written.
             self._refused[run.id] = run
         elif self._refused:
             self._refused.pop(run.id, None)

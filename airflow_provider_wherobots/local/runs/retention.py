@@ -1,4 +1,4 @@
-"""Which runs may go."""
+"""Which ended runs are removed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DEFAULT_KEEP_RUNS = 200
 DEFAULT_KEEP_DAYS = 14.0
 
 SPARED_SECONDS = 3600.0
-"""A run stays this long after its end in any case, so that who waits for it sees how it ended."""
+"""Every run is kept for this long after its end, so that clients see how it ended."""
 
 _DAY_SECONDS = 24 * 3600
 
@@ -29,11 +29,11 @@ class Retention:
 
     @property
     def seconds(self) -> float:
-        """How long something is kept that nobody uses."""
+        """How long something unused is kept."""
         return max(self.days * _DAY_SECONDS, SPARED_SECONDS)
 
     def expired(self, runs: Sequence[LocalRun], now: float) -> list[LocalRun]:
-        """Find the runs that may go. Active ones never may.
+        """Find the runs to remove. Active runs are never among them.
 
         :param runs: all runs, oldest first.
         :param now: seconds since the epoch.

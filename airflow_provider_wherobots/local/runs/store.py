@@ -40,11 +40,11 @@ class RunStore:
         self._failing = False
 
     def log(self, run_id: str) -> RunLog:
-        """Return the log of a run, with what is in it already."""
+        """Return the log of a run, with the lines that it already has."""
         return RunLog(self._own(run_id), self._limits)
 
     def save(self, run: LocalRun) -> bool:
-        """Write the record of a run atomically. If that fails the server says so once and goes on.
+        """Write the record of a run atomically. The first failure in a row is logged.
 
         :returns: whether it is written.
         """
@@ -59,9 +59,9 @@ class RunStore:
         return True
 
     def load(self, is_alive: Callable[[str], bool]) -> list[LocalRun]:
-        """Read the runs of earlier servers. Those that were active when their server ended are FAILED from now on.
+        """Read the runs of earlier servers. Those that were active when their server ended become FAILED.
 
-        :param is_alive: says whether the server of an id still runs; its active runs are left to it.
+        :param is_alive: says whether the server with an id still runs. Its active runs are left out.
         :returns: the runs in the order of their creation.
         """
         found = []
@@ -72,7 +72,7 @@ class RunStore:
                     continue
                 found.append(from_record(record, self.log(record["id"])))
             except (OSError, ApiError, LookupError, TypeError, ValueError) as error:
-                _log.warning("The run in %s is left out: its record cannot be read: %s", path, error)
+                _log.warning("A run is not listed, because its record %s cannot be read: %s", path, error)
         found.sort(key=lambda run: (run.created_at, run.sequence))
         for sequence, run in enumerate(found):
             run.sequence = sequence
@@ -87,7 +87,7 @@ class RunStore:
         shutil.rmtree(self._folder / run_id, ignore_errors=True)
 
     def remove_nameless(self, before: float) -> None:
-        """Remove folders without a record that can be read, which nothing can show.
+        """Remove folders without a readable record: their runs are in no list.
 
         :param before: only those that were last changed before this time, in seconds since the epoch.
         """
@@ -103,7 +103,7 @@ class RunStore:
         return self._folder.glob(f"*/{OWN_FOLDER_OF_A_RUN}/{RECORD_FILE}")
 
     def _end(self, run: LocalRun) -> None:
-        message = f"The local server ended without notice while the run was {run.status}."
+        message = f"The local server was killed or crashed while the run was {run.status}."
         run.log.note(f"ERROR: {message}")
         run.add_event("RUN_FAIL_EXEC", message)
         run.set_app("DESTROYED", message)

@@ -1,4 +1,4 @@
-"""A file that outlives a full disk: what must not be lost is kept in memory until there is room."""
+"""A file for a disk that may be full: data that must not be lost is kept in memory until there is room."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class StoreFile:
-    """Bytes on disk, and behind them those that could not be written yet.
+    """Bytes on disk, followed by those that could not be written yet.
 
     :param path: the file, made at the first write; None keeps everything in memory, for tests.
     """
@@ -17,7 +17,8 @@ class StoreFile:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._held: int | None = None
-        # How many bytes are on disk, and those behind them: one value, as another thread may read while one writes.
+        # How many bytes are on disk, and the bytes that follow: one value, because one thread may read while another
+        # writes.
         self._state = (0, b"")
         if path is not None:
             with contextlib.suppress(OSError):
@@ -30,7 +31,7 @@ class StoreFile:
         return on_disk + len(memory)
 
     def read(self, offset: int, size: int) -> bytes:
-        """Read a range; less if it ends before.
+        """Read a range, or less if the file ends before.
 
         :raises OSError: if the file cannot be read.
         """
@@ -47,8 +48,8 @@ class StoreFile:
 
         :param offset: where to write, at most the size.
         :param data: the new end of the file.
-        :param keep: whether data that cannot be written at the end is kept in memory; default False, an error.
-        :raises OSError: if it cannot be written; the file is then as before.
+        :param keep: whether data that cannot be appended is kept in memory; default False, which is an error.
+        :raises OSError: if the data cannot be written. Then the file is as before.
         """
         on_disk, memory = self._state
         if self._path is None:
@@ -69,7 +70,7 @@ class StoreFile:
             self._state = (offset + len(data), b"")
 
     def hold(self) -> None:
-        """Keep the file open for the writes that follow. A file that cannot be opened is tried again at each write."""
+        """Keep the file open for the next writes. If it cannot be opened, each write tries again."""
         if self._path is not None and self._held is None:
             with contextlib.suppress(OSError):
                 self._held = _open(self._path, os.O_RDWR | os.O_CREAT)

@@ -1,1 +1,1 @@
-"""Runs and logs in the published shapes of the API."""
+"""Runs, logs, storage and the account in the published schemas of the API."""

@@ -1,4 +1,4 @@
-"""The organization, its only user, its quotas and the costs of its workloads, as the API shows them."""
+"""The organisation, its only user, its quotas and the costs of its runs, as the API shows them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def quotas_view() -> dict[str, int]:
 def costs_view(app_ids: Iterable[str], runs: Iterable[tuple[LocalRun, bool]], now: datetime) -> dict[str, Any]:
     """Build the ``WorkloadCostsOutput``: a local run costs nothing.
 
-    :param app_ids: ids of applications.
+    :param app_ids: the ``kubeApp.id`` of each run.
     :param runs: all runs, each with whether its cost is known yet.
     :param now: the current time.
     """

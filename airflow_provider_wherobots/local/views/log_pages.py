@@ -1,12 +1,12 @@
 """Pages of a log, for each way in which known clients of the service read the cursor.
 
 The published description only says that ``cursor``, ``timestamp``, ``current_page`` and ``next_page`` are strings.
-By default a cursor is the time of the last line shown, the page begins after it, and every page names a next one. This
-is the reading under which the vendor's provider, SDK and command-line client all show each line once:
+By default a cursor is the time of the last line shown, the page begins after it, and every page names a next one. With
+this the official provider, the Wherobots SDK and the Wherobots command-line client all show each line once:
 
-* The provider drops a first line whose time is the cursor that it sent, so ``next_page`` must not be the time of a line
-  that has not been shown.
-* The SDK and the command-line client show every line of every page, so no page may repeat one. Where ``next_page`` is
+* The official provider drops a first line whose time is the cursor that it sent, so ``next_page`` must not be the time
+  of a line that has not been shown.
+* The SDK and the command-line client show every line of every page, so no page may repeat a line. If ``next_page`` is
   null, the SDK requests the same page again, and the command-line client adds the number of lines to its cursor.
 """
 
@@ -26,7 +26,7 @@ from airflow_provider_wherobots.local.runs.log import StoredLine
 START = "0"
 
 MAX_PAGE_BYTES = 2 * 1024 * 1024
-"""A page holds fewer lines than asked for if their text has more bytes. In JSON a byte may become six."""
+"""A page has fewer lines than requested if their text has more bytes than this. In JSON a byte may become six."""
 
 _BYTES_OF_AN_ITEM = 64
 _FEWEST_LINES = 2
@@ -87,7 +87,7 @@ def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now
 
 
 def _fitting(lines: list[StoredLine]) -> list[StoredLine]:
-    """Cut a page that has too many bytes. It keeps two lines, so that an inclusive cursor gets on."""
+    """Cut a page that has too many bytes. It keeps two lines at least: with one, an inclusive cursor would not move."""
     size = 0
     for count, line in enumerate(lines):
         size += line.size + _BYTES_OF_AN_ITEM
@@ -132,9 +132,9 @@ def _is_exclusive(style: LogStyle) -> bool:
 def _cut_between_times(
     page: list[StoredLine], following: list[StoredLine], visible: Iterator[StoredLine], style: LogStyle
 ) -> tuple[list[StoredLine], list[StoredLine]]:
-    """Cut a page where the time changes: an exclusive cursor would lose the rest of the lines of one time.
+    """Cut a page where the time changes, because an exclusive cursor would skip the other lines of the same time.
 
-    The page gets shorter. It gets longer only if all its lines have one time.
+    The page gets shorter. Only if all its lines have one time, it gets longer.
     """
     last = _floored(page[-1].timestamp, style)
     if _floored(following[0].timestamp, style) != last:

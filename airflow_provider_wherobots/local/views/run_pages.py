@@ -15,7 +15,7 @@ from airflow_provider_wherobots.local.runs.run import LocalRun
 from airflow_provider_wherobots.local.views.run_view import run_view
 
 MAX_PAGE_BYTES = 4 * 1024 * 1024
-"""A page holds fewer runs than asked for if their requests have more bytes, but one at least."""
+"""A page has fewer runs than requested if their requests have more bytes than this, but at least one run."""
 
 _AFTER = ">"
 _BEFORE = "<"
@@ -24,7 +24,7 @@ _UP_TO = "="
 _ORDERS: Mapping[str, Callable[[int], int]] = {
     "newest": lambda sequence: -sequence,
     "oldest": lambda sequence: sequence,
-    # An order that means nothing, and yet stays as it is.
+    # A fixed order without a meaning.
     "none": lambda sequence: sequence * 2654435761 % 2**32,
 }
 

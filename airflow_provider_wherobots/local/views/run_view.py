@@ -10,7 +10,7 @@ from airflow_provider_wherobots.local.api.vocabulary import USER_ID
 from airflow_provider_wherobots.local.runs.run import AppEvent, LocalRun
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
-"""When user, organization and storage came to be."""
+"""The creation time of the user, the organisation and the storage."""
 
 _MOVING_VERSIONS = (None, "", "latest", "preview")
 _LOCAL_VERSION = "local"

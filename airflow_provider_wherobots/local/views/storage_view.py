@@ -62,7 +62,7 @@ def listing_view(page: FolderPage, path: str, cursor: str | None) -> dict[str, A
 def directory_view(page: FolderPage, key: str) -> dict[str, Any]:
     """Build the ``Directory`` of a folder.
 
-    :param page: all of its entries.
+    :param page: a page with all entries.
     :param key: its bucket and key.
     """
     return {

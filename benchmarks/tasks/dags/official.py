@@ -1,4 +1,4 @@
-"""The official provider's task, written as ours."""
+"""The task of the official provider, with the same arguments as ours."""
 
 from airflow.sdk import DAG
 from airflow_providers_wherobots.operators.run import WherobotsRunOperator

@@ -1,4 +1,4 @@
-"""Our task. Each side has a file of its own, so that a worker imports only that side."""
+"""Our task. Each side has its own file, so that a worker imports only that side."""
 
 from airflow.sdk import DAG
 

@@ -1,4 +1,4 @@
-"""A job: prints so many lines, is quiet for so many seconds, and says that it ends."""
+"""A job: prints all but one of its lines, sleeps, and prints the last one. Arguments: seconds, and number of lines."""
 
 import sys
 import time

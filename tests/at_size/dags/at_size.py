@@ -1,4 +1,4 @@
-"""Mapped tasks, as many as the DAG run's conf has lengths in seconds."""
+"""One mapped task for each length, in seconds, in the DAG run's conf."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ def plan_runs(dag_run: Any = None) -> list[dict[str, Any]]:
     conf = dag_run.conf
     return [
         {
-            # The name tells at the service which task instance a run is of.
+            # The name shows in the service which task instance a run belongs to.
             "name": f"at-size-{dag_run.run_id}-{number:05d}",
             "run_python": {
                 "uri": "s3://jobs/numbered.py",

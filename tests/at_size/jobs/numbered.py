@@ -1,13 +1,13 @@
-"""Says numbered lines over a number of seconds, the last two thirds of them once a file is there.
+"""Prints numbered lines over a number of seconds. After a third of them it waits until a file exists.
 
-Arguments: how many lines, how many seconds, and the file; an empty name waits for none.
+Arguments: the number of lines, the seconds, and the file; an empty name means that it does not wait.
 """
 
 import os
 import sys
 import time
 
-# It stands for work on other machines, so it gives way to Airflow.
+# Real jobs run on other machines, so this one must not take CPU from Airflow.
 os.nice(10)
 lines, seconds, gate = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
 for number in range(lines):

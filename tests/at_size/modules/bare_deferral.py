@@ -1,4 +1,4 @@
-"""The ideal: a task that defers, does nothing, and ends when a job would end."""
+"""The ideal: a task that only defers, and ends when a job would end."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,10 +10,10 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 
 class BareDeferral(BaseOperator):
-    """Defers until a file is there and some seconds have passed.
+    """Defers until a file exists, and then for two thirds of a job's seconds.
 
     :param gate: the file.
-    :param seconds: the seconds.
+    :param seconds: how long the job would take, in seconds.
     """
 
     def __init__(self, *, gate: str, seconds: float, **kwargs: Any) -> None:
@@ -42,6 +42,6 @@ class BareTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         while not Path(self.gate).exists():  # noqa: ASYNC240, ASYNC110
             await asyncio.sleep(1)
-        # A job begins with its last two thirds then.
+        # A job has two thirds of its lines left then.
         await asyncio.sleep(self.seconds * 2 / 3)
         yield TriggerEvent(None)  # type: ignore[no-untyped-call]
