@@ -46,8 +46,21 @@ def begin(airflow: AirflowInstance, dag_id: str, gate: Path, *states: str) -> st
     return run_id
 
 
+def wait_until_scheduler_has_seen(airflow: AirflowInstance, run_id: str) -> None:
+    """Wait until the executor's report that the task has deferred is dealt with.
+
+    If the trigger fires before, Airflow takes the report for one of the task that is queued again, and ends it.
+    """
+    output = airflow.output("scheduler")
+    wait_for(
+        lambda: any("TaskInstance Finished" in line and run_id in line for line in output.read_text().splitlines()),
+        what="the scheduler to see the deferral",
+    )
+
+
 def test_a_deferred_task_ends_with_its_log_and_xcoms(airflow: AirflowInstance, gate: Path) -> None:
     run_id = begin(airflow, "gate_deferred", gate, "deferred")
+    wait_until_scheduler_has_seen(airflow, run_id)
     gate.touch()
 
     assert airflow.api.wait_for_run("gate_deferred", run_id) == "success"
