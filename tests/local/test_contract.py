@@ -247,8 +247,8 @@ def test_the_moments_of_a_run_are_in_order_in_both(local: LocalWorld) -> None:
         assert run.complete_time is not None
         assert run.answered_at is not None
         assert run.create_time <= run.start_time <= run.complete_time
-        # The header has whole seconds.
-        assert (run.answered_at - run.complete_time).total_seconds() > -1.0
+        # The header has whole seconds, and a busy server renews it late.
+        assert (run.answered_at - run.complete_time).total_seconds() > -3.0
 
 
 @pytest.mark.parametrize("fault", FAULTS)
