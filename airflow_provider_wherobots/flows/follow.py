@@ -178,7 +178,7 @@ def poll_delay(age: float, polling_interval: float) -> float:
     """Seconds until the next poll: 2 s and a tenth of the run's age, up to ``polling_interval``.
 
     :param age: seconds since this attempt got the run.
-    :param polling_interval: the longest delay in seconds. It is never less than 2 s.
+    :param polling_interval: the longest delay in seconds; less than 2 counts as 2.
     """
     return max(MIN_DELAY_SECONDS, min(MIN_DELAY_SECONDS + age * DELAY_PER_AGE, polling_interval))
 

@@ -147,9 +147,10 @@ class _Confirming:
 class _NamedPages:
     """Decides whether the next page that a page names is requested at once. It is, unless the log's end names one too.
 
-    If the end names one too, a page that is not full may be the last. Then each request would bring the few lines that
-    were written since the one before, for as long as the run writes. All pages that the service cuts have one length.
-    So two short pages of different lengths show that the service names a next page at the end.
+    If the end names one too, a short page may be the last. Then each request would bring the few lines that were
+    written since the one before, for as long as the run writes. A service that cuts its pages after a number of lines
+    makes them equally long. So two short pages of different lengths are taken as a sign that the end names one. If the
+    service cuts after a number of bytes instead, short pages are read one in a round, and the rest after the run's end.
     """
 
     __slots__ = ("_cut_at", "_end_names_one", "_length", "_not_cut_at", "_tried")

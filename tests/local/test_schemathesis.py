@@ -1,9 +1,9 @@
 """schemathesis against a running server: requests made from the published description, wrong ones and right ones.
 
 No request may get a 500, and each answer must be one that the description has: its status, its content type, its shape.
-A right request must be accepted. That wrong ones are refused is tested in test_create_request.py and test_api.py. Where
-the server is stricter than the description on purpose, the description is made as strict here first: these amendments
-are the whole difference.
+A right request must be accepted, and one with wrong parameters refused. That wrong bodies are refused is tested in
+test_create_request.py. Where the server is stricter than the description on purpose, the description is made as strict
+here first: these amendments are the whole difference.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ def described() -> dict[str, Any]:
     schemas["StorageCredentialsRequest"]["properties"]["path"] = {"enum": ["s3://bucket/x", "s3://nobucket/x"]}
     # Only the cursors of this server.
     parameters = [
-        (method, item)
-        for methods in paths.values()
+        (path, method, item)
+        for path, methods in paths.items()
         for method, call in methods.items()
         for item in call.get("parameters", ())
     ]
-    for method, item in parameters:
-        if item["name"] == "cursor":
+    for path, method, item in parameters:
+        if item["name"] == "cursor" and path.startswith("/runs"):
             item["schema"] = {"const": ""}
         elif item["name"] == "region" and method == "post":
             item["schema"] = NOT_BLANK
@@ -133,8 +133,7 @@ def test_no_request_breaks_the_contract(
 ) -> None:
     from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-    # What pydantic is lax about (false for 0, "1" for 1) is wrong by the description, and accepted by the service too.
-    excluded = [positive_data_acceptance, negative_data_rejection]
+    has_body = "requestBody" in PUBLISHED["paths"][path][method]
     operation = schema[path][method]
     seen: Counter[int] = Counter()
     headers = {"X-API-Key": KEY}
@@ -155,6 +154,12 @@ def test_no_request_breaks_the_contract(
                 if place and isinstance(place.get(name), str) and seen.total() % 2:
                     place[name] = values[seen.total() // 2 % len(values)]
         put_files_in_place(server.root)
+        excluded = [positive_data_acceptance]
+        is_repeated = any(isinstance(value, list | dict) for value in (case.query or {}).values())
+        if has_body or is_repeated:
+            # Wrong by the description, but accepted: pydantic takes false for 0 in a body, and FastAPI, which the
+            # service is made with, takes the last of several equal parameters.
+            excluded.append(negative_data_rejection)
         answer = case.call(headers=headers, allow_redirects=False)
         seen[answer.status_code] += 1
         assert answer.status_code < 500, answer.text

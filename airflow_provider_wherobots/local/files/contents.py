@@ -15,9 +15,6 @@ from pathlib import Path
 from airflow_provider_wherobots.local.api.errors import ApiError, Problem
 from airflow_provider_wherobots.local.storage import StorageError, check_inside, place_of
 
-MAX_ENTRIES = 1000
-"""The most entries on a page of a folder."""
-
 
 @dataclass(frozen=True)
 class FolderEntry:

@@ -127,44 +127,36 @@ class LogBlocks:
         :param keep: whether lines that cannot be written at the end are kept in memory; default False.
         :raises OSError: if they cannot be written.
         """
-        blocks, lines = self.extent
-        block = Block(timestamp, lines, lines, self._text.size, len(text), count, read_at, whole)
+        block = Block(timestamp, self.extent[1], 0, self._text.size, len(text), count, read_at, whole)
         self._text.write(block.offset, text, keep=keep)
-        if self.end <= timestamp:
-            self._index.write(blocks * _RECORD.size, _RECORD.pack(*block), keep=keep)
-            self.extent = (blocks + 1, lines + count)
-        else:
-            self._insert(block)
-        self.end = max(self.end, timestamp + count - 1)
+        self._place([block], keep=keep)
 
     def insert(self, lines: Sequence[tuple[int, bytes]]) -> None:
-        """Put lines where their times belong, behind those of the same time, visible at once.
-
-        Each becomes a block of its own. Rewrites the index from the first of them on.
+        """Insert single lines at the places of their times, after lines of the same time. They are visible at once.
 
         :param lines: timestamp and text of each, the text with a line end.
         :raises OSError: if they cannot be written.
         """
-        if not lines:
-            return
-        length = self.extent[1]
-        offset, new = self._text.size, []
-        for number, (timestamp, text) in enumerate(lines, length):
-            new.append(Block(timestamp, number, 0, offset, len(text), 1, -math.inf, True))
+        offset, blocks = self._text.size, []
+        for number, (timestamp, text) in enumerate(lines, self.extent[1]):
+            blocks.append(Block(timestamp, number, 0, offset, len(text), 1, -math.inf, True))
             offset += len(text)
-        new.sort(key=lambda block: block.timestamp)
+        if blocks:
+            self._text.write(self._text.size, b"".join(text for _, text in lines))
+            self._place(sorted(blocks, key=lambda block: block.timestamp))
+
+    def _place(self, new: Sequence[Block], *, keep: bool = False) -> None:
+        """Write the records of new blocks, in the order of time, and those of all later lines again."""
         start, first, later = self._later_than(new[0].timestamp)
-        self._text.write(self._text.size, b"".join(text for _, text in lines))
-        data = bytearray()
-        for block in self._merged(new, later):
+        data, end = bytearray(), self.end
+        for block in self._merged(later, new):
             data += _RECORD.pack(*block._replace(first=first))
-            first += block.lines
-        self._index.write(start * _RECORD.size, bytes(data))
-        self.extent = (start + len(data) // _RECORD.size, length + len(lines))
-        self.end = max(self.end, new[-1].timestamp)
+            first, end = first + block.lines, max(end, block.timestamp + block.lines - 1)
+        self._index.write(start * _RECORD.size, bytes(data), keep=keep)
+        self.extent, self.end = (start + len(data) // _RECORD.size, first), end
 
     def _later_than(self, timestamp: int) -> tuple[int, int, list[Block]]:
-        """The blocks with lines of later times, the number of the first of them, and the position of its first line."""
+        """The number of the first block with later lines, the position of its first line, and all blocks from there."""
         blocks, length = self.extent
         if not length or self.end <= timestamp:
             return blocks, length, []
@@ -172,19 +164,24 @@ class LogBlocks:
         number, found = lines.locate(bisect.bisect_right(lines, timestamp, key=lambda line: line.timestamp))
         return number, found.first, self.read_records(number, blocks - number)
 
-    def _merged(self, new: Sequence[Block], later: Sequence[Block]) -> Iterator[Block]:
-        """Blocks of two sorted lists in the order of time; an earlier block is cut where a new line falls into it."""
-        left = list(reversed(later))
-        for block in new:
-            while left and left[-1].timestamp <= block.timestamp:
-                earlier = left.pop()
-                fitting = block.timestamp - earlier.timestamp + 1
-                if fitting < earlier.lines:
-                    earlier, rest = self._split(earlier, fitting)
-                    left.append(rest)
-                yield earlier
+    def _merged(self, earlier: Sequence[Block], later: Sequence[Block]) -> Iterator[Block]:
+        """Merge two sorted lists of blocks; a block is cut where one of the other list falls into it.
+
+        :param earlier: blocks that arrived earlier: of lines of one time theirs come first.
+        :param later: the others.
+        """
+        ahead, behind = list(reversed(earlier)), list(reversed(later))
+        while ahead and behind:
+            if ahead[-1].timestamp <= behind[-1].timestamp:
+                stack, fitting = ahead, behind[-1].timestamp - ahead[-1].timestamp + 1
+            else:
+                stack, fitting = behind, ahead[-1].timestamp - behind[-1].timestamp
+            block = stack.pop()
+            if fitting < block.lines:
+                block, rest = self._split(block, fitting)
+                stack.append(rest)
             yield block
-        yield from reversed(left)
+        yield from reversed(ahead or behind)
 
     def read_records(self, start: int, count: int) -> list[Block]:
         """Read records of the index."""
@@ -206,25 +203,6 @@ class LogBlocks:
         self.end = last.timestamp + last.lines - 1
         self.restored = True
 
-    def _insert(self, block: Block) -> None:
-        """Insert a block between earlier ones, for tests and late lines. It rewrites the index from there on."""
-        blocks, length = self.extent
-        lines = LogLines(self)
-        position = bisect.bisect_right(lines, block.timestamp, key=lambda line: line.timestamp)
-        if position < length and block.lines > 1 and lines[position].timestamp < block.timestamp + block.lines:
-            for half in self._split(block, block.lines // 2):
-                self._insert(half)
-            return
-        number, found = lines.locate(position) if position < length else (blocks, block)
-        tail = self.read_records(number, blocks - number)
-        parts = [block._replace(first=position)]
-        if found.first < position < length:
-            left, right = self._split(tail.pop(0), position - found.first)
-            parts = [left, *parts, right._replace(first=position + block.lines)]
-        parts += [later._replace(first=later.first + block.lines) for later in tail]
-        self._index.write(number * _RECORD.size, b"".join(_RECORD.pack(*part) for part in parts))
-        self.extent = (number + len(parts), length + block.lines)
-
     def _split(self, block: Block, count: int) -> tuple[Block, Block]:
         """Cut a block after some of its lines."""
         rest = self.read_text(block.offset, block.size).split(b"\n", count)[count]
@@ -232,7 +210,6 @@ class LogBlocks:
         right = block._replace(
             timestamp=block.timestamp + count,
             number=block.number + count,
-            first=block.first + count,
             offset=block.offset + left.size,
             size=len(rest),
             lines=block.lines - count,
