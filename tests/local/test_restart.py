@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
+import shutil
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,9 +21,11 @@ from airflow_provider_wherobots.local.execution.environment_folders import (
     COMPLETE,
     day_of,
     environment_key,
+    locked,
     mark_complete,
     remove_unused,
 )
+from airflow_provider_wherobots.local.execution.virtual_environments import EnvironmentCache
 from airflow_provider_wherobots.local.server_lock import ServerLock
 from dev.waiting import wait_for
 from tests.local.paging import pages_of
@@ -300,6 +305,41 @@ def test_environments_that_are_not_used_go(tmp_path: Path) -> None:
     serve_until(lambda: not any(folder.exists() for folder in (*gone, half_built)), tmp_path)
     assert all(folder.exists() for folder in kept)
     assert sorted(path.name for path in parent.glob("*.lock")) == ["of-today.lock", "used.lock"]
+
+
+def test_a_cancelled_run_keeps_an_environment_locked_while_it_still_changes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = ["six==1.16.0"]
+    folder = tmp_path / environment_key(wanted)
+    (folder / "left").mkdir(parents=True)
+    began, go_on = threading.Event(), threading.Event()
+    remove = shutil.rmtree
+
+    def remove_late(path: Path, ignore_errors: bool = False) -> None:
+        began.set()
+        go_on.wait(30)
+        remove(path, ignore_errors)
+
+    async def ignore(_: bytes) -> None:
+        pass
+
+    async def build() -> None:
+        async with EnvironmentCache(tmp_path).python_for(wanted, environment={}, on_output=ignore):
+            pass
+
+    async def cancel_during_the_removal() -> None:
+        task = asyncio.create_task(build())
+        await asyncio.to_thread(began.wait, 30)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.3, go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with locked(folder, shared=False):
+            assert not folder.exists()
+
+    monkeypatch.setattr(shutil, "rmtree", remove_late)
+    asyncio.run(cancel_during_the_removal())
 
 
 def test_an_environment_in_use_stays(tmp_path: Path) -> None:
