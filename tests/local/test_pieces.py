@@ -239,3 +239,12 @@ def test_a_process_does_not_outlive_a_start_that_is_cancelled(tmp_path: Path) ->
     before = len(psutil.Process().children())
     asyncio.run(cancel_at_each_step())
     wait_for(lambda: len(psutil.Process().children()) <= before, timeout=20, what="the guards to end")
+
+
+def test_a_program_whose_guard_is_gone_is_not_started(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    script = f"import os\nfrom {guard.__name__} import _become\n_become(['touch', {str(started)!r}], %s)"
+    for parent, found in (("1", False), ("os.getppid()", True)):
+        process = Popen([sys.executable, "-c", script % parent])
+        assert process.wait() == (0 if found else guard.NOT_STARTED)
+        assert started.exists() == found
