@@ -7,6 +7,7 @@ import fcntl
 import os
 import secrets
 from pathlib import Path
+from typing import IO
 
 _ENDING = ".lock"
 
@@ -22,8 +23,7 @@ class ServerLock:
         self._folder = folder
         folder.mkdir(exist_ok=True)
         self.id = secrets.token_hex(8)
-        self._file = self._path(self.id).open("w")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._file = self._locked()
 
     def is_alive(self, server: str) -> bool:
         """Say whether a server holds its lock.
@@ -53,6 +53,17 @@ class ServerLock:
             with contextlib.suppress(OSError):
                 os.unlink(self._file.name)
             self._file.close()
+
+    def _locked(self) -> IO[str]:
+        """Make the file and lock it, again if another server took it for that of a dead one before it was locked."""
+        path = self._path(self.id)
+        while True:
+            file = path.open("w")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    return file
+            file.close()
 
     def _path(self, server: str) -> Path:
         return self._folder / f"{server}{_ENDING}"

@@ -54,9 +54,12 @@ def place_of(root: Path, uri: str) -> Path:
         folder = base.joinpath(*folders).resolve()
     except (OSError, RuntimeError, ValueError):
         raise StorageError(f"{text} is in a folder that cannot be resolved") from None
+    place = folder / name
     if folders:
         check_inside(base, folder, text)
-    return folder / name
+        # A link may lead to the root itself, and then only the name says that this is the server's own folder.
+        check_inside(base, place, text)
+    return place
 
 
 def is_bucket(name: str) -> bool:

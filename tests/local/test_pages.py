@@ -281,6 +281,16 @@ def test_a_made_up_log_cursor_is_refused(style: str) -> None:
     assert (raised.value.status, raised.value.problems[0].field) == (400, "cursor")
 
 
+@pytest.mark.parametrize("delay", [0, 5])
+def test_nothing_is_behind_an_offset_beyond_the_end(delay: float) -> None:
+    log = RunLog()
+    log.append(b"line")
+    style = behaviour(log_cursor="offset", log_delay_seconds=delay)
+    cursor = "9" * 30
+    page = log_page(log.lines, LogsQuery(cursor=cursor), style, time.monotonic() + 10)
+    assert page == {"items": [], "current_page": cursor, "next_page": cursor}
+
+
 def test_lines_are_stamped_in_order_and_each_with_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     log = RunLog()
     for number in range(1000):

@@ -1,6 +1,7 @@
 """Small decisions of running things: lines, reasons, Spark settings, environments, manifests."""
 
 import asyncio
+import contextlib
 import os
 import sys
 import zipfile
@@ -9,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from subprocess import PIPE, Popen
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,8 +29,10 @@ from airflow_provider_wherobots.local.execution.environment_folders import envir
 from airflow_provider_wherobots.local.execution.environment_variables import install_environment, run_environment
 from airflow_provider_wherobots.local.execution.failure import failure_message
 from airflow_provider_wherobots.local.execution.lines import LineSplitter
+from airflow_provider_wherobots.local.execution.process import GuardedProcess
 from airflow_provider_wherobots.local.execution.spark_conf import properties, with_jars, write_conf_folder
 from airflow_provider_wherobots.local.runs.run import Usage
+from dev.waiting import wait_for
 
 
 @given(st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"\xff", b"xyz"])), st.integers(1, 5))
@@ -209,3 +213,38 @@ def test_the_guard_ends_as_its_process_does_where_python_lacks_waitid(script: st
     arguments = [guard.__file__, str(os.getpid()), "sh", "-c", script]
     with Popen([sys.executable, "-I", "-S", "-c", without, *arguments], stdin=PIPE, stderr=PIPE) as process:
         assert process.wait(30) == 3, process.stderr and process.stderr.read()
+
+
+def test_a_process_does_not_outlive_a_start_that_is_cancelled(tmp_path: Path) -> None:
+    async def ignore(_: bytes) -> None:
+        pass
+
+    async def live() -> None:
+        start = GuardedProcess.start(["sleep", "600"], environment=os.environ, folder=tmp_path, on_output=ignore)
+        async with await start as process:
+            await process.wait()
+
+    async def cancel_after(steps: int) -> None:
+        task = asyncio.create_task(live())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    async def cancel_at_each_step() -> None:
+        # A start waits for something else at each of its first steps of the event loop.
+        await asyncio.gather(*[cancel_after(steps) for steps in range(1, 12)])
+
+    before = len(psutil.Process().children())
+    asyncio.run(cancel_at_each_step())
+    wait_for(lambda: len(psutil.Process().children()) <= before, timeout=20, what="the guards to end")
+
+
+def test_a_program_whose_guard_is_gone_is_not_started(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    script = f"import os\nfrom {guard.__name__} import _become\n_become(['touch', {str(started)!r}], %s)"
+    for parent, found in (("1", False), ("os.getppid()", True)):
+        process = Popen([sys.executable, "-c", script % parent])
+        assert process.wait() == (0 if found else guard.NOT_STARTED)
+        assert started.exists() == found

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
+import shutil
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,9 +21,12 @@ from airflow_provider_wherobots.local.execution.environment_folders import (
     COMPLETE,
     day_of,
     environment_key,
+    locked,
     mark_complete,
     remove_unused,
 )
+from airflow_provider_wherobots.local.execution.virtual_environments import EnvironmentCache
+from airflow_provider_wherobots.local.server_lock import ServerLock
 from dev.waiting import wait_for
 from tests.local.paging import pages_of
 from tests.local.started import Started
@@ -117,7 +123,9 @@ def test_a_server_leaves_the_active_runs_of_another_alone(tmp_path: Path) -> Non
         assert Client(first.url, first.root).get(run["id"])["status"] == "RUNNING"
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 1}', '{"version": 99, "status": "FAILED", "id": "x"}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "[" * 100_000, '{"version": 1}', '{"version": 99, "status": "FAILED", "id": "x"}']
+)
 def test_a_record_that_cannot_be_read_is_left_out(content: str, tmp_path: Path) -> None:
     with LocalServer(tmp_path, api_key=KEY) as server:
         client = Client(server.url, server.root)
@@ -125,6 +133,71 @@ def test_a_record_that_cannot_be_read_is_left_out(content: str, tmp_path: Path) 
     record_of(tmp_path, runs[0]).write_text(content)
     with LocalServer(tmp_path, api_key=KEY) as server:
         assert listed(Client(server.url, server.root)) == [("run_number_1", "COMPLETED")]
+
+
+WRONG_FIELDS: list[dict[str, Any]] = [
+    {"created_at": None},
+    {"updated_at": None},
+    {"created_at": "2026-01-01T00:00:00"},
+    {"completed_at": "2026-01-01T00:00:00"},
+    {"id": ".."},
+    {"id": "../../bucket"},
+]
+
+
+@pytest.mark.parametrize("fields", WRONG_FIELDS)
+def test_a_record_with_a_wrong_field_is_left_out_and_leads_nowhere(fields: dict[str, Any], tmp_path: Path) -> None:
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        client = Client(server.url, server.root)
+        runs = [client.run("", name=f"run_number_{number}")[0]["id"] for number in range(2)]
+    backdate(tmp_path, runs[0], days=30)
+    path = record_of(tmp_path, runs[0])
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        assert listed(Client(server.url, server.root)) == [("run_number_1", "COMPLETED")]
+    assert record_of(tmp_path, runs[1]).exists()
+    assert (tmp_path / "bucket" / "job.py").exists()
+
+
+def test_a_log_that_cannot_be_continued_does_not_stop_the_next_server(started: list[Started], tmp_path: Path) -> None:
+    started.append(first := Started(tmp_path, key=KEY))
+    client = first.client()
+    latest, unreadable = (client.create(FOREVER)["id"] for _ in range(2))
+    for run_id in (latest, unreadable):
+        client.wait_for_line(run_id, "up")
+    first.control().insert_logs(latest, [{"timestamp": str(2**63 - 1), "raw": "the latest line"}])
+    first.kill()
+    index = record_of(first.root, unreadable).with_name("log.index")
+    index.unlink()
+    index.mkdir()
+
+    started.append(second := Started(tmp_path, key=KEY))
+    client = second.client()
+    assert client.get(latest)["status"] == client.get(unreadable)["status"] == "FAILED"
+    assert client.request("GET", f"/runs/{unreadable}/logs").status_code == 404
+    lines = paged(client, latest, 1000)
+    assert lines[:2] == ["up", "the latest line"]
+    assert lines[2].startswith("ERROR: The local server was killed")
+
+
+def test_a_lock_that_another_server_took_for_a_dead_ones_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = ServerLock(tmp_path)
+    lock = fcntl.flock
+
+    def lock_late(file: Any, kind: int) -> None:
+        monkeypatch.undo()
+        other.remove_dead()  # The new file is there, but not locked yet.
+        lock(file, kind)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    late = ServerLock(tmp_path)
+    assert other.is_alive(late.id)
+    late.release()
+    assert not other.is_alive(late.id)
+    other.release()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_many_runs_are_recorded(tmp_path: Path) -> None:
@@ -232,6 +305,41 @@ def test_environments_that_are_not_used_go(tmp_path: Path) -> None:
     serve_until(lambda: not any(folder.exists() for folder in (*gone, half_built)), tmp_path)
     assert all(folder.exists() for folder in kept)
     assert sorted(path.name for path in parent.glob("*.lock")) == ["of-today.lock", "used.lock"]
+
+
+def test_a_cancelled_run_keeps_an_environment_locked_while_it_still_changes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = ["six==1.16.0"]
+    folder = tmp_path / environment_key(wanted)
+    (folder / "left").mkdir(parents=True)
+    began, go_on = threading.Event(), threading.Event()
+    remove = shutil.rmtree
+
+    def remove_late(path: Path, ignore_errors: bool = False) -> None:
+        began.set()
+        go_on.wait(30)
+        remove(path, ignore_errors)
+
+    async def ignore(_: bytes) -> None:
+        pass
+
+    async def build() -> None:
+        async with EnvironmentCache(tmp_path).python_for(wanted, environment={}, on_output=ignore):
+            pass
+
+    async def cancel_during_the_removal() -> None:
+        task = asyncio.create_task(build())
+        await asyncio.to_thread(began.wait, 30)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.3, go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with locked(folder, shared=False):
+            assert not folder.exists()
+
+    monkeypatch.setattr(shutil, "rmtree", remove_late)
+    asyncio.run(cancel_during_the_removal())
 
 
 def test_an_environment_in_use_stays(tmp_path: Path) -> None:

@@ -352,6 +352,26 @@ def test_nothing_outside_the_root_is_reached(path: str, client: Client, tmp_path
     assert secret.exists()
 
 
+def test_a_link_to_the_root_does_not_lead_to_the_servers_own_folder(client: Client) -> None:
+    listing(client, "")
+    (client.root / OWN_FOLDER / "up").symlink_to(client.root)
+    own_files = client.root / ".wherobots-local"
+    for method, kind in (("DELETE", "directories"), ("GET", "directories"), ("POST", "file-upload-url")):
+        answer = client.request(method, f"{MINE}/{kind}/up/.wherobots-local")
+        assert answer.status_code == 400, (kind, answer.text)
+    assert own_files.is_dir()
+    assert names(client, "up/managed-storage") == ["local0org00000"]
+
+
+def test_half_of_a_file_arrives(client: Client, control: ControlClient) -> None:
+    upload(client, "a.txt", b"0123456789")
+    url = client.request("GET", f"{MINE}/files/a.txt", allow_redirects=False).headers["Location"]
+    control.add_fault("getObject", {"type": "truncate"}, times=1)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError, match="5 bytes read, 5 more expected"):
+        requests.get(url, timeout=30)
+    assert [entry["fault"] for entry in control.requests("getObject")] == ["truncate"]
+
+
 def test_faults_and_the_journal_know_uploads(client: Client, control: ControlClient) -> None:
     control.add_fault("createFileUploadUrl", {"type": "status", "status": 503}, times=1)
     assert client.request("POST", f"{MINE}/file-upload-url/a.txt").status_code == 503

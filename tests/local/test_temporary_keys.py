@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,8 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.local.files.temporary_keys import SignedRequest, TemporaryKey, TemporaryKeys
+from airflow_provider_wherobots.local.http import s3_api
 from airflow_provider_wherobots.local.http.objects import S3Error
 from airflow_provider_wherobots.local.http.s3_api import _unchunked
+from dev.waiting import wait_for
 from tests.local.support import Client
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "boto3_upload.json").read_text())
@@ -129,7 +131,9 @@ class Signer:
         self.key = answer.json()
         self.client = client
 
-    def send(self, method: str, path: str, content: bytes = b"", query: str = "") -> requests.Response:
+    def send(
+        self, method: str, path: str, content: bytes = b"", query: str = "", pieces: Iterator[bytes] | None = None
+    ) -> requests.Response:
         moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         host = self.client.url.removeprefix("http://")
         digest = hashlib.sha256(content).hexdigest()
@@ -150,7 +154,7 @@ class Signer:
             "authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders={names}, Signature={signature}",
         }
         url = f"{self.client.url}/_s3/{path}" + (f"?{query}" if query else "")
-        return requests.request(method, url, data=content, headers=headers, timeout=30)
+        return requests.request(method, url, data=pieces or content, headers=headers, timeout=30)
 
 
 @pytest.fixture
@@ -207,6 +211,36 @@ def test_parts_can_be_given_up(client: Client) -> None:
     signer.send("PUT", path, b"x", query=f"partNumber=1&uploadId={upload}")
     assert signer.send("DELETE", path, query=f"uploadId={upload}").status_code == 204
     assert list((client.root / ".wherobots-local" / "uploads").iterdir()) == []
+
+
+def test_a_part_that_comes_after_the_end_of_its_upload_is_removed(client: Client) -> None:
+    signer, path = Signer(client, "s3://bucket/big"), "bucket/big/late.bin"
+    begun = signer.send("POST", path, query="uploads=").text
+    upload = begun.partition("<UploadId>")[2].partition("</UploadId>")[0]
+    received = client.root / ".wherobots-local" / "uploads"
+
+    def slowly() -> Iterator[bytes]:
+        yield b"x" * 1000
+        wait_for(lambda: list(received.glob("*")), what="the part to begin")
+        assert signer.send("DELETE", path, query=f"uploadId={upload}").status_code == 204
+        yield b"x"
+
+    late = signer.send("PUT", path, query=f"partNumber=1&uploadId={upload}", pieces=slowly())
+    assert code_of(late) == "NoSuchUpload"
+    assert list(received.iterdir()) == []
+
+
+def test_uploads_that_nobody_continues_do_not_stop_others(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    signer, path = Signer(client, "s3://bucket/big"), "bucket/big/left.bin"
+    begun = signer.send("POST", path, query="uploads=").text
+    upload = begun.partition("<UploadId>")[2].partition("</UploadId>")[0]
+    signer.send("PUT", path, b"x", query=f"partNumber=1&uploadId={upload}")
+    answers = [signer.send("POST", path, query="uploads=") for _ in range(100)]
+    assert code_of(answers[-1]) == "SlowDown"
+    monkeypatch.setattr(s3_api, "_IDLE_SECONDS", 0.0)
+    assert signer.send("POST", path, query="uploads=").status_code == 200
+    assert list((client.root / ".wherobots-local" / "uploads").iterdir()) == []
+    assert code_of(signer.send("POST", path, query=f"uploadId={upload}")) == "NoSuchUpload"
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,10 @@ def main(server_pid: int, argv: list[str]) -> None:
     """
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     wake_reader = _wake_on_child_end()
+    guard = os.getpid()
     child = os.fork()
     if child == 0:
-        _become(argv)
+        _become(argv, guard)
     status = None
     while status is None:
         readable, _, _ = select.select([0, wake_reader], [], [], _CHECK_SECONDS)
@@ -73,10 +74,13 @@ def _wake_on_child_end() -> int:
     return reader
 
 
-def _become(argv: list[str]) -> None:
+def _become(argv: list[str], guard: int) -> None:
     try:
         os.setsid()
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != guard:
+            # It was killed before this process asked for the signal, which will therefore never come.
+            os._exit(NOT_STARTED)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         nothing = os.open(os.devnull, os.O_RDONLY)

@@ -88,9 +88,15 @@ class GuardedProcess:
         os.close(commands_end)
         os.close(output_end)
         stream = asyncio.StreamReader(limit=_READ_BYTES)
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(output, "rb", 0)
-        )
+        try:
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(output, "rb", 0)
+            )
+        except BaseException:
+            # Cancelled, and no object owns the process yet. The end of the pipe has the guard kill it.
+            os.close(commands)
+            await process.wait()
+            raise
         return cls(process, commands, transport, _read(stream, on_output))
 
     @property

@@ -10,7 +10,7 @@ import shutil
 import site
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,10 +83,20 @@ class EnvironmentCache:
         self, folder: Path, wanted: Sequence[str], day: str, environment: Mapping[str, str], on_output: OnOutput
     ) -> None:
         await on_output(f"Installing {', '.join(wanted)}\n".encode())
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await _to_its_end(shutil.rmtree, folder, True)
         for argv in _build_commands(folder, folder / "bin" / "python", wanted):
             await _execute(argv, environment, self._folder, on_output)
-        await asyncio.to_thread(_finish, folder, day)
+        await _to_its_end(_finish, folder, day)
+
+
+async def _to_its_end(change: Callable[..., object], *arguments: object) -> None:
+    """Change an environment in a thread, whose end a cancelled run waits for: its lock must not end before."""
+    thread = asyncio.ensure_future(asyncio.to_thread(change, *arguments))
+    try:
+        await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        await asyncio.wait({thread})
+        raise
 
 
 def _build_commands(folder: Path, python: Path, wanted: Sequence[str]) -> list[list[str]]:

@@ -6,8 +6,9 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
+from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from airflow_provider_wherobots.local.api.errors import ApiError
 from airflow_provider_wherobots.local.control.faults import (
@@ -55,7 +56,7 @@ async def _end(action: SuddenEnd | Hang, handle: Handle, scope: Scope, receive: 
     """End the connection without a whole answer."""
     connection = connection_of(scope)
     if action.type == "truncate":
-        await _truncate(await handle(), scope, send)
+        await _truncate(await handle(), scope, receive, send)
     elif action.type == "reset":
         connection.reset()
     else:
@@ -85,10 +86,21 @@ def _false_answer(action: StatusAnswer | HtmlAnswer, scope: Scope) -> Response:
     return Response(json.dumps(action.body), action.status, headers, action.content_type or "application/json")
 
 
-async def _truncate(answer: Response, scope: Scope, send: Send) -> None:
-    body = bytes(answer.body)
-    await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
-    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+async def _truncate(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    left = 0
+
+    async def send_half(message: Message) -> None:
+        nonlocal left
+        if message["type"] == "http.response.start":
+            # The answer says its length there at the latest: that of a file is not known before.
+            left = int(Headers(raw=message["headers"]).get("content-length", "0")) // 2
+        else:
+            piece = message.get("body", b"")[:left]
+            left -= len(piece)
+            message = {**message, "body": piece, "more_body": True}
+        await send(message)
+
+    await answer(scope, receive, send_half)
     connection_of(scope).close()
 
 

@@ -6,6 +6,7 @@ Such a client finds the server by ``AWS_ENDPOINT_URL_S3``, with the path ``/_s3`
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,15 +27,17 @@ PREFIX = "/_s3"
 
 _MAX_PARTS = 10_000
 _MAX_OPEN = 100
+_IDLE_SECONDS = 3600.0
 _CHUNK_HEAD_BYTES = 16 * 1024
 
 
 @dataclass
 class _PartedUpload:
-    """A multipart upload."""
+    """A multipart upload; ``used`` is the ``time.monotonic()`` of its last request."""
 
     address: str
     parts: dict[int, Path] = field(default_factory=dict)
+    used: float = field(default_factory=time.monotonic)
 
 
 class S3Api:
@@ -63,7 +66,7 @@ class S3Api:
             case "GET" | "HEAD" if not query or set(query) <= {"x-id"}:
                 return stored(service, address)
             case "PUT" if "uploadId" in query:
-                return await self._receive_part(request, self._upload(query["uploadId"], address))
+                return await self._receive_part(request, query["uploadId"], address)
             case "PUT" if set(query) <= {"x-id"}:
                 await store(service, address, _content(request))
                 return Response(b"", 200, {"ETag": '"local"'})
@@ -86,6 +89,9 @@ class S3Api:
             raise S3Error(403, "AccessDenied", "The temporary key does not allow this")
 
     def _begin(self, address: str, key: str) -> Response:
+        # Left by clients that were killed: without this they would count as open forever.
+        for idle in [name for name, upload in self._parted.items() if upload.used < time.monotonic() - _IDLE_SECONDS]:
+            self._discard(idle, self._parted[idle].address)
         if len(self._parted) >= _MAX_OPEN:
             raise S3Error(503, "SlowDown", "Too many multipart uploads are open")
         upload_id = secrets.token_urlsafe(24)
@@ -96,7 +102,8 @@ class S3Api:
             f"<UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>"
         )
 
-    async def _receive_part(self, request: Request, upload: _PartedUpload) -> Response:
+    async def _receive_part(self, request: Request, upload_id: str, address: str) -> Response:
+        upload = self._upload(upload_id, address)
         number = request.query_params.get("partNumber", "")
         if not (number.isascii() and number.isdigit() and 1 <= int(number[:6]) <= _MAX_PARTS):
             raise S3Error(400, "InvalidArgument", f"partNumber must be from 1 to {_MAX_PARTS}")
@@ -104,6 +111,10 @@ class S3Api:
             part = await self._service.uploads.receive(_content(request))
         except TooLargeError:
             raise too_large(MAX_OBJECT_BYTES) from None
+        if self._parted.get(upload_id) is not upload:
+            # Completed or given up meanwhile: nobody else would remove the part.
+            self._service.uploads.discard(part)
+            raise _no_such_upload()
         replaced = upload.parts.get(int(number))
         upload.parts[int(number)] = part
         if replaced is not None:
@@ -132,8 +143,13 @@ class S3Api:
     def _upload(self, upload_id: str, address: str) -> _PartedUpload:
         upload = self._parted.get(upload_id)
         if upload is None or upload.address != address:
-            raise S3Error(404, "NoSuchUpload", "The specified upload does not exist.")
+            raise _no_such_upload()
+        upload.used = time.monotonic()
         return upload
+
+
+def _no_such_upload() -> S3Error:
+    return S3Error(404, "NoSuchUpload", "The specified upload does not exist.")
 
 
 def _not_implemented() -> S3Error:

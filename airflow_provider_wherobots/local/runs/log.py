@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow_provider_wherobots.local.runs.log_blocks import LogBlocks, LogLines, StoredLine
+from airflow_provider_wherobots.local.runs.log_blocks import LATEST, LogBlocks, LogLines, StoredLine
 
 __all__ = ["DEFAULT_MAX_BYTES", "DEFAULT_MAX_LINES", "LogLimits", "RunLog", "StoredLine"]
 
@@ -122,7 +122,7 @@ class RunLog:
 
     def _now(self, count: int = 1) -> int:
         # The lines keep their order if the clock is set back, and no two lines that were read share a time.
-        now = max(time.time_ns(), self._latest + 1)
+        now = min(max(time.time_ns(), self._latest + 1), LATEST - count + 1)
         self._latest = now + count - 1
         return now
 

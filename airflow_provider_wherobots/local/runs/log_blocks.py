@@ -20,6 +20,9 @@ from airflow_provider_wherobots.local.runs.store_file import StoreFile
 TEXT_FILE = "log.txt"
 INDEX_FILE = "log.index"
 
+LATEST = 2**63 - 1
+"""The latest timestamp that a record can contain. A line can be inserted with it."""
+
 _RECORD = struct.Struct("<qQQQIId?")
 _RECORDS_READ = 64
 _TEXT_READ = 64 * 1024

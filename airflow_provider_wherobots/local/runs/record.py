@@ -13,7 +13,8 @@ from airflow_provider_wherobots.local.runs.run import AppEvent, LocalRun, Usage
 
 VERSION = 1
 
-_TIMES = ("created_at", "updated_at", "started_at", "completed_at")
+_LATER_TIMES = ("started_at", "completed_at")
+_TIMES = ("created_at", "updated_at", *_LATER_TIMES)
 _PLAIN = (
     *("id", "region", "sequence", "synthetic", "status", "cancel_requested"),
     *("app_id", "app_status", "app_message", "spark_ui_url"),
@@ -60,16 +61,21 @@ def from_record(record: Mapping[str, Any], log: RunLog) -> LocalRun:
     for name in _PLAIN:
         setattr(run, name, record[name])
     for name in _TIMES:
-        setattr(run, name, datetime.fromisoformat(record[name]) if record[name] else None)
-    run.events = [
-        AppEvent(**{**event, "created_at": datetime.fromisoformat(event["created_at"])}) for event in record["events"]
-    ]
+        setattr(run, name, None if record[name] is None and name in _LATER_TIMES else _moment(record[name]))
+    run.events = [AppEvent(**{**event, "created_at": _moment(event["created_at"])}) for event in record["events"]]
     run.usage = [Usage(*sample) for sample in record["usage"]]
     return run
 
 
 def _text(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"its time {text} has no time zone")
+    return moment
 
 
 def _without_nulls(value: Any) -> Any:

@@ -70,8 +70,12 @@ class RunStore:
                 record = json.loads(path.read_text(encoding="utf-8"))
                 if record["status"] not in TERMINAL_STATUSES and is_alive(record["server"]):
                     continue
-                found.append(from_record(record, self.log(record["id"])))
-            except (OSError, ApiError, LookupError, TypeError, ValueError) as error:
+                run_id = path.parent.parent.name
+                if record["id"] != run_id:
+                    # Else another folder would be removed in the end, even one outside.
+                    raise ValueError(f"its id is {record['id']!r}, but must be {run_id!r}, the name of its folder")
+                found.append(from_record(record, self.log(run_id)))
+            except (OSError, ApiError, LookupError, TypeError, ValueError, RecursionError) as error:
                 _log.warning("A run is not listed, because its record %s cannot be read: %s", path, error)
         found.sort(key=lambda run: (run.created_at, run.sequence))
         for sequence, run in enumerate(found):
@@ -104,7 +108,11 @@ class RunStore:
 
     def _end(self, run: LocalRun) -> None:
         message = f"The local server was killed or crashed while the run was {run.status}."
-        run.log.note(f"ERROR: {message}")
+        try:
+            run.log.note(f"ERROR: {message}")
+        except (OSError, LookupError, ValueError) as error:
+            # The server must start all the same.
+            _log.warning("The log of the run %s cannot be read: %s", run.id, error)
         run.add_event("RUN_FAIL_EXEC", message)
         run.set_app("DESTROYED", message)
         run.set_status(FAILED)
@@ -121,6 +129,6 @@ def _write(path: Path, record: dict[str, Any]) -> None:
 def _is_json(path: Path) -> bool:
     try:
         json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return True

@@ -60,7 +60,7 @@ class StoreFile:
                 if memory:
                     _write_all(descriptor, on_disk, memory)
                     self._state = (on_disk + len(memory), b"")
-                _write_all(descriptor, offset, data)
+                self._replace(descriptor, offset, data)
         except OSError:
             if not keep or offset != self.size:
                 raise
@@ -80,6 +80,15 @@ class StoreFile:
         if self._held is not None:
             os.close(self._held)
             self._held = None
+
+    def _replace(self, descriptor: int, offset: int, data: bytes) -> None:
+        before = os.pread(descriptor, max(self._state[0] - offset, 0), offset)
+        try:
+            _write_all(descriptor, offset, data)
+        except OSError:
+            # The disk is full, but not for what was there already.
+            _write_all(descriptor, offset, before)
+            raise
 
     @contextlib.contextmanager
     def _opened(self, path: Path, flags: int) -> Iterator[int]:

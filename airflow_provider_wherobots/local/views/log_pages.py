@@ -65,7 +65,8 @@ def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now
     cursor = query.cursor or START
     start = _start(lines, cursor, style)
     if style.log_cursor == "offset" and style.log_delay_seconds:
-        found = list(islice(_visible(lines, 0, style, now), start, start + size + 1))
+        skipped = min(start, len(lines))
+        found = list(islice(_visible(lines, 0, style, now), skipped, skipped + size + 1))
     else:
         found = list(islice(_visible(lines, start, style, now), size + 1))
     page = _fitting(found[:size])
