@@ -31,6 +31,12 @@ STATE_ATTEMPTS = 3
 """How many checks are tried: when hundreds of tasks are ended at once, Airflow is slow to respond."""
 PUSH_TIMEOUT_SECONDS = 5.0
 """How long pushing an XCom may take."""
+EARLIEST_EVENT_SECONDS = 5.0
+"""The event is not fired earlier than this after the trigger's start, even if the run has already ended.
+
+Until the scheduler has handled the executor's report of the deferral, it takes that report for the end of a task that
+has resumed, and fails the task (apache/airflow issues 67287 and 72716).
+"""
 CANCEL_BUDGET_SECONDS = 13.0
 """Leaves time for those checks within the 30 s that Airflow allows ``on_kill``."""
 DEFERRED = "deferred"
@@ -74,6 +80,18 @@ class WherobotsRunTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the run; yields exactly one event."""
+        earliest = time.monotonic() + EARLIEST_EVENT_SECONDS
+        try:
+            outcome = await self._follow()
+            if self._is_in_triggerer:
+                await asyncio.sleep(earliest - time.monotonic())
+        except asyncio.CancelledError:
+            if not TRIGGER_HAS_ON_KILL:
+                await _run_to_completion(self._cancel_if_killed())
+            raise
+        yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
+
+    async def _follow(self) -> Outcome:
         try:
             await take_turn()
             if self._is_in_triggerer and self.cancel_on_kill:
@@ -81,17 +99,12 @@ class WherobotsRunTrigger(BaseTrigger):
             log = ResumedLog(self.log, self.task_instance)
             async with self._hook.async_driver(self.log, self._publish, log.write) as driver:
                 await log.resume(f"Following run {self.options.run_id}")
-                outcome = await driver.run(follow_run(self.options))
-        except asyncio.CancelledError:
-            if not TRIGGER_HAS_ON_KILL:
-                await _run_to_completion(self._cancel_if_killed())
-            raise
+                return await driver.run(follow_run(self.options))
         except Exception as error:
             # If a trigger raises, the operator cancels the run. A run that only cannot be followed must continue.
             reason = reason_of(error)
             self.log.error("Run %s cannot be followed: %s\n%s", self.options.run_id, reason, places_of(error))
-            outcome = Outcome(Ending.GAVE_UP, self.options.run_id, "UNKNOWN", reason, ended_at=time.time())
-        yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
+            return Outcome(Ending.GAVE_UP, self.options.run_id, "UNKNOWN", reason, ended_at=time.time())
 
     async def on_kill(self) -> None:
         """Cancel the run if the task was killed.

@@ -153,6 +153,7 @@ def test_an_xcom_that_cannot_be_pushed_does_not_end_the_following(
         conn_id, {"run_id": created["id"], "started_at": time.time(), "wait_post_run_logs_timeout_seconds": 0}
     )
     trigger.trigger_id = 1
+    monkeypatch.setattr(run, "EARLIEST_EVENT_SECONDS", 0)
 
     async def events() -> list[Any]:
         return [event async for event in trigger.run()]
@@ -160,6 +161,33 @@ def test_an_xcom_that_cannot_be_pushed_does_not_end_the_following(
     (event,) = asyncio.run(events())
     assert event.payload["ending"] == "completed"
     assert event.payload["summary"]["spark_ui_url"] == "https://spark/"
+
+
+@pytest.mark.parametrize(("trigger_id", "earliest", "waited"), [(1, 1.0, 1.0), (None, 3600.0, 0.0)])
+def test_an_event_leaves_the_scheduler_time_to_handle_the_deferral(
+    conn_id: str,
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    trigger_id: int | None,
+    earliest: float,
+    waited: float,
+) -> None:
+    # "airflow dags test" has no scheduler, and gives the trigger no id.
+    created = control.create_run("short-run")
+    control.patch_run(created["id"], status="COMPLETED")
+    follow = {"run_id": created["id"], "started_at": time.time(), "poll_logs": False}
+    trigger: Any = WherobotsRunTrigger(conn_id, follow, cancel_on_kill=False)
+    trigger.trigger_id = trigger_id
+    monkeypatch.setattr(run, "EARLIEST_EVENT_SECONDS", earliest)
+
+    async def events() -> list[Any]:
+        async with asyncio.timeout(60):
+            return [event async for event in trigger.run()]
+
+    begun = time.monotonic()
+    (event,) = asyncio.run(events())
+    assert time.monotonic() - begun >= waited
+    assert event.payload["ending"] == "completed"
 
 
 def texts_of(trigger: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
