@@ -35,12 +35,15 @@ class Outlets(Generic[R, N]):
     :param write: takes the lines of the run's log.
     :param reload: reads the connection again and returns whether it changed.
     :param publish: takes a published key and value, and must not raise; default None, which drops them.
+    :param room: waits until messages and lines can be written without blocking; default None, for which they always
+        can. The event-loop driver awaits it, the blocking driver does not need it.
     """
 
     note: WriteNote
     write: WriteRecord
     reload: Callable[[], R]
     publish: Callable[[str, str], N] | None = None
+    room: Callable[[], N] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from airflow_provider_wherobots.api.call import Call
@@ -11,6 +12,7 @@ from airflow_provider_wherobots.api.errors import KeyLimitedError
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.drivers.base import Clock, Gate, Outlets, timeouts
+from airflow_provider_wherobots.drivers.log_socket import ROOM, size_of
 from airflow_provider_wherobots.flows.effects import (
     Effect,
     Flow,
@@ -32,6 +34,8 @@ T = TypeVar("T")
 
 SLICE_SECONDS = 0.005
 """How long a flow may run and write before other tasks of the event loop get a turn."""
+MESSAGE_WAIT_SECONDS = 1.0
+"""How long a message waits for room in the task log before it is written anyway."""
 LARGE_BODY_BYTES = 1_000_000
 """A larger answer is parsed in a thread, so that the event loop is not blocked."""
 
@@ -104,6 +108,7 @@ class AsyncDriver:
             case Now():
                 return self._clock.now()
             case Note():
+                await self._wait_briefly_for_room()
                 self._outlets.note(effect.level, make_safe(effect.text))
             case Forward():
                 await self._forward(effect)
@@ -119,15 +124,32 @@ class AsyncDriver:
     async def _forward(self, effect: Forward) -> None:
         left, write, monotonic = iter(effect.records), self._outlets.write, self._clock.monotonic
         try:
+            await self._wait_for_room()
+            room = ROOM
             for record in left:
                 write(record)
+                room -= size_of(record.text)
                 if monotonic() - self._since > SLICE_SECONDS:
                     await self._share()
+                    room = 0
+                if room <= 0:
+                    await self._wait_for_room()
+                    room = ROOM
         except asyncio.CancelledError:
             # A slice is short, and lines that are not written now would be lost.
             for record in left:
                 self._outlets.write(record)
             raise
+
+    async def _wait_for_room(self) -> None:
+        if self._outlets.room is not None:
+            await self._outlets.room()
+
+    async def _wait_briefly_for_room(self) -> None:
+        # A cancel or a deadline must not wait for its messages.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MESSAGE_WAIT_SECONDS):
+                await self._wait_for_room()
 
     def _prefetch(self, effect: Prefetch) -> None:
         self._drop_prefetched()

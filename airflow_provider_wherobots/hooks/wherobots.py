@@ -31,7 +31,7 @@ from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks import connection_form
-from airflow_provider_wherobots.task_log.entries import record_writer
+from airflow_provider_wherobots.task_log.entries import record_writer, room_in
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.transports.requests import RequestsTransport
@@ -156,7 +156,7 @@ class WherobotsHook(BaseHook):
 
             write = write or record_writer(logger)
             limits = shared_by(session, RateLimits)
-            yield AsyncDriver(transport, Outlets(logger.log, write, reload, publish), limits)
+            yield AsyncDriver(transport, Outlets(logger.log, write, reload, publish, room_in(logger)), limits)
 
     def create_run(self, payload: Mapping[str, Any], region: str | None = None) -> Run:
         """``POST /runs``. Repeated only if the request certainly did not arrive.

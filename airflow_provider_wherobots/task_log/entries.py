@@ -10,13 +10,14 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from types import FunctionType
 from typing import Any, NamedTuple
 
 from airflow_provider_wherobots.compat import AIRFLOW
+from airflow_provider_wherobots.drivers.log_socket import log_socket
 from airflow_provider_wherobots.logs.records import LogRecord
 
 _TEXT_RECORD = re.compile(r"\[([^\]]+)\] \{([^:}]*):(\d+)\} ([A-Z]+) - (.*)", re.DOTALL)
@@ -69,6 +70,23 @@ def record_writer(logger: Any) -> Callable[[LogRecord], None]:
         log_from(log, text, {} if time_ns is None else {"timestamp": _iso(time_ns // 1000 + repeats)})
 
     return write
+
+
+def room_in(logger: Any) -> Callable[[], Awaitable[None]] | None:
+    """Return a function that waits until records can be written without blocking the event loop.
+
+    :param logger: the ``log`` of a trigger.
+    :returns: the function; None if writing never blocks: on 2.11 a thread writes, and on 3.x there may be a file.
+    """
+    if not is_structured():
+        return None
+    file = getattr(getattr(_structured(logger).bind(), "_logger", None), "_file", None)
+    try:
+        descriptor = file.fileno()  # type: ignore[union-attr]
+    except (AttributeError, OSError, ValueError):
+        return None
+    socket = log_socket(descriptor)
+    return None if socket is None else socket.wait_for_room
 
 
 def entry_of(record: LogRecord) -> Entry:

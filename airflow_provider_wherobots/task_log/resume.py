@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.compat import conf
 from airflow_provider_wherobots.logs.records import LogRecord
-from airflow_provider_wherobots.task_log.entries import Entry, entry_of, read_entries, record_writer, write_entry
+from airflow_provider_wherobots.task_log.entries import (
+    Entry,
+    entry_of,
+    read_entries,
+    record_writer,
+    room_in,
+    write_entry,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -49,6 +56,9 @@ class ResumedLog:
 
         :param first: the text of the first record; the same for every trigger of this try.
         """
+        wait_for_room = room_in(self._logger)
+        if wait_for_room is not None:
+            await wait_for_room()
         self._logger.info(first)
         try:
             found = await asyncio.to_thread(self._find, first)
@@ -56,6 +66,8 @@ class ResumedLog:
                 present = self._known.copy()
                 while some := await asyncio.to_thread(list, islice(entries, SLICE_ENTRIES)):
                     for entry in some:
+                        if wait_for_room is not None:
+                            await wait_for_room()
                         self._copy(entry, present, is_own)
         except Exception as error:
             # Records that were copied so far are not forwarded again; the rest is.

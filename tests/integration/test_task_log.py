@@ -3,8 +3,11 @@
 import asyncio
 import json
 import logging
+import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from io import FileIO
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,15 +16,17 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api.runs.models import LogLine
+from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
 from airflow_provider_wherobots.task_log import resume
 from airflow_provider_wherobots.task_log.entries import Entry, is_structured, read_entries, record_writer
 from airflow_provider_wherobots.task_log.resume import ResumedLog
+from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 
 T0 = 1_795_593_600_123_456_789
 FIRST = "Following run r1"
 
-LogTo = Callable[[Path], Any]
+LogTo = Callable[[Path | int], Any]
 
 
 @pytest.fixture
@@ -29,10 +34,11 @@ def log_to() -> Iterator[LogTo]:
     """Loggers that write to files in the form this Airflow's own do."""
     opened: list[Any] = []
 
-    def structured(path: Path) -> Any:
+    def structured(file: Path | int) -> Any:
         import structlog
 
-        opened.append(path.open("wb"))
+        # A triggerer writes to a socket, without a buffer.
+        opened.append(file.open("wb") if isinstance(file, Path) else FileIO(file, "wb", closefd=False))
         return structlog.wrap_logger(
             structlog.BytesLogger(opened[-1]),
             processors=[
@@ -46,8 +52,8 @@ def log_to() -> Iterator[LogTo]:
             wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         )
 
-    def text(path: Path) -> Any:
-        handler = logging.FileHandler(path, encoding="utf-8")
+    def text(path: Path | int) -> Any:
+        handler = logging.FileHandler(str(path), encoding="utf-8")
         opened.append(handler)
         format = "[%(asctime)s.%(msecs)03d+0000] {%(filename)s:%(lineno)d} %(levelname)s - %(message)s"
         formatter = logging.Formatter(format, "%Y-%m-%dT%H:%M:%S")
@@ -258,3 +264,50 @@ def test_a_trigger_that_comes_back_to_its_triggerer_does_not_double_what_its_fil
     for n, text in enumerate("abcd"):
         log.write(LogRecord(T0 + n, logging.INFO, text))
     assert [entry.text for entry in entries(own)] == [FIRST, "a", "b", FIRST, "c", "d"]
+
+
+@pytest.mark.skipif(not is_structured(), reason="a thread of Airflow 2.11 writes the log, not the event loop")
+def test_a_supervisor_that_does_not_read_the_log_does_not_block_the_event_loop(
+    conn_id: str, control: ControlClient, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ten times what the socket holds.
+    lines = [f"line {number} {'x' * 200}" for number in range(2000)]
+    run_id = control.create_run("long-log")["id"]
+    control.insert_logs(run_id, [{"timestamp": T0 + number, "raw": line} for number, line in enumerate(lines)])
+    control.patch_run(run_id, status="COMPLETED")
+    trigger = WherobotsRunTrigger(
+        conn_id, {"run_id": run_id, "started_at": time.time(), "wait_post_run_logs_timeout_seconds": 0}
+    )
+    writer, reader = socket.socketpair()
+    reader.setblocking(False)
+    received = bytearray()
+
+    async def main() -> Any:
+        following = asyncio.create_task(first_of(trigger.run()))
+        async with asyncio.timeout(60):
+            while not control.requests("getJobRunLogs"):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(1)
+        assert not following.done()
+        while not following.done():
+            receive(reader, received)
+            await asyncio.sleep(0.01)
+        receive(reader, received)
+        return await following
+
+    with writer, reader:
+        monkeypatch.setattr(type(trigger), "log", log_to(writer.fileno()))
+        event = asyncio.run(main())
+    assert event.payload["ending"] == "completed"
+    texts = [json.loads(record)["event"] for record in received.decode().splitlines()]
+    assert [text for text in texts if text.startswith("line ")] == lines
+
+
+async def first_of(events: AsyncIterator[Any]) -> Any:
+    return await anext(events)
+
+
+def receive(reader: socket.socket, received: bytearray) -> None:
+    with suppress(BlockingIOError):
+        while some := reader.recv(65_536):
+            received += some

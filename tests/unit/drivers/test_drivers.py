@@ -33,6 +33,7 @@ from airflow_provider_wherobots.drivers.base import (
 )
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
+from airflow_provider_wherobots.drivers.log_socket import ROOM, size_of
 from airflow_provider_wherobots.flows.effects import (
     Flow,
     Forward,
@@ -555,3 +556,82 @@ def test_so_can_one_whose_async_driver_is_cancelled() -> None:
 
     asyncio.run(cancel())
     assert driven.records == [record]
+
+
+class Room:
+    """Room in a task log, which comes when :meth:`make` is called."""
+
+    def __init__(self) -> None:
+        self.waits = 0
+        self._made = asyncio.Event()
+
+    def make(self) -> None:
+        self._made.set()
+        self._made = asyncio.Event()
+
+    async def wait(self) -> None:
+        self.waits += 1
+        await self._made.wait()
+
+
+async def driven_in_a_task(effect: Any, written: list[str], room: Room) -> asyncio.Task[None]:
+    async def reload() -> Reloaded:
+        return Reloaded(False, "")
+
+    def note(level: int, text: str) -> None:
+        written.append(text)
+
+    def write(record: LogRecord) -> None:
+        written.append(record.text)
+
+    transport: Any = FakeAsyncTransport()
+    driver = AsyncDriver(transport, Outlets(note, write, reload, room=room.wait))
+    task = asyncio.create_task(driver.run(iter_of(effect)))
+    await asyncio.sleep(0.01)
+    return task
+
+
+def test_lines_are_written_when_there_is_room_and_never_more_than_fits() -> None:
+    lines = [str(number) for number in range(100)]
+
+    async def main() -> None:
+        written: list[str] = []
+        room = Room()
+        task = await driven_in_a_task(Forward([LogRecord(None, logging.INFO, line) for line in lines]), written, room)
+        most, before = 0, 0
+        while not task.done():
+            room.make()
+            await asyncio.sleep(0.01)
+            most, before = max(most, len(written) - before), len(written)
+        assert written == lines
+        assert 0 < most * size_of("99") <= ROOM + size_of("99")
+        assert room.waits >= len(lines) // most
+
+    asyncio.run(main())
+
+
+def test_an_interrupted_wait_for_room_loses_no_line() -> None:
+    async def main() -> None:
+        written: list[str] = []
+        task = await driven_in_a_task(Forward([LogRecord(None, logging.INFO, line) for line in "abc"]), written, Room())
+        assert written == []
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert written == ["a", "b", "c"]
+
+    asyncio.run(main())
+
+
+def test_a_message_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asynchronous, "MESSAGE_WAIT_SECONDS", 0.05)
+
+    async def main() -> None:
+        written: list[str] = []
+        room = Room()
+        task = await driven_in_a_task(Note(logging.INFO, "Run r1 is cancelled"), written, room)
+        assert (room.waits, written) == (1, [])
+        await task
+        assert written == ["Run r1 is cancelled"]
+
+    asyncio.run(main())

@@ -1,0 +1,87 @@
+"""Waiting for room in the task log, so that a write does not block the triggerer's event loop.
+
+On Airflow 3 every record of every trigger is written to one socket, which the triggerer's supervisor reads. The write
+blocks: if the supervisor is busy, some hundred records fill the socket, and the next write stops the event loop with
+all its triggers until the supervisor reads again. It may be busy for seconds, because it also reads connections, XComs
+and states for the triggers, and starts them.
+
+So before a trigger writes, it asks the operating system whether the socket is writable. Linux says so only while at
+least three quarters of the socket are free. That is room for ``ROOM`` bytes of records, as :func:`size_of` counts them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import stat
+from weakref import WeakKeyDictionary
+
+ROOM = 64 * 1024
+"""How many bytes of records a trigger may write after each wait for room. A Unix socket of Linux has 208 KiB."""
+RECORD_OVERHEAD = 2048
+"""What a record takes of a socket apart from its text, in bytes: its other fields, and what the kernel adds."""
+RETRY_SECONDS = 0.05
+"""The delay between two looks at a socket that the event loop cannot watch."""
+
+
+def size_of(text: str) -> int:
+    """The room that a record takes, in bytes.
+
+    :param text: its text, of which each character is taken for three bytes.
+    """
+    return RECORD_OVERHEAD + 3 * len(text)
+
+
+class LogSocket:
+    """The socket to the supervisor, shared by all triggers of an event loop.
+
+    :param descriptor: its file descriptor.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+        self._turn = asyncio.Lock()
+
+    def is_writable(self) -> bool:
+        """Whether ``ROOM`` bytes can be written without blocking; also if the other end is closed, as a write fails."""
+        return bool(self._poll.poll(0))
+
+    async def wait_for_room(self) -> None:
+        """Wait until the socket is writable. Several triggers wait in turn, in their order."""
+        if not self._turn.locked() and self.is_writable():
+            return
+        async with self._turn:
+            while not self.is_writable():
+                await self._writable()
+
+    async def _writable(self) -> None:
+        loop, event = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            loop.add_writer(self._descriptor, event.set)
+        except (NotImplementedError, OSError):
+            await asyncio.sleep(RETRY_SECONDS)
+            return
+        try:
+            await event.wait()
+        finally:
+            loop.remove_writer(self._descriptor)
+
+
+_sockets: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, LogSocket]] = WeakKeyDictionary()
+
+
+def log_socket(descriptor: int) -> LogSocket | None:
+    """The socket of a file descriptor, the same for all callers of an event loop.
+
+    :param descriptor: what a logger writes to.
+    :returns: the socket; None if it is something else, such as a file.
+    """
+    try:
+        is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except OSError:
+        return None
+    sockets = _sockets.setdefault(asyncio.get_running_loop(), {})
+    return sockets.setdefault(descriptor, LogSocket(descriptor)) if is_socket else None
