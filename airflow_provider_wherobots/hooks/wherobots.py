@@ -31,6 +31,7 @@ from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks import connection_form
+from airflow_provider_wherobots.hooks.recent_connections import recent_connection
 from airflow_provider_wherobots.task_log.entries import record_writer, room_in
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class WherobotsHook(BaseHook):
 
             async def reload() -> Reloaded:
                 before = transport.endpoint
-                self._settings = await self._read_async()
+                self._settings = await self._read_async(get_async_connection)
                 transport.endpoint = self._settings.endpoint
                 return Reloaded(transport.endpoint != before, self._source)
 
@@ -280,14 +281,14 @@ class WherobotsHook(BaseHook):
 
     async def _async_settings(self) -> Settings:
         if self._settings is None:
-            self._settings = await self._read_async()
+            self._settings = await self._read_async(recent_connection)
         return self._settings
 
-    async def _read_async(self) -> Settings:
+    async def _read_async(self, read: Callable[[str], Awaitable[Connection]]) -> Settings:
         """Read the connection; try again if a secrets backend or Airflow is unavailable for a moment."""
         for delay in CONNECTION_DELAYS:
             try:
-                return self._read(await get_async_connection(self.wherobots_conn_id))
+                return self._read(await read(self.wherobots_conn_id))
             except WherobotsArgumentException:
                 raise
             except Exception as error:
@@ -296,7 +297,7 @@ class WherobotsHook(BaseHook):
                     "Connection %s cannot be read (%s); trying again in %g s", self.wherobots_conn_id, reason, delay
                 )
             await asyncio.sleep(delay)
-        return self._read(await get_async_connection(self.wherobots_conn_id))
+        return self._read(await read(self.wherobots_conn_id))
 
     def _read(self, connection: Connection) -> Settings:
         try:

@@ -76,13 +76,12 @@ def room_in(logger: Any) -> Callable[[], Awaitable[None]] | None:
     """Return a function that waits until records can be written without blocking the event loop.
 
     :param logger: the ``log`` of a trigger.
-    :returns: the function; None if writing never blocks: on 2.11 a thread writes, and on 3.x there may be a file.
+    :returns: the function; None if the logger does not write to a socket, as on 2.11, where a thread writes.
     """
     if not is_structured():
         return None
-    file = getattr(getattr(_structured(logger).bind(), "_logger", None), "_file", None)
     try:
-        descriptor = file.fileno()  # type: ignore[union-attr]
+        descriptor = _structured(logger).bind()._logger._file.fileno()
     except (AttributeError, OSError, ValueError):
         return None
     socket = log_socket(descriptor)

@@ -1,0 +1,39 @@
+"""Connections as triggers read them: those that start at the same time share one read.
+
+A triggerer may start hundreds of triggers at once. Each read goes through the one supervisor of the triggerer, which
+also writes all task logs, and through Airflow's API to the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from weakref import WeakKeyDictionary
+
+from airflow_provider_wherobots.compat import Connection, get_async_connection
+
+SHARED_SECONDS = 10.0
+"""How long after its start a read is shared. A key that was changed since is noticed by the 401, and read anew."""
+
+_Reads = dict[str, tuple[float, "asyncio.Task[Connection]"]]
+_reads: WeakKeyDictionary[asyncio.AbstractEventLoop, _Reads] = WeakKeyDictionary()
+
+
+async def recent_connection(conn_id: str) -> Connection:
+    """Read a connection without blocking the event loop, unless it is being read or was read a moment ago.
+
+    :param conn_id: id of the connection.
+    :returns: the connection. Callers must not change it.
+    """
+    reads = _reads.setdefault(asyncio.get_running_loop(), {})
+    begun, read = reads.get(conn_id, (0.0, None))
+    if read is None or _is_over(read) or time.monotonic() - begun > SHARED_SECONDS:
+        read = asyncio.create_task(get_async_connection(conn_id))
+        reads[conn_id] = time.monotonic(), read
+    # A caller that is cancelled leaves the read to the others.
+    return await asyncio.shield(read)
+
+
+def _is_over(read: asyncio.Task[Connection]) -> bool:
+    """Whether a read has failed, so that it is not shared any more."""
+    return read.done() and (read.cancelled() or read.exception() is not None)
