@@ -34,8 +34,8 @@ T = TypeVar("T")
 
 SLICE_SECONDS = 0.005
 """How long a flow may run and write before other tasks of the event loop get a turn."""
-MESSAGE_WAIT_SECONDS = 1.0
-"""How long a message waits for room in the task log before it is written anyway."""
+MESSAGE_WAIT_SECONDS = 10.0
+"""How long a message waits for room in the task log before it is written anyway, so that a deadline is kept."""
 LARGE_BODY_BYTES = 1_000_000
 """A larger answer is parsed in a thread, so that the event loop is not blocked."""
 
@@ -146,7 +146,6 @@ class AsyncDriver:
             await self._outlets.room()
 
     async def _wait_briefly_for_room(self) -> None:
-        # A cancel or a deadline must not wait for its messages.
         with suppress(TimeoutError):
             async with asyncio.timeout(MESSAGE_WAIT_SECONDS):
                 await self._wait_for_room()

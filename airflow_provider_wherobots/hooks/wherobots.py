@@ -131,12 +131,16 @@ class WherobotsHook(BaseHook):
         logger: Any = None,
         publish: Callable[[str, str], Awaitable[None]] | None = None,
         write: WriteRecord | None = None,
+        *,
+        waits_for_room: bool = True,
     ) -> AsyncIterator[AsyncDriver]:
         """Make a driver for flows in the triggerer's event loop, on the session that all runs of the host share.
 
         :param logger: takes the flows' messages; default this hook's log.
         :param publish: takes a published key and value, and must not raise; default None, which drops them.
         :param write: takes the lines of the run's log; default the logger.
+        :param waits_for_room: whether messages and lines wait until Airflow reads the task log, which may take seconds;
+            default True. False is for a kill: they may block the event loop, but the cancel is sent at once.
         """
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
         await _import_for_event_loop()
@@ -156,8 +160,11 @@ class WherobotsHook(BaseHook):
                 return Reloaded(transport.endpoint != before, self._source)
 
             write = write or record_writer(logger)
+            room = room_in(logger) if waits_for_room else None
+            outlets: Outlets[Awaitable[Reloaded], Awaitable[None]]
+            outlets = Outlets(logger.log, write, reload, publish, room)
             limits = shared_by(session, RateLimits)
-            yield AsyncDriver(transport, Outlets(logger.log, write, reload, publish, room_in(logger)), limits)
+            yield AsyncDriver(transport, outlets, limits)
 
     def create_run(self, payload: Mapping[str, Any], region: str | None = None) -> Run:
         """``POST /runs``. Repeated only if the request certainly did not arrive.

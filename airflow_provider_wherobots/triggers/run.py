@@ -151,7 +151,7 @@ class WherobotsRunTrigger(BaseTrigger):
         self.log.info("Cancelling run %s: the task is no longer deferred (state: %s)", self.options.run_id, state)
         try:
             # The hook keeps the connection it has read: reading it again takes time that a kill may not have.
-            async with self._hook.async_driver(self.log) as driver:
+            async with self._hook.async_driver(self.log, waits_for_room=False) as driver:
                 await driver.run(cancel_run(self.options.run_id, CANCEL_BUDGET_SECONDS))
         except Exception as error:
             self.log.error(
