@@ -20,7 +20,7 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
+from airflow_provider_wherobots.api.runs.models import Line, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Prefetch, Sleep, attempt, now
 from airflow_provider_wherobots.flows.retry import pause_of
 from airflow_provider_wherobots.logs.cursor import LogCursor
@@ -52,7 +52,7 @@ class LogForwarder:
         self._cursor = LogCursor()
         self._reader = RecordReader()
         # Slices of the last page that are not forwarded yet. Some remain only if forwarding is interrupted.
-        self._untaken: list[Sequence[LogLine]] = []
+        self._untaken: list[Sequence[Line]] = []
         self._held: LogRecord | None = None
         self._held_since = 0.0
         # Why the last call failed; None if it did not.
@@ -257,19 +257,19 @@ class LogForwarder:
             yield Note(logging.WARNING, f"The run's log cannot be read past a line that is too long: {error}")
 
 
-def _slices(lines: Sequence[LogLine]) -> Iterator[Sequence[LogLine]]:
+def _slices(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
     for start in range(0, len(lines), SLICE_LINES):
         part = lines[start : start + SLICE_LINES]
-        while sum([len(line.raw) for line in part]) > SLICE_CHARS and len(part) > 1:
+        while sum([len(raw) for _, raw in part]) > SLICE_CHARS and len(part) > 1:
             fitting = _fitting(part)
             yield part[:fitting]
             part = part[fitting:]
         yield part
 
 
-def _fitting(lines: Sequence[LogLine]) -> int:
+def _fitting(lines: Sequence[Line]) -> int:
     """How many of the lines fit into a slice; at least one."""
-    sizes = accumulate(len(line.raw) for line in lines)
+    sizes = accumulate(len(raw) for _, raw in lines)
     return max(1, sum(size <= SLICE_CHARS for size in sizes))
 
 

@@ -56,8 +56,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogLine, LogPage
-from airflow_provider_wherobots.logs.look_back import LookBack, Place
+from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, Line, LogPage
+from airflow_provider_wherobots.logs.look_back import LookBack, Place, count_lines
 
 PAGE_SIZE = 1000
 """Lines requested at once: the most that any known client of the service requests."""
@@ -108,7 +108,7 @@ class _Guess:
     """
 
     origin: Place
-    items: Sequence[LogLine]
+    items: Sequence[Line]
     candidates: tuple[_Candidate, ...]
 
     def next_place(self) -> Place:
@@ -119,7 +119,7 @@ class _Guess:
     @property
     def lacks_lines(self) -> bool:
         """Whether a line shown before is missing: pushed off the page, or unknown to a replica that lags behind."""
-        return bool(self.origin.shown - Counter(self.items))
+        return bool(self.origin.shown - count_lines(self.items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class _NamedPages:
         self._end_names_one = False
         self._length = self._tried = self._cut_at = self._not_cut_at = 0
 
-    def lead_on(self, items: Sequence[LogLine], size: int) -> bool:
+    def lead_on(self, items: Sequence[Line], size: int) -> bool:
         """Say whether the page may have been cut: it has many lines or bytes, or as many lines as other pages.
 
         :param items: its lines; some of them are new.
@@ -167,7 +167,7 @@ class _NamedPages:
         """
         count, before = len(items), self._length
         is_cut = count >= min(size, MIN_PAGE_SIZE) or count % ROUND_SIZE == 0
-        is_cut = is_cut or sum(len(item.raw) for item in items) >= MAX_PAGE_CHARS // 2
+        is_cut = is_cut or sum([len(raw) for _, raw in items]) >= MAX_PAGE_CHARS // 2
         self._length = 0 if is_cut else count
         self._end_names_one |= bool(self._length and before and count != before)
         if is_cut or not self._end_names_one or count == self._cut_at:
@@ -219,7 +219,7 @@ class LogCursor:
         """Whether that cursor is made up."""
         return isinstance(self._state, _Trying)
 
-    def accept(self, page: LogPage, moment: float = 0.0, *, is_ending: bool = False) -> tuple[Sequence[LogLine], bool]:
+    def accept(self, page: LogPage, moment: float = 0.0, *, is_ending: bool = False) -> tuple[Sequence[Line], bool]:
         """Take the page fetched from the current cursor, and move the position.
 
         :param page: what the service answered.
@@ -231,7 +231,7 @@ class LogCursor:
         place = self._place_to_read(page, moment)
         if place is None:
             return (), not isinstance(self._state, _Reading) or not self._guesses_failed
-        items = page.items
+        items = page.lines
         # A page that was full when it was opened: lines come faster than they are read.
         is_behind = place.is_new and len(items) >= self.size >= PAGE_SIZE
         fresh = place.take_new(items)
@@ -314,18 +314,18 @@ class LogCursor:
 
     # Reading.
 
-    def _leads_on(self, cursor: str | int, items: Sequence[LogLine]) -> bool:
+    def _leads_on(self, cursor: str | int, items: Sequence[Line]) -> bool:
         if not items and (here := _number(self.cursor)) is not None and (there := _number(cursor)) is not None:
             # No lines, and an earlier time: a replica that lags behind.
             return there > here
         return str(cursor) != str(self.cursor)
 
-    def _open_named(self, cursor: str | int, left: Place, items: Sequence[LogLine], moment: float) -> None:
+    def _open_named(self, cursor: str | int, left: Place, items: Sequence[Line], moment: float) -> None:
         """Open the page that this one names."""
         self._look_back.remember(left, items, moment)
         repeats = _of_moment(_boundary(cursor, items), items)
         if items:
-            fitting = MAX_PAGE_CHARS * len(items) // (1 + sum(len(item.raw) for item in items))
+            fitting = MAX_PAGE_CHARS * len(items) // (1 + sum([len(raw) for _, raw in items]))
             self._fitting = max(self._fewest, fitting)
         self._open(Place.opened(cursor, repeats))
 
@@ -334,7 +334,7 @@ class LogCursor:
         self._largest = self._accepted
         self.size = min(self._usual, self._largest, self._fitting)
 
-    def _can_ask_for_more(self, items: Sequence[LogLine]) -> bool:
+    def _can_ask_for_more(self, items: Sequence[Line]) -> bool:
         return 0 < self.size <= len(items) and self.size < self._largest
 
     # Trying and confirming.
@@ -345,31 +345,31 @@ class LogCursor:
             case _Reading(place):
                 return place
             case _Trying(guess):
-                return self._judge(guess, page.items, moment)
+                return self._judge(guess, page.lines, moment)
             case _Confirming(guess):
                 return self._confirm(guess, page, moment)
 
-    def _try_to_guess(self, place: Place, items: Sequence[LogLine]) -> bool:
+    def _try_to_guess(self, place: Place, items: Sequence[Line]) -> bool:
         """Make a guess, if the page may have been cut and its timestamps and cursor are numbers."""
         if not items or (len(items) < self.size and len(items) % ROUND_SIZE != 0):
             return False
-        last, here = _number(items[-1].timestamp), _number(place.cursor)
+        last, here = _number(items[-1][0]), _number(place.cursor)
         if last is None or here is None:
             return False
         # If the cursor is the last line's time, the guess is one later: all lines of the page may have that time.
         candidates = [_Candidate(str(here + (1 if last == here else len(items))), None)]
         if last > here:
-            candidates.insert(0, _Candidate(str(last), items[-1].timestamp))
+            candidates.insert(0, _Candidate(str(last), items[-1][0]))
         self._state = _Trying(_Guess(place, items, tuple(candidates)))
         return True
 
-    def _judge(self, guess: _Guess, items: Sequence[LogLine], moment: float) -> Place | None:
+    def _judge(self, guess: _Guess, items: Sequence[Line], moment: float) -> Place | None:
         """Judge the answer to a made-up cursor."""
-        candidate, there = guess.candidates[0], Counter(items)
+        candidate, there = guess.candidates[0], count_lines(items)
         if candidate.begins_with is None:
             # A service that does not know this cursor may answer with the page we come from.
             brings_new = bool(items) and bool(guess.origin.shown - there) and _is_beyond(items[0], guess.items[-1])
-        elif items and items[0].timestamp == candidate.begins_with:
+        elif items and items[0][0] == candidate.begins_with:
             # Cursors are times.
             brings_new = bool(there - guess.origin.shown)
             is_full = len(items) >= len(guess.items)
@@ -389,11 +389,11 @@ class LogCursor:
     def _confirm(self, guess: _Guess, page: LogPage, moment: float) -> Place | None:
         """Judge the page that a guess was made from, read again after the guess has brought new lines."""
         # Not compared with all lines ever seen on it: one of the two answers may come from a lagging replica.
-        has_changed = Counter(page.items) != Counter(guess.items)
-        if has_changed or (page.next_page is not None and self._leads_on(page.next_page, page.items)):
+        has_changed = count_lines(page.lines) != count_lines(guess.items)
+        if has_changed or (page.next_page is not None and self._leads_on(page.next_page, page.lines)):
             self._state, self._guesses_failed = _Reading(guess.origin), True
             return guess.origin
-        self._cut_at = len(page.items)
+        self._cut_at = len(page.lines)
         self._follow(guess, moment)
         return None
 
@@ -413,25 +413,25 @@ class LogCursor:
             self._look_back.count_standstill()
 
 
-def _is_beyond(line: LogLine, last: LogLine) -> bool:
-    here, there = _number(last.timestamp), _number(line.timestamp)
+def _is_beyond(line: Line, last: Line) -> bool:
+    here, there = _number(last[0]), _number(line[0])
     return here is not None and there is not None and there >= here
 
 
-def _of_moment(timestamp: str | int | None, items: Sequence[LogLine]) -> Counter[LogLine]:
-    return Counter([item for item in items if item.timestamp == timestamp])
+def _of_moment(timestamp: str | int | None, items: Sequence[Line]) -> Counter[int]:
+    return count_lines([item for item in items if item[0] == timestamp])
 
 
-def _boundary(cursor: str | int, items: Sequence[LogLine]) -> str | int | None:
+def _boundary(cursor: str | int, items: Sequence[Line]) -> str | int | None:
     """The timestamp whose lines the page at ``cursor`` repeats if the cursor is an inclusive time."""
     if not items:
         return None
     number = _number(cursor)
     if number is None:
-        return items[-1].timestamp
-    for item in reversed(items):
-        if _number(item.timestamp) == number:
-            return item.timestamp
+        return items[-1][0]
+    for timestamp, _ in reversed(items):
+        if _number(timestamp) == number:
+            return timestamp
     return None
 
 

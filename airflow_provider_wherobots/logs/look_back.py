@@ -2,18 +2,21 @@
 
 The last page of a log is read in every round. Once a page is left for the next one, its late lines would be lost. So
 the pages left last are remembered, by their cursors and by hashes of their lines, and are read a second time.
+
+The open page's lines are remembered by hashes too. A hash is a number of 64 bits, and Python seeds those of texts
+anew in each process, so two different lines of a log never have the same one in practice.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from math import inf
 
-from airflow_provider_wherobots.api.runs.models import LogLine
+from airflow_provider_wherobots.api.runs.models import Line
 
 MAX_PAGES, MAX_LINES = 32, 32_000
 """The most pages read again, and about how many lines. Bounds memory and calls, however fast a log grows."""
@@ -30,45 +33,47 @@ class Place:
     """The page that is being read, and what is known about it.
 
     :param cursor: the cursor of the open page.
-    :param shown: lines already shown that the page may hold.
-    :param repeats: lines of the previous page that this one may begin with.
+    :param shown: hashes of the lines already shown that the page may hold. Lines would keep their texts in memory
+        while the run is followed.
+    :param repeats: hashes of the lines of the previous page that this one may begin with.
     :param is_new: whether the page has not been read yet. Default True.
-    :param lines: hashes of the lines first seen on this page: numbers take little memory.
+    :param lines: hashes of the lines first seen on this page.
     """
 
     cursor: str | int
-    shown: Counter[LogLine] = field(default_factory=Counter)
-    repeats: Counter[LogLine] = field(default_factory=Counter)
+    shown: Counter[int] = field(default_factory=Counter)
+    repeats: Counter[int] = field(default_factory=Counter)
     is_new: bool = True
     lines: list[int] = field(default_factory=list)
 
     @classmethod
-    def opened(cls, cursor: str | int, repeats: Counter[LogLine]) -> Place:
+    def opened(cls, cursor: str | int, repeats: Counter[int]) -> Place:
         """Make the place of a page that has not been read yet.
 
         :param cursor: its cursor.
-        :param repeats: lines of the previous page that it may begin with.
+        :param repeats: hashes of the lines of the previous page that it may begin with.
         """
         return cls(cursor, repeats.copy(), repeats)
 
-    def take_new(self, items: Sequence[LogLine]) -> Sequence[LogLine]:
+    def take_new(self, items: Sequence[Line]) -> Sequence[Line]:
         """Find the new lines of the page, and remember them as shown.
 
         :param items: the page's lines.
         :returns: those that have not been shown before, in order.
         """
         fresh = self._not_shown(items)
-        self.shown.update(fresh)
-        self.lines.extend(map(hash, fresh))
+        numbers = list(map(hash, fresh))
+        self.shown.update(numbers)
+        self.lines += numbers
         return fresh
 
-    def _not_shown(self, items: Sequence[LogLine]) -> Sequence[LogLine]:
+    def _not_shown(self, items: Sequence[Line]) -> Sequence[Line]:
         is_new, self.is_new = self.is_new, self.is_new and not items
         # Usually a page begins with the lines shown before and ends with the new ones.
         count = self.shown.total()
-        if not count or (count <= len(items) and Counter(items[:count]) == self.shown):
+        if not count or (count <= len(items) and count_lines(items[:count]) == self.shown):
             return items[count:]
-        there = Counter(items)
+        there = count_lines(items)
         if is_new and _exceeds(self.shown, there) and _exceeds(there, self.shown):
             # Lines of the previous page count as repeated only if this one repeats them all (or is only a part of
             # them): after an exclusive cursor a line may merely equal one of them.
@@ -77,8 +82,9 @@ class Place:
         left = self.shown.copy()
         fresh = []
         for item in items:
-            if left[item] > 0:
-                left[item] -= 1
+            number = hash(item)
+            if left[number] > 0:
+                left[number] -= 1
             else:
                 fresh.append(item)
         return fresh
@@ -89,13 +95,13 @@ class _Left:
     """A page that was left.
 
     :param cursor: its cursor.
-    :param repeats: lines of the previous page that it may begin with.
+    :param repeats: hashes of the lines of the previous page that it may begin with.
     :param lines: hashes of the lines first seen on it.
     :param moment: when it was left, in epoch seconds; infinite once it has been read again.
     """
 
     cursor: str | int
-    repeats: Counter[LogLine]
+    repeats: Counter[int]
     lines: array[int]
     moment: float
 
@@ -120,7 +126,7 @@ class LookBack:
         """Whether lines shown before are still expected."""
         return bool(self._known)
 
-    def remember(self, place: Place, there: Sequence[LogLine], moment: float) -> None:
+    def remember(self, place: Place, there: Sequence[Line], moment: float) -> None:
         """Remember a page that is left.
 
         :param place: the page.
@@ -162,7 +168,7 @@ class LookBack:
         self._left.clear()
         return start
 
-    def leave_out_known(self, lines: Sequence[LogLine]) -> Sequence[LogLine]:
+    def leave_out_known(self, lines: Sequence[Line]) -> Sequence[Line]:
         """Leave out the lines that were shown before the second look.
 
         :param lines: lines of one page, in order.
@@ -178,7 +184,7 @@ class LookBack:
             else:
                 new.append(line)
                 if self._head is not None:
-                    self._head.shown[line] += 1
+                    self._head.shown[number] += 1
         self._known = +self._known
         self._patience -= len(lines)
         if not self._known or self._patience <= 0:
@@ -215,7 +221,15 @@ class LookBack:
         return head
 
 
-def _exceeds(some: Counter[LogLine], others: Counter[LogLine]) -> bool:
+def count_lines(lines: Iterable[Line]) -> Counter[int]:
+    """Count equal lines, by their hashes.
+
+    :param lines: the lines.
+    """
+    return Counter(map(hash, lines))
+
+
+def _exceeds(some: Counter[int], others: Counter[int]) -> bool:
     """Whether any line occurs more often in the first than in the second."""
     return any(number > others.get(line, 0) for line, number in some.items())
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
-from airflow_provider_wherobots.api.runs.models import LogLine, parse_time
+from airflow_provider_wherobots.api.runs.models import Line, parse_time
 
 MAX_RECORD_CHARS = 10_000
 """A longer line is split into records of this length: Airflow loses very large ones (apache/airflow #66158)."""
@@ -99,7 +99,7 @@ class RecordReader:
         self._in_traceback = False
         self._last: LogRecord | None = None
 
-    def read_all(self, lines: Iterable[LogLine]) -> list[LogRecord]:
+    def read_all(self, lines: Iterable[Line]) -> list[LogRecord]:
         """Turn lines into records, as :meth:`read` does, but faster for the usual lines.
 
         :param lines: the lines as received, in order.
@@ -118,14 +118,15 @@ class RecordReader:
                 records.append(self._record(read_time_ns(timestamp), level, raw))
         return records
 
-    def read(self, line: LogLine) -> list[LogRecord]:
+    def read(self, line: Line) -> list[LogRecord]:
         """Turn a line into records: one per text line, more if that is very long, none while it is held back.
 
         :param line: the line as received.
         """
-        time_ns = read_time_ns(line.timestamp)
+        timestamp, raw = line
+        time_ns = read_time_ns(timestamp)
         records: list[LogRecord] = []
-        for text in split_lines(line.raw):
+        for text in split_lines(raw):
             level, part = self._level_of(text)
             safe = make_safe(text)
             begins_trace = part is _Part.TRACE_HEAD and level == logging.WARNING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airflow_provider_wherobots.api.runs.models import LogLine
+from airflow_provider_wherobots.api.runs.models import Line
 from airflow_provider_wherobots.logs.records import make_plain, split_lines
 
 MAX_TAIL_CHARS = 4_000
@@ -21,13 +21,13 @@ class LogTail:
         # A list: an empty deque takes 760 bytes, and a triggerer holds thousands of tails.
         self._lines: list[str] = []
 
-    def add(self, lines: Sequence[LogLine]) -> None:
+    def add(self, lines: Sequence[Line]) -> None:
         """Remember lines. Each is split at line breaks, and cut if too long.
 
         :param lines: the lines as received.
         """
-        for line in lines[-MAX_LINES:]:
-            for text in split_lines(line.raw)[-MAX_LINES:]:
+        for _, raw in lines[-MAX_LINES:]:
+            for text in split_lines(raw)[-MAX_LINES:]:
                 self._lines.append(text if len(text) <= MAX_LINE_CHARS else f"{text[:MAX_LINE_CHARS]}…")
         del self._lines[:-MAX_LINES]
 

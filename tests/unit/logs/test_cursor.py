@@ -18,7 +18,7 @@ def page(*lines: tuple[str | int, str], next_page: str | int | None = None) -> L
 
 def accept(cursor: LogCursor, found: LogPage) -> tuple[list[str], bool]:
     lines, more = cursor.accept(found)
-    return [line.raw for line in lines], more
+    return [text for _, text in lines], more
 
 
 def numbered(count: int, start: int = 0) -> list[tuple[str | int, str]]:
