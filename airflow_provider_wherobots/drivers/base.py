@@ -18,6 +18,11 @@ from airflow_provider_wherobots.logs.records import LogRecord
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 60.0
 
+ROOM = 64 * 1024
+"""The most bytes of records that are written after each wait for room. A Unix socket of Linux has 208 KiB."""
+RECORD_OVERHEAD = 2048
+"""What a record takes of a socket apart from its text, in bytes: its other fields, and what the kernel adds."""
+
 WriteNote: TypeAlias = Callable[[int, str], None]
 """Takes a ``logging`` level and a text."""
 WriteRecord: TypeAlias = Callable[[LogRecord], None]
@@ -35,8 +40,8 @@ class Outlets(Generic[R, N]):
     :param write: takes the lines of the run's log.
     :param reload: reads the connection again and returns whether it changed.
     :param publish: takes a published key and value, and must not raise; default None, which drops them.
-    :param room: waits until messages and lines can be written without blocking; default None, for which they always
-        can. The event-loop driver awaits it, the blocking driver does not need it.
+    :param room: waits until a message, or ``ROOM`` bytes of lines, can be written without blocking; default None, for
+        which they always can. The event-loop driver awaits it, the blocking driver does not need it.
     """
 
     note: WriteNote
@@ -78,6 +83,14 @@ def timeouts(effect: Send[object]) -> tuple[float, float]:
         return CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
     connect = min(CONNECT_TIMEOUT_SECONDS, effect.timeout / 3)
     return connect, effect.timeout - connect
+
+
+def size_of(text: str) -> int:
+    """The room that a record takes, in bytes.
+
+    :param text: its text, of which each character is taken for three bytes.
+    """
+    return RECORD_OVERHEAD + 3 * len(text)
 
 
 class Gate:

@@ -11,8 +11,7 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import KeyLimitedError
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-from airflow_provider_wherobots.drivers.base import Clock, Gate, Outlets, timeouts
-from airflow_provider_wherobots.drivers.log_socket import ROOM, size_of
+from airflow_provider_wherobots.drivers.base import ROOM, Clock, Gate, Outlets, size_of, timeouts
 from airflow_provider_wherobots.flows.effects import (
     Effect,
     Flow,

@@ -17,8 +17,8 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from airflow_provider_wherobots.compat import AIRFLOW
-from airflow_provider_wherobots.drivers.log_socket import log_socket
 from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.task_log.log_socket import log_socket
 
 _TEXT_RECORD = re.compile(r"\[([^\]]+)\] \{([^:}]*):(\d+)\} ([A-Z]+) - (.*)", re.DOTALL)
 _LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}

@@ -28,12 +28,13 @@ from airflow_provider_wherobots.drivers import event_loop as asynchronous
 from airflow_provider_wherobots.drivers.base import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
+    ROOM,
     Outlets,
+    size_of,
     timeouts,
 )
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
-from airflow_provider_wherobots.drivers.log_socket import ROOM, size_of
 from airflow_provider_wherobots.flows.effects import (
     Flow,
     Forward,

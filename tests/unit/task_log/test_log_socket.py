@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_wherobots.drivers.log_socket import ROOM, LogSocket, log_socket, size_of
+from airflow_provider_wherobots.drivers.base import ROOM, size_of
 from airflow_provider_wherobots.logs.records import MAX_RECORD_CHARS
+from airflow_provider_wherobots.task_log.log_socket import LogSocket, log_socket
 
 Sockets = tuple[socket.socket, socket.socket]
 

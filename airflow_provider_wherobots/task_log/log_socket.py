@@ -6,7 +6,7 @@ all its triggers until the supervisor reads again. It may be busy for seconds, b
 and states for the triggers, and starts them.
 
 So before a trigger writes, it asks the operating system whether the socket is writable. Linux says so only while at
-least three quarters of the socket are free. That is room for ``ROOM`` bytes of records, as :func:`size_of` counts them.
+least three quarters of the socket are free. That is room for the ``ROOM`` of records that a driver then writes.
 """
 
 from __future__ import annotations
@@ -17,20 +17,8 @@ import select
 import stat
 from weakref import WeakKeyDictionary
 
-ROOM = 64 * 1024
-"""How many bytes of records a trigger may write after each wait for room. A Unix socket of Linux has 208 KiB."""
-RECORD_OVERHEAD = 2048
-"""What a record takes of a socket apart from its text, in bytes: its other fields, and what the kernel adds."""
 RETRY_SECONDS = 0.05
 """The delay between two looks at a socket that the event loop cannot watch."""
-
-
-def size_of(text: str) -> int:
-    """The room that a record takes, in bytes.
-
-    :param text: its text, of which each character is taken for three bytes.
-    """
-    return RECORD_OVERHEAD + 3 * len(text)
 
 
 class LogSocket:
@@ -46,7 +34,7 @@ class LogSocket:
         self._turn = asyncio.Lock()
 
     def is_writable(self) -> bool:
-        """Whether ``ROOM`` bytes can be written without blocking; also if the other end is closed, as a write fails."""
+        """Whether a write does not block. It does not if the other end is closed: then it fails."""
         return bool(self._poll.poll(0))
 
     async def wait_for_room(self) -> None:
