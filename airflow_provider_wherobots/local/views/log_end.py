@@ -1,0 +1,46 @@
+"""The end of a log, as the status page shows it: only the last lines of a long one, whatever the switches say."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from airflow_provider_wherobots.local.api.queries import LogsQuery
+from airflow_provider_wherobots.local.control.behaviour import Behaviour
+from airflow_provider_wherobots.local.runs.log import RunLog
+from airflow_provider_wherobots.local.views.log_pages import START, log_page, start_of_page
+
+_PAGE_LINES = 1000
+
+
+class LogEndQuery(LogsQuery):
+    """The checked parameters.
+
+    :param cursor: ``next_page`` of the page before; default None, the start of the log.
+    :param size: the most lines of a page; default 1000.
+    :param last: how many lines from the end of the log a page begins at most; default 5000.
+    """
+
+    size: Annotated[int, Field(ge=0)] = _PAGE_LINES
+    last: Annotated[int, Field(ge=1)] = 5000
+
+
+def log_end(log: RunLog, query: LogEndQuery, now: float) -> dict[str, Any]:
+    """Cut one page out of a log.
+
+    :param log: the log.
+    :param query: the page wanted.
+    :param now: the current ``time.monotonic()``.
+    :returns: a ``LogsResponse`` with two more fields: ``log_file``, the path of the text, and ``left_out``, how many
+        lines between the cursor and this page are skipped.
+    :raises ApiError: 400 if the cursor is not one that this call issued.
+    """
+    lines, cursor = log.lines, query.cursor or START
+    style = Behaviour()
+    shown = start_of_page(lines, cursor, style)
+    left_out = max(len(lines) - shown - query.last, 0)
+    if left_out:
+        cursor = str(lines[shown + left_out].timestamp - 1)
+    query = query.model_copy(update={"cursor": cursor})
+    return {**log_page(lines, query, style, now), "left_out": left_out, "log_file": str(log.file or "")}
