@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from airflow_provider_wherobots.local import ControlClient
 from dev.waiting import wait_for
@@ -19,7 +19,15 @@ MODULE = [sys.executable, "-m", "airflow_provider_wherobots.local"]
 class Started:
     """A server process and what its ready file told. A second one in the same folder has the same root."""
 
-    def __init__(self, folder: Path, *arguments: str, key: str | None = None, descriptors: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        key: str | None = None,
+        descriptors: int | None = None,
+        output: IO[bytes] | None = None,
+        errors: IO[str] | None = None,
+    ) -> None:
         self.root = folder / "root"
         self.ready_file = folder / "ready.json"
         self.ready_file.write_text("{}")
@@ -30,7 +38,10 @@ class Started:
         self.output = (folder / "output").open("w+")
         limit = ["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []
         self.process = subprocess.Popen(
-            [*limit, *MODULE, *options], env=environment, stdout=self.output, stderr=self.output
+            [*limit, *MODULE, *options],
+            env=environment,
+            stdout=output or self.output,
+            stderr=errors or self.output,
         )
         wait_for(
             lambda: self.process.poll() is not None or self.told().get("pid") == self.process.pid,
