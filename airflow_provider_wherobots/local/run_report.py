@@ -87,6 +87,7 @@ class RunReport:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stopping.set()
+        # Wakes the thread. With a full queue it is awake.
         with contextlib.suppress(queue.Full):
             self._events.put_nowait(None)
         # A stopped terminal does not keep the server from ending.
@@ -103,13 +104,14 @@ class RunReport:
             more = False
             for followed in self._followed.values():
                 more |= self._show_lines(followed)
+            waits = self._followed or self._stopping.is_set()
             try:
-                event = self._events.get(timeout=0.001 if more else _READ_SECONDS if self._followed else None)
+                event = self._events.get(timeout=0.001 if more else _READ_SECONDS if waits else None)
             except queue.Empty:
-                continue
+                event = None
             if event is not None:
                 self._handle(event)
-            elif self._stopping.is_set():
+            elif self._stopping.is_set() and not more:
                 return
 
     def _handle(self, event: _Event | LocalRun) -> None:

@@ -213,6 +213,22 @@ def test_the_cancel_button_cancels(page: Page, client: Client) -> None:
     assert client.get(run["id"])["status"] == "CANCELLED"
 
 
+def test_a_cancel_that_fails_says_so(page: Page, client: Client) -> None:
+    enter(page)
+    run = client.create(HELD, name="not_cancelled")
+    client.wait(run["id"], "RUNNING")
+    open_run(page, "not_cancelled")
+    page.route("**/cancel", lambda route: route.fulfill(status=500, json={"errors": [{"details": "no luck"}]}))
+    page.get_by_role("button", name="Cancel the run").click()
+    expect_text(page, "#problem", "The run was not cancelled: no luck")
+    with page.expect_response(re.compile("/logs")):
+        pass
+    with page.expect_response(re.compile("/logs")):
+        pass
+    expect_text(page, "#problem", "The run was not cancelled: no luck")
+    client.cancel(run["id"])
+
+
 def test_names_lines_and_messages_never_become_part_of_the_page(
     page: Page, client: Client, problems: list[str]
 ) -> None:

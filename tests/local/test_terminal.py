@@ -14,7 +14,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from airflow_provider_wherobots.local.terminal import escaped
+from airflow_provider_wherobots.local import run_report
+from airflow_provider_wherobots.local.api.create_request import parse_create_request
+from airflow_provider_wherobots.local.run_report import RunReport
+from airflow_provider_wherobots.local.runs.run import LocalRun
+from airflow_provider_wherobots.local.terminal import Terminal, escaped
 from dev.waiting import wait_for
 from tests.local.started import Started
 from tests.local.support import KEY
@@ -216,6 +220,25 @@ def test_a_terminal_that_is_stopped_stops_neither_requests_nor_runs_nor_the_end(
     finally:
         server.end()
         os.close(terminal)
+
+
+def test_what_does_not_fit_into_the_queue_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_report, "_LONGEST_QUEUE", 2)
+    request = parse_create_request({"name": "a_test_run", "runPython": {"uri": "s3://bucket/job.py"}})
+    runs = [LocalRun(request, "aws-us-west-2", number) for number in range(5)]
+    with (tmp_path / "output").open("w+") as output:
+        report = RunReport(Terminal(output))
+        for run in runs:
+            report.changed(run)
+            run.set_status("CANCELLED")
+            # Nothing is printed yet, as while the terminal is stopped.
+            report.changed(run)
+        with report:
+            pass
+        output.seek(0)
+        told = output.read().splitlines()
+    assert told[0] == "… 3 starts and ends of runs are left out here."
+    assert [runs[number].id in line for number, line in enumerate(told[1:])] == [True, True]
 
 
 # What is said at the start

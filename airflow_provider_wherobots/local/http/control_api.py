@@ -137,7 +137,7 @@ def _get_logs(service: LocalService, request: Request, body: bytes) -> Response:
     run = _run(service, request)
     query = validated(LogEndQuery, dict(request.query_params))
     try:
-        return JsonAnswer(log_end(run.log, query, time.monotonic()))
+        return JsonAnswer(log_end(run.log, query, Behaviour(), time.monotonic()))
     except (OSError, LookupError) as error:
         raise ApiError(404, f"the log of the run {run.id} cannot be read: {error}") from None
 

@@ -1,4 +1,4 @@
-"""The end of a log, as the status page shows it: only the last lines of a long one, whatever the switches say."""
+"""The end of a log, as the status page shows it: only the last lines of a long one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from airflow_provider_wherobots.local.api.queries import LogsQuery
-from airflow_provider_wherobots.local.control.behaviour import Behaviour
 from airflow_provider_wherobots.local.runs.log import RunLog
-from airflow_provider_wherobots.local.views.log_pages import START, log_page, start_of_page
+from airflow_provider_wherobots.local.views.log_pages import START, LogStyle, log_page, start_of_page
 
 _PAGE_LINES = 1000
 
@@ -26,18 +25,18 @@ class LogEndQuery(LogsQuery):
     last: Annotated[int, Field(ge=1)] = 5000
 
 
-def log_end(log: RunLog, query: LogEndQuery, now: float) -> dict[str, Any]:
+def log_end(log: RunLog, query: LogEndQuery, style: LogStyle, now: float) -> dict[str, Any]:
     """Cut one page out of a log.
 
     :param log: the log.
     :param query: the page wanted.
+    :param style: how cursors look, which must be the default.
     :param now: the current ``time.monotonic()``.
     :returns: a ``LogsResponse`` with two more fields: ``log_file``, the path of the text, and ``left_out``, how many
         lines between the cursor and this page are skipped.
     :raises ApiError: 400 if the cursor is not one that this call issued.
     """
     lines, cursor = log.lines, query.cursor or START
-    style = Behaviour()
     shown = start_of_page(lines, cursor, style)
     left_out = max(len(lines) - shown - query.last, 0)
     if left_out:
