@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from airflow_provider_wherobots.local.api.create_request import parse_create_request
 from airflow_provider_wherobots.local.api.errors import ApiError
-from airflow_provider_wherobots.local.api.queries import parse_list_query
+from airflow_provider_wherobots.local.api.queries import LogEndQuery, parse_list_query
 from airflow_provider_wherobots.local.api.validation import validated
 from airflow_provider_wherobots.local.control.behaviour import Behaviour, patched
 from airflow_provider_wherobots.local.control.requests import (
@@ -26,7 +26,7 @@ from airflow_provider_wherobots.local.http.bodies import decoded, read_body
 from airflow_provider_wherobots.local.http.gate import require_key
 from airflow_provider_wherobots.local.runs.run import LocalRun
 from airflow_provider_wherobots.local.service import LocalService
-from airflow_provider_wherobots.local.views.log_end import LogEndQuery, log_end
+from airflow_provider_wherobots.local.views.log_end import log_end
 from airflow_provider_wherobots.local.views.run_pages import run_page
 from airflow_provider_wherobots.local.views.run_view import run_view
 

@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
-from airflow_provider_wherobots.local.api.queries import LogsQuery
+from airflow_provider_wherobots.local.api.queries import LogEndQuery
 from airflow_provider_wherobots.local.runs.log import RunLog
 from airflow_provider_wherobots.local.views.log_pages import START, LogStyle, log_page, start_of_page
-
-_PAGE_LINES = 1000
-
-
-class LogEndQuery(LogsQuery):
-    """The checked parameters.
-
-    :param cursor: ``next_page`` of the page before; default None, the start of the log.
-    :param size: the most lines of a page; default 1000.
-    :param last: how many lines from the end of the log a page begins at most; default 5000.
-    """
-
-    size: Annotated[int, Field(ge=0)] = _PAGE_LINES
-    last: Annotated[int, Field(ge=1)] = 5000
 
 
 def log_end(log: RunLog, query: LogEndQuery, style: LogStyle, now: float) -> dict[str, Any]:
@@ -30,7 +14,7 @@ def log_end(log: RunLog, query: LogEndQuery, style: LogStyle, now: float) -> dic
 
     :param log: the log.
     :param query: the page wanted.
-    :param style: how cursors look, which must be the default.
+    :param style: the default one: cursors are nanoseconds, and a page begins after its cursor.
     :param now: the current ``time.monotonic()``.
     :returns: a ``LogsResponse`` with two more fields: ``log_file``, the path of the text, and ``left_out``, how many
         lines between the cursor and this page are skipped.
