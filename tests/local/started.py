@@ -35,7 +35,7 @@ class Started:
         if key is not None:
             environment["WHEROBOTS_API_KEY"] = key
         options = ["--port", "0", "--root", str(self.root), "--ready-file", str(self.ready_file), *arguments]
-        self.output = (folder / "output").open("w+")
+        self.output = (folder / "output").open("w")
         limit = ["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []
         self.process = subprocess.Popen(
             [*limit, *MODULE, *options],
@@ -63,8 +63,8 @@ class Started:
         return ControlClient(self.ready["url"], self.ready.get("api_key", KEY))
 
     def printed(self) -> str:
-        self.output.seek(0)
-        return self.output.read()
+        # Opened anew: the process shares the position of the file that it writes to.
+        return Path(self.output.name).read_text(encoding="utf-8", errors="replace")
 
     def kill(self) -> None:
         """End it as ``kill -9`` does."""
