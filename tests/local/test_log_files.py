@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.local.runs import log_blocks
 from airflow_provider_wherobots.local.runs.log import LogLimits, RunLog
+from airflow_provider_wherobots.local.runs.store_file import StoreFile
 
 T0 = 1_750_000_000_000_000_000
 
@@ -192,10 +193,10 @@ def test_what_is_read_from_disk_is_whole_while_lines_are_appended(
     """An append between the looks at the two files shows no line without its text."""
     log = RunLog(tmp_path)
     log.append(b"first\n")
-    opened = log_blocks.StoreFile
+    opened = StoreFile
     number = 0
 
-    def open_slowly(path: Path | None) -> log_blocks.StoreFile:
+    def open_slowly(path: Path | None) -> StoreFile:
         nonlocal number
         file = opened(path)
         number += 1

@@ -92,7 +92,7 @@ class LogBlocks:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        # The index first: another thread may append now, the text before its record. So there is the text of each record.
+        # The index first: another thread may append now, the text before its record. So each record has its text.
         self._index = StoreFile(folder and folder / INDEX_FILE)
         self._text = StoreFile(folder and folder / TEXT_FILE)
         self.extent = (0, 0)
