@@ -12,7 +12,8 @@ try:
     import uvicorn as _uvicorn  # noqa: F401
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        "The local server needs the extra 'local': python -m pip install 'airflow-provider-wherobots[local]'",
+        "The local server needs the extra 'local': python -m pip install 'airflow-provider-wherobots[local]',"
+        " or '.[local]' in a checkout",
         name=error.name,
     ) from error
 

@@ -8,16 +8,18 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_wherobots.local.certificate import made_certificate
 from airflow_provider_wherobots.local.descriptors import raise_soft_limit
 from airflow_provider_wherobots.local.http.listener import Listener, bound_socket, url_of
 from airflow_provider_wherobots.local.ready_file import removed_around, write_ready_file
+from airflow_provider_wherobots.local.run_report import RunReport
 from airflow_provider_wherobots.local.runs.log import DEFAULT_MAX_BYTES, DEFAULT_MAX_LINES
 from airflow_provider_wherobots.local.runs.retention import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS
-from airflow_provider_wherobots.local.security import API_KEY_VARIABLE
+from airflow_provider_wherobots.local.security import API_KEY_VARIABLE, is_every_address
 from airflow_provider_wherobots.local.settings import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -25,7 +27,14 @@ from airflow_provider_wherobots.local.settings import (
     SettingsError,
     default_parallel_runs,
 )
+from airflow_provider_wherobots.local.terminal import Terminal, escaped
 
+_UNENCRYPTED = (
+    "*" * 100,
+    "WARNING: --allow-remote without TLS. The API key and all data cross the network unencrypted. Whoever",
+    "reads the key can run code on this machine as your user. Use --make-certificate, or --certfile and --keyfile.",
+    "*" * 100,
+)
 _USAGE_ERROR = 2
 _INTERRUPTED = 130
 _TERMINATED = 143
@@ -41,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     ready_file: Path | None = options.pop("ready_file")
     behaviour_file: Path | None = options.pop("behaviour")
+    certificate_folder: Path | None = options.pop("make_certificate")
+    verbose: bool = options.pop("verbose")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # uvicorn stops on the signal and raises it again; its default action would leave the ready file behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
@@ -49,11 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options["api_key"] is None:
         options["api_key"] = from_environment or None
     try:
+        if certificate_folder is not None:
+            options |= _made_certificate(certificate_folder, options)
         settings = ServerSettings(**options, behaviour=_switches(behaviour_file))
         raise_soft_limit(settings.max_parallel_runs)
         _check_ready_file(ready_file)
-        with removed_around(ready_file):
-            _serve(settings, ready_file)
+        terminal = Terminal(sys.stdout)
+        with removed_around(ready_file), RunReport(terminal, logs=verbose) as report:
+            _serve(settings, ready_file, terminal, report)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return _USAGE_ERROR
@@ -82,25 +96,51 @@ def _switches(file: Path | None) -> dict[str, Any]:
     return switches
 
 
-def _serve(settings: ServerSettings, ready_file: Path | None) -> None:
+def _made_certificate(folder: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    if options["certfile"] is not None or options["keyfile"] is not None:
+        raise SettingsError("make-certificate cannot be given together with certfile and keyfile")
+    try:
+        made = made_certificate(folder, [options["host"], *options["host_names"]])
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"make-certificate is {str(folder)!r}, but no certificate can be made: {error}") from None
+    return {"certfile": made.certfile, "keyfile": made.keyfile}
+
+
+def _serve(settings: ServerSettings, ready_file: Path | None, terminal: Terminal, report: RunReport) -> None:
     bound = bound_socket(settings)
     url = url_of(settings, bound)
+    if settings.allow_remote and not settings.tls:
+        Terminal(sys.stderr).print(*_UNENCRYPTED)
 
     def announce() -> None:
-        print(f"Wherobots local server: {url}", f"Root of s3://: {settings.root}", sep="\n")
+        terminal.print(f"Wherobots local server: {url}", f"Root of s3://: {escaped(str(settings.root))}")
         if settings.api_key.generated:
-            print(f"API key: {settings.api_key.value}")
-        print("Ctrl-C stops the server and ends its runs.", flush=True)
+            terminal.print(f"API key: {settings.api_key.value}")
+        terminal.print(
+            f"Airflow connection: {_connection(settings, bound.getsockname()[1])}",
+            f"Runs in a browser: {url}/",
+            "Ctrl-C stops the server and ends its runs.",
+        )
         if ready_file is not None:
             generated = {"api_key": settings.api_key.value} if settings.api_key.generated else {}
             content = {"url": url, "port": bound.getsockname()[1], "pid": os.getpid(), "root": str(settings.root)}
             write_ready_file(ready_file, {**content, **generated})
 
-    listener = Listener(settings, bound, announce)
+    listener = Listener(settings, bound, announce, report.changed)
     try:
         listener.serve_until_stopped()
     except OSError as error:
         raise SettingsError(f"ready-file is {str(ready_file)!r}, which cannot be written: {error.strerror}") from None
+
+
+def _connection(settings: ServerSettings, port: int) -> str:
+    """The connection for Airflow as a line for a shell. A key that was given is not shown: the shell fills it in."""
+    own_name = "localhost" if is_every_address(settings.host) else settings.host
+    name = settings.host_names[0] if settings.host_names else own_name
+    host = f"{'https' if settings.tls else 'http'}://{f'[{name}]' if ':' in name else name}:{port}"
+    key = settings.api_key.value if settings.api_key.generated else f"'\"${API_KEY_VARIABLE}\"'"
+    connection = json.dumps({"conn_type": "wherobots", "host": host, "password": "…"}, ensure_ascii=False)
+    return f"export AIRFLOW_CONN_WHEROBOTS_DEFAULT='{connection.replace('…', key)}'"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m airflow_provider_wherobots.local",
         description="A local stand-in for Wherobots: serves the Runs API and runs the scripts on this machine.",
     )
-    # All but the ready file are settings: the name of each is an argument of ServerSettings.
+    # Most are settings: the name of each is an argument of ServerSettings.
     add = parser.add_argument
     add("--root", required=True, type=Path, help="folder behind s3://: s3://bucket/key is the file ROOT/bucket/key")
     add("--host", default=DEFAULT_HOST, help="address to listen on (default: %(default)s)")
@@ -119,6 +159,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--certfile", type=Path, help="PEM file of the certificate, for https")
     add("--keyfile", type=Path, help="PEM file of its private key")
+    add(
+        "--make-certificate",
+        type=Path,
+        metavar="DIR",
+        help="https with a certificate that is made in this folder, for --host and each --host-name",
+    )
     add("--allow-remote", action="store_true", help="let other machines connect; with the key they can run code here")
     add(
         "--host-name",
@@ -162,5 +208,6 @@ def _parser() -> argparse.ArgumentParser:
         help="the most bytes of a run's log; further lines are discarded (default: %(default)s)",
     )
     add("--max-log-lines", type=int, default=DEFAULT_MAX_LINES, help="the most lines of a log (default: %(default)s)")
+    add("--verbose", action="store_true", help="print the logs of the runs too")
     add("--ready-file", type=Path, help="JSON file, readable by its owner only, to write when the server listens")
     return parser

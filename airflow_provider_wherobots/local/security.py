@@ -105,6 +105,14 @@ def resolves_to_loopback(host: str) -> bool:
     return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)
 
 
+def is_every_address(host: str) -> bool:
+    """Say whether a host means all addresses of this machine, such as 0.0.0.0."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def _split_host(header: str) -> tuple[str, int | None]:
     """Split ``host``, ``host:port``, ``[v6]`` or ``[v6]:port``; a malformed one becomes an empty host."""
     text = header.strip().lower()

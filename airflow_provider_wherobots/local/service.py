@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_wherobots.local.api.create_request import CreateRunRequest
@@ -33,10 +34,11 @@ class LocalService:
     """The runs and the switches of a server. Belongs to one event loop.
 
     :param settings: the server's settings.
+    :param on_change: called with each run that was created or has changed; default None, nothing.
     :raises SettingsError: if the server cannot keep its own files under the root.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, on_change: Callable[[LocalRun], None] | None = None) -> None:
         self.api_key = settings.api_key
         self.root = settings.root
         self.behaviour = settings.behaviour
@@ -54,7 +56,7 @@ class LocalService:
                 f" {error.strerror}"
             ) from None
         store = RunStore(own / RUNS_FOLDER, self._lock.id, settings.log_limits)
-        self.registry = RunRegistry(store, store.load(self._lock.is_alive))
+        self.registry = RunRegistry(store, store.load(self._lock.is_alive), on_change)
         self._lock.remove_dead()
         environments = EnvironmentCache(own / "environments")
         self._housekeeper = Housekeeper(self.registry, store, environments, settings.retention)

@@ -31,13 +31,6 @@ EXAMPLE = "example_wherobots_demo.py"
 SCRIPT = "wherobots-demo/jobs/airport_neighbours.py"
 PATIENCE_MS = 60_000
 WINDOW: ViewportSize = {"width": 1280, "height": 800}
-CHROMIUM_ARGUMENTS = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    # A page may ask for a font or an image from elsewhere; nobody is there.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
 
 
 @dataclass
@@ -83,23 +76,6 @@ class Service:
         answer = requests.get(f"{self.server.url}{path}", headers={"X-API-Key": self.server.api_key}, timeout=10)
         answer.raise_for_status()
         return answer.json()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, or the one that the variable CHROMIUM names."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if path is None:
-        reason = "no chromium: install it, or name one in the variable CHROMIUM"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    from playwright.sync_api import sync_playwright
-
-    # Chromium's sandbox refuses to work for root.
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*CHROMIUM_ARGUMENTS, *sandbox])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,10 @@ class Screenshots:
     """Takes pictures of pages into one folder.
 
     :param folder: where the PNG files go; made when it is not there.
-    :param line: the Airflow line, the end of each file's name.
+    :param line: the Airflow line, the end of each file's name. Default: none, for a page that is not Airflow's.
     """
 
-    def __init__(self, folder: Path, line: str) -> None:
+    def __init__(self, folder: Path, line: str | None = None) -> None:
         self._folder = folder
         self._line = line
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,8 @@ class Screenshots:
         window = page.viewport_size
         if window and height:
             page.set_viewport_size({"width": window["width"], "height": height})
-        path = self._folder / f"{what}-{self._line}.png"
+        name = what if self._line is None else f"{what}-{self._line}"
+        path = self._folder / f"{name}.png"
         page.screenshot(path=path, animations="disabled", caret="hide")
         if window:
             page.set_viewport_size(window)

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from airflow_provider_wherobots.local import ControlClient
 from dev.waiting import wait_for
@@ -19,7 +19,15 @@ MODULE = [sys.executable, "-m", "airflow_provider_wherobots.local"]
 class Started:
     """A server process and what its ready file told. A second one in the same folder has the same root."""
 
-    def __init__(self, folder: Path, *arguments: str, key: str | None = None, descriptors: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        key: str | None = None,
+        descriptors: int | None = None,
+        output: IO[bytes] | None = None,
+        errors: IO[str] | None = None,
+    ) -> None:
         self.root = folder / "root"
         self.ready_file = folder / "ready.json"
         self.ready_file.write_text("{}")
@@ -27,10 +35,13 @@ class Started:
         if key is not None:
             environment["WHEROBOTS_API_KEY"] = key
         options = ["--port", "0", "--root", str(self.root), "--ready-file", str(self.ready_file), *arguments]
-        self.output = (folder / "output").open("w+")
+        self.output = (folder / "output").open("w")
         limit = ["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []
         self.process = subprocess.Popen(
-            [*limit, *MODULE, *options], env=environment, stdout=self.output, stderr=self.output
+            [*limit, *MODULE, *options],
+            env=environment,
+            stdout=output or self.output,
+            stderr=errors or self.output,
         )
         wait_for(
             lambda: self.process.poll() is not None or self.told().get("pid") == self.process.pid,
@@ -52,8 +63,8 @@ class Started:
         return ControlClient(self.ready["url"], self.ready.get("api_key", KEY))
 
     def printed(self) -> str:
-        self.output.seek(0)
-        return self.output.read()
+        # Opened anew: the process shares the position of the file that it writes to.
+        return Path(self.output.name).read_text(encoding="utf-8", errors="replace")
 
     def kill(self) -> None:
         """End it as ``kill -9`` does."""

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_wherobots.local.runs import log_blocks
 from airflow_provider_wherobots.local.runs.log import LogLimits, RunLog
+from airflow_provider_wherobots.local.runs.store_file import StoreFile
 
 T0 = 1_750_000_000_000_000_000
 
@@ -183,3 +185,25 @@ def test_the_last_lines_are_cut(tmp_path: Path) -> None:
     log.append(b"a\nb\n" + b"x" * 10_000)
     assert log.last_lines(2) == ["b", "x" * 4096]
     assert log.last_lines(9)[0] == "a"
+
+
+def test_what_is_read_from_disk_is_whole_while_lines_are_appended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An append between the looks at the two files shows no line without its text."""
+    log = RunLog(tmp_path)
+    log.append(b"first\n")
+    opened = StoreFile
+    number = 0
+
+    def open_slowly(path: Path | None) -> StoreFile:
+        nonlocal number
+        file = opened(path)
+        number += 1
+        if number == 1:
+            log.append(b"second\n")
+        return file
+
+    monkeypatch.setattr(log_blocks, "StoreFile", open_slowly)
+    assert [line.raw for line in log.on_disk()] == ["first"]
+    assert [line.raw for line in log.on_disk()] == ["first", "second"]

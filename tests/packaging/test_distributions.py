@@ -62,6 +62,7 @@ def test_the_metadata_asks_for_the_server_only_in_its_extra(wheel: Path) -> None
         "requests>=2.32.3",
     }
     assert {need for need, marker in needs.items() if marker} == {
+        "cryptography>=42.0",
         "psutil>=7.0",
         "pydantic>=2.11",
         "starlette>=0.47",

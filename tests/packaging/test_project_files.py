@@ -58,6 +58,21 @@ def test_the_five_commands_are_targets() -> None:
     assert [name for name in named if not any(fnmatch(name, pattern) for pattern in patterns)] == []
 
 
+def test_the_package_is_installed_in_one_place_as_it_is_before_or_after_the_first_release() -> None:
+    pages = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+    blocks = {
+        page.name: block
+        for page in pages
+        for block in re.findall(r"^ *```\w*\n(.*?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL)
+        if "pip install" in block
+    }
+    assert list(blocks) == ["quickstart.md"]
+    released = re.search(r"^## [\d.]+, \d{4}-\d\d-\d\d$", (CHECKOUT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    wanted = "'airflow-provider-wherobots[local]'" if released else "'/path/to/checkout[local]'"
+    assert f"pip install apache-airflow==3.3.1 {wanted} " in blocks["quickstart.md"]
+    assert ("not on PyPI yet" in (CHECKOUT / "docs" / "quickstart.md").read_text()) == (not released)
+
+
 @in_a_checkout
 def test_pre_commit_runs_what_make_lint_runs() -> None:
     (hooks,) = (repository["hooks"] for repository in read_yaml(CHECKOUT / ".pre-commit-config.yaml")["repos"])

@@ -63,6 +63,18 @@ class LogsQuery(Parameters):
     size: Annotated[int, Field(ge=0)] = 100
 
 
+class LogEndQuery(LogsQuery):
+    """The checked parameters of a log as the status page reads it.
+
+    :param cursor: ``next_page`` of the page before; default None, the start of the log.
+    :param size: the most lines of a page; default 1000.
+    :param last: how many lines from the end of the log a page begins at most; default 5000.
+    """
+
+    size: Annotated[int, Field(ge=0)] = 1000
+    last: Annotated[int, Field(ge=1)] = 5000
+
+
 def parse_query(parameters: type[Model], query: Query) -> Model:
     """Check the parameters of a URL; unknown ones are ignored.
 

@@ -19,6 +19,7 @@ from airflow_provider_wherobots.local.http.gate import HostGate
 from airflow_provider_wherobots.local.http.objects import object_routes
 from airflow_provider_wherobots.local.http.operations import Operation
 from airflow_provider_wherobots.local.http.s3_api import S3Api
+from airflow_provider_wherobots.local.http.status_page import status_page_route
 from airflow_provider_wherobots.local.security import HostCheck
 from airflow_provider_wherobots.local.service import LocalService
 
@@ -38,6 +39,7 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
 
     app = Starlette(
         routes=[
+            status_page_route(),
             Route("/health", _health),
             *api_routes(service),
             *object_routes(service),

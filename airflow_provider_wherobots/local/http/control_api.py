@@ -12,8 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from airflow_provider_wherobots.local.api.create_request import parse_create_request
 from airflow_provider_wherobots.local.api.errors import ApiError
+from airflow_provider_wherobots.local.api.queries import LogEndQuery, parse_list_query
 from airflow_provider_wherobots.local.api.validation import validated
-from airflow_provider_wherobots.local.control.behaviour import patched
+from airflow_provider_wherobots.local.control.behaviour import Behaviour, patched
 from airflow_provider_wherobots.local.control.requests import (
     NewLines,
     RunPatch,
@@ -23,7 +24,11 @@ from airflow_provider_wherobots.local.control.requests import (
 from airflow_provider_wherobots.local.http.answers import JsonAnswer, error_answer
 from airflow_provider_wherobots.local.http.bodies import decoded, read_body
 from airflow_provider_wherobots.local.http.gate import require_key
+from airflow_provider_wherobots.local.runs.run import LocalRun
 from airflow_provider_wherobots.local.service import LocalService
+from airflow_provider_wherobots.local.views.log_end import log_end
+from airflow_provider_wherobots.local.views.run_pages import run_page
+from airflow_provider_wherobots.local.views.run_view import run_view
 
 PREFIX = "/_control"
 
@@ -46,8 +51,12 @@ def control_routes(service: LocalService) -> list[Route]:
             ("GET", "/requests", _get_requests),
             ("DELETE", "/requests", _clear_requests),
             ("GET", "/counts", _get_counts),
+            ("GET", "/runs", _list_runs),
             ("POST", "/runs", _create_run),
+            ("GET", "/runs/{run_id}", _get_run),
             ("PATCH", "/runs/{run_id}", _patch_run),
+            ("POST", "/runs/{run_id}/cancel", _cancel_run),
+            ("GET", "/runs/{run_id}/logs", _get_logs),
             ("POST", "/runs/{run_id}/logs", _insert_logs),
             ("PUT", "/api-key", _rotate_key),
         )
@@ -109,6 +118,30 @@ def _get_counts(service: LocalService, request: Request, body: bytes) -> Respons
     return JsonAnswer(service.journal.counts_as_json())
 
 
+def _list_runs(service: LocalService, request: Request, body: bytes) -> Response:
+    query = parse_list_query(request.query_params.multi_items())
+    return JsonAnswer(run_page(service.registry.runs, query, Behaviour(), time.monotonic()))
+
+
+def _get_run(service: LocalService, request: Request, body: bytes) -> Response:
+    return JsonAnswer(run_view(_run(service, request)))
+
+
+def _cancel_run(service: LocalService, request: Request, body: bytes) -> Response:
+    run = _run(service, request)
+    service.runner.request_cancel(run)
+    return JsonAnswer(run_view(run))
+
+
+def _get_logs(service: LocalService, request: Request, body: bytes) -> Response:
+    run = _run(service, request)
+    query = validated(LogEndQuery, dict(request.query_params))
+    try:
+        return JsonAnswer(log_end(run.log, query, Behaviour(), time.monotonic()))
+    except (OSError, LookupError) as error:
+        raise ApiError(404, f"the log of the run {run.id} cannot be read: {error}") from None
+
+
 def _create_run(service: LocalService, request: Request, body: bytes) -> Response:
     wanted = parse_create_request(decoded(body))
     run = service.create(wanted, request.query_params.get("region"), synthetic=True)
@@ -116,7 +149,7 @@ def _create_run(service: LocalService, request: Request, body: bytes) -> Respons
 
 
 def _patch_run(service: LocalService, request: Request, body: bytes) -> Response:
-    run = service.registry.get(request.path_params["run_id"])
+    run = _run(service, request)
     patch = validated(RunPatch, decoded(body))
     if not run.synthetic and not patch.suits_a_process:
         raise ApiError(409, f"the run {run.id} has a process; only a synthetic run can be changed")
@@ -125,7 +158,7 @@ def _patch_run(service: LocalService, request: Request, body: bytes) -> Response
 
 
 def _insert_logs(service: LocalService, request: Request, body: bytes) -> Response:
-    run = service.registry.get(request.path_params["run_id"])
+    run = _run(service, request)
     items = validated(NewLines, decoded(body)).items
     now = time.time_ns()
     run.log.insert_all([(now if item.timestamp is None else item.timestamp, item.raw) for item in items])
@@ -134,3 +167,7 @@ def _insert_logs(service: LocalService, request: Request, body: bytes) -> Respon
 
 def _rotate_key(service: LocalService, request: Request, body: bytes) -> Response:
     return JsonAnswer({"api_key": service.api_key.rotate(parse_new_key(decoded(body) if body else {}))})
+
+
+def _run(service: LocalService, request: Request) -> LocalRun:
+    return service.registry.get(request.path_params["run_id"])

@@ -14,6 +14,7 @@ import uvicorn
 
 from airflow_provider_wherobots.local.http.app import make_app
 from airflow_provider_wherobots.local.http.protocol import LocalServerProtocol
+from airflow_provider_wherobots.local.runs.run import LocalRun
 from airflow_provider_wherobots.local.security import HostCheck
 from airflow_provider_wherobots.local.service import LocalService
 from airflow_provider_wherobots.local.settings import ServerSettings, SettingsError
@@ -84,10 +85,17 @@ class Listener(uvicorn.Server):
     :param settings: the server's settings.
     :param bound: the socket to listen on.
     :param on_listening: called once, when the server listens.
+    :param on_change: called with each run that was created or has changed; default None, nothing.
     :raises SettingsError: if the certificate or its key cannot be used.
     """
 
-    def __init__(self, settings: ServerSettings, bound: socket.socket, on_listening: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        bound: socket.socket,
+        on_listening: Callable[[], None],
+        on_change: Callable[[LocalRun], None] | None = None,
+    ) -> None:
         self._bound = bound
         self._on_listening = on_listening
         self._failure: OSError | None = None
@@ -95,7 +103,7 @@ class Listener(uvicorn.Server):
             settings.host, bound.getsockname()[1], remote=settings.allow_remote, names=settings.host_names
         )
         config = uvicorn.Config(
-            make_app(LocalService(settings), hosts),
+            make_app(LocalService(settings, on_change), hosts),
             loop="asyncio",
             http=LocalServerProtocol,
             ws="none",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow_provider_wherobots.local.runs.log_blocks import LATEST, LogBlocks, LogLines, StoredLine
+from airflow_provider_wherobots.local.runs.log_blocks import LATEST, TEXT_FILE, LogBlocks, LogLines, StoredLine
 
 __all__ = ["DEFAULT_MAX_BYTES", "DEFAULT_MAX_LINES", "LogLimits", "RunLog", "StoredLine"]
 
@@ -53,6 +53,15 @@ class RunLog:
     def lines(self) -> Sequence[StoredLine]:
         """All lines as they are now, sorted."""
         return LogLines(self._blocks)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of the text; None in memory. It does not exist before the first line."""
+        return self._folder and self._folder / TEXT_FILE
+
+    def on_disk(self) -> Sequence[StoredLine]:
+        """Return the lines that are on disk now. Any thread may read them, also while the log is being closed."""
+        return LogLines(LogBlocks(self._folder))
 
     def append(self, lines: bytes) -> None:
         """Add what the run has just written, stamped with the time of this call.

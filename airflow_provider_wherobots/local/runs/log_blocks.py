@@ -92,8 +92,9 @@ class LogBlocks:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._text = StoreFile(folder and folder / TEXT_FILE)
+        # The index first: another thread may append now, the text before its record. So each record has its text.
         self._index = StoreFile(folder and folder / INDEX_FILE)
+        self._text = StoreFile(folder and folder / TEXT_FILE)
         self.extent = (0, 0)
         """How many blocks and lines there are: one value, because one thread may read it while another writes."""
         self.end = 0

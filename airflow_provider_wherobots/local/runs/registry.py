@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 from airflow_provider_wherobots.local.api.create_request import CreateRunRequest
@@ -19,17 +19,24 @@ class RunRegistry:
 
     :param store: records and logs on disk.
     :param earlier: the runs of earlier servers, oldest first.
+    :param on_change: called with each run that was created or has changed; None for nothing.
     """
 
-    def __init__(self, store: RunStore, earlier: Iterable[LocalRun] = ()) -> None:
+    def __init__(
+        self,
+        store: RunStore,
+        earlier: Iterable[LocalRun] = (),
+        on_change: Callable[[LocalRun], None] | None = None,
+    ) -> None:
         self._store = store
+        self._on_change = on_change
         self._by_id = {run.id: run for run in earlier}
         self._created = len(self._by_id)
         self._unsaved: dict[str, LocalRun] = {}
         self._refused: dict[str, LocalRun] = {}
         self._saving = False
         for run in self._by_id.values():
-            run.on_change = self._save_soon
+            run.on_change = self._changed
 
     @property
     def runs(self) -> Sequence[LocalRun]:
@@ -56,7 +63,8 @@ class RunRegistry:
         self._created += 1
         self._by_id[run.id] = run
         self._save(run)
-        run.on_change = self._save_soon
+        run.on_change = self._changed
+        self._tell(run)
         return run
 
     def get(self, run_id: str) -> LocalRun:
@@ -81,6 +89,14 @@ class RunRegistry:
         for run in (*self._unsaved.values(), *self._refused.values()):
             self._store.save(run)
         self._unsaved.clear()
+
+    def _changed(self, run: LocalRun) -> None:
+        self._save_soon(run)
+        self._tell(run)
+
+    def _tell(self, run: LocalRun) -> None:
+        if self._on_change is not None:
+            self._on_change(run)
 
     def _save_soon(self, run: LocalRun) -> None:
         self._unsaved[run.id] = run

@@ -63,7 +63,7 @@ def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now
     """
     size = min(query.size, style.log_max_size, MAX_PAGE_BYTES // _BYTES_OF_AN_ITEM)
     cursor = query.cursor or START
-    start = _start(lines, cursor, style)
+    start = start_of_page(lines, cursor, style)
     if style.log_cursor == "offset" and style.log_delay_seconds:
         skipped = min(start, len(lines))
         found = list(islice(_visible(lines, 0, style, now), skipped, skipped + size + 1))
@@ -112,8 +112,14 @@ def _stamp(line: StoredLine, style: LogStyle, as_number: bool) -> str | int:
     return timestamp if as_number else str(timestamp)
 
 
-def _start(lines: Sequence[StoredLine], cursor: str, style: LogStyle) -> int:
-    """Return the index of the first line at or after the cursor (``offset``: the number of lines to skip)."""
+def start_of_page(lines: Sequence[StoredLine], cursor: str, style: LogStyle) -> int:
+    """Return the index of the first line of a page (``offset``: the number of lines to skip).
+
+    :param lines: the lines of the run, sorted.
+    :param cursor: the cursor of the page.
+    :param style: what a cursor is.
+    :raises ApiError: 400 if the cursor is not one that this style issues.
+    """
     if style.log_cursor == "opaque":
         return 0 if cursor == START else bisect.bisect_right(lines, _from_opaque(cursor), key=lambda line: line[:2])
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 30:

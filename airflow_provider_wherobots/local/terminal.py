@@ -1,0 +1,51 @@
+"""What the command line prints: lines that cannot change the terminal, to an output that may be closed or full."""
+
+from __future__ import annotations
+
+import os
+import threading
+import unicodedata
+from typing import TextIO
+
+_ESCAPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def escaped(text: str) -> str:
+    r"""Show control characters, and others that are invisible or change the order of letters, as escapes (``\x1b``).
+
+    :param text: text of a script or client, without a line end. Tabs stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character == "\t" or unicodedata.category(character) not in _ESCAPED_CATEGORIES
+        else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+class Terminal:
+    """Prints lines. If the output is closed or its disk is full, they are lost, and the server goes on.
+
+    :param stream: where to, such as ``sys.stdout``. What is printed does not wait in its buffer.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._descriptor = stream.fileno()
+        self._encoding = stream.encoding
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def print(self, *lines: str) -> None:
+        """Print lines, which must be :func:`escaped` where they contain the text of others."""
+        data = "".join(f"{line}\n" for line in lines).encode(self._encoding, "backslashreplace")
+        with self._lock:
+            try:
+                while data and not self._closed:
+                    data = data[os.write(self._descriptor, data) :]
+            except BrokenPipeError:
+                self._closed = True
+            except OSError:
+                # Such as a full disk. The next lines are tried again.
+                return
