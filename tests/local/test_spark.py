@@ -74,7 +74,7 @@ def folder_of(server: LocalServer, run_id: str) -> Path:
 
 def test_s3_addresses_are_files_of_the_server(client: Client, server: LocalServer) -> None:
     (server.root / "bucket" / "people.csv").write_text("id,name\n1,Ada\n2,Grace\n")
-    source = f"""{SESSION}
+    source = """
 people = spark.read.csv("s3://bucket/people.csv", header=True)
 for mode in ("error", "append", "overwrite", "append"):
     people.write.mode(mode).parquet("s3://dots.and-dashes/a b/out")
@@ -87,7 +87,7 @@ spark.sql("CREATE TABLE kept USING parquet LOCATION 's3://bucket/kept' AS SELECT
 print("lines", spark.sparkContext.textFile("s3://bucket/people.csv").count())
 print("found", spark.sql("SELECT n FROM kept").first().n)
 """
-    run, lines = client.run(source, environment={"sparkConfigs": QUICK})
+    run, lines = client.run(SESSION + source, environment={"sparkConfigs": QUICK})
 
     assert [line for line in lines if line.split()[0] in ("rows", "ids", "lines", "found")] == [
         *("rows 4", "ids [2]", "lines 3", "found 2")
