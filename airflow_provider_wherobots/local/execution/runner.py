@@ -267,7 +267,7 @@ class Runner:
         message = failure_message(code, lines)
         if (what_to_do := advice(lines, environment)) is not None:
             run.log.note(f"ERROR: {what_to_do}")
-            message = f"{message}. {what_to_do}"
+            message = f"{message.rstrip('.')}. {what_to_do}"
         return RunEnd(FAILED, message, event_code=FAIL_EVENT)
 
     def _timed_out(self, timeout: int) -> RunEnd:

@@ -33,9 +33,9 @@ _KNOWN = (
     (r"'JavaPackage' object is not callable|ClassNotFoundException: org\.apache\.sedona\.", _SEDONA_JARS),
     (r"Cannot resolve routine `(?:ST|RS)_|Undefined function: `?(?:ST|RS)_", _SEDONA_JARS),
     (
-        r"Could not initialize target File System for URI : s3a?://",
-        "Spark on the local server reaches only buckets that are there when the run starts: create the bucket's"
-        " folder under the server's root first",
+        r"Could not initialize target File System for URI : s3a?://(?P<bucket>[^/]+)",
+        "Spark on the local server reaches only buckets that are there when the run starts: create the folder"
+        " {bucket} under the server's root first",
     ),
 )
 _NO_JAVA = re.compile(r"JAVA_GATEWAY_EXITED|JAVA_HOME is not set")
@@ -53,7 +53,8 @@ def advice(lines: Sequence[str], environment: Mapping[str, str]) -> str | None:
         home = environment.get("JAVA_HOME")
         where = f"there is none in JAVA_HOME ({home})" if home else "there is none on the local server's PATH"
         return f"Spark needs Java, and {where}: {_INSTALL_JAVA}"
-    return next((what for pattern, what in _KNOWN if re.search(pattern, text)), None)
+    found = ((re.search(pattern, text), what) for pattern, what in _KNOWN)
+    return next((what.format(**match.groupdict()) for match, what in found if match is not None), None)
 
 
 def _has_java(environment: Mapping[str, str]) -> bool:

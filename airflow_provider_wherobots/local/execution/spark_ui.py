@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import http.client
 import json
 import secrets
@@ -20,6 +21,7 @@ PORT = "spark.ui.port"
 _PORTS = range(20_000, 32_000)
 _ATTEMPTS = 100
 _INTERVAL_SECONDS = 1.0
+_CONNECT_SECONDS = 0.1
 _ANSWER_SECONDS = 2.0
 _ANSWER_BYTES = 64 * 1024
 
@@ -92,14 +94,8 @@ async def _watch(ancestor: int, port: int, shown: _Shown) -> None:
 def _refuses(port: int) -> bool:
     """Whether nothing listens. Costs microseconds, as every run is asked every second, also those without Spark."""
     with socket.socket() as trial:
-        trial.setblocking(False)
-        try:
-            trial.connect((LOOPBACK, port))
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-    return False
+        trial.settimeout(_CONNECT_SECONDS)
+        return trial.connect_ex((LOOPBACK, port)) == errno.ECONNREFUSED
 
 
 def _is_ui_of(ancestor: int, port: int) -> bool:
