@@ -20,6 +20,7 @@ with DAG(
     description="The rain of each region and month, from the readings of its stations",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    params={"partitions": 4},
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
@@ -30,7 +31,7 @@ with DAG(
             "uri": f"{BUCKET}/jobs/rain_by_region.py",
             "args": ["--input", f"{BUCKET}/jobs", "--output", f"{BUCKET}/results/rain_by_region"],
         },
-        environment={"sparkConfigs": {"spark.sql.shuffle.partitions": "4"}},
+        environment={"sparkConfigs": {"spark.sql.shuffle.partitions": "{{ params.partitions }}"}},
         timeout_seconds=900,
     )
     # [END spark]
