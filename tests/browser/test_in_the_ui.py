@@ -137,6 +137,7 @@ def test_a_run_started_by_hand_can_be_watched(
     assert_links(ui, run["id"])
 
 
+@pytest.mark.timeout(600)
 def test_the_link_to_the_spark_ui_opens_it(
     ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots
 ) -> None:
@@ -152,7 +153,9 @@ def test_the_link_to_the_spark_ui_opens_it(
     see(ui.state("deferred"))
     run_id = service.newest_run()["id"]
     wait_for(
-        lambda: any("Lake Geneva" in line["raw"] for line in service.log(run_id)), what="the job to show its result"
+        lambda: any("Lake Geneva" in line["raw"] for line in service.log(run_id)),
+        timeout=300,
+        what="the job to show its result",
     )
     with ui.page.context.expect_page() as opened:
         see(ui.extra_link("Spark UI")).click()

@@ -69,7 +69,9 @@ def printed(lines: list[str], *words: str) -> list[str]:
 
 
 def spark_ui(client: Client, run_id: str) -> str:
-    url: str = client.get(run_id)["kubeApp"]["appMeta"]["spark_ui_url"]
+    run = client.get(run_id)
+    assert run["status"] not in ("FAILED", "COMPLETED"), client.lines(run_id)
+    url: str = run["kubeApp"]["appMeta"]["spark_ui_url"]
     return url
 
 
@@ -132,7 +134,7 @@ while not os.path.exists({str(go)!r} + "2"):
     run_id = client.create(source)["id"]
     assert spark_ui(client, run_id) == ""
     client.wait(run_id, "RUNNING")
-    url = wait_for(lambda: spark_ui(client, run_id), what="the address of the Spark UI")
+    url = wait_for(lambda: spark_ui(client, run_id), timeout=200, what="the address of the Spark UI")
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
     client.wait_for_line(run_id, "ready")
     assert "a test - Spark Jobs" in requests.get(url, timeout=30).text
@@ -147,8 +149,8 @@ while not os.path.exists({str(go)!r} + "2"):
     client.wait_for_line(run_id, "stopped")
     wait_for(lambda: not spark_ui(client, run_id), what="the address to be gone")
     (server.root / "go2").touch()
-    client.wait(run_id, "COMPLETED")
-    assert spark_ui(client, run_id) == ""
+    ended = client.wait(run_id, "COMPLETED")
+    assert ended["kubeApp"]["appMeta"]["spark_ui_url"] == ""
     records = RecordReader().read_all([LogLine("1", line) for line in client.lines(run_id)])
     levels = {record.level: record.text for record in records}
     assert any("INFO SparkContext: Running Spark version" in record.text for record in records)
@@ -194,7 +196,7 @@ print("class", spark.sparkContext._jvm.java.lang.Thread.currentThread().getConte
 def test_a_cancel_ends_the_jvm(client: Client, server: LocalServer) -> None:
     source = f"{SESSION}spark.range(10**15).selectExpr('sum(sqrt(id))').collect()"
     run_id = client.create(source)["id"]
-    wait_for(lambda: spark_ui(client, run_id), what="the address of the Spark UI")
+    wait_for(lambda: spark_ui(client, run_id), timeout=200, what="the address of the Spark UI")
     running = jvms(run_id)
     assert running
 
