@@ -23,7 +23,7 @@ from tests.local.test_jars import CODE, POOL, class_file
 
 pyspark = pytest.importorskip("pyspark", reason="PySpark is in the lock of the newest Airflow only, below Python 3.13")
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SESSION = "from pyspark.sql import SparkSession\nspark = SparkSession.builder.appName('a test').getOrCreate()\n"
 
