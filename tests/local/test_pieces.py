@@ -119,8 +119,8 @@ def test_each_bucket_is_a_mount_point_of_hadoop(tmp_path: Path) -> None:
 
 def test_the_temporary_folder_of_spark_is_the_runs_own_unless_it_has_a_comma(tmp_path: Path) -> None:
     option = "spark.driver.defaultJavaOptions"
-    assert server_settings(tmp_path, Path('/a "b"'))[option] == '-Djava.io.tmpdir="/a \\"b\\""'
-    assert option not in server_settings(tmp_path, Path("/a,b"))
+    assert server_settings(tmp_path, tmp_path, Path('/a "b"'))[option] == '-Djava.io.tmpdir="/a \\"b\\""'
+    assert option not in server_settings(tmp_path, tmp_path, Path("/a,b"))
 
 
 @pytest.mark.parametrize(

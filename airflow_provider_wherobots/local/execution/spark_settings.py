@@ -27,10 +27,11 @@ logger.pyspark.level = info
 """How Spark logs if the user's configuration does not say."""
 
 
-def server_settings(root: Path, temporary: Path) -> dict[str, str]:
+def server_settings(root: Path, folder: Path, temporary: Path) -> dict[str, str]:
     """Return the settings of the server.
 
     :param root: folder behind ``s3://``.
+    :param folder: the run's private folder.
     :param temporary: an existing folder for the JVM's temporary files, those of shuffles among them.
     :returns: the settings.
     """
@@ -41,6 +42,8 @@ def server_settings(root: Path, temporary: Path) -> dict[str, str]:
         "spark.driver.bindAddress": LOOPBACK,
         # A progress bar is no line of a log.
         "spark.ui.showConsoleProgress": "false",
+        # Spark's default is the same folder, but wrong where its path has a space or another such character.
+        "spark.sql.warehouse.dir": str(folder / "spark-warehouse"),
         **options,
         **storage_settings(root),
     }

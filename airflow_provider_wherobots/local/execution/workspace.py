@@ -101,7 +101,7 @@ def add_spark_settings(workspace: Workspace, settings: Mapping[str, str], own: M
     workspace.jvm_temporary.mkdir(exist_ok=True)
     # The port after the user's defaults: several runs cannot share one.
     merged = with_jars({PORT: str(port), **settings}, workspace.class_path)
-    defaults = server_settings(workspace.root, workspace.jvm_temporary)
+    defaults = server_settings(workspace.root, workspace.folder, workspace.jvm_temporary)
     write_conf_folder(workspace.spark_conf, merged, user_conf_folder(own), defaults)
 
 
