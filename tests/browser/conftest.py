@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, ViewportSize
 
 HERE = Path(__file__).parent
-EXAMPLE = "example_wherobots_demo.py"
-SCRIPT = "wherobots-demo/jobs/airport_neighbours.py"
+EXAMPLES = ("example_wherobots_demo.py", "example_wherobots_spark.py")
+JOBS = CHECKOUT / "example_dags" / "jobs"
+SCRIPTS = {"airport_neighbours.py": "every_level.py", "rain_by_region.py": "rain_until_go.py"}
+"""The scripts that the examples start, and what they are here."""
 PATIENCE_MS = 60_000
 WINDOW: ViewportSize = {"width": 1280, "height": 800}
 
@@ -80,11 +82,13 @@ class Service:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The service, where the example's script is one that says lines of every level."""
+    """The service, where the examples' scripts wait for the file ``go``."""
     root = tmp_path_factory.mktemp("storage")
-    script = root / SCRIPT
-    script.parent.mkdir(parents=True)
-    shutil.copyfile(HERE / "jobs" / "every_level.py", script)
+    jobs = root / "wherobots-demo" / "jobs"
+    shutil.copytree(JOBS, jobs)
+    shutil.copyfile(JOBS / "rain_by_region.py", jobs / "the_rain.py")
+    for script, here in SCRIPTS.items():
+        shutil.copyfile(HERE / "jobs" / here, jobs / script)
     with pytest.MonkeyPatch.context() as patch, LocalServer(root, api_key="browser-test-key") as server:
         # What pip says in the run's log differs from machine to machine.
         patch.setenv("PIP_QUIET", "1")
@@ -93,10 +97,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def airflow(airflow_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstance]:
-    """Airflow with the example DAG and without a connection."""
+    """Airflow with two example DAGs and without a connection."""
     line = airflow_environment.line
     dags = tmp_path_factory.mktemp("dags")
-    shutil.copyfile(CHECKOUT / "example_dags" / EXAMPLE, dags / EXAMPLE)
+    for example in EXAMPLES:
+        shutil.copyfile(CHECKOUT / "example_dags" / example, dags / example)
     instance = AirflowInstance(
         tmp_path_factory.mktemp(f"airflow-{line}"),
         python=airflow_environment.python,

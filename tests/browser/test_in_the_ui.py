@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,8 @@ pytestmark = [
 CONN_ID = "wherobots_default"
 DAG_ID = "example_wherobots_demo"
 TASK_ID = "airport_neighbours"
+SPARK_DAG_ID = "example_wherobots_spark"
+SPARK_TASK_ID = "rain_by_region"
 SPARK_UI = "https://spark.example.com/app-1"
 COLOUR = re.compile(r"\x1b\[\d*m")
 
@@ -131,6 +135,40 @@ def test_a_run_started_by_hand_can_be_watched(
     see(ui.log().get_by_text(re.compile(rf"Run {run['id']} COMPLETED: .*ran for")))
     screenshots.take(ui.page, "task-log")
     assert_links(ui, run["id"])
+
+
+@pytest.mark.timeout(600)
+def test_the_link_to_the_spark_ui_opens_it(
+    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots
+) -> None:
+    pytest.importorskip("pyspark", reason="PySpark is in the lock of the newest Airflow only, below Python 3.13")
+    if shutil.which("java") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no java on PATH: install a Java runtime")
+    airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
+    airflow.api.wait_for_dag(SPARK_DAG_ID)
+    service.hold_jobs()
+
+    ui.trigger(SPARK_DAG_ID)
+    ui.open_task(SPARK_TASK_ID)
+    see(ui.state("deferred"))
+    run_id = service.newest_run()["id"]
+    wait_for(
+        lambda: any("Lake Geneva" in line["raw"] for line in service.log(run_id)),
+        timeout=300,
+        what="the job to show its result",
+    )
+    with ui.page.context.expect_page() as opened:
+        see(ui.extra_link("Spark UI")).click()
+    page = opened.value
+    see(page.get_by_text("rain_by_region application UI"))
+    see(page.get_by_role("heading", name="Completed Jobs"))
+    if airflow.is_airflow_3:
+        screenshots.take(page, "spark-ui")
+    page.close()
+
+    service.let_jobs_end()
+    see(ui.state("success"))
+    assert service.newest_run()["kubeApp"]["appMeta"]["spark_ui_url"] == ""
 
 
 def assert_links(ui: AirflowUi, run_id: str) -> None:

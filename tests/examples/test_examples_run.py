@@ -1,5 +1,7 @@
 """The example DAGs really run: on a real Airflow, with the local server as the service."""
 
+import csv
+import importlib.util
 import json
 import os
 import re
@@ -22,6 +24,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 EXAMPLES = CHECKOUT / "example_dags"
 BUCKET = "wherobots-demo"
 HAS_JDK = shutil.which("javac") is not None
+HAS_SPARK = HAS_JDK and importlib.util.find_spec("pyspark") is not None
+LEFT_OUT = {
+    *(() if HAS_JDK else ("example_wherobots_jar",)),
+    *(() if HAS_SPARK else ("example_wherobots_spark",)),
+}
 ZURICH = (47.4582, 8.5481)
 KEFLAVIK = (63.9850, -22.6056)
 REYKJAVIK = (64.1300, -21.9406)
@@ -104,7 +111,7 @@ def runs(airflow: AirflowInstance, server: LocalServerProcess, tmp_path_factory:
     if HAS_JDK:
         build_jar(server, tmp_path_factory.mktemp("classes"))
     for path in sorted(EXAMPLES.glob("example_*.py")):
-        if HAS_JDK or path.stem != "example_wherobots_jar":
+        if path.stem not in LEFT_OUT:
             started.trigger(path.stem, confs.get(path.stem))
     return started
 
@@ -187,3 +194,34 @@ def test_the_jar_example_computes_a_distance(runs: Runs) -> None:
     log = runs.log("example_wherobots_jar", "great_circle")
     assert "From 47.4582,8.5481 to 63.9850,-22.6056" in log
     assert f"{great_circle_km(ZURICH, KEFLAVIK):.1f} km" in log
+
+
+def test_the_spark_example_joins_and_writes_parquet(runs: Runs, server: LocalServerProcess) -> None:
+    pytest.importorskip("pyspark", reason="PySpark is in the lock of the newest Airflow only, below Python 3.13")
+    if not HAS_JDK:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no javac: install a JDK, such as default-jdk-headless")
+    import pyarrow.dataset
+
+    runs.wait_for_success("example_wherobots_spark")
+
+    written = pyarrow.dataset.dataset(server.root / BUCKET / "results" / "rain_by_region", partitioning="hive")
+    found = {(row["region"], row["month"]): (row["stations"], row["mm"]) for row in written.to_table().to_pylist()}
+    assert found == rain_by_region(EXAMPLES / "jobs")
+    assert "INFO SparkContext: Running Spark version" in runs.log("example_wherobots_spark", "rain_by_region")
+
+
+def rain_by_region(folder: Path) -> dict[tuple[str, str], tuple[int, float]]:
+    """What the Spark job computes, computed here from the same files."""
+    with (folder / "stations.csv").open() as stations, (folder / "rain.csv").open() as readings:
+        regions = {row["station"]: row["region"] for row in csv.DictReader(stations)}
+        rows = [
+            (regions[row["station"]], row["day"][:7], row["station"], row["mm"]) for row in csv.DictReader(readings)
+        ]
+    keys = {(region, month) for region, month, _, _ in rows}
+    return {
+        key: (
+            len({station for *place, station, _ in rows if tuple(place) == key}),
+            round(sum(float(mm) for *place, _, mm in rows if tuple(place) == key), 1),
+        )
+        for key in keys
+    }

@@ -31,6 +31,10 @@ from airflow_provider_wherobots.local.execution.failure import failure_message
 from airflow_provider_wherobots.local.execution.lines import LineSplitter
 from airflow_provider_wherobots.local.execution.process import GuardedProcess
 from airflow_provider_wherobots.local.execution.spark_conf import properties, with_jars, write_conf_folder
+from airflow_provider_wherobots.local.execution.spark_failures import advice
+from airflow_provider_wherobots.local.execution.spark_settings import server_settings
+from airflow_provider_wherobots.local.execution.spark_storage import storage_settings
+from airflow_provider_wherobots.local.execution.spark_ui import ui_port
 from airflow_provider_wherobots.local.runs.run import Usage
 from dev.waiting import wait_for
 
@@ -79,10 +83,79 @@ def test_spark_settings_go_behind_the_users_own(tmp_path: Path) -> None:
     own.mkdir()
     (own / "spark-defaults.conf").write_text("spark.a  theirs")
     (own / "log4j2.properties").write_text("x")
-    write_conf_folder(tmp_path / "conf", {"spark.a": "ours", "spark.b": "x y"}, own)
-    assert (tmp_path / "conf" / "spark-defaults.conf").read_text() == "spark.a  theirs\nspark.a=ours\nspark.b=x y\n"
+    write_conf_folder(tmp_path / "conf", {"spark.a": "ours", "spark.b": "x y"}, own, {"spark.a": "the server's"})
+    assert (tmp_path / "conf" / "spark-defaults.conf").read_text() == (
+        "spark.a=the server's\nspark.a  theirs\nspark.a=ours\nspark.b=x y\n"
+    )
     assert (tmp_path / "conf" / "log4j2.properties").read_text() == "x"
     assert (own / "spark-defaults.conf").read_text() == "spark.a  theirs"
+
+
+def test_spark_logs_with_levels_unless_the_user_says_otherwise(tmp_path: Path) -> None:
+    write_conf_folder(tmp_path / "conf", {"spark.a": "run"}, None, {"spark.a": "server"})
+    assert (tmp_path / "conf" / "spark-defaults.conf").read_text() == "spark.a=server\nspark.a=run\n"
+    assert "pattern = %d{yy/MM/dd HH:mm:ss} %p" in (tmp_path / "conf" / "log4j2.properties").read_text()
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "log4j2.xml").write_text("x")
+    write_conf_folder(tmp_path / "conf2", {}, own)
+    assert {path.name for path in (tmp_path / "conf2").iterdir()} == {"log4j2.xml", "spark-defaults.conf"}
+
+
+def test_each_bucket_is_a_mount_point_of_hadoop(tmp_path: Path) -> None:
+    root = tmp_path / "a root, 100%"
+    for name in ("data", "data.v2", "data-v2", ".wherobots-local"):
+        (root / name).mkdir(parents=True)
+    (root / "a-file").touch()
+    (root / "outside").symlink_to(tmp_path)
+    mounts = {key: value for key, value in storage_settings(root).items() if "mounttable" in key}
+    address = f"wherobots-local://{tmp_path}/a%20root%2C%20100%25"
+    # Not data.v2: Hadoop would take its setting for a wrong one of the bucket data.
+    assert mounts == {
+        "spark.hadoop.fs.viewfs.mounttable.data.linkFallback": f"{address}/data",
+        "spark.hadoop.fs.viewfs.mounttable.data-v2.linkFallback": f"{address}/data-v2",
+    }
+
+
+def test_the_temporary_folder_of_spark_is_the_runs_own_unless_it_has_a_comma(tmp_path: Path) -> None:
+    option = "spark.driver.defaultJavaOptions"
+    assert server_settings(tmp_path, tmp_path, Path('/a "b"'))[option] == '-Djava.io.tmpdir="/a \\"b\\""'
+    assert option not in server_settings(tmp_path, tmp_path, Path("/a,b"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "port"),
+    [({}, 21000), ({"spark.ui.port": " 4040 "}, 4040), ({"spark.ui.port": "x"}, 0), ({"spark.ui.port": "65536"}, 0)],
+)
+def test_the_port_of_the_spark_ui(settings: dict[str, str], port: int) -> None:
+    assert ui_port(settings, 21000) == port
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("java.lang.UnsupportedClassVersionError: org/apache/spark has been compiled by a more recent", "Java 17"),
+        ("ModuleNotFoundError: No module named 'pyspark'", "airflow-provider-wherobots[spark]"),
+        ("ModuleNotFoundError: No module named 'sedona'", "pip install apache-sedona"),
+        ("RuntimeException: [unresolved dependency: org.apache.sedona#x;1.9.1: not found]", "spark.jars.packages"),
+        ("TypeError: 'JavaPackage' object is not callable", "Sedona's JARs are missing"),
+        ("AnalysisException: [UNRESOLVED_ROUTINE] Cannot resolve routine `ST_AsText` on", "Sedona's JARs are missing"),
+        ("java.io.IOException: Could not initialize target File System for URI : s3://none/", "create the folder none"),
+    ],
+)
+def test_what_to_do_about_a_failure_of_spark(line: str, what: str) -> None:
+    assert what in str(advice(["a line", line, "another"], {}))
+
+
+def test_nothing_is_said_about_other_failures(tmp_path: Path) -> None:
+    (tmp_path / "java").write_text("")
+    (tmp_path / "java").chmod(0o755)
+    exited = ["PySparkRuntimeError: [JAVA_GATEWAY_EXITED] Java gateway process exited before sending its port number."]
+    assert advice(exited, {"PATH": str(tmp_path)}) is None
+    assert "PATH" in str(advice(exited, {"PATH": ""}))
+    assert "JAVA_HOME (/x)" in str(advice(exited, {"PATH": str(tmp_path), "JAVA_HOME": "/x"}))
+    for module in ("sedonadb", "spark"):
+        assert advice([f"ModuleNotFoundError: No module named '{module}'"], {}) is None
 
 
 def test_spark_settings_are_escaped() -> None:

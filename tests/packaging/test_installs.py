@@ -44,18 +44,18 @@ def test_every_airflow_line_with_published_constraints_is_here() -> None:
 def test_it_resolves_under_the_constraints(file: Path, wheel: Path, uv: Callable[..., str], tmp_path: Path) -> None:
     airflow = file.stem.removeprefix("airflow-")
     wanted = tmp_path / "wanted.in"
-    wanted.write_text(f"airflow-provider-wherobots[local] @ {wheel.as_uri()}\napache-airflow=={airflow}\n")
+    wanted.write_text(f"airflow-provider-wherobots[spark] @ {wheel.as_uri()}\napache-airflow=={airflow}\n")
 
     options = ("--quiet", "--no-header", "--no-annotate", "--python-version", "3.12", "--constraint", file)
     resolved = versions(uv("pip", "compile", *options, wanted))
 
     assert resolved["apache-airflow"] == airflow
-    assert {"requests", "aiohttp", "pendulum", "starlette", "uvicorn"} <= set(resolved)
+    assert {"requests", "aiohttp", "pendulum", "starlette", "uvicorn", "pyspark"} <= set(resolved)
     constraints = versions(file.read_text())
     assert {name: version for name, version in resolved.items() if constraints.get(name, version) != version} == {}
-    # What the constraints do not know is ours alone to bring, and on 2.11 that is the local server.
+    # What the constraints do not know is ours alone to bring: Spark from 3.2 on, and on 2.11 the local server.
     added = {name for name in resolved if name not in constraints and not name.startswith("apache-airflow")}
-    assert added <= ({"starlette", "uvicorn"} if airflow.startswith("2.") else set())
+    assert added <= ({"starlette", "uvicorn"} if airflow.startswith("2.") else {"pyspark", "py4j"})
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)

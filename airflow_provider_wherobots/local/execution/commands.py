@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from airflow_provider_wherobots.local.execution.spark_conf import with_jars
 
 NOTHING_RUNS_JARS = (
     "neither spark-submit nor java was found on the local server's PATH: install Apache Spark"
-    " (python -m pip install pyspark, and a Java runtime), or a Java runtime such as Debian's"
+    " (pip install 'airflow-provider-wherobots[spark]', and a Java runtime), or a Java runtime such as Debian's"
     " default-jre-headless for a JAR that needs no Spark"
 )
 
@@ -36,12 +37,15 @@ def find_jar_tools(environment: Mapping[str, str], python: Path) -> JarTools:
     """Look for the programs that can run a JAR.
 
     :param environment: the environment of the run: ``SPARK_HOME``, ``JAVA_HOME``, ``PATH``.
-    :param python: its interpreter; a PySpark installed for it has a ``spark-submit`` in the same folder.
+    :param python: its interpreter; a PySpark installed for it, or for
+        the server, has a ``spark-submit`` in the same folder.
     :returns: what was found.
     """
     path = environment.get("PATH", "")
+    # A virtual environment of the run sees the server's packages, but does not have their programs.
+    places = os.pathsep.join([str(python.parent), os.path.dirname(sys.executable), path])
     return JarTools(
-        spark_submit=_find("spark-submit", environment.get("SPARK_HOME"), f"{python.parent}{os.pathsep}{path}"),
+        spark_submit=_find("spark-submit", environment.get("SPARK_HOME"), places),
         java=_find("java", environment.get("JAVA_HOME"), path),
     )
 

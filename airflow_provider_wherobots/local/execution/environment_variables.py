@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from airflow_provider_wherobots.local.execution.spark_settings import LOOPBACK
 from airflow_provider_wherobots.local.security import API_KEY_VARIABLE
 
 ROOT_VARIABLE = "WHEROBOTS_LOCAL_ROOT"
@@ -55,7 +56,7 @@ def run_environment(
     :param python: the interpreter of the run; its folder comes first on ``PATH``.
     :param python_path: what its FILE dependencies put on ``PYTHONPATH``.
     :param class_path: what they put on ``CLASSPATH``.
-    :param spark_conf: folder with its Spark defaults; None for the user's own.
+    :param spark_conf: folder with its Spark configuration; None for the user's own.
     :param passed: names of further variables of the server to pass on; never the API key.
     :returns: the whole environment.
     """
@@ -69,6 +70,7 @@ def run_environment(
         "PYTHONUTF8": "1",
         "PYSPARK_PYTHON": str(python),
         "PYSPARK_DRIVER_PYTHON": str(python),
+        "SPARK_LOCAL_IP": LOOPBACK,
         ROOT_VARIABLE: str(root),
         RUN_ID_VARIABLE: run_id,
         FILES_VARIABLE: str(folder / "files"),

@@ -21,6 +21,8 @@ from airflow_provider_wherobots.local.execution.commands import (
 from airflow_provider_wherobots.local.execution.environment_variables import install_environment, run_environment
 from airflow_provider_wherobots.local.execution.failure import failure_message
 from airflow_provider_wherobots.local.execution.process import GuardedProcess, OnOutput, StartError
+from airflow_provider_wherobots.local.execution.spark_failures import advice
+from airflow_provider_wherobots.local.execution.spark_ui import watching_ui
 from airflow_provider_wherobots.local.execution.usage import sample_usage
 from airflow_provider_wherobots.local.execution.virtual_environments import EnvironmentCache, PrepareError
 from airflow_provider_wherobots.local.execution.workspace import (
@@ -28,6 +30,7 @@ from airflow_provider_wherobots.local.execution.workspace import (
     add_files,
     add_spark_settings,
     make_workspace,
+    remove_temporary,
 )
 from airflow_provider_wherobots.local.runs.log import RunLog
 from airflow_provider_wherobots.local.runs.run import LocalRun
@@ -247,7 +250,12 @@ class Runner:
     ) -> RunEnd:
         timeout = run.request.timeout_seconds
         start = GuardedProcess.start(argv, environment=environment, folder=workspace.folder, on_output=_into(run.log))
-        async with await start as process, _sampling(run, process):
+        async with contextlib.AsyncExitStack() as parts:
+            # They end in reverse order: files are removed when no process uses them any more.
+            parts.push_async_callback(asyncio.to_thread, remove_temporary, workspace)
+            process = await parts.enter_async_context(await start)
+            await parts.enter_async_context(_sampling(run, process))
+            await parts.enter_async_context(watching_ui(process.pid, workspace.spark_ui_port, run.set_spark_ui))
             try:
                 async with asyncio.timeout(min(timeout, _LONGEST_WAIT_SECONDS)):
                     code = await process.wait()
@@ -256,7 +264,11 @@ class Runner:
         if code == 0:
             return RunEnd(COMPLETED)
         lines = await asyncio.to_thread(run.log.last_lines, _LAST_LINES)
-        return RunEnd(FAILED, failure_message(code, lines), event_code=FAIL_EVENT)
+        message = failure_message(code, lines)
+        if (what_to_do := advice(lines, environment)) is not None:
+            run.log.note(f"ERROR: {what_to_do}")
+            message = f"{message.rstrip('.')}. {what_to_do}"
+        return RunEnd(FAILED, message, event_code=FAIL_EVENT)
 
     def _timed_out(self, timeout: int) -> RunEnd:
         message = f"Execution timeout: the run did not end within timeoutSeconds ({timeout})"

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from airflow_provider_wherobots.local.execution.spark_settings import LOG4J_FILE, LOG4J_PROPERTIES
+
 DEFAULTS_FILE = "spark-defaults.conf"
 JARS = "spark.jars"
 
@@ -35,22 +37,27 @@ def user_conf_folder(own: Mapping[str, str]) -> Path | None:
     return Path(named) if named and os.path.isdir(named) else None
 
 
-def write_conf_folder(folder: Path, settings: Mapping[str, str], user_folder: Path | None) -> None:
+def write_conf_folder(
+    folder: Path, settings: Mapping[str, str], user_folder: Path | None, defaults: Mapping[str, str] | None = None
+) -> None:
     """Make a Spark configuration folder: the user's, with the run's settings after its defaults (the last one wins).
 
     :param folder: the folder to make.
     :param settings: the run's settings.
     :param user_folder: the user's configuration folder, copied; None for none.
+    :param defaults: settings that the user's override; default none.
     """
     if user_folder is not None:
         shutil.copytree(user_folder, folder)
     else:
         folder.mkdir(parents=True)
-    defaults = folder / DEFAULTS_FILE
-    before = defaults.read_text(encoding="utf-8") if defaults.exists() else ""
-    if before and not before.endswith("\n"):
-        before += "\n"
-    defaults.write_text(before + properties(settings), encoding="utf-8")
+    if not any(folder.glob("log4j2*")):
+        (folder / LOG4J_FILE).write_text(LOG4J_PROPERTIES, encoding="utf-8")
+    file = folder / DEFAULTS_FILE
+    users = file.read_text(encoding="utf-8") if file.exists() else ""
+    if users and not users.endswith("\n"):
+        users += "\n"
+    file.write_text(properties(defaults or {}) + users + properties(settings), encoding="utf-8")
 
 
 def properties(settings: Mapping[str, str]) -> str:

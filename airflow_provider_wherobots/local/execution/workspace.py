@@ -10,6 +10,8 @@ from pathlib import Path
 
 from airflow_provider_wherobots.local.api.create_request import FileDependency
 from airflow_provider_wherobots.local.execution.spark_conf import user_conf_folder, with_jars, write_conf_folder
+from airflow_provider_wherobots.local.execution.spark_settings import server_settings
+from airflow_provider_wherobots.local.execution.spark_ui import PORT, free_port, ui_port
 from airflow_provider_wherobots.local.execution.virtual_environments import PrepareError
 from airflow_provider_wherobots.local.storage import OWN_FOLDER, RUNS_FOLDER, StorageError, local_path
 
@@ -23,7 +25,8 @@ class Workspace:
     :param home: home directory that all runs share; not the user's.
     :param python_path: wheels (unpacked) and ZIP files.
     :param class_path: JARs.
-    :param spark_conf: folder with its Spark defaults; None if it has none.
+    :param spark_conf: folder with its Spark configuration; None until there is one.
+    :param spark_ui_port: port of its Spark UI, if it starts Spark; 0 if that is unknown.
     """
 
     root: Path
@@ -32,6 +35,12 @@ class Workspace:
     python_path: list[Path] = field(default_factory=list)
     class_path: list[Path] = field(default_factory=list)
     spark_conf: Path | None = None
+    spark_ui_port: int = 0
+
+    @property
+    def jvm_temporary(self) -> Path:
+        """Folder of the temporary files of its JVMs. They may be large, and a JVM that is killed leaves them behind."""
+        return self.folder / "tmp" / "jvm"
 
 
 def own_folder(root: Path) -> Path:
@@ -80,16 +89,28 @@ def add_files(workspace: Workspace, files: Sequence[FileDependency]) -> None:
 
 
 def add_spark_settings(workspace: Workspace, settings: Mapping[str, str], own: Mapping[str, str]) -> None:
-    """Write the run's Spark settings and JARs as its Spark defaults; nothing if it has none.
+    """Write the run's Spark configuration: the server's settings, then the user's, then the run's with its JARs.
 
     :param workspace: the workspace of the run.
     :param settings: its ``sparkConfigs``.
     :param own: the server's environment, which names the user's Spark configuration.
     """
-    merged = with_jars(settings, workspace.class_path)
-    if merged:
-        workspace.spark_conf = workspace.folder / "spark-conf"
-        write_conf_folder(workspace.spark_conf, merged, user_conf_folder(own))
+    port = free_port()
+    workspace.spark_ui_port = ui_port(settings, port)
+    workspace.spark_conf = workspace.folder / "spark-conf"
+    workspace.jvm_temporary.mkdir(exist_ok=True)
+    # The port after the user's defaults: several runs cannot share one.
+    merged = with_jars({PORT: str(port), **settings}, workspace.class_path)
+    defaults = server_settings(workspace.root, workspace.folder, workspace.jvm_temporary)
+    write_conf_folder(workspace.spark_conf, merged, user_conf_folder(own), defaults)
+
+
+def remove_temporary(workspace: Workspace) -> None:
+    """Remove what the run's JVMs left behind.
+
+    :param workspace: the workspace of the run, which has ended.
+    """
+    shutil.rmtree(workspace.jvm_temporary, ignore_errors=True)
 
 
 def _add_file(workspace: Workspace, path: Path) -> None:

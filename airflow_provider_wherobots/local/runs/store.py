@@ -114,6 +114,7 @@ class RunStore:
             # The server must start all the same.
             _log.warning("The log of the run %s cannot be read: %s", run.id, error)
         run.add_event("RUN_FAIL_EXEC", message)
+        run.set_spark_ui("")
         run.set_app("DESTROYED", message)
         run.set_status(FAILED)
         self.save(run)
