@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import inspect
 import json
 import os
 import shutil
@@ -69,6 +70,12 @@ def fill(path: Path) -> None:
         while True:
             file.write(b"\0" * 4096)
     assert shutil.disk_usage(path.parent).free == 0
+
+
+FILL = f"""import shutil
+from contextlib import suppress
+from pathlib import Path
+{inspect.getsource(fill)}"""
 
 
 def recorded(root: Path) -> dict[str, str]:
@@ -352,7 +359,8 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
         failed, lines = client.run(runPython={"uri": uri}, environment={"dependencies": files}, status="FAILED")
         assert "No space left on device" in failed["kubeApp"]["message"]
         assert lines == [f"ERROR: {failed['kubeApp']['message']}"]
-        _, lines = client.run(runPython={"uri": uri})
+        filler.unlink()
+        _, lines = client.run(f"{FILL}\nfill(Path({str(filler)!r}))\nprint('lost')")
         assert lines == ["The log cannot be written: No space left on device. Lines are lost until it can."]
         filler.unlink()
         _, lines = client.run("print('there is room again')")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import struct
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_wherobots.local import LocalServer
+from airflow_provider_wherobots.local.execution import commands
 from tests.local.support import Client
 
 
@@ -70,13 +72,20 @@ def make_jar(server: LocalServer, name: str, *, manifest: str = "Manifest-Versio
 
 @pytest.fixture
 def no_spark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A PATH with nothing but java on it, where there is one."""
+    """A PATH with nothing but java on it, where there is one; and no PySpark in the server's Python."""
     monkeypatch.delenv("SPARK_HOME", raising=False)
     monkeypatch.delenv("JAVA_HOME", raising=False)
     found = shutil.which("java")
     if found is not None:
         (tmp_path / "java").symlink_to(Path(found).resolve())
     monkeypatch.setenv("PATH", str(tmp_path))
+    find = commands._find
+
+    def find_without_pyspark(program: str, home: str | None, path: str) -> str | None:
+        folders = [folder for folder in path.split(os.pathsep) if folder != os.path.dirname(sys.executable)]
+        return find(program, home, os.pathsep.join(folders))
+
+    monkeypatch.setattr(commands, "_find", find_without_pyspark)
     return tmp_path
 
 
