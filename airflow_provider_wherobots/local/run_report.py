@@ -121,7 +121,9 @@ class RunReport:
             # The ends of these may be among them.
             self._followed = {key: value for key, value in self._followed.items() if not value.run.ended}
         if isinstance(event, LocalRun):
-            self._followed.setdefault(event.id, _Followed(event))
+            # If it has ended meanwhile, its lines come with its end, which may be among those left out.
+            if not event.ended:
+                self._followed.setdefault(event.id, _Followed(event))
             return
         if event.run is not None and self._logs:
             # Its log is complete, so this comes to an end.

@@ -206,6 +206,17 @@ def test_a_closed_output_does_not_end_the_server(tmp_path: Path) -> None:
         server.end()
 
 
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_a_server_that_was_started_without_an_output_runs_scripts(closed: str, tmp_path: Path) -> None:
+    server = Started(tmp_path, "--verbose", key=KEY, shell=f'exec "$@" {closed}')
+    try:
+        assert server.client().run("print('in the log')")[1] == ["in the log"]
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 143
+    finally:
+        server.end()
+
+
 def test_a_terminal_that_is_stopped_stops_neither_requests_nor_runs_nor_the_end(tmp_path: Path) -> None:
     # Nobody reads what is printed, as after Ctrl-S.
     terminal, own = pty.openpty()
@@ -239,6 +250,29 @@ def test_what_does_not_fit_into_the_queue_is_counted(tmp_path: Path, monkeypatch
         told = output.read().splitlines()
     assert told[0] == "… 3 starts and ends of runs are left out here."
     assert [runs[number].id in line for number, line in enumerate(told[1:])] == [True, True]
+
+
+def test_a_run_whose_end_did_not_fit_into_the_queue_is_not_followed_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_report, "_LONGEST_QUEUE", 3)
+    request = parse_create_request({"name": "a_test_run", "runPython": {"uri": "s3://bucket/job.py"}})
+    other, run = (LocalRun(request, "aws-us-west-2", number) for number in range(2))
+    with (tmp_path / "output").open("w+") as output:
+        report = RunReport(Terminal(output), logs=True)
+        for one in (other, run):
+            report.changed(one)
+        other.set_status("CANCELLED")
+        report.changed(other)
+        run.set_status("RUNNING")
+        report.changed(run)
+        run.set_status("COMPLETED")
+        report.changed(run)
+        with report:
+            pass
+        assert report._followed == {}
+        output.seek(0)
+        assert "… 1 starts and ends of runs are left out here." in output.read()
 
 
 # What is said at the start
