@@ -208,7 +208,7 @@ def test_a_closed_output_does_not_end_the_server(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
 def test_a_server_that_was_started_without_an_output_runs_scripts(closed: str, tmp_path: Path) -> None:
-    server = Started(tmp_path, "--verbose", key=KEY, shell=f'exec "$@" {closed}')
+    server = Started(tmp_path, "--verbose", key=KEY, through=f'exec "$@" {closed}')
     try:
         assert server.client().run("print('in the log')")[1] == ["in the log"]
         server.process.send_signal(signal.SIGTERM)
