@@ -136,7 +136,8 @@ def _general_names(names: Iterable[str]) -> list[x509.GeneralName]:
     found: list[x509.GeneralName] = []
     for name in names:
         try:
-            found.append(x509.IPAddress(ipaddress.ip_address(name)))
+            # A certificate has no place for the zone of an address such as fe80::1%eth0.
+            found.append(x509.IPAddress(ipaddress.ip_address(name.partition("%")[0])))
         except ValueError:
             found.append(x509.DNSName(name))
     return found

@@ -25,6 +25,7 @@ from airflow_provider_wherobots.local.settings import (
     DEFAULT_PORT,
     ServerSettings,
     SettingsError,
+    checked_host_names,
     default_parallel_runs,
 )
 from airflow_provider_wherobots.local.terminal import Terminal, escaped
@@ -99,8 +100,9 @@ def _switches(file: Path | None) -> dict[str, Any]:
 def _made_certificate(folder: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     if options["certfile"] is not None or options["keyfile"] is not None:
         raise SettingsError("make-certificate cannot be given together with certfile and keyfile")
+    names = checked_host_names(options["host_names"])
     try:
-        made = made_certificate(folder, [options["host"], *options["host_names"]])
+        made = made_certificate(folder, [options["host"], *names])
     except (OSError, ValueError) as error:
         raise SettingsError(f"make-certificate is {str(folder)!r}, but no certificate can be made: {error}") from None
     return {"certfile": made.certfile, "keyfile": made.keyfile}

@@ -60,6 +60,9 @@ def test_the_bundle_has_the_usual_authorities_too(tmp_path: Path) -> None:
 
 
 def test_it_is_made_again_only_when_it_must_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_certificate(tmp_path / "zone", ["fe80::1%eth0"])
+    before = (tmp_path / "zone" / "cert.pem").read_bytes()
+    assert made_certificate(tmp_path / "zone", ["fe80::1%eth0"]).certfile.read_bytes() == before
     first = made_certificate(tmp_path, [NAME]).certfile.read_bytes()
     assert made_certificate(tmp_path, [NAME, "localhost"]).certfile.read_bytes() == first
     second = made_certificate(tmp_path, ["other.internal"]).certfile.read_bytes()
@@ -83,15 +86,16 @@ def test_it_is_made_again_only_when_it_must_be(tmp_path: Path, monkeypatch: pyte
     [
         (["--make-certificate", "certificate", "--certfile", "x.pem"], "cannot be given together"),
         (["--make-certificate", "/dev/null/x"], "no certificate can be made"),
-        (["--make-certificate", "certificate", "--host-name", "rechner.müller"], "no certificate can be made"),
+        (["--make-certificate", "certificate", "--host-name", "rechner.müller"], "host_names has 'rechner.müller'"),
     ],
 )
 def test_what_cannot_be_made_is_one_clear_error(arguments: list[str], words: str, tmp_path: Path) -> None:
     command = [*MODULE, "--root", str(tmp_path / "root"), "--port", "0", *arguments]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("error: make-certificate ")
+    assert result.stderr.startswith("error: ")
     assert words in result.stderr
+    assert not (tmp_path / "certificate").exists()
     assert "Traceback" not in result.stderr
 
 
