@@ -66,9 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = ServerSettings(**options, behaviour=_switches(behaviour_file))
         raise_soft_limit(settings.max_parallel_runs)
         _check_ready_file(ready_file)
-        terminal = Terminal(sys.stdout)
-        with removed_around(ready_file), RunReport(terminal, logs=verbose) as report:
-            _serve(settings, ready_file, terminal, report)
+        with removed_around(ready_file), RunReport(Terminal(sys.stdout), logs=verbose) as report:
+            _serve(settings, ready_file, report)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return _USAGE_ERROR
@@ -108,17 +107,17 @@ def _made_certificate(folder: Path, options: Mapping[str, Any]) -> dict[str, Any
     return {"certfile": made.certfile, "keyfile": made.keyfile}
 
 
-def _serve(settings: ServerSettings, ready_file: Path | None, terminal: Terminal, report: RunReport) -> None:
+def _serve(settings: ServerSettings, ready_file: Path | None, report: RunReport) -> None:
     bound = bound_socket(settings)
     url = url_of(settings, bound)
     if settings.allow_remote and not settings.tls:
         Terminal(sys.stderr).print(*_UNENCRYPTED)
 
     def announce() -> None:
-        terminal.print(f"Wherobots local server: {url}", f"Root of s3://: {escaped(str(settings.root))}")
-        if settings.api_key.generated:
-            terminal.print(f"API key: {settings.api_key.value}")
-        terminal.print(
+        report.say(
+            f"Wherobots local server: {url}",
+            f"Root of s3://: {escaped(str(settings.root))}",
+            *([f"API key: {settings.api_key.value}"] if settings.api_key.generated else []),
             f"Airflow connection: {_connection(settings, bound.getsockname()[1])}",
             f"Runs in a browser: {url}/",
             "Ctrl-C stops the server and ends its runs.",

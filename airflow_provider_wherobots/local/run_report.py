@@ -27,7 +27,7 @@ _STOP_SECONDS = 2.0
 class _Event:
     """Something to print.
 
-    :param line: the line.
+    :param line: the line, or several with line ends between them.
     :param run: the run whose log goes before it; None if there is none.
     """
 
@@ -78,6 +78,14 @@ class RunReport:
             self._put(_Event(_start_of(run)))
         if self._logs and (run.status == RUNNING or run.app_status == "PREPARING"):
             self._put(run)
+
+    def say(self, *lines: str) -> None:
+        """Print lines of the server itself, after those that wait. Returns at once.
+
+        :param lines: the lines, which must be :func:`~airflow_provider_wherobots.local.terminal.escaped` where they
+            contain the text of others.
+        """
+        self._put(_Event("\n".join(lines)))
 
     def __enter__(self) -> RunReport:
         self._thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
@@ -233,6 +234,25 @@ def test_a_terminal_that_is_stopped_stops_neither_requests_nor_runs_nor_the_end(
         os.close(terminal)
 
 
+def test_an_output_that_is_full_from_the_start_stops_neither_the_start_nor_the_end(tmp_path: Path) -> None:
+    # Such as that of a program that has read enough.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    with os.fdopen(writer, "wb", 0) as output:
+        server = Started(tmp_path, key=KEY, output=output)
+    try:
+        server.client().run("print('lost')")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 143
+    finally:
+        server.end()
+        os.close(reader)
+
+
 def test_what_does_not_fit_into_the_queue_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_report, "_LONGEST_QUEUE", 2)
     request = parse_create_request({"name": "a_test_run", "runPython": {"uri": "s3://bucket/job.py"}})
@@ -283,6 +303,7 @@ def starting(tmp_path: Path, *arguments: str) -> tuple[str, str]:
     with (tmp_path / "errors").open("w+") as errors:
         server = Started(tmp_path, *arguments, key=KEY, errors=errors)
         try:
+            wait_for(lambda: "Ctrl-C" in server.printed(), what="what is said at the start")
             printed = server.printed()
         finally:
             server.end()
