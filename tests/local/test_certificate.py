@@ -142,13 +142,13 @@ def test_files_that_the_server_did_not_make_are_never_replaced(
 def test_a_certificate_that_was_made_only_in_part_is_made_again(
     fails_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, written = certificate_module._write, []
+    write, written = certificate_module._write, list[Path]()
 
-    def fail(path: Path, *arguments: object) -> None:
+    def fail(path: Path, content: bytes, mode: int) -> None:
         if len(written) == fails_at:
             raise OSError("the disk is full")
         written.append(path)
-        write(path, *arguments)
+        write(path, content, mode)
 
     monkeypatch.setattr(certificate_module, "_write", fail)
     with pytest.raises(OSError, match="full"):
