@@ -152,6 +152,18 @@ def test_a_page_of_a_log_begins_near_its_end(client: Client) -> None:
     assert client.request("GET", f"{path}?last=0").status_code == 422
 
 
+@pytest.mark.parametrize("timestamp", [0, 5])
+def test_lines_of_one_time_are_not_counted_as_left_out_if_they_are_shown(
+    client: Client, control: ControlClient, timestamp: int
+) -> None:
+    run_id = control.create_run("one-time")["id"]
+    control.insert_logs(run_id, [{"timestamp": timestamp, "raw": str(number)} for number in range(20)])
+    answer = client.request("GET", f"/_control/runs/{run_id}/logs?last=5")
+    assert answer.status_code == 200, answer.text
+    page = answer.json()
+    assert (len(page["items"]), page["left_out"]) == (20, 0)
+
+
 def test_a_page_that_its_bytes_have_cut_says_that_there_is_more(client: Client) -> None:
     run, _ = client.run("for n in range(3): print(str(n) * 1_500_000)")
     path = f"/_control/runs/{run['id']}/logs"

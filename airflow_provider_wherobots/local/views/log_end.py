@@ -24,7 +24,9 @@ def log_end(log: RunLog, query: LogEndQuery, style: LogStyle, now: float) -> dic
     shown = start_of_page(lines, cursor, style)
     left_out = max(len(lines) - shown - query.last, 0)
     if left_out:
-        cursor = str(lines[shown + left_out].timestamp - 1)
+        cursor = str(max(lines[shown + left_out].timestamp - 1, int(START)))
+        # A page begins with all lines of a time.
+        left_out = start_of_page(lines, cursor, style) - shown
     query = query.model_copy(update={"cursor": cursor})
     page = log_page(lines, query, style, now)
     more = start_of_page(lines, page["next_page"], style) < len(lines)
