@@ -28,7 +28,7 @@ from airflow_provider_wherobots.local.settings import (
     checked_host_names,
     default_parallel_runs,
 )
-from airflow_provider_wherobots.local.terminal import Terminal, escaped
+from airflow_provider_wherobots.local.terminal import EscapingFormatter, Terminal, escaped
 
 _UNENCRYPTED = (
     "*" * 100,
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     behaviour_file: Path | None = options.pop("behaviour")
     certificate_folder: Path | None = options.pop("make_certificate")
     verbose: bool = options.pop("verbose")
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _log_to_stderr()
     # uvicorn stops on the signal and raises it again; its default action would leave the ready file behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     # Removed from the environment, so that no child process inherits it.
@@ -74,6 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     return 0
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(EscapingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _check_ready_file(path: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import unicodedata
@@ -23,6 +24,14 @@ def escaped(text: str) -> str:
         else character.encode("unicode_escape").decode("ascii")
         for character in text
     )
+
+
+class EscapingFormatter(logging.Formatter):
+    """A formatter of log records whose lines are :func:`escaped`: they may contain names of files that scripts made."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record."""
+        return "\n".join(map(escaped, super().format(record).split("\n")))
 
 
 class Terminal:

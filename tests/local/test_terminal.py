@@ -19,6 +19,7 @@ from airflow_provider_wherobots.local import run_report
 from airflow_provider_wherobots.local.api.create_request import parse_create_request
 from airflow_provider_wherobots.local.run_report import RunReport
 from airflow_provider_wherobots.local.runs.run import LocalRun
+from airflow_provider_wherobots.local.runs.store import OWN_FOLDER_OF_A_RUN, RECORD_FILE
 from airflow_provider_wherobots.local.terminal import Terminal, escaped
 from dev.waiting import wait_for
 from tests.local.started import Started
@@ -293,6 +294,16 @@ def test_a_run_whose_end_did_not_fit_into_the_queue_is_not_followed_for_ever(
         assert report._followed == {}
         output.seek(0)
         assert "… 1 starts and ends of runs are left out here." in output.read()
+
+
+def test_what_the_server_logs_is_shown_safely_too(tmp_path: Path) -> None:
+    # A script can make any file under the root.
+    record = tmp_path / "root" / ".wherobots-local" / "runs" / "\x1b[2Jowned" / OWN_FOLDER_OF_A_RUN / RECORD_FILE
+    record.parent.mkdir(parents=True)
+    record.write_text("no JSON")
+    _, errors = starting(tmp_path)
+    assert r"\x1b[2Jowned" in errors
+    assert "\x1b" not in errors
 
 
 # What is said at the start
