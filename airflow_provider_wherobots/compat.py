@@ -244,8 +244,15 @@ async def _uninterrupted(request: Coroutine[Any, Any, T]) -> T:
     """
     task = asyncio.create_task(request)
     _requests.add(task)
-    task.add_done_callback(_requests.discard)
+    task.add_done_callback(_done)
     return await asyncio.shield(task)
+
+
+def _done(request: asyncio.Task[Any]) -> None:
+    _requests.discard(request)
+    # If nobody waits for its failure any longer, asyncio would log that.
+    if not request.cancelled():
+        request.exception()
 
 
 def _get_task_state_from_database(task_instance: Any) -> str | None:

@@ -61,6 +61,7 @@ class AsyncDriver:
         self._gate = Gate(limits or RateLimits(), self._clock)
         self._since = 0.0
         self._prefetched: tuple[Call[Any], asyncio.Task[Any]] | None = None
+        self._is_interrupted = False
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end.
@@ -82,6 +83,7 @@ class AsyncDriver:
                     value, step = await self._perform(effect), flow.send
                 except BaseException as error:
                     if isinstance(error, asyncio.CancelledError):
+                        self._is_interrupted = True
                         self._drop_prefetched()
                     # Any error, also a cancellation, so that an interrupted flow can still write the lines it holds.
                     value, step = error, flow.throw
@@ -107,8 +109,10 @@ class AsyncDriver:
             case Now():
                 return self._clock.now()
             case Note():
-                await self._wait_briefly_for_room()
-                self._outlets.note(effect.level, make_safe(effect.text))
+                try:
+                    await self._wait_briefly_for_room()
+                finally:
+                    self._outlets.note(effect.level, make_safe(effect.text))
             case Forward():
                 await self._forward(effect)
             case Publish():
@@ -141,7 +145,8 @@ class AsyncDriver:
             raise
 
     async def _wait_for_room(self) -> None:
-        if self._outlets.room is not None:
+        # After an interruption little is left to write, a kill must not wait, and another interruption would lose it.
+        if self._outlets.room is not None and not self._is_interrupted:
             await self._outlets.room()
 
     async def _wait_briefly_for_room(self) -> None:

@@ -29,6 +29,8 @@ async def recent_connection(conn_id: str) -> Connection:
     begun, read = reads.get(conn_id, (0.0, None))
     if read is None or _is_over(read) or time.monotonic() - begun > SHARED_SECONDS:
         read = asyncio.create_task(get_async_connection(conn_id))
+        # If all callers are cancelled, nobody asks for its failure, and asyncio would log that.
+        read.add_done_callback(_is_over)
         reads[conn_id] = time.monotonic(), read
     # A caller that is cancelled leaves the read to the others.
     return await asyncio.shield(read)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _VALID_DAYS = 365
 _RENEWED_DAYS = 30
+_OWN_NAME = "Wherobots local server"
 _ALWAYS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -43,14 +44,32 @@ def made_certificate(folder: Path, names: Iterable[str]) -> MadeCertificate:
     :param names: host names and addresses, besides localhost, 127.0.0.1 and ::1. Those that mean every address, such as
         0.0.0.0, are left out.
     :raises OSError: if a file cannot be read or written.
-    :raises ValueError: if a name cannot be in a certificate.
+    :raises ValueError: if a name cannot be in a certificate, or the folder has files of these names that are not from
+        here. They are never replaced: with a private key more may be lost than this server.
     """
     wanted = list(dict.fromkeys([*_ALWAYS, *(name for name in names if not is_every_address(name))]))
     made = MadeCertificate(folder / "cert.pem", folder / "key.pem", folder / "ca-bundle.pem")
     if not (all(file.exists() for file in made) and _is_for(made, wanted)):
         folder.mkdir(parents=True, exist_ok=True)
+        _refuse_others(made)
         _make(made, wanted)
     return made
+
+
+def _refuse_others(made: MadeCertificate) -> None:
+    from cryptography import x509
+
+    try:
+        certificate = x509.load_pem_x509_certificate(made.certfile.read_bytes())
+        is_own = certificate.subject.rfc4514_string() == certificate.issuer.rfc4514_string() == f"CN={_OWN_NAME}"
+    except (FileNotFoundError, ValueError):
+        is_own = False
+    for file in made:
+        if not is_own and os.path.lexists(file):
+            raise ValueError(
+                f"{file.name} was not made by the local server, or cert.pem is missing, so it is not replaced;"
+                " name another folder"
+            )
 
 
 def _is_for(made: MadeCertificate, names: list[str]) -> bool:
@@ -80,7 +99,7 @@ def _make(made: MadeCertificate, names: list[str]) -> None:
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
     key = ec.generate_private_key(ec.SECP256R1())
-    own_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Wherobots local server")])
+    own_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _OWN_NAME)])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -101,8 +120,9 @@ def _make(made: MadeCertificate, names: list[str]) -> None:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _write(made.keyfile, private, 0o600)
+    # The certificate first: it says that the other files are from here, also if they are not complete.
     _write(made.certfile, pem, 0o644)
+    _write(made.keyfile, private, 0o600)
     _write(
         made.bundle,
         Path(DEFAULT_CA_BUNDLE_PATH).read_bytes().rstrip() + b"\n\n# The Wherobots local server\n" + pem,
@@ -116,16 +136,19 @@ def _general_names(names: Iterable[str]) -> list[x509.GeneralName]:
     found: list[x509.GeneralName] = []
     for name in names:
         try:
-            found.append(x509.IPAddress(ipaddress.ip_address(name)))
+            # A certificate has no place for the zone of an address such as fe80::1%eth0.
+            found.append(x509.IPAddress(ipaddress.ip_address(name.partition("%")[0])))
         except ValueError:
             found.append(x509.DNSName(name))
     return found
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file, which has its mode before it has its content."""
+    """Replace a file as a whole. It has its mode before it has its content."""
+    new = path.with_name(f"{path.name}.new")
     with contextlib.suppress(FileNotFoundError):
-        path.unlink()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        new.unlink()
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+    new.replace(path)

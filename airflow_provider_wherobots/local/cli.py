@@ -25,9 +25,10 @@ from airflow_provider_wherobots.local.settings import (
     DEFAULT_PORT,
     ServerSettings,
     SettingsError,
+    checked_host_names,
     default_parallel_runs,
 )
-from airflow_provider_wherobots.local.terminal import Terminal, escaped
+from airflow_provider_wherobots.local.terminal import EscapingFormatter, Terminal, escaped
 
 _UNENCRYPTED = (
     "*" * 100,
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     behaviour_file: Path | None = options.pop("behaviour")
     certificate_folder: Path | None = options.pop("make_certificate")
     verbose: bool = options.pop("verbose")
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _log_to_stderr()
     # uvicorn stops on the signal and raises it again; its default action would leave the ready file behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     # Removed from the environment, so that no child process inherits it.
@@ -65,15 +66,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = ServerSettings(**options, behaviour=_switches(behaviour_file))
         raise_soft_limit(settings.max_parallel_runs)
         _check_ready_file(ready_file)
-        terminal = Terminal(sys.stdout)
-        with removed_around(ready_file), RunReport(terminal, logs=verbose) as report:
-            _serve(settings, ready_file, terminal, report)
+        with removed_around(ready_file), RunReport(Terminal(sys.stdout), logs=verbose) as report:
+            _serve(settings, ready_file, report)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return _USAGE_ERROR
     except KeyboardInterrupt:
         return _INTERRUPTED
     return 0
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(EscapingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _check_ready_file(path: Path | None) -> None:
@@ -99,24 +105,25 @@ def _switches(file: Path | None) -> dict[str, Any]:
 def _made_certificate(folder: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     if options["certfile"] is not None or options["keyfile"] is not None:
         raise SettingsError("make-certificate cannot be given together with certfile and keyfile")
+    names = checked_host_names(options["host_names"])
     try:
-        made = made_certificate(folder, [options["host"], *options["host_names"]])
+        made = made_certificate(folder, [options["host"], *names])
     except (OSError, ValueError) as error:
         raise SettingsError(f"make-certificate is {str(folder)!r}, but no certificate can be made: {error}") from None
     return {"certfile": made.certfile, "keyfile": made.keyfile}
 
 
-def _serve(settings: ServerSettings, ready_file: Path | None, terminal: Terminal, report: RunReport) -> None:
+def _serve(settings: ServerSettings, ready_file: Path | None, report: RunReport) -> None:
     bound = bound_socket(settings)
     url = url_of(settings, bound)
     if settings.allow_remote and not settings.tls:
         Terminal(sys.stderr).print(*_UNENCRYPTED)
 
     def announce() -> None:
-        terminal.print(f"Wherobots local server: {url}", f"Root of s3://: {escaped(str(settings.root))}")
-        if settings.api_key.generated:
-            terminal.print(f"API key: {settings.api_key.value}")
-        terminal.print(
+        report.say(
+            f"Wherobots local server: {url}",
+            f"Root of s3://: {escaped(str(settings.root))}",
+            *([f"API key: {settings.api_key.value}"] if settings.api_key.generated else []),
             f"Airflow connection: {_connection(settings, bound.getsockname()[1])}",
             f"Runs in a browser: {url}/",
             "Ctrl-C stops the server and ends its runs.",

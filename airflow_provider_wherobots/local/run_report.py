@@ -27,7 +27,7 @@ _STOP_SECONDS = 2.0
 class _Event:
     """Something to print.
 
-    :param line: the line.
+    :param line: the line, or several with line ends between them.
     :param run: the run whose log goes before it; None if there is none.
     """
 
@@ -79,6 +79,14 @@ class RunReport:
         if self._logs and (run.status == RUNNING or run.app_status == "PREPARING"):
             self._put(run)
 
+    def say(self, *lines: str) -> None:
+        """Print lines of the server itself, after those that wait. Returns at once.
+
+        :param lines: the lines, which must be :func:`~airflow_provider_wherobots.local.terminal.escaped` where they
+            contain the text of others.
+        """
+        self._put(_Event("\n".join(lines)))
+
     def __enter__(self) -> RunReport:
         self._thread.start()
         return self
@@ -121,7 +129,9 @@ class RunReport:
             # The ends of these may be among them.
             self._followed = {key: value for key, value in self._followed.items() if not value.run.ended}
         if isinstance(event, LocalRun):
-            self._followed.setdefault(event.id, _Followed(event))
+            # If it has ended meanwhile, its lines come with its end, which may be among those left out.
+            if not event.ended:
+                self._followed.setdefault(event.id, _Followed(event))
             return
         if event.run is not None and self._logs:
             # Its log is complete, so this comes to an end.

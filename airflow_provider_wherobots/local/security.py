@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 import secrets
 import socket
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,9 @@ from collections.abc import Iterable, Mapping
 API_KEY_VARIABLE = "WHEROBOTS_API_KEY"
 """Environment variable that the command line reads the key from. Runs never see it."""
 
+_LONGEST_NAME = 253
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -103,6 +107,17 @@ def resolves_to_loopback(host: str) -> bool:
     """
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)
+
+
+def is_host_name(name: str) -> bool:
+    """Say whether a text is a host name or an IP address as they may be in a ``Host`` header, without port or brackets.
+
+    An underscore is allowed, because the names of services in Docker may have one.
+    """
+    if "%" in name:
+        # The zone of an address may be any text.
+        return False
+    return _is_address(name) or (len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) is not None)
 
 
 def is_every_address(host: str) -> bool:

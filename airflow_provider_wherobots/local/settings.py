@@ -12,7 +12,7 @@ from airflow_provider_wherobots.local.api.errors import ApiError
 from airflow_provider_wherobots.local.control.behaviour import LIKE_THE_SERVICE, Behaviour, patched
 from airflow_provider_wherobots.local.runs.log import DEFAULT_MAX_BYTES, DEFAULT_MAX_LINES, LogLimits
 from airflow_provider_wherobots.local.runs.retention import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS, Retention
-from airflow_provider_wherobots.local.security import ApiKey, resolves_to_loopback
+from airflow_provider_wherobots.local.security import ApiKey, is_host_name, resolves_to_loopback
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
@@ -90,7 +90,7 @@ class ServerSettings:
         self.keyfile = _existing_file("keyfile", keyfile)
         self.host = _checked_host(host, allow_remote)
         self.allow_remote = allow_remote
-        self.host_names = tuple(host_names)
+        self.host_names = checked_host_names(host_names)
         self.passed_environment = tuple(passed_environment)
         self.api_key = _checked_key(api_key)
         # Last: a wrong setting leaves no folder behind.
@@ -100,6 +100,20 @@ class ServerSettings:
     def tls(self) -> bool:
         """Whether the server speaks https."""
         return self.certfile is not None
+
+
+def checked_host_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Check the names of a ``Host`` header.
+
+    :param names: the setting ``host_names``.
+    :raises SettingsError: for one that is neither a host name nor an IP address.
+    """
+    for name in names:
+        if not is_host_name(name):
+            raise SettingsError(
+                f"host_names has {name!r}, but must have host names or IP addresses, without port and in ASCII"
+            )
+    return tuple(names)
 
 
 def _checked_port(port: int) -> int:

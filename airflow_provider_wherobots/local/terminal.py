@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import unicodedata
@@ -25,17 +26,25 @@ def escaped(text: str) -> str:
     )
 
 
+class EscapingFormatter(logging.Formatter):
+    """A formatter of log records whose lines are :func:`escaped`: they may contain names of files that scripts made."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record."""
+        return "\n".join(map(escaped, super().format(record).split("\n")))
+
+
 class Terminal:
     """Prints lines. If the output is closed or its disk is full, they are lost, and the server goes on.
 
-    :param stream: where to, such as ``sys.stdout``. What is printed does not wait in its buffer.
+    :param stream: where to, such as ``sys.stdout``, which is None in a process that was started without an output. What
+        is printed does not wait in its buffer.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self._descriptor = stream.fileno()
-        self._encoding = stream.encoding
+    def __init__(self, stream: TextIO | None) -> None:
+        self._descriptor, self._encoding = (-1, "utf-8") if stream is None else (stream.fileno(), stream.encoding)
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = stream is None
 
     def print(self, *lines: str) -> None:
         """Print lines, which must be :func:`escaped` where they contain the text of others."""

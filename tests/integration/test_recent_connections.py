@@ -1,6 +1,7 @@
 """Reads of a connection that triggers share."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -65,3 +66,22 @@ def test_a_killed_trigger_does_not_end_the_read_of_the_others(reads: list[str]) 
 
     asyncio.run(main())
     assert reads == ["a"]
+
+
+def test_a_read_that_fails_after_all_who_waited_were_killed_is_no_error_of_the_event_loop(reads: list[str]) -> None:
+    told: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(context["message"]))
+        killed = asyncio.create_task(recent_connection("absent"))
+        await asyncio.sleep(0)
+        killed.cancel()
+        await asyncio.sleep(0.05)
+        recent_connections._reads[loop].clear()
+        del killed
+        gc.collect()
+
+    asyncio.run(main())
+    assert reads == ["absent"]
+    assert told == []

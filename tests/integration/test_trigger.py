@@ -1,6 +1,7 @@
 """A killed trigger, without a triggerer around it: what it still does, and how it speaks with its supervisor."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -90,6 +91,26 @@ def test_an_answer_about_a_connection_is_read_although_the_trigger_is_killed(mon
     supervisor = Supervisor("a connection")
     monkeypatch.setattr(compat.BaseHook, "aget_connection", supervisor.ask, raising=False)
     asyncio.run(given_up(compat.get_async_connection("any"), supervisor))
+
+
+def test_a_failure_that_nobody_waits_for_any_longer_is_no_error_of_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, told = Supervisor(None), []
+
+    async def fail(*question: Any) -> None:
+        await asked.ask(*question)
+        raise LookupError
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+        await given_up(compat.get_async_connection("any"), asked)
+        await asyncio.sleep(0.05)
+        gc.collect()
+
+    monkeypatch.setattr(compat.BaseHook, "aget_connection", fail, raising=False)
+    asyncio.run(main())
+    assert told == []
 
 
 def test_an_answer_about_a_state_is_read_although_it_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ class Started:
         descriptors: int | None = None,
         output: IO[bytes] | None = None,
         errors: IO[str] | None = None,
+        through: str | None = None,
     ) -> None:
         self.root = folder / "root"
         self.ready_file = folder / "ready.json"
@@ -37,8 +38,9 @@ class Started:
         options = ["--port", "0", "--root", str(self.root), "--ready-file", str(self.ready_file), *arguments]
         self.output = (folder / "output").open("w")
         limit = ["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []
+        around = ["sh", "-c", through, "sh"] if through else []
         self.process = subprocess.Popen(
-            [*limit, *MODULE, *options],
+            [*around, *limit, *MODULE, *options],
             env=environment,
             stdout=output or self.output,
             stderr=errors or self.output,

@@ -16,7 +16,7 @@ import pytest
 from cryptography import x509
 from requests.certs import where  # type: ignore[attr-defined]
 
-from airflow_provider_wherobots.local import certificate
+from airflow_provider_wherobots.local import certificate as certificate_module
 from airflow_provider_wherobots.local.certificate import MadeCertificate, made_certificate
 from tests.local.started import MODULE, Started
 from tests.local.support import KEY, Client
@@ -60,12 +60,15 @@ def test_the_bundle_has_the_usual_authorities_too(tmp_path: Path) -> None:
 
 
 def test_it_is_made_again_only_when_it_must_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_certificate(tmp_path / "zone", ["fe80::1%eth0"])
+    before = (tmp_path / "zone" / "cert.pem").read_bytes()
+    assert made_certificate(tmp_path / "zone", ["fe80::1%eth0"]).certfile.read_bytes() == before
     first = made_certificate(tmp_path, [NAME]).certfile.read_bytes()
     assert made_certificate(tmp_path, [NAME, "localhost"]).certfile.read_bytes() == first
     second = made_certificate(tmp_path, ["other.internal"]).certfile.read_bytes()
     assert second != first
     # It has less than 30 days left.
-    monkeypatch.setattr(certificate, "_RENEWED_DAYS", 366)
+    monkeypatch.setattr(certificate_module, "_RENEWED_DAYS", 366)
     third = made_certificate(tmp_path, ["other.internal"]).certfile.read_bytes()
     assert third != second
     monkeypatch.undo()
@@ -74,9 +77,8 @@ def test_it_is_made_again_only_when_it_must_be(tmp_path: Path, monkeypatch: pyte
     shutil.copyfile(other.keyfile, tmp_path / "key.pem")
     fourth = made_certificate(tmp_path, ["other.internal"]).certfile.read_bytes()
     assert fourth != third
-    for file in ("cert.pem", "key.pem"):
-        (tmp_path / file).write_text("no PEM")
-        assert made_certificate(tmp_path, ["other.internal"]).certfile.read_bytes() != fourth
+    (tmp_path / "key.pem").write_text("no PEM")
+    assert made_certificate(tmp_path, ["other.internal"]).certfile.read_bytes() != fourth
 
 
 @pytest.mark.parametrize(
@@ -84,15 +86,16 @@ def test_it_is_made_again_only_when_it_must_be(tmp_path: Path, monkeypatch: pyte
     [
         (["--make-certificate", "certificate", "--certfile", "x.pem"], "cannot be given together"),
         (["--make-certificate", "/dev/null/x"], "no certificate can be made"),
-        (["--make-certificate", "certificate", "--host-name", "rechner.müller"], "no certificate can be made"),
+        (["--make-certificate", "certificate", "--host-name", "rechner.müller"], "host_names has 'rechner.müller'"),
     ],
 )
 def test_what_cannot_be_made_is_one_clear_error(arguments: list[str], words: str, tmp_path: Path) -> None:
     command = [*MODULE, "--root", str(tmp_path / "root"), "--port", "0", *arguments]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("error: make-certificate ")
+    assert result.stderr.startswith("error: ")
     assert words in result.stderr
+    assert not (tmp_path / "certificate").exists()
     assert "Traceback" not in result.stderr
 
 
@@ -119,6 +122,39 @@ def test_nothing_is_imported_for_it_unless_it_is_made() -> None:
     code = "import sys, airflow_provider_wherobots.local.cli; print('cryptography' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("present", [["cert.pem", "key.pem"], ["key.pem"], ["ca-bundle.pem"]])
+@pytest.mark.parametrize("is_pem", [True, False])
+def test_files_that_the_server_did_not_make_are_never_replaced(
+    present: list[str], is_pem: bool, certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    for name in present:
+        content = certificate[name == "key.pem"].read_bytes() if is_pem else b"a text"
+        (tmp_path / name).write_bytes(content)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match=f"{present[0]} was not made by the local server"):
+        made_certificate(tmp_path, [NAME])
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("fails_at", [0, 1, 2])
+def test_a_certificate_that_was_made_only_in_part_is_made_again(
+    fails_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = certificate_module._write, list[Path]()
+
+    def fail(path: Path, content: bytes, mode: int) -> None:
+        if len(written) == fails_at:
+            raise OSError("the disk is full")
+        written.append(path)
+        write(path, content, mode)
+
+    monkeypatch.setattr(certificate_module, "_write", fail)
+    with pytest.raises(OSError, match="full"):
+        made_certificate(tmp_path, [NAME])
+    monkeypatch.undo()
+    assert NAME in names_of(made_certificate(tmp_path, [NAME]))
 
 
 def test_addresses_are_addresses(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def test_what_is_shown_and_told(started: Started) -> None:
         "api_key": ready["api_key"],
     }
     assert stat.S_IMODE(started.ready_file.stat().st_mode) == 0o600
+    wait_for(lambda: "Ctrl-C" in started.printed(), what="what is said at the start")
     assert ready["url"] in started.printed()
     assert f"API key: {ready['api_key']}" in started.printed()
 
@@ -63,6 +64,7 @@ def test_a_given_key_is_not_shown(tmp_path: Path) -> None:
     server = Started(tmp_path, key=KEY)
     try:
         assert "api_key" not in server.ready
+        wait_for(lambda: "Ctrl-C" in server.printed(), what="what is said at the start")
         assert KEY not in server.printed()
         answer = requests.get(f"{server.ready['url']}/runs", headers={"X-API-Key": KEY}, timeout=30)
         assert answer.status_code == 200

@@ -1,5 +1,6 @@
 """Who is let in, and which files an address can reach."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -88,12 +89,33 @@ def test_only_loopback_unless_told_otherwise(host: str, tmp_path: Path) -> None:
         ({"api_key": " "}, "api_key"),
         ({"api_key": "two words"}, "api_key"),
         ({"host": ""}, "host is empty"),
+        *(
+            ({"host_names": ("good.internal", name)}, re.escape(f"host_names has {name!r}, but must"))
+            for name in (
+                "",
+                "a b",
+                "a'b",
+                "*.internal",
+                "name:8765",
+                "[::1]",
+                "..",
+                "a\n",
+                "fe80::1%'x",
+                "rechner.müller",
+                "x" * 64,
+            )
+        ),
     ],
 )
 def test_wrong_settings_are_named(arguments: dict[str, object], named: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=named) as raised:
         ServerSettings(tmp_path, **arguments)  # type: ignore[arg-type]
     assert "two words" not in str(raised.value)
+
+
+def test_host_names_are_names_and_addresses(tmp_path: Path) -> None:
+    names = ("host.docker.internal", "my_service", "My-Machine.example", "172.17.0.1", "fe80::1", "a.b.c")
+    assert ServerSettings(tmp_path, host_names=names).host_names == names
 
 
 def test_the_root_must_be_a_folder(tmp_path: Path) -> None:

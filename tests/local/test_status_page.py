@@ -139,6 +139,7 @@ def test_a_page_of_a_log_begins_near_its_end(client: Client) -> None:
     path = f"/_control/runs/{run['id']}/logs"
     first = client.request("GET", f"{path}?last=10&size=4").json()
     assert ([item["raw"] for item in first["items"]], first["left_out"]) == (["90", "91", "92", "93"], 90)
+    assert first["more"] is True
     following = client.request("GET", f"{path}?last=10&cursor={first['next_page']}").json()
     assert ([item["raw"] for item in following["items"]], following["left_out"]) == (list(map(str, range(94, 100))), 0)
     # A client that is too slow jumps ahead too.
@@ -146,8 +147,33 @@ def test_a_page_of_a_log_begins_near_its_end(client: Client) -> None:
     assert ([item["raw"] for item in jumped["items"]], jumped["left_out"]) == (["98", "99"], 4)
     caught_up = client.request("GET", f"{path}?cursor={jumped['next_page']}").json()
     assert (caught_up["items"], caught_up["left_out"]) == ([], 0)
+    assert (following["more"], jumped["more"], caught_up["more"]) == (False, False, False)
     assert client.request("GET", f"{path}?cursor=made-up").status_code == 400
     assert client.request("GET", f"{path}?last=0").status_code == 422
+
+
+@pytest.mark.parametrize("timestamp", [0, 5])
+def test_lines_of_one_time_are_not_counted_as_left_out_if_they_are_shown(
+    client: Client, control: ControlClient, timestamp: int
+) -> None:
+    run_id = control.create_run("one-time")["id"]
+    control.insert_logs(run_id, [{"timestamp": timestamp, "raw": str(number)} for number in range(20)])
+    answer = client.request("GET", f"/_control/runs/{run_id}/logs?last=5")
+    assert answer.status_code == 200, answer.text
+    page = answer.json()
+    assert (len(page["items"]), page["left_out"]) == (20, 0)
+
+
+def test_a_page_that_its_bytes_have_cut_says_that_there_is_more(client: Client) -> None:
+    run, _ = client.run("for n in range(3): print(str(n) * 1_500_000)")
+    path = f"/_control/runs/{run['id']}/logs"
+    page = client.request("GET", path).json()
+    assert page["more"]
+    texts = [item["raw"] for item in page["items"]]
+    while page["more"]:
+        page = client.request("GET", f"{path}?cursor={page['next_page']}").json()
+        texts += [item["raw"] for item in page["items"]]
+    assert "".join(texts) == "".join(str(n) * 1_500_000 for n in range(3))
 
 
 # In Chromium
@@ -168,6 +194,12 @@ def test_the_key_is_asked_for_and_kept_in_the_tab(page: Page, client: Client) ->
     page.get_by_label("API key").wait_for()
     assert page.evaluate("sessionStorage.length") == 0
     assert page.get_by_role("link", name="a_run_for_the_list").count() == 0
+
+
+def test_a_key_that_no_header_can_hold_is_not_valid(page: Page) -> None:
+    enter(page, "ключ")
+    expect_text(page, "#problem", "The API key is not valid.")
+    page.get_by_label("API key").wait_for()
 
 
 def test_the_list_follows_the_runs(page: Page, client: Client, problems: list[str]) -> None:

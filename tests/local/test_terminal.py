@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
@@ -18,6 +19,7 @@ from airflow_provider_wherobots.local import run_report
 from airflow_provider_wherobots.local.api.create_request import parse_create_request
 from airflow_provider_wherobots.local.run_report import RunReport
 from airflow_provider_wherobots.local.runs.run import LocalRun
+from airflow_provider_wherobots.local.runs.store import OWN_FOLDER_OF_A_RUN, RECORD_FILE
 from airflow_provider_wherobots.local.terminal import Terminal, escaped
 from dev.waiting import wait_for
 from tests.local.started import Started
@@ -206,6 +208,17 @@ def test_a_closed_output_does_not_end_the_server(tmp_path: Path) -> None:
         server.end()
 
 
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_a_server_that_was_started_without_an_output_runs_scripts(closed: str, tmp_path: Path) -> None:
+    server = Started(tmp_path, "--verbose", key=KEY, through=f'exec "$@" {closed}')
+    try:
+        assert server.client().run("print('in the log')")[1] == ["in the log"]
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 143
+    finally:
+        server.end()
+
+
 def test_a_terminal_that_is_stopped_stops_neither_requests_nor_runs_nor_the_end(tmp_path: Path) -> None:
     # Nobody reads what is printed, as after Ctrl-S.
     terminal, own = pty.openpty()
@@ -220,6 +233,25 @@ def test_a_terminal_that_is_stopped_stops_neither_requests_nor_runs_nor_the_end(
     finally:
         server.end()
         os.close(terminal)
+
+
+def test_an_output_that_is_full_from_the_start_stops_neither_the_start_nor_the_end(tmp_path: Path) -> None:
+    # Such as that of a program that has read enough.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    with os.fdopen(writer, "wb", 0) as output:
+        server = Started(tmp_path, key=KEY, output=output)
+    try:
+        server.client().run("print('lost')")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 143
+    finally:
+        server.end()
+        os.close(reader)
 
 
 def test_what_does_not_fit_into_the_queue_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,6 +273,39 @@ def test_what_does_not_fit_into_the_queue_is_counted(tmp_path: Path, monkeypatch
     assert [runs[number].id in line for number, line in enumerate(told[1:])] == [True, True]
 
 
+def test_a_run_whose_end_did_not_fit_into_the_queue_is_not_followed_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_report, "_LONGEST_QUEUE", 3)
+    request = parse_create_request({"name": "a_test_run", "runPython": {"uri": "s3://bucket/job.py"}})
+    other, run = (LocalRun(request, "aws-us-west-2", number) for number in range(2))
+    with (tmp_path / "output").open("w+") as output:
+        report = RunReport(Terminal(output), logs=True)
+        for one in (other, run):
+            report.changed(one)
+        other.set_status("CANCELLED")
+        report.changed(other)
+        run.set_status("RUNNING")
+        report.changed(run)
+        run.set_status("COMPLETED")
+        report.changed(run)
+        with report:
+            pass
+        assert report._followed == {}
+        output.seek(0)
+        assert "… 1 starts and ends of runs are left out here." in output.read()
+
+
+def test_what_the_server_logs_is_shown_safely_too(tmp_path: Path) -> None:
+    # A script can make any file under the root.
+    record = tmp_path / "root" / ".wherobots-local" / "runs" / "\x1b[2Jowned" / OWN_FOLDER_OF_A_RUN / RECORD_FILE
+    record.parent.mkdir(parents=True)
+    record.write_text("no JSON")
+    _, errors = starting(tmp_path)
+    assert r"\x1b[2Jowned" in errors
+    assert "\x1b" not in errors
+
+
 # What is said at the start
 
 
@@ -249,6 +314,7 @@ def starting(tmp_path: Path, *arguments: str) -> tuple[str, str]:
     with (tmp_path / "errors").open("w+") as errors:
         server = Started(tmp_path, *arguments, key=KEY, errors=errors)
         try:
+            wait_for(lambda: "Ctrl-C" in server.printed(), what="what is said at the start")
             printed = server.printed()
         finally:
             server.end()

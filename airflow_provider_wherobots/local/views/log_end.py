@@ -16,14 +16,18 @@ def log_end(log: RunLog, query: LogEndQuery, style: LogStyle, now: float) -> dic
     :param query: the page wanted.
     :param style: the default one: cursors are nanoseconds, and a page begins after its cursor.
     :param now: the current ``time.monotonic()``.
-    :returns: a ``LogsResponse`` with two more fields: ``log_file``, the path of the text, and ``left_out``, how many
-        lines between the cursor and this page are skipped.
+    :returns: a ``LogsResponse`` with three more fields: ``log_file``, the path of the text; ``left_out``, how many
+        lines between the cursor and this page are skipped; and ``more``, whether there are lines after this page.
     :raises ApiError: 400 if the cursor is not one that this call issued.
     """
     lines, cursor = log.lines, query.cursor or START
     shown = start_of_page(lines, cursor, style)
     left_out = max(len(lines) - shown - query.last, 0)
     if left_out:
-        cursor = str(lines[shown + left_out].timestamp - 1)
+        cursor = str(max(lines[shown + left_out].timestamp - 1, int(START)))
+        # A page begins with all lines of a time.
+        left_out = start_of_page(lines, cursor, style) - shown
     query = query.model_copy(update={"cursor": cursor})
-    return {**log_page(lines, query, style, now), "left_out": left_out, "log_file": str(log.file or "")}
+    page = log_page(lines, query, style, now)
+    more = start_of_page(lines, page["next_page"], style) < len(lines)
+    return {**page, "left_out": left_out, "more": more, "log_file": str(log.file or "")}

@@ -575,7 +575,7 @@ class Room:
         await self._made.wait()
 
 
-async def driven_in_a_task(effect: Any, written: list[str], room: Room) -> asyncio.Task[None]:
+async def driven_in_a_task(flow: Flow[None], written: list[str], room: Room) -> asyncio.Task[None]:
     async def reload() -> Reloaded:
         return Reloaded(False, "")
 
@@ -587,7 +587,7 @@ async def driven_in_a_task(effect: Any, written: list[str], room: Room) -> async
 
     transport: Any = FakeAsyncTransport()
     driver = AsyncDriver(transport, Outlets(note, write, reload, room=room.wait))
-    task = asyncio.create_task(driver.run(iter_of(effect)))
+    task = asyncio.create_task(driver.run(flow))
     await asyncio.sleep(0.01)
     return task
 
@@ -598,7 +598,8 @@ def test_lines_are_written_when_there_is_room_and_never_more_than_fits() -> None
     async def main() -> None:
         written: list[str] = []
         room = Room()
-        task = await driven_in_a_task(Forward([LogRecord(None, logging.INFO, line) for line in lines]), written, room)
+        records = [LogRecord(None, logging.INFO, line) for line in lines]
+        task = await driven_in_a_task(iter_of(Forward(records)), written, room)
         most, before = 0, 0
         while not task.done():
             room.make()
@@ -614,7 +615,8 @@ def test_lines_are_written_when_there_is_room_and_never_more_than_fits() -> None
 def test_an_interrupted_wait_for_room_loses_no_line() -> None:
     async def main() -> None:
         written: list[str] = []
-        task = await driven_in_a_task(Forward([LogRecord(None, logging.INFO, line) for line in "abc"]), written, Room())
+        records = [LogRecord(None, logging.INFO, line) for line in "abc"]
+        task = await driven_in_a_task(iter_of(Forward(records)), written, Room())
         assert written == []
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -630,9 +632,41 @@ def test_a_message_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) 
     async def main() -> None:
         written: list[str] = []
         room = Room()
-        task = await driven_in_a_task(Note(logging.INFO, "Run r1 is cancelled"), written, room)
+        task = await driven_in_a_task(iter_of(Note(logging.INFO, "Run r1 is cancelled")), written, room)
         assert (room.waits, written) == (1, [])
         await task
         assert written == ["Run r1 is cancelled"]
+
+    asyncio.run(main())
+
+
+def test_an_interrupted_wait_for_room_loses_no_message() -> None:
+    async def main() -> None:
+        written: list[str] = []
+        task = await driven_in_a_task(iter_of(Note(logging.INFO, "Run r1 is RUNNING")), written, Room())
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert written == ["Run r1 is RUNNING"]
+
+    asyncio.run(main())
+
+
+def test_an_interrupted_flow_does_not_wait_for_room_again() -> None:
+    def flow() -> Flow[None]:
+        try:
+            yield Forward([LogRecord(None, logging.INFO, "a")])
+        finally:
+            yield Forward([LogRecord(None, logging.INFO, "b")])
+            yield Note(logging.INFO, "c")
+
+    async def main() -> None:
+        written: list[str] = []
+        room = Room()
+        task = await driven_in_a_task(flow(), written, room)
+        task.cancel()
+        # A kill cancels the run only after this, and there never is room.
+        await asyncio.wait({task}, timeout=5)
+        assert (task.cancelled(), room.waits, written) == (True, 1, ["a", "b", "c"])
 
     asyncio.run(main())
