@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from airflow_provider_wherobots.compat import Connection, get_async_connection
 
-SHARED_SECONDS = 10.0
+SHARED_SECONDS = 3.0
 """How long after its start a read is shared. A key that was changed since is noticed by the 401, and read anew."""
 
 _Reads = dict[str, tuple[float, "asyncio.Task[Connection]"]]
