@@ -77,6 +77,10 @@ class AirflowUi2(AirflowUi):
         self._tab("Details")
         return self.page.get_by_role("row", name=f"Status {state}", exact=True)
 
+    def catch_up(self) -> None:
+        """Load the page anew: it no longer asks for the task's state once it has seen that the DAG run has ended."""
+        self.page.reload()
+
     def extra_link(self, name: str) -> Locator:
         """Show the open task instance's details, and return one of its extra links."""
         # The page asks for a task instance's links only once, which may have been before there was a run.

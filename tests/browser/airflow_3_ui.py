@@ -79,6 +79,9 @@ class AirflowUi3(AirflowUi):
         """The open task instance's state, where it is shown."""
         return self.page.get_by_test_id("header-card").get_by_text(state.title(), exact=True)
 
+    def catch_up(self) -> None:
+        """Do nothing: the page shows the present by itself."""
+
     def extra_link(self, name: str) -> Locator:
         """Show the open task instance's details, and return one of its extra links."""
         self._tab("Details")

@@ -130,7 +130,7 @@ def test_a_run_started_by_hand_can_be_watched(
     screenshots.take(ui.page, "task-deferred")
 
     service.let_jobs_end()
-    see(ui.state("success"))
+    ui.wait_for_end("success")
     see(ui.log().get_by_text("The result is written"))
     see(ui.log().get_by_text(re.compile(rf"Run {run['id']} COMPLETED: .*ran for")))
     screenshots.take(ui.page, "task-log")
@@ -167,8 +167,7 @@ def test_the_link_to_the_spark_ui_opens_it(
     page.close()
 
     service.let_jobs_end()
-    # The job is slow to start on a busy machine, and the older a run is, the later its end is noticed.
-    ui.state("success").wait_for(timeout=240_000)
+    ui.wait_for_end("success")
     assert service.newest_run()["kubeApp"]["appMeta"]["spark_ui_url"] == ""
 
 

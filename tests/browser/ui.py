@@ -63,6 +63,24 @@ class AirflowUi(abc.ABC):
     def state(self, state: str) -> Locator:
         """The open task instance's state, where it is shown."""
 
+    def wait_for_end(self, state: str) -> None:
+        """Wait until the open task instance has ended in a state, up to five minutes.
+
+        :param state: the state.
+        """
+
+        def look() -> bool:
+            if self.state(state).is_visible():
+                return True
+            self.catch_up()
+            return False
+
+        wait_for(look, timeout=300, interval=3, what=f"the page to show the state {state}")
+
+    @abc.abstractmethod
+    def catch_up(self) -> None:
+        """Make the page show the present, if it does not do so by itself."""
+
     @abc.abstractmethod
     def extra_link(self, name: str) -> Locator:
         """Show the open task instance's details, and return one of its extra links."""
