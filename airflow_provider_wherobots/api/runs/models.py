@@ -248,7 +248,7 @@ Line: TypeAlias = tuple[str | int, str]
 
 The lines of a page are plain tuples, because a log has very many. Python's garbage collection looks once at a plain
 tuple of texts and numbers, and leaves it out from then on. It keeps tracking a named tuple, and after some pages of
-them it would look at every object of the process: a fifth of the time that forwarding a log takes.
+them it would look at every object of the process.
 """
 
 LOG_START_CURSOR = "0"
