@@ -67,9 +67,14 @@ def log_socket(descriptor: int) -> LogSocket | None:
     :param descriptor: what a logger writes to.
     :returns: the socket; None if it is something else, such as a file.
     """
-    try:
-        is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
-    except OSError:
-        return None
     sockets = _sockets.setdefault(asyncio.get_running_loop(), {})
-    return sockets.setdefault(descriptor, LogSocket(descriptor)) if is_socket else None
+    if descriptor not in sockets and _is_socket(descriptor):
+        sockets[descriptor] = LogSocket(descriptor)
+    return sockets.get(descriptor)
+
+
+def _is_socket(descriptor: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except OSError:
+        return False
