@@ -1,8 +1,10 @@
 # Needs Python 3.11 or newer, git, make and a package index; everything else is set up here.
 #   make demo         a geospatial job, run from a DAG on a real Airflow (KEEP=1 leaves it running)
-#   make test         all tests on Airflow 2.11 to 3.3, on those of Python 3.11 and 3.13 that this machine has; ends
-#                     with a table and a verdict; "make matrix" is the same
-#   make test-unit    the unit tests, in an environment without Airflow: about half a minute
+#   make test         the tests on Airflow 2.11, 3.0 and 3.3, end to end on 3.3, four jobs side by side (JOBS=2 on a
+#                     machine that is busy with more); ends with a table and a verdict: about 40 minutes
+#   make test-second  the other share of the tests: on 3.1 and 3.2, end to end on 2.11 and 3.0, on Python 3.13, and with
+#                     older dependencies; "make matrix" runs both shares
+#   make test-unit    the unit tests, in an environment without Airflow: about a minute
 #   make test-fast    all tests that need no running Airflow, on 3.3, with coverage: about six minutes
 #   make test-at-size 500 runs at once on PostgreSQL, Redis and Celery, with kills, a soak, and logs in S3: hours, and not
 #                     part of "make test" (AT_SIZE_ARGS="--runs 20" is smaller; CONTRIBUTING.md has more)
@@ -46,7 +48,7 @@ MATRIX :=
 PYTEST_ARGS ?=
 KEEP ?=
 
-.PHONY: help demo bench test test-unit test-fast test-at-size environments matrix test-e2e lint docs dist format venv lock lock-unit clean
+.PHONY: help demo bench test test-second test-unit test-fast test-at-size environments matrix test-e2e lint docs dist format venv lock lock-unit clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -86,11 +88,15 @@ demo: $(AIRFLOW_3_3)/.installed
 
 environments: $(MATRIX)
 
-# Everything on every Airflow line and Python of this machine, JOBS environments side by side. The end-to-end tests run
-# at the same time, all lines at once, as they mostly wait. Ends with a table and one sentence.
-JOBS ?= 2
-test matrix: environments
-	$(AIRFLOW_3_3)/bin/python -m dev.matrix --jobs $(JOBS) --end-to-end -- $(PYTEST_ARGS)
+# JOBS jobs side by side: on two cores four, as half of the time is waiting. The end-to-end tests run at the same
+# time, all lines at once, as they mostly wait. Ends with a table and one sentence. In two shares, because together they
+# take longer than a change should wait for.
+JOBS ?= 4
+test: SHARE := first
+test-second: SHARE := second
+matrix: SHARE := both
+test test-second matrix: environments
+	$(AIRFLOW_3_3)/bin/python -m dev.matrix --jobs $(JOBS) --end-to-end --share $(SHARE) -- $(PYTEST_ARGS)
 
 # The pure part of the package needs no Airflow, so these need neither its lock nor the package's installation.
 .venv-unit/.locked: requirements/unit.txt dev/venv.sh

@@ -4,8 +4,12 @@
 * Before 3.3 Airflow does not call a trigger's ``on_kill``. The trigger only sees that it is cancelled.
 * A trigger reads a task's state from the database on 2.11, from the supervisor on 3.x.
 * On 3.0 and 3.1.0 a retry resumes the deferral of the previous try instead of starting over.
+* Assets were called datasets before 3.0.
 * A trigger writes an XCom to the database on 2.11, through the supervisor on 3.x.
 * Before 3.3 a request to the supervisor must not be cancelled.
+* Airflow's own metrics client moved to ``airflow.sdk`` in 3.2, and became a module in 3.3.
+* A retry is told the keys of the XComs that it has lost on 3.x; on 2.11 they are noted in the audit log.
+* The function that masks a text in the task log moved to ``airflow.sdk``, in 3.0 and again in 3.1.
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ import asyncio
 import sys
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
+from datetime import datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow import __version__ as airflow_version
@@ -26,15 +32,25 @@ of them. If it no longer has a name, the import fails with that name; no older b
 if TYPE_CHECKING:
     from airflow.configuration import conf
     from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink, Connection
+    from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
     from airflow.sdk.definitions.context import Context
-    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+    from airflow.sdk.exceptions import (
+        AirflowException,
+        AirflowFailException,
+        AirflowOptionalProviderFeatureException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        TaskDeferralError,
+    )
     from airflow.sdk.execution_time.xcom import XCom
 else:
     if AIRFLOW < (3, 0):
         from airflow.models import BaseOperator, BaseOperatorLink, Connection, XCom
+        from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
         from airflow.utils.context import Context
     else:
         from airflow.sdk import BaseOperator, BaseOperatorLink, Connection
+        from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
         from airflow.sdk.definitions.context import Context
         from airflow.sdk.execution_time.xcom import XCom
     if AIRFLOW < (3, 1):
@@ -43,10 +59,24 @@ else:
         from airflow.sdk import BaseHook
     if AIRFLOW < (3, 2):
         from airflow.configuration import conf
-        from airflow.exceptions import AirflowException, AirflowFailException
+        from airflow.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowOptionalProviderFeatureException,
+            AirflowSensorTimeout,
+            AirflowSkipException,
+            TaskDeferralError,
+        )
     else:
         from airflow.sdk.configuration import conf
-        from airflow.sdk.exceptions import AirflowException, AirflowFailException
+        from airflow.sdk.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowOptionalProviderFeatureException,
+            AirflowSensorTimeout,
+            AirflowSkipException,
+            TaskDeferralError,
+        )
 
     if AIRFLOW == (3, 0):
 
@@ -57,8 +87,6 @@ else:
             def get_connection(cls, conn_id):
                 if not hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS"):
                     return super().get_connection(conn_id)
-                from airflow.sdk.execution_time.secrets_masker import mask_secret
-
                 connection = Connection.get(conn_id)
                 for secret in filter(None, (connection.password, connection.extra)):
                     mask_secret(secret)
@@ -71,19 +99,38 @@ __all__ = [
     "TRIGGER_HAS_ON_KILL",
     "AirflowException",
     "AirflowFailException",
+    "AirflowOptionalProviderFeatureException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
     "BaseHook",
     "BaseOperator",
     "BaseOperatorLink",
+    "BaseSensorOperator",
     "Connection",
     "Context",
+    "PokeReturnValue",
+    "TaskDeferralError",
     "XCom",
     "conf",
+    "dags_folder",
+    "delete_xcom",
     "get_async_connection",
+    "get_stats",
     "get_task_state",
+    "is_asset",
+    "mask_secret",
+    "note_for_retry",
     "pull_xcom",
     "push_xcom",
     "warm_up_supervisor",
+    "xcom_keys_of_earlier_try",
 ]
+
+
+def dags_folder() -> str:
+    """The folder of DAG files: the only one on 2.11, and that of the default DAG bundle on 3.x."""
+    return str(conf.get("core", "dags_folder"))
+
 
 TRIGGER_HAS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 """Whether Airflow calls ``BaseTrigger.on_kill`` (3.3 and later)."""
@@ -162,6 +209,20 @@ async def _get_task_states(query: Mapping[str, Any]) -> Mapping[str, Any]:
     return await asyncio.to_thread(RuntimeTaskInstance.get_task_states, **query)
 
 
+def is_asset(outlet: Any) -> bool:
+    """Whether an outlet is an asset or a reference to one, but not an alias. On 2.11: whether it is a dataset.
+
+    :param outlet: one of a task's outlets, which may be any object.
+    """
+    if AIRFLOW < (3, 0):
+        from airflow.datasets import Dataset  # type: ignore[import-not-found]
+
+        return isinstance(outlet, Dataset)  # noqa: AIR311
+    from airflow.sdk.definitions.asset import Asset, AssetRef
+
+    return isinstance(outlet, Asset | AssetRef)
+
+
 def warm_up_supervisor(task_instance: Any) -> None:
     """Get a state in the background and ignore it, once in a triggerer's process, so that a kill need not wait.
 
@@ -204,6 +265,38 @@ def pull_xcom(ti_key: Any, key: str) -> Any:
         return None
     response: Any = task_runner.SUPERVISOR_COMMS.send(GetXCom(key=key, map_index=ti_key.map_index, **where))
     return None if response.value is None else XCom.deserialize_value(response)
+
+
+def delete_xcom(task_instance: Any, key: str) -> None:
+    """Delete an XCom of a task instance, if it exists, from within its task. For Airflow 3.3 and later.
+
+    :param task_instance: the task instance.
+    :param key: XCom key.
+    """
+    if task_instance.xcom_pull(task_ids=task_instance.task_id, key=key, map_indexes=task_instance.map_index) is None:
+        return
+    where = {name: getattr(task_instance, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
+    XCom.delete(key=key, **where)
+
+
+def get_stats() -> Any:
+    """What Airflow sends its own metrics with: an object with ``incr``, ``gauge`` and ``timing``."""
+    module = import_module("airflow.stats" if AIRFLOW < (3, 2) else "airflow.sdk.observability.stats")
+    return module if AIRFLOW >= (3, 3) else module.Stats
+
+
+def mask_secret(secret: str) -> None:
+    """Have Airflow mask a text in the task log, from now on.
+
+    :param secret: the text.
+    """
+    if AIRFLOW < (3, 0):
+        where = "airflow.utils.log.secrets_masker"
+    elif AIRFLOW == (3, 0):
+        where = "airflow.sdk.execution_time.secrets_masker"
+    else:
+        where = "airflow.sdk.log"
+    import_module(where).mask_secret(secret)
 
 
 async def push_xcom(task_instance: Any, key: str, value: str) -> None:
@@ -275,3 +368,52 @@ def _get_task_state_from_database(task_instance: Any) -> str | None:
 
 def _state_name(state: Any) -> str | None:
     return None if state is None else str(getattr(state, "value", state))
+
+
+def xcom_keys_of_earlier_try(task_instance: Any, dag_run_start: datetime | None) -> frozenset[str] | None:
+    """The keys of the XComs that a task instance had when its current try started, which has deleted them.
+
+    :param task_instance: the ``ti`` of a task's context.
+    :param dag_run_start: when the DAG run started.
+    :returns: the keys; on 2.11, which does not tell, those that the try before has noted, or None.
+    """
+    keys = getattr(getattr(task_instance, "_ti_context_from_server", None), "xcom_keys_to_clear", None)
+    if keys is None and AIRFLOW < (3, 0) and dag_run_start is not None:
+        return _noted_keys_of_earlier_try(task_instance, dag_run_start) or None
+    return None if keys is None else frozenset(keys)
+
+
+_NOTED = "wherobots."
+
+
+def note_for_retry(task_instance: Any, key: str) -> None:
+    """Let a retry know the key of an XCom. On 2.11 that takes an entry in Airflow's audit log; a failure is ignored.
+
+    :param task_instance: the ``ti`` of a task's context.
+    :param key: the key.
+    """
+    if AIRFLOW < (3, 0):
+        from airflow.models.log import Log
+        from airflow.utils.session import create_session
+
+        with suppress(Exception), create_session() as session:
+            session.add(Log(f"{_NOTED}{key}", task_instance))  # type: ignore[no-untyped-call, unused-ignore]
+
+
+def _noted_keys_of_earlier_try(task_instance: Any, dag_run_start: datetime) -> frozenset[str]:
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+
+    with suppress(Exception), create_session() as session:
+        found: Any = session.query(Log.event).filter(
+            Log.dag_id == task_instance.dag_id,
+            Log.task_id == task_instance.task_id,
+            Log.run_id == task_instance.run_id,
+            Log.map_index == task_instance.map_index,
+            Log.try_number == task_instance.try_number - 1,
+            Log.event.startswith(_NOTED),
+            # A DAG run of the same id that was deleted has left its entries.
+            Log.dttm >= dag_run_start,
+        )
+        return frozenset(event.removeprefix(_NOTED) for (event,) in found)
+    return frozenset()

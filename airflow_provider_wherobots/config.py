@@ -35,9 +35,9 @@ DEFAULT_DEFERRABLE = Option(
     "boolean",
     True,
     "False",
-    "Whether WherobotsRunOperator waits in the triggerer, if a task does not set deferrable. Set it to False if no "
-    "triggerer runs. [operators] default_deferrable is ignored, because its default, False, would hold a worker for "
-    "the whole of every run.",
+    "Whether WherobotsRunOperator and WherobotsRunSensor wait in the triggerer, if a task does not set deferrable. Set "
+    "it to False if no triggerer runs. [operators] default_deferrable is ignored, because its default, False, would "
+    "hold a worker for the whole of every run.",
 )
 POLLING_INTERVAL = Option(
     "polling_interval",
@@ -45,7 +45,7 @@ POLLING_INTERVAL = Option(
     30.0,
     "60",
     "The longest delay between two polls of a run, in seconds, if a task does not set polling_interval. The delay "
-    "starts at 2 s and grows with the run's age.",
+    "starts at 2 s, or 5 s if the log is forwarded, and grows with the run's age.",
 )
 MAX_OUTAGE_SECONDS = Option(
     "max_outage_seconds",

@@ -48,6 +48,10 @@ class WherobotsRunCancelledException(WherobotsException):
     """The run was cancelled on the service's side. Not retried, unless the task sets ``retry_cancelled=True``."""
 
 
+class WherobotsResultLostException(WherobotsException):
+    """The run of a function completed, but its return value could not be read. A retry starts a new run."""
+
+
 class WherobotsExecutionTimeoutException(WherobotsException):
     """The task's ``execution_timeout`` passed. An active run was cancelled, unless ``cancel_on_kill=False``.
 
@@ -59,7 +63,37 @@ class WherobotsTaskKilledException(WherobotsException):
     """The task was killed while it created or followed a run."""
 
 
-NOT_RETRIED = (WherobotsArgumentException, WherobotsRequestException, WherobotsRunCancelledException)
+class WherobotsSqlException(WherobotsException):
+    """Base class of the exceptions that only SQL tasks fail with."""
+
+
+class WherobotsSqlSessionException(WherobotsSqlException):
+    """The SQL session failed to start, was not ready in time, or has ended. A retry asks for a session again."""
+
+
+class WherobotsSqlStatementFailedException(WherobotsSqlException):
+    """The engine failed a statement. A retry executes it again."""
+
+
+class WherobotsSqlStatementCancelledException(WherobotsSqlException):
+    """A statement was cancelled on the service's side. Not retried."""
+
+
+class WherobotsSqlOutcomeUnknownException(WherobotsSqlException):
+    """A statement was sent, and its outcome is unknown: it may have written. Not retried.
+
+    A later try would have the same question. A statement that may be executed twice, such as a ``SELECT``, is retried;
+    any other is if the task sets ``retry_unknown=True``.
+    """
+
+
+NOT_RETRIED = (
+    WherobotsArgumentException,
+    WherobotsRequestException,
+    WherobotsRunCancelledException,
+    WherobotsSqlStatementCancelledException,
+    WherobotsSqlOutcomeUnknownException,
+)
 """Kinds that are not retried, whatever the task's ``retries``, unless the task says otherwise."""
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_wherobots import config
+from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE
 from airflow_provider_wherobots.hooks import connection_form
 
 PACKAGE = "airflow_provider_wherobots"
 INTEGRATION = "Wherobots"
+TRIGGERS = ("run", "named_run", "sensor", "quota", "sql_session", "sql_statement")
+LINKS = ("run.WherobotsRunLink", "run.WherobotsSparkUiLink", "sql.WherobotsSqlSessionLink")
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -19,7 +22,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-wherobots",
         "name": INTEGRATION,
-        "description": "Run geospatial Spark jobs on Wherobots Cloud.",
+        "description": "Run geospatial Spark jobs and SQL on Wherobots Cloud.",
         "integrations": [
             {
                 "integration-name": INTEGRATION,
@@ -27,17 +30,32 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
-        "hooks": [{"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.hooks.wherobots"]}],
-        "operators": [{"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.operators.run"]}],
+        "hooks": [
+            {"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.hooks.wherobots", f"{PACKAGE}.hooks.sql"]}
+        ],
+        "operators": [
+            {
+                "integration-name": INTEGRATION,
+                "python-modules": [f"{PACKAGE}.operators.{name}" for name in ("run", "sql", "sql_session")],
+            }
+        ],
+        "sensors": [{"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.sensors.run"]}],
         "triggers": [
             {
                 "integration-name": INTEGRATION,
-                "python-modules": [f"{PACKAGE}.triggers.run", f"{PACKAGE}.triggers.quota"],
+                "python-modules": [f"{PACKAGE}.triggers.{name}" for name in TRIGGERS],
             }
         ],
         "connection-types": [
-            {"hook-class-name": f"{PACKAGE}.hooks.wherobots.WherobotsHook", **connection_form.provider_info()}
+            {"hook-class-name": f"{PACKAGE}.hooks.wherobots.WherobotsHook", **connection_form.provider_info()},
+            {
+                "hook-class-name": f"{PACKAGE}.hooks.sql.WherobotsSqlHook",
+                **connection_form.provider_info(SQL_CONNECTION_TYPE, connection_form.SQL_HOOK_NAME),
+            },
         ],
-        "extra-links": [f"{PACKAGE}.links.run.WherobotsRunLink", f"{PACKAGE}.links.run.WherobotsSparkUiLink"],
+        "task-decorators": [{"name": "wherobots", "class-name": f"{PACKAGE}.decorators.wherobots.wherobots_task"}],
+        "extra-links": [f"{PACKAGE}.links.{name}" for name in LINKS],
+        # Airflow before 3.2 knows no such key, and ignores it.
+        "cli": [f"{PACKAGE}.cli.definition.get_wherobots_cli_commands"],
         "config": config.provider_info(),
     }

@@ -9,6 +9,8 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsRequestException,
     WherobotsRunCancelledException,
+    WherobotsSqlOutcomeUnknownException,
+    WherobotsSqlStatementCancelledException,
     WherobotsUnavailableException,
 )
 
@@ -46,6 +48,16 @@ def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
             ),
             RetryRule(
                 WherobotsRunCancelledException, RetryAction.FAIL, reason="The run was cancelled on the service's side"
+            ),
+            RetryRule(
+                WherobotsSqlStatementCancelledException,
+                RetryAction.FAIL,
+                reason="The statement was cancelled on the service's side",
+            ),
+            RetryRule(
+                WherobotsSqlOutcomeUnknownException,
+                RetryAction.FAIL,
+                reason="The statement may have written, and would write twice",
             ),
             RetryRule(
                 WherobotsUnavailableException,

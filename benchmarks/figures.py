@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 
 from benchmarks.measuring import Sample, Side, measure, official_python, service
 from benchmarks.rows import Reach, Row
-from benchmarks.scale import Scale
+from benchmarks.scale import Load, Scale
 from benchmarks.sides.parsing import TASKS
 from benchmarks.tasks.figures import tasks
 
@@ -21,24 +23,24 @@ def followers(scale: Scale) -> list[Row]:
     """CPU for each call, memory for each run, and how late the event loop is."""
     rows = []
     log_kinds = (("none", "status only", 1.25), ("quiet", "status and log", 1.35))[0 if scale.status_only else 1 :]
-    with_log: dict[int, dict[str, Sample]] = {}
-    for runs in filter(None, (scale.few, scale.many)):
+    with_log: dict[Load, dict[str, Sample]] = {}
+    for load in filter(None, (scale.few, scale.many)):
         for logs, what, at_most in log_kinds:
-            with_log[runs] = samples = _followers(scale, runs, logs)
-            name = f"CPU for each call, {runs:,} runs, {what}"
+            with_log[load] = samples = _followers(load, logs, scale.times)
+            name = f"CPU for each call, {load.runs:,} runs, {what}"
             rows.append(_against(name, "µs", samples, "cpu_us_per_call", BARE_CALL, at_most=at_most))
-    samples = _followers(scale, scale.many, "busy", at_once=True)
+    samples = _followers(scale.at_once, "busy", scale.times)
     for name, measured, bound in (
         ("event loop late, p99", "lag_p99_ms", 20.0),
         ("event loop late while they start, most", "start_lag_max_ms", 100.0),
     ):
         number = samples["ours"].number(measured)
-        rows.append(Row(f"{name}, {scale.many:,} runs", "ms", number, Reach(bound)))
+        rows.append(Row(f"{name}, {scale.at_once.runs:,} runs", "ms", number, Reach(bound)))
     memory = {EVENTS: with_log[scale.many]}
     if scale.many_events:
-        memory[MANY_EVENTS] = _followers(scale, scale.many, "quiet", events=MANY_EVENTS)
+        memory[MANY_EVENTS] = _followers(scale.many, "quiet", scale.times, MANY_EVENTS)
     for events, samples in memory.items():
-        name = f"memory for each of {scale.many:,} runs, {events} events in a response"
+        name = f"memory for each of {scale.many.runs:,} runs, {events} events in a response"
         rows.append(_against(name, "KiB", samples, "memory_kib_per_run", BARE_CALL, at_most=1.3))
     return rows
 
@@ -108,24 +110,11 @@ def same_work(samples: dict[str, Sample], measured: str, expected: float) -> Non
         raise RuntimeError(f"not the same work: {measured} is not {expected:g} everywhere: {samples}")
 
 
-def _followers(scale: Scale, runs: int, logs: str, *, events: int = EVENTS, at_once: bool = False) -> dict[str, Sample]:
-    settle, seconds = scale.at_once if at_once else scale.spread
+def _followers(load: Load, logs: str, times: int, events: int = EVENTS) -> dict[str, Sample]:
     with service("--events", str(events)) as url:
-        options = [
-            "--url",
-            url,
-            "--runs",
-            str(runs),
-            "--logs",
-            logs,
-            "--settle",
-            str(settle),
-            "--seconds",
-            str(seconds),
-        ]
-        options += ["--at-once"] if at_once else []
+        options = ("--url", url, "--logs", logs, "--load", json.dumps(asdict(load)))
         sides = [Side(name, ("benchmarks.sides.followers", name, *options)) for name in ("bare", "ours")]
-        samples = measure(sides, scale.times)
+        samples = measure(sides, times)
     calls = [sample.number("calls").median for sample in samples.values()]
     if min(calls) < SAME_WORK * max(calls):
         raise RuntimeError(f"the sides made {calls} calls, which is not the same work")

@@ -4,17 +4,33 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Load:
+    """Runs that one triggerer follows.
+
+    :param runs: how many.
+    :param pause: seconds between two polls of a run.
+    :param settle: seconds until they are measured.
+    :param seconds: seconds that are measured.
+    :param at_once: whether all start at the same time. Default False: one after the other, during one pause. Those that
+        start at the same time poll in bursts, and the measurement may neither begin nor end in a burst.
+    """
+
+    runs: int
+    pause: float
+    settle: float
+    seconds: float
+    at_once: bool = False
+
+
+@dataclass(frozen=True)
 class Scale:
     """How much is measured.
 
     :param name: what the form is called.
     :param times: measurements of each side.
-    :param spread: for followers that start one after the other: seconds until they are measured, and seconds that are
-        measured.
-    :param at_once: the same for followers that start at the same time. They poll in bursts, and the measurement may
-        neither begin nor end in a burst.
-    :param few: runs of a triggerer with little to do; 0 leaves it out.
-    :param many: runs of a busy triggerer.
+    :param few: a triggerer with little to do; None leaves it out.
+    :param many: a busy triggerer.
+    :param at_once: one whose runs all start at the same time.
     :param status_only: whether followers of the status alone are measured too.
     :param many_events: whether memory is also measured with runs that have many events.
     :param lines: lines of a long log.
@@ -29,10 +45,9 @@ class Scale:
 
     name: str
     times: int
-    spread: tuple[float, float]
-    at_once: tuple[float, float]
-    few: int
-    many: int
+    few: Load | None
+    many: Load
+    at_once: Load
     status_only: bool
     many_events: bool
     lines: int
@@ -47,10 +62,9 @@ class Scale:
 QUICK = Scale(
     name="quick",
     times=1,
-    spread=(5.5, 5.0),
-    at_once=(8.25, 5.25),
-    few=0,
-    many=500,
+    few=None,
+    many=Load(500, pause=5.0, settle=5.5, seconds=5.0),
+    at_once=Load(500, pause=5.0, settle=8.25, seconds=5.25, at_once=True),
     status_only=False,
     many_events=False,
     lines=20_000,
@@ -64,10 +78,9 @@ QUICK = Scale(
 FULL = Scale(
     name="full",
     times=3,
-    spread=(10.0, 10.0),
-    at_once=(15.0, 15.0),
-    few=50,
-    many=5000,
+    few=Load(50, pause=5.0, settle=7.5, seconds=10.0),
+    many=Load(5_000, pause=10.0, settle=13.0, seconds=10.5),
+    at_once=Load(5_000, pause=10.0, settle=17.5, seconds=10.5, at_once=True),
     status_only=True,
     many_events=True,
     lines=100_000,

@@ -3,8 +3,8 @@
 ``python -m benchmarks.service --events 2`` prints its port and serves until its input is closed. It knows Get Run, and
 Run Logs with cursors that count lines:
 
-* an id that begins with ``busy``: the run is RUNNING; of its log every other page has ten lines, the others none.
-* one that begins with ``long``: the run is COMPLETED, and its log has ``--lines`` lines.
+* an id that begins with ``busy``: the run is RUNNING; of its log every other page has 8 to 12 lines, the others none.
+* ``long`` or ``short``: the run is COMPLETED, and its log has ``--lines`` lines or ``SHORT_LINES``.
 * any other: the run is RUNNING, and its log is empty.
 """
 
@@ -16,7 +16,8 @@ from functools import lru_cache
 from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
-BUSY_LINES = 10
+BUSY_LINES = 8
+SHORT_LINES = 5_000
 START_NS = 1_760_000_000_000_000_000
 RUN = {
     "name": "hail_stats-0123456789ab",
@@ -75,7 +76,7 @@ class Service:
 
     def __init__(self, events: int, lines: int, latency: float) -> None:
         self.latency = latency
-        self._lines = lines
+        self._lines = {"long": lines, "short": SHORT_LINES}
         app = {"status": "READY", "message": None, "appMeta": {"spark_ui_url": ""}, "events": [EVENT] * events}
         self._running = _http({**RUN, "id": "r", "status": "RUNNING", "kubeApp": app})
         self._completed = _http({**RUN, "id": "r", "status": "COMPLETED", "completeTime": "2026-01-01T00:01:00Z"})
@@ -91,17 +92,19 @@ class Service:
         url = urlsplit(target)
         run_id = url.path.split("/")[2]
         if not url.path.endswith("/logs"):
-            return self._completed if run_id.startswith("long") else self._running
+            return self._completed if run_id in self._lines else self._running
         query = parse_qs(url.query)
         start, size = int(query["cursor"][0]), int(query["size"][0])
-        if run_id.startswith("long"):
-            return self._page(start, min(size, self._lines - start), start + size < self._lines)
-        if run_id.startswith("busy") and self._has_news(run_id):
-            return self._page(start, BUSY_LINES, True)
+        if (lines := self._lines.get(run_id)) is not None:
+            return self._page(start, min(size, lines - start), start + size < lines)
+        if run_id.startswith("busy") and self._has_news(run_id, start):
+            # Pages of one length may have been cut by the service: then the next one is requested at once.
+            return self._page(start, BUSY_LINES + start % 5, True)
         return self._empty
 
-    def _has_news(self, run_id: str) -> bool:
-        self._news[run_id] = has_news = not self._news.get(run_id, False)
+    def _has_news(self, run_id: str, start: int) -> bool:
+        # Each side begins at 0.
+        self._news[run_id] = has_news = start == 0 or not self._news.get(run_id, False)
         return has_news
 
     def _make_page(self, start: int, size: int, more: bool) -> bytes:

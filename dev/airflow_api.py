@@ -15,6 +15,8 @@ from urllib3.util import Retry
 from dev.waiting import WaitTimeout, wait_for
 
 Json = dict[str, Any]
+ANSWER_SECONDS = 180.0
+"""How long an answer may take: longer than Airflow waits until it can write to SQLite."""
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
@@ -108,7 +110,7 @@ class AirflowApi(abc.ABC):
             params=params,
             json=json,
             headers={"Accept": "application/json"},
-            timeout=60,
+            timeout=ANSWER_SECONDS,
         )
         if answer.status_code >= 400:
             raise AirflowApiError(answer.status_code, f"{method} {path}: {answer.status_code} {answer.text[:2000]}")

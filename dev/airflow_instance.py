@@ -26,7 +26,7 @@ from dev.airflow_settings import (
     common,
 )
 from dev.ports import free_ports
-from dev.processes import ProcessFamily, freeze, tree
+from dev.processes import CHECKOUT, ProcessFamily, freeze, tree
 from dev.waiting import wait_for
 
 ComponentKey = tuple[str, int]
@@ -46,7 +46,8 @@ class AirflowInstance:
     :param python: the interpreter of a virtualenv with Airflow; decides the version.
     :param dags_folder: the folder of its DAG files; read in place.
     :param env: more environment variables for all components, such as ``AIRFLOW__SECTION__OPTION`` or
-        ``AIRFLOW_CONN_<ID>``; they override those that the instance sets.
+        ``AIRFLOW_CONN_<ID>``; they override those that the instance sets. ``PYTHONPATH`` comes after this checkout,
+        whose code the components run, whatever checkout is installed in the virtualenv.
     :param fresh: whether to start with an empty database and no logs. Default False: keep those in ``home``.
     :param counts: how many of each component to start. Default 1 of each, but no ``celery-worker``.
     :param component_env: called with a component's name and number; returns environment variables for only this
@@ -325,6 +326,7 @@ class AirflowInstance:
         else:
             settings = airflow_2(port, self.credentials)
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
+        extra = {**inherited, **self._extra_env}.get("PYTHONPATH")
         return {
             **inherited,
             # Airflow 2.11 starts its tasks with the command "airflow".
@@ -335,6 +337,7 @@ class AirflowInstance:
             "AIRFLOW_HOME": str(self.home),
             **as_environment(common(self.home, self.dags_folder, self.credentials), settings),
             **self._extra_env,
+            "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *([extra] if extra else [])]),
         }
 
     def _prepare(self) -> None:
@@ -350,7 +353,8 @@ class AirflowInstance:
             database.execute("PRAGMA journal_mode=WAL")
         self._progress(f"Airflow {self.version}: creating the user")
         names = ["--firstname", "Ad", "--lastname", "Min", "--email", "admin@localhost"]
-        self._run_to_end("users", "create", "-u", user, "-p", password, "-r", "Admin", *names)
+        # A random password may begin with a dash, and would be taken for an option.
+        self._run_to_end("users", "create", "-u", user, f"--password={password}", "-r", "Admin", *names)
 
     def _run_to_end(self, *arguments: str) -> None:
         output = self.home / "output" / f"{arguments[0]}.log"

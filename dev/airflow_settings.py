@@ -50,8 +50,8 @@ def common(home: Path, dags_folder: Path, credentials: Credentials) -> Settings:
             "hostname_callable": "loopback_host.hostname",
         },
         "database": {
-            # On a busy machine a writer may wait for longer than SQLite's default of five seconds.
-            "sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout=60",
+            # On a busy machine a writer may wait for longer than SQLite's default of five seconds: SQLite has no queue.
+            "sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout=150",
             "load_default_connections": "False",
         },
         "logging": {

@@ -48,7 +48,6 @@ def airflow_and_server(folder: Path, tell: TimedOutput) -> Iterator[tuple[Airflo
             family.stop(grace=0)
             storage = folder / "storage"
             shutil.rmtree(storage, ignore_errors=True)
-            shutil.copytree(EXAMPLES / "jobs", storage / BUCKET / "jobs")
             server = LocalServerProcess(family, storage, folder / "server.log")
             tell(f"The local server listens at {server.url}; its s3:// is the folder {storage}")
             airflow.api.set_connection("wherobots_default", "wherobots", host=server.url, password=server.api_key)

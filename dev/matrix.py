@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dev.environments import END_TO_END, NAMES, environment
-from dev.matrix_jobs import NEWEST, Job
+from dev.matrix_jobs import NEWEST, Job, Part, Share, jobs
 from dev.matrix_result import Result, details, read_report, skips, table, verdict
 from dev.processes import CHECKOUT
 
@@ -31,24 +31,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         missing environment is a failure.
     """
     parser = argparse.ArgumentParser(prog="python -m dev.matrix", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--jobs", type=int, default=2, help="how many environments side by side (default 2)")
+    parser.add_argument("--jobs", type=int, default=3, help="how many jobs side by side (default 3)")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=NAMES, default=NAMES, help=", ".join(NAMES))
     parser.add_argument(
         "--end-to-end",
         action="store_true",
         help=f"also start a real Airflow of each of {', '.join(END_TO_END)}, all at once: most of it is waiting",
     )
+    parser.add_argument(
+        "--share",
+        type=Share,
+        choices=list(Share),
+        default=Share.BOTH,
+        metavar="SHARE",
+        help="first: every Airflow line once, and the newest end to end; second: the rest; both (default)",
+    )
     parser.add_argument("pytest", nargs="*", metavar="-- PYTEST ARGUMENT", help="more arguments for pytest")
     given = parser.parse_args(arguments)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    ends = [Job(environment(name), True) for name in END_TO_END if given.end_to_end and name in given.only]
-    tests = [Job(environment(name), False) for name in given.only]
-    with ThreadPoolExecutor(given.jobs) as some, ThreadPoolExecutor(max(len(ends), 1)) as at_once:
-        started = [at_once.submit(_run, job, given.pytest) for job in ends]
-        inside = [some.submit(_run, job, given.pytest) for job in tests]
-        results = [future.result() for future in (*inside, *started)]
-    # In the order of the environments; the sort is stable, so end-to-end tests come after an environment's other tests.
-    results.sort(key=lambda result: NAMES.index(result.name))
+    with ThreadPoolExecutor(given.jobs) as some, ThreadPoolExecutor(len(END_TO_END)) as at_once:
+        chosen = jobs(given.only, given.end_to_end, given.share)
+        pools = {job: at_once if job.part is Part.END_TO_END else some for job in chosen}
+        begun = [(job, pool.submit(_run, job, given.pytest)) for job, pool in pools.items()]
+        done = {job: future.result() for job, future in begun}
+    # In the order of the environments, and of the parts.
+    parts = list(Part)
+    order = sorted(done, key=lambda job: (NAMES.index(job.place.name), parts.index(job.part)))
+    results = [done[job] for job in order]
     text = table(results)
     (FOLDER / "table.md").write_text(text)
     print(f"\n{text}\n{skips(results)}\nReports and output: {FOLDER.relative_to(CHECKOUT)}\n{verdict(results)}")
@@ -59,12 +68,12 @@ def _run(job: Job, more: Sequence[str]) -> Result:
     place = job.place
     if not place.exists:
         print(f"Airflow {place.name}: LEFT OUT: {place.missing}", flush=True)
-        return Result(place.name, job.kind, left_out=place.missing)
+        return Result(place.name, job.part.value, left_out=place.missing)
     airflow, python = subprocess.check_output([place.python, "-c", VERSIONS], text=True).split()
     report, output = FOLDER / f"{job.name}.xml", FOLDER / f"{job.name}.log"
     report.unlink(missing_ok=True)
     begun = time.monotonic()
-    print(f"Airflow {airflow}, Python {python}, {job.kind}: begun", flush=True)
+    print(f"Airflow {airflow}, Python {python}, {job.part.value}: begun", flush=True)
     with output.open("wb") as sink:
         code = subprocess.run(
             job.command(environment(NEWEST), report, more),
@@ -77,7 +86,7 @@ def _run(job: Job, more: Sequence[str]) -> Result:
         ).returncode
     result = read_report(
         report,
-        Result(place.name, job.kind, airflow, python, code=code, seconds=time.monotonic() - begun),
+        Result(place.name, job.part.value, airflow, python, code=code, seconds=time.monotonic() - begun),
     )
     print(result.line, flush=True)
     if not result.good:

@@ -1,14 +1,47 @@
-"""The jobs of the matrix: for each environment, the pytest command with its marks and interpreter."""
+"""The jobs of the matrix: for each, the environment and the pytest command with its marks and interpreter."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
-from dev.environments import Environment
+from dev.environments import END_TO_END, NAMES, Environment, environment
 
 NEWEST = "3.3"
-WITH_UNIT_TESTS = ("2.11", NEWEST, "3.3-py3.13")
-"""Where the unit tests run, which need no Airflow: with the oldest and the newest dependencies, and on each Python."""
+FIRST_LINES = ("2.11", "3.0", NEWEST)
+"""The Airflows that each change is tested on before it lands; those between differ least from them."""
+NEED_NO_AIRFLOW = (
+    "tests/unit",
+    "tests/local",
+    *(f"tests/integration/test_{name}.py" for name in ("logs", "transports", "wire_failures")),
+)
+"""Tests of the parts of the package that import no Airflow."""
+WITHOUT_AIRFLOW = (NEWEST, "3.3-py3.13", "3.0", "2.11")
+"""Where they run: 3.0 has the oldest version of each dependency, 3.3 or 2.11 the newest; and on each Python."""
+
+
+class Part(Enum):
+    """A part of the tests."""
+
+    EACH = "integration, DAGs"
+    WITHOUT_AIRFLOW = "unit, local server"
+    ONCE = "packaging, Spark, status page"
+    END_TO_END = "end to end"
+
+    @property
+    def marks(self) -> str:
+        """The marks of its tests, as pytest's ``-m`` takes them."""
+        return {Part.ONCE: "once and not e2e", Part.END_TO_END: "e2e"}.get(self, "not e2e and not once")
+
+
+class Share(Enum):
+    """What one machine runs: together the tests take longer than a change should wait for."""
+
+    FIRST = "first"
+    """The oldest Airflow, the oldest 3.x and the newest, and the newest end to end."""
+    SECOND = "second"
+    """The Airflows between, older ones end to end, the newest Python, and older dependencies."""
+    BOTH = "both"
 
 
 @dataclass(frozen=True)
@@ -16,31 +49,37 @@ class Job:
     """One run of pytest.
 
     :param place: the environment that is tested.
-    :param end_to_end: whether the tests start that environment's Airflow. Otherwise they run in the environment.
+    :param part: which tests. Those end to end start the environment's Airflow; all others run in the environment.
     """
 
     place: Environment
-    end_to_end: bool
+    part: Part = Part.EACH
 
     @property
     def name(self) -> str:
         """The name of its report and output."""
-        return f"e2e-{self.place.name}" if self.end_to_end else self.place.name
+        prefixes = {Part.WITHOUT_AIRFLOW: "without-airflow-", Part.ONCE: "once-", Part.END_TO_END: "e2e-"}
+        return prefixes.get(self.part, "") + self.place.name
 
     @property
-    def kind(self) -> str:
-        """What it tests, as the table shows it."""
-        if self.end_to_end:
-            return "end to end"
-        return "unit, integration, DAGs" if self.place.name in WITH_UNIT_TESTS else "integration, DAGs"
+    def share(self) -> Share:
+        """The share that it is in."""
+        first = FIRST_LINES if self.part is Part.EACH else (NEWEST,)
+        return Share.FIRST if self.place.name in first else Share.SECOND
 
     @property
     def selection(self) -> list[str]:
         """The pytest arguments that select its tests."""
-        if self.end_to_end:
-            return ["-m", "e2e", "--airflow", self.place.name]
-        marks = "not e2e" if self.place.name == NEWEST else "not e2e and not once"
-        return ["-m", marks, *([] if self.place.name in WITH_UNIT_TESTS else ["--ignore=tests/unit"])]
+        marks = ["-m", self.part.marks]
+        match self.part:
+            case Part.END_TO_END:
+                return [*marks, "--airflow", self.place.name]
+            case Part.EACH:
+                return [*marks, *(f"--ignore={path}" for path in NEED_NO_AIRFLOW)]
+            case Part.WITHOUT_AIRFLOW:
+                return [*marks, *NEED_NO_AIRFLOW]
+            case _:
+                return marks
 
     @property
     def variables(self) -> dict[str, str]:
@@ -54,6 +93,24 @@ class Job:
         :param report: where the JUnit report goes.
         :param more: more arguments for pytest.
         """
-        python = newest.python if self.end_to_end else self.place.python
+        python = newest.python if self.part is Part.END_TO_END else self.place.python
         # Jobs run at the same time, so none may write where another reads.
         return [str(python), "-m", "pytest", *self.selection, f"--junitxml={report}", "-p", "no:cacheprovider", *more]
+
+
+def jobs(names: Collection[str], end_to_end: bool, share: Share = Share.BOTH) -> list[Job]:
+    """Return the jobs in the order to begin them: the longest first, so that all end at about the same time.
+
+    :param names: the environments.
+    :param end_to_end: whether the tests end to end are among them.
+    :param share: which of them; default both.
+    """
+    parts = [
+        *((Part.END_TO_END, name) for name in END_TO_END if end_to_end),
+        (Part.EACH, NEWEST),
+        (Part.ONCE, NEWEST),
+        *((Part.WITHOUT_AIRFLOW, name) for name in WITHOUT_AIRFLOW),
+        *((Part.EACH, name) for name in NAMES if name != NEWEST),
+    ]
+    found = [Job(environment(name), part) for part, name in parts if name in names]
+    return [job for job in found if share in (Share.BOTH, job.share)]

@@ -19,7 +19,13 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["_build", "performance/*.md"]
 nitpicky = True
 # Links to the documentation of Python, Airflow and other libraries would need the network.
-nitpick_ignore_regex = [("py:.*", r"(?!airflow_provider_wherobots\b).*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!airflow_provider_wherobots\b).*"),
+    # Base classes of operators, sensor and triggers, which are not part of the public interface.
+    ("py:class", r".*\.(FollowsRun|WherobotsTask|SqlTask|SqlExecution|GuardedTrigger)"),
+    # What stands between the parts of the DB-API connection.
+    ("py:class", r".*\.(SyncDriver|StatementOutcome|SqlSession)"),
+]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

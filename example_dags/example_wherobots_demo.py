@@ -1,6 +1,7 @@
 """The demo: a spatial join over the world's airports. ``make demo`` runs it without an account.
 
-The script ``jobs/airport_neighbours.py`` writes its result into the local server's root, so it runs only there.
+The script ``jobs/airport_neighbours.py`` lies beside this file, and is uploaded. It writes its result into the local
+server's root, so it runs only there.
 """
 
 import pendulum
@@ -12,7 +13,7 @@ try:
 except ImportError:  # Airflow 2.11
     from airflow.models.dag import DAG  # type: ignore[no-redef]
 
-BUCKET = "s3://wherobots-demo"
+RESULTS = "s3://wherobots-demo/results"
 # On Airflow 3 a DAG run that is triggered by hand has no logical date, and so no `{{ ds }}`. This always renders.
 DAY = "{{ (dag_run.logical_date or dag_run.run_after) | ds }}"
 
@@ -29,12 +30,12 @@ with DAG(
     WherobotsRunOperator(
         task_id="airport_neighbours",
         run_python={
-            "uri": f"{BUCKET}/jobs/airport_neighbours.py",
+            "uri": "jobs/airport_neighbours.py",
             "args": [
                 *("--date", DAY),
                 *("--country", "{{ params.country }}"),
                 *("--radius-km", "{{ params.radius_km }}"),
-                *("--output", f"{BUCKET}/results/airport_neighbours_{{{{ params.country }}}}_{DAY}.geojson"),
+                *("--output", f"{RESULTS}/airport_neighbours_{{{{ params.country }}}}_{DAY}.geojson"),
             ],
         },
         environment={

@@ -1,12 +1,12 @@
-"""Start a run and check it later: the hook in your own tasks."""
+"""Start a run, wait for it later, and ask the API in a task of your own."""
 
 from typing import Any
 
 import pendulum
 
-from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 
 try:
     from airflow.sdk import DAG, task
@@ -34,20 +34,12 @@ with DAG(
     # [END fire_and_forget]
 
     # [START hook]
-    @task.sensor(poke_interval=30, timeout=3600, mode="reschedule")
-    def has_ended(wherobots_run_id: str) -> bool:
-        """Return whether the run has ended; fail if it did not complete."""
-        run = WherobotsHook("wherobots_default").get_run(wherobots_run_id)
-        if run.is_terminal and run.status != "COMPLETED":
-            raise WherobotsRunFailedException(f"Run {run.id} is {run.status}: {run.reason}")
-        return run.is_terminal
-
     @task
     def usage(wherobots_run_id: str) -> dict[str, float | None]:
         """Return what the run used; a value that the service does not report yet is None."""
         return dict(WherobotsHook("wherobots_default").get_run_metrics(wherobots_run_id).instant_metrics)
 
     # Not named `run_id`: in a task's context that is the DAG run's id.
-    wherobots_run_id: Any = start.output
-    has_ended(wherobots_run_id) >> usage(wherobots_run_id)
+    wherobots_run_id: Any = WherobotsRunSensor(task_id="wait", run_id=start.output).output
+    usage(wherobots_run_id)
     # [END hook]

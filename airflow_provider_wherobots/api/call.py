@@ -26,10 +26,12 @@ class Call(Generic[T]):
     :param date: takes the response's ``Date`` header into the model; None for a model without one.
     :param max_bytes: limit of the response body in bytes, after decompression; default 8,000,000.
     :param urgent: whether it is sent even while the service limits the API key; default False.
+    :param see_other: reads the headers of a 303 in place of a body; None for a call that is not answered by one.
+    :param is_answer_secret: whether errors must not show the response body of a success; default False.
     """
 
     operation: str
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     parse: Callable[[Any], T]
     params: tuple[tuple[str, str], ...] = ()
@@ -38,6 +40,8 @@ class Call(Generic[T]):
     date: Callable[[T, str], T] | None = None
     max_bytes: int = MAX_ANSWER_BYTES
     urgent: bool = False
+    see_other: Callable[[Mapping[str, str]], T] | None = None
+    is_answer_secret: bool = False
 
     def at_once(self) -> Call[T]:
         """The same call, sent even while the service limits the API key."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_wherobots.api.endpoint import Endpoint, base_url, checked_console_url_template, console_url
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.storage.address import checked_upload_to
 
 CONNECTION_TYPE = "wherobots"
-EXTRA_KEYS = ("region", "runtime", "version", "console_url_template")
+SQL_CONNECTION_TYPE = "wherobots_sql"
+"""The same connection, for operators that need a hook for SQL."""
+EXTRA_KEYS = ("region", "runtime", "version", "upload_to", "console_url_template")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Settings:
     :param region: default region of runs, or None.
     :param runtime: default runtime of runs, or None.
     :param version: default Wherobots version of runs, or None.
+    :param upload_to: ``s3://`` address of the folder that local files are uploaded to; None asks the API for one.
     :param console_url_template: address of a run's page with ``{run_id}`` in it; None derives it from the host.
     """
 
@@ -29,6 +33,7 @@ class Settings:
     region: str | None = None
     runtime: str | None = None
     version: str | None = None
+    upload_to: str | None = None
     console_url_template: str | None = None
 
     def run_url(self, run_id: str) -> str:
@@ -52,13 +57,13 @@ def read_settings(
 ) -> Settings:
     """Read the fields of an Airflow connection.
 
-    :param conn_type: ``wherobots``; ``generic`` and ``http`` as the official provider uses them.
+    :param conn_type: ``wherobots`` or ``wherobots_sql``; ``generic`` and ``http`` as the official provider uses them.
     :param host: API host, with or without scheme and port; empty means ``api.cloud.wherobots.com``.
     :param port: port.
     :param schema: ``http`` or ``https``, for a host without a scheme.
     :param password: the API key.
-    :param extra: JSON object with ``region``, ``runtime``, ``version`` and ``console_url_template``; each also under
-        its long name, such as ``extra__wherobots__region``, as in older connections.
+    :param extra: JSON object with ``region``, ``runtime``, ``version``, ``upload_to`` and ``console_url_template``;
+        each also under its long name, such as ``extra__wherobots__region``, as in older connections.
     :param user_agent: value of the ``User-Agent`` header.
     :param client: hop added to ``X-Wherobots-Client``.
     :raises InvalidArgumentError: names the field, the value (never the key) and the rule.
@@ -74,10 +79,12 @@ def read_settings(
     except InvalidArgumentError:
         # The official provider always uses https, and ignores schema and port. The port belongs to the schema: no
         # server speaks https on port 80.
-        if conn_type == CONNECTION_TYPE or scheme != "http":
+        if conn_type in (CONNECTION_TYPE, SQL_CONNECTION_TYPE) or scheme != "http":
             raise
         url = base_url(host)
     settings = Settings(Endpoint(url, key, user_agent, client), **_read_extra(extra))
+    if settings.upload_to is not None:
+        settings = replace(settings, upload_to=checked_upload_to("extra['upload_to']", settings.upload_to))
     if settings.console_url_template is not None:
         checked_console_url_template(settings.console_url_template)
     return settings

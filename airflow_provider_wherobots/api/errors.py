@@ -107,6 +107,18 @@ class CaBundleError(WherobotsApiError):
     arrival = Arrival.NOT_ARRIVED
 
 
+class ConnectionLostError(WherobotsApiError):
+    """The WebSocket to a SQL session broke, or was closed. What was written may not have arrived."""
+
+    transient = True
+
+
+class NotWrittenError(ConnectionLostError):
+    """The WebSocket was no longer open, so nothing of the message was written."""
+
+    arrival = Arrival.NOT_ARRIVED
+
+
 class AnswerLostError(WherobotsApiError):
     """The request was sent, but no complete response came back: timeout, reset or truncated body."""
 
@@ -142,7 +154,7 @@ class UnreadableAnswerError(WherobotsApiError):
         self, operation: str, status: int, body: bytes, cause: str, redact: Callable[[str], str] = str
     ) -> None:
         shown = f"; body: {_excerpt(body, redact)}" if body else ""
-        super().__init__(operation, f"the response ({status}) is not what the Runs API sends: {redact(cause)}{shown}")
+        super().__init__(operation, f"the response ({status}) is not what the API sends: {redact(cause)}{shown}")
 
 
 class ResponseError(WherobotsApiError):

@@ -12,6 +12,8 @@ from airflow_provider_wherobots.api.errors import UnreadableAnswerError, error_f
 
 T = TypeVar("T")
 
+SEE_OTHER = 303
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -38,14 +40,19 @@ def read_response(call: Call[T], response: Response) -> T:
     :raises ResponseError: for any other status; the subclass says which kind.
     :raises UnreadableAnswerError: for a 2xx whose body is not the expected JSON.
     """
-    if not 200 <= response.status < 300:
+    see_other = call.see_other if response.status == SEE_OTHER else None
+    if see_other is None and not 200 <= response.status < 300:
         raise error_from_response(call.operation, response.status, response.headers, response.body, response.redact)
     unreadable: UnreadableAnswerError | None = None
     try:
         # The documentation shows no body for a cancel. Every other call's parser refuses None.
-        model = call.parse(json.loads(response.body) if response.body.strip() else None)
+        if see_other is not None:
+            model = see_other(response.headers)
+        else:
+            model = call.parse(json.loads(response.body) if response.body.strip() else None)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        unreadable = UnreadableAnswerError(call.operation, response.status, response.body, str(error), response.redact)
+        body = b"" if call.is_answer_secret else response.body
+        unreadable = UnreadableAnswerError(call.operation, response.status, body, str(error), response.redact)
     if unreadable is not None:
         # Raised outside the except block: the parser's error may quote the key, and a traceback would show it.
         raise unreadable

@@ -17,6 +17,8 @@ from airflow_provider_wherobots.logs.records import LogRecord
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 60.0
+SOCKET_TIMEOUT_SECONDS = 20.0
+"""How long opening a WebSocket may take."""
 
 ROOM = 64 * 1024
 """The most bytes of records that are written after each wait for room. A Unix socket of Linux has 208 KiB."""

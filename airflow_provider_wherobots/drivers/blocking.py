@@ -6,26 +6,43 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_wherobots.api.errors import NotWrittenError, WherobotsApiError
 from airflow_provider_wherobots.api.response import read_response
-from airflow_provider_wherobots.drivers.base import Clock, Gate, Outlets, timeouts
+from airflow_provider_wherobots.drivers.base import (
+    CONNECT_TIMEOUT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    SOCKET_TIMEOUT_SECONDS,
+    Clock,
+    Gate,
+    Outlets,
+    timeouts,
+)
+from airflow_provider_wherobots.files.local_file import open_file
 from airflow_provider_wherobots.flows.effects import (
+    Connect,
+    Disconnect,
     Effect,
     Flow,
     Forward,
     Note,
     Now,
+    OpenFile,
     Prefetch,
     Publish,
+    Receive,
     ReloadCredentials,
     Reloaded,
     Send,
     Sleep,
+    Transmit,
+    Upload,
 )
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.logs.records import make_safe
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+    from airflow_provider_wherobots.api.transports.socket_thread import SocketThread
 
 T = TypeVar("T")
 
@@ -36,6 +53,8 @@ class FlowStoppedError(Exception):
 
 class SyncDriver:
     """Perform a flow's effects one after the other.
+
+    A WebSocket that a flow opens stays open for the next flow; :meth:`close` closes it.
 
     :param transport: sends the calls.
     :param outlets: where all other effects go.
@@ -54,6 +73,7 @@ class SyncDriver:
         self._outlets = outlets
         self._clock = clock or Clock(time.sleep)
         self._gate = Gate(limits or RateLimits(), self._clock)
+        self._socket: SocketThread | None = None
         self.stopped = False
 
     def run(self, flow: Flow[T]) -> T:
@@ -61,8 +81,10 @@ class SyncDriver:
 
         :param flow: the flow, not started yet.
         :returns: what the flow returns.
-        :raises FlowStoppedError: when the flow sends or waits after :attr:`stopped` was set, as by a signal handler.
+        :raises FlowStoppedError: when the flow sends or waits after :meth:`stop`. A flow that is started after it may
+            still cancel an execution, and open a WebSocket for that.
         """
+        is_last_act = self.stopped
         step: Callable[[Any], Effect[Any]] = flow.send
         value: Any = None
         try:
@@ -71,6 +93,8 @@ class SyncDriver:
                 # Only the flow may keep an answer: a reference here would keep it in memory while the flow sleeps.
                 value = None
                 try:
+                    if isinstance(effect, Connect | Transmit | Receive):
+                        self._check_may_use_socket(effect, is_last_act)
                     value, step = self._perform(effect), flow.send
                 except BaseException as error:
                     # Any error, so that an interrupted flow can still write the lines it holds.
@@ -81,9 +105,37 @@ class SyncDriver:
         finally:
             flow.close()
 
-    def _perform(self, effect: Effect[Any]) -> Any:
-        if self.stopped and isinstance(effect, Send | Sleep | Publish | ReloadCredentials):
+    def stop(self) -> bool:
+        """Let the flow neither send nor wait any more, and break off an upload. A signal handler may call this.
+
+        :returns: whether an upload was broken off.
+        """
+        self.stopped = True
+        if self._socket is not None:
+            self._socket.break_off()
+        return self._transport.break_off_upload()
+
+    def close(self) -> None:
+        """Close the WebSocket, if a flow has opened one. The transport stays open."""
+        if self._socket is not None:
+            self._socket.close()
+
+    def _check_may_use_socket(self, effect: Connect | Transmit | Receive, is_last_act: bool) -> None:
+        if not is_last_act or (isinstance(effect, Transmit) and effect.message.executes):
+            self._check_not_stopped()
+
+    def _check_not_stopped(self) -> None:
+        if self.stopped:
             raise FlowStoppedError("the task is being stopped")
+
+    def _perform(self, effect: Effect[Any]) -> Any:
+        if isinstance(effect, Send | Sleep | Publish | ReloadCredentials | OpenFile | Upload):
+            self._check_not_stopped()
+        if isinstance(effect, Connect | Transmit | Receive | Disconnect):
+            return self._use_socket(effect)
+        return self._carry_out(effect)
+
+    def _carry_out(self, effect: Effect[Any]) -> Any:
         match effect:
             case Send():
                 with self._gate.passing(self._transport.endpoint.api_key, effect.call):
@@ -105,9 +157,48 @@ class SyncDriver:
                     self._outlets.publish(effect.key, effect.value)
             case ReloadCredentials():
                 return self._outlets.reload()
+            case OpenFile() | Upload():
+                return self._handle_file(effect)
             case _:
                 raise TypeError(f"{effect!r} is not an effect")
         return None
 
     def _send(self, effect: Send[Any]) -> Any:
         return read_response(effect.call, self._transport.send(effect.call, *timeouts(effect)))
+
+    def _handle_file(self, effect: OpenFile | Upload) -> Any:
+        if isinstance(effect, OpenFile):
+            return open_file(effect.source)
+        try:
+            return self._transport.put(effect.url, effect.file, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)
+        except WherobotsApiError:
+            # It may have been broken off because the task is being stopped.
+            self._check_not_stopped()
+            raise
+
+    def _use_socket(self, effect: Connect | Transmit | Receive | Disconnect) -> Any:
+        if self._socket is None:
+            if not isinstance(effect, Connect):
+                return self._without_socket(effect)
+            # Imported here: a task without SQL needs neither aiohttp nor a second thread.
+            from airflow_provider_wherobots.api.transports.socket_thread import SocketThread
+
+            self._socket = SocketThread()
+        match effect:
+            case Connect():
+                self._socket.connect(self._transport.endpoint, effect.url, effect.timeout or SOCKET_TIMEOUT_SECONDS)
+            case Transmit():
+                self._socket.transmit(effect.message)
+            case Disconnect():
+                self._socket.disconnect()
+            case Receive():
+                was_stopped = self.stopped
+                message = self._socket.receive(effect.timeout)
+                if not was_stopped:
+                    self._check_not_stopped()
+                return message
+        return None
+
+    def _without_socket(self, effect: Transmit | Receive | Disconnect) -> None:
+        if not isinstance(effect, Disconnect):
+            raise NotWrittenError("sqlSession", "no WebSocket is open")

@@ -5,28 +5,49 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import KeyLimitedError
+from airflow_provider_wherobots.api.errors import KeyLimitedError, NotWrittenError
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-from airflow_provider_wherobots.drivers.base import ROOM, Clock, Gate, Outlets, size_of, timeouts
+from airflow_provider_wherobots.drivers.base import (
+    CONNECT_TIMEOUT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    ROOM,
+    SOCKET_TIMEOUT_SECONDS,
+    Clock,
+    Gate,
+    Outlets,
+    size_of,
+    timeouts,
+)
+from airflow_provider_wherobots.files.local_file import open_file
 from airflow_provider_wherobots.flows.effects import (
+    Connect,
+    Disconnect,
     Effect,
     Flow,
     Forward,
     Note,
     Now,
+    OpenFile,
     Prefetch,
     Publish,
+    Receive,
     ReloadCredentials,
     Reloaded,
     Send,
     Sleep,
+    Transmit,
+    Upload,
 )
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.logs.records import make_safe
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.api.transports.websocket import SqlSocket
 
 T = TypeVar("T")
 
@@ -41,6 +62,8 @@ LARGE_BODY_BYTES = 1_000_000
 
 class AsyncDriver:
     """Perform a flow's effects one after the other, never blocking the loop for long.
+
+    A WebSocket that a flow opens stays open for the next flow; :meth:`close` closes it.
 
     :param transport: sends the calls.
     :param outlets: where all other effects go.
@@ -62,6 +85,7 @@ class AsyncDriver:
         self._since = 0.0
         self._prefetched: tuple[Call[Any], asyncio.Task[Any]] | None = None
         self._is_interrupted = False
+        self._socket: SqlSocket | None = None
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end.
@@ -80,7 +104,9 @@ class AsyncDriver:
                 try:
                     if self._clock.monotonic() - self._since > SLICE_SECONDS:
                         await self._share()
-                    value, step = await self._perform(effect), flow.send
+                    # The time is asked for most often, and needs no coroutine.
+                    value = self._clock.now() if isinstance(effect, Now) else await self._perform(effect)
+                    step = flow.send
                 except BaseException as error:
                     if isinstance(error, asyncio.CancelledError):
                         self._is_interrupted = True
@@ -94,6 +120,12 @@ class AsyncDriver:
             self._drop_prefetched()
             flow.close()
 
+    async def close(self) -> None:
+        """Close the WebSocket, if one is open. The transport stays open."""
+        found, self._socket = self._socket, None
+        if found is not None:
+            await found.close()
+
     async def _perform(self, effect: Effect[Any]) -> Any:
         match effect:
             case Send():
@@ -106,8 +138,6 @@ class AsyncDriver:
                 self._drop_prefetched()
                 await self._clock.sleep(self._clock.seconds(effect))
                 self._since = self._clock.monotonic()
-            case Now():
-                return self._clock.now()
             case Note():
                 try:
                     await self._wait_briefly_for_room()
@@ -120,8 +150,37 @@ class AsyncDriver:
                     await self._outlets.publish(effect.key, effect.value)
             case ReloadCredentials():
                 return await self._outlets.reload()
+            case OpenFile() | Upload():
+                file = await self._handle_file(effect)
+                self._since = self._clock.monotonic()
+                return file
+            case Connect() | Transmit() | Receive() | Disconnect():
+                self._drop_prefetched()
+                return await self._use_socket(effect)
             case _:
                 raise TypeError(f"{effect!r} is not an effect")
+        return None
+
+    async def _handle_file(self, effect: OpenFile | Upload) -> Any:
+        if isinstance(effect, OpenFile):
+            # In a thread, because reading and hashing takes long.
+            return await asyncio.to_thread(open_file, effect.source)
+        return await self._transport.put(effect.url, effect.file, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)
+
+    async def _use_socket(self, effect: Connect | Transmit | Receive | Disconnect) -> Any:
+        if isinstance(effect, Connect | Disconnect):
+            await self.close()
+        if isinstance(effect, Connect):
+            # Imported in a thread: an import in the loop would stop all triggers.
+            module = await asyncio.to_thread(import_module, "airflow_provider_wherobots.api.transports.websocket")
+            seconds = effect.timeout or SOCKET_TIMEOUT_SECONDS
+            self._socket = await module.open_socket(self._transport.endpoint, effect.url, seconds)
+        elif not isinstance(effect, Disconnect):
+            if self._socket is None:
+                raise NotWrittenError("sqlSession", "no WebSocket is open")
+            if isinstance(effect, Receive):
+                return await self._socket.receive(effect.timeout)
+            await self._socket.transmit(effect.message)
         return None
 
     async def _forward(self, effect: Forward) -> None:

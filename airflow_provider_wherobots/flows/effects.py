@@ -11,12 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import AuthenticationError, WherobotsApiError
+from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
+from airflow_provider_wherobots.files.local_file import LocalFile
+from airflow_provider_wherobots.files.source import FileSource
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.logs.records import LogRecord
+
+if TYPE_CHECKING:
+    # A task without SQL needs none of it.
+    from airflow_provider_wherobots.api.sql.messages import ClientMessage, ServerMessage  # noqa: F401 - in a string
 
 T = TypeVar("T")
 
@@ -119,6 +126,69 @@ class Publish(Effect[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class OpenFile(Effect[LocalFile]):
+    """Check and hash a file of this machine; resumed with it, or with an ``InvalidArgumentError``.
+
+    :param source: where it is.
+    """
+
+    source: FileSource
+
+
+@dataclass(frozen=True, slots=True)
+class Upload(Effect[None]):
+    """Send a file to a presigned URL once; resumed when it is stored, or with a ``WherobotsApiError``, a
+    ``FileChangedError`` or an ``InvalidArgumentError``.
+
+    :param url: where to.
+    :param file: what to send.
+    """
+
+    url: PresignedUrl
+    file: LocalFile
+
+
+@dataclass(frozen=True, slots=True)
+class Connect(Effect[None]):
+    """Open a WebSocket to a SQL session, in place of the driver's open one; resumed when it is open, or with a
+    ``WherobotsApiError``.
+
+    :param url: its address, see :attr:`~airflow_provider_wherobots.api.sql.models.SqlSession.socket_url`.
+    :param timeout: seconds this attempt may take in all; None takes the driver's own.
+    """
+
+    url: str
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit(Effect[None]):
+    """Write a message to the WebSocket; resumed when it is written, or with a ``ConnectionLostError``. It is a
+    ``NotWrittenError`` if nothing of the message was written.
+
+    :param message: the message.
+    """
+
+    message: ClientMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Receive(Effect["ServerMessage | None"]):
+    """Wait for the next message of the WebSocket; resumed with it, with None if none has come in time (or the wait was
+    broken off), or with a ``ConnectionLostError``.
+
+    :param timeout: the longest wait, in seconds.
+    """
+
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect(Effect[None]):
+    """Close the WebSocket. Never raises; closes none if none is open."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reloaded:
     """The result of reading the connection again.
 
@@ -147,21 +217,35 @@ def attempt(call: Call[T], timeout: float | None = None) -> Flow[T]:
     :param timeout: seconds, see :class:`Send`.
     :raises WherobotsApiError: the failure; its text is safe for a log and an exception.
     """
+    return (yield from _with_the_key_of_today(Send(call, timeout)))
+
+
+def attempt_to_connect(url: str, timeout: float | None = None) -> Flow[None]:
+    """Open a WebSocket once. If the key is refused, read the connection, and try again if the connection has changed.
+
+    :param url: its address.
+    :param timeout: seconds, see :class:`Connect`.
+    :raises WherobotsApiError: the failure; its text is safe for a log and an exception.
+    """
+    yield from _with_the_key_of_today(Connect(url, timeout))
+
+
+def _with_the_key_of_today(effect: Effect[T]) -> Flow[T]:
     try:
-        return (yield from _send(call, timeout))
+        return (yield from _perform(effect))
     except AuthenticationError as error:
         refused, read = error, (yield from perform(ReloadCredentials()))
     if read.changed:
         try:
-            return (yield from _send(call, timeout))
+            return (yield from _perform(effect))
         except AuthenticationError as error:
             refused = error
     raise _named(refused, read.source) from None
 
 
-def _send(call: Call[T], timeout: float | None) -> Flow[T]:
+def _perform(effect: Effect[T]) -> Flow[T]:
     try:
-        return (yield from perform(Send(call, timeout)))
+        return (yield from perform(effect))
     except WherobotsApiError as error:
         # The text quotes the service: it may have any length and hold any character.
         error.args = (words.quoted(str(error)),)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, WherobotsApiError
@@ -13,15 +14,18 @@ from airflow_provider_wherobots.api.runs.models import CANCELLED, PENDING, Run
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
-from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, LogForwarder
+from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, QUIET_LOOKS, LogForwarder
 from airflow_provider_wherobots.flows.known_fields import known_fields
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
+from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
 from airflow_provider_wherobots.xcoms import SPARK_UI_URL_KEY
 
 DEFAULT_POLLING_INTERVAL = 30.0
 MIN_DELAY_SECONDS = 2.0
+HIDDEN_DELAY_SECONDS = 5.0
+"""The shortest delay between polls if the wait for late lines hides it: that wait counts from the run's end, too."""
 DELAY_PER_AGE = 0.1
 POLL_JITTER = 0.1
 HEARTBEAT_SECONDS = 300.0
@@ -30,7 +34,7 @@ APPEARANCE_SECONDS = 60.0
 DRAIN_SECONDS = 900.0
 """How long reading the log to its end may take after the run has ended, unless the deadline comes first."""
 TAIL_SECONDS = 30.0
-"""How long a log that is not forwarded may be read for its last lines."""
+"""How long a log may be read for the run's result and its last lines, if the task asks for neither log nor result."""
 LONG_HOLD_SECONDS = 60.0
 """If a limited API key delays a poll for this long, that is logged, at most every five minutes."""
 LAST_LOOK_SECONDS = 5.0
@@ -51,6 +55,12 @@ class FollowOptions:
     :param cancel_at_deadline: whether the run is cancelled when the deadline passes; default True.
     :param execution_timeout: the task's ``execution_timeout`` in seconds, for the message at the deadline; default
         None.
+    :param return_result: whether the task needs the run's result, so that a log is read to its end, or that it cannot
+        be is worth a warning, even if it is not forwarded; default False.
+    :param limit_name: the argument that sets the deadline, for the same message; default ``execution_timeout``. If it
+        is another one, its seconds are in the field ``execution_timeout`` all the same.
+    :param is_new: whether the run was created for this attempt, and was active at ``started_at``. Then the first poll
+        comes a delay after that. Default False: at once.
     """
 
     run_id: str
@@ -62,6 +72,9 @@ class FollowOptions:
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
     cancel_at_deadline: bool = True
     execution_timeout: float | None = None
+    return_result: bool = False
+    limit_name: str = "execution_timeout"
+    is_new: bool = False
 
     def to_kwargs(self) -> dict[str, Any]:
         """The options as a JSON-able dict."""
@@ -75,15 +88,30 @@ class FollowOptions:
         """
         return cls(**known_fields(cls, kwargs))
 
-    def describe(self, deferred: bool) -> str:
+    @property
+    def shortest_delay(self) -> float:
+        """Seconds between two polls of a young run."""
+        is_hidden = self.poll_logs and self.wait_post_run_logs_timeout_seconds >= QUIET_LOOKS[-1]
+        return max(MIN_DELAY_SECONDS, min(HIDDEN_DELAY_SECONDS, self.polling_interval) if is_hidden else 0.0)
+
+    def poll_delay(self, moment: float) -> float:
+        """Seconds until the next poll: 2 s and a tenth of the run's age, within the shortest and the longest delay.
+
+        :param moment: the time, in epoch seconds.
+        """
+        age = moment - self.started_at
+        return max(self.shortest_delay, min(MIN_DELAY_SECONDS + age * DELAY_PER_AGE, self.polling_interval))
+
+    def describe(self, deferred: bool, what: str = "") -> str:
         """Say how the run is followed.
 
         :param deferred: whether the triggerer follows it.
+        :param what: names the run; default its id.
         """
-        longest = max(MIN_DELAY_SECONDS, self.polling_interval)
+        shortest, longest = self.shortest_delay, max(MIN_DELAY_SECONDS, self.polling_interval)
         follower = "the triggerer (the task is deferred)" if deferred else "this worker"
-        text = f"Run {self.run_id} is followed by {follower}: polled every {MIN_DELAY_SECONDS:g} s"
-        if longest > MIN_DELAY_SECONDS:
+        text = f"{what or f'Run {self.run_id}'} is followed by {follower}: polled every {shortest:g} s"
+        if longest > shortest:
             text += f", slowing to every {longest:g} s"
         text += f"; its log is {'' if self.poll_logs else 'not '}forwarded"
         if self.deadline is not None:
@@ -99,8 +127,9 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
     :returns: the outcome. Only a passed deadline cancels the run.
     """
     log = LogForwarder(options.run_id, forward=options.poll_logs)
+    outage = Outage(options.max_outage_seconds)
     try:
-        outcome = yield from _follow(options, log)
+        outcome = yield from _follow(options, log, outage)
     except GeneratorExit:
         raise
     except BaseException:
@@ -108,13 +137,20 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
         yield from log.release()
         raise
     yield from log.release()
-    return outcome
+    return replace(outcome, outage_seconds=outage.seconds(outcome.ended_at))
 
 
-def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
-    outage, status, spark_ui = Outage(options.max_outage_seconds), _StatusNotes(), _SparkUi()
+def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[Outcome]:
+    status, spark_ui = _StatusNotes(), _SparkUi()
     get_run = calls.get_run(options.run_id)
     seen_active_at: float | None = None
+    if options.is_new:
+        seen_active_at = options.started_at
+        moment = yield from now()
+        # The trigger may start later, and its clock may be behind.
+        left = options.shortest_delay - max(0.0, moment - options.started_at)
+        if left > 0:
+            yield _within(options.deadline, moment, Sleep(left, POLL_JITTER))
     while True:
         moment = yield from now()
         behind = False
@@ -125,9 +161,8 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
             if pause is None:
                 reason = f"{error}; {given_up(options.max_outage_seconds)}" if error.transient else str(error)
                 return Outcome(Ending.GAVE_UP, options.run_id, status.last, reason, ended_at=moment)
-            delay, jitter = pause.seconds, pause.jitter
         else:
-            if failures := outage.over():
+            if failures := outage.over(moment):
                 yield Note(logging.INFO, f"The Runs API answers again, after {failures} failed attempts")
             yield from status.seen(run, moment, options.started_at)
             yield from spark_ui.seen(run)
@@ -142,19 +177,22 @@ def _follow(options: FollowOptions, log: LogForwarder) -> Flow[Outcome]:
             may_have_log = options.poll_logs and run.status != PENDING
             # A triggerer holds thousands of waiting flows, so none may keep an answer in memory.
             del run
-            delay, jitter = poll_delay(moment - options.started_at, options.polling_interval), POLL_JITTER
+            pause = Sleep(options.poll_delay(moment), POLL_JITTER)
             if may_have_log:
                 until = (yield from now()) + CATCH_UP_SECONDS
-                behind = yield from log.keep_up(_earliest(until, options.deadline), options.polling_interval - delay)
+                longest_pause = options.polling_interval - pause.seconds
+                behind = yield from log.keep_up(_earliest(until, options.deadline), longest_pause)
         moment = yield from now()
-        if options.deadline is not None:
-            left = options.deadline - moment
-            if left <= 0:
-                return (yield from _stop_at_deadline(options, status.last, log, spark_ui.url))
-            if left < delay * (1 + jitter):
-                delay, jitter = left, 0.0
+        if options.deadline is not None and moment >= options.deadline:
+            return (yield from _stop_at_deadline(options, status.last, log, spark_ui.url))
         if not behind:
-            yield Sleep(delay, jitter)
+            yield _within(options.deadline, moment, pause)
+
+
+def _within(deadline: float | None, moment: float, pause: Sleep) -> Sleep:
+    """The pause, or what is left of the time until the deadline."""
+    left = math.inf if deadline is None else max(0.0, deadline - moment)
+    return pause if pause.seconds * (1 + pause.jitter) <= left else Sleep(left)
 
 
 def _after_failed_poll(
@@ -174,29 +212,42 @@ def _after_failed_poll(
     return Sleep(delay, 0.0 if isinstance(error, KeyLimitedError) else JITTER)
 
 
-def poll_delay(age: float, polling_interval: float) -> float:
-    """Seconds until the next poll: 2 s and a tenth of the run's age, up to ``polling_interval``.
-
-    :param age: seconds since this attempt got the run.
-    :param polling_interval: the longest delay in seconds; less than 2 counts as 2.
-    """
-    return max(MIN_DELAY_SECONDS, min(MIN_DELAY_SECONDS + age * DELAY_PER_AGE, polling_interval))
-
-
 def _conclude(
     outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions, ended_ago: float
 ) -> Flow[Outcome]:
-    if options.poll_logs or outcome.ending is not Ending.COMPLETED:
-        moment = yield from now()
-        # A log that is not forwarded is read only for the lines that explain a failure.
-        until = _earliest(moment + (DRAIN_SECONDS if options.poll_logs else TAIL_SECONDS), options.deadline)
-        # The log may not have been read yet: read it briefly even if the deadline has just passed.
-        until = max(until, moment + MIN_DELAY_SECONDS)
-        yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago)
-        yield from log.release(failed=outcome.has_failed)
+    moment = yield from now()
+    # A log that nobody asked for is read for the result all the same, and for the lines that explain a failure.
+    is_asked_for = options.poll_logs or options.return_result
+    until = _earliest(moment + (DRAIN_SECONDS if is_asked_for else TAIL_SECONDS), options.deadline)
+    # The log may not have been read yet: read it briefly even if the deadline has just passed.
+    until = max(until, moment + MIN_DELAY_SECONDS)
+    silent = not is_asked_for and outcome.ending is Ending.COMPLETED
+    yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago, silent=silent)
+    yield from log.release(failed=outcome.has_failed)
     summary = yield from add_metrics(summary, options.deadline)
+    return (yield from _close(outcome, summary, log))
+
+
+def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder) -> Flow[Outcome]:
+    if (refused := log.result.refused) is not None:
+        line = words.quoted(refused.excerpt, MAX_EXCERPT_CHARS)
+        yield Note(logging.WARNING, f"A line is not used as the run's result, because it {refused.reason}: {line}")
     yield Note(logging.INFO, summary.describe())
-    return outcome.closed(log.tail.explain(), summary)
+    # A run that was stopped has no result, even if it printed one.
+    return outcome.closed(log.tail.explain(), summary, None if outcome.ending is Ending.DEADLINE else log.result.text)
+
+
+def settle_run(run: Run, return_result: bool = False) -> Flow[Outcome]:
+    """Find the outcome of a run that ended while nobody followed it. Its log is read, but not forwarded.
+
+    :param run: the run, in a terminal status.
+    :param return_result: see :class:`FollowOptions`; default False.
+    """
+    moment = yield from now()
+    options = FollowOptions(run.id, moment, poll_logs=False, return_result=return_result)
+    summary = RunSummary.of_run(run, spark_ui_url=spark_ui_url(run))
+    log = LogForwarder(run.id, forward=False)
+    return (yield from _conclude(Outcome.of_run(run, moment), summary, log, options, run.ended_ago))
 
 
 def _stop_at_deadline(
@@ -206,7 +257,7 @@ def _stop_at_deadline(
 
     The status becomes CANCELLED up to a minute after the cancel. That is not awaited.
     """
-    yield Note(logging.WARNING, f"Run {options.run_id} has reached the task's execution_timeout")
+    yield Note(logging.WARNING, f"Run {options.run_id} has reached the task's {options.limit_name}")
     if options.cancel_at_deadline:
         reason = "the run was cancelled" if (yield from cancel_run(options.run_id)) else "cancelling the run failed"
     else:
@@ -228,8 +279,7 @@ def _stop_at_deadline(
             outcome = Outcome.of_run(run, moment)
             yield from log.release(failed=outcome.has_failed)
         summary = yield from add_metrics(summary)
-    yield Note(logging.INFO, summary.describe())
-    return outcome.closed(log.tail.explain(), summary)
+    return (yield from _close(outcome, summary, log))
 
 
 def _earliest(moment: float, deadline: float | None) -> float:

@@ -7,6 +7,7 @@ log that could not be read to its end does.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
@@ -25,6 +26,7 @@ from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Prefet
 from airflow_provider_wherobots.flows.retry import pause_of
 from airflow_provider_wherobots.logs.cursor import LogCursor
 from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord, RecordReader
+from airflow_provider_wherobots.logs.result import ResultReader
 from airflow_provider_wherobots.logs.tail import LogTail
 
 QUIET_LOOKS = (1.0, 3.0, 7.0)
@@ -43,7 +45,7 @@ class LogForwarder:
     """Forwards one run's log and keeps its position.
 
     :param run_id: the run's id.
-    :param forward: whether lines go to the task log; if not, only the tail is kept. Default True.
+    :param forward: whether lines go to the task log; if not, only the tail and the result are kept. Default True.
     """
 
     def __init__(self, run_id: str, *, forward: bool = True) -> None:
@@ -71,6 +73,12 @@ class LogForwarder:
         # When the log last had new lines; None if it has not been read yet.
         self._fresh_at: float | None = None
         self.tail = LogTail()
+        self.result = ResultReader()
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the last call succeeded."""
+        return self._failure is None
 
     def keep_up(self, until: float, longest_pause: float) -> Flow[bool]:
         """Catch up, unless the log has no new lines and was read recently.
@@ -157,16 +165,21 @@ class LogForwarder:
                 return False
         return True
 
-    def drain(self, max_wait_seconds: float, until: float, ended_ago: float = 0.0) -> Flow[None]:
+    def drain(
+        self, max_wait_seconds: float, until: float, ended_ago: float = 0.0, *, silent: bool = False
+    ) -> Flow[None]:
         """Read the log of a run that has ended, until it has been quiet long enough.
 
         :param max_wait_seconds: the longest wait in all, in seconds.
         :param until: when to stop in any case, in epoch seconds.
         :param ended_ago: seconds since the run ended. Default 0.
+        :param silent: whether nobody needs to know that the log could not be read to its end. Default False.
         """
         self._is_ending = True
+        self._said_too_large |= silent
         behind = yield from self._read_until_quiet(max_wait_seconds, until, ended_ago)
-        yield from self._say_what_is_left(behind)
+        if not silent:
+            yield from self._say_what_is_left(behind)
 
     def _read_until_quiet(self, max_wait_seconds: float, until: float, ended_ago: float) -> Flow[bool]:
         """Read until the log is quiet.
@@ -203,6 +216,7 @@ class LogForwarder:
         while self._untaken:
             lines = self._untaken.pop(0)
             self.tail.add(lines)
+            self.result.add(lines)
             if self._forward and (records := self._reader.read_all(lines)):
                 yield Forward(records)
 
@@ -255,6 +269,18 @@ class LogForwarder:
         if not self._said_too_large:
             self._said_too_large = True
             yield Note(logging.WARNING, f"The run's log cannot be read past a line that is too long: {error}")
+
+
+def print_log(run_id: str) -> Flow[bool]:
+    """Forward a run's log as far as there is one, without waiting for more.
+
+    :param run_id: the run's id.
+    :returns: whether it could be read.
+    """
+    log = LogForwarder(run_id)
+    yield from log.drain(0.0, math.inf)
+    yield from log.release()
+    return log.is_read
 
 
 def _slices(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:

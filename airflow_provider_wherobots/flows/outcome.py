@@ -47,6 +47,8 @@ class Outcome:
     :param ended_at: when this was known, in epoch seconds.
     :param summary: fields of :class:`~airflow_provider_wherobots.flows.summary.RunSummary`; None if following was given
         up, and in events of versions that had no summary.
+    :param result: the run's result as JSON, see :mod:`airflow_provider_wherobots.logs.result`; None if there is none.
+    :param outage_seconds: how long polling the run failed, all outages together, in seconds; default 0.
     """
 
     ending: Ending
@@ -56,6 +58,8 @@ class Outcome:
     log_tail: str = ""
     ended_at: float = 0.0
     summary: dict[str, Any] | None = None
+    result: str | None = None
+    outage_seconds: float = 0.0
 
     def to_event(self) -> dict[str, Any]:
         """The outcome as a JSON-able dict."""
@@ -113,23 +117,26 @@ class Outcome:
         """Whether the run failed by itself, its own timeout included."""
         return self.ending in (Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT)
 
-    def closed(self, log_tail: str, summary: RunSummary | None) -> Outcome:
+    def closed(self, log_tail: str, summary: RunSummary | None, result: str | None = None) -> Outcome:
         """The same outcome, with what was read after it was known.
 
         :param log_tail: the last lines of the run's log; left out if the run completed.
         :param summary: the run's summary.
+        :param result: the run's result as JSON; default None, there is none.
         """
         return replace(
             self,
             log_tail="" if self.ending is Ending.COMPLETED else log_tail,
             summary=None if summary is None else summary.to_json(),
+            result=result,
         )
 
-    def describe(self, run_url: str = "", *, durable: bool = True) -> str:
+    def describe(self, run_url: str = "", *, durable: bool = True, limit_name: str = "execution_timeout") -> str:
         """The message of the task's exception, which alerts and the UI show.
 
         :param run_url: address of the run's page; left out when empty.
         :param durable: whether a retry of the task finds the run again; default True.
+        :param limit_name: the argument that set the deadline; default ``execution_timeout``.
         """
         run = f"Run {words.short(self.run_id)}"
         again = "a retry of the task re-attaches to it" if durable else "a retry will not find it (durable=False)"
@@ -139,7 +146,7 @@ class Outcome:
             Ending.NOT_STARTED: f"{run} failed before its script began ({self.status})",
             Ending.TIMED_OUT: f"{run} was ended by its timeoutSeconds ({self.status})",
             Ending.CANCELLED: f"{run} was cancelled on the service's side",
-            Ending.DEADLINE: f"{run} was still {self.status} when the task's execution_timeout was reached",
+            Ending.DEADLINE: f"{run} was still {self.status} when the task's {limit_name} was reached",
             Ending.GAVE_UP: f"{run} ({self.status}) can no longer be followed. It stays active; {again}",
         }[self.ending]
         if self.reason:

@@ -33,6 +33,7 @@ class Outage:
         self._max_seconds = max_seconds
         self._since: float | None = None
         self._failures = 0
+        self._earlier_seconds = 0.0
         self.is_first_failure = False
         """Whether the last failure began the streak."""
 
@@ -65,13 +66,23 @@ class Outage:
             delay = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(self._failures - 1, 10))
         return min(delay, left)
 
-    def over(self) -> int:
+    def over(self, moment: float) -> int:
         """End the streak.
 
+        :param moment: the time of the attempt that did not fail, in epoch seconds.
         :returns: how many failures it had.
         """
+        self._earlier_seconds = self.seconds(moment)
         failures, self._failures, self._since = self._failures, 0, None
         return failures
+
+    def seconds(self, moment: float) -> float:
+        """How long all streaks have lasted, the current one included.
+
+        :param moment: the time, in epoch seconds.
+        """
+        current = 0.0 if self._since is None else max(0.0, moment - self._since)
+        return round(self._earlier_seconds + current, 3)
 
 
 def pause_of(error: KeyLimitedError) -> float:

@@ -39,9 +39,21 @@ def durable_run_name(
     :param dag_run_start: when the DAG run started. Retries do not change it, and its microseconds differ between two
         deployments with the same ids in one organisation.
     """
-    start = "" if dag_run_start is None else dag_run_start.astimezone(UTC).isoformat(timespec="microseconds")
-    identity = "\x1f".join((dag_id, run_id, task_id, str(map_index), start))
+    identity = task_identity(dag_id, run_id, task_id, map_index, dag_run_start)
     return f"{name[: MAX_NAME_CHARS - SUFFIX_CHARS]}-{hashlib.sha256(identity.encode()).hexdigest()[:HASH_CHARS]}"
+
+
+def task_identity(dag_id: str, run_id: str, task_id: str, map_index: int, dag_run_start: datetime | None) -> str:
+    """What every try of a task instance has in common, and no other task has.
+
+    :param dag_id: id of the DAG.
+    :param run_id: id of the DAG run.
+    :param task_id: id of the task.
+    :param map_index: index of the mapped task instance, -1 for none.
+    :param dag_run_start: when the DAG run started.
+    """
+    start = "" if dag_run_start is None else dag_run_start.astimezone(UTC).isoformat(timespec="microseconds")
+    return "\x1f".join((dag_id, run_id, task_id, str(map_index), start))
 
 
 def durable_suffix(name: str) -> str:

@@ -14,6 +14,7 @@ from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.effects import Flow, attempt
 
 MAX_PAGES = 20
+_PARENT_IN_LINEAGE = tuple(f"environment.sparkConfigs.spark.openlineage.{key}" for key in ("parent", "rootParent"))
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -35,7 +36,7 @@ def find_runs(suffix: str, timeout: float | None = None, *, urgent: bool = False
         if page.next_page is None or page.next_page == cursor:
             break
         cursor = page.next_page
-    return sorted(runs.values(), key=_age)
+    return sorted(runs.values(), key=age)
 
 
 def differing_fields(sent: Mapping[str, Any], echoed: Mapping[str, Any]) -> list[str]:
@@ -43,9 +44,10 @@ def differing_fields(sent: Mapping[str, Any], echoed: Mapping[str, Any]) -> list
 
     :param sent: the payload to send.
     :param echoed: the run's payload as the service echoes it, with its defaults filled in.
-    :returns: dotted names, sorted; fields that are not sent do not count.
+    :returns: dotted names, sorted; fields that are not sent do not count, nor does which try is the run's parent in
+        OpenLineage: the run keeps the one that created it.
     """
-    return sorted(_differences(sent, echoed, ""))
+    return sorted(name for name in _differences(sent, echoed, "") if not name.startswith(_PARENT_IN_LINEAGE))
 
 
 def _differences(sent: Any, echoed: Any, path: str) -> list[str]:
@@ -61,5 +63,9 @@ def _differences(sent: Any, echoed: Any, path: str) -> list[str]:
     return [] if sent == echoed else [path]
 
 
-def _age(run: Run) -> tuple[datetime, str]:
+def age(run: Run) -> tuple[datetime, str]:
+    """What runs are sorted by: oldest first, and always in the same order.
+
+    :param run: the run; one without a time of creation counts as the oldest.
+    """
     return run.create_time or _EPOCH, run.id

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import Arrival, ConflictError, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
@@ -22,6 +23,7 @@ from airflow_provider_wherobots.flows.quota import QuotaNotes, QuotaNotFreedErro
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, wait_out
 from airflow_provider_wherobots.flows.run_name import durable_suffix
 from airflow_provider_wherobots.flows.runs_by_suffix import differing_fields, find_runs
+from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
 
 LOOK_UP_DELAYS = (0.5, 1.0, 2.0, 3.0, 3.5)
 """Seconds before each look for a run whose create answer was lost: about ten in all, as List Runs may lag."""
@@ -82,6 +84,7 @@ def submit_run(
     replace: bool = False,
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
     quota: QuotaWait | None = None,
+    uploads: FileUploads = NO_UPLOADS,
 ) -> Flow[Submission | AwaitingQuota]:
     """Create the run, or attach to the one that this task instance already has.
 
@@ -92,14 +95,16 @@ def submit_run(
     :param replace: whether such a run is cancelled and replaced, as after a clear; default False, which attaches to it.
     :param max_outage_seconds: how long consecutive transient failures are tolerated; default 600.
     :param quota: how long to wait for quota; default an hour, without handing the wait over.
+    :param uploads: the files that the payload names by their paths; uploaded before the create, if there is one.
     :returns: the run; or the wait for quota, if ``quota`` hands it over.
     :raises UnclearCreateError: when it is unknown whether a run was created.
     :raises NotReplacedError: when the run to be replaced could not be cancelled; no run was created.
     :raises QuotaNotFreedError: when the organisation was full for too long; no run was created.
+    :raises InvalidArgumentError: when a file cannot be uploaded; no run was created.
     :raises WherobotsApiError: the last failure; no run was created.
     """
     wait = quota or QuotaWait()
-    create = _Create(payload, region, durable, max_outage_seconds, set(wait.passed_over))
+    create = _Create(payload["name"], durable, max_outage_seconds, set(wait.passed_over))
     if durable and look_first:
         runs = yield from create.find_new()
         if wait.unclear and runs:
@@ -109,7 +114,7 @@ def submit_run(
         active = [run for run in runs if run.is_active]
         if active and not replace:
             run = yield from _keep_oldest(active)
-            yield from _note_reattached(run, payload)
+            yield from _note_reattached(run, (yield from uploads.compare(payload, run.payload)))
             return Submission(run, reattached=True)
         for run in active:
             yield Note(logging.INFO, f"The task was cleared: its run {run.id} is cancelled and replaced")
@@ -118,7 +123,8 @@ def submit_run(
             except WherobotsApiError as error:
                 raise NotReplacedError(run, error) from error
         create.before.update(run.id for run in runs)
-    created = yield from create.once(wait)
+    to_send = yield from uploads.upload(payload)
+    created = yield from create.once(calls.create_run(to_send, region), wait)
     return created if isinstance(created, AwaitingQuota) else Submission(created, reattached=False)
 
 
@@ -130,32 +136,31 @@ class _Create:
 
     def __init__(
         self,
-        payload: Mapping[str, Any],
-        region: str | None,
+        name: str,
         durable: bool,
         max_outage_seconds: float,
         before: set[str],
     ) -> None:
         self.before = before
-        self._call = calls.create_run(payload, region)
-        self._suffix = durable_suffix(payload["name"])
+        self._suffix = durable_suffix(name)
         self._durable = durable
         self._max_outage_seconds = max_outage_seconds
         self._unclear = False
         """Whether a create may have created a run, as its answer was lost."""
 
-    def once(self, wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
+    def once(self, call: Call[Run], wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
         """Send it until there is a run.
 
+        :param call: the create call.
         :param wait: how long to wait for quota.
         """
         outage, notes, self._unclear = Outage(self._max_outage_seconds), QuotaNotes(), wait.unclear
         while True:
             try:
-                run = yield from attempt(self._call)
+                run = yield from attempt(call)
             except QuotaError as error:
-                outage.over()
                 moment = yield from now()
+                outage.over(moment)
                 wait = wait.refused(moment)
                 pause = wait.next_attempt(error, moment)
                 # The quota may be used up by the very run whose create was not answered.

@@ -6,6 +6,7 @@ from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 
 EARLIER_CANCEL_SECONDS = 300.0
 """A re-attached run that ends CANCELLED within this time was cancelled by the previous try."""
+MAX_EARLIER_TRIES = 5
 
 
 def is_first_since_clear(try_number: int, max_tries: int, retries: int) -> bool:
@@ -18,6 +19,34 @@ def is_first_since_clear(try_number: int, max_tries: int, retries: int) -> bool:
     :param retries: the task's ``retries``.
     """
     return try_number == max_tries - retries + 1
+
+
+def earlier_tries(try_number: int, max_tries: int, retries: int) -> list[int]:
+    """The numbers of the tries since the task was cleared last, newest first, without the current one; at most five.
+
+    :param try_number: the current try's number.
+    :param max_tries: the task instance's ``max_tries``.
+    :param retries: the task's ``retries``.
+    """
+    first = _first_since_clear(try_number, max_tries, retries)
+    return list(range(try_number - 1, first - 1, -1))[:MAX_EARLIER_TRIES]
+
+
+def tries_before_clear(try_number: int, max_tries: int, retries: int) -> list[int]:
+    """The numbers of the tries before the task was cleared last, newest first; at most five.
+
+    :param try_number: the current try's number.
+    :param max_tries: the task instance's ``max_tries``.
+    :param retries: the task's ``retries``.
+    """
+    first = _first_since_clear(try_number, max_tries, retries)
+    return list(range(first - 1, 0, -1))[:MAX_EARLIER_TRIES]
+
+
+def _first_since_clear(try_number: int, max_tries: int, retries: int) -> int:
+    first = max_tries - retries + 1
+    # Otherwise ``retries`` was changed while the task ran. Then nothing is known of a clear.
+    return first if 1 <= first <= try_number else 1
 
 
 def was_cancelled_for_earlier_try(outcome: Outcome, reattached: bool, started_at: float) -> bool:

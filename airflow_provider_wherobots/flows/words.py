@@ -35,6 +35,19 @@ def moment(epoch_seconds: float) -> str:
     return f"{pendulum.from_timestamp(epoch_seconds).to_datetime_string()} UTC"
 
 
+def size(byte_count: int) -> str:
+    """Say how large a file is: "312 bytes", "1.2 KB".
+
+    :param byte_count: its size in bytes; a kilobyte has 1,000 of them.
+    """
+    if byte_count < 1_000:
+        return "1 byte" if byte_count == 1 else f"{byte_count} bytes"
+    for unit, factor in (("KB", 1e3), ("MB", 1e6)):
+        if round(byte_count / factor, 1) < 1_000:
+            return f"{byte_count / factor:.1f} {unit}"
+    return f"{byte_count / 1e9:.1f} GB"
+
+
 def quoted(text: str, max_chars: int = MAX_CHARS) -> str:
     """Make a text of the service safe for an exception or a log line: make control characters visible, and cut it.
 

@@ -13,6 +13,7 @@ from airflow_provider_wherobots.api.runs.runtimes import REGIONS, RUNTIMES, VERS
 
 HOOK_NAME = "Wherobots"
 """The name in the list of connection types."""
+SQL_HOOK_NAME = "Wherobots SQL"
 HIDDEN_FIELDS = ("schema", "login")
 """Unused fields. ``extra`` is not hidden: without it the Test button of Airflow 2.11 does nothing for a stored
 connection, and Airflow 3 shows the extra's JSON anyway."""
@@ -67,6 +68,13 @@ EXTRA_FIELDS = (
         "such as latest",
     ),
     ExtraField(
+        "upload_to",
+        "Folder for uploads",
+        "S3 address of the folder that local scripts and files are uploaded to; empty: a folder that all users of the "
+        "organisation share, in its managed storage.",
+        placeholder="s3://bucket/folder",
+    ),
+    ExtraField(
         "console_url_template",
         "Console URL template",
         "Address of a run's page, with {run_id} in it; empty: derived from the API host.",
@@ -75,11 +83,15 @@ EXTRA_FIELDS = (
 )
 
 
-def provider_info() -> dict[str, Any]:
-    """The form as an entry of ``connection-types`` in the provider info; the caller adds ``hook-class-name``."""
+def provider_info(connection_type: str = CONNECTION_TYPE, hook_name: str = HOOK_NAME) -> dict[str, Any]:
+    """The form as an entry of ``connection-types`` in the provider info; the caller adds ``hook-class-name``.
+
+    :param connection_type: the type of the connection; default ``wherobots``.
+    :param hook_name: its name in the list of types.
+    """
     return {
-        "connection-type": CONNECTION_TYPE,
-        "hook-name": HOOK_NAME,
+        "connection-type": connection_type,
+        "hook-name": hook_name,
         "ui-field-behaviour": {
             "hidden-fields": list(HIDDEN_FIELDS),
             "relabeling": dict(LABELS),

@@ -11,6 +11,7 @@ import time
 from weakref import WeakKeyDictionary
 
 from airflow_provider_wherobots.compat import Connection, get_async_connection
+from airflow_provider_wherobots.drivers.turns import shared_result
 
 SHARED_SECONDS = 3.0
 """How long after its start a read is shared. A key that was changed since is noticed by the 401, and read anew."""
@@ -19,10 +20,11 @@ _Reads = dict[str, tuple[float, "asyncio.Task[Connection]"]]
 _reads: WeakKeyDictionary[asyncio.AbstractEventLoop, _Reads] = WeakKeyDictionary()
 
 
-async def recent_connection(conn_id: str) -> Connection:
+async def recent_connection(conn_id: str, *, in_turn: bool = True) -> Connection:
     """Read a connection without blocking the event loop, unless it is being read or was read a moment ago.
 
     :param conn_id: id of the connection.
+    :param in_turn: whether callers that share a read continue in turns; default True. False is for a kill.
     :returns: the connection. Callers must not change it.
     """
     reads = _reads.setdefault(asyncio.get_running_loop(), {})
@@ -32,8 +34,7 @@ async def recent_connection(conn_id: str) -> Connection:
         # If all callers are cancelled, nobody asks for its failure, and asyncio would log that.
         read.add_done_callback(_is_over)
         reads[conn_id] = time.monotonic(), read
-    # A caller that is cancelled leaves the read to the others.
-    return await asyncio.shield(read)
+    return await shared_result(read, in_turn=in_turn)
 
 
 def _is_over(read: asyncio.Task[Connection]) -> bool:

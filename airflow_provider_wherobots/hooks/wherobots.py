@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from threading import Thread
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,15 +24,20 @@ from airflow_provider_wherobots.api.connection import CONNECTION_TYPE, Settings,
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics
+from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection, get_async_connection
 from airflow_provider_wherobots.drivers.base import Outlets, WriteNote, WriteRecord
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
+from airflow_provider_wherobots.drivers.turns import shared_result
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
+from airflow_provider_wherobots.files.local_file import absolute
+from airflow_provider_wherobots.files.source import FileSource
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.unforeseen import reason_of
+from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.recent_connections import recent_connection
 from airflow_provider_wherobots.task_log.entries import record_writer, room_in
@@ -50,6 +58,7 @@ FOR_EVENT_LOOP = (
     "airflow_provider_wherobots.drivers.event_loop",
 )
 _imported_for_event_loop: list[ModuleType] = []
+_imports: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
 MASKED_KEY = "***"
 """What Airflow shows in place of a secret. The Test button of some versions sends it as the key: apache/airflow #61670
 (3.0 to 3.1.6) and #72318 (3.3.1, where the form sends "" or 0 for a host or port that is stored as null)."""
@@ -118,11 +127,13 @@ class WherobotsHook(BaseHook):
             transport.endpoint = self._settings.endpoint
             return Reloaded(transport.endpoint != before, self._source)
 
+        limits = self._limits if may_reload else RateLimits()
+        outlets = Outlets(note or self._note, record_writer(self.log), reload, publish)
+        driver = SyncDriver(transport, outlets, limits)
         try:
-            limits = self._limits if may_reload else RateLimits()
-            outlets = Outlets(note or self._note, record_writer(self.log), reload, publish)
-            yield SyncDriver(transport, outlets, limits)
+            yield driver
         finally:
+            driver.close()
             transport.close()
 
     @asynccontextmanager
@@ -132,24 +143,24 @@ class WherobotsHook(BaseHook):
         publish: Callable[[str, str], Awaitable[None]] | None = None,
         write: WriteRecord | None = None,
         *,
-        waits_for_room: bool = True,
+        urgent: bool = False,
     ) -> AsyncIterator[AsyncDriver]:
         """Make a driver for flows in the triggerer's event loop, on the session that all runs of the host share.
 
         :param logger: takes the flows' messages; default this hook's log.
         :param publish: takes a published key and value, and must not raise; default None, which drops them.
         :param write: takes the lines of the run's log; default the logger.
-        :param waits_for_room: whether messages and lines wait until Airflow reads the task log, which may take seconds;
-            default True. False is for a kill: they may block the event loop, but the cancel is sent at once.
+        :param urgent: whether the driver is for a kill; default False. Other drivers that start at the same time wait
+            for their turn, and their messages and lines wait until Airflow reads the task log, which may take seconds.
         """
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
-        await _import_for_event_loop()
+        await _import_for_event_loop(in_turn=not urgent)
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
         from airflow_provider_wherobots.api.transports.session_pool import shared_by, shared_session
         from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 
         logger = logger or self.log
-        endpoint = (await self._async_settings()).endpoint
+        endpoint = (await self._async_settings(urgent)).endpoint
         async with shared_session(endpoint.base_url) as session:
             transport = AiohttpTransport(endpoint, session)
 
@@ -160,11 +171,14 @@ class WherobotsHook(BaseHook):
                 return Reloaded(transport.endpoint != before, self._source)
 
             write = write or record_writer(logger)
-            room = room_in(logger) if waits_for_room else None
+            room = None if urgent else room_in(logger)
             outlets: Outlets[Awaitable[Reloaded], Awaitable[None]]
             outlets = Outlets(logger.log, write, reload, publish, room)
-            limits = shared_by(session, RateLimits)
-            yield AsyncDriver(transport, outlets, limits)
+            driver = AsyncDriver(transport, outlets, shared_by(session, RateLimits))
+            try:
+                yield driver
+            finally:
+                await driver.close()
 
     def create_run(self, payload: Mapping[str, Any], region: str | None = None) -> Run:
         """``POST /runs``. Repeated only if the request certainly did not arrive.
@@ -239,6 +253,25 @@ class WherobotsHook(BaseHook):
         """
         return self._run(send(calls.get_run_metrics(run_id), HOOK_OUTAGE_SECONDS))
 
+    def upload_file(self, path: str | Path, upload_to: str | None = None) -> str:
+        """Upload a file of this machine to storage, unless its content is already there.
+
+        :param path: the file, or a folder, of which a zip file is uploaded; a relative path starts from the current
+            directory. At most 500 MiB.
+        :param upload_to: ``s3://`` address of the folder for uploads; None takes the connection's, else one in the
+            organisation's managed storage.
+        :returns: its ``s3://`` address. The same content always has the same one.
+        :raises WherobotsArgumentException: if the file cannot be uploaded as it is; nothing was sent.
+        :raises WherobotsApiError: how a call ended.
+        """
+        given = os.fspath(path)
+        try:
+            folder = self.settings.upload_to if upload_to is None else checked_upload_to("upload_to", upload_to)
+            source = FileSource("path", given, absolute(Path.cwd(), given), may_be_folder=True)
+            return self._run(upload(source, folder, HOOK_OUTAGE_SECONDS))
+        except InvalidArgumentError as error:
+            raise WherobotsArgumentException(str(error)) from None
+
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection with one cheap call, for the Test button. Takes 10 s at most.
 
@@ -286,9 +319,9 @@ class WherobotsHook(BaseHook):
     def _note(self, level: int, text: str) -> None:
         self.log.log(level, text)
 
-    async def _async_settings(self) -> Settings:
+    async def _async_settings(self, urgent: bool) -> Settings:
         if self._settings is None:
-            self._settings = await self._read_async(recent_connection)
+            self._settings = await self._read_async(partial(recent_connection, in_turn=not urgent))
         return self._settings
 
     async def _read_async(self, read: Callable[[str], Awaitable[Connection]]) -> Settings:
@@ -378,8 +411,18 @@ def _within(seconds: float, function: Callable[[], T]) -> T:
     return done.result(seconds)
 
 
-async def _import_for_event_loop() -> None:
+async def _import_for_event_loop(*, in_turn: bool = True) -> None:
     """Import what the event loop needs, in a thread: an import in the loop would stop all triggers."""
-    if not _imported_for_event_loop:
-        modules = [await asyncio.to_thread(import_module, name) for name in FOR_EVENT_LOOP]
-        _imported_for_event_loop[:] = modules
+    if _imported_for_event_loop:
+        return
+    loop = asyncio.get_running_loop()
+    if (task := _imports.get(loop)) is None:
+        # One for all: thousands of imports would fill the threads.
+        task = _imports[loop] = asyncio.create_task(_import_in_thread())
+        # If all are cancelled, nobody asks for its failure, and asyncio would log that.
+        task.add_done_callback(lambda done: (_imports.pop(loop), done.cancelled() or done.exception()))
+    await shared_result(task, in_turn=in_turn)
+
+
+async def _import_in_thread() -> None:
+    _imported_for_event_loop[:] = [await asyncio.to_thread(import_module, name) for name in FOR_EVENT_LOOP]

@@ -26,7 +26,7 @@ class WherobotsRunLink(BaseOperatorLink):
         :param ti_key: key of its task instance.
         :returns: the address, or "" while there is no run.
         """
-        return _stored_address(ti_key, RUN_URL_KEY)
+        return stored_address(ti_key, RUN_URL_KEY)
 
 
 class WherobotsSparkUiLink(BaseOperatorLink):
@@ -41,7 +41,7 @@ class WherobotsSparkUiLink(BaseOperatorLink):
         :param ti_key: key of its task instance.
         :returns: the address, or "" while there is none.
         """
-        return _stored_address(ti_key, SPARK_UI_URL_KEY)
+        return stored_address(ti_key, SPARK_UI_URL_KEY)
 
 
 def xcom_keys(link: BaseOperatorLink, key: str) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def xcom_keys(link: BaseOperatorLink, key: str) -> tuple[str, ...]:
     return (key,) if own is None else (key, own)
 
 
-def _stored_address(ti_key: Any, key: str) -> str:
+def stored_address(ti_key: Any, key: str) -> str:
     """Read an address from the task instance's XComs.
 
     :param ti_key: key of the task instance.

@@ -24,6 +24,12 @@ from airflow_provider_wherobots.local.runs.run import LocalRun, utc_now
 from airflow_provider_wherobots.local.runs.store import RunStore
 from airflow_provider_wherobots.local.server_lock import ServerLock
 from airflow_provider_wherobots.local.settings import ServerSettings, SettingsError
+from airflow_provider_wherobots.local.sql.answers import Answers
+from airflow_provider_wherobots.local.sql.engine import Engine
+from airflow_provider_wherobots.local.sql.sedona.engine import SedonaEngine
+from airflow_provider_wherobots.local.sql.sessions import SqlSessions
+from airflow_provider_wherobots.local.sql.stored import StoredResults
+from airflow_provider_wherobots.local.sql.synthetic import SyntheticEngine
 from airflow_provider_wherobots.local.storage import OWN_FOLDER, RUNS_FOLDER
 from airflow_provider_wherobots.local.views.log_pages import log_page
 from airflow_provider_wherobots.local.views.run_pages import run_page
@@ -55,10 +61,13 @@ class LocalService:
                 f"root is {str(settings.root)!r}, but the server cannot keep its own files there, in {OWN_FOLDER}:"
                 f" {error.strerror}"
             ) from None
+        self.sql_answers = Answers()
+        stored = StoredResults(settings.root, self.url_signer, lambda: self.behaviour)
+        self.sql_sessions = SqlSessions(self._sql_engine, lambda: self.behaviour, stored=stored)
         store = RunStore(own / RUNS_FOLDER, self._lock.id, settings.log_limits)
         self.registry = RunRegistry(store, store.load(self._lock.is_alive), on_change)
         self._lock.remove_dead()
-        environments = EnvironmentCache(own / "environments")
+        self._environments = environments = EnvironmentCache(own / "environments")
         self._housekeeper = Housekeeper(self.registry, store, environments, settings.retention)
         self.runner = Runner(
             settings.root,
@@ -74,7 +83,8 @@ class LocalService:
         self._housekeeper.tidy_soon()
 
     async def stop(self) -> None:
-        """End all runs, and write their records for the next server on this root."""
+        """End all runs and SQL sessions, and write the records of the runs for the next server on this root."""
+        await self.sql_sessions.stop()
         await self.runner.stop()
         await self._housekeeper.stop()
         self.registry.save()
@@ -111,6 +121,12 @@ class LocalService:
         if run.ended and self.behaviour.cancel_finished_status == 409:
             raise ApiError(409, f"the run {run.id} cannot be cancelled: it is {run.status}")
         return self.runner.request_cancel(run)
+
+    def _sql_engine(self, session_id: str) -> Engine:
+        """Make the engine of a SQL session."""
+        if self.behaviour.sql_synthetic:
+            return SyntheticEngine(self.root, self.sql_answers)
+        return SedonaEngine(session_id, self.root, self._environments)
 
     def list_page(self, query: ListQuery) -> dict[str, Any]:
         """Return a page of runs. Source: ``GET /runs``."""

@@ -19,7 +19,8 @@ replica that lags behind may answer with an earlier state. Four rules follow:
 * New and repeated lines are distinguished by counting equal lines, not by position or time.
 * If a page names a next one, that is requested at once. Only if the run is active and the page is so short that it may
   be the log's end, the next one is requested in the next round.
-* A page that names no next page stays open: it is read again in each round, and its new lines are forwarded.
+* A page that names no next page stays open: it is read again in each round, and its new lines are forwarded. If it
+  names one later, and has no new line itself, that one is requested at once.
 
 A service may cut a page at its own limit (50, 100, ...) and name no next page. Only then is a cursor made up: first the
 last line's time, then a count of lines. Such a guess is followed if it brings a line that the page has not shown, and
@@ -67,6 +68,8 @@ MIN_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 16_000
 MAX_PAGE_CHARS = 500_000
 """Where lines are long, fewer are requested, so that reading a page does not hold up the event loop."""
+LONG_PAGE_CHARS = 50_000
+"""A page with as many characters may have been cut at a limit of the service, however few lines it has."""
 ROUND_SIZE = 50
 """A page whose length is a multiple of this may have been cut at a limit of the service."""
 
@@ -145,45 +148,43 @@ class _Confirming:
 
 
 class _NamedPages:
-    """Decides whether the next page that a page names is requested at once. It is, unless the log's end names one too.
+    """Decides whether the next page that a page names is requested at once, while the run is active.
 
-    If the end names one too, a short page may be the last. Then each request would bring the few lines that were
-    written since the one before, for as long as the run writes. A service that cuts its pages after a number of lines
-    makes them equally long. So two short pages of different lengths are taken as a sign that the end names one. If the
-    service cuts after a number of bytes instead, short pages are read one in a round, and the rest after the run's end.
+    It is if the page is long. A short page may be the log's end: then each request would bring the few lines that were
+    written since the one before, for as long as the run writes. A service that cuts its pages after a small number of
+    lines makes them equally long, and none longer: then short pages are followed too. If it cuts after a small number
+    of bytes, short pages are read one in a round, and the rest after the run's end.
     """
 
-    __slots__ = ("_cut_at", "_end_names_one", "_length", "_not_cut_at", "_tried")
+    __slots__ = ("_cut_at", "_longest", "_not_cut_at", "_tried")
 
     def __init__(self) -> None:
-        self._end_names_one = False
-        self._length = self._tried = self._cut_at = self._not_cut_at = 0
+        self._longest = self._tried = self._cut_at = self._not_cut_at = 0
 
-    def lead_on(self, items: Sequence[Line], size: int) -> bool:
-        """Say whether the page may have been cut: it has many lines or bytes, or as many lines as other pages.
+    def lead_on(self, items: Sequence[Line], size: int, *, has_new: bool) -> bool:
+        """Say whether the page may have been cut: it has many lines or bytes, or as many lines as the longest page.
 
-        :param items: its lines; some of them are new.
+        :param items: its lines.
         :param size: how many lines were requested.
+        :param has_new: whether any of them is new; if not, it may be a page that was counted before.
         """
-        count, before = len(items), self._length
-        is_cut = count >= min(size, MIN_PAGE_SIZE) or count % ROUND_SIZE == 0
-        is_cut = is_cut or sum([len(raw) for _, raw in items]) >= MAX_PAGE_CHARS // 2
-        self._length = 0 if is_cut else count
-        self._end_names_one |= bool(self._length and before and count != before)
-        if is_cut or not self._end_names_one or count == self._cut_at:
+        count, longest = len(items), self._longest
+        self._longest = max(count, longest)
+        if count >= min(size, MIN_PAGE_SIZE) or count % ROUND_SIZE == 0:
             return True
-        # Two pages of one length: this may be the service's limit. The next page will show it.
-        self._tried = count if count == before and count != self._not_cut_at else 0
-        return self._tried > 0
+        if sum([len(raw) for _, raw in items]) >= LONG_PAGE_CHARS:
+            return True
+        if count == longest and has_new and count not in (self._cut_at, self._not_cut_at):
+            # Two pages of one length: this may be the service's limit. The next page will show it.
+            self._tried = count
+            return True
+        return count == longest == self._cut_at
 
-    def end(self, *, at_once: bool, has_new: bool) -> None:
+    def end(self, *, has_new: bool) -> None:
         """Learn from the page that was requested next.
 
-        :param at_once: whether it was requested in the same round.
         :param has_new: whether it brought anything.
         """
-        if at_once and not has_new:
-            self._end_names_one = True
         if self._tried and has_new:
             self._cut_at = self._tried
         elif self._tried:
@@ -207,7 +208,6 @@ class LogCursor:
         # The number of lines at which the service is known to cut pages.
         self._cut_at = 0
         self._named = _NamedPages()
-        self._follows_at_once = False
 
     @property
     def cursor(self) -> str | int:
@@ -234,15 +234,18 @@ class LogCursor:
         items = page.lines
         # A page that was full when it was opened: lines come faster than they are read.
         is_behind = place.is_new and len(items) >= self.size >= PAGE_SIZE
+        was_open = not place.is_new
         fresh = place.take_new(items)
         new = self._look_back.leave_out_known(fresh)
-        self._named.end(at_once=self._follows_at_once, has_new=bool(fresh))
-        self._follows_at_once = False
+        self._named.end(has_new=bool(fresh))
         if page.next_page is not None and self._leads_on(page.next_page, items):
             if not fresh:
                 self._look_back.count_standstill()
             self._usual = min(2 * self.size, self._grown) if is_behind and new else PAGE_SIZE
-            self._follows_at_once = has_more = bool(fresh) and (is_ending or self._named.lead_on(items, self.size))
+            # An open page that has no new line and yet names a next one is full: the new lines are there.
+            has_more = was_open
+            if fresh:
+                has_more = is_ending or self._named.lead_on(items, self.size, has_new=bool(new))
             self._open_named(page.next_page, place, items, moment)
             return new, has_more or (bool(items) and self._look_back.expects)
         if self._can_ask_for_more(items):
@@ -429,10 +432,8 @@ def _boundary(cursor: str | int, items: Sequence[Line]) -> str | int | None:
     number = _number(cursor)
     if number is None:
         return items[-1][0]
-    for timestamp, _ in reversed(items):
-        if _number(timestamp) == number:
-            return timestamp
-    return None
+    timestamps = [timestamp for timestamp, _ in items]
+    return next((same for same in (cursor, str(number), number) if same in timestamps), None)
 
 
 def _number(value: str | int) -> int | None:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
+from functools import partial
 from typing import NamedTuple
 
 from airflow_provider_wherobots.api.runs.models import Line, parse_time
@@ -78,6 +79,10 @@ class LogRecord(NamedTuple):
     repeats: int = 0
 
 
+_make_record: Callable[[tuple[int | None, int, str, int]], LogRecord] = partial(tuple.__new__, LogRecord)
+"""Makes a record of its four values, faster than by its class."""
+
+
 class _Part(Enum):
     """What a line is part of, judged by its beginning."""
 
@@ -112,10 +117,15 @@ class RecordReader:
             head = _USUAL_HEAD.match(raw, 0, _HEAD_CHARS) if usual else None
             if head is None:
                 records += self.read(line)
+                continue
+            level = self._level = _LEVELS[head[1]]
+            self._in_traceback = False
+            time_ns, last = read_time_ns(timestamp), self._last
+            if last is not None and last.text == raw:
+                record = self._record(time_ns, level, raw)
             else:
-                level = self._level = _LEVELS[head[1]]
-                self._in_traceback = False
-                records.append(self._record(read_time_ns(timestamp), level, raw))
+                record = self._last = _make_record((time_ns, level, raw, 0))
+            records.append(record)
         return records
 
     def read(self, line: Line) -> list[LogRecord]:

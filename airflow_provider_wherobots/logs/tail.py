@@ -12,6 +12,8 @@ MAX_LINES = 60
 MAX_LINE_CHARS = 500
 UNMARKED_LINES = 15
 _MARKS = ("Traceback (most recent call last)", "Caused by: ")
+_CHAINS = ("The above exception was the direct cause", "During handling of the above exception")
+"""What Python writes between the traceback of a cause and that of its consequence."""
 
 
 class LogTail:
@@ -34,13 +36,16 @@ class LogTail:
     def explain(self) -> str:
         """The lines from the last ``Traceback`` or ``Caused by:`` on, else the last 15; at most 4,000 characters.
 
+        A traceback includes those of its causes.
+
         :returns: plain text that is safe for an exception and a trigger event.
         """
         lines = [make_plain(text) for text in self._lines]
         start = max(0, len(lines) - UNMARKED_LINES)
-        for index in range(len(lines) - 1, -1, -1):
-            if any(mark in lines[index] for mark in _MARKS):
-                start = index
-                break
+        marks = [index for index, text in enumerate(lines) if any(mark in text for mark in _MARKS)]
+        if marks:
+            start = marks.pop()
+        while marks and any(chain in text for text in lines[max(0, start - 2) : start] for chain in _CHAINS):
+            start = marks.pop()
         text = "\n".join(lines[start:])
         return text if len(text) <= MAX_TAIL_CHARS else f"…{text[-MAX_TAIL_CHARS:]}"

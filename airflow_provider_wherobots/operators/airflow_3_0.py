@@ -7,13 +7,14 @@ starts over, as on other versions: without the previous try's XComs, and with it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from airflow_provider_wherobots.compat import RETRY_RESUMES_DEFERRAL
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink, xcom_keys
 from airflow_provider_wherobots.xcoms import (
     DEFERRED_TRY_KEY,
+    RESULT_KEY,
     RUN_ID_KEY,
     RUN_SUMMARY_KEY,
     RUN_URL_KEY,
@@ -40,12 +41,13 @@ def is_resumed_retry(pull: Callable[[str], Any], try_number: int) -> bool:
     return RETRY_RESUMES_DEFERRAL and pull(DEFERRED_TRY_KEY) not in (None, try_number)
 
 
-def forget_earlier_try(push: Callable[[str, Any], None]) -> None:
+def forget_earlier_try(push: Callable[[str, Any], None], keys: Iterable[str] | None = None) -> None:
     """Clear the XComs of the previous try.
 
     :param push: pushes an XCom.
+    :param keys: their keys; default those of a run.
     """
     links = (*xcom_keys(WherobotsRunLink(), RUN_URL_KEY), *xcom_keys(WherobotsSparkUiLink(), SPARK_UI_URL_KEY))
-    for key in (RUN_ID_KEY, RUN_SUMMARY_KEY, *links):
+    for key in (RUN_ID_KEY, RUN_SUMMARY_KEY, RESULT_KEY, *links) if keys is None else keys:
         # 3.0 accepts no None, and cannot delete the XComs of a mapped task.
         push(key, "")

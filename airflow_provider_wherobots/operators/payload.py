@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from math import ceil
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.runs.files import with_values
 from airflow_provider_wherobots.api.runs.payload import build_payload, checked_region
+from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import AirflowException
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
+from airflow_provider_wherobots.files.local_file import open_file
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
+from airflow_provider_wherobots.flows.upload import FileUploads
+from airflow_provider_wherobots.operators.local_files import find_sources
+from airflow_provider_wherobots.operators.openlineage import SparkLineage, without_secrets
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -33,6 +40,12 @@ class RunTask(Protocol):
     timeout_seconds: Any
     durable: bool
     execution_timeout: timedelta | None
+    upload_to: Any
+    max_outage_seconds: float
+
+    @property
+    def lineage(self) -> SparkLineage:
+        """OpenLineage's properties for the run."""
 
     @property
     def hook(self) -> WherobotsHook:
@@ -73,7 +86,52 @@ def payload_to_send(task: RunTask, context: Context) -> dict[str, Any]:
             map_index=ti.map_index if ti.map_index is not None else -1,
             dag_run_start=context["dag_run"].start_date,
         )
-    return payload
+    return task.lineage.add_to(payload, context)
+
+
+def uploads_of(task: RunTask, payload: Mapping[str, Any], context: Context) -> FileUploads:
+    """The local files in the body of a task. Reads none of them.
+
+    :param task: the task, all rendered.
+    :param payload: its body.
+    :param context: the task's context.
+    :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
+    """
+    with naming(task.task_id):
+        sources = find_sources(payload, context)
+        upload_to = task.hook.settings.upload_to
+        if task.upload_to is not None:
+            upload_to = checked_upload_to("upload_to", task.upload_to)
+    return FileUploads(sources, upload_to, task.max_outage_seconds)
+
+
+def payload_to_show(task: RunTask, context: Context) -> dict[str, Any]:
+    """The body for Airflow's page of rendered templates. Sends nothing.
+
+    It has the address of each local file, and not the credentials that OpenLineage may add.
+
+    :param task: the task, all rendered.
+    :param context: the task's context.
+    :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
+    """
+    payload = payload_to_send(task, context)
+    uploads = uploads_of(task, payload, context)
+    with naming(task.task_id):
+        addresses = {keys: uploads.address(open_file(file)) for keys, file in uploads.sources.items()}
+    return without_secrets(with_values(payload, addresses))
+
+
+@contextmanager
+def naming(task_id: str) -> Iterator[None]:
+    """Name the task in the errors of what knows no task.
+
+    :param task_id: the task's id.
+    :returns: a context in which an ``InvalidArgumentError`` becomes a ``WherobotsArgumentException``.
+    """
+    try:
+        yield
+    except InvalidArgumentError as error:
+        raise WherobotsArgumentException(f"{task_id}: {error}") from None
 
 
 def is_unrendered(value: Any) -> bool:
@@ -89,7 +147,9 @@ def is_unrendered(value: Any) -> bool:
 def _checked_payload(
     task: RunTask, name: str, is_unrendered: Callable[[Any], bool] = lambda value: False
 ) -> dict[str, Any]:
-    try:
+    with naming(task.task_id):
+        if task.upload_to is not None and not is_unrendered(task.upload_to):
+            checked_upload_to("upload_to", task.upload_to)
         task.region = checked_region(task.region, is_unrendered)
         return build_payload(
             name=name,
@@ -101,8 +161,6 @@ def _checked_payload(
             environment=task.environment,
             is_unrendered=is_unrendered,
         )
-    except InvalidArgumentError as error:
-        raise WherobotsArgumentException(f"{task.task_id}: {error}") from None
 
 
 class PayloadOnceRendered:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
 from functools import cached_property, partial
-from sys import float_info
 from typing import Any, ClassVar, NoReturn
 
-from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.api.runs.payload import whole_seconds
 from airflow_provider_wherobots.compat import (
-    AirflowFailException,
     BaseOperator,
-    BaseOperatorLink,
     Context,
 )
 from airflow_provider_wherobots.config import (
@@ -26,95 +21,98 @@ from airflow_provider_wherobots.config import (
     MAX_OUTAGE_SECONDS,
     MAX_QUOTA_WAIT_SECONDS,
     POLLING_INTERVAL,
-    SECTION,
-    Option,
     configured,
 )
 from airflow_provider_wherobots.drivers.base import Clock
 from airflow_provider_wherobots.exceptions import (
-    NOT_RETRIED,
-    WherobotsArgumentException,
     WherobotsException,
     WherobotsExecutionTimeoutException,
     WherobotsQuotaException,
     WherobotsRequestException,
     WherobotsRunCancelledException,
-    WherobotsRunFailedException,
-    WherobotsRunNotStartedException,
-    WherobotsRunTimedOutException,
     WherobotsUnavailableException,
-    without_retry,
 )
-from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.cancel import cancel_run
+from airflow_provider_wherobots.flows import measurements, words
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, describe_no_run
 from airflow_provider_wherobots.flows.quota import QuotaNotFreedError, QuotaWait
-from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission
-from airflow_provider_wherobots.flows.summary import spark_ui_url, summarize_run
 from airflow_provider_wherobots.flows.tries import is_first_since_clear, was_cancelled_for_earlier_try
-from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink, xcom_keys
+from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try, is_resumed_retry, remember_deferral
-from airflow_provider_wherobots.operators.payload import PayloadOnceRendered, check_arguments, payload_to_send
+from airflow_provider_wherobots.operators.follows_run import (
+    EXCEPTIONS,
+    FollowsRun,
+    defer_timeout,
+)
+from airflow_provider_wherobots.operators.metrics import emit
+from airflow_provider_wherobots.operators.openlineage import SparkLineage
+from airflow_provider_wherobots.operators.payload import (
+    PayloadOnceRendered,
+    check_arguments,
+    payload_to_send,
+    payload_to_show,
+    uploads_of,
+)
 from airflow_provider_wherobots.operators.removed_arguments import drop_removed_arguments
-from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
+from airflow_provider_wherobots.operators.wherobots_task import (
+    DEFER_MARGIN_SECONDS,
+    FAILED_TRIGGER,
+    TRIGGER_TIMEOUT,
+)
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.xcoms import (
     RUN_ID_KEY,
-    RUN_SUMMARY_KEY,
-    RUN_URL_KEY,
-    SPARK_UI_URL_KEY,
+    RUN_LEFT_ACTIVE_KEY,
 )
 
-DEFER_MARGIN_SECONDS = 120.0
-"""How long after the trigger's deadline Airflow's deferral timeout comes, as a backstop for a dead triggerer."""
-FAILED_TRIGGER = "__fail__"
-"""``next_method`` with which Airflow resumes a task whose trigger crashed or timed out."""
-TRIGGER_TIMEOUT = "Trigger timeout"
-"""The ``error`` that Airflow passes if the deferral timed out (``TriggerFailureReason``)."""
-FAILED_TRIGGER_OUTAGE_SECONDS = 30.0
-
-_EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
-    Ending.FAILED: WherobotsRunFailedException,
-    Ending.NOT_STARTED: WherobotsRunNotStartedException,
-    Ending.TIMED_OUT: WherobotsRunTimedOutException,
-    Ending.CANCELLED: WherobotsRunCancelledException,
-    Ending.DEADLINE: WherobotsExecutionTimeoutException,
-    Ending.GAVE_UP: WherobotsUnavailableException,
-}
+_FLAGS = (
+    "poll_logs",
+    "deferrable",
+    "durable",
+    "cancel_on_kill",
+    "wait_for_completion",
+    "retry_cancelled",
+    "return_result",
+    "openlineage_inject_transport_info",
+)
 
 
-class WherobotsRunOperator(BaseOperator):
+class WherobotsRunOperator(FollowsRun, BaseOperator):
     """Run a Python script or a JAR on Wherobots Cloud, follow it to its end, and copy its log into the task log.
 
     Creates the run (``POST /runs``), pushes its id and address to XCom, and defers to
     :class:`~airflow_provider_wherobots.triggers.run.WherobotsRunTrigger`. A retry re-attaches to a run that is still
     active. The run is cancelled if the task is killed, marked or cleared, or reaches its ``execution_timeout``
-    (docs/what-happens-when.md names the exceptions). Returns the run's id.
+    (docs/what-happens-when.md names the exceptions). Returns the run's id, or with ``return_result`` what the script
+    printed as its result: ``print("airflow-result:", json.dumps(value))``.
 
     XComs: ``run_id`` and ``run_url`` as soon as there is a run, ``spark_ui_url`` as soon as it is known,
     ``run_summary`` (fields of :class:`~airflow_provider_wherobots.flows.summary.RunSummary`) once the run has ended,
-    whatever its status.
+    whatever its status, and ``result`` with it, if the script printed one. Once the run has completed, both go into the
+    event of each asset (dataset on 2.11) in ``outlets``.
 
-    :param run_python: ``{"uri": str, "args": list}``: the script to run. Give either this or ``run_jar``. Templated.
-    :param run_jar: ``{"uri": str, "args": list, "mainClass": str}``: the JAR to run. Templated.
+    :param run_python: ``{"uri": str, "args": list}``: the script to run. The URI is an ``s3://`` address, or a path of
+        the worker (relative to the DAG file's folder, absolute, or ``file://``), whose file is uploaded. Give either
+        this or ``run_jar``. Templated.
+    :param run_jar: ``{"uri": str, "args": list, "mainClass": str}``: the JAR to run, likewise. Templated.
     :param name: 8 to 255 characters of ``[A-Za-z0-9_.-]``; default ``{dag_id}.{task_id}``. With ``durable`` a suffix is
         added. Templated.
     :param runtime: id of the runtime, such as ``tiny``; default the connection's, else the organisation's. Templated.
     :param region: compute region, such as ``aws-us-west-2``; default the connection's, else the organisation's.
         Templated.
     :param version: Wherobots version; default the connection's, else ``latest``. Templated.
-    :param environment: ``{"sparkConfigs", "dependencies", "sparkDriverDiskGB", "sparkExecutorDiskGB"}``. Templated.
+    :param environment: ``{"sparkConfigs", "dependencies", "sparkDriverDiskGB", "sparkExecutorDiskGB"}``. The
+        ``filePath`` of a dependency may be a path too, also of a folder, which is uploaded as a zip file. Templated.
     :param timeout_seconds: seconds after which the service ends the run, or a timedelta, which is rounded up to whole
         seconds; default the task's ``execution_timeout``, else the service's 3600. Templated.
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``.
     :param poll_logs: whether the run's log goes into the task log; default True.
     :param polling_interval: the longest delay between two polls in seconds, above 0; default
-        ``[wherobots] polling_interval``, 30. The delay starts at 2 s, is never shorter, and grows with the run's age.
+        ``[wherobots] polling_interval``, 30. The delay starts at 2 s, or 5 s if the wait for late log lines hides
+        that; it is never below 2 s, and grows with the run's age.
     :param wait_post_run_logs_timeout_seconds: how long to wait for late log lines after the end, in seconds; default
         60. Time during which the service limits the API key does not count.
     :param deferrable: whether the triggerer waits, so that no worker is held; default
@@ -129,6 +127,15 @@ class WherobotsRunOperator(BaseOperator):
         ``[wherobots] max_quota_wait_seconds``, 3600. 0 fails it at once. With ``deferrable`` a long wait is deferred.
     :param retry_cancelled: whether a run that was cancelled on the service's side may be retried, with a new run;
         default False. A ``retry_policy`` (Airflow 3.3) decides instead, if there is one.
+    :param return_result: whether the task returns the run's result instead of its id; default False. Without a result
+        it returns None, and logs a warning.
+    :param openlineage_inject_parent_job_info: whether the run's Spark is told which task started it, for OpenLineage;
+        default ``[openlineage] spark_inject_parent_job_info``, False. Needs ``apache-airflow-providers-openlineage``.
+    :param openlineage_inject_transport_info: whether the run's Spark is told where Airflow sends its lineage; default
+        False, whatever Airflow's configuration says. The properties contain that service's API key, if it has one, and
+        the Runs API shows them to everyone who may read the run.
+    :param upload_to: ``s3://`` address of the folder that local files are uploaded to; default the connection's, else
+        one in the organisation's managed storage. Templated.
     :raises WherobotsException: the subclass says how the task failed, see
         :mod:`airflow_provider_wherobots.exceptions`.
     """
@@ -142,6 +149,7 @@ class WherobotsRunOperator(BaseOperator):
         "version",
         "environment",
         "timeout_seconds",
+        "upload_to",
         # Last, because it is built from the others.
         "payload",
     )
@@ -152,8 +160,6 @@ class WherobotsRunOperator(BaseOperator):
         "payload": "json",
     }
     ui_color = "#d5f0e6"
-    _began_at: float | None = None
-    """When this try began, in epoch seconds, if Airflow has the wrong time (3.0 and 3.1.0)."""
     operator_extra_links = (WherobotsRunLink(), WherobotsSparkUiLink())
 
     def __init__(
@@ -178,6 +184,10 @@ class WherobotsRunOperator(BaseOperator):
         max_outage_seconds: float | None = None,
         max_quota_wait_seconds: float | None = None,
         retry_cancelled: bool = False,
+        return_result: bool = False,
+        openlineage_inject_parent_job_info: bool | None = None,
+        openlineage_inject_transport_info: bool = False,
+        upload_to: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**drop_removed_arguments(kwargs))
@@ -202,16 +212,25 @@ class WherobotsRunOperator(BaseOperator):
         self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
         self.max_quota_wait_seconds = self._seconds(MAX_QUOTA_WAIT_SECONDS, max_quota_wait_seconds)
         self.retry_cancelled = retry_cancelled
-        flags = ("poll_logs", "deferrable", "durable", "cancel_on_kill", "wait_for_completion", "retry_cancelled")
-        for argument in flags:
+        self.upload_to = upload_to
+        self.return_result = return_result
+        self.openlineage_inject_parent_job_info = openlineage_inject_parent_job_info
+        self.openlineage_inject_transport_info = openlineage_inject_transport_info
+        for argument in _FLAGS:
             if not isinstance(value := getattr(self, argument), bool):
                 raise self._wrong(f"{argument}={value!r}: must be True or False")
+        if return_result and not wait_for_completion:
+            raise self._wrong(
+                "return_result=True: needs wait_for_completion=True, as a result comes with the run's end"
+            )
+        if not isinstance(value := openlineage_inject_parent_job_info, bool | None):
+            raise self._wrong(f"openlineage_inject_parent_job_info={value!r}: must be True, False or None")
         check_arguments(self)
 
     @property
     def payload(self) -> Any:
         """The body of ``POST /runs``, for Airflow's page of rendered templates."""
-        return getattr(self, "_rendered_payload", None) or PayloadOnceRendered(partial(payload_to_send, self))
+        return getattr(self, "_rendered_payload", None) or PayloadOnceRendered(partial(payload_to_show, self))
 
     @payload.setter
     def payload(self, rendered: Any) -> None:
@@ -219,32 +238,30 @@ class WherobotsRunOperator(BaseOperator):
         self._rendered_payload = rendered
 
     @cached_property
-    def hook(self) -> WherobotsHook:
-        """The hook of this task's connection."""
-        return WherobotsHook(self.wherobots_conn_id)
+    def lineage(self) -> SparkLineage:
+        """OpenLineage's properties for this task's run."""
+        return SparkLineage(
+            self.openlineage_inject_parent_job_info, self.openlineage_inject_transport_info, self.log.warning
+        )
 
-    @cached_property
-    def _attempt(self) -> WorkerAttempt:
-        return WorkerAttempt(self.hook, cancel_on_kill=self.cancel_on_kill)
-
-    def execute(self, context: Context) -> str:
+    def execute(self, context: Context) -> Any:
         """Create the run, or re-attach to it, and wait for its end.
 
         :param context: the task's context.
-        :returns: the run's id.
+        :returns: the run's id, or its result.
         """
         with self._apply_retry_rules():
             return self._begin_try(context)
 
     def execute_after_quota_wait(
         self, context: Context, event: Any, quota: Mapping[str, Any], **of_a_later_version: Any
-    ) -> str:
+    ) -> Any:
         """Repeat the create call, after the triggerer has waited for quota.
 
         :param context: the task's context.
         :param event: the trigger's event; unused.
         :param quota: fields of :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`.
-        :returns: the run's id.
+        :returns: the run's id, or its result.
         """
         with self._apply_retry_rules():
             return self._work(context, QuotaWait.from_kwargs(quota), look_first=True)
@@ -256,7 +273,7 @@ class WherobotsRunOperator(BaseOperator):
         reattached: bool = False,
         started_at: float = 0.0,
         **of_later_versions: Any,
-    ) -> str:
+    ) -> Any:
         """Finish the task after the trigger has followed the run.
 
         :param context: the task's context.
@@ -264,7 +281,7 @@ class WherobotsRunOperator(BaseOperator):
         :param reattached: whether an earlier try started the run; default False.
         :param started_at: when this try created or re-attached to the run, in epoch seconds; default 0.
         :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
-        :returns: the run's id.
+        :returns: the run's id, or its result.
         """
         with self._apply_retry_rules():
             outcome = Outcome.from_event(event)
@@ -300,23 +317,15 @@ class WherobotsRunOperator(BaseOperator):
                     return self._finish(context, outcome)
         return super().resume_execution(next_method, next_kwargs, context)
 
-    @contextmanager
-    def _apply_retry_rules(self) -> Iterator[None]:
-        """Fail the task without a retry if a retry cannot help, unless the task says otherwise."""
-        try:
-            yield
-        except NOT_RETRIED as error:
-            is_wanted = self.retry_cancelled and isinstance(error, WherobotsRunCancelledException)
-            has_policy = getattr(self, "retry_policy", None) is not None
-            if is_wanted or has_policy or isinstance(error, AirflowFailException):
-                raise
-            raise without_retry(error) from error.__cause__
+    def _may_retry(self, error: WherobotsException) -> bool:
+        is_wanted = self.retry_cancelled and isinstance(error, WherobotsRunCancelledException)
+        return is_wanted or super()._may_retry(error)
 
-    def on_kill(self) -> None:
-        """Cancel the run. Airflow calls this in a signal handler, seconds before it ends the process."""
-        self._attempt.kill()
+    def _failure(self, outcome: Outcome) -> Exception:
+        text = outcome.describe(self._run_url(outcome.run_id), durable=self.durable)
+        return EXCEPTIONS[outcome.ending](text)
 
-    def _begin_try(self, context: Context) -> str:
+    def _begin_try(self, context: Context) -> Any:
         ti = context["ti"]
         cleared = is_first_since_clear(ti.try_number, ti.max_tries, self.retries or 0)
         return self._work(
@@ -331,7 +340,7 @@ class WherobotsRunOperator(BaseOperator):
 
     def _work(
         self, context: Context, quota: QuotaWait, *, look_first: bool, replace: bool = False, is_fresh: bool = False
-    ) -> str:
+    ) -> Any:
         """Get a run and follow it to its end, here or by deferring. Replace one that the previous try cancelled, once.
 
         :param quota: the wait for quota so far.
@@ -342,10 +351,13 @@ class WherobotsRunOperator(BaseOperator):
         while True:
             submission = self._get_run(context, quota, look_first=look_first, replace=replace)
             self._announce(context, submission.run)
+            if submission.reattached:
+                emit(measurements.of_reattachment(submission.run, _metric_tags(context)), self.log.warning)
             if not self.wait_for_completion:
+                context["ti"].xcom_push(key=RUN_LEFT_ACTIVE_KEY, value=True)
                 return submission.run.id
             reattached, started_at = submission.reattached and not is_fresh, time.time()
-            outcome = self._follow(context, submission.run.id, quota.deadline, reattached, started_at)
+            outcome = self._follow(context, submission.run, quota.deadline, reattached, started_at)
             if not was_cancelled_for_earlier_try(outcome, reattached, started_at):
                 return self._finish(context, outcome)
             self._note_earlier_cancel(outcome)
@@ -363,7 +375,10 @@ class WherobotsRunOperator(BaseOperator):
                 replace=replace,
                 max_outage=self.max_outage_seconds,
                 quota=quota,
+                uploads=uploads_of(self, payload, context),
             )
+        except InvalidArgumentError as error:
+            raise self._wrong(str(error)) from None
         except QuotaNotFreedError as error:
             if error.at_deadline and self.execution_timeout is not None:
                 limit = words.duration(self.execution_timeout.total_seconds())
@@ -377,10 +392,10 @@ class WherobotsRunOperator(BaseOperator):
         return submission
 
     def _follow(
-        self, context: Context, run_id: str, deadline: float | None, reattached: bool, started_at: float
+        self, context: Context, run: Run, deadline: float | None, reattached: bool, started_at: float
     ) -> Outcome:
         options = FollowOptions(
-            run_id=run_id,
+            run_id=run.id,
             started_at=started_at,
             deadline=deadline,
             execution_timeout=None if self.execution_timeout is None else self.execution_timeout.total_seconds(),
@@ -389,6 +404,8 @@ class WherobotsRunOperator(BaseOperator):
             wait_post_run_logs_timeout_seconds=self.wait_post_run_logs_timeout_seconds,
             max_outage_seconds=self.max_outage_seconds,
             cancel_at_deadline=self.cancel_on_kill,
+            return_result=self.return_result,
+            is_new=not reattached and run.is_active,
         )
         self.log.info("%s", options.describe(self.deferrable))
         if self.deferrable:
@@ -397,7 +414,7 @@ class WherobotsRunOperator(BaseOperator):
                 trigger=WherobotsRunTrigger(self.wherobots_conn_id, options.to_kwargs(), self.cancel_on_kill),
                 method_name="execute_complete",
                 kwargs={"reattached": reattached, "started_at": started_at},
-                timeout=_defer_timeout(options),
+                timeout=defer_timeout(options),
             )
         return self._attempt.follow(options, partial(self._push_address, context, WherobotsSparkUiLink()))
 
@@ -416,86 +433,11 @@ class WherobotsRunOperator(BaseOperator):
     def _note_earlier_cancel(self, outcome: Outcome) -> None:
         self.log.info("Run %s was cancelled by the previous try; a new run is created", outcome.run_id)
 
-    def _finish(self, context: Context, outcome: Outcome) -> str:
-        if outcome.summary is not None:
-            self._push(context, RUN_SUMMARY_KEY, outcome.summary)
-            if spark_ui := outcome.summary.get(SPARK_UI_URL_KEY):
-                self._push_address(context, WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
-        if outcome.ending is Ending.COMPLETED:
-            return outcome.run_id
-        raise _EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id), durable=self.durable))
-
-    def _settle_after_trigger_failure(self, run_id: str) -> Outcome | None:
-        """Return the outcome of a run that has ended. Else return None, and cancel the run if ``cancel_on_kill``."""
-        self._attempt.adopt(run_id)
-        try:
-            run = self._attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
-        except WherobotsApiError as error:
-            self.log.warning("The status of run %s is unknown: %s", run_id, error)
-        else:
-            if run.is_terminal:
-                return Outcome.of_run(
-                    run, time.time(), summary=self._attempt.run(summarize_run(run, spark_ui_url(run)))
-                )
-        if self.cancel_on_kill:
-            self._attempt.run(cancel_run(run_id))
-        return None
-
-    def _announce(self, context: Context, run: Run) -> None:
-        url = self._run_url(run.id)
-        ti = context["ti"]
-        ti.xcom_push(key=RUN_ID_KEY, value=run.id)
-        for key in xcom_keys(WherobotsRunLink(), RUN_URL_KEY):
-            ti.xcom_push(key=key, value=url)
-        # A run that the task re-attaches to may already have a Spark UI.
-        if (spark_ui := spark_ui_url(run)) is not None:
-            self._push_address(context, WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
-        self.log.info("Run %s (%s): %s", words.short(run.id), words.short(run.name), url)
-
-    def _push_address(self, context: Context, link: BaseOperatorLink, key: str, url: str) -> None:
-        for xcom_key in xcom_keys(link, key):
-            self._push(context, xcom_key, url)
-
-    def _push(self, context: Context, key: str, value: Any) -> None:
-        """Push an XCom. A failure is logged, and does not fail the task."""
-        try:
-            context["ti"].xcom_push(key=key, value=value)
-        except Exception as error:
-            self.log.warning("XCom %s could not be pushed: %s", key, reason_of(error))
-
-    def _pull(self, context: Context, key: str) -> Any:
-        return context["ti"].xcom_pull(task_ids=self.task_id, key=key, map_indexes=context["ti"].map_index)
-
-    def _run_url(self, run_id: str) -> str:
-        return self.hook.settings.run_url(run_id)
-
-    def _seconds(self, option: Option, value: Any, *, above_0: bool = False) -> float:
-        if value is None:
-            return self._number(f"[{SECTION}] {option.name}", configured(option), above_0=above_0)
-        return self._number(option.name, value, above_0=above_0)
-
-    def _number(self, argument: str, value: Any, *, above_0: bool = False) -> float:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        # Excludes infinity and NaN.
-        if is_number and (0 < value <= float_info.max or (value == 0 and not above_0)):
-            return float(value)
-        least = "above 0" if above_0 else "0 or more"
-        raise self._wrong(f"{argument}={value!r}: must be a finite number of seconds, {least}")
-
-    def _wrong(self, what: str) -> WherobotsArgumentException:
-        return WherobotsArgumentException(f"{self.task_id}: {what}")
-
-    def _deadline(self, context: Context) -> float | None:
-        """When to give up: shortly before Airflow would, to have time to cancel the run and report why."""
-        if self.execution_timeout is None:
-            return None
-        seconds = self.execution_timeout.total_seconds()
-        start = context["ti"].start_date
-        started = self._began_at or (start.timestamp() if start is not None else time.time())
-        return float(started + seconds - min(15.0, max(2.0, seconds * 0.05)))
+    def _finish(self, context: Context, outcome: Outcome) -> Any:
+        tags = _metric_tags(context)
+        emit(measurements.of_end(outcome, tags, cancelled_at_deadline=self.cancel_on_kill), self.log.warning)
+        return super()._finish(context, outcome)
 
 
-def _defer_timeout(options: FollowOptions) -> timedelta | None:
-    if options.deadline is None:
-        return None
-    return timedelta(seconds=max(0.0, options.deadline - options.started_at) + DEFER_MARGIN_SECONDS)
+def _metric_tags(context: Context) -> dict[str, str]:
+    return {"dag_id": context["ti"].dag_id, "task_id": context["ti"].task_id}

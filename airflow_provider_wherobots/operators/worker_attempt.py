@@ -19,6 +19,7 @@ from airflow_provider_wherobots.flows.outcome import Outcome
 from airflow_provider_wherobots.flows.quota import QuotaWait
 from airflow_provider_wherobots.flows.run_name import durable_suffix
 from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission, submit_run
+from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 
 T = TypeVar("T")
@@ -51,6 +52,7 @@ class WorkerAttempt:
         replace: bool,
         max_outage: float,
         quota: QuotaWait,
+        uploads: FileUploads = NO_UPLOADS,
     ) -> Submission | AwaitingQuota:
         """Create the run or re-attach to it.
 
@@ -61,8 +63,10 @@ class WorkerAttempt:
         :param replace: whether such a run is cancelled and replaced.
         :param max_outage: seconds that consecutive transient failures are tolerated.
         :param quota: how long to wait for quota.
+        :param uploads: the local files of the payload; default none.
         :returns: the run; or the wait for quota, if ``quota`` lets the caller take it over.
         :raises WherobotsTaskKilledException: if the task was killed meanwhile.
+        :raises InvalidArgumentError: if a file cannot be uploaded; there is no run.
         :raises WherobotsApiError: if there is no run.
         """
         self._get_ready()
@@ -77,6 +81,7 @@ class WorkerAttempt:
                 replace=replace,
                 max_outage_seconds=max_outage,
                 quota=quota,
+                uploads=uploads,
             )
         )
         if isinstance(submission, AwaitingQuota):
@@ -144,9 +149,11 @@ class WorkerAttempt:
         if self._killed:
             return
         self._killed = True
-        if self._driver is not None:
-            self._driver.stopped = True
+        was_uploading = self._driver is not None and self._driver.stop()
         if not self._cancel_on_kill:
+            return
+        if was_uploading and not self._older_may_exist:
+            # The create comes after the uploads, and is not sent any more: there is nothing to look for.
             return
         if self._run_id is not None:
             if self._run_on_new_session(cancel_run(self._run_id, WORKER_CANCEL_BUDGET_SECONDS)):

@@ -16,7 +16,7 @@ class BareTrigger(BaseTrigger):
     """GET, ``json.loads``, sleep.
 
     :param url: the run's address.
-    :param has_logs: whether it reads the log.
+    :param has_logs: whether it reads the log: one page after each poll, as ours reads short pages.
     :param pause: seconds between two polls.
     """
 
@@ -40,10 +40,8 @@ class BareTrigger(BaseTrigger):
                 run = json.loads(await answer.read())
             if run["status"] != "RUNNING":
                 yield TriggerEvent(run["status"])  # type: ignore[no-untyped-call]
-            while self.has_logs:
+            if self.has_logs:
                 async with self.session.get(f"{self.url}/logs", params={"cursor": cursor, "size": "1000"}) as answer:
                     page = json.loads(await answer.read())
-                if page["next_page"] is None:
-                    break
-                cursor = page["next_page"]
+                cursor = page["next_page"] or cursor
             await asyncio.sleep(self.pause * random.uniform(1.0, 1.1))

@@ -10,18 +10,17 @@ import json
 import os
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import psutil
 
+from benchmarks.scale import Load
 from benchmarks.sides.bare_trigger import BareTrigger
 from benchmarks.sides.triggerer import in_triggerer, log_as_a_triggerer_does, trigger_of
 
-PAUSE_SECONDS = 5.0
-"""Seconds between two polls of a run."""
 FIRST_SECONDS = 2.0
 """Seconds in which a first run is followed, before memory is measured."""
 LAG_INTERVAL_SECONDS = 0.01
@@ -63,16 +62,13 @@ class Calls:
         return config
 
 
-async def follow(
-    side: str, url: str, runs: int, logs: str, settle: float, seconds: float, at_once: bool
-) -> dict[str, float]:
+async def follow(side: str, url: str, load: Load, logs: str) -> dict[str, float]:
     """Follow runs for a time.
 
-    :param settle: seconds until the measurement begins. By then all have started and polled.
-    :param seconds: seconds that are measured.
-    :param at_once: whether all start at the same time and the event loop is watched. Otherwise their starts are spread
-        over the time between two polls, and nothing else uses the CPU.
+    :param load: the runs. If all start at the same time, the event loop is watched. Otherwise nothing else uses the
+        CPU.
     """
+    runs, at_once = load.runs, load.at_once
     counted, lag, process = Calls(), Lag(), psutil.Process()
     count_calls(counted)
     watch = asyncio.create_task(lag.measure() if at_once else asyncio.sleep(0))
@@ -85,21 +81,25 @@ async def follow(
     ) as session:
         BareTrigger.session = session
         # Modules and threads that the first run needs are no memory of a run: a triggerer has them once.
-        first = asyncio.create_task(asyncio.sleep(0) if at_once else _first(_trigger(side, url, logs, runs, False)))
+        first = asyncio.create_task(
+            asyncio.sleep(0) if at_once else _first(_trigger(side, url, logs, runs, False, load.pause))
+        )
         await asyncio.sleep(0 if at_once else FIRST_SECONDS)
         if not at_once and first.done():
             raise RuntimeError(f"the first run is not followed any longer: {first}")
         gc.collect()
         counted.count, before = 0, process.memory_info().rss
-        work = [_first(_trigger(side, url, run_id, number, logs != "none")) for number, run_id in enumerate(ids)]
-        delays = [0.0 if at_once else PAUSE_SECONDS * number / runs for number in range(runs)]
-        tasks = [asyncio.create_task(_after(delay, one)) for delay, one in zip(delays, work, strict=True)]
-        await asyncio.sleep(settle)
+        triggers = [
+            _trigger(side, url, run_id, number, logs != "none", load.pause) for number, run_id in enumerate(ids)
+        ]
+        delays = [0.0 if at_once else load.pause * number / runs for number in range(runs)]
+        tasks = [asyncio.create_task(_after(delay, _first(one))) for delay, one in zip(delays, triggers, strict=True)]
+        await asyncio.sleep(load.settle)
         if counted.count < runs:
             raise RuntimeError(f"only {counted.count} calls were made while {runs} runs started")
         starting = lag.take()
         calls, cpu = counted.count, time.process_time()
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(load.seconds)
         calls, cpu, running = counted.count - calls, time.process_time() - cpu, lag.take()
         gc.collect()
         memory = process.memory_info().rss - before
@@ -119,10 +119,10 @@ async def follow(
     }
 
 
-def _trigger(side: str, url: str, run_id: str, number: int, has_logs: bool) -> Any:
+def _trigger(side: str, url: str, run_id: str, number: int, has_logs: bool, pause: float) -> Any:
     if side == "ours":
-        return trigger_of(run_id, number, has_logs, PAUSE_SECONDS)
-    return in_triggerer(BareTrigger(f"{url}/runs/{run_id}", has_logs, PAUSE_SECONDS), number)
+        return trigger_of(run_id, number, has_logs, pause)
+    return in_triggerer(BareTrigger(f"{url}/runs/{run_id}", has_logs, pause), number)
 
 
 async def _after(delay: float, work: Coroutine[Any, Any, None]) -> None:
@@ -139,8 +139,10 @@ def count_calls(counted: Calls) -> None:
     """Count the calls of every session that is opened from now on."""
     original = aiohttp.ClientSession.__init__
 
-    def init(session: aiohttp.ClientSession, **options: Any) -> None:
-        original(session, **options, trace_configs=[counted.trace()])
+    def init(
+        session: aiohttp.ClientSession, *, trace_configs: Sequence[aiohttp.TraceConfig] = (), **options: Any
+    ) -> None:
+        original(session, **options, trace_configs=[*trace_configs, counted.trace()])
 
     aiohttp.ClientSession.__init__ = init  # type: ignore[assignment, method-assign]
 
@@ -150,21 +152,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sides.followers")
     parser.add_argument("side", choices=("bare", "ours"))
     parser.add_argument("--url", required=True)
-    parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--logs", choices=("none", "quiet", "busy"), default="none")
-    parser.add_argument("--settle", type=float, default=3 * PAUSE_SECONDS)
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--at-once", action="store_true", help="start all at the same moment, and watch the event loop")
+    parser.add_argument("--load", type=json.loads, required=True, help="fields of benchmarks.scale.Load, as JSON")
     given = parser.parse_args()
     os.environ["AIRFLOW_CONN_WHEROBOTS_DEFAULT"] = json.dumps(
         {"conn_type": "wherobots", "host": given.url, "password": "k"}
     )
     # Both sides in the same process: one that has loaded Airflow, as a triggerer has.
     log_as_a_triggerer_does(Path(os.devnull))
-    trigger_of("none", 0, False, PAUSE_SECONDS)
-    result = asyncio.run(
-        follow(given.side, given.url, given.runs, given.logs, given.settle, given.seconds, given.at_once)
-    )
+    load = Load(**given.load)
+    trigger_of("none", 0, False, load.pause)
+    result = asyncio.run(follow(given.side, given.url, load, given.logs))
     json.dump(result, sys.stdout)
     print()
 

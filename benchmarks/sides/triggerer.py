@@ -1,5 +1,6 @@
 """What both sides need of a triggerer: its logging, and what it sets on a trigger."""
 
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,10 @@ def log_as_a_triggerer_does(path: Path) -> None:
     """Configure logging as a triggerer's process does, but into a file."""
     from airflow.sdk.log import configure_logging
 
+    show = sys.excepthook
     configure_logging(json_output=True, output=path.open("wb"), sending_to_supervisor=True)
+    # Airflow writes an error that ends the process into the log only.
+    sys.excepthook = show
 
 
 def trigger_of(run_id: str, number: int, has_logs: bool, pause: float) -> Any:

@@ -85,14 +85,19 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service, where the examples' scripts wait for the file ``go``."""
     root = tmp_path_factory.mktemp("storage")
     jobs = root / "wherobots-demo" / "jobs"
-    shutil.copytree(JOBS, jobs)
+    copy_jobs(jobs)
     shutil.copyfile(JOBS / "rain_by_region.py", jobs / "the_rain.py")
-    for script, here in SCRIPTS.items():
-        shutil.copyfile(HERE / "jobs" / here, jobs / script)
     with pytest.MonkeyPatch.context() as patch, LocalServer(root, api_key="browser-test-key") as server:
         # What pip says in the run's log differs from machine to machine.
         patch.setenv("PIP_QUIET", "1")
         yield Service(server, root)
+
+
+def copy_jobs(folder: Path) -> None:
+    """Copy the examples' jobs, with the scripts that wait."""
+    shutil.copytree(JOBS, folder)
+    for script, here in SCRIPTS.items():
+        shutil.copyfile(HERE / "jobs" / here, folder / script)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +107,8 @@ def airflow(airflow_environment: Environment, tmp_path_factory: pytest.TempPathF
     dags = tmp_path_factory.mktemp("dags")
     for example in EXAMPLES:
         shutil.copyfile(CHECKOUT / "example_dags" / example, dags / example)
+    # One of the examples uploads the script that lies beside it.
+    copy_jobs(dags / "jobs")
     instance = AirflowInstance(
         tmp_path_factory.mktemp(f"airflow-{line}"),
         python=airflow_environment.python,

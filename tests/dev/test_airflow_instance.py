@@ -7,11 +7,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dev.airflow_instance import AirflowInstance, AirflowInstanceError
 from dev.environments import Environment
-from dev.processes import is_alive
+from dev.processes import CHECKOUT, is_alive
 from dev.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
@@ -72,6 +73,11 @@ def test_a_deferred_task_ends_with_its_log_and_xcoms(airflow: AirflowInstance, g
     assert airflow.api.xcom("gate_deferred", run_id, "gate") == "open"
     assert airflow.api.xcom("gate_deferred", run_id, "gate", "gate") == {"path": str(gate)}
     assert airflow.api.xcom("gate_deferred", run_id, "gate", "nothing") is None
+
+
+def test_the_components_run_the_code_of_this_checkout(airflow: AirflowInstance) -> None:
+    path = psutil.Process(airflow.pid("scheduler")).environ()["PYTHONPATH"]
+    assert path.split(os.pathsep) == [str(CHECKOUT), str(HERE / "modules")]
 
 
 def test_a_killed_component_is_gone_with_all_its_processes(airflow: AirflowInstance) -> None:

@@ -1,9 +1,10 @@
 """The benchmark measures what it says: all sides do the same work, and the table tells what was missed."""
 
+import json
 import sqlite3
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,11 +12,11 @@ import pytest
 
 from benchmarks import figures
 from benchmarks.chart import chart
-from benchmarks.measuring import OFFICIAL, Sample, Side, measure
+from benchmarks.measuring import OFFICIAL, Sample, Side, measure, service
 from benchmarks.page import FOLDER, write_page
 from benchmarks.report import Report, ratio
 from benchmarks.rows import Number, Reach, Row
-from benchmarks.scale import FULL, QUICK
+from benchmarks.scale import FULL, QUICK, Load
 from benchmarks.sides.importing import import_operator
 from benchmarks.sides.parsing import make_tasks
 from benchmarks.tasks.figures import cases_of, offsets, rows_of
@@ -25,7 +26,7 @@ from dev.processes import CHECKOUT
 
 pytestmark = pytest.mark.once
 
-TINY = replace(QUICK, name="tiny", spread=(1.0, 1.0), many=3, lines=2_000, latencies=(0.0, 0.03))
+TINY = replace(QUICK, name="tiny", lines=2_000, latencies=(0.0, 0.03))
 
 
 def number(median: float, spread: float = 0.0, times: int = 3) -> Number:
@@ -44,6 +45,24 @@ def test_all_lines_are_written_by_both_sides() -> None:
     rows = figures.lines(TINY)
     assert [(row.unit, str(row.reach)) for row in rows] == [("1/s", "≥ 0.85x limit"), ("1/s", "≥ 0.8x limit")]
     assert all(row.ours.median > 0 and row.to_limit for row in rows)
+
+
+@pytest.mark.slow
+def test_both_sides_follow_runs() -> None:
+    with service("--events", "2") as url:
+        load = json.dumps(asdict(Load(3, pause=2.0, settle=3.0, seconds=4.2, at_once=True)))
+        options = ("--url", url, "--logs", "busy", "--load", load)
+        sides = [Side(name, ("benchmarks.sides.followers", name, *options)) for name in ("bare", "ours")]
+        samples = measure(sides, 1)
+    # Two polls or three of each run, and a page of its log each time.
+    assert all(12 <= sample.number("calls").median <= 18 for sample in samples.values())
+
+
+def test_the_error_that_ends_a_side_is_shown() -> None:
+    load = json.dumps(asdict(Load(3, pause=1.0, settle=1.0, seconds=1.0, at_once=True)))
+    options = ("--url", "http://127.0.0.1:1", "--load", load)
+    with pytest.raises(RuntimeError, match="only 0 calls were made while 3 runs started"):
+        measure([Side("ours", ("benchmarks.sides.followers", "ours", *options))], 1)
 
 
 def test_a_side_that_does_less_work_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,17 +1,22 @@
 """The matrix tells what happened: passed, failed, skipped and why, and what was left out."""
 
+import ast
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dev.environments import END_TO_END, NAMES, Environment, environment
-from dev.matrix_jobs import Job
+from dev.matrix_jobs import NEED_NO_AIRFLOW, WITHOUT_AIRFLOW, Job, Part, Share, jobs
 from dev.matrix_result import Result, details, read_report, skips, table, verdict
+from dev.processes import CHECKOUT
 
 pytestmark = pytest.mark.once
 
-TESTS = "unit, integration, DAGs"
+TESTS = Part.EACH.value
 REPORT = """<?xml version="1.0" encoding="utf-8"?>
 <testsuites><testsuite>
   <testcase classname="a" name="good"/>
@@ -21,6 +26,12 @@ REPORT = """<?xml version="1.0" encoding="utf-8"?>
   <testcase classname="" name="tests.b"><skipped message="collection skipped">('/b.py', 7, 'Skipped: no b')</skipped>\
 </testcase>
 </testsuite></testsuites>
+"""
+IMPORT = """
+import pkgutil, sys
+for name in sys.argv[1:]:
+    pkgutil.resolve_name(name)
+print([name for name in sys.modules if name.split(".")[0] == "airflow"])
 """
 BEGUN = Result("3.2", TESTS, "3.2.1", "3.11.7", code=1, seconds=61.4)
 
@@ -38,8 +49,7 @@ def test_a_report_is_counted(report: Path) -> None:
     assert (result.passed, result.failed, result.skipped) == (1, 2, 2)
     assert not result.good
     assert result.line == (
-        "Airflow 3.2.1, Python 3.11.7, unit, integration, DAGs: 1 passed, 2 failed, 2 skipped in 61 s "
-        "(pytest ended with 1)"
+        f"Airflow 3.2.1, Python 3.11.7, {TESTS}: 1 passed, 2 failed, 2 skipped in 61 s (pytest ended with 1)"
     )
 
 
@@ -64,10 +74,10 @@ def test_the_table_shows_every_environment(report: Path) -> None:
 
     assert rows[0] == ["Airflow", "Python", "tests", "passed", "failed", "skipped", "seconds"]
     assert rows[2:] == [
-        ["3.2.1", "3.11.7", "unit, integration, DAGs", "1", "2", "2", "61"],
+        ["3.2.1", "3.11.7", TESTS, "1", "2", "2", "61"],
         ["3.3.1", "3.11.7", "end to end", "40", "0", "0", "900"],
-        ["3.0.6", "3.11.7", "unit, integration, DAGs", "0", "0, exit code 3", "0", "0"],
-        ["3.3-py3.13", "-", "unit, integration, DAGs", "-", "-", "-", "left out: there is no Python 3.13 here"],
+        ["3.0.6", "3.11.7", TESTS, "0", "0, exit code 3", "0", "0"],
+        ["3.3-py3.13", "-", TESTS, "-", "-", "-", "left out: there is no Python 3.13 here"],
     ]
 
 
@@ -81,49 +91,128 @@ def test_the_verdict_says_what_passed_what_failed_and_what_was_left_out_and_why(
     absent = [Result(name, TESTS, left_out="there is no Python 3.13 here") for name in ("3.2-py3.13", "3.3-py3.13")]
 
     assert verdict([good, ends]) == (
-        "PASSED: 840 tests passed in 2 of 2 runs (unit, integration, DAGs on 3.3; end to end on 3.3); "
+        f"PASSED: 840 tests passed in 2 of 2 runs ({TESTS} on 3.3; end to end on 3.3); "
         "no environment was left out; 2 tests were skipped for the reasons above."
     )
     assert verdict([ends, read_report(report, BEGUN), *absent]) == (
-        "FAILED: 40 tests passed in 1 of 2 runs (end to end on 3.3); failed: unit, integration, DAGs on 3.2 "
+        f"FAILED: 40 tests passed in 1 of 2 runs (end to end on 3.3); failed: {TESTS} on 3.2 "
         "(a::bad (m) on 3.2, a::broken (m) on 3.2); "
-        "left out: unit, integration, DAGs on 3.2-py3.13, 3.3-py3.13, because there is no Python 3.13 here; "
+        f"left out: {TESTS} on 3.2-py3.13, 3.3-py3.13, because there is no Python 3.13 here; "
         "2 tests were skipped for the reasons above."
     )
     crashed = verdict([ends, BEGUN])
-    assert "failed: unit, integration, DAGs on 3.2 (no test was reported); " in crashed
+    assert f"failed: {TESTS} on 3.2 (no test was reported); " in crashed
     many = replace(BEGUN, failures=tuple("abcdefg"))
     assert "(a on 3.2, b on 3.2, c on 3.2, d on 3.2, e on 3.2, and 2 more); " in verdict([many])
     assert verdict(absent).startswith("FAILED: 0 tests passed in 0 of 0 runs (none); left out: ")
 
 
-def test_end_to_end_tests_run_in_the_newest_environment() -> None:
-    newest, oldest = (Environment(name, Path(f"/{name}/python")) for name in ("3.3", "2.11"))
+def job(name: str, part: Part = Part.EACH) -> Job:
+    return Job(Environment(name, Path(f"/{name}/python")), part)
 
-    assert Job(oldest, True).command(newest, Path("/r.xml"))[:6] == [
+
+def test_end_to_end_tests_run_in_the_newest_environment() -> None:
+    newest = job("3.3").place
+
+    assert job("2.11", Part.END_TO_END).command(newest, Path("/r.xml"))[:6] == [
         "/3.3/python", "-m", "pytest", "-m", "e2e", "--airflow"
     ]  # fmt: skip
-    assert Job(oldest, False).command(newest, Path("/r.xml"))[0] == "/2.11/python"
+    assert job("2.11").command(newest, Path("/r.xml"))[0] == "/2.11/python"
 
 
 def test_properties_are_tried_with_many_examples_on_the_newest_only() -> None:
-    few = {name for name in NAMES if Job(Environment(name, Path("python")), False).variables}
-
-    assert set(NAMES) - few == {"3.3"}
+    assert [name for name in NAMES if not job(name).variables] == ["3.3"]
 
 
-def test_what_tells_nothing_of_an_airflow_runs_on_the_newest_only() -> None:
-    marks = {name: Job(Environment(name, Path("python")), False).selection[1] for name in NAMES}
+def test_the_parts_are_run_on_each_airflow_on_the_newest_and_on_those_that_are_started() -> None:
+    all_jobs = jobs(NAMES, end_to_end=True)
+    where = {part: {job.place.name for job in all_jobs if job.part is part} for part in Part}
 
-    assert [name for name, mark in marks.items() if "not once" not in mark] == ["3.3"]
+    assert where == {
+        Part.EACH: set(NAMES),
+        Part.WITHOUT_AIRFLOW: {"2.11", "3.0", "3.3", "3.3-py3.13"},
+        Part.ONCE: {"3.3"},
+        Part.END_TO_END: set(END_TO_END),
+    }
+    assert len(all_jobs) == len({job.name for job in all_jobs}) == len(NAMES) + 4 + 1 + len(END_TO_END)
+    assert [job.name for job in jobs(["3.0", "3.1"], end_to_end=False)] == ["without-airflow-3.0", "3.0", "3.1"]
 
 
-def test_unit_tests_run_with_the_oldest_and_newest_dependencies_and_on_each_python() -> None:
-    jobs = {name: Job(Environment(name, Path("python")), False) for name in NAMES}
-    without = {name for name, job in jobs.items() if "--ignore=tests/unit" in job.selection}
+def test_each_job_is_in_one_of_two_shares() -> None:
+    first, second = (jobs(NAMES, end_to_end=True, share=share) for share in (Share.FIRST, Share.SECOND))
 
-    assert set(NAMES) - without == {"2.11", "3.3", "3.3-py3.13"}
-    assert {name for name, job in jobs.items() if job.kind == "integration, DAGs"} == without
+    assert sorted(job.name for job in (*first, *second)) == sorted(job.name for job in jobs(NAMES, end_to_end=True))
+    assert {job.name for job in first} == {
+        *("2.11", "3.0", "3.3"),
+        *("without-airflow-3.3", "once-3.3", "e2e-3.3"),
+    }
+
+
+@pytest.mark.parametrize("marks", [(), ("once",), ("e2e",), ("slow",), ("once", "slow")], ids=" ".join)
+def test_each_test_is_in_one_part(marks: tuple[str, ...]) -> None:
+    has = {mark: mark in marks for mark in ("once", "e2e", "slow")}
+
+    # What pytest takes for marks are Python's own words.
+    chosen = [part for part in Part if eval(part.marks, has.copy())]  # noqa: S307
+    # Those two are told apart by their folders.
+    assert chosen in ([Part.EACH, Part.WITHOUT_AIRFLOW], [Part.ONCE], [Part.END_TO_END])
+
+
+def test_what_needs_no_airflow_is_a_part_of_its_own() -> None:
+    assert job("3.1").selection == ["-m", "not e2e and not once", *(f"--ignore={path}" for path in NEED_NO_AIRFLOW)]
+    assert job("3.0", Part.WITHOUT_AIRFLOW).selection == ["-m", "not e2e and not once", *NEED_NO_AIRFLOW]
+    assert job("3.3", Part.ONCE).selection == ["-m", "once and not e2e"]
+
+
+@pytest.mark.parametrize("path", NEED_NO_AIRFLOW)
+def test_what_needs_no_airflow_tests_nothing_that_imports_it(path: str) -> None:
+    place = CHECKOUT / path
+    files = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    imports = [
+        node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)
+    ]
+    # `from package import module` imports the module.
+    names = {f"{node.module}.{alias.name}" for node in imports for alias in node.names}
+    ours = sorted(name for name in names if name.startswith(("airflow_provider_wherobots.", "airflow.")))
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT, *ours], capture_output=True, text=True, cwd=CHECKOUT, check=False
+    )
+
+    assert len(ours) > 3
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    "dependency",
+    [
+        "aiohttp",
+        "anyio",
+        "cryptography",
+        "h11",
+        "pendulum",
+        "psutil",
+        "pydantic",
+        "requests",
+        "starlette",
+        "urllib3",
+        "uvicorn",
+    ],
+)
+def test_what_needs_no_airflow_runs_with_the_oldest_and_newest_version_of_its_dependencies(dependency: str) -> None:
+    versions = {}
+    for lock in (CHECKOUT / "requirements").glob("airflow-*.txt"):
+        (version,) = re.findall(rf"^{dependency}==([\d.]+)", lock.read_text(), re.MULTILINE)
+        versions[lock.stem.removeprefix("airflow-")] = tuple(map(int, version.split(".")))
+    tried = {versions[environment(name).line] for name in WITHOUT_AIRFLOW}
+
+    assert {min(versions.values()), max(versions.values())} <= tried
+
+
+def test_what_takes_longest_begins_first() -> None:
+    names = [job.name for job in jobs(NAMES, end_to_end=True)]
+
+    assert names[:5] == ["e2e-3.3", "e2e-3.0", "e2e-2.11", "3.3", "once-3.3"]
+    assert set(names[9:]) == {*NAMES} - {"3.3"}
 
 
 def test_environments_have_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,41 +61,21 @@ class World:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One DAG run, and at the service all that is its: its id is in the names of its runs.
-
-    So cases can go on side by side, and what each counts is its own.
-    """
+class DagCase:
+    """One DAG run, and its task."""
 
     world: World
     way: str
     dag_run: str
 
-    def fault(self, operation: str, action: dict[str, Any] | str, **conditions: Any) -> Self:
-        """Let the service misbehave towards this case: before it begins for creates, else once it has a run."""
-        whose = {"name": self._names} if operation == "createJobRun" else {"run_id": self.runs()[-1]["id"]}
-        self.world.control.add_fault(operation, action, **whose, **conditions)
-        return self
-
-    def begin(self, script: str = UNTIL_RELEASED, arg: object = None, code: int = 0) -> Self:
-        """Start the DAG run.
-
-        :param arg: given to the script. Default: the file whose appearance :meth:`release` brings about.
-        """
-        conf = {"script": script, "arg": str(self._release if arg is None else arg), "code": str(code)}
+    def trigger(self, conf: dict[str, Any]) -> Self:
+        """Start the DAG run."""
         self.world.airflow.api.trigger_dag(self.way, conf, self.dag_run)
         return self
 
-    def wait_until_followed(self, state: str, *, requests: int = 1) -> Self:
-        """Wait until the task is in a state, its job is running, and the run was asked for that often."""
-        self.world.airflow.api.wait_for_task(self.way, self.dag_run, TASK, state, timeout=180)
-        self.wait_for_statuses("RUNNING")
-        wait_for(lambda: len(self.requests("getJobRun")) >= requests, timeout=90, what="the run to be followed")
-        return self
-
-    def release(self) -> None:
-        """Let the job come to its end."""
-        self._release.touch()
+    def wait_for_task(self, *states: str, task_id: str = TASK, timeout: float = 180) -> Json:
+        """Wait until a task is in one of some states."""
+        return self.world.airflow.api.wait_for_task(self.way, self.dag_run, task_id, *states, timeout=timeout)
 
     def end(self, state: str, *, try_number: int | None = None, timeout: float = 180) -> str:
         """Wait for the task's end in a state, and return the task's log."""
@@ -119,10 +99,6 @@ class Case:
         """The task's links by their names."""
         return self.world.airflow.api.links(self.way, self.dag_run, TASK)
 
-    def run_url(self, run: Json) -> str:
-        """Where the link to a run leads."""
-        return f"{self.world.server.url}/runs/{run['id']}"
-
     def mark(self, state: Literal["success", "failed"]) -> None:
         """Mark the task, as a user does."""
         self.world.airflow.api.set_task_state(self.way, self.dag_run, TASK, state)
@@ -136,6 +112,43 @@ class Case:
             airflow.cli("tasks", "clear", "--yes", "--start-date", when, "--end-date", when, self.way)
         else:
             airflow.api.clear_task(self.way, self.dag_run, TASK)
+
+
+@dataclass(frozen=True)
+class Case(DagCase):
+    """One DAG run, and at the service all that is its: its id is in the names of its runs.
+
+    So cases can go on side by side, and what each counts is its own.
+    """
+
+    def fault(self, operation: str, action: dict[str, Any] | str, **conditions: Any) -> Self:
+        """Let the service misbehave towards this case: before it begins for creates, else once it has a run."""
+        whose = {"name": self._names} if operation == "createJobRun" else {"run_id": self.runs()[-1]["id"]}
+        self.world.control.add_fault(operation, action, **whose, **conditions)
+        return self
+
+    def begin(self, script: str = UNTIL_RELEASED, arg: object = None, code: int = 0) -> Self:
+        """Start the DAG run.
+
+        :param arg: given to the script. Default: the file whose appearance :meth:`release` brings about.
+        """
+        conf = {"script": script, "arg": str(self._release if arg is None else arg), "code": str(code)}
+        return self.trigger(conf)
+
+    def wait_until_followed(self, state: str, *, requests: int = 1) -> Self:
+        """Wait until the task is in a state, its job is running, and the run was asked for that often."""
+        self.world.airflow.api.wait_for_task(self.way, self.dag_run, TASK, state, timeout=180)
+        self.wait_for_statuses("RUNNING")
+        wait_for(lambda: len(self.requests("getJobRun")) >= requests, timeout=90, what="the run to be followed")
+        return self
+
+    def release(self) -> None:
+        """Let the job come to its end."""
+        self._release.touch()
+
+    def run_url(self, run: Json) -> str:
+        """Where the link to a run leads."""
+        return f"{self.world.server.url}/runs/{run['id']}"
 
     def cancel(self) -> None:
         """Cancel the newest run as somebody in the console would."""

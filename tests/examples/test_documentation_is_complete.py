@@ -6,21 +6,28 @@ import json
 import re
 import textwrap
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots import exceptions
+from airflow_provider_wherobots import exceptions, xcoms
 from airflow_provider_wherobots.config import OPTIONS
-from airflow_provider_wherobots.flows.follow import DEFAULT_POLLING_INTERVAL, poll_delay
+from airflow_provider_wherobots.flows.follow import FollowOptions
+from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, LABELS
-from airflow_provider_wherobots.local import LocalServer
+from airflow_provider_wherobots.local import ControlClient, LocalServer
+from airflow_provider_wherobots.local.api.vocabulary import SQL_EVENTS, SQL_MESSAGES
+from airflow_provider_wherobots.local.control.behaviour import Behaviour
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.xcoms import DEFERRED_TRY_KEY, SPARK_UI_URL_KEY
+from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+from airflow_provider_wherobots.operators.sql_session import WherobotsSqlSessionStartOperator
+from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
+from airflow_provider_wherobots.sql.parameters import bind
+from airflow_provider_wherobots.xcoms import DEFERRED_TRY_KEY, RUN_LEFT_ACTIVE_KEY, SPARK_UI_URL_KEY
 from dev.processes import CHECKOUT
 
 pytestmark = pytest.mark.once
@@ -60,7 +67,7 @@ def regions(path: Path) -> dict[tuple[str, str], str]:
 def test_the_pages_show_every_example_dag_as_it_is_tested() -> None:
     shown = [
         ((path, marker), block.strip())
-        for text in map(Path.read_text, DOCS.glob("*.md"))
+        for text in map(Path.read_text, (CHECKOUT / "README.md", *DOCS.glob("*.md")))
         for path, marker, block in COPIED.findall(text)
     ]
     of_dags, of_jobs = (
@@ -113,7 +120,7 @@ def test_the_operators_guide_names_every_xcom(tmp_path: Path, monkeypatch: pytes
     }
     ti = SimpleNamespace(**identity, start_date=datetime.now(UTC), xcom_push=lambda key, value: pushed.add(key))
     (tmp_path / "jobs").mkdir()
-    (tmp_path / "jobs" / "job.py").write_text("print('hello')")
+    (tmp_path / "jobs" / "job.py").write_text("print('airflow-result: 1')")
     context: Any = {"ti": ti, "dag_run": SimpleNamespace(start_date=datetime.now(UTC))}
 
     with LocalServer(tmp_path, api_key="local-key") as server:
@@ -127,8 +134,9 @@ def test_the_operators_guide_names_every_xcom(tmp_path: Path, monkeypatch: pytes
         ).execute(context)
 
     told = {name for keys, *_ in table(page("operator.md"), "## XComs and links") for name in names(keys)}
-    # The local server has no Spark UI, nothing is deferred here, and Airflow 3 finds a link by a key of Airflow's.
-    elsewhere = {SPARK_UI_URL_KEY, DEFERRED_TRY_KEY}
+    # The local server has no Spark UI, nothing is deferred here, and the run is waited for. Airflow 3 finds a link by a
+    # key of Airflow's.
+    elsewhere = {SPARK_UI_URL_KEY, DEFERRED_TRY_KEY, RUN_LEFT_ACTIVE_KEY}
     assert {key for key in pushed if not key.startswith("_link_")} | elsewhere == told
 
 
@@ -146,9 +154,68 @@ def test_the_operators_guide_names_every_exception_and_whether_it_is_retried() -
         if inspect.isclass(kind) and kind.__module__ == exceptions.__name__ and name != "WherobotsException"
     }
 
+    on_sql = {names(kind)[0]: retried for kind, _, retried in table(page("sql-sessions.md"), "## How a task fails")}
     assert told.keys() == there.keys()
-    for name, kind in there.items():
-        assert told[name].startswith("no") == issubclass(kind, exceptions.NOT_RETRIED), name
+    assert on_sql.keys() >= {name for name in there if "Sql" in name}
+    for retries in (told, on_sql):
+        for name, retried in retries.items():
+            assert retried.startswith("no") == issubclass(there[name], exceptions.NOT_RETRIED), name
+
+
+def arguments_of(operator: Any) -> dict[str, Any]:
+    parameters = inspect.signature(inspect.unwrap(operator.__init__)).parameters.items()
+    return {name: parameter.default for name, parameter in parameters if name not in ("self", "kwargs")}
+
+
+def test_the_sql_page_names_every_argument_with_its_default() -> None:
+    rows = table(page("sql.md"), "## Arguments")
+    told = {name: default for arguments, default, _ in rows for name in names(arguments)}
+    there = arguments_of(WherobotsSqlOperator)
+
+    # Airflow's own arguments.
+    assert told.keys() - there.keys() == {"parameters", "split_statements", "return_last"}
+    assert there.keys() <= told.keys()
+    for name, default in there.items():
+        if default is not inspect.Parameter.empty and default is not None:
+            assert told[name].strip("`") == str(default), name
+    rows = table(page("sql-sessions.md"), "### Arguments of the start operator")
+    sessions = {name for cell, *_ in rows for name in names(cell)}
+    assert sessions == arguments_of(WherobotsSqlSessionStartOperator).keys()
+
+
+def test_the_sql_page_says_what_becomes_of_parameters() -> None:
+    seen = 0
+    for placeholder, parameters, becomes in table(page("sql.md"), "## Parameters"):
+        given = re.fullmatch(r"`(\{.*\})`", parameters)
+        if given:
+            values = eval(given[1], {"date": date})  # noqa: S307 - our own documentation
+            text = re.match(r"`` (.*?) ``|`(.*?)`", becomes)
+            assert text
+            assert bind(f"x {names(placeholder)[0]} x", values) == f"x {text[1] or text[2]} x"
+            seen += 1
+    assert seen == 5
+
+
+def test_the_sql_page_names_what_is_templated() -> None:
+    (sentence,) = re.findall(r"^Templated: (.*?)\.$", page("sql.md"), re.MULTILINE)
+    assert set(names(sentence)) == set(WherobotsSqlOperator.template_fields)
+
+
+def test_the_sql_pages_name_every_xcom_and_key_of_the_summary() -> None:
+    text = page("sql.md").partition("## XComs and links")[2]
+    told = {name for keys, *_ in table(f"\n# x\n{text}", "# x") for name in names(keys)}
+    there = {value for name, value in vars(xcoms).items() if name.startswith("SQL_")}
+    assert told == there - {xcoms.SQL_SESSION_KEY_KEY} | {"return_value"}
+    assert f"`{xcoms.SQL_SESSION_KEY_KEY}`" in page("sql-sessions.md")
+    summary = text.partition("`sql_summary` always has these keys")[2]
+    told_keys = [name for keys, _ in table(f"\n# x\n{summary}", "# x") for name in names(keys)]
+    assert sorted(told_keys) == sorted(field.name for field in fields(SqlSummary))
+
+
+def test_the_sensors_page_names_every_argument() -> None:
+    told = [name for argument, *_ in table(page("sensor.md"), "## Arguments") for name in names(argument)]
+    there = inspect.signature(inspect.unwrap(WherobotsRunSensor.__init__)).parameters
+    assert told == [name for name in there if name not in ("self", "kwargs")]
 
 
 def test_the_connections_page_names_every_field() -> None:
@@ -167,10 +234,33 @@ def test_the_configuration_page_names_every_option_with_its_default() -> None:
     assert told == {option.name: str(option.default) for option in OPTIONS}
 
 
+def test_the_local_servers_pages_name_every_switch_with_its_default() -> None:
+    rows = [
+        *table(page("local-server.md"), "### Switches: `GET`, `PATCH /_control/behaviour`"),
+        *table(page("local-sql.md"), "## Switches"),
+    ]
+    told = {names(switch)[0]: json.loads(default.strip("`")) for switch, default, _ in rows}
+    assert told == Behaviour().model_dump()
+
+
+def test_the_local_servers_sql_page_names_every_fault_and_control_call() -> None:
+    text = page("local-sql.md")
+    told = {name for operations, *_ in table(text, "## Faults") for name in names(operations)}
+    assert told == {*SQL_MESSAGES, *SQL_EVENTS}
+    methods = {name.partition("(")[0] for cell, *_ in table(text, "## Control calls") for name in names(cell)}
+    assert methods == {name for name in dir(ControlClient) if "sql" in name}
+
+
 def test_moving_compares_every_argument() -> None:
     told = [name for argument, *_ in table(page("moving.md"), "## Arguments") for name in names(argument)]
     there = inspect.signature(inspect.unwrap(WherobotsRunOperator.__init__)).parameters
     assert sorted(told) == sorted(name for name in there if name not in ("self", "kwargs"))
+
+
+def test_moving_compares_every_argument_of_sql() -> None:
+    text = page("moving.md").partition("Those of `WherobotsSqlOperator`:")[2]
+    told = {name for arguments, *_ in table(f"\n# x\n{text}", "# x") for name in names(arguments)}
+    assert told >= arguments_of(WherobotsSqlOperator).keys()
 
 
 def texts() -> str:
@@ -202,9 +292,9 @@ def test_the_troubleshooting_page_quotes_messages_that_exist() -> None:
 
 @pytest.mark.parametrize(("length", "seconds"), [("1 minute", 60), ("10 minutes", 600), ("1 hour", 3600)])
 def test_the_production_page_counts_polls_by_the_rule(length: str, seconds: float) -> None:
-    age, polls = 0.0, 1
+    age, polls, options = 0.0, 0, FollowOptions("r1", started_at=0.0)
     while age < seconds:
-        age += poll_delay(age, DEFAULT_POLLING_INTERVAL)
+        age += options.poll_delay(age)
         polls += 1
     told = dict(table(page("production.md").replace("| length of the run", "\n# polls\n\n| length"), "# polls"))
     assert told[length] == str(polls)
@@ -220,3 +310,27 @@ def test_the_readme_links_to_files_that_exist() -> None:
 def test_the_pages_show_every_picture() -> None:
     shown = {name for text in map(Path.read_text, DOCS.glob("*.md")) for name in re.findall(r"images/([\w.-]+)", text)}
     assert shown == {path.name for path in (DOCS / "images").glob("*")}
+
+
+def test_the_doctors_page_names_every_check_and_question() -> None:
+    from airflow_provider_wherobots.api.connection import read_settings
+    from airflow_provider_wherobots.doctor.list_findings import list_findings
+    from airflow_provider_wherobots.doctor.log_findings import log_findings
+    from airflow_provider_wherobots.doctor.run_findings import run_findings
+    from airflow_provider_wherobots.doctor.service import Asked, service_checks
+    from airflow_provider_wherobots.doctor.transcript import Transcript
+    from airflow_provider_wherobots.doctor.trial import Plan, Trial
+
+    text, nothing = page("doctor.md"), Transcript([])
+    trial = Trial(Plan("0123456789ab", "s3://bucket/job.py"))
+    findings = [
+        finding.question for find in (run_findings, list_findings, log_findings) for finding in find(nothing, trial)
+    ]
+    rows = re.findall(r"^\| (.*?) \|", text, re.MULTILINE)
+    asked = [row.replace("\\*", "*") for row in rows if row.endswith("?")]
+    assert asked == findings
+    checks = {check.name for check in service_checks(Asked(), nothing, read_settings(password="a-key"), None)}
+    named = {
+        name for row in table(f"\n{text}", "# Doctor") for name in (row[0].split(", ") if "," in row[0] else [row[0]])
+    }
+    assert checks | {"versions", "connection", "proxy", "triggerer"} == named

@@ -1,5 +1,6 @@
 """The example DAGs really run: on a real Airflow, with the local server as the service."""
 
+import ast
 import csv
 import importlib.util
 import json
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_wherobots.local import ControlClient
 from dev.airflow_instance import AirflowInstance
 from dev.environments import Environment
 from dev.local_server import LocalServerProcess
@@ -73,6 +75,7 @@ def airflow(
     )
     with instance:
         instance.api.set_connection("wherobots_default", "wherobots", host=server.url, password=server.api_key)
+        instance.api.set_connection("wherobots_sql", "wherobots_sql", host=server.url, password=server.api_key)
         yield instance
 
 
@@ -101,6 +104,10 @@ class Runs:
 
     def xcom(self, dag_id: str, task_id: str, map_index: int = -1) -> Any:
         return self._airflow.api.xcom(dag_id, self._run_ids[dag_id], task_id, map_index=map_index)
+
+    def states(self, dag_id: str) -> dict[str, str]:
+        tasks = self._airflow.api.task_instances(dag_id, self._run_ids[dag_id])
+        return {task["task_id"]: task["state"] for task in tasks}
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +172,31 @@ def test_an_example_measures_switzerland(runs: Runs, dag_id: str, task_id: str) 
     assert f"Switzerland: {box_km2(5.96, 45.82, 10.49, 47.81):.0f} km²" in runs.log(dag_id, task_id)
 
 
+def test_the_decorated_function_runs_with_its_packages_and_its_value_reaches_the_next_task(
+    runs: Runs, server: LocalServerProcess
+) -> None:
+    dag_id = "example_wherobots_decorator"
+    runs.wait_for_success(dag_id)
+
+    nearest = runs.xcom(dag_id, "nearest_airports")
+    assert [airport["iata"] for airport in nearest] == ["ZRH", "EML", "BXO"]
+    assert nearest[0]["km"] == pytest.approx(great_circle_km((47.4647, 8.5492), (47.37, 8.55)), rel=0.01)
+    assert runs.xcom(dag_id, "report").startswith(f"Zurich Airport is {nearest[0]['km']:.0f} km away, Emmen Airport is")
+    log = runs.log(dag_id, "nearest_airports")
+    assert "Zurich Airport" in log
+    assert re.search(r"example_wherobots_decorator\.py (?:uploaded to|is already at) s3://managed-storage/", log)
+    assert server.api_key not in log
+
+
+def test_the_example_of_a_result_makes_one_run_per_tile(runs: Runs) -> None:
+    runs.wait_for_success("example_wherobots_result")
+
+    tiles = runs.xcom("example_wherobots_result", "tiles")
+    assert tiles == ["5.96,45.82,7.47,47.81", "7.47,45.82,8.98,47.81", "8.98,45.82,10.49,47.81"]
+    run_ids = {runs.xcom("example_wherobots_result", "area", map_index) for map_index in range(3)}
+    assert len(run_ids - {None}) == 3
+
+
 def test_the_example_of_templates_takes_its_params(runs: Runs, server: LocalServerProcess) -> None:
     runs.wait_for_success("example_wherobots_templates")
 
@@ -179,11 +211,80 @@ def test_the_example_of_an_environment_has_its_package_and_its_file(runs: Runs) 
     assert re.search(r"Iceland: [1-9]\d* airports", runs.log("example_wherobots_environment", "airports_by_region"))
 
 
+def test_the_example_of_an_upload_runs_the_script_beside_it(runs: Runs, server: LocalServerProcess) -> None:
+    runs.wait_for_success("example_wherobots_upload")
+
+    log = runs.log("example_wherobots_upload", "airports_by_region")
+    assert re.search(r"Iceland: [1-9]\d* airports", log)
+    (address,) = re.findall(r"jobs/airports_by_region\.py (?:uploaded to|is already at) (s3://\S+)", log)
+    uploaded = server.root / address.removeprefix("s3://")
+    assert uploaded.read_bytes() == (EXAMPLES / "jobs" / "airports_by_region.py").read_bytes()
+
+
 def test_the_example_that_does_not_wait_asks_later_what_was_used(runs: Runs) -> None:
     runs.wait_for_success("example_wherobots_fire_and_forget")
 
     assert "COST_USD" in str(runs.xcom("example_wherobots_fire_and_forget", "usage"))
     assert "Switzerland" not in runs.log("example_wherobots_fire_and_forget", "start")
+
+
+def test_the_example_of_sensors_waits_for_the_run_by_its_id_and_by_its_name(runs: Runs) -> None:
+    dag_id = "example_wherobots_sensor"
+    runs.wait_for_success(dag_id)
+
+    run_ids = {runs.xcom(dag_id, task_id) for task_id in ("start", "by_id", "by_name")}
+    assert len(run_ids - {None}) == 1
+    line = f"Switzerland: {box_km2(5.96, 45.82, 10.49, 47.81):.0f} km²"
+    assert [runs.log(dag_id, task_id).count(line) for task_id in ("start", "by_id", "by_name")] == [0, 1, 0]
+    (run_id,) = run_ids
+    for task_id in ("by_id", "by_name"):
+        assert runs.log(dag_id, task_id).count(f"Run {run_id} COMPLETED: queued for ") == 1
+
+
+def test_the_sql_example_joins_and_stores(runs: Runs, server: LocalServerProcess) -> None:
+    import pyarrow.parquet
+
+    dag_id = "example_wherobots_sql"
+    runs.wait_for_success(dag_id)
+
+    address = runs.xcom(dag_id, "join")
+    rows = pyarrow.parquet.read_table(server.root / address.removeprefix("s3://")).to_pylist()
+    assert {row["id"]: row["name"] for row in rows} == {2: "Barton Creek", 3: "Onion Creek", 4: "Barton Creek"}
+    assert runs.xcom(dag_id, "report") == f"Barton Creek: 3 reports, up to 44 mm; all of them are in {address}"
+
+
+def test_airflows_own_checks_of_sql_work_on_the_connection(runs: Runs) -> None:
+    dag_id = "example_wherobots_sql_checks"
+    runs.wait_for_success(dag_id)
+
+    assert runs.states(dag_id) == {
+        **dict.fromkeys(("load", "wait", "columns", "places", "is_large", "alert"), "success"),
+        "nothing": "skipped",
+    }
+    # UNION ALL has no order: any of the checks may come first.
+    [record] = re.findall(r"Record: (\[.*\])", runs.log(dag_id, "columns"))
+    assert sorted(ast.literal_eval(record)) == [
+        ("id", "null_check", 0),
+        ("id", "unique_check", 0),
+        ("mm", "max", 44.0),
+        ("mm", "min", 19.0),
+    ]
+
+
+def test_the_sql_session_is_shared_by_its_tasks_and_stopped_by_its_teardown(
+    runs: Runs, server: LocalServerProcess
+) -> None:
+    dag_id = "example_wherobots_sql_session"
+    runs.wait_for_success(dag_id)
+
+    session_id = runs.xcom(dag_id, "start")
+    control = ControlClient(server.url, server.api_key)
+    session = control.sql_session(session_id)
+    assert session["status"].startswith("DESTROY")
+    sent = [entry for entry in control.requests("executeSql") if entry["session_id"] == session_id]
+    assert len(sent) == 3
+    assert runs.xcom(dag_id, "overlaps") is not None
+    assert re.search(r"\b1 statement in .*, rows 1,", runs.log(dag_id, "overlaps"))
 
 
 def test_the_jar_example_computes_a_distance(runs: Runs) -> None:

@@ -1,4 +1,4 @@
-"""The commands in the pages about the local server, pasted into a shell as they stand there, with another port."""
+"""The commands in the pages about the local server and the command line, as they stand there, with another port."""
 
 from __future__ import annotations
 
@@ -126,3 +126,28 @@ def test_the_recipe_for_airflow_in_docker(shell: Shell, port: int, tmp_path: Pat
     (mounted,) = (volume.split(":") for volume in common["volumes"])
     assert (tmp_path / mounted[0]).is_file()
     assert mounted[1:] == [common["environment"]["REQUESTS_CA_BUNDLE"], "ro"]
+
+
+def test_the_command_line(shell: Shell, tmp_path: Path) -> None:
+    start, run, connection = blocks("local-server.md", "## Quick start")
+    shell(start, serve=True)
+    shell(run)
+    airflow = f"export AIRFLOW_HOME={tmp_path / 'airflow'}\n{connection}\n"
+    listed = json.loads(shell(f"{airflow}python -m airflow_provider_wherobots runs list --output json"))
+    assert [row["status"] for row in listed] == ["COMPLETED"]
+    (runs,) = blocks("command-line.md", "## Runs")
+    assert json.loads(shell(airflow + runs)) == []
+    (orphans,) = blocks("command-line.md", "## Orphans")
+    assert shell(f"{airflow}airflow db migrate >&2\n{orphans}") == "0 active runs\n" * 2
+
+
+def test_the_doctor_against_the_local_server(shell: Shell, tmp_path: Path) -> None:
+    start, run = blocks("doctor.md", "## Against the local server")
+    shell(start, serve=True)
+    # The commands of a page are run without the settings of this machine's Airflow.
+    printed = shell(f"export AIRFLOW_HOME={tmp_path / 'airflow'}\n{run}")
+    (shown,) = blocks("doctor.md", "## Against the local server", "text")
+    assert printed.endswith(shown)
+    report = (tmp_path / "report.md").read_text()
+    assert "## What the service does" in report
+    assert "local-key" not in report

@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_wherobots.local import LocalServer
 from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.triggers import guarded
 from tests.integration import support
 
 JOBS = {
@@ -24,6 +25,20 @@ for number in range(int(sys.argv[1])):
 import sys
 print("about to fail", flush=True)
 raise ValueError("no such country: Atlantis")
+""",
+    "result.py": """
+import sys, time
+print("before", flush=True)
+print("airflow-result:", sys.argv[1], flush=True)
+time.sleep(float(sys.argv[3]) if len(sys.argv) > 3 else 0)
+print("after", flush=True)
+sys.exit(int(sys.argv[2]))
+""",
+    "steady.py": """
+import sys, time
+for number in range(int(sys.argv[1])):
+    print(f"line {number:05d}", flush=True)
+    time.sleep(1)
 """,
     "wait.py": """
 import sys, time
@@ -47,6 +62,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 @pytest.fixture(autouse=True)
 def dag_run_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(support, "dag_run_start", datetime.now(UTC))
+
+
+@pytest.fixture(autouse=True)
+def events_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No scheduler handles the deferral here, so no trigger need wait for it."""
+    monkeypatch.setattr(guarded, "EARLIEST_EVENT_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -89,3 +110,10 @@ def said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) ->
     """What was logged: Airflow 3 writes to stdout, 2.11 through logging."""
     caplog.set_level(logging.INFO)
     return lambda: caplog.text + "".join(capfd.readouterr())
+
+
+@pytest.fixture
+def times_said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[str], int]:
+    """How often something was logged. Up to 3.0 Airflow logs through logging, and the console repeats it."""
+    caplog.set_level(logging.INFO)
+    return lambda words: caplog.text.count(words) or "".join(capfd.readouterr()).count(words)

@@ -36,10 +36,11 @@ class TaskInstance(SimpleNamespace):
 
 
 def context(ti: TaskInstance) -> Any:
-    return {"ti": ti, "dag_run": SimpleNamespace(start_date=dag_run_start)}
+    dag = SimpleNamespace(fileloc=__file__)
+    return {"ti": ti, "dag": dag, "dag_run": SimpleNamespace(start_date=dag_run_start)}
 
 
-def run_to_end(task: WherobotsRunOperator, ti: TaskInstance) -> str:
+def run_to_end(task: WherobotsRunOperator, ti: TaskInstance) -> Any:
     """Run the task as Airflow would, through a deferral where there is one."""
     try:
         return task.execute(context(ti))
@@ -51,13 +52,16 @@ def follow(deferred: TaskDeferred) -> dict[str, Any]:
     """Run the trigger as the triggerer would: made anew from what it serialises to."""
     path, kwargs = deferred.trigger.serialize()
     assert path == "airflow_provider_wherobots.triggers.run.WherobotsRunTrigger"
+    return events_of(WherobotsRunTrigger(**kwargs))
 
-    trigger: Any = WherobotsRunTrigger(**kwargs)
+
+def events_of(trigger: Any) -> dict[str, Any]:
+    """The payload of a trigger's one event."""
     trigger.trigger_id = 1
 
-    async def first_event() -> Any:
+    async def all_events() -> Any:
         return [event async for event in trigger.run()]
 
-    (event,) = asyncio.run(first_event())
+    (event,) = asyncio.run(all_events())
     payload: dict[str, Any] = event.payload
     return payload

@@ -69,7 +69,7 @@ def test_a_flag_is_true_or_false_and_nothing_else(argument: str, value: Any) -> 
     ("arguments", "words"),
     [
         ({"region": " "}, "region=' ': must be a non-empty string; omit it or pass None to use the default"),
-        ({"run_python": {"uri": "dags/job.py"}}, "must be an S3 address, such as s3://bucket/key"),
+        ({"run_python": {"uri": "gs://dags/job.py"}}, "must be an S3 address, such as s3://bucket/key"),
         ({"run_python": {"uri": "s3://jobs/job.jar"}}, "a .jar file is run with run_jar"),
     ],
 )
@@ -94,7 +94,8 @@ def executed(task: WherobotsRunOperator) -> dict[str, Any]:
     [
         ({"region": ""}, "task: region='': must be"),
         ({"runtime": " "}, "task: runtime=' ': must be"),
-        ({"run_python": {"uri": "job.py"}}, "must be an S3 address"),
+        ({"run_python": {"uri": "gs://job.py"}}, "must be an S3 address"),
+        ({"run_python": {"uri": "job.py"}}, "task: run_python['uri']='job.py': there is no file"),
         ({"run_python": {"uri": "s3://jobs/job.jar"}}, "a .jar file is run with run_jar"),
     ],
 )

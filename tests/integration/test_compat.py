@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -91,3 +92,43 @@ def test_the_names_of_2_11_are_there() -> None:
 def test_kills_are_told_since_3_3() -> None:
     """Newer Airflows may rename it: then this fails, and a trigger meanwhile goes by its cancellation as before."""
     assert (compat.AIRFLOW >= (3, 3)) == compat.TRIGGER_HAS_ON_KILL
+
+
+def test_airflow_tells_the_keys_of_the_earlier_try_where_it_is_asked_for_them() -> None:
+    """The one place where a private name of Airflow's is relied on; without it a retry is only more careful."""
+    told = SimpleNamespace(_ti_context_from_server=SimpleNamespace(xcom_keys_to_clear=["a", "b"]))
+    assert compat.xcom_keys_of_earlier_try(told, None) == frozenset({"a", "b"})
+    assert compat.xcom_keys_of_earlier_try(SimpleNamespace(), None) is None
+    if compat.AIRFLOW >= (3, 0):
+        from airflow.sdk.api.datamodels._generated import TIRunContext
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+        assert "xcom_keys_to_clear" in TIRunContext.model_fields
+        assert "_ti_context_from_server" in RuntimeTaskInstance.__private_attributes__ or (
+            "_ti_context_from_server" in RuntimeTaskInstance.__annotations__
+        )
+
+
+@pytest.mark.skipif(compat.AIRFLOW >= (3, 0), reason="Airflow 3 tells the keys itself")
+def test_on_2_11_a_retry_reads_what_the_try_before_has_noted() -> None:
+    from airflow import settings
+    from airflow.models.log import Log
+
+    def try_of(number: int, **fields: Any) -> Any:
+        return SimpleNamespace(
+            **{"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": 2, **fields}, try_number=number
+        )
+
+    start = datetime.now(UTC) - timedelta(minutes=1)
+    compat.note_for_retry(try_of(1), "sql_settled")
+    assert compat.xcom_keys_of_earlier_try(try_of(2), start) is None, "there is no database, which is no failure"
+    Log.__table__.create(settings.engine)
+    try:
+        compat.note_for_retry(try_of(1), "sql_settled")
+        assert compat.xcom_keys_of_earlier_try(try_of(2), start) == frozenset({"sql_settled"})
+        for other in (try_of(1), try_of(3), try_of(2, map_index=1), try_of(2, run_id="other"), try_of(2, dag_id="e")):
+            assert compat.xcom_keys_of_earlier_try(other, start) is None
+        later = datetime.now(UTC) + timedelta(minutes=1)
+        assert compat.xcom_keys_of_earlier_try(try_of(2), later) is None, "of a deleted DAG run of the same id"
+    finally:
+        Log.__table__.drop(settings.engine)

@@ -19,9 +19,9 @@ installed = Version(Version(airflow_version).base_version)
 ASK_AIRFLOW_2 = """
 from airflow.providers_manager import ProvidersManager
 manager = ProvidersManager()
-behaviour = manager.field_behaviours["wherobots"]
+behaviour = manager.field_behaviours[connection_type]
 form = {
-    "name": manager.hooks["wherobots"].hook_name,
+    "name": manager.hooks[connection_type].hook_name,
     "hidden": behaviour["hidden_fields"],
     "labels": behaviour["relabeling"],
     "placeholders": behaviour["placeholders"],
@@ -32,13 +32,13 @@ form = {
             "kind": widget.field.field_class.__name__,
         }
         for key, widget in manager.connection_form_widgets.items()
-        if key.startswith("extra__wherobots__")
+        if key.startswith(f"extra__{connection_type}__")
     },
 }
 """
 ASK_AIRFLOW_3 = """
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
-(meta,) = [meta for meta in HookMetaService.hook_meta_data() if meta.connection_type == "wherobots"]
+(meta,) = [meta for meta in HookMetaService.hook_meta_data() if meta.connection_type == connection_type]
 standard = {
     "schema" if key == "url_schema" else key: value
     for key, value in (meta.standard_fields.model_dump() if meta.standard_fields else {}).items()
@@ -57,6 +57,7 @@ form = {
 """
 ASK = """
 import json, sys, warnings
+connection_type = sys.argv[1]
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     {ask}
@@ -66,26 +67,33 @@ print("FORM" + json.dumps(form))
 
 
 @cache
-def ask_airflow() -> dict[str, Any]:
+def ask_airflow(connection_type: str) -> dict[str, Any]:
     ask = ASK_AIRFLOW_2 if installed < Version("3") else ASK_AIRFLOW_3
     script = ASK.format(ask=ask.strip().replace("\n", "\n    "))
-    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        [sys.executable, "-c", script, connection_type], capture_output=True, text=True, check=False
+    )
     assert answer.returncode == 0, answer.stderr
     (line,) = [line for line in answer.stdout.splitlines() if line.startswith("FORM")]
     form: dict[str, Any] = json.loads(line.removeprefix("FORM"))
     return form
 
 
+@pytest.fixture(scope="module", params=["wherobots", "wherobots_sql"])
+def connection_type(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def form() -> dict[str, Any]:
-    made = ask_airflow()
+def form(connection_type: str) -> dict[str, Any]:
+    made = ask_airflow(connection_type)
     if Version("3.0") <= installed < Version("3.1") and not made["extra"]:
         pytest.skip("Airflow 3.0 itself has no form of any provider's own without the FAB provider's wtforms")
     return made
 
 
-def test_unused_fields_are_hidden_and_the_others_say_what_they_are(form: dict[str, Any]) -> None:
-    assert form["name"] == "Wherobots"
+def test_unused_fields_are_hidden_and_the_others_say_what_they_are(form: dict[str, Any], connection_type: str) -> None:
+    assert form["name"] == {"wherobots": "Wherobots", "wherobots_sql": "Wherobots SQL"}[connection_type]
     assert sorted(form["hidden"]) == sorted(HIDDEN_FIELDS)
     assert form["labels"] == LABELS
     standard = {name: text for name, text in form["placeholders"].items() if not name.startswith("extra__")}
@@ -99,20 +107,20 @@ def test_the_extra_fields_are_free_text_with_help(form: dict[str, Any]) -> None:
     assert not any("enum" in field for field in form["extra"].values())
 
 
-def test_known_values_are_suggested(form: dict[str, Any]) -> None:
+def test_known_values_are_suggested(form: dict[str, Any], connection_type: str) -> None:
     for field in EXTRA_FIELDS:
         made = form["extra"][field.name]
         if installed >= Version("3.2"):
             assert made.get("examples", []) == list(field.suggestions)
         elif installed < Version("3"):
             assert made["kind"] == "StringField"
-            assert form["placeholders"][f"extra__wherobots__{field.name}"] == field.placeholder
+            assert form["placeholders"][f"extra__{connection_type}__{field.name}"] == field.placeholder
         # Whatever the form can do, its help names some.
         assert all(value in made["help"] for value in field.suggestions[:2])
 
 
-def test_nothing_the_provider_says_is_deprecated() -> None:
-    assert ask_airflow()["warnings"] == []
+def test_nothing_the_provider_says_is_deprecated(connection_type: str) -> None:
+    assert ask_airflow(connection_type)["warnings"] == []
 
 
 def test_every_suggested_runtime_is_one_of_the_published_description_and_none_of_the_old_names() -> None:

@@ -43,7 +43,15 @@ def test_without_waiting_the_id_comes_at_once(operator: Callable[..., WherobotsR
     ti = TaskInstance()
     task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, wait_for_completion=False)
     assert task.execute(context(ti)) == ti.xcoms["run_id"]
+    # By this the command `orphans` knows that the run is meant to go on.
+    assert ti.xcoms["run_left_active"] is True
     task.hook.cancel_run(ti.xcoms["run_id"])
+
+
+def test_a_task_that_waits_does_not_leave_its_run_active(operator: Callable[..., WherobotsRunOperator]) -> None:
+    ti = TaskInstance()
+    operator(deferrable=False).execute(context(ti))
+    assert "run_left_active" not in ti.xcoms
 
 
 def test_a_trigger_carries_no_secret(operator: Callable[..., WherobotsRunOperator], server: Any) -> None:

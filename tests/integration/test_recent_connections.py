@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_wherobots.drivers.turns import STARTS_PER_ROUND
 from airflow_provider_wherobots.hooks import recent_connections
 from airflow_provider_wherobots.hooks.recent_connections import recent_connection
 
@@ -85,3 +86,36 @@ def test_a_read_that_fails_after_all_who_waited_were_killed_is_no_error_of_the_e
     asyncio.run(main())
     assert reads == ["absent"]
     assert told == []
+
+
+def test_those_who_share_a_read_continue_a_few_in_each_round_of_the_event_loop(reads: list[str]) -> None:
+    continued = most = 0
+
+    async def start() -> None:
+        nonlocal continued
+        await recent_connection("a")
+        continued += 1
+
+    async def main() -> None:
+        nonlocal most
+        tasks = [asyncio.create_task(start()) for _ in range(500)]
+        while not all(task.done() for task in tasks):
+            before = continued
+            await asyncio.sleep(0)
+            most = max(most, continued - before)
+
+    asyncio.run(main())
+    assert reads == ["a"]
+    assert 0 < most <= STARTS_PER_ROUND
+
+
+def test_a_kill_does_not_wait_for_its_turn(reads: list[str]) -> None:
+    async def main() -> None:
+        await recent_connection("a")
+        starting = [asyncio.create_task(recent_connection("a")) for _ in range(10 * STARTS_PER_ROUND)]
+        await asyncio.sleep(0)
+        await recent_connection("a", in_turn=False)
+        assert sum(task.done() for task in starting) < len(starting) / 2
+        await asyncio.gather(*starting)
+
+    asyncio.run(main())

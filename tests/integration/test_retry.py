@@ -57,18 +57,21 @@ def test_on_3_0_a_retry_has_a_start_and_xcoms_of_its_own(
 ) -> None:
     monkeypatch.setattr(airflow_3_0, "RETRY_RESUMES_DEFERRAL", True)
     task = WherobotsRunOperator(
-        task_id="task", run_python={"uri": "s3://jobs/talk.py", "args": [1]}, execution_timeout=timedelta(hours=1)
+        task_id="task",
+        run_python={"uri": "s3://jobs/talk.py", "args": [1]},
+        execution_timeout=timedelta(hours=1),
+        wait_post_run_logs_timeout_seconds=1,
     )
     ti = TaskInstance(try_number=2)
     # Airflow 3.0 keeps the start of the first try.
     ti.start_date -= timedelta(days=1)
-    old = {"run_id": "old", "run_url": "old", "run_summary": {"run_id": "old"}, "spark_ui_url": "old"}
+    old = {"run_id": "old", "run_url": "old", "run_summary": {"run_id": "old"}, "spark_ui_url": "old", "result": "old"}
     ti.xcoms.update(old, deferred_try=1)
     with pytest.raises(TaskDeferred) as caught:
         task.resume_execution(EXECUTE_COMPLETE, {"event": {}}, context(ti))
     assert caught.value.trigger.options.deadline > time.time() + 3_000
     assert not {key for key, value in old.items() if ti.xcoms[key] == value}
-    assert (ti.xcoms["run_summary"], ti.xcoms["spark_ui_url"]) == ("", "")
+    assert (ti.xcoms["run_summary"], ti.xcoms["spark_ui_url"], ti.xcoms["result"]) == ("", "", "")
     assert follow(caught.value)["ending"] == "completed"
 
 

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable
 from datetime import timedelta
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,19 @@ from airflow_provider_wherobots.flows.effects import Sleep
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.quota import QuotaWait
+from airflow_provider_wherobots.flows.sql.look_back import Planned
+from airflow_provider_wherobots.flows.sql.session import SessionWait
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.submit import AwaitingQuota
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+from airflow_provider_wherobots.operators.sql_work import SqlWork
+from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
+from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
 from tests.integration.support import TaskInstance, context
 
 FOLDER = Path(__file__).parent.parent / "compatibility"
@@ -118,6 +127,38 @@ def test_a_wait_for_quota_goes_on(stored: dict[str, Any], as_sent: Callable[[Any
     assert QuotaWait.from_kwargs(as_sent(stored_wait)).to_kwargs().items() >= stored_wait.items()
 
 
+@pytest.mark.parametrize("stored", STORED, ids=lambda stored: stored["version"])
+def test_the_triggers_of_a_sensor(stored: dict[str, Any]) -> None:
+    for trigger in stored["sensor"]:
+        classpath, kwargs = trigger_of({**trigger, "kwargs": later(trigger["kwargs"])}).serialize()
+        assert classpath == trigger["classpath"]
+        assert kwargs["follow"].items() >= trigger["kwargs"]["follow"].items()
+        assert kwargs.items() >= {**trigger["kwargs"], "follow": kwargs["follow"]}.items()
+
+
+@pytest.mark.parametrize("stored", STORED, ids=lambda stored: stored["version"])
+def test_the_triggers_of_sql_and_what_their_tasks_resume_with(stored: dict[str, Any]) -> None:
+    for deferral, parts in ((stored["sql"]["session"], ("wait",)), (stored["sql"]["statement"], ("follow",))):
+        trigger, resume = deferral["trigger"], deferral["resume"]
+        given = trigger["kwargs"]
+        classpath, kwargs = trigger_of({**trigger, "kwargs": later(given)}).serialize()
+        assert classpath == trigger["classpath"]
+        assert all(kwargs[part].items() >= given[part].items() for part in parts)
+        assert kwargs.items() >= {**given, **{part: kwargs[part] for part in parts}}.items()
+        assert "later" not in kwargs | kwargs[parts[0]]
+        signature(getattr(WherobotsSqlOperator, resume["method"])).bind("self", {}, {}, **later(resume["kwargs"]))
+    assert SessionWait.from_kwargs(later(stored["sql"]["session"]["resume"]["kwargs"]["wait"])).timeout == 900.0
+    for state, event in stored["sql"]["events"].items():
+        assert StatementOutcome.from_event(later(event)).to_event().items() >= event.items()
+        assert event["state"] == state
+
+
+def test_a_state_of_a_statement_that_is_not_known_is_an_unknown_outcome() -> None:
+    assert StatementOutcome.from_event({"state": "polished"}).state is StatementState.UNKNOWN
+    trigger = WherobotsSqlStatementTrigger("wherobots_default", "s1", "e1", {})
+    assert (trigger.options, trigger.tells_address, trigger.cancel_on_kill) == (StatementOptions(), True, True)
+
+
 @pytest.mark.parametrize("ending", ["polished", "Completed", ""])
 def test_an_ending_that_is_not_known_fails_no_completed_run(conn_id: str, ending: str) -> None:
     event = {**Outcome(Ending.COMPLETED, "r1", "COMPLETED").to_event(), "ending": ending}
@@ -149,6 +190,14 @@ def stored_by_this_version(conn_id: str) -> dict[str, Any]:
             "trigger": {"classpath": quota_classpath, "kwargs": quota_kwargs},
             "resume": {"method": waiting.value.method_name, "kwargs": waiting.value.kwargs},
         },
+        "sensor": [
+            dict(zip(("classpath", "kwargs"), trigger.serialize(), strict=True))
+            for trigger in (
+                WherobotsNamedRunTrigger(conn_id, {**kwargs["follow"], "run_id": ""}, "nightly-stats", 1e9),
+                WherobotsSensorTrigger(conn_id, {**kwargs["follow"], "run_id": ""}, 120.0, run_id="{{ params.id }}"),
+            )
+        ],
+        "sql": stored_of_sql(),
         "trigger": {"classpath": classpath, "kwargs": kwargs},
         "resume": {"method": caught.value.method_name, "kwargs": caught.value.kwargs},
         "events": {
@@ -160,8 +209,33 @@ def stored_by_this_version(conn_id: str) -> dict[str, Any]:
     }
 
 
+def stored_of_sql() -> dict[str, Any]:
+    operator = WherobotsSqlOperator(task_id="task", sql="SELECT 1", execution_timeout=timedelta(hours=1))
+    given, wait = context(TaskInstance()), SessionWait(deadline=1e10, since=1e9)
+    work = SqlWork(given, [Planned("SELECT 1", True)], "s1", wait, 1e10)
+    with pytest.raises(TaskDeferred) as session:
+        operator._defer_until_ready(given, "s1", wait, {"is_settled": False})
+    with pytest.raises(TaskDeferred) as statement:
+        operator._hand_over(work, StatementOutcome(StatementState.RUNNING, "e1", started_at=1e9))
+    return {
+        **{
+            name: {
+                "trigger": dict(zip(("classpath", "kwargs"), deferred.trigger.serialize(), strict=True)),
+                "resume": {"method": deferred.method_name, "kwargs": deferred.kwargs},
+            }
+            for name, deferred in (("session", session.value), ("statement", statement.value))
+        },
+        "events": {
+            state.value: StatementOutcome(state, "e1", "a reason", None, "s3://a/b", 7, 5.0, 1e9).to_event()
+            for state in StatementState
+        },
+    }
+
+
 def shape(value: Any) -> Any:
     """Keys and types: what is left when ids and times are taken away."""
+    if isinstance(value, list):
+        return [shape(one) for one in value]
     return {key: shape(one) for key, one in value.items()} if isinstance(value, dict) else type(value).__name__
 
 

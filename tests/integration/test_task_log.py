@@ -107,6 +107,15 @@ def test_a_line_does_not_tell_where_in_the_provider_it_was_written(tmp_path: Pat
     assert [str(entry.fields[name]) for name in names] == ["wherobots", "0"]
 
 
+def test_a_line_is_masked_as_any_other_record(tmp_path: Path, log_to: LogTo) -> None:
+    logger, token = log_to(tmp_path / "log"), "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+    logger.info(f"token {token}")
+    record_writer(logger)(records(0, 1)[0]._replace(text=f"token {token}"))
+    by_airflow, by_us = entries(tmp_path / "log")
+    assert by_us.text == by_airflow.text
+    assert set(by_us.fields) == set(by_airflow.fields)
+
+
 def test_equal_records_differ_from_their_neighbours(tmp_path: Path, log_to: LogTo) -> None:
     logger = log_to(tmp_path / "log")
     for repeats in range(4):

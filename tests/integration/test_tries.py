@@ -18,14 +18,27 @@ def test_a_retry_re_attaches_to_the_active_run(
     first, second = TaskInstance(), TaskInstance(try_number=2)
     arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "re-attach-test", "retries": 1}
     for ti in (first, second):
-        with pytest.raises(TaskDeferred):
+        with pytest.raises(TaskDeferred) as caught:
             operator(**arguments).execute(context(ti))
+        assert caught.value.trigger.options.is_new is (ti is first)
         control.patch_run(ti.xcoms["run_id"], kubeApp={"spark_ui_url": "https://spark.example.com/"})
     assert first.xcoms["run_id"] == second.xcoms["run_id"]
     assert "spark_ui_url" not in first.xcoms
     assert second.xcoms["spark_ui_url"] == "https://spark.example.com/"
     assert control.counts()["creates_received"] == 1
     operator().hook.cancel_run(first.xcoms["run_id"])
+
+
+def test_a_run_that_has_ended_before_it_was_found_by_its_name_is_polled_at_once(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    control.add_fault("createJobRun", "lose_answer", times=1)
+    control.add_fault("listJobRuns", {"type": "status", "status": 503}, times=2)
+    ti = TaskInstance()
+    with pytest.raises(TaskDeferred) as caught:
+        operator(run_python=TALK).execute(context(ti))
+    assert operator().hook.get_run(ti.xcoms["run_id"]).status == "COMPLETED"
+    assert not caught.value.trigger.options.is_new
 
 
 def test_after_a_clear_the_run_of_the_try_before_is_cancelled_and_replaced(

@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.flows.words import MAX_CHARS
 from airflow_provider_wherobots.local.control.client import ControlClient
-from airflow_provider_wherobots.triggers import run
+from airflow_provider_wherobots.triggers import guarded, run
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 
 
@@ -58,8 +58,8 @@ def test_a_kill_that_is_repeated_does_not_cut_the_cancel_short(
         await asyncio.sleep(0.2)
         return state
 
-    monkeypatch.setattr(run, "get_task_state", get_task_state)
-    monkeypatch.setattr(run, "TRIGGER_HAS_ON_KILL", way is through_on_kill)
+    monkeypatch.setattr(guarded, "get_task_state", get_task_state)
+    monkeypatch.setattr(guarded, "TRIGGER_HAS_ON_KILL", way is through_on_kill)
     created = control.create_run("killed-run")
     control.add_fault("cancelJobRun", {"type": "status", "status": 503}, times=1)
     trigger = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
@@ -174,7 +174,6 @@ def test_an_xcom_that_cannot_be_pushed_does_not_end_the_following(
         conn_id, {"run_id": created["id"], "started_at": time.time(), "wait_post_run_logs_timeout_seconds": 0}
     )
     trigger.trigger_id = 1
-    monkeypatch.setattr(run, "EARLIEST_EVENT_SECONDS", 0)
 
     async def events() -> list[Any]:
         return [event async for event in trigger.run()]
@@ -199,7 +198,7 @@ def test_an_event_leaves_the_scheduler_time_to_handle_the_deferral(
     follow = {"run_id": created["id"], "started_at": time.time(), "poll_logs": False}
     trigger: Any = WherobotsRunTrigger(conn_id, follow, cancel_on_kill=False)
     trigger.trigger_id = trigger_id
-    monkeypatch.setattr(run, "EARLIEST_EVENT_SECONDS", earliest)
+    monkeypatch.setattr(guarded, "EARLIEST_EVENT_SECONDS", earliest)
 
     async def events() -> list[Any]:
         async with asyncio.timeout(60):
@@ -263,7 +262,7 @@ def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
     def cancel_run(*_: Any) -> Any:
         raise RuntimeError("http://user:secret@proxy/ is away")
 
-    monkeypatch.setattr(run, "get_task_state", get_task_state)
+    monkeypatch.setattr(guarded, "get_task_state", get_task_state)
     monkeypatch.setattr(run, "cancel_run", cancel_run)
     trigger = WherobotsRunTrigger(conn_id, {"run_id": "r1", "started_at": time.time()})
     written = texts_of(trigger, monkeypatch)
@@ -277,8 +276,8 @@ def test_the_connection_is_not_read_again_for_a_kill(
     async def get_task_state(task_instance: Any) -> str | None:
         return "failed"
 
-    monkeypatch.setattr(run, "get_task_state", get_task_state)
-    monkeypatch.setattr(run, "TRIGGER_HAS_ON_KILL", True)
+    monkeypatch.setattr(guarded, "get_task_state", get_task_state)
+    monkeypatch.setattr(guarded, "TRIGGER_HAS_ON_KILL", True)
     created = control.create_run("killed-run")
     trigger = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
 

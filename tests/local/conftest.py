@@ -35,3 +35,9 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "root"
     (folder / "bucket").mkdir(parents=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def sql_environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of virtual environments that servers of all tests share, so that SedonaDB is installed once."""
+    return tmp_path_factory.mktemp("sql-environments")

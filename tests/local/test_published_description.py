@@ -13,14 +13,21 @@ from airflow_provider_wherobots.local.api import vocabulary
 from airflow_provider_wherobots.local.api.create_request import CreateRunRequest
 from airflow_provider_wherobots.local.api.errors import _ERROR_CLASSES
 from airflow_provider_wherobots.local.api.queries import ListQuery, LogsQuery
+from airflow_provider_wherobots.local.api.sql_requests import SqlSessionPayload, SqlSessionQuery, SqlSessionsQuery
+from tests.local.sql_support import SqlClient
 from tests.local.support import PUBLISHED, Client, published
 
+SESSION_STRICTER: dict[str, dict[str, Any]] = {
+    "idleTimeoutMinutes": {"minimum": 1, "exclusiveMaximum": 2**31},
+    "shutdownAfterInactiveSeconds": {"minimum": 1, "exclusiveMaximum": 2**31},
+}
 STRICTER: dict[str, dict[str, Any]] = {
     "timeoutSeconds": {"exclusiveMinimum": 0},
     "environment.dependencies.[PYPI].sourceType": {"enum": ["PYPI"]},
     "environment.dependencies.[FILE].sourceType": {"enum": ["FILE"]},
 }
 """Where a model is stricter than the description, as far as a schema says so."""
+_EXCLUSIVE = ("exclusiveMinimum", "exclusiveMaximum")
 NOTES = ("title", "description", "readOnly", "discriminator", "format")
 
 
@@ -62,7 +69,7 @@ def facts(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, str, An
         yield from facts(schema["items"], path if "anyOf" in schema["items"] else f"{path}.[]")
     if isinstance(schema.get("additionalProperties"), dict):
         yield from facts(schema["additionalProperties"], f"{path}.*")
-    for rule in ("type", "minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum"):
+    for rule in ("type", "minLength", "maxLength", "pattern", "minimum", "maximum", *_EXCLUSIVE):
         if rule in schema:
             yield path, rule, schema[rule]
     if "enum" in schema:
@@ -84,10 +91,29 @@ def test_the_create_request_has_the_fields_and_rules_of_the_description() -> Non
     assert {(path, rule): value for path, rule, value in facts(of_model(CreateRunRequest))} == expected
 
 
-@pytest.mark.parametrize(("model", "path"), [(ListQuery, "/runs"), (LogsQuery, "/runs/{run_id}/logs")])
-def test_queries_have_the_parameters_of_the_description(model: type[BaseModel], path: str) -> None:
+def test_the_request_for_a_session_has_the_fields_and_rules_of_the_description() -> None:
+    theirs = resolved(published("SqlSessionAPIPayload"), PUBLISHED["components"]["schemas"])
+    expected = {(path, rule): value for path, rule, value in facts(theirs)}
+    expected |= {(path, rule): value for path, rules in SESSION_STRICTER.items() for rule, value in rules.items()}
+    # Clients send it, and the description does not have it.
+    expected |= {
+        ("sessionKey", rule): value for rule, value in (("null", True), ("required", False), ("type", "string"))
+    }
+    assert {(path, rule): value for path, rule, value in facts(of_model(SqlSessionPayload))} == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "method", "path"),
+    [
+        (ListQuery, "get", "/runs"),
+        (LogsQuery, "get", "/runs/{run_id}/logs"),
+        (SqlSessionQuery, "post", "/sql/session"),
+        (SqlSessionsQuery, "get", "/sql/sessions"),
+    ],
+)
+def test_queries_have_the_parameters_of_the_description(model: type[BaseModel], method: str, path: str) -> None:
     ours = of_model(model)["properties"]
-    parameters = [item for item in PUBLISHED["paths"][path]["get"]["parameters"] if item["in"] == "query"]
+    parameters = [item for item in PUBLISHED["paths"][path][method]["parameters"] if item["in"] == "query"]
     assert set(ours) == {item["name"] for item in parameters}
     for item in parameters:
         given = {rule: value for _, rule, value in facts(ours[item["name"]])}
@@ -134,7 +160,8 @@ def missing(value: Any, schema: dict[str, Any], path: str = "") -> Iterator[str]
 
 
 def test_every_answer_has_every_field_of_the_description(client: Client, control: ControlClient) -> None:
-    control.behaviour(synthetic_runs=True)
+    control.behaviour(synthetic_runs=True, sql_synthetic=True)
+    session = SqlClient(client.url, client.root).ready()
     environment = {"dependencies": [{"libraryName": "six"}, {"filePath": "s3://b/x.zip"}], "sparkConfigs": {"a": "b"}}
     body = {"name": "a_good_name", "runPython": {"uri": "s3://b/x.py"}, "environment": environment}
     run = client.request("POST", "/runs", json=body).json()
@@ -148,5 +175,6 @@ def test_every_answer_has_every_field_of_the_description(client: Client, control
         (client.log_page(run["id"]), "LogsResponse"),
         (client.request("GET", f"/runs/{run['id']}/metrics").json(), "RunMetricsResponse"),
         (client.request("GET", "/runs/nosuchrun").json(), "ErrorBody"),
+        (session, "SqlSessionKubeApp"),
     ):
         assert list(missing(answer, published(schema))) == []

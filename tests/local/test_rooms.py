@@ -52,6 +52,7 @@ def test_what_the_api_says_and_what_runs_are_know_nothing_of_the_rest() -> None:
     assert found["runs"] == {"api"}
     assert found["files"] == {"api", "storage"}
     assert found["views"] == {"api", "runs", "files"}
+    assert "http" not in found["sql"] | found["control"]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,7 @@ def test_what_the_api_says_and_what_runs_are_know_nothing_of_the_rest() -> None:
         ({"starlette", "uvicorn"}, {"http"}),
         ({"pydantic"}, {"api", "control"}),
         ({"psutil"}, {"execution"}),
+        ({"cbor2"}, {"http"}),
     ],
 )
 def test_which_rooms_need_what_of_the_extra(packages: set[str], rooms: set[str]) -> None:

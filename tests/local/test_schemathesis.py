@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 
 from airflow_provider_wherobots.local import LocalServer
+from tests.local.sql_support import SqlClient
 from tests.local.support import KEY, PUBLISHED
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is in the lock of the newest Airflow only")
@@ -60,6 +61,7 @@ def described() -> dict[str, Any]:
     file["filePath"]["pattern"] = ENDING
     pypi["sourceType"], file["sourceType"] = {"const": "PYPI"}, {"const": "FILE"}
     schemas["StorageCredentialsRequest"]["properties"]["path"] = {"enum": ["s3://bucket/x", "s3://nobucket/x"]}
+    limit_lives(schemas["SqlSessionAPIPayload"]["properties"])
     # Only the cursors of this server.
     parameters = [
         (path, method, item)
@@ -86,6 +88,12 @@ def described() -> dict[str, Any]:
     return amended
 
 
+def limit_lives(properties: dict[str, Any]) -> None:
+    """A session lives for at least a second, and not for ever."""
+    for name in ("idleTimeoutMinutes", "shutdownAfterInactiveSeconds"):
+        properties[name]["anyOf"][0] |= {"minimum": 1, "exclusiveMaximum": 2**31}
+
+
 CALLS = [(method, path) for path, methods in PUBLISHED["paths"].items() for method in methods]
 
 
@@ -93,7 +101,7 @@ CALLS = [(method, path) for path, methods in PUBLISHED["paths"].items() for meth
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     root: Path = tmp_path_factory.mktemp("root")
     (root / "bucket").mkdir()
-    with LocalServer(root, api_key=KEY, behaviour={"synthetic_runs": True}) as running:
+    with LocalServer(root, api_key=KEY, behaviour={"synthetic_runs": True, "sql_synthetic": True}) as running:
         yield running
 
 
@@ -109,8 +117,10 @@ def known(server: LocalServer) -> dict[str, list[str]]:
     """Values of parameters that lead to something."""
     run = server.control.create_run("a_run_to_find")
     server.control.insert_logs(run["id"], [{"timestamp": 5, "raw": "a"}])
+    session_id = SqlClient(server.url, root=server.root).ask()
     return {
         "run_id": [run["id"]],
+        "session_id": [session_id],
         "storage_id": ["user_files::aws-us-west-2"],
         "integration_id": ["local0storage0"],
         "path": ["a", "a/b.txt", "data"],

@@ -240,7 +240,7 @@ def test_every_answer_has_every_field_of_the_description(client: Client) -> None
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        (method, path.format(storage_id="user_files::r", integration_id="x", path="a"))
+        (method, path.format(storage_id="user_files::r", integration_id="x", path="a", session_id="x"))
         for path, methods in PUBLISHED["paths"].items()
         if not path.startswith("/runs")
         for method in methods

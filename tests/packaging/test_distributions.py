@@ -49,17 +49,26 @@ def test_airflow_finds_the_provider_by_the_entry_point(wheel: Path) -> None:
     }
 
 
-def test_the_metadata_asks_for_the_server_and_for_spark_only_in_their_extras(wheel: Path) -> None:
+def test_the_metadata_asks_for_sql_the_server_and_spark_only_in_their_extras(wheel: Path) -> None:
     metadata = email.message_from_bytes(contents(wheel)[f"{INFO}/METADATA"])
     needs: dict[str, set[str]] = {}
     for line in metadata.get_all("Requires-Dist", []):
         need, _, marker = line.partition(";")
         needs.setdefault(marker.strip(), set()).add(need.strip())
-    local = {"cryptography>=42.0", "psutil>=7.0", "pydantic>=2.11", "starlette>=0.47", "uvicorn>=0.35"}
+    local = {
+        "cbor2>=5.6.5",
+        "cryptography>=42.0",
+        "psutil>=7.0",
+        "pydantic>=2.11",
+        "starlette>=0.47",
+        "uvicorn>=0.35",
+        "websockets>=14.2",
+    }
 
     assert needs == {
         "": {"aiohttp>=3.11.18", "apache-airflow>=2.11.0", "pendulum>=3.1.0", "requests>=2.32.3"},
         "extra == 'local'": local,
+        "extra == 'sql'": {"apache-airflow-providers-common-sql>=1.27.1", "cbor2>=5.6.5", "pyarrow>=16.1"},
         "extra == 'spark'": {*local, "pyspark<4.2,>=3.5.5"},
     }
     assert metadata["Requires-Python"] == ">=3.11"

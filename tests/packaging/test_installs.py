@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.once, pytest.mark.slow]
 CONSTRAINTS = CHECKOUT / "requirements" / "constraints"
 FILES = sorted(CONSTRAINTS.glob("airflow-*.txt"))
 
+NEED_AN_EXTRA = ("local", "api.transports.websocket", "api.transports.socket_thread")
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import airflow_provider_wherobots as package
@@ -44,18 +45,18 @@ def test_every_airflow_line_with_published_constraints_is_here() -> None:
 def test_it_resolves_under_the_constraints(file: Path, wheel: Path, uv: Callable[..., str], tmp_path: Path) -> None:
     airflow = file.stem.removeprefix("airflow-")
     wanted = tmp_path / "wanted.in"
-    wanted.write_text(f"airflow-provider-wherobots[spark] @ {wheel.as_uri()}\napache-airflow=={airflow}\n")
+    wanted.write_text(f"airflow-provider-wherobots[spark,sql] @ {wheel.as_uri()}\napache-airflow=={airflow}\n")
 
     options = ("--quiet", "--no-header", "--no-annotate", "--python-version", "3.12", "--constraint", file)
     resolved = versions(uv("pip", "compile", *options, wanted))
 
     assert resolved["apache-airflow"] == airflow
-    assert {"requests", "aiohttp", "pendulum", "starlette", "uvicorn", "pyspark"} <= set(resolved)
+    assert {"requests", "aiohttp", "pendulum", "starlette", "uvicorn", "pyspark", "cbor2", "pyarrow"} <= set(resolved)
     constraints = versions(file.read_text())
     assert {name: version for name, version in resolved.items() if constraints.get(name, version) != version} == {}
-    # What the constraints do not know is ours alone to bring: Spark from 3.2 on, and on 2.11 the local server.
+    # What the constraints do not know is ours alone to bring: CBOR, Spark from 3.2 on, and on 2.11 the local server.
     added = {name for name in resolved if name not in constraints and not name.startswith("apache-airflow")}
-    assert added <= ({"starlette", "uvicorn"} if airflow.startswith("2.") else {"pyspark", "py4j"})
+    assert added - {"cbor2"} <= ({"starlette", "uvicorn"} if airflow.startswith("2.") else {"pyspark", "py4j"})
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
@@ -76,7 +77,7 @@ def test_it_resolves_beside_the_official_provider_as_its_page_says(
     assert (resolved["apache-airflow"], resolved[name]) == (airflow, version)
 
 
-def test_without_the_extra_there_is_no_server_and_the_rest_works(
+def test_without_the_extras_there_is_no_server_and_no_sql_and_the_rest_works(
     wheel: Path, uv: Callable[..., str], tmp_path: Path
 ) -> None:
     """On the oldest Airflow and the oldest versions of everything; later ones bring the server's packages anyway."""
@@ -86,17 +87,23 @@ def test_without_the_extra_there_is_no_server_and_the_rest_works(
     uv("pip", "install", "--quiet", "--python", python, "--constraint", constraints, wheel, "apache-airflow==2.11.0")
 
     installed = versions(uv("pip", "freeze", "--python", python))
-    done = subprocess.run(
-        [python, "-c", IMPORT_ALL, "airflow_provider_wherobots.local"],
-        cwd=tmp_path,
-        env={"AIRFLOW_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+
+    def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [python, "-c", code, *arguments],
+            cwd=tmp_path,
+            env={"AIRFLOW_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = run(IMPORT_ALL, *(f"airflow_provider_wherobots.{name}" for name in NEED_AN_EXTRA))
+    sql = run("from airflow_provider_wherobots.hooks.sql import check_installed; check_installed()")
 
     assert installed["apache-airflow"] == "2.11.0"
-    assert not {"starlette", "uvicorn"} & set(installed)
+    assert not {"starlette", "uvicorn", "cbor2", "pyarrow"} & set(installed)
+    assert sql.stderr.endswith("SQL needs pyarrow and cbor2: pip install 'airflow-provider-wherobots[sql]'\n")
     assert done.returncode == 0, done.stderr
     assert {
         f"airflow_provider_wherobots.{kind}" for kind in ("hooks.wherobots", "operators.run", "triggers.run")

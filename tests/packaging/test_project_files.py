@@ -85,7 +85,9 @@ def test_pre_commit_runs_what_make_lint_runs() -> None:
 def test_continuous_integration_calls_ci_run_and_a_release_waits_for_it() -> None:
     ci, release = (read_yaml(WORKFLOWS / f"{name}.yml") for name in ("ci", "release"))
 
-    assert ".ci/run" in [step.get("run") for step in ci["jobs"]["everything"]["steps"]]
+    tests = ci["jobs"]["tests"]
+    assert ".ci/run ${{ matrix.target }}" in [step.get("run") for step in tests["steps"]]
+    assert tests["strategy"]["matrix"]["target"] == ["test", "test-second"]
     assert release["jobs"]["test"]["uses"] == "./.github/workflows/ci.yml"
     publish = release["jobs"]["publish"]
     assert set(publish["needs"]) == {"test", "build"}

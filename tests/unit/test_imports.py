@@ -19,20 +19,42 @@ ROOT = Path(importlib.import_module(PACKAGE).__path__[0])
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "api": ("api",),
     "logs": ("api.runs.models", "logs"),
-    "flows": ("api", "logs", "flows", "xcoms"),
-    "drivers": ("api", "logs", "flows", "drivers"),
+    "files": ("api.errors", "api.storage", "files"),
+    "flows": ("api", "files", "logs", "flows", "xcoms"),
+    "drivers": ("api", "files", "logs", "flows", "drivers"),
+    "sql": ("api.errors", "api.sql", "sql"),
+    "dbapi": ("api", "flows", "drivers", "sql", "dbapi"),
+    "doctor": ("api", "logs", "flows", "doctor"),
     # The names of runtimes are data of the service's, which its double has to know too.
     "local": ("api.runs.runtimes", "local"),
     "task_log": ("logs", "task_log", "compat"),
+    "cli": ("api", "logs", "flows", "drivers", "doctor", "hooks", "compat", "cli"),
+    "decorators.script": ("api.errors", "logs.result"),
+    "decorators.arguments": ("api.errors",),
     "xcoms": (),
 }
 """What a room may import of this package: itself, and what stands below it."""
 EXCEPT: dict[str, tuple[str, ...]] = {
     "api": ("api.transports",),
     "flows": ("api.transports",),
+    "doctor": ("api.transports",),
+    "dbapi": ("api.transports",),
 }
 """What it may not import all the same. The transports themselves stand above the rest of ``api``."""
-WITHOUT_AIRFLOW = ("api", "logs", "flows", "drivers", "local", "xcoms")
+WITHOUT_AIRFLOW = (
+    "api",
+    "files",
+    "logs",
+    "flows",
+    "drivers",
+    "sql",
+    "dbapi",
+    "doctor",
+    "local",
+    "decorators.script",
+    "decorators.arguments",
+    "xcoms",
+)
 
 IMPORT_AND_LIST = """
 import importlib, json, sys
@@ -43,7 +65,8 @@ print(json.dumps(sorted(name for name in sys.modules if name == "airflow" or nam
 
 
 def files_of(room: str) -> list[Path]:
-    return sorted((ROOT / room).rglob("*.py")) or [ROOT / f"{room}.py"]
+    path = room.replace(".", "/")
+    return sorted((ROOT / path).rglob("*.py")) or [ROOT / f"{path}.py"]
 
 
 def imports_of(path: Path) -> Iterator[str]:
@@ -113,7 +136,22 @@ def test_the_package_itself_imports_nothing_of_airflow() -> None:
     assert airflow_modules_after_importing([PACKAGE]) == []
 
 
-@pytest.mark.parametrize("room", ["api", "logs", "flows", "drivers", "xcoms"])
+@pytest.mark.parametrize(
+    "room",
+    [
+        "api",
+        "files",
+        "logs",
+        "flows",
+        "drivers",
+        "sql",
+        "dbapi",
+        "doctor",
+        "decorators.script",
+        "decorators.arguments",
+        "xcoms",
+    ],
+)
 def test_no_module_below_the_hook_imports_airflow(room: str) -> None:
     assert airflow_modules_after_importing(modules_of(room)) == []
 
@@ -128,6 +166,20 @@ def test_no_file_below_the_hook_names_airflow(room: str) -> None:
 def test_the_provider_info_is_told_without_airflow() -> None:
     """Airflow reads it of every provider whenever it starts."""
     assert airflow_modules_after_importing([f"{PACKAGE}.get_provider_info"]) == []
+
+
+def test_the_commands_are_defined_without_airflow() -> None:
+    """Airflow 3.2 and later read the definition at each start of their own command line."""
+    assert airflow_modules_after_importing([f"{PACKAGE}.cli.definition"]) == []
+
+
+def test_the_commands_are_defined_without_what_they_need_to_run() -> None:
+    code = f"import sys, {PACKAGE}.cli.definition\nprint(*sorted(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = answer.stdout.split()
+    rooms = {name.split(".")[1] for name in modules if name.startswith(f"{PACKAGE}.")}
+    assert rooms == {"cli"}
+    assert not {"requests", "aiohttp", "pendulum", "rich", "yaml"} & set(modules)
 
 
 def test_the_check_sees_airflow_where_it_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

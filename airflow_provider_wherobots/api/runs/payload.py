@@ -14,6 +14,7 @@ from math import ceil
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.runs.files import is_local, local_path
 
 FILE_DEPENDENCY_SUFFIXES = (".jar", ".whl", ".zip", ".json")
 
@@ -21,6 +22,10 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{8,255}\Z")
 _S3_ADDRESS = re.compile(r"s3://[^/\s]+/\S")
 _OTHER_KIND = {"run_python": (".jar", "run_jar"), "run_jar": (".py", "run_python")}
 """The file extension that belongs to the other argument, and that argument."""
+_PYPI_REQUIREMENT = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._, -]+\])?)\s*(?:==\s*([A-Za-z0-9._!+-]+))?\Z"
+)
+"""A package, such as ``shapely`` or ``dask[array]``, and an exact version or none."""
 _RUN_KEYS = {"run_python": ("uri", "args"), "run_jar": ("uri", "args", "mainClass")}
 _ENVIRONMENT_KEYS = ("sparkDriverDiskGB", "sparkExecutorDiskGB", "sparkConfigs", "dependencies")
 _DEPENDENCY_KEYS = {
@@ -88,6 +93,19 @@ def checked_region(region: Any, is_unrendered: Callable[[Any], bool] = lambda va
     return None if region is None else _Checker(is_unrendered).choice("region", region)
 
 
+def check_run_name(argument: str, name: Any) -> None:
+    """Check the name of a run that is looked up, by the same rule as ``name``.
+
+    :param argument: the argument, for the message.
+    :param name: the name.
+    :raises InvalidArgumentError: names the argument, the value and the rule.
+    """
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise InvalidArgumentError(
+            f"{argument}={name!r}: must be 8 to 255 characters, each a letter, a digit, '_', '-' or '.'"
+        )
+
+
 def whole_seconds(value: Any) -> Any:
     """Convert a duration to whole seconds, rounded up, because neither the API nor a serialized DAG takes a timedelta.
 
@@ -103,10 +121,8 @@ class _Checker:
         self._is_unrendered = is_unrendered
 
     def check_name(self, name: Any) -> None:
-        if not self._is_unrendered(name) and (not isinstance(name, str) or not _NAME.match(name)):
-            raise InvalidArgumentError(
-                f"name={name!r}: must be 8 to 255 characters, each a letter, a digit, '_', '-' or '.'"
-            )
+        if not self._is_unrendered(name):
+            check_run_name("name", name)
 
     def choice(self, argument: str, value: Any) -> Any:
         # The official provider's `Region` and `Runtime` are enums. A template that renders to nothing is a mistake: the
@@ -125,10 +141,12 @@ class _Checker:
         if self._is_unrendered(uri):
             return uri
         where = f"{argument}['uri']={uri!r}"
-        if not _S3_ADDRESS.match(uri):
+        if is_local(uri):
+            if local_path(where, uri).endswith("/"):
+                raise InvalidArgumentError(f"{where}: must be the path of a file, not of a folder")
+        elif not _S3_ADDRESS.match(uri):
             raise InvalidArgumentError(
-                f"{where}: must be an S3 address, such as s3://bucket/key; "
-                "other files are not uploaded, so put the file in S3"
+                f"{where}: must be an S3 address, such as s3://bucket/key, or the path of a file, which is uploaded"
             )
         ending, other = _OTHER_KIND[argument]
         if uri.lower().endswith(ending):
@@ -151,7 +169,9 @@ class _Checker:
         self._check_mapping(argument, run, _RUN_KEYS[argument])
         uri = run.get("uri")
         if uri is None:
-            raise InvalidArgumentError(f"{argument}['uri']: is missing; it must be the S3 address of the file to run")
+            raise InvalidArgumentError(
+                f"{argument}['uri']: is missing; it must be the S3 address or the path of the file to run"
+            )
         checked: dict[str, Any] = {"uri": self.uri(argument, uri)}
         if run.get("args") is not None:
             checked["args"] = self._args(f"{argument}['args']", run["args"])
@@ -211,12 +231,14 @@ class _Checker:
             return dependencies
         where = "environment['dependencies']"
         if isinstance(dependencies, str) or not isinstance(dependencies, Sequence):
-            raise InvalidArgumentError(f"{where}={dependencies!r}: must be a list of objects")
+            raise InvalidArgumentError(f"{where}={dependencies!r}: must be a list of objects or PyPI packages")
         return [self._dependency(f"{where}[{index}]", value) for index, value in enumerate(dependencies)]
 
     def _dependency(self, where: str, dependency: Any) -> Any:
         if self._is_unrendered(dependency):
             return dependency
+        if isinstance(dependency, str):
+            dependency = _pypi_dependency(where, dependency)
         self._check_mapping(where, dependency)
         source = dependency.get("sourceType") or ("FILE" if "filePath" in dependency else "PYPI")
         source = getattr(source, "value", source)
@@ -225,9 +247,8 @@ class _Checker:
         self._check_mapping(where, dependency, _DEPENDENCY_KEYS[source])
         if source == "FILE":
             path = self.text(f"{where}['filePath']", dependency.get("filePath"))
-            if not self._is_unrendered(path) and not path.endswith(FILE_DEPENDENCY_SUFFIXES):
-                allowed = ", ".join(FILE_DEPENDENCY_SUFFIXES)
-                raise InvalidArgumentError(f"{where}['filePath']={path!r}: must end in one of {allowed}")
+            if not self._is_unrendered(path):
+                self._check_file_path(f"{where}['filePath']={path!r}", path)
             return {"sourceType": "FILE", "filePath": path}
         checked = {
             "sourceType": "PYPI",
@@ -238,6 +259,19 @@ class _Checker:
         return checked
 
     @staticmethod
+    def _check_file_path(where: str, path: str) -> None:
+        allowed = ", ".join(FILE_DEPENDENCY_SUFFIXES)
+        if is_local(path):
+            local = local_path(where, path)
+            # Only a look at the file system could tell a folder from a file without an ending.
+            if not local.endswith((*FILE_DEPENDENCY_SUFFIXES, "/")) and "." in local.rpartition("/")[2].strip("."):
+                raise InvalidArgumentError(
+                    f"{where}: must be a folder, or end in one of {allowed}; a folder with a dot in its name ends in /"
+                )
+        elif not path.endswith(FILE_DEPENDENCY_SUFFIXES):
+            raise InvalidArgumentError(f"{where}: must end in one of {allowed}")
+
+    @staticmethod
     def _check_mapping(argument: str, value: Any, keys: Sequence[str] | None = None) -> None:
         if not isinstance(value, Mapping):
             raise InvalidArgumentError(f"{argument}={value!r}: must be an object (a dict)")
@@ -246,3 +280,13 @@ class _Checker:
             raise InvalidArgumentError(
                 f"{argument}: unknown key {unknown[0]!r}; must be one of {', '.join(keys or ())}"
             )
+
+
+def _pypi_dependency(where: str, requirement: str) -> dict[str, str | None]:
+    found = _PYPI_REQUIREMENT.match(requirement.strip())
+    if not found:
+        raise InvalidArgumentError(
+            f"{where}={requirement!r}: must be a PyPI package, with an exact version or none, such as "
+            "'shapely==2.0.6'; a file is {'filePath': ...}"
+        )
+    return {"libraryName": found[1], "libraryVersion": found[2]}

@@ -6,6 +6,7 @@ import asyncio
 from functools import lru_cache
 
 import aiohttp
+from yarl import URL
 
 from airflow_provider_wherobots.api.body import Body
 from airflow_provider_wherobots.api.call import Call
@@ -18,6 +19,8 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.response import Response
+from airflow_provider_wherobots.api.storage.models import Content
+from airflow_provider_wherobots.api.storage.presigned import PUT_OBJECT, PresignedUrl, refusal, upload_seconds
 from airflow_provider_wherobots.api.transports.environment import (
     Proxy,
     UnusableCaBundleError,
@@ -25,6 +28,7 @@ from airflow_provider_wherobots.api.transports.environment import (
     proxy_for,
 )
 from airflow_provider_wherobots.api.transports.session_pool import PROGRESS, Progress
+from airflow_provider_wherobots.api.transports.upload_body import UploadBody
 
 
 class AiohttpTransport:
@@ -55,18 +59,72 @@ class AiohttpTransport:
         try:
             return await self._send(call, endpoint, proxy, connect_timeout, read_timeout)
         except (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            kind, words = _kind(error, progress), endpoint.redact(_words(error))
+            kind, words = kind_of(error, progress), endpoint.redact(words_of(error))
         finally:
             PROGRESS.reset(token)
         # Raised outside the except block: the libraries' errors may show a key that the response echoed.
         raise kind(call.operation, f"{describe_route(endpoint.base_url, proxy)}: {words}")
+
+    async def put(self, url: PresignedUrl, content: Content, connect_timeout: float, read_timeout: float) -> None:
+        """Upload a file once, without any header of the API.
+
+        :param url: where to.
+        :param content: the file.
+        :param connect_timeout: seconds to connect, once a place in the pool is free.
+        :param read_timeout: seconds without progress. With ``connect_timeout`` and
+            :func:`~airflow_provider_wherobots.api.storage.presigned.upload_seconds` it bounds the whole upload.
+        :raises WherobotsApiError: if it was refused, or if there is no complete response.
+        :raises Exception: what reading the file raises.
+        """
+        origin, progress = url.origin, Progress()
+        proxy = proxy_for(PUT_OBJECT.operation, origin)
+        clock, pause = asyncio.get_running_loop().time, connect_timeout + read_timeout
+        token = PROGRESS.set(progress)
+        refused: WherobotsApiError | None
+        try:
+            async with asyncio.timeout(pause + upload_seconds(content.size)), asyncio.timeout(pause) as stall:
+                body = UploadBody(content, lambda: stall.reschedule(clock() + pause))
+                refused = await self._put(url, content.size, body, proxy, connect_timeout)
+        except (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            kind, words = kind_of(error, progress), url.redact(words_of(error))
+            refused = kind(PUT_OBJECT.operation, f"{describe_route(origin, proxy)}: {words}")
+        finally:
+            PROGRESS.reset(token)
+        # Raised outside the except block: the libraries' errors may show the URL.
+        if body.failure is not None:
+            raise body.failure
+        if refused is not None:
+            raise refused
+
+    async def _put(
+        self,
+        url: PresignedUrl,
+        size: int,
+        body: UploadBody,
+        proxy: Proxy | None,
+        connect_timeout: float,
+    ) -> WherobotsApiError | None:
+        async with self._session.put(
+            # As it is: a URL that is quoted anew no longer fits its signature.
+            URL(url.value, encoded=True),
+            # Without bytes there is nothing to iterate over.
+            data=body if size else None,
+            headers={"User-Agent": self.endpoint.user_agent, "Content-Length": str(size)},
+            skip_auto_headers=("Content-Type",),
+            # No `sock_read`: it would count the time in which the body is sent too.
+            timeout=aiohttp.ClientTimeout(sock_connect=connect_timeout),
+            allow_redirects=False,
+            proxy=proxy.url if proxy else None,
+            proxy_headers=proxy.headers if proxy else None,
+        ) as response:
+            return refusal(response.status, response.headers, await body_of(PUT_OBJECT, response))
 
     async def _send(
         self, call: Call[object], endpoint: Endpoint, proxy: Proxy | None, connect_timeout: float, read_timeout: float
     ) -> Response:
         async with self._session.request(
             call.method,
-            endpoint.base_url + call.path,
+            _url(endpoint.base_url, call.path),
             params=call.params,
             json=call.json,
             headers=endpoint.headers,
@@ -75,19 +133,40 @@ class AiohttpTransport:
             proxy=proxy.url if proxy else None,
             proxy_headers=proxy.headers if proxy else None,
         ) as response:
-            body = Body(call, response.status, response.headers)
-            async for piece in response.content.iter_any():
-                while body.feed(piece):
-                    piece = b""
-                    await asyncio.sleep(0)
-                if body.ended:
-                    break
-            return Response(response.status, response.headers, body.close(), endpoint.redact)
+            return Response(response.status, response.headers, await body_of(call, response), endpoint.redact)
 
     def _proxy_for(self, operation: str, base_url: str) -> Proxy | None:
         if self._proxy is None or self._proxy[0] != base_url:
             self._proxy = base_url, proxy_for(operation, base_url)
         return self._proxy[1]
+
+
+async def body_of(call: Call[object], response: aiohttp.ClientResponse) -> bytes:
+    """Read the body of a response within its limit.
+
+    :param call: the call that was sent.
+    :param response: its response.
+    :raises WherobotsApiError: see :class:`~airflow_provider_wherobots.api.body.Body`.
+    """
+    body = Body(call, response.status, response.headers)
+    async for piece in response.content.iter_any():
+        while body.feed(piece):
+            piece = b""
+            await asyncio.sleep(0)
+        if body.ended:
+            break
+    return body.close()
+
+
+def _url(base_url: str, path: str) -> URL:
+    # The base is parsed once: parsing the whole URL takes five times as long as this.
+    base = _base(base_url)
+    return base.with_path(f"{base.raw_path.rstrip('/')}{path}", encoded=True)
+
+
+@lru_cache(maxsize=16)
+def _base(base_url: str) -> URL:
+    return URL(base_url)
 
 
 @lru_cache(maxsize=16)
@@ -97,7 +176,12 @@ def _timeout(connect_timeout: float, read_timeout: float) -> aiohttp.ClientTimeo
     )
 
 
-def _kind(error: BaseException, progress: Progress) -> type[WherobotsApiError]:
+def kind_of(error: BaseException, progress: Progress) -> type[WherobotsApiError]:
+    """The typed error that an error of aiohttp becomes.
+
+    :param error: the error.
+    :param progress: how far the request had got.
+    """
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return UntrustedServerError
     if isinstance(error, UnusableCaBundleError):
@@ -105,7 +189,11 @@ def _kind(error: BaseException, progress: Progress) -> type[WherobotsApiError]:
     return AnswerLostError if progress.is_connected else NotSentError
 
 
-def _words(error: BaseException) -> str:
+def words_of(error: BaseException) -> str:
+    """What an error of aiohttp says, without addresses. It may still hold the API key.
+
+    :param error: the error.
+    """
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy refused the connection: {error.status} {error.message}"
     # The outer errors repeat the host and show objects.

@@ -9,11 +9,14 @@ signal handler, where a kill sends its cancel. Only name resolution runs in a th
 from __future__ import annotations
 
 import io
+import logging
 import re
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import ContextVar
 from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from threading import Thread
@@ -39,6 +42,8 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.response import Response
+from airflow_provider_wherobots.api.storage.models import Content
+from airflow_provider_wherobots.api.storage.presigned import PUT_OBJECT, PresignedUrl, refusal, upload_seconds
 from airflow_provider_wherobots.api.transports.environment import (
     Proxy,
     UnusableCaBundleError,
@@ -46,6 +51,7 @@ from airflow_provider_wherobots.api.transports.environment import (
     describe_route,
     proxy_for,
 )
+from airflow_provider_wherobots.api.transports.upload_body import UploadBody
 
 PIECE_BYTES = 65_536
 RAW_BYTES_PER_BYTE = 2
@@ -64,6 +70,7 @@ class RequestsTransport:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._adapter = _Adapter()
+        self._upload: _Bounds | None = None
 
     def send(self, call: Call[object], connect_timeout: float, read_timeout: float) -> Response:
         """Send a call once.
@@ -78,20 +85,55 @@ class RequestsTransport:
         proxy = proxy_for(call.operation, endpoint.base_url)
         bounds = _Bounds(call, connect_timeout, read_timeout)
         token = _BOUNDS.set(bounds)
-        kind: type[WherobotsApiError]
         try:
             return self._send(call, endpoint, proxy, (connect_timeout, read_timeout))
-        except _NotConnectedError as error:
-            kind = UntrustedServerError if error.is_untrusted else NotSentError
-            words = _words(error.cause)
-        except UnusableCaBundleError as error:
-            kind, words = CaBundleError, str(error)
-        except (requests.exceptions.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
-            kind, words = AnswerLostError if bounds.is_sent else NotSentError, _words(error)
+        except _FAILURES as error:
+            kind, words = _kind_and_words(error, bounds)
         finally:
             _BOUNDS.reset(token)
         # Raised outside the except block: the libraries' errors may show a key that the response echoed.
         raise kind(call.operation, f"{describe_route(endpoint.base_url, proxy)}: {endpoint.redact(words)}")
+
+    def put(self, url: PresignedUrl, content: Content, connect_timeout: float, read_timeout: float) -> None:
+        """Upload a file once, without any header of the API.
+
+        :param url: where to.
+        :param content: the file.
+        :param connect_timeout: seconds to connect.
+        :param read_timeout: seconds without progress. With ``connect_timeout`` and
+            :func:`~airflow_provider_wherobots.api.storage.presigned.upload_seconds` it bounds the whole upload.
+        :raises WherobotsApiError: if it was refused, or if there is no complete response.
+        :raises Exception: what reading the file raises.
+        """
+        origin, body = url.origin, UploadBody(content)
+        proxy = proxy_for(PUT_OBJECT.operation, origin)
+        bounds = _Bounds(PUT_OBJECT, connect_timeout, read_timeout, upload_seconds(content.size))
+        token = _BOUNDS.set(bounds)
+        self._upload = bounds
+        refused: WherobotsApiError | None
+        try:
+            refused = self._put(url, content.size, body, proxy, (connect_timeout, read_timeout))
+        except _FAILURES as error:
+            kind, words = _kind_and_words(error, bounds)
+            refused = kind(PUT_OBJECT.operation, f"{describe_route(origin, proxy)}: {url.redact(words)}")
+        finally:
+            self._upload = None
+            _BOUNDS.reset(token)
+        # Raised outside the except block: the libraries' errors may show the URL.
+        if body.failure is not None:
+            raise body.failure
+        if refused is not None:
+            raise refused
+
+    def break_off_upload(self) -> bool:
+        """End the upload in which a signal handler has interrupted this thread, if it is in one.
+
+        :returns: whether it was in one.
+        """
+        if self._upload is None:
+            return False
+        self._upload.break_off()
+        return True
 
     def close(self) -> None:
         """Close the connections."""
@@ -100,15 +142,37 @@ class RequestsTransport:
     def _send(
         self, call: Call[object], endpoint: Endpoint, proxy: Proxy | None, timeout: tuple[float, float]
     ) -> Response:
-        self._adapter.proxy = proxy
         request = requests.Request(
             call.method, endpoint.base_url + call.path, params=call.params, json=call.json, headers=endpoint.headers
         ).prepare()
+        return self._exchange(call, request, proxy, timeout, endpoint.redact)
+
+    def _put(
+        self, url: PresignedUrl, size: int, body: UploadBody, proxy: Proxy | None, timeout: tuple[float, float]
+    ) -> WherobotsApiError | None:
+        request = requests.PreparedRequest()
+        # As it is: a URL that is quoted anew no longer fits its signature.
+        request.method, request.url = PUT_OBJECT.method, url.value
+        request.prepare_headers({"User-Agent": self.endpoint.user_agent, "Content-Length": str(size)})
+        # Without bytes there is nothing to iterate over.
+        request.body = body if size else None  # type: ignore[assignment]
+        response = self._exchange(PUT_OBJECT, request, proxy, timeout, url.redact)
+        return refusal(response.status, response.headers, response.body)
+
+    def _exchange(
+        self,
+        call: Call[object],
+        request: requests.PreparedRequest,
+        proxy: Proxy | None,
+        timeout: tuple[float, float],
+        redact: Callable[[str], str],
+    ) -> Response:
+        self._adapter.proxy = proxy
         response = self._adapter.send(
             request,
             stream=True,
             timeout=timeout,
-            verify=ca_bundle() if endpoint.base_url.startswith("https") else True,
+            verify=ca_bundle() if str(request.url).startswith("https") else True,
             proxies={"all": proxy.url} if proxy else None,
         )
         whole = False
@@ -124,7 +188,7 @@ class RequestsTransport:
             if not whole:
                 # The unread rest must not be taken for the next response.
                 response.close()
-        return Response(response.status_code, response.headers, content, endpoint.redact)
+        return Response(response.status_code, response.headers, content, redact)
 
 
 class _Bounds:
@@ -133,12 +197,20 @@ class _Bounds:
     :param call: the call.
     :param connect_timeout: seconds to connect.
     :param read_timeout: seconds without a byte of the response.
+    :param transfer_seconds: seconds for the transfer of a file, on top of both timeouts; default 0.
     """
 
-    def __init__(self, call: Call[object], connect_timeout: float, read_timeout: float) -> None:
+    def __init__(
+        self, call: Call[object], connect_timeout: float, read_timeout: float, transfer_seconds: float = 0.0
+    ) -> None:
         self._call = call
         self._start = time.monotonic()
         self._connect_timeout, self._read_timeout = connect_timeout, read_timeout
+        self._seconds = connect_timeout + read_timeout + transfer_seconds
+        self._is_broken_off = False
+        self.is_upload = call is PUT_OBJECT
+        self.sock: socket.socket | None = None
+        """The connection, once something is sent."""
         self._bytes = RAW_BYTES_PER_BYTE * call.max_bytes
         self.is_connecting = False
         self.is_sent = False
@@ -149,11 +221,21 @@ class _Bounds:
 
         :raises TimeoutError: when none are left.
         """
-        seconds = self._connect_timeout if self.is_connecting else self._connect_timeout + self._read_timeout
+        if self._is_broken_off:
+            raise TimeoutError("broken off")
+        seconds = self._connect_timeout if self.is_connecting else self._seconds
         left = self._start + seconds - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
         return left if self.is_connecting else min(left, self._read_timeout)
+
+    def break_off(self) -> None:
+        """Let the current step fail at once, and every later one."""
+        self._is_broken_off = True
+        if self.sock is not None:
+            with suppress(OSError):
+                # Not the method of a TLS socket, which the interrupted code may be using.
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def count_received(self, size: int) -> None:
         """Count received bytes, including those outside the body."""
@@ -229,6 +311,7 @@ class _BoundedConnection(HTTPConnection):
         if self.sock is None:
             self.connect()
         bounds = _BOUNDS.get()
+        bounds.sock = self.sock
         self.sock.settimeout(bounds.left())
         # While connecting, only the request for a proxy's tunnel is sent.
         bounds.is_sent |= not bounds.is_connecting
@@ -300,6 +383,36 @@ def _resolve(host: str, port: int, bounds: _Bounds) -> list[tuple[str, int]]:
         return found.result(bounds.left())
     except TimeoutError:
         raise TimeoutError(f"Failed to resolve {host!r} in time") from None
+
+
+_FAILURES = (
+    _NotConnectedError,
+    UnusableCaBundleError,
+    requests.exceptions.RequestException,
+    HTTPError,
+    HTTPException,
+    OSError,
+    ValueError,
+)
+"""What a call without a complete response ends with."""
+
+
+def _kind_and_words(error: Exception, bounds: _Bounds) -> tuple[type[WherobotsApiError], str]:
+    if isinstance(error, _NotConnectedError):
+        return UntrustedServerError if error.is_untrusted else NotSentError, _words(error.cause)
+    if isinstance(error, UnusableCaBundleError):
+        return CaBundleError, str(error)
+    return AnswerLostError if bounds.is_sent else NotSentError, _words(error)
+
+
+def _is_not_of_upload(record: logging.LogRecord) -> bool:
+    """Whether a message of urllib3 may be written. Those of an upload would show its URL."""
+    bounds = _BOUNDS.get(None)
+    return bounds is None or not bounds.is_upload
+
+
+for _name in ("connection", "connectionpool", "util.retry"):
+    logging.getLogger(f"urllib3.{_name}").addFilter(_is_not_of_upload)
 
 
 def _words(error: Exception) -> str:

@@ -94,6 +94,18 @@ async def shared_session(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
             await shared.session.close()
 
 
+@asynccontextmanager
+async def own_session(base_url: str, *traces: aiohttp.TraceConfig) -> AsyncIterator[aiohttp.ClientSession]:
+    """Make a session that is not shared, for one long connection: it would take a place in a shared pool.
+
+    :param base_url: scheme and host of what it connects to.
+    :param traces: listen to its requests.
+    """
+    trust = await asyncio.to_thread(_trust) if base_url.startswith("https") else None
+    async with _open_session(trust, *traces) as session:
+        yield session
+
+
 def shared_by(session: aiohttp.ClientSession, kind: type[T]) -> T:
     """Return an object that all borrowers of a session share. It is made on first use and dropped with the session.
 
@@ -112,11 +124,14 @@ def _trust() -> ssl.SSLContext | UnusableCaBundleError:
         return error
 
 
-def _open_session(trust: ssl.SSLContext | UnusableCaBundleError | None) -> aiohttp.ClientSession:
+def _open_session(
+    trust: ssl.SSLContext | UnusableCaBundleError | None, *traces: aiohttp.TraceConfig
+) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=_Connector(trust, limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         # `Body` decompresses within its limit. No `trust_env`: it would read ~/.netrc before every request, and use a
         # proxy even for this machine.
         auto_decompress=False,
+        trace_configs=list(traces),
     )

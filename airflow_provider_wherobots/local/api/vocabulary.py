@@ -74,7 +74,30 @@ STORAGE_OPERATIONS = (
 ACCOUNT_OPERATIONS = (GET_ORGANIZATION, LIST_QUOTAS, GET_ME, GET_COSTS)
 """The same for the organization, the user and costs."""
 
-OPERATIONS = (*RUN_OPERATIONS, *STORAGE_OPERATIONS, *ACCOUNT_OPERATIONS)
+CREATE_SQL_SESSION = "createSqlSession"
+GET_SQL_SESSION = "getSqlSession"
+DELETE_SQL_SESSION = "deleteSqlSession"
+LIST_SQL_SESSIONS = "listSqlSessions"
+SQL_OPERATIONS = (CREATE_SQL_SESSION, GET_SQL_SESSION, DELETE_SQL_SESSION, LIST_SQL_SESSIONS)
+"""The same for SQL sessions."""
+
+OPERATIONS = (*RUN_OPERATIONS, *STORAGE_OPERATIONS, *ACCOUNT_OPERATIONS, *SQL_OPERATIONS)
+
+OPEN_SQL_SOCKET = "openSqlSocket"
+"""The upgrade to the WebSocket of a session: not an operation of the API, but faults apply to it too."""
+
+EXECUTE_SQL = "executeSql"
+RETRIEVE_RESULTS = "retrieveResults"
+CANCEL_EXECUTION = "cancelExecution"
+SQL_MESSAGES = (EXECUTE_SQL, RETRIEVE_RESULTS, CANCEL_EXECUTION)
+"""What a client sends over the WebSocket of a session."""
+
+STATE_UPDATED = "stateUpdated"
+EXECUTION_RESULT = "executionResult"
+EXECUTION_ERROR = "executionError"
+EXECUTION_PROGRESS = "executionProgress"
+SQL_EVENTS = (STATE_UPDATED, EXECUTION_RESULT, EXECUTION_ERROR, EXECUTION_PROGRESS)
+"""What a session sends over its WebSocket."""
 
 PUT_OBJECT = "putObject"
 GET_OBJECT = "getObject"

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
+from typing import Any, Literal
 
 from airflow_provider_wherobots.local.api.errors import ApiError, Problem
-from airflow_provider_wherobots.local.api.validation import ControlModel, shown, validated
-
-_Seconds = Annotated[float, Field(ge=0, le=10 * 365 * 24 * 3600, allow_inf_nan=False)]
-_Count = Annotated[int, Field(ge=1, lt=2**63)]
+from airflow_provider_wherobots.local.api.validation import shown, validated
+from airflow_provider_wherobots.local.control.sql_behaviour import SQL_LIKE_THE_SERVICE, Count, Seconds, SqlBehaviour
 
 
-class Behaviour(ControlModel):
+class Behaviour(SqlBehaviour):
     """The switches of the server. The defaults are quick, and all known clients of Wherobots work with them.
+
+    Those of SQL sessions are in :class:`~airflow_provider_wherobots.local.control.sql_behaviour.SqlBehaviour`.
 
     :param log_cursor: what a log cursor is. ``nanoseconds``: the timestamp of a line as a string.
         ``nanoseconds-int``: the same, with timestamps and cursors as JSON integers. ``offset``: the number of the
@@ -53,22 +51,22 @@ class Behaviour(ControlModel):
     log_cursor: Literal["nanoseconds", "nanoseconds-int", "offset", "opaque"] = "nanoseconds"
     log_boundary: Literal["after", "last", "next"] = "after"
     log_next_page_when_caught_up: Literal["end", "null", "equal", "absent"] = "end"
-    log_delay_seconds: _Seconds = 0.0
-    log_timestamp_resolution_ns: _Count = 1
-    log_max_size: _Count = 1000
+    log_delay_seconds: Seconds = 0.0
+    log_timestamp_resolution_ns: Count = 1
+    log_max_size: Count = 1000
     log_oversize: Literal["cut", "refused"] = "cut"
-    list_delay_seconds: _Seconds = 0.0
+    list_delay_seconds: Seconds = 0.0
     list_order: Literal["newest", "oldest", "none"] = "newest"
     name_filter: Literal["exact", "substring"] = "exact"
-    start_delay_seconds: _Seconds = 0.0
-    kube_app_null_seconds: _Seconds = 0.0
-    cancel_delay_seconds: _Seconds = 0.5
+    start_delay_seconds: Seconds = 0.0
+    kube_app_null_seconds: Seconds = 0.0
+    cancel_delay_seconds: Seconds = 0.5
     cancel_finished_status: Literal[200, 409] = 200
-    destroy_seconds: _Seconds = 0.0
+    destroy_seconds: Seconds = 0.0
     timeout_as: Literal["TIMED_OUT", "FAILED", "CANCELLED"] = "TIMED_OUT"
     timeout_counts_pending: bool = False
-    max_timeout_seconds: _Count | None = None
-    cost_delay_seconds: _Seconds = 0.0
+    max_timeout_seconds: Count | None = None
+    cost_delay_seconds: Seconds = 0.0
     create_status: Literal[201, 200] = 201
     synthetic_runs: bool = False
 
@@ -87,6 +85,7 @@ LIKE_THE_SERVICE: Mapping[str, Any] = {
     "destroy_seconds": 30.0,
     "timeout_counts_pending": True,
     "cost_delay_seconds": 60.0,
+    **SQL_LIKE_THE_SERVICE,
 }
 """The delays and missing values that the service has, or may have."""
 

@@ -44,9 +44,10 @@ class ControlClient:
     def add_fault(self, operation: str, action: Mapping[str, Any] | str, **conditions: Any) -> None:
         """Add a fault rule.
 
-        :param operation: an ``operationId`` or ``*``.
+        :param operation: an ``operationId``, a message of a SQL session such as ``executeSql``, or ``*``.
         :param action: what happens; a string is short for ``{"type": string}``.
-        :param conditions: ``run_id``, ``name``, ``times``, ``seconds``, ``after``, ``per_second``.
+        :param conditions: ``run_id``, ``name``, ``session_id``, ``statement``, ``state``, ``times``, ``seconds``,
+            ``after``, ``per_second``.
         """
         body = {"type": action} if isinstance(action, str) else dict(action)
         self._call("POST", "/faults", {"operation": operation, "action": body, **conditions})
@@ -60,9 +61,9 @@ class ControlClient:
         self._call("DELETE", "/faults")
 
     def requests(self, operation: str | None = None) -> list[dict[str, Any]]:
-        """Return the journal of requests, oldest first.
+        """Return the journal of requests and of messages to SQL sessions, oldest first.
 
-        :param operation: only those of one ``operationId``; default all.
+        :param operation: only those of one ``operationId`` or kind of message, such as ``executeSql``; default all.
         """
         entries = self._call("GET", "/requests")["requests"]
         return [entry for entry in entries if operation in (None, entry["operation"])]
@@ -112,6 +113,91 @@ class ControlClient:
         """
         self._api_key = self._call("PUT", "/api-key", {"api_key": api_key})["api_key"]
         return self._api_key
+
+    def sql_sessions(self) -> list[dict[str, Any]]:
+        """Return all SQL sessions, oldest first, each with its ``connections`` (how many) and ``executions``."""
+        return list(self._call("GET", "/sql/sessions")["sessions"])
+
+    def sql_session(self, session_id: str) -> dict[str, Any]:
+        """Return a SQL session as :meth:`sql_sessions` does.
+
+        :param session_id: its id.
+        """
+        return self._call("GET", f"/sql/sessions/{session_id}")
+
+    def show_sql_session(self, session_id: str, **instead: str | None) -> dict[str, Any]:
+        """Let a SQL session say something else about itself; what is None is true again.
+
+        :param session_id: its id.
+        :param instead: ``status``, ``message``, ``url``.
+        :returns: the ``SqlSessionKubeApp``.
+        """
+        return self._call("PATCH", f"/sql/sessions/{session_id}", instead)
+
+    def end_sql_session(
+        self, session_id: str, *, status: str = "DESTROYED", message: str = "ended by a test", code: int = 1011
+    ) -> None:
+        """End a SQL session and all that runs in it.
+
+        :param session_id: its id.
+        :param status: its status then.
+        :param message: why it ends.
+        :param code: the code with which its connections are closed.
+        """
+        self._call("POST", f"/sql/sessions/{session_id}/end", {"status": status, "message": message, "code": code})
+
+    def drop_sql_connections(self, session_id: str, *, code: int | None = None) -> int:
+        """End the connections of a SQL session; it goes on.
+
+        :param session_id: its id.
+        :param code: the code with which they are closed; default None, they end as if the network had failed.
+        :returns: how many there were.
+        """
+        dropped: int = self._call("POST", f"/sql/sessions/{session_id}/drop", {"code": code})["dropped"]
+        return dropped
+
+    def evict_sql_execution(self, session_id: str, execution_id: str) -> bool:
+        """Let a SQL session forget an execution, which goes on if it runs.
+
+        :param session_id: id of the session.
+        :param execution_id: id of the execution.
+        :returns: whether the session knew it.
+        """
+        known: bool = self._call("POST", f"/sql/sessions/{session_id}/evict", {"execution_id": execution_id})["known"]
+        return known
+
+    def answer_sql(
+        self,
+        statement: str,
+        columns: Mapping[str, Sequence[Any]] | None = None,
+        *,
+        geometry: Sequence[str] = (),
+        error: str = "",
+        seconds: float = 0,
+        held: bool = False,
+    ) -> None:
+        """Say what the synthetic engine does with a statement. The newest answer that fits is taken.
+
+        :param statement: text that the statement contains, in any case.
+        :param columns: its result, by the names of the columns; default None, it has none, such as DDL.
+        :param geometry: which columns are geometries, given as EWKT; default none.
+        :param error: the text with which it fails; default empty, it succeeds.
+        :param seconds: how long it takes; default 0.
+        :param held: whether it then waits for :meth:`release_sql`; default False.
+        """
+        answer = {"columns": columns, "geometry": list(geometry), "error": error, "seconds": seconds, "held": held}
+        self._call("POST", "/sql/answers", {"statement": statement, **answer})
+
+    def clear_sql_answers(self) -> None:
+        """Forget all answers of :meth:`answer_sql`."""
+        self._call("DELETE", "/sql/answers")
+
+    def release_sql(self, statement: str = "") -> None:
+        """Let statements of the synthetic engine go on that wait, such as ``HOLD``.
+
+        :param statement: text that they contain, in any case; default empty, all go on.
+        """
+        self._call("POST", "/sql/release", {"statement": statement})
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         connection = self._connection()

@@ -6,11 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
+from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from airflow_provider_wherobots.local.api.queries import name_matches
 from airflow_provider_wherobots.local.api.validation import ControlModel, validated
-from airflow_provider_wherobots.local.api.vocabulary import OBJECT_OPERATIONS, OPERATIONS
+from airflow_provider_wherobots.local.api.vocabulary import (
+    OBJECT_OPERATIONS,
+    OPEN_SQL_SOCKET,
+    OPERATIONS,
+    SQL_EVENTS,
+    SQL_MESSAGES,
+)
 
 ANY_OPERATION = "*"
 
@@ -74,6 +80,13 @@ class HtmlAnswer(ControlModel):
     headers: dict[_HeaderName, _Printable] = Field(default_factory=dict)
 
 
+class MessageFault(ControlModel):
+    """``lose_message``: a message over a session's WebSocket does not arrive. ``evict``: it is handled, and the session
+    then forgets the execution. ``end_session``: it is handled, and the engine then dies."""
+
+    type: Literal["lose_message", "evict", "end_session"]
+
+
 _TAGS = {
     "lose_answer": "is-sudden",
     "truncate": "is-sudden",
@@ -82,6 +95,9 @@ _TAGS = {
     "slow": "is-slow",
     "status": "is-status",
     "html": "is-html",
+    "lose_message": "is-message",
+    "evict": "is-message",
+    "end_session": "is-message",
 }
 
 
@@ -90,13 +106,14 @@ def _tag(value: Any) -> str | None:
     return _TAGS.get(kind) if isinstance(kind, str) else None
 
 
-FaultAction = SuddenEnd | Hang | Slow | StatusAnswer | HtmlAnswer
+FaultAction = SuddenEnd | Hang | Slow | StatusAnswer | HtmlAnswer | MessageFault
 _AnyAction = Annotated[
     Annotated[SuddenEnd, Tag("is-sudden")]
     | Annotated[Hang, Tag("is-hang")]
     | Annotated[Slow, Tag("is-slow")]
     | Annotated[StatusAnswer, Tag("is-status")]
-    | Annotated[HtmlAnswer, Tag("is-html")],
+    | Annotated[HtmlAnswer, Tag("is-html")]
+    | Annotated[MessageFault, Tag("is-message")],
     Discriminator(
         _tag,
         custom_error_type="unknown_action",
@@ -105,43 +122,84 @@ _AnyAction = Annotated[
 ]
 
 
+_OF_CALLS = frozenset(_TAGS) - {"lose_message", "evict", "end_session"}
+_OF_MESSAGES = frozenset({"lose_message", "reset", "lose_answer", "slow", "evict", "end_session"})
+_OF_EVENTS = frozenset({"lose_message", "reset", "truncate", "slow"})
+
+
 @dataclass(frozen=True)
 class FaultTarget:
-    """The request that rules are compared with; ``name`` is that of the run to create."""
+    """The request, or the message of a SQL session, that rules are compared with.
+
+    :param operation: what it is.
+    :param run_id: the run it is about.
+    :param name: name of the run to create.
+    :param session_id: the SQL session it is about.
+    :param statement: the statement it is about.
+    :param state: the state of the execution that it tells.
+    """
 
     operation: str
     run_id: str | None = None
     name: str | None = None
+    session_id: str | None = None
+    statement: str | None = None
+    state: str | None = None
 
 
 class FaultRule(ControlModel):
     """One rule.
 
-    :param operation: an ``operationId`` or ``*``.
-    :param action: what happens to a request that matches.
+    :param operation: an ``operationId``, a message over the WebSocket of a SQL session, or ``*``, all requests.
+    :param action: what happens to a request or message that matches.
     :param run_id: only requests for this run; None matches any.
     :param name: only creates of a run with this name, which may contain one ``*``; None matches any.
+    :param session_id: only requests and messages for this SQL session; None matches any.
+    :param statement: only messages about a statement that contains this text, in any case; None matches any.
+    :param state: only messages that tell this state of an execution; None matches any.
     :param times: how often the rule applies; None sets no limit.
     :param seconds: for how long the rule applies; None sets no limit.
     :param after: how many matching requests pass before the rule applies.
     :param per_second: how many matching requests pass each second after that; None lets none pass.
     """
 
-    operation: Literal[ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS] = ANY_OPERATION  # type: ignore[valid-type]
+    operation: Literal[  # type: ignore[valid-type]
+        ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET, *SQL_MESSAGES, *SQL_EVENTS
+    ] = ANY_OPERATION
     action: _AnyAction
     run_id: str | None = None
     name: str | None = None
+    session_id: str | None = None
+    statement: str | None = None
+    state: str | None = None
     times: _Count | None = None
     seconds: _Seconds | None = None
     after: _Count = 0
     per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
+    @model_validator(mode="after")
+    def _action_suits_the_operation(self) -> FaultRule:
+        suitable = (
+            _OF_MESSAGES
+            if self.operation in SQL_MESSAGES
+            else _OF_EVENTS
+            if self.operation in SQL_EVENTS
+            else _OF_CALLS
+        )
+        if self.action.type not in suitable:
+            raise ValueError(f"must have an action that {self.operation} can have: {', '.join(sorted(suitable))}")
+        return self
+
     def matches(self, target: FaultTarget) -> bool:
-        """Say whether the rule is about this request."""
+        """Say whether the rule is about this request or message."""
+        is_message = target.operation in SQL_MESSAGES or target.operation in SQL_EVENTS
         return (
-            self.operation in (ANY_OPERATION, target.operation)
-            and (self.run_id is None or self.run_id == target.run_id)
+            (self.operation == target.operation or (self.operation == ANY_OPERATION and not is_message))
+            and self.run_id in (None, target.run_id)
+            and self.session_id in (None, target.session_id)
+            and self.state in (None, target.state)
             and (self.name is None or (target.name is not None and name_matches(self.name, target.name)))
+            and (self.statement is None or self.statement.casefold() in (target.statement or "").casefold())
         )
 
 

@@ -1,4 +1,4 @@
-"""The journal of API requests, for tests. Never holds a key."""
+"""The journal of API requests and of messages to SQL sessions, for tests. Never holds a key."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ MAX_ENTRIES = 100_000
 """The journal keeps the newest requests, at most this many; the counts include all."""
 
 LONGEST_TEXT = 512
-"""Path, query, run id and name of an entry are cut to this many characters."""
+"""Each text of an entry is cut to this many characters."""
 
 
 @dataclass(slots=True)
 class JournalEntry:
-    """One request.
+    """One request, or one message that a client sent over the WebSocket of a SQL session.
 
-    :param operation: its ``operationId``.
-    :param method: HTTP method.
+    :param operation: its ``operationId``, or what the message asks for, such as ``executeSql``.
+    :param method: HTTP method; ``MESSAGE`` for a message.
     :param path: path of the URL.
     :param query: query string of the URL.
     :param run_id: the run it is about, or the one that it created.
     :param name: name of the run to create.
-    :param status: the status answered; None if no answer was sent, or not yet.
+    :param status: the status answered; None if no answer was sent, or not yet, and for a message.
     :param fault: type of the fault that hit it.
-    :param effective: whether it created a run, or requested a cancel that took effect.
+    :param effective: whether it created something, or ended something: a run, a SQL session, an execution.
+    :param session_id: the SQL session it is about, or the one that it got.
+    :param execution_id: the execution it is about.
+    :param statement: the statement to execute.
     """
 
     operation: str
@@ -41,6 +44,9 @@ class JournalEntry:
     status: int | None = None
     fault: str | None = None
     effective: bool = False
+    session_id: str | None = None
+    execution_id: str | None = None
+    statement: str | None = None
     time: str = field(default_factory=lambda: timestamp(utc_now()))
 
 
@@ -58,7 +64,7 @@ class Journal:
         self._received[entry.operation] += 1
 
     def took_effect(self, entry: JournalEntry) -> None:
-        """Note that a request created a run or began a cancel."""
+        """Note that a request or message created or ended something."""
         entry.effective = True
         self._effective[entry.operation] += 1
 

@@ -40,14 +40,14 @@ class WithRequestId:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         request_id = f"req-{secrets.token_hex(12)}"
         scope[_SCOPE_KEY] = request_id
 
         async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 header = (REQUEST_ID_HEADER.lower().encode(), request_id.encode())
                 message = {**message, "headers": [*message.get("headers", []), header]}
             await send(message)

@@ -12,20 +12,22 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from airflow_provider_wherobots.local.http import account_api, runs_api, storage_api
+from airflow_provider_wherobots.local.http import account_api, runs_api, sql_api, storage_api
 from airflow_provider_wherobots.local.http.answers import JsonAnswer, WithRequestId, routing_error
 from airflow_provider_wherobots.local.http.control_api import control_routes
 from airflow_provider_wherobots.local.http.gate import HostGate
 from airflow_provider_wherobots.local.http.objects import object_routes
 from airflow_provider_wherobots.local.http.operations import Operation
 from airflow_provider_wherobots.local.http.s3_api import S3Api
+from airflow_provider_wherobots.local.http.sql_control_api import sql_control_routes
+from airflow_provider_wherobots.local.http.sql_socket import sql_socket_route
 from airflow_provider_wherobots.local.http.status_page import status_page_route
 from airflow_provider_wherobots.local.security import HostCheck
 from airflow_provider_wherobots.local.service import LocalService
 
 
 def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
-    """Build the application. Its shutdown ends all runs.
+    """Build the application. Its shutdown ends all runs and SQL sessions.
 
     :param service: the service behind it.
     :param hosts: the ``Host`` headers that it answers.
@@ -42,9 +44,11 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
             status_page_route(),
             Route("/health", _health),
             *api_routes(service),
+            sql_socket_route(service),
             *object_routes(service),
             *S3Api(service).routes(),
             *control_routes(service),
+            *sql_control_routes(service),
         ],
         exception_handlers={HTTPException: routing_error},
         lifespan=lifespan,
@@ -65,6 +69,7 @@ def api_routes(service: LocalService) -> list[Route]:
             *runs_api.OPERATIONS,
             *storage_api.OPERATIONS,
             *account_api.OPERATIONS,
+            *sql_api.OPERATIONS,
         )
     ]
 

@@ -32,7 +32,8 @@ from airflow_provider_wherobots.local.views.run_view import run_view
 
 PREFIX = "/_control"
 
-_Handler = Callable[[LocalService, Request, bytes], Response]
+ControlHandler = Callable[[LocalService, Request, bytes], Response]
+"""Handles a call, with its body read; raises ``ApiError`` for one that is wrong."""
 
 
 def control_routes(service: LocalService) -> list[Route]:
@@ -41,7 +42,7 @@ def control_routes(service: LocalService) -> list[Route]:
     :param service: the service that they control.
     """
     return [
-        Route(f"{PREFIX}{path}", _Control(handler, service), methods=[method])
+        Route(f"{PREFIX}{path}", ControlCall(handler, service), methods=[method])
         for method, path, handler in (
             ("GET", "/behaviour", _get_behaviour),
             ("PATCH", "/behaviour", _patch_behaviour),
@@ -63,14 +64,19 @@ def control_routes(service: LocalService) -> list[Route]:
     ]
 
 
-class _Control:
-    """The ASGI application of one control call."""
+class ControlCall:
+    """The ASGI application of one control call.
 
-    def __init__(self, handler: _Handler, service: LocalService) -> None:
+    :param handler: what it does.
+    :param service: the service.
+    """
+
+    def __init__(self, handler: ControlHandler, service: LocalService) -> None:
         self._handler = handler
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one call."""
         request = Request(scope, receive)
         try:
             require_key(scope, self._service.api_key)

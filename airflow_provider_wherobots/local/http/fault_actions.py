@@ -15,6 +15,7 @@ from airflow_provider_wherobots.local.control.faults import (
     FaultAction,
     Hang,
     HtmlAnswer,
+    MessageFault,
     Slow,
     StatusAnswer,
     SuddenEnd,
@@ -52,7 +53,35 @@ async def carry_out(action: FaultAction, handle: Handle, scope: Scope, receive: 
     return answer.status_code
 
 
-async def _end(action: SuddenEnd | Hang, handle: Handle, scope: Scope, receive: Receive, send: Send) -> None:
+async def disturb_upgrade(action: FaultAction, scope: Scope, receive: Receive, send: Send) -> tuple[bool, int | None]:
+    """Inject a fault into the upgrade to a WebSocket.
+
+    :param action: the fault.
+    :param scope: the ASGI scope of the socket.
+    :param receive: its ASGI channel.
+    :param send: the ASGI channel of the answer.
+    :returns: whether the socket is to be opened nevertheless, and the status that was sent, if one was.
+    """
+    match action:
+        case StatusAnswer() | HtmlAnswer():
+            await _false_answer(action, scope)(scope, receive, send)
+            return False, action.status
+        case Slow():
+            await asyncio.sleep(action.seconds)
+            return True, None
+        case Hang():
+            await _wait(action.seconds, receive)
+            connection_of(scope).drop()
+        case SuddenEnd(type="reset"):
+            connection_of(scope).reset()
+        case _:
+            return True, None
+    return False, None
+
+
+async def _end(
+    action: SuddenEnd | Hang | MessageFault, handle: Handle, scope: Scope, receive: Receive, send: Send
+) -> None:
     """End the connection without a whole answer."""
     connection = connection_of(scope)
     if action.type == "truncate":
@@ -115,5 +144,5 @@ async def _wait(seconds: float, receive: Receive) -> None:
 
 async def _end_of_connection(receive: Receive) -> None:
     # uvicorn treats an application that returns without an answer as broken.
-    while (await receive())["type"] != "http.disconnect":
+    while not (await receive())["type"].endswith(".disconnect"):
         pass

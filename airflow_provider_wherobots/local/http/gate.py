@@ -23,9 +23,9 @@ class HostGate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] == "http":
+        if scope["type"] in ("http", "websocket"):
             host = Headers(scope=scope).get("host")
-            if not self._hosts.admits(host, default_port=443 if scope["scheme"] == "https" else 80):
+            if not self._hosts.admits(host, default_port=443 if scope["scheme"] in ("https", "wss") else 80):
                 suggestion = (
                     "Use the address that the server printed when it started, or allow the name with --host-name."
                 )

@@ -14,6 +14,7 @@ import uvicorn
 
 from airflow_provider_wherobots.local.http.app import make_app
 from airflow_provider_wherobots.local.http.protocol import LocalServerProtocol
+from airflow_provider_wherobots.local.http.socket_protocol import SocketProtocol
 from airflow_provider_wherobots.local.runs.run import LocalRun
 from airflow_provider_wherobots.local.security import HostCheck
 from airflow_provider_wherobots.local.service import LocalService
@@ -106,7 +107,9 @@ class Listener(uvicorn.Server):
             make_app(LocalService(settings, on_change), hosts),
             loop="asyncio",
             http=LocalServerProtocol,
-            ws="none",
+            ws=SocketProtocol,
+            # Results are compressed already.
+            ws_per_message_deflate=False,
             interface="asgi3",
             lifespan="on",
             log_config=None,

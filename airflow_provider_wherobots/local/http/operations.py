@@ -61,12 +61,13 @@ class Operation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         request = Request(scope, receive)
-        run_id = request.path_params.get("run_id")
+        run_id, session_id = (request.path_params.get(name) for name in ("run_id", "session_id"))
         entry = JournalEntry(
             operation=self._operation_id,
             method=request.method,
             path=request.url.path[:LONGEST_TEXT],
             run_id=run_id and run_id[:LONGEST_TEXT],
+            session_id=session_id and session_id[:LONGEST_TEXT],
         )
         self._service.journal.record(entry)
         try:
@@ -86,7 +87,7 @@ class Operation:
         async def handle() -> Response:
             return self._answer(ReceivedCall(self._service, request, body, entry))
 
-        target = FaultTarget(self._operation_id, entry.run_id, entry.name)
+        target = FaultTarget(self._operation_id, entry.run_id, entry.name, entry.session_id)
         fault = self._service.faults.take(target, time.monotonic())
         if fault is not None:
             entry.fault = fault.type

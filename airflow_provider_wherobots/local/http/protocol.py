@@ -19,10 +19,11 @@ HEAD_SECONDS = 20.0
 BODY_SECONDS = 60.0
 """How long a client may take to send a body."""
 
-_SCOPE_KEY = "wherobots_local.connection"
+SCOPE_KEY = "wherobots_local.connection"
+"""Key of the :class:`TrackedConnection` in the scope of a request."""
 
 
-class Connection:
+class TrackedConnection:
     """The TCP (or TLS) connection under a request."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -55,21 +56,22 @@ class Stage(enum.IntEnum):
 
 
 class LocalServerProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 protocol, with a :class:`Connection` in the scope of each request, deadlines for requests, and
-    a limit for the number of connections: half of the descriptors, because runs need some too."""
+    """uvicorn's HTTP/1.1 protocol, with a :class:`TrackedConnection` in the scope of each request, deadlines for
+    requests, and a limit for the number of connections: half of the descriptors, because runs need some too."""
 
     stage = Stage.HEAD
     since = 0.0
     _deadline: asyncio.TimerHandle | None = None
+    _is_upgraded = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Add the connection to the scope of its requests, and close another one if there are too many."""
         super().connection_made(transport)
         application = self.app
-        connection = Connection(transport)
+        connection = TrackedConnection(transport)
 
         async def with_connection(scope: Any, receive: Any, send: Any) -> None:
-            scope[_SCOPE_KEY] = connection
+            scope[SCOPE_KEY] = connection
             await application(scope, receive, send)
 
         self.app = with_connection
@@ -88,12 +90,20 @@ class LocalServerProtocol(H11Protocol):
         super().data_received(data)
         self._look()
 
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """Hand the connection over to the WebSocket protocol, for which there are no deadlines."""
+        self._clear_deadline()
+        self._is_upgraded = True
+        super().handle_websocket_upgrade(event)
+
     def on_response_complete(self) -> None:
         """Note that the connection waits for the next request, or has begun to receive it."""
         super().on_response_complete()
         self._look()
 
     def _look(self) -> None:
+        if self._is_upgraded:
+            return
         if self.cycle is not None and not self.cycle.response_complete:
             stage = Stage.BODY if self.cycle.more_body else Stage.ANSWER
         elif self.cycle is None or self.conn.trailing_data[0]:
@@ -116,21 +126,21 @@ class LocalServerProtocol(H11Protocol):
             self._deadline = None
 
     def _make_room(self, most: int) -> None:
-        """Close the connections of the lowest stage, the oldest first. If all wait for an answer, close this one."""
-        open_ones = [
-            other
-            for other in self.connections
-            if isinstance(other, LocalServerProtocol) and not other.transport.is_closing()
-        ]
-        open_ones.sort(key=lambda other: (other.stage, other.since))
-        for victim in open_ones[: max(len(open_ones) - most, 0)]:
+        """Close the connections of the lowest stage, the oldest first. If all wait for an answer, close this one.
+
+        WebSockets count too, but are never closed for others.
+        """
+        open_ones = [other for other in self.connections if not other.transport.is_closing()]
+        of_requests = [other for other in open_ones if isinstance(other, LocalServerProtocol)]
+        of_requests.sort(key=lambda other: (other.stage, other.since))
+        for victim in of_requests[: max(len(open_ones) - most, 0)]:
             (self if victim.stage == Stage.ANSWER else victim).transport.abort()
 
 
-def connection_of(scope: Any) -> Connection:
+def connection_of(scope: Any) -> TrackedConnection:
     """Return the connection of a request.
 
     :param scope: its ASGI scope.
     """
-    connection: Connection = scope[_SCOPE_KEY]
+    connection: TrackedConnection = scope[SCOPE_KEY]
     return connection

@@ -12,7 +12,7 @@ from airflow_provider_wherobots.local.runs.run import AppEvent, LocalRun
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 """The creation time of the user, the organisation and the storage."""
 
-_MOVING_VERSIONS = (None, "", "latest", "preview")
+_MOVING_VERSIONS = ("", "latest", "preview")
 _LOCAL_VERSION = "local"
 
 
@@ -72,8 +72,24 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def event_view(event: AppEvent) -> dict[str, Any]:
+    """Build the ``KubeAppEvent`` of an event."""
+    return {
+        "id": event.id,
+        "createTime": timestamp(event.created_at),
+        "updateTime": timestamp(event.created_at),
+        "code": event.code,
+        "message": event.message,
+        "eventMeta": event.meta,
+    }
+
+
+def resolved_version(version: str | None) -> str:
+    """Return the version that a wish leads to: the wish itself, unless it names a moving one."""
+    return _LOCAL_VERSION if version is None or version in _MOVING_VERSIONS else version
+
+
 def _kube_app(run: LocalRun) -> dict[str, Any]:
-    version = run.request.version
     return {
         "id": run.app_id,
         "createTime": timestamp(run.created_at),
@@ -86,23 +102,12 @@ def _kube_app(run: LocalRun) -> dict[str, Any]:
         "appMeta": {
             "spark_ui_url": run.spark_ui_url,
             "spark_eventlogs_url": "",
-            "resolved_version": _LOCAL_VERSION if version in _MOVING_VERSIONS else version,
+            "resolved_version": resolved_version(run.request.version),
         },
-        "events": [_event(event) for event in run.events],
+        "events": [event_view(event) for event in run.events],
         "cpuUsage": round(run.usage[-1].cpu_percent) if run.usage and not run.ended else 0,
         "regionName": run.region,
         "message": run.app_message,
-    }
-
-
-def _event(event: AppEvent) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "createTime": timestamp(event.created_at),
-        "updateTime": timestamp(event.created_at),
-        "code": event.code,
-        "message": event.message,
-        "eventMeta": event.meta,
     }
 
 

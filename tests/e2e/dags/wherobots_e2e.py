@@ -10,9 +10,10 @@ from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.retry_policies import wherobots_retry_policy
 
 try:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, Asset
 except ImportError:  # 2.11
     from airflow import DAG
+    from airflow.datasets import Dataset as Asset  # type: ignore[import-not-found, no-redef]
 
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -23,6 +24,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "deferred_deadline": {"execution_timeout": timedelta(seconds=30)},
     "crashing": {"operator": CrashingOperator},
     "full": {"max_quota_wait_seconds": 190},
+    "returns": {"return_result": True, "outlets": [Asset("s3://e2e/returns")]},
     "retry_cancelled": {"retries": 1, "retry_cancelled": True},
 }
 try:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from datetime import UTC, datetime
 from email.utils import formatdate
 from itertools import pairwise
@@ -20,14 +19,13 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
+from airflow_provider_wherobots.api.runs.models import LogPage, Run, RunMetrics
 from airflow_provider_wherobots.flows.follow import (
     APPEARANCE_SECONDS,
     HEARTBEAT_SECONDS,
     LAST_LOOK_SECONDS,
     FollowOptions,
     follow_run,
-    poll_delay,
 )
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, QUIET_LOOKS, LogForwarder
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
@@ -80,11 +78,13 @@ def test_any_other_end_comes_with_the_reason_and_the_end_of_the_log(status: str,
     assert texts(script.records) == [f"line {n}" for n in range(20)]
 
 
-def test_without_poll_logs_a_good_run_costs_no_logs_call() -> None:
-    service, _ = serve((0, "RUNNING"), (30, "COMPLETED"), lines=20)
+def test_without_poll_logs_the_log_of_a_good_run_is_read_after_its_end_for_the_result_alone() -> None:
+    service, run = serve((0, "RUNNING"), (30, "COMPLETED"), lines=20)
+    run.log.lines.append(FakeLine(33.0, T0 + 20, 'airflow-result: {"late": true}'))
     outcome, script = follow(service, poll_logs=False)
     assert outcome.ending is Ending.COMPLETED
-    assert set(script.operations) == {"getJobRun", "getJobRunMetrics"}
+    assert (outcome.result, outcome.log_tail) == ('{"late": true}', "")
+    assert script.sent_of("getJobRunLogs")[0].at >= START + 30
     assert script.records == []
 
 
@@ -124,7 +124,22 @@ def test_a_run_that_never_runs_is_drained_all_the_same() -> None:
 def test_the_delay_is_two_seconds_and_a_tenth_of_the_age_up_to_the_interval(
     age: float, interval: float, delay: float
 ) -> None:
-    assert poll_delay(age, interval) == pytest.approx(delay)
+    for options in (
+        FollowOptions("run0", START, polling_interval=interval, poll_logs=False),
+        # No wait for late lines hides a later notice of the end.
+        FollowOptions("run0", START, polling_interval=interval, wait_post_run_logs_timeout_seconds=QUIET - 0.5),
+    ):
+        assert options.poll_delay(START + age) == pytest.approx(delay)
+
+
+@pytest.mark.parametrize(
+    ("age", "interval", "delay"),
+    [(0, 30, 5), (-50, 30, 5), (29, 30, 5), (100, 30, 12), (10_000, 30, 30), (0, 4, 4), (10_000, 1, 2)],
+)
+def test_it_is_at_least_five_seconds_where_the_wait_for_late_lines_hides_that(
+    age: float, interval: float, delay: float
+) -> None:
+    assert FollowOptions("run0", START, polling_interval=interval).poll_delay(START + age) == pytest.approx(delay)
 
 
 def test_polls_of_a_long_run_are_the_interval_apart_and_spread_by_jitter() -> None:
@@ -136,26 +151,57 @@ def test_polls_of_a_long_run_are_the_interval_apart_and_spread_by_jitter() -> No
     assert gaps[-1] == pytest.approx(22.0 + 0.05)
 
 
-def test_a_quiet_run_of_a_minute_costs_few_calls() -> None:
-    service, _ = serve((0, "RUNNING"), (60, "COMPLETED"), lines=1)
-    _, script = follow(service, started_at=START - 2)
-    counts = Counter(script.operations)
-    assert counts.keys() == {"getJobRun", "getJobRunLogs", "getJobRunMetrics"}
-    assert counts.total() <= 24, counts
-
-
-def test_a_quiet_log_is_read_when_its_silence_has_doubled_and_at_least_every_interval() -> None:
+@pytest.mark.parametrize(("wait", "delay"), [(QUIET - 1, 3.0), (QUIET, 5.5)])
+def test_a_quiet_log_is_read_when_its_silence_has_doubled_and_at_least_every_interval(
+    wait: float, delay: float
+) -> None:
     service, run = serve((0, "RUNNING"), (400, "COMPLETED"))
     run.log = FakeLog([FakeLine(0.0, T0, "started"), FakeLine(250.0, T0 + 1, "a"), FakeLine(254.0, T0 + 2, "b")])
-    _, script = follow(service, polling_interval=20)
+    _, script = follow(service, polling_interval=20, wait_post_run_logs_timeout_seconds=wait)
     reads = [sent.at - START for sent in script.sent_of("getJobRunLogs") if sent.at < START + 400]
     early = [at for at in reads if at < 60]
     assert len(early) <= 8
-    assert all(later - earlier <= max(earlier, 4.0) + 3 for earlier, later in pairwise(early))
+    assert all(later - earlier <= max(earlier, 4.0) + delay for earlier, later in pairwise(early))
     assert all(later - earlier <= 20 + 1 for earlier, later in pairwise(reads))
     polls = [sent.at - START for sent in script.sent_of("getJobRun")]
     first_after = next(at for at in polls if at >= 254)
     assert min(abs(at - first_after) for at in reads) < 1, "the poll after new lines reads the log again"
+
+
+@pytest.mark.parametrize(("poll_logs", "first"), [(True, 5.0), (False, 2.0)])
+@pytest.mark.parametrize("started", [0.0, 1.5, 4.9, 5.1, 300.0])
+def test_a_new_run_is_first_polled_a_delay_after_its_creation_or_at_once_by_a_later_trigger(
+    poll_logs: bool, first: float, started: float
+) -> None:
+    service, _ = serve((0, "RUNNING"), (900, "COMPLETED"))
+    script = Script(service)
+    script.now += started
+    script.run(follow_run(FollowOptions("run0", START, poll_logs=poll_logs, is_new=True)))
+    assert script.sent[0].at == pytest.approx(START + max(first, started))
+
+
+def test_a_new_run_is_polled_a_delay_later_though_the_triggerers_clock_is_behind() -> None:
+    service, _ = serve((0, "RUNNING"), (20, "COMPLETED"))
+    _, script = follow(service, started_at=START + 3_600, is_new=True)
+    assert script.sent[0].at == pytest.approx(START + 5)
+
+
+@pytest.mark.parametrize("left", [-100.0, 0.0, 3.0, 5.2])
+def test_the_first_poll_of_a_new_run_is_not_after_the_deadline(left: float) -> None:
+    service, run = serve((0, "RUNNING"))
+    outcome, script = follow(service, deadline=START + left, is_new=True, jitter=1.0)
+    assert outcome.ending is Ending.DEADLINE
+    assert script.operations[:2] == ["getJobRun", "cancelJobRun"]
+    assert run.cancelled_at == pytest.approx(START + max(0.0, left), abs=0.5)
+
+
+def test_a_new_run_that_ends_before_its_first_poll_has_its_late_lines() -> None:
+    """The service's clock may be wrong: the run has not ended before it was created."""
+    service, run = serve((0, "RUNNING"), (1, "FAILED"))
+    run.log = FakeLog([FakeLine(0.0, T0, "line 0"), FakeLine(6.0, T0 + 1, "line 1")])
+    outcome, script = follow(with_a_wrong_time(service), is_new=True)
+    assert outcome.ending is Ending.FAILED
+    assert texts(script.records) == ["line 0", "line 1"]
 
 
 def test_an_older_run_is_polled_at_its_own_pace_from_the_start() -> None:
@@ -191,7 +237,8 @@ def test_while_pending_the_application_tells_how_far_it_is() -> None:
             ("COMPLETED", "DESTROYED"),
         )
     ]
-    _, script = follow(answers(*map(Run.from_json, views), NO_METRICS), poll_logs=False)
+    service = answers(*map(Run.from_json, views), LogPage(()), NO_METRICS)
+    _, script = follow(service, poll_logs=False, wait_post_run_logs_timeout_seconds=0)
     assert [note.text for note in script.notes[:-1]] == [
         "Run run0 is PENDING (PREPARING)",
         "Run run0 is PENDING (DEPLOYING)",
@@ -337,13 +384,18 @@ def test_an_outage_is_tolerated_with_one_warning_and_one_line_at_its_end(fault: 
     assert [note.level for note in script.said("the run is not affected and is polled again")] == [logging.WARNING]
     assert script.said("answers again, after 3 failed attempts")
     assert service.cancels == []
+    # Three failures, waited out for 1, 2 and 4 s, whatever the lost calls took.
+    assert outcome.outage_seconds >= 7.0
+    assert outcome.outage_seconds <= script.elapsed
 
 
 def test_each_outage_is_warned_of() -> None:
     service, _ = serve((0, "RUNNING"), (300, "COMPLETED"))
     service.fault("getJobRun", None, Fault.ERROR_500, None, Fault.ERROR_500)
-    _, script = follow(service, poll_logs=False)
+    outcome, script = follow(service, poll_logs=False)
     assert len(script.said("the run is not affected and is polled again")) == 2
+    # Each was waited out for a second, and the failed call itself took time.
+    assert 2.0 < outcome.outage_seconds < 2.5
 
 
 def test_retry_after_is_honoured() -> None:
@@ -370,6 +422,7 @@ def test_an_outage_that_is_too_long_loses_sight_and_leaves_the_run_alone(limit: 
         f"(max_outage_seconds={limit:g})"
     )
     assert limit <= script.elapsed - 60 < limit + 60
+    assert outcome.outage_seconds == pytest.approx(limit, abs=1)
     assert run.cancelled_at is None
 
 
@@ -381,6 +434,7 @@ def test_a_refusal_loses_sight_at_once_and_leaves_the_run_alone(error: Wherobots
     outcome, script = follow(always(error), started_at=START - 1_000)
     assert outcome.ending is Ending.GAVE_UP
     assert "max_outage_seconds" not in outcome.reason
+    assert outcome.outage_seconds == 0.0
     assert script.operations == ["getJobRun"]
 
 
@@ -390,6 +444,7 @@ def test_a_deadline_within_an_outage_is_kept() -> None:
     assert outcome.ending is Ending.DEADLINE
     assert run.cancelled_at == pytest.approx(START + 100, abs=1)
     assert outcome.status == "PENDING"
+    assert outcome.outage_seconds == pytest.approx(100, abs=1)
 
 
 def test_a_run_unknown_shortly_after_its_creation_is_asked_for_again() -> None:
@@ -457,21 +512,27 @@ def test_a_service_that_takes_long_to_answer_does_not_keep_the_log_from_being_re
     assert script.operations[:4] == ["getJobRun", "getJobRunLogs", "getJobRun", "getJobRunLogs"]
 
 
+def with_a_wrong_time(service: FakeService) -> Answer:
+    """The service, but a run's end is five hours early."""
+
+    def answer(call: Any, moment: float) -> Any:
+        found = service(call, moment)
+        if isinstance(found, Run) and found.is_terminal:
+            end = datetime.fromtimestamp(moment - 5 * 3600, UTC)
+            return Run.from_json({**found.raw, "completeTime": end.isoformat()}).answered(
+                formatdate(moment, usegmt=True)
+            )
+        return found
+
+    return answer
+
+
 def test_a_run_cannot_have_ended_before_it_was_last_seen_running() -> None:
     """Clocks differ, and so may time zones: late lines are waited for all the same."""
     service, run = serve((0, "RUNNING"), (11, "COMPLETED"))
     run.log.lines += [FakeLine(0.0, T0, "line 0"), FakeLine(15.0, T0 + 1, "line 1")]
 
-    def with_a_wrong_time(call: Any, moment: float) -> Any:
-        answer = service(call, moment)
-        if isinstance(answer, Run) and answer.is_terminal:
-            end = datetime.fromtimestamp(moment - 5 * 3600, UTC)
-            return Run.from_json({**answer.raw, "completeTime": end.isoformat()}).answered(
-                formatdate(moment, usegmt=True)
-            )
-        return answer
-
-    _, script = follow(with_a_wrong_time)
+    _, script = follow(with_a_wrong_time(service))
     assert texts(script.records) == ["line 0", "line 1"]
 
 
@@ -549,6 +610,17 @@ def test_what_is_no_web_address_is_no_address_of_the_spark_ui(url: str) -> None:
     [
         (
             FollowOptions("r1", START),
+            True,
+            "Run r1 is followed by the triggerer (the task is deferred): polled every 5 s, slowing to every 30 s; "
+            "its log is forwarded",
+        ),
+        (
+            FollowOptions("r1", START, polling_interval=4.0),
+            True,
+            "Run r1 is followed by the triggerer (the task is deferred): polled every 4 s; its log is forwarded",
+        ),
+        (
+            FollowOptions("r1", START, wait_post_run_logs_timeout_seconds=0.0),
             True,
             "Run r1 is followed by the triggerer (the task is deferred): polled every 2 s, slowing to every 30 s; "
             "its log is forwarded",

@@ -49,10 +49,29 @@ def poll_often(script: Script, forwarder: LogForwarder, polls: int) -> None:
 
 
 def test_pages_are_followed_without_sleeping_until_there_are_no_more() -> None:
-    _, run, script = serve(log_of(*[0.0] * 25, cap=10))
+    _, run, script = serve(log_of(*[0.0] * 250, cap=100))
     assert script.run(LogForwarder(run.id).catch_up(script.now + 10)) is False
-    assert texts(script.records) == [f"line {n}" for n in range(25)]
+    assert texts(script.records) == [f"line {n}" for n in range(250)]
     assert script.sleeps == []
+
+
+def test_a_short_page_waits_for_the_next_round_to_be_followed() -> None:
+    arrivals = [0.0] * 5 + [3.0, 6.0]
+    lines = [FakeLine(arrives, T0 + n, f"line {n}") for n, arrives in enumerate(arrivals)]
+    _, run, script = serve(FakeLog(lines, caught_up="end"))
+    forwarder = LogForwarder(run.id)
+    for calls, shown in enumerate((5, 6, 7), 1):
+        script.run(forwarder.keep_up(inf, 20.0))
+        assert (len(script.sent), len(script.records)) == (calls, shown)
+        script.now += 3.0
+
+
+def test_after_pages_of_few_lines_but_of_one_length_a_log_is_read_without_a_pause() -> None:
+    _, run, script = serve(log_of(*[0.0] * 95, cap=10))
+    forwarder = LogForwarder(run.id)
+    script.run(forwarder.catch_up(inf))
+    script.run(forwarder.catch_up(inf))
+    assert texts(script.records) == [f"line {n}" for n in range(95)]
 
 
 @pytest.mark.parametrize("mode", ["offset", "nanoseconds", "opaque"])
@@ -124,12 +143,12 @@ def test_each_line_carries_its_own_time() -> None:
 
 
 def test_catching_up_is_bounded_in_time_and_says_that_there_is_more() -> None:
-    _, run, script = serve(log_of(*[0.0] * 100, cap=2))
+    _, run, script = serve(log_of(*[0.0] * 5_000, cap=100))
     forwarder = LogForwarder(run.id)
     assert script.run(forwarder.catch_up(script.now + 1.0)) is True
     assert 1.0 <= script.elapsed < 1.2
     assert script.run(forwarder.catch_up(script.now + 100)) is False
-    assert texts(script.records) == [f"line {n}" for n in range(100)]
+    assert texts(script.records) == [f"line {n}" for n in range(5_000)]
 
 
 def test_without_forwarding_only_the_tail_is_remembered() -> None:
@@ -197,6 +216,17 @@ def test_late_lines_are_caught_as_long_as_each_comes_before_it_is_quiet(late: fl
     assert texts(script.records) == [f"line {n}" for n in range(4)]
 
 
+@pytest.mark.parametrize("mode", ["nanoseconds", "offset", "opaque"])
+def test_the_only_look_after_the_end_follows_a_page_that_was_full_before(mode: CursorMode) -> None:
+    lines = [FakeLine(0.0 if n < 10 else 5.0, T0 + n, f"line {n}") for n in range(15)]
+    _, run, script = serve(FakeLog(lines, mode, cap=10))
+    forwarder = LogForwarder(run.id)
+    script.run(forwarder.catch_up(script.now + 10))
+    script.now += 20
+    script.run(forwarder.drain(60, script.now + 900, ended_ago=15.0))
+    assert texts(script.records) == [line.text for line in lines]
+
+
 def test_a_quiet_log_is_complete_after_seven_seconds() -> None:
     _, run, script = serve(log_of(0.0))
     script.run(LogForwarder(run.id).drain(60, script.now + 900))
@@ -253,8 +283,8 @@ def test_a_line_pushed_onto_the_next_page_by_a_late_one_is_not_doubled(boundary:
 
 
 def test_pages_are_looked_at_again_once_and_not_for_ever() -> None:
-    lines = [FakeLine(0.0, T0 + n, f"line {n}") for n in range(200)]
-    _, run, script = serve(FakeLog(lines, cap=10))
+    lines = [FakeLine(0.0, T0 + n, f"line {n}") for n in range(2_000)]
+    _, run, script = serve(FakeLog(lines, cap=100))
     forwarder = LogForwarder(run.id)
     script.run(forwarder.catch_up(script.now + 10))
     counts = []
@@ -265,7 +295,7 @@ def test_pages_are_looked_at_again_once_and_not_for_ever() -> None:
         counts.append(len(script.sent) - before)
     assert counts[0] > 8
     assert counts[1:] == [1, 1, 1]
-    assert texts(script.records) == [f"line {n}" for n in range(200)]
+    assert texts(script.records) == [line.text for line in lines]
 
 
 def test_a_second_look_that_finds_pages_cut_elsewhere_forgets_none_that_is_not_due() -> None:

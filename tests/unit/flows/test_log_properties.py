@@ -10,12 +10,14 @@ open page where a cursor is a mere count of lines.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
+from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.forward_logs import LogForwarder
 from airflow_provider_wherobots.logs import cursor
 from tests.unit.flows.fake_log import Boundary, CaughtUp, CursorMode, FakeLine, FakeLog
@@ -87,6 +89,36 @@ def test_lines_that_arrive_in_order_are_forwarded_once_and_in_order(
     assume(mode == "offset" or boundary != "after" or arrive_together(lines))
     log = FakeLog(lines, mode, caught_up, cap, boundary=boundary)
     assert forwarded(log) == [line.text for line in lines]
+
+
+@given(
+    lines_in_order(distinct=True, least_step=1),
+    ANY_MODE,
+    CAUGHT_UP,
+    st.integers(2, 70),
+    BOUNDARY,
+    st.sampled_from([0, 200, 4_000]),
+    st.floats(1, LATEST),
+    st.floats(0, 1),
+)
+def test_a_run_that_is_followed_to_its_end_has_all_lines_in_its_log(
+    lines: list[FakeLine],
+    mode: CursorMode,
+    caught_up: CaughtUp,
+    cap: int,
+    boundary: Boundary,
+    max_chars: int,
+    length: float,
+    jitter: float,
+) -> None:
+    # The last come a little after the end.
+    lines = [replace(line, arrives=min(line.arrives, length + 3.0)) for line in lines]
+    service = FakeService(plan=((0.0, "RUNNING"), (length, "COMPLETED")))
+    log = FakeLog(lines, mode, caught_up, cap, max_chars, boundary=boundary)
+    run = service.add_run("some_name", START, log=log)
+    script = Script(service, jitter=jitter)
+    script.run(follow_run(FollowOptions(run.id, START, is_new=True)))
+    assert texts(script.records) == [line.text for line in lines]
 
 
 @given(lines_in_order(distinct=True), CAUGHT_UP, st.integers(1, 70))

@@ -33,6 +33,8 @@ def run(status: str, **fields: Any) -> Run:
         st.text(),
         st.floats(0, 1e12),
         st.none() | st.dictionaries(st.text(), st.none() | st.text() | st.floats(0, 1e12)),
+        st.none() | st.text(),
+        st.floats(0, 1e12),
     )
 )
 def test_an_outcome_survives_its_way_as_an_event(outcome: Outcome) -> None:
@@ -40,9 +42,9 @@ def test_an_outcome_survives_its_way_as_an_event(outcome: Outcome) -> None:
     assert Outcome.from_event(event) == outcome
 
 
-def test_an_event_of_before_there_were_summaries_is_read() -> None:
+def test_an_event_of_before_there_were_summaries_results_and_outages_is_read() -> None:
     event = Outcome(Ending.FAILED, "r1", "FAILED", "exit code 1", "tail", 5.0).to_event()
-    del event["summary"]
+    del event["summary"], event["result"], event["outage_seconds"]
     assert Outcome.from_event(event) == Outcome(Ending.FAILED, "r1", "FAILED", "exit code 1", "tail", 5.0, None)
 
 

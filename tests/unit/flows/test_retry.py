@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from airflow_provider_wherobots.api.errors import (
     AnswerLostError,
     BadRequestError,
+    KeyLimitedError,
     NotSentError,
     RateLimitedError,
     ServerError,
@@ -72,10 +73,31 @@ def test_a_success_ends_the_streak_and_the_next_one_starts_afresh() -> None:
     assert outage.is_first_failure
     outage.failed(LOST, 99.0)
     assert not outage.is_first_failure
-    assert outage.over() == 2
-    assert outage.over() == 0
+    assert outage.over(120.0) == 2
+    assert outage.over(130.0) == 0
     assert outage.failed(LOST, 150.0) == 1.0
     assert outage.is_first_failure
+
+
+def test_the_seconds_of_all_streaks_count_up_to_the_attempt_that_ended_each() -> None:
+    outage = Outage(100)
+    assert outage.seconds(50.0) == 0.0
+    outage.failed(LOST, 0.0)
+    outage.failed(LOST, 20.0)
+    assert outage.seconds(25.0) == 25.0
+    outage.over(30.0)
+    outage.over(40.0)
+    outage.failed(LOST, 50.0)
+    assert outage.seconds(52.5) == 32.5
+    with pytest.raises(AnswerLostError):
+        outage.failed(LOST, 150.0)
+    assert outage.seconds(150.0) == 130.0
+
+
+def test_a_call_that_waits_for_a_limited_key_is_no_outage() -> None:
+    outage = Outage(100)
+    outage.failed(KeyLimitedError("getJobRun", 30.0), 0.0)
+    assert outage.seconds(60.0) == 0.0
 
 
 @given(

@@ -11,6 +11,7 @@ from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import START, Script, always
 
 SUFFIX = "-0123456789ab"
+LINEAGE = "spark.openlineage"
 NAME = f"hail_stats{SUFFIX}"
 
 
@@ -76,6 +77,22 @@ def test_a_failed_look_up_is_the_callers_to_judge() -> None:
             [],
         ),
         ({"environment": {"sparkConfigs": {"a": "1"}}}, {"environment": None}, ["environment"]),
+        # Each try has a run id of its own in OpenLineage.
+        (
+            {"environment": {"sparkConfigs": {f"{LINEAGE}.parentRunId": "2", f"{LINEAGE}.rootParentRunId": "4"}}},
+            {"environment": {"sparkConfigs": {f"{LINEAGE}.parentRunId": "1", f"{LINEAGE}.rootParentRunId": "3"}}},
+            [],
+        ),
+        (
+            {"environment": {"sparkConfigs": {f"{LINEAGE}.parentRunId": "2", "a": "2"}}},
+            {"environment": {"sparkConfigs": {"a": "1"}}},
+            ["environment.sparkConfigs.a"],
+        ),
+        (
+            {"environment": {"sparkConfigs": {f"{LINEAGE}.transport.url": "https://new"}}},
+            {"environment": {"sparkConfigs": {f"{LINEAGE}.transport.url": "https://old"}}},
+            [f"environment.sparkConfigs.{LINEAGE}.transport.url"],
+        ),
     ],
 )
 def test_differing_fields_are_those_sent_not_those_the_service_fills_in(

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 import pytest
 
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
-from airflow_provider_wherobots.logs.cursor import GROWN_PAGE_SIZE, MAX_PAGE_SIZE, MIN_PAGE_SIZE, PAGE_SIZE, LogCursor
+from airflow_provider_wherobots.logs.cursor import (
+    GROWN_PAGE_SIZE,
+    LONG_PAGE_CHARS,
+    MAX_PAGE_SIZE,
+    MIN_PAGE_SIZE,
+    PAGE_SIZE,
+    LogCursor,
+)
 
 T0 = 1_750_000_000_000_000_000
 
@@ -53,11 +60,66 @@ def test_a_next_page_equal_to_the_cursor_is_none_whatever_its_type(next_page: st
 
 
 @pytest.mark.parametrize("cursor", ["1750000000000000001", 1750000000000000001, "b3BhcXVl", "007"])
-def test_an_issued_cursor_is_followed_at_once_and_kept_as_received(cursor: str | int) -> None:
+@pytest.mark.parametrize(("count", "at_once"), [(1, False), (49, False), (50, True), (MIN_PAGE_SIZE, True)])
+def test_an_issued_cursor_is_kept_as_received_and_followed_at_once_from_a_page_that_may_have_been_cut(
+    cursor: str | int, count: int, at_once: bool
+) -> None:
     log = LogCursor()
-    assert accept(log, page(("1", "a"), next_page=cursor)) == (["a"], True)
+    lines = numbered(count)
+    assert accept(log, page(*lines, next_page=cursor)) == ([text for _, text in lines], at_once)
     assert log.cursor == cursor
     assert type(log.cursor) is type(cursor)
+
+
+def test_an_open_page_that_names_a_next_one_later_is_followed_at_once_though_it_has_no_new_line() -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page(*numbered(10))) == ([f"line {n}" for n in range(10)], False)
+    assert accept(cursor, page(*numbered(10), next_page=str(T0 + 9))) == ([], True)
+    assert accept(cursor, page(*numbered(10, 9)))[0] == [f"line {n}" for n in range(10, 19)]
+
+
+def test_a_few_long_lines_may_have_been_cut_too() -> None:
+    half = "x" * (LONG_PAGE_CHARS // 2)
+    assert accept(LogCursor(), page(("1", half), ("2", half), next_page="2"))[1] is True
+    assert accept(LogCursor(), page(("1", half), ("2", half[1:]), next_page="2"))[1] is False
+
+
+def test_short_pages_are_followed_at_once_while_they_are_equally_long_and_none_was_longer() -> None:
+    cursor = LogCursor()
+    assert not cursor.accept(page(*numbered(7), next_page="a"))[1]
+    # A limit of the service?
+    assert cursor.accept(page(*numbered(7, 10), next_page="b"))[1]
+    # It is: more followed at once.
+    assert cursor.accept(page(*numbered(7, 20), next_page="c"))[1]
+    assert not cursor.accept(page(*numbered(5, 30), next_page="d"))[1]
+    assert cursor.accept(page(*numbered(7, 40), next_page="e"))[1]
+    # It is not: a page can be longer.
+    assert not cursor.accept(page(*numbered(8, 50), next_page="f"))[1]
+    assert not cursor.accept(page(*numbered(7, 60), next_page="g"))[1]
+    assert not cursor.accept(page(*numbered(7, 70), next_page="h"))[1]
+
+
+def test_a_length_that_was_tried_in_vain_is_not_tried_again() -> None:
+    cursor = LogCursor()
+    assert not cursor.accept(page(*numbered(7), next_page="a"))[1]
+    assert cursor.accept(page(*numbered(7, 10), next_page="b"))[1]
+    assert not cursor.accept(page(next_page="b"))[1]
+    assert not cursor.accept(page(*numbered(7, 20), next_page="c"))[1]
+    assert not cursor.accept(page(*numbered(7, 30), next_page="d"))[1]
+
+
+def test_a_short_page_that_is_read_again_is_not_taken_for_a_second_one_of_its_length() -> None:
+    cursor = LogCursor()
+    cursor.accept(page(*numbered(7), next_page=str(T0 + 6)), 0.0)
+    cursor.begin_round(10.0)
+    assert cursor.cursor == "0"
+    assert accept(cursor, page(*numbered(7), next_page=str(T0 + 6))) == ([], False)
+    assert cursor.cursor == str(T0 + 6)
+
+
+def test_after_the_end_of_the_run_every_named_page_is_requested_at_once() -> None:
+    cursor = LogCursor()
+    assert cursor.accept(page(("1", "a"), next_page="2"), is_ending=True)[1]
 
 
 @pytest.mark.parametrize("stamps", [[str(T0), str(T0 + 1)], [T0, T0 + 1]])
@@ -101,14 +163,14 @@ def test_equal_lines_count_as_often_as_they_are_there() -> None:
 
 def test_pages_that_bring_nothing_new_do_not_ask_for_more_at_once() -> None:
     cursor = LogCursor()
-    assert accept(cursor, page(("1", "a"), next_page="c1")) == (["a"], True)
+    assert cursor.accept(page(*numbered(MIN_PAGE_SIZE), next_page="c1"))[1] is True
     assert accept(cursor, page(next_page="c2")) == ([], False)
     assert cursor.cursor == "c2"
 
 
 def test_an_empty_page_does_not_lead_back() -> None:
     cursor = LogCursor()
-    assert accept(cursor, page(("5", "a"), ("6", "b"), next_page="6")) == (["a", "b"], True)
+    assert accept(cursor, page(("5", "a"), ("6", "b"), next_page="6"))[0] == ["a", "b"]
     assert accept(cursor, page(next_page="5")) == ([], False)
     assert cursor.cursor == "6"
     assert accept(cursor, page(("6", "b"), ("7", "c"))) == (["c"], False)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,21 @@ def test_the_last_traceback_explains_and_what_follows_it() -> None:
     last = ["Traceback (most recent call last):", '  File "job.py", line 5', "ValueError: b", "shutting down"]
     lines = ["Traceback (most recent call last):", "KeyError: 'a'", *["noise"] * 20, *last]
     assert explain(*lines).splitlines() == last
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        "The above exception was the direct cause of the following exception:",
+        "During handling of the above exception, another exception occurred:",
+    ],
+)
+def test_a_traceback_begins_with_that_of_its_cause(chain: str) -> None:
+    mark = "Traceback (most recent call last):"
+    last = [mark, "KeyError: 'a'", "", chain, "", mark, "ValueError: b", "", chain, "", mark, "OSError: c"]
+    assert explain(mark, "TypeError: other", "noise", *last).splitlines() == last
+    # The cause has scrolled away.
+    assert explain("x", *["noise"] * MAX_LINES, *last[3:]).splitlines() == last[5:]
 
 
 def test_the_last_cause_of_a_java_stack_trace_explains() -> None:

@@ -8,6 +8,7 @@ import pendulum
 import pytest
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.runs.files import local_files
 from airflow_provider_wherobots.api.runs.payload import build_payload, checked_region
 
 PYTHON = {"uri": "s3://bucket/job.py"}
@@ -150,11 +151,19 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"run_python": {"uri": "  "}}, "run_python['uri']='  ': must be"),
         ({"run_python": {"uri": 5}}, "run_python['uri']=5: must be"),
         (
-            {"run_python": {"uri": "/opt/airflow/dags/job.py"}},
-            "run_python['uri']='/opt/airflow/dags/job.py': must be an S3 address, such as s3://bucket/key; "
-            "other files are not uploaded, so put the file in S3",
+            {"run_python": {"uri": "gs://bucket/job.py"}},
+            "run_python['uri']='gs://bucket/job.py': must be an S3 address, such as s3://bucket/key, "
+            "or the path of a file, which is uploaded",
         ),
-        ({"run_python": {"uri": "file:///job.py"}}, "run_python['uri']='file:///job.py': must be an S3 address"),
+        ({"run_python": {"uri": "https://example.com/job.py"}}, "must be an S3 address, such as s3://bucket/key"),
+        ({"run_python": {"uri": "s3:/bucket/job.py"}}, "must be an S3 address, such as s3://bucket/key"),
+        ({"run_python": {"uri": "file://host/job.py"}}, "must hold an absolute path, such as file:///opt/airflow"),
+        ({"run_python": {"uri": "file:job.py"}}, "must hold an absolute path"),
+        ({"run_python": {"uri": "file:///job.py?version=2"}}, "must hold an absolute path"),
+        ({"run_python": {"uri": "file:///job%ff.py"}}, "must hold an absolute path"),
+        ({"run_python": {"uri": "jobs/a\0b.py"}}, "must not contain a null character"),
+        ({"run_python": {"uri": "jobs/"}}, "run_python['uri']='jobs/': must be the path of a file, not of a folder"),
+        ({"run_python": {"uri": "jobs/stats.jar"}}, "run_python['uri']='jobs/stats.jar': a .jar file is run with"),
         ({"run_python": {"uri": "s3a://bucket/job.py"}}, "must be an S3 address, such as s3://bucket/key"),
         ({"run_python": {"uri": "s3://bucket/"}}, "must be an S3 address, such as s3://bucket/key"),
         ({"run_python": {"uri": "s3:///job.py"}}, "must be an S3 address, such as s3://bucket/key"),
@@ -203,7 +212,10 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"environment": {"sparkConfigs": {5: "b"}}}, "environment['sparkConfigs'][5]: the name must be a string"),
         ({"environment": {"dependencies": "pandas"}}, "environment['dependencies']='pandas': must be a list"),
         ({"environment": {"dependencies": {"libraryName": "x"}}}, "must be a list of objects"),
-        ({"environment": {"dependencies": ["pandas"]}}, "environment['dependencies'][0]='pandas': must be an object"),
+        (
+            {"environment": {"dependencies": ["pandas>=2"]}},
+            "environment['dependencies'][0]='pandas>=2': must be a PyPI package",
+        ),
         ({"environment": {"dependencies": [{}]}}, "environment['dependencies'][0]['libraryName']=None: must be"),
         (
             {"environment": {"dependencies": [{"sourceType": "CONDA", "libraryName": "x"}]}},
@@ -220,6 +232,15 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         (
             {"environment": {"dependencies": [{"filePath": "s3://b/x.tar.gz"}]}},
             "environment['dependencies'][0]['filePath']='s3://b/x.tar.gz': must end in one of .jar, .whl, .zip, .json",
+        ),
+        (
+            {"environment": {"dependencies": [{"filePath": "libs/x.txt"}]}},
+            "environment['dependencies'][0]['filePath']='libs/x.txt': must be a folder, or end in one of .jar, .whl,"
+            " .zip, .json; a folder with a dot in its name ends in /",
+        ),
+        (
+            {"environment": {"dependencies": [{"filePath": "file:libs/x.whl"}]}},
+            "environment['dependencies'][0]['filePath']='file:libs/x.whl': must hold an absolute path",
         ),
         (
             {"environment": {"dependencies": [{"sourceType": "FILE"}]}},
@@ -273,6 +294,32 @@ def is_unrendered(value: Any) -> bool:
 
 
 @pytest.mark.parametrize(
+    ("requirement", "name", "version"),
+    [
+        ("shapely==2.0.6", "shapely", "2.0.6"),
+        (" dask[array, dataframe] == 2026.1.0 ", "dask[array, dataframe]", "2026.1.0"),
+        ("torch==2.1.0+cpu", "torch", "2.1.0+cpu"),
+        ("sedonadb", "sedonadb", None),
+    ],
+)
+def test_a_pypi_package_may_be_given_as_a_requirement(requirement: str, name: str, version: str | None) -> None:
+    (sent,) = build(environment={"dependencies": [requirement]})["environment"]["dependencies"]
+    expected = {"sourceType": "PYPI", "libraryName": name, "libraryVersion": version}
+    assert sent == {key: value for key, value in expected.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    ["", "pandas>=2", "a==1.*", "a==1; python_version > '3'", "a @ https://x/a.whl", "-r x.txt", "s3://b/x.whl", "a b"],
+)
+def test_another_requirement_is_refused(requirement: str) -> None:
+    with pytest.raises(
+        InvalidArgumentError, match=r"^environment\['dependencies'\]\[0\]=.*: must be a PyPI package, with"
+    ):
+        build(environment={"dependencies": [requirement]})
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         {"name": UNRENDERED},
@@ -301,3 +348,23 @@ def test_rendered_values_next_to_unrendered_ones_are_checked() -> None:
         build(is_unrendered=is_unrendered, run_python={"uri": UNRENDERED, "argz": []})
     with pytest.raises(InvalidArgumentError, match=r"args'\]\[1\]=None"):
         build(is_unrendered=is_unrendered, run_python={"uri": UNRENDERED, "args": [UNRENDERED, None]})
+
+
+@pytest.mark.parametrize(
+    "uri", ["stats.py", "jobs/stats.py", "../jobs/stats.py", "/opt/jobs/stats", "file:///opt/s.py"]
+)
+def test_a_local_path_is_accepted_without_a_look_at_the_disk(uri: str) -> None:
+    assert build(run_python={"uri": uri})["runPython"]["uri"] == uri
+
+
+@pytest.mark.parametrize(
+    "path", ["libs/x.whl", "libs/geo", "libs/geo/", "libs/v1.2/", "..", ".", "/opt/geo", "file:///x.zip"]
+)
+def test_a_dependency_may_be_a_local_file_or_a_folder(path: str) -> None:
+    built = build(environment={"dependencies": [{"filePath": path}]})
+    assert built["environment"]["dependencies"] == [{"sourceType": "FILE", "filePath": path}]
+
+
+@pytest.mark.parametrize("path", ["https://example.com/x.whl", "s3a://bucket/x.zip"])
+def test_a_dependency_at_another_address_is_sent_as_it_is(path: str) -> None:
+    assert list(local_files(build(environment={"dependencies": [{"filePath": path}]}))) == []

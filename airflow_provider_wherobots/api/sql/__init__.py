@@ -1,0 +1,1 @@
+"""SQL sessions: their calls and models, and the messages of their WebSocket."""

@@ -1,0 +1,96 @@
+"""One function per endpoint of SQL sessions: what to send, and how to read the response.
+
+Source: the service's OpenAPI description, tag "sql". Operation ids are taken from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession, sessions_from_json
+from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+
+FALLBACK_HEADER = "X-Wherobots-Sql-Session-Fallback"
+"""Present if the organisation's quota allows no new session, so that another one of the caller is shared."""
+
+
+def create_session(request: SessionRequest) -> Call[AskedSession]:
+    """``POST /sql/session`` (createSqlSession). The answer is a 303 to the session, which may be shared.
+
+    :param request: which session. Repeatable unless each request makes a new one.
+    """
+    params = [("force_new", "true")] if request.force_new else []
+    if request.region is not None:
+        params.append(("region", request.region))
+    return Call(
+        "createSqlSession",
+        "POST",
+        "/sql/session",
+        _asked_from_body,
+        tuple(params),
+        request.body(),
+        repeatable=request.is_repeatable,
+        see_other=_asked_from_location,
+    )
+
+
+def get_session(session_id: str) -> Call[SqlSession | None]:
+    """``GET /sql/session/{session_id}`` (getSqlSession); None if the service says ``null``.
+
+    :param session_id: the session's id.
+    """
+    return Call("getSqlSession", "GET", _session_path(session_id), SqlSession.from_json)
+
+
+def delete_session(session_id: str) -> Call[None]:
+    """``DELETE /sql/session/{session_id}`` (deleteSqlSession), for the caller's own ones.
+
+    :param session_id: the session's id.
+    """
+    return Call("deleteSqlSession", "DELETE", _session_path(session_id), _ignore, urgent=True)
+
+
+def list_sessions(region: str | None = None) -> Call[tuple[SqlSession, ...]]:
+    """``GET /sql/sessions`` (listSqlSessions): the caller's own ones.
+
+    :param region: only sessions of this region; None lists all.
+    """
+    params = () if region is None else (("region", region),)
+    return Call("listSqlSessions", "GET", "/sql/sessions", sessions_from_json, params)
+
+
+def _asked_from_location(headers: Mapping[str, str]) -> AskedSession:
+    path = urlsplit(headers.get("Location", "")).path
+    parent, _, session_id = path.rstrip("/").rpartition("/")
+    if not parent.endswith("/sql/session") or not is_session_id(session_id):
+        raise ValueError("its Location is not the address of a SQL session")
+    return AskedSession(session_id, headers.get(FALLBACK_HEADER) or "")
+
+
+def _asked_from_body(data: Any) -> AskedSession:
+    """Read an answer whose redirect something on the way has followed."""
+    if not is_session_id(data["id"]):
+        raise ValueError("its id is not that of a SQL session")
+    return AskedSession(data["id"], "")
+
+
+def is_session_id(value: Any) -> bool:
+    """Whether a value may be the id of a session, and so a part of a path.
+
+    :param value: the value.
+    """
+    return isinstance(value, str) and bool(value.strip()) and value not in (".", "..") and value.isprintable()
+
+
+def _session_path(session_id: str) -> str:
+    if not is_session_id(session_id):
+        raise InvalidArgumentError(f"session_id={session_id!r}: must be the id of a SQL session")
+    return f"/sql/session/{quote(session_id, safe='')}"
+
+
+def _ignore(_: Any) -> None:
+    return None

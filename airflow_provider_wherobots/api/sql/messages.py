@@ -1,0 +1,305 @@
+"""The messages of a session's WebSocket: what a client sends, and what the session answers.
+
+A client sends JSON in text frames. The session sends JSON in text frames and CBOR in binary ones. A message without a
+known ``kind``, or without an ``execution_id``, says nothing to a client.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias
+
+RUNNING = frozenset({"pending", "running"})
+SUCCEEDED = "succeeded"
+FAILED = "failed"
+CANCELLED = "cancelled"
+FINAL = frozenset({SUCCEEDED, FAILED, CANCELLED})
+MAX_ERROR_CHARS = 10_000
+"""How much of an error's text is kept."""
+MAX_COUNT = 2**63
+"""A number from here on is none: CBOR has numbers that Python cannot even write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where the session writes a result, instead of sending it.
+
+    :param format: ``parquet``, ``csv`` or ``geojson``.
+    :param single: whether it is one file; default False.
+    :param presigned_url: whether the address is a presigned URL; needs ``single``; default False.
+    :param options: options of Spark's writer; default none.
+    """
+
+    format: str
+    single: bool = False
+    presigned_url: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The field ``store`` of a request. The service takes the booleans as strings."""
+        return {
+            "format": self.format,
+            "single": str(self.single).lower(),
+            "generate_presigned_url": str(self.presigned_url).lower(),
+            "options": dict(self.options),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteSql:
+    """Execute a statement.
+
+    :param execution_id: its id, made by the client.
+    :param statement: the statement.
+    :param store: where its result goes; None for results that are retrieved.
+    """
+
+    executes: ClassVar[bool] = True
+
+    execution_id: str
+    statement: str = field(repr=False)
+    store: Store | None = None
+
+    def to_text(self) -> str:
+        """The text frame."""
+        message: dict[str, Any] = {
+            "kind": "execute_sql",
+            "execution_id": self.execution_id,
+            "statement": self.statement,
+            "enable_progress_events": True,
+        }
+        if self.store is not None:
+            message["store"] = self.store.to_json()
+        return json.dumps(message)
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveResults:
+    """Ask for the state and the result of an execution.
+
+    :param execution_id: its id.
+    :param geometry: how geometries are written: ``ewkt``, ``wkt``, ``wkb``, ``ewkb`` or ``geojson``; default ``ewkt``.
+    :param attach: whether its later events are to come to this connection; default False.
+    """
+
+    executes: ClassVar[bool] = False
+
+    execution_id: str
+    geometry: str = "ewkt"
+    attach: bool = False
+
+    def to_text(self) -> str:
+        """The text frame."""
+        message: dict[str, Any] = {
+            "kind": "retrieve_results",
+            "execution_id": self.execution_id,
+            "format": "arrow",
+            "compression": "zstd",
+            "geometry": self.geometry,
+        }
+        if self.attach:
+            message["attach"] = True
+        return json.dumps(message)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelExecution:
+    """Cancel an execution.
+
+    :param execution_id: its id.
+    """
+
+    executes: ClassVar[bool] = False
+
+    execution_id: str
+
+    def to_text(self) -> str:
+        """The text frame."""
+        return json.dumps({"kind": "cancel", "execution_id": self.execution_id})
+
+
+ClientMessage: TypeAlias = ExecuteSql | RetrieveResults | CancelExecution
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The result of an execution as it was sent.
+
+    :param data: the bytes, one compressed stream of Arrow's IPC format.
+    :param compression: ``zstd``, ``brotli``, ``gzip``, ``lz4`` or ``none``.
+    :param geo_columns: names of the columns with geometries.
+    """
+
+    data: bytes = field(repr=False)
+    format: str = "arrow"
+    compression: str = "zstd"
+    geometry: str = "ewkt"
+    geo_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StateUpdated:
+    """An execution has another state.
+
+    :param result_uri: address of a stored result; None if there is none.
+    :param size: its size in bytes, if known.
+    """
+
+    execution_id: str
+    state: str
+    result_uri: str | None = field(default=None, repr=False)
+    size: int | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the execution has ended."""
+        return self.state in FINAL
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionResult:
+    """The answer to :class:`RetrieveResults`; its state need not be final.
+
+    :param results: the result; None if there is none (yet).
+    :param attached: whether later events come to this connection.
+    """
+
+    execution_id: str
+    state: str
+    results: Results | None = None
+    result_uri: str | None = field(default=None, repr=False)
+    size: int | None = None
+    attached: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the execution has ended."""
+        return self.state in FINAL
+
+
+_NOT_FOUND = re.compile(r"\bexecution\b.{0,300}\bnot found\b|\bunknown execution\b", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionError:
+    """What went wrong with an execution or with a request for it, in the engine's or the session's words."""
+
+    execution_id: str
+    message: str
+
+    @property
+    def is_not_found(self) -> bool:
+        """Whether it may say that the session does not know the execution. There is no code for that."""
+        return _NOT_FOUND.search(self.message) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionProgress:
+    """How many of an execution's tasks are done. Best effort."""
+
+    execution_id: str
+    total: int
+    completed: int
+    active: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A frame that could not be read; it may have been for any execution.
+
+    :param reason: what is wrong with it.
+    """
+
+    reason: str
+    execution_id: str = ""
+
+
+ServerMessage: TypeAlias = StateUpdated | ExecutionResult | ExecutionError | ExecutionProgress | Unreadable
+
+
+def read_message(frame: str | bytes) -> ServerMessage | None:
+    """Read a frame: text is JSON, bytes are CBOR.
+
+    :param frame: the frame.
+    :returns: the message; None for one that says nothing to a client.
+    :raises ValueError: if the frame is neither.
+    """
+    if isinstance(frame, str):
+        try:
+            document = json.loads(frame)
+        except RecursionError as error:
+            raise ValueError("the JSON is nested too deeply") from error
+    else:
+        # Imported here: text frames need no package beyond Python.
+        import cbor2
+
+        try:
+            document = cbor2.loads(frame)
+        except (cbor2.CBORDecodeError, RecursionError) as error:
+            raise ValueError(f"the frame is not CBOR: {error}") from error
+    return _message(document) if isinstance(document, Mapping) else None
+
+
+def _message(document: Mapping[Any, Any]) -> ServerMessage | None:
+    execution_id = document.get("execution_id")
+    if not isinstance(execution_id, str) or not execution_id:
+        return None
+    match document.get("kind"):
+        case "state_updated":
+            return StateUpdated(execution_id, _state(document), _text(document, "result_uri"), _size(document))
+        case "execution_result":
+            return ExecutionResult(
+                execution_id,
+                _state(document),
+                _results(document.get("results")),
+                _text(document, "result_uri"),
+                _size(document),
+                document.get("attached") is True,
+            )
+        case "error":
+            return ExecutionError(execution_id, str(document.get("message") or "")[:MAX_ERROR_CHARS])
+        case "execution_progress":
+            total, completed, active = (
+                _count(document.get(f"tasks_{name}")) for name in ("total", "completed", "active")
+            )
+            return ExecutionProgress(execution_id, total, completed, active)
+    return None
+
+
+def _results(value: Any) -> Results | None:
+    if not isinstance(value, Mapping) or value.get("result_bytes") is None:
+        return None
+    data = value["result_bytes"]
+    columns = value.get("geo_columns")
+    return Results(
+        data if isinstance(data, bytes) else str(data).encode(),
+        str(value.get("format") or "arrow"),
+        str(value.get("compression") or "none"),
+        str(value.get("geometry") or "ewkt"),
+        tuple(str(name) for name in columns) if isinstance(columns, list) else (),
+    )
+
+
+def _state(document: Mapping[Any, Any]) -> str:
+    return str(document.get("state") or "").lower()
+
+
+def _text(document: Mapping[Any, Any], name: str) -> str | None:
+    value = document.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _size(document: Mapping[Any, Any]) -> int | None:
+    return _whole(document.get("size"))
+
+
+def _count(value: Any) -> int:
+    return _whole(value) or 0
+
+
+def _whole(value: Any) -> int | None:
+    is_one = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_COUNT
+    return value if is_one else None

@@ -1,0 +1,110 @@
+"""What the API says about SQL sessions. Unknown fields are ignored, unknown status words kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from airflow_provider_wherobots.api.endpoint import is_loopback
+
+PROTOCOL_VERSION = "1.0.0"
+READY = "READY"
+ENDED = frozenset({"PREPARE_FAILED", "DEPLOY_FAILED", "INIT_FAILED"})
+"""With every status that begins with ``DESTROY``."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedSession:
+    """The answer to a request for a session.
+
+    :param id: the session's id.
+    :param fallback: why another session of the caller is shared instead of a new one, such as ``quota``; empty if not.
+    """
+
+    id: str
+    fallback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlSession:
+    """A SQL session.
+
+    :param id: its id.
+    :param status: its status, such as ``READY``; any text.
+    :param url: address of its compute, empty until it is known.
+    :param message: the service's latest message about it.
+    :param region: its region.
+    :param version: the resolved version of Wherobots.
+    """
+
+    id: str
+    status: str
+    url: str = ""
+    message: str = ""
+    region: str = ""
+    version: str = ""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | None) -> SqlSession | None:
+        """Read a ``SqlSessionKubeApp``, or null.
+
+        :param data: decoded JSON.
+        """
+        if data is None:
+            return None
+        meta = data.get("appMeta")
+        meta = meta if isinstance(meta, Mapping) else {}
+        return cls(
+            id=str(data["id"]),
+            status=str(data.get("status") or ""),
+            url=str(meta.get("url") or ""),
+            message=str(data.get("message") or _newest_event(data.get("events"))),
+            region=str(data.get("regionName") or ""),
+            version=str(meta.get("resolved_version") or ""),
+        )
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether statements can be executed. A session without an address is not ready, whatever its status."""
+        return self.status == READY and bool(self.url)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it will never be ready (again)."""
+        return self.status in ENDED or self.status.startswith("DESTROY")
+
+    @property
+    def socket_url(self) -> str:
+        """Address of its WebSocket.
+
+        :raises ValueError: if the address is not one, or would send the API key over the network in the clear.
+        """
+        try:
+            parts = urlsplit(self.url)
+            _ = parts.port
+        except ValueError as error:
+            raise ValueError(f"the session's address is not a URL: {error}") from None
+        scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+        if scheme not in ("ws", "wss") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("the session's address is not an http or ws URL")
+        if scheme == "ws" and not is_loopback(parts.hostname):
+            raise ValueError("the session's address is not encrypted, and would expose the API key on the network")
+        return urlunsplit((scheme, parts.netloc, f"{parts.path.rstrip('/')}/{PROTOCOL_VERSION}", "", ""))
+
+
+def sessions_from_json(data: Any) -> tuple[SqlSession, ...]:
+    """Read a list of sessions.
+
+    :param data: decoded JSON.
+    """
+    found = (SqlSession.from_json(item) for item in data)
+    return tuple(session for session in found if session is not None)
+
+
+def _newest_event(events: Any) -> str:
+    for event in reversed(events if isinstance(events, list) else []):
+        if isinstance(event, Mapping) and (text := event.get("message") or event.get("reason")):
+            return str(text)
+    return ""

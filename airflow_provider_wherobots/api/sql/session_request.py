@@ -1,0 +1,66 @@
+"""Which SQL session is asked for: the rules of its arguments, and the body that is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+
+MULTI = "multi"
+SESSION_TYPES = (MULTI, "single")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """A request for a SQL session. Requests that are equal get the same session, unless it is to be new.
+
+    :param runtime: id of the runtime; None takes the organisation's default.
+    :param region: compute region; None takes the organisation's default.
+    :param version: Wherobots version; None takes the latest.
+    :param session_type: ``multi`` (default), which connections share, or ``single``.
+    :param force_new: whether it must be a new one; default False.
+    :param session_key: only requests with the same key share a session; None shares with those without a key.
+    :param shutdown_after_inactive_seconds: how long it lives after its last client has gone, in seconds; None takes the
+        service's default.
+    :raises InvalidArgumentError: names the argument, the value and the rule.
+    """
+
+    runtime: str | None = None
+    region: str | None = None
+    version: str | None = None
+    session_type: str = MULTI
+    force_new: bool = False
+    session_key: str | None = None
+    shutdown_after_inactive_seconds: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("runtime", "region", "version", "session_key"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, str) or not value.strip()):
+                raise InvalidArgumentError(f"{name}={value!r}: must be a string that is not empty, or None")
+        if self.session_type not in SESSION_TYPES:
+            raise InvalidArgumentError(f"session_type={self.session_type!r}: must be multi or single")
+        if not isinstance(self.force_new, bool):
+            raise InvalidArgumentError(f"force_new={self.force_new!r}: must be True or False")
+        seconds = self.shutdown_after_inactive_seconds
+        if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < 1):
+            raise InvalidArgumentError(
+                f"shutdown_after_inactive_seconds={seconds!r}: must be a whole number of seconds, 1 or more, or None"
+            )
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether sending it twice gives one session."""
+        return self.session_type == MULTI and not self.force_new
+
+    def body(self) -> dict[str, Any]:
+        """The request body (``SqlSessionAPIPayload``)."""
+        fields: dict[str, Any] = {
+            "runtimeId": self.runtime,
+            "version": self.version,
+            "sessionType": self.session_type,
+            "sessionKey": self.session_key,
+            "shutdownAfterInactiveSeconds": self.shutdown_after_inactive_seconds,
+        }
+        return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Storage: the calls that lead to an upload, their models, and the rules of addresses and presigned URLs."""

@@ -1,0 +1,62 @@
+"""``s3://`` addresses of uploaded files."""
+
+from __future__ import annotations
+
+import re
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+
+SCHEME = "s3://"
+MAX_KEY_BYTES = 1024
+"""The longest key of S3."""
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_SEGMENT = re.compile(r"[A-Za-z0-9!_.*'()=+@-]+")
+"""What a segment of a key may contain: S3's safe characters, and some that work in every client."""
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.+-]")
+
+
+def checked_upload_to(argument: str, value: object) -> str:
+    """Check the address of the folder that files are uploaded to.
+
+    :param argument: names the value in the error.
+    :param value: ``s3://bucket`` or ``s3://bucket/folder``.
+    :returns: the address without a slash at its end.
+    :raises InvalidArgumentError: names the argument, the value and the rule.
+    """
+    address = value.strip().rstrip("/") if isinstance(value, str) else ""
+    bucket, *segments = address.removeprefix(SCHEME).split("/")
+    is_folder = all(_SEGMENT.fullmatch(segment) and segment not in (".", "..") for segment in segments)
+    is_short = len(address) <= MAX_KEY_BYTES / 2
+    if not (address.startswith(SCHEME) and _BUCKET.fullmatch(bucket) and is_folder and is_short):
+        raise InvalidArgumentError(
+            f"{argument}={value!r}: must be the S3 address of a folder, such as s3://bucket/folder"
+        )
+    return address
+
+
+def address_of(upload_to: str, sha256: str, name: str) -> str:
+    """The address of a file. The same content always has the same one, and other content has another.
+
+    :param upload_to: ``s3://`` address of the folder for uploads, without a slash at its end.
+    :param sha256: hash of the content, as hexadecimal digits.
+    :param name: the file's name.
+    """
+    return f"{upload_to}/{end_of_address(sha256, name)}"
+
+
+def end_of_address(sha256: str, name: str) -> str:
+    """The part of :func:`address_of` that the file itself determines.
+
+    :param sha256: hash of the content, as hexadecimal digits.
+    :param name: the file's name. What could not be part of every client's address becomes ``_``.
+    """
+    return f"{sha256[:32]}/{_UNSAFE.sub('_', name)}"
+
+
+def folder_of(address: str) -> str:
+    """The address of the folder that a file is in.
+
+    :param address: the file's address.
+    """
+    return address.rpartition("/")[0]

@@ -1,0 +1,124 @@
+"""Presigned URLs, and the answers of the host behind them: S3's XML, not the API's ``ErrorBody``.
+
+Source: "Uploading objects with presigned URLs" and "Error responses" in the documentation of Amazon S3. A header that
+was not signed, such as ``Content-Type``, makes the signature wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.endpoint import is_loopback
+from airflow_provider_wherobots.api.errors import (
+    BadRequestError,
+    PermissionDeniedError,
+    ResponseError,
+    ServerError,
+    WherobotsApiError,
+    parse_retry_after,
+)
+
+MAX_UPLOAD_BYTES = 500 * 1024 * 1024
+"""The most bytes of one file. All clients of the service have this limit."""
+LEAST_BYTES_PER_SECOND = 200_000
+"""An upload that is slower on average is given up."""
+
+_CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,80})</Code>")
+_TRANSIENT_STATUSES = (408, 429)
+_TRANSIENT_CODES = ("RequestTimeout", "SlowDown", "OperationAborted")
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+PUT_OBJECT: Call[object] = Call("putObject", "PUT", "", _nothing, max_bytes=1_000_000)
+"""The upload itself. It has no path of the API's: its URL is the presigned one."""
+
+
+class UnusableUrlError(WherobotsApiError):
+    """The API returned something that files must not be sent to. The message does not contain it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PresignedUrl:
+    """A URL that allows one upload. It is a secret: whoever has it can use it.
+
+    :param value: the URL.
+    """
+
+    value: str = field(repr=False)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PresignedUrl:
+        """Read an ``UploadUrlResponse``.
+
+        :param data: decoded JSON.
+        """
+        return cls(str(data["uploadUrl"]))
+
+    @property
+    def origin(self) -> str:
+        """Its scheme, host and port, for messages.
+
+        :raises UnusableUrlError: if it is not https, or http to this machine, or if it holds a user.
+        """
+        problem = "is not a URL"
+        try:
+            parts = urlsplit(self.value)
+            if "@" in parts.netloc:
+                problem = "holds a user"
+            elif parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+                problem = "is plain http to another machine"
+            elif parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and self.value.isprintable():
+                return f"{parts.scheme}://{parts.netloc}"
+        except ValueError:
+            pass
+        raise UnusableUrlError(PUT_OBJECT.operation, f"the upload URL from the API {problem}, so nothing was sent")
+
+    def redact(self, text: str) -> str:
+        """Remove the URL from a text.
+
+        :param text: a text from a response or an error.
+        """
+        base, _, query = self.value.partition("?")
+        for part in (self.value, query, base):
+            text = text.replace(part, "***") if part else text
+        return text
+
+
+def upload_seconds(size: int) -> float:
+    """How long the transfer of a file may take in all, in seconds.
+
+    :param size: its size in bytes.
+    """
+    return size / LEAST_BYTES_PER_SECOND
+
+
+def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ResponseError | None:
+    """The error in the answer to an upload; None if it succeeded. Of the body only S3's code is kept.
+
+    :param status: HTTP status code.
+    :param headers: response headers, looked up case-insensitively.
+    :param body: the undecoded body.
+    """
+    if 200 <= status < 300:
+        return None
+    found = _CODE.search(body)
+    code = found[1].decode() if found else ""
+    said = code or "no code of S3"
+    kind: type[ResponseError] = BadRequestError
+    if 300 <= status < 400:
+        said = "the host redirects, and redirects of uploads are not followed"
+    elif status >= 500 or status in _TRANSIENT_STATUSES or code in _TRANSIENT_CODES:
+        kind = ServerError
+    elif status in (401, 403):
+        kind = PermissionDeniedError
+    retry_after = parse_retry_after(headers.get("Retry-After"), datetime.now(UTC))
+    return kind(PUT_OBJECT.operation, status, retry_after=retry_after, excerpt=said)

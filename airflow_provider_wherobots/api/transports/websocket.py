@@ -1,0 +1,301 @@
+"""The WebSocket to a SQL session, on aiohttp.
+
+A task of its own reads the connection all the time. aiohttp answers pings, and notices a dead connection, only while
+something reads, and a client may be busy between two statements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+# Here, so that the first binary frame does not import it in the event loop.
+import cbor2  # noqa: F401
+
+from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.endpoint import Endpoint
+from airflow_provider_wherobots.api.errors import (
+    ConnectionLostError,
+    NotWrittenError,
+    UnreadableAnswerError,
+    WherobotsApiError,
+    error_from_response,
+)
+from airflow_provider_wherobots.api.sql.messages import (
+    ClientMessage,
+    ExecutionError,
+    ExecutionProgress,
+    ServerMessage,
+    Unreadable,
+    read_message,
+)
+from airflow_provider_wherobots.api.transports import session_pool
+from airflow_provider_wherobots.api.transports.aiohttp import body_of, kind_of, words_of
+from airflow_provider_wherobots.api.transports.environment import (
+    Proxy,
+    UnusableCaBundleError,
+    describe_route,
+    proxy_for,
+)
+
+HEARTBEAT_SECONDS = 40.0
+"""How long nothing may come before the session is pinged. It has half as long to answer: its answer may have to wait
+behind a large result. A dead connection is noticed in a minute, half of the grace period of its executions."""
+MAX_MESSAGE_BYTES = 100 * 1024 * 1024
+WRITE_SECONDS = 30.0
+"""How long writing a message may take."""
+CLOSE_SECONDS = 1.0
+LARGE_FRAME_BYTES = 1_000_000
+"""A larger frame is decoded in a thread, so that the event loop is not blocked."""
+FRAMES_PER_TURN = 20
+"""How many frames are read before other tasks of the event loop get a turn."""
+MAX_UNREAD = 1_000
+"""While this many messages wait to be taken, messages about progress are dropped."""
+
+_CONNECT: Call[object] = Call("connectSqlSession", "GET", "", lambda _: None)
+_FAILURES = (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError)
+
+
+class _RefusedError(Exception):
+    """The upgrade was refused.
+
+    :param error: what the refusal means.
+    """
+
+    def __init__(self, error: WherobotsApiError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class SqlSocket:
+    """An open WebSocket to a SQL session. Made by :func:`open_socket`.
+
+    :param connection: the open connection.
+    :param endpoint: whose key was sent.
+    :param route: names the session's host in messages.
+    :param resources: what is closed with it.
+    """
+
+    def __init__(
+        self,
+        connection: aiohttp.ClientWebSocketResponse,
+        endpoint: Endpoint,
+        route: str,
+        resources: AsyncExitStack,
+    ) -> None:
+        self._connection = connection
+        self._endpoint = endpoint
+        self._route = route
+        self._resources = resources
+        self._arrived: deque[ServerMessage] = deque()
+        self._news = asyncio.Event()
+        self._lost: str | None = None
+        self._reader = asyncio.create_task(self._read())
+
+    async def transmit(self, message: ClientMessage) -> None:
+        """Write a message.
+
+        :param message: the message.
+        :raises NotWrittenError: if the connection was no longer open.
+        :raises ConnectionLostError: if it broke while the message was written, or in 30 s was not.
+        """
+        if self._lost is not None or self._connection.closed:
+            raise NotWrittenError("sqlSession", f"{self._route}: {self._lost or 'the WebSocket is closed'}")
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._connection.send_str(message.to_text())
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            words = self._endpoint.redact(words_of(error))
+        else:
+            return
+        raise ConnectionLostError("sqlSession", f"{self._route}: {words}")
+
+    async def wait(self, timeout: float) -> None:  # noqa: ASYNC109 - it is no failure
+        """Wait until a message can be taken, or the connection is lost.
+
+        :param timeout: the longest wait, in seconds.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, timeout)):
+                while not self._arrived and self._lost is None:
+                    self._news.clear()
+                    await self._news.wait()
+
+    def take(self) -> ServerMessage | None:
+        """Take the next message that has arrived. Any thread may call this.
+
+        :returns: the message; None if there is none.
+        :raises ConnectionLostError: if there is none, and the connection is lost.
+        """
+        # Asked first: the last messages arrive before the connection is lost.
+        lost = self._lost
+        with suppress(IndexError):
+            return self._arrived.popleft()
+        if lost is not None:
+            raise ConnectionLostError("sqlSession", f"{self._route}: {lost}")
+        return None
+
+    async def receive(self, timeout: float) -> ServerMessage | None:  # noqa: ASYNC109 - it is no failure
+        """Wait for the next message.
+
+        :param timeout: the longest wait, in seconds.
+        :returns: the message; None if none has come in time.
+        :raises ConnectionLostError: if the connection is lost.
+        """
+        await self.wait(timeout)
+        return self.take()
+
+    async def close(self) -> None:
+        """Close the connection. Never raises."""
+        self._lose("the WebSocket is closed")
+        self._reader.cancel()
+        try:
+            await asyncio.wait([self._reader])
+        finally:
+            await _close(self._resources)
+
+    async def _read(self) -> None:
+        count = 0
+        try:
+            while self._lost is None:
+                await self._take_frame(await self._connection.receive())
+                count += 1
+                if count % FRAMES_PER_TURN == 0:
+                    # Frames that have arrived already are received without a wait.
+                    await asyncio.sleep(0)
+        except Exception as error:
+            self._lose(words_of(error))
+
+    async def _take_frame(self, frame: aiohttp.WSMessage) -> None:
+        if frame.type is aiohttp.WSMsgType.ERROR:
+            self._lose(words_of(frame.data) if isinstance(frame.data, BaseException) else "the connection broke")
+        elif frame.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+            message = await _decoded(frame.data)
+            if isinstance(message, ExecutionError):
+                message = replace(message, message=self._endpoint.redact(message.message))
+            if message is not None and not (
+                isinstance(message, ExecutionProgress) and len(self._arrived) >= MAX_UNREAD
+            ):
+                self._arrived.append(message)
+                self._news.set()
+        else:
+            code, said = self._connection.close_code, str(frame.extra or "")
+            cause = self._connection.exception()
+            text = f"the session closed the connection (code {code}{f': {said}' if said else ''})"
+            self._lose(words_of(cause) if cause is not None else text)
+
+    def _lose(self, why: str) -> None:
+        if self._lost is None:
+            self._lost = self._endpoint.redact(why)
+        self._news.set()
+
+
+async def open_socket(endpoint: Endpoint, url: str, seconds: float) -> SqlSocket:
+    """Open a WebSocket to a session. Redirects are not followed, as they would forward the API key.
+
+    :param endpoint: whose key and other headers to send.
+    :param url: the WebSocket's address.
+    :param seconds: how long that may take in all.
+    :raises WherobotsApiError: if it could not be opened; a refused upgrade is the error of its HTTP status.
+    """
+    origin = _origin(url)
+    progress, resources = session_pool.Progress(), AsyncExitStack()
+    proxy = proxy_for(_CONNECT.operation, origin)
+    route = describe_route(origin, proxy)
+    failure: WherobotsApiError
+    token = session_pool.PROGRESS.set(progress)
+    try:
+        async with asyncio.timeout(seconds):
+            session = await resources.enter_async_context(session_pool.own_session(origin, _refusals(endpoint)))
+            connection = await _connected(session, url, endpoint, proxy)
+        resources.push_async_callback(connection.close)
+        return SqlSocket(connection, endpoint, route, resources)
+    except _RefusedError as refused:
+        failure = refused.error
+    except _FAILURES as error:
+        failure = _failure(error, progress, endpoint, route)
+    except BaseException:
+        await _close(resources)
+        raise
+    finally:
+        session_pool.PROGRESS.reset(token)
+    await _close(resources)
+    # Raised outside the except blocks: the libraries' errors may show a key that the response echoed.
+    raise failure
+
+
+async def _connected(
+    session: aiohttp.ClientSession, url: str, endpoint: Endpoint, proxy: Proxy | None
+) -> aiohttp.ClientWebSocketResponse:
+    return await session.ws_connect(
+        url,
+        headers=endpoint.headers,
+        heartbeat=HEARTBEAT_SECONDS,
+        max_msg_size=MAX_MESSAGE_BYTES,
+        timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
+        proxy=proxy.url if proxy else None,
+        proxy_headers=proxy.headers if proxy else None,
+    )
+
+
+def _failure(
+    error: BaseException, progress: session_pool.Progress, endpoint: Endpoint, route: str
+) -> WherobotsApiError:
+    words = endpoint.redact(words_of(error))
+    if isinstance(error, aiohttp.WSServerHandshakeError):
+        words = f"the host does not upgrade to a WebSocket: {words}"
+    elif isinstance(error, TimeoutError) and not str(error):
+        words = "timed out"
+    return kind_of(error, progress)(_CONNECT.operation, f"{route}: {words}")
+
+
+def _refusals(endpoint: Endpoint) -> aiohttp.TraceConfig:
+    """Read why an upgrade is refused. aiohttp itself would follow a redirect, and drop the body of an error."""
+
+    async def refuse(
+        _: aiohttp.ClientSession,
+        __: object,
+        params: aiohttp.TraceRequestEndParams | aiohttp.TraceRequestRedirectParams,
+    ) -> None:
+        response = params.response
+        if response.status == 101:
+            return
+        body = await body_of(_CONNECT, response)
+        if 200 <= response.status < 300:
+            cause = "it is no upgrade to a WebSocket"
+            raise _RefusedError(
+                UnreadableAnswerError(_CONNECT.operation, response.status, body, cause, endpoint.redact)
+            )
+        raise _RefusedError(
+            error_from_response(_CONNECT.operation, response.status, response.headers, body, endpoint.redact)
+        )
+
+    found = aiohttp.TraceConfig()
+    found.on_request_end.append(refuse)
+    found.on_request_redirect.append(refuse)
+    return found
+
+
+async def _decoded(frame: Any) -> ServerMessage | None:
+    try:
+        if len(frame) <= LARGE_FRAME_BYTES:
+            return read_message(frame)
+        return await asyncio.to_thread(read_message, frame)
+    except (ValueError, TypeError, OverflowError) as error:
+        return Unreadable(str(error))
+
+
+async def _close(resources: AsyncExitStack) -> None:
+    with suppress(Exception):
+        await resources.aclose()
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{'http' if parts.scheme == 'ws' else 'https'}://{parts.netloc}"

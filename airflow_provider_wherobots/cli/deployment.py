@@ -1,0 +1,124 @@
+"""The task instances of this deployment, read from Airflow's metadata database.
+
+Only DAG runs that have started are read: without the microseconds of its start, a suffix would not tell two deployments
+apart. The history of task instances is not needed, as every try has the same suffix. What is not known any more is the
+start of a DAG run that had ended and was cleared, and whatever was deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_wherobots.cli.errors import CommandFailedError
+from airflow_provider_wherobots.flows.orphans import ENDED_STATES, Owner
+
+WINDOW = timedelta(days=30)
+"""How long before the creation of a run its DAG run may have started. A DAG run that is still active may be older."""
+ROWS_AT_ONCE = 5_000
+
+
+def read_task_instances(runs_created_after: datetime) -> Generator[Owner]:
+    """Read the task instances that may own runs, those of the newest DAG runs first.
+
+    :param runs_created_after: when the oldest of the runs was created.
+    :returns: the task instances, without their XComs.
+    :raises CommandFailedError: when the database cannot be read.
+    """
+    from sqlalchemy import or_
+
+    with _session() as session:
+        query, dag_run = _query()
+        query = query.where(
+            or_(dag_run.start_date >= runs_created_after - WINDOW, dag_run.state.in_(("running", "queued")))
+        ).order_by(dag_run.start_date.desc())
+        for row in session.execute(query.execution_options(yield_per=ROWS_AT_ONCE)):
+            yield _owner(row)
+
+
+def read_again(owner: Owner) -> Owner | None:
+    """Read a task instance again, with the keys of its XComs.
+
+    :param owner: the task instance.
+    :returns: its present state; None if it is gone.
+    :raises CommandFailedError: when the database cannot be read.
+    """
+    with _session() as session:
+        from airflow.models.taskinstance import TaskInstance
+
+        query, _ = _query()
+        row = session.execute(
+            query.where(
+                TaskInstance.dag_id == owner.dag_id,
+                TaskInstance.run_id == owner.run_id,
+                TaskInstance.task_id == owner.task_id,
+                TaskInstance.map_index == owner.map_index,
+            )
+        ).one_or_none()
+        if row is None:
+            return None
+        found = _owner(row)
+        return replace(found, xcom_keys=_xcom_keys(session, found)) if found.state in ENDED_STATES else found
+
+
+@contextmanager
+def _session() -> Iterator[Any]:
+    """A session of its own for each read, so that none sees what an earlier one saw."""
+    from airflow.utils.session import create_session
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from airflow_provider_wherobots.flows.unforeseen import reason_of
+
+    try:
+        with create_session() as session:
+            yield session
+    except SQLAlchemyError as error:
+        # Not the statement, which has many lines.
+        reason = reason_of(getattr(error, "orig", None) or error)
+        raise CommandFailedError(f"Airflow's metadata database cannot be read: {reason}") from None
+
+
+def _query() -> tuple[Any, Any]:
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy import and_, select
+
+    query = (
+        select(
+            TaskInstance.dag_id,
+            TaskInstance.run_id,
+            TaskInstance.task_id,
+            TaskInstance.map_index,
+            DagRun.start_date,
+            TaskInstance.state,
+        )
+        .join(DagRun, and_(DagRun.dag_id == TaskInstance.dag_id, DagRun.run_id == TaskInstance.run_id))
+        .where(DagRun.start_date.is_not(None))
+    )
+    return query, DagRun
+
+
+def _owner(row: Any) -> Owner:
+    dag_id, run_id, task_id, map_index, start, state = row
+    name = None if state is None else str(getattr(state, "value", state))
+    return Owner(dag_id, run_id, task_id, map_index, start, name)
+
+
+def _xcom_keys(session: Any, owner: Owner) -> frozenset[str]:
+    from airflow.models import xcom
+    from sqlalchemy import select
+
+    # Its name on Airflow 3, where XCom is another class.
+    model: Any = getattr(xcom, "XComModel", None) or xcom.XCom
+    keys = session.scalars(
+        select(model.key).where(
+            model.dag_id == owner.dag_id,
+            model.run_id == owner.run_id,
+            model.task_id == owner.task_id,
+            model.map_index == owner.map_index,
+        )
+    )
+    return frozenset(keys)

@@ -1,0 +1,69 @@
+"""``doctor``: checks an installation against a service, and with ``--run`` what the service really does."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_wherobots.cli.arguments import add_conn, add_output
+from airflow_provider_wherobots.cli.errors import FAILED
+
+DESCRIPTION = """\
+Check the connection, the key, its rights, the clock and the triggerer. With --run, create three small runs of at most
+15 minutes each, and compare what the service does with what this provider assumes. The runs are always ended.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
+    """Add the command's name and arguments.
+
+    :param subparsers: where to.
+    :returns: its parser.
+    """
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "doctor", help="check an installation against a service", description=DESCRIPTION
+    )
+    add_conn(parser)
+    parser.add_argument(
+        "--run", action="store_true", help="create three small runs, which cost some minutes of compute"
+    )
+    parser.add_argument("--runtime", help="runtime of the runs (default: tiny)", default="tiny")
+    parser.add_argument("--region", help="region of the runs (default: the connection's, else the organisation's)")
+    parser.add_argument(
+        "--script-uri",
+        metavar="S3_URI",
+        type=_s3_address,
+        help="where the doctor's script is, if it cannot be uploaded: print it with --print-script, and copy it there",
+    )
+    parser.add_argument("--print-script", action="store_true", help="print the script of the runs, and do nothing else")
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        type=Path,
+        help="write a report in Markdown, without secrets, to paste into an issue",
+    )
+    add_output(parser)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command.
+
+    :param arguments: as parsed.
+    :returns: 0; 1 if a check failed, or an answer differs from what this package can handle; 130 after Ctrl-C.
+    """
+    from airflow_provider_wherobots.cli.examination import Examination, print_script
+
+    if arguments.print_script:
+        return print_script()
+    examination = Examination(arguments)
+    code = examination.examine()
+    failed = examination.show()
+    return code or (FAILED if failed else 0)
+
+
+def _s3_address(text: str) -> str:
+    if not text.startswith("s3://"):
+        raise argparse.ArgumentTypeError(f"{text!r}: must be an S3 address, such as s3://bucket/key")
+    return text

@@ -1,0 +1,137 @@
+"""What ``runs list``, ``show``, ``logs`` and ``cancel`` do."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.api.runs.redact import redact
+from airflow_provider_wherobots.cli import cancelling
+from airflow_provider_wherobots.cli.errors import FAILED
+from airflow_provider_wherobots.cli.output import emit, print_item, print_rows, say
+from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, driver_of, read_settings
+from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.flows.forward_logs import print_log
+from airflow_provider_wherobots.flows.list_runs import list_runs
+from airflow_provider_wherobots.flows.outcome import Ending
+from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.summary import RunSummary, spark_ui_url, summarize_run
+from airflow_provider_wherobots.logs.records import LogRecord
+
+LIST_COLUMNS = ("id", "status", "created", "ran_seconds", "region", "runtime", "name")
+FOLLOW_INTERVAL_SECONDS = 5.0
+DRAIN_SECONDS = 30.0
+"""How long ``logs -f`` waits for late lines after the run's end."""
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    settings = read_settings(arguments.conn)
+    with driver_of(settings, arguments.conn) as driver:
+        runs, is_cut = driver.run(
+            list_runs(
+                name=arguments.name,
+                status=arguments.status,
+                region=arguments.region,
+                created_after=arguments.created_after,
+                limit=arguments.limit,
+                max_outage_seconds=MAX_OUTAGE_SECONDS,
+            )
+        )
+    print_rows([_row(run, settings.run_url(run.id)) for run in runs], arguments.output, LIST_COLUMNS)
+    if not runs:
+        say("No such runs.")
+    elif is_cut:
+        say(f"There are more runs than these {len(runs)}: see --limit.")
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    settings = read_settings(arguments.conn)
+    with driver_of(settings, arguments.conn) as driver:
+        run = driver.run(send(calls.get_run(arguments.run_id), MAX_OUTAGE_SECONDS))
+        summary = driver.run(summarize_run(run, spark_ui_url(run)))
+    item = {
+        **_row(run, settings.run_url(run.id)),
+        "version": summary.version,
+        "cost_usd": summary.cost_usd,
+        "spatial_units": summary.spatial_units,
+        "app_status": run.kube_app.status,
+        "reason": redact(run.reason),
+        "events": [f"{event.code or ''}: {redact(event.message) or ''}".strip(": ") for event in run.kube_app.events],
+        "spark_ui_url": summary.spark_ui_url,
+        "payload": redact(dict(run.payload)),
+    }
+    print_item(item, arguments.output)
+    return 0
+
+
+def _logs(arguments: argparse.Namespace) -> int:
+    settings = read_settings(arguments.conn)
+    with driver_of(settings, arguments.conn, _write) as driver:
+        # An unknown id is an error at once. To `follow_run` it might be a run that is only just being created.
+        run = driver.run(send(calls.get_run(arguments.run_id), MAX_OUTAGE_SECONDS))
+        if not arguments.follow:
+            return 0 if driver.run(print_log(run.id)) else FAILED
+        options = FollowOptions(
+            run_id=run.id,
+            started_at=0.0,
+            polling_interval=FOLLOW_INTERVAL_SECONDS,
+            wait_post_run_logs_timeout_seconds=DRAIN_SECONDS,
+            cancel_at_deadline=False,
+        )
+        outcome = driver.run(follow_run(options))
+    if outcome.ending is Ending.GAVE_UP:
+        say(f"error: {outcome.reason}")
+        return FAILED
+    return 0
+
+
+def _cancel(arguments: argparse.Namespace) -> int:
+    settings = read_settings(arguments.conn)
+    run_ids = list(dict.fromkeys(arguments.run_ids))
+    tell = emit if arguments.output == "table" else say
+    with driver_of(settings, arguments.conn) as driver:
+        rows = cancelling.cancel_each(driver, run_ids) if arguments.yes else cancelling.preview(driver, run_ids)
+    print_rows(rows, arguments.output, cancelling.COLUMNS)
+    tell(cancelling.count(rows))
+    if not arguments.yes:
+        tell("Nothing was cancelled. --yes cancels the runs.")
+    return cancelling.exit_code(rows)
+
+
+def _row(run: Run, url: str) -> dict[str, Any]:
+    summary = RunSummary.of_run(run)
+    return {
+        "id": run.id,
+        "name": run.name,
+        "status": run.status,
+        "region": summary.region,
+        "runtime": summary.runtime,
+        "created": _seconds(run.create_time),
+        "started": _seconds(run.start_time),
+        "ended": _seconds(run.complete_time),
+        "queued_seconds": summary.queued_seconds,
+        "ran_seconds": summary.ran_seconds,
+        "url": url,
+    }
+
+
+def _seconds(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None
+
+
+def _write(record: LogRecord) -> None:
+    # At once: whoever reads a log through a pipe follows it too.
+    emit(record.text, at_once=True)
+
+
+ACTIONS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "list": _list,
+    "show": _show,
+    "logs": _logs,
+    "cancel": _cancel,
+}

@@ -1,0 +1,85 @@
+"""The service behind ``--conn``: a connection, and the driver that runs flows on it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_wherobots.api.connection import Settings
+from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+from airflow_provider_wherobots.cli.errors import CommandFailedError
+from airflow_provider_wherobots.cli.output import say
+from airflow_provider_wherobots.drivers.base import Outlets
+from airflow_provider_wherobots.drivers.blocking import SyncDriver
+from airflow_provider_wherobots.flows.effects import Reloaded
+from airflow_provider_wherobots.flows.unforeseen import reason_of
+from airflow_provider_wherobots.flows.words import quoted
+from airflow_provider_wherobots.logs.records import LogRecord
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+
+MAX_OUTAGE_SECONDS = 30.0
+"""How long a command tolerates consecutive failures of a call: someone is waiting."""
+
+
+def hook_of(conn_id: str) -> WherobotsHook:
+    """Make a hook that works outside of a task.
+
+    :param conn_id: id of its Airflow connection.
+    """
+    from airflow.models.connection import Connection
+
+    from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+
+    class Hook(WherobotsHook):
+        @classmethod
+        def get_connection(cls, conn_id: str) -> Any:
+            # As Airflow's own commands do. On 3.1 and later a hook reads the database only through a supervisor.
+            return Connection.get_connection_from_secrets(conn_id)
+
+    return Hook(conn_id)
+
+
+def read_settings(conn_id: str) -> Settings:
+    """Read an Airflow connection.
+
+    :param conn_id: its id.
+    :raises CommandFailedError: when there is none, or a field of it breaks a rule.
+    """
+    try:
+        return hook_of(conn_id).settings
+    except Exception as error:
+        # A secrets backend's text may hold anything; those of this provider and "isn't defined" are one line.
+        known = type(error).__name__ in ("WherobotsArgumentException", "AirflowNotFoundException")
+        text = quoted(str(error)) if known else f"connection {conn_id!r} cannot be read: {reason_of(error)}"
+        raise CommandFailedError(text) from None
+
+
+@contextmanager
+def driver_of(
+    settings: Settings, conn_id: str, write: Callable[[LogRecord], None] = lambda record: None
+) -> Iterator[SyncDriver]:
+    """Make a driver for flows. Their messages of level INFO and above go to stderr.
+
+    :param settings: the connection.
+    :param conn_id: its id, for the message about a refused key.
+    :param write: takes the lines of a run's log; default drops them.
+    :raises CommandFailedError: for any failure of a call that ends the block.
+    """
+
+    def note(level: int, text: str) -> None:
+        if level >= logging.INFO:
+            say(text)
+
+    transport = RequestsTransport(settings.endpoint)
+    outlets: Outlets[Reloaded, None] = Outlets(note, write, lambda: Reloaded(False, f"connection {conn_id!r}"))
+    try:
+        yield SyncDriver(transport, outlets)
+    except WherobotsApiError as error:
+        raise CommandFailedError(quoted(str(error))) from None
+    finally:
+        transport.close()

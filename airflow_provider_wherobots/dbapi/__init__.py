@@ -1,0 +1,1 @@
+"""Python's database API (PEP 249) over a SQL session: a connection, and a cursor that waits."""

@@ -1,0 +1,229 @@
+"""A connection to a SQL session as PEP 249 describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from threading import RLock
+from types import TracebackType
+from typing import TypeVar
+from uuid import uuid4
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
+from airflow_provider_wherobots.api.sql.models import SqlSession
+from airflow_provider_wherobots.dbapi.cursor import Cursor
+from airflow_provider_wherobots.dbapi.errors import (
+    Error,
+    InterfaceError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    RefusedError,
+    StoppedError,
+)
+from airflow_provider_wherobots.drivers.base import WriteNote
+from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
+from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.flows.sql.statement import (
+    CANCEL_BUDGET_SECONDS,
+    Statement,
+    StatementOptions,
+    StatementOutcome,
+    cancel,
+    connect,
+    execute,
+)
+
+T = TypeVar("T")
+
+
+class Connection:
+    """A connection to a SQL session. It serves one thread, but a signal handler may cancel what it executes.
+
+    :param driver: makes the driver whose WebSocket the connection is; it is closed with the connection.
+    :param note: takes messages about results.
+    :param geometry: how geometries are written: ``ewkt``, ``wkt``, ``wkb``, ``ewkb`` or ``geojson``; default ``ewkt``.
+    :param failure: makes the exception to raise of one of this room's; default the exception itself.
+    :param before_statement: takes the id of each execution before it is sent; default None.
+    :param log_sql: whether statements are noted, with their literals masked; default True.
+    """
+
+    autocommit = True
+    """Each statement takes effect by itself. Setting it has no effect."""
+
+    def __init__(
+        self,
+        driver: AbstractContextManager[SyncDriver],
+        note: WriteNote,
+        *,
+        geometry: str = "ewkt",
+        failure: Callable[[Error], Exception] | None = None,
+        before_statement: Callable[[str], None] | None = None,
+        log_sql: bool = True,
+    ) -> None:
+        self._exit = ExitStack()
+        self._driver = self._exit.enter_context(driver)
+        self._note = note
+        self._geometry = geometry
+        self._failure = failure
+        self._before_statement = before_statement
+        self._log_sql = log_sql
+        self._session: SqlSession | None = None
+        self._running: str | None = None
+        self._is_following = False
+        self.is_closed = False
+        # A kill in one thread is not to lose its connection to another thread that closes it.
+        self._ending = RLock()
+
+    @property
+    def session(self) -> SqlSession:
+        """The session that statements are executed in.
+
+        :raises InterfaceError: if there is none (yet).
+        """
+        if self._session is None:
+            with self.translated():
+                raise InterfaceError("the connection is not open yet")
+        return self._session
+
+    def open(self, session: Flow[SqlSession]) -> None:
+        """Wait for a session, and connect to it.
+
+        :param session: a flow that asks and waits for it.
+        :raises OperationalError: if there is none, or it cannot be connected to.
+        """
+        with self.translated():
+            self._session = self._run(session)
+            self._run(connect(self._session), RefusedError)
+
+    def cursor(self) -> Cursor:
+        """Make a cursor.
+
+        :raises InterfaceError: if the connection is closed.
+        """
+        self._check_open()
+        return Cursor(self, self._note, log_sql=self._log_sql)
+
+    def execute(self, statement: str) -> StatementOutcome:
+        """Execute a statement, and wait for its end.
+
+        :param statement: the statement, with its parameters in it.
+        :returns: its outcome, whatever it is.
+        :raises StoppedError: if the process is being stopped.
+        """
+        self._check_open()
+        execution_id = str(uuid4())
+        if self._before_statement is not None:
+            self._before_statement(execution_id)
+        options = StatementOptions(url=self.session.socket_url)
+        return self.follow(execution_id, execute(Statement(execution_id, statement, geometry=self._geometry), options))
+
+    def follow(self, execution_id: str, flow: Flow[StatementOutcome]) -> StatementOutcome:
+        """Run a flow that executes a statement, or attaches to one. An interruption leaves the statement to
+        :meth:`close`, which cancels it.
+
+        :param execution_id: the id of the execution.
+        :param flow: the flow.
+        :returns: the outcome, whatever it is.
+        :raises StoppedError: if the process is being stopped.
+        :raises InterfaceError: if another thread executes a statement on this connection.
+        """
+        self._check_open()
+        with self.translated():
+            if self._is_following:
+                raise InterfaceError(
+                    "the connection executes a statement in another thread: each thread needs its own connection"
+                )
+            self._is_following = True
+            try:
+                # An interruption may have left an earlier one behind.
+                self.cancel_running()
+                self._running = execution_id
+                outcome = self._run(flow)
+                self._running = None
+            finally:
+                self._is_following = False
+        return outcome
+
+    def cancel_running(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> bool:
+        """Cancel the statement that runs, if one does. Never raises a ``WherobotsApiError``.
+
+        :param budget_seconds: how long to try, in seconds; default 25.
+        :returns: whether none runs any more.
+        """
+        with self._ending:
+            running, self._running = self._running, None
+            if running is None or self._session is None:
+                return True
+            try:
+                return self._driver.run(cancel(running, budget_seconds, url=self._session.socket_url))
+            except FlowStoppedError:
+                return False
+
+    def stop(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> bool:
+        """Let no statement begin any more, and cancel the one that runs. A signal handler may call this.
+
+        :param budget_seconds: how long to try, in seconds; default 25.
+        :returns: whether none runs any more.
+        """
+        self._driver.stop()
+        return self.cancel_running(budget_seconds)
+
+    def commit(self) -> None:
+        """Do nothing: each statement takes effect by itself."""
+        self._check_open()
+
+    def rollback(self) -> None:
+        """Refuse: there are no transactions.
+
+        :raises NotSupportedError: always.
+        """
+        with self.translated():
+            raise NotSupportedError("there are no transactions, so nothing can be rolled back")
+
+    def close(self) -> None:
+        """Cancel the statement that still runs, which only an interruption leaves behind, and close the connection."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        if self._is_following:
+            # In another thread, which would connect again.
+            self._driver.stop()
+        with self._ending:
+            try:
+                self.cancel_running()
+            finally:
+                self._exit.close()
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """The context in which errors become those that the connection's owner wants."""
+        try:
+            yield
+        except Error as error:
+            if self._failure is None:
+                raise
+            raise self._failure(error) from error.__cause__
+
+    def _run(self, flow: Flow[T], kind: type[OperationalError] = OperationalError) -> T:
+        try:
+            return self._driver.run(flow)
+        except WherobotsApiError as error:
+            raise kind(str(error)) from error
+        except InvalidArgumentError as error:
+            raise ProgrammingError(str(error)) from error
+        except FlowStoppedError as error:
+            raise StoppedError(str(error)) from error
+
+    def _check_open(self) -> None:
+        if self.is_closed:
+            with self.translated():
+                raise InterfaceError("the connection is closed")
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,52 @@
+"""The exceptions of PEP 249, and what they say about a statement."""
+
+from __future__ import annotations
+
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
+
+
+class Error(Exception):
+    """Base class of all errors of this module."""
+
+
+class InterfaceError(Error):
+    """A closed connection or cursor is used."""
+
+
+class DatabaseError(Error):
+    """An error of the session or of a statement."""
+
+
+class DataError(DatabaseError):
+    """A result cannot be read."""
+
+
+class OperationalError(DatabaseError):
+    """There is no session, or the connection to it failed. The cause says why."""
+
+
+class RefusedError(OperationalError):
+    """The session is ready, but cannot be connected to. The cause says why."""
+
+
+class StoppedError(OperationalError):
+    """The process is being stopped, so the connection neither sends nor waits any more."""
+
+
+class ProgrammingError(DatabaseError):
+    """Parameters do not fit the statement; nothing was sent."""
+
+
+class NotSupportedError(DatabaseError):
+    """The service has no such feature."""
+
+
+class StatementError(DatabaseError):
+    """A statement did not succeed.
+
+    :param outcome: how it ended.
+    """
+
+    def __init__(self, outcome: StatementOutcome) -> None:
+        super().__init__(outcome.message or f"the statement has ended as {outcome.state}")
+        self.outcome = outcome

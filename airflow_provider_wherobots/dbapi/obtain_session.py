@@ -1,0 +1,29 @@
+"""Which session a connection gets."""
+
+from __future__ import annotations
+
+import logging
+
+from airflow_provider_wherobots.api.sql.models import SqlSession
+from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.effects import Flow, Note
+from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionWait, ask_for_session, await_session
+
+
+def obtain_session(request: SessionRequest, wait: SessionWait, kept: str | None = None) -> Flow[SqlSession]:
+    """Ask for a session, and wait until statements can be executed in it.
+
+    :param request: which session.
+    :param wait: how long to wait.
+    :param kept: id of a session that an earlier request made for itself alone, used as long as it lives; None asks at
+        once.
+    :raises WherobotsApiError: if there is none in time.
+    """
+    if kept is not None:
+        try:
+            return (yield from await_session(kept, wait))
+        except SessionEndedError:
+            yield Note(logging.INFO, f"SQL session {words.short(kept)} has ended: another one is asked for")
+    asked = yield from ask_for_session(request, wait.max_outage_seconds)
+    return (yield from await_session(asked.id, wait))

@@ -1,0 +1,129 @@
+"""The arguments of a decorated function, as the JSON text that its script receives."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+
+MAX_ARGUMENTS_BYTES = 100_000
+"""The most bytes of all arguments together. Linux starts no program with an argument of 131,072 bytes or more."""
+
+CONTEXT_KEYS = (
+    "ds",
+    "ds_nodash",
+    "expanded_ti_count",
+    "params",
+    "partition_key",
+    "run_id",
+    "task_instance_key_str",
+    "task_reschedule_count",
+    "test_mode",
+    "ts",
+    "ts_nodash",
+    "ts_nodash_with_tz",
+)
+"""What a function may ask for of the task's context, by a parameter of that name: all that JSON can hold."""
+
+_BYTES = (bytes, bytearray, memoryview)
+
+
+def encode_arguments(
+    function: Callable[..., Any], args: Collection[Any], kwargs: Mapping[str, Any], context: Mapping[str, Any]
+) -> str:
+    """Encode the arguments of a function for its script.
+
+    Parameters that are named like a key of the context and are not given receive its value, as in
+    ``PythonVirtualenvOperator``.
+
+    :param function: the function.
+    :param args: its positional arguments.
+    :param kwargs: its keyword arguments.
+    :param context: the task's context.
+    :returns: ``{"args": [...], "kwargs": {...}}`` as JSON, in ASCII.
+    :raises InvalidArgumentError: if the function cannot be called with them, JSON cannot hold one of them, or they are
+        too large.
+    """
+    signature = inspect.signature(function)
+    from_context = _context_values(signature, args, kwargs, context)
+    try:
+        bound = signature.bind(*args, **{**from_context, **kwargs})
+    except TypeError as error:
+        raise InvalidArgumentError(
+            f"{function.__name__}() cannot be called: {error}. Of the task's context it may ask for: "
+            f"{', '.join(CONTEXT_KEYS)}"
+        ) from None
+    bound.arguments.update({name: _plain(name, value) for name, value in bound.arguments.items()})
+    text = json.dumps({"args": bound.args, "kwargs": bound.kwargs})
+    if len(text) > MAX_ARGUMENTS_BYTES:
+        raise InvalidArgumentError(
+            f"the arguments of {function.__name__}() have {len(text):,} bytes as JSON, and the most is "
+            f"{MAX_ARGUMENTS_BYTES:,}; put the data in S3, and pass its s3:// address"
+        )
+    return text
+
+
+def check_arguments(
+    function: Callable[..., Any],
+    args: Collection[Any],
+    kwargs: Mapping[str, Any],
+    is_unrendered: Callable[[Any], bool],
+) -> None:
+    """Check the arguments that are known when the DAG is parsed.
+
+    :param function: the function.
+    :param args: its positional arguments.
+    :param kwargs: its keyword arguments.
+    :param is_unrendered: whether a value is not rendered yet, such as the output of another task.
+    :raises InvalidArgumentError: if JSON cannot hold one of them.
+    """
+    for name, value in inspect.signature(function).bind_partial(*args, **kwargs).arguments.items():
+        _plain(name, value, is_unrendered)
+
+
+def _context_values(
+    signature: inspect.Signature, args: Collection[Any], kwargs: Mapping[str, Any], context: Mapping[str, Any]
+) -> dict[str, Any]:
+    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
+    by_position = list(signature.parameters)[: len(args)]
+    return {
+        key: context[key]
+        for key in CONTEXT_KEYS
+        if (takes_any or key in signature.parameters)
+        and key not in kwargs
+        and key not in by_position
+        and key in context
+    }
+
+
+def _plain(where: str, value: Any, is_unrendered: Callable[[Any], bool] = lambda value: False) -> Any:
+    """The value in the types that JSON has. The outputs of a mapped task are a sequence of their own type.
+
+    :param where: where it is, such as ``regions[2]['since']``.
+    """
+    match value:
+        case None | bool() | str() | int():
+            return value
+        case float() if isfinite(value):
+            return value
+        case _ if is_unrendered(value):
+            return value
+        case Mapping():
+            for key in value:
+                if not isinstance(key, str):
+                    raise _not_json(where, f"has the key {key!r}, of type {type(key).__name__}", "keys must be strings")
+            return {key: _plain(f"{where}[{key!r}]", each, is_unrendered) for key, each in value.items()}
+        case Sequence() if not isinstance(value, _BYTES):
+            return [_plain(f"{where}[{index}]", each, is_unrendered) for index, each in enumerate(value)]
+        case float():
+            raise _not_json(where, f"is {value}", "pass None or a string instead")
+    instead = "the string of .isoformat()" if hasattr(value, "isoformat") else "a string, a number, a list or a dict"
+    raise _not_json(where, f"is of type {type(value).__name__}", f"pass {instead} instead")
+
+
+def _not_json(where: str, what: str, hint: str) -> InvalidArgumentError:
+    return InvalidArgumentError(f"argument {where} {what}, which JSON cannot hold; {hint}")

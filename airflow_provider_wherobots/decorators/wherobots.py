@@ -1,0 +1,190 @@
+"""``@task.wherobots``: a Python function of the DAG file that runs on Wherobots Cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, ClassVar, overload
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.decorators.arguments import check_arguments, encode_arguments
+from airflow_provider_wherobots.decorators.base import DecoratedOperator, task_decorator_factory
+from airflow_provider_wherobots.decorators.script import check_function, script_name, script_of
+from airflow_provider_wherobots.operators.openlineage import without_secrets
+from airflow_provider_wherobots.operators.payload import PayloadOnceRendered, is_unrendered, naming, payload_to_send
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.compat import Context
+    from airflow_provider_wherobots.decorators.base import FParams, FReturn, Task
+
+_NOT_HERE = ("run_python", "run_jar", "return_result")
+"""Arguments of the run operator that the function takes the place of."""
+
+
+class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
+    """The operator behind ``@task.wherobots``: runs a function as a script, and returns what the function returns.
+
+    :param python_callable: the function.
+    :param dependencies: what goes into ``environment["dependencies"]``.
+    :param environment: see the run operator.
+    :param wait_for_completion: whether to wait for the run's end; default True. False returns the run's id.
+    :param kwargs: the arguments of the run operator, but for ``run_python``, ``run_jar`` and ``return_result``, and
+        those of Airflow's decorators: ``op_args``, ``op_kwargs``, ``multiple_outputs``.
+    :raises WherobotsArgumentException: names the task, the argument and the rule.
+    """
+
+    custom_operator_name = "@task.wherobots"
+    always_prints_result = True
+    template_fields: Sequence[str] = (
+        "op_args",
+        "op_kwargs",
+        *(field for field in WherobotsRunOperator.template_fields if field not in _NOT_HERE),
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "op_args": "py",
+        "op_kwargs": "py",
+        **{
+            field: kind
+            for field, kind in WherobotsRunOperator.template_fields_renderers.items()
+            if field not in _NOT_HERE
+        },
+    }
+
+    def __init__(
+        self,
+        *,
+        python_callable: Callable[..., Any],
+        task_id: str,
+        dependencies: Sequence[str | Mapping[str, Any]] | None = None,
+        environment: Mapping[str, Any] | None = None,
+        wait_for_completion: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        with naming(task_id):
+            check_function(python_callable, type(self).__name__)
+            for argument in _NOT_HERE:
+                if argument in kwargs:
+                    raise InvalidArgumentError(f"{argument}: must not be given; {self.custom_operator_name} sets it")
+            environment = _with_dependencies(environment, dependencies)
+        if not wait_for_completion:
+            # What is returned is the run's id.
+            kwargs["multiple_outputs"] = False
+        super().__init__(
+            python_callable=python_callable,
+            task_id=task_id,
+            run_python={"uri": script_name(python_callable)},
+            environment=environment,
+            wait_for_completion=wait_for_completion,
+            return_result=wait_for_completion,
+            **kwargs,
+        )
+        # The arguments of a mapped task are known once it runs.
+        if not getattr(self, "_BaseOperator__from_mapped", False):
+            with naming(self.task_id):
+                check_arguments(python_callable, self.op_args, self.op_kwargs, is_unrendered)
+
+    def execute(self, context: Context) -> Any:
+        """Run the function.
+
+        :param context: the task's context.
+        :returns: what the function returns, or the run's id with ``wait_for_completion=False``.
+        """
+        # Not that of DecoratedOperator. It looks for assets among the arguments and results, and JSON contains none. On
+        # 3.0 it needs a method that operators do not have.
+        return WherobotsRunOperator.execute(self, context)
+
+    @property
+    def payload(self) -> Any:
+        """The body of ``POST /runs``, for Airflow's page of rendered templates."""
+        return getattr(self, "_rendered_payload", None) or PayloadOnceRendered(self._build_payload)
+
+    @payload.setter
+    def payload(self, rendered: Any) -> None:
+        self._rendered_payload = rendered
+
+    def _build_payload(self, context: Context) -> dict[str, Any]:
+        self.run_python = self._run_python(script_name(self.python_callable), context)
+        return without_secrets(payload_to_send(self, context))
+
+    def _run_python(self, uri: str, context: Context) -> dict[str, Any]:
+        with naming(self.task_id):
+            return {
+                "uri": uri,
+                "args": [encode_arguments(self.python_callable, self.op_args, self.op_kwargs, context)],
+            }
+
+    def _get_run(self, context: Context, *args: Any, **kwargs: Any) -> Any:
+        with naming(self.task_id):
+            script = script_of(self.python_callable)
+        with TemporaryDirectory(prefix="airflow-wherobots-") as folder:
+            path = Path(folder, script_name(self.python_callable))
+            path.write_text(script, encoding="utf-8")
+            self.run_python = self._run_python(str(path), context)
+            return super()._get_run(context, *args, **kwargs)
+
+
+@overload
+def wherobots_task(python_callable: Callable[FParams, FReturn]) -> Task[FParams, FReturn]: ...
+@overload
+def wherobots_task(
+    python_callable: None = None,
+    multiple_outputs: bool | None = None,
+    *,
+    dependencies: Sequence[str | Mapping[str, Any]] | None = None,
+    name: str | None = None,
+    runtime: str | Enum | None = None,
+    region: str | Enum | None = None,
+    version: str | Enum | None = None,
+    environment: Mapping[str, Any] | None = None,
+    timeout_seconds: int | str | timedelta | None = None,
+    wherobots_conn_id: str = ...,
+    poll_logs: bool = True,
+    polling_interval: float | None = None,
+    wait_post_run_logs_timeout_seconds: float = 60,
+    deferrable: bool | None = None,
+    durable: bool = True,
+    cancel_on_kill: bool = True,
+    wait_for_completion: bool = True,
+    max_outage_seconds: float | None = None,
+    max_quota_wait_seconds: float | None = None,
+    retry_cancelled: bool = False,
+    openlineage_inject_parent_job_info: bool | None = None,
+    openlineage_inject_transport_info: bool = False,
+    upload_to: str | None = None,
+    **kwargs: Any,
+) -> Callable[[Callable[FParams, FReturn]], Task[FParams, FReturn]]: ...
+def wherobots_task(python_callable: Any = None, multiple_outputs: bool | None = None, **kwargs: Any) -> Any:
+    """Run the decorated function on Wherobots Cloud: ``@task.wherobots``.
+
+    The function must import what it uses, as with ``@task.virtualenv``. Its arguments and its return value are JSON.
+    If it raises, the task fails with its traceback. Source: Airflow's guide to custom TaskFlow decorators.
+
+    :param python_callable: the function.
+    :param multiple_outputs: whether each key of a returned dict becomes an XCom; default: whether the function's return
+        annotation is a dict.
+    :param kwargs: ``dependencies`` and the other arguments of :class:`WherobotsDecoratedOperator`, and those of every
+        operator.
+    """
+    return task_decorator_factory(
+        python_callable=python_callable,
+        multiple_outputs=multiple_outputs,
+        decorated_operator_class=WherobotsDecoratedOperator,
+        **kwargs,
+    )
+
+
+def _with_dependencies(environment: Any, dependencies: Any) -> Any:
+    if dependencies is None:
+        return environment
+    if environment is None:
+        return {"dependencies": dependencies}
+    if not isinstance(environment, Mapping) or environment.get("dependencies") is not None:
+        raise InvalidArgumentError(
+            "dependencies, environment: packages must be in one of them: either dependencies, or "
+            "environment['dependencies']"
+        )
+    return {**environment, "dependencies": dependencies}

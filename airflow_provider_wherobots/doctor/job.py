@@ -1,0 +1,102 @@
+"""The script that the doctor runs on the service. It uses only the standard library, and prints no secret.
+
+The doctor knows what it prints, so it can tell what the service made of it. ``job.py log …`` prints, ``job.py sleep``
+waits until it is ended.
+"""
+
+import importlib.util
+import json
+import os
+import platform
+import sys
+import time
+
+BEGIN = "doctor-begin "
+"""Begins the line of facts."""
+LINE = "doctor-line "
+"""Begins each numbered line: number, and the time in epoch nanoseconds at which it was printed."""
+ERROR_LINE = "doctor-error-line "
+"""The same on standard error, with numbers of its own."""
+SPECIAL = "doctor-special "
+"""Begins an unusual line, with its name."""
+SLEEPING = "doctor-sleeping"
+
+SLOW_LINES = 12
+"""The first numbered lines come one by one, so that no two have the same time."""
+SLOW_SECONDS = 0.25
+LINES = 4_200
+"""How many numbered lines there are: more than the provider requests at once while it catches up."""
+ERROR_LINES = 5
+LONG = 20_000
+SLEEP_SECONDS = 1_800.0
+ARGUMENTS = ("--date", "2026-01-31", "two words", "", "ünïcödé ✓", '{"a": [1, "$HOME"]}', "'quoted' \\ *")
+"""What ``log`` is called with: how do they arrive?"""
+
+SPECIALS = {
+    "unicode": "grüße · 東京 · 🌍",
+    "long": "x" * LONG,
+    "spaces": "   indented, and spaces at the end   ",
+    "tab": "one\ttwo",
+    "colour": "\x1b[31mred\x1b[0m",
+    "control": "bell \x07, null \x00, escape \x1b",
+    "carriage return": "10 %\r20 %",
+    "direction": "left \u202e right",
+}
+"""Unusual texts by name. A line with each is printed, and an empty line between the first two."""
+
+
+def special_line(name: str) -> str:
+    """The line with an unusual text.
+
+    :param name: its name in :data:`SPECIALS`.
+    """
+    return f"{SPECIAL}{name}: {SPECIALS[name]}"
+
+
+def facts() -> dict[str, object]:
+    """What the script sees of the machine; no environment variable is read."""
+    return {
+        "args": sys.argv[2:],
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+        "encoding": sys.stdout.encoding,
+        "utc_offset": time.strftime("%z"),
+        "time_ns": time.time_ns(),
+        "packages": [name for name in ("pyspark", "sedona", "wherobots") if importlib.util.find_spec(name)],
+    }
+
+
+def write(text: str, stream: object = None) -> None:
+    """Print a line at once, in UTF-8 whatever the machine's language is.
+
+    :param text: the line.
+    :param stream: default standard output.
+    """
+    out = getattr(stream or sys.stdout, "buffer")  # noqa: B009
+    out.write(f"{text}\n".encode())
+    out.flush()
+
+
+def print_log() -> None:
+    """Print facts, numbered lines, unusual ones, lines on standard error, and numbered ones right before the end."""
+    write(BEGIN + json.dumps(facts()))
+    for number in range(1, SLOW_LINES + 1):
+        time.sleep(SLOW_SECONDS)
+        write(f"{LINE}{number} {time.time_ns()}")
+    for number in range(1, ERROR_LINES + 1):
+        write(f"{ERROR_LINE}{number} {time.time_ns()}", sys.stderr)
+    for index, name in enumerate(SPECIALS):
+        write(special_line(name))
+        if index == 0:
+            write("")
+    for number in range(SLOW_LINES + 1, LINES + 1):
+        write(f"{LINE}{number} {time.time_ns()}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["sleep"]:
+        write(SLEEPING)
+        time.sleep(SLEEP_SECONDS)
+    else:
+        print_log()

@@ -1,0 +1,86 @@
+"""A folder as one zip file, which is the same bytes wherever and whenever it is made of the same files.
+
+So names are sorted, times and modes fixed, and nothing is compressed: another version of zlib would compress otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+PIECE_BYTES = 262_144
+
+_LEFT_OUT = ("__pycache__", ".git")
+_FIRST_MOMENT = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip file can contain."""
+_MODE = 0o100644 << 16
+_UNIX = 3
+
+
+class ArchiveError(Exception):
+    """A folder cannot be made a zip file. The message says why."""
+
+
+def write_archive(folder: Path, out: IO[bytes], max_bytes: int, root: Path | None = None) -> None:
+    """Write the zip file of a folder.
+
+    The modules of a package are below the package's name in it, so that it can be imported. The files of any other
+    folder are at its top. ``__pycache__``, ``.git`` and ``*.pyc`` are left out.
+
+    :param folder: absolute path of the folder.
+    :param out: a seekable file, open for writing.
+    :param max_bytes: the most bytes of the zip file.
+    :param root: the folder that no link may lead out of; default None, links may lead anywhere.
+    :raises ArchiveError: if it would be larger, or if there is nothing in it, or something that is no file.
+    :raises OSError: if something cannot be read.
+    """
+    top = f"{folder.name}/" if (folder / "__init__.py").is_file() else ""
+    files = sorted(_files_of(folder, root))
+    if not files:
+        raise ArchiveError("the folder contains no file")
+    with ZipFile(out, "w", ZIP_STORED) as archive:
+        for name, path in files:
+            info = ZipInfo(f"{top}{name}", _FIRST_MOMENT)
+            info.external_attr, info.create_system = _MODE, _UNIX
+            with path.open("rb") as file, archive.open(info, "w") as entry:
+                while piece := file.read(PIECE_BYTES):
+                    if out.tell() + len(piece) > max_bytes:
+                        raise _too_large(max_bytes)
+                    entry.write(piece)
+    if out.tell() > max_bytes:
+        raise _too_large(max_bytes)
+
+
+def _too_large(max_bytes: int) -> ArchiveError:
+    return ArchiveError(f"its zip file has more than {max_bytes:,} bytes; put it in S3, and give its s3:// address")
+
+
+def _files_of(folder: Path, root: Path | None) -> Iterator[tuple[str, Path]]:
+    """Yield the name in the zip file and the path of each file."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for parent, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = [name for name in folders if name not in _LEFT_OUT]
+        for name in [*folders, *names]:
+            path = Path(parent, name)
+            shown = path.relative_to(folder).as_posix()
+            if name in folders:
+                if path.is_symlink():
+                    raise ArchiveError(f"{shown!r} is a link to a folder; put the folder itself there")
+                continue
+            if name in _LEFT_OUT or name.endswith(".pyc"):
+                continue
+            if not path.is_file():
+                raise ArchiveError(f"{shown!r} is neither a file nor a link to one")
+            if root is not None and path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+                raise ArchiveError(
+                    f"{shown!r} is a link that leads out of the DAG bundle {root}; put the file itself there"
+                )
+            if not shown.isprintable():
+                raise ArchiveError(f"{shown!r}: its name contains a control character, or is not UTF-8")
+            yield shown, path

@@ -1,0 +1,93 @@
+"""What is measured of a run for Airflow's metrics: names, values and tags. docs/metrics.md says what they mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.summary import RunSummary
+
+QUEUED = "wherobots.run.queued"
+RAN = "wherobots.run.ran"
+COST = "wherobots.run.cost_usd"
+REATTACHED = "wherobots.run.reattached"
+OUTAGE = "wherobots.run.outage"
+
+MAX_TAG_CHARS = 64
+_NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+class Kind(StrEnum):
+    """The kinds of metric that StatsD has."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    TIMING = "timing"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One value of a metric.
+
+    :param kind: the metric's kind.
+    :param name: its name.
+    :param value: the value; of a timing, in seconds.
+    :param tags: the tags by name. Each has few values, so none is an id of a run.
+    """
+
+    kind: Kind
+    name: str
+    value: float
+    tags: Mapping[str, str]
+
+
+def of_end(outcome: Outcome, task_tags: Mapping[str, str], *, cancelled_at_deadline: bool) -> list[Measurement]:
+    """Measure a run whose task ends.
+
+    How long it was queued and ran and what it cost is measured once for each run. So it is left out if the task leaves
+    the run active, because a later try may see its end.
+
+    :param outcome: how following it ended.
+    :param task_tags: tags that identify the task.
+    :param cancelled_at_deadline: whether the run is cancelled if the task reaches its ``execution_timeout``.
+    """
+    summary = outcome.summary or {}
+    tags = {**task_tags, **_run_tags(summary.get("region"), summary.get("runtime"), outcome.status)}
+    values = [(Kind.TIMING, OUTAGE, outcome.outage_seconds or None)]
+    stays_active = outcome.ending is Ending.GAVE_UP or (outcome.ending is Ending.DEADLINE and not cancelled_at_deadline)
+    if not stays_active:
+        values += [
+            (Kind.TIMING, QUEUED, summary.get("queued_seconds")),
+            (Kind.TIMING, RAN, summary.get("ran_seconds")),
+            (Kind.GAUGE, COST, summary.get("cost_usd")),
+        ]
+    return [Measurement(kind, name, value, tags) for kind, name, value in values if value is not None]
+
+
+def of_reattachment(run: Run, task_tags: Mapping[str, str]) -> list[Measurement]:
+    """Measure that a try re-attached to a run.
+
+    :param run: the run.
+    :param task_tags: tags that identify the task.
+    """
+    summary = RunSummary.of_run(run)
+    tags = {**task_tags, **_run_tags(summary.region, summary.runtime, summary.status)}
+    return [Measurement(Kind.COUNTER, REATTACHED, 1, tags)]
+
+
+def _run_tags(region: Any, runtime: Any, status: Any) -> dict[str, str]:
+    """The tags of a run. They come from the service, so they are made safe for every format; unknown ones are left out.
+
+    In StatsD's formats a comma, an equals sign, a colon, a bar, a hash and a space have a meaning.
+    """
+    given = {"region": region, "runtime": runtime, "status": status}
+    return {
+        name: _NOT_IN_A_TAG.sub("_", value[:MAX_TAG_CHARS])
+        for name, value in given.items()
+        if isinstance(value, str) and value
+    }

@@ -1,0 +1,193 @@
+"""Waiting for a run that is known by its name only and may not exist yet, and following it once it does."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
+from airflow_provider_wherobots.flows.follow import (
+    APPEARANCE_SECONDS,
+    HEARTBEAT_SECONDS,
+    MIN_DELAY_SECONDS,
+    POLL_JITTER,
+    FollowOptions,
+    follow_run,
+)
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
+from airflow_provider_wherobots.flows.retry import JITTER, Outage, wait_out
+from airflow_provider_wherobots.flows.run_name import HASH_CHARS, MAX_NAME_CHARS, SUFFIX_CHARS
+from airflow_provider_wherobots.flows.runs_by_suffix import MAX_PAGES, age
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRun:
+    """A run as a user knows it who has not started it.
+
+    :param name: its name, or the ``name`` that its ``WherobotsRunOperator`` has, to which a suffix is added.
+    :param created_after: the earliest time of its creation, in epoch seconds.
+    """
+
+    name: str
+    created_after: float
+
+    @property
+    def earliest(self) -> datetime:
+        """The earliest time of its creation."""
+        return datetime.fromtimestamp(self.created_after, UTC)
+
+    @property
+    def pattern(self) -> str:
+        """The ``name`` to list by. Matches more than this run: the API allows one ``*``, and no choice of endings."""
+        return f"{self._stem}*"
+
+    def matches(self, run: Run) -> bool:
+        """Whether a run has the name, and was created late enough.
+
+        :param run: the run. One without a create time does not match: it may be any earlier one.
+        """
+        has_name = run.name == self.name or re.fullmatch(rf"{re.escape(self._stem)}-[0-9a-f]{{{HASH_CHARS}}}", run.name)
+        return bool(has_name) and run.create_time is not None and run.create_time >= self.earliest
+
+    def describe(self) -> str:
+        """Say which run is meant."""
+        return f"run named {self.name!r}, created at {words.moment(self.created_after)} or later"
+
+    @property
+    def _stem(self) -> str:
+        """What stands before a suffix: a long name is cut to make room for it."""
+        return self.name[: MAX_NAME_CHARS - SUFFIX_CHARS]
+
+
+def find_newest(named: NamedRun) -> Flow[Run | None]:
+    """Look for the run once (``GET /runs?name=…*&created_after=…``).
+
+    :param named: which run.
+    :returns: the newest run that matches, in any status; None if there is none.
+    :raises WherobotsApiError: the failure of a request.
+    """
+    newest: Run | None = None
+    cursor: str | None = None
+    for _ in range(MAX_PAGES):
+        call = calls.list_runs(name=named.pattern, created_after=named.earliest, size=100, cursor=cursor)
+        page = yield from attempt(call)
+        # The order of List Runs is not documented.
+        candidates = page.items if newest is None else (newest, *page.items)
+        newest = max(filter(named.matches, candidates), key=age, default=None)
+        if page.next_page is None or page.next_page == cursor:
+            break
+        cursor = page.next_page
+    return newest
+
+
+def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
+    """Wait until there is a run of the name.
+
+    :param named: which run.
+    :param options: how often to look, until when, and how long failures are tolerated; its ``run_id`` is unused.
+    :returns: the run; or an outcome without a ``run_id``, if there was none until the deadline, or looking for it was
+        given up. Its ``reason`` says why.
+    """
+    outage, said_at = Outage(options.max_outage_seconds), options.started_at
+    while True:
+        moment = yield from now()
+        try:
+            run = yield from find_newest(named)
+        except WherobotsApiError as error:
+            try:
+                delay = outage.failed(error, moment)
+            except WherobotsApiError:
+                reason = f"{error}; {given_up(options.max_outage_seconds)}" if error.transient else str(error)
+                return Outcome(Ending.GAVE_UP, "", "", f"No {named.describe()}, was found: {reason}", ended_at=moment)
+            if outage.is_first_failure:
+                yield Note(logging.WARNING, f"{error}; runs are listed again")
+            jitter = 0.0 if isinstance(error, KeyLimitedError) else JITTER
+        else:
+            if failures := outage.over(moment):
+                yield Note(logging.INFO, f"The Runs API answers again, after {failures} failed attempts")
+            if run is not None:
+                return run
+            if moment - said_at >= HEARTBEAT_SECONDS:
+                said_at = moment
+                minutes = round((moment - options.started_at) / words.MINUTE) * words.MINUTE
+                yield Note(logging.INFO, f"Still no {named.describe()}, after {words.duration(minutes)}")
+            delay, jitter = options.poll_delay(moment), POLL_JITTER
+        moment = yield from now()
+        if options.deadline is not None:
+            left = options.deadline - moment
+            if left <= 0:
+                limit = words.duration(options.execution_timeout or 0.0)
+                reason = (
+                    f"No {named.describe()}, was found before the task's {options.limit_name} ({limit}) was reached"
+                )
+                return Outcome(Ending.DEADLINE, "", "", reason, ended_at=moment)
+            if left < delay * (1 + jitter):
+                delay, jitter = left, 0.0
+        yield Sleep(delay, jitter)
+
+
+def follow_named_run(named: NamedRun, options: FollowOptions) -> Flow[Outcome]:
+    """Wait until there is a run of the name, publish its id, and follow it to its end.
+
+    :param named: which run.
+    :param options: how to follow it; its ``run_id`` is unused.
+    :returns: the outcome; see :func:`await_run` for one without a ``run_id``.
+    """
+    found = yield from await_run(named, options)
+    if isinstance(found, Outcome):
+        return found
+    run_id = yield from _announce(found)
+    # A triggerer holds thousands of waiting flows, so none may keep an answer in memory.
+    del found
+    moment = yield from now()
+    return (yield from follow_run(replace(options, run_id=run_id, started_at=moment)))
+
+
+def follow_created_run(options: FollowOptions) -> Flow[Outcome]:
+    """Get a run, publish its id, and follow it to its end: what a task does that starts in the triggerer.
+
+    :param options: which run, and how to follow it.
+    :returns: the outcome; without a ``run_id`` if there is no such run.
+    """
+    try:
+        run = yield from get_created_run(options)
+    except WherobotsApiError as error:
+        moment = yield from now()
+        return Outcome(Ending.GAVE_UP, "", "", f"Run {words.short(options.run_id)}: {error}", ended_at=moment)
+    yield from _announce(run)
+    del run
+    return (yield from follow_run(options))
+
+
+def _announce(run: Run) -> Flow[str]:
+    yield Note(logging.INFO, f"Run {words.short(run.id)} ({words.short(run.name)}) was found")
+    yield Publish(RUN_ID_KEY, run.id)
+    return run.id
+
+
+def get_created_run(options: FollowOptions) -> Flow[Run]:
+    """Get a run that may have been created a moment ago: for a minute Get Run may not know it yet.
+
+    :param options: which run, until when, and how long consecutive transient failures are tolerated.
+    :raises WherobotsApiError: the last failure.
+    """
+    began_at = yield from now()
+    left = math.inf if options.deadline is None else max(0.0, options.deadline - began_at)
+    outage, known_by = Outage(min(options.max_outage_seconds, left)), began_at + min(APPEARANCE_SECONDS, left)
+    while True:
+        try:
+            return (yield from attempt(calls.get_run(options.run_id)))
+        except NotFoundError:
+            if (yield from now()) >= known_by:
+                raise
+            yield Sleep(MIN_DELAY_SECONDS, JITTER)
+        except WherobotsApiError as error:
+            yield from wait_out(outage, error)

@@ -1,0 +1,140 @@
+"""Which active runs no task needs any more: those of this deployment whose task instance has ended.
+
+A run belongs to the task instance whose suffix its name ends with. The suffix contains the start of the DAG run in
+microseconds, so that another deployment with the same DAGs has other suffixes. A run without an owner in this
+deployment is not judged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.flows.run_name import HASH_CHARS, SUFFIX_CHARS, durable_run_name, durable_suffix
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
+
+SUCCESS, REMOVED = "success", "removed"
+ENDED_STATES = frozenset({SUCCESS, "failed", "skipped", "upstream_failed", REMOVED})
+"""States in which Airflow does nothing more with a task instance, unless it is cleared. In every other state, also one
+of a later Airflow, a try follows the run or will look for it: a retry re-attaches to it."""
+_SUFFIX = re.compile(rf"-[0-9a-f]{{{HASH_CHARS}}}")
+
+
+class RunVerdict(StrEnum):
+    """What a run is to this deployment."""
+
+    ORPHAN = "orphan"
+    IN_USE = "in use"
+    LEFT_ACTIVE = "left active"
+    UNSURE = "unsure"
+    OF_OTHERS = "of others"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A task instance, as the metadata database describes it.
+
+    :param dag_id: id of the DAG.
+    :param run_id: id of the DAG run.
+    :param task_id: id of the task.
+    :param map_index: index of the mapped task instance, -1 for none.
+    :param dag_run_start: when the DAG run started.
+    :param state: the task instance's state; None for none, as after a clear.
+    :param xcom_keys: the keys of its XComs; only needed if it has ended. Default none.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    dag_run_start: datetime
+    state: str | None
+    xcom_keys: frozenset[str] = frozenset()
+
+    @property
+    def suffix(self) -> str:
+        """The end of the name of each of its runs."""
+        return durable_suffix(
+            durable_run_name(
+                "",
+                dag_id=self.dag_id,
+                run_id=self.run_id,
+                task_id=self.task_id,
+                map_index=self.map_index,
+                dag_run_start=self.dag_run_start,
+            )
+        )
+
+    def describe(self) -> str:
+        """Name the task instance: ``dag.task run_id``, with its map index if it has one."""
+        index = f"[{self.map_index}]" if self.map_index >= 0 else ""
+        return f"{self.dag_id}.{self.task_id}{index} {self.run_id}"
+
+
+def suffix_of(run: Run) -> str | None:
+    """The suffix of a run's name, or None if the name has none.
+
+    :param run: the run.
+    """
+    end = run.name[-SUFFIX_CHARS:]
+    return end if _SUFFIX.fullmatch(end) else None
+
+
+def find_owners(runs: Iterable[Run], task_instances: Iterable[Owner]) -> dict[str, Owner]:
+    """Find the task instances that runs belong to.
+
+    :param runs: the runs.
+    :param task_instances: the candidates; read only until every run has its owner.
+    :returns: the owners by suffix.
+    """
+    missing = {suffix for run in runs if (suffix := suffix_of(run)) is not None}
+    owners: dict[str, Owner] = {}
+    if not missing:
+        return owners
+    for candidate in task_instances:
+        suffix = candidate.suffix
+        if suffix in missing:
+            owners[suffix] = candidate
+            missing.remove(suffix)
+            if not missing:
+                break
+    return owners
+
+
+def judge(run: Run, owner: Owner | None) -> RunVerdict:
+    """Say what an active run is to this deployment.
+
+    :param run: the run.
+    :param owner: the task instance that it belongs to, or None if this deployment has none.
+    """
+    if owner is None or owner.suffix != suffix_of(run):
+        return RunVerdict.OF_OTHERS
+    if owner.state not in ENDED_STATES:
+        return RunVerdict.IN_USE
+    if RUN_LEFT_ACTIVE_KEY in owner.xcom_keys:
+        # Whatever became of the task: it may have been marked, or removed from its DAG, long after it succeeded.
+        return RunVerdict.LEFT_ACTIVE
+    if owner.state not in (SUCCESS, REMOVED):
+        return RunVerdict.ORPHAN
+    # A task that waits for its run succeeds after the run has ended. So it was marked, or it did not wait. One that was
+    # removed may have succeeded before.
+    return RunVerdict.ORPHAN if RUN_ID_KEY in owner.xcom_keys else RunVerdict.UNSURE
+
+
+def count(verdicts: Iterable[RunVerdict]) -> str:
+    """Count runs in one line: "20 active runs: 10 orphans, 6 in use, 4 of others".
+
+    :param verdicts: a verdict per run.
+    """
+    found = list(verdicts)
+    runs = f"{len(found)} active {'run' if len(found) == 1 else 'runs'}"
+    parts = [
+        f"{number} {verdict}{'s' if verdict is RunVerdict.ORPHAN and number != 1 else ''}"
+        for verdict in RunVerdict
+        if (number := found.count(verdict)) or verdict is RunVerdict.ORPHAN
+    ]
+    return f"{runs}: {', '.join(parts)}" if found else runs

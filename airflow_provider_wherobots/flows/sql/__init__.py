@@ -1,0 +1,1 @@
+"""SQL sessions and their statements: what happens and when."""

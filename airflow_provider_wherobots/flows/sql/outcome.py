@@ -1,0 +1,89 @@
+"""How a statement ended, or why it is no longer followed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_wherobots.api.sql.messages import Results
+from airflow_provider_wherobots.flows.known_fields import known_fields
+
+
+class StatementState(StrEnum):
+    """How a statement ended, or why it is no longer followed."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """The engine refused it, or could not finish it. The message is the engine's."""
+    CANCELLED = "cancelled"
+    """It was cancelled, and nothing else can have ended it."""
+    UNKNOWN = "unknown"
+    """It was sent, and nobody can say any more what became of it: a write may have happened."""
+    DEADLINE = "deadline"
+    """The deadline was reached. If it still ran, it was cancelled."""
+    RUNNING = "running"
+    """It runs, and another process may attach to it: the session has said so."""
+    GAVE_UP = "gave_up"
+    """It was never sent, or it succeeded and its result could not be fetched; see ``was_sent``."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementOutcome:
+    """How a statement ended, or why it is no longer followed.
+
+    :param state: how it ended.
+    :param execution_id: its id.
+    :param message: why, in the engine's or in our words; empty for a success.
+    :param results: its result as it was sent; None if it has none, or none was asked for. Never part of an event.
+    :param result_uri: address of its stored result; None if there is none.
+    :param size: size of the stored result in bytes, if known.
+    :param seconds: how long it took in all, in seconds.
+    :param started_at: when it was sent, in epoch seconds.
+    :param was_sent: whether it may have reached the session. If not, it may be sent again.
+    :param is_location_lost: whether a stored result may have an address that nobody can tell any more.
+    :param is_cancelled: whether the session has said of an unknown outcome, or at the deadline, that it was cancelled.
+    """
+
+    state: StatementState
+    execution_id: str
+    message: str = ""
+    results: Results | None = None
+    result_uri: str | None = field(default=None, repr=False)
+    size: int | None = None
+    seconds: float = 0.0
+    started_at: float = 0.0
+    was_sent: bool = True
+    is_location_lost: bool = False
+    is_cancelled: bool = False
+
+    def to_event(self) -> dict[str, Any]:
+        """The outcome as a JSON-able dict, without the result itself."""
+        return {
+            "state": self.state.value,
+            "execution_id": self.execution_id,
+            "message": self.message,
+            "result_uri": self.result_uri,
+            "size": self.size,
+            "seconds": self.seconds,
+            "started_at": self.started_at,
+            "was_sent": self.was_sent,
+            "is_location_lost": self.is_location_lost,
+            "is_cancelled": self.is_cancelled,
+        }
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> StatementOutcome:
+        """Read an outcome that another version of this package may have sent. Unknown keys are left out.
+
+        :param event: what :meth:`to_event` made. A state that only a later version knows is ``UNKNOWN``.
+        """
+        known = known_fields(cls, event)
+        known.pop("results", None)
+        known["execution_id"] = str(known.get("execution_id") or "")
+        try:
+            known["state"] = StatementState(str(known.get("state")))
+        except ValueError:
+            known["state"] = StatementState.UNKNOWN
+        return cls(**known)

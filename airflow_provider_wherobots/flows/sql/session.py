@@ -1,0 +1,264 @@
+"""A SQL session: asking for one, waiting until statements can be executed in it, and stopping it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.api.sql import calls
+from airflow_provider_wherobots.api.sql.models import READY, AskedSession, SqlSession
+from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt
+from airflow_provider_wherobots.flows.known_fields import known_fields
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage, send
+from airflow_provider_wherobots.flows.sql.steady import SteadyClock
+
+DEFAULT_SESSION_WAIT_TIMEOUT = 900.0
+FIRST_DELAY_SECONDS = 1.0
+MAX_DELAY_SECONDS = 5.0
+GROWTH = 1.5
+APPEARANCE_SECONDS = 60.0
+"""How long a session may be unknown to the service, or null, before it is taken to have ended."""
+HEARTBEAT_SECONDS = 300.0
+STOP_BUDGET_SECONDS = 25.0
+STOP_ATTEMPT_SECONDS = 10.0
+POLL_TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionWait:
+    """How long to wait for a session; JSON-able, so that a trigger can carry it.
+
+    :param timeout: how long it may take to become ready, in seconds; default 900.
+    :param max_outage_seconds: how long consecutive transient failures are tolerated, in seconds; default 600.
+    :param deadline: when to give up in any case, in epoch seconds; default None, never.
+    :param since: when the wait began, in epoch seconds; None begins it with the first poll.
+    """
+
+    timeout: float = DEFAULT_SESSION_WAIT_TIMEOUT
+    max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
+    deadline: float | None = None
+    since: float | None = None
+
+    def to_kwargs(self) -> dict[str, Any]:
+        """The wait as a JSON-able dict."""
+        return asdict(self)
+
+    @classmethod
+    def from_kwargs(cls, kwargs: Mapping[str, Any]) -> SessionWait:
+        """Read a wait that another version of this package may have stored. Unknown keys are left out.
+
+        :param kwargs: what :meth:`to_kwargs` made.
+        """
+        return cls(**known_fields(cls, kwargs))
+
+    def begun(self, moment: float) -> SessionWait:
+        """The same wait, with its beginning.
+
+        :param moment: the beginning in epoch seconds, unless it has begun before.
+        """
+        return self if self.since is not None else replace(self, since=moment)
+
+    def left(self, waited: float, moment: float) -> float:
+        """Seconds that the wait may still take.
+
+        :param waited: how long it has taken, in seconds of a clock that does not jump.
+        :param moment: the wall-clock time, in epoch seconds.
+        """
+        left = self.timeout - waited
+        return left if self.deadline is None else min(left, self.deadline - moment)
+
+    def ends_at_deadline(self) -> bool:
+        """Whether the deadline ends the wait, and not ``timeout``."""
+        return self.deadline is not None and self.since is not None and self.deadline < self.since + self.timeout
+
+
+class SessionFailedError(WherobotsApiError):
+    """No statement can be executed in the session.
+
+    :param session_id: the session's id.
+    :param status: its last known status; empty if none is known.
+    :param text: what happened.
+    """
+
+    def __init__(self, session_id: str, status: str, text: str) -> None:
+        super().__init__("getSqlSession", text)
+        self.session_id = session_id
+        self.status = status
+
+
+class SessionEndedError(SessionFailedError):
+    """The session has ended, could not be started, or is unknown to the service."""
+
+
+class SessionAddressError(SessionFailedError):
+    """The session is ready at an address that cannot be used."""
+
+
+class SessionWaitTimeoutError(SessionFailedError):
+    """The session was not ready in time. It goes on starting, and a later request may share it.
+
+    :param at_deadline: whether the deadline was reached, and not ``timeout``.
+    """
+
+    transient = True
+
+    def __init__(self, session_id: str, status: str, text: str, at_deadline: bool) -> None:
+        super().__init__(session_id, status, text)
+        self.at_deadline = at_deadline
+
+
+def ask_for_session(
+    request: SessionRequest, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
+) -> Flow[AskedSession]:
+    """Ask for a session: a new one, or a shared one that is equal.
+
+    :param request: which session.
+    :param max_outage_seconds: how long a streak of transient failures is tolerated, in seconds; default 600. A request
+        that makes a new session each time is repeated only if it certainly did not arrive.
+    :raises WherobotsApiError: the last failure.
+    """
+    asked = yield from send(calls.create_session(request), max_outage_seconds)
+    session = f"SQL session {words.short(asked.id)}"
+    if asked.fallback:
+        reason = words.short(asked.fallback)
+        yield Note(logging.WARNING, f"No new SQL session was started ({reason}): {session} of the same user is shared")
+    else:
+        yield Note(logging.INFO, f"Statements are executed in {session}")
+    return asked
+
+
+def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
+    """Poll a session until statements can be executed in it.
+
+    :param session_id: the session's id.
+    :param options: how long to wait.
+    :returns: the session, ready and with an address.
+    :raises SessionEndedError: if it has ended, could not be started, or stays unknown.
+    :raises SessionAddressError: if its address cannot be used.
+    :raises SessionWaitTimeoutError: if it is not ready in time.
+    :raises WherobotsApiError: the failure of a poll that is permanent, or the last one of a streak that is too long.
+    """
+    clock = SteadyClock()
+    moment = yield from clock.read()
+    wait = options.begun(moment)
+    waited = 0.0 if wait.since is None else max(0.0, moment - wait.since)
+    outage, notes = Outage(wait.max_outage_seconds), _StatusNotes(session_id, waited)
+    delay, unknown_since = FIRST_DELAY_SECONDS, None
+    while True:
+        left = wait.left(waited + clock.seconds, moment)
+        seconds = max(1.0, min(left, POLL_TIMEOUT_SECONDS))
+        pause, is_answered, session = delay, True, None
+        try:
+            session = yield from attempt(calls.get_session(session_id), seconds)
+        except NotFoundError:
+            pass
+        except WherobotsApiError as error:
+            is_answered, pause = False, outage.failed(error, clock.seconds)
+            if outage.is_first_failure:
+                yield Note(logging.WARNING, f"{error}; the session is not affected and is polled again")
+        if is_answered and (failures := outage.over(clock.seconds)):
+            yield Note(logging.INFO, f"The service answers again, after {failures} failed attempts")
+        if session is not None:
+            unknown_since = None
+            yield from notes.seen(session, clock.seconds)
+            if session.is_ready:
+                _check_address(session)
+                return session
+            if session.has_ended:
+                raise SessionEndedError(session_id, notes.last, f"{notes.session} is {notes.described(session)}")
+        elif is_answered:
+            unknown_since = clock.seconds if unknown_since is None else unknown_since
+            if clock.seconds - unknown_since >= APPEARANCE_SECONDS:
+                raise SessionEndedError(session_id, notes.last, f"the service does not know {notes.session}")
+        moment = yield from clock.read(seconds)
+        left = wait.left(waited + clock.seconds, moment)
+        if left <= 0:
+            raise _not_in_time(session_id, wait, notes)
+        effect = Sleep(pause, JITTER) if pause * (1 + JITTER) < left else Sleep(left)
+        yield effect
+        moment = yield from clock.read(effect.seconds * (1 + effect.jitter))
+        delay = min(MAX_DELAY_SECONDS, delay * GROWTH)
+
+
+def stop_session(session_id: str, budget_seconds: float = STOP_BUDGET_SECONDS) -> Flow[bool]:
+    """Stop a session, with everything that is executed in it. Never raises a ``WherobotsApiError``.
+
+    :param session_id: the session's id.
+    :param budget_seconds: how long to try, in seconds; default 25.
+    :returns: whether it is being stopped, or needs no stopping.
+    """
+    session = f"SQL session {words.short(session_id)}"
+    clock, outage, longest = SteadyClock(), Outage(budget_seconds), 0.0
+    yield from clock.read()
+    while True:
+        longest = max(0.5, min(budget_seconds - clock.seconds, STOP_ATTEMPT_SECONDS))
+        try:
+            yield from attempt(calls.delete_session(session_id), longest)
+        except (NotFoundError, ConflictError) as error:
+            yield Note(logging.INFO, f"{session} needs no stopping: {error}")
+            return True
+        except WherobotsApiError as error:
+            yield from clock.read(longest)
+            left = budget_seconds - clock.seconds
+            try:
+                pause = min(outage.failed(error, clock.seconds), left / 2)
+            except WherobotsApiError:
+                pause = 0.0
+            if pause < FIRST_DELAY_SECONDS / 2:
+                yield Note(
+                    logging.WARNING,
+                    f"{session} could not be stopped ({error}). It ends by itself some time after its last client",
+                )
+                return False
+            yield Sleep(pause)
+            yield from clock.read(pause)
+        else:
+            yield Note(logging.INFO, f"{session} is being stopped")
+            return True
+
+
+def _not_in_time(session_id: str, wait: SessionWait, notes: _StatusNotes) -> SessionWaitTimeoutError:
+    at_deadline = wait.ends_at_deadline()
+    limit = "the task's execution_timeout" if at_deadline else f"session_wait_timeout={wait.timeout:g}"
+    text = f"{notes.session} was still {notes.last or 'unknown'} when {limit} was reached"
+    return SessionWaitTimeoutError(session_id, notes.last, text, at_deadline)
+
+
+def _check_address(session: SqlSession) -> None:
+    try:
+        _ = session.socket_url
+    except ValueError as error:
+        raise SessionAddressError(session.id, session.status, words.quoted(str(error))) from None
+
+
+class _StatusNotes:
+    """Logs each change of status once, and a heartbeat while there is none."""
+
+    def __init__(self, session_id: str, waited: float) -> None:
+        self._waited = waited
+        self.session = f"SQL session {words.short(session_id)}"
+        self.last = ""
+        self._said: str | None = None
+        self._said_at = 0.0
+
+    def described(self, session: SqlSession) -> str:
+        message = words.quoted(session.message)
+        return f"{self.last}: {message}" if message else self.last
+
+    def seen(self, session: SqlSession, seconds: float) -> Flow[None]:
+        self.last = words.short(session.status)
+        said = "READY, but has no address yet" if session.status == READY and not session.url else self.last
+        if said != self._said:
+            version = f" (version {words.short(session.version)})" if session.is_ready and session.version else ""
+            yield Note(logging.INFO, f"{self.session} is {said}{version}")
+        elif seconds - self._said_at >= HEARTBEAT_SECONDS:
+            minutes = round((self._waited + seconds) / words.MINUTE) * words.MINUTE
+            yield Note(logging.INFO, f"{self.session} is still {said} after {words.duration(minutes)}")
+        else:
+            return
+        self._said, self._said_at = said, seconds

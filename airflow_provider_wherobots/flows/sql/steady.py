@@ -1,0 +1,27 @@
+"""Seconds that a change of the wall clock does not move."""
+
+from __future__ import annotations
+
+from airflow_provider_wherobots.flows.effects import Flow, now
+
+SLACK_SECONDS = 10.0
+
+
+class SteadyClock:
+    """Counts seconds from its first reading. Between two readings it counts at most what the steps may have taken."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._moment: float | None = None
+
+    def read(self, longest: float = 0.0) -> Flow[float]:
+        """Count the time that has passed since the last reading.
+
+        :param longest: how long the steps since then may have taken by their own limits, in seconds; 10 s are added.
+        :returns: the wall-clock time, in epoch seconds.
+        """
+        moment = yield from now()
+        if self._moment is not None:
+            self.seconds += min(max(0.0, moment - self._moment), longest + SLACK_SECONDS)
+        self._moment = moment
+        return moment

@@ -1,0 +1,70 @@
+"""A statement that another process has begun: following it and cancelling it, by its ids alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.api.sql import calls
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.effects import Flow, attempt
+from airflow_provider_wherobots.flows.sql.session import (
+    SessionAddressError,
+    SessionEndedError,
+    SessionWait,
+    await_session,
+)
+from airflow_provider_wherobots.flows.sql.statement import (
+    StatementOptions,
+    StatementOutcome,
+    StatementState,
+    attach,
+    cancel,
+)
+
+SESSION_SECONDS = 60.0
+"""How long a session that has executed a statement may take to be ready, or to be reached."""
+LOOK_UP_SECONDS = 4.0
+
+
+def follow_in_session(
+    session_id: str, execution_id: str, options: StatementOptions, *, geometry: str = "ewkt", wants_result: bool = False
+) -> Flow[StatementOutcome]:
+    """Find the session's address, and attach to an execution. Never executes anything.
+
+    :param session_id: the session's id.
+    :param execution_id: the execution's id.
+    :param options: how to follow it; its ``url`` is replaced.
+    :param geometry: how geometries are written; default ``ewkt``.
+    :param wants_result: whether its result is fetched; default False.
+    :returns: the outcome; ``UNKNOWN`` if the session has ended or cannot be reached.
+    """
+    try:
+        session = yield from await_session(session_id, SessionWait(SESSION_SECONDS, SESSION_SECONDS))
+    except (SessionEndedError, SessionAddressError) as error:
+        return StatementOutcome(StatementState.UNKNOWN, execution_id, words.quoted(str(error)))
+    except WherobotsApiError as error:
+        reason = f"its session cannot be reached ({words.quoted(str(error))})"
+        return StatementOutcome(StatementState.UNKNOWN, execution_id, reason)
+    found = replace(options, url=session.socket_url)
+    return (yield from attach(execution_id, found, geometry=geometry, wants_result=wants_result))
+
+
+def cancel_in_session(session_id: str, execution_id: str, budget_seconds: float, url: str = "") -> Flow[bool]:
+    """Find the session's address, and cancel an execution. Never raises a ``WherobotsApiError``.
+
+    :param session_id: the session's id.
+    :param execution_id: the execution's id.
+    :param budget_seconds: how long to try, in seconds.
+    :param url: the address of its WebSocket, if it is known; default empty.
+    :returns: whether the execution has ended.
+    """
+    left = budget_seconds
+    if not url:
+        left -= LOOK_UP_SECONDS
+        try:
+            session = yield from attempt(calls.get_session(session_id).at_once(), LOOK_UP_SECONDS)
+            url = session.socket_url if session is not None and session.is_ready else ""
+        except (WherobotsApiError, ValueError):
+            url = ""
+    return (yield from cancel(execution_id, left, url=url))

@@ -1,0 +1,225 @@
+"""Uploading files of the worker, each to an address that its content determines.
+
+The same content is uploaded once, and two versions of a file never overwrite each other. If two tasks upload the same
+content at the same time, both write the same bytes to the same address.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_wherobots.api.errors import (
+    BadRequestError,
+    InvalidArgumentError,
+    NotFoundError,
+    PermissionDeniedError,
+    WherobotsApiError,
+)
+from airflow_provider_wherobots.api.runs.files import Keys, value_at, with_values
+from airflow_provider_wherobots.api.storage import calls
+from airflow_provider_wherobots.api.storage.address import SCHEME, address_of, end_of_address, folder_of
+from airflow_provider_wherobots.api.storage.presigned import PUT_OBJECT
+from airflow_provider_wherobots.files.local_file import FileChangedError, LocalFile
+from airflow_provider_wherobots.files.source import FileSource
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.effects import Flow, Note, OpenFile, Upload, attempt, perform
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, send, wait_out
+
+SHARED_FOLDER = "data/shared"
+"""The folder of managed storage into which all principals of the organisation may write."""
+OWN_FOLDER = "airflow-uploads"
+LOOK_SECONDS = 20.0
+"""How long a look for an earlier upload may take. If it fails, the file is uploaded."""
+MAX_READS = 3
+"""How often a file that changes during its upload is read and uploaded anew."""
+UNKNOWN_FOLDER = f"{SCHEME}…"
+"""Stands for the folder for uploads while it is not known."""
+
+
+class UploadFailedError(WherobotsApiError):
+    """A file could not be uploaded.
+
+    :param what: what was not possible.
+    :param cause: the failure.
+    :param advice: what to do; may be empty.
+    """
+
+    def __init__(self, what: str, cause: WherobotsApiError, advice: str) -> None:
+        text = f"{what} ({str(cause).removeprefix(f'{cause.operation}: ')})"
+        super().__init__(cause.operation, f"{text}; {advice}" if advice and not cause.transient else text)
+        self.transient = cause.transient
+
+
+class NoStorageError(WherobotsApiError):
+    """The organisation has no managed storage, and nobody has named another folder."""
+
+
+def upload(
+    source: FileSource, upload_to: str | None, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
+) -> Flow[str]:
+    """Upload a file, unless its content is already there.
+
+    :param source: the file, or the folder of which a zip file is uploaded.
+    :param upload_to: ``s3://`` address of the folder for uploads; None asks the API for one.
+    :param max_outage_seconds: how long consecutive transient failures are tolerated, in seconds; default 600.
+    :returns: its ``s3://`` address.
+    :raises InvalidArgumentError: if the file cannot be uploaded as it is.
+    :raises WherobotsApiError: if the upload failed; also see :func:`find_shared_folder`.
+    """
+    addresses = yield from _upload_all({(): source}, upload_to, max_outage_seconds)
+    return addresses[()]
+
+
+def find_shared_folder(max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> Flow[str]:
+    """Find a folder for uploads in the organisation's managed storage (``GET /organization``).
+
+    :param max_outage_seconds: how long consecutive transient failures are tolerated, in seconds; default 600.
+    :returns: its ``s3://`` address.
+    :raises WherobotsApiError: if there is none, or if the API key may not know.
+    """
+    name_it = "set upload_to, of the task or of the connection, to the S3 address of a folder for uploads"
+    call = calls.get_organization()
+    try:
+        organization = yield from send(call, max_outage_seconds)
+    except WherobotsApiError as error:
+        raise UploadFailedError("the organisation's storage could not be found", error, name_it) from error
+    if organization.bucket is None:
+        raise NoStorageError(call.operation, f"the organisation has no managed storage; {name_it}")
+    return f"{SCHEME}{organization.bucket}/{organization.id}/{SHARED_FOLDER}/{OWN_FOLDER}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileUploads:
+    """The files that a create body names by their paths on the worker.
+
+    :param sources: each file, by where its path is in the body.
+    :param upload_to: ``s3://`` address of the folder for uploads; None asks the API for one.
+    :param max_outage_seconds: how long consecutive transient failures are tolerated, in seconds; default 600.
+    """
+
+    sources: Mapping[Keys, FileSource]
+    upload_to: str | None = None
+    max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
+
+    def upload(self, payload: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+        """Upload the files.
+
+        :param payload: the create body.
+        :returns: the body with the address of each file in place of its path.
+        :raises InvalidArgumentError: see :func:`upload`.
+        :raises WherobotsApiError: see :func:`upload` and :func:`find_shared_folder`.
+        """
+        addresses = yield from _upload_all(self.sources, self.upload_to, self.max_outage_seconds)
+        return with_values(payload, addresses)
+
+    def compare(self, payload: Mapping[str, Any], echoed: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+        """Say what the body would be, without a request.
+
+        :param payload: the create body.
+        :param echoed: the body of an existing run. The address of a file in it is kept if it is one of the same file.
+        :returns: the body with an address in place of each path whose file can be read.
+        """
+        addresses: dict[Keys, str] = {}
+        for keys, source in self.sources.items():
+            try:
+                file = yield from perform(OpenFile(source))
+            except InvalidArgumentError as error:
+                yield Note(logging.WARNING, str(error))
+                continue
+            there, end = str(value_at(echoed, keys)), end_of_address(file.sha256, file.name)
+            addresses[keys] = there if there.endswith(f"/{end}") else self.address(file)
+        return with_values(payload, addresses)
+
+    def address(self, file: LocalFile) -> str:
+        """The address that a file gets, as far as it is known without a request.
+
+        :param file: the file.
+        """
+        return address_of(self.upload_to or UNKNOWN_FOLDER, file.sha256, file.name)
+
+
+NO_UPLOADS = FileUploads({})
+
+
+def _upload_all(
+    sources: Mapping[Keys, FileSource], upload_to: str | None, max_outage_seconds: float
+) -> Flow[dict[Keys, str]]:
+    files: dict[Keys, LocalFile] = {}
+    # Before anything is sent: if one of the files is wrong, none is uploaded.
+    for keys, source in sources.items():
+        files[keys] = yield from perform(OpenFile(source))
+    if upload_to is None and files:
+        upload_to = yield from find_shared_folder(max_outage_seconds)
+    addresses: dict[Keys, str] = {}
+    for keys, file in files.items():
+        addresses[keys] = yield from _upload(file, str(upload_to), max_outage_seconds)
+    return addresses
+
+
+def _upload(file: LocalFile, upload_to: str, max_outage_seconds: float) -> Flow[str]:
+    source = file.source
+    for reads_left in reversed(range(MAX_READS)):
+        address = address_of(upload_to, file.sha256, file.name)
+        try:
+            is_there = yield from _is_there(file, address)
+            if not is_there:
+                yield from _transfer(file, address, max_outage_seconds)
+        except FileChangedError as error:
+            if reads_left:
+                yield Note(logging.WARNING, f"{error}; it is read again")
+                file = yield from perform(OpenFile(source))
+        except WherobotsApiError as error:
+            raise UploadFailedError(
+                f"{source.given} could not be uploaded to {address}", error, _advice(error)
+            ) from error
+        else:
+            what = "is already at" if is_there else "uploaded to"
+            yield Note(logging.INFO, f"{source.given} {what} {address} ({words.size(file.size)})")
+            return address
+    raise InvalidArgumentError(f"{source}: changes again and again while it is uploaded; let it stay as it is")
+
+
+def _is_there(file: LocalFile, address: str) -> Flow[bool]:
+    """Look for the file. A failure of the look means that it is not known to be there."""
+    folder = folder_of(address)
+    call = calls.get_directory(folder)
+    try:
+        directory = yield from attempt(call, LOOK_SECONDS)
+    except WherobotsApiError:
+        return False
+    if directory.sizes.get(address.removeprefix(f"{folder}/")) == file.size:
+        return True
+    if directory.is_upload_protected:
+        raise PermissionDeniedError(call.operation, 403, excerpt="the folder is protected against uploads")
+    return False
+
+
+def _transfer(file: LocalFile, address: str, max_outage_seconds: float) -> Flow[None]:
+    outage, is_refused = Outage(max_outage_seconds), False
+    while True:
+        try:
+            # A new one each time, because nobody says how long a URL works.
+            url = yield from attempt(calls.create_upload_url(address))
+            yield from perform(Upload(url, file))
+            return
+        except PermissionDeniedError as error:
+            if is_refused or error.operation != PUT_OBJECT.operation:
+                raise
+            is_refused = True
+            yield Note(logging.WARNING, f"{error}; trying again with a new URL")
+        except WherobotsApiError as error:
+            yield from wait_out(outage, error)
+
+
+def _advice(error: WherobotsApiError) -> str:
+    if isinstance(error, PermissionDeniedError):
+        return "the API key must be allowed to write there; upload_to can name another folder"
+    if isinstance(error, NotFoundError) or (isinstance(error, BadRequestError) and "storage" in str(error).lower()):
+        return (
+            "upload_to must be a folder in the organisation's managed storage, or in a bucket that is one of its "
+            "storage integrations"
+        )
+    return ""

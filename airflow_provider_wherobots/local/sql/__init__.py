@@ -1,0 +1,1 @@
+"""SQL sessions: sessions, executions, and the engines that execute their statements."""

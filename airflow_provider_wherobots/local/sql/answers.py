@@ -1,0 +1,94 @@
+"""What the synthetic engine answers: given by tests, or said by the statement itself."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_ROWS = re.compile(r"ROWS (\d{1,7})", re.IGNORECASE)
+_SLEEP = re.compile(r"SLEEP (\d{1,6}(?:\.\d{1,6})?)", re.IGNORECASE)
+_FAIL = re.compile(r"FAIL (.+)", re.IGNORECASE | re.DOTALL)
+_NUMBER = re.compile(r"SELECT (-?\d{1,18})(?: (?:AS )?(\w+))?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class SyntheticAnswer:
+    """What a statement does.
+
+    :param columns: the result, by the names of its columns; None for a statement without a result, such as DDL.
+    :param geometry: which of the columns are geometries, given as EWKT.
+    :param error: the text with which it fails; empty if it succeeds.
+    :param seconds: how long it takes.
+    :param held: whether it then waits until it is released.
+    """
+
+    columns: Mapping[str, Sequence[Any]] | None = None
+    geometry: tuple[str, ...] = ()
+    error: str = ""
+    seconds: float = 0.0
+    held: bool = False
+
+
+def _said_by(text: str) -> SyntheticAnswer:
+    """Read what a statement says about itself: ``ROWS 1500``, ``SLEEP 5``, ``FAIL text``, ``HOLD``, ``SELECT 7 AS n``.
+    Every other statement succeeds without a result."""
+    if match := _ROWS.fullmatch(text):
+        number = int(match[1])
+        return SyntheticAnswer({"id": range(number), "name": [f"row {index}" for index in range(number)]})
+    if match := _SLEEP.fullmatch(text):
+        return SyntheticAnswer({"slept": [float(match[1])]}, seconds=float(match[1]))
+    if match := _FAIL.fullmatch(text):
+        return SyntheticAnswer(error=match[1])
+    if match := _NUMBER.fullmatch(text):
+        return SyntheticAnswer({match[2] or match[1]: [int(match[1])]})
+    return SyntheticAnswer({"held": [True]}, held=True) if text.upper() == "HOLD" else SyntheticAnswer()
+
+
+@dataclass
+class Answers:
+    """The answers that tests gave, in their order, and the gates at which held statements wait."""
+
+    given: list[tuple[str, SyntheticAnswer]] = field(default_factory=list)
+    _waiting: list[tuple[str, asyncio.Event]] = field(default_factory=list)
+
+    def give(self, statement: str, answer: SyntheticAnswer) -> None:
+        """Say what a statement does, before all earlier answers.
+
+        :param statement: text that the statement contains, in any case.
+        :param answer: what it does.
+        """
+        self.given.insert(0, (statement, answer))
+
+    def to(self, statement: str) -> SyntheticAnswer:
+        """Return what a statement does.
+
+        :param statement: the statement.
+        """
+        for part, answer in self.given:
+            if part.casefold() in statement.casefold():
+                return answer
+        return _said_by(statement.strip().removesuffix(";").strip())
+
+    def release(self, part: str = "") -> None:
+        """Let statements go on that wait now.
+
+        :param part: text that they contain, in any case; default empty, all go on.
+        """
+        for statement, gate in self._waiting:
+            if part.casefold() in statement.casefold():
+                gate.set()
+
+    async def wait(self, statement: str) -> None:
+        """Wait until a statement is released.
+
+        :param statement: the statement.
+        """
+        waiting = statement, asyncio.Event()
+        self._waiting.append(waiting)
+        try:
+            await waiting[1].wait()
+        finally:
+            self._waiting.remove(waiting)

@@ -1,0 +1,174 @@
+"""The result of a run: a JSON value that its script prints as one marked line.
+
+A line counts if it begins with ``airflow-result:``, after white space. The rest of it is JSON: any value, null among
+them. The last such line wins, by the lines' own times, as lines may be inserted late; of equal times, the one that was
+read last. So pages of any size, and a log that is read again from its start, give the same result.
+
+A line is refused if it is not JSON, or if the value could not be stored: Airflow keeps it as an XCom and in the
+metadata database. A refused line leaves an earlier result as it is, and is reported once, when the log has been read.
+
+=======================================  =========================================================================
+refused                                  because of
+=======================================  =========================================================================
+more than 64 KiB                         the database row in which a trigger's event waits for a worker
+NaN, infinity, numbers beyond a double   JSON, and the JSON types of PostgreSQL and MySQL, which have none of them
+integers beyond 64 bits                  the protocol between a task and its supervisor (Airflow 3)
+more than 64 levels                      MySQL, which stores 100
+lone surrogates, NUL characters          UTF-8, and PostgreSQL's JSON type
+keys of Airflow's own serialization      Airflow would refuse to store the value, or read it as an object of a class
+=======================================  =========================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, NoReturn
+
+from airflow_provider_wherobots.api.runs.models import Line
+from airflow_provider_wherobots.logs.records import read_time_ns, split_lines
+
+MARKER = "airflow-result:"
+"""How a line begins whose rest is the result."""
+MAX_RESULT_BYTES = 64 * 1024
+"""The most bytes of JSON, in UTF-8, as printed."""
+MAX_LEVELS = 64
+"""How deep objects and arrays may be nested."""
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
+MAX_EXCERPT_CHARS = 200
+"""How much of a refused line is kept for the warning."""
+
+
+class NoResultError(ValueError):
+    """A text that is not used as a result. Its message completes "the line is not used, because it …"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A marked line that is not used.
+
+    :param reason: why, as in "is not JSON".
+    :param excerpt: its beginning, as received.
+    """
+
+    reason: str
+    excerpt: str
+
+
+class ResultReader:
+    """Finds the result among a log's lines."""
+
+    __slots__ = ("_time_ns", "refused", "text")
+
+    def __init__(self) -> None:
+        # The JSON of the result; None if there is none yet.
+        self.text: str | None = None
+        self._time_ns = 0
+        # The refused line that was read last.
+        self.refused: Refused | None = None
+
+    def add(self, lines: Sequence[Line]) -> None:
+        """Look for results among lines.
+
+        :param lines: the lines as received. Each may contain line breaks.
+        """
+        # One search, not one per line: hardly any slice of a log has a result.
+        if MARKER not in "\n".join([raw for _, raw in lines]):
+            return
+        for timestamp, raw in lines:
+            for text in split_lines(raw):
+                marked = text.lstrip()
+                if marked.startswith(MARKER):
+                    self._read(timestamp, marked)
+
+    def _read(self, timestamp: str | int, marked: str) -> None:
+        text = marked[len(MARKER) :].strip()
+        try:
+            read_result(text)
+        except NoResultError as error:
+            self.refused = Refused(str(error), marked[:MAX_EXCERPT_CHARS])
+            return
+        # A line without a readable time counts as the newest.
+        time_ns = read_time_ns(timestamp) or self._time_ns
+        if time_ns >= self._time_ns:
+            self.text, self._time_ns = text, time_ns
+
+
+def read_result(text: str) -> Any:
+    """Read the JSON of a result.
+
+    :param text: the JSON.
+    :returns: its value.
+    :raises NoResultError: if it is not JSON, or cannot be stored.
+    """
+    size = len(_encoded(text))
+    if size > MAX_RESULT_BYTES:
+        raise NoResultError(f"has {size:,} bytes of JSON, and the most is {MAX_RESULT_BYTES:,}")
+    try:
+        value = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    except NoResultError:
+        raise
+    except json.JSONDecodeError as error:
+        raise NoResultError(f"is not JSON ({error.msg} at character {error.pos + 1})") from None
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:
+        # Python reads no integer of so many digits.
+        raise _too_large() from None
+    for part, level in _parts(value):
+        _check(part, level)
+    return value
+
+
+def _parts(value: Any) -> Iterator[tuple[Any, int]]:
+    """A value and all that is in it, keys included, each with its level. Not recursive: it may be nested deeply."""
+    left = [(value, 0)]
+    while left:
+        part, level = left.pop()
+        yield part, level
+        if isinstance(part, dict):
+            left += ((one, level + 1) for pair in part.items() for one in pair)
+        elif isinstance(part, list):
+            left += ((one, level + 1) for one in part)
+
+
+def _check(part: Any, level: int) -> None:
+    match part:
+        case str():
+            if b"\0" in _encoded(part):
+                raise NoResultError("contains a NUL character, which PostgreSQL cannot store")
+        case int():
+            if not MIN_INTEGER <= part <= MAX_INTEGER:
+                raise _too_large()
+        case dict() | list() if level >= MAX_LEVELS:
+            raise _too_deep()
+        case {"__classname__": _} | {"__id__": _} | {"__type": _, "__var": _}:
+            raise NoResultError("has a key that Airflow reserves: __classname__, __id__, or __type with __var")
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise NoResultError("contains a lone surrogate, which is not valid Unicode") from None
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise NoResultError(f"is not JSON (it has no {constant})")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not isfinite(number):
+        raise NoResultError("contains a number that is too large for a double")
+    return number
+
+
+def _too_deep() -> NoResultError:
+    return NoResultError(f"is nested more than {MAX_LEVELS} levels deep")
+
+
+def _too_large() -> NoResultError:
+    return NoResultError("contains an integer of more than 64 bits; print it as a string")

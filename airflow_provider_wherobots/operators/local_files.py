@@ -1,0 +1,52 @@
+"""From the paths in a task's arguments to files of the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_wherobots.api.runs.files import Keys, local_files, local_path
+from airflow_provider_wherobots.api.runs.payload import FILE_DEPENDENCY_SUFFIXES
+from airflow_provider_wherobots.compat import dags_folder
+from airflow_provider_wherobots.files.local_file import absolute
+from airflow_provider_wherobots.files.source import FileSource
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.compat import Context
+
+
+def find_sources(payload: Mapping[str, Any], context: Context) -> dict[Keys, FileSource]:
+    """Find the local files that a create body names. Reads none of them.
+
+    A relative path starts from the DAG file's folder. On Airflow 3 that folder is in the version of the DAG bundle that
+    the DAG run began with, so a retry uploads the same file.
+
+    :param payload: the create body, all rendered.
+    :param context: the task's context.
+    :returns: each file, by where it is in the body.
+    :raises InvalidArgumentError: if a path cannot be one.
+    """
+    sources = {}
+    for keys, argument, uri in local_files(payload):
+        path = Path(local_path(f"{argument}={uri!r}", uri))
+        is_dependency = keys[0] == "environment"
+        folder, root = (Path("/"), None) if path.is_absolute() else _folder_and_root(context)
+        sources[keys] = FileSource(
+            argument,
+            uri,
+            absolute(folder, str(path)),
+            root,
+            may_be_folder=is_dependency,
+            endings=FILE_DEPENDENCY_SUFFIXES if is_dependency else (),
+        )
+    return sources
+
+
+def _folder_and_root(context: Context) -> tuple[Path, Path]:
+    """The DAG file's folder, and the folder that a relative path must not lead out of."""
+    folder = Path(context["dag"].fileloc).absolute().parent
+    bundle = getattr(context["ti"], "bundle_instance", None)
+    root = Path(bundle.path if bundle is not None else dags_folder())
+    # `dag.test()` runs a DAG file from anywhere.
+    return folder, root if folder.is_relative_to(root) or folder.resolve().is_relative_to(root.resolve()) else folder

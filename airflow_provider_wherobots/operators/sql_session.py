@@ -1,0 +1,239 @@
+"""The operators that start and stop a SQL session, so that several tasks share one cold start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_wherobots.api.sql.session_request import MULTI
+from airflow_provider_wherobots.compat import BaseOperator, Context
+from airflow_provider_wherobots.exceptions import (
+    WherobotsException,
+    WherobotsQuotaException,
+    WherobotsUnavailableException,
+)
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
+from airflow_provider_wherobots.flows.sql.session import SessionWait, stop_session
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
+from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
+from airflow_provider_wherobots.operators.sql_task import SqlTask
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, WherobotsTask
+from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY, SQL_SESSION_KEY_KEY
+
+if TYPE_CHECKING:
+    from airflow.sdk import XComArg
+
+
+class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
+    """Start a SQL session, wait until it is ready, and return its id, for the ``session_id`` of other tasks.
+
+    Asks for a session (``POST /sql/session``) with a key that no other DAG run has, so that nobody else shares it, and
+    defers while it starts. A retry gets the same session. If the task is killed, or the session is not ready in time,
+    the session is stopped, unless ``session_key`` is given: then others may use it.
+
+    XComs: ``session_id``, ``session_url`` and ``session_key``, as soon as there is a session.
+
+    :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Templated.
+    :param runtime: runtime of the session; default the connection's, else the organisation's. Templated.
+    :param region: compute region; default the connection's, else the organisation's. Templated.
+    :param version: Wherobots version; default the connection's, else the latest. Templated.
+    :param session_key: requests with the same key and the same other arguments share the session; default a key of this
+        task in this DAG run. Templated.
+    :param shutdown_after_inactive_seconds: how long the session lives after its last client, in seconds; default the
+        service's. It ends a session whose stop task never ran.
+    :param session_wait_timeout: how long the session may take to become ready, in seconds; default 900.
+    :param deferrable: whether the triggerer waits, so that no worker is held; default
+        ``[wherobots] default_deferrable``, True.
+    :param max_outage_seconds: how long the service may be unreachable before the task gives up, in seconds; default
+        ``[wherobots] max_outage_seconds``, 600.
+    :raises WherobotsException: the subclass says how the task failed, see
+        :mod:`airflow_provider_wherobots.exceptions`.
+    """
+
+    template_fields: Sequence[str] = ("wherobots_conn_id", "runtime", "region", "version", "session_key")
+    ui_color = "#d5f0e6"
+    operator_extra_links = (WherobotsSqlSessionLink(),)
+
+    def __init__(
+        self,
+        *,
+        wherobots_conn_id: str = WherobotsHook.default_conn_name,
+        runtime: str | Enum | None = None,
+        region: str | Enum | None = None,
+        version: str | Enum | None = None,
+        session_key: str | XComArg | None = None,
+        shutdown_after_inactive_seconds: int | None = None,
+        session_wait_timeout: float = 900,
+        deferrable: bool | None = None,
+        max_outage_seconds: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.wherobots_conn_id = wherobots_conn_id
+        self._set_session_arguments(
+            runtime=runtime,
+            region=region,
+            version=version,
+            session_type=MULTI,
+            force_new=False,
+            session_key=session_key,
+            shutdown_after_inactive_seconds=shutdown_after_inactive_seconds,
+            session_wait_timeout=session_wait_timeout,
+            deferrable=deferrable,
+            max_outage_seconds=max_outage_seconds,
+        )
+
+    def execute(self, context: Context) -> str:
+        """Ask for the session, and wait until it is ready.
+
+        :param context: the task's context.
+        :returns: its id.
+        """
+        with self._apply_retry_rules():
+            wait, key = self._new_wait(context), self._key(context)
+            with self._attempt.open():
+                asked = self._ask(self._session_request(key))
+                if asked.fallback:
+                    # The stop task would stop a session that others use.
+                    raise WherobotsQuotaException(
+                        f"The organisation's quota ({words.short(asked.fallback)}) allows no session of this DAG run's "
+                        f"own: the service offers SQL session {words.short(asked.id)}, which others use"
+                    )
+                self._announce_session(context, asked.id)
+                self._push(context, SQL_SESSION_KEY_KEY, key)
+                if not self.deferrable:
+                    return self._await(asked.id, wait)
+                with self._stopping_on_failure(asked.id):
+                    is_ready = self._is_ready(asked.id, wait)
+                if is_ready:
+                    return asked.id
+            self._defer_until_ready(context, asked.id, wait, {}, stop_on_kill=self._is_own)
+
+    def execute_in_session(
+        self,
+        context: Context,
+        event: Any,
+        session_id: str = "",
+        wait: dict[str, Any] | None = None,
+        **of_later_versions: Any,
+    ) -> str:
+        """Finish, after the triggerer has waited for the session.
+
+        :param context: the task's context.
+        :param event: the trigger's event.
+        :param session_id: the session's id; default that of the XCom, as ``dag.test()`` passes the event alone.
+        :param wait: fields of :class:`~airflow_provider_wherobots.flows.sql.session.SessionWait`; default a new wait.
+        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
+        :returns: its id.
+        """
+        with self._apply_retry_rules(), self._attempt.open():
+            return self._await(*self._resumed(context, event, session_id, wait))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume after a deferral. If the trigger failed, the session is stopped.
+
+        :param next_method: what Airflow calls next; ``__fail__`` after a crash or timeout.
+        :param next_kwargs: its arguments.
+        :param context: the task's context.
+        """
+        if self._is_resumed_retry(context):
+            return self.execute(context)
+        if next_method == FAILED_TRIGGER and (session_id := self._pull(context, SQL_SESSION_ID_KEY)):
+            with self._attempt.open():
+                self._stop_if_own(session_id)
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    def on_kill(self) -> None:
+        """Stop, and stop the session.
+
+        Airflow calls this in a signal handler, seconds before it ends the process.
+        """
+        self._attempt.kill()
+
+    def _await(self, session_id: str, wait: SessionWait) -> str:
+        with self._stopping_on_failure(session_id):
+            return self._get_ready(session_id, wait).id
+
+    @contextmanager
+    def _stopping_on_failure(self, session_id: str) -> Iterator[None]:
+        try:
+            with self._attempt.starting(session_id if self._is_own else None):
+                yield
+        except WherobotsException:
+            self._stop_if_own(session_id)
+            raise
+
+    def _stop_if_own(self, session_id: str) -> None:
+        if self._is_own and not self._attempt.was_killed:
+            self._attempt.run(stop_session(session_id))
+
+    @property
+    def _is_own(self) -> bool:
+        """Whether nobody else can have the session."""
+        return self.session_key is None
+
+    def _key(self, context: Context) -> str:
+        if self.session_key is not None:
+            key: str = self.session_key
+            return key
+        ti = context["ti"]
+        return durable_run_name(
+            default_run_name(ti.dag_id, ti.task_id),
+            dag_id=ti.dag_id,
+            run_id=ti.run_id,
+            task_id=ti.task_id,
+            map_index=ti.map_index if ti.map_index is not None else -1,
+            dag_run_start=context["dag_run"].start_date,
+        )
+
+
+class WherobotsSqlSessionStopOperator(WherobotsTask, BaseOperator):
+    """Stop a SQL session, with everything that is executed in it (``DELETE /sql/session/{session_id}``).
+
+    It is fine if the session has ended already, or never began. Meant as the teardown of a start task::
+
+        start >> tasks >> stop.as_teardown(setups=start)
+
+    :param session_id: the session's id, such as the result of ``WherobotsSqlSessionStartOperator``. Templated.
+    :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Templated.
+    :raises WherobotsException: the subclass says how the task failed, see
+        :mod:`airflow_provider_wherobots.exceptions`.
+    """
+
+    template_fields: Sequence[str] = ("session_id", "wherobots_conn_id")
+    ui_color = "#d5f0e6"
+
+    def __init__(
+        self,
+        *,
+        session_id: str | XComArg | None,
+        wherobots_conn_id: str = WherobotsHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.session_id = session_id
+        self.wherobots_conn_id = wherobots_conn_id
+
+    def execute(self, context: Context) -> None:
+        """Stop the session.
+
+        :param context: the task's context.
+        """
+        with self._apply_retry_rules():
+            # Jinja makes these of a task that has returned nothing.
+            if self.session_id is None or self.session_id in ("", "None"):
+                self.log.info("There is no SQL session to stop: the start task has returned none")
+                return
+            if not isinstance(self.session_id, str):
+                raise self._wrong(f"session_id={self.session_id!r}: must be the id of a SQL session")
+            attempt = SqlAttempt(self.hook)
+            with attempt.open():
+                if not attempt.run(stop_session(self.session_id)):
+                    raise WherobotsUnavailableException(
+                        f"SQL session {words.short(self.session_id)} could not be stopped. It ends by itself some time "
+                        "after its last client, and costs until then"
+                    )

@@ -1,0 +1,107 @@
+"""What every task of this provider has: its connection, its XComs, its deadline, and which failures are retried."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from sys import float_info
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_wherobots.compat import AirflowFailException, Context
+from airflow_provider_wherobots.config import SECTION, Option, configured
+from airflow_provider_wherobots.exceptions import (
+    NOT_RETRIED,
+    WherobotsArgumentException,
+    WherobotsException,
+    without_retry,
+)
+from airflow_provider_wherobots.flows.unforeseen import reason_of
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.compat import BaseOperator
+
+    Base = BaseOperator
+else:
+    # As an operator it would stand between a task and the arguments of Airflow's operator or sensor.
+    Base = object
+
+DEFER_MARGIN_SECONDS = 120.0
+"""How long after the trigger's deadline Airflow's deferral timeout comes, as a backstop for a dead triggerer."""
+FAILED_TRIGGER = "__fail__"
+"""``next_method`` with which Airflow resumes a task whose trigger crashed or timed out."""
+TRIGGER_TIMEOUT = "Trigger timeout"
+"""The ``error`` that Airflow passes if the deferral timed out (``TriggerFailureReason``)."""
+
+
+class WherobotsTask(Base):
+    """What ``WherobotsRunOperator``, ``WherobotsRunSensor`` and the operators of SQL share."""
+
+    wherobots_conn_id: str
+    _began_at: float | None = None
+    """When this try began, in epoch seconds, if Airflow has the wrong time (3.0 and 3.1.0)."""
+
+    @cached_property
+    def hook(self) -> WherobotsHook:
+        """The hook of this task's connection."""
+        return WherobotsHook(self.wherobots_conn_id)
+
+    @contextmanager
+    def _apply_retry_rules(self) -> Iterator[None]:
+        """Fail the task without a retry if a retry cannot help, unless the task says otherwise."""
+        try:
+            yield
+        except WherobotsException as error:
+            has_policy = getattr(self, "retry_policy", None) is not None
+            if self._may_retry(error) or has_policy or isinstance(error, AirflowFailException):
+                raise
+            raise without_retry(error) from error.__cause__
+
+    def _may_retry(self, error: WherobotsException) -> bool:
+        """Whether a retry may help."""
+        return not isinstance(error, NOT_RETRIED)
+
+    def _push(self, context: Context, key: str, value: Any) -> None:
+        """Push an XCom. A failure is logged, and does not fail the task."""
+        try:
+            context["ti"].xcom_push(key=key, value=value)
+        except Exception as error:
+            self.log.warning("XCom %s could not be pushed: %s", key, reason_of(error))
+
+    def _pull(self, context: Context, key: str) -> Any:
+        return context["ti"].xcom_pull(task_ids=self.task_id, key=key, map_indexes=context["ti"].map_index)
+
+    def _seconds(self, option: Option, value: Any, *, above_0: bool = False) -> float:
+        if value is None:
+            return self._number(f"[{SECTION}] {option.name}", configured(option), above_0=above_0)
+        return self._number(option.name, value, above_0=above_0)
+
+    def _number(self, argument: str, value: Any, *, above_0: bool = False) -> float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        # Excludes infinity and NaN.
+        if is_number and (0 < value <= float_info.max or (value == 0 and not above_0)):
+            return float(value)
+        least = "above 0" if above_0 else "0 or more"
+        raise self._wrong(f"{argument}={value!r}: must be a finite number of seconds, {least}")
+
+    def _wrong(self, what: str) -> WherobotsArgumentException:
+        return WherobotsArgumentException(f"{self.task_id}: {what}")
+
+    def _deadline(self, context: Context) -> float | None:
+        """When to give up: shortly before Airflow would, to have time to cancel the run and report why."""
+        if self.execution_timeout is None:
+            return None
+        seconds = self.execution_timeout.total_seconds()
+        start = context["ti"].start_date
+        started = self._began_at or (start.timestamp() if start is not None else time.time())
+        return float(started + seconds - deadline_margin(seconds))
+
+
+def deadline_margin(execution_timeout: float) -> float:
+    """How long before ``execution_timeout`` the provider gives up, in seconds.
+
+    :param execution_timeout: the limit, in seconds.
+    """
+    return min(15.0, max(2.0, execution_timeout * 0.05))

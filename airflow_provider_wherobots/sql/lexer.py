@@ -1,0 +1,127 @@
+"""Where literals, quoted names, comments and placeholders are in SQL, as Spark's parser finds them.
+
+Source: Spark's grammar ``SqlBaseLexer.g4``: a backslash escapes the next character of a literal, an ``r`` before a
+literal turns that off, a quoted name doubles its backtick, comments in ``/* */`` are nested, and ``/*+`` begins a hint.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class SqlTokenKind(Enum):
+    """What a piece of SQL is."""
+
+    CODE = auto()
+    LITERAL = auto()
+    NAME = auto()
+    """A name in backticks."""
+    COMMENT = auto()
+    PLACEHOLDER = auto()
+    PERCENT = auto()
+    """A doubled percent sign."""
+    SEMICOLON = auto()
+    OPEN = auto()
+    """A quote that is never closed, and all that follows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of SQL.
+
+    :param kind: what it is.
+    :param text: the piece.
+    :param key: of a placeholder, its name; None for one without a name.
+    :param form: of a placeholder, the letter that says what it stands for.
+    """
+
+    kind: SqlTokenKind
+    text: str
+    key: str | None = None
+    form: str = ""
+
+
+_TOKEN = re.compile(
+    r"""
+      (?P<literal> (?<!\w)[rR](?:'[^']*'|"[^"]*") | '(?:[^'\\]++|\\.)*+' | "(?:[^"\\]++|\\.)*+" )
+    | (?P<name>    `(?:[^`]++|``)*+` )
+    | (?P<line>    --(?:\\\n|[^\r\n])*+ )
+    | (?P<block>   /\*(?!\+) )
+    | (?P<percent> %% )
+    | (?P<placeholder> %\((?P<key>[^()]*)\)(?P<keyed>[a-zA-Z]) | %(?P<form>[si])(?!\w) )
+    | (?P<semicolon> ; )
+    | (?P<open>    ['"`] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+# A hint begins no comment within a comment either.
+_BLOCK_EDGE = re.compile(r"/\*(?!\+)|\*/")
+
+
+def tokens(sql: str) -> Iterator[Token]:
+    """Split SQL into pieces, which together are the SQL.
+
+    :param sql: the SQL.
+    """
+    position = 0
+    while found := _TOKEN.search(sql, position):
+        if found.start() > position:
+            yield Token(SqlTokenKind.CODE, sql[position : found.start()])
+        token = _token(sql, found)
+        yield token
+        position = found.start() + len(token.text)
+    if position < len(sql):
+        yield Token(SqlTokenKind.CODE, sql[position:])
+
+
+def statements(sql: str) -> list[str]:
+    """Split SQL at its semicolons, which are left out, as are statements that consist of comments only.
+
+    :param sql: the SQL.
+    :returns: the statements, with their comments and hints.
+    """
+    found: list[str] = []
+    pieces: list[str] = []
+    is_empty = True
+    for token in (*tokens(sql), Token(SqlTokenKind.SEMICOLON, "")):
+        if token.kind is not SqlTokenKind.SEMICOLON:
+            pieces.append(token.text)
+            is_empty = is_empty and (token.kind is SqlTokenKind.COMMENT or not token.text.strip())
+            continue
+        if not is_empty:
+            found.append("".join(pieces).strip())
+        pieces, is_empty = [], True
+    return found
+
+
+def _token(sql: str, found: re.Match[str]) -> Token:
+    text = found.group()
+    match found.lastgroup:
+        case "literal":
+            return Token(SqlTokenKind.LITERAL, text)
+        case "name":
+            return Token(SqlTokenKind.NAME, text)
+        case "line":
+            return Token(SqlTokenKind.COMMENT, text)
+        case "block":
+            return Token(SqlTokenKind.COMMENT, sql[found.start() : _end_of_block(sql, found.end())])
+        case "percent":
+            return Token(SqlTokenKind.PERCENT, text)
+        case "placeholder":
+            return Token(SqlTokenKind.PLACEHOLDER, text, found["key"], found["keyed"] or found["form"])
+        case "semicolon":
+            return Token(SqlTokenKind.SEMICOLON, text)
+    return Token(SqlTokenKind.OPEN, sql[found.start() :])
+
+
+def _end_of_block(sql: str, position: int) -> int:
+    depth = 1
+    while edge := _BLOCK_EDGE.search(sql, position):
+        depth += 1 if edge.group() == "/*" else -1
+        position = edge.end()
+        if depth == 0:
+            return position
+    return len(sql)

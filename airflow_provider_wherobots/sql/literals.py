@@ -1,0 +1,144 @@
+"""A Python value as a literal that Spark reads back as the same value.
+
+The service binds no parameters, so they become part of the statement. Its literals are Spark's: a backslash escapes,
+and a doubled quote does not quote.
+Source: Spark SQL Reference, "Literals"; ``unescapeSQLString`` and ``VariableSubstitution`` of Spark.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum
+from math import isfinite, isnan
+from typing import Any
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+
+MAX_PRECISION = 38
+"""The most digits that a DECIMAL of Spark has, and so a whole number."""
+RULE = "must be a string, a number, True or False, None, bytes, a date, a datetime, or a list or tuple of these"
+
+# `\0` is not used: digits after it would make it an octal number. Spark puts settings and environment variables of the
+# session in the place of `${name}` before it reads a statement, within literals too.
+_TO_ESCAPE = re.compile(r"[\\'\x00-\x1f\x7f]|\$(?=\{)")
+_SHORT = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def literal(name: str, value: Any) -> str:
+    """Write a value as a literal; a list or tuple as literals in parentheses, for ``IN``.
+
+    A float becomes a DOUBLE, a ``Decimal`` a DECIMAL of its digits. A datetime with a time zone is written in UTC; one
+    without is read by the session in its own time zone.
+
+    :param name: how errors name the value.
+    :param value: the value.
+    :raises InvalidArgumentError: for a value that has no literal; names the value's type and the rule, not the value.
+    """
+    if isinstance(value, list | tuple):
+        if not value:
+            raise InvalidArgumentError(f"{name}: is an empty list, and IN () is not SQL")
+        return f"({', '.join(_scalar(f'{name}[{index}]', item) for index, item in enumerate(value))})"
+    return _scalar(name, value)
+
+
+def text_literal(text: str) -> str:
+    """Write a text as a literal.
+
+    :param text: the text.
+    """
+    return f"'{_TO_ESCAPE.sub(_escaped, text)}'"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found.group()
+    return _SHORT.get(character) or f"\\u{ord(character):04x}"
+
+
+def _scalar(name: str, value: Any) -> str:
+    if isinstance(value, Enum):
+        value = value.value
+    elif _is_number_of_numpy(value):
+        value = value.item()
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case str():
+            return text_literal(_checked_text(name, value))
+        case int():
+            return _whole(name, value)
+        case float():
+            return _double(value)
+        case Decimal():
+            return _decimal(name, value)
+        case bytes() | bytearray() | memoryview():
+            return f"X'{bytes(value).hex().upper()}'"
+        case datetime():
+            return f"TIMESTAMP '{_moment(name, value)}'"
+        case date():
+            return f"DATE '{date.isoformat(value)}'"
+    raise InvalidArgumentError(
+        f"{name}: is of type {type(value).__name__}, but {RULE}; convert it, for example with str()"
+    )
+
+
+def _is_number_of_numpy(value: Any) -> bool:
+    """Whether it is a number or a truth value as a data frame holds it."""
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    return kind in ("b", "i", "u", "f") and getattr(value, "ndim", None) == 0
+
+
+def _whole(name: str, value: int) -> str:
+    if abs(value) >= 10**MAX_PRECISION:
+        raise InvalidArgumentError(f"{name}: has more than {MAX_PRECISION} digits, the most of a number of Spark's")
+    return int.__repr__(value)
+
+
+def _checked_text(name: str, value: str) -> str:
+    text = str.__str__(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(f"{name}: contains half of a surrogate pair, which is no character") from None
+    return text
+
+
+def _double(value: float) -> str:
+    if isnan(value):
+        return "CAST('NaN' AS DOUBLE)"
+    if not isfinite(value):
+        return f"CAST('{'-' if value < 0 else ''}Infinity' AS DOUBLE)"
+    text = float.__repr__(value)
+    # Without an exponent it would be a DECIMAL.
+    return text if "e" in text else f"{text}E0"
+
+
+def _decimal(name: str, value: Decimal) -> str:
+    if not value.is_finite():
+        raise InvalidArgumentError(f"{name}: is the Decimal {value}, which a DECIMAL cannot be")
+    text = format(value, "f")
+    whole, _, fraction = text.lstrip("-").partition(".")
+    precision = max(len(whole.lstrip("0")) + len(fraction), 1)
+    if precision > MAX_PRECISION:
+        raise InvalidArgumentError(f"{name}: has {precision} digits, but a DECIMAL has {MAX_PRECISION} at most")
+    return f"CAST('{text}' AS DECIMAL({precision}, {len(fraction)}))"
+
+
+def _moment(name: str, value: datetime) -> str:
+    if value != value:
+        # pandas' NaT, which is a datetime too.
+        raise InvalidArgumentError(f"{name}: is not a moment; pass None for NULL")
+    offset = ""
+    if value.utcoffset() is not None:
+        offset = "+00:00"
+        try:
+            value = value.astimezone(UTC)
+        except OverflowError:
+            raise InvalidArgumentError(f"{name}: is outside of the years 1 to 9999 in UTC") from None
+    # Subclasses such as pandas' have their own way to write it.
+    day = (value.year, value.month, value.day)
+    plain = datetime(*day, value.hour, value.minute, value.second, value.microsecond)
+    return f"{plain.isoformat(' ')}{offset}"

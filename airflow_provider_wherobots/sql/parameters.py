@@ -1,0 +1,144 @@
+"""Parameters of a statement: ``%(name)s`` and ``%s`` become literals, ``%(name)i`` and ``%i`` become names.
+
+Placeholders are found outside of literals, quoted names and comments only, so ``LIKE '%s'`` is a pattern. Outside of
+them ``%%`` is a percent sign. A statement without parameters is sent as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.sql.identifiers import identifier
+from airflow_provider_wherobots.sql.lexer import SqlTokenKind, Token, tokens
+from airflow_provider_wherobots.sql.literals import literal
+
+Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
+
+WRITERS: dict[str, Callable[[str, Any], str]] = {"s": literal, "i": identifier}
+_KEYED = re.compile(r"%\(([^()]*)\)[a-zA-Z]")
+_UNKEYED = re.compile(r"%[si](?!\w)")
+
+
+def bind(statement: str, parameters: Parameters | None = None) -> str:
+    """Put parameters into a statement.
+
+    :param statement: the statement. ``%(name)s`` stands for a value and ``%(name)i`` for a name, of a mapping; ``%s``
+        and ``%i`` for the next of a sequence.
+    :param parameters: a mapping or a sequence; None or an empty one leaves the statement as it is.
+    :returns: the statement with literals and quoted names in the place of the placeholders.
+    :raises InvalidArgumentError: names the parameter or the placeholder, and how it is to be written.
+    """
+    if parameters is None:
+        return statement
+    if not isinstance(parameters, Mapping | Sequence) or isinstance(parameters, str | bytes | bytearray | memoryview):
+        raise InvalidArgumentError(
+            f"parameters: must be a mapping, a list or a tuple, but is of type {type(parameters).__name__}"
+        )
+    if not parameters:
+        return statement
+    found = list(tokens(statement))
+    if found and found[-1].kind is SqlTokenKind.OPEN:
+        raise InvalidArgumentError(
+            f"sql: its last {found[-1].text[0]} is never closed, so the placeholders after it cannot be told from text"
+        )
+    values = _values_of(found, parameters)
+    return "".join(_written(found, index, values) for index in range(len(found)))
+
+
+def _values_of(found: list[Token], parameters: Parameters) -> Callable[[Token], tuple[str, Any]]:
+    """How the name that errors use and the value of a placeholder are found."""
+    if isinstance(parameters, Mapping):
+        _check_quoted(found, parameters)
+        return lambda token: _named(token, parameters)
+    placeholders = [token for token in found if token.kind is SqlTokenKind.PLACEHOLDER and token.key is None]
+    if len(placeholders) != len(parameters):
+        raise InvalidArgumentError(
+            f"parameters: has {len(parameters)} values, but sql has {len(placeholders)} placeholders %s or %i"
+            f"{_note_on_quoted(found)}"
+        )
+    values = iter(enumerate(parameters))
+    return lambda token: _next(token, values)
+
+
+def _named(token: Token, parameters: Mapping[str, Any]) -> tuple[str, Any]:
+    if token.key is None:
+        raise InvalidArgumentError(
+            f"sql: has the placeholder {token.text}, but parameters is a mapping: write %(name){token.form}, or "
+            f"%% for a percent sign"
+        )
+    if token.key not in parameters:
+        known = ", ".join(str(key) for key in parameters)
+        raise InvalidArgumentError(f"sql: {token.text} is not in parameters, which has {known}")
+    return f"parameters[{token.key!r}]", parameters[token.key]
+
+
+def _next(token: Token, values: Iterator[tuple[int, Any]]) -> tuple[str, Any]:
+    if token.key is not None:
+        raise InvalidArgumentError(f"sql: has the placeholder {token.text}, but parameters is a sequence: write %s")
+    index, value = next(values)
+    return f"parameters[{index}]", value
+
+
+def _written(found: list[Token], index: int, values: Callable[[Token], tuple[str, Any]]) -> str:
+    token = found[index]
+    if token.kind is SqlTokenKind.PERCENT:
+        return "%"
+    if token.kind is not SqlTokenKind.PLACEHOLDER:
+        return token.text
+    name, value = values(token)
+    if token.form not in WRITERS:
+        raise InvalidArgumentError(
+            f"sql: {token.text}: write {_with_form(token, 's')} for a value, {_with_form(token, 'i')} for a name"
+        )
+    before, after = _around(found, index)
+    _check_alone(token, before[-1:], after[:1])
+    text = WRITERS[token.form](name, value)
+    if text.startswith("(") and (before.rstrip()[-1:], after.lstrip()[:1]) == ("(", ")"):
+        # A list whose parentheses stand in the statement already.
+        return text[1:-1]
+    # Two minus signs would begin a comment.
+    return f" {text}" if text.startswith("-") and before.endswith("-") else text
+
+
+def _around(found: list[Token], index: int) -> tuple[str, str]:
+    """The texts before and after a token; empty at the statement's ends."""
+    return found[index - 1].text if index else "", found[index + 1].text if index + 1 < len(found) else ""
+
+
+def _check_alone(token: Token, before: str, after: str) -> None:
+    if token.form == "s" and "." in (before, after):
+        raise InvalidArgumentError(
+            f"sql: {token.text} stands beside a dot, where a name is expected, but becomes a literal: write "
+            f"{_with_form(token, 'i')}, which becomes a quoted name"
+        )
+    touched = [side for side in (before, after) if side and (side.isalnum() or side in "_$%'\"`")]
+    if touched:
+        raise InvalidArgumentError(
+            f"sql: {token.text} touches {touched[0]}: a placeholder stands alone, for a whole value or a whole name"
+        )
+
+
+def _check_quoted(found: list[Token], parameters: Mapping[str, Any]) -> None:
+    for token in found:
+        if token.kind not in (SqlTokenKind.LITERAL, SqlTokenKind.NAME):
+            continue
+        for placeholder in _KEYED.finditer(token.text):
+            if placeholder[1] in parameters:
+                quotes, form = ("backticks", "i") if token.kind is SqlTokenKind.NAME else ("quotes", "s")
+                raise InvalidArgumentError(
+                    f"sql: {placeholder[0]} stands inside {quotes}: write %({placeholder[1]}){form} without them, "
+                    f"since it gets its own; for a part of a text, make the whole text the parameter"
+                )
+
+
+def _note_on_quoted(found: list[Token]) -> str:
+    if any(token.kind in (SqlTokenKind.LITERAL, SqlTokenKind.NAME) and _UNKEYED.search(token.text) for token in found):
+        return "; one inside quotes is text: write it without quotes, since it gets its own"
+    return ""
+
+
+def _with_form(token: Token, form: str) -> str:
+    return f"%{form}" if token.key is None else f"%({token.key}){form}"

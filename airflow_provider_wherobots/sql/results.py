@@ -1,0 +1,180 @@
+"""The result of an execution as columns, rows and data frames.
+
+PyArrow is imported where it is used: a DAG file that names the hook needs none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from airflow_provider_wherobots.api.sql.messages import Results
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
+MAX_ROWS = 1000
+"""The most rows that the service returns. Source: Wherobots' documentation of the Spatial SQL API."""
+MAX_BYTES = 1024 * 1024 * 1024
+"""The most bytes that a result may have once it is decompressed."""
+CHUNK_BYTES = 1024 * 1024
+COMPRESSIONS = ("zstd", "brotli", "gzip", "lz4")
+
+Row: TypeAlias = tuple[Any, ...]
+Column: TypeAlias = tuple[str, str, None, None, int | None, int | None, bool | None]
+"""A column as PEP 249 describes it: name, Spark's name of its type, two unused, precision, scale, is it nullable."""
+
+
+class UnreadableResultError(ValueError):
+    """A result is not what was asked for, or is too large. The text says which."""
+
+
+def read_table(results: Results | None, max_bytes: int = MAX_BYTES) -> pyarrow.Table | None:
+    """Read a result.
+
+    :param results: the result as it was sent; None if there is none.
+    :param max_bytes: the most bytes it may have once it is decompressed; default 1 GiB.
+    :returns: its table; None for a statement without a result set, whose result has no columns.
+    :raises UnreadableResultError: if it cannot be read.
+    """
+    if results is None or not results.data:
+        return None
+    if results.format != "arrow":
+        raise UnreadableResultError(f"the result is in the format {results.format!r}, but arrow was asked for")
+    import pyarrow
+
+    try:
+        data = _decompressed(results.data, results.compression, max_bytes)
+        with pyarrow.ipc.open_stream(data) as reader:
+            table = reader.read_all()
+        # What is no text, or points out of its buffer, would end the process or fail later without a reason.
+        table.validate(full=True)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UnreadableResultError(f"the result is not a valid stream of Arrow's: {error}") from error
+    return table if table.num_columns else None
+
+
+def columns_of(table: pyarrow.Table, geo_columns: tuple[str, ...] = ()) -> tuple[Column, ...]:
+    """Describe the columns of a table.
+
+    :param table: the table.
+    :param geo_columns: names of the columns with geometries.
+    """
+    return tuple(_column(field, field.name in geo_columns) for field in table.schema)
+
+
+def rows_of(table: pyarrow.Table) -> list[Row]:
+    """The rows of a table as tuples of Python values.
+
+    :param table: the table; names of its columns may occur twice.
+    """
+    return list(zip(*(_values(column) for column in table.columns), strict=True))
+
+
+def to_pandas(table: pyarrow.Table | None) -> pandas.DataFrame:
+    """Make a pandas DataFrame.
+
+    :param table: the table; None gives a frame without columns.
+    :raises ImportError: if pandas is not installed.
+    """
+    import pandas
+
+    if table is None:
+        return pandas.DataFrame()
+    frame: pandas.DataFrame = table.to_pandas()
+    return frame
+
+
+def to_polars(table: pyarrow.Table | None) -> polars.DataFrame:
+    """Make a polars DataFrame.
+
+    :param table: the table; None gives a frame without columns.
+    :raises ImportError: if polars is not installed.
+    """
+    import polars
+
+    return polars.DataFrame() if table is None else cast("polars.DataFrame", polars.from_arrow(table))
+
+
+def _decompressed(data: bytes, compression: str, max_bytes: int) -> bytes | pyarrow.Buffer:
+    import pyarrow
+
+    if compression == "none":
+        return data
+    if compression not in COMPRESSIONS or not pyarrow.Codec.is_available(compression):
+        raise UnreadableResultError(f"the result is compressed as {compression!r}, which cannot be read here")
+    sink = pyarrow.BufferOutputStream()
+    with pyarrow.CompressedInputStream(pyarrow.BufferReader(data), compression) as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            sink.write(chunk)
+            if sink.tell() > max_bytes:
+                raise UnreadableResultError(
+                    f"the result has more than {max_bytes:,} bytes: select less, or store it in a file"
+                )
+    return sink.getvalue()
+
+
+def _values(column: pyarrow.ChunkedArray) -> list[Any]:
+    import pyarrow
+
+    kind = column.type
+    # Python's own types end at microseconds.
+    if pyarrow.types.is_timestamp(kind) and kind.unit == "ns":
+        column = column.cast(pyarrow.timestamp("us", kind.tz), safe=False)
+    elif pyarrow.types.is_duration(kind) and kind.unit == "ns":
+        column = column.cast(pyarrow.duration("us"), safe=False)
+    elif pyarrow.types.is_time64(kind) and kind.unit == "ns":
+        column = column.cast(pyarrow.time64("us"), safe=False)
+    values: list[Any] = column.to_pylist()
+    return values
+
+
+def _column(field: pyarrow.Field, is_geometry: bool) -> Column:
+    import pyarrow
+
+    kind = field.type
+    precision, scale = (kind.precision, kind.scale) if pyarrow.types.is_decimal(kind) else (None, None)
+    name = "geometry" if is_geometry else spark_type(kind)
+    return field.name, name, None, None, precision, scale, field.nullable
+
+
+_SIMPLE = {
+    "null": "void",
+    "bool": "boolean",
+    "int8": "tinyint",
+    "int16": "smallint",
+    "int32": "int",
+    "int64": "bigint",
+    "float": "float",
+    "double": "double",
+    "string": "string",
+    "large_string": "string",
+    "string_view": "string",
+    "binary": "binary",
+    "large_binary": "binary",
+    "binary_view": "binary",
+    "date32[day]": "date",
+}
+
+
+def spark_type(kind: pyarrow.DataType) -> str:
+    """The name of a type as Spark's ``DESCRIBE`` writes it; Arrow's own for a type that Spark does not have.
+
+    :param kind: the type.
+    """
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return spark_type(kind.value_type)
+    if types.is_timestamp(kind):
+        return "timestamp" if kind.tz else "timestamp_ntz"
+    if types.is_decimal(kind):
+        return f"decimal({kind.precision},{kind.scale})"
+    if types.is_list(kind) or types.is_large_list(kind):
+        return f"array<{spark_type(kind.value_type)}>"
+    if types.is_map(kind):
+        return f"map<{spark_type(kind.key_type)},{spark_type(kind.item_type)}>"
+    if types.is_struct(kind):
+        return f"struct<{','.join(f'{field.name}:{spark_type(field.type)}' for field in kind)}>"
+    return _SIMPLE.get(str(kind), str(kind))

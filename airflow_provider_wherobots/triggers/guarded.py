@@ -1,0 +1,137 @@
+"""What every trigger does that has something to end when its task is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_wherobots.compat import TRIGGER_HAS_ON_KILL, get_task_state, warm_up_supervisor
+from airflow_provider_wherobots.drivers.turns import take_turn
+from airflow_provider_wherobots.flows.unforeseen import places_of, reason_of
+
+STATE_TIMEOUT_SECONDS = 5.0
+"""How long one check whether the task is still deferred may take."""
+STATE_ATTEMPTS = 3
+"""How many checks are tried: when hundreds of tasks are ended at once, Airflow is slow to respond."""
+EARLIEST_EVENT_SECONDS = 5.0
+"""The event is not fired earlier than this after the trigger's start, even if there is nothing left to wait for.
+
+Until the scheduler has handled the executor's report of the deferral, it takes that report for the end of a task that
+has resumed, and fails the task (apache/airflow issues 67287 and 72716).
+"""
+CANCEL_BUDGET_SECONDS = 13.0
+"""Leaves time for those checks within the 30 s that Airflow allows ``on_kill``."""
+DEFERRED = "deferred"
+
+
+class GuardedTrigger(BaseTrigger):
+    """Fire one event, and cancel what it waits for if its task is no longer deferred: a user marked or cleared it.
+
+    If the trigger restarts or moves to another triggerer, the task is still deferred, and nothing is cancelled.
+
+    :param cancel_on_kill: whether a kill of the task cancels anything.
+    """
+
+    def __init__(self, cancel_on_kill: bool) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.cancel_on_kill = cancel_on_kill
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait; yields exactly one event."""
+        earliest = time.monotonic() + EARLIEST_EVENT_SECONDS
+        try:
+            payload = await self._wait_in_turn()
+            if self._is_in_triggerer:
+                await asyncio.sleep(earliest - time.monotonic())
+        except asyncio.CancelledError:
+            if not TRIGGER_HAS_ON_KILL:
+                await _run_to_completion(self._cancel_if_killed())
+            raise
+        yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """Cancel if the task was killed.
+
+        Airflow 3.3 calls this on a user's action; a bug in 3.3.0 to 3.3.2 also calls it when the trigger moves.
+        """
+        await _run_to_completion(self._cancel_if_killed())
+
+    @abstractmethod
+    async def _wait(self) -> dict[str, Any]:
+        """Wait for what the task waits for, and return the event's payload."""
+
+    @abstractmethod
+    def _gave_up(self, reason: str) -> dict[str, Any]:
+        """The payload of a wait that failed for an unforeseen reason: if a trigger raises, the operator cancels."""
+
+    @abstractmethod
+    async def _cancel(self) -> None:
+        """Cancel what the task waits for."""
+
+    @property
+    @abstractmethod
+    def _what(self) -> str:
+        """What the task waits for, as the beginning of a sentence."""
+
+    @property
+    def _target(self) -> str:
+        """What a kill of the task cancels, as the beginning of a sentence."""
+        return self._what
+
+    @property
+    def _is_in_triggerer(self) -> bool:
+        """False in ``airflow dags test``, which has no kills, and in which a trigger cannot push XComs."""
+        return self.trigger_id is not None
+
+    async def _wait_in_turn(self) -> dict[str, Any]:
+        try:
+            await take_turn()
+            if self._is_in_triggerer and self.cancel_on_kill:
+                warm_up_supervisor(self.task_instance)
+            return await self._wait()
+        except Exception as error:
+            reason = reason_of(error)
+            self.log.error("%s cannot be followed: %s\n%s", self._what, reason, places_of(error))
+            return self._gave_up(reason)
+
+    async def _cancel_if_killed(self) -> None:
+        if not self.cancel_on_kill:
+            return
+        try:
+            state = await self._get_state()
+        except Exception as error:
+            # Do not cancel on a guess: another triggerer may follow it, and it ends by itself anyway.
+            self.log.warning("%s is not cancelled: the task's state is unknown (%s)", self._target, reason_of(error))
+            return
+        if state == DEFERRED:
+            self.log.info("%s is not cancelled: the task is still deferred", self._target)
+            return
+        self.log.info("%s is cancelled: the task is no longer deferred (state: %s)", self._target, state)
+        try:
+            await self._cancel()
+        except Exception as error:
+            self.log.error("%s could not be cancelled: %s\n%s", self._target, reason_of(error), places_of(error))
+
+    async def _get_state(self) -> str | None:
+        for _ in range(STATE_ATTEMPTS - 1):
+            with suppress(Exception):
+                return await asyncio.wait_for(get_task_state(self.task_instance), STATE_TIMEOUT_SECONDS)
+        return await asyncio.wait_for(get_task_state(self.task_instance), STATE_TIMEOUT_SECONDS)
+
+
+async def _run_to_completion(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work to finish, however often this task is cancelled meanwhile.
+
+    Airflow 3 cancels a killed trigger again every second until it has ended, even while it awaits its ``on_kill``.
+    """
+    task = asyncio.create_task(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    task.result()

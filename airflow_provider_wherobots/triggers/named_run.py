@@ -1,0 +1,75 @@
+"""The trigger that waits for a run of a name, and follows it, while its task is deferred."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.flows.named_run import NamedRun, follow_named_run
+from airflow_provider_wherobots.flows.outcome import Outcome
+from airflow_provider_wherobots.links.run import WherobotsRunLink
+from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_URL_KEY
+
+
+class WherobotsNamedRunTrigger(WherobotsRunTrigger):
+    """Wait until there is a run of a name, follow it to its end, and fire one event with the outcome.
+
+    One trigger does both, so that no worker is needed in between. If it restarts, or moves to another triggerer, it
+    looks for the newest run again.
+
+    :param wherobots_conn_id: id of the connection.
+    :param follow: fields of :class:`~airflow_provider_wherobots.flows.follow.FollowOptions`; ``run_id`` is empty.
+    :param run_name: the run's name; see :class:`~airflow_provider_wherobots.flows.named_run.NamedRun`.
+    :param created_after: the earliest time of its creation, in epoch seconds.
+    :param cancel_on_kill: whether a kill of the task cancels the run, once it is found; default False.
+    :param of_later_versions: arguments that a worker of a later version added; ignored.
+    """
+
+    def __init__(
+        self,
+        wherobots_conn_id: str,
+        follow: dict[str, Any],
+        run_name: str,
+        created_after: float,
+        cancel_on_kill: bool = False,
+        **of_later_versions: Any,
+    ) -> None:
+        super().__init__(wherobots_conn_id, follow, cancel_on_kill)
+        self.named = NamedRun(run_name, created_after)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments: names and numbers only, no secret."""
+        path, arguments = super().serialize()
+        # A run that was found is not kept: this is also called then.
+        follow = {**arguments["follow"], "run_id": ""}
+        return path, {
+            **arguments,
+            "follow": follow,
+            "run_name": self.named.name,
+            "created_after": self.named.created_after,
+        }
+
+    def _flow(self) -> Flow[Outcome]:
+        return follow_named_run(self.named, self.options)
+
+    @property
+    def _what(self) -> str:
+        return f"The {self.named.describe()},"
+
+    @property
+    def _first_line(self) -> str:
+        return f"Waiting for a {self.named.describe()}"
+
+    async def _publish(self, key: str, value: str) -> None:
+        if key != RUN_ID_KEY:
+            await super()._publish(key, value)
+            return
+        self.options = replace(self.options, run_id=value)
+        await self._push(None, RUN_ID_KEY, value)
+        await self._push(WherobotsRunLink(), RUN_URL_KEY, self._hook.settings.run_url(value))
+
+    async def _cancel_if_killed(self) -> None:
+        if self.options.run_id:
+            await super()._cancel_if_killed()

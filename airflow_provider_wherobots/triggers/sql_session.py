@@ -1,0 +1,69 @@
+"""The trigger that waits for a SQL session while it starts, which takes minutes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, stop_session
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.triggers.guarded import CANCEL_BUDGET_SECONDS, GuardedTrigger
+
+
+class WherobotsSqlSessionTrigger(GuardedTrigger):
+    """Wait until a SQL session is ready, has ended, or takes too long, and fire one event.
+
+    The worker then looks at the session itself, so the event carries nothing that it must know.
+
+    :param wherobots_conn_id: id of the connection.
+    :param session_id: the session's id.
+    :param wait: fields of :class:`~airflow_provider_wherobots.flows.sql.session.SessionWait`.
+    :param stop_on_kill: whether a kill of the task stops the session; default False, as others may share it.
+    :param of_later_versions: arguments that a worker of a later version added; ignored.
+    """
+
+    def __init__(
+        self,
+        wherobots_conn_id: str,
+        session_id: str,
+        wait: dict[str, Any],
+        stop_on_kill: bool = False,
+        **of_later_versions: Any,
+    ) -> None:
+        super().__init__(cancel_on_kill=stop_on_kill)
+        self.wherobots_conn_id = wherobots_conn_id
+        self.session_id = session_id
+        self.wait = SessionWait.from_kwargs(wait)
+        self._hook = WherobotsHook(wherobots_conn_id)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments: ids and numbers only, no secret."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "wherobots_conn_id": self.wherobots_conn_id,
+                "session_id": self.session_id,
+                "wait": self.wait.to_kwargs(),
+                "stop_on_kill": self.cancel_on_kill,
+            },
+        )
+
+    async def _wait(self) -> dict[str, Any]:
+        async with self._hook.async_driver(self.log) as driver:
+            try:
+                session = await driver.run(await_session(self.session_id, self.wait))
+            except WherobotsApiError as error:
+                return self._gave_up(words.quoted(str(error)))
+        return {"session_id": self.session_id, "status": session.status}
+
+    def _gave_up(self, reason: str) -> dict[str, Any]:
+        return {"session_id": self.session_id, "reason": reason}
+
+    async def _cancel(self) -> None:
+        async with self._hook.async_driver(self.log, urgent=True) as driver:
+            await driver.run(stop_session(self.session_id, CANCEL_BUDGET_SECONDS))
+
+    @property
+    def _what(self) -> str:
+        return f"SQL session {words.short(self.session_id)}"

@@ -1,0 +1,80 @@
+"""The trigger that follows a statement while its task is deferred. It attaches, and never executes anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.take_over import cancel_in_session, follow_in_session
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.triggers.guarded import CANCEL_BUDGET_SECONDS, GuardedTrigger
+
+
+class WherobotsSqlStatementTrigger(GuardedTrigger):
+    """Attach to a statement, follow it to its end, and fire one event with the outcome, without the result.
+
+    If the trigger restarts or moves to another triggerer, it attaches again. The session cancels a statement that
+    nobody is attached to for two minutes. The statement is cancelled if its task is no longer deferred, because a user
+    marked or cleared it, or if the deadline passes.
+
+    :param wherobots_conn_id: id of the connection.
+    :param session_id: id of the session that executes it.
+    :param execution_id: id of its execution.
+    :param follow: fields of :class:`~airflow_provider_wherobots.flows.sql.statement.StatementOptions`.
+    :param tells_address: whether the event has the address of a stored result; default True. Airflow logs the event, so
+        it must not contain a presigned URL.
+    :param cancel_on_kill: whether a kill of the task cancels the statement; default True.
+    :param of_later_versions: arguments that a worker of a later version added; ignored.
+    """
+
+    def __init__(
+        self,
+        wherobots_conn_id: str,
+        session_id: str,
+        execution_id: str,
+        follow: dict[str, Any],
+        tells_address: bool = True,
+        cancel_on_kill: bool = True,
+        **of_later_versions: Any,
+    ) -> None:
+        super().__init__(cancel_on_kill)
+        self.wherobots_conn_id = wherobots_conn_id
+        self.session_id = session_id
+        self.execution_id = execution_id
+        self.options = StatementOptions.from_kwargs(follow)
+        self.tells_address = tells_address
+        self._hook = WherobotsHook(wherobots_conn_id)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments: ids and numbers only, no secret and no SQL."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "wherobots_conn_id": self.wherobots_conn_id,
+                "session_id": self.session_id,
+                "execution_id": self.execution_id,
+                "follow": self.options.to_kwargs(),
+                "tells_address": self.tells_address,
+                "cancel_on_kill": self.cancel_on_kill,
+            },
+        )
+
+    async def _wait(self) -> dict[str, Any]:
+        async with self._hook.async_driver(self.log) as driver:
+            self.log.info("%s is followed in SQL session %s", self._what, words.short(self.session_id))
+            outcome = await driver.run(follow_in_session(self.session_id, self.execution_id, self.options))
+        event = outcome.to_event()
+        return event if self.tells_address else {**event, "result_uri": None}
+
+    def _gave_up(self, reason: str) -> dict[str, Any]:
+        # The worker attaches in the trigger's place.
+        return StatementOutcome(StatementState.RUNNING, self.execution_id, reason).to_event()
+
+    async def _cancel(self) -> None:
+        async with self._hook.async_driver(self.log, urgent=True) as driver:
+            await driver.run(cancel_in_session(self.session_id, self.execution_id, CANCEL_BUDGET_SECONDS))
+
+    @property
+    def _what(self) -> str:
+        return f"Statement {words.short(self.execution_id)}"

@@ -1,0 +1,37 @@
+"""Wait for a run that another task, another DAG or another system has started."""
+
+import pendulum
+
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
+
+try:
+    from airflow.sdk import DAG
+except ImportError:  # Airflow 2.11
+    from airflow.models.dag import DAG  # type: ignore[no-redef]
+
+with DAG(
+    "example_wherobots_sensor",
+    description="Start a run without waiting, and wait for its end in sensors",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    doc_md=__doc__,
+    tags=["wherobots", "example"],
+):
+    # [START by_id]
+    start = WherobotsRunOperator(
+        task_id="start",
+        name="bbox_area.waited_for",
+        run_python={
+            "uri": "s3://wherobots-demo/jobs/bbox_area.py",
+            "args": ["--name", "Switzerland", "--bbox", "5.96,45.82,10.49,47.81"],
+        },
+        wait_for_completion=False,
+    )
+    WherobotsRunSensor(task_id="by_id", run_id=start.output, poll_logs=True)
+    # [END by_id]
+
+    # [START by_name]
+    # Needs nothing of the task that starts the run: it may be in another DAG, and may not have begun.
+    WherobotsRunSensor(task_id="by_name", run_name="bbox_area.waited_for", timeout=3600)
+    # [END by_name]

@@ -1,0 +1,41 @@
+"""Sensors for one run, which the DAG run's conf tells."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
+
+ONE_TASK_AT_A_TIME = False
+try:
+    from airflow.sdk import DAG, task
+except ImportError:  # 2.11, with SQLite
+    ONE_TASK_AT_A_TIME = True
+    from airflow import DAG
+    from airflow.decorators import task  # type: ignore[no-redef, attr-defined]
+
+with DAG(dag_id="sensors", start_date=datetime(2026, 1, 1), schedule=None, catchup=False):
+    common: dict[str, Any] = {
+        "run_name": "{{ dag_run.conf['name'] }}",
+        "polling_interval": 2,
+        "retries": 3,
+        "retry_delay": timedelta(seconds=1),
+    }
+    WherobotsRunSensor(task_id="deferred", poll_logs=True, **common)
+    WherobotsRunSensor(task_id="from_trigger", start_from_trigger=True, poll_logs=True, **common)
+    WherobotsRunSensor(task_id="marked", **common)
+    WherobotsRunSensor(task_id="rescheduled", deferrable=False, mode="reschedule", **common)
+    if not ONE_TASK_AT_A_TIME:
+        WherobotsRunSensor(task_id="worker", deferrable=False, **common)
+    WherobotsRunSensor(task_id="late", timeout=20, **common)
+    WherobotsRunSensor(task_id="late_from_trigger", timeout=20, start_from_trigger=True, **common)
+    WherobotsRunSensor(task_id="skipped", timeout=20, soft_fail=True, **common)
+
+with DAG(dag_id="sensor_by_id", start_date=datetime(2026, 1, 1), schedule=None, catchup=False):
+
+    @task
+    def tell(**context: Any) -> str:
+        """Return the run's id."""
+        return str(context["dag_run"].conf["run_id"])
+
+    found: Any = tell()
+    WherobotsRunSensor(task_id="by_id", run_id=found, start_from_trigger=True)

@@ -1,0 +1,56 @@
+"""SQL tasks, one DAG per way of waiting; what they execute is told by the DAG run's conf."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_wherobots.operators import sql_execution
+from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+from airflow_provider_wherobots.operators.sql_session import (
+    WherobotsSqlSessionStartOperator,
+    WherobotsSqlSessionStopOperator,
+)
+
+try:
+    from airflow.sdk import DAG
+except ImportError:  # 2.11
+    from airflow import DAG
+
+
+def rows(cursor: Any) -> list[list[Any]] | None:
+    """The result in a form that XComs show alike on all lines."""
+    return [list(row) for row in cursor.fetchall()] if cursor.description else None
+
+
+# A task that is to be deferred holds its worker for so long, and 2.11 has only one worker here.
+sql_execution.HAND_OVER_SECONDS = 2.5
+
+WAYS: dict[str, dict[str, Any]] = {
+    "sql_deferred": {},
+    "sql_worker": {"deferrable": False},
+    "sql_worker_retry": {"deferrable": False, "retries": 1},
+    "sql_deadline": {"execution_timeout": timedelta(seconds=40)},
+}
+ENDINGS: dict[str, dict[str, Any]] = {
+    "": {"handler": rows},
+    "_store": {"store": {"format": "parquet", "single": True, "generate_presigned_url": True}},
+}
+
+for way, options in WAYS.items():
+    for suffix, ending in ENDINGS.items():
+        with DAG(dag_id=way + suffix, start_date=datetime(2026, 1, 1), schedule=None, catchup=False):
+            WherobotsSqlOperator(
+                task_id="run",
+                sql="{{ dag_run.conf['sql'] }}",
+                # A session of its own, so that its connections can be cut.
+                session_key="{{ run_id }}",
+                retry_delay=timedelta(seconds=1),
+                **ending,
+                **options,
+            )
+
+with DAG(dag_id="sql_session", start_date=datetime(2026, 1, 1), schedule=None, catchup=False):
+    start = WherobotsSqlSessionStartOperator(task_id="start")
+    session_id: Any = start.output
+    run = WherobotsSqlOperator(task_id="run", sql="{{ dag_run.conf['sql'] }}", session_id=session_id)
+    stop = WherobotsSqlSessionStopOperator(task_id="stop", session_id=session_id)
+    start >> run >> stop.as_teardown(setups=start)

@@ -1,0 +1,92 @@
+"""Sensors on a real Airflow: they wait for a run that nothing in Airflow has started, follow it, and leave it alone."""
+
+from typing import Any
+
+import pytest
+
+from dev.waiting import wait_for
+from tests.e2e.world import World
+
+pytestmark = pytest.mark.e2e
+
+DAG = "sensors"
+NAME = "started-elsewhere"
+WAITING = {
+    "deferred": "deferred",
+    "from_trigger": "deferred",
+    "marked": "deferred",
+    "rescheduled": "up_for_reschedule",
+    "worker": "running",
+}
+ON_A_WORKER = "is followed by the triggerer (the task is deferred)"
+"""What a worker says when it defers."""
+
+
+def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> None:
+    api, control = world.airflow.api, world.control
+    api.wait_for_dag(DAG)
+    dag_run = api.trigger_dag(DAG, {"name": NAME})
+
+    def task(task_id: str) -> dict[str, Any]:
+        return dict(api.task_instance(DAG, dag_run, task_id))
+
+    # Airflow 2.11 runs one task at a time here, so none may wait on a worker.
+    left_out = set() if world.airflow.is_airflow_3 else {"worker"}
+    for task_id in WAITING.keys() - left_out:
+        api.wait_for_task(DAG, dag_run, task_id, WAITING[task_id], timeout=180)
+
+    # There is no run: a timeout fails the task without a retry, or skips it.
+    for task_id, state in (("late", "failed"), ("late_from_trigger", "failed"), ("skipped", "skipped")):
+        # On a busy machine Airflow may lose a try before this code runs; a retry of this code would end at the fourth.
+        tries = api.wait_for_task(DAG, dag_run, task_id, state, timeout=180)["try_number"]
+        assert tries < 4
+        log = api.task_log(DAG, dag_run, task_id, tries).text
+        assert "was found before the task's timeout (20 seconds) was reached" in log, log
+        assert f"No run named '{NAME}', created at " in log
+
+    run = control.create_run(f"{NAME}-0123456789ab")
+    control.patch_run(run["id"], status="RUNNING")
+    url = f"{world.server.url}/runs/{run['id']}"
+    for task_id in ("deferred", "from_trigger", "marked"):
+        wait_for(
+            lambda task_id=task_id: api.links(DAG, dag_run, task_id)["Wherobots run"] == url,  # type: ignore[misc]
+            timeout=120,
+            what=f"the link of {task_id} while it is deferred",
+        )
+        assert api.xcom(DAG, dag_run, task_id, "run_id") == run["id"]
+        assert task(task_id)["state"] == "deferred"
+
+    api.set_task_state(DAG, dag_run, "marked", "failed")
+    api.wait_for_task(DAG, dag_run, "marked", "failed", timeout=60)
+
+    deferring = {"deferred"} if world.airflow.is_line("3.3") else {"deferred", "from_trigger"}
+    control.insert_logs(run["id"], [{"raw": "the one line of the run"}])
+    control.patch_run(run["id"], status="COMPLETED", completed=True)
+    for task_id in WAITING.keys() - left_out - {"marked"}:
+        ended = api.wait_for_task(DAG, dag_run, task_id, "success", timeout=180)
+        assert api.xcom(DAG, dag_run, task_id) == run["id"]
+        assert api.links(DAG, dag_run, task_id)["Wherobots run"] == url
+        log = api.task_log(DAG, dag_run, task_id, ended["try_number"]).text
+        assert log.count(f"Run {run['id']} COMPLETED: ") == 1, log
+        assert log.count("the one line of the run") == (task_id in ("deferred", "from_trigger")), log
+        assert (ON_A_WORKER in log) == (task_id in deferring), log
+        assert "cannot be called outside" not in log
+        assert world.api_key not in log
+    cancels = [entry for entry in control.requests("cancelJobRun") if entry["run_id"] == run["id"]]
+    assert cancels == [], "a sensor cancels nothing unless asked"
+
+
+def test_a_sensor_takes_its_run_from_another_task_wherever_it_is_to_start(world: World) -> None:
+    api, control = world.airflow.api, world.control
+    run = control.create_run("of-another-task")
+    api.wait_for_dag("sensor_by_id")
+    dag_run = api.trigger_dag("sensor_by_id", {"run_id": run["id"]})
+    api.wait_for_task("sensor_by_id", dag_run, "by_id", "deferred", timeout=180)
+    url = f"{world.server.url}/runs/{run['id']}"
+    wait_for(lambda: api.links("sensor_by_id", dag_run, "by_id")["Wherobots run"] == url, timeout=120, what="the link")
+    control.patch_run(run["id"], status="FAILED", completed=True, kubeApp={"message": "no more nodes"})
+    api.wait_for_task("sensor_by_id", dag_run, "by_id", "failed", timeout=180)
+    log = api.task_log("sensor_by_id", dag_run, "by_id").text
+    assert f"Run {run['id']} failed (FAILED): no more nodes" in log
+    assert ON_A_WORKER in log, log
+    assert world.api_key not in log

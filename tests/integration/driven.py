@@ -1,0 +1,79 @@
+"""Both drivers, to run flows of SQL sessions on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from airflow_provider_wherobots.api.endpoint import Endpoint
+from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
+from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+from airflow_provider_wherobots.api.transports.session_pool import shared_session
+from airflow_provider_wherobots.drivers.base import Outlets
+from airflow_provider_wherobots.drivers.blocking import SyncDriver
+from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
+from airflow_provider_wherobots.flows.effects import Connect, Flow, Receive, Reloaded, Transmit, perform
+
+
+class Driven:
+    """A driver of either kind, and what it noted.
+
+    :param kind: ``sync`` or ``async``.
+    :param endpoint: host and key.
+    """
+
+    def __init__(self, kind: str, endpoint: Endpoint) -> None:
+        self.kind = kind
+        self.notes: list[tuple[int, str]] = []
+        self.endpoints: list[Endpoint] = []
+        """What reading the connection again gives, in order."""
+        self.loop = asyncio.new_event_loop()
+        self._open = contextlib.AsyncExitStack()
+        self.transport: Any
+        if kind == "sync":
+            self.transport = RequestsTransport(endpoint)
+            self.sync = SyncDriver(self.transport, Outlets(self._note, self._write, self._reload))
+        else:
+            session = self.loop.run_until_complete(self._open.enter_async_context(shared_session(endpoint.base_url)))
+            self.transport = AiohttpTransport(endpoint, session)
+            self.asynchronous = AsyncDriver(self.transport, Outlets(self._note, self._write, self._reload_async))
+
+    def run(self, flow: Flow[Any]) -> Any:
+        if self.kind == "sync":
+            return self.sync.run(flow)
+        return self.loop.run_until_complete(self.asynchronous.run(flow))
+
+    def connect(self, url: str, timeout: float = 5.0) -> None:
+        self.run(perform(Connect(url, timeout)))
+
+    def transmit(self, message: Any) -> None:
+        self.run(perform(Transmit(message)))
+
+    def receive(self, timeout: float = 5.0) -> Any:
+        return self.run(perform(Receive(timeout)))
+
+    def close(self) -> None:
+        if self.kind == "sync":
+            self.sync.close()
+            self.transport.close()
+        else:
+            self.loop.run_until_complete(self.asynchronous.close())
+            self.loop.run_until_complete(self._open.aclose())
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        self.loop.close()
+
+    def _note(self, level: int, text: str) -> None:
+        self.notes.append((level, text))
+
+    def _write(self, record: Any) -> None:
+        raise AssertionError("nothing is forwarded")
+
+    def _reload(self) -> Reloaded:
+        before = self.transport.endpoint
+        if self.endpoints:
+            self.transport.endpoint = self.endpoints.pop(0)
+        return Reloaded(self.transport.endpoint != before, "connection 'test'")
+
+    async def _reload_async(self) -> Reloaded:
+        return self._reload()

@@ -1,0 +1,68 @@
+"""What tests of the SQL operators share: a way through deferrals, without an Airflow around them."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from typing import Any
+
+from airflow.exceptions import TaskDeferred
+
+from tests.integration.support import TaskInstance, context
+
+
+def trigger_of(deferred: TaskDeferred) -> Any:
+    """The trigger as the triggerer makes it: anew from what it serialises to."""
+    path, kwargs = deferred.trigger.serialize()
+    module, _, name = path.rpartition(".")
+    trigger = getattr(importlib.import_module(module), name)(**kwargs)
+    trigger.trigger_id = 1
+    ti: Any = TaskInstance()
+    trigger.task_instance = ti
+    return trigger
+
+
+def event_of(trigger: Any) -> dict[str, Any]:
+    """The payload of a trigger's one event."""
+
+    async def all_events() -> Any:
+        return [event async for event in trigger.run()]
+
+    (event,) = asyncio.run(all_events())
+    payload: dict[str, Any] = event.payload
+    return payload
+
+
+def deferral_of(task: Any, ti: TaskInstance, *resumed: Any) -> TaskDeferred:
+    """Run a task up to its deferral; ``resumed`` are a deferral and its event."""
+    try:
+        result = resume(task, ti, *resumed) if resumed else task.execute(context(ti))
+    except TaskDeferred as deferred:
+        return deferred
+    raise AssertionError(f"the task did not defer, but returned {result!r}")
+
+
+def statement_deferral_of(task: Any, ti: TaskInstance) -> TaskDeferred:
+    """Run a task until it defers a statement: before, it may have deferred the wait for its session."""
+    deferred = deferral_of(task, ti)
+    while deferred.method_name == "execute_in_session":
+        deferred = deferral_of(task, ti, deferred, event_of(trigger_of(deferred)))
+    return deferred
+
+
+def resume(task: Any, ti: TaskInstance, deferred: TaskDeferred, event: Any) -> Any:
+    """Resume a task as Airflow does."""
+    kwargs = {"event": event, **(deferred.kwargs or {})}
+    return task.resume_execution(deferred.method_name, kwargs, context(ti))
+
+
+def run_to_end(task: Any, ti: TaskInstance) -> tuple[Any, list[str]]:
+    """Run a task through all its deferrals; returns its result, and the names of the triggers."""
+    triggers: list[str] = []
+    last: tuple[TaskDeferred, Any] | None = None
+    while True:
+        try:
+            return (task.execute(context(ti)) if last is None else resume(task, ti, *last)), triggers
+        except TaskDeferred as deferred:
+            triggers.append(type(deferred.trigger).__name__)
+            last = deferred, event_of(trigger_of(deferred))

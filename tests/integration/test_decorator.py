@@ -1,0 +1,329 @@
+"""``@task.wherobots``: what Airflow makes of it, and functions that run on the local server."""
+
+import json
+import re
+from collections import UserList
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.exceptions import TaskDeferred
+from airflow.serialization import serialized_objects
+
+from airflow_provider_wherobots.decorators import wherobots
+from airflow_provider_wherobots.decorators.wherobots import WherobotsDecoratedOperator, wherobots_task
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsResultLostException,
+    WherobotsRunFailedException,
+)
+from airflow_provider_wherobots.flows.quota import QuotaWait
+from airflow_provider_wherobots.local.control.client import ControlClient
+from tests.integration import decorated_functions as functions
+from tests.integration.support import TaskInstance, context, follow
+
+try:
+    from airflow.sdk import DAG, task
+except ImportError:  # 2.11
+    from airflow import DAG
+    from airflow.decorators import task  # type: ignore[no-redef, attr-defined, unused-ignore]
+
+FILE = Path(functions.__file__)
+
+
+def new_dag() -> Any:
+    return DAG("dag", start_date=datetime(2026, 1, 1, tzinfo=UTC), schedule=None)
+
+
+def operator_of(decorated: Any, *args: Any, **kwargs: Any) -> Any:
+    """The operator behind a call of a decorated function."""
+    with new_dag():
+        return decorated(*args, **kwargs).operator
+
+
+def given(ti: TaskInstance, **more: Any) -> Any:
+    values = context(ti)
+    values["dag_run"].conf = {}
+    return {**values, "task_instance": ti, "run_id": ti.run_id, **more}
+
+
+def run_to_end(operator: Any, ti: TaskInstance | None = None, **more: Any) -> Any:
+    """Render and run the task as Airflow would, through its deferral."""
+    ti = ti or TaskInstance()
+    operator.render_template_fields(given(ti, **more))
+    try:
+        return operator.execute(given(ti, **more))
+    except TaskDeferred as deferred:
+        return operator.execute_complete(given(ti, **more), follow(deferred), **(deferred.kwargs or {}))
+
+
+def test_airflow_finds_it_by_the_providers_metadata() -> None:
+    operator = operator_of(functions.add, 1)
+    assert type(operator) is WherobotsDecoratedOperator
+    assert operator.operator_name == "@task.wherobots"
+    assert (operator.task_id, operator.runtime) == ("add", "tiny")
+
+
+def test_a_dag_with_decorated_functions_is_stored_and_read_again() -> None:
+    with new_dag() as dag:
+
+        @task
+        def numbers() -> list[int]:
+            return [1, 2]
+
+        given_numbers: Any = numbers()
+        summed: Any = functions.returns_a_mapping(given_numbers)
+        functions.add(summed["sum"], two={"nested": [numbers.override(task_id="more")()]})
+        functions.echo.expand(value=numbers.override(task_id="each")())
+        functions.echo.override(task_id="other", runtime="small")(1)
+    found: Any = serialized_objects
+    serializer = found.DagSerialization if hasattr(found, "DagSerialization") else found.SerializedDAG  # before 3.2
+    stored = json.dumps(serializer.to_dict(dag))
+    restored = serializer.from_dict(json.loads(stored))
+
+    assert {each.task_id: sorted(each.upstream_task_ids) for each in restored.tasks if "echo" not in each.task_id} == {
+        "numbers": [],
+        "more": [],
+        "each": [],
+        "other": [],
+        "returns_a_mapping": ["numbers"],
+        "add": ["more", "returns_a_mapping"],
+    }
+    assert restored.get_task("echo").upstream_task_ids == {"each"}
+    assert restored.get_task("returns_a_mapping").operator_name == "@task.wherobots"
+    assert dag.get_task("returns_a_mapping").multiple_outputs is True
+    assert dag.get_task("returns_a_mapping").doc_md == "Say the sum."
+    assert dag.get_task("other").runtime == "small"
+    assert operator_of(functions.returns_a_dict).multiple_outputs is False
+    # Stored again, it is the same: a difference would be a new version of the DAG.
+    assert json.dumps(serializer.to_dict(dag)) == stored
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"run_python": {"uri": "s3://b/x.py"}}, "f: run_python: must not be given; @task.wherobots sets it"),
+        ({"run_jar": {"uri": "s3://b/x.jar"}}, "f: run_jar: must not be given"),
+        ({"return_result": False}, "f: return_result: must not be given"),
+        (
+            {"dependencies": ["a"], "environment": {"dependencies": []}},
+            "f: dependencies, environment: packages must be in one of them",
+        ),
+        ({"dependencies": ["a"], "environment": "{{ x }}"}, "f: dependencies, environment: packages must be in one"),
+        ({"dependencies": "shapely"}, "f: environment['dependencies']='shapely': must be a list"),
+        ({"dependencies": ["shapely>=2"]}, "f: environment['dependencies'][0]='shapely>=2': must be a PyPI package"),
+        ({"runtime": ""}, "f: runtime='': must be a non-empty string"),
+        ({"poll_logs": "yes"}, "f: poll_logs='yes': must be True or False"),
+    ],
+)
+def test_a_wrong_argument_is_told_when_the_dag_is_parsed(arguments: dict[str, Any], words: str) -> None:
+    def f() -> None: ...
+
+    with new_dag(), pytest.raises(WherobotsArgumentException) as caught:
+        wherobots_task(**arguments)(f)()
+    assert str(caught.value).startswith(words)
+
+
+def test_an_argument_that_json_cannot_hold_is_told_when_the_dag_is_parsed() -> None:
+    with new_dag(), pytest.raises(WherobotsArgumentException) as caught:
+        functions.echo([{"since": datetime(2026, 1, 1, tzinfo=UTC)}])
+    assert str(caught.value).startswith("echo: argument value[0]['since'] is of type datetime, which JSON cannot hold")
+
+
+def test_it_refuses_what_a_virtual_environment_refuses_in_the_same_words() -> None:
+    def yields() -> Any:
+        yield 1
+
+    async def awaits() -> None: ...
+
+    for function, words in (
+        (lambda: 1, "WherobotsDecoratedOperator only supports functions for python_callable arg"),
+        (yields, "WherobotsDecoratedOperator does not support using 'yield' in python_callable"),
+        (awaits, "WherobotsDecoratedOperator does not support using 'async def' for python_callable"),
+    ):
+        with new_dag(), pytest.raises(ValueError, match=words):
+            wherobots_task(task_id="f")(function)()
+
+
+def test_packages_and_templates_reach_the_payload(conn_id: str) -> None:
+    @task.wherobots(
+        runtime="{{ params.runtime }}",
+        dependencies=["shapely==2.0.6", "{{ params.package }}", {"filePath": "s3://b/x.whl"}],
+        environment={"sparkConfigs": {"a.b": True}},
+        name="name_{{ run_id }}",
+        durable=False,
+    )
+    def f(day: str, words: list[str], run_id: str | None = None) -> None: ...
+
+    operator = operator_of(f, "{{ day }}", words=["{{ run_id }}", "{% raw %}{{ x }}{% endraw %}"])
+    params = {"runtime": "small", "package": "airportsdata==20260905"}
+    operator.render_template_fields(given(TaskInstance(), day="2026-11-26", params=params))
+    assert operator.payload == {
+        "name": "name_manual__1",
+        "runPython": {
+            "uri": Path(__file__).name,
+            "args": ['{"args": ["2026-11-26", ["manual__1", "{{ x }}"], "manual__1"], "kwargs": {}}'],
+        },
+        "runtime": "small",
+        "environment": {
+            "dependencies": [
+                {"sourceType": "PYPI", "libraryName": "shapely", "libraryVersion": "2.0.6"},
+                {"sourceType": "PYPI", "libraryName": "airportsdata", "libraryVersion": "20260905"},
+                {"sourceType": "FILE", "filePath": "s3://b/x.whl"},
+            ],
+            "sparkConfigs": {"a.b": "true"},
+        },
+    }
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_function_runs_and_returns(deferrable: bool, conn_id: str, said: Callable[[], str]) -> None:
+    ti = TaskInstance()
+    operator = operator_of(functions.add.override(deferrable=deferrable), "Zürich ", two="東京")
+    assert run_to_end(operator, ti) == {"sum": "Zürich 東京", "run_id": "manual__1"}
+    assert ti.xcoms["result"] == {"sum": "Zürich 東京", "run_id": "manual__1"}
+    assert "adding 'Zürich ' and '東京'" in said() or deferrable
+
+
+@pytest.mark.parametrize("value", [None, 0, "", [], {}, [1, {"a": None}]])
+def test_a_function_returns_any_json(value: Any, conn_id: str) -> None:
+    assert run_to_end(operator_of(functions.echo, value)) == value
+
+
+def test_a_return_value_that_is_lost_fails_the_task(conn_id: str, control: ControlClient) -> None:
+    """It is not None: the task that follows would compute with that."""
+    ti = TaskInstance()
+    control.add_fault("getJobRunLogs", {"type": "status", "status": 403})
+    with pytest.raises(WherobotsResultLostException, match="completed, but its result could not be read") as lost:
+        run_to_end(operator_of(functions.echo, 1), ti)
+    assert ti.xcoms["run_id"] in str(lost.value)
+    assert ti.xcoms["run_summary"]["status"] == "COMPLETED"
+
+
+def test_the_functions_own_traceback_is_the_tasks_failure(conn_id: str) -> None:
+    with pytest.raises(WherobotsRunFailedException) as caught:
+        run_to_end(operator_of(functions.fails, "Atlantis"))
+    text = str(caught.value)
+    line = FILE.read_text().splitlines().index("    print(places[place])") + 1
+    assert re.search(r"^Run \w+ failed \(FAILED\): .*KeyError: 'Atlantis'$", text, re.MULTILINE)
+    assert re.search(
+        rf'^Traceback \(most recent call last\):\n  File ".*{FILE.name}", line {line}, in fails\n'
+        r"    print\(places\[place\]\)\n(?:[ ~^]+\n)?KeyError: 'Atlantis'\Z",
+        text,
+        re.MULTILINE,
+    ), text
+
+
+def test_a_return_value_that_json_cannot_hold_fails_the_task_and_names_its_type(conn_id: str) -> None:
+    with pytest.raises(
+        WherobotsRunFailedException,
+        match=r"TypeError: the return value of returns_what_json_cannot_hold\(\), of type set",
+    ):
+        run_to_end(operator_of(functions.returns_what_json_cannot_hold))
+
+
+def test_a_function_that_exits_returns_nothing(conn_id: str) -> None:
+    assert run_to_end(operator_of(functions.exits_early)) is None
+
+
+def test_without_waiting_the_run_id_is_returned(conn_id: str) -> None:
+    operator = operator_of(functions.returns_a_mapping.override(wait_for_completion=False, runtime="tiny"), [1])
+    ti = TaskInstance()
+    assert run_to_end(operator, ti) == ti.xcoms["run_id"]
+    assert operator.multiple_outputs is False
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["{{ since }}"], "echo: argument value is of type datetime, which JSON cannot hold"),
+        (["{{ large }}"], "echo: the arguments of echo() have 100,"),
+    ],
+)
+def test_rendered_arguments_are_checked_before_anything_is_sent(
+    args: list[str], words: str, conn_id: str, control: ControlClient
+) -> None:
+    with DAG("native", start_date=datetime(2026, 1, 1, tzinfo=UTC), schedule=None, render_template_as_native_obj=True):
+        operator = functions.echo(*args).operator
+    with pytest.raises(WherobotsArgumentException) as caught:
+        run_to_end(operator, since=datetime(2026, 1, 1, tzinfo=UTC), large="x" * 100_000)
+    assert str(caught.value).startswith(words)
+    assert control.counts()["creates_received"] == 0
+    assert control.requests("putObject") == []
+
+
+def test_mapped_tasks_share_one_script_and_receive_their_own_arguments(conn_id: str, control: ControlClient) -> None:
+    with new_dag() as dag:
+        mapped = functions.echo.override(upload_to="s3://jobs/mapped").expand(value=["a", "b", "c"]).operator
+    scripts = []
+    for map_index, value in enumerate("abc"):
+        ti = TaskInstance(task=mapped, is_mapped=True)
+        ti.map_index = map_index
+        more = given(ti, expanded_ti_count=3, dag=dag)
+        mapped.render_template_fields(more)
+        operator = more["ti"].task
+        assert json.loads(operator.payload["runPython"]["args"][0]) == {"args": [value], "kwargs": {}}
+        assert operator.execute(more) == value
+        scripts.append(operator.hook.get_run(ti.xcoms["run_id"]).payload["runPython"]["uri"])
+    assert scripts == [scripts[0]] * 3
+    assert scripts[0].startswith("s3://jobs/mapped/")
+    assert len(control.requests("putObject")) == 1
+
+
+def test_the_outputs_of_a_mapped_task_are_a_list(conn_id: str) -> None:
+    operator = operator_of(functions.echo, [])
+    # Airflow resolves them to a sequence of a type of its own, which is no list.
+    operator.op_args = [UserList([1, 2])]
+    assert operator._run_python("x.py", given(TaskInstance()))["args"] == ['{"args": [[1, 2]], "kwargs": {}}']
+
+
+def test_a_retry_re_attaches_to_the_run_of_the_same_script(
+    conn_id: str, control: ControlClient, said: Callable[[], str]
+) -> None:
+    ti = TaskInstance()
+    first = operator_of(functions.waits, 2.0)
+    first.render_template_fields(given(ti))
+    with pytest.raises(TaskDeferred):
+        first.execute(given(ti))
+    ti.try_number, ti.max_tries = 2, 2
+    run_id = ti.xcoms["run_id"]
+    assert run_to_end(operator_of(functions.waits.override(retries=2), 2.0), ti) == "waited"
+    assert ti.xcoms["run_id"] == run_id
+    assert control.counts()["creates_effective"] == 1
+    assert "differ" not in said()
+
+
+def test_a_quota_wait_needs_the_script_again(conn_id: str) -> None:
+    """The folder with the script is removed when the task defers; the resumed task makes it again."""
+    ti = TaskInstance()
+    operator = operator_of(functions.echo.override(deferrable=True), 1)
+    operator.render_template_fields(given(ti))
+    with pytest.raises(TaskDeferred) as caught:
+        operator.execute_after_quota_wait(given(ti), {}, QuotaWait(60, True, None).to_kwargs())
+    assert operator.execute_complete(given(ti), follow(caught.value), **(caught.value.kwargs or {})) == 1
+
+
+def test_the_script_leaves_nothing_on_the_worker(conn_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert run_to_end(operator_of(functions.echo, 1)) == 1
+    assert list(tmp_path.glob("airflow-wherobots-*")) == []
+
+
+def test_the_overload_names_every_argument_of_the_run_operator() -> None:
+    """What editors offer for ``wherobots_task``."""
+    import ast
+    import inspect
+
+    from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+
+    tree = ast.parse(Path(wherobots.__file__).read_text())
+    told = {
+        argument.arg
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name == "wherobots_task"
+        for argument in node.args.kwonlyargs
+    }
+    there = inspect.signature(inspect.unwrap(WherobotsRunOperator.__init__)).parameters
+    assert told == {"dependencies", *there} - {"self", "kwargs", "run_python", "run_jar", "return_result"}

@@ -1,0 +1,285 @@
+"""The command `doctor` against the local server: what it prints, what it writes, and that it leaves no run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.cli import examination
+from airflow_provider_wherobots.cli.main import main
+from airflow_provider_wherobots.doctor import job
+from airflow_provider_wherobots.doctor.trial import Plan
+from airflow_provider_wherobots.local import ControlClient, LocalServer
+from dev.waiting import wait_for
+from tests.integration.conftest import API_KEY, set_connection
+
+ROOT = Path(__file__).parents[2]
+SCRIPT_URI = "s3://doctors-bucket/job.py"
+
+Doctor = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A server of its own: these tests change its behaviour."""
+    with LocalServer(tmp_path_factory.mktemp("root"), api_key=API_KEY) as running:
+        yield running
+
+
+@pytest.fixture
+def control(server: LocalServer) -> Iterator[ControlClient]:
+    client, before = server.control, server.control.behaviour()
+    client.clear_requests()
+    yield client
+    client.clear_faults()
+    client.behaviour(**before)
+
+
+@pytest.fixture
+def doctor(conn_id: str, capsys: pytest.CaptureFixture[str]) -> Doctor:
+    """Runs the command in this process; returns its exit code and its JSON."""
+
+    def run(*arguments: str, conn: str = conn_id) -> tuple[int, dict[str, Any]]:
+        code = main(["doctor", "--conn", conn, "--output", "json", *arguments])
+        return code, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+@pytest.fixture
+def script(server: LocalServer) -> str:
+    path = Path(server.root, SCRIPT_URI.removeprefix("s3://"))
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(Path(job.__file__).read_text())
+    return SCRIPT_URI
+
+
+def states(said: dict[str, Any]) -> dict[str, str]:
+    return {check["name"]: check["state"] for check in said["checks"]}
+
+
+def text_of(said: dict[str, Any], name: str) -> str:
+    (check,) = [check for check in said["checks"] if check["name"] == name]
+    return f"{check['text']} {check['advice']}"
+
+
+def test_a_healthy_installation(doctor: Doctor, control: ControlClient) -> None:
+    code, said = doctor()
+    assert (code, said["failed"], said["findings"]) == (0, False, [])
+    found = states(said)
+    # A machine that runs tests may have a metadata database or not.
+    assert found.pop("triggerer") in ("ok", "warning", "not checked")
+    assert found == dict.fromkeys(found, "ok")
+    assert {request["method"] for request in control.requests()} == {"GET"}
+
+
+def test_what_a_person_sees(conn_id: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--conn", conn_id]) == 0
+    printed = capsys.readouterr().out
+    assert "| API key           | ok " in printed
+    assert printed.endswith("Nothing failed.\n")
+    assert API_KEY not in printed
+
+
+@pytest.mark.parametrize(
+    ("connection", "failed", "text"),
+    [
+        ({"password": ""}, "connection", "must hold the Wherobots API key, but is empty"),
+        ({"password": "***"}, "connection", "*** in place of the key"),
+        ({"password": "another-key"}, "API key", "The service refuses the key"),
+        ({"host": "http://127.0.0.1:9"}, "reach and TLS", "allow http://127.0.0.1:9"),
+        ({"host": "http://10.0.0.1"}, "connection", "plain http would send the API key in the clear"),
+        ({"extra": '{"region": "aws-us-wets-2"}'}, "region", "use one of aws-us-west-2"),
+    ],
+)
+def test_what_is_wrong_is_named_and_no_run_is_created(
+    connection: dict[str, str],
+    failed: str,
+    text: str,
+    doctor: Doctor,
+    server: LocalServer,
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    script: str,
+) -> None:
+    fields = {"conn_type": "wherobots", "host": server.url, "password": API_KEY, **connection}
+    set_connection(monkeypatch, **fields)
+    code, said = doctor("--run", "--script-uri", script)
+    assert (code, said["failed"]) == (1, True)
+    assert [name for name, state in states(said).items() if state == "failed"] == [failed]
+    assert text in text_of(said, failed)
+    assert control.requests("createJobRun") == []
+
+
+def test_a_connection_that_does_not_exist(doctor: Doctor) -> None:
+    code, said = doctor(conn="no_such_connection")
+    assert code == 1
+    assert states(said)["connection"] == "failed"
+    assert "no_such_connection" in text_of(said, "connection")
+
+
+def test_a_key_without_rights(doctor: Doctor, control: ControlClient) -> None:
+    control.add_fault("listJobRuns", {"type": "status", "status": 403})
+    code, said = doctor()
+    assert (code, states(said)["API key"], states(said)["rights: list runs"]) == (1, "ok", "failed")
+    control.clear_faults()
+    for operation in ("getMyOrganization", "listIntegration", "getMe"):
+        control.add_fault(operation, {"type": "status", "status": 403})
+    code, said = doctor()
+    assert (code, states(said)["region"], states(said)["rights: storage"]) == (0, "not checked", "warning")
+
+
+def test_a_script_that_cannot_be_uploaded(doctor: Doctor, control: ControlClient) -> None:
+    for operation in ("createUploadUrl", "listIntegration", "createFileUploadUrl", "getMyOrganization"):
+        control.add_fault(operation, {"type": "status", "status": 403})
+    code, said = doctor("--run")
+    assert (code, states(said)["upload"]) == (1, "failed")
+    assert "--script-uri" in text_of(said, "upload")
+    assert control.requests("createJobRun") == []
+
+
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examination, "Plan", partial(Plan, timeout_seconds=2, poll_seconds=0.2))
+
+
+def test_a_report_of_runs_has_no_secret_and_no_name(
+    doctor: Doctor, server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    quick(monkeypatch)
+    report = tmp_path / "report.md"
+    code, said = doctor("--run", "--script-uri", script, "--report", str(report))
+    assert code == 0, said
+    assert len(said["findings"]) > 20
+    assert "3 runs" in text_of(said, "runs")
+    text = report.read_text()
+    assert "| What is a log cursor, and where does the next page begin? | a time: that of the page's last line" in text
+    for hidden in (API_KEY, "doctors-bucket", "local@wherobots.invalid", str(Path.home()) + "/"):
+        assert hidden not in text.replace("\\", "")
+
+
+def test_the_script_is_uploaded(doctor: Doctor, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick(monkeypatch)
+    code, said = doctor("--run")
+    assert code == 0, said
+    assert states(said)["upload"] == "ok"
+    assert len(control.requests("createJobRun")) == 3
+
+
+def test_an_answer_that_differs_fails_the_command(
+    doctor: Doctor, control: ControlClient, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    monkeypatch.setattr(examination, "Plan", partial(Plan, timeout_seconds=2, poll_seconds=0.2, list_seconds=1))
+    control.behaviour(list_delay_seconds=3_600)
+    code, said = doctor("--run", "--script-uri", script)
+    assert (code, said["failed"]) == (1, True)
+    differing = [finding["question"] for finding in said["findings"] if finding["verdict"] == "differs: tell us"]
+    assert "How soon does List Runs show a new run?" in differing
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_doctor_cancels_its_own_runs_only(
+    number: int, server: LocalServer, control: ControlClient, tmp_path: Path, script: str
+) -> None:
+    strangers = control.create_run("a_run_of_somebody_else")["id"]
+    control.behaviour(start_delay_seconds=600)
+    connection = json.dumps({"conn_type": "wherobots", "host": server.url, "password": API_KEY})
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW_CONN_WHEROBOTS_DEFAULT": connection,
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-m", "airflow_provider_wherobots", "doctor", "--run", "--script-uri", script]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: len(control.requests("createJobRun")) == 3 or process.poll() is not None, what="three runs")
+        wait_for(lambda: control.requests("getJobRun") != [], what="the runs to be observed")
+        process.send_signal(number)
+        out, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130, errors
+    assert "Interrupted: the runs are cancelled" in errors
+    assert "the runs were cancelled" in out
+    created = {request["run_id"] for request in control.requests("createJobRun")}
+    cancelled = {request["run_id"] for request in control.requests("cancelJobRun")}
+    assert len(created) == 3
+    assert cancelled == created
+    assert strangers not in cancelled
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """Under `nohup` the end of the terminal ends nothing."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with examination._signals_interrupt():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--print-script"]) == 0
+    printed = capsys.readouterr().out
+    assert printed == Path(job.__file__).read_text()
+    compile(printed, "job.py", "exec")
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--run", "--script-uri", "job.py"])
+    assert ended.value.code == 2
+    assert "must be an S3 address" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_is_said_before_anything_is_sent(
+    conn_id: str, control: ControlClient, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["doctor", "--conn", conn_id, "--run", "--report", str(tmp_path)]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+    assert control.requests() == []
+
+
+TRIGGERERS = """
+import sys
+from datetime import timedelta
+from airflow import settings
+from airflow.jobs.job import Job
+from airflow.utils import timezone
+from airflow.utils.session import create_session
+from airflow_provider_wherobots.cli.installation import check_triggerer
+
+print('state:', check_triggerer().state.value)
+Job.__table__.create(settings.engine)
+print('state:', check_triggerer().state.value)
+for age in (7200, 0):
+    with create_session() as session:
+        job = Job(job_type="TriggererJob")
+        job.state, job.latest_heartbeat = "running", timezone.utcnow() - timedelta(seconds=age)
+        session.add(job)
+    print('state:', check_triggerer().state.value)
+"""
+
+
+def test_the_triggerer_is_looked_up_in_the_metadata_database(tmp_path: Path) -> None:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")},
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "PYTHONPATH": str(ROOT),
+    }
+
+    command = [sys.executable, "-c", TRIGGERERS]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    found = re.findall("^state: (.*)$", done.stdout, re.MULTILINE)
+    assert found == ["not checked", "warning", "warning", "ok"], done.stdout + done.stderr

@@ -1,0 +1,138 @@
+"""The metrics of a run as a StatsD server receives them: datagrams on a real socket, sent by Airflow's own client."""
+
+import importlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_wherobots.compat import AIRFLOW, get_stats
+from airflow_provider_wherobots.exceptions import WherobotsRunFailedException, WherobotsUnavailableException
+from airflow_provider_wherobots.local.control.client import ControlClient
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from tests.integration.support import TaskInstance, context, follow, run_to_end
+from tests.statsd_server import StatsdServer, parsed
+
+WHERE = "dag_id=dag,task_id=task,region=aws-us-west-2,runtime=tiny"
+
+
+@pytest.fixture
+def statsd(monkeypatch: pytest.MonkeyPatch) -> Iterator[StatsdServer]:
+    """A StatsD server, and Airflow set up to send to it, with tags, as it sets itself up when a task starts."""
+    server = StatsdServer()
+    for name, value in server.settings.items():
+        monkeypatch.setenv(name, value)
+    stats = get_stats()
+    if AIRFLOW < (3, 2):
+        client = importlib.import_module("airflow.metrics.statsd_logger").get_statsd_logger(stats)
+        monkeypatch.setattr(stats, "instance", client)
+        monkeypatch.setattr(stats, "_instance_pid", os.getpid(), raising=False)
+        yield server
+    else:
+        utils = importlib.import_module("airflow.sdk.observability.metrics.stats_utils")
+        nothing = importlib.import_module("airflow.sdk._shared.observability.metrics.base_stats_logger").NoStatsLogger
+        if AIRFLOW == (3, 2):
+            stats.initialize(factory=utils.get_stats_factory(stats))
+            yield server
+            stats.initialize(factory=nothing)
+        else:
+            stats.initialize(factory=utils.get_stats_factory(), export_legacy_names=True)
+            yield server
+            stats.initialize(factory=nothing, export_legacy_names=True)
+    server.close()
+
+
+@pytest.fixture
+def task(operator: Callable[..., WherobotsRunOperator]) -> Callable[..., WherobotsRunOperator]:
+    def make(**arguments: Any) -> WherobotsRunOperator:
+        return operator(**{"runtime": "tiny", "region": "aws-us-west-2", "polling_interval": 2, **arguments})
+
+    return make
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize(("script", "status"), [("talk.py", "COMPLETED"), ("fail.py", "FAILED")])
+def test_the_end_of_a_run_is_measured_once(
+    task: Callable[..., WherobotsRunOperator], statsd: StatsdServer, deferrable: bool, script: str, status: str
+) -> None:
+    ti = TaskInstance()
+    with suppress(WherobotsRunFailedException):
+        run_to_end(task(run_python={"uri": f"s3://jobs/{script}", "args": [1]}, deferrable=deferrable), ti)
+    sent, summary = parsed(statsd.received()), ti.xcoms["run_summary"]
+    tags = f"{WHERE},status={status}"
+    assert sent == {
+        "queued": (tags, pytest.approx(1000 * summary["queued_seconds"]), "ms"),
+        "ran": (tags, pytest.approx(1000 * summary["ran_seconds"]), "ms"),
+        "cost_usd": (tags, summary["cost_usd"], "g"),
+    }
+
+
+def test_a_retry_that_re_attaches_counts_and_measures_the_end(
+    task: Callable[..., WherobotsRunOperator], statsd: StatsdServer
+) -> None:
+    run_python = {"uri": "s3://jobs/wait.py", "args": ["2"]}
+    with pytest.raises(TaskDeferred):
+        task(run_python=run_python).execute(context(TaskInstance()))
+    assert statsd.received() == []
+    again = TaskInstance(try_number=2, max_tries=2)
+    retry = task(run_python=run_python, retries=2)
+    with pytest.raises(TaskDeferred) as caught:
+        retry.execute(context(again))
+    tags, value, kind = parsed(statsd.received())["reattached"]
+    assert (value, kind) == (1, "c")
+    assert tags.startswith(f"{WHERE},status=")
+    retry.execute_complete(context(again), follow(caught.value), **(caught.value.kwargs or {}))
+    assert parsed(statsd.received()).keys() == {"queued", "ran", "cost_usd"}
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_an_outage_is_measured_whoever_followed_the_run(
+    task: Callable[..., WherobotsRunOperator], statsd: StatsdServer, control: ControlClient, deferrable: bool
+) -> None:
+    control.add_fault("getJobRun", {"type": "status", "status": 503}, times=2)
+    run_to_end(task(deferrable=deferrable), TaskInstance())
+    tags, milliseconds, kind = parsed(statsd.received())["outage"]
+    assert (tags, kind) == (f"{WHERE},status=COMPLETED", "ms")
+    # The attempts are 1 s and 2 s apart, and up to a fifth of that later.
+    assert 3_000 <= milliseconds < 30_000
+
+
+def test_a_run_that_can_no_longer_be_followed_is_only_an_outage(
+    task: Callable[..., WherobotsRunOperator], statsd: StatsdServer, control: ControlClient
+) -> None:
+    control.add_fault("getJobRun", {"type": "status", "status": 503})
+    with pytest.raises(WherobotsUnavailableException):
+        run_to_end(task(deferrable=False, max_outage_seconds=2), TaskInstance())
+    sent = parsed(statsd.received())
+    assert sent.keys() == {"outage"}
+    assert sent["outage"][0] == "dag_id=dag,task_id=task,status=PENDING"
+    assert sent["outage"][1] == pytest.approx(2_000, rel=0.5)
+
+
+def test_what_an_older_triggerer_sends_has_no_outage(
+    task: Callable[..., WherobotsRunOperator], statsd: StatsdServer
+) -> None:
+    event = {
+        "ending": "completed",
+        "run_id": "r1",
+        "status": "COMPLETED",
+        "summary": {"run_id": "r1", "ran_seconds": 5},
+    }
+    task().execute_complete(context(TaskInstance()), event=event)
+    assert parsed(statsd.received()) == {"ran": ("dag_id=dag,task_id=task,status=COMPLETED", 5_000, "ms")}
+
+
+def test_metrics_that_cannot_be_sent_fail_no_task(
+    task: Callable[..., WherobotsRunOperator], monkeypatch: pytest.MonkeyPatch, times_said: Callable[[str], int]
+) -> None:
+    def refuse(*arguments: Any, **more: Any) -> None:
+        raise OSError("no route to statsd.example.com")
+
+    for method in ("incr", "gauge", "timing"):
+        monkeypatch.setattr(get_stats(), method, refuse, raising=False)
+    ti = TaskInstance()
+    assert run_to_end(task(), ti) == ti.xcoms["run_id"]
+    assert times_said("The run's metrics could not be sent: OSError: no route to statsd.example.com") == 1

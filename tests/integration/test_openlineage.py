@@ -1,0 +1,232 @@
+"""What Airflow's real OpenLineage provider puts into the create body, and what is done without it."""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.openlineage import conf as openlineage_conf
+from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
+from airflow.providers.openlineage.plugins.listener import get_openlineage_listener
+
+from airflow_provider_wherobots.compat import mask_secret
+from airflow_provider_wherobots.decorators.wherobots import wherobots_task
+from airflow_provider_wherobots.local.control.client import ControlClient
+from airflow_provider_wherobots.operators.openlineage import PACKAGE
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from tests.integration import decorated_functions as functions
+from tests.integration import support
+from tests.integration.test_rendered_payload import new_dag, shown
+
+LOGICAL_DATE = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
+SETTING = "AIRFLOW__OPENLINEAGE__SPARK_INJECT_PARENT_JOB_INFO"
+PARENT = "spark.openlineage.parent"
+ROOT = "spark.openlineage.rootParent"
+TRANSPORT = "spark.openlineage.transport"
+TOKEN = "lineage-token-51c9"
+NOT_INSTALLED = (
+    "The run is created without OpenLineage's properties: apache-airflow-providers-openlineage is not installed"
+)
+
+
+class NotInstalled:
+    """Finds no provider, as where there is none."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name == PACKAGE:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+class TaskInstance(support.TaskInstance):
+    """What OpenLineage's helpers use of Airflow's, too."""
+
+    def get_template_context(self) -> Any:
+        return context(self)
+
+
+def context(ti: TaskInstance) -> Any:
+    dag_run = SimpleNamespace(
+        start_date=support.dag_run_start, logical_date=LOGICAL_DATE, run_after=LOGICAL_DATE, clear_number=0, conf={}
+    )
+    ti.__dict__.update(dag_run=dag_run, logical_date=LOGICAL_DATE, execution_date=LOGICAL_DATE)
+    return {"ti": ti, "task_instance": ti, "dag_run": dag_run, "run_id": ti.run_id}
+
+
+def parents(try_number: int) -> dict[str, str]:
+    """The properties that name a try as the parent. Its run id is the one under which Airflow reports it."""
+    run_id = OpenLineageAdapter.build_task_instance_run_id(
+        dag_id="dag", task_id="task", try_number=try_number, logical_date=LOGICAL_DATE, map_index=-1
+    )
+    root = OpenLineageAdapter.build_dag_run_id(dag_id="dag", logical_date=LOGICAL_DATE, clear_number=0)
+    return {
+        f"{PARENT}JobNamespace": "default",
+        f"{PARENT}JobName": "dag.task",
+        f"{PARENT}RunId": run_id,
+        f"{ROOT}RunId": root,
+        f"{ROOT}JobName": "dag",
+        f"{ROOT}JobNamespace": "default",
+    }
+
+
+@pytest.fixture(autouse=True)
+def settings_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SETTING, raising=False)
+    forget_settings()
+
+
+def forget_settings() -> None:
+    for option in vars(openlineage_conf).values():
+        if hasattr(option, "cache_clear"):
+            option.cache_clear()
+
+
+@pytest.fixture
+def http_transport(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow sends its lineage to a service that asks for a key."""
+    transport = {
+        "type": "http",
+        "url": "https://lineage.example.com",
+        "auth": {"type": "api_key", "apiKey": TOKEN},
+    }
+    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps(transport))
+    forget_settings()
+    monkeypatch.setattr(get_openlineage_listener().adapter, "_client", None)
+
+
+@pytest.fixture
+def create(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> Callable[..., dict[str, Any]]:
+    """Run a task up to its create call, as Airflow does, and return the environment that the service received."""
+
+    def run(try_number: int = 1, **arguments: Any) -> dict[str, Any]:
+        task, ti = operator(wait_for_completion=False, **arguments), TaskInstance(try_number, 3)
+        task.render_template_fields(context(ti))
+        run.shown = shown(task).get("environment")  # type: ignore[attr-defined]
+        task.execute(context(ti))
+        environment: dict[str, Any] = task.hook.get_run(ti.xcoms["run_id"]).payload["environment"]
+        return environment
+
+    return run
+
+
+def test_the_create_body_and_the_rendered_one_name_the_try_as_the_parent(create: Any) -> None:
+    environment = create(openlineage_inject_parent_job_info=True)
+    assert environment["sparkConfigs"] == parents(1)
+    assert create.shown == {"sparkConfigs": parents(1), "dependencies": []}
+
+
+def test_airflows_setting_asks_for_it_and_the_argument_wins(create: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    configs = {"spark.sql.shuffle.partitions": "4"}
+    environment = {"sparkConfigs": configs, "sparkDriverDiskGB": 50}
+    assert create(environment=environment)["sparkConfigs"] == configs
+    monkeypatch.setenv(SETTING, "True")
+    assert create(try_number=2, durable=False, environment=environment)["sparkConfigs"] == {**parents(2), **configs}
+    assert create.shown["sparkDriverDiskGB"] == 50
+    left_out = create(durable=False, environment=environment, openlineage_inject_parent_job_info=False)
+    assert left_out["sparkConfigs"] == configs
+
+
+def test_what_the_user_sets_is_left_alone(create: Any) -> None:
+    configs = {f"{PARENT}JobName": "mine"}
+    environment = create(environment={"sparkConfigs": configs}, openlineage_inject_parent_job_info=True)
+    assert environment["sparkConfigs"] == configs
+    configs = {f"{ROOT}JobName": "mine"}
+    environment = create(durable=False, environment={"sparkConfigs": configs}, openlineage_inject_parent_job_info=True)
+    assert environment["sparkConfigs"] == {**parents(1), **configs}
+
+
+def test_a_retry_re_attaches_without_a_word_about_its_parent(create: Any, said: Callable[[], str]) -> None:
+    arguments: dict[str, Any] = {
+        "run_python": {"uri": "s3://jobs/wait.py", "args": ["20"]},
+        "openlineage_inject_parent_job_info": True,
+        "retries": 3,
+    }
+    first, again = create(**arguments), create(try_number=2, **arguments)
+    assert first["sparkConfigs"] == again["sparkConfigs"] == parents(1)
+    assert create.shown["sparkConfigs"] == parents(2) != parents(1)
+    text = said()
+    assert "Re-attached to run" in text
+    assert "differs from what this try would create" not in text
+
+
+@pytest.mark.usefixtures("http_transport")
+def test_the_transport_is_sent_only_if_the_argument_says_so_and_never_shown(
+    create: Any, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+) -> None:
+    masked: list[str] = []
+
+    def mask(secret: str) -> None:
+        masked.append(secret)
+        mask_secret(secret)
+
+    monkeypatch.setattr("airflow_provider_wherobots.operators.openlineage.mask_secret", mask)
+    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__SPARK_INJECT_TRANSPORT_INFO", "True")
+    assert TOKEN not in json.dumps(create(openlineage_inject_parent_job_info=True))
+    environment = create(durable=False, openlineage_inject_transport_info=True)
+    configs = environment["sparkConfigs"]
+    assert configs[f"{TRANSPORT}.type"] == "http"
+    assert configs[f"{TRANSPORT}.url"] == "https://lineage.example.com"
+    assert configs[f"{TRANSPORT}.auth.apiKey"] == f"Bearer {TOKEN}"
+    assert not any(key.startswith((PARENT, ROOT)) for key in configs)
+    assert create.shown["sparkConfigs"] == dict.fromkeys(configs, "***")
+    assert TOKEN not in said()
+    assert masked == [TOKEN]
+
+
+@pytest.mark.usefixtures("http_transport")
+def test_the_transport_of_a_decorated_function_is_never_shown_either(conn_id: str) -> None:
+    decorated: Any = wherobots_task(wherobots_conn_id=conn_id, openlineage_inject_transport_info=True)(
+        functions.add.function
+    )
+    with new_dag():
+        task: Any = decorated(1).operator
+    task.render_template_fields(context(TaskInstance()))
+    configs = shown(task)["environment"]["sparkConfigs"]
+    assert configs[f"{TRANSPORT}.auth.apiKey"] == "***"
+    assert set(configs.values()) == {"***"}
+
+
+@pytest.mark.usefixtures("http_transport")
+def test_a_run_without_credentials_for_the_transport_keeps_its_own(create: Any) -> None:
+    configs = {f"{TRANSPORT}.type": "console"}
+    environment = create(environment={"sparkConfigs": configs}, openlineage_inject_transport_info=True)
+    assert environment["sparkConfigs"] == configs
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_without_the_provider_the_run_is_created_with_one_warning(
+    create: Any, monkeypatch: pytest.MonkeyPatch, times_said: Callable[[str], int], both: bool
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(PACKAGE)]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [NotInstalled(), *sys.meta_path])
+    environment = create(openlineage_inject_parent_job_info=True, openlineage_inject_transport_info=both)
+    assert "openlineage" not in json.dumps(environment)
+    assert times_said(NOT_INSTALLED) == 1
+
+
+def test_a_failure_of_the_provider_is_one_warning(
+    create: Any, monkeypatch: pytest.MonkeyPatch, times_said: Callable[[str], int]
+) -> None:
+    def fail(**arguments: Any) -> str:
+        raise ValueError("broken at https://user:secret@lineage.example.com")
+
+    monkeypatch.setattr(OpenLineageAdapter, "build_task_instance_run_id", fail)
+    assert not create(openlineage_inject_parent_job_info=True).get("sparkConfigs")
+    told = "The run is created without OpenLineage's properties: ValueError: broken at https://***@lineage.example.com"
+    assert times_said(told) == 1
+
+
+def test_a_setting_that_is_no_boolean_fails_no_task(
+    create: Any, monkeypatch: pytest.MonkeyPatch, times_said: Callable[[str], int]
+) -> None:
+    monkeypatch.setenv(SETTING, "perhaps")
+    assert "openlineage" not in json.dumps(create(environment={"dependencies": []}))
+    assert times_said("The run is created without OpenLineage's properties: ") == 1
+
+
+def test_by_default_nothing_is_added(create: Any) -> None:
+    assert not create(environment={"dependencies": []}).get("sparkConfigs")
+    assert create.shown == {"dependencies": []}

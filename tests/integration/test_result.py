@@ -1,0 +1,264 @@
+"""What a script prints as its result reaches XCom, the return value and the events of outlets, by every way."""
+# ruff: noqa: AIR311 - datasets are what 2.11 has
+
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_wherobots.compat import AIRFLOW
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsRunFailedException,
+    WherobotsUnavailableException,
+)
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from tests.integration.support import TaskInstance, context, follow, run_to_end
+
+if TYPE_CHECKING or AIRFLOW >= (3, 0):
+    from airflow.sdk import Asset, AssetAlias
+    from airflow.sdk.execution_time.context import OutletEventAccessors
+else:
+    from airflow.datasets import Dataset as Asset
+    from airflow.datasets import DatasetAlias as AssetAlias
+    from airflow.utils.context import OutletEventAccessors
+
+RESULT = {"rows": 3, "paths": ["s3://bucket/été.parquet"], "none": None}
+PRINTS = {"uri": "s3://jobs/result.py", "args": [json.dumps(RESULT), 0]}
+
+
+def prints(text: str, code: int = 0) -> dict[str, Any]:
+    return {"uri": "s3://jobs/result.py", "args": [text, code]}
+
+
+class Counting(TaskInstance):
+    """Counts what is pushed."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(pushed=[], **fields)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        super().xcom_push(key, value)
+        self.pushed.append(key)
+
+
+def asset(name: str) -> Any:
+    return Asset(f"s3://lake/{name}")
+
+
+def context_with_events(ti: TaskInstance) -> tuple[Any, OutletEventAccessors]:
+    """A context as Airflow makes it for each process of a task."""
+    events = OutletEventAccessors()
+    return {**context(ti), "outlet_events": events}, events
+
+
+@pytest.mark.parametrize("return_result", [True, False])
+@pytest.mark.parametrize("poll_logs", [True, False])
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_the_result_is_pushed_once_and_returned_if_asked_for(
+    operator: Callable[..., WherobotsRunOperator],
+    said: Callable[[], str],
+    deferrable: bool,
+    poll_logs: bool,
+    return_result: bool,
+) -> None:
+    ti = Counting()
+    task = operator(run_python=PRINTS, deferrable=deferrable, poll_logs=poll_logs, return_result=return_result)
+    returned = run_to_end(task, ti)
+    assert ti.xcoms["result"] == RESULT
+    assert ti.pushed.count("result") == 1
+    assert returned == (RESULT if return_result else ti.xcoms["run_id"])
+    size = len(json.dumps(RESULT).encode())
+    text = said()
+    assert f"Result: {size} bytes of JSON (XCom 'result')" in text
+    assert ("airflow-result:" in text) == poll_logs, "only the run's own line shows the value"
+
+
+@pytest.mark.parametrize("way", ["completed", "crashed trigger"])
+def test_a_run_that_ended_before_the_worker_looked_again_has_its_result(
+    operator: Callable[..., WherobotsRunOperator], way: str
+) -> None:
+    task, ti = operator(run_python=PRINTS, return_result=True), Counting()
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    while not task.hook.get_run(ti.xcoms["run_id"]).is_terminal:
+        time.sleep(0.1)
+    if way == "completed":
+        returned = task.execute_complete(context(ti), follow(caught.value), **(caught.value.kwargs or {}))
+    else:
+        returned = task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    assert returned == RESULT
+    assert (ti.xcoms["result"], ti.pushed.count("result")) == (RESULT, 1)
+
+
+def test_a_re_attached_run_has_its_result(operator: Callable[..., WherobotsRunOperator]) -> None:
+    script = {"uri": "s3://jobs/result.py", "args": [json.dumps(RESULT), 0, 5]}
+    arguments = {"run_python": script, "name": "result-test", "retries": 1, "return_result": True}
+    first, second = Counting(), Counting(try_number=2)
+    with pytest.raises(TaskDeferred):
+        operator(**arguments).execute(context(first))
+    assert run_to_end(operator(**arguments), second) == RESULT
+    assert first.xcoms["run_id"] == second.xcoms["run_id"]
+    assert (first.pushed.count("result"), second.pushed.count("result")) == (0, 1)
+
+
+def test_a_run_that_fails_has_its_result_too(operator: Callable[..., WherobotsRunOperator]) -> None:
+    task, ti = operator(run_python=prints("[1, 2]", code=3), return_result=True), Counting()
+    with pytest.raises(WherobotsRunFailedException):
+        run_to_end(task, ti)
+    assert ti.xcoms["result"] == [1, 2]
+
+
+def test_a_task_that_gives_up_has_none(operator: Callable[..., WherobotsRunOperator]) -> None:
+    ti = Counting()
+    with pytest.raises(WherobotsUnavailableException):
+        operator(return_result=True).execute_complete(
+            context(ti), Outcome(Ending.GAVE_UP, "r1", "RUNNING", "away").to_event()
+        )
+    assert ti.pushed == []
+
+
+def test_without_a_result_the_task_returns_none_with_a_warning(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
+) -> None:
+    ti = Counting()
+    assert run_to_end(operator(return_result=True), ti) is None
+    assert "result" not in ti.xcoms
+    warning = f"Run {ti.xcoms['run_id']} has no result: its log has no usable line that begins with 'airflow-result:'"
+    assert warning in said()
+
+
+def test_without_a_result_nobody_asked_for_nothing_is_said(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
+) -> None:
+    ti = Counting()
+    assert run_to_end(operator(), ti) == ti.xcoms["run_id"]
+    assert "result" not in said().lower()
+
+
+def test_a_malformed_result_does_not_fail_the_task(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
+) -> None:
+    ti = Counting()
+    assert run_to_end(operator(run_python=prints("{'rows': 3}"), return_result=True), ti) is None
+    assert ti.xcoms["run_summary"]["status"] == "COMPLETED"
+    assert "result" not in ti.xcoms
+    text = said()
+    assert "is not used as the run's result, because it is not JSON (" in text
+    assert ": airflow-result: {'rows': 3}" in text
+
+
+def test_null_is_a_result_for_which_airflow_has_no_xcom(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
+) -> None:
+    ti = Counting()
+    assert run_to_end(operator(run_python=prints("null"), return_result=True), ti) is None
+    assert "result" not in ti.xcoms
+    text = said()
+    assert "has no result" not in text
+    assert "Result: 4 bytes of JSON (null, for which Airflow stores no XCom)" in text
+
+
+def test_do_xcom_push_false_keeps_the_result_out_of_xcom(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
+) -> None:
+    ti = Counting()
+    assert run_to_end(operator(run_python=PRINTS, return_result=True, do_xcom_push=False), ti) == RESULT
+    assert "result" not in ti.xcoms
+    assert "(not pushed, because of do_xcom_push=False)" in said()
+
+
+def test_a_result_that_cannot_be_pushed_does_not_fail_the_task(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
+) -> None:
+    class Deaf(TaskInstance):
+        def xcom_push(self, key: str, value: Any) -> None:
+            if key == "result":
+                raise RuntimeError("the API server is away")
+            super().xcom_push(key, value)
+
+    assert run_to_end(operator(run_python=PRINTS, return_result=True), Deaf()) == RESULT
+    assert "XCom result could not be pushed" in said()
+
+
+def test_a_result_needs_the_runs_end(operator: Callable[..., WherobotsRunOperator]) -> None:
+    with pytest.raises(WherobotsArgumentException, match=r"return_result=True: needs wait_for_completion=True"):
+        operator(return_result=True, wait_for_completion=False)
+    with pytest.raises(WherobotsArgumentException, match=r"return_result='yes': must be True or False"):
+        operator(return_result="yes")
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_each_asset_of_the_outlets_says_what_made_it(
+    operator: Callable[..., WherobotsRunOperator], deferrable: bool
+) -> None:
+    one, other = asset("one"), asset("other")
+    ti = TaskInstance()
+    task = operator(run_python=PRINTS, deferrable=deferrable, outlets=[one, other, AssetAlias("alias"), "no asset"])
+    given, events = context_with_events(ti)
+    try:
+        events[other].extra = {"result": "the author's own", "checked": True}
+        task.execute(given)
+    except TaskDeferred as deferred:
+        given, events = context_with_events(ti)
+        events[other].extra = {"result": "the author's own", "checked": True}
+        task.execute_complete(given, follow(deferred), **(deferred.kwargs or {}))
+    extra = events[one].extra
+    summary = ti.xcoms["run_summary"]
+    assert extra == {
+        "run_id": ti.xcoms["run_id"],
+        "run_url": ti.xcoms["run_url"],
+        "cost_usd": summary["cost_usd"],
+        "queued_seconds": summary["queued_seconds"],
+        "ran_seconds": summary["ran_seconds"],
+        "result": RESULT,
+    }
+    assert json.loads(json.dumps(extra)) == extra
+    assert events[other].extra == {**extra, "result": "the author's own", "checked": True}
+    assert len(events) == 2, "the alias is left alone"
+
+
+def test_an_outlet_of_a_failed_run_says_nothing(operator: Callable[..., WherobotsRunOperator]) -> None:
+    given, events = context_with_events(TaskInstance())
+    task = operator(run_python=prints("1", code=3), deferrable=False, outlets=[asset("one")])
+    with pytest.raises(WherobotsRunFailedException):
+        task.execute(given)
+    assert len(events) == 0
+
+
+def test_without_a_result_and_a_summary_the_event_says_the_rest(
+    operator: Callable[..., WherobotsRunOperator],
+) -> None:
+    """As after an event of an earlier version's triggerer."""
+    one = asset("one")
+    event = {"ending": "completed", "run_id": "r1", "status": "COMPLETED", "reason": "", "log_tail": "", "ended_at": 1}
+    given, events = context_with_events(TaskInstance())
+    assert operator(outlets=[one]).execute_complete(given, event) == "r1"
+    extra = events[one].extra
+    assert extra.pop("run_id") == "r1"
+    assert str(extra.pop("run_url")).endswith("/runs/r1")
+    assert extra == dict.fromkeys(["cost_usd", "queued_seconds", "ran_seconds", "result"])
+
+
+@pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 has no references to assets")
+def test_a_reference_to_an_asset_is_resolved_and_one_to_none_is_a_warning(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = asset("one")
+
+    def find(name: str | None = None, uri: str | None = None) -> Any:
+        if uri == one.uri:
+            return one
+        raise LookupError("there is no such asset")
+
+    monkeypatch.setattr(OutletEventAccessors, "_get_asset_from_db", staticmethod(find))
+    given, events = context_with_events(TaskInstance())
+    outlets = [Asset.ref(uri=one.uri), Asset.ref(name="unknown")]
+    task = operator(run_python=PRINTS, deferrable=False, outlets=outlets)
+    task.execute(given)
+    assert events[one].extra["result"] == RESULT
+    assert "says nothing about the run: LookupError" in said()

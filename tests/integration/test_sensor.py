@@ -1,0 +1,612 @@
+"""The sensor and its triggers against the local server, without an Airflow around them."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_wherobots.compat import (
+    AIRFLOW,
+    RETRY_RESUMES_DEFERRAL,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsExecutionTimeoutException,
+    WherobotsRequestException,
+    WherobotsRunCancelledException,
+    WherobotsRunFailedException,
+    WherobotsRunTimedOutException,
+    WherobotsTaskKilledException,
+    WherobotsUnavailableException,
+)
+from airflow_provider_wherobots.local.control.client import ControlClient
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
+from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
+from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
+from airflow_provider_wherobots.xcoms import DEFERRED_TRY_KEY
+from tests.integration import support
+from tests.integration.conftest import set_connection
+from tests.integration.support import TaskInstance, context, events_of
+
+NEEDS_START_FROM_TRIGGER = pytest.mark.skipif(AIRFLOW < (3, 3), reason="Airflow starts no trigger that it renders")
+NAME = "nightly-hail-stats"
+DURABLE = f"{NAME}-0123456789ab"
+Make = Callable[..., WherobotsRunSensor]
+
+
+@pytest.fixture
+def sensor(conn_id: str) -> Make:
+    def make(**arguments: Any) -> WherobotsRunSensor:
+        return WherobotsRunSensor(
+            **{
+                "task_id": "task",
+                "wherobots_conn_id": conn_id,
+                "wait_post_run_logs_timeout_seconds": 1,
+                "polling_interval": 2,
+                **arguments,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def times_said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[..., list[int]]:
+    """How often each text was logged. 2.11 writes its log to more than one place."""
+    caplog.set_level(logging.INFO)
+
+    def count(*texts: str) -> list[int]:
+        places = (caplog.text, *capfd.readouterr())
+        return [max(place.count(text) for place in places) for text in texts]
+
+    return count
+
+
+def follow(deferred: TaskDeferred) -> dict[str, Any]:
+    """Run the trigger as the triggerer would: made anew from what the database stores."""
+    path, kwargs = json.loads(json.dumps(deferred.trigger.serialize()))
+    kinds: dict[str, Any] = {
+        f"{kind.__module__}.{kind.__qualname__}": kind for kind in (WherobotsRunTrigger, WherobotsNamedRunTrigger)
+    }
+    return events_of(kinds[path](**kwargs))
+
+
+def run_to_end(task: WherobotsRunSensor, ti: TaskInstance) -> Any:
+    try:
+        return task.execute(context(ti))
+    except TaskDeferred as deferred:
+        return task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
+
+
+def started_run(control: ControlClient, name: str = DURABLE) -> str:
+    """A run that is RUNNING until a test ends it."""
+    run_id: str = control.create_run(name)["id"]
+    control.patch_run(run_id, status="RUNNING")
+    return run_id
+
+
+def end(control: ControlClient, run_id: str, status: str = "COMPLETED", **details: Any) -> None:
+    control.patch_run(run_id, status=status, completed=True, **details)
+
+
+def is_final(error: BaseException) -> bool:
+    return isinstance(error, AirflowFailException | AirflowSensorTimeout)
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize("poll_logs", [True, False])
+def test_a_run_that_an_operator_did_not_wait_for_is_waited_for(
+    operator: Callable[..., WherobotsRunOperator],
+    sensor: Make,
+    control: ControlClient,
+    times_said: Callable[..., list[int]],
+    deferrable: bool,
+    poll_logs: bool,
+) -> None:
+    started = TaskInstance()
+    run_id = operator(wait_for_completion=False).execute(context(started))
+    ti = TaskInstance(task_id="wait")
+    assert run_to_end(sensor(run_id=run_id, deferrable=deferrable, poll_logs=poll_logs), ti) == run_id
+    assert ti.xcoms["run_id"] == run_id
+    assert ti.xcoms["run_url"] == started.xcoms["run_url"]
+    assert (ti.xcoms["run_summary"]["run_id"], ti.xcoms["run_summary"]["status"]) == (run_id, "COMPLETED")
+    assert times_said(f"Run {run_id} COMPLETED: queued for ", "line 00002") == [1, poll_logs]
+    counts = control.counts()
+    assert (counts["creates_received"], counts["cancels_received"]) == (1, 0)
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_run_is_found_by_the_name_that_its_operator_was_given(
+    operator: Callable[..., WherobotsRunOperator], sensor: Make, deferrable: bool
+) -> None:
+    run_id = operator(wait_for_completion=False, name=NAME).execute(context(TaskInstance()))
+    ti = TaskInstance(task_id="wait")
+    assert run_to_end(sensor(run_name=NAME, deferrable=deferrable), ti) == run_id
+    assert ti.xcoms["run_id"] == run_id
+
+
+def test_a_run_that_appears_later_is_found_by_the_trigger_and_announced_while_it_runs(
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed: list[tuple[str, str]] = []
+
+    async def push(task_instance: Any, key: str, value: str) -> None:
+        pushed.append((key, value))
+        if key == "run_url":
+            end(control, value.rpartition("/")[2])
+
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_xcom", push)
+    ti, task = TaskInstance(), sensor(run_name=f"{NAME}-later")
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    assert "run_id" not in ti.xcoms
+    run_id = started_run(control, f"{NAME}-later")
+    event = follow(caught.value)
+    assert [key for key, _ in pushed if not key.startswith("_link_")] == ["run_id", "run_url"]
+    assert pushed[0] == ("run_id", run_id)
+    assert task.execute_complete(context(ti), event) == run_id
+    # The worker pushes what the trigger may have failed to push.
+    assert (ti.xcoms["run_id"], ti.xcoms["run_url"]) == (run_id, dict(pushed)["run_url"])
+    assert ti.xcoms["run_summary"]["status"] == "COMPLETED"
+
+
+def test_a_run_that_appears_later_is_found_on_the_worker(
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleep = time.sleep
+    found: list[str] = []
+
+    def appear(seconds: float) -> None:
+        if not found:
+            found.append(started_run(control, f"{NAME}-worker"))
+            end(control, found[0])
+        sleep(0.1)
+
+    monkeypatch.setattr(time, "sleep", appear)
+    assert run_to_end(sensor(run_name=f"{NAME}-worker", deferrable=False), TaskInstance()) == found[0]
+
+
+def test_a_run_that_has_ended_is_not_deferred_for(sensor: Make, control: ControlClient) -> None:
+    run_id = started_run(control)
+    end(control, run_id)
+    assert sensor(run_id=run_id).execute(context(TaskInstance())) == run_id
+    assert sensor(run_name=NAME).execute(context(TaskInstance())) == run_id
+
+
+def test_a_run_that_was_found_by_name_stays_the_one(sensor: Make, control: ControlClient) -> None:
+    run_id = started_run(control)
+    with pytest.raises(TaskDeferred) as caught:
+        sensor(run_name=NAME).execute(context(TaskInstance()))
+    end(control, run_id)
+    end(control, started_run(control), "FAILED")
+    assert follow(caught.value)["run_id"] == run_id
+
+
+def test_runs_of_before_the_dag_run_was_due_do_not_count_unless_asked(
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{NAME}-before"
+    run_id = started_run(control, name)
+    end(control, run_id)
+    later = datetime.now(UTC) + timedelta(seconds=90)
+    # A DAG run of Airflow 3, of 2.11, and of 2.11 by hand, whose data interval lies before it.
+    for dag_run in (
+        SimpleNamespace(run_after=later, logical_date=None, start_date=None),
+        SimpleNamespace(data_interval_end=later, logical_date=later - timedelta(days=1), start_date=None),
+        SimpleNamespace(data_interval_end=later - timedelta(days=1), logical_date=later, start_date=None),
+    ):
+        of_this_run: Any = {"ti": TaskInstance(), "dag_run": dag_run}
+        with pytest.raises(AirflowSensorTimeout, match=f"No run named '{name}', created at .* timeout"):
+            sensor(run_name=name, timeout=0, deferrable=False).execute(of_this_run)
+        for moment in (later - timedelta(hours=1), (later - timedelta(hours=1)).isoformat(), "2026-01-01 00:00:00"):
+            task = sensor(run_name=name, created_after=moment, timeout=0, deferrable=False)
+            assert task.execute(of_this_run) == run_id
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("FAILED", WherobotsRunFailedException),
+        ("TIMED_OUT", WherobotsRunTimedOutException),
+        ("CANCELLED", WherobotsRunCancelledException),
+    ],
+)
+def test_a_run_that_does_not_complete_fails_the_task_as_the_operator_fails(
+    sensor: Make, control: ControlClient, deferrable: bool, status: str, kind: type[Exception]
+) -> None:
+    run_id, ti = started_run(control), TaskInstance()
+    task = sensor(run_id=run_id, deferrable=deferrable)
+    if deferrable:
+        with pytest.raises(TaskDeferred) as caught:
+            task.execute(context(ti))
+    end(control, run_id, status, kubeApp={"message": "no more nodes"})
+    finish = partial(task.execute_complete, event=follow(caught.value)) if deferrable else task.execute
+    with pytest.raises(kind, match=rf"Run {run_id} .*: no more nodes\nRun: http") as failed:
+        finish(context(ti))
+    assert is_final(failed.value), "the status of a run is final, so a retry cannot help"
+    assert ti.xcoms["run_summary"]["status"] == status
+
+
+def test_by_name_a_retry_may_find_a_newer_run(sensor: Make, control: ControlClient) -> None:
+    name = f"{NAME}-again"
+    end(control, started_run(control, name), "FAILED")
+    with pytest.raises(WherobotsRunFailedException) as failed:
+        sensor(run_name=name).execute(context(TaskInstance()))
+    assert not is_final(failed.value)
+    run_id = started_run(control, name)
+    end(control, run_id)
+    assert sensor(run_name=name).execute(context(TaskInstance(try_number=2))) == run_id
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize("argument", [{"run_id": None}, {"run_name": NAME}])
+def test_its_timeout_is_the_one_of_a_sensor_and_cancels_nothing(
+    sensor: Make, control: ControlClient, deferrable: bool, argument: dict[str, Any]
+) -> None:
+    run_id, ti = started_run(control), TaskInstance()
+    arguments = {"run_id": run_id} if "run_id" in argument else argument
+    words = f"Run {run_id} was still RUNNING when the task's timeout was reached: the limit is 3 seconds"
+    with pytest.raises(AirflowSensorTimeout, match=words) as timed_out:
+        run_to_end(sensor(**arguments, deferrable=deferrable, timeout=3), ti)
+    assert "the run was left alone (cancel_on_kill=False)" in str(timed_out.value)
+    assert control.counts()["cancels_received"] == 0
+    assert ti.xcoms["run_summary"]["status"] == "RUNNING"
+
+
+def test_its_timeout_holds_while_no_run_is_there(sensor: Make) -> None:
+    words = "No run named 'no-such-run', created at .*, was found before the task's timeout .3 seconds. was reached"
+    for deferrable in (True, False):
+        with pytest.raises(AirflowSensorTimeout, match=words):
+            run_to_end(sensor(run_name="no-such-run", deferrable=deferrable, timeout=3), TaskInstance())
+
+
+def test_the_shorter_limit_counts_and_an_execution_timeout_may_retry(sensor: Make, control: ControlClient) -> None:
+    arguments = {"run_id": started_run(control), "execution_timeout": timedelta(seconds=5)}
+    with pytest.raises(WherobotsExecutionTimeoutException, match="task's execution_timeout was reached") as failed:
+        run_to_end(sensor(**arguments), TaskInstance())
+    assert not is_final(failed.value)
+    with pytest.raises(AirflowSensorTimeout, match="task's timeout was reached"):
+        run_to_end(sensor(**arguments, timeout=2), TaskInstance())
+    assert control.counts()["cancels_received"] == 0
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
+def test_where_it_would_fail_it_is_skipped_if_asked(
+    sensor: Make, control: ControlClient, times_said: Callable[..., list[int]], deferrable: bool, flag: str
+) -> None:
+    run_id = started_run(control)
+    with pytest.raises(AirflowSkipException, match=f"{flag}=True: Run {run_id} was still RUNNING"):
+        run_to_end(sensor(run_id=run_id, deferrable=deferrable, timeout=2, **{flag: True}), TaskInstance())
+    end(control, run_id, "FAILED")
+    with pytest.raises(AirflowSkipException, match=f"{flag}=True: Run {run_id} failed .FAILED."):
+        run_to_end(sensor(run_id=run_id, deferrable=deferrable, **{flag: True}), TaskInstance())
+    assert times_said(f"The task is skipped ({flag}=True): Run {run_id}") == [2]
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_a_kill_stops_the_wait_and_cancels_only_if_asked(
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, cancels: bool
+) -> None:
+    task = sensor(run_id=started_run(control), deferrable=False, cancel_on_kill=cancels, soft_fail=True)
+    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert control.counts()["cancels_effective"] == cancels
+
+
+def test_a_kill_while_no_run_is_there_stops_the_wait(sensor: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = sensor(run_name="no-such-run", deferrable=False, cancel_on_kill=True)
+    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_a_timeout_cancels_only_if_asked(sensor: Make, control: ControlClient, cancels: bool) -> None:
+    task = sensor(run_id=started_run(control), timeout=2, cancel_on_kill=cancels)
+    with pytest.raises(AirflowSensorTimeout):
+        run_to_end(task, TaskInstance())
+    assert control.counts()["cancels_effective"] == cancels
+
+
+def test_after_a_failed_trigger_an_ended_run_counts_and_an_active_one_is_left_alone(
+    sensor: Make, control: ControlClient
+) -> None:
+    run_id, ti = started_run(control), TaskInstance()
+    task = sensor(run_id=run_id)
+    with pytest.raises(TaskDeferred):
+        task.execute(context(ti))
+    with pytest.raises(AirflowSensorTimeout, match=f"timeout was reached: Airflow ended the wait for run {run_id}"):
+        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
+    with pytest.raises(Exception, match="Trigger failure") as failed:
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    assert not is_final(failed.value)
+    end(control, run_id)
+    assert task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti)) == run_id
+    assert control.counts()["cancels_received"] == 0
+
+
+@NEEDS_START_FROM_TRIGGER
+def test_after_a_failed_trigger_that_had_not_begun(sensor: Make, control: ControlClient) -> None:
+    run_id = started_run(control)
+    task = sensor(run_id=run_id, start_from_trigger=True)
+    with pytest.raises(AirflowSensorTimeout, match=f"Airflow ended the wait for run {run_id}"):
+        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(TaskInstance()))
+    end(control, run_id)
+    assert task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(TaskInstance())) == run_id
+
+
+def test_after_a_failed_trigger_that_had_found_no_run(sensor: Make) -> None:
+    task = sensor(run_name="no-such-run")
+    with pytest.raises(AirflowSensorTimeout, match="ended the wait for run named 'no-such-run'"):
+        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(TaskInstance()))
+    soft = sensor(run_name="no-such-run", soft_fail=True)
+    with pytest.raises(AirflowSkipException, match=r"soft_fail=True: .*Trigger failure"):
+        soft.resume_execution("__fail__", {"error": "Trigger failure"}, context(TaskInstance()))
+
+
+def test_airflow_resumes_it_with_the_outcome(sensor: Make, control: ControlClient) -> None:
+    run_id, ti = started_run(control), TaskInstance()
+    task = sensor(run_id=run_id)
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    end(control, run_id)
+    arguments = {**(caught.value.kwargs or {}), "event": follow(caught.value), "of_a_later_version": 1}
+    assert task.resume_execution(caught.value.method_name, arguments, context(ti)) == run_id
+
+
+@pytest.mark.skipif(not RETRY_RESUMES_DEFERRAL, reason="this Airflow starts a retry over")
+def test_a_retry_that_is_resumed_starts_over(sensor: Make, control: ControlClient) -> None:
+    run_id = started_run(control)
+    end(control, run_id)
+    ti = TaskInstance(try_number=2)
+    ti.xcoms = {DEFERRED_TRY_KEY: 1, "run_id": "of the first try"}
+    assert sensor(run_id=run_id).resume_execution("execute_complete", {"event": {}}, context(ti)) == run_id
+    assert ti.xcoms["run_id"] == run_id
+
+
+@pytest.mark.parametrize("arguments", [{"polling_interval": 2}, {"poke_interval": 2}], ids=str)
+def test_a_rescheduled_sensor_comes_back_no_sooner_than_airflow_can_tell_its_looks_apart(
+    sensor: Make, arguments: dict[str, Any]
+) -> None:
+    rescheduled = sensor(run_name=NAME, deferrable=False, mode="reschedule", **arguments)
+    assert rescheduled._get_next_poke_interval(0.0, lambda: 0.0, 1) == 10.0
+    waiting = sensor(run_name=NAME, deferrable=False, **arguments)
+    assert waiting.poke_interval == 2.0
+
+
+def test_a_rescheduled_sensor_looks_once_a_time(sensor: Make, control: ControlClient) -> None:
+    ti = TaskInstance()
+    task = sensor(run_name=f"{NAME}-poked", deferrable=False, mode="reschedule", poll_logs=True)
+    assert not task.poke(context(ti)).is_done
+    run_id = started_run(control, f"{NAME}-poked")
+    assert not task.poke(context(ti)).is_done
+    assert ti.xcoms["run_id"] == run_id
+    end(control, run_id)
+    found = task.poke(context(ti))
+    assert (found.is_done, found.xcom_value) == (True, run_id)
+    failed = started_run(control, f"{NAME}-poked")
+    end(control, failed, "FAILED")
+    with pytest.raises(WherobotsRunFailedException):
+        task.poke(context(ti))
+
+
+def test_a_run_that_is_not_there_fails_without_a_retry(sensor: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_wherobots.flows.named_run.APPEARANCE_SECONDS", 1.0)
+    with pytest.raises(WherobotsRequestException, match=r"Run no-such-run: .*404") as failed:
+        sensor(run_id="no-such-run").execute(context(TaskInstance()))
+    assert is_final(failed.value)
+
+
+def test_a_refused_key_names_its_connection(sensor: Make, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "connection 'wherobots_default': the API key is refused"
+    by_id, by_name = sensor(run_id="r1"), sensor(run_name=NAME)
+    set_connection(monkeypatch, conn_type="wherobots", host=server.url, password="another-key")
+    for task, kind in ((by_id, WherobotsRequestException), (by_name, WherobotsUnavailableException)):
+        with pytest.raises(kind, match=words) as failed:
+            task.execute(context(TaskInstance()))
+        assert "another-key" not in str(failed.value)
+
+
+def test_an_outage_when_it_starts_is_left_to_the_trigger(sensor: Make, control: ControlClient) -> None:
+    control.add_fault("listJobRuns", {"type": "status", "status": 503}, times=1)
+    with pytest.raises(TaskDeferred):
+        sensor(run_name=NAME).execute(context(TaskInstance()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "task: run_id=None, run_name=None: exactly one must be given"),
+        ({"run_id": "r", "run_name": NAME}, "exactly one must be given"),
+        ({"run_id": ""}, "run_id='': must be the id of a run"),
+        ({"run_id": "a b"}, "run_id='a b': must be the id of a run"),
+        ({"run_id": 7}, "run_id=7: must be the id of a run"),
+        ({"run_name": "short"}, "run_name='short': must be 8 to 255 characters"),
+        ({"run_name": "nightly-*"}, r"run_name='nightly-\*': must be 8 to 255 characters"),
+        ({"run_name": NAME, "created_after": "soon"}, "created_after='soon': must be a datetime, or ISO 8601 text"),
+        ({"run_name": NAME, "created_after": 7}, "created_after=7: must be a datetime"),
+        ({"run_id": "r", "poll_logs": "no"}, "poll_logs='no': must be True or False"),
+        ({"run_id": "r", "cancel_on_kill": None}, "cancel_on_kill=None: must be True or False"),
+        ({"run_id": "r", "polling_interval": 0}, "polling_interval=0: must be a finite number of seconds, above 0"),
+        ({"run_id": "r", "max_outage_seconds": -1}, "max_outage_seconds=-1: must be a finite number of seconds"),
+    ],
+)
+def test_a_wrong_argument_is_named_before_anything_is_sent(sensor: Make, arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(WherobotsArgumentException, match=words):
+        sensor(**arguments)
+
+
+@pytest.mark.parametrize("rendered", [None, "None", "", "two words"])
+def test_a_template_that_renders_to_no_id_fails_without_a_retry_even_if_soft(
+    sensor: Make, control: ControlClient, rendered: Any
+) -> None:
+    task = sensor(run_id="{{ ti.xcom_pull('start') }}", soft_fail=True)
+    task.run_id = rendered
+    with pytest.raises(WherobotsArgumentException, match="run_id=") as failed:
+        task.execute(context(TaskInstance()))
+    assert is_final(failed.value)
+    assert control.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seconds"),
+    [
+        ({}, 30.0),
+        ({"polling_interval": 7}, 7.0),
+        ({"poke_interval": 9}, 9.0),
+        ({"poke_interval": timedelta(minutes=2)}, 120.0),
+        ({"poke_interval": 0}, 2.0),
+        ({"default_args": {"poke_interval": 11}}, 11.0),
+    ],
+)
+def test_the_interval_has_the_name_of_the_operators_and_that_of_sensors(
+    conn_id: str, arguments: dict[str, Any], seconds: float
+) -> None:
+    assert WherobotsRunSensor(task_id="task", run_id="r", **arguments).polling_interval == seconds
+
+
+def test_a_trigger_carries_names_and_numbers_and_ignores_what_later_versions_add(sensor: Make, server: Any) -> None:
+    with pytest.raises(TaskDeferred) as caught:
+        sensor(run_name="no-such-run", timeout=60).execute(context(TaskInstance()))
+    path, kwargs = caught.value.trigger.serialize()
+    assert path == "airflow_provider_wherobots.triggers.named_run.WherobotsNamedRunTrigger"
+    assert server.api_key not in str(kwargs)
+    again = WherobotsNamedRunTrigger(**json.loads(json.dumps(kwargs)), of_a_later_version=1)
+    assert again.serialize() == (path, kwargs)
+    assert caught.value.timeout == timedelta(seconds=180)
+    assert again.named.created_after == support.dag_run_start.timestamp() - 60
+
+
+def start_of(task: WherobotsRunSensor) -> Any:
+    """The trigger that a scheduler makes, and its timeout."""
+    args: Any = task.start_trigger_args
+    assert args.trigger_cls == "airflow_provider_wherobots.triggers.sensor.WherobotsSensorTrigger"
+    assert args.next_method == "execute_complete"
+    trigger: Any = WherobotsSensorTrigger(**json.loads(json.dumps(args.trigger_kwargs)), of_a_later_version=1)
+    trigger.timeout_after = datetime.now(UTC) + args.timeout
+    return trigger
+
+
+@pytest.mark.skipif(AIRFLOW >= (3, 3), reason="this Airflow renders what a trigger starts with")
+def test_before_3_3_the_worker_starts_it(sensor: Make) -> None:
+    task = sensor(run_id="r1", start_from_trigger=True)
+    assert not task.start_from_trigger
+    assert task.start_trigger_args is None
+
+
+@NEEDS_START_FROM_TRIGGER
+def test_it_starts_in_the_triggerer_only_if_asked_and_deferrable(sensor: Make) -> None:
+    for arguments in ({}, {"start_from_trigger": True, "deferrable": False}):
+        task = sensor(run_id="r1", **arguments)
+        assert not task.start_from_trigger
+        assert task.start_trigger_args is None
+
+
+@NEEDS_START_FROM_TRIGGER
+def test_a_start_in_the_triggerer_finds_a_run_by_its_id_or_name_and_follows_it(
+    sensor: Make, control: ControlClient, server: Any
+) -> None:
+    name = f"{NAME}-started"
+    run_id = started_run(control, name)
+    end(control, run_id)
+    for argument in ({"run_id": run_id}, {"run_name": name, "created_after": datetime(2026, 1, 1, tzinfo=UTC)}):
+        task, ti = sensor(**argument, start_from_trigger=True), TaskInstance()
+        trigger = start_of(task)
+        assert server.api_key not in str(trigger.serialize())
+        assert WherobotsSensorTrigger(**trigger.serialize()[1]).serialize() == trigger.serialize()
+        assert task.execute_complete(context(ti), events_of(trigger)) == run_id
+        assert ti.xcoms["run_id"] == run_id
+        assert ti.xcoms["run_summary"]["status"] == "COMPLETED"
+
+
+@NEEDS_START_FROM_TRIGGER
+def test_a_retry_that_starts_in_the_triggerer_forgets_the_result_of_the_try_before(
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = started_run(control)
+    end(control, run_id)
+    task, ti = sensor(run_id=run_id, start_from_trigger=True), TaskInstance(try_number=2)
+    ti.xcoms = {"result": "of the first try", "run_id": "of the first try", "run_summary": {}}
+    deleted: list[dict[str, Any]] = []
+
+    def delete(**which: Any) -> None:
+        deleted.append(which)
+        del ti.xcoms[which["key"]]
+
+    monkeypatch.setattr("airflow_provider_wherobots.compat.XCom.delete", delete)
+    assert task.execute_complete(context(ti), events_of(start_of(task))) == run_id
+    assert "result" not in ti.xcoms
+    assert (ti.xcoms["run_id"], ti.xcoms["run_summary"]["run_id"]) == (run_id, run_id)
+    where = {"dag_id": "dag", "task_id": "task", "run_id": "manual__1", "map_index": -1}
+    assert deleted == [{"key": "result", **where}, {"key": "run_summary", **where}]
+
+
+@NEEDS_START_FROM_TRIGGER
+def test_a_start_in_the_triggerer_carries_templates_for_airflow_to_render(sensor: Make) -> None:
+    by_name = start_of(sensor(run_name=NAME, start_from_trigger=True))
+    assert by_name.created_after == "{{ dag_run.run_after - macros.timedelta(seconds=60) }}"
+    assert {"run_id", "run_name", "created_after"} <= set(vars(by_name))
+
+
+@NEEDS_START_FROM_TRIGGER
+def test_a_worker_starts_what_reads_an_xcom(sensor: Make) -> None:
+    from airflow.sdk import DAG, XComArg
+
+    with DAG("dag", schedule=None):
+        output = XComArg(sensor(task_id="other", run_id="r1"))
+        of_another_task: tuple[dict[str, Any], ...] = (
+            {"run_id": output},
+            {"run_id": "{{ ti.xcom_pull('start') }}"},
+            {"run_name": output},
+            {"run_name": NAME, "created_after": output},
+        )
+        for number, arguments in enumerate(of_another_task):
+            task = sensor(task_id=f"task_{number}", **arguments, start_from_trigger=True)
+            assert not task.start_from_trigger
+            assert task.start_trigger_args is None
+
+
+@NEEDS_START_FROM_TRIGGER
+@pytest.mark.parametrize("seconds", [2, None])
+def test_a_start_in_the_triggerer_keeps_to_the_shorter_limit(
+    sensor: Make, control: ControlClient, seconds: int | None
+) -> None:
+    run_id = started_run(control)
+    limit: dict[str, Any] = {"timeout": 2} if seconds else {"execution_timeout": timedelta(seconds=5)}
+    task = sensor(run_id=run_id, start_from_trigger=True, **limit)
+    trigger = start_of(task)
+    if not seconds:
+        # Airflow shortens it.
+        trigger.timeout_after = datetime.now(UTC) + timedelta(seconds=5)
+    kind = AirflowSensorTimeout if seconds else WherobotsExecutionTimeoutException
+    event = events_of(trigger)
+    with pytest.raises(kind, match=f"Run {run_id} was still RUNNING when the task's {next(iter(limit))} was reached"):
+        task.execute_complete(context(TaskInstance()), event)
+    assert control.counts()["cancels_received"] == 0
+
+
+@NEEDS_START_FROM_TRIGGER
+def test_what_renders_wrong_in_the_triggerer_fails_for_good(sensor: Make, control: ControlClient) -> None:
+    task = sensor(run_id="{{ params.run_id }}", start_from_trigger=True)
+    trigger = start_of(task)
+    trigger.run_id = task.run_id = "None"
+    event = events_of(trigger)
+    with pytest.raises(WherobotsArgumentException, match="run_id='None': must be the id of a run") as failed:
+        task.execute_complete(context(TaskInstance()), event)
+    assert is_final(failed.value)
+    assert control.requests() == []

@@ -1,0 +1,1044 @@
+"""The SQL operator against the local server, whose sessions have the synthetic engine."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.exceptions import TaskDeferred
+from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
+
+from airflow_provider_wherobots.compat import AirflowFailException
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsExecutionTimeoutException,
+    WherobotsSqlException,
+    WherobotsSqlOutcomeUnknownException,
+    WherobotsSqlSessionException,
+    WherobotsSqlStatementCancelledException,
+    WherobotsSqlStatementFailedException,
+    WherobotsTaskKilledException,
+    WherobotsUnavailableException,
+)
+from airflow_provider_wherobots.flows.sql.replace import end_earlier
+from airflow_provider_wherobots.flows.sql.statement import StatementOutcome, StatementState
+from airflow_provider_wherobots.local import ControlClient, LocalServer
+from airflow_provider_wherobots.operators import sql as sql_operator
+from airflow_provider_wherobots.operators import sql_execution, sql_results, sql_tries
+from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+from dev.waiting import wait_for
+from tests.integration.sql_support import control_of, executed, set_connection, synthetic_server
+from tests.integration.sql_tasks import (
+    deferral_of,
+    event_of,
+    resume,
+    run_to_end,
+    statement_deferral_of,
+    trigger_of,
+)
+from tests.integration.support import TaskInstance, context
+
+try:
+    from airflow.sdk import DAG
+except ImportError:  # 2.11
+    from airflow import DAG
+
+Make = Callable[..., WherobotsSqlOperator]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    yield from synthetic_server(tmp_path_factory.mktemp("root"))
+
+
+@pytest.fixture
+def control(server: LocalServer) -> Iterator[ControlClient]:
+    yield from control_of(server)
+
+
+@pytest.fixture
+def conn_id(server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> str:
+    return set_connection(monkeypatch, server, conn_type="wherobots")
+
+
+@pytest.fixture
+def make(conn_id: str) -> Make:
+    def operator(sql: Any = "SELECT 7 AS n", **arguments: Any) -> WherobotsSqlOperator:
+        return WherobotsSqlOperator(**{"task_id": "task", "sql": sql, "deferrable": False, **arguments})
+
+    return operator
+
+
+@pytest.fixture
+def hand_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql_execution, "HAND_OVER_SECONDS", 0.2)
+
+
+def run_warm(task: WherobotsSqlOperator, ti: TaskInstance) -> tuple[Any, list[str]]:
+    """Run a task, and leave out the trigger that waits for its session, which may be ready at once."""
+    result, triggers = run_to_end(task, ti)
+    return result, [name for name in triggers if name != "WherobotsSqlSessionTrigger"]
+
+
+def cancels(control: ControlClient) -> int:
+    return len([entry for entry in control.requests("cancelExecution") if entry["effective"]])
+
+
+def wait_until_it_runs(control: ControlClient) -> None:
+    wait_for(lambda: executed(control), what="a statement to be sent")
+    time.sleep(0.3)
+
+
+def interrupt() -> None:
+    """Let the main thread handle a signal, as a killed worker does."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+
+
+# What is returned
+
+
+def test_a_select_returns_a_data_frame(make: Make, control: ControlClient) -> None:
+    ti = TaskInstance()
+    frame = make().execute(context(ti))
+    assert frame.to_dict("list") == {"n": [7]}
+    assert executed(control) == ["SELECT 7 AS n"]
+    session_id = control.sql_sessions()[-1]["id"]
+    assert ti.xcoms["session_id"] == session_id
+    assert ti.xcoms["session_url"].endswith("/workloads")
+    summary = ti.xcoms["sql_summary"]
+    assert (summary["state"], summary["rows"], summary["statements"]) == ("succeeded", 1, 1)
+    assert summary["execution_id"] == ti.xcoms["execution_id"] == control.requests("executeSql")[0]["execution_id"]
+    assert "sql_settled" not in ti.xcoms
+
+
+@pytest.mark.parametrize("results_of_ddl", ["columnless", "null"])
+@pytest.mark.parametrize("return_last", [True, False])
+def test_ddl_returns_none(make: Make, control: ControlClient, results_of_ddl: str, return_last: bool) -> None:
+    control.behaviour(sql_results_of_ddl=results_of_ddl)
+    assert make("CREATE TABLE a.b.c (id INT)", return_last=return_last).execute(context(TaskInstance())) is None
+    assert executed(control) == ["CREATE TABLE a.b.c (id INT)"]
+
+
+def test_without_xcom_the_statement_is_executed_to_its_end_and_nothing_fetched(
+    make: Make, control: ControlClient
+) -> None:
+    assert make("SLEEP 1", do_xcom_push=False).execute(context(TaskInstance())) is None
+    assert control.sql_sessions()[-1]["executions"][0]["state"] == "succeeded"
+    assert control.requests("cancelExecution") == []
+
+
+def test_results_of_a_list_and_of_a_split_string(make: Make) -> None:
+    ti = TaskInstance()
+    both = make(["SELECT 1 AS a", "SELECT 2 AS b"]).execute(context(ti))
+    assert [frame.to_dict("list") for frame in both] == [{"a": [1]}, {"b": [2]}]
+    text = "SELECT 1 AS a; SELECT 2 AS b;"
+    last = make(text, split_statements=True).execute(context(ti))
+    assert last.to_dict("list") == {"b": [2]}
+    both = make(text, split_statements=True, return_last=False).execute(context(ti))
+    assert [frame.to_dict("list") for frame in both] == [{"a": [1]}, {"b": [2]}]
+
+
+def test_a_handler_gets_a_cursor_and_an_output_processor_its_result(make: Make) -> None:
+    assert make(handler=fetch_all_handler).execute(context(TaskInstance())) == [(7,)]
+    described = make(
+        handler=fetch_all_handler, output_processor=lambda results, descriptions: [(results[0], descriptions[0][0][0])]
+    ).execute(context(TaskInstance()))
+    assert described == ([(7,)], "n")
+
+
+def test_parameters_become_literals_and_are_not_logged(
+    make: Make, control: ControlClient, said: Callable[[], str]
+) -> None:
+    make("SELECT 7 AS n -- %(x)s\n WHERE %(x)s", parameters={"x": "o'secret"}, do_xcom_push=False).execute(
+        context(TaskInstance())
+    )
+    assert executed(control) == ["SELECT 7 AS n -- %(x)s\n WHERE 'o\\'secret'"]
+    assert "secret" not in said()
+
+
+def test_exactly_a_thousand_rows_are_a_warning(make: Make, said: Callable[[], str]) -> None:
+    frame = make("ROWS 1500").execute(context(TaskInstance()))
+    assert len(frame) == 1000
+    assert "exactly 1,000 rows" in said()
+
+
+class Runtime(Enum):
+    TINY = "tiny"
+
+
+@pytest.mark.parametrize("conn_type", ["wherobots", "generic", "http", "wherobots_sql"])
+def test_every_type_of_connection_works_and_enumerations_count_by_value(
+    server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch, conn_type: str
+) -> None:
+    port = server.url.rpartition(":")[2]
+    fields = {"schema": "http", "host": "127.0.0.1", "port": int(port)} if conn_type == "http" else {}
+    set_connection(monkeypatch, server, conn_type=conn_type, **fields)
+    task = WherobotsSqlOperator(task_id="task", sql="SELECT 1", runtime=Runtime.TINY, deferrable=False)
+    assert len(task.execute(context(TaskInstance()))) == 1
+    assert control.sql_sessions()[-1]["apiPayload"]["runtimeId"] == "tiny"
+
+
+def test_database_has_no_effect_and_that_is_said(make: Make, said: Callable[[], str]) -> None:
+    make(database="db").execute(context(TaskInstance()))
+    assert "database='db' has no effect" in said()
+
+
+def test_without_pandas_nothing_is_sent(make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql_operator, "find_spec", lambda name: None)
+    with pytest.raises(WherobotsArgumentException, match="pip install pandas"):
+        make().execute(context(TaskInstance()))
+    assert control.requests() == []
+    assert make(handler=fetch_all_handler).execute(context(TaskInstance())) == [(7,)]
+
+
+# Stored results
+
+
+def test_a_stored_result_returns_its_address(make: Make, server: LocalServer) -> None:
+    ti = TaskInstance()
+    address = make("ROWS 1500", store={"format": "csv", "single": True}).execute(context(ti))
+    assert address.startswith("s3://")
+    assert address.endswith(".csv")
+    assert ti.xcoms["sql_summary"]["stored_bytes"] > 1500
+    stored = list(Path(server.root).rglob("*.csv"))
+    assert len(stored[0].read_text().splitlines()) == 1501
+
+
+def test_only_the_last_result_is_stored(make: Make, control: ControlClient) -> None:
+    address = make(["CREATE TEMPORARY VIEW v AS SELECT 1", "ROWS 2"], store={"format": "parquet"}).execute(
+        context(TaskInstance())
+    )
+    assert address.startswith("s3://")
+    assert control.requests("retrieveResults") == []
+
+
+def test_an_empty_result_is_not_stored_and_that_is_said(make: Make, said: Callable[[], str]) -> None:
+    assert make("ROWS 0", store={"format": "csv"}).execute(context(TaskInstance())) is None
+    assert "no rows, so nothing was stored" in said()
+
+
+def test_a_presigned_url_is_masked_and_not_in_the_log(
+    make: Make, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masked: list[str] = []
+    monkeypatch.setattr(sql_results, "mask_secret", masked.append)
+    store = {"format": "csv", "single": True, "generate_presigned_url": True}
+    address = make("ROWS 2", store=store).execute(context(TaskInstance()))
+    assert address.startswith("http")
+    assert masked == [address]
+    assert address not in said()
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"store": {"format": "orc"}}, r"store\['format'\]='orc': must be parquet, csv or geojson"),
+        ({"store": {"format": "csv", "generate_presigned_url": True}}, "needs store"),
+        ({"store": {"format": "csv"}, "handler": fetch_all_handler}, "no handler"),
+        ({"geometry": "twkb"}, "geometry='twkb'"),
+        ({"session_type": "shared"}, "session_type='shared': must be multi or single"),
+        ({"force_new": "yes"}, "force_new='yes'"),
+        ({"session_wait_timeout": 0}, "session_wait_timeout=0"),
+        ({"shutdown_after_inactive_seconds": 0.5}, "shutdown_after_inactive_seconds=0.5"),
+        ({"deferrable": "no"}, "deferrable='no'"),
+        ({"retry_unknown": 1}, "retry_unknown=1"),
+        ({"handler": "fetch"}, "handler='fetch'"),
+    ],
+)
+def test_a_wrong_argument_fails_the_parsing(make: Make, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(WherobotsArgumentException, match=message) as caught:
+        make(**arguments)
+    assert str(caught.value).startswith("task: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sql": " -- nothing"}, "must be a string that is not empty"),
+        ({"sql": []}, "has no statement"),
+        ({"sql": ["SELECT 1", None]}, "one is None"),
+        ({"sql": 7}, "is of type int"),
+        ({"sql": "SELECT %(a)s", "parameters": {"b": 1}}, "is not in parameters"),
+        ({"session_id": ""}, "session_id=''"),
+        ({"region": " "}, "region=' '"),
+    ],
+)
+def test_what_is_wrong_once_rendered_fails_before_anything_is_sent(
+    make: Make, control: ControlClient, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(WherobotsArgumentException, match=message) as caught:
+        make(**arguments).execute(context(TaskInstance()))
+    assert isinstance(caught.value, AirflowFailException)
+    assert control.requests() == []
+
+
+@pytest.mark.parametrize("name", ["conn_id", "cursor"])
+def test_what_the_official_operator_does_not_take_is_a_type_error(make: Make, name: str) -> None:
+    with pytest.raises(Exception, match=name):
+        make(**{name: "x"})
+
+
+# Deferral
+
+
+def test_a_task_defers_while_its_session_starts(make: Make, control: ControlClient) -> None:
+    control.behaviour(sql_start_delay_seconds=1.5)
+    frame, triggers = run_to_end(make(deferrable=True), TaskInstance())
+    assert frame.to_dict("list") == {"n": [7]}
+    assert triggers == ["WherobotsSqlSessionTrigger"]
+    assert len(control.requests("createSqlSession")) == 1
+
+
+def test_a_short_statement_in_a_warm_session_does_not_defer(make: Make) -> None:
+    make().execute(context(TaskInstance()))
+    frame, triggers = run_to_end(make(deferrable=True), TaskInstance())
+    assert (frame.to_dict("list"), triggers) == ({"n": [7]}, [])
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_long_statement_is_followed_by_the_triggerer_and_its_result_fetched_by_a_worker(
+    make: Make, control: ControlClient
+) -> None:
+    ti = TaskInstance()
+    frame, triggers = run_warm(make("SLEEP 2", deferrable=True, execution_timeout=timedelta(hours=1)), ti)
+    assert (frame.to_dict("list"), triggers) == ({"slept": [2.0]}, ["WherobotsSqlStatementTrigger"])
+    assert executed(control) == ["SLEEP 2"]
+    assert control.requests("cancelExecution") == []
+    assert ti.xcoms["sql_summary"]["seconds"] >= 2
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_statements_after_a_deferral_are_executed_once_each(make: Make, control: ControlClient) -> None:
+    control.answer_sql("INSERT", seconds=1)
+    statements = [
+        "CREATE TABLE a.b.c (id INT)",
+        "INSERT INTO a.b.c VALUES (1)",
+        "INSERT INTO a.b.c VALUES (2)",
+        "SELECT 3",
+    ]
+    (*nothing, frame), triggers = run_warm(make(statements, deferrable=True), TaskInstance())
+    assert (nothing, len(frame)) == ([None, None, None], 1)
+    assert executed(control) == statements
+    assert triggers == ["WherobotsSqlStatementTrigger"] * 2
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_task_resumes_from_the_event_alone_as_in_dag_test(make: Make, control: ControlClient) -> None:
+    control.behaviour(sql_start_delay_seconds=1)
+    control.answer_sql("INSERT", seconds=1)
+    statements = ["INSERT INTO a.b.c VALUES (1)", "INSERT INTO a.b.c VALUES (2)", "SELECT 3"]
+    task, ti, methods = make(statements, deferrable=True), TaskInstance(), []
+    deferred = deferral_of(task, ti)
+    while True:
+        methods.append(deferred.method_name)
+        event = event_of(trigger_of(deferred))
+        try:
+            *nothing, frame = getattr(task, deferred.method_name)(context(ti), event)
+            break
+        except TaskDeferred as again:
+            deferred = again
+    assert methods == ["execute_in_session", "execute_after_statement", "execute_after_statement"]
+    assert (nothing, len(frame)) == ([None, None], 1)
+    assert executed(control) == statements
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_process_that_holds_results_stays_on_the_worker(make: Make) -> None:
+    both, triggers = run_warm(make(["SELECT 1", "SLEEP 1"], deferrable=True), TaskInstance())
+    assert (len(both), triggers) == (2, [])
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_session_that_does_not_let_others_attach_keeps_the_worker(make: Make, control: ControlClient) -> None:
+    control.behaviour(sql_attach=False)
+    frame, triggers = run_warm(make("SLEEP 1", deferrable=True), TaskInstance())
+    assert (len(frame), triggers) == (1, [])
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_presigned_url_is_in_no_event(make: Make) -> None:
+    store = {"format": "csv", "single": True, "generate_presigned_url": True}
+    task, ti = make("SLEEP 1", deferrable=True, store=store), TaskInstance()
+    deferred = statement_deferral_of(task, ti)
+    event = event_of(trigger_of(deferred))
+    assert (event["state"], event["result_uri"]) == ("succeeded", None)
+    assert resume(task, ti, deferred, event).startswith("http")
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_stored_result_of_a_deferred_task_returns_its_address(make: Make) -> None:
+    address, triggers = run_warm(make("SLEEP 1", deferrable=True, store={"format": "csv"}), TaskInstance())
+    assert address.startswith("s3://")
+    assert triggers == ["WherobotsSqlStatementTrigger"]
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_deferral_carries_no_secret_and_no_sql(make: Make, server: LocalServer) -> None:
+    deferred = statement_deferral_of(make("SLEEP 1", deferrable=True), TaskInstance())
+    carried = str(deferred.trigger.serialize()) + str(deferred.kwargs)
+    assert server.api_key not in carried
+    assert "SLEEP" not in carried
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_trigger_that_dies_is_followed_by_another_within_the_grace(make: Make, control: ControlClient) -> None:
+    task, ti = make("SLEEP 3", deferrable=True), TaskInstance()
+    deferred = statement_deferral_of(task, ti)
+
+    async def die() -> None:
+        following = asyncio.create_task(anext(trigger_of(deferred).run()))
+        await asyncio.sleep(1)
+        following.cancel()
+        await asyncio.wait({following})
+
+    with pytest.MonkeyPatch.context() as patch:
+        from airflow_provider_wherobots.triggers import guarded
+
+        patch.setattr(guarded, "get_task_state", deferred_state)
+        asyncio.run(die())
+    frame = resume(task, ti, deferred, event_of(trigger_of(deferred)))
+    assert frame.to_dict("list") == {"slept": [3.0]}
+    assert executed(control) == ["SLEEP 3"]
+    assert control.requests("cancelExecution") == []
+
+
+async def deferred_state(task_instance: Any) -> str:
+    return "deferred"
+
+
+# How it fails
+
+
+def test_a_failed_statement_says_why(make: Make) -> None:
+    ti = TaskInstance()
+    with pytest.raises(WherobotsSqlStatementFailedException, match=r"Statement \(FAIL .*no such table") as caught:
+        make("FAIL no such table").execute(context(ti))
+    assert not isinstance(caught.value, AirflowFailException), "it may be retried"
+    assert ti.xcoms["sql_summary"]["state"] == "failed"
+    assert ti.xcoms["sql_settled"] is True
+
+
+def test_a_cancel_on_the_services_side_is_not_retried(make: Make, control: ControlClient, server: LocalServer) -> None:
+    from tests.integration.sql_support import API_KEY
+
+    task, ti = make("HOLD"), TaskInstance()
+
+    def cancel_elsewhere() -> None:
+        wait_until_it_runs(control)
+        from tests.local.sql_support import SqlSocket
+
+        (entry,) = control.requests("executeSql")
+        session = control.sql_session(entry["session_id"])
+        with SqlSocket(session["appMeta"]["url"], headers={"X-API-Key": API_KEY}) as socket:
+            socket.send("cancel", entry["execution_id"])
+            time.sleep(0.5)
+
+    elsewhere = threading.Thread(target=cancel_elsewhere)
+    elsewhere.start()
+    with pytest.raises(WherobotsSqlStatementCancelledException) as caught:
+        task.execute(context(ti))
+    elsewhere.join()
+    assert isinstance(caught.value, AirflowFailException)
+
+
+def test_the_execution_timeout_cancels_the_statement(make: Make, control: ControlClient) -> None:
+    ti = TaskInstance()
+    with pytest.raises(WherobotsExecutionTimeoutException, match=r"execution_timeout \(4 seconds\).*cancelled"):
+        make("INSERT INTO t HOLD", execution_timeout=timedelta(seconds=4)).execute(
+            hold(control, context(ti), "INSERT INTO t HOLD")
+        )
+    assert cancels(control) == 1
+    assert ti.xcoms["sql_settled"] is True, "its cancel was confirmed: a retry may execute it"
+
+
+def hold(control: ControlClient, given: Any, statement: str) -> Any:
+    control.answer_sql(statement, held=True)
+    return given
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_the_execution_timeout_holds_while_the_task_is_deferred(make: Make, control: ControlClient) -> None:
+    task, ti = make("HOLD", deferrable=True, execution_timeout=timedelta(seconds=5)), TaskInstance()
+    deferred = statement_deferral_of(task, ti)
+    assert deferred.timeout is not None
+    event = event_of(trigger_of(deferred))
+    with pytest.raises(WherobotsExecutionTimeoutException):
+        resume(task, ti, deferred, event)
+    assert cancels(control) == 1
+
+
+def test_a_session_that_fails_is_told(make: Make, control: ControlClient) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    task, ti = make(deferrable=True), TaskInstance()
+    deferred = deferral_of(task, ti)
+    control.end_sql_session(ti.xcoms["session_id"], status="DEPLOY_FAILED", message="no capacity")
+    event = event_of(trigger_of(deferred))
+    with pytest.raises(WherobotsSqlSessionException, match=r"DEPLOY_FAILED.*no capacity") as caught:
+        resume(task, ti, deferred, event)
+    assert not isinstance(caught.value, AirflowFailException)
+
+
+def test_a_session_that_is_not_ready_in_time_is_told(make: Make, control: ControlClient) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    with pytest.raises(WherobotsSqlSessionException, match="session_wait_timeout=1"):
+        make(session_wait_timeout=1).execute(context(TaskInstance()))
+    assert executed(control) == []
+
+
+def test_a_lost_connection_is_replaced_and_the_statement_not_sent_again(make: Make, control: ControlClient) -> None:
+    def drop() -> None:
+        wait_until_it_runs(control)
+        control.drop_sql_connections(control.sql_sessions()[-1]["id"])
+
+    elsewhere = threading.Thread(target=drop)
+    elsewhere.start()
+    frame = make("SLEEP 3").execute(context(TaskInstance()))
+    elsewhere.join()
+    assert frame.to_dict("list") == {"slept": [3.0]}
+    assert executed(control) == ["SLEEP 3"]
+
+
+def test_an_evicted_statement_of_a_lost_connection_has_an_unknown_outcome(make: Make, control: ControlClient) -> None:
+    def evict() -> None:
+        wait_until_it_runs(control)
+        (entry,) = control.requests("executeSql")
+        control.evict_sql_execution(entry["session_id"], entry["execution_id"])
+        control.drop_sql_connections(entry["session_id"])
+
+    elsewhere = threading.Thread(target=evict)
+    elsewhere.start()
+    ti = TaskInstance()
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="Outcome unknown: statement") as caught:
+        make("HOLD").execute(context(ti))
+    elsewhere.join()
+    assert isinstance(caught.value, AirflowFailException), "never retried"
+    assert executed(control) == ["HOLD"]
+    assert "sql_settled" not in ti.xcoms
+
+
+@pytest.mark.parametrize(
+    ("statement", "arguments"), [("HOLD", {"retry_unknown": True}), ("SELECT 'held'", {})], ids=["write", "read"]
+)
+def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(
+    make: Make, control: ControlClient, statement: str, arguments: dict[str, Any]
+) -> None:
+    control.answer_sql("SELECT 'held'", held=True)
+
+    def end() -> None:
+        wait_until_it_runs(control)
+        control.end_sql_session(control.sql_sessions()[-1]["id"])
+
+    elsewhere = threading.Thread(target=end)
+    elsewhere.start()
+    with pytest.raises(
+        WherobotsSqlOutcomeUnknownException, match=r"Outcome unknown.*A retry of the task may"
+    ) as caught:
+        make(statement, **arguments).execute(context(TaskInstance()))
+    elsewhere.join()
+    assert "may have written" not in str(caught.value)
+    assert not isinstance(caught.value, AirflowFailException)
+
+
+# Kills
+
+
+def test_a_kill_on_the_worker_cancels_the_statement(make: Make, control: ControlClient) -> None:
+    task, killed_at = make("HOLD"), []
+
+    def on_term(*_: Any) -> None:
+        killed_at.append(time.monotonic())
+        task.on_kill()
+
+    def kill() -> None:
+        wait_until_it_runs(control)
+        interrupt()
+
+    before = signal.signal(signal.SIGALRM, on_term)
+    try:
+        threading.Thread(target=kill).start()
+        with pytest.raises(WherobotsTaskKilledException):
+            task.execute(context(TaskInstance()))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - killed_at[0] < 4
+    assert cancels(control) == 1
+    assert control.sql_sessions()[-1]["executions"][0]["state"] == "cancelled"
+
+
+def test_a_kill_before_a_statement_is_sent_sends_none(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = make()
+    monkeypatch.setattr(task, "_announce_session", lambda *_: task.on_kill())
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert executed(control) == []
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_kill_while_a_worker_takes_a_statement_back_says_nothing_of_its_outcome(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, ti = make("HOLD", deferrable=True), TaskInstance()
+    deferred = statement_deferral_of(task, ti)
+    event = StatementOutcome(StatementState.RUNNING, ti.xcoms["execution_id"], "it failed").to_event()
+    resumed = make("HOLD")
+    ready = resumed._get_ready
+
+    def get_ready_and_kill(*given: Any) -> Any:
+        session = ready(*given)
+        resumed.on_kill()
+        return session
+
+    monkeypatch.setattr(resumed, "_get_ready", get_ready_and_kill)
+    with pytest.raises(WherobotsTaskKilledException) as caught:
+        resume(resumed, ti, deferred, event)
+    assert not isinstance(caught.value, AirflowFailException), "a retry asks what became of it"
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+@pytest.mark.parametrize(("state", "expected"), [("failed", 1), (None, 1), ("deferred", 0)])
+@pytest.mark.parametrize("way", ["run", "on_kill"])
+def test_a_kill_while_deferred_cancels_the_statement_and_a_restart_does_not(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: str | None, expected: int, way: str
+) -> None:
+    from airflow_provider_wherobots.triggers import guarded
+
+    async def get_task_state(task_instance: Any) -> str | None:
+        return state
+
+    monkeypatch.setattr(guarded, "get_task_state", get_task_state)
+    monkeypatch.setattr(guarded, "TRIGGER_HAS_ON_KILL", way == "on_kill")
+    trigger = trigger_of(statement_deferral_of(make("HOLD", deferrable=True), TaskInstance()))
+
+    async def follow_and_kill() -> None:
+        following = asyncio.create_task(anext(trigger.run()))
+        await asyncio.sleep(1)
+        if way == "on_kill":
+            await trigger.on_kill()
+        following.cancel()
+        await asyncio.wait({following})
+
+    asyncio.run(follow_and_kill())
+    assert cancels(control) == expected
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+@pytest.mark.parametrize("seconds", [1, 60])
+def test_after_a_failed_trigger_an_ended_statement_counts_and_a_running_one_is_cancelled(
+    make: Make, control: ControlClient, seconds: int
+) -> None:
+    task, ti = make(f"SLEEP {seconds}", deferrable=True), TaskInstance()
+    deferred = statement_deferral_of(task, ti)
+    if seconds == 1:
+        event_of(trigger_of(deferred))
+        frame = task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
+        assert frame.to_dict("list") == {"slept": [1.0]}
+        assert control.requests("cancelExecution") == []
+    else:
+        with pytest.raises(WherobotsExecutionTimeoutException):
+            task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
+        assert cancels(control) == 1
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_trigger_that_failed_is_not_said_to_be_a_timeout(
+    make: Make, control: ControlClient, said: Callable[[], str]
+) -> None:
+    control.answer_sql(INSERT, held=True)
+    task, ti = make(INSERT, deferrable=True), TaskInstance()
+    statement_deferral_of(task, ti)
+    with pytest.raises(WherobotsUnavailableException, match=r"its trigger failed.*it was cancelled") as caught:
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    assert "execution_timeout" not in str(caught.value) + said()
+    assert cancels(control) == 1
+    assert ti.xcoms["sql_settled"] is True, "its cancel was confirmed"
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+@pytest.mark.parametrize("edited", [["SELECT 1", "INSERT"], ["INSERT", "SELECT 1", "SELECT 2"], "INSERT"])
+def test_statements_that_were_edited_while_the_task_was_deferred_are_not_executed(
+    make: Make, control: ControlClient, edited: Any
+) -> None:
+    control.answer_sql("INSERT", seconds=1)
+    ti = TaskInstance()
+    deferred = statement_deferral_of(make(["INSERT", "SELECT 1"], deferrable=True), ti)
+    event = event_of(trigger_of(deferred))
+    with pytest.raises(WherobotsArgumentException, match="when the task was deferred") as caught:
+        resume(make(edited, deferrable=True), ti, deferred, event)
+    assert isinstance(caught.value, AirflowFailException)
+    assert executed(control) == ["INSERT"]
+    assert "sql_settled" not in ti.xcoms, "the insert has succeeded"
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_statement_that_is_rendered_differently_after_a_deferral_counts_as_it_is(
+    make: Make, control: ControlClient
+) -> None:
+    ti = TaskInstance()
+    deferred = statement_deferral_of(make(["SLEEP 1", "SELECT 1"], deferrable=True), ti)
+    _, frame = resume(make(["SLEEP 2", "SELECT 2"]), ti, deferred, event_of(trigger_of(deferred)))
+    assert executed(control) == ["SLEEP 1", "SELECT 2"]
+    assert len(frame) == 1
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_task_that_cannot_go_on_after_its_deferral_leaves_its_write_in_doubt(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.answer_sql("INSERT", seconds=1)
+    ti = TaskInstance()
+    deferred = statement_deferral_of(make("INSERT", deferrable=True), ti)
+    event = event_of(trigger_of(deferred))
+    monkeypatch.setattr(sql_operator, "find_spec", lambda name: None)
+    for method, kwargs in ((deferred.method_name, {"event": event, **(deferred.kwargs or {})}), ("__fail__", {})):
+        with pytest.raises(WherobotsArgumentException, match="pandas"):
+            make("INSERT").resume_execution(method, kwargs, context(ti))
+        assert "sql_settled" not in ti.xcoms
+
+
+def test_a_failed_trigger_of_a_session_fails_as_airflow_has_it(make: Make, control: ControlClient) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    task, ti = make(deferrable=True), TaskInstance()
+    deferral_of(task, ti)
+    with pytest.raises(Exception, match="Trigger"):
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    assert ti.xcoms["sql_settled"] is True, "nothing was sent"
+
+
+# Retries
+
+
+def second_try(**fields: Any) -> TaskInstance:
+    """The second of two tries, not the first after a clear."""
+    return TaskInstance(try_number=2, max_tries=1, **fields)
+
+
+def knowing(*keys: str) -> dict[str, Any]:
+    """What Airflow 3 says of the XComs of the try before."""
+    return {"_ti_context_from_server": SimpleNamespace(xcom_keys_to_clear=list(keys))}
+
+
+UNSETTLED = knowing("execution_id", "sql_unsettled")
+
+
+class WorkerDiesError(BaseException):
+    """What no code of ours handles."""
+
+
+def leave_behind(make: Make, control: ControlClient, sql: Any, **arguments: Any) -> TaskInstance:
+    """Let a worker die while it executes a statement that does not end by itself: nobody cancels it."""
+
+    def die(*_: Any) -> None:
+        raise WorkerDiesError
+
+    before = signal.signal(signal.SIGALRM, die)
+
+    def kill_when_it_runs() -> None:
+        wait_until_it_runs(control)
+        interrupt()
+
+    ti = TaskInstance()
+    try:
+        kill = threading.Thread(target=kill_when_it_runs)
+        kill.start()
+        with pytest.raises(WorkerDiesError):
+            make(sql, retries=1, **arguments).execute(context(ti))
+        kill.join()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert control.requests("cancelExecution") == []
+    return ti
+
+
+INSERT = "INSERT INTO a.b.c VALUES (1)"
+
+
+def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: ControlClient) -> None:
+    control.answer_sql(INSERT, held=True)
+    ti = leave_behind(make, control, INSERT)
+    assert ti.xcoms["sql_unsettled"] is True
+    assert "sql_settled" not in ti.xcoms
+    threading.Timer(1, control.release_sql).start()
+    assert make(INSERT, retries=1).execute(context(second_try(**UNSETTLED))) is None
+    assert executed(control) == [INSERT]
+
+
+@pytest.mark.parametrize("known", [UNSETTLED, {}], ids=["3.x", "2.11"])
+def test_a_retry_does_not_repeat_a_write_that_has_succeeded(
+    make: Make, control: ControlClient, known: dict[str, Any], said: Callable[[], str]
+) -> None:
+    control.answer_sql(INSERT, held=True)
+    leave_behind(make, control, INSERT)
+    control.release_sql()
+    wait_for(
+        lambda: control.sql_sessions()[-1]["executions"][0]["state"] == "succeeded", what="the statement to succeed"
+    )
+    assert make(INSERT, retries=1).execute(context(second_try(**known))) is None
+    assert executed(control) == [INSERT]
+    assert "was sent by an earlier try, and is not executed again" in said()
+
+
+@pytest.mark.parametrize("known", [UNSETTLED, {}], ids=["3.x", "2.11"])
+@pytest.mark.parametrize("what", ["cancelled", "evicted", "session gone"])
+def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(
+    make: Make, control: ControlClient, known: dict[str, Any], what: str
+) -> None:
+    control.answer_sql(INSERT, held=True)
+    if what == "cancelled":
+        control.behaviour(sql_orphan_grace_seconds=0.2)
+    ti = leave_behind(make, control, INSERT)
+    if what == "evicted":
+        control.evict_sql_execution(ti.xcoms["session_id"], ti.xcoms["execution_id"])
+    elif what == "session gone":
+        control.end_sql_session(ti.xcoms["session_id"])
+    else:
+        time.sleep(1)
+    second = second_try(**known)
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="Outcome unknown: an earlier try") as caught:
+        make(INSERT, retries=1).execute(context(second))
+    assert isinstance(caught.value, AirflowFailException)
+    assert executed(control) == [INSERT]
+    assert second.xcoms["sql_unsettled"] is True, "a third try has the same doubt"
+    control.answer_sql(INSERT)
+    assert make(INSERT, retries=1, retry_unknown=True).execute(context(second_try(**known))) is None
+    assert executed(control) == [INSERT, INSERT]
+
+
+def test_a_read_that_nobody_knows_about_any_more_is_repeated(make: Make, control: ControlClient) -> None:
+    control.answer_sql("SELECT 5", held=True)
+    ti = leave_behind(make, control, "SELECT 5")
+    control.end_sql_session(ti.xcoms["session_id"])
+    control.answer_sql("SELECT 5", {"a": [5]})
+    assert len(make("SELECT 5", retries=1).execute(context(second_try(**knowing("execution_id"))))) == 1
+    assert executed(control) == ["SELECT 5"] * 2
+
+
+@pytest.mark.parametrize("known", [knowing("execution_id", "sql_unsettled", "sql_settled"), knowing()])
+def test_a_retry_after_a_known_failure_executes_again(
+    make: Make, control: ControlClient, known: dict[str, Any]
+) -> None:
+    control.answer_sql(INSERT, error="out of memory")
+    ti = TaskInstance()
+    with pytest.raises(WherobotsSqlStatementFailedException):
+        make(INSERT, retries=1).execute(context(ti))
+    assert ti.xcoms["sql_settled"] is True
+    control.answer_sql(INSERT)
+    assert make(INSERT, retries=1).execute(context(second_try(**known))) is None
+    assert executed(control) == [INSERT, INSERT]
+
+
+def test_a_retry_goes_on_after_the_writes_that_have_succeeded(make: Make, control: ControlClient) -> None:
+    update = "UPDATE a.b.c SET x = 1"
+    control.answer_sql(update, error="out of memory")
+    ti, statements = TaskInstance(), ["DELETE FROM a.b.c", INSERT, update, "SELECT 3"]
+    with pytest.raises(WherobotsSqlStatementFailedException):
+        make(statements, retries=1).execute(context(ti))
+    assert "sql_settled" not in ti.xcoms, "the insert has succeeded"
+    control.answer_sql(update)
+    *nothing, frame = make(statements, retries=1).execute(context(second_try(**UNSETTLED)))
+    assert (nothing, len(frame)) == ([None, None, None], 1)
+    assert executed(control) == ["DELETE FROM a.b.c", INSERT, update, update, "SELECT 3"]
+
+
+def test_a_retry_after_what_was_read_was_wrong_reads_again(make: Make, control: ControlClient) -> None:
+    def fail(cursor: Any) -> Any:
+        raise LookupError("no rows yet")
+
+    ti = TaskInstance()
+    with pytest.raises(LookupError):
+        make(handler=fail, retries=1).execute(context(ti))
+    assert ti.xcoms["sql_settled"] is True
+    for known in (knowing("execution_id", "sql_settled"), {}):
+        make(retries=1).execute(context(second_try(**known)))
+    assert len(executed(control)) == 3
+
+
+def test_the_first_try_after_a_clear_executes_again(make: Make, control: ControlClient) -> None:
+    make(INSERT, retries=1).execute(context(TaskInstance()))
+    cleared = TaskInstance(try_number=2, max_tries=2)
+    make(INSERT, retries=1).execute(context(cleared))
+    assert executed(control) == [INSERT, INSERT]
+    first, second = control.requests("executeSql")
+    assert first["execution_id"] != second["execution_id"]
+
+
+def test_after_a_clear_a_statement_that_still_runs_is_cancelled_before_it_is_executed_again(
+    make: Make, control: ControlClient
+) -> None:
+    control.answer_sql(INSERT, held=True)
+    leave_behind(make, control, INSERT)
+    control.answer_sql(INSERT)
+    make(INSERT, retries=1).execute(context(TaskInstance(try_number=2, max_tries=2)))
+    told = [entry["operation"] for entry in control.requests() if entry["effective"] and entry["execution_id"]]
+    assert told == ["executeSql", "cancelExecution", "executeSql"]
+    assert [shown["state"] for shown in control.sql_sessions()[-1]["executions"]] == ["cancelled", "succeeded"]
+
+
+def test_after_a_clear_nothing_is_executed_beside_a_statement_that_cannot_be_cancelled(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.answer_sql(INSERT, held=True)
+    leave_behind(make, control, INSERT)
+    control.answer_sql(INSERT)
+    control.add_fault("cancelExecution", "lose_message")
+    monkeypatch.setattr(sql_tries, "end_earlier", partial(end_earlier, budget_seconds=3))
+    for cleared in (TaskInstance(try_number=2, max_tries=2), TaskInstance(try_number=3, max_tries=2)):
+        with pytest.raises(WherobotsUnavailableException, match="could not be cancelled, and may still run"):
+            make(INSERT, retries=1).execute(context(cleared))
+    assert executed(control) == [INSERT]
+
+
+def test_a_doubt_outlives_a_try_that_gets_no_session(make: Make, control: ControlClient) -> None:
+    control.add_fault("createSqlSession", {"type": "status", "status": 400}, times=1)
+    ti = second_try(**UNSETTLED)
+    with pytest.raises(Exception, match="There is no SQL session"):
+        make(INSERT, retries=1).execute(context(ti))
+    assert ti.xcoms == {"sql_unsettled": True}
+
+
+@pytest.mark.parametrize("known", [UNSETTLED, {}], ids=["3.x", "2.11"])
+def test_a_write_after_a_statement_that_may_be_repeated_is_not_executed_twice(
+    make: Make, control: ControlClient, known: dict[str, Any]
+) -> None:
+    statements = ["CREATE TABLE IF NOT EXISTS a.b.c (id INT)", INSERT]
+    ti = TaskInstance()
+    make(statements, retries=1).execute(context(ti))
+    control.end_sql_session(ti.xcoms["session_id"])
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="statement 2 of 2"):
+        make(statements, retries=1).execute(context(second_try(**known)))
+    assert executed(control) == statements
+
+
+def test_a_write_is_not_repeated_because_a_try_between_ended_early(make: Make, control: ControlClient) -> None:
+    """Airflow deletes the XComs of a try before the next one can read them: a template may fail in between."""
+    ti = TaskInstance()
+    make(INSERT, retries=2).execute(context(ti))
+    control.end_sql_session(ti.xcoms["session_id"])
+    third = TaskInstance(try_number=3, max_tries=2, **knowing())
+    with pytest.raises(WherobotsSqlOutcomeUnknownException):
+        make(INSERT, retries=2).execute(context(third))
+    assert executed(control) == [INSERT]
+    again = TaskInstance(try_number=3, max_tries=2, **knowing("session_id"))
+    make(INSERT, retries=2).execute(context(again))
+    assert executed(control) == [INSERT, INSERT], "the second try had a session, and passed on no doubt"
+
+
+def test_a_key_that_airflow_3_0_could_not_delete_settles_nothing(make: Make, control: ControlClient) -> None:
+    ti = TaskInstance()
+    make(INSERT, retries=2).execute(context(ti))
+    control.end_sql_session(ti.xcoms["session_id"])
+    known = knowing("session_id", "deferred_try", "sql_settled", "sql_unsettled")
+    with pytest.raises(WherobotsSqlOutcomeUnknownException):
+        make(INSERT, retries=2).execute(context(TaskInstance(try_number=3, max_tries=2, **known)))
+    assert executed(control) == [INSERT]
+
+
+def test_a_write_of_which_no_word_can_be_left_is_not_sent(make: Make, control: ControlClient) -> None:
+    class Mute(TaskInstance):
+        def xcom_push(self, key: str, value: Any) -> None:
+            if key == "sql_unsettled":
+                raise ConnectionError("the database is away")
+            super().xcom_push(key, value)
+
+    with pytest.raises(WherobotsSqlException, match=r"XCom sql_unsettled.*the database is away"):
+        make(INSERT).execute(context(Mute()))
+    assert executed(control) == []
+    assert len(make().execute(context(Mute()))) == 1, "a read needs no word"
+
+
+def test_a_write_that_an_unforeseen_error_interrupts_is_not_settled(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+        yield
+
+    monkeypatch.setattr(sql_execution, "execute", break_off)
+    ti = TaskInstance()
+    with pytest.raises(MemoryError):
+        make(INSERT).execute(context(ti))
+    assert "sql_settled" not in ti.xcoms
+    ti = TaskInstance()
+    with pytest.raises(MemoryError):
+        make().execute(context(ti))
+    assert ti.xcoms["sql_settled"] is True
+
+
+def test_what_was_read_after_a_write_is_read_again(make: Make, control: ControlClient) -> None:
+    def fail(cursor: Any) -> Any:
+        if cursor.description:
+            raise LookupError("no rows yet")
+
+    statements = [INSERT, "SELECT 7 AS n"]
+    ti = TaskInstance()
+    with pytest.raises(LookupError):
+        make(statements, handler=fail, retries=1).execute(context(ti))
+    assert "sql_settled" not in ti.xcoms
+    _, frame = make(statements, retries=1).execute(context(second_try(**UNSETTLED)))
+    assert frame.to_dict("list") == {"n": [7]}
+    assert executed(control) == [INSERT, "SELECT 7 AS n", "SELECT 7 AS n"]
+
+
+# Given sessions, keys and templates
+
+
+def test_no_session_is_asked_for_in_place_of_one_that_was_not_started(make: Make, control: ControlClient) -> None:
+    task = make(session_id="{{ none }}")
+    task.session_id = None
+    with pytest.raises(WherobotsArgumentException, match="has returned none"):
+        task.execute(context(TaskInstance()))
+    assert control.requests() == []
+
+
+def test_the_values_of_hook_params_are_not_logged(make: Make, said: Callable[[], str]) -> None:
+    make(hook_params={"api_key": "hush"}).execute(context(TaskInstance()))
+    assert "hook_params (api_key) has no effect" in said()
+    assert "hush" not in said()
+
+
+def test_tasks_share_a_session_by_key_and_use_a_given_one(make: Make, control: ControlClient) -> None:
+    ids = []
+    for arguments in ({"session_key": "a"}, {"session_key": "a"}, {"session_key": "b"}):
+        ti = TaskInstance()
+        make(**arguments).execute(context(ti))
+        ids.append(ti.xcoms["session_id"])
+    assert ids[0] == ids[1] != ids[2]
+    ti = TaskInstance()
+    make(session_id=ids[2]).execute(context(ti))
+    assert ti.xcoms["session_id"] == ids[2]
+    assert len(control.requests("createSqlSession")) == 3
+
+
+def test_a_given_session_that_has_ended_is_told(make: Make, control: ControlClient) -> None:
+    ti = TaskInstance()
+    make().execute(context(ti))
+    control.end_sql_session(ti.xcoms["session_id"])
+    with pytest.raises(WherobotsSqlSessionException):
+        make(session_id=ti.xcoms["session_id"]).execute(context(TaskInstance()))
+
+
+def test_templates_files_and_mapping(make: Make, control: ControlClient, tmp_path: Path) -> None:
+
+    (tmp_path / "count.sql").write_text("SELECT {{ params.number }} AS n")
+    with DAG("dag", schedule=None, template_searchpath=str(tmp_path), params={"number": 9}):
+        task = make("count.sql", region="{{ params.region }}", session_key="{{ run_id }}", deferrable=False)
+    task.resolve_template_files()
+    task.render_template_fields({"params": {"number": 9, "region": "aws-eu-west-1"}, "run_id": "r1"})
+    assert (task.sql, task.region, task.session_key) == ("SELECT 9 AS n", "aws-eu-west-1", "r1")
+    assert task.execute(context(TaskInstance())).to_dict("list") == {"n": [9]}
+    with DAG("mapped", schedule=None):
+        WherobotsSqlOperator.partial(task_id="mapped", runtime=Runtime.TINY).expand(sql=["SELECT 1", "SELECT 2"])

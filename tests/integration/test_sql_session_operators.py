@@ -1,0 +1,224 @@
+"""The operators that start and stop a SQL session, against the local server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsQuotaException,
+    WherobotsRequestException,
+    WherobotsSqlSessionException,
+    WherobotsTaskKilledException,
+    WherobotsUnavailableException,
+)
+from airflow_provider_wherobots.flows.sql import session as session_flows
+from airflow_provider_wherobots.local import ControlClient, LocalServer
+from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+from airflow_provider_wherobots.operators.sql_session import (
+    WherobotsSqlSessionStartOperator,
+    WherobotsSqlSessionStopOperator,
+)
+from airflow_provider_wherobots.triggers import guarded
+from tests.integration.sql_support import control_of, set_connection, synthetic_server
+from tests.integration.sql_tasks import deferral_of, event_of, resume, run_to_end, trigger_of
+from tests.integration.support import TaskInstance, context
+
+try:
+    from airflow.sdk import DAG
+except ImportError:  # 2.11
+    from airflow import DAG
+
+Start = Callable[..., WherobotsSqlSessionStartOperator]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    yield from synthetic_server(tmp_path_factory.mktemp("root"))
+
+
+@pytest.fixture
+def control(server: LocalServer) -> Iterator[ControlClient]:
+    yield from control_of(server)
+
+
+@pytest.fixture
+def start(server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> Start:
+    set_connection(monkeypatch, server)
+    return lambda **arguments: WherobotsSqlSessionStartOperator(
+        **{"task_id": "start", "deferrable": False, **arguments}
+    )
+
+
+def stop(session_id: Any) -> None:
+    WherobotsSqlSessionStopOperator(task_id="stop", session_id=session_id).execute(context(TaskInstance()))
+
+
+def deletes(control: ControlClient) -> int:
+    return len(control.requests("deleteSqlSession"))
+
+
+def is_alive(control: ControlClient, session_id: str) -> bool:
+    return not control.sql_session(session_id)["status"].startswith("DESTROY")
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_session_is_started_used_and_stopped(start: Start, control: ControlClient, deferrable: bool) -> None:
+    control.behaviour(sql_start_delay_seconds=1.5)
+    ti = TaskInstance(task_id="start")
+    session_id, triggers = run_to_end(start(deferrable=deferrable, runtime="tiny"), ti)
+    assert triggers == (["WherobotsSqlSessionTrigger"] if deferrable else [])
+    assert ti.xcoms["session_id"] == session_id
+    sent = control.sql_session(session_id)["apiPayload"]
+    assert (sent["runtimeId"], sent["sessionKey"]) == ("tiny", ti.xcoms["session_key"])
+    used = TaskInstance()
+    task = WherobotsSqlOperator(task_id="task", sql="SELECT 1", session_id=session_id, deferrable=False)
+    assert len(task.execute(context(used))) == 1
+    assert used.xcoms["session_id"] == session_id
+    stop(session_id)
+    assert not is_alive(control, session_id)
+    assert len(control.requests("createSqlSession")) == 1
+
+
+def test_a_retry_gets_the_same_session_and_another_dag_run_another(start: Start, control: ControlClient) -> None:
+    first = start().execute(context(TaskInstance(task_id="start")))
+    assert start().execute(context(TaskInstance(try_number=2, task_id="start"))) == first
+    other: Any = TaskInstance(task_id="start")
+    other.run_id = "manual__2"
+    assert start().execute(context(other)) != first
+
+
+def test_tasks_find_the_session_by_its_key(start: Start, control: ControlClient) -> None:
+    ti = TaskInstance(task_id="start")
+    session_id = start(session_key="ours").execute(context(ti))
+    assert ti.xcoms["session_key"] == "ours"
+    used = TaskInstance()
+    WherobotsSqlOperator(task_id="t", sql="SELECT 1", session_key="ours", deferrable=False).execute(context(used))
+    assert used.xcoms["session_id"] == session_id
+
+
+@pytest.mark.parametrize("session_id", [None, "", "None"])
+def test_a_stop_without_a_session_is_fine(start: Start, control: ControlClient, session_id: Any) -> None:
+    stop(session_id)
+    assert control.requests() == []
+
+
+def test_a_stop_of_a_session_that_is_gone_is_fine(start: Start, control: ControlClient) -> None:
+    session_id = start().execute(context(TaskInstance()))
+    control.end_sql_session(session_id)
+    stop(session_id)
+    stop("unknown-session")
+    assert deletes(control) == 2
+
+
+def test_a_stop_that_fails_is_told_and_may_be_retried(
+    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = start().execute(context(TaskInstance()))
+    monkeypatch.setattr(session_flows, "FIRST_DELAY_SECONDS", 1000.0)
+    control.add_fault("deleteSqlSession", {"type": "status", "status": 503})
+    with pytest.raises(WherobotsUnavailableException, match="could not be stopped"):
+        stop(session_id)
+
+
+def test_a_stop_with_something_else_sends_nothing(start: Start, control: ControlClient) -> None:
+    with pytest.raises(WherobotsArgumentException, match=r"session_id=\['a'\]"):
+        stop(["a"])
+    assert control.requests() == []
+
+
+@pytest.mark.parametrize(("arguments", "stopped"), [({}, 1), ({"session_key": "shared"}, 0)])
+def test_a_session_that_is_not_ready_in_time_is_stopped_unless_others_may_use_it(
+    start: Start, control: ControlClient, arguments: dict[str, Any], stopped: int
+) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    with pytest.raises(WherobotsSqlSessionException, match="session_wait_timeout=1"):
+        start(session_wait_timeout=1, **arguments).execute(context(TaskInstance()))
+    assert deletes(control) == stopped
+
+
+def test_a_session_that_cannot_be_looked_at_is_stopped(start: Start, control: ControlClient) -> None:
+    control.add_fault("getSqlSession", {"type": "status", "status": 403}, times=1)
+    with pytest.raises(WherobotsRequestException):
+        start(deferrable=True).execute(context(TaskInstance()))
+    assert len(control.requests("deleteSqlSession")) == 1
+
+
+def test_a_shared_session_of_a_full_organisation_is_not_taken(start: Start, control: ControlClient) -> None:
+    other = start(session_key="other").execute(context(TaskInstance()))
+    control.behaviour(sql_max_sessions=len(alive(control)), sql_quota="fallback")
+    with pytest.raises(WherobotsQuotaException, match="which others use"):
+        start().execute(context(TaskInstance(task_id="start")))
+    assert is_alive(control, other)
+
+
+def alive(control: ControlClient) -> list[str]:
+    return [one["id"] for one in control.sql_sessions() if is_alive(control, one["id"])]
+
+
+def test_a_kill_on_the_worker_stops_the_session(
+    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    task = start()
+    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert deletes(control) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "state", "stopped"),
+    [({}, "failed", 1), ({}, "deferred", 0), ({"session_key": "shared"}, "failed", 0)],
+)
+def test_a_kill_while_deferred_stops_the_session(
+    start: Start,
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: dict[str, Any],
+    state: str,
+    stopped: int,
+) -> None:
+    async def get_task_state(task_instance: Any) -> str:
+        return state
+
+    monkeypatch.setattr(guarded, "get_task_state", get_task_state)
+    control.behaviour(sql_start_delay_seconds=60)
+    trigger = trigger_of(deferral_of(start(deferrable=True, **arguments), TaskInstance()))
+    asyncio.run(trigger.on_kill())
+    assert deletes(control) == stopped
+
+
+def test_a_failed_trigger_stops_the_session(start: Start, control: ControlClient) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    task, ti = start(deferrable=True), TaskInstance()
+    deferral_of(task, ti)
+    with pytest.raises(Exception, match="Trigger"):
+        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
+    assert deletes(control) == 1
+
+
+def test_a_session_that_fails_while_the_task_is_deferred_is_told(start: Start, control: ControlClient) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    task, ti = start(deferrable=True), TaskInstance()
+    deferred = deferral_of(task, ti)
+    control.end_sql_session(ti.xcoms["session_id"], status="INIT_FAILED", message="bad preset")
+    with pytest.raises(WherobotsSqlSessionException, match=r"INIT_FAILED.*bad preset"):
+        resume(task, ti, deferred, event_of(trigger_of(deferred)))
+
+
+def test_they_are_a_setup_and_its_teardown() -> None:
+
+    with DAG("dag", schedule=None):
+        begin = WherobotsSqlSessionStartOperator(task_id="start")
+        end = WherobotsSqlSessionStopOperator(task_id="stop", session_id=begin.output)
+        query = WherobotsSqlOperator(task_id="query", sql="SELECT 1", session_id=begin.output)
+        begin >> query >> end.as_teardown(setups=begin)
+    assert begin.is_setup
+    assert end.is_teardown
+    assert end.upstream_task_ids == {"start", "query"}

@@ -1,0 +1,631 @@
+"""Both drivers on a real WebSocket: what becomes of every kind of connection, and what no error and no log shows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import ssl
+import struct
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from airflow_provider_wherobots.api.endpoint import Endpoint
+from airflow_provider_wherobots.api.errors import (
+    AuthenticationError,
+    BadRequestError,
+    ConnectionLostError,
+    NotSentError,
+    NotWrittenError,
+    PermissionDeniedError,
+    QuotaError,
+    RateLimitedError,
+    ServerError,
+    UnreadableAnswerError,
+    UntrustedServerError,
+    WherobotsApiError,
+)
+from airflow_provider_wherobots.api.sql.messages import (
+    CancelExecution,
+    ExecuteSql,
+    ExecutionError,
+    ExecutionResult,
+    RetrieveResults,
+    StateUpdated,
+    Unreadable,
+)
+from airflow_provider_wherobots.api.transports import socket_thread, websocket
+from airflow_provider_wherobots.drivers import event_loop
+from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
+from airflow_provider_wherobots.flows.effects import (
+    Connect,
+    Disconnect,
+    Flow,
+    Receive,
+    Transmit,
+    attempt_to_connect,
+    perform,
+)
+from airflow_provider_wherobots.flows.sql.statement import (
+    Statement,
+    StatementOptions,
+    StatementOutcome,
+    StatementState,
+    attach,
+    cancel,
+    execute,
+)
+from tests.integration.driven import Driven
+from tests.integration.session_server import SessionServer, result, state
+from tests.integration.wire import Wire, answering, full_listener, read_request, resetting, silent
+
+KEY = "sql-socket-key-9c41"
+ENDPOINT = Endpoint("https://api.example.com", KEY)
+
+
+@pytest.fixture(params=["sync", "async"])
+def driven(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[Driven]:
+    caplog.set_level(logging.DEBUG)
+    made = Driven(request.param, ENDPOINT)
+    yield made
+    made.close()
+    assert KEY not in caplog.text
+    assert KEY not in str(made.notes)
+    assert [record for record in caplog.records if record.name == "asyncio" and record.levelno >= logging.WARNING] == []
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def options(server: SessionServer, **more: Any) -> StatementOptions:
+    return StatementOptions(url=server.url, **more)
+
+
+def refusal_of(driven: Driven, url: str, timeout: float = 5.0) -> WherobotsApiError:
+    with pytest.raises(WherobotsApiError) as caught:
+        driven.connect(url, timeout)
+    error = caught.value
+    shown = f"{error!r} {''.join(traceback.format_exception(error))} {error.__cause__!r} {error.__context__!r}"
+    assert KEY not in shown
+    return error
+
+
+def eventually(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
+    until = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < until, "it did not become so"
+        time.sleep(0.01)
+
+
+# One connection
+
+
+def test_statements_one_after_the_other_on_one_connection(driven: Driven) -> None:
+    with SessionServer() as server:
+        driven.connect(server.url)
+        for number in range(3):
+            outcome: StatementOutcome = driven.run(execute(Statement(f"e{number}", "SELECT 1"), options(server)))
+            assert outcome.state is StatementState.SUCCEEDED
+            assert outcome.results is not None
+            assert outcome.results.data == b"rows"
+        assert len(server.requests) == 1
+        headers = server.requests[0].headers
+        assert headers["X-API-Key"] == KEY
+        assert headers["X-Wherobots-Client"] == ENDPOINT.client
+        assert headers["User-Agent"] == ENDPOINT.user_agent
+        driven.run(perform(Disconnect()))
+        eventually(lambda: server.close_codes == [1000])
+    assert server.kinds() == ["execute_sql", "retrieve_results"] * 3
+
+
+def test_another_connection_takes_the_place_of_the_open_one(driven: Driven) -> None:
+    with SessionServer() as server:
+        driven.connect(server.url)
+        driven.connect(server.url)
+        eventually(lambda: server.close_codes == [1000])
+        driven.transmit(CancelExecution("e1"))
+        assert driven.receive() == StateUpdated("e1", "cancelled")
+
+
+def test_without_a_connection_nothing_is_written_and_closing_is_no_error(driven: Driven) -> None:
+    driven.run(perform(Disconnect()))
+    for effect in (Transmit(CancelExecution("e1")), Receive(1.0)):
+        with pytest.raises(NotWrittenError, match="no WebSocket is open"):
+            driven.run(perform(effect))
+
+
+def test_silence_ends_a_wait_in_time(driven: Driven) -> None:
+    with SessionServer() as server:
+        driven.connect(server.url)
+        start = time.monotonic()
+        assert driven.receive(0.3) is None
+        assert driven.receive(0.0) is None
+        assert 0.3 <= time.monotonic() - start < 3
+
+
+def test_pings_are_answered_while_nobody_listens(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    if driven.kind == "async":
+        pytest.skip("a flow that does not listen lets the test's event loop stand still")
+
+    async def ping(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        await sock.ping()
+
+    with SessionServer(ping) as server:
+        driven.connect(server.url)
+        driven.transmit(CancelExecution("e1"))
+        eventually(lambda: server.pongs == 1)
+
+
+@pytest.mark.parametrize("size", [10, websocket.LARGE_FRAME_BYTES - 1, 6_000_000])
+def test_a_large_result_comes_whole(driven: Driven, size: int) -> None:
+    """More than the four megabytes that aiohttp takes by default."""
+
+    async def send(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        await sock.send_bytes(result("e1", b"x" * size))
+        await sock.send_str(state("e1", "late"))
+
+    with SessionServer(send) as server:
+        driven.connect(server.url)
+        driven.transmit(RetrieveResults("e1"))
+        message = driven.receive(20.0)
+        assert isinstance(message, ExecutionResult)
+        assert message.results is not None
+        assert len(message.results.data) == size
+        assert driven.receive() == StateUpdated("e1", "late")
+
+
+def test_a_message_that_is_too_large_ends_the_connection(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "MAX_MESSAGE_BYTES", 1_000)
+
+    async def send(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        await sock.send_bytes(result("e1", b"x" * 2_000))
+
+    with SessionServer(send) as server:
+        driven.connect(server.url)
+        driven.transmit(RetrieveResults("e1"))
+        with pytest.raises(ConnectionLostError, match=r"code 1009|size"):
+            driven.receive()
+
+
+@pytest.mark.parametrize("frame", ["{", b"\x61", "[" * 50_000, b"\x81" * 50_000, b""])
+def test_a_frame_that_cannot_be_read_is_told_and_the_next_one_is_read(driven: Driven, frame: str | bytes) -> None:
+    async def send(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        await (sock.send_str(frame) if isinstance(frame, str) else sock.send_bytes(frame))
+        await sock.send_str("{}")
+        await sock.send_str(state("e1", "running"))
+
+    with SessionServer(send) as server:
+        driven.connect(server.url)
+        driven.transmit(RetrieveResults("e1"))
+        assert isinstance(driven.receive(), Unreadable)
+        assert driven.receive() == StateUpdated("e1", "running")
+
+
+def test_the_key_is_in_no_error_of_the_engine(driven: Driven) -> None:
+    async def fail(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        await sock.send_json({"kind": "error", "execution_id": "e1", "message": f"403 for X-API-Key: {KEY}"})
+
+    with SessionServer(fail) as server:
+        driven.connect(server.url)
+        driven.transmit(RetrieveResults("e1"))
+        assert driven.receive() == ExecutionError("e1", "403 for X-API-Key: ***")
+
+
+# A lost connection
+
+
+def closing(code: int, said: bytes = b"") -> Any:
+    async def close(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        await sock.send_str(state("e1", "running"))
+        await sock.close(code=code, message=said)
+
+    return close
+
+
+@pytest.mark.parametrize(("code", "said"), [(1000, b""), (1001, b"going away"), (1011, b"echo " + KEY.encode())])
+def test_what_came_before_a_close_is_read_before_the_loss_is_told(driven: Driven, code: int, said: bytes) -> None:
+    with SessionServer(closing(code, said)) as server:
+        driven.connect(server.url)
+        driven.transmit(RetrieveResults("e1"))
+        assert driven.receive() == StateUpdated("e1", "running")
+        for _ in range(2):
+            with pytest.raises(ConnectionLostError, match=f"code {code}") as caught:
+                driven.receive()
+            assert caught.value.transient
+            assert KEY not in "".join(traceback.format_exception(caught.value))
+        with pytest.raises(NotWrittenError, match=f"code {code}"):
+            driven.transmit(RetrieveResults("e1"))
+
+
+@pytest.mark.parametrize("is_reset", [True, False])
+def test_a_connection_that_is_cut_is_lost(driven: Driven, is_reset: bool) -> None:
+    async def cut(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        assert sock._req is not None
+        transport = sock._req.transport
+        assert transport is not None
+        found = transport.get_extra_info("socket")
+        if is_reset:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+
+    with SessionServer(cut) as server:
+        driven.connect(server.url)
+        driven.transmit(RetrieveResults("e1"))
+        with pytest.raises(ConnectionLostError):
+            driven.receive()
+
+
+def test_a_connection_that_answers_no_ping_is_lost(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "HEARTBEAT_SECONDS", 0.2)
+    with SessionServer(answers_pings=False) as server:
+        driven.connect(server.url)
+        with pytest.raises(ConnectionLostError, match=r"(?i)pong"):
+            driven.receive(20.0)
+
+
+def test_a_statement_whose_connection_is_cut_is_taken_over_and_never_sent_again(driven: Driven) -> None:
+    async def cut_once(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        if message["kind"] == "execute_sql":
+            await sock.close(code=1011)
+        elif message.get("attach"):
+            await sock.send_bytes(result("e1", attached=True))
+
+    with SessionServer(cut_once) as server:
+        driven.connect(server.url)
+        outcome = driven.run(execute(Statement("e1", "INSERT"), options(server)))
+        assert outcome.state is StatementState.SUCCEEDED
+    assert server.kinds() == ["execute_sql", "retrieve_results"]
+    assert len(server.requests) == 2
+
+
+def test_another_process_attaches_without_a_connection_of_its_own(driven: Driven) -> None:
+    with SessionServer() as server:
+        outcome = driven.run(attach("e1", options(server), wants_result=False))
+        assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, None)
+    assert server.kinds() == ["retrieve_results"]
+
+
+# A refused connection
+
+
+def refusing(status: int, body: Any = None, **headers: str) -> Callable[[web.Request], web.StreamResponse]:
+    def refuse(request: web.Request) -> web.StreamResponse:
+        return web.json_response(body, status=status, headers=headers)
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "transient"),
+    [
+        (200, UnreadableAnswerError, True),
+        (302, BadRequestError, False),
+        (307, BadRequestError, False),
+        (400, BadRequestError, False),
+        (401, AuthenticationError, False),
+        (403, PermissionDeniedError, False),
+        (408, ServerError, True),
+        (410, BadRequestError, False),
+        (429, RateLimitedError, True),
+        (500, ServerError, True),
+        (503, ServerError, True),
+    ],
+)
+def test_a_refused_upgrade_is_the_error_of_its_status_and_has_the_services_words(
+    driven: Driven, status: int, kind: type[WherobotsApiError], transient: bool
+) -> None:
+    body = {"errors": [{"code": "REFUSED", "message": f"not with {KEY}"}], "requestId": "req-7"}
+    headers = {"Location": "/elsewhere", "Retry-After": "7"}
+    with SessionServer(refuse=refusing(status, body, **headers)) as server:
+        error = refusal_of(driven, server.url)
+        assert type(error) is kind
+        assert error.transient is transient
+        assert f"{status}" in str(error)
+        if status >= 400:
+            assert "REFUSED: not with *** [request id: req-7]" in str(error)
+            assert error.retry_after == 7.0
+        assert len(server.requests) == 1
+
+
+def test_a_full_organisation_is_told(driven: Driven) -> None:
+    body = {"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR", "message": "full"}]}
+    with SessionServer(refuse=refusing(402, body)) as server:
+        assert type(refusal_of(driven, server.url)) is QuotaError
+
+
+def test_a_refused_key_is_read_again_and_the_new_one_is_sent(driven: Driven) -> None:
+    new = Endpoint("https://api.example.com", "new-key-1")
+    driven.endpoints = [new]
+
+    def refuse(request: web.Request) -> web.StreamResponse | None:
+        return None if request.headers["X-API-Key"] == "new-key-1" else web.Response(status=401)
+
+    with SessionServer(refuse=refuse) as server:
+        driven.run(attempt_to_connect(server.url))
+        driven.transmit(CancelExecution("e1"))
+        assert driven.receive() == StateUpdated("e1", "cancelled")
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        answering(),
+        resetting(),
+        silent,
+        answering(b"220 mail.example.com ESMTP\r\n\r\n"),
+        answering(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+        answering(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: wrong\r\n\r\n"
+        ),
+        answering(b"HTTP/1.1 503 X\r\nContent-Length: ten\r\n\r\n"),
+    ],
+    ids=["closed", "reset", "silent", "garbage", "no upgrade", "wrong challenge", "bad length"],
+)
+def test_what_is_no_websocket_is_transient(driven: Driven, handler: Any) -> None:
+    with Wire(handler) as wire:
+        start = time.monotonic()
+        error = refusal_of(driven, f"ws://127.0.0.1:{wire.port}/ws/1.0.0", 1.0)
+        assert error.transient
+        assert time.monotonic() - start < 5
+
+
+def test_what_cannot_be_reached_was_not_sent(driven: Driven) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        assert type(refusal_of(driven, f"ws://127.0.0.1:{held.getsockname()[1]}/")) is NotSentError
+    with full_listener() as port:
+        assert type(refusal_of(driven, f"ws://127.0.0.1:{port}/", 0.5)) is NotSentError
+    assert type(refusal_of(driven, "wss://no-such-host.invalid/1.0.0")) is NotSentError
+
+
+def test_an_address_that_cannot_be_used_is_a_typed_error(driven: Driven) -> None:
+    for url in ("ws://127.0.0.1:99999/", "ws:///", "wss://[::1/"):
+        with pytest.raises((WherobotsApiError, ValueError)):
+            driven.connect(url)
+
+
+def server_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+def test_an_untrusted_certificate_is_permanent(driven: Driven, certificate: tuple[Path, Path]) -> None:
+    with SessionServer(context=server_context(certificate)) as server:
+        assert type(refusal_of(driven, server.url)) is UntrustedServerError
+        assert server.requests == []
+
+
+def test_a_certificate_that_the_environment_names_is_trusted(
+    driven: Driven, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+    with SessionServer(context=server_context(certificate)) as server:
+        driven.connect(server.url)
+        driven.transmit(CancelExecution("e1"))
+        assert driven.receive() == StateUpdated("e1", "cancelled")
+
+
+def test_a_proxy_is_asked_for_a_tunnel_without_the_key(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_proxy: list[bytes] = []
+
+    def handle(connection: socket.socket) -> None:
+        at_proxy.append(read_request(connection))
+        connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+    with Wire(handle) as wire:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://proxy-user:proxy-pass@127.0.0.1:{wire.port}")
+        error = refusal_of(driven, "wss://compute.example.com/ws/1.0.0")
+        assert type(error) is NotSentError
+        assert f"through the proxy http://127.0.0.1:{wire.port}: the proxy refused the connection: 407" in str(error)
+        assert "proxy-pass" not in str(error)
+    assert at_proxy[0].startswith(b"CONNECT compute.example.com:443 HTTP/1.")
+    assert KEY.encode() not in at_proxy[0]
+
+
+# Stopping
+
+
+def started(server: SessionServer) -> Driven:
+    driven = Driven("sync", ENDPOINT)
+    driven.connect(server.url)
+    return driven
+
+
+def test_a_signal_handler_cancels_what_the_main_thread_waits_for() -> None:
+    said: list[bool] = []
+    with SessionServer() as server:
+        driven = started(server)
+
+        def on_signal(*_: object) -> None:
+            driven.sync.stop()
+            said.append(driven.run(cancel("e1", 3.8)))
+
+        before = signal.signal(signal.SIGALRM, on_signal)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
+            start = time.monotonic()
+            with pytest.raises(FlowStoppedError):
+                driven.run(execute(Statement("e1", "SLEEP"), options(server)))
+            assert time.monotonic() - start < 3
+        finally:
+            signal.signal(signal.SIGALRM, before)
+            driven.close()
+    assert said == [True]
+    assert server.kinds() == ["execute_sql", "cancel"]
+
+
+def test_a_signal_handler_that_raises_ends_the_flow_and_the_connection_can_still_cancel() -> None:
+    with SessionServer() as server:
+        driven = started(server)
+
+        def on_signal(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGALRM, on_signal)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
+            with pytest.raises(KeyboardInterrupt):
+                driven.run(execute(Statement("e1", "SLEEP"), options(server)))
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert driven.run(cancel("e1", 3.8))
+        driven.close()
+    assert server.kinds() == ["execute_sql", "cancel"]
+
+
+def test_a_signal_handler_cancels_even_if_the_connection_is_lost() -> None:
+    async def cut_once(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        if message["kind"] == "execute_sql":
+            await sock.close(code=1011)
+        elif message["kind"] == "cancel":
+            await sock.send_str(state("e1", "cancelled"))
+
+    with SessionServer(cut_once) as server:
+        driven = started(server)
+        driven.transmit(ExecuteSql("e1", "SLEEP"))
+        with pytest.raises(ConnectionLostError):
+            driven.receive()
+        driven.sync.stop()
+        assert driven.run(cancel("e1", 3.8, url=server.url))
+        driven.close()
+
+
+def test_another_thread_cancels_what_this_one_waits_for() -> None:
+    written: list[bool] = []
+    with SessionServer() as server:
+        driven = started(server)
+        other = threading.Timer(0.3, lambda: written.append(driven.sync.run(cancel("e1", listen=False))))
+        other.start()
+        outcome = driven.run(execute(Statement("e1", "SLEEP"), options(server)))
+        other.join()
+        driven.close()
+    assert (outcome.state, written) == (StatementState.CANCELLED, [True])
+
+
+def test_after_a_stop_nothing_is_executed_and_no_flow_goes_on() -> None:
+    with SessionServer() as server:
+        driven = started(server)
+        driven.sync.stop()
+        with pytest.raises(FlowStoppedError):
+            driven.run(execute(Statement("e1", "SELECT"), options(server)))
+
+        def goes_on() -> Flow[None]:
+            yield Transmit(CancelExecution("e0"))
+            driven.sync.stop()
+            yield Receive(30.0)
+
+        driven.sync.stopped = False
+        with pytest.raises(FlowStoppedError):
+            driven.run(goes_on())
+        driven.close()
+    assert server.kinds() == ["cancel"]
+
+
+def test_a_task_of_the_event_loop_that_is_cancelled_can_still_cancel() -> None:
+    with SessionServer() as server:
+        driven = Driven("async", ENDPOINT)
+
+        async def main() -> bool:
+            await driven.asynchronous.run(perform(Connect(server.url)))
+            following = asyncio.create_task(driven.asynchronous.run(execute(Statement("e1", "SLEEP"), options(server))))
+            await asyncio.sleep(0.3)
+            following.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await following
+            return await driven.asynchronous.run(cancel("e1"))
+
+        assert driven.loop.run_until_complete(main())
+        driven.close()
+    assert server.kinds() == ["execute_sql", "cancel"]
+
+
+def test_many_messages_give_the_event_loop_back_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_loop, "SLICE_SECONDS", -1.0)
+
+    async def flood(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        for _ in range(1_000):
+            await sock.send_str(state("other", "running"))
+        await sock.send_str(state("e1", "succeeded"))
+
+    with SessionServer(flood) as server:
+        driven = Driven("async", ENDPOINT)
+
+        async def main() -> int:
+            turns = 0
+            statement = Statement("e1", "DROP", wants_result=False)
+            await driven.asynchronous.run(perform(Connect(server.url)))
+            following = asyncio.create_task(driven.asynchronous.run(execute(statement, options(server))))
+            while not following.done():
+                await asyncio.sleep(0)
+                turns += 1
+            assert following.result().state is StatementState.SUCCEEDED
+            return turns
+
+        assert driven.loop.run_until_complete(main()) >= 1_000
+        driven.close()
+
+
+def test_the_thread_is_there_only_while_it_is_needed() -> None:
+    def threads() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread.name == "wherobots-sql-session"]
+
+    driven = Driven("sync", ENDPOINT)
+    driven.run(perform(Disconnect()))
+    assert threads() == []
+    with SessionServer() as server:
+        driven.connect(server.url)
+        assert threads() == ["wherobots-sql-session"]
+        driven.close()
+        assert threads() == []
+        eventually(lambda: server.close_codes == [1000])
+
+
+def test_a_forked_process_makes_a_connection_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no thread that would answer it, and the parent goes on."""
+    driven = Driven("sync", ENDPOINT)
+    with SessionServer() as server:
+        driven.connect(server.url)
+        parent = driven.sync._socket
+        assert parent is not None
+        kept = parent._loop, parent._thread, parent._socket
+        with monkeypatch.context() as forked:
+            forked.setattr(socket_thread, "getpid", lambda: 0)
+            outcome: StatementOutcome = driven.run(execute(Statement("e1", "SELECT 1"), options(server)))
+            assert outcome.state is StatementState.SUCCEEDED
+            driven.sync.close()
+        assert server.kinds() == ["execute_sql", "retrieve_results"]
+        assert len(server.requests) == 2
+        parent._loop, parent._thread, parent._socket = kept
+        parent._process = os.getpid()
+        assert driven.run(execute(Statement("e2", "SELECT 1"), options(server))).state is StatementState.SUCCEEDED
+        assert len(server.requests) == 2
+        driven.close()
+
+
+def test_a_thread_that_hangs_is_a_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket_thread, "SLACK_SECONDS", 0.2)
+    monkeypatch.setattr(socket_thread, "WRITE_SECONDS", 0.0)
+    with SessionServer() as server:
+        driven = started(server)
+        assert driven.sync._socket is not None
+        assert driven.sync._socket._loop is not None
+        driven.sync._socket._loop.call_soon_threadsafe(time.sleep, 1.0)
+        with pytest.raises(ConnectionLostError, match="does not answer"):
+            driven.transmit(CancelExecution("e1"))
+        time.sleep(1.0)
+        driven.close()

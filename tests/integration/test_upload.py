@@ -1,0 +1,305 @@
+"""Local files as jobs and dependencies, against the local server: which calls there are, and what is stored."""
+
+import asyncio
+import hashlib
+import io
+import json
+import os
+import signal
+import threading
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsRequestException,
+    WherobotsTaskKilledException,
+)
+from airflow_provider_wherobots.files.source import FileSource
+from airflow_provider_wherobots.flows.upload import upload
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.local import LocalServer
+from airflow_provider_wherobots.local.control.client import ControlClient
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from tests.integration.conftest import API_KEY, set_connection
+from tests.integration.support import TaskInstance, context
+
+SCRIPT = "import time, sys\nprint('of the DAG repository', flush=True)\n"
+MANAGED = "local0org00000"
+Operator = Callable[..., WherobotsRunOperator]
+
+
+@pytest.fixture
+def dags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A DAGs folder with a DAG file in ``team/``, and its script beside it."""
+    folder = tmp_path / "dags"
+    (folder / "team" / "jobs").mkdir(parents=True)
+    (folder / "team" / "dag.py").touch()
+    (folder / "team" / "jobs" / "stats.py").write_text(SCRIPT)
+    monkeypatch.setattr("airflow_provider_wherobots.operators.local_files.dags_folder", lambda: str(folder))
+    return folder
+
+
+def in_dag(dags: Path, ti: TaskInstance) -> Any:
+    given = context(ti)
+    given["dag"].fileloc = str(dags / "team" / "dag.py")
+    return given
+
+
+def operations(control: ControlClient) -> list[str]:
+    return [entry["operation"] for entry in control.requests()]
+
+
+def stored(server: LocalServer, address: str) -> Path:
+    return Path(server.root) / address.removeprefix("s3://")
+
+
+@pytest.fixture
+def task(dags: Path, operator: Operator) -> WherobotsRunOperator:
+    return operator(run_python={"uri": "jobs/stats.py"}, deferrable=False)
+
+
+def run(task: WherobotsRunOperator, dags: Path, ti: TaskInstance | None = None) -> dict[str, Any]:
+    """Run the task to its end, and return the run as the API shows it."""
+    run_id = task.execute(in_dag(dags, ti or TaskInstance()))
+    return {"id": run_id, **task.hook.get_run(run_id).payload}
+
+
+def test_a_script_beside_the_dag_is_uploaded_and_runs(
+    task: WherobotsRunOperator, dags: Path, server: LocalServer, control: ControlClient, said: Callable[[], str]
+) -> None:
+    (dags / "team" / "jobs" / "stats.py").write_text(f"{SCRIPT}# {dags}\n")
+    uri = run(task, dags)["runPython"]["uri"]
+    assert operations(control)[:5] == [
+        "getMyOrganization",
+        "getDirectory",
+        "createUploadUrl",
+        "putObject",
+        "createJobRun",
+    ]
+    assert uri.startswith(f"s3://managed-storage/{MANAGED}/data/shared/airflow-uploads/")
+    assert uri.endswith("/stats.py")
+    assert stored(server, uri).read_text() == f"{SCRIPT}# {dags}\n"
+    log = said()
+    assert "of the DAG repository" in log
+    assert f"jobs/stats.py uploaded to {uri} ({stored(server, uri).stat().st_size} bytes)" in log
+    # What the task was given stays: Airflow shows it beside the address.
+    assert task.run_python == {"uri": "jobs/stats.py"}
+
+
+def test_the_same_bytes_are_uploaded_once_and_others_beside_them(
+    dags: Path, operator: Operator, server: LocalServer, control: ControlClient, said: Callable[[], str]
+) -> None:
+    (server.root / "team-bucket").mkdir(exist_ok=True)
+    task = operator(run_python={"uri": "jobs/stats.py"}, deferrable=False, upload_to="s3://team-bucket/scripts/")
+    first = run(task, dags)["runPython"]["uri"]
+    assert first.startswith("s3://team-bucket/scripts/")
+    assert operations(control)[:4] == ["getDirectory", "createUploadUrl", "putObject", "createJobRun"]
+
+    control.clear_requests()
+    assert run(task, dags)["runPython"]["uri"] == first
+    assert operations(control)[:2] == ["getDirectory", "createJobRun"]
+    assert f"jobs/stats.py is already at {first}" in said()
+
+    control.clear_requests()
+    (dags / "team" / "jobs" / "stats.py").write_text(SCRIPT + "# changed\n")
+    second = run(task, dags)["runPython"]["uri"]
+    assert operations(control)[:4] == ["getDirectory", "createUploadUrl", "putObject", "createJobRun"]
+    assert second != first
+    assert stored(server, first).read_text() == SCRIPT
+    assert stored(server, second).read_text() == SCRIPT + "# changed\n"
+
+
+@pytest.mark.parametrize("change", ["none", "script", "removed"])
+def test_a_retry_re_attaches_without_storage(
+    change: str, dags: Path, operator: Operator, control: ControlClient, said: Callable[[], str]
+) -> None:
+    script = dags / "team" / "jobs" / "stats.py"
+    script.write_text("import time\ntime.sleep(3)\n")
+    task = operator(run_python={"uri": "jobs/stats.py"}, deferrable=False, wait_for_completion=False, retries=1)
+    run_id = task.execute(in_dag(dags, TaskInstance()))
+    control.clear_requests()
+    for operation in ("getMyOrganization", "getDirectory", "createUploadUrl", "putObject"):
+        control.add_fault(operation, {"type": "status", "status": 503})
+    if change == "script":
+        script.write_text("print('changed')\n")
+    elif change == "removed":
+        script.unlink()
+    assert task.execute(in_dag(dags, TaskInstance(try_number=2))) == run_id
+    assert operations(control) == ["listJobRuns"]
+    differs = f"Run {run_id} differs from what this try would create (runPython.uri)"
+    log = said()
+    assert (differs in log) == (change != "none")
+    assert ("there is no file" in log) == (change == "removed")
+
+
+def test_a_jar_and_dependencies_are_uploaded_too(
+    dags: Path, operator: Operator, server: LocalServer, control: ControlClient
+) -> None:
+    package = dags / "team" / "geo"
+    (package / "sub" / "__pycache__").mkdir(parents=True)
+    (package / "__init__.py").write_text("NAME = 'geo'\n")
+    (package / "sub" / "a.py").write_text("A = 1\n")
+    (package / "sub" / "__pycache__" / "a.pyc").write_bytes(b"no")
+    table = dags / "table.json"
+    table.write_text("{}")
+    dependencies = [
+        {"sourceType": "FILE", "filePath": "geo"},
+        {"sourceType": "PYPI", "libraryName": "pandas"},
+        {"sourceType": "FILE", "filePath": table.as_uri()},
+        {"sourceType": "FILE", "filePath": "s3://jobs/lib.zip"},
+    ]
+    (dags / "team" / "app.jar").write_bytes(b"PK")
+    task = operator(
+        run_python=None,
+        run_jar={"uri": str(dags / "team" / "app.jar"), "mainClass": "Main"},
+        environment={"dependencies": dependencies},
+        wait_for_completion=False,
+        deferrable=False,
+    )
+    created = run(task, dags)
+    assert stored(server, created["runJar"]["uri"]).read_bytes() == b"PK"
+    folder, library, file, remote = created["environment"]["dependencies"]
+    with zipfile.ZipFile(io.BytesIO(stored(server, folder["filePath"]).read_bytes())) as archive:
+        assert archive.namelist() == ["geo/__init__.py", "geo/sub/a.py"]
+    assert folder["filePath"].endswith("/geo.zip")
+    assert library["libraryName"] == "pandas"
+    assert stored(server, file["filePath"]).read_text() == "{}"
+    assert remote["filePath"] == "s3://jobs/lib.zip"
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("jobs/none.py", "there is no file"),
+        ("jobs/stats.py/x.py", "there is no file"),
+        ("../../secret.py", "leads out of the DAG bundle"),
+        ("link.py", "leads out of the DAG bundle"),
+        ("jobs", "is a folder, but one file is run"),
+        ("pipe.py", "is neither a file nor a folder"),
+        ("large.py", "has 524,288,001 bytes, but one upload takes at most 524,288,000 (500 MiB)"),
+    ],
+)
+def test_a_wrong_file_is_an_error_before_anything_is_sent(
+    uri: str, words: str, dags: Path, operator: Operator, control: ControlClient
+) -> None:
+    (dags.parent / "secret.py").write_text("secret")
+    (dags / "team" / "link.py").symlink_to(dags.parent / "secret.py")
+    os.mkfifo(dags / "team" / "pipe.py")
+    with (dags / "team" / "large.py").open("wb") as large:
+        large.truncate(500 * 1024 * 1024 + 1)
+    with pytest.raises(WherobotsArgumentException) as caught:
+        run(operator(run_python={"uri": uri}), dags)
+    assert str(caught.value).startswith(f"task: run_python['uri']={uri!r}: {words}")
+    assert operations(control) == []
+
+
+def test_a_bucket_that_is_no_storage_source(dags: Path, operator: Operator, control: ControlClient) -> None:
+    task = operator(run_python={"uri": "jobs/stats.py"}, upload_to="s3://nobody/x")
+    with pytest.raises(WherobotsRequestException, match="No storage source found for bucket") as caught:
+        run(task, dags)
+    assert "upload_to must be a folder in the organisation's managed storage, or in a bucket that" in str(caught.value)
+    assert operations(control) == ["getDirectory", "createUploadUrl"]
+
+
+def test_the_connection_names_the_folder(
+    dags: Path, operator: Operator, server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extra = json.dumps({"upload_to": "s3://jobs/of-connection"})
+    set_connection(monkeypatch, conn_type="wherobots", host=server.url, password=API_KEY, extra=extra)
+    task = operator(run_python={"uri": "jobs/stats.py"}, wait_for_completion=False)
+    assert run(task, dags)["runPython"]["uri"].startswith("s3://jobs/of-connection/")
+    assert "getMyOrganization" not in operations(control)
+    address = WherobotsHook().upload_file(dags / "team" / "jobs" / "stats.py")
+    assert address == WherobotsHook().upload_file(str(dags / "team" / "jobs" / "stats.py"))
+    assert stored(server, address).read_text() == SCRIPT
+
+
+def test_a_kill_during_the_upload_ends_promptly_and_creates_nothing(
+    dags: Path, operator: Operator, control: ControlClient
+) -> None:
+    """As on Airflow 3: ``on_kill`` runs in a signal handler, and then the interrupted code goes on."""
+    control.add_fault("putObject", {"type": "hang", "seconds": 20})
+    task = operator(run_python={"uri": "jobs/stats.py"}, deferrable=False, upload_to="s3://jobs/killed")
+
+    def kill() -> None:
+        wait_until(lambda: "putObject" in operations(control))
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    former = signal.signal(signal.SIGUSR1, lambda *_: task.on_kill())
+    killer = threading.Thread(target=kill)
+    try:
+        killer.start()
+        began = time.monotonic()
+        with pytest.raises(WherobotsTaskKilledException):
+            task.execute(in_dag(dags, TaskInstance()))
+        assert time.monotonic() - began < 4
+    finally:
+        killer.join()
+        signal.signal(signal.SIGUSR1, former)
+    assert operations(control) == ["getDirectory", "createUploadUrl", "putObject"]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("action", ["reset", "lose_answer", {"type": "status", "status": 403}])
+def test_a_failed_upload_is_repeated_with_a_new_url(
+    action: Any, dags: Path, operator: Operator, server: LocalServer, control: ControlClient, said: Callable[[], str]
+) -> None:
+    (dags / "team" / "jobs" / "stats.py").write_text(f"print({action!r})\n")
+    control.add_fault("putObject", action, times=1)
+    task = operator(run_python={"uri": "jobs/stats.py"}, wait_for_completion=False, upload_to="s3://jobs/again")
+    uri = run(task, dags)["runPython"]["uri"]
+    assert operations(control)[:6] == ["getDirectory", *["createUploadUrl", "putObject"] * 2, "createJobRun"]
+    assert stored(server, uri).exists()
+    # The server of this process writes its own log.
+    assert "signature=" not in "".join(line for line in said().splitlines() if "uvicorn.access" not in line)
+
+
+def test_the_body_is_shown_with_the_address(dags: Path, operator: Operator, control: ControlClient) -> None:
+    script = dags / "team" / "jobs" / "stats.py"
+    digest = hashlib.sha256(script.read_bytes()).hexdigest()[:32]
+    task = operator(run_python={"uri": "jobs/stats.py"}, upload_to="s3://jobs/{{ team }}")
+    task.upload_to = "s3://jobs/team"
+    shown = task.payload(in_dag(dags, TaskInstance()), None)
+    assert shown["runPython"] == {"uri": f"s3://jobs/team/{digest}/stats.py"}
+    task.upload_to = None
+    shown = task.payload(in_dag(dags, TaskInstance()), None)
+    assert shown["runPython"] == {"uri": f"s3://…/{digest}/stats.py"}
+    script.unlink()
+    assert "cannot be built: task: run_python['uri']='jobs/stats.py': there is no file" in task.payload(
+        in_dag(dags, TaskInstance()), None
+    )
+    assert operations(control) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["jobs", "s3://", "s3://B", "s3://bucket//x", "s3://bucket/../x", "s3://b u/x", 5, ""]
+)
+def test_a_wrong_folder_is_an_error_at_parse(value: Any) -> None:
+    with pytest.raises(WherobotsArgumentException, match=r"^task: upload_to=.*: must be the S3 address of a folder"):
+        WherobotsRunOperator(task_id="task", run_python={"uri": "a.py"}, upload_to=value)
+
+
+def test_the_triggerer_could_upload_too(dags: Path, conn_id: str, server: LocalServer, control: ControlClient) -> None:
+    source = FileSource("path", "stats.py", dags / "team" / "jobs" / "stats.py")
+
+    async def upload_twice() -> tuple[str, str]:
+        async with WherobotsHook(conn_id).async_driver() as driver:
+            first = await driver.run(upload(source, "s3://jobs/by-triggerer"))
+            return first, await driver.run(upload(source, "s3://jobs/by-triggerer"))
+
+    first, second = asyncio.run(upload_twice())
+    assert first == second
+    assert stored(server, first).read_text() == SCRIPT
+    assert operations(control) == ["getDirectory", "createUploadUrl", "putObject", "getDirectory"]

@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import cbor2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.sql.messages import (
+    MAX_ERROR_CHARS,
+    CancelExecution,
+    ExecuteSql,
+    ExecutionError,
+    ExecutionProgress,
+    ExecutionResult,
+    Results,
+    RetrieveResults,
+    StateUpdated,
+    Store,
+    read_message,
+)
+
+
+def test_a_statement_is_sent_with_its_id_and_asks_for_progress() -> None:
+    message = ExecuteSql("e1", "SELECT 'ä'")
+    assert json.loads(message.to_text()) == {
+        "kind": "execute_sql",
+        "execution_id": "e1",
+        "statement": "SELECT 'ä'",
+        "enable_progress_events": True,
+    }
+    assert "SELECT" not in repr(message)
+
+
+def test_a_store_is_sent_with_its_booleans_as_text() -> None:
+    store = Store("csv", single=True, presigned_url=True, options={"header": "true"})
+    assert json.loads(ExecuteSql("e1", "SELECT", store).to_text())["store"] == {
+        "format": "csv",
+        "single": "true",
+        "generate_presigned_url": "true",
+        "options": {"header": "true"},
+    }
+    assert Store("parquet").to_json() == {
+        "format": "parquet",
+        "single": "false",
+        "generate_presigned_url": "false",
+        "options": {},
+    }
+
+
+def test_a_result_is_asked_for_as_arrow_and_attaching_only_if_it_is_wanted() -> None:
+    asked = {
+        "kind": "retrieve_results",
+        "execution_id": "e1",
+        "format": "arrow",
+        "compression": "zstd",
+        "geometry": "wkb",
+    }
+    assert json.loads(RetrieveResults("e1", "wkb").to_text()) == asked
+    assert json.loads(RetrieveResults("e1", "wkb", attach=True).to_text()) == {**asked, "attach": True}
+
+
+def test_a_cancel_has_the_id_only() -> None:
+    assert json.loads(CancelExecution("e1").to_text()) == {"kind": "cancel", "execution_id": "e1"}
+
+
+def test_only_a_statement_executes() -> None:
+    messages = (ExecuteSql("e1", ""), RetrieveResults("e1"), CancelExecution("e1"))
+    assert [message.executes for message in messages] == [True, False, False]
+
+
+RESULT = {
+    "result_bytes": b"\x28\xb5",
+    "format": "arrow",
+    "compression": "zstd",
+    "geometry": "ewkt",
+    "geo_columns": ["geom"],
+}
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"kind": "state_updated", "state": "running"}, StateUpdated("e1", "running")),
+        ({"kind": "state_updated", "state": "SUCCEEDED"}, StateUpdated("e1", "succeeded")),
+        (
+            {"kind": "state_updated", "state": "succeeded", "result_uri": "s3://b/r", "size": 7},
+            StateUpdated("e1", "succeeded", "s3://b/r", 7),
+        ),
+        (
+            {"kind": "state_updated", "state": "succeeded", "result_uri": None, "size": None},
+            StateUpdated("e1", "succeeded"),
+        ),
+        ({"kind": "state_updated", "state": 5, "result_uri": 5, "size": True}, StateUpdated("e1", "5")),
+        ({"kind": "state_updated"}, StateUpdated("e1", "")),
+        ({"kind": "error", "message": "boom"}, ExecutionError("e1", "boom")),
+        ({"kind": "error", "message": None}, ExecutionError("e1", "")),
+        (
+            {"kind": "execution_progress", "tasks_total": 8, "tasks_completed": 3, "tasks_active": 4},
+            ExecutionProgress("e1", 8, 3, 4),
+        ),
+        ({"kind": "execution_progress", "tasks_total": "8", "tasks_completed": -3}, ExecutionProgress("e1", 0, 0, 0)),
+        ({"kind": "execution_result", "state": "running", "results": None}, ExecutionResult("e1", "running")),
+        (
+            {"kind": "execution_result", "state": "running", "attached": True},
+            ExecutionResult("e1", "running", attached=True),
+        ),
+        ({"kind": "execution_result", "state": "running", "attached": "yes"}, ExecutionResult("e1", "running")),
+        (
+            {"kind": "execution_result", "state": "succeeded", "results": RESULT},
+            ExecutionResult("e1", "succeeded", Results(b"\x28\xb5", "arrow", "zstd", "ewkt", ("geom",))),
+        ),
+        (
+            {"kind": "execution_result", "state": "succeeded", "results": {"result_bytes": b"x"}},
+            ExecutionResult("e1", "succeeded", Results(b"x", "arrow", "none", "ewkt")),
+        ),
+        ({"kind": "execution_result", "state": "succeeded", "results": [1]}, ExecutionResult("e1", "succeeded")),
+        (
+            {"kind": "execution_result", "state": "succeeded", "results": {"geo_columns": "x"}},
+            ExecutionResult("e1", "succeeded"),
+        ),
+    ],
+)
+def test_a_binary_frame_is_cbor(document: dict[str, Any], message: Any) -> None:
+    assert read_message(cbor2.dumps({**document, "execution_id": "e1"})) == message
+
+
+def test_a_text_frame_is_json() -> None:
+    frame = '{"kind":"state_updated","execution_id":"e1","state":"running","later":{}}'
+    assert read_message(frame) == StateUpdated("e1", "running")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "5",
+        "null",
+        "[]",
+        '"text"',
+        "{}",
+        '{"kind": "state_updated"}',
+        '{"kind": "state_updated", "execution_id": ""}',
+        '{"kind": "state_updated", "execution_id": 5}',
+        '{"kind": "of_a_later_version", "execution_id": "e1"}',
+        '{"kind": ["error"], "execution_id": "e1"}',
+        b"\xf6",
+        b"\xa0",
+        cbor2.dumps({1: 2}),
+        cbor2.dumps(["error", "e1"]),
+    ],
+)
+def test_a_frame_that_says_nothing_to_a_client_is_none(frame: str | bytes) -> None:
+    assert read_message(frame) is None
+
+
+@pytest.mark.parametrize("frame", ["", "{", "[" * 100_000, b"", b"\xff", b"\x81" * 100_000, b"\xa1\x01"])
+def test_a_frame_that_is_neither_is_a_value_error(frame: str | bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - any message
+        read_message(frame)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200))
+def test_no_frame_is_any_other_error(frame: str | bytes) -> None:
+    with suppress(ValueError):
+        read_message(frame)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    st.sampled_from(["state_updated", "execution_result", "error", "execution_progress"]),
+    st.dictionaries(
+        st.sampled_from(
+            ["state", "results", "result_uri", "size", "attached", "message", "tasks_total", "tasks_completed"]
+        ),
+        VALUES,
+    ),
+)
+def test_odd_values_make_a_message_all_the_same(kind: str, fields: dict[str, Any]) -> None:
+    message = read_message(cbor2.dumps({"kind": kind, "execution_id": "e1", **fields}))
+    assert message is not None
+    assert message.execution_id == "e1"
+
+
+def test_a_number_that_python_cannot_write_is_none() -> None:
+    document = {"kind": "execution_progress", "execution_id": "e1", "tasks_total": 10**5_000, "tasks_completed": 3}
+    assert read_message(cbor2.dumps(document)) == ExecutionProgress("e1", 0, 3, 0)
+    for size in (10**5_000, -1):
+        document = {"kind": "state_updated", "execution_id": "e1", "state": "running", "size": size}
+        assert read_message(cbor2.dumps(document)) == StateUpdated("e1", "running")
+
+
+def test_of_an_endless_error_the_beginning_is_kept() -> None:
+    message = read_message(json.dumps({"kind": "error", "execution_id": "e1", "message": "execution " * 200_000}))
+    assert isinstance(message, ExecutionError)
+    assert len(message.message) == MAX_ERROR_CHARS
+    assert not message.is_not_found
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Execution not found", True),
+        ("execution e1 was not found.", True),
+        ("Unknown execution", True),
+        ("[TABLE_OR_VIEW_NOT_FOUND] The table or view `t` cannot be found", False),
+        ("Executions are slow", False),
+        ("", False),
+    ],
+)
+def test_an_execution_that_is_not_found_is_told_from_the_words(text: str, expected: bool) -> None:
+    assert ExecutionError("e1", text).is_not_found is expected
+
+
+@pytest.mark.parametrize("kind", [StateUpdated, ExecutionResult])
+def test_three_states_are_final(kind: Any) -> None:
+    states = ("pending", "running", "succeeded", "failed", "cancelled", "", "later")
+    assert [state for state in states if kind("e1", state).is_final] == ["succeeded", "failed", "cancelled"]
+
+
+def test_no_result_and_no_address_is_in_a_repr() -> None:
+    assert "secret" not in repr(ExecutionResult("e1", "succeeded", Results(b"secret"), "https://b/r?sig=secret"))
+    assert "secret" not in repr(StateUpdated("e1", "succeeded", "https://b/r?sig=secret"))

@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.errors import (
+    AnswerLostError,
+    AuthenticationError,
+    ConflictError,
+    NotFoundError,
+    NotSentError,
+    PermissionDeniedError,
+    ServerError,
+    UnreadableAnswerError,
+    WherobotsApiError,
+)
+from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
+from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+from airflow_provider_wherobots.flows.sql.session import (
+    APPEARANCE_SECONDS,
+    SessionAddressError,
+    SessionEndedError,
+    SessionFailedError,
+    SessionWait,
+    SessionWaitTimeoutError,
+    ask_for_session,
+    await_session,
+    stop_session,
+)
+from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation
+from tests.unit.flows.sql.fake_session import SqlScript
+
+URL = "https://compute.example.com/sql/org/s1/ws"
+READY = SqlSession("s1", "READY", URL, version="1.9.3")
+
+
+def stages(*plan: tuple[float, SqlSession | Exception | None]) -> Answer:
+    """A service whose session goes through stages, each from a number of seconds after the start."""
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        found: Any = None
+        for since, stage in plan:
+            if moment - START >= since:
+                found = stage
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return by_operation(getSqlSession=answer)
+
+
+def in_stage(status: str, **fields: Any) -> SqlSession:
+    return SqlSession("s1", status, **fields)
+
+
+# Asking
+
+
+def test_a_session_is_asked_for_once() -> None:
+    script = Script(by_operation(createSqlSession=always(AskedSession("s1"))))
+    assert script.run(ask_for_session(SessionRequest())) == AskedSession("s1")
+    assert script.operations == ["createSqlSession"]
+    assert [note.level for note in script.notes] == [logging.INFO]
+
+
+def test_a_shared_session_for_want_of_quota_is_a_warning() -> None:
+    script = Script(by_operation(createSqlSession=always(AskedSession("s2", "quota"))))
+    assert script.run(ask_for_session(SessionRequest(force_new=True))).id == "s2"
+    assert [note.level for note in script.said("quota")] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("lost", [AnswerLostError("createSqlSession", "reset"), ServerError("createSqlSession", 503)])
+def test_a_lost_answer_is_asked_for_again_only_if_that_gives_the_same_session(lost: WherobotsApiError) -> None:
+    script = Script(answers(lost, AskedSession("s1")))
+    assert script.run(ask_for_session(SessionRequest())).id == "s1"
+    for request in (SessionRequest(force_new=True), SessionRequest(session_type="single")):
+        script = Script(answers(lost))
+        with pytest.raises(type(lost)):
+            script.run(ask_for_session(request))
+
+
+def test_what_was_not_sent_is_sent_again_whatever_is_asked_for() -> None:
+    script = Script(answers(NotSentError("createSqlSession", "refused"), AskedSession("s1")))
+    assert script.run(ask_for_session(SessionRequest(force_new=True))).id == "s1"
+
+
+# Waiting
+
+
+def test_a_session_that_starts_is_polled_more_and_more_rarely_until_it_is_ready() -> None:
+    script = Script(stages((0, in_stage("PENDING")), (30, in_stage("DEPLOYING")), (60, READY)))
+    assert script.run(await_session("s1", SessionWait())) == READY
+    assert 60 <= script.elapsed < 65
+    assert [round(seconds, 1) for seconds in script.sleeps[:6]] == [1.0, 1.5, 2.2, 3.4, 5.0, 5.0]
+    assert [note.text for note in script.notes] == [
+        "SQL session s1 is PENDING",
+        "SQL session s1 is DEPLOYING",
+        "SQL session s1 is READY (version 1.9.3)",
+    ]
+
+
+def test_a_session_that_is_ready_is_polled_once() -> None:
+    script = Script(stages((0, READY)))
+    script.run(await_session("s1", SessionWait()))
+    assert script.elapsed < 1
+
+
+def test_ready_without_an_address_is_not_ready_yet() -> None:
+    script = Script(stages((0, in_stage("READY")), (10, READY)))
+    assert script.run(await_session("s1", SessionWait())) == READY
+    assert len(script.said("READY, but has no address yet")) == 1
+
+
+@pytest.mark.parametrize("unknown", [None, NotFoundError("getSqlSession", 404)])
+def test_a_session_may_be_unknown_for_a_while(unknown: Any) -> None:
+    script = Script(stages((0, unknown), (APPEARANCE_SECONDS - 10, in_stage("PENDING")), (100, READY)))
+    assert script.run(await_session("s1", SessionWait())) == READY
+
+
+@pytest.mark.parametrize("unknown", [None, NotFoundError("getSqlSession", 404)])
+def test_a_session_that_stays_unknown_has_ended(unknown: Any) -> None:
+    script = Script(stages((0, unknown)))
+    with pytest.raises(SessionEndedError, match="the service does not know SQL session s1"):
+        script.run(await_session("s1", SessionWait()))
+    assert APPEARANCE_SECONDS <= script.elapsed < APPEARANCE_SECONDS + 10
+
+
+def test_a_session_that_vanishes_while_it_starts_has_ended() -> None:
+    script = Script(stages((0, in_stage("PENDING")), (30, None)))
+    with pytest.raises(SessionEndedError) as caught:
+        script.run(await_session("s1", SessionWait()))
+    assert caught.value.status == "PENDING"
+    assert 90 <= script.elapsed < 100
+
+
+@pytest.mark.parametrize("status", ["DEPLOY_FAILED", "INIT_FAILED", "PREPARE_FAILED", "DESTROYING", "DESTROYED"])
+def test_a_session_that_will_never_be_ready_is_an_error_with_the_services_words(status: str) -> None:
+    script = Script(stages((0, in_stage("PENDING")), (20, in_stage(status, message="no\x1b[2K nodes left"))))
+    with pytest.raises(SessionEndedError) as caught:
+        script.run(await_session("s1", SessionWait()))
+    assert str(caught.value) == f"getSqlSession: SQL session s1 is {status}: no\\x1b[2K nodes left"
+    assert (caught.value.session_id, caught.value.status, caught.value.transient) == ("s1", status, False)
+
+
+def test_an_unknown_status_is_waited_out() -> None:
+    script = Script(stages((0, in_stage("OF_A_LATER_VERSION")), (20, READY)))
+    assert script.run(await_session("s1", SessionWait())) == READY
+
+
+@pytest.mark.parametrize("url", ["http://compute.example.com/", "https://user:pw@compute.example.com/", "nonsense"])
+def test_an_address_that_cannot_be_used_is_an_error_that_does_not_show_it(url: str) -> None:
+    script = Script(stages((0, in_stage("READY", url=url))))
+    with pytest.raises(SessionAddressError) as caught:
+        script.run(await_session("s1", SessionWait()))
+    assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wait", "seconds", "at_deadline", "limit"),
+    [
+        (SessionWait(timeout=100), 100, False, "session_wait_timeout=100"),
+        (SessionWait(deadline=START + 50), 50, True, "the task's execution_timeout"),
+        (SessionWait(timeout=100, since=START - 60), 40, False, "session_wait_timeout=100"),
+        (SessionWait(timeout=0), 0, False, "session_wait_timeout=0"),
+    ],
+)
+def test_the_wait_is_bounded(wait: SessionWait, seconds: float, at_deadline: bool, limit: str) -> None:
+    script = Script(stages((0, in_stage("PENDING"))), jitter=1.0)
+    with pytest.raises(SessionWaitTimeoutError) as caught:
+        script.run(await_session("s1", wait))
+    assert str(caught.value) == f"getSqlSession: SQL session s1 was still PENDING when {limit} was reached"
+    assert caught.value.at_deadline is at_deadline
+    assert seconds <= script.elapsed < seconds + 1
+
+
+def test_a_session_that_is_ready_at_the_last_poll_is_ready() -> None:
+    script = Script(stages((0, READY)))
+    assert script.run(await_session("s1", SessionWait(timeout=0))) == READY
+
+
+def test_polls_that_hang_do_not_prolong_the_wait_much() -> None:
+    def hang(call: Call[Any], moment: float) -> Any:
+        raise Hang
+
+    script = Script(hang)
+    with pytest.raises(SessionWaitTimeoutError, match="still unknown"):
+        script.run(await_session("s1", SessionWait(timeout=100)))
+    assert script.elapsed < 105
+
+
+def test_an_outage_is_tolerated_and_told_once() -> None:
+    error = ServerError("getSqlSession", 503)
+    script = Script(stages((0, in_stage("PENDING")), (10, error), (100, in_stage("PENDING")), (120, READY)))
+    assert script.run(await_session("s1", SessionWait())) == READY
+    assert len(script.said("is polled again")) == 1
+    assert len(script.said("answers again")) == 1
+
+
+def test_an_outage_that_lasts_too_long_and_a_permanent_failure_end_the_wait() -> None:
+    script = Script(stages((0, UnreadableAnswerError("getSqlSession", 200, b"<html>", "no JSON"))))
+    with pytest.raises(UnreadableAnswerError):
+        script.run(await_session("s1", SessionWait(max_outage_seconds=60)))
+    assert 60 <= script.elapsed < 62
+    for permanent in (PermissionDeniedError("getSqlSession", 403), AuthenticationError("getSqlSession", 401)):
+        script = Script(stages((0, permanent)))
+        with pytest.raises(type(permanent)):
+            script.run(await_session("s1", SessionWait()))
+        assert script.elapsed < 1
+
+
+def test_a_long_start_is_told_every_five_minutes() -> None:
+    script = Script(stages((0, in_stage("DEPLOYING")), (800, READY)))
+    script.run(await_session("s1", SessionWait()))
+    assert [note.text for note in script.said("is still")] == [
+        "SQL session s1 is still DEPLOYING after 5 minutes",
+        "SQL session s1 is still DEPLOYING after 10 minutes",
+    ]
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
+def test_a_change_of_the_clock_ends_the_wait_or_lets_it_go_on_within_its_bound(jump: float) -> None:
+    script = SqlScript(answer=stages((0, in_stage("PENDING"))), jumps=[(30.0, jump)])
+    with pytest.raises(SessionWaitTimeoutError):
+        script.run(await_session("s1", SessionWait(timeout=100)))
+    assert script.elapsed < 200
+
+
+def test_a_trigger_goes_on_with_the_same_wait() -> None:
+    wait = SessionWait(timeout=100, deadline=START + 500).begun(START)
+    again = SessionWait.from_kwargs({**json.loads(json.dumps(wait.to_kwargs())), "of_a_later_version": 1})
+    assert again == wait
+    assert again.begun(START + 50) == wait
+    assert SessionWait.from_kwargs({}) == SessionWait()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 400),
+            st.sampled_from(
+                [
+                    None,
+                    in_stage("PENDING"),
+                    in_stage("READY"),
+                    in_stage("LATER\ud800"),
+                    READY,
+                    in_stage("DESTROYED"),
+                    NotFoundError("getSqlSession", 404),
+                    ServerError("getSqlSession", 503),
+                    AnswerLostError("getSqlSession", "reset"),
+                    PermissionDeniedError("getSqlSession", 403),
+                ]
+            ),
+        ),
+        max_size=8,
+    ),
+    st.lists(st.tuples(st.floats(0, 400), st.sampled_from([-86_400.0, -40.0, 40.0])), max_size=2),
+)
+def test_whatever_a_session_does_it_is_ready_or_a_typed_error_in_time(
+    plan: list[tuple[float, Any]], jumps: list[tuple[float, float]]
+) -> None:
+    script = SqlScript(answer=stages(*sorted(plan, key=lambda stage: stage[0])), jumps=jumps)
+    with suppress(SessionFailedError, PermissionDeniedError):
+        assert script.run(await_session("s1", SessionWait(timeout=300))).is_ready
+    assert script.elapsed < 700
+
+
+# Stopping
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "level"),
+    [
+        (None, True, logging.INFO),
+        (NotFoundError("deleteSqlSession", 404), True, logging.INFO),
+        (ConflictError("deleteSqlSession", 409), True, logging.INFO),
+        (PermissionDeniedError("deleteSqlSession", 403), False, logging.WARNING),
+        (AuthenticationError("deleteSqlSession", 401), False, logging.WARNING),
+    ],
+)
+def test_a_session_is_stopped_or_needs_no_stopping(answer: Any, expected: bool, level: int) -> None:
+    script = Script(by_operation(deleteSqlSession=always(answer)))
+    assert script.run(stop_session("s1")) is expected
+    assert [note.level for note in script.notes] == [level]
+    assert script.elapsed < 1
+
+
+def hanging(call: Call[Any], moment: float) -> Any:
+    raise Hang
+
+
+@pytest.mark.parametrize("answer", [always(ServerError("deleteSqlSession", 503)), hanging])
+@pytest.mark.parametrize("budget", [3.8, 25.0])
+def test_stopping_never_takes_longer_than_it_may(answer: Callable[..., Any], budget: float) -> None:
+    script = Script(answer)
+    assert not script.run(stop_session("s1", budget))
+    assert script.elapsed < budget + 1
+
+
+def test_a_session_that_can_be_stopped_at_last_is() -> None:
+    script = Script(answers(ServerError("deleteSqlSession", 503), ServerError("deleteSqlSession", 502), None))
+    assert script.run(stop_session("s1"))

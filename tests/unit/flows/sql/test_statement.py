@@ -1,0 +1,837 @@
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.api.errors import (
+    AuthenticationError,
+    NotFoundError,
+    NotSentError,
+    RateLimitedError,
+    ServerError,
+    WherobotsApiError,
+)
+from airflow_provider_wherobots.api.sql.messages import (
+    CancelExecution,
+    ExecuteSql,
+    ExecutionError,
+    ExecutionProgress,
+    ExecutionResult,
+    Results,
+    RetrieveResults,
+    ServerMessage,
+    StateUpdated,
+    Store,
+    Unreadable,
+)
+from airflow_provider_wherobots.api.sql.models import SqlSession
+from airflow_provider_wherobots.flows.sql.execution import FORGOTTEN_SECONDS, RECONNECT_SECONDS
+from airflow_provider_wherobots.flows.sql.session import SessionAddressError
+from airflow_provider_wherobots.flows.sql.statement import (
+    Statement,
+    StatementOptions,
+    StatementOutcome,
+    StatementState,
+    attach,
+    can_be_attached,
+    cancel,
+    connect,
+    execute,
+    fetch,
+)
+from tests.unit.flows.script import START
+from tests.unit.flows.sql.fake_session import (
+    FAILURE,
+    GRACE,
+    NEVER,
+    RESULT,
+    URL,
+    Connection,
+    FakeSession,
+    Plan,
+    SqlScript,
+)
+
+OPTIONS = StatementOptions(url=URL)
+SELECT = Statement("e1", "SELECT 7 AS n")
+DROP = Statement("e1", "DROP TABLE t", wants_result=False)
+STORED = Statement("e1", "SELECT 7 AS n", Store("parquet"))
+
+
+def run(script: SqlScript, statement: Statement = SELECT, **options: Any) -> StatementOutcome:
+    return script.run(execute(statement, StatementOptions(url=URL, **options)))
+
+
+def sent_texts(script: SqlScript) -> list[str]:
+    return [type(message).__name__ for message, _ in script.session.written]
+
+
+# What usually happens
+
+
+def test_a_select_is_sent_once_and_its_result_fetched_once() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=2.0)]))
+    outcome = run(script)
+    assert (outcome.state, outcome.results, outcome.message) == (StatementState.SUCCEEDED, RESULT, "")
+    assert outcome.was_sent
+    assert outcome.started_at == START
+    assert 2.0 <= outcome.seconds < 3.0
+    assert [message for message, _ in script.session.arrived] == [
+        ExecuteSql("e1", "SELECT 7 AS n"),
+        RetrieveResults("e1", "ewkt"),
+    ]
+
+
+def test_the_result_is_fetched_in_the_geometry_that_was_asked_for() -> None:
+    script = SqlScript()
+    run(script, Statement("e1", "SELECT", geometry="geojson"))
+    assert script.arrived(RetrieveResults) == [RetrieveResults("e1", "geojson")]
+
+
+def test_a_statement_without_result_ends_with_its_success() -> None:
+    script = SqlScript()
+    outcome = run(script, DROP)
+    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, None)
+    assert sent_texts(script) == ["ExecuteSql"]
+
+
+def test_ddl_whose_result_is_fetched_has_none() -> None:
+    outcome = run(SqlScript(FakeSession([Plan(results=None)])))
+    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, None)
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/result/", None])
+def test_a_stored_result_has_an_address_or_none_and_is_not_fetched(uri: str | None) -> None:
+    script = SqlScript(FakeSession([Plan(result_uri=uri)]))
+    outcome = run(script, STORED)
+    assert (outcome.state, outcome.result_uri, outcome.is_location_lost) == (StatementState.SUCCEEDED, uri, False)
+    assert script.arrived(ExecuteSql) == [ExecuteSql("e1", "SELECT 7 AS n", Store("parquet"))]
+    assert script.arrived(RetrieveResults) == []
+
+
+def test_a_failure_has_the_engines_words() -> None:
+    outcome = run(SqlScript(FakeSession([Plan(final="failed")])))
+    assert (outcome.state, outcome.message) == (StatementState.FAILED, FAILURE)
+
+
+def test_the_engines_words_are_awaited_for_five_seconds() -> None:
+    script = SqlScript(FakeSession([Plan(final="failed", error_after=NEVER)]))
+    outcome = run(script)
+    assert (outcome.state, outcome.message) == (StatementState.FAILED, "the session sent no error message")
+    assert 6.0 <= script.elapsed < 7.0
+
+
+def test_the_engines_words_may_come_before_the_state() -> None:
+    outcome = run(SqlScript(FakeSession([Plan(final="failed", error_after=-0.5)])))
+    assert (outcome.state, outcome.message) == (StatementState.FAILED, FAILURE)
+
+
+def test_an_error_without_a_state_is_a_failure_after_five_seconds() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=NEVER)]))
+    script.session.say(ExecutionError("e1", "[PARSE_SYNTAX_ERROR] near 'SELEC'"), START + 1)
+    outcome = run(script)
+    assert (outcome.state, outcome.message) == (StatementState.FAILED, "[PARSE_SYNTAX_ERROR] near 'SELEC'")
+    assert 6.0 <= script.elapsed < 7.0
+
+
+def test_an_error_before_further_progress_was_none_of_the_statement() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=20.0, progress_every=2.0)]))
+    script.session.say(ExecutionError("e1", "[WARNING] spilled to disk"), START + 1)
+    assert run(script).state is StatementState.SUCCEEDED
+
+
+def test_somebody_else_may_cancel_it() -> None:
+    outcome = run(SqlScript(FakeSession([Plan(final="cancelled")])))
+    assert (outcome.state, outcome.message) == (StatementState.CANCELLED, "it was cancelled")
+
+
+def test_the_words_of_the_engine_are_made_safe_and_cut() -> None:
+    script = SqlScript(FakeSession([Plan(final="failed", error_after=NEVER)]))
+    script.session.say(ExecutionError("e1", "\x1b[2K" + "x" * 5_000), START + 1.5)
+    outcome = run(script)
+    assert outcome.message.startswith("\\x1b[2Kxxx")
+    assert len(outcome.message) == 2_000
+
+
+def test_progress_is_logged_at_most_every_ten_seconds_and_only_if_it_changed() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=100.0, progress_every=1.0)]))
+    for at in range(101, 200):
+        script.session.say(ExecutionProgress("e1", 8, 3, 4), START + at)
+    run(script)
+    said = script.said("tasks completed")
+    assert 9 <= len(said) <= 11
+    assert len({note.text for note in said}) == len(said)
+    assert said[0] == type(said[0])(logging.INFO, "Statement e1: 1 of 5000 tasks completed, 4 active")
+
+
+def test_progress_is_not_logged_if_it_is_not_wanted_or_has_no_tasks() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=50.0, progress_every=1.0)]))
+    run(script, progress=False)
+    assert script.said("tasks") == []
+    script = SqlScript()
+    script.session.say(ExecutionProgress("e1", 0, 0, 0), START + 0.5)
+    run(script)
+    assert script.said("tasks") == []
+
+
+def test_the_text_of_a_statement_is_nowhere_to_be_seen() -> None:
+    statement = Statement("e1", "SELECT 'secret-literal'")
+    script = SqlScript(FakeSession([Plan(final="failed")]))
+    outcome = run(script, statement)
+    assert "secret-literal" not in f"{statement}{outcome}{script.notes}{script.session.written}"
+
+
+# Two statements on one connection
+
+
+def test_late_events_of_one_statement_say_nothing_about_the_next() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=1.0, copies=3), Plan(seconds=5.0, results=Results(b"second"))]))
+    assert run(script).results == RESULT
+    late_ones: list[ServerMessage] = [
+        StateUpdated("e1", "failed"),
+        ExecutionError("e1", "late"),
+        ExecutionResult("e1", "succeeded", RESULT),
+    ]
+    for number, late in enumerate(late_ones):
+        script.session.say(late, script.now + 0.1 * number, script.open)
+    outcome = run(script, Statement("e2", "SELECT 8"))
+    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, Results(b"second"))
+    assert [message.execution_id for message in script.arrived(RetrieveResults)] == ["e1", "e2"]
+
+
+def test_doubled_events_fetch_a_result_once() -> None:
+    script = SqlScript(FakeSession([Plan(copies=4)]))
+    assert run(script).results == RESULT
+    assert len(script.arrived(RetrieveResults)) == 1
+
+
+def test_every_flow_of_messages_about_others_leaves_the_statement_its_questions() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=40.0, is_final_event_lost=True)]))
+    for at in range(1, 400):
+        script.session.say(ExecutionProgress("other", 8, at % 8, 1), START + at, script.open)
+    assert run(script).results == RESULT
+    assert script.elapsed < 100
+
+
+# Silence
+
+
+def test_a_lost_final_event_is_found_by_a_question_after_thirty_seconds() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=10.0, is_final_event_lost=True)]))
+    outcome = run(script)
+    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
+    assert 30 <= script.elapsed < 31
+    assert script.arrived(RetrieveResults) == [RetrieveResults("e1")]
+
+
+def test_a_lost_failure_is_found_too_but_its_words_are_gone() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=10.0, final="failed", error_after=NEVER, is_final_event_lost=True)]))
+    assert run(script).state is StatementState.FAILED
+
+
+def test_the_questions_become_rarer() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=1_000.0)]))
+    run(script, DROP)
+    asked = [round(at) for _, at in script.written(RetrieveResults)]
+    assert asked == [30, 90, 210, 450, 690, 930]
+
+
+def test_progress_does_not_hide_a_lost_final_event() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=60.0, is_final_event_lost=True)]))
+    for at in range(1, 5_000):
+        script.session.say(ExecutionProgress("e1", 9_000, at, 1), START + at, script.open)
+    assert run(script).results == RESULT
+    assert script.elapsed <= 241
+
+
+def test_a_session_that_answers_nothing_is_left_for_another_connection_and_then_the_outcome_is_unknown() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=NEVER)], answers=False))
+    outcome = run(script)
+    assert outcome.state is StatementState.UNKNOWN
+    assert "the session does not answer" in outcome.message
+    assert len(script.session.connects) == 2
+    assert len(script.arrived(ExecuteSql)) == 1
+    assert script.elapsed < 1_500
+
+
+def test_a_result_that_does_not_come_is_asked_for_once_more_after_two_minutes() -> None:
+    script = SqlScript(FakeSession(answers=False))
+    outcome = run(script)
+    assert outcome.state is StatementState.GAVE_UP
+    assert outcome.was_sent
+    assert outcome.message == "it succeeded, but its result could not be fetched: no answer has come"
+    assert [round(at) for _, at in script.written(RetrieveResults)] == [1, 121]
+    assert 241 <= script.elapsed < 242
+
+
+def test_an_unreadable_result_is_asked_for_once_more() -> None:
+    script = SqlScript(FakeSession(answers=False))
+    script.session.say(Unreadable("bad CBOR"), START + 2, script.open)
+    script.session.say(Unreadable("bad CBOR"), START + 3, script.open)
+    outcome = run(script)
+    assert outcome.message == "it succeeded, but its result could not be fetched: it is unreadable"
+    assert [round(at) for _, at in script.written(RetrieveResults)] == [1, 2]
+    assert [note.level for note in script.said("cannot be read: bad CBOR")] == [logging.WARNING]
+
+
+def test_an_unreadable_message_while_it_runs_is_a_warning() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=10.0)]))
+    script.session.say(Unreadable("bad CBOR"), START + 2, script.open)
+    assert run(script).results == RESULT
+
+
+def test_an_error_instead_of_the_result_is_told() -> None:
+    script = SqlScript(FakeSession(answers=False))
+    script.session.say(ExecutionError("e1", "unknown geometry format"), START + 2)
+    outcome = run(script)
+    assert outcome.state is StatementState.GAVE_UP
+    assert outcome.message == "it succeeded, but its result could not be fetched: unknown geometry format"
+
+
+def test_a_success_whose_result_the_session_has_forgotten_is_no_unknown_outcome() -> None:
+    outcome = run(SqlScript(FakeSession([Plan(forgotten_after=0.5)])))
+    assert outcome.state is StatementState.GAVE_UP
+    assert outcome.was_sent
+    assert "it succeeded" in outcome.message
+
+
+def test_an_error_in_answer_to_a_question_is_no_failure_of_the_statement() -> None:
+    """It runs, or has even succeeded: a retry of a statement that is said to have failed would execute it twice."""
+    script = SqlScript(FakeSession([Plan(seconds=50.0)], answers=False))
+    script.session.say(ExecutionError("e1", "cannot encode the result"), START + 31)
+    outcome = run(script, DROP)
+    assert outcome.state is StatementState.SUCCEEDED
+    (note,) = script.said("does not tell its state (cannot encode the result), but may still say how it ends")
+    assert note.level == logging.WARNING
+
+
+def test_a_state_that_is_never_told_is_unknown_after_a_bounded_time() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=20.0, is_final_event_lost=True)], answers=False))
+    script.session.say(ExecutionError("e1", "cannot encode the result"), START + 31)
+    outcome = run(script)
+    assert outcome.state is StatementState.UNKNOWN
+    assert "the session does not tell its state (cannot encode the result), and 10 minutes" in outcome.message
+    assert script.truth("e1") == "succeeded"
+
+
+def test_an_error_in_answer_to_a_take_over_leaves_the_outcome_unknown() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=NEVER)], answers=False), is_connected=False)
+    script.session.say(ExecutionError("e1", "cannot attach"), START + 1)
+    script.run(connect(READY))
+    script.session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.now)
+    outcome = script.run(attach("e1", OPTIONS))
+    assert (outcome.state, "cannot attach" in outcome.message) == (StatementState.UNKNOWN, True)
+
+
+@pytest.mark.parametrize("final", ["failed", "succeeded"])
+def test_a_late_error_before_the_answer_to_a_take_over_is_not_the_answer(final: str) -> None:
+    """Such as the second message of the answer to an earlier question."""
+    script = SqlScript(FakeSession([Plan(seconds=0.5, final=final)]))
+    script.session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.now)
+    script.now += 2.0
+    assert not script.run(can_be_attached("e1"))
+    script.session.say(ExecutionError("e1", FAILURE), script.now, script.open)
+    outcome = script.run(attach("e1", OPTIONS))
+    assert outcome.state.value == final
+    assert outcome.message == (FAILURE if final == "failed" else "")
+
+
+def test_the_words_of_a_failure_may_come_before_its_state_while_a_question_is_open() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=31.0, final="failed", error_after=-0.5)], answers=False))
+    outcome = run(script)
+    assert (outcome.state, outcome.message) == (StatementState.FAILED, FAILURE)
+
+
+def test_a_success_that_nobody_asked_for_has_no_result_yet() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=2.0)]))
+    script.session.say(ExecutionResult("e1", "succeeded"), START + 1)
+    assert run(script).results == RESULT
+
+
+# An execution that the session has forgotten
+
+
+def test_a_forgotten_execution_may_still_end_with_an_event() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=500.0, forgotten_after=10.0)]))
+    outcome = run(script, DROP)
+    assert outcome.state is StatementState.SUCCEEDED
+    assert len(script.said("no longer knows it")) == 1
+    assert len(script.arrived(RetrieveResults)) == 1
+
+
+def test_a_forgotten_execution_without_an_event_is_unknown_after_a_bounded_time() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=60.0, forgotten_after=10.0, is_final_event_lost=True)]))
+    outcome = run(script)
+    assert outcome.state is StatementState.UNKNOWN
+    assert outcome.was_sent
+    assert FORGOTTEN_SECONDS + 30 <= script.elapsed < FORGOTTEN_SECONDS + 60
+    assert len(script.arrived(RetrieveResults)) == 1
+
+
+def test_progress_of_a_forgotten_execution_is_a_sign_of_life() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=5_000.0, forgotten_after=10.0, progress_every=300.0)]))
+    assert run(script, DROP).state is StatementState.SUCCEEDED
+
+
+def test_a_forgotten_execution_that_fails_has_its_words() -> None:
+    outcome = run(SqlScript(FakeSession([Plan(seconds=100.0, final="failed", forgotten_after=10.0)])))
+    assert (outcome.state, outcome.message) == (StatementState.FAILED, FAILURE)
+
+
+def test_a_late_not_found_is_no_failure_of_the_statement() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=20.0)]))
+    script.session.say(ExecutionError("e1", "Execution not found"), START + 2)
+    assert run(script).state is StatementState.SUCCEEDED
+
+
+def test_an_answer_that_it_is_not_found_is_no_failure_of_a_statement_that_failed() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=20.0, final="failed", error_after=2.0)], answers=False))
+    script.session.say(ExecutionError("e1", "Execution not found"), START + 20.5)
+    assert run(script, hand_over_after=19.9).message == FAILURE
+
+
+# A lost connection
+
+
+def test_a_lost_connection_is_replaced_and_the_execution_taken_over() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=100.0)]))
+    assert script.open is not None
+    script.open.seconds = 10.0
+    outcome = run(script)
+    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
+    assert set(script.arrived(RetrieveResults)) == {RetrieveResults("e1", attach=True)}
+    assert len(script.arrived(ExecuteSql)) == 1
+    assert 100 <= script.elapsed < 101
+
+
+def test_an_older_session_that_sends_no_events_after_a_take_over_is_polled() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=100.0, result_uri="s3://b/r")], can_attach=False))
+    assert script.open is not None
+    script.open.seconds = 10.0
+    outcome = run(script, STORED)
+    assert (outcome.state, outcome.result_uri, outcome.is_location_lost) == (StatementState.SUCCEEDED, None, True)
+    assert 100 <= script.elapsed < 130
+
+
+def test_a_stored_result_of_an_execution_that_was_taken_over_has_its_address() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=100.0, result_uri="s3://b/r")]))
+    assert script.open is not None
+    script.open.seconds = 10.0
+    outcome = run(script, STORED)
+    assert (outcome.result_uri, outcome.is_location_lost) == ("s3://b/r", False)
+
+
+@pytest.mark.parametrize("seconds", [5.0, 500.0])
+def test_a_statement_that_was_written_and_never_arrived_is_not_sent_again(seconds: float) -> None:
+    script = SqlScript(FakeSession([Plan(seconds=seconds)]))
+    assert script.open is not None
+    script.open.seconds, script.open.noticed_after = 0.0, 30.0
+    outcome = run(script)
+    assert outcome.state is StatementState.UNKNOWN
+    assert outcome.was_sent
+    assert "Execution not found" in outcome.message
+    assert [type(message).__name__ for message, _ in script.session.written] == ["ExecuteSql", "RetrieveResults"]
+
+
+def test_a_statement_of_which_nothing_was_written_is_sent_on_another_connection() -> None:
+    script = SqlScript(FakeSession())
+    assert script.open is not None
+    script.open.seconds = 0.0
+    outcome = run(script)
+    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
+    assert sent_texts(script) == ["ExecuteSql", "RetrieveResults"]
+    assert script.arrived(RetrieveResults) == [RetrieveResults("e1")]
+
+
+def test_a_statement_that_could_not_be_written_at_all_may_be_repeated() -> None:
+    script = SqlScript(FakeSession(refusals=[NotSentError("connectSqlSession", "refused")] * 99), is_connected=False)
+    outcome = run(script)
+    assert (outcome.state, outcome.was_sent) == (StatementState.GAVE_UP, False)
+    assert outcome.message == "it was not sent: connectSqlSession: refused"
+    assert RECONNECT_SECONDS <= script.elapsed < RECONNECT_SECONDS + 5
+    assert script.session.written == []
+
+
+def broken_after(seconds: float, **session: Any) -> SqlScript:
+    script = SqlScript(FakeSession([Plan(seconds=1_000.0)], **session))
+    assert script.open is not None
+    script.open.seconds = seconds
+    return script
+
+
+def test_a_connection_that_cannot_be_replaced_in_a_minute_leaves_the_outcome_unknown() -> None:
+    script = broken_after(10.0, refusals=[None, *[NotSentError("connectSqlSession", "refused")] * 99])
+    outcome = run(script)
+    assert outcome.state is StatementState.UNKNOWN
+    assert "connectSqlSession: refused" in outcome.message
+    assert 70 <= script.elapsed < 75
+    assert len(script.session.connects) < 15
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_a_refused_connection_is_final(status: int) -> None:
+    script = broken_after(10.0, refusals=[None, NotFoundError("connectSqlSession", status)])
+    assert run(script).state is StatementState.UNKNOWN
+    assert script.elapsed < 11
+
+
+@pytest.mark.parametrize(
+    "error", [ServerError("connectSqlSession", 503), RateLimitedError("connectSqlSession", 429, retry_after=7.0)]
+)
+def test_a_connection_that_is_refused_for_a_while_is_replaced(error: WherobotsApiError) -> None:
+    script = broken_after(10.0, refusals=[None, error, error, error])
+    assert run(script).state is StatementState.SUCCEEDED
+    assert len(script.session.connects) == 5
+
+
+def test_without_an_address_a_lost_connection_is_final() -> None:
+    script = broken_after(10.0)
+    assert script.run(execute(SELECT, StatementOptions())).state is StatementState.UNKNOWN
+    assert len(script.session.connects) == 1
+
+
+def test_an_execution_that_its_session_cancelled_as_an_orphan_is_unknown() -> None:
+    refused = NotSentError("connectSqlSession", "refused")
+    script = broken_after(10.0, refusals=[None, *[refused] * 4])
+    assert script.open is not None
+    script.open.noticed_after = GRACE
+    outcome = run(script)
+    assert outcome.state is StatementState.UNKNOWN
+    assert "cancelled" in outcome.message
+    assert script.truth("e1") == "cancelled"
+
+
+def test_a_connection_that_breaks_again_and_again_is_given_up() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=NEVER)], connections=[Connection(0.0) for _ in range(999)]))
+    assert script.open is not None
+    script.open.seconds = 10.0
+    outcome = run(script)
+    assert outcome.state is StatementState.UNKNOWN
+    assert script.elapsed < 75
+    assert len(script.session.connects) < 20
+
+
+def test_a_connection_that_breaks_now_and_then_is_replaced_each_time() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=2_000.0)], connections=[Connection(50.0) for _ in range(999)]))
+    assert run(script).results == RESULT
+    assert len(script.arrived(ExecuteSql)) == 1
+
+
+def test_a_connection_that_breaks_after_each_answer_is_not_replaced_without_a_pause() -> None:
+    session = FakeSession([Plan(seconds=1_000.0)], connections=[Connection(1.0) for _ in range(9_999)])
+    script = SqlScript(session)
+    assert run(script).results == RESULT
+    assert len(session.connects) < 150
+    assert len(script.arrived(ExecuteSql)) == 1
+
+
+def test_a_failure_is_known_even_if_the_connection_breaks_before_its_words() -> None:
+    script = SqlScript(FakeSession([Plan(final="failed", error_after=3.0)]))
+    assert script.open is not None
+    script.open.seconds = 2.0
+    outcome = run(script)
+    assert (outcome.state, outcome.message) == (StatementState.FAILED, "the session sent no error message")
+    assert len(script.session.connects) == 1
+
+
+def test_a_result_is_fetched_on_another_connection_if_the_first_breaks_under_it() -> None:
+    script = SqlScript(FakeSession())
+    assert script.open is not None
+    script.open.seconds = 1.015
+    outcome = run(script)
+    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
+
+
+def test_a_result_that_breaks_every_connection_is_given_up() -> None:
+    script = SqlScript(FakeSession(connections=[Connection(1.015), *(Connection(0.005) for _ in range(99))]))
+    outcome = run(script)
+    assert outcome.state is StatementState.GAVE_UP
+    assert len(script.session.connects) < 8
+
+
+def test_a_new_key_is_read_when_the_old_one_is_refused() -> None:
+    script = broken_after(10.0, refusals=[None, AuthenticationError("connectSqlSession", 401)])
+    script._changed = lambda: True
+    assert run(script).state is StatementState.SUCCEEDED
+    assert script.reloads == 1
+
+
+# Deadlines and clocks
+
+
+def test_at_the_deadline_a_statement_is_cancelled() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=NEVER)]))
+    outcome = run(script, deadline=START + 100, limit_name="read_timeout")
+    assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "it was cancelled")
+    assert 100 <= script.elapsed < 102
+    assert script.truth("e1") == "cancelled"
+    assert script.said("has reached the task's read_timeout")
+
+
+def test_a_statement_that_had_ended_at_the_deadline_is_told_as_it_ended() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=80.0, is_final_event_lost=True, result_uri="s3://b/r")]))
+    outcome = run(script, STORED, deadline=START + 85)
+    assert (outcome.state, outcome.result_uri) == (StatementState.SUCCEEDED, "s3://b/r")
+
+
+def test_a_statement_whose_result_is_wanted_has_reached_its_deadline_all_the_same() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=80.0, is_final_event_lost=True)]))
+    outcome = run(script, deadline=START + 85)
+    assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "it had just succeeded")
+
+
+def test_a_deadline_while_the_result_is_awaited_cancels_nothing() -> None:
+    script = SqlScript(FakeSession(answers=False))
+    outcome = run(script, deadline=START + 50)
+    assert outcome.state is StatementState.DEADLINE
+    assert script.arrived(CancelExecution) == []
+    assert 50 <= script.elapsed < 51
+
+
+def test_a_deadline_that_has_passed_sends_nothing() -> None:
+    script = SqlScript()
+    outcome = run(script, deadline=START)
+    assert (outcome.state, outcome.was_sent) == (StatementState.DEADLINE, False)
+    assert script.session.written == []
+
+
+def test_a_deadline_while_the_connection_is_replaced_is_kept() -> None:
+    refused = NotSentError("connectSqlSession", "refused")
+    script = broken_after(10.0, refusals=[None, *[refused] * 99])
+    outcome = run(script, deadline=START + 20)
+    assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "cancelling it is not confirmed")
+    assert 20 <= script.elapsed < 22
+
+
+def test_a_cancel_at_the_deadline_opens_a_connection_if_it_can() -> None:
+    refused = NotSentError("connectSqlSession", "refused")
+    script = broken_after(10.0, refusals=[None, *[refused] * 5])
+    outcome = run(script, deadline=START + 20)
+    assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "it was cancelled")
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0, -3.0, 3.0])
+@pytest.mark.parametrize("at", [5.0, 35.0, 95.0])
+def test_a_change_of_the_wall_clock_neither_hastens_nor_delays_what_is_found(jump: float, at: float) -> None:
+    script = SqlScript(FakeSession([Plan(seconds=100.0, is_final_event_lost=True)]), jumps=[(at, jump)])
+    outcome = run(script)
+    assert outcome.results == RESULT
+    assert script.elapsed < 300
+    assert 60 <= outcome.seconds < 260
+
+
+def test_a_clock_that_is_set_back_does_not_prolong_the_reconnecting() -> None:
+    refused = NotSentError("connectSqlSession", "refused")
+    session = FakeSession([Plan(seconds=NEVER)], refusals=[None, *[refused] * 99], connections=[Connection(10.0)])
+    script = SqlScript(session, jumps=[(at, -3_600.0) for at in range(12, 70, 10)])
+    assert run(script).state is StatementState.UNKNOWN
+    assert script.elapsed < 200
+
+
+# Handing over
+
+
+def test_a_long_statement_is_handed_over_once_the_session_says_that_it_can_be() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=300.0)]))
+    outcome = run(script, hand_over_after=20.0)
+    assert outcome.state is StatementState.RUNNING
+    assert 20 <= script.elapsed < 21
+    assert script.arrived(RetrieveResults) == [RetrieveResults("e1", attach=True)]
+    # Another process, with a connection of its own.
+    script._close()
+    options = StatementOptions.from_kwargs(
+        json.loads(json.dumps(StatementOptions(url=URL, started_at=outcome.started_at).to_kwargs()))
+    )
+    ended = script.run(attach("e1", options, wants_result=False))
+    assert (ended.state, ended.results) == (StatementState.SUCCEEDED, None)
+    assert 300 <= ended.seconds < 302
+    # And back on the worker.
+    script._close()
+    fetched = script.run(fetch("e1", options))
+    assert (fetched.state, fetched.results) == (StatementState.SUCCEEDED, RESULT)
+    assert len(script.arrived(ExecuteSql)) == 1
+
+
+def test_a_short_statement_is_not_handed_over() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=10.0)]))
+    assert run(script, hand_over_after=20.0).state is StatementState.SUCCEEDED
+    assert script.arrived(RetrieveResults) == [RetrieveResults("e1")]
+
+
+def test_an_older_session_keeps_a_long_statement_on_its_connection() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=300.0, result_uri="s3://b/r")], can_attach=False))
+    outcome = run(script, STORED, hand_over_after=20.0)
+    assert (outcome.state, outcome.result_uri) == (StatementState.SUCCEEDED, "s3://b/r")
+    assert len(script.said("lets no other connection take over")) == 1
+    assert 300 <= script.elapsed < 301
+
+
+def test_a_forgotten_execution_is_not_handed_over() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=300.0, forgotten_after=10.0)]))
+    assert run(script, DROP, hand_over_after=20.0).state is StatementState.SUCCEEDED
+
+
+def test_a_statement_that_ends_while_it_is_asked_whether_it_can_be_handed_over_has_ended() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=20.0, is_final_event_lost=True)]))
+    outcome = run(script, hand_over_after=20.0)
+    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
+
+
+def test_attaching_never_executes_and_what_is_not_there_is_unknown() -> None:
+    script = SqlScript(is_connected=False)
+    outcome = script.run(attach("gone", OPTIONS))
+    assert outcome.state is StatementState.UNKNOWN
+    assert sent_texts(script) == ["RetrieveResults"]
+    assert [note for note in script.notes if note.level >= logging.WARNING] == []
+
+
+def test_a_result_that_is_gone_when_it_is_fetched_is_no_unknown_outcome() -> None:
+    script = SqlScript(is_connected=False)
+    outcome = script.run(fetch("gone", OPTIONS))
+    assert (outcome.state, outcome.was_sent) == (StatementState.GAVE_UP, True)
+    assert outcome.message == "it succeeded, but its result could not be fetched: Execution not found"
+    script = SqlScript(FakeSession(refusals=[NotFoundError("connectSqlSession", 404)]), is_connected=False)
+    assert "it succeeded" in script.run(fetch("e1", OPTIONS)).message
+
+
+@pytest.mark.parametrize(
+    ("can_attach", "seconds", "expected"), [(True, 99.0, True), (False, 99.0, False), (True, 0.5, False)]
+)
+def test_whether_an_execution_can_be_attached_is_asked(can_attach: bool, seconds: float, expected: bool) -> None:
+    script = SqlScript(FakeSession([Plan(seconds=seconds)], can_attach=can_attach))
+    script.session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.now)
+    script.now += 1.0
+    assert script.run(can_be_attached("e1")) is expected
+    assert script.elapsed < 2
+
+
+def test_nothing_can_be_attached_without_an_answer_or_a_connection() -> None:
+    script = SqlScript(FakeSession(answers=False))
+    assert not script.run(can_be_attached("e1"))
+    assert 10 <= script.elapsed < 11
+    assert not SqlScript(is_connected=False).run(can_be_attached("e1"))
+    assert not SqlScript().run(can_be_attached("e1"))
+
+
+# Cancelling
+
+
+def begun(session: FakeSession) -> SqlScript:
+    script = SqlScript(session)
+    session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.now)
+    return script
+
+
+def test_a_cancel_is_confirmed_by_the_sessions_word() -> None:
+    script = begun(FakeSession([Plan(seconds=99.0)]))
+    assert script.run(cancel("e1", 3.8))
+    assert script.arrived(CancelExecution) == [CancelExecution("e1")]
+    assert [(note.level, note.text) for note in script.notes] == [(logging.INFO, "Statement e1 was cancelled")]
+
+
+def test_the_word_may_be_lost_so_the_session_is_asked() -> None:
+    script = begun(FakeSession([Plan(seconds=99.0, is_final_event_lost=True)]))
+    assert script.run(cancel("e1", 3.8))
+    assert script.elapsed < 3
+
+
+@pytest.mark.parametrize("plan", [Plan(seconds=0.0), Plan(forgotten_after=0.0, seconds=99.0)])
+def test_what_has_ended_or_is_not_known_needs_no_cancelling(plan: Plan) -> None:
+    script = begun(FakeSession([plan], cancel_seconds=NEVER))
+    script.now += 1.0
+    assert script.run(cancel("e1", 3.8))
+    assert script.said("needs no cancelling")
+
+
+def test_a_cancel_that_is_ignored_ends_within_its_budget() -> None:
+    script = begun(FakeSession([Plan(seconds=99.0, progress_every=0.1)], cancel_seconds=NEVER))
+    assert not script.run(cancel("e1", 3.8))
+    assert 3.8 <= script.elapsed < 4
+    assert len(script.arrived(RetrieveResults)) == 1
+    assert [note.level for note in script.said("not confirmed")] == [logging.WARNING]
+
+
+def test_a_cancel_without_a_connection_opens_one_if_it_has_an_address() -> None:
+    script = begun(FakeSession([Plan(seconds=99.0)]))
+    script._close()
+    assert not script.run(cancel("e1", 3.8))
+    assert [note.level for note in script.said("could not be cancelled")] == [logging.ERROR]
+    assert script.run(cancel("e1", 3.8, url=URL))
+
+
+def test_a_cancel_never_raises_and_never_takes_longer_than_it_may() -> None:
+    script = SqlScript(FakeSession(refusals=[NotFoundError("connectSqlSession", 404)] * 9), is_connected=False)
+    assert not script.run(cancel("e1", 3.8, url=URL))
+    script = begun(FakeSession([Plan(seconds=99.0)], cancel_seconds=NEVER))
+    assert script.open is not None
+    script.open.seconds = 1.0
+    assert not script.run(cancel("e1", 3.8, url=URL))
+    assert script.elapsed < 4
+
+
+def test_a_cancel_that_does_not_listen_leaves_the_word_to_who_follows() -> None:
+    script = begun(FakeSession([Plan(seconds=99.0)]))
+    assert script.run(cancel("e1", 3.8, listen=False))
+    assert script.elapsed == 0
+
+
+# Connecting
+
+READY = SqlSession("s1", "READY", "https://compute.example.com/sql/org/session/ws")
+
+
+def test_a_transient_failure_to_connect_is_tried_again_for_a_minute() -> None:
+    errors = [NotSentError("connectSqlSession", "refused"), ServerError("connectSqlSession", 503)]
+    script = SqlScript(FakeSession(refusals=errors), is_connected=False)
+    script.run(connect(READY))
+    assert script.open is not None
+    script = SqlScript(FakeSession(refusals=[errors[0]] * 99), is_connected=False)
+    with pytest.raises(NotSentError):
+        script.run(connect(READY))
+    assert 60 <= script.elapsed < 66
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_a_permanent_failure_to_connect_is_final(status: int) -> None:
+    script = SqlScript(FakeSession(refusals=[NotFoundError("connectSqlSession", status)]), is_connected=False)
+    with pytest.raises(NotFoundError):
+        script.run(connect(READY))
+    assert script.elapsed < 1
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_a_refused_key_is_read_again_once(changed: bool) -> None:
+    refused = AuthenticationError("connectSqlSession", 401)
+    script = SqlScript(FakeSession(refusals=[refused] * 9), is_connected=False, reload=lambda: changed)
+    with pytest.raises(AuthenticationError, match="connection 'script': the API key is refused"):
+        script.run(connect(READY))
+    assert script.reloads == 1
+    assert len(script.session.connects) == 1 + changed
+
+
+def test_a_session_whose_address_would_expose_the_key_is_not_connected_to() -> None:
+    script = SqlScript(is_connected=False)
+    with pytest.raises(SessionAddressError, match="not encrypted"):
+        script.run(connect(SqlSession("s1", "READY", "http://compute.example.com/")))
+    assert script.session.connects == []
+
+
+# Events
+
+
+def test_an_outcome_survives_its_event_without_the_result() -> None:
+    outcome = StatementOutcome(StatementState.SUCCEEDED, "e1", "", RESULT, "s3://b/r", 12, 3.5, START, True, True)
+    event = json.loads(json.dumps(outcome.to_event()))
+    assert StatementOutcome.from_event({**event, "of_a_later_version": 1, "results": "odd"}) == StatementOutcome(
+        StatementState.SUCCEEDED, "e1", "", None, "s3://b/r", 12, 3.5, START, True, True
+    )
+
+
+def test_an_event_of_another_version_is_read() -> None:
+    assert StatementOutcome.from_event({"state": "failed", "execution_id": "e1"}).state is StatementState.FAILED
+    assert StatementOutcome.from_event({"state": "paused", "execution_id": "e1"}).state is StatementState.UNKNOWN
+    assert StatementOutcome.from_event({}) == StatementOutcome(StatementState.UNKNOWN, "")
+    assert StatementOptions.from_kwargs({"url": URL, "later": 1}) == OPTIONS

@@ -1,0 +1,257 @@
+"""Whatever befalls a statement, it is executed at most once, and no outcome says what is not so.
+
+The rule in full. Let connections break, half-open or not, at any moments, let attempts to connect fail, let the
+session lose final events, forget executions, double and delay its messages, and let the wall clock jump. Then
+``execute`` writes ``execute_sql`` once at most, returns one outcome within a bounded time, and: SUCCEEDED, FAILED and
+CANCELLED are what really became of the statement, a result is the real one, and what was not sent never arrived.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.errors import (
+    AuthenticationError,
+    NotFoundError,
+    NotSentError,
+    RateLimitedError,
+    ServerError,
+)
+from airflow_provider_wherobots.api.sql.messages import (
+    CancelExecution,
+    ExecuteSql,
+    ExecutionError,
+    ExecutionProgress,
+    ExecutionResult,
+    Results,
+    RetrieveResults,
+    ServerMessage,
+    StateUpdated,
+    Store,
+    Unreadable,
+)
+from airflow_provider_wherobots.flows.sql.statement import (
+    Statement,
+    StatementOptions,
+    StatementOutcome,
+    StatementState,
+    attach,
+    can_be_attached,
+    cancel,
+    execute,
+)
+from tests.unit.flows.script import START
+from tests.unit.flows.sql.fake_session import FAILURE, NEVER, RESULT, URL, Connection, FakeSession, Plan, SqlScript
+
+SECONDS = st.floats(0, 5) | st.floats(0, 2_000)
+FINALS = st.sampled_from(["succeeded", "failed", "cancelled"])
+PLANS = st.builds(
+    Plan,
+    seconds=SECONDS,
+    final=FINALS,
+    results=st.sampled_from([RESULT, None]),
+    result_uri=st.sampled_from(["s3://bucket/result", None]),
+    progress_every=st.sampled_from([0.0, 1.0, 45.0]),
+    is_final_event_lost=st.booleans(),
+    forgotten_after=st.just(NEVER) | SECONDS,
+    error_after=st.sampled_from([-1.0, 0.01, 3.0, NEVER]),
+    copies=st.integers(1, 3),
+)
+CONNECTIONS = st.lists(
+    st.builds(
+        Connection,
+        seconds=st.just(NEVER) | SECONDS,
+        noticed_after=st.sampled_from([0.0, 0.0, 1.0, 30.0, 200.0]),
+        delay=st.sampled_from([0.01, 2.0]),
+    ),
+    max_size=6,
+)
+REFUSALS = st.lists(
+    st.none()
+    | st.sampled_from(
+        [
+            NotSentError("connectSqlSession", "refused"),
+            ServerError("connectSqlSession", 503),
+            RateLimitedError("connectSqlSession", 429, retry_after=20.0),
+            NotFoundError("connectSqlSession", 404),
+            AuthenticationError("connectSqlSession", 401),
+        ]
+    ),
+    max_size=8,
+).map(lambda refusals: [None, *refusals])
+SESSIONS = st.builds(
+    FakeSession,
+    plans=PLANS.map(lambda plan: [plan]),
+    connections=CONNECTIONS,
+    refusals=REFUSALS,
+    can_attach=st.booleans(),
+    cancel_seconds=st.sampled_from([0.0, 1.0, NEVER]),
+    answers=st.sampled_from([True, True, True, False]),
+)
+FAULTLESS = st.builds(
+    FakeSession,
+    plans=st.builds(
+        Plan,
+        seconds=SECONDS,
+        final=FINALS,
+        progress_every=st.sampled_from([0.0, 1.0, 45.0]),
+        is_final_event_lost=st.booleans(),
+        copies=st.integers(1, 3),
+    ).map(lambda plan: [plan]),
+)
+STATEMENTS = st.builds(
+    Statement,
+    execution_id=st.just("e1"),
+    text=st.just("SELECT 7"),
+    store=st.sampled_from([None, Store("parquet")]),
+    wants_result=st.booleans(),
+)
+JUMPS = st.lists(st.tuples(st.floats(0, 500), st.sampled_from([-86_400.0, -30.0, 30.0, 86_400.0])), max_size=3)
+OPTIONS = st.builds(
+    StatementOptions,
+    url=st.just(URL),
+    deadline=st.none() | st.floats(0, 1_000).map(lambda seconds: START + seconds),
+    hand_over_after=st.none() | st.floats(0, 100),
+)
+LONGEST = 2_000 + 600 + 6 * 700 + 300
+"""A statement of 2,000 s, forgotten, and each of six connections mute for as long as that takes to notice."""
+
+TRUE_STATES = {
+    StatementState.SUCCEEDED: "succeeded",
+    StatementState.FAILED: "failed",
+    StatementState.CANCELLED: "cancelled",
+}
+
+
+def check(script: SqlScript, outcome: StatementOutcome, statement: Statement) -> None:
+    truth = script.truth("e1")
+    executed = script.written(ExecuteSql)
+    assert len(executed) <= 1
+    assert outcome.execution_id == "e1"
+    assert script.elapsed < LONGEST
+    assert outcome.seconds >= 0
+    assert json.loads(json.dumps(outcome.to_event()))
+    if not outcome.was_sent:
+        assert executed == []
+        assert truth is None
+        assert outcome.state in (StatementState.GAVE_UP, StatementState.DEADLINE)
+    if (expected := TRUE_STATES.get(outcome.state)) is not None:
+        assert truth == expected
+    if outcome.state is StatementState.GAVE_UP and outcome.was_sent:
+        assert truth == "succeeded"
+    if outcome.state is StatementState.FAILED:
+        assert outcome.message in (FAILURE, "the session sent no error message")
+    if outcome.state is StatementState.SUCCEEDED:
+        is_fetched = statement.wants_result and statement.store is None
+        plan = script.session.executions["e1"].plan
+        assert outcome.results == (plan.results if is_fetched else None)
+        if not is_fetched and not outcome.is_location_lost:
+            assert outcome.result_uri == plan.result_uri
+    if outcome.state is StatementState.RUNNING:
+        assert script.session.can_attach
+        assert script.session.executions["e1"].owner is script.open
+
+
+@given(SESSIONS, STATEMENTS, OPTIONS, JUMPS)
+def test_an_outcome_is_the_truth_or_says_that_it_does_not_know(
+    session: FakeSession, statement: Statement, options: StatementOptions, jumps: list[tuple[float, float]]
+) -> None:
+    script = SqlScript(session, jumps=jumps)
+    outcome = script.run(execute(statement, options))
+    check(script, outcome, statement)
+    if outcome.state is StatementState.RUNNING:
+        # The worker's connection is closed, and another process attaches within the grace.
+        script._close()
+        script.now += 60.0
+        executed = len(script.written(ExecuteSql))
+        ended = script.run(attach("e1", StatementOptions(url=URL), wants_result=statement.wants_result))
+        assert len(script.written(ExecuteSql)) == executed == 1
+        if (expected := TRUE_STATES.get(ended.state)) is not None:
+            assert script.truth("e1") == expected
+
+
+@given(FAULTLESS, STATEMENTS)
+def test_on_a_faultless_connection_every_outcome_is_known(session: FakeSession, statement: Statement) -> None:
+    script = SqlScript(session)
+    outcome = script.run(execute(statement, StatementOptions(url=URL)))
+    check(script, outcome, statement)
+    assert outcome.state.value == session.executions["e1"].final
+    assert script.elapsed <= session.executions["e1"].plan.seconds + 241
+
+
+@given(SESSIONS, st.lists(st.tuples(SECONDS, st.sampled_from(["execute", "attach", "cancel", "ask"])), max_size=4))
+def test_no_mixture_of_flows_executes_twice_or_raises(session: FakeSession, steps: list[tuple[float, str]]) -> None:
+    script, options = SqlScript(session), StatementOptions(url=URL)
+    for number, (seconds, step) in enumerate(steps):
+        script.now += seconds
+        flows: dict[str, Any] = {
+            "execute": lambda number=number: execute(Statement(f"e{number}", "SELECT"), options),
+            "attach": lambda: attach("e0", options),
+            "cancel": lambda: cancel("e0", 25.0, url=URL),
+            "ask": lambda: can_be_attached("e0"),
+        }
+        script.run(flows[step]())
+    ids = [message.execution_id for message, _ in script.written(ExecuteSql)]
+    assert (
+        len(ids)
+        == len(set(ids))
+        == sum(step == "execute" for _, step in steps)
+        - sum(step == "execute" and f"e{number}" not in ids for number, (_, step) in enumerate(steps))
+    )
+
+
+IDS = st.sampled_from(["e1", "e1", "other", ""])
+TEXTS = st.sampled_from(["Execution not found", "boom", "", "\x1b[2K\ud800"])
+STATES = st.sampled_from(["pending", "running", "succeeded", "failed", "cancelled", "", "PAUSED", "\ud800"])
+MESSAGES: st.SearchStrategy[ServerMessage] = st.one_of(
+    st.builds(StateUpdated, IDS, STATES, st.sampled_from([None, "s3://b/r"]), st.none() | st.integers()),
+    st.builds(
+        ExecutionResult,
+        IDS,
+        STATES,
+        st.sampled_from([None, Results(b"")]),
+        st.none(),
+        st.none(),
+        st.booleans(),
+    ),
+    st.builds(ExecutionError, IDS, TEXTS),
+    st.builds(ExecutionProgress, IDS, *[st.integers(0, 9)] * 3),
+    st.builds(Unreadable, TEXTS),
+)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 300), MESSAGES), max_size=12),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([None, 10.0]),
+    st.booleans(),
+)
+def test_no_order_of_odd_messages_is_more_than_the_flow_can_take(
+    messages: list[tuple[float, ServerMessage]],
+    wants_result: bool,
+    answers: bool,
+    hand_over: float | None,
+    breaks: bool,
+) -> None:
+    session = FakeSession([Plan(seconds=500.0)], answers=answers)
+    script = SqlScript(session)
+    assert script.open is not None
+    if breaks:
+        script.open.seconds = 100.0
+    at = START
+    for pause, message in messages:
+        at += pause
+        session.say(message, at, script.open)
+    statement = Statement("e1", "SELECT", wants_result=wants_result)
+    outcome = script.run(execute(statement, StatementOptions(url=URL, hand_over_after=hand_over)))
+    assert outcome.execution_id == "e1"
+    assert [type(message) for message, _ in script.written(ExecuteSql)] == [ExecuteSql]
+    assert len(script.written(RetrieveResults)) < 40
+    assert script.written(CancelExecution) == []
+    assert script.elapsed < LONGEST
+    assert "\x1b" not in outcome.message

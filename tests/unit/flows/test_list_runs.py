@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from airflow_provider_wherobots.api.errors import NotFoundError
+from airflow_provider_wherobots.api.runs.models import KubeApp, Run, RunPage
+from airflow_provider_wherobots.flows.await_ends import await_ends
+from airflow_provider_wherobots.flows.list_runs import list_active_runs, list_runs
+from tests.unit.flows.fake_service import FakeService, Fault
+from tests.unit.flows.script import START, Script, always, answers, by_operation
+
+
+def service_with(number: int, *, page_size: int = 3) -> FakeService:
+    service = FakeService(page_size=page_size)
+    for index in range(number):
+        service.add_run(f"name{index}", START - index, id=f"run{index}")
+    return service
+
+
+@pytest.mark.parametrize(
+    ("limit", "listed", "is_cut"), [(None, 7, False), (7, 7, False), (6, 6, True), (1, 1, True), (100, 7, False)]
+)
+def test_all_pages_up_to_the_limit_newest_first(limit: int | None, listed: int, is_cut: bool) -> None:
+    script = Script(service_with(7))
+    runs, cut = script.run(list_runs(limit=limit, max_outage_seconds=10))
+    assert len({run.id for run in runs}) == listed
+    assert [run.id for run in runs] == sorted(run.id for run in runs)
+    assert cut is is_cut
+
+
+def test_what_is_asked_for_is_sent() -> None:
+    script = Script(always(RunPage(())))
+    after = datetime(2026, 11, 26, tzinfo=UTC)
+    script.run(
+        list_runs(name="hail*", status=["FAILED"], region="here", created_after=after, limit=5, max_outage_seconds=10)
+    )
+    (sent,) = script.sent
+    assert dict(sent.call.params) == {
+        "name": "hail*",
+        "status": "FAILED",
+        "region": "here",
+        "created_after": "2026-11-26T00:00:00+00:00",
+        "size": "6",
+    }
+
+
+def test_a_run_that_moves_to_the_next_page_is_listed_once() -> None:
+    first, second = Run("a", "name", "RUNNING"), Run("b", "name", "RUNNING")
+    pages = answers(RunPage((first, second), next_page="2"), RunPage((second,)))
+    runs, _ = Script(pages).run(list_runs(max_outage_seconds=10))
+    assert sorted(run.id for run in runs) == ["a", "b"]
+
+
+def test_every_page_has_the_same_size() -> None:
+    """A cursor may count pages: those of another size would begin elsewhere, and runs would be missing."""
+    script = Script(service_with(130, page_size=100))
+    runs, _ = script.run(list_runs(limit=120, max_outage_seconds=10))
+    assert len(runs) == 120
+    assert [dict(sent.call.params)["size"] for sent in script.sent] == ["100", "100"]
+
+
+def test_a_page_that_names_itself_as_the_next_one_ends_the_list() -> None:
+    script = Script(always(RunPage((), next_page="x")))
+    assert script.run(list_runs(max_outage_seconds=10)) == ([], False)
+    assert len(script.sent) == 2
+
+
+def test_an_outage_is_survived() -> None:
+    service = service_with(4)
+    service.fault("listJobRuns", None, Fault.ERROR_500)
+    runs, _ = Script(service).run(list_runs(max_outage_seconds=10))
+    assert len(runs) == 4
+
+
+def test_a_run_that_is_being_torn_down_is_not_active() -> None:
+    page = RunPage((Run("a", "x", "RUNNING"), Run("b", "x", "RUNNING", KubeApp("DESTROYING")), Run("c", "x", "FAILED")))
+    script = Script(always(page))
+    assert [run.id for run in script.run(list_active_runs(10))] == ["a"]
+    assert [value for name, value in script.sent[0].call.params if name == "status"] == ["PENDING", "RUNNING"]
+
+
+def test_ends_are_awaited_with_one_call_for_all_runs() -> None:
+    active = RunPage(tuple(Run(run_id, "x", "RUNNING") for run_id in ("a", "b", "other")))
+    one_left = RunPage((Run("b", "x", "RUNNING"), Run("other", "x", "RUNNING")))
+    lists = answers(active, active, one_left, RunPage((Run("other", "x", "RUNNING"),)))
+    gets = answers(Run("a", "x", "CANCELLED"), Run("b", "x", "COMPLETED"))
+    script = Script(by_operation(listJobRuns=lists, getJobRun=gets))
+    assert script.run(await_ends(["a", "b", "a"])) == {"a": "CANCELLED", "b": "COMPLETED"}
+    assert script.operations == ["listJobRuns", "listJobRuns", "listJobRuns", "getJobRun", "listJobRuns", "getJobRun"]
+    assert script.sleeps == [2.0, 2.0, 2.0]
+
+
+def test_the_wait_is_bounded() -> None:
+    script = Script(always(RunPage((Run("a", "x", "RUNNING"),))))
+    assert script.run(await_ends(["a"], 20.0)) == {}
+    assert script.elapsed <= 20.0
+
+
+def test_nothing_is_sent_if_there_is_nothing_to_wait_for() -> None:
+    script = Script(always(RunPage(())))
+    assert script.run(await_ends([])) == {}
+    assert script.sent == []
+
+
+def test_a_failed_look_leaves_open_what_became_of_the_runs() -> None:
+    lost = NotFoundError("getJobRun", 404, ())
+    script = Script(by_operation(listJobRuns=always(RunPage(())), getJobRun=answers(Run("a", "x", "CANCELLED"), lost)))
+    assert script.run(await_ends(["a", "b"])) == {"a": "CANCELLED"}

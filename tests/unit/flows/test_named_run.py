@@ -1,0 +1,260 @@
+"""A run that is known by its name only: which one is meant, how it is waited for, and how the wait ends."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.errors import AuthenticationError, NotFoundError
+from airflow_provider_wherobots.api.runs.models import Run, RunPage
+from airflow_provider_wherobots.flows.follow import FollowOptions
+from airflow_provider_wherobots.flows.named_run import (
+    NamedRun,
+    await_run,
+    find_newest,
+    follow_created_run,
+    follow_named_run,
+    get_created_run,
+)
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.run_name import durable_run_name
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY
+from tests.unit.flows.fake_service import FakeService, Fault
+from tests.unit.flows.script import START, Script, always
+
+NAME = "nightly.hail_stats"
+SUFFIX = "-0123456789ab"
+NAMED = NamedRun(NAME, START - 60)
+
+
+def options(**given: Any) -> FollowOptions:
+    return FollowOptions(**{"run_id": "", "started_at": START, "poll_logs": False, **given})
+
+
+def until(seconds: float) -> FollowOptions:
+    return options(deadline=START + seconds, execution_timeout=seconds, limit_name="timeout")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_meant"),
+    [
+        (NAME, True),
+        (NAME + SUFFIX, True),
+        (f"{NAME}-0123456789AB", False),
+        (f"{NAME}-0123456789abc", False),
+        (f"{NAME}-0123456789a", False),
+        (f"{NAME}{SUFFIX}{SUFFIX}", False),
+        (f"{NAME}_2026{SUFFIX}", False),
+        (f"x{NAME}", False),
+        (NAME.replace(".", "x"), False),
+        (NAME.upper(), False),
+    ],
+)
+def test_a_name_means_that_name_and_what_the_operator_makes_of_it(name: str, is_meant: bool) -> None:
+    service = FakeService()
+    service.add_run(name, START)
+    found = Script(service).run(find_newest(NAMED))
+    assert (found is not None) == is_meant
+
+
+@given(st.text("abcXYZ019_.-", min_size=8, max_size=255))
+def test_every_name_finds_the_run_that_the_operator_creates_with_it(name: str) -> None:
+    service = FakeService()
+    durable = durable_run_name(name, dag_id="d", run_id="r", task_id="t", map_index=-1, dag_run_start=None)
+    service.add_run(durable, START)
+    assert Script(service).run(find_newest(NamedRun(name, START))) is not None
+
+
+def test_the_newest_of_all_pages_counts_whatever_its_status() -> None:
+    service = FakeService(page_size=2)
+    for age in (30, 10, 50, 20, 40):
+        service.add_run(NAME, START - age, id=f"old{age}", plan=((0.0, "FAILED"),))
+        service.add_run(f"{NAME}_other", START - age)
+    script = Script(service)
+    found = script.run(find_newest(NAMED))
+    assert found is not None
+    assert found.id == "old10"
+    assert len(script.sent) == 5
+    assert dict(script.sent[0].call.params)["name"] == f"{NAME}*"
+
+
+def test_a_run_of_before_does_not_count_even_if_the_service_lists_it() -> None:
+    early = Run.from_json({"id": "a", "name": NAME, "status": "RUNNING", "createTime": "2025-06-15T15:05:39+00:00"})
+    undated = Run.from_json({"id": "b", "name": NAME, "status": "RUNNING"})
+    page = RunPage((early, undated))
+    assert Script(always(page)).run(find_newest(NamedRun(NAME, START))) is None
+    found = Script(always(page)).run(find_newest(NamedRun(NAME, START - 100)))
+    assert found is not None
+    assert found.id == "a"
+
+
+def test_a_run_that_does_not_exist_yet_is_waited_for_and_followed_to_its_end() -> None:
+    service = FakeService(plan=((0.0, "PENDING"), (5.0, "RUNNING"), (60.0, "COMPLETED")))
+    service.add_run(NAME + SUFFIX, START + 1_000, visible_at=START + 1_003, id="late")
+    script = Script(service)
+    outcome = script.run(follow_named_run(NAMED, options()))
+    assert (outcome.ending, outcome.run_id) == (Ending.COMPLETED, "late")
+    assert outcome.summary is not None
+    assert outcome.summary["run_id"] == "late"
+    assert script.published == [(RUN_ID_KEY, "late")]
+    assert script.said("Run late (nightly.hail_stats-0123456789ab) was found")
+    looks = script.sent_of("listJobRuns")
+    assert len(looks) < 60, "the wait slows down"
+    assert START + 1_003 <= looks[-1].at < START + 1_003 + 34
+    assert script.elapsed < 1_060 + 34 + 10
+    assert "cancelJobRun" not in script.operations
+    assert 3 <= len(script.said("Still no run named 'nightly.hail_stats', created at ")) <= 1_003 / 300
+
+
+def test_the_deadline_ends_the_wait_with_what_was_waited_for() -> None:
+    script = Script(FakeService())
+    outcome = script.run(follow_named_run(NAMED, until(3_600)))
+    assert (outcome.ending, outcome.run_id) == (Ending.DEADLINE, "")
+    assert outcome.reason == (
+        "No run named 'nightly.hail_stats', created at 2025-06-15 15:05:40 UTC or later, "
+        "was found before the task's timeout (1 hour) was reached"
+    )
+    assert 3_600 <= script.elapsed < 3_601
+    assert Outcome.from_event(outcome.to_event()) == outcome
+
+
+def test_a_deadline_that_has_passed_allows_one_look() -> None:
+    service = FakeService()
+    script = Script(service)
+    assert isinstance(script.run(await_run(NAMED, until(0))), Outcome)
+    assert (script.operations, script.sleeps) == (["listJobRuns"], [])
+    service.add_run(NAME, START)
+    assert isinstance(Script(service).run(await_run(NAMED, until(0))), Run)
+
+
+def test_the_deadline_holds_for_the_wait_and_the_run_together_and_cancels_nothing_unless_asked() -> None:
+    for cancels in (False, True):
+        service = FakeService()
+        service.add_run(NAME, START + 100, id="slow")
+        given = options(deadline=START + 300, execution_timeout=300.0, limit_name="timeout", cancel_at_deadline=cancels)
+        script = Script(service)
+        outcome = script.run(follow_named_run(NAMED, given))
+        assert (outcome.ending, outcome.run_id) == (Ending.DEADLINE, "slow")
+        assert 300 <= script.elapsed < 310
+        assert [run_id for run_id, _ in service.cancels] == (["slow"] if cancels else [])
+        text = outcome.describe(limit_name="timeout")
+        assert text.startswith("Run slow was still RUNNING when the task's timeout was reached: the limit is 5 minutes")
+        assert script.said("Run slow has reached the task's timeout")
+        assert "execution_timeout" not in text
+
+
+def test_an_outage_is_tolerated_and_said_once() -> None:
+    service = FakeService()
+    service.add_run(NAME, START)
+    service.fault("listJobRuns", *[Fault.LOST_BEFORE_EFFECT] * 5, Fault.RATE_LIMITED, Fault.UNREADABLE)
+    script = Script(service)
+    assert isinstance(script.run(await_run(NAMED, options())), Run)
+    assert len([note for note in script.notes if note.level == logging.WARNING]) == 1
+    assert script.said("The Runs API answers again, after 7 failed attempts")
+
+
+@pytest.mark.parametrize("limit", [0.0, 60.0, 600.0])
+def test_an_outage_beyond_the_limit_gives_up(limit: float) -> None:
+    service = FakeService()
+    service.fault("listJobRuns", *[Fault.ERROR_500] * 1_000)
+    script = Script(service)
+    outcome = script.run(await_run(NAMED, options(max_outage_seconds=limit)))
+    assert isinstance(outcome, Outcome)
+    assert (outcome.ending, outcome.run_id) == (Ending.GAVE_UP, "")
+    assert outcome.reason.startswith("No run named 'nightly.hail_stats', created at ")
+    assert f"max_outage_seconds={limit:g}" in outcome.reason
+    assert limit <= script.elapsed <= limit + 10
+
+
+def test_an_outage_does_not_outlast_the_deadline() -> None:
+    service = FakeService()
+    service.fault("listJobRuns", *[Fault.ERROR_500] * 1_000)
+    script = Script(service)
+    outcome = script.run(await_run(NAMED, until(50)))
+    assert isinstance(outcome, Outcome)
+    assert outcome.ending is Ending.DEADLINE
+    assert 50 <= script.elapsed < 52
+
+
+def test_a_refused_key_ends_the_wait_at_once() -> None:
+    script = Script(always(AuthenticationError("listJobRuns", 401)))
+    outcome = script.run(await_run(NAMED, options()))
+    assert isinstance(outcome, Outcome)
+    assert outcome.ending is Ending.GAVE_UP
+    assert "connection 'script': the API key is refused" in outcome.reason
+    assert script.reloads == 1
+
+
+@given(
+    appears=st.floats(0, 5_000),
+    lasts=st.floats(0, 5_000),
+    timeout=st.floats(0, 5_000),
+    faults=st.lists(st.sampled_from([None, Fault.ERROR_500, Fault.LOST_AFTER_EFFECT, Fault.RATE_LIMITED]), max_size=8),
+)
+def test_whatever_happens_it_ends_in_time_and_cancels_nothing(
+    appears: float, lasts: float, timeout: float, faults: list[Fault | None]
+) -> None:
+    service = FakeService(plan=((0.0, "PENDING"), (lasts / 2, "RUNNING"), (lasts, "COMPLETED")))
+    service.add_run(NAME, START + appears, id="it")
+    service.add_run(NAME, START - 1_000, id="earlier", plan=((0.0, "FAILED"),))
+    service.fault("listJobRuns", *faults)
+    service.fault("getJobRun", *faults)
+    given = options(deadline=START + timeout, execution_timeout=timeout, limit_name="timeout", cancel_at_deadline=False)
+    script = Script(service, jitter=1.0)
+    outcome = script.run(follow_named_run(NAMED, given))
+    assert outcome.ending in (Ending.COMPLETED, Ending.DEADLINE)
+    assert outcome.run_id in ("", "it")
+    assert script.elapsed < timeout + 60
+    if outcome.ending is Ending.COMPLETED:
+        assert script.elapsed >= appears + lasts
+    if appears + lasts + 100 < timeout and not faults:
+        assert outcome.ending is Ending.COMPLETED
+    assert service.cancels == []
+
+
+def test_a_run_created_a_moment_ago_may_be_unknown_for_a_minute() -> None:
+    service = FakeService(get_lag=50)
+    service.add_run(NAME, START, id="new")
+    assert Script(service).run(get_created_run(options(run_id="new"))).id == "new"
+    script = Script(service)
+    with pytest.raises(NotFoundError):
+        script.run(get_created_run(options(run_id="no-such-run")))
+    assert 60 <= script.elapsed < 65
+
+
+def test_getting_a_run_outlasts_an_outage_within_its_limit() -> None:
+    service = FakeService()
+    service.add_run(NAME, START, id="it")
+    service.fault("getJobRun", *[Fault.ERROR_500] * 4)
+    assert Script(service).run(get_created_run(options(run_id="it"))).id == "it"
+
+
+@pytest.mark.parametrize("fault", [None, Fault.ERROR_500])
+def test_getting_a_run_does_not_outlast_the_deadline(fault: Fault | None) -> None:
+    service = FakeService()
+    service.fault("getJobRun", *[fault] * 100)
+    script = Script(service)
+    outcome = script.run(follow_created_run(replace(until(20), run_id="it")))
+    assert (outcome.ending, outcome.run_id) == (Ending.GAVE_UP, "")
+    assert script.elapsed < 25
+
+
+def test_a_run_that_is_known_by_its_id_is_published_and_followed() -> None:
+    service = FakeService(get_lag=20, plan=((0.0, "RUNNING"), (60.0, "COMPLETED")))
+    service.add_run(NAME, START, id="it")
+    script = Script(service)
+    outcome = script.run(follow_created_run(options(run_id="it")))
+    assert (outcome.ending, outcome.run_id) == (Ending.COMPLETED, "it")
+    assert script.published == [(RUN_ID_KEY, "it")]
+
+
+def test_a_run_that_is_not_there_is_not_said_to_stay_active() -> None:
+    outcome = Script(FakeService()).run(follow_created_run(options(run_id="no-such-run")))
+    assert (outcome.ending, outcome.run_id) == (Ending.GAVE_UP, "")
+    assert outcome.reason.startswith("Run no-such-run: ")
+    assert "404" in outcome.reason

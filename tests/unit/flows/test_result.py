@@ -1,0 +1,194 @@
+"""A run's result through the flows: found whoever reads the log, once, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.errors import ServerError
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.flows.follow import DRAIN_SECONDS, TAIL_SECONDS, FollowOptions, follow_run, settle_run
+from airflow_provider_wherobots.flows.forward_logs import LogForwarder
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from tests.unit.flows.fake_log import CaughtUp, CursorMode, FakeLine, FakeLog
+from tests.unit.flows.fake_service import FakeRun, FakeService
+from tests.unit.flows.script import START, Script, always, by_operation, texts
+
+T0 = 1_750_000_000_000_000_000
+RESULT = '{"rows": 3}'
+PRINTED = f"airflow-result: {RESULT}"
+
+
+def serve(*raws: str, status: str = "COMPLETED", last_arrives: float = 5.0) -> tuple[FakeService, FakeRun]:
+    service = FakeService()
+    lines = [FakeLine(last_arrives, T0 + number, raw) for number, raw in enumerate(raws)]
+    run = service.add_run("some_name", START, plan=((0, "RUNNING"), (30, status)), log=FakeLog(lines))
+    return service, run
+
+
+def follow(service: Any, **options: Any) -> tuple[Outcome, Script]:
+    script = Script(service)
+    return script.run(follow_run(FollowOptions("run0", START, **options))), script
+
+
+def refusals(script: Script) -> list[str]:
+    notes = script.said("is not used as the run's result")
+    assert all(note.level == logging.WARNING for note in notes)
+    return [note.text for note in notes]
+
+
+@pytest.mark.parametrize("poll_logs", [True, False])
+@pytest.mark.parametrize("last_arrives", [5.0, 33.0], ids=["while it runs", "after its end"])
+def test_the_result_comes_with_the_outcome_and_its_line_is_forwarded_like_any_other(
+    poll_logs: bool, last_arrives: float
+) -> None:
+    service, _ = serve("before", PRINTED, "after", last_arrives=last_arrives)
+    outcome, script = follow(service, poll_logs=poll_logs)
+    assert outcome.result == RESULT
+    assert texts(script.records) == (["before", PRINTED, "after"] if poll_logs else [])
+    assert refusals(script) == []
+    assert Outcome.from_event(json.loads(json.dumps(outcome.to_event()))) == outcome
+
+
+def test_a_run_without_a_result_has_none() -> None:
+    assert follow(serve("line")[0])[0].result is None
+
+
+def test_an_event_of_a_version_without_results_has_none() -> None:
+    event = Outcome(Ending.COMPLETED, "r1", "COMPLETED").to_event()
+    del event["result"]
+    assert Outcome.from_event(event).result is None
+
+
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "CANCELLED"])
+def test_a_run_that_ends_badly_may_have_a_result(status: str) -> None:
+    outcome, _ = follow(serve(PRINTED, status=status)[0])
+    assert (outcome.status, outcome.result) == (status, RESULT)
+
+
+def test_a_run_that_is_stopped_at_the_deadline_has_none() -> None:
+    outcome, _ = follow(serve(PRINTED)[0], deadline=START + 20)
+    assert (outcome.ending, outcome.result) == (Ending.DEADLINE, None)
+
+
+def test_a_run_that_ended_before_the_deadlines_cancel_has_its_result() -> None:
+    service, run = serve(PRINTED)
+    run.plan = ((0, "RUNNING"), (20.02, "COMPLETED"))
+    outcome, _ = follow(service, deadline=START + 20)
+    assert (outcome.ending, outcome.result) == (Ending.COMPLETED, RESULT)
+
+
+def test_a_malformed_line_is_one_warning_with_the_line_and_does_not_decide_the_state() -> None:
+    outcome, script = follow(serve("airflow-result: {'rows': 3}\x07", PRINTED, "airflow-result: [NaN]")[0])
+    assert (outcome.ending, outcome.result) == (Ending.COMPLETED, RESULT)
+    assert refusals(script) == [
+        "A line is not used as the run's result, because it is not JSON (it has no NaN): airflow-result: [NaN]"
+    ]
+
+
+def test_the_warning_about_a_line_is_bounded_and_safe() -> None:
+    line = f"airflow-result: \x07\u202e{'x' * 100_000}"
+    _, script = follow(serve(line)[0])
+    (warning,) = refusals(script)
+    assert len(warning) < 400
+    assert warning.isprintable()
+    assert "\\x07" in warning
+
+
+def test_a_line_that_is_too_large_is_a_warning_that_names_its_size_and_the_most() -> None:
+    outcome, script = follow(serve(f'airflow-result: "{"x" * 70_000}"')[0])
+    (warning,) = refusals(script)
+    assert "has 70,002 bytes of JSON, and the most is 65,536" in warning
+    assert (outcome.ending, outcome.result) == (Ending.COMPLETED, None)
+
+
+@pytest.mark.parametrize("return_result", [True, False])
+def test_without_poll_logs_a_log_that_cannot_be_read_is_worth_a_warning_only_if_the_result_is_asked_for(
+    return_result: bool,
+) -> None:
+    service, _ = serve(PRINTED)
+    broken = always(ServerError("getJobRunLogs", 503))
+    answer = by_operation(getJobRun=service, getJobRunMetrics=service, getJobRunLogs=broken)
+    outcome, script = follow(answer, poll_logs=False, return_result=return_result)
+    assert (outcome.ending, outcome.result) == (Ending.COMPLETED, None)
+    warnings = [note.text for note in script.notes if note.level >= logging.WARNING]
+    assert len(warnings) == return_result
+    assert all("The log of run run0 could not be read (" in warning for warning in warnings)
+
+
+def read_a_long_log(flow: Any, seconds_per_page: float) -> tuple[Outcome, float, Script]:
+    """Read a log of sixty pages, with the result on the last, and say how long that took."""
+    service, run = serve()
+    run.log = FakeLog([FakeLine(0, T0 + number, "line") for number in range(600)], cap=10)
+    run.log.lines.append(FakeLine(0, T0 + 600, PRINTED))
+    script = Script(service, latency=seconds_per_page)
+    outcome = script.run(flow)
+    read = script.sent_of("getJobRunLogs")
+    return outcome, read[-1].at - read[0].at, script
+
+
+def test_without_poll_logs_reading_for_a_result_nobody_asked_for_takes_no_longer_than_the_tail() -> None:
+    outcome, seconds, _ = read_a_long_log(follow_run(FollowOptions("run0", START, poll_logs=False)), 1.0)
+    assert seconds <= TAIL_SECONDS
+    assert (outcome.ending, outcome.result) == (Ending.COMPLETED, None)
+
+
+@pytest.mark.parametrize("was_followed", [True, False])
+def test_a_result_that_is_asked_for_is_read_as_patiently_as_a_log(was_followed: bool) -> None:
+    flow = settle_run(Run.from_json({"id": "run0", "status": "COMPLETED"}), return_result=True)
+    if was_followed:
+        flow = follow_run(FollowOptions("run0", START, poll_logs=False, return_result=True))
+    outcome, seconds, _ = read_a_long_log(flow, 1.0)
+    assert seconds > TAIL_SECONDS
+    assert outcome.result == RESULT
+
+
+def test_reading_for_a_result_ends_in_any_case() -> None:
+    options = FollowOptions("run0", START, poll_logs=False, return_result=True)
+    outcome, seconds, script = read_a_long_log(follow_run(options), 20.0)
+    assert seconds <= DRAIN_SECONDS
+    assert outcome.result is None
+    assert script.said("was not read to its end within the time limit")
+
+
+def test_a_run_that_ended_while_nobody_followed_it_is_read_for_its_result() -> None:
+    service, _ = serve("before", PRINTED)
+    script = Script(service)
+    script.now = START + 300
+    run = Run.from_json({"id": "run0", "status": "COMPLETED"})
+    outcome = script.run(settle_run(run))
+    assert (outcome.ending, outcome.run_id, outcome.result) == (Ending.COMPLETED, "run0", RESULT)
+    assert outcome.summary is not None
+    assert script.records == []
+
+
+def test_following_again_from_the_start_gives_the_same_result() -> None:
+    """As after a restart of the triggerer: the log is replayed."""
+    service, _ = serve("airflow-result: 1", PRINTED, "after")
+    first = LogForwarder("run0")
+    killed = Script(service)
+    killed.now = START + 10
+    killed.run(first.catch_up(START + 20))
+    assert first.result.text == RESULT
+    outcome, _ = follow(service)
+    assert outcome.result == RESULT
+
+
+@given(
+    raws=st.lists(st.sampled_from(["tick", "airflow-result: {", "airflow-result: 1", PRINTED, " airflow-result:null"])),
+    mode=st.sampled_from(["nanoseconds", "int", "offset", "opaque"]),
+    caught_up=st.sampled_from(["null", "absent", "equal", "end"]),
+    cap=st.integers(3, 7),
+)
+def test_the_last_good_line_wins_whatever_the_pages_are(
+    raws: list[str], mode: CursorMode, caught_up: CaughtUp, cap: int
+) -> None:
+    good = [raw.partition(":")[2].strip() for raw in raws if raw.lstrip().startswith("airflow") and raw[-1] != "{"]
+    service, run = serve(*raws)
+    run.log = FakeLog(run.log.lines, mode=mode, caught_up=caught_up, cap=cap)
+    assert follow(service)[0].result == (good[-1] if good else None)

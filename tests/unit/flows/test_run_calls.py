@@ -1,0 +1,55 @@
+"""How many calls a run takes from its create to the task's end, and how soon after the run the task ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS
+from tests.unit.flows.fake_log import Boundary, CaughtUp, FakeLine, FakeLog
+from tests.unit.flows.fake_service import FakeService
+from tests.unit.flows.script import START, Script, texts
+
+T0 = 1_750_000_000_000_000_000
+QUEUED = 0.5
+
+
+def follow_quiet_run(
+    length: float, caught_up: CaughtUp, boundary: Boundary, *, jitter: float, trigger_starts: float = 1.0
+) -> Script:
+    """Follow a run that writes 19 lines when it starts and one when it ends."""
+    arrivals = [QUEUED + 0.02 * n for n in range(19)] + [QUEUED + length]
+    lines = [FakeLine(at, T0 + int(at * 1e9), f"line {n}") for n, at in enumerate(arrivals)]
+    service = FakeService(plan=((0.0, "PENDING"), (QUEUED, "RUNNING"), (QUEUED + length, "COMPLETED")))
+    run = service.add_run("some_name", START, log=FakeLog(lines, caught_up=caught_up, boundary=boundary))
+    script = Script(service, jitter=jitter)
+    script.now += trigger_starts
+    script.run(follow_run(FollowOptions(run.id, started_at=START, is_new=True)))
+    assert texts(script.records) == [line.text for line in lines]
+    return script
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(
+    ("caught_up", "boundary"), [("end", "after"), ("end", "last"), ("null", "last"), ("equal", "last")]
+)
+@pytest.mark.parametrize("length", [60.0, 62.0, 64.0, 66.0, 73.0])
+def test_a_run_of_a_minute_takes_at_most_25_calls(
+    length: float, caught_up: CaughtUp, boundary: Boundary, jitter: float
+) -> None:
+    counts = Counter(follow_quiet_run(length, caught_up, boundary, jitter=jitter).operations)
+    assert counts.keys() == {"getJobRun", "getJobRunLogs", "getJobRunMetrics"}
+    the_create = 1
+    assert the_create + counts.total() <= 25, counts
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("length", [0.5, 1.0, 3.0, 4.9, 5.6, 8.0, 10.0, 13.0, 17.0, 20.0, 24.0, 28.0])
+def test_the_longer_delay_between_the_polls_of_a_young_run_is_hidden_by_the_wait_for_late_lines(
+    length: float, jitter: float
+) -> None:
+    script = follow_quiet_run(length, "end", "after", jitter=jitter)
+    # The end's age is rounded up to a second, and the calls take time.
+    assert script.elapsed - QUEUED - length <= QUIET_LOOKS[-1] + 1 + 0.5

@@ -1,0 +1,317 @@
+"""The upload of a file, by script and virtual clock: what is sent, when, and what comes of every failure."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.errors import (
+    AnswerLostError,
+    AuthenticationError,
+    BadRequestError,
+    ErrorInfo,
+    InvalidArgumentError,
+    NotFoundError,
+    PermissionDeniedError,
+    ServerError,
+)
+from airflow_provider_wherobots.api.storage.models import Directory, Organization
+from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
+from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
+from airflow_provider_wherobots.files.local_file import FileChangedError
+from airflow_provider_wherobots.files.source import FileSource
+from airflow_provider_wherobots.flows.effects import Effect, Upload
+from airflow_provider_wherobots.flows.submit import submit_run
+from airflow_provider_wherobots.flows.upload import (
+    FileUploads,
+    NoStorageError,
+    UploadFailedError,
+    find_shared_folder,
+    upload,
+)
+from tests.unit.flows.script import Answer, Script
+
+PREFIX = "s3://bucket/up"
+LOOK, ASK, PUT = "getDirectory", "createUploadUrl", "putObject"
+URI = ("runPython", "uri")
+
+
+class Storage:
+    """The service's storage, and the host behind its URLs.
+
+    :param puts: what happens to each upload, in order: nothing, or an error; further ones succeed.
+    """
+
+    def __init__(self, *puts: Exception | None) -> None:
+        self.puts = list(puts)
+        self.failures: dict[str, list[Exception]] = {}
+        self.objects: dict[str, bytes] = {}
+        self.urls = 0
+        self.is_protected = False
+
+    def __call__(self, call: Call[Any], moment: float) -> Any:
+        if self.failures.get(call.operation):
+            raise self.failures[call.operation].pop(0)
+        if call.operation == "getMyOrganization":
+            return Organization("org1", "managed")
+        (value,) = (value for _, value in call.params)
+        if call.operation == LOOK:
+            inside = {key.rpartition("/")[2]: len(data) for key, data in self.objects.items() if key.startswith(value)}
+            return Directory(inside, self.is_protected)
+        assert call.operation == ASK
+        self.urls += 1
+        return PresignedUrl(f"https://host/{value}?n={self.urls}")
+
+    def put(self, effect: Upload) -> None:
+        if self.puts and (error := self.puts.pop(0)) is not None:
+            raise error
+        self.objects[effect.url.value.removeprefix("https://host/").partition("?")[0]] = b"".join(effect.file.pieces())
+
+
+class UploadScript(Script):
+    """Performs uploads too, into the storage, and notes them among the operations.
+
+    :param storage: the storage.
+    :param answer: answers the other calls; default the storage.
+    """
+
+    def __init__(self, storage: Storage, answer: Answer | None = None) -> None:
+        super().__init__(answer or storage)
+        self.storage = storage
+        self.order: list[str] = []
+
+    def _carry_out(self, effect: Effect[Any]) -> Any:
+        if isinstance(effect, Upload):
+            self.order.append(PUT)
+            self.now += 1
+            return self.storage.put(effect)
+        return super()._carry_out(effect)
+
+    def _send(self, effect: Any) -> Any:
+        self.order.append(effect.call.operation)
+        return super()._send(effect)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> FileSource:
+    path = tmp_path / "stats.py"
+    path.write_text("print(1)\n")
+    return FileSource("run_python['uri']", "jobs/stats.py", path)
+
+
+def forbidden() -> PermissionDeniedError:
+    return PermissionDeniedError(PUT, 403, excerpt="AccessDenied")
+
+
+def down() -> ServerError:
+    return ServerError(PUT, 503, excerpt="SlowDown")
+
+
+def test_a_first_upload_and_a_second_of_the_same_bytes(source: FileSource) -> None:
+    storage = Storage()
+    first = UploadScript(storage)
+    address = first.run(upload(source, PREFIX))
+    assert first.order == [LOOK, ASK, PUT]
+    assert [note.text for note in first.notes] == [f"jobs/stats.py uploaded to {address} (9 bytes)"]
+    assert storage.objects == {address.removeprefix("s3://"): b"print(1)\n"}
+    second = UploadScript(storage)
+    assert second.run(upload(source, PREFIX)) == address
+    assert second.order == [LOOK]
+    assert [note.text for note in second.notes] == [f"jobs/stats.py is already at {address} (9 bytes)"]
+
+
+def test_a_changed_script_has_another_address(source: FileSource) -> None:
+    storage = Storage()
+    first = UploadScript(storage).run(upload(source, PREFIX))
+    source.path.write_text("print(2)\n")
+    second = UploadScript(storage).run(upload(source, PREFIX))
+    assert first != second
+    assert sorted(storage.objects.values()) == [b"print(1)\n", b"print(2)\n"]
+
+
+def test_a_file_of_another_size_at_the_address_is_replaced(source: FileSource) -> None:
+    storage = Storage()
+    address = UploadScript(storage).run(upload(source, PREFIX))
+    storage.objects[address.removeprefix("s3://")] = b"print("
+    script = UploadScript(storage)
+    script.run(upload(source, PREFIX))
+    assert script.order == [LOOK, ASK, PUT]
+    assert storage.objects[address.removeprefix("s3://")] == b"print(1)\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFoundError(LOOK, 404),
+        BadRequestError(LOOK, 400),
+        PermissionDeniedError(LOOK, 403),
+        ServerError(LOOK, 500),
+        AnswerLostError(LOOK, "timed out"),
+    ],
+)
+def test_an_upload_is_not_skipped_when_the_look_fails(source: FileSource, error: Exception) -> None:
+    storage = Storage()
+    UploadScript(storage).run(upload(source, PREFIX))
+    storage.failures[LOOK] = [error]
+    script = UploadScript(storage)
+    script.run(upload(source, PREFIX))
+    assert script.order == [LOOK, ASK, PUT]
+    assert script.sleeps == []
+
+
+def test_a_403_is_repeated_once_with_a_new_url(source: FileSource) -> None:
+    script = UploadScript(Storage(forbidden()))
+    script.run(upload(source, PREFIX))
+    assert script.order == [LOOK, ASK, PUT, ASK, PUT]
+    assert script.sleeps == []
+    assert "n=" not in "".join(note.text for note in script.notes)
+
+    script = UploadScript(Storage(forbidden(), down(), forbidden()))
+    with pytest.raises(UploadFailedError, match=r"403: AccessDenied\); .*must be allowed") as caught:
+        script.run(upload(source, PREFIX))
+    assert script.order == [LOOK, ASK, PUT, ASK, PUT, ASK, PUT]
+    assert not caught.value.transient
+
+
+@pytest.mark.parametrize("error", [down(), AnswerLostError(PUT, "reset"), ServerError(PUT, 500)])
+def test_a_transient_failure_is_repeated_with_a_new_url(source: FileSource, error: Exception) -> None:
+    script = UploadScript(Storage(error, error, error))
+    script.run(upload(source, PREFIX))
+    assert script.order == [LOOK, *[ASK, PUT] * 4]
+    assert script.sleeps == [1.0, 2.0, 4.0]
+
+
+def test_an_outage_has_an_end(source: FileSource) -> None:
+    script = UploadScript(Storage(*[down()] * 1000))
+    with pytest.raises(UploadFailedError, match="503: SlowDown") as caught:
+        script.run(upload(source, PREFIX, 100))
+    assert caught.value.transient
+    assert 100 <= script.elapsed < 110
+
+
+def test_successful_urls_do_not_prolong_an_outage(source: FileSource) -> None:
+    storage = Storage(*[AnswerLostError(PUT, "timed out")] * 1000)
+    storage.failures[ASK] = [ServerError(ASK, 502)] * 3
+    script = UploadScript(storage)
+    with pytest.raises(UploadFailedError):
+        script.run(upload(source, PREFIX, 60))
+    assert script.elapsed < 70
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (
+            BadRequestError(ASK, 400, (ErrorInfo("BAD_REQUEST_ERROR", "No storage source found for bucket x"),)),
+            "upload_to must be a folder in the organisation's managed storage",
+        ),
+        (NotFoundError(ASK, 404), "upload_to must be a folder in the organisation's managed storage"),
+        (PermissionDeniedError(ASK, 403), "the API key must be allowed to write there"),
+    ],
+)
+def test_a_refused_url_says_what_to_do(source: FileSource, error: Exception, advice: str) -> None:
+    storage = Storage()
+    storage.failures[ASK] = [error]
+    script = UploadScript(storage)
+    with pytest.raises(UploadFailedError, match=advice) as caught:
+        script.run(upload(source, PREFIX))
+    assert script.order == [LOOK, ASK]
+    assert "jobs/stats.py could not be uploaded to s3://bucket/up/" in str(caught.value)
+
+
+def test_a_protected_folder_is_an_error_before_the_upload(source: FileSource) -> None:
+    storage = Storage()
+    storage.is_protected = True
+    script = UploadScript(storage)
+    with pytest.raises(UploadFailedError, match=r"protected against uploads\); .*must be allowed to write there"):
+        script.run(upload(source, PREFIX))
+    assert script.order == [LOOK]
+
+
+def test_a_file_that_changes_is_read_again_three_times_at_most(source: FileSource) -> None:
+    changed = FileChangedError("jobs/stats.py has changed while it was uploaded")
+    script = UploadScript(Storage(changed))
+    script.run(upload(source, PREFIX))
+    assert script.order == [LOOK, ASK, PUT] * 2
+    assert script.said("it is read again")[0].level == logging.WARNING
+    script = UploadScript(Storage(*[changed] * 3))
+    with pytest.raises(InvalidArgumentError, match="changes again and again"):
+        script.run(upload(source, PREFIX))
+
+
+def test_a_missing_file_sends_nothing(source: FileSource) -> None:
+    source.path.unlink()
+    script = UploadScript(Storage())
+    with pytest.raises(InvalidArgumentError, match="there is no file"):
+        script.run(upload(source, PREFIX))
+    assert script.order == []
+    with pytest.raises(InvalidArgumentError, match="there is no file"):
+        script.run(upload(source, None))
+    assert script.order == []
+
+
+def test_one_missing_file_among_several_sends_nothing(source: FileSource) -> None:
+    files = ("environment", "dependencies", 0, "filePath")
+    missing = FileSource("x", "table.json", source.path.with_name("table.json"))
+    for prefix in (PREFIX, None):
+        script = UploadScript(Storage())
+        with pytest.raises(InvalidArgumentError, match=r"^x='table.json': there is no file"):
+            script.run(FileUploads({URI: source, files: missing}, prefix).upload({}))
+        assert script.order == []
+
+
+def test_the_default_folder_is_the_organisations() -> None:
+    assert UploadScript(Storage()).run(find_shared_folder()) == "s3://managed/org1/data/shared/airflow-uploads"
+
+
+@pytest.mark.parametrize("error", [PermissionDeniedError("getMyOrganization", 403), AuthenticationError("x", 401)])
+def test_without_a_view_of_the_organisation_upload_to_is_needed(source: FileSource, error: Exception) -> None:
+    storage = Storage()
+    storage.failures["getMyOrganization"] = [error]
+    with pytest.raises(UploadFailedError, match="set upload_to, of the task or of the connection"):
+        UploadScript(storage).run(upload(source, None))
+
+
+def test_an_organisation_without_storage(source: FileSource) -> None:
+    script = UploadScript(Storage(), lambda call, moment: Organization("org1", None))
+    with pytest.raises(NoStorageError, match="has no managed storage; set upload_to"):
+        script.run(upload(source, None))
+
+
+def test_several_files_ask_for_the_folder_once(source: FileSource, tmp_path: Path) -> None:
+    table = tmp_path / "table.json"
+    table.write_text("{}")
+    files = ("environment", "dependencies", 0, "filePath")
+    payload = {
+        "runPython": {"uri": "jobs/stats.py"},
+        "environment": {"dependencies": [{"sourceType": "FILE", "filePath": "table.json"}]},
+    }
+    script = UploadScript(Storage())
+    sent = script.run(FileUploads({URI: source, files: FileSource("x", "table.json", table)}).upload(payload))
+    assert script.order == ["getMyOrganization", *[LOOK, ASK, PUT] * 2]
+    assert sent["runPython"]["uri"].endswith("/stats.py")
+    assert sent["environment"]["dependencies"][0]["filePath"].endswith("/table.json")
+    assert payload["runPython"] == {"uri": "jobs/stats.py"}
+
+
+def test_no_upload_after_a_stop(source: FileSource) -> None:
+    """A kill during the look, and one during the upload: no create call follows."""
+
+    class Killed(UploadScript):
+        at = LOOK
+
+        def _send(self, effect: Any) -> Any:
+            self.stopped = self.at == effect.call.operation or self.stopped
+            return super()._send(effect)
+
+    for at, order in ((LOOK, [LOOK]), (ASK, [LOOK, ASK])):
+        script = Killed(Storage())
+        script.at = at
+        flow = submit_run({"name": "n-0123456789ab", "runPython": {}}, uploads=FileUploads({URI: source}, PREFIX))
+        with pytest.raises(FlowStoppedError):
+            script.run(flow)
+        assert script.order == order

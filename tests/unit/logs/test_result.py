@@ -1,0 +1,185 @@
+"""The result that a script prints: which lines count, which values are stored, and which line wins."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.runs.models import Line
+from airflow_provider_wherobots.logs.result import (
+    MARKER,
+    MAX_EXCERPT_CHARS,
+    MAX_LEVELS,
+    MAX_RESULT_BYTES,
+    NoResultError,
+    ResultReader,
+    read_result,
+)
+
+T0 = 1_750_000_000_000_000_000
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(TEXTS, inner, max_size=5),
+    max_leaves=20,
+)
+RAWS = st.one_of(
+    TEXTS,
+    JSON_VALUES.map(lambda value: f"{MARKER} {json.dumps(value)}"),
+    st.sampled_from([f"{MARKER} {{", f"{MARKER}NaN", f" {MARKER}", f"INFO {MARKER} 1", f"tick\n\t{MARKER}2\r\ntock"]),
+)
+
+
+def result_of(*lines: Line) -> ResultReader:
+    reader = ResultReader()
+    reader.add(lines)
+    return reader
+
+
+def in_order(*raws: str) -> list[Line]:
+    return [(str(T0 + number), raw) for number, raw in enumerate(raws)]
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(NoResultError) as caught:
+        read_result(text)
+    return str(caught.value)
+
+
+@given(JSON_VALUES, st.booleans(), st.sampled_from(["", " ", "\t  "]))
+def test_any_json_value_comes_back_as_it_was_printed(value: Any, ascii_only: bool, before: str) -> None:
+    printed = f"{before}{MARKER} {json.dumps(value, ensure_ascii=ascii_only)}"
+    text = result_of(("1", printed)).text
+    assert text is not None
+    # Compared as text: 1, 1.0 and True are equal in Python.
+    assert json.dumps(read_result(text)) == json.dumps(value)
+
+
+@given(st.lists(RAWS, max_size=30), st.lists(st.integers(1, 7), min_size=30, max_size=30))
+def test_the_last_line_that_can_be_used_wins_however_the_log_is_cut_into_pages(
+    raws: list[str], sizes: list[int]
+) -> None:
+    expected = None
+    for raw in raws:
+        for line in raw.replace("\r\n", "\n").split("\n"):
+            rest = line.lstrip()
+            if rest.startswith(MARKER):
+                try:
+                    json.loads(rest.removeprefix(MARKER), parse_constant=lambda _: json.loads(""))
+                except ValueError:
+                    continue
+                expected = rest.removeprefix(MARKER).strip()
+    lines, paged = in_order(*raws), ResultReader()
+    assert result_of(*lines).text == expected
+    for size in sizes:
+        paged.add(lines[:size])
+        del lines[:size]
+    assert paged.text == expected
+
+
+@given(st.permutations(range(8)))
+def test_lines_that_are_inserted_late_do_not_win(arrival: list[int]) -> None:
+    lines = in_order(*(f"{MARKER} {number}" for number in range(8)))
+    assert result_of(*(lines[place] for place in arrival)).text == "7"
+
+
+def test_a_line_without_a_readable_time_counts_as_the_newest_and_so_does_the_one_after_it() -> None:
+    first, second = (str(T0), f"{MARKER} 1"), ("soon", f"{MARKER} 2")
+    assert result_of(first, second).text == "2"
+    assert result_of(first, second, (str(T0), f"{MARKER} 3")).text == "3"
+    assert result_of((str(T0), f"{MARKER} 1"), (str(T0), f"{MARKER} 2")).text == "2", "of equal times the later read"
+
+
+def test_null_is_a_result_and_no_line_is_none() -> None:
+    assert result_of(("1", f"{MARKER}null")).text == "null"
+    assert result_of(("1", "null")).text is None
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f"INFO {MARKER} 1",
+        f'print("{MARKER}", 1)',
+        f"x{MARKER} 1",
+        "airflow-result 1",
+        "AIRFLOW-RESULT: 1",
+        "airflow-results: 1",
+    ],
+)
+def test_other_lines_do_not_count(raw: str) -> None:
+    reader = result_of(("1", raw))
+    assert (reader.text, reader.refused) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "is not JSON (Expecting value at character 1)"),
+        ("{'a': 1}", "is not JSON (Expecting property name enclosed in double quotes at character 2)"),
+        ('{"a": 1} {"b": 2}', "is not JSON (Extra data at character 10)"),
+        ('{"a": 1', "is not JSON ("),
+        ('"a\tb"', "is not JSON (Invalid control character at"),
+        ("[NaN]", "is not JSON (it has no NaN)"),
+        ("-Infinity", "is not JSON (it has no -Infinity)"),
+        ("[1e999]", "contains a number that is too large for a double"),
+        (str(2**64), "contains an integer of more than 64 bits; print it as a string"),
+        (f"[{-(2**63) - 1}]", "contains an integer of more than 64 bits"),
+        ("9" * 5_000, "contains an integer of more than 64 bits"),
+        ('{"a": ["\\ud800"]}', "contains a lone surrogate"),
+        ('{"a\\udc00": 1}', "contains a lone surrogate"),
+        ('"\ud800"', "contains a lone surrogate"),
+        ('{"a": "b\\u0000"}', "contains a NUL character, which PostgreSQL cannot store"),
+        ('{"\\u0000": 1}', "contains a NUL character"),
+        ("[" * 65 + "]" * 65, f"is nested more than {MAX_LEVELS} levels deep"),
+        ('{"a":' * 65 + "1" + "}" * 65, f"is nested more than {MAX_LEVELS} levels deep"),
+        ("[" * 60_000, f"is nested more than {MAX_LEVELS} levels deep"),
+        ('{"a": {"__classname__": "x"}}', "has a key that Airflow reserves: __classname__, __id__, or __type"),
+        ('[{"__type": "dict", "__var": {}}]', "has a key that Airflow reserves"),
+        ('{"__id__": 1}', "has a key that Airflow reserves"),
+    ],
+)
+def test_a_value_that_cannot_be_stored_is_refused_with_the_reason(text: str, reason: str) -> None:
+    assert refusal(text).startswith(reason)
+    reader = result_of(*in_order(f"{MARKER} 1", f"{MARKER} {text}"))
+    assert reader.text == "1", "an earlier result stays"
+    assert reader.refused is not None
+    assert reader.refused.reason.startswith(reason)
+    assert len(reader.refused.excerpt) <= MAX_EXCERPT_CHARS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        str(2**64 - 1),
+        str(-(2**63)),
+        "[" * MAX_LEVELS + "]" * MAX_LEVELS,
+        '["__classname__", {"__type": 1}, {"__var": 2}]',
+        '"\\ud83d\\ude00"',
+        '"\\\\u0000"',
+        "1e308",
+    ],
+)
+def test_what_is_just_within_the_rules_is_taken(text: str) -> None:
+    assert read_result(text) == json.loads(text)
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "😀"])
+def test_the_size_is_counted_in_bytes_of_what_is_printed(letter: str) -> None:
+    fitting = (MAX_RESULT_BYTES - 2) // len(letter.encode())
+    assert read_result(f'"{letter * fitting}"') == letter * fitting
+    too_many = f'"{letter * (fitting + 1)}"'
+    assert refusal(too_many) == f"has {len(too_many.encode()):,} bytes of JSON, and the most is 65,536"
+
+
+def test_a_huge_line_is_not_kept() -> None:
+    reader = result_of(("1", f"{MARKER} {'[' * 10_000_000}"))
+    assert reader.refused is not None
+    assert len(reader.refused.excerpt) == MAX_EXCERPT_CHARS

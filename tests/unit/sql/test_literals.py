@@ -1,0 +1,190 @@
+"""Values as literals: what Spark reads back is the value, whatever it holds."""
+
+import math
+import re
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.sql.literals import literal
+from tests.unit.sql.spark_literals import VARIABLE, read_literal
+
+HOSTILE = [
+    "O'Brien",
+    "x\\' OR 1=1 -- ",
+    "x' OR 1=1 -- ",
+    "''",
+    "\\",
+    "\\\\'",
+    "a\nb\r\tc",
+    "\x000",
+    "\x00123",
+    "\x1a\b\x7f",
+    "100\\%",
+    "a\\_b",
+    "\\u0041",
+    "\\U00000041",
+    "\\101",
+    "${env:HOME}",
+    "${spark.secret}",
+    "$${a}",
+    "%(x)s %s %%",
+    '"double"',
+    "`back`",
+    "/* -- */",
+    "Zürich 🌍 東京",
+    "POINT (1 2)",
+    "",
+]
+TEXTS = st.text() | st.text("'\\\"nrtbuU0123${}%_xa\x00\n") | st.sampled_from(HOSTILE)
+
+
+class Country(str, Enum):  # noqa: UP042 - such as the official provider's
+    SWITZERLAND = "CH"
+
+
+class NotATime(datetime):
+    """Like pandas' NaT."""
+
+    def __ne__(self, other: object) -> bool:
+        return True
+
+    __hash__ = datetime.__hash__
+
+
+class LocalTime(datetime):
+    """A datetime that is written in another way, such as pendulum's or pandas'."""
+
+    def isoformat(self, *_: Any, **__: Any) -> str:
+        return "otherwise"
+
+
+@given(TEXTS)
+def test_spark_reads_the_text_back(text: str) -> None:
+    written = literal("x", text)
+    assert read_literal(written) == (text, len(written))
+
+
+@given(TEXTS)
+def test_no_text_names_a_setting_or_variable_of_the_session(text: str) -> None:
+    assert not VARIABLE.search(literal("x", text))
+
+
+@given(TEXTS)
+def test_a_literal_has_no_control_characters_and_is_one_line(text: str) -> None:
+    assert not re.search(r"[\x00-\x1f\x7f]", literal("x", text))
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (None, "NULL"),
+        (True, "TRUE"),
+        (False, "FALSE"),
+        (0, "0"),
+        (-5, "-5"),
+        (10**20, "100000000000000000000"),
+        (0.1, "0.1E0"),
+        (-2.0, "-2.0E0"),
+        (1e-7, "1e-07"),
+        (1e300, "1e+300"),
+        (math.nan, "CAST('NaN' AS DOUBLE)"),
+        (math.inf, "CAST('Infinity' AS DOUBLE)"),
+        (-math.inf, "CAST('-Infinity' AS DOUBLE)"),
+        (Decimal("12.50"), "CAST('12.50' AS DECIMAL(4, 2))"),
+        (Decimal("-0.001"), "CAST('-0.001' AS DECIMAL(3, 3))"),
+        (Decimal("1E+3"), "CAST('1000' AS DECIMAL(4, 0))"),
+        (Decimal("0"), "CAST('0' AS DECIMAL(1, 0))"),
+        (b"", "X''"),
+        (b"\x00'\xff", "X'0027FF'"),
+        (bytearray(b"a"), "X'61'"),
+        (memoryview(b"a"), "X'61'"),
+        (date(2026, 1, 2), "DATE '2026-01-02'"),
+        (date(1, 1, 1), "DATE '0001-01-01'"),
+        (LocalTime(2026, 1, 2, 3, 4, 5), "TIMESTAMP '2026-01-02 03:04:05'"),
+        (datetime(2026, 1, 2, 3, 4, 5), "TIMESTAMP '2026-01-02 03:04:05'"),
+        (datetime(2026, 1, 2, 3, 4, 5, 60), "TIMESTAMP '2026-01-02 03:04:05.000060'"),
+        (datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "TIMESTAMP '2026-01-02 03:04:00+00:00'"),
+        (
+            datetime(2026, 1, 2, 0, 30, tzinfo=timezone(timedelta(hours=1, minutes=0, seconds=30))),
+            "TIMESTAMP '2026-01-01 23:29:30+00:00'",
+        ),
+        (Country.SWITZERLAND, "'CH'"),
+        ([1, "a'b", None], "(1, 'a\\'b', NULL)"),
+        ((date(2026, 1, 2),), "(DATE '2026-01-02')"),
+        (numpy.int64(-5), "-5"),
+        (numpy.uint8(5), "5"),
+        (numpy.bool_(True), "TRUE"),
+        (numpy.float32(0.5), "0.5E0"),
+        (numpy.float64(0.5), "0.5E0"),
+        (numpy.str_("a'b"), "'a\\'b'"),
+        ([numpy.int64(5), None], "(5, NULL)"),
+        (10**38 - 1, "9" * 38),
+    ],
+)
+def test_the_literal_of_each_type(value: Any, written: str) -> None:
+    assert literal("x", value) == written
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_float_is_a_double_with_the_same_value(value: float) -> None:
+    written = literal("x", value)
+    assert re.fullmatch(r"-?\d+(\.\d+)?[eE][+-]?\d+", written)
+    assert float(written) == value
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**18), max_value=10**18, places=6))
+def test_a_decimal_keeps_its_digits(value: Decimal) -> None:
+    found = re.fullmatch(r"CAST\('(-?[\d.]+)' AS DECIMAL\((\d+), (\d+)\)\)", literal("x", value))
+    assert found
+    assert Decimal(found[1]) == value
+    assert int(found[3]) <= int(found[2])
+    assert abs(value) < 10 ** (int(found[2]) - int(found[3]))
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({"a": 1}, "is of type dict, but must be a string"),
+        ({1, 2}, "is of type set"),
+        (time(1, 2), "is of type time"),
+        (timedelta(1), "is of type timedelta"),
+        (UUID(int=1), "is of type UUID"),
+        (object(), "is of type object"),
+        ([], "is an empty list"),
+        ((), "is an empty list"),
+        (Decimal("NaN"), "is the Decimal NaN"),
+        (Decimal("-Infinity"), "is the Decimal -Infinity"),
+        (10**38, "has more than 38 digits"),
+        pytest.param(-(10**5000), "has more than 38 digits", id="huge"),
+        (numpy.array([1, 2]), "is of type ndarray"),
+        (numpy.datetime64("2026-01-02"), "is of type datetime64"),
+        (Decimal("1E+40"), "has 41 digits, but a DECIMAL has 38 at most"),
+        (NotATime(2026, 1, 1), "is not a moment; pass None for NULL"),
+        ("\ud800", "half of a surrogate pair"),
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=1))), "outside of the years 1 to 9999"),
+    ],
+)
+def test_what_has_no_literal_is_refused_by_name(value: Any, says: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=re.escape(says)) as caught:
+        literal("parameters['x']", value)
+    assert str(caught.value).startswith("parameters['x']: ")
+
+
+def test_an_item_of_a_list_is_refused_by_its_place() -> None:
+    with pytest.raises(InvalidArgumentError, match=re.escape("x[1]: is of type list")):
+        literal("x", [1, [2]])
+
+
+def test_an_error_does_not_show_the_value() -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        literal("x", {"password": "secret"})
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,67 @@
+"""Which statements may be executed twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_wherobots.sql.repeatable import may_repeat
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 1",
+        "  /* INSERT */ select 1 -- INSERT",
+        "(SELECT 1) UNION (SELECT 2)",
+        "WITH t AS (SELECT 'INSERT INTO x') SELECT * FROM t",
+        "VALUES (1)",
+        "SHOW TABLES IN a.b",
+        "DESCRIBE TABLE a.b.c",
+        "EXPLAIN INSERT INTO t SELECT 1",
+        "USE a.b",
+        "DELETE FROM t WHERE id = 1",
+        "TRUNCATE TABLE t",
+        "INSERT OVERWRITE TABLE t SELECT 1",
+        "CREATE OR REPLACE TABLE t AS SELECT 1",
+        "CREATE OR REPLACE TEMPORARY VIEW t AS SELECT 1",
+        "CREATE TABLE IF NOT EXISTS t (id INT)",
+        "create global temporary view if not exists t as select 1",
+        "CREATE DATABASE IF NOT EXISTS a.b",
+        "DROP TABLE IF EXISTS t",
+        "DROP TABLE IF EXISTS `t`",
+        "DELETE FROM a.b.t WHERE t.id IN (SELECT id FROM a.c.u)",
+        "INSERT OVERWRITE silver.reports SELECT * FROM bronze.reports",
+        "CREATE OR REPLACE TABLE c.silver.t AS SELECT 't' AS name FROM c.bronze.t -- not t",
+        "CREATE OR REPLACE FUNCTION f AS 'a.F'",
+    ],
+)
+def test_a_statement_that_changes_nothing_the_second_time(statement: str) -> None:
+    assert may_repeat(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO t VALUES (1)",
+        "INSERT t SELECT 1",
+        "WITH t AS (SELECT 1) INSERT INTO u SELECT * FROM t",
+        "FROM t INSERT INTO u SELECT * INSERT INTO v SELECT *",
+        "MERGE INTO t USING u ON t.id = u.id WHEN MATCHED THEN UPDATE SET n = t.n + 1",
+        "UPDATE t SET n = n + 1",
+        "CREATE TABLE t AS SELECT 1",
+        "CREATE TABLE t (c STRING COMMENT 'IF NOT EXISTS')",
+        "CREATE TABLE a.t AS SELECT IF NOT EXISTS (SELECT 1)",
+        "DROP TABLE t",
+        "ALTER TABLE t ADD COLUMNS (a INT)",
+        "CREATE TABLE `t` AS SELECT IF(NOT EXISTS (SELECT 1), 1, 2)",
+        "INSERT OVERWRITE t SELECT n + 1 FROM t",
+        "INSERT OVERWRITE TABLE c.s.t SELECT n + 1 FROM `s`.`t`",
+        "CREATE OR REPLACE TABLE c.s.t AS SELECT * FROM c . s . T UNION ALL SELECT 1",
+        "CREATE OR REPLACE TEMPORARY VIEW t AS SELECT * FROM t",
+        "DELETE FROM t WHERE id = (SELECT MAX(id) FROM t)",
+        "CALL system.rewrite_data_files('t')",
+        "",
+    ],
+)
+def test_a_statement_that_may_write_twice(statement: str) -> None:
+    assert not may_repeat(statement)

@@ -1,0 +1,203 @@
+"""Results as columns, rows and data frames."""
+
+import sys
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from airflow_provider_wherobots.api.sql.messages import Results
+from airflow_provider_wherobots.sql import results as module
+from airflow_provider_wherobots.sql.results import (
+    UnreadableResultError,
+    columns_of,
+    read_table,
+    rows_of,
+    spark_type,
+    to_pandas,
+    to_polars,
+)
+
+TABLE = pa.table({"n": pa.array([1, None], pa.int64()), "place": ["POINT (1 2)", None]})
+
+
+def stream(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def sent(table: pa.Table, compression: str = "zstd") -> Results:
+    data = stream(table)
+    return Results(
+        data if compression == "none" else pa.compress(data, compression, asbytes=True), compression=compression
+    )
+
+
+def table_of(results: Results) -> pa.Table:
+    table = read_table(results)
+    assert table is not None
+    return table
+
+
+@pytest.mark.parametrize("compression", ["zstd", "brotli", "gzip", "none"])
+def test_every_compression_of_the_protocol_is_read(compression: str) -> None:
+    assert table_of(sent(TABLE, compression)).equals(TABLE)
+
+
+def test_lz4_is_read() -> None:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "lz4") as out:
+        out.write(stream(TABLE))
+    assert table_of(Results(sink.getvalue().to_pybytes(), compression="lz4")).equals(TABLE)
+
+
+@pytest.mark.parametrize("results", [None, Results(b""), sent(pa.table({}))])
+def test_a_statement_without_a_result_set_has_no_table(results: Results | None) -> None:
+    assert read_table(results) is None
+
+
+def test_an_empty_result_set_has_columns_and_no_rows() -> None:
+    table = table_of(sent(TABLE.slice(0, 0)))
+    assert rows_of(table) == []
+    assert [column[0] for column in columns_of(table)] == ["n", "place"]
+
+
+@pytest.mark.parametrize(
+    ("results", "says"),
+    [
+        (Results(b"nonsense", compression="none"), "not a valid stream of Arrow's"),
+        (Results(b"nonsense", compression="zstd"), "not a valid stream of Arrow's"),
+        (Results(b"x", compression="snappy"), "compressed as 'snappy', which cannot be read here"),
+        (Results(b"x", compression="new"), "compressed as 'new', which cannot be read here"),
+        (Results(b"{}", format="json"), "in the format 'json', but arrow was asked for"),
+    ],
+)
+def test_what_cannot_be_read_is_told(results: Results, says: str) -> None:
+    with pytest.raises(UnreadableResultError, match=says):
+        read_table(results)
+
+
+def test_a_text_that_is_none_is_told() -> None:
+    """Spark lets any bytes be a text."""
+    texts = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff\xfe"]).buffers())
+    with pytest.raises(UnreadableResultError, match=r"Column 0: .* Invalid UTF8"):
+        read_table(sent(pa.table({"a": texts})))
+
+
+def test_what_points_out_of_its_buffer_is_told_instead_of_read() -> None:
+    offsets = pa.array([0, 2**30, 2], pa.int32()).buffers()[1]
+    texts = pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"ab")])
+    with pytest.raises(UnreadableResultError):
+        read_table(sent(pa.table({"a": texts})))
+
+
+def test_a_small_message_cannot_fill_the_memory() -> None:
+    bomb = Results(pa.compress(bytes(50_000_000), "zstd", asbytes=True))
+    assert len(bomb.data) < 10_000
+    with pytest.raises(UnreadableResultError, match="more than 10,000,000 bytes: select less, or store it in a file"):
+        read_table(bomb, max_bytes=10_000_000)
+
+
+def test_rows_are_tuples_of_pythons_own_types() -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, 6)
+    table = pa.table(
+        {
+            "text": ["a"],
+            "view": pa.array(["b"], pa.string_view()),
+            "number": pa.array([1], pa.int32()),
+            "share": [0.5],
+            "exact": pa.array([Decimal("1.50")], pa.decimal128(10, 2)),
+            "flag": [True],
+            "bytes": [b"x"],
+            "day": pa.array([date(2026, 1, 2)]),
+            "moment": pa.array([moment], pa.timestamp("ns")),
+            "instant": pa.array([moment.replace(tzinfo=UTC)], pa.timestamp("us", "UTC")),
+            "wait": pa.array([timedelta(seconds=1)], pa.duration("ns")),
+            "list": [[1, 2]],
+            "struct": [{"a": 1}],
+            "nothing": pa.nulls(1),
+        }
+    )
+    (row,) = rows_of(table_of(sent(table)))
+    assert row == (
+        "a", "b", 1, 0.5, Decimal("1.50"), True, b"x", date(2026, 1, 2), moment, moment.replace(tzinfo=UTC),
+        timedelta(seconds=1), [1, 2], {"a": 1}, None,
+    )  # fmt: skip
+    assert type(row[8]) is datetime
+    assert type(row[10]) is timedelta
+
+
+def test_nanoseconds_beyond_pythons_are_cut() -> None:
+    table = pa.table({"at": pa.array([1_000_000_001], pa.timestamp("ns")), "time": pa.array([1_001], pa.time64("ns"))})
+    ((at, time),) = rows_of(table)
+    assert (at, time.microsecond) == (datetime(1970, 1, 1, 0, 0, 1), 1)
+
+
+def test_columns_of_the_same_name_stay_apart() -> None:
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
+    assert rows_of(table) == [(1, 2)]
+
+
+def test_columns_have_the_names_of_sparks_types() -> None:
+    table = pa.table(
+        {"n": pa.array([1], pa.int64()), "d": pa.array([Decimal(1)], pa.decimal128(10, 2)), "g": ["POINT (1 2)"]}
+    )
+    assert columns_of(table, ("g",)) == (
+        ("n", "bigint", None, None, None, None, True),
+        ("d", "decimal(10,2)", None, None, 10, 2, True),
+        ("g", "geometry", None, None, None, None, True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (pa.null(), "void"),
+        (pa.bool_(), "boolean"),
+        (pa.int8(), "tinyint"),
+        (pa.int16(), "smallint"),
+        (pa.int32(), "int"),
+        (pa.float32(), "float"),
+        (pa.float64(), "double"),
+        (pa.large_string(), "string"),
+        (pa.string_view(), "string"),
+        (pa.binary(), "binary"),
+        (pa.date32(), "date"),
+        (pa.timestamp("us", "UTC"), "timestamp"),
+        (pa.timestamp("us"), "timestamp_ntz"),
+        (pa.dictionary(pa.int32(), pa.string()), "string"),
+        (pa.list_(pa.int64()), "array<bigint>"),
+        (pa.map_(pa.string(), pa.int32()), "map<string,int>"),
+        (pa.struct({"a": pa.int32(), "b": pa.list_(pa.string())}), "struct<a:int,b:array<string>>"),
+        (pa.uint8(), "uint8"),
+    ],
+)
+def test_type_names(kind: Any, name: str) -> None:
+    assert spark_type(kind) == name
+
+
+def test_a_pandas_frame() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = to_pandas(table_of(sent(TABLE)))
+    assert isinstance(frame, pandas.DataFrame)
+    assert list(frame.columns) == ["n", "place"]
+    assert frame["place"].iloc[0] == "POINT (1 2)"
+    assert to_pandas(None).empty
+
+
+def test_a_polars_frame() -> None:
+    polars = pytest.importorskip("polars")
+    frame = to_polars(table_of(sent(TABLE)))
+    assert isinstance(frame, polars.DataFrame)
+    assert frame.rows() == [(1, "POINT (1 2)"), (None, None)]
+    assert to_polars(None).is_empty()
+
+
+def test_pyarrow_is_imported_where_it_is_used() -> None:
+    assert not {"pyarrow", "pandas", "polars"} & set(vars(module))
+    assert "pyarrow" in sys.modules
