@@ -5,8 +5,10 @@
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ThreadPoolExecutor(given.jobs) as some, ThreadPoolExecutor(len(END_TO_END)) as at_once:
         chosen = jobs(given.only, given.end_to_end, given.share)
         pools = {job: at_once if job.part is Part.END_TO_END else some for job in chosen}
+        print(_free(), flush=True)
         begun = [(job, pool.submit(_run, job, given.pytest)) for job, pool in pools.items()]
         done = {job: future.result() for job, future in begun}
     # In the order of the environments, and of the parts.
@@ -90,8 +93,15 @@ def _run(job: Job, more: Sequence[str]) -> Result:
     )
     print(result.line, flush=True)
     if not result.good:
-        print(details(report) or _tail(output), flush=True)
+        print(f"{details(report) or _tail(output)}\n{_free()}", flush=True)
     return result
+
+
+def _free() -> str:
+    """What is left of the disks that the tests write to."""
+    places = {"the checkout": FOLDER, "temporary files": Path(tempfile.gettempdir())}
+    left = (f"{shutil.disk_usage(path).free / 1e9:.1f} GB for {name}" for name, path in places.items())
+    return f"Free: {', '.join(left)}."
 
 
 def _tail(output: Path, lines: int = 40) -> str:

@@ -58,9 +58,9 @@ class Result:
 
 
 def read_report(path: Path, begun: Result) -> Result:
-    """Complete a result with pytest's JUnit report; without a report nothing passed.
+    """Complete a result with pytest's JUnit report; without a whole report nothing passed.
 
-    :param path: the report.
+    :param path: the report; it may be missing, or cut short because the disk was full.
     :param begun: the result without the numbers of the report.
     """
     outcomes: Counter[str] = Counter()
@@ -111,8 +111,11 @@ def _message(case: ElementTree.Element) -> str:
 
 
 def _cases(path: Path) -> Iterable[ElementTree.Element]:
-    # Our own pytest wrote it.
-    return ElementTree.parse(path).iter("testcase") if path.exists() else ()  # noqa: S314
+    try:
+        # Our own pytest wrote it.
+        return ElementTree.parse(path).iter("testcase")  # noqa: S314
+    except (FileNotFoundError, ElementTree.ParseError):
+        return ()
 
 
 def table(results: Sequence[Result]) -> str:

@@ -62,6 +62,13 @@ def test_no_report_is_not_good(code: int, tmp_path: Path) -> None:
     assert not read_report(tmp_path / "none.xml", Result("3.2", TESTS, "3.2.1", "3.11.7", code=code)).good
 
 
+@pytest.mark.parametrize("length", [0, 100])
+def test_a_report_that_the_disk_had_no_room_for_is_not_good(length: int, report: Path) -> None:
+    report.write_text(REPORT[:length])
+
+    assert (read_report(report, replace(BEGUN, code=0)).good, details(report)) == (False, "")
+
+
 def test_the_table_shows_every_environment(report: Path) -> None:
     results = [
         read_report(report, BEGUN),
