@@ -12,6 +12,7 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.storage.address import checked_upload_to
 
 CONNECTION_TYPE = "wherobots"
+DEFAULT_CONN_ID = "wherobots_default"
 SQL_CONNECTION_TYPE = "wherobots_sql"
 """The same connection, for operators that need a hook for SQL."""
 EXTRA_KEYS = ("region", "runtime", "version", "upload_to", "console_url_template")

@@ -18,7 +18,6 @@ from pathlib import PurePath
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.logs.result import MARKER, MAX_INTEGER, MAX_LEVELS, MAX_RESULT_BYTES, MIN_INTEGER
 
 DECORATORS = ("wherobots", "wherobots_task")
 """The last part of the names under which the decorator is used, such as ``task.wherobots``."""
@@ -164,6 +163,9 @@ def script_of(function: Callable[..., Any]) -> str:
 
 
 def _call(name: str) -> str:
+    # Only a running task needs them.
+    from airflow_provider_wherobots.logs.result import MARKER, MAX_INTEGER, MAX_LEVELS, MAX_RESULT_BYTES, MIN_INTEGER
+
     text = _CALL
     for placeholder, value in {
         "name": name,

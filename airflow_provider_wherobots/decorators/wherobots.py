@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.decorators.arguments import check_arguments, encode_arguments
+from airflow_provider_wherobots.decorators.arguments import check_arguments
 from airflow_provider_wherobots.decorators.base import DecoratedOperator, task_decorator_factory
-from airflow_provider_wherobots.decorators.script import check_function, script_name, script_of
-from airflow_provider_wherobots.operators.openlineage import without_secrets
-from airflow_provider_wherobots.operators.payload import PayloadOnceRendered, is_unrendered, naming, payload_to_send
+from airflow_provider_wherobots.decorators.script import check_function, script_name
+from airflow_provider_wherobots.operators.arguments import is_unrendered, naming
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
     from airflow_provider_wherobots.decorators.base import FParams, FReturn, Task
+    from airflow_provider_wherobots.decorators.function_try import FunctionTry
 
 _NOT_HERE = ("run_python", "run_jar", "return_result")
 """Arguments of the run operator that the function takes the place of."""
@@ -97,34 +95,18 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         # 3.0 it needs a method that operators do not have.
         return WherobotsRunOperator.execute(self, context)
 
-    @property
-    def payload(self) -> Any:
-        """The body of ``POST /runs``, for Airflow's page of rendered templates."""
-        return getattr(self, "_rendered_payload", None) or PayloadOnceRendered(self._build_payload)
-
-    @payload.setter
-    def payload(self, rendered: Any) -> None:
-        self._rendered_payload = rendered
-
     def _build_payload(self, context: Context) -> dict[str, Any]:
-        self.run_python = self._run_python(script_name(self.python_callable), context)
+        from airflow_provider_wherobots.decorators.function_try import run_python_of
+        from airflow_provider_wherobots.operators.openlineage import without_secrets
+        from airflow_provider_wherobots.operators.payload import payload_to_send
+
+        self.run_python = run_python_of(self, script_name(self.python_callable), context)
         return without_secrets(payload_to_send(self, context))
 
-    def _run_python(self, uri: str, context: Context) -> dict[str, Any]:
-        with naming(self.task_id):
-            return {
-                "uri": uri,
-                "args": [encode_arguments(self.python_callable, self.op_args, self.op_kwargs, context)],
-            }
+    def _new_try(self, context: Context) -> FunctionTry:
+        from airflow_provider_wherobots.decorators.function_try import FunctionTry
 
-    def _get_run(self, context: Context, *args: Any, **kwargs: Any) -> Any:
-        with naming(self.task_id):
-            script = script_of(self.python_callable)
-        with TemporaryDirectory(prefix="airflow-wherobots-") as folder:
-            path = Path(folder, script_name(self.python_callable))
-            path.write_text(script, encoding="utf-8")
-            self.run_python = self._run_python(str(path), context)
-            return super()._get_run(context, *args, **kwargs)
+        return FunctionTry(self, context, self._attempt)
 
 
 @overload

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from airflow import __version__ as airflow_version
 
 from airflow_provider_wherobots import __version__
-from airflow_provider_wherobots.api.connection import CONNECTION_TYPE, Settings, read_settings
+from airflow_provider_wherobots.api.connection import CONNECTION_TYPE, DEFAULT_CONN_ID, Settings, read_settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics
@@ -73,7 +73,7 @@ class WherobotsHook(BaseHook):
     """
 
     conn_name_attr = "wherobots_conn_id"
-    default_conn_name = "wherobots_default"
+    default_conn_name = DEFAULT_CONN_ID
     conn_type = CONNECTION_TYPE
     hook_name = connection_form.HOOK_NAME
 

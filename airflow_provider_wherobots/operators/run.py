@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from functools import cached_property, partial
-from typing import Any, ClassVar, NoReturn
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
-from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.api.runs.payload import whole_seconds
-from airflow_provider_wherobots.compat import (
-    BaseOperator,
-    Context,
-)
+from airflow_provider_wherobots.compat import BaseOperator
 from airflow_provider_wherobots.config import (
     DEFAULT_DEFERRABLE,
     MAX_OUTAGE_SECONDS,
@@ -23,50 +18,18 @@ from airflow_provider_wherobots.config import (
     POLLING_INTERVAL,
     configured,
 )
-from airflow_provider_wherobots.drivers.base import Clock
-from airflow_provider_wherobots.exceptions import (
-    WherobotsException,
-    WherobotsExecutionTimeoutException,
-    WherobotsQuotaException,
-    WherobotsRequestException,
-    WherobotsRunCancelledException,
-    WherobotsUnavailableException,
-)
-from airflow_provider_wherobots.flows import measurements, words
-from airflow_provider_wherobots.flows.follow import FollowOptions
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome, describe_no_run
-from airflow_provider_wherobots.flows.quota import QuotaNotFreedError, QuotaWait
-from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission
-from airflow_provider_wherobots.flows.tries import is_first_since_clear, was_cancelled_for_earlier_try
-from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsRunCancelledException
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
-from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try, is_resumed_retry, remember_deferral
-from airflow_provider_wherobots.operators.follows_run import (
-    EXCEPTIONS,
-    FollowsRun,
-    defer_timeout,
-)
-from airflow_provider_wherobots.operators.metrics import emit
-from airflow_provider_wherobots.operators.openlineage import SparkLineage
-from airflow_provider_wherobots.operators.payload import (
-    PayloadOnceRendered,
-    check_arguments,
-    payload_to_send,
-    payload_to_show,
-    uploads_of,
-)
+from airflow_provider_wherobots.operators.arguments import check_arguments
+from airflow_provider_wherobots.operators.follows_run import FollowsRun
 from airflow_provider_wherobots.operators.removed_arguments import drop_removed_arguments
-from airflow_provider_wherobots.operators.wherobots_task import (
-    DEFER_MARGIN_SECONDS,
-    FAILED_TRIGGER,
-    TRIGGER_TIMEOUT,
-)
-from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
-from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from airflow_provider_wherobots.xcoms import (
-    RUN_ID_KEY,
-    RUN_LEFT_ACTIVE_KEY,
-)
+from airflow_provider_wherobots.operators.rendered_payload import PayloadOnceRendered
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.compat import Context
+    from airflow_provider_wherobots.operators.openlineage import SparkLineage
+    from airflow_provider_wherobots.operators.submit_try import SubmitTry
 
 _FLAGS = (
     "poll_logs",
@@ -173,7 +136,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         version: str | Enum | None = None,
         environment: Mapping[str, Any] | None = None,
         timeout_seconds: int | str | timedelta | None = None,
-        wherobots_conn_id: str = WherobotsHook.default_conn_name,
+        wherobots_conn_id: str = DEFAULT_CONN_ID,
         poll_logs: bool = True,
         polling_interval: float | None = None,
         wait_post_run_logs_timeout_seconds: float = 60,
@@ -230,16 +193,23 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
     @property
     def payload(self) -> Any:
         """The body of ``POST /runs``, for Airflow's page of rendered templates."""
-        return getattr(self, "_rendered_payload", None) or PayloadOnceRendered(partial(payload_to_show, self))
+        return getattr(self, "_rendered_payload", None) or PayloadOnceRendered(self._build_payload)
 
     @payload.setter
     def payload(self, rendered: Any) -> None:
         # Airflow sets the rendered value.
         self._rendered_payload = rendered
 
+    def _build_payload(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_wherobots.operators.payload import payload_to_show
+
+        return payload_to_show(self, context)
+
     @cached_property
     def lineage(self) -> SparkLineage:
         """OpenLineage's properties for this task's run."""
+        from airflow_provider_wherobots.operators.openlineage import SparkLineage
+
         return SparkLineage(
             self.openlineage_inject_parent_job_info, self.openlineage_inject_transport_info, self.log.warning
         )
@@ -251,7 +221,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         :returns: the run's id, or its result.
         """
         with self._apply_retry_rules():
-            return self._begin_try(context)
+            return self._new_try(context).begin()
 
     def execute_after_quota_wait(
         self, context: Context, event: Any, quota: Mapping[str, Any], **of_a_later_version: Any
@@ -264,7 +234,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         :returns: the run's id, or its result.
         """
         with self._apply_retry_rules():
-            return self._work(context, QuotaWait.from_kwargs(quota), look_first=True)
+            return self._new_try(context).resume_after_quota_wait(quota)
 
     def execute_complete(
         self,
@@ -284,11 +254,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         :returns: the run's id, or its result.
         """
         with self._apply_retry_rules():
-            outcome = Outcome.from_event(event)
-            if not was_cancelled_for_earlier_try(outcome, reattached, started_at):
-                return self._finish(context, outcome)
-            self._note_earlier_cancel(outcome)
-            return self._work(context, self._new_quota_wait(context), look_first=True, is_fresh=True)
+            return self._new_try(context).resume_with(event, reattached, started_at)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, finish with the run's outcome, or cancel an active run.
@@ -300,144 +266,20 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         :param context: the task's context.
         """
         with self._apply_retry_rules():
-            return self._resume(next_method, next_kwargs, context)
+            this_try = self._new_try(context)
+            if this_try.starts_over():
+                return this_try.begin()
+            if next_method == FAILED_TRIGGER:
+                outcome = this_try.outcome_after_trigger_failure(next_kwargs)
+                if outcome is not None:
+                    return this_try.finish(outcome)
+            return super().resume_execution(next_method, next_kwargs, context)
 
-    def _resume(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        if is_resumed_retry(partial(self._pull, context), context["ti"].try_number):
-            self._began_at = time.time()
-            forget_earlier_try(partial(self._push, context))
-            return self._begin_try(context)
-        if next_method == FAILED_TRIGGER:
-            run_id = self._pull(context, RUN_ID_KEY)
-            if run_id:
-                outcome = self._settle_after_trigger_failure(run_id)
-                # A run found CANCELLED after a timeout was cancelled by the trigger: the timeout is the cause.
-                timed_out = str((next_kwargs or {}).get("error")) == TRIGGER_TIMEOUT
-                if outcome is not None and not (timed_out and outcome.ending is Ending.CANCELLED):
-                    return self._finish(context, outcome)
-        return super().resume_execution(next_method, next_kwargs, context)
+    def _new_try(self, context: Context) -> SubmitTry[Any]:
+        from airflow_provider_wherobots.operators.submit_try import SubmitTry
+
+        return SubmitTry(self, context, self._attempt)
 
     def _may_retry(self, error: WherobotsException) -> bool:
         is_wanted = self.retry_cancelled and isinstance(error, WherobotsRunCancelledException)
         return is_wanted or super()._may_retry(error)
-
-    def _failure(self, outcome: Outcome) -> Exception:
-        text = outcome.describe(self._run_url(outcome.run_id), durable=self.durable)
-        return EXCEPTIONS[outcome.ending](text)
-
-    def _begin_try(self, context: Context) -> Any:
-        ti = context["ti"]
-        cleared = is_first_since_clear(ti.try_number, ti.max_tries, self.retries or 0)
-        return self._work(
-            context,
-            self._new_quota_wait(context),
-            look_first=ti.try_number > 1,
-            replace=cleared and self.cancel_on_kill,
-        )
-
-    def _new_quota_wait(self, context: Context) -> QuotaWait:
-        return QuotaWait(self.max_quota_wait_seconds, self.deferrable, self._deadline(context))
-
-    def _work(
-        self, context: Context, quota: QuotaWait, *, look_first: bool, replace: bool = False, is_fresh: bool = False
-    ) -> Any:
-        """Get a run and follow it to its end, here or by deferring. Replace one that the previous try cancelled, once.
-
-        :param quota: the wait for quota so far.
-        :param look_first: whether an earlier try may have left a run.
-        :param replace: whether such a run is cancelled and replaced.
-        :param is_fresh: whether the run that the previous try cancelled has already been replaced.
-        """
-        while True:
-            submission = self._get_run(context, quota, look_first=look_first, replace=replace)
-            self._announce(context, submission.run)
-            if submission.reattached:
-                emit(measurements.of_reattachment(submission.run, _metric_tags(context)), self.log.warning)
-            if not self.wait_for_completion:
-                context["ti"].xcom_push(key=RUN_LEFT_ACTIVE_KEY, value=True)
-                return submission.run.id
-            reattached, started_at = submission.reattached and not is_fresh, time.time()
-            outcome = self._follow(context, submission.run, quota.deadline, reattached, started_at)
-            if not was_cancelled_for_earlier_try(outcome, reattached, started_at):
-                return self._finish(context, outcome)
-            self._note_earlier_cancel(outcome)
-            quota, look_first, replace, is_fresh = self._new_quota_wait(context), True, False, True
-
-    def _get_run(self, context: Context, quota: QuotaWait, *, look_first: bool, replace: bool) -> Submission:
-        settings = self.hook.settings
-        payload = payload_to_send(self, context)
-        try:
-            submission = self._attempt.submit(
-                payload,
-                self.region or settings.region,
-                durable=self.durable,
-                look_first=look_first,
-                replace=replace,
-                max_outage=self.max_outage_seconds,
-                quota=quota,
-                uploads=uploads_of(self, payload, context),
-            )
-        except InvalidArgumentError as error:
-            raise self._wrong(str(error)) from None
-        except QuotaNotFreedError as error:
-            if error.at_deadline and self.execution_timeout is not None:
-                limit = words.duration(self.execution_timeout.total_seconds())
-                raise WherobotsExecutionTimeoutException(f"execution_timeout is {limit}: {error}") from error
-            raise WherobotsQuotaException(str(error)) from error
-        except WherobotsApiError as error:
-            kind = WherobotsUnavailableException if error.transient else WherobotsRequestException
-            raise kind(describe_no_run(error, self.max_outage_seconds, durable=self.durable)) from error
-        if isinstance(submission, AwaitingQuota):
-            self._wait_for_quota(context, submission)
-        return submission
-
-    def _follow(
-        self, context: Context, run: Run, deadline: float | None, reattached: bool, started_at: float
-    ) -> Outcome:
-        options = FollowOptions(
-            run_id=run.id,
-            started_at=started_at,
-            deadline=deadline,
-            execution_timeout=None if self.execution_timeout is None else self.execution_timeout.total_seconds(),
-            polling_interval=self.polling_interval,
-            poll_logs=self.poll_logs,
-            wait_post_run_logs_timeout_seconds=self.wait_post_run_logs_timeout_seconds,
-            max_outage_seconds=self.max_outage_seconds,
-            cancel_at_deadline=self.cancel_on_kill,
-            return_result=self.return_result,
-            is_new=not reattached and run.is_active,
-        )
-        self.log.info("%s", options.describe(self.deferrable))
-        if self.deferrable:
-            remember_deferral(partial(self._push, context), context["ti"].try_number)
-            self.defer(
-                trigger=WherobotsRunTrigger(self.wherobots_conn_id, options.to_kwargs(), self.cancel_on_kill),
-                method_name="execute_complete",
-                kwargs={"reattached": reattached, "started_at": started_at},
-                timeout=defer_timeout(options),
-            )
-        return self._attempt.follow(options, partial(self._push_address, context, WherobotsSparkUiLink()))
-
-    def _wait_for_quota(self, context: Context, awaiting: AwaitingQuota) -> NoReturn:
-        """Defer the wait, so that no worker is held for hours."""
-        remember_deferral(partial(self._push, context), context["ti"].try_number)
-        seconds = Clock(time.sleep).seconds(awaiting.pause)
-        has_deadline = awaiting.wait.deadline is not None
-        self.defer(
-            trigger=WherobotsQuotaTrigger(time.time() + seconds),
-            method_name="execute_after_quota_wait",
-            kwargs={"quota": awaiting.wait.to_kwargs()},
-            timeout=timedelta(seconds=seconds + DEFER_MARGIN_SECONDS) if has_deadline else None,
-        )
-
-    def _note_earlier_cancel(self, outcome: Outcome) -> None:
-        self.log.info("Run %s was cancelled by the previous try; a new run is created", outcome.run_id)
-
-    def _finish(self, context: Context, outcome: Outcome) -> Any:
-        tags = _metric_tags(context)
-        emit(measurements.of_end(outcome, tags, cancelled_at_deadline=self.cancel_on_kill), self.log.warning)
-        return super()._finish(context, outcome)
-
-
-def _metric_tags(context: Context) -> dict[str, str]:
-    return {"dag_id": context["ti"].dag_id, "task_id": context["ti"].task_id}

@@ -22,7 +22,7 @@ from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try
 from airflow_provider_wherobots.operators.sql_execution import SqlExecution
 from airflow_provider_wherobots.operators.sql_task import RESUMED_OUTAGE_SECONDS
 from airflow_provider_wherobots.operators.sql_work import SqlWork, was_settled
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, TRIGGER_TIMEOUT
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, TRIGGER_TIMEOUT, pull, push
 from airflow_provider_wherobots.xcoms import (
     SQL_EXECUTION_ID_KEY,
     SQL_SESSION_ID_KEY,
@@ -225,7 +225,7 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
         with self._endings(context):
             self._is_in_doubt = True
             outcome = StatementOutcome.from_event(event)
-            session_id = session_id or self._pull(context, SQL_SESSION_ID_KEY)
+            session_id = session_id or pull(self, context, SQL_SESSION_ID_KEY)
             work = self._new_work(context, session_id, self._short_wait(context))
             work.resume_at(self._checked_index(work, outcome.execution_id, index, count), seconds)
             self._is_in_doubt = False
@@ -243,9 +243,9 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
         if self._is_resumed_retry(context):
             with self._endings(context):
                 keys = (SQL_EXECUTION_ID_KEY, SQL_UNSETTLED_KEY, SQL_SETTLED_KEY, SQL_SUMMARY_KEY)
-                left = frozenset(key for key in keys if self._pull(context, key))
+                left = frozenset(key for key in keys if pull(self, context, key))
                 # The doubt stays until this try has its own: the task may be killed at any moment.
-                forget_earlier_try(partial(self._push, context), left - {SQL_UNSETTLED_KEY})
+                forget_earlier_try(partial(push, self, context), left - {SQL_UNSETTLED_KEY})
                 return self._begin(context, left)
         if next_method == FAILED_TRIGGER:
             with self._endings(context):
@@ -255,7 +255,7 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
                     error = (next_kwargs or {}).get("error")
                     self.log.warning("The trigger failed: %s", error)
                     return self._settle(*followed, is_late=error == TRIGGER_TIMEOUT)
-                self._is_in_doubt = bool(self._earlier_tries(context) or self._pull(context, SQL_EXECUTION_ID_KEY))
+                self._is_in_doubt = bool(self._earlier_tries(context) or pull(self, context, SQL_EXECUTION_ID_KEY))
                 return super().resume_execution(next_method, next_kwargs, context)
         return super().resume_execution(next_method, next_kwargs, context)
 
@@ -343,7 +343,7 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
 
     def _followed(self, context: Context) -> tuple[SqlWork, StatementOutcome] | None:
         """The statement that a trigger was to follow; None if it waited for the session, or if that is unknown now."""
-        session_id, execution_id = (self._pull(context, key) for key in (SQL_SESSION_ID_KEY, SQL_EXECUTION_ID_KEY))
+        session_id, execution_id = (pull(self, context, key) for key in (SQL_SESSION_ID_KEY, SQL_EXECUTION_ID_KEY))
         if not session_id or not execution_id:
             return None
         # The deadline may be what has ended the trigger, and asking takes a moment.

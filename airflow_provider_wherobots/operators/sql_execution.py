@@ -23,7 +23,7 @@ from airflow_provider_wherobots.flows.sql.statement import (
 from airflow_provider_wherobots.operators.airflow_3_0 import remember_deferral
 from airflow_provider_wherobots.operators.sql_tries import SqlTries
 from airflow_provider_wherobots.operators.sql_work import SqlWork
-from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS
+from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, push
 from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
 from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY
 
@@ -104,7 +104,7 @@ class SqlExecution(SqlTries):
         while work.index < len(work.planned):
             statement = work.statement
             execution_id = ids.of(ti.try_number, work.index, statement.text, statement.store)
-            self._push(work.context, SQL_EXECUTION_ID_KEY, execution_id)
+            push(self, work.context, SQL_EXECUTION_ID_KEY, execution_id)
             if not statement.may_repeat:
                 self._push_unsettled(work.context)
                 work.is_writing = True
@@ -156,7 +156,7 @@ class SqlExecution(SqlTries):
         timeout = None
         if work.deadline is not None:
             timeout = timedelta(seconds=max(0.0, work.deadline - time.time()) + DEFER_MARGIN_SECONDS)
-        remember_deferral(partial(self._push, work.context), work.context["ti"].try_number)
+        remember_deferral(partial(push, self, work.context), work.context["ti"].try_number)
         self.log.info("%s is followed by the triggerer (the task is deferred)", work.name())
         self.defer(
             trigger=WherobotsSqlStatementTrigger(

@@ -18,6 +18,7 @@ from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.operators.sql_outcome import failure
 from airflow_provider_wherobots.operators.sql_task import SqlTask
 from airflow_provider_wherobots.operators.sql_work import SqlWork
+from airflow_provider_wherobots.operators.wherobots_task import push
 from airflow_provider_wherobots.sql.repeatable import may_repeat
 from airflow_provider_wherobots.sql.task_statements import read_statements
 from airflow_provider_wherobots.xcoms import SQL_SUMMARY_KEY
@@ -153,7 +154,7 @@ class SqlResults(SqlTask):
             stored_bytes=None if last is None else last.size,
         )
         self.log.info("%s", summary.describe())
-        self._push(work.context, SQL_SUMMARY_KEY, summary.to_json())
+        push(self, work.context, SQL_SUMMARY_KEY, summary.to_json())
 
 
 def _had_no_effect(outcome: StatementOutcome) -> bool:

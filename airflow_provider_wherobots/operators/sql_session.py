@@ -21,7 +21,7 @@ from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.operators.sql_task import SqlTask
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, WherobotsTask
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, WherobotsTask, pull, push
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY, SQL_SESSION_KEY_KEY
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
                         f"own: the service offers SQL session {words.short(asked.id)}, which others use"
                     )
                 self._announce_session(context, asked.id)
-                self._push(context, SQL_SESSION_KEY_KEY, key)
+                push(self, context, SQL_SESSION_KEY_KEY, key)
                 if not self.deferrable:
                     return self._await(asked.id, wait)
                 with self._stopping_on_failure(asked.id):
@@ -142,7 +142,7 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         """
         if self._is_resumed_retry(context):
             return self.execute(context)
-        if next_method == FAILED_TRIGGER and (session_id := self._pull(context, SQL_SESSION_ID_KEY)):
+        if next_method == FAILED_TRIGGER and (session_id := pull(self, context, SQL_SESSION_ID_KEY)):
             with self._attempt.open():
                 self._stop_if_own(session_id)
         return super().resume_execution(next_method, next_kwargs, context)

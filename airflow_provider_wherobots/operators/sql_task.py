@@ -36,7 +36,13 @@ from airflow_provider_wherobots.links.run import xcom_keys
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.airflow_3_0 import is_resumed_retry, remember_deferral
 from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
-from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, WherobotsTask
+from airflow_provider_wherobots.operators.wherobots_task import (
+    DEFER_MARGIN_SECONDS,
+    WherobotsTask,
+    deadline_of,
+    pull,
+    push,
+)
 from airflow_provider_wherobots.triggers.sql_session import WherobotsSqlSessionTrigger
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY, SQL_SESSION_URL_KEY
 
@@ -47,6 +53,8 @@ RESUMED_OUTAGE_SECONDS = 60.0
 class SqlTask(WherobotsTask):
     """What ``WherobotsSqlOperator`` and ``WherobotsSqlSessionStartOperator`` share."""
 
+    _began_at: float | None = None
+    """When this try began, in epoch seconds, if Airflow has the wrong time (3.0 and 3.1.0)."""
     runtime: str | None
     region: str | None
     version: str | None
@@ -118,6 +126,9 @@ class SqlTask(WherobotsTask):
         with self._session_failures():
             return self._attempt.run(ask_for_session(request, self.max_outage_seconds))
 
+    def _deadline(self, context: Context) -> float | None:
+        return deadline_of(self, context, self._began_at)
+
     def _new_wait(self, context: Context) -> SessionWait:
         return SessionWait(self.session_wait_timeout, self.max_outage_seconds, self._deadline(context), time.time())
 
@@ -146,7 +157,7 @@ class SqlTask(WherobotsTask):
         *,
         stop_on_kill: bool = False,
     ) -> NoReturn:
-        remember_deferral(partial(self._push, context), context["ti"].try_number)
+        remember_deferral(partial(push, self, context), context["ti"].try_number)
         self.log.info("The triggerer waits for SQL session %s (the task is deferred)", words.short(session_id))
         seconds = wait.left(0.0, time.time()) + DEFER_MARGIN_SECONDS
         self.defer(
@@ -165,20 +176,20 @@ class SqlTask(WherobotsTask):
             self.log.info("The triggerer has ended the wait: %s", words.quoted(str(event["reason"])))
         left = self._new_wait(context) if wait is None else SessionWait.from_kwargs(wait)
         outage = min(left.max_outage_seconds, RESUMED_OUTAGE_SECONDS)
-        return session_id or self._pull(context, SQL_SESSION_ID_KEY), replace(left, max_outage_seconds=outage)
+        return session_id or pull(self, context, SQL_SESSION_ID_KEY), replace(left, max_outage_seconds=outage)
 
     def _is_resumed_retry(self, context: Context) -> bool:
         """Whether Airflow 3.0 or 3.1.0 resumes a retry that should start over. The try then begins now."""
-        if not is_resumed_retry(partial(self._pull, context), context["ti"].try_number):
+        if not is_resumed_retry(partial(pull, self, context), context["ti"].try_number):
             return False
         self._began_at = time.time()
         return True
 
     def _announce_session(self, context: Context, session_id: str) -> None:
         url = workload_history_url(self.hook.settings.endpoint.base_url)
-        self._push(context, SQL_SESSION_ID_KEY, session_id)
+        push(self, context, SQL_SESSION_ID_KEY, session_id)
         for key in xcom_keys(WherobotsSqlSessionLink(), SQL_SESSION_URL_KEY):
-            self._push(context, key, url)
+            push(self, context, key, url)
         self.log.info("SQL session %s; sessions are listed at %s", words.short(session_id), url)
 
     @contextmanager

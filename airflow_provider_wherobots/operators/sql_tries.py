@@ -22,6 +22,7 @@ from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.operators.sql_outcome import unknown_of_earlier_try
 from airflow_provider_wherobots.operators.sql_results import SqlResults
 from airflow_provider_wherobots.operators.sql_work import SqlWork
+from airflow_provider_wherobots.operators.wherobots_task import push
 from airflow_provider_wherobots.xcoms import SQL_SETTLED_KEY, SQL_UNSETTLED_KEY
 
 
@@ -42,7 +43,7 @@ class SqlTries(SqlResults):
                 raise
             except Exception:
                 if not self._is_in_doubt and not (self._work is not None and self._work.may_have_written):
-                    self._push(context, SQL_SETTLED_KEY, True)
+                    push(self, context, SQL_SETTLED_KEY, True)
                     note_for_retry(context["ti"], SQL_SETTLED_KEY)
                 raise
 

@@ -17,11 +17,10 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsException,
     without_retry,
 )
-from airflow_provider_wherobots.flows.unforeseen import reason_of
-from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import BaseOperator
+    from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 
     Base = BaseOperator
 else:
@@ -40,12 +39,12 @@ class WherobotsTask(Base):
     """What ``WherobotsRunOperator``, ``WherobotsRunSensor`` and the operators of SQL share."""
 
     wherobots_conn_id: str
-    _began_at: float | None = None
-    """When this try began, in epoch seconds, if Airflow has the wrong time (3.0 and 3.1.0)."""
 
     @cached_property
     def hook(self) -> WherobotsHook:
         """The hook of this task's connection."""
+        from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+
         return WherobotsHook(self.wherobots_conn_id)
 
     @contextmanager
@@ -63,16 +62,6 @@ class WherobotsTask(Base):
         """Whether a retry may help."""
         return not isinstance(error, NOT_RETRIED)
 
-    def _push(self, context: Context, key: str, value: Any) -> None:
-        """Push an XCom. A failure is logged, and does not fail the task."""
-        try:
-            context["ti"].xcom_push(key=key, value=value)
-        except Exception as error:
-            self.log.warning("XCom %s could not be pushed: %s", key, reason_of(error))
-
-    def _pull(self, context: Context, key: str) -> Any:
-        return context["ti"].xcom_pull(task_ids=self.task_id, key=key, map_indexes=context["ti"].map_index)
-
     def _seconds(self, option: Option, value: Any, *, above_0: bool = False) -> float:
         if value is None:
             return self._number(f"[{SECTION}] {option.name}", configured(option), above_0=above_0)
@@ -89,14 +78,48 @@ class WherobotsTask(Base):
     def _wrong(self, what: str) -> WherobotsArgumentException:
         return WherobotsArgumentException(f"{self.task_id}: {what}")
 
-    def _deadline(self, context: Context) -> float | None:
-        """When to give up: shortly before Airflow would, to have time to cancel the run and report why."""
-        if self.execution_timeout is None:
-            return None
-        seconds = self.execution_timeout.total_seconds()
-        start = context["ti"].start_date
-        started = self._began_at or (start.timestamp() if start is not None else time.time())
-        return float(started + seconds - deadline_margin(seconds))
+
+def push(task: WherobotsTask, context: Context, key: str, value: Any) -> None:
+    """Push an XCom. A failure is logged, and does not fail the task.
+
+    :param task: the task.
+    :param context: its context.
+    :param key: the XCom's key.
+    :param value: its value.
+    """
+    try:
+        context["ti"].xcom_push(key=key, value=value)
+    except Exception as error:
+        from airflow_provider_wherobots.flows.unforeseen import reason_of
+
+        task.log.warning("XCom %s could not be pushed: %s", key, reason_of(error))
+
+
+def pull(task: WherobotsTask, context: Context, key: str) -> Any:
+    """Pull an XCom of this task instance.
+
+    :param task: the task.
+    :param context: its context.
+    :param key: the XCom's key.
+    :returns: its value; None if there is none.
+    """
+    return context["ti"].xcom_pull(task_ids=task.task_id, key=key, map_indexes=context["ti"].map_index)
+
+
+def deadline_of(task: WherobotsTask, context: Context, began_at: float | None = None) -> float | None:
+    """When to give up: shortly before Airflow would, to have time to cancel the run and report why.
+
+    :param task: the task.
+    :param context: its context.
+    :param began_at: when this try began, in epoch seconds, if Airflow has the wrong time (3.0 and 3.1.0); default None.
+    :returns: epoch seconds; None without an ``execution_timeout``.
+    """
+    if task.execution_timeout is None:
+        return None
+    seconds = task.execution_timeout.total_seconds()
+    start = context["ti"].start_date
+    started = began_at or (start.timestamp() if start is not None else time.time())
+    return float(started + seconds - deadline_margin(seconds))
 
 
 def deadline_margin(execution_timeout: float) -> float:

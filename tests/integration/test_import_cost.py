@@ -120,6 +120,14 @@ def test_a_task_without_sql_imports_nothing_of_it(module: str, tmp_path: Path) -
     assert run(tmp_path, LOADED, f"airflow_provider_wherobots.{module}", *names) == [False] * len(names)
 
 
+@pytest.mark.parametrize("module", ["operators.run", "decorators.wherobots", "sensors.run"])
+def test_a_dag_file_imports_nothing_that_only_a_running_task_needs(module: str, tmp_path: Path) -> None:
+    package = "airflow_provider_wherobots"
+    needed = ("hooks.wherobots", "drivers", "flows.effects", "api.runs.models", "api.call", "triggers.run", "files")
+    names = [f"{package}.{name}" for name in needed]
+    assert run(tmp_path, LOADED, f"{package}.{module}", *names) == [False] * len(names)
+
+
 def test_the_run_operator_does_not_import_the_decorator(tmp_path: Path) -> None:
     decorator = "airflow_provider_wherobots.decorators.base"
     assert run(tmp_path, LOADED, "airflow_provider_wherobots.operators.run", decorator) == [False]

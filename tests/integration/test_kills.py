@@ -13,7 +13,9 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.local.control.client import ControlClient
+from airflow_provider_wherobots.operators import worker_attempt
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 from tests.integration.support import TaskInstance, context, follow
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
@@ -106,6 +108,29 @@ def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
         task.execute(context(TaskInstance()))
     counts = control.counts()
     assert (counts["creates_effective"], counts["cancels_received"], counts["cancels_effective"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("moment", ["before the try", "while the try is made"])
+def test_a_kill_before_the_create_call_is_not_lost(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    task = operator(deferrable=False)
+
+    class KilledWhileMade(WorkerAttempt):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            task.on_kill()
+            super().__init__(*args, **kwargs)
+
+    if moment == "before the try":
+        task.on_kill()
+    else:
+        monkeypatch.setattr(worker_attempt, "WorkerAttempt", KilledWhileMade)
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert control.counts()["creates_received"] == 0
 
 
 def test_cancel_on_kill_false_leaves_the_run_alone(

@@ -1,0 +1,171 @@
+"""One try of a task that follows a run: an operator that created it, or a sensor that waits for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.exceptions import (
+    WherobotsException,
+    WherobotsExecutionTimeoutException,
+    WherobotsResultLostException,
+    WherobotsRunCancelledException,
+    WherobotsRunFailedException,
+    WherobotsRunNotStartedException,
+    WherobotsRunTimedOutException,
+    WherobotsUnavailableException,
+)
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.cancel import cancel_run
+from airflow_provider_wherobots.flows.follow import FollowOptions, settle_run
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.summary import spark_ui_url
+from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink, xcom_keys
+from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try, is_resumed_retry, remember_deferral
+from airflow_provider_wherobots.operators.outlets import add_to_events, extra_of
+from airflow_provider_wherobots.operators.result import take_result
+from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, deadline_of, pull, push
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_SUMMARY_KEY, RUN_URL_KEY, SPARK_UI_URL_KEY
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.compat import BaseOperatorLink, Context
+    from airflow_provider_wherobots.operators.follows_run import FollowsRun
+    from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
+
+T = TypeVar("T", bound="FollowsRun")
+
+FAILED_TRIGGER_OUTAGE_SECONDS = 30.0
+
+EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
+    Ending.FAILED: WherobotsRunFailedException,
+    Ending.NOT_STARTED: WherobotsRunNotStartedException,
+    Ending.TIMED_OUT: WherobotsRunTimedOutException,
+    Ending.CANCELLED: WherobotsRunCancelledException,
+    Ending.DEADLINE: WherobotsExecutionTimeoutException,
+    Ending.GAVE_UP: WherobotsUnavailableException,
+}
+
+
+class RunTry(Generic[T]):
+    """What the tries of ``WherobotsRunOperator`` and ``WherobotsRunSensor`` share: what they push, and how they end.
+
+    Made anew for each call of Airflow's: at the start of a try, and when a deferred one resumes.
+
+    :param task: the task.
+    :param context: its context.
+    :param attempt: the task's calls, which a kill stops.
+    """
+
+    def __init__(self, task: T, context: Context, attempt: WorkerAttempt) -> None:
+        self.task = task
+        self.context = context
+        self.attempt = attempt
+        self.log = task.log
+        self._began_at: float | None = None
+
+    def starts_over(self) -> bool:
+        """Whether Airflow 3.0 or 3.1.0 resumes a retry that should start over. The try then begins now."""
+        if not is_resumed_retry(self._pull, self.context["ti"].try_number):
+            return False
+        self._began_at = time.time()
+        forget_earlier_try(self._push)
+        return True
+
+    def finish(self, outcome: Outcome) -> Any:
+        """Push what is known of the run, and end the task.
+
+        :param outcome: how the run ended, or why it is followed no more.
+        :returns: the run's id, or its result.
+        :raises Exception: what the task fails with.
+        """
+        task = self.task
+        if outcome.summary is not None:
+            self._push(RUN_SUMMARY_KEY, outcome.summary)
+            if spark_ui := outcome.summary.get(SPARK_UI_URL_KEY):
+                self._push_address(WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
+        must_have_result = task.return_result and task.always_prints_result
+        result = take_result(
+            outcome,
+            self._push,
+            self.log,
+            may_push=task.do_xcom_push,
+            is_wanted=task.return_result and not must_have_result,
+        )
+        if outcome.ending is not Ending.COMPLETED:
+            raise self._failure(outcome)
+        if must_have_result and outcome.result is None:
+            raise WherobotsResultLostException(
+                f"Run {outcome.run_id} completed, but its result could not be read from its log; a retry starts a new"
+                f" run. {self._run_url(outcome.run_id)}"
+            )
+        extra = extra_of(outcome, self._run_url(outcome.run_id), result)
+        add_to_events(task.outlets, self.context, extra, self.log)
+        return result if task.return_result else outcome.run_id
+
+    def _failure(self, outcome: Outcome) -> Exception:
+        """The exception that the task fails with."""
+        return EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id)))
+
+    def _settle_after_trigger_failure(self, run_id: str) -> Outcome | None:
+        """Return the outcome of a run that has ended. Else return None, and cancel the run if ``cancel_on_kill``."""
+        self.attempt.adopt(run_id)
+        try:
+            run = self.attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
+        except WherobotsApiError as error:
+            self.log.warning("The status of run %s is unknown: %s", run_id, error)
+        else:
+            if run.is_terminal:
+                return self.attempt.run(settle_run(run, self.task.return_result))
+        if self.task.cancel_on_kill:
+            self.attempt.run(cancel_run(run_id))
+        return None
+
+    def _follow_here(self, options: FollowOptions) -> Outcome:
+        return self.attempt.follow(options, partial(self._push_address, WherobotsSparkUiLink()))
+
+    def _remember_deferral(self) -> None:
+        remember_deferral(self._push, self.context["ti"].try_number)
+
+    def _announce(self, run: Run) -> None:
+        url = self._run_url(run.id)
+        ti = self.context["ti"]
+        ti.xcom_push(key=RUN_ID_KEY, value=run.id)
+        for key in xcom_keys(WherobotsRunLink(), RUN_URL_KEY):
+            ti.xcom_push(key=key, value=url)
+        # A run that the task re-attaches to may already have a Spark UI.
+        if (spark_ui := spark_ui_url(run)) is not None:
+            self._push_address(WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
+        self.log.info("Run %s (%s): %s", words.short(run.id), words.short(run.name), url)
+
+    def _push(self, key: str, value: Any) -> None:
+        push(self.task, self.context, key, value)
+
+    def _pull(self, key: str) -> Any:
+        return pull(self.task, self.context, key)
+
+    def _push_address(self, link: BaseOperatorLink, key: str, url: str) -> None:
+        for xcom_key in xcom_keys(link, key):
+            self._push(xcom_key, url)
+
+    def _deadline(self) -> float | None:
+        return deadline_of(self.task, self.context, self._began_at)
+
+    def _run_url(self, run_id: str) -> str:
+        return self.task.hook.settings.run_url(run_id)
+
+
+def defer_timeout(options: FollowOptions) -> timedelta | None:
+    """How long Airflow may let the task be deferred; None without a deadline.
+
+    :param options: how the run is followed.
+    """
+    if options.deadline is None:
+        return None
+    return timedelta(seconds=max(0.0, options.deadline - options.started_at) + DEFER_MARGIN_SECONDS)

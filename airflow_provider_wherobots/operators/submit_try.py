@@ -1,0 +1,206 @@
+"""One try of the operator that creates a run: gets a run, follows it to its end here or by deferring, and finishes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.drivers.base import Clock
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsExecutionTimeoutException,
+    WherobotsQuotaException,
+    WherobotsRequestException,
+    WherobotsUnavailableException,
+)
+from airflow_provider_wherobots.flows import measurements, words
+from airflow_provider_wherobots.flows.follow import FollowOptions
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome, describe_no_run
+from airflow_provider_wherobots.flows.quota import QuotaNotFreedError, QuotaWait
+from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission
+from airflow_provider_wherobots.flows.tries import is_first_since_clear, was_cancelled_for_earlier_try
+from airflow_provider_wherobots.operators.metrics import emit
+from airflow_provider_wherobots.operators.payload import payload_to_send, uploads_of
+from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout
+from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, TRIGGER_TIMEOUT
+from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
+from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+
+T = TypeVar("T", bound="WherobotsRunOperator")
+
+
+class SubmitTry(RunTry[T]):
+    """One try of a ``WherobotsRunOperator``."""
+
+    def begin(self) -> Any:
+        """Create the run, or re-attach to that of an earlier try, and wait for its end.
+
+        :returns: the run's id, or its result.
+        """
+        ti = self.context["ti"]
+        cleared = is_first_since_clear(ti.try_number, ti.max_tries, self.task.retries or 0)
+        return self._work(
+            self._new_quota_wait(), look_first=ti.try_number > 1, replace=cleared and self.task.cancel_on_kill
+        )
+
+    def resume_after_quota_wait(self, quota: Mapping[str, Any]) -> Any:
+        """Repeat the create call.
+
+        :param quota: fields of ``QuotaWait``.
+        :returns: the run's id, or its result.
+        """
+        return self._work(QuotaWait.from_kwargs(quota), look_first=True)
+
+    def resume_with(self, event: Mapping[str, Any], reattached: bool, started_at: float) -> Any:
+        """Finish with a trigger's event, or begin again if the run ended because the previous try had cancelled it.
+
+        :param event: the event.
+        :param reattached: whether an earlier try started the run.
+        :param started_at: when this try got the run, in epoch seconds.
+        :returns: the run's id, or its result.
+        """
+        outcome = Outcome.from_event(event)
+        if not was_cancelled_for_earlier_try(outcome, reattached, started_at):
+            return self.finish(outcome)
+        self._note_earlier_cancel(outcome)
+        return self._work(self._new_quota_wait(), look_first=True, is_fresh=True)
+
+    def outcome_after_trigger_failure(self, next_kwargs: Mapping[str, Any] | None) -> Outcome | None:
+        """Look at the run, and cancel it if it is active and ``cancel_on_kill``.
+
+        :param next_kwargs: what Airflow says of the failure.
+        :returns: how the run ended; None if the trigger's failure is the task's.
+        """
+        run_id = self._pull(RUN_ID_KEY)
+        if not run_id:
+            return None
+        outcome = self._settle_after_trigger_failure(run_id)
+        # A run found CANCELLED after a timeout was cancelled by the trigger: the timeout is the cause.
+        timed_out = str((next_kwargs or {}).get("error")) == TRIGGER_TIMEOUT
+        return None if outcome is not None and timed_out and outcome.ending is Ending.CANCELLED else outcome
+
+    def finish(self, outcome: Outcome) -> Any:
+        """Send the metrics of the run's end, push what is known of the run, and end the task.
+
+        :param outcome: how the run ended, or why it is followed no more.
+        :returns: the run's id, or its result.
+        :raises WherobotsException: what the task fails with.
+        """
+        cancelled_at_deadline = self.task.cancel_on_kill
+        emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=cancelled_at_deadline), self._warn)
+        return super().finish(outcome)
+
+    def _failure(self, outcome: Outcome) -> Exception:
+        text = outcome.describe(self._run_url(outcome.run_id), durable=self.task.durable)
+        return EXCEPTIONS[outcome.ending](text)
+
+    def _new_quota_wait(self) -> QuotaWait:
+        return QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self._deadline())
+
+    def _work(self, quota: QuotaWait, *, look_first: bool, replace: bool = False, is_fresh: bool = False) -> Any:
+        """Get a run and follow it to its end, here or by deferring. Replace one that the previous try cancelled, once.
+
+        :param quota: the wait for quota so far.
+        :param look_first: whether an earlier try may have left a run.
+        :param replace: whether such a run is cancelled and replaced.
+        :param is_fresh: whether the run that the previous try cancelled has already been replaced.
+        """
+        while True:
+            submission = self._get_run(quota, look_first=look_first, replace=replace)
+            self._announce(submission.run)
+            if submission.reattached:
+                emit(measurements.of_reattachment(submission.run, self._metric_tags), self._warn)
+            if not self.task.wait_for_completion:
+                self.context["ti"].xcom_push(key=RUN_LEFT_ACTIVE_KEY, value=True)
+                return submission.run.id
+            reattached, started_at = submission.reattached and not is_fresh, time.time()
+            outcome = self._follow(submission.run, quota.deadline, reattached, started_at)
+            if not was_cancelled_for_earlier_try(outcome, reattached, started_at):
+                return self.finish(outcome)
+            self._note_earlier_cancel(outcome)
+            quota, look_first, replace, is_fresh = self._new_quota_wait(), True, False, True
+
+    def _get_run(self, quota: QuotaWait, *, look_first: bool, replace: bool) -> Submission:
+        task = self.task
+        settings = task.hook.settings
+        payload = payload_to_send(task, self.context)
+        try:
+            submission = self.attempt.submit(
+                payload,
+                task.region or settings.region,
+                durable=task.durable,
+                look_first=look_first,
+                replace=replace,
+                max_outage=task.max_outage_seconds,
+                quota=quota,
+                uploads=uploads_of(task, payload, self.context),
+            )
+        except InvalidArgumentError as error:
+            raise WherobotsArgumentException(f"{task.task_id}: {error}") from None
+        except QuotaNotFreedError as error:
+            if error.at_deadline and task.execution_timeout is not None:
+                limit = words.duration(task.execution_timeout.total_seconds())
+                raise WherobotsExecutionTimeoutException(f"execution_timeout is {limit}: {error}") from error
+            raise WherobotsQuotaException(str(error)) from error
+        except WherobotsApiError as error:
+            kind = WherobotsUnavailableException if error.transient else WherobotsRequestException
+            raise kind(describe_no_run(error, task.max_outage_seconds, durable=task.durable)) from error
+        if isinstance(submission, AwaitingQuota):
+            self._wait_for_quota(submission)
+        return submission
+
+    def _follow(self, run: Run, deadline: float | None, reattached: bool, started_at: float) -> Outcome:
+        task = self.task
+        options = FollowOptions(
+            run_id=run.id,
+            started_at=started_at,
+            deadline=deadline,
+            execution_timeout=None if task.execution_timeout is None else task.execution_timeout.total_seconds(),
+            polling_interval=task.polling_interval,
+            poll_logs=task.poll_logs,
+            wait_post_run_logs_timeout_seconds=task.wait_post_run_logs_timeout_seconds,
+            max_outage_seconds=task.max_outage_seconds,
+            cancel_at_deadline=task.cancel_on_kill,
+            return_result=task.return_result,
+            is_new=not reattached and run.is_active,
+        )
+        self.log.info("%s", options.describe(task.deferrable))
+        if task.deferrable:
+            self._remember_deferral()
+            task.defer(
+                trigger=WherobotsRunTrigger(task.wherobots_conn_id, options.to_kwargs(), task.cancel_on_kill),
+                method_name="execute_complete",
+                kwargs={"reattached": reattached, "started_at": started_at},
+                timeout=defer_timeout(options),
+            )
+        return self._follow_here(options)
+
+    def _wait_for_quota(self, awaiting: AwaitingQuota) -> NoReturn:
+        """Defer the wait, so that no worker is held for hours."""
+        self._remember_deferral()
+        seconds = Clock(time.sleep).seconds(awaiting.pause)
+        has_deadline = awaiting.wait.deadline is not None
+        self.task.defer(
+            trigger=WherobotsQuotaTrigger(time.time() + seconds),
+            method_name="execute_after_quota_wait",
+            kwargs={"quota": awaiting.wait.to_kwargs()},
+            timeout=timedelta(seconds=seconds + DEFER_MARGIN_SECONDS) if has_deadline else None,
+        )
+
+    def _note_earlier_cancel(self, outcome: Outcome) -> None:
+        self.log.info("Run %s was cancelled by the previous try; a new run is created", outcome.run_id)
+
+    def _warn(self, text: str) -> None:
+        self.log.warning(text)
+
+    @property
+    def _metric_tags(self) -> dict[str, str]:
+        return {"dag_id": self.context["ti"].dag_id, "task_id": self.context["ti"].task_id}

@@ -1,0 +1,201 @@
+"""One try of the sensor: finds the run, follows it to its end here or by deferring, and finishes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.api.runs.lookup import moment_of
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.compat import AirflowSensorTimeout, delete_xcom
+from airflow_provider_wherobots.exceptions import WherobotsRequestException, WherobotsUnavailableException
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.follow import FollowOptions
+from airflow_provider_wherobots.flows.named_run import NamedRun, await_run, get_created_run
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.unforeseen import reason_of
+from airflow_provider_wherobots.links.run import WherobotsRunLink
+from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout
+from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
+from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, RUN_URL_KEY
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
+
+CLOCK_MARGIN_SECONDS = 60.0
+"""How far the service's clock may be behind Airflow's, so that a run of this DAG run is still found by its name."""
+
+
+class SensorTry(RunTry["WherobotsRunSensor"]):
+    """One try of a ``WherobotsRunSensor``."""
+
+    def begin(self) -> Any:
+        """Find the run and wait for its end.
+
+        :returns: the run's id.
+        """
+        task, options = self.task, self._options()
+        run = self._find(options, waits=not task.deferrable)
+        if isinstance(run, Run):
+            options = replace(options, run_id=run.id)
+            if task.deferrable and run.is_active:
+                self.log.info("%s", options.describe(deferred=True))
+                self._defer(options, WherobotsRunTrigger, {})
+            return self.finish(self._follow_here(options))
+        if task.deferrable and run.ending is Ending.DEADLINE:
+            named = self._named_run()
+            self.log.info("%s", options.describe(deferred=True, what=f"The {named.describe()},"))
+            arguments = {"run_name": named.name, "created_after": named.created_after}
+            self._defer(options, WherobotsNamedRunTrigger, arguments)
+        return self.finish(run)
+
+    def look(self) -> tuple[bool, str | None]:
+        """Look once.
+
+        :returns: whether the run has completed, and its id if so.
+        """
+        options = self._options()
+        run = self._find(options, waits=False)
+        if not isinstance(run, Run):
+            if run.ending is not Ending.DEADLINE:
+                self.finish(run)
+            return False, None
+        if run.is_active:
+            self.log.info("Run %s is %s", words.short(run.id), words.short(run.status))
+            return False, None
+        return True, self.finish(self._follow_here(replace(options, run_id=run.id)))
+
+    def resume_with(self, event: Mapping[str, Any]) -> Any:
+        """Finish with a trigger's event.
+
+        :param event: the event.
+        :returns: the run's id.
+        """
+        if self.task.start_from_trigger and self.context["ti"].try_number > 1:
+            self._forget_earlier_try()
+        outcome = Outcome.from_event(event)
+        if outcome.run_id and self._pull(RUN_ID_KEY) != outcome.run_id:
+            # A trigger found it, and could not push it, or not as fast as the run ended.
+            self._push(RUN_ID_KEY, outcome.run_id)
+            self._push_address(WherobotsRunLink(), RUN_URL_KEY, self._run_url(outcome.run_id))
+        return self.finish(outcome)
+
+    def outcome_after_trigger_failure(self, timed_out: bool) -> Outcome | None:
+        """Look at the run, and cancel it if it is active and ``cancel_on_kill``.
+
+        :param timed_out: whether the trigger timed out, rather than crashed.
+        :returns: how the run ended, or that the wait timed out; None if the trigger's failure is the task's.
+        """
+        task = self.task
+        # A trigger in which the task has started may not have pushed it.
+        run_id = self._pull(RUN_ID_KEY) if task.run_id is None else str(task.run_id)
+        if run_id:
+            outcome = self._settle_after_trigger_failure(run_id)
+            # A run found CANCELLED after a timeout may have been cancelled by the trigger: the timeout is the cause.
+            if outcome is not None and not (timed_out and outcome.ending is Ending.CANCELLED and task.cancel_on_kill):
+                return outcome
+        if not timed_out:
+            return None
+        what = f"run {run_id}" if run_id else self._named_run().describe()
+        reason = f"Airflow ended the wait for {what}, because the triggerer did not"
+        return Outcome(
+            Ending.DEADLINE, "", "", f"The task's {task.limit[0]} was reached: {reason}", ended_at=time.time()
+        )
+
+    def _find(self, options: FollowOptions, *, waits: bool) -> Run | Outcome:
+        """Find the run, and announce it.
+
+        :param waits: whether to wait for a run that is given by its name; otherwise one look is taken.
+        :returns: the run; or an outcome that says why there is none, which is ``DEADLINE`` if there is none yet.
+        """
+        if self.task.run_id is not None:
+            run: Run | Outcome = self._get_run(replace(options, run_id=str(self.task.run_id)))
+        else:
+            until = options if waits else replace(options, deadline=options.started_at)
+            run = self.attempt.run(await_run(self._named_run(), until))
+        if isinstance(run, Run) and self._pull(RUN_ID_KEY) != run.id:
+            self._announce(run)
+        return run
+
+    def _get_run(self, options: FollowOptions) -> Run:
+        try:
+            return self.attempt.run(get_created_run(options))
+        except WherobotsApiError as error:
+            kind = WherobotsUnavailableException if error.transient else WherobotsRequestException
+            raise kind(f"Run {words.short(options.run_id)}: {words.quoted(str(error))}") from error
+
+    def _defer(self, options: FollowOptions, trigger: type[WherobotsRunTrigger], arguments: dict[str, Any]) -> NoReturn:
+        task = self.task
+        self._remember_deferral()
+        task.defer(
+            trigger=trigger(
+                task.wherobots_conn_id, follow=options.to_kwargs(), cancel_on_kill=task.cancel_on_kill, **arguments
+            ),
+            method_name="execute_complete",
+            timeout=defer_timeout(options),
+        )
+
+    def _options(self) -> FollowOptions:
+        started_at = time.time()
+        limit_name, seconds = self.task.limit
+        deadline = self._deadline() if limit_name == "execution_timeout" else started_at + seconds
+        return follow_options(self.task, started_at, deadline)
+
+    def _forget_earlier_try(self) -> None:
+        """Delete what an earlier try pushed at its end. Airflow deletes XComs only for a try that a worker starts."""
+        for key in (RESULT_KEY, RUN_SUMMARY_KEY):
+            try:
+                delete_xcom(self.context["ti"], key)
+            except Exception as error:
+                self.log.warning("XCom %s of an earlier try could not be deleted: %s", key, reason_of(error))
+
+    def _failure(self, outcome: Outcome) -> Exception:
+        text, limit_name = outcome.reason, self.task.limit[0]
+        if outcome.run_id:
+            text = outcome.describe(self._run_url(outcome.run_id), limit_name=limit_name)
+        if outcome.ending is Ending.DEADLINE and limit_name == "timeout":
+            return AirflowSensorTimeout(text)
+        return EXCEPTIONS[outcome.ending](text)
+
+    def _named_run(self) -> NamedRun:
+        created_after = moment_of(self.task.created_after)
+        if created_after is None:
+            created_after = _due(self.context["dag_run"]) - timedelta(seconds=CLOCK_MARGIN_SECONDS)
+        return NamedRun(str(self.task.run_name), created_after.timestamp())
+
+
+def follow_options(task: WherobotsRunSensor, started_at: float, deadline: float | None) -> FollowOptions:
+    """How a sensor follows its run.
+
+    :param task: the sensor.
+    :param started_at: when its try began, in epoch seconds.
+    :param deadline: when to give up, in epoch seconds; None if the trigger is told later.
+    """
+    limit_name, seconds = task.limit
+    return FollowOptions(
+        run_id="",
+        started_at=started_at,
+        deadline=deadline,
+        execution_timeout=seconds,
+        limit_name=limit_name,
+        polling_interval=task.polling_interval,
+        poll_logs=task.poll_logs,
+        wait_post_run_logs_timeout_seconds=task.wait_post_run_logs_timeout_seconds,
+        max_outage_seconds=task.max_outage_seconds,
+        cancel_at_deadline=task.cancel_on_kill,
+    )
+
+
+def _due(dag_run: Any) -> datetime:
+    """When a DAG run was due: the same for every try, and after a clear."""
+    moments = [getattr(dag_run, "run_after", None)]
+    if moments == [None]:
+        # Airflow 2.11. By hand, the data interval is the last one before the logical date.
+        moments = [getattr(dag_run, name, None) for name in ("data_interval_end", "logical_date")]
+    due: datetime = max((moment for moment in moments if moment is not None), default=dag_run.start_date)
+    return due
