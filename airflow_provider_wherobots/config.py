@@ -10,7 +10,8 @@ from typing import Any, Literal
 SECTION = "wherobots"
 
 
-@dataclass(frozen=True, slots=True)
+# Compared by identity: each look-up hashes it.
+@dataclass(frozen=True, slots=True, eq=False)
 class Option:
     """An option of the section.
 

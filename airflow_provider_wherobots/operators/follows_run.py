@@ -1,4 +1,4 @@
-"""What the operator that creates a run and the sensor that waits for one share: the work of a try, and its kill."""
+"""What the operator that creates a run and the sensor that waits for one share: how a kill reaches a try."""
 
 from __future__ import annotations
 

@@ -92,6 +92,8 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
     template_fields: Sequence[str] = ("run_id", "run_name", "created_after")
     ui_color = "#d5f0e6"
     operator_extra_links = (WherobotsRunLink(), WherobotsSparkUiLink())
+    _this_try: SensorTry | None = None
+    """The try whose looks Airflow's sensor takes."""
 
     def __init__(
         self,
@@ -191,7 +193,7 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
         :returns: whether the run has completed, and its id.
         """
         with self._apply_sensor_rules():
-            return PokeReturnValue(*self._new_try(context).look())
+            return PokeReturnValue(*(self._this_try or self._new_try(context)).look())
 
     def check_arguments(self, is_unrendered: Callable[[Any], bool] = lambda value: False) -> None:
         """Check the arguments that say which run is meant.
@@ -220,6 +222,7 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
     def _begin_try(self, this_try: SensorTry) -> Any:
         self.check_arguments()
         if not self.deferrable and self.mode == "reschedule":
+            self._this_try = this_try
             # Without the decorator of Airflow 2.11, which takes this for a call from outside of a task, and warns.
             run_id: str = unwrap(BaseSensorOperator.execute)(self, this_try.context)
             return run_id

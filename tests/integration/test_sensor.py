@@ -18,6 +18,7 @@ from airflow_provider_wherobots.compat import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    BaseSensorOperator,
 )
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
@@ -30,8 +31,10 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.local.control.client import ControlClient
+from airflow_provider_wherobots.operators import airflow_3_0
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
+from airflow_provider_wherobots.sensors.sensor_try import SensorTry
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
@@ -377,6 +380,26 @@ def test_a_retry_that_is_resumed_starts_over(sensor: Make, control: ControlClien
     ti.xcoms = {DEFERRED_TRY_KEY: 1, "run_id": "of the first try"}
     assert sensor(run_id=run_id).resume_execution("execute_complete", {"event": {}}, context(ti)) == run_id
     assert ti.xcoms["run_id"] == run_id
+
+
+def test_a_resumed_retry_that_looks_again_and_again_counts_from_its_own_start(
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(airflow_3_0, "RETRY_RESUMES_DEFERRAL", True)
+    monkeypatch.setattr(BaseSensorOperator, "execute", lambda task, context: task.poke(context))
+    run_id = started_run(control)
+    ti = TaskInstance(try_number=2)
+    ti.start_date, ti.xcoms = datetime.now(UTC) - timedelta(hours=1), {DEFERRED_TRY_KEY: 1}
+    task = sensor(run_id=run_id, deferrable=False, mode="reschedule", execution_timeout=timedelta(minutes=5))
+    deadlines = []
+
+    def look(this_try: SensorTry) -> tuple[bool, None]:
+        deadlines.append(this_try._options().deadline)
+        return False, None
+
+    monkeypatch.setattr(SensorTry, "look", look)
+    task.resume_execution("execute_complete", {"event": {}}, context(ti))
+    assert [deadline is not None and deadline > time.time() for deadline in deadlines] == [True]
 
 
 @pytest.mark.parametrize("arguments", [{"polling_interval": 2}, {"poke_interval": 2}], ids=str)
