@@ -3,6 +3,7 @@
 import abc
 import ast
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,6 +18,8 @@ from dev.waiting import WaitTimeout, wait_for
 Json = dict[str, Any]
 ANSWER_SECONDS = 180.0
 """How long an answer may take: longer than Airflow waits until it can write to SQLite."""
+PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
+"""Between tries of a request that SQLite has refused: if two transactions wait for each other, it ends one at once."""
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
@@ -104,14 +107,18 @@ class AirflowApi(abc.ABC):
         return self._send(method, f"{self.prefix}/{path}", params=params, json=json)
 
     def _send(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
-        answer = self._session.request(
-            method,
-            f"{self.url}{path}",
-            params=params,
-            json=json,
-            headers={"Accept": "application/json"},
-            timeout=ANSWER_SECONDS,
-        )
+        for pause in (*PAUSES_SECONDS, None):
+            answer = self._session.request(
+                method,
+                f"{self.url}{path}",
+                params=params,
+                json=json,
+                headers={"Accept": "application/json"},
+                timeout=ANSWER_SECONDS,
+            )
+            if pause is None or not _was_rolled_back(answer):
+                break
+            time.sleep(pause)
         if answer.status_code >= 400:
             raise AirflowApiError(answer.status_code, f"{method} {path}: {answer.status_code} {answer.text[:2000]}")
         return answer.json() if answer.content else None
@@ -363,6 +370,11 @@ class AirflowApiV1(AirflowApi):
     def _new_run(self, run_id: str | None, conf: Mapping[str, Any] | None) -> Json:
         body: Json = {"conf": dict(conf or {})}
         return body if run_id is None else {**body, "dag_run_id": run_id}
+
+
+def _was_rolled_back(answer: requests.Response) -> bool:
+    """Whether SQLite was busy, so that nothing of the request was done."""
+    return answer.status_code == 500 and any(text in answer.text for text in ("Database error", "database is locked"))
 
 
 def _path(*parts: str) -> str:
