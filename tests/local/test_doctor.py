@@ -155,7 +155,8 @@ READINGS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
         {
             CURSOR: "a token without a visible meaning; the next page begins after it",
             LATE: r"a line appeared about [2-5]\.",
-            LISTED: r"after [3-9]\.",
+            # From the create call's answer, which comes late on a busy machine.
+            LISTED: r"after [1-9]\.",
             TIMEOUT_COUNTS: "yes: ",
         },
     ),
