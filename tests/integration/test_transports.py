@@ -18,7 +18,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
+from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport, words_of
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.api.transports.session_pool import shared_session
 from airflow_provider_wherobots.local import LocalServer
@@ -60,6 +60,10 @@ def test_a_call_arrives_and_its_answer_is_read(send: Send, endpoint: Endpoint, c
     assert response.status == 201
     assert read_response(CREATE, response).name == "transport-test"
     assert control.counts()["creates_effective"] == 1
+
+
+def test_an_error_without_a_text_says_what_it_means() -> None:
+    assert (words_of(TimeoutError()), words_of(ConnectionResetError())) == ("timed out", "ConnectionResetError")
 
 
 @pytest.mark.parametrize("action", ["lose_answer", "reset", {"type": "hang", "seconds": 5}])

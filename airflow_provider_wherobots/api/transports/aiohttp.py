@@ -203,4 +203,4 @@ def words_of(error: BaseException) -> str:
         return str(error.os_error)
     # A `ClientResponseError` would show the URL again.
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
-    return text or type(error).__name__
+    return text or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)
