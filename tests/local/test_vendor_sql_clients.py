@@ -69,7 +69,7 @@ def executed(server: LocalServer) -> Counter[str]:
 @HAS_CLIENT
 def test_the_vendors_client(secure: LocalServer, certificate: tuple[Path, Path]) -> None:
     # The connection is lost while this statement runs: the client opens another one, and takes the statement over.
-    secure.control.add_fault("executeSql", "lose_answer", statement="SLEEP", times=1)
+    secure.control.add_fault("executeSql", "lose_answer", statement="SLEEP 1", times=1)
     found = run("vendor_client_speaks_sql.py", secure.url.removeprefix("https://"), KEY, certificate=certificate)
     assert found["one"] == [{"n": 7}]
     assert found["places"] == [{"name": "Aachen", "place": "SRID=4326;POINT (6.08 50.78)"}]
