@@ -24,26 +24,19 @@ class FollowsRun(WherobotsTask):
     """Whether the task returns the run's result instead of its id."""
     always_prints_result: ClassVar[bool] = False
     """Whether a script that ends well has certainly printed a result."""
-    _made_attempt: WorkerAttempt | None = None
-    _was_killed: bool = False
 
     @property
     def _attempt(self) -> WorkerAttempt:
-        """What a kill stops, made once."""
-        if self._made_attempt is None:
-            from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
+        return self._made_once(self._make_attempt)
 
-            self._made_attempt = WorkerAttempt(self.hook, cancel_on_kill=self.cancel_on_kill)
-            # The signal may come between any two of these lines. It is never lost, and a second kill does nothing.
-            if self._was_killed:
-                self._made_attempt.kill()
-        return self._made_attempt
+    def _make_attempt(self) -> WorkerAttempt:
+        from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
+
+        return WorkerAttempt(self.hook, cancel_on_kill=self.cancel_on_kill)
 
     def on_kill(self) -> None:
         """Stop, and cancel the run if ``cancel_on_kill``.
 
         Airflow calls this in a signal handler, seconds before it ends the process.
         """
-        self._was_killed = True
-        if self._made_attempt is not None:
-            self._made_attempt.kill()
+        self._kill_attempt()

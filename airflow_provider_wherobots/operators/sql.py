@@ -264,7 +264,7 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
 
         Airflow calls this in a signal handler, seconds before it ends the process.
         """
-        self._attempt.kill()
+        self._kill_attempt()
 
     def get_db_hook(self) -> WherobotsSqlHook:
         """Make a hook with the task's arguments.

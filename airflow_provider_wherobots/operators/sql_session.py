@@ -152,7 +152,7 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
 
         Airflow calls this in a signal handler, seconds before it ends the process.
         """
-        self._attempt.kill()
+        self._kill_attempt()
 
     def _await(self, session_id: str, wait: SessionWait) -> str:
         with self._stopping_on_failure(session_id):

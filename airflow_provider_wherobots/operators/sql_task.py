@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, QuotaError, WherobotsApiError
@@ -95,9 +95,9 @@ class SqlTask(WherobotsTask):
         # What may be a template is checked when it is rendered.
         self._checked_request(session_type=self.session_type, force_new=force_new, **self._shutdown)
 
-    @cached_property
+    @property
     def _attempt(self) -> SqlAttempt:
-        return SqlAttempt(self.hook)
+        return self._made_once(lambda: SqlAttempt(self.hook))
 
     @property
     def _shutdown(self) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from sys import float_info
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_wherobots.compat import AirflowFailException, Context
 from airflow_provider_wherobots.config import SECTION, Option, configured
@@ -27,6 +27,8 @@ else:
     # As an operator it would stand between a task and the arguments of Airflow's operator or sensor.
     Base = object
 
+A = TypeVar("A")
+
 DEFER_MARGIN_SECONDS = 120.0
 """How long after the trigger's deadline Airflow's deferral timeout comes, as a backstop for a dead triggerer."""
 FAILED_TRIGGER = "__fail__"
@@ -39,6 +41,8 @@ class WherobotsTask(Base):
     """What ``WherobotsRunOperator``, ``WherobotsRunSensor`` and the operators of SQL share."""
 
     wherobots_conn_id: str
+    _made_attempt: Any = None
+    _was_killed: bool = False
 
     @cached_property
     def hook(self) -> WherobotsHook:
@@ -46,6 +50,25 @@ class WherobotsTask(Base):
         from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 
         return WherobotsHook(self.wherobots_conn_id)
+
+    def _made_once(self, make: Callable[[], A]) -> A:
+        """The object that does this try's calls, and that a kill stops.
+
+        :param make: makes it.
+        """
+        if self._made_attempt is None:
+            self._made_attempt = make()
+            # The signal may come between any two of these lines. It is never lost, and a second kill does nothing.
+            if self._was_killed:
+                self._made_attempt.kill()
+        attempt: A = self._made_attempt
+        return attempt
+
+    def _kill_attempt(self) -> None:
+        """Stop the try's calls, also if there are none yet. Imports nothing: a signal handler calls this."""
+        self._was_killed = True
+        if self._made_attempt is not None:
+            self._made_attempt.kill()
 
     @contextmanager
     def _apply_retry_rules(self) -> Iterator[None]:

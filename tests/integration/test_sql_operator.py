@@ -34,8 +34,9 @@ from airflow_provider_wherobots.flows.sql.replace import end_earlier
 from airflow_provider_wherobots.flows.sql.statement import StatementOutcome, StatementState
 from airflow_provider_wherobots.local import ControlClient, LocalServer
 from airflow_provider_wherobots.operators import sql as sql_operator
-from airflow_provider_wherobots.operators import sql_execution, sql_results, sql_tries
+from airflow_provider_wherobots.operators import sql_execution, sql_results, sql_task, sql_tries
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
 from dev.waiting import wait_for
 from tests.integration.sql_support import control_of, executed, set_connection, synthetic_server
 from tests.integration.sql_tasks import (
@@ -576,6 +577,26 @@ def test_a_kill_on_the_worker_cancels_the_statement(make: Make, control: Control
     assert time.monotonic() - killed_at[0] < 4
     assert cancels(control) == 1
     assert control.sql_sessions()[-1]["executions"][0]["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("moment", ["before the try", "while the try is made"])
+def test_a_kill_before_the_try_is_not_lost(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    task = make()
+
+    class KilledWhileMade(SqlAttempt):
+        def __init__(self, hook: Any) -> None:
+            task.on_kill()
+            super().__init__(hook)
+
+    if moment == "before the try":
+        task.on_kill()
+    else:
+        monkeypatch.setattr(sql_task, "SqlAttempt", KilledWhileMade)
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert control.requests("createSqlSession") == []
 
 
 def test_a_kill_before_a_statement_is_sent_sends_none(
