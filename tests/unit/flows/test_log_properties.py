@@ -70,7 +70,8 @@ def forwarded(log: FakeLog, polls: int = 60, interval: float = 5.0) -> list[str]
     run = service.add_run("some_name", START, log=log)
     script = Script(service)
     forwarder = LogForwarder(run.id)
-    latest = max((line.arrives for line in log.lines), default=0.0)
+    # A replica that lags behind shows a line later than it arrives.
+    latest = max((line.arrives for line in log.lines), default=0.0) + max(log.lags, default=0.0)
     for _ in range(polls):
         calls, is_quiet = len(script.sent), script.elapsed > latest + 30 + 2 * interval
         while script.run(forwarder.catch_up(script.now + 10)):
