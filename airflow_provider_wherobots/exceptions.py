@@ -7,9 +7,12 @@ the task has a ``retry_policy`` (Airflow 3.3), which then decides.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.compat import AirflowException, AirflowFailException
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.api.errors import WherobotsApiError
 
 
 class WherobotsException(AirflowException):
@@ -95,6 +98,14 @@ NOT_RETRIED = (
     WherobotsSqlOutcomeUnknownException,
 )
 """Kinds that are not retried, whatever the task's ``retries``, unless the task says otherwise."""
+
+
+def kind_of_call(error: WherobotsApiError) -> type[WherobotsException]:
+    """The exception for a call that has failed for good.
+
+    :param error: what the call raised, last.
+    """
+    return WherobotsUnavailableException if error.transient else WherobotsRequestException
 
 
 def without_retry(error: WherobotsException) -> WherobotsException:

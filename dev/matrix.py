@@ -1,4 +1,4 @@
-"""Run the tests on every Airflow line and Python, some side by side, and print a table and a verdict.
+"""Run the tests on every Airflow version and Python, some side by side, and print a table and a verdict.
 
 ``python -m dev.matrix --help`` lists the options; ``make matrix`` creates the environments first.
 """
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         choices=list(Share),
         default=Share.BOTH,
         metavar="SHARE",
-        help="first: every Airflow line once, and the newest end to end; second: the rest; both (default)",
+        help="first: Airflow 2.11, 3.0 and 3.3, and 3.3 end to end; second: the rest; both (default)",
     )
     parser.add_argument("pytest", nargs="*", metavar="-- PYTEST ARGUMENT", help="more arguments for pytest")
     given = parser.parse_args(arguments)

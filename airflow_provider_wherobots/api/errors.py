@@ -154,7 +154,7 @@ class UnreadableAnswerError(WherobotsApiError):
         self, operation: str, status: int, body: bytes, cause: str, redact: Callable[[str], str] = str
     ) -> None:
         shown = f"; body: {_excerpt(body, redact)}" if body else ""
-        super().__init__(operation, f"the response ({status}) is not what the API sends: {redact(cause)}{shown}")
+        super().__init__(operation, f"the response ({status}) does not match the API's format: {redact(cause)}{shown}")
 
 
 class ResponseError(WherobotsApiError):

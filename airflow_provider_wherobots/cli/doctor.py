@@ -41,7 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
         "--report",
         metavar="FILE",
         type=Path,
-        help="write a report in Markdown, without secrets, to paste into an issue",
+        help="write a report in Markdown, with keys, passwords and tokens hidden, to paste into an issue",
     )
     add_output(parser)
     return parser

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-FAILED, WRONG_ARGUMENTS, INTERRUPTED = 1, 2, 130
-"""Exit codes."""
+FAILED, INTERRUPTED = 1, 130
+"""Exit codes; that of wrong arguments is argparse's."""
 
 
 class CommandFailedError(Exception):
-    """Ends the command; its text is printed after ``error:``.
-
-    :param message: what is wrong, in one line without secrets.
-    :param code: the exit code; default 1, which means that the command failed. 2 means wrong arguments.
-    """
-
-    def __init__(self, message: str, code: int = FAILED) -> None:
-        super().__init__(message)
-        self.code = code
+    """Ends the command with :data:`FAILED`; its text is printed after ``error:``: one line without secrets."""

@@ -40,7 +40,7 @@ def check_triggerer() -> Check:
     if alive:
         return Check(name, State.OK, f"{alive} alive.")
     advice = "start one (airflow triggerer): without it deferred tasks wait for ever"
-    return Check(name, State.WARNING, "None is alive, by Airflow's metadata database.", advice)
+    return Check(name, State.WARNING, "Airflow's metadata database shows no live triggerer.", advice)
 
 
 def _alive_triggerers() -> int:

@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             stdout.flush()
         except CommandFailedError as error:
             say(f"error: {error}")
-            return error.code
+            return FAILED
         except KeyboardInterrupt:
             return INTERRUPTED
         except BrokenPipeError:

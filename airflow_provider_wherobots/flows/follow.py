@@ -17,16 +17,13 @@ from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep,
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, QUIET_LOOKS, LogForwarder
 from airflow_provider_wherobots.flows.known_fields import known_fields
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
+from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, HIDDEN_DELAY_SECONDS, MIN_DELAY_SECONDS
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
 from airflow_provider_wherobots.xcoms import SPARK_UI_URL_KEY
 
 DEFAULT_POLLING_INTERVAL = 30.0
-MIN_DELAY_SECONDS = 2.0
-HIDDEN_DELAY_SECONDS = 5.0
-"""The shortest delay between polls if the wait for late lines hides it: that wait counts from the run's end, too."""
-DELAY_PER_AGE = 0.1
 POLL_JITTER = 0.1
 HEARTBEAT_SECONDS = 300.0
 APPEARANCE_SECONDS = 60.0

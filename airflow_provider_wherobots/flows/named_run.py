@@ -16,12 +16,12 @@ from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep,
 from airflow_provider_wherobots.flows.follow import (
     APPEARANCE_SECONDS,
     HEARTBEAT_SECONDS,
-    MIN_DELAY_SECONDS,
     POLL_JITTER,
     FollowOptions,
     follow_run,
 )
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
+from airflow_provider_wherobots.flows.poll_delays import MIN_DELAY_SECONDS
 from airflow_provider_wherobots.flows.retry import JITTER, Outage, wait_out
 from airflow_provider_wherobots.flows.run_name import HASH_CHARS, MAX_NAME_CHARS, SUFFIX_CHARS
 from airflow_provider_wherobots.flows.runs_by_suffix import MAX_PAGES, age

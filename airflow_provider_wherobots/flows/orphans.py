@@ -1,8 +1,8 @@
 """Which active runs no task needs any more: those of this deployment whose task instance has ended.
 
-A run belongs to the task instance whose suffix its name ends with. The suffix contains the start of the DAG run in
-microseconds, so that another deployment with the same DAGs has other suffixes. A run without an owner in this
-deployment is not judged.
+A run belongs to the task instance whose suffix its name ends with. The suffix is a hash, also of the start of
+the DAG run in microseconds, so that another deployment with the same DAGs has other suffixes. A run without an owner in
+this deployment is not judged.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
     WherobotsExecutionTimeoutException,
-    WherobotsRequestException,
     WherobotsSqlException,
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlSessionException,
@@ -25,6 +24,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsSqlStatementFailedException,
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
+    kind_of_call,
     without_retry,
 )
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
@@ -79,8 +79,7 @@ def _of_outcome(outcome: StatementOutcome) -> WherobotsException:
 def _of_call(error: WherobotsApiError) -> WherobotsException:
     if isinstance(error, SessionFailedError):
         return WherobotsSqlSessionException(str(error))
-    kind = WherobotsUnavailableException if error.transient else WherobotsRequestException
-    return kind(str(error))
+    return kind_of_call(error)(str(error))
 
 
 def _marked(error: WherobotsException) -> WherobotsException:

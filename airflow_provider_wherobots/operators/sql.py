@@ -10,6 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_wherobots.api.sql.calls import is_session_id
 from airflow_provider_wherobots.api.sql.session_request import MULTI
 from airflow_provider_wherobots.compat import Context, xcom_keys_of_earlier_try
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsSqlOutcomeUnknownException
@@ -48,8 +49,8 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
     killed, marked or cleared, or reaches its ``execution_timeout``.
 
     A statement is sent once in a try. A retry first asks the session what became of the statements of the tries before,
-    follows one that still runs, and repeats no write that has succeeded. If nobody can say any more what became of a
-    write, the task fails with
+    follows one that still runs, and repeats no write that has succeeded, unless the second time changes nothing. If
+    nobody can say any more what became of a write, the task fails with
     :class:`~airflow_provider_wherobots.exceptions.WherobotsSqlOutcomeUnknownException`.
 
     XComs: ``session_id`` and ``session_url`` as soon as there is a session, ``execution_id`` before each statement is
@@ -333,9 +334,10 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
     def _checked_session_id(self) -> str:
         if self.session_id is None:
             raise self._wrong("session_id: the task that should have started the SQL session has returned none")
-        if not isinstance(self.session_id, str) or not self.session_id.strip():
+        session_id = self.session_id.strip() if isinstance(self.session_id, str) else self.session_id
+        if not is_session_id(session_id):
             raise self._wrong(f"session_id={self.session_id!r}: must be the id of a SQL session")
-        return self.session_id.strip()
+        return session_id
 
     def _short_wait(self, context: Context) -> SessionWait:
         """The wait for a session that has executed statements already."""

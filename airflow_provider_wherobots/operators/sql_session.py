@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_wherobots.api.sql.calls import is_session_id
 from airflow_provider_wherobots.api.sql.session_request import MULTI
 from airflow_provider_wherobots.compat import BaseOperator, Context
 from airflow_provider_wherobots.exceptions import (
@@ -228,7 +229,7 @@ class WherobotsSqlSessionStopOperator(WherobotsTask, BaseOperator):
             if self.session_id is None or self.session_id in ("", "None"):
                 self.log.info("There is no SQL session to stop: the start task has returned none")
                 return
-            if not isinstance(self.session_id, str):
+            if not is_session_id(self.session_id):
                 raise self._wrong(f"session_id={self.session_id!r}: must be the id of a SQL session")
             attempt = SqlAttempt(self.hook)
             with attempt.open():

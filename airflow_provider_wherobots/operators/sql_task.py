@@ -20,9 +20,8 @@ from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SEC
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
     WherobotsQuotaException,
-    WherobotsRequestException,
     WherobotsSqlSessionException,
-    WherobotsUnavailableException,
+    kind_of_call,
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.sql.session import (
@@ -206,8 +205,7 @@ class SqlTask(WherobotsTask):
         except QuotaError as error:
             raise WherobotsQuotaException(f"{words.quoted(str(error))}. No SQL session was started") from error
         except WherobotsApiError as error:
-            kind = WherobotsUnavailableException if error.transient else WherobotsRequestException
-            raise kind(f"There is no SQL session: {words.quoted(str(error))}") from error
+            raise kind_of_call(error)(f"There is no SQL session: {words.quoted(str(error))}") from error
 
     def _timed_out(self, text: str) -> str:
         if self.execution_timeout is None:

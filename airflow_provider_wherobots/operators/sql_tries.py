@@ -123,9 +123,9 @@ class SqlTries(SqlResults):
         if index is not None and is_count_same and not self._has_moved(work, execution_id, index):
             return index
         raise self._wrong(
-            f"sql has other statements now ({len(work.planned)}) than when the task was deferred: what is left to do "
-            "cannot be told, and nothing more is executed. See the task's log for what was executed, then clear the "
-            "task, or mark it as successful"
+            f"sql has other statements now ({len(work.planned)}) than when the task was deferred: it is not "
+            "clear which statements are left, so nothing more is executed. See the task's log for what was executed, "
+            "then clear the task, or mark it as successful"
         )
 
     def _has_moved(self, work: SqlWork, execution_id: str, index: int) -> bool:

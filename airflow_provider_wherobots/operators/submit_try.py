@@ -14,8 +14,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsExecutionTimeoutException,
     WherobotsQuotaException,
-    WherobotsRequestException,
-    WherobotsUnavailableException,
+    kind_of_call,
 )
 from airflow_provider_wherobots.flows import measurements, words
 from airflow_provider_wherobots.flows.follow import FollowOptions
@@ -151,8 +150,7 @@ class SubmitTry(RunTry[T]):
                 raise WherobotsExecutionTimeoutException(f"execution_timeout is {limit}: {error}") from error
             raise WherobotsQuotaException(str(error)) from error
         except WherobotsApiError as error:
-            kind = WherobotsUnavailableException if error.transient else WherobotsRequestException
-            raise kind(describe_no_run(error, task.max_outage_seconds, durable=task.durable)) from error
+            raise kind_of_call(error)(describe_no_run(error, task.max_outage_seconds, durable=task.durable)) from error
         if isinstance(submission, AwaitingQuota):
             self._wait_for_quota(submission)
         return submission

@@ -28,6 +28,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunTimedOutException,
     WherobotsTaskKilledException,
 )
+from airflow_provider_wherobots.flows.poll_delays import MIN_DELAY_SECONDS
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.arguments import is_unrendered, naming
 from airflow_provider_wherobots.operators.follows_run import FollowsRun
@@ -119,8 +120,6 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
         self.wherobots_conn_id = wherobots_conn_id
         self.poll_logs = poll_logs
         if polling_interval is None and poke_interval is not None:
-            from airflow_provider_wherobots.flows.follow import MIN_DELAY_SECONDS
-
             # Airflow has checked it, and allows 0.
             polling_interval = max(self.poke_interval, MIN_DELAY_SECONDS)
         self.polling_interval = self._seconds(POLLING_INTERVAL, polling_interval, above_0=True)
@@ -235,7 +234,7 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
 
     @property
     def _needs_xcom(self) -> bool:
-        """Whether a template reads an XCom. On Airflow 3.3.1 rendering one in the triggerer does not come to an end."""
+        """Whether a template reads an XCom. On Airflow 3.3.1 rendering one in the triggerer never finishes."""
         values = (self.run_id, self.run_name, self.created_after)
         return any(not isinstance(value, str | datetime | None) or "xcom" in str(value) for value in values)
 

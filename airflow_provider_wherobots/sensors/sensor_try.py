@@ -12,7 +12,7 @@ from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.lookup import moment_of
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.compat import AirflowSensorTimeout, delete_xcom
-from airflow_provider_wherobots.exceptions import WherobotsRequestException, WherobotsUnavailableException
+from airflow_provider_wherobots.exceptions import kind_of_call
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.named_run import NamedRun, await_run, get_created_run
@@ -126,8 +126,7 @@ class SensorTry(RunTry["WherobotsRunSensor"]):
         try:
             return self.attempt.run(get_created_run(options))
         except WherobotsApiError as error:
-            kind = WherobotsUnavailableException if error.transient else WherobotsRequestException
-            raise kind(f"Run {words.short(options.run_id)}: {words.quoted(str(error))}") from error
+            raise kind_of_call(error)(f"Run {words.short(options.run_id)}: {words.quoted(str(error))}") from error
 
     def _defer(self, options: FollowOptions, trigger: type[WherobotsRunTrigger], arguments: dict[str, Any]) -> NoReturn:
         task = self.task

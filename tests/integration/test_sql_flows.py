@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api.endpoint import Endpoint
-from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
-from airflow_provider_wherobots.flows.effects import attempt
 from airflow_provider_wherobots.flows.sql import execution
 from airflow_provider_wherobots.flows.sql.session import (
     SessionEndedError,
@@ -99,7 +97,7 @@ def test_equal_requests_share_a_session(driven: Driven, session_server: ControlC
     first, second = (driven.run(ask_for_session(SessionRequest(session_key="a"))) for _ in range(2))
     other = driven.run(ask_for_session(SessionRequest(session_key="b")))
     assert first == second != other
-    assert {session.id for session in driven.run(attempt(calls.list_sessions()))} >= {first.id, other.id}
+    assert {session["id"] for session in session_server.sql_sessions()} >= {first.id, other.id}
 
 
 def test_a_result_a_failure_and_ddl(driven: Driven, session: SqlSession, session_server: ControlClient) -> None:

@@ -274,6 +274,7 @@ def test_a_wrong_argument_fails_the_parsing(make: Make, arguments: dict[str, Any
         ({"sql": 7}, "is of type int"),
         ({"sql": "SELECT %(a)s", "parameters": {"b": 1}}, "is not in parameters"),
         ({"session_id": ""}, "session_id=''"),
+        ({"session_id": ".."}, r"session_id='\.\.': must be the id of a SQL session"),
         ({"region": " "}, "region=' '"),
     ],
 )

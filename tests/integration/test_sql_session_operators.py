@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -126,9 +127,10 @@ def test_a_stop_that_fails_is_told_and_may_be_retried(
         stop(session_id)
 
 
-def test_a_stop_with_something_else_sends_nothing(start: Start, control: ControlClient) -> None:
-    with pytest.raises(WherobotsArgumentException, match=r"session_id=\['a'\]"):
-        stop(["a"])
+@pytest.mark.parametrize("session_id", [["a"], "..", " "])
+def test_a_stop_with_something_else_sends_nothing(start: Start, control: ControlClient, session_id: Any) -> None:
+    with pytest.raises(WherobotsArgumentException, match=re.escape(f"session_id={session_id!r}")):
+        stop(session_id)
     assert control.requests() == []
 
 

@@ -6,12 +6,12 @@ Source: the service's OpenAPI description, tag "sql". Operation ids are taken fr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote, urlsplit
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession, sessions_from_json
+from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 
 FALLBACK_HEADER = "X-Wherobots-Sql-Session-Fallback"
@@ -54,15 +54,6 @@ def delete_session(session_id: str) -> Call[None]:
     return Call("deleteSqlSession", "DELETE", _session_path(session_id), _ignore, urgent=True)
 
 
-def list_sessions(region: str | None = None) -> Call[tuple[SqlSession, ...]]:
-    """``GET /sql/sessions`` (listSqlSessions): the caller's own ones.
-
-    :param region: only sessions of this region; None lists all.
-    """
-    params = () if region is None else (("region", region),)
-    return Call("listSqlSessions", "GET", "/sql/sessions", sessions_from_json, params)
-
-
 def _asked_from_location(headers: Mapping[str, str]) -> AskedSession:
     path = urlsplit(headers.get("Location", "")).path
     parent, _, session_id = path.rstrip("/").rpartition("/")
@@ -78,7 +69,7 @@ def _asked_from_body(data: Any) -> AskedSession:
     return AskedSession(data["id"], "")
 
 
-def is_session_id(value: Any) -> bool:
+def is_session_id(value: Any) -> TypeGuard[str]:
     """Whether a value may be the id of a session, and so a part of a path.
 
     :param value: the value.

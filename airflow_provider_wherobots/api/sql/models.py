@@ -94,15 +94,6 @@ class SqlSession:
         return urlunsplit((scheme, parts.netloc, f"{parts.path.rstrip('/')}/{PROTOCOL_VERSION}", "", ""))
 
 
-def sessions_from_json(data: Any) -> tuple[SqlSession, ...]:
-    """Read a list of sessions.
-
-    :param data: decoded JSON.
-    """
-    found = (SqlSession.from_json(item) for item in data)
-    return tuple(session for session in found if session is not None)
-
-
 def _newest_event(events: Any) -> str:
     for event in reversed(events if isinstance(events, list) else []):
         if isinstance(event, Mapping) and (text := event.get("message") or event.get("reason")):

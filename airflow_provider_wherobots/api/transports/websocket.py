@@ -249,9 +249,7 @@ def _failure(
 ) -> WherobotsApiError:
     words = endpoint.redact(words_of(error))
     if isinstance(error, aiohttp.WSServerHandshakeError):
-        words = f"the host does not upgrade to a WebSocket: {words}"
-    elif isinstance(error, TimeoutError) and not str(error):
-        words = "timed out"
+        words = f"the host refused the WebSocket: {words}"
     return kind_of(error, progress)(_CONNECT.operation, f"{route}: {words}")
 
 
@@ -268,7 +266,7 @@ def _refusals(endpoint: Endpoint) -> aiohttp.TraceConfig:
             return
         body = await body_of(_CONNECT, response)
         if 200 <= response.status < 300:
-            cause = "it is no upgrade to a WebSocket"
+            cause = "it is not a WebSocket handshake"
             raise _RefusedError(
                 UnreadableAnswerError(_CONNECT.operation, response.status, body, cause, endpoint.redact)
             )

@@ -68,7 +68,7 @@ def last_word_after_cancel(
     elif last.state == CANCELLED:
         yield Note(logging.INFO, f"{what} was cancelled")
     else:
-        yield Note(logging.INFO, f"{what} needs no cancelling: it had {last.state}")
+        yield Note(logging.INFO, f"{what} needs no cancelling: it has already {last.state}")
     return last
 
 

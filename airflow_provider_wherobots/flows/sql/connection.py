@@ -6,10 +6,9 @@ import logging
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt_to_connect
 from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS, JITTER
-from airflow_provider_wherobots.flows.sql.session import SessionAddressError
+from airflow_provider_wherobots.flows.sql.session import address_of
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 
 CONNECT_BUDGET_SECONDS = 60.0
@@ -26,10 +25,7 @@ def connect(session: SqlSession, budget_seconds: float = CONNECT_BUDGET_SECONDS)
     :raises SessionAddressError: if the session's address cannot be used.
     :raises WherobotsApiError: the failure, if it is permanent, or the last one.
     """
-    try:
-        url = session.socket_url
-    except ValueError as error:
-        raise SessionAddressError(session.id, session.status, words.quoted(str(error))) from None
+    url = address_of(session)
     clock, failures, longest = SteadyClock(), 0, 0.0
     while True:
         yield from clock.read(longest)

@@ -538,7 +538,7 @@ class StatementExecution:
         if isinstance(last, StateUpdated | ExecutionResult):
             if last.state == SUCCEEDED and not self._wants_result:
                 return self._succeeded(last)
-            said = "was cancelled" if last.state == CANCELLED else f"had just {last.state}"
+            said = "was cancelled" if last.state == CANCELLED else f"had already {last.state}"
             return self._ended(StatementState.DEADLINE, f"it {said}", is_cancelled=last.state == CANCELLED)
         said = "cancelling it is not confirmed" if last is None else "the session does not know it"
         return self._ended(StatementState.DEADLINE, said)
@@ -559,7 +559,9 @@ class _Notes:
         self._said: set[str] = set()
 
     def running(self, state: str) -> Flow[None]:
-        yield from self._once(logging.INFO, f"{self._what} is {words.short(state) or 'in no state'}")
+        yield from self._once(
+            logging.INFO, f"{self._what} is {words.short(state) or 'in a state that the session does not name'}"
+        )
 
     def unreadable(self, message: Unreadable) -> Flow[None]:
         text = words.quoted(message.reason)

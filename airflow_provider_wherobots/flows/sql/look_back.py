@@ -1,7 +1,8 @@
 """What became of the statements that earlier tries of a task have sent, as far as the session knows.
 
 A worker can die at any moment. Its session cancels what it executed after a grace period, or the statement ends within
-it. So a retry asks about the executions of the tries before it, and repeats no write that has succeeded.
+it. So a retry asks about the executions of the tries before it, and repeats no write that has succeeded, unless it may
+be repeated (``sql/repeatable.py``).
 """
 
 from __future__ import annotations

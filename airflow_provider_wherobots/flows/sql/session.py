@@ -167,7 +167,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
             unknown_since = None
             yield from notes.seen(session, clock.seconds)
             if session.is_ready:
-                _check_address(session)
+                address_of(session)
                 return session
             if session.has_ended:
                 raise SessionEndedError(session_id, notes.last, f"{notes.session} is {notes.described(session)}")
@@ -229,9 +229,14 @@ def _not_in_time(session_id: str, wait: SessionWait, notes: _StatusNotes) -> Ses
     return SessionWaitTimeoutError(session_id, notes.last, text, at_deadline)
 
 
-def _check_address(session: SqlSession) -> None:
+def address_of(session: SqlSession) -> str:
+    """The address of a session's WebSocket.
+
+    :param session: the session, ready.
+    :raises SessionAddressError: if it cannot be used.
+    """
     try:
-        _ = session.socket_url
+        return session.socket_url
     except ValueError as error:
         raise SessionAddressError(session.id, session.status, words.quoted(str(error))) from None
 

@@ -174,8 +174,11 @@ async def _connection(
     ready = asyncio.ensure_future(_ready(connected))
     try:
         await asyncio.wait({ended, ready}, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        if ready.done() and ready.exception() is None:
-            return ready.result()
+        if ready.done():
+            if ready.exception() is None:
+                return ready.result()
+            # It has closed its connection, and is about to end.
+            await asyncio.wait({ended}, timeout=_END_SECONDS)
         if ended.done():
             raise EngineError(f"the SQL engine did not start. {_why(ended.result(), last)}")
         raise EngineError(f"the SQL engine did not start within {_START_SECONDS:g} s")

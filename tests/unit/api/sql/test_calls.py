@@ -15,7 +15,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.api.runs import calls as run_calls
 from airflow_provider_wherobots.api.sql import calls
-from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
+from airflow_provider_wherobots.api.sql.models import AskedSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 
 
@@ -146,13 +146,11 @@ def test_a_full_organisation_is_a_quota_error() -> None:
         asked(answer(402, {"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR"}]}))
 
 
-def test_a_session_is_got_deleted_and_listed() -> None:
+def test_a_session_is_got_and_deleted() -> None:
     get, delete = calls.get_session("a/b"), calls.delete_session("s1")
     assert (get.operation, get.method, get.path) == ("getSqlSession", "GET", "/sql/session/a%2Fb")
     assert (delete.operation, delete.method, delete.path) == ("deleteSqlSession", "DELETE", "/sql/session/s1")
     assert delete.urgent
-    assert calls.list_sessions().params == ()
-    assert calls.list_sessions("r").params == (("region", "r"),)
 
 
 @pytest.mark.parametrize("session_id", ["", " ", ".", "..", "a\nb", "\ud800"])
@@ -172,8 +170,3 @@ def test_a_session_may_be_null_and_a_delete_needs_no_body() -> None:
 def test_a_session_that_is_none_is_unreadable(body: str) -> None:
     with pytest.raises(UnreadableAnswerError):
         read_response(calls.get_session("s1"), Response(200, {}, body.encode()))
-
-
-def test_a_list_of_sessions_leaves_out_what_is_null() -> None:
-    sessions = read_response(calls.list_sessions(), answer(200, [{"id": "s1", "status": "READY"}, None]))
-    assert sessions == (SqlSession("s1", "READY"),)

@@ -580,7 +580,7 @@ def test_a_statement_that_had_ended_at_the_deadline_is_told_as_it_ended() -> Non
 def test_a_statement_whose_result_is_wanted_has_reached_its_deadline_all_the_same() -> None:
     script = SqlScript(FakeSession([Plan(seconds=80.0, is_final_event_lost=True)]))
     outcome = run(script, deadline=START + 85)
-    assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "it had just succeeded")
+    assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "it had already succeeded")
 
 
 def test_a_deadline_while_the_result_is_awaited_cancels_nothing() -> None:

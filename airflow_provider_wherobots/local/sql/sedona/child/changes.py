@@ -13,7 +13,7 @@ from geoparquet import write_table_file
 from session import Query, Session, not_found, quoted
 from warehouse import FullName
 
-_SOURCE, _TARGET, _ROW, _FOUND = "wherobots_source", "wherobots_target", "wherobots_row", "wherobots_found"
+_SOURCE, _ROW, _FOUND = "wherobots_source", "wherobots_row", "wherobots_found"
 
 _SUBQUERY = re.compile(r"\(\s*(?:SELECT|WITH|VALUES)\b", re.IGNORECASE)
 
