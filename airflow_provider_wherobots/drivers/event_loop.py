@@ -93,7 +93,8 @@ class AsyncDriver:
         :param flow: the flow, not started yet.
         :returns: what the flow returns.
         """
-        step: Callable[[Any], Effect[Any]] = flow.send
+        send, throw = flow.send, flow.throw
+        step: Callable[[Any], Effect[Any]] = send
         value: Any = None
         self._since = self._clock.monotonic()
         try:
@@ -106,13 +107,13 @@ class AsyncDriver:
                         await self._share()
                     # The time is asked for most often, and needs no coroutine.
                     value = self._clock.now() if isinstance(effect, Now) else await self._perform(effect)
-                    step = flow.send
+                    step = send
                 except BaseException as error:
                     if isinstance(error, asyncio.CancelledError):
                         self._is_interrupted = True
                         self._drop_prefetched()
                     # Any error, also a cancellation, so that an interrupted flow can still write the lines it holds.
-                    value, step = error, flow.throw
+                    value, step = error, throw
         except StopIteration as end:
             result: T = end.value
             return result

@@ -27,6 +27,8 @@ SPARE_LINES = 1000
 MAX_STANDSTILLS = 10
 """How many pages without a line or a next page are read before they are given up too."""
 
+_NO_LINES: frozenset[int] = frozenset()
+
 
 @dataclass(slots=True)
 class Place:
@@ -62,9 +64,10 @@ class Place:
         :returns: those that have not been shown before, in order.
         """
         fresh = self._not_shown(items)
-        numbers = list(map(hash, fresh))
-        self.shown.update(numbers)
-        self.lines += numbers
+        if fresh:
+            numbers = list(map(hash, fresh))
+            self.shown.update(numbers)
+            self.lines += numbers
         return fresh
 
     def _not_shown(self, items: Sequence[Line]) -> Sequence[Line]:
@@ -117,7 +120,7 @@ class LookBack:
         # The page that was being read when this look began; None when there is no second look.
         self._head: Place | None = None
         # Lines of the pages that this look or an earlier one reads a second time.
-        self._seen_again: frozenset[int] = frozenset()
+        self._seen_again = _NO_LINES
         # How many lines may still be read before expected lines that have not come are given up.
         self._patience = 0
 
@@ -149,7 +152,7 @@ class LookBack:
             while len(self._left) > 1 and sum(len(page.lines) for page in self._left) > MAX_LINES:
                 del self._left[0]
         if not self._known:
-            self._seen_again = frozenset()
+            self._seen_again = _NO_LINES
 
     def begin(self, before: float, head: Place) -> Place | None:
         """Begin a second look, if one is due.
@@ -200,7 +203,7 @@ class LookBack:
         self._patience = min(self._patience, SPARE_LINES) - SPARE_LINES // MAX_STANDSTILLS
         if not self._known or self._patience <= 0:
             self._expect_nothing()
-            self._seen_again = frozenset()
+            self._seen_again = _NO_LINES
 
     def _expect_nothing(self) -> None:
         self._known.clear()
@@ -215,7 +218,7 @@ class LookBack:
         head = self._head
         if head is not None:
             self._expect_nothing()
-            self._seen_again = frozenset()
+            self._seen_again = _NO_LINES
             # Pages between these and the head were forgotten when the look began, so no look may begin with these.
             self._left.clear()
         return head

@@ -27,7 +27,7 @@ from airflow_provider_wherobots.api.transports.environment import (
     describe_route,
     proxy_for,
 )
-from airflow_provider_wherobots.api.transports.session_pool import PROGRESS, Progress
+from airflow_provider_wherobots.api.transports.session_pool import Progress
 from airflow_provider_wherobots.api.transports.upload_body import UploadBody
 
 
@@ -49,19 +49,16 @@ class AiohttpTransport:
 
         :param call: what to send.
         :param connect_timeout: seconds to connect, once a place in the pool is free.
-        :param read_timeout: seconds without a byte of the response. The sum with ``connect_timeout`` bounds the whole
-            call.
+        :param read_timeout: seconds for the response. The sum with ``connect_timeout`` bounds the whole call.
         :raises WherobotsApiError: if there is no complete response; the subclass says whether the request arrived.
         """
-        endpoint, progress = self.endpoint, Progress()
+        endpoint = self.endpoint
         proxy = self._proxy_for(call.operation, endpoint.base_url)
-        token = PROGRESS.set(progress)
-        try:
-            return await self._send(call, endpoint, proxy, connect_timeout, read_timeout)
-        except (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            kind, words = kind_of(error, progress), endpoint.redact(words_of(error))
-        finally:
-            PROGRESS.reset(token)
+        with Progress() as progress:
+            try:
+                return await self._send(call, endpoint, proxy, connect_timeout, read_timeout)
+            except (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+                kind, words = kind_of(error, progress), endpoint.redact(words_of(error))
         # Raised outside the except block: the libraries' errors may show a key that the response echoed.
         raise kind(call.operation, f"{describe_route(endpoint.base_url, proxy)}: {words}")
 
@@ -76,20 +73,18 @@ class AiohttpTransport:
         :raises WherobotsApiError: if it was refused, or if there is no complete response.
         :raises Exception: what reading the file raises.
         """
-        origin, progress = url.origin, Progress()
+        origin = url.origin
         proxy = proxy_for(PUT_OBJECT.operation, origin)
         clock, pause = asyncio.get_running_loop().time, connect_timeout + read_timeout
-        token = PROGRESS.set(progress)
         refused: WherobotsApiError | None
-        try:
-            async with asyncio.timeout(pause + upload_seconds(content.size)), asyncio.timeout(pause) as stall:
-                body = UploadBody(content, lambda: stall.reschedule(clock() + pause))
-                refused = await self._put(url, content.size, body, proxy, connect_timeout)
-        except (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            kind, words = kind_of(error, progress), url.redact(words_of(error))
-            refused = kind(PUT_OBJECT.operation, f"{describe_route(origin, proxy)}: {words}")
-        finally:
-            PROGRESS.reset(token)
+        with Progress() as progress:
+            try:
+                async with asyncio.timeout(pause + upload_seconds(content.size)), asyncio.timeout(pause) as stall:
+                    body = UploadBody(content, lambda: stall.reschedule(clock() + pause))
+                    refused = await self._put(url, content.size, body, proxy, connect_timeout)
+            except (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+                kind, words = kind_of(error, progress), url.redact(words_of(error))
+                refused = kind(PUT_OBJECT.operation, f"{describe_route(origin, proxy)}: {words}")
         # Raised outside the except block: the libraries' errors may show the URL.
         if body.failure is not None:
             raise body.failure
@@ -149,12 +144,10 @@ async def body_of(call: Call[object], response: aiohttp.ClientResponse) -> bytes
     :raises WherobotsApiError: see :class:`~airflow_provider_wherobots.api.body.Body`.
     """
     body = Body(call, response.status, response.headers)
-    async for piece in response.content.iter_any():
+    while not body.ended and (piece := await response.content.readany()):
         while body.feed(piece):
             piece = b""
             await asyncio.sleep(0)
-        if body.ended:
-            break
     return body.close()
 
 
@@ -171,9 +164,8 @@ def _base(base_url: str) -> URL:
 
 @lru_cache(maxsize=16)
 def _timeout(connect_timeout: float, read_timeout: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        total=connect_timeout + read_timeout, sock_connect=connect_timeout, sock_read=read_timeout
-    )
+    # No `sock_read`: aiohttp starts a timer for it twice in a call, and each lives on until its time, though cancelled.
+    return aiohttp.ClientTimeout(total=connect_timeout + read_timeout, sock_connect=connect_timeout)
 
 
 def kind_of(error: BaseException, progress: Progress) -> type[WherobotsApiError]:

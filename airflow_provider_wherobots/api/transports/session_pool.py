@@ -6,9 +6,8 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -28,19 +27,30 @@ KEEP_ALIVE_SECONDS = 90.0
 """Longer than the usual longest delay between two polls, so that a poll needs no new TLS connection."""
 
 
-@dataclass(slots=True)
 class Progress:
-    """How far a request has got.
+    """How far the request that is sent in this context has got.
 
-    :param is_connected: whether it has a connection, including a proxy's tunnel and TLS if used; before that, nothing
-        was sent.
+    Kept by task. In a context variable it would live on for minutes, in the context of each cancelled timer of aiohttp.
     """
 
-    is_connected: bool = False
+    _of_tasks: ClassVar[dict[asyncio.Task[Any] | None, Progress]] = {}
+    __slots__ = ("is_connected",)
 
+    def __init__(self) -> None:
+        self.is_connected = False
+        """Whether it has a connection, including a proxy's tunnel and TLS if used; before that, nothing was sent."""
 
-PROGRESS: ContextVar[Progress] = ContextVar("PROGRESS")
-"""The progress of the current request."""
+    def __enter__(self) -> Self:
+        self._of_tasks[asyncio.current_task()] = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        del self._of_tasks[asyncio.current_task()]
+
+    @classmethod
+    def connected(cls) -> None:
+        """Record that this task's request has a connection."""
+        cls._of_tasks[asyncio.current_task()].is_connected = True
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -57,7 +67,7 @@ class _Connector(aiohttp.TCPConnector):
         if self._trust_error is not None:
             raise UnusableCaBundleError(*self._trust_error.args)
         connection = await super().connect(req, traces, timeout)
-        PROGRESS.get().is_connected = True
+        Progress.connected()
         return connection
 
 

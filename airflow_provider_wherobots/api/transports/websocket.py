@@ -209,22 +209,20 @@ async def open_socket(endpoint: Endpoint, url: str, seconds: float) -> SqlSocket
     proxy = proxy_for(_CONNECT.operation, origin)
     route = describe_route(origin, proxy)
     failure: WherobotsApiError
-    token = session_pool.PROGRESS.set(progress)
-    try:
-        async with asyncio.timeout(seconds):
-            session = await resources.enter_async_context(session_pool.own_session(origin, _refusals(endpoint)))
-            connection = await _connected(session, url, endpoint, proxy)
-        resources.push_async_callback(connection.close)
-        return SqlSocket(connection, endpoint, route, resources)
-    except _RefusedError as refused:
-        failure = refused.error
-    except _FAILURES as error:
-        failure = _failure(error, progress, endpoint, route)
-    except BaseException:
-        await _close(resources)
-        raise
-    finally:
-        session_pool.PROGRESS.reset(token)
+    with progress:
+        try:
+            async with asyncio.timeout(seconds):
+                session = await resources.enter_async_context(session_pool.own_session(origin, _refusals(endpoint)))
+                connection = await _connected(session, url, endpoint, proxy)
+            resources.push_async_callback(connection.close)
+            return SqlSocket(connection, endpoint, route, resources)
+        except _RefusedError as refused:
+            failure = refused.error
+        except _FAILURES as error:
+            failure = _failure(error, progress, endpoint, route)
+        except BaseException:
+            await _close(resources)
+            raise
     await _close(resources)
     # Raised outside the except blocks: the libraries' errors may show a key that the response echoed.
     raise failure
