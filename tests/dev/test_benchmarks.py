@@ -5,11 +5,13 @@ import sqlite3
 import time
 from collections import Counter
 from dataclasses import asdict, replace
+from inspect import signature
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from benchmarks import figures
 from benchmarks.chart import chart
 from benchmarks.measuring import OFFICIAL, Sample, Side, measure, service
@@ -18,7 +20,8 @@ from benchmarks.report import Report, ratio
 from benchmarks.rows import Number, Reach, Row
 from benchmarks.scale import FULL, QUICK, Load
 from benchmarks.sides.importing import import_operator
-from benchmarks.sides.parsing import make_tasks
+from benchmarks.sides.parsing import parse
+from benchmarks.sides.plain_operator import PlainOperator
 from benchmarks.tasks.figures import cases_of, offsets, rows_of
 from benchmarks.tasks.running import BARE, Case, Ended, calls_by_run, check_lines
 from benchmarks.tasks.states import RunningTimes
@@ -88,9 +91,19 @@ def test_one_side_is_measured_in_a_fresh_process() -> None:
     assert found.number("modules").median > 0
 
 
-def test_the_operator_is_imported_and_made_a_hundred_times() -> None:
+def test_the_operator_is_imported_and_a_file_of_a_hundred_is_parsed() -> None:
     assert import_operator("ours")["operators"] == 1
-    assert {side: make_tasks(side)["tasks"] for side in ("bare", "ours")} == {"bare": 100, "ours": 100}
+    assert {side: parse(side)["tasks"] for side in ("bare", "plain", "ours")} == {
+        "bare": 100,
+        "plain": 100,
+        "ours": 100,
+    }
+
+
+def test_the_plain_operator_has_our_arguments() -> None:
+    ours, plain = (list(signature(one.__init__).parameters) for one in (WherobotsRunOperator, PlainOperator))
+    assert plain == ours
+    assert PlainOperator.template_fields == WherobotsRunOperator.template_fields
 
 
 def test_the_official_provider_is_the_locked_one() -> None:
