@@ -150,13 +150,6 @@ class AirflowApi(abc.ABC):
             detail=lambda: f"Import errors: {self.import_errors()}",
         )
 
-    def unpause(self, dag_id: str, *, paused: bool = False) -> None:
-        """Unpause the DAG.
-
-        :param paused: True pauses it instead. Default False.
-        """
-        self.request("PATCH", _path("dags", dag_id), json={"is_paused": paused})
-
     def trigger_dag(self, dag_id: str, conf: Mapping[str, Any] | None = None, run_id: str | None = None) -> str:
         """Start a DAG run and return its run id."""
         run: Json = self.request("POST", _path("dags", dag_id, "dagRuns"), json=self._new_run(run_id, conf))

@@ -28,24 +28,26 @@ KEEP_ALIVE_SECONDS = 90.0
 
 
 class Progress:
-    """How far the request that is sent in this context has got.
+    """How far the request that a task sends in this context has got.
 
-    Kept by task. In a context variable it would live on for minutes, in the context of each cancelled timer of aiohttp.
+    It is found by its task. A context variable would keep it for a minute in the context of each timer that aiohttp has
+    cancelled.
     """
 
     _of_tasks: ClassVar[dict[asyncio.Task[Any] | None, Progress]] = {}
-    __slots__ = ("is_connected",)
+    __slots__ = ("_task", "is_connected")
 
     def __init__(self) -> None:
+        self._task = asyncio.current_task()
         self.is_connected = False
         """Whether it has a connection, including a proxy's tunnel and TLS if used; before that, nothing was sent."""
 
     def __enter__(self) -> Self:
-        self._of_tasks[asyncio.current_task()] = self
+        self._of_tasks[self._task] = self
         return self
 
     def __exit__(self, *_: object) -> None:
-        del self._of_tasks[asyncio.current_task()]
+        del self._of_tasks[self._task]
 
     @classmethod
     def connected(cls) -> None:
