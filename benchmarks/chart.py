@@ -16,7 +16,7 @@ WIDTH, BARS_FROM, BARS_WIDTH, RATIOS_AT = 760, 10, 500, 750
 BAR, BAR_STEP, TITLE, GAP, LEGEND = 11, 15, 19, 17, 34
 LEAST_WIDTH = 1.5
 COLOURS = {"ours": "#2f81d6", "limit": "#8b949e", "official": "#d9822b"}
-NAMES = {"ours": "this provider", "limit": "bare limit", "official": f"official {OFFICIAL}"}
+NAMES = {"ours": "this provider", "limit": "limit", "official": f"official {OFFICIAL}"}
 
 
 def chart(rows: Sequence[Row]) -> str:

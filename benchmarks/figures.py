@@ -76,7 +76,7 @@ def lines(scale: Scale) -> list[Row]:
 def dag_files(scale: Scale) -> list[Row]:
     """What a DAG file with the operator costs."""
     python = str(official_python())
-    # As an installed package is; the environment may keep Python from it.
+    # Compiled, as an installed package is: with PYTHONDONTWRITEBYTECODE each process would compile ours anew.
     run([python, "-m", "compileall", "-q", "airflow_provider_wherobots", "benchmarks"], cwd=CHECKOUT, check=True)
     times = 2 * scale.times - 1
     imported = measure(
@@ -85,14 +85,14 @@ def dag_files(scale: Scale) -> list[Row]:
     same_work(imported, "operators", 1)
     parsed = measure([Side(name, ("benchmarks.sides.parsing", name), python) for name in OPERATORS], times)
     same_work(parsed, "tasks", TASKS)
-    beside_plain = {"ours": parsed["ours"], "bare": parsed["plain"]}
+    beside_plain = {**parsed, "bare": parsed["plain"]}
     file = f"CPU to parse a file of {TASKS} tasks"
     return [
         _against("CPU to import the operator", "ms", imported, "milliseconds", of_official=0.1),
         _against("modules that it imports", "", imported, "modules", of_official=0.5),
         _against(file, "ms", parsed, "milliseconds", f"{TASKS} EmptyOperators", at_most=1.2),
         _against(
-            f"{file}, limit with the same arguments",
+            f"{file}; the limit has the same arguments",
             "ms",
             beside_plain,
             "milliseconds",

@@ -32,7 +32,7 @@ def official_python() -> Path:
 class Side:
     """One side of a comparison.
 
-    :param name: ``ours``, ``bare`` or ``official``.
+    :param name: its name.
     :param command: module and arguments of the program that measures once.
     :param python: the interpreter. Default this one.
     """

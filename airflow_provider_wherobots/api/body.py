@@ -36,7 +36,7 @@ class Body:
         self._is_success = 200 <= status < 300
         self._limit = call.max_bytes if self._is_success else min(ERROR_BODY_BYTES, call.max_bytes)
         self._pieces: list[bytes] = []
-        self._size = 0
+        self._size = self._received = 0
         self._encoding = headers.get("Content-Encoding", "").strip().lower()
         self._inflater: zlib._Decompress | None = None
         self._left = b""
@@ -63,6 +63,11 @@ class Body:
             return False
         if self._encoding in ("", "identity"):
             self._add(piece)
+            return False
+        # The limit of the output does not bound the input: a member of gzip may be empty.
+        self._received += len(piece)
+        if self._received > self._limit + STEP_BYTES:
+            self._end_at_limit()
             return False
         self._left += piece
         if not self._left and self._inflater is None:
@@ -106,11 +111,14 @@ class Body:
         self._size += len(piece)
         if self._size <= self._limit:
             self._pieces.append(piece)
-        elif self._is_success:
-            raise AnswerTooLargeError(self._call.operation, self._limit)
         else:
+            self._end_at_limit()
             self._pieces.append(piece[: self._limit - self._size])
-            self.ended = True
+
+    def _end_at_limit(self) -> None:
+        if self._is_success:
+            raise AnswerTooLargeError(self._call.operation, self._limit)
+        self.ended = True
 
     def _fail(self, what: str) -> None:
         # An error status is clear enough without its body.

@@ -79,6 +79,8 @@ class Clock(Generic[N]):
 def timeouts(effect: Send[object]) -> tuple[float, float]:
     """The connect timeout and the read timeout of a request, in seconds; both are always set.
 
+    In the event loop only their sum bounds the response.
+
     :param effect: the call to be sent.
     """
     if effect.timeout is None:

@@ -1,4 +1,4 @@
-"""An operator with the arguments and templated fields of ours, and no code: what Airflow does with such a task."""
+"""An operator with the arguments and templated fields of ours, and without its code: what Airflow does with a task."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -74,4 +74,4 @@ class PlainOperator(BaseOperator):
         self.openlineage_inject_parent_job_info = openlineage_inject_parent_job_info
         self.openlineage_inject_transport_info = openlineage_inject_transport_info
         self.upload_to = upload_to
-        self.payload = None
+        self.payload = "known once the task runs"

@@ -49,7 +49,7 @@ class AiohttpTransport:
 
         :param call: what to send.
         :param connect_timeout: seconds to connect, once a place in the pool is free.
-        :param read_timeout: seconds for the response. The sum with ``connect_timeout`` bounds the whole call.
+        :param read_timeout: seconds that the whole call may take in addition to ``connect_timeout``.
         :raises WherobotsApiError: if there is no complete response; the subclass says whether the request arrived.
         """
         endpoint = self.endpoint
@@ -164,7 +164,8 @@ def _base(base_url: str) -> URL:
 
 @lru_cache(maxsize=16)
 def _timeout(connect_timeout: float, read_timeout: float) -> aiohttp.ClientTimeout:
-    # No `sock_read`: aiohttp starts a timer for it twice in a call, and each lives on until its time, though cancelled.
+    # No `sock_read`: aiohttp starts a timer for it at least twice in a call, and a cancelled timer stays in the event
+    # loop for a while.
     return aiohttp.ClientTimeout(total=connect_timeout + read_timeout, sock_connect=connect_timeout)
 
 

@@ -28,10 +28,10 @@ KEEP_ALIVE_SECONDS = 90.0
 
 
 class Progress:
-    """How far the request that a task sends in this context has got.
+    """How far the request of a task has got, while its ``with`` block lasts; a task has one at a time.
 
-    It is found by its task. A context variable would keep it for a minute in the context of each timer that aiohttp has
-    cancelled.
+    It is found by the task. In a context variable it would stay in the context of each timer that aiohttp has
+    cancelled, until asyncio drops that.
     """
 
     _of_tasks: ClassVar[dict[asyncio.Task[Any] | None, Progress]] = {}

@@ -110,3 +110,20 @@ def test_what_cannot_be_decompressed_is_unreadable_but_of_an_error(encoding: str
 
 def test_the_whole_log_page_may_be_larger_than_another_answer() -> None:
     assert calls.get_run_logs("r1").max_bytes > CALL.max_bytes > 1_000_000
+
+
+@pytest.mark.parametrize(("status", "limit"), [(200, CALL.max_bytes), (500, ERROR_BODY_BYTES)])
+def test_members_without_content_do_not_go_on_for_ever(status: int, limit: int) -> None:
+    body, members, received = Body(CALL, status, {"Content-Encoding": "gzip"}), gzip.compress(b"") * 500, 0
+    outcome: bytes | str = b""
+    try:
+        while not body.ended and received < 2 * limit:
+            received += len(members)
+            piece = members
+            while body.feed(piece):
+                piece = b""
+        outcome = body.close()
+    except AnswerTooLargeError as error:
+        outcome = str(error)
+    assert received <= limit + STEP_BYTES + len(members)
+    assert outcome == b"" if status == 500 else "8,000,000" in str(outcome)
