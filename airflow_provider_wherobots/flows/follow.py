@@ -218,8 +218,8 @@ def _conclude(
     until = _earliest(moment + (DRAIN_SECONDS if is_asked_for else TAIL_SECONDS), options.deadline)
     # The log may not have been read yet: read it briefly even if the deadline has just passed.
     until = max(until, moment + MIN_DELAY_SECONDS)
-    unasked = not is_asked_for and outcome.ending is Ending.COMPLETED
-    yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago, unasked=unasked)
+    silent = not is_asked_for and outcome.ending is Ending.COMPLETED
+    yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago, silent=silent)
     yield from log.release(failed=outcome.has_failed)
     summary = yield from add_metrics(summary, options.deadline)
     return (yield from _close(outcome, summary, log))

@@ -31,8 +31,6 @@ from airflow_provider_wherobots.logs.tail import LogTail
 
 QUIET_LOOKS = (1.0, 3.0, 7.0)
 """Seconds after the run's end at which its log is read for late lines. If none come by the last, it is complete."""
-BRIEF_LOOKS = (1.0, 3.0)
-"""The same for a log that nobody has asked for: it is read only for a result, and the task should end soon."""
 ROUNDING_SECONDS = 0.01
 """Sums of such delays that differ by less count as equal."""
 SECOND_LOOK_SECONDS = 10.0
@@ -168,26 +166,22 @@ class LogForwarder:
         return True
 
     def drain(
-        self, max_wait_seconds: float, until: float, ended_ago: float = 0.0, *, unasked: bool = False
+        self, max_wait_seconds: float, until: float, ended_ago: float = 0.0, *, silent: bool = False
     ) -> Flow[None]:
         """Read the log of a run that has ended, until it has been quiet long enough.
 
         :param max_wait_seconds: the longest wait in all, in seconds.
         :param until: when to stop in any case, in epoch seconds.
         :param ended_ago: seconds since the run ended. Default 0.
-        :param unasked: whether nobody has asked for the log. Then late lines are awaited for a shorter time, and nobody
-            needs to know that it could not be read to its end. Default False.
+        :param silent: whether nobody needs to know that the log could not be read to its end. Default False.
         """
         self._is_ending = True
-        self._said_too_large |= unasked
-        looks = BRIEF_LOOKS if unasked else QUIET_LOOKS
-        behind = yield from self._read_until_quiet(looks, max_wait_seconds, until, ended_ago)
-        if not unasked:
+        self._said_too_large |= silent
+        behind = yield from self._read_until_quiet(max_wait_seconds, until, ended_ago)
+        if not silent:
             yield from self._say_what_is_left(behind)
 
-    def _read_until_quiet(
-        self, looks: Sequence[float], max_wait_seconds: float, until: float, ended_ago: float
-    ) -> Flow[bool]:
+    def _read_until_quiet(self, max_wait_seconds: float, until: float, ended_ago: float) -> Flow[bool]:
         """Read until the log is quiet.
 
         :returns: whether there is more to fetch at once.
@@ -195,15 +189,14 @@ class LogForwarder:
         waited, quiet, is_first = 0.0, max(0.0, ended_ago), True
         while True:
             before = self._fresh
-            is_last = quiet >= looks[-1] - ROUNDING_SECONDS or waited >= max_wait_seconds - ROUNDING_SECONDS
+            is_last = quiet >= QUIET_LOOKS[-1] - ROUNDING_SECONDS or waited >= max_wait_seconds - ROUNDING_SECONDS
             behind = yield from self._read_on(until, look_back=is_last)
             if behind or self._held_up:
                 return True
             found = self._fresh > before
             if found and not is_first:
                 quiet = 0.0
-            unreadable = self._failure is not None and self._failure.transient
-            delay = _next_look(looks, quiet, found=found, unreadable=unreadable)
+            delay = _next_look(quiet, found=found, unreadable=self._failure is not None and self._failure.transient)
             if delay is None:
                 return False
             delay = min(delay, max_wait_seconds - waited)
@@ -306,17 +299,16 @@ def _fitting(lines: Sequence[Line]) -> int:
     return max(1, sum(size <= SLICE_CHARS for size in sizes))
 
 
-def _next_look(looks: Sequence[float], quiet: float, *, found: bool, unreadable: bool) -> float | None:
+def _next_look(quiet: float, *, found: bool, unreadable: bool) -> float | None:
     """Seconds until the log is read for late lines again; None when it is complete.
 
-    :param looks: seconds after the run's end at which it is read.
     :param quiet: seconds since the run's end, or since the last late lines.
     :param found: whether the last read brought new lines.
     :param unreadable: whether it failed and may succeed later: then the log does not count as quiet.
     """
-    for moment in looks:
+    for moment in QUIET_LOOKS:
         if quiet < moment - ROUNDING_SECONDS:
             return moment - quiet
     if unreadable:
-        return looks[-1] - looks[-2]
-    return looks[0] if found else None
+        return QUIET_LOOKS[-1] - QUIET_LOOKS[-2]
+    return QUIET_LOOKS[0] if found else None

@@ -19,8 +19,6 @@ from benchmarks.page import FOLDER, write_page
 from benchmarks.report import Report, ratio
 from benchmarks.rows import Number, Reach, Row
 from benchmarks.scale import FULL, QUICK, Load
-from benchmarks.sides.importing import import_operator
-from benchmarks.sides.parsing import parse
 from benchmarks.tasks.figures import cases_of, offsets, rows_of
 from benchmarks.tasks.running import BARE, Case, Ended, calls_by_run, check_lines
 from benchmarks.tasks.states import RunningTimes
@@ -90,13 +88,9 @@ def test_one_side_is_measured_in_a_fresh_process() -> None:
     assert found.number("modules").median > 0
 
 
-def test_the_operator_is_imported_and_a_file_of_a_hundred_is_parsed() -> None:
-    assert import_operator("ours")["operators"] == 1
-    assert {side: parse(side)["tasks"] for side in ("bare", "plain", "ours")} == {
-        "bare": 100,
-        "plain": 100,
-        "ours": 100,
-    }
+def test_a_file_of_a_hundred_tasks_is_parsed() -> None:
+    sides = [Side(name, ("benchmarks.sides.parsing", name)) for name in ("bare", "plain", "ours")]
+    figures.same_work(measure(sides, 1), "tasks", 100)
 
 
 def test_the_plain_operator_has_our_arguments() -> None:

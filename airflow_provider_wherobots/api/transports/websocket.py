@@ -205,11 +205,11 @@ async def open_socket(endpoint: Endpoint, url: str, seconds: float) -> SqlSocket
     :raises WherobotsApiError: if it could not be opened; a refused upgrade is the error of its HTTP status.
     """
     origin = _origin(url)
-    progress, resources = session_pool.Progress(), AsyncExitStack()
+    resources = AsyncExitStack()
     proxy = proxy_for(_CONNECT.operation, origin)
     route = describe_route(origin, proxy)
     failure: WherobotsApiError
-    with progress:
+    with session_pool.Progress() as progress:
         try:
             async with asyncio.timeout(seconds):
                 session = await resources.enter_async_context(session_pool.own_session(origin, _refusals(endpoint)))
