@@ -1,6 +1,9 @@
 """How big the tests at size are."""
 
+import random
 from dataclasses import dataclass
+
+SPREAD = 0.25
 
 
 @dataclass(frozen=True)
@@ -8,7 +11,7 @@ class Size:
     """How big the tests are.
 
     :param runs: how many runs are active at the same time.
-    :param seconds: how long each of them takes after all are deferred.
+    :param seconds: how long each of them takes, on average, apart from the wait until all are deferred.
     :param soak_minutes: how long the soak test disturbs components.
     :param soak_runs: how many runs the soak test has.
     :param sample: how many logs are checked line by line.
@@ -23,6 +26,15 @@ class Size:
     sample: int
     concurrency: int
     seed: int
+
+    @property
+    def lengths(self) -> list[float]:
+        """The seconds of each run, a quarter more or less than the average.
+
+        Jobs are processes on this machine. If all ended in the same second, no other process would get the CPU in time.
+        """
+        draw = random.Random(self.seed)
+        return [self.seconds * draw.uniform(1 - SPREAD, 1 + SPREAD) for _ in range(self.runs)]
 
     @property
     def patience(self) -> float:

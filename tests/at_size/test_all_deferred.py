@@ -28,16 +28,14 @@ def test_each_task_has_exactly_one_run_and_nothing_blocks_a_triggerer(stack: Sta
     warm_up.begin()
     warm_up.wait_until_ended(size.patience)
     stack.result("warm-up: warnings of a blocked event loop", blocked := stack.blocked_warnings())
-    seconds = [size.seconds] * size.runs
-
-    bare = Batch(stack, "bare", "bare", seconds, gated=True)
+    bare = Batch(stack, "bare", "bare", size.lengths, gated=True)
     ideal = carry_out(bare, size)
     assert bare.states() == {"success at try 1": size.runs}
     stack.result("bare: warnings of a blocked event loop", stack.blocked_warnings() - blocked)
 
     stack.control.clear_requests()
     blocked = stack.blocked_warnings()
-    ours = Batch(stack, "once", "once", seconds, gated=True)
+    ours = Batch(stack, "once", "once", size.lengths, gated=True)
     total = carry_out(ours, size)
     stack.result("once: total seconds, the ideal, their ratio", (round(total), round(ideal), round(total / ideal, 2)))
     blocked = stack.blocked_warnings() - blocked

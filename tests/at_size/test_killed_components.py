@@ -21,7 +21,7 @@ def kill(stack: Stack, component: str) -> None:
 
 
 def test_no_run_is_doubled_or_cancelled_and_no_line_lost(stack: Stack, size: Size) -> None:
-    batch = Batch(stack, "retried", "killed", [size.seconds] * size.runs, gated=True)
+    batch = Batch(stack, "retried", "killed", size.lengths, gated=True)
     batch.begin()
     for component, share in (("celery-worker", 0.3), ("scheduler", 0.6)):
         wait_for(
