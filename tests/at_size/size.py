@@ -29,9 +29,9 @@ class Size:
 
     @property
     def lengths(self) -> list[float]:
-        """The seconds of each run, a quarter more or less than the average.
+        """The seconds of each run, up to a quarter more or less than the average.
 
-        Jobs are processes on this machine. If all ended in the same second, no other process would get the CPU in time.
+        Jobs are processes on this machine. If all ended in the same second, Airflow would get the CPU too late.
         """
         draw = random.Random(self.seed)
         return [self.seconds * draw.uniform(1 - SPREAD, 1 + SPREAD) for _ in range(self.runs)]
