@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,7 +44,7 @@ from airflow_provider_wherobots.flows.effects import (
     Upload,
 )
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
-from airflow_provider_wherobots.logs.records import make_safe
+from airflow_provider_wherobots.logs.records import LogRecord, make_safe
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.transports.websocket import SqlSocket
@@ -56,6 +56,8 @@ SLICE_SECONDS = 0.005
 """How long a flow may run and write before other tasks of the event loop get a turn."""
 MESSAGE_WAIT_SECONDS = 10.0
 """How long a message waits for room in the task log before it is written anyway, so that a deadline is kept."""
+LAST_WAIT_SECONDS = 2.0
+"""How long, in all, an interrupted flow waits for room before it writes anyway: a kill must not take long."""
 LARGE_BODY_BYTES = 1_000_000
 """A larger answer is parsed in a thread, so that the event loop is not blocked."""
 
@@ -84,7 +86,8 @@ class AsyncDriver:
         self._gate = Gate(limits or RateLimits(), self._clock)
         self._since = 0.0
         self._prefetched: tuple[Call[Any], asyncio.Task[Any]] | None = None
-        self._is_interrupted = False
+        # Until when, in the event loop's time, an interrupted flow waits for room; None if it is not interrupted.
+        self._writes_by: float | None = None
         self._socket: SqlSocket | None = None
 
     async def run(self, flow: Flow[T]) -> T:
@@ -103,14 +106,15 @@ class AsyncDriver:
                 # Only the flow may keep an answer: a reference here would keep it in memory while the flow sleeps.
                 value = None
                 try:
-                    if self._clock.monotonic() - self._since > SLICE_SECONDS:
+                    # An interruption here drops the effect, and what is to be written must not be lost.
+                    if self._is_slice_over() and not isinstance(effect, Forward | Note):
                         await self._share()
                     # The time is asked for most often, and needs no coroutine.
                     value = self._clock.now() if isinstance(effect, Now) else await self._perform(effect)
                     step = send
                 except BaseException as error:
                     if isinstance(error, asyncio.CancelledError):
-                        self._is_interrupted = True
+                        self._interrupt()
                         self._drop_prefetched()
                     # Any error, also a cancellation, so that an interrupted flow can still write the lines it holds.
                     value, step = error, throw
@@ -185,29 +189,47 @@ class AsyncDriver:
         return None
 
     async def _forward(self, effect: Forward) -> None:
-        left, write, monotonic = iter(effect.records), self._outlets.write, self._clock.monotonic
+        left = iter(effect.records)
         try:
-            await self._wait_for_room()
-            room = ROOM
-            for record in left:
-                write(record)
-                room -= size_of(record.text)
-                if monotonic() - self._since > SLICE_SECONDS:
-                    await self._share()
-                    room = 0
-                if room <= 0:
-                    await self._wait_for_room()
-                    room = ROOM
+            await self._write_all(left)
         except asyncio.CancelledError:
-            # A slice is short, and lines that are not written now would be lost.
-            for record in left:
-                self._outlets.write(record)
+            self._interrupt()
+            # Lines that are not written now would be lost.
+            await self._write_all(left)
             raise
 
+    async def _write_all(self, records: Iterator[LogRecord]) -> None:
+        """Write records. An interruption leaves the rest in the iterator; once interrupted, all are written."""
+        write = self._outlets.write
+        await self._wait_for_room()
+        room = ROOM
+        for record in records:
+            write(record)
+            room -= size_of(record.text)
+            if self._is_slice_over():
+                await self._share()
+                room = 0
+            if room <= 0:
+                await self._wait_for_room()
+                room = ROOM
+
+    def _interrupt(self) -> None:
+        if self._writes_by is None:
+            self._writes_by = asyncio.get_running_loop().time() + LAST_WAIT_SECONDS
+
     async def _wait_for_room(self) -> None:
-        # After an interruption little is left to write, a kill must not wait, and another interruption would lose it.
-        if self._outlets.room is not None and not self._is_interrupted:
-            await self._outlets.room()
+        room = self._outlets.room
+        if room is None:
+            return
+        if self._writes_by is None:
+            await room()
+            return
+        # Airflow 3 cancels a trigger again every second until it has ended.
+        while asyncio.get_running_loop().time() < self._writes_by:
+            with suppress(asyncio.CancelledError, TimeoutError):
+                async with asyncio.timeout_at(self._writes_by):
+                    await room()
+                return
 
     async def _wait_briefly_for_room(self) -> None:
         with suppress(TimeoutError):
@@ -246,6 +268,14 @@ class AsyncDriver:
                 return read_response(effect.call, response)
             return await asyncio.to_thread(read_response, effect.call, response)
 
+    def _is_slice_over(self) -> bool:
+        return self._clock.monotonic() - self._since > SLICE_SECONDS
+
     async def _share(self) -> None:
-        await asyncio.sleep(0)
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            # Interrupted again: the flow is ending already, and the rest of its lines would be lost.
+            if self._writes_by is None:
+                raise
         self._since = self._clock.monotonic()

@@ -652,21 +652,83 @@ def test_an_interrupted_wait_for_room_loses_no_message() -> None:
     asyncio.run(main())
 
 
-def test_an_interrupted_flow_does_not_wait_for_room_again() -> None:
-    def flow() -> Flow[None]:
-        try:
-            yield Forward([LogRecord(None, logging.INFO, "a")])
-        finally:
-            yield Forward([LogRecord(None, logging.INFO, "b")])
-            yield Note(logging.INFO, "c")
+def interrupted_twice() -> Flow[None]:
+    """Writes lines, and what it still holds when it is interrupted."""
+    try:
+        yield Forward([LogRecord(None, logging.INFO, "a")])
+    finally:
+        yield Forward([LogRecord(None, logging.INFO, "b")])
+        yield Note(logging.INFO, "c")
+
+
+def test_an_interrupted_flow_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asynchronous, "LAST_WAIT_SECONDS", 0.05)
 
     async def main() -> None:
         written: list[str] = []
-        room = Room()
-        task = await driven_in_a_task(flow(), written, room)
+        task = await driven_in_a_task(interrupted_twice(), written, Room())
         task.cancel()
         # A kill cancels the run only after this, and there never is room.
         await asyncio.wait({task}, timeout=5)
-        assert (task.cancelled(), room.waits, written) == (True, 1, ["a", "b", "c"])
+        assert (task.cancelled(), written) == (True, ["a", "b", "c"])
+
+    asyncio.run(main())
+
+
+def test_an_interrupted_flow_writes_when_there_is_room_and_another_interruption_changes_nothing() -> None:
+    async def main() -> None:
+        written: list[str] = []
+        room = Room()
+        task = await driven_in_a_task(interrupted_twice(), written, room)
+        while not task.done():
+            before = list(written)
+            for _ in range(3):
+                task.cancel()
+                await asyncio.sleep(0.001)
+            assert written == before
+            room.make()
+            await asyncio.sleep(0.001)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert written == ["a", "b", "c"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("turns", range(14))
+def test_an_interruption_between_two_effects_loses_no_line_and_no_message(
+    turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The event loop gets a turn between any two effects and after each line.
+    monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
+    left = [Forward([LogRecord(None, logging.INFO, line) for line in lines]) for lines in ("ab", "c", "def", "gh")]
+    asked: list[str] = []
+
+    def write_all() -> Flow[None]:
+        while left:
+            asked.extend(record.text for record in left[0].records)
+            yield left.pop(0)
+
+    def flow() -> Flow[None]:
+        try:
+            yield from write_all()
+            asked.append("done")
+            yield Note(logging.INFO, "done")
+            yield Sleep(60)
+        except asyncio.CancelledError:
+            yield from write_all()
+            raise
+
+    async def main() -> None:
+        driven = Driven("async")
+        task = asyncio.create_task(driven._async.run(flow()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0)
+        assert task.cancelled()
+        assert [record.text for record in driven.records] + [text for _, text in driven.notes] == asked
+        assert "".join(asked[:8]) == ("abcdefgh" if turns else "")
 
     asyncio.run(main())
