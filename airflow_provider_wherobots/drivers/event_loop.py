@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections import deque
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -58,6 +59,8 @@ MESSAGE_WAIT_SECONDS = 10.0
 """How long a message waits for room in the task log before it is written anyway, so that a deadline is kept."""
 LAST_WAIT_SECONDS = 2.0
 """How long, in all, an interrupted flow waits for room before it writes anyway: a kill must not take long."""
+PERFORMED_AT_ONCE = (Now, Prefetch, Forward, Note)
+"""A flow is not interrupted before these: it may have read lines that it has not forwarded yet."""
 LARGE_BODY_BYTES = 1_000_000
 """A larger answer is parsed in a thread, so that the event loop is not blocked."""
 
@@ -106,8 +109,7 @@ class AsyncDriver:
                 # Only the flow may keep an answer: a reference here would keep it in memory while the flow sleeps.
                 value = None
                 try:
-                    # An interruption here drops the effect, and what is to be written must not be lost.
-                    if self._is_slice_over() and not isinstance(effect, Forward | Note):
+                    if self._is_slice_over() and not isinstance(effect, PERFORMED_AT_ONCE):
                         await self._share()
                     # The time is asked for most often, and needs no coroutine.
                     value = self._clock.now() if isinstance(effect, Now) else await self._perform(effect)
@@ -189,7 +191,7 @@ class AsyncDriver:
         return None
 
     async def _forward(self, effect: Forward) -> None:
-        left = iter(effect.records)
+        left = deque(effect.records)
         try:
             await self._write_all(left)
         except asyncio.CancelledError:
@@ -198,20 +200,20 @@ class AsyncDriver:
             await self._write_all(left)
             raise
 
-    async def _write_all(self, records: Iterator[LogRecord]) -> None:
-        """Write records. An interruption leaves the rest in the iterator; once interrupted, all are written."""
-        write = self._outlets.write
-        await self._wait_for_room()
-        room = ROOM
-        for record in records:
-            write(record)
-            room -= size_of(record.text)
-            if self._is_slice_over():
-                await self._share()
-                room = 0
+    async def _write_all(self, left: deque[LogRecord]) -> None:
+        """Write records and remove them. It can be interrupted once; after that, all are written."""
+        write, take, monotonic = self._outlets.write, left.popleft, self._clock.monotonic
+        room = 0
+        while left:
             if room <= 0:
                 await self._wait_for_room()
                 room = ROOM
+            record = take()
+            write(record)
+            room -= size_of(record.text)
+            if monotonic() - self._since > SLICE_SECONDS:
+                await self._share()
+                room = 0
 
     def _interrupt(self) -> None:
         if self._writes_by is None:
@@ -221,13 +223,20 @@ class AsyncDriver:
         room = self._outlets.room
         if room is None:
             return
+        began = self._clock.monotonic()
         if self._writes_by is None:
             await room()
-            return
+        else:
+            await self._wait_until_last(room, self._writes_by)
+        # Others had their turn meanwhile.
+        self._since += self._clock.monotonic() - began
+
+    @staticmethod
+    async def _wait_until_last(room: Callable[[], Awaitable[None]], moment: float) -> None:
         # Airflow 3 cancels a trigger again every second until it has ended.
-        while asyncio.get_running_loop().time() < self._writes_by:
+        while asyncio.get_running_loop().time() < moment:
             with suppress(asyncio.CancelledError, TimeoutError):
-                async with asyncio.timeout_at(self._writes_by):
+                async with asyncio.timeout_at(moment):
                     await room()
                 return
 
@@ -275,7 +284,7 @@ class AsyncDriver:
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:
-            # Interrupted again: the flow is ending already, and the rest of its lines would be lost.
+            # Interrupted again: an interrupted flow only writes what it still has, and that would be lost.
             if self._writes_by is None:
                 raise
         self._since = self._clock.monotonic()

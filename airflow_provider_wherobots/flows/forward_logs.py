@@ -157,9 +157,13 @@ class LogForwarder:
                 self._too_large = None
             elif not more and self._too_large is not None:
                 yield from self._say_too_large(self._too_large)
+            # Before any effect that may be interrupted.
+            self._untaken.extend(_slices(lines))
             if lines and more and moment < until:
                 yield Prefetch(self._next_call(), timeout)
-            self._untaken.extend(_slices(lines))
+            if self._has_warned:
+                self._has_warned = False
+                yield Note(logging.INFO, "The run's log can be read again")
             yield from self._take_all()
             if not more:
                 return False
@@ -260,9 +264,6 @@ class LogForwarder:
                     )
                 return None
             self._failure, self._has_read = None, True
-            if self._has_warned:
-                self._has_warned = False
-                yield Note(logging.INFO, "The run's log can be read again")
             return page
 
     def _say_too_large(self, error: AnswerTooLargeError) -> Flow[None]:
