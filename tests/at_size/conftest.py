@@ -4,6 +4,7 @@ These tests run only if this folder or one of its files is named, as ``make test
 """
 
 import json
+import os
 import random
 import signal
 from collections.abc import Iterator
@@ -26,7 +27,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--soak-minutes", type=float, default=30, help="(default: %(default)s)")
     group.addoption("--soak-runs", type=int, default=1000, help="(default: %(default)s)")
     group.addoption("--sample", type=int, default=50, help="logs that are checked line by line (default: %(default)s)")
-    group.addoption("--concurrency", type=int, default=8, help="tasks of each worker at a time (default: %(default)s)")
+    cpus = os.cpu_count() or 1
+    group.addoption(
+        "--concurrency", type=int, default=cpus, help="tasks of each worker at a time (default: %(default)s)"
+    )
     group.addoption("--seed", type=int, help="for all random choices (default: a random one, which is printed)")
 
 
