@@ -148,6 +148,10 @@ class AsyncDriver:
             case Note():
                 try:
                     await self._wait_briefly_for_room()
+                except asyncio.CancelledError:
+                    self._interrupt()
+                    await self._wait_for_room()
+                    raise
                 finally:
                     self._outlets.note(effect.level, make_safe(effect.text))
             case Forward():

@@ -153,10 +153,6 @@ class LogForwarder:
             moment = yield from now()
             lines, more = self._cursor.accept(page, moment, is_ending=self._is_ending)
             self._fresh += len(lines)
-            if lines:
-                self._too_large = None
-            elif not more and self._too_large is not None:
-                yield from self._say_too_large(self._too_large)
             # Before any effect that may be interrupted.
             self._untaken.extend(_slices(lines))
             if lines and more and moment < until:
@@ -164,6 +160,10 @@ class LogForwarder:
             if self._has_warned:
                 self._has_warned = False
                 yield Note(logging.INFO, "The run's log can be read again")
+            if lines:
+                self._too_large = None
+            elif not more and self._too_large is not None:
+                yield from self._say_too_large(self._too_large)
             yield from self._take_all()
             if not more:
                 return False

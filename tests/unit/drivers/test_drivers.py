@@ -642,7 +642,26 @@ def test_a_message_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) 
     asyncio.run(main())
 
 
-def test_an_interrupted_wait_for_room_loses_no_message() -> None:
+def test_a_message_that_is_interrupted_while_it_waits_is_written_when_there_is_room() -> None:
+    async def main() -> None:
+        written: list[str] = []
+        room = Room()
+        task = await driven_in_a_task(iter_of(Note(logging.INFO, "Run r1 is RUNNING")), written, room)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0.01)
+            assert written == []
+        room.make()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert written == ["Run r1 is RUNNING"]
+
+    asyncio.run(main())
+
+
+def test_an_interrupted_wait_for_room_loses_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asynchronous, "LAST_WAIT_SECONDS", 0.05)
+
     async def main() -> None:
         written: list[str] = []
         task = await driven_in_a_task(iter_of(Note(logging.INFO, "Run r1 is RUNNING")), written, Room())

@@ -474,6 +474,28 @@ def test_a_line_over_the_limit_is_read_past_or_said_once() -> None:
     assert len(asked) < 60
 
 
+@pytest.mark.parametrize("text", ["a line", ""])
+def test_a_log_that_can_be_read_again_is_said_once_and_before_its_lines(text: str) -> None:
+    down = ServerError("getJobRunLogs", 503)
+    script = Script(answers(down, down, *[LogPage((LogLine(T0, text),) if text else ())] * 9))
+    forwarder = LogForwarder("run0")
+    said: list[str] = []
+    script._outlets = replace(
+        script._outlets,
+        note=lambda level, words: said.append(words),
+        write=lambda record: said.append(record.text),
+    )
+    for _ in range(4):
+        script.run(forwarder.catch_up(script.now + 100))
+        script.now += 30
+    script.run(forwarder.release())
+    assert said == [
+        f"The run's log cannot be read for now ({down}); this does not affect the run",
+        "The run's log can be read again",
+        *([text] if text else []),
+    ]
+
+
 def test_a_first_line_over_the_limit_is_said_once() -> None:
     script, run_id, _ = limited(FakeLog([FakeLine(0.0, T0, "x" * (LIMIT + 1))]))
     forwarder = LogForwarder(run_id)
