@@ -206,7 +206,7 @@ class AsyncDriver:
 
     async def _write_all(self, left: deque[LogRecord]) -> None:
         """Write records and remove them. It can be interrupted once; after that, all are written."""
-        write, take, monotonic = self._outlets.write, left.popleft, self._clock.monotonic
+        write, take = self._outlets.write, left.popleft
         room = 0
         while left:
             if room <= 0:
@@ -215,7 +215,7 @@ class AsyncDriver:
             record = take()
             write(record)
             room -= size_of(record.text)
-            if monotonic() - self._since > SLICE_SECONDS:
+            if self._is_slice_over():
                 await self._share()
                 room = 0
 
@@ -231,12 +231,12 @@ class AsyncDriver:
         if self._writes_by is None:
             await room()
         else:
-            await self._wait_until_last(room, self._writes_by)
+            await self._wait_until(room, self._writes_by)
         # Others had their turn meanwhile.
         self._since += self._clock.monotonic() - began
 
     @staticmethod
-    async def _wait_until_last(room: Callable[[], Awaitable[None]], moment: float) -> None:
+    async def _wait_until(room: Callable[[], Awaitable[None]], moment: float) -> None:
         # Airflow 3 cancels a trigger again every second until it has ended.
         while asyncio.get_running_loop().time() < moment:
             with suppress(asyncio.CancelledError, TimeoutError):

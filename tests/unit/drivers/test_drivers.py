@@ -50,6 +50,7 @@ from airflow_provider_wherobots.flows.effects import (
 from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS
 from airflow_provider_wherobots.flows.submit import submit_run
 from airflow_provider_wherobots.logs.records import LogRecord
+from tests.unit.drivers.stopping import stop_from
 
 CALL = calls.get_run("r1")
 GOOD = Response(200, {}, json.dumps({"id": "r1", "status": "RUNNING"}).encode())
@@ -673,8 +674,8 @@ def test_an_interrupted_wait_for_room_loses_no_message(monkeypatch: pytest.Monke
     asyncio.run(main())
 
 
-def interrupted_twice() -> Flow[None]:
-    """Writes lines, and what it still holds when it is interrupted."""
+def writing_when_interrupted() -> Flow[None]:
+    """Writes a line, and when it is interrupted, a line and a message that it still has."""
     try:
         yield Forward([LogRecord(None, logging.INFO, "a")])
     finally:
@@ -688,7 +689,7 @@ def test_an_interrupted_flow_waits_for_room_only_briefly(monkeypatch: pytest.Mon
     async def main() -> None:
         written: list[str] = []
         room = Room()
-        task = await driven_in_a_task(interrupted_twice(), written, room)
+        task = await driven_in_a_task(writing_when_interrupted(), written, room)
         task.cancel()
         # A kill cancels the run only after this, and there never is room.
         await asyncio.wait({task}, timeout=5)
@@ -697,7 +698,7 @@ def test_an_interrupted_flow_waits_for_room_only_briefly(monkeypatch: pytest.Mon
     asyncio.run(main())
 
 
-def test_an_interrupted_flow_that_has_written_all_waits_for_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_the_last_line_there_is_no_wait_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
 
     async def main() -> None:
@@ -715,7 +716,7 @@ def test_an_interrupted_flow_writes_when_there_is_room_and_another_interruption_
     async def main() -> None:
         written: list[str] = []
         room = Room()
-        task = await driven_in_a_task(interrupted_twice(), written, room)
+        task = await driven_in_a_task(writing_when_interrupted(), written, room)
         while not task.done():
             before = list(written)
             for _ in range(3):
@@ -757,13 +758,7 @@ def test_an_interruption_between_two_effects_loses_no_line_and_no_message(
 
     async def main() -> None:
         driven = Driven("async")
-        task = asyncio.create_task(driven._async.run(flow()))
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        while not task.done():
-            task.cancel()
-            await asyncio.sleep(0)
-        assert task.cancelled()
+        await stop_from(turns, driven._async.run(flow()))
         assert [record.text for record in driven.records] + [text for _, text in driven.notes] == asked
         assert "".join(asked[:8]) == ("abcdefgh" if turns else "")
 

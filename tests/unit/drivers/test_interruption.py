@@ -21,6 +21,7 @@ from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 from airflow_provider_wherobots.flows.effects import Reloaded
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.logs.cursor import LogCursor
+from tests.unit.drivers.stopping import stop_from
 from tests.unit.flows.fake_log import FakeLine, FakeLog
 
 SECOND = 1_000_000_000
@@ -72,13 +73,7 @@ async def stopped_after(turns: int, run: ActiveRun) -> list[str]:
     )
     transport: Any = run
     driver = AsyncDriver(transport, outlets, clock=Clock(a_turn))
-    task = asyncio.create_task(driver.run(follow_run(FollowOptions("r1", time.time()))))
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    while not task.done():
-        task.cancel()
-        await asyncio.sleep(0)
-    assert task.cancelled()
+    await stop_from(turns, driver.run(follow_run(FollowOptions("r1", time.time()))))
     return written
 
 

@@ -1,0 +1,22 @@
+"""Stopping a flow the way Airflow 3 stops a trigger: again and again, until it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+
+async def stop_from(turn: int, work: Coroutine[Any, Any, Any]) -> None:
+    """Run work, and cancel it at each turn of the event loop from a given one on.
+
+    :param turn: how many turns it has before.
+    :param work: what must end as cancelled.
+    """
+    task = asyncio.create_task(work)
+    for _ in range(turn):
+        await asyncio.sleep(0)
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0)
+    assert task.cancelled()
