@@ -12,7 +12,7 @@ from benchmarks.rows import Reach, Row
 from benchmarks.scale import Load, Scale
 from benchmarks.sides.parsing import OPERATORS, TASKS
 from benchmarks.tasks.figures import tasks
-from dev.processes import CHECKOUT
+from dev.places import TREE
 
 SAME_WORK = 0.9
 """If a side does less than this share of the other's work, the comparison is not fair."""
@@ -77,7 +77,7 @@ def dag_files(scale: Scale) -> list[Row]:
     """What a DAG file with the operator costs."""
     python = str(official_python())
     # Compiled, as an installed package is: with PYTHONDONTWRITEBYTECODE each process would compile ours anew.
-    run([python, "-m", "compileall", "-q", "airflow_provider_wherobots", "benchmarks"], cwd=CHECKOUT, check=True)
+    run([python, "-m", "compileall", "-q", "airflow_provider_wherobots", "benchmarks"], cwd=TREE, check=True)
     times = 2 * scale.times - 1
     imported = measure(
         [Side(name, ("benchmarks.sides.importing", name), python) for name in ("ours", "official")], times

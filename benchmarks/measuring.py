@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.rows import Number
-from dev.processes import CHECKOUT
+from dev.places import CHECKOUT, TREE
 
 OFFICIAL = "1.8.1"
 """The version of the official provider, as in ``requirements/official.in``."""
@@ -77,9 +77,9 @@ def measure(sides: Sequence[Side], times: int) -> dict[str, Sample]:
 def _run(side: Side) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="airflow-home-") as home:
         # No airflow.cfg of this machine is read.
-        env = {**os.environ, "AIRFLOW_HOME": home, "PYTHONPATH": str(CHECKOUT)}
+        env = {**os.environ, "AIRFLOW_HOME": home, "PYTHONPATH": str(TREE)}
         command = [side.python, "-m", *side.command]
-        done = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=TREE, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{side.name}, {' '.join(side.command)}: exit code {done.returncode}\n{done.stderr[-3000:]}")
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -95,7 +95,7 @@ def service(*arguments: str) -> Iterator[str]:
     """
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.service", *arguments],
-        cwd=CHECKOUT,
+        cwd=TREE,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

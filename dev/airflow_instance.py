@@ -25,8 +25,9 @@ from dev.airflow_settings import (
     as_environment,
     common,
 )
+from dev.places import TREE
 from dev.ports import free_ports
-from dev.processes import CHECKOUT, ProcessFamily, freeze, tree
+from dev.processes import ProcessFamily, freeze, tree
 from dev.waiting import wait_for
 
 ComponentKey = tuple[str, int]
@@ -337,7 +338,7 @@ class AirflowInstance:
             "AIRFLOW_HOME": str(self.home),
             **as_environment(common(self.home, self.dags_folder, self.credentials), settings),
             **self._extra_env,
-            "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *([extra] if extra else [])]),
+            "PYTHONPATH": os.pathsep.join([str(TREE), *([extra] if extra else [])]),
         }
 
     def _prepare(self) -> None:

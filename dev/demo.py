@@ -15,13 +15,14 @@ from dev.airflow_api import FINISHED
 from dev.airflow_instance import AirflowInstance
 from dev.environments import environment
 from dev.local_server import LocalServerProcess
-from dev.processes import CHECKOUT, ProcessFamily
+from dev.places import CHECKOUT, TREE
+from dev.processes import ProcessFamily
 from dev.waiting import WaitTimeout, wait_for
 
 DAG_ID = "example_wherobots_demo"
 TASK_ID = "airport_neighbours"
 BUCKET = "wherobots-demo"
-EXAMPLES = CHECKOUT / "example_dags"
+EXAMPLES = TREE / "example_dags"
 FOLDER = CHECKOUT / ".demo"
 
 

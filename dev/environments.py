@@ -1,14 +1,18 @@
-"""The virtualenvs with the supported Airflow lines."""
+"""The virtualenvs that ``make`` knows."""
 
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.processes import CHECKOUT
+from dev.places import CHECKOUT
 
 NAMES = ("2.11", "3.0", "3.1", "3.2", "3.3", "3.1-py3.13", "3.2-py3.13", "3.3-py3.13")
-"""Every environment that ``make`` knows: an Airflow line, and its Python if that is not the oldest supported."""
+"""Those with an Airflow: its line, and the Python if that is not the oldest supported."""
+
+SERVERS = ("local", "local-lowest", "local-py3.13")
+"""Those with the local server and no Airflow: with the newest version of each dependency, the oldest, and the newest
+Python."""
 
 END_TO_END = ("3.3", "3.0", "2.11")
 """The environments whose Airflow the end-to-end tests start."""
@@ -16,9 +20,9 @@ END_TO_END = ("3.3", "3.0", "2.11")
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtualenv with an Airflow in it.
+    """A virtualenv with an Airflow or the local server in it.
 
-    :param name: one of :data:`NAMES`.
+    :param name: one of :data:`NAMES` or :data:`SERVERS`.
     :param python: its interpreter; it need not exist.
     :param left_out: why this machine has no such environment, or empty. ``make`` sets it if no Python fits.
     """
@@ -40,22 +44,20 @@ class Environment:
     @property
     def missing(self) -> str:
         """Why a test that needs this environment cannot run, and what to do."""
-        target = "venv" if self.name == "3.3" else f"venv-{self.name}"
-        return self.left_out or f"no Airflow {self.name} at {self.python}: run 'make {target}'"
+        return self.left_out or f"no environment {self.name} at {self.python}: run 'make venv-{self.name}'"
 
 
 def environment(name: str) -> Environment:
     """Return an environment by its name.
 
-    3.3 is in ``.venv``, every other in ``.venv-<name>``. To use another interpreter, set ``AIRFLOW_3_3_PYTHON``,
-    ``AIRFLOW_3_3_PY3_13_PYTHON`` and so on.
+    It is the folder ``.venv-<name>``. To use another interpreter, set ``ENVIRONMENT_3_3_PYTHON``,
+    ``ENVIRONMENT_3_3_PY3_13_PYTHON`` and so on.
 
-    :param name: one of :data:`NAMES`.
+    :param name: one of :data:`NAMES` or :data:`SERVERS`.
     """
-    if name not in NAMES:
-        raise ValueError(f"no environment {name!r}; there are {', '.join(NAMES)}")
-    prefix = "AIRFLOW_" + re.sub(r"[.-]", "_", name).upper()
+    if name not in (*NAMES, *SERVERS):
+        raise ValueError(f"no environment {name!r}; there are {', '.join((*NAMES, *SERVERS))}")
+    prefix = "ENVIRONMENT_" + re.sub(r"[.-]", "_", name).replace("py", "PY")
     named = os.environ.get(f"{prefix}_PYTHON")
-    folder = ".venv" if name == "3.3" else f".venv-{name}"
-    python = Path(named) if named else CHECKOUT / folder / "bin" / "python"
+    python = Path(named) if named else CHECKOUT / f".venv-{name}" / "bin" / "python"
     return Environment(name, python, os.environ.get(f"{prefix}_LEFT_OUT", ""))

@@ -2,15 +2,15 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
-from dev.processes import CHECKOUT, ProcessFamily
+from dev.environments import environment
+from dev.processes import ProcessFamily
 from dev.waiting import wait_for
 
 
 class LocalServerProcess:
-    """A running ``python -m airflow_provider_wherobots.local``.
+    """A running ``wherobots-local``, from its own environment, as a user has it beside Airflow.
 
     :param family: the process family that it belongs to and ends with.
     :param root: the folder of its ``s3://``: ``s3://bucket/key`` is ``root/bucket/key``.
@@ -24,11 +24,9 @@ class LocalServerProcess:
         ready = output.with_suffix(".ready.json")
         ready.unlink(missing_ok=True)
         self.root = root
-        module = ["-m", "airflow_provider_wherobots.local"]
+        command = environment("local").python.with_name("wherobots-local")
         own = ["--host", "127.0.0.1", "--port", "0", "--root", str(root), "--ready-file", str(ready)]
-        self.process = family.spawn(
-            [sys.executable, *module, *own, *arguments], env=os.environ, cwd=CHECKOUT, output=output
-        )
+        self.process = family.spawn([command, *own, *arguments], env=os.environ, cwd=output.parent, output=output)
 
         def is_ready() -> bool:
             if self.process.poll() is not None:

@@ -14,14 +14,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from dev.environments import END_TO_END, NAMES, environment
+from dev.environments import END_TO_END, NAMES, SERVERS, environment
 from dev.matrix_jobs import NEWEST, Job, Part, Share, jobs
 from dev.matrix_result import Result, details, read_report, skips, table, verdict
-from dev.processes import CHECKOUT
+from dev.places import CHECKOUT, TREE
 
+ALL = (*NAMES, *SERVERS)
 FOLDER = CHECKOUT / "build" / "matrix"
 VERSIONS = (
-    "import sys, importlib.metadata as m; print(m.version('apache-airflow'), '.'.join(map(str, sys.version_info[:3])))"
+    "import sys, importlib.metadata as m; names = {d.name for d in m.distributions()};"
+    "print(m.version('apache-airflow') if 'apache-airflow' in names else '-', '.'.join(map(str, sys.version_info[:3])))"
 )
 
 
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m dev.matrix", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=3, help="how many jobs side by side (default 3)")
-    parser.add_argument("--only", nargs="+", metavar="NAME", choices=NAMES, default=NAMES, help=", ".join(NAMES))
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=ALL, default=ALL, help=", ".join(ALL))
     parser.add_argument(
         "--end-to-end",
         action="store_true",
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         done = {job: future.result() for job, future in begun}
     # In the order of the environments, and of the parts.
     parts = list(Part)
-    order = sorted(done, key=lambda job: (NAMES.index(job.place.name), parts.index(job.part)))
+    order = sorted(done, key=lambda job: (ALL.index(job.place.name), parts.index(job.part)))
     results = [done[job] for job in order]
     text = table(results)
     (FOLDER / "table.md").write_text(text)
@@ -70,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(job: Job, more: Sequence[str]) -> Result:
     place = job.place
     if not place.exists:
-        print(f"Airflow {place.name}: LEFT OUT: {place.missing}", flush=True)
+        print(f"{place.name}: LEFT OUT: {place.missing}", flush=True)
         return Result(place.name, job.part.value, left_out=place.missing)
     airflow, python = subprocess.check_output([place.python, "-c", VERSIONS], text=True).split()
     report, output = FOLDER / f"{job.name}.xml", FOLDER / f"{job.name}.log"
@@ -80,7 +82,7 @@ def _run(job: Job, more: Sequence[str]) -> Result:
     with output.open("wb") as sink:
         code = subprocess.run(
             job.command(environment(NEWEST), report, more),
-            cwd=CHECKOUT,
+            cwd=TREE,
             env={**job.variables, **os.environ},
             stdin=subprocess.DEVNULL,
             stdout=sink,

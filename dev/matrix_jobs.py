@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from dev.environments import END_TO_END, NAMES, Environment, environment
+from dev.environments import END_TO_END, NAMES, SERVERS, Environment, environment
 
 NEWEST = "3.3"
 FIRST_LINES = ("2.11", "3.0", NEWEST)
 """The Airflows that each change is tested on before it lands; those between differ least from them."""
 NEED_NO_AIRFLOW = (
     "tests/unit",
-    "tests/local",
-    *(f"tests/integration/test_{name}.py" for name in ("logs", "transports", "wire_failures")),
+    "tests/contract",
+    *(
+        f"tests/integration/test_{name}.py"
+        for name in ("logs", "sql_flows", "sql_socket", "transports", "upload_wire", "wire_failures")
+    ),
 )
 """Tests of the parts of the package that import no Airflow."""
 WITHOUT_AIRFLOW = (NEWEST, "3.3-py3.13", "3.0", "2.11")
@@ -24,14 +27,16 @@ class Part(Enum):
     """A part of the tests."""
 
     EACH = "integration, DAGs"
-    WITHOUT_AIRFLOW = "unit, local server"
-    ONCE = "packaging, Spark, status page"
+    WITHOUT_AIRFLOW = "unit, without Airflow"
+    SERVER = "local server"
+    ONCE = "packaging, documentation"
     END_TO_END = "end to end"
 
     @property
     def marks(self) -> str:
         """The marks of its tests, as pytest's ``-m`` takes them."""
-        return {Part.ONCE: "once and not e2e", Part.END_TO_END: "e2e"}.get(self, "not e2e and not once")
+        marks = {Part.ONCE: "once and not e2e", Part.END_TO_END: "e2e", Part.SERVER: "not e2e"}
+        return marks.get(self, "not e2e and not once")
 
 
 class Share(Enum):
@@ -64,7 +69,7 @@ class Job:
     @property
     def share(self) -> Share:
         """The share that it is in."""
-        first = FIRST_LINES if self.part is Part.EACH else (NEWEST,)
+        first = FIRST_LINES if self.part is Part.EACH else (NEWEST, SERVERS[0])
         return Share.FIRST if self.place.name in first else Share.SECOND
 
     @property
@@ -73,18 +78,20 @@ class Job:
         marks = ["-m", self.part.marks]
         match self.part:
             case Part.END_TO_END:
-                return [*marks, "--airflow", self.place.name]
+                return [*marks, "tests", "--airflow", self.place.name]
             case Part.EACH:
-                return [*marks, *(f"--ignore={path}" for path in NEED_NO_AIRFLOW)]
+                return [*marks, "tests", *(f"--ignore={path}" for path in NEED_NO_AIRFLOW)]
             case Part.WITHOUT_AIRFLOW:
                 return [*marks, *NEED_NO_AIRFLOW]
+            case Part.SERVER:
+                return [*marks, "local_server/tests"]
             case _:
-                return marks
+                return [*marks, "tests"]
 
     @property
     def variables(self) -> dict[str, str]:
         """Its environment variables: property tests use many examples on the newest Airflow, few on the others."""
-        return {} if self.place.name == NEWEST else {"HYPOTHESIS_PROFILE": "quick"}
+        return {} if self.place.name in (NEWEST, SERVERS[0]) else {"HYPOTHESIS_PROFILE": "quick"}
 
     def command(self, newest: Environment, report: Path, more: Sequence[str] = ()) -> list[str]:
         """Return the command.
@@ -108,9 +115,11 @@ def jobs(names: Collection[str], end_to_end: bool, share: Share = Share.BOTH) ->
     parts = [
         *((Part.END_TO_END, name) for name in END_TO_END if end_to_end),
         (Part.EACH, NEWEST),
+        (Part.SERVER, SERVERS[0]),
         (Part.ONCE, NEWEST),
         *((Part.WITHOUT_AIRFLOW, name) for name in WITHOUT_AIRFLOW),
         *((Part.EACH, name) for name in NAMES if name != NEWEST),
+        *((Part.SERVER, name) for name in SERVERS[1:]),
     ]
     found = [Job(environment(name), part) for part, name in parts if name in names]
     return [job for job in found if share in (Share.BOTH, job.share)]

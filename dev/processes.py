@@ -17,8 +17,9 @@ from pathlib import Path
 
 import psutil
 
+from dev.places import TREE
+
 MARK = "DEV_PROCESS_FAMILY"
-CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def marked(mark: str) -> list[psutil.Process]:
@@ -119,7 +120,7 @@ class ProcessFamily:
         if self._guard is None:
             self._guard = subprocess.Popen(
                 [sys.executable, "-m", "dev.guard", self.mark],
-                cwd=CHECKOUT,
+                cwd=TREE,
                 stdin=subprocess.PIPE,
                 start_new_session=True,
             )

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import requests
 
+from dev.places import TREE
 from dev.ports import free_ports
-from dev.processes import CHECKOUT, ProcessFamily
+from dev.processes import ProcessFamily
 from dev.waiting import wait_for
 
 DATABASE_USER = "postgres"
@@ -128,7 +129,7 @@ class S3:
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        process = family.spawn(command, env=os.environ, cwd=CHECKOUT, output=output)
+        process = family.spawn(command, env=os.environ, cwd=TREE, output=output)
         session = requests.Session()
         session.trust_env = False
 

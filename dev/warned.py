@@ -12,9 +12,9 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 import airflow_provider_wherobots
-from dev.processes import CHECKOUT
+from dev.places import TREE
 
-OURS = (str(Path(airflow_provider_wherobots.__file__).parent), str(CHECKOUT / "example_dags"))
+OURS = (str(Path(airflow_provider_wherobots.__file__).parent), str(TREE / "example_dags"))
 MACHINERY = ("warnings", "importlib", "typing_extensions", "deprecated", "wrapt", "functools", "contextlib")
 """Packages between a deprecation warning and the code that uses the deprecated name."""
 LAZY_ATTRIBUTE = ("__getattr__", "getattr_with_deprecation")

@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import atexit
-import ipaddress
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
 
-from dev.certificates import make_certificate
 from dev.environments import END_TO_END, Environment, environment
+from dev.fixtures import certificate, chromium, installed_packages
 from dev.matrix_jobs import NEWEST
 from dev.warned import Warned
 
-if TYPE_CHECKING:
-    # Playwright is in one environment only; these tests are collected in all of them.
-    from playwright.sync_api import Browser
+__all__ = ["certificate", "chromium", "installed_packages"]
 
 # Before anything imports Airflow: a home of its own, so that no airflow.cfg of this machine, perhaps of another
 # version, has a say.
 _home = tempfile.mkdtemp(prefix="airflow-home-")
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["AIRFLOW_HOME"] = _home
-
-# A shell starts its background jobs with SIGINT ignored, and what they start inherits that; tests interrupt programs.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-CHROMIUM_ARGUMENTS = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    # A page may ask for a font or an image from elsewhere; nobody is there.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
 
 AT_SIZE = Path(__file__).parent / "at_size"
 
@@ -92,26 +73,3 @@ def no_warning_of_ours() -> Iterator[None]:
     with Warned() as warned:
         yield
     assert not warned.told, "\n".join(warned.told)
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1, and its key, as PEM files."""
-    return make_certificate(tmp_path_factory.mktemp("certificate"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, or the one that the variable CHROMIUM names."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if path is None:
-        reason = "no chromium: install it, or name one in the variable CHROMIUM"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    from playwright.sync_api import sync_playwright
-
-    # Chromium's sandbox refuses to work for root.
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*CHROMIUM_ARGUMENTS, *sandbox])
-        yield browser
-        browser.close()

@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 import requests
 from cryptography import x509
 
-from airflow_provider_wherobots.local.control.client import ControlClient
 from benchmarks.measuring import official_python
 from dev.airflow_api import Json
 from dev.airflow_instance import AirflowInstance
 from dev.certificates import make_certificate
 from dev.local_server import LocalServerProcess
-from dev.processes import CHECKOUT, ProcessFamily
+from dev.places import TREE
+from dev.processes import ProcessFamily
+from wherobots_local.control.client import ControlClient
 
 HERE = Path(__file__).parent
 PARALLEL = 48
@@ -73,7 +74,7 @@ def world() -> Iterator[World]:
                 python=official_python(),
                 dags_folder=HERE / "dags",
                 env={
-                    "PYTHONPATH": str(CHECKOUT),
+                    "PYTHONPATH": str(TREE),
                     "REQUESTS_CA_BUNDLE": str(certificate),
                     "AIRFLOW_CONN_WHEROBOTS_DEFAULT": json.dumps(connection),
                     "AIRFLOW__CORE__PARALLELISM": str(PARALLEL),

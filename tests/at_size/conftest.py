@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from dev.demo import TimedOutput
-from dev.processes import CHECKOUT
+from dev.places import CHECKOUT
 from tests.at_size.size import Size
 from tests.at_size.stack import Stack, running_stack
 

@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 
 import requests
 
-from airflow_provider_wherobots.local.control.client import ControlClient
 from dev.airflow_api import AirflowApiError, Json
 from dev.airflow_instance import AirflowInstance
 from dev.airflow_settings import as_environment, celery, logs_in_s3
 from dev.local_server import LocalServerProcess
 from dev.processes import ProcessFamily
 from dev.services import S3, PostgreSQL, Redis
+from wherobots_local.control.client import ControlClient
 
 HERE = Path(__file__).parent
 CONN_ID = "wherobots_default"

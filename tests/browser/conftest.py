@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from airflow_provider_wherobots.local import LocalServer
 from dev.airflow_instance import AirflowInstance
 from dev.environments import Environment
-from dev.processes import CHECKOUT
+from dev.places import TREE
 from tests.browser.airflow_2_ui import AirflowUi2
 from tests.browser.airflow_3_ui import AirflowUi3
 from tests.browser.screenshots import WRITE_VARIABLE, Screenshots
 from tests.browser.ui import AirflowUi
+from wherobots_local import LocalServer
 
 if TYPE_CHECKING:
     # Playwright is in one environment only; these tests are collected in all of them.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 EXAMPLES = ("example_wherobots_demo.py", "example_wherobots_spark.py")
-JOBS = CHECKOUT / "example_dags" / "jobs"
+JOBS = TREE / "example_dags" / "jobs"
 SCRIPTS = {"airport_neighbours.py": "every_level.py", "rain_by_region.py": "rain_until_go.py"}
 """The scripts that the examples start, and what they are here."""
 PATIENCE_MS = 60_000
@@ -106,7 +106,7 @@ def airflow(airflow_environment: Environment, tmp_path_factory: pytest.TempPathF
     line = airflow_environment.line
     dags = tmp_path_factory.mktemp("dags")
     for example in EXAMPLES:
-        shutil.copyfile(CHECKOUT / "example_dags" / example, dags / example)
+        shutil.copyfile(TREE / "example_dags" / example, dags / example)
     # One of the examples uploads the script that lies beside it.
     copy_jobs(dags / "jobs")
     instance = AirflowInstance(
@@ -123,7 +123,7 @@ def airflow(airflow_environment: Environment, tmp_path_factory: pytest.TempPathF
 @pytest.fixture
 def screenshots(airflow_environment: Environment, tmp_path: Path) -> Screenshots:
     """Pictures for the documentation when they are asked for, else in the test's own folder."""
-    folder = CHECKOUT / "docs" / "images" if os.environ.get(WRITE_VARIABLE) == "1" else tmp_path
+    folder = TREE / "docs" / "images" if os.environ.get(WRITE_VARIABLE) == "1" else tmp_path
     return Screenshots(folder, airflow_environment.line)
 
 

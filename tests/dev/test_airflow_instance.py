@@ -12,7 +12,8 @@ import pytest
 
 from dev.airflow_instance import AirflowInstance, AirflowInstanceError
 from dev.environments import Environment
-from dev.processes import CHECKOUT, is_alive
+from dev.places import TREE
+from dev.processes import is_alive
 from dev.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
@@ -77,7 +78,7 @@ def test_a_deferred_task_ends_with_its_log_and_xcoms(airflow: AirflowInstance, g
 
 def test_the_components_run_the_code_of_this_checkout(airflow: AirflowInstance) -> None:
     path = psutil.Process(airflow.pid("scheduler")).environ()["PYTHONPATH"]
-    assert path.split(os.pathsep) == [str(CHECKOUT), str(HERE / "modules")]
+    assert path.split(os.pathsep) == [str(TREE), str(HERE / "modules")]
 
 
 def test_a_killed_component_is_gone_with_all_its_processes(airflow: AirflowInstance) -> None:

@@ -22,7 +22,7 @@ from benchmarks.scale import FULL, QUICK, Load
 from benchmarks.tasks.figures import cases_of, offsets, rows_of
 from benchmarks.tasks.running import BARE, Case, Ended, calls_by_run, check_lines
 from benchmarks.tasks.states import RunningTimes
-from dev.processes import CHECKOUT
+from dev.places import TREE
 
 pytestmark = pytest.mark.once
 
@@ -103,7 +103,7 @@ def test_the_plain_operator_has_our_arguments() -> None:
 
 
 def test_the_official_provider_is_the_locked_one() -> None:
-    assert f"\nairflow-providers-wherobots=={OFFICIAL} " in (CHECKOUT / "requirements" / "official.txt").read_text()
+    assert f"\nairflow-providers-wherobots=={OFFICIAL} " in (TREE / "requirements" / "official.txt").read_text()
 
 
 def test_a_number_is_a_median_with_half_the_distance_of_its_extremes() -> None:
@@ -152,7 +152,7 @@ def test_the_chart_has_a_bar_for_each_side_and_the_longest_fills_it() -> None:
 def test_the_page_includes_what_the_benchmark_writes(tmp_path: Path) -> None:
     write_page(Report.of("full", ROWS), tmp_path)
     written = {path.name for path in tmp_path.iterdir()}
-    page = (CHECKOUT / "docs" / "performance.md").read_text()
+    page = (TREE / "docs" / "performance.md").read_text()
     assert written == {path.name for path in FOLDER.iterdir()} == {"figures.json", "table.md", "chart.svg"}
     assert all(f"performance/{name}" in page for name in written)
 

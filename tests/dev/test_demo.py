@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from dev.environments import environment
-from dev.processes import CHECKOUT, end_marked, marked
+from dev.places import TREE
+from dev.processes import end_marked, marked
 from dev.waiting import wait_for
 
 pytestmark = [
@@ -30,7 +31,7 @@ class Demo:
         with self.output.open("wb") as sink:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "dev.demo", "--folder", str(folder), *arguments],
-                cwd=CHECKOUT,
+                cwd=TREE,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
             )

@@ -12,7 +12,7 @@ import pytest
 from dev.environments import END_TO_END, NAMES, Environment, environment
 from dev.matrix_jobs import NEED_NO_AIRFLOW, WITHOUT_AIRFLOW, Job, Part, Share, jobs
 from dev.matrix_result import Result, details, read_report, skips, table, verdict
-from dev.processes import CHECKOUT
+from dev.places import TREE
 
 pytestmark = pytest.mark.once
 
@@ -173,7 +173,7 @@ def test_what_needs_no_airflow_is_a_part_of_its_own() -> None:
 
 @pytest.mark.parametrize("path", NEED_NO_AIRFLOW)
 def test_what_needs_no_airflow_tests_nothing_that_imports_it(path: str) -> None:
-    place = CHECKOUT / path
+    place = TREE / path
     files = sorted(place.rglob("*.py")) if place.is_dir() else [place]
     imports = [
         node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)
@@ -181,9 +181,7 @@ def test_what_needs_no_airflow_tests_nothing_that_imports_it(path: str) -> None:
     # `from package import module` imports the module.
     names = {f"{node.module}.{alias.name}" for node in imports for alias in node.names}
     ours = sorted(name for name in names if name.startswith(("airflow_provider_wherobots.", "airflow.")))
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORT, *ours], capture_output=True, text=True, cwd=CHECKOUT, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", IMPORT, *ours], capture_output=True, text=True, cwd=TREE, check=False)
 
     assert len(ours) > 3
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
@@ -207,7 +205,7 @@ def test_what_needs_no_airflow_tests_nothing_that_imports_it(path: str) -> None:
 )
 def test_what_needs_no_airflow_runs_with_the_oldest_and_newest_version_of_its_dependencies(dependency: str) -> None:
     versions = {}
-    for lock in (CHECKOUT / "requirements").glob("airflow-*.txt"):
+    for lock in (TREE / "requirements").glob("airflow-*.txt"):
         (version,) = re.findall(rf"^{dependency}==([\d.]+)", lock.read_text(), re.MULTILINE)
         versions[lock.stem.removeprefix("airflow-")] = tuple(map(int, version.split(".")))
     tried = {versions[environment(name).line] for name in WITHOUT_AIRFLOW}
@@ -223,8 +221,8 @@ def test_what_takes_longest_begins_first() -> None:
 
 
 def test_environments_have_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_3_3_PY3_13_PYTHON", "/elsewhere/python")
-    monkeypatch.setenv("AIRFLOW_3_0_LEFT_OUT", "no old Python here")
+    monkeypatch.setenv("ENVIRONMENT_3_3_PY3_13_PYTHON", "/elsewhere/python")
+    monkeypatch.setenv("ENVIRONMENT_3_0_LEFT_OUT", "no old Python here")
 
     assert environment("3.3-py3.13").python == Path("/elsewhere/python")
     assert environment("3.3-py3.13").line == "3.3"

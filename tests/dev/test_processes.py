@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.processes import CHECKOUT, ProcessFamily, end_marked, freeze, is_alive, marked, tree, uninterrupted
+from dev.places import TREE
+from dev.processes import ProcessFamily, end_marked, freeze, is_alive, marked, tree, uninterrupted
 from dev.waiting import WaitTimeout, wait_for
 
 # A parent that ignores SIGTERM, with a child that left its session and overwrote its title.
@@ -83,7 +84,7 @@ def test_stop_ends_what_an_earlier_owner_left(mark: str, tmp_path: Path) -> None
 def test_nothing_survives_its_owner(mark: str, tmp_path: Path, sig: signal.Signals) -> None:
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, mark, str(tmp_path / "out.log")],
-        cwd=CHECKOUT,
+        cwd=TREE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         # Tests that were started by nohup ignore SIGHUP, and so would what they start.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.processes import CHECKOUT
+from dev.places import TREE
 
 pytestmark = pytest.mark.once
 
@@ -26,7 +26,7 @@ def venv(tmp_path: Path) -> Path:
 
 def environment_of_uv(venv: Path, **variables: str) -> dict[str, str]:
     output = subprocess.check_output(
-        [CHECKOUT / "dev" / "uv.sh", venv, "pip", "install"], env={"PATH": "/usr/bin:/bin", **variables}, text=True
+        [TREE / "dev" / "uv.sh", venv, "pip", "install"], env={"PATH": "/usr/bin:/bin", **variables}, text=True
     )
     return dict(line.split("=", 1) for line in output.splitlines())
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control.client import ControlClient
 from dev.airflow_instance import AirflowInstance
 from dev.environments import Environment
 from tests.e2e.world import KEY_STEM, World
+from wherobots_local import LocalServer
+from wherobots_local.control.client import ControlClient
 
 HERE = Path(__file__).parent
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_wherobots.local import LocalServer
 from dev.airflow_api import Json
 from dev.airflow_instance import AirflowInstance
 from dev.environments import Environment
 from dev.waiting import wait_for
 from tests.e2e.world import CONN_ID
 from tests.statsd_server import StatsdServer, parsed
+from wherobots_local import LocalServer
 
 pytestmark = pytest.mark.e2e
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_wherobots.local.control.client import ControlClient
 from tests.e2e.sql_case import KINDS, LITERAL, SIGNATURE, Kind, SqlCase
 from tests.e2e.world import KEY_STEM, World, moment
+from wherobots_local.control.client import ControlClient
 
 pytestmark = pytest.mark.e2e
 

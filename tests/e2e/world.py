@@ -8,11 +8,11 @@ from typing import Any, Literal, Self
 
 import requests
 
-from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control.client import ControlClient
 from dev.airflow_api import Json
 from dev.airflow_instance import AirflowInstance
 from dev.waiting import wait_for
+from wherobots_local import LocalServer
+from wherobots_local.control.client import ControlClient
 
 CONN_ID = "wherobots_default"
 TASK = "run"

@@ -12,7 +12,7 @@ from jinja2 import StrictUndefined
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
-CHECKOUT = Path(__file__).parents[2]
+TREE = Path(__file__).parents[2]
 # A block below such a comment is a part of a file, see test_documentation_is_complete.py.
 BLOCK = re.compile(r"(<!-- \S+: \w+ -->\n)?^```(python|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -25,8 +25,8 @@ def code(kind: str, block: str) -> str:
 
 
 EXAMPLES = [
-    pytest.param(code(kind, block), id=f"{page.relative_to(CHECKOUT)}-{number}")
-    for page in (CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md")))
+    pytest.param(code(kind, block), id=f"{page.relative_to(TREE)}-{number}")
+    for page in (TREE / "README.md", *sorted((TREE / "docs").glob("*.md")))
     for number, (copied, kind, block) in enumerate(BLOCK.findall(page.read_text()))
     if not copied
 ]

@@ -19,20 +19,20 @@ from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, LABELS
-from airflow_provider_wherobots.local import ControlClient, LocalServer
-from airflow_provider_wherobots.local.api.vocabulary import SQL_EVENTS, SQL_MESSAGES
-from airflow_provider_wherobots.local.control.behaviour import Behaviour
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_session import WherobotsSqlSessionStartOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.sql.parameters import bind
 from airflow_provider_wherobots.xcoms import DEFERRED_TRY_KEY, RUN_LEFT_ACTIVE_KEY, SPARK_UI_URL_KEY
-from dev.processes import CHECKOUT
+from dev.places import CHECKOUT, TREE
+from wherobots_local import ControlClient, LocalServer
+from wherobots_local.api.vocabulary import SQL_EVENTS, SQL_MESSAGES
+from wherobots_local.control.behaviour import Behaviour
 
 pytestmark = pytest.mark.once
 
-DOCS = CHECKOUT / "docs"
+DOCS = TREE / "docs"
 COPIED = re.compile(r"^<!-- (\S+): (\w+) -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 REGION = re.compile(r"^ *# \[START (\w+)\]\n(.*?)^ *# \[END \1\]", re.MULTILINE | re.DOTALL)
 
@@ -59,7 +59,7 @@ def names(cell: str) -> list[str]:
 
 def regions(path: Path) -> dict[tuple[str, str], str]:
     """What pages may show of a file: its marked regions, or all of it."""
-    text, name = path.read_text(), path.relative_to(CHECKOUT).as_posix()
+    text, name = path.read_text(), path.relative_to(TREE).as_posix()
     found = dict(REGION.findall(text)) or {"all": text}
     return {(name, marker): textwrap.dedent(part).strip() for marker, part in found.items()}
 
@@ -67,11 +67,11 @@ def regions(path: Path) -> dict[tuple[str, str], str]:
 def test_the_pages_show_every_example_dag_as_it_is_tested() -> None:
     shown = [
         ((path, marker), block.strip())
-        for text in map(Path.read_text, (CHECKOUT / "README.md", *DOCS.glob("*.md")))
+        for text in map(Path.read_text, (TREE / "README.md", *DOCS.glob("*.md")))
         for path, marker, block in COPIED.findall(text)
     ]
     of_dags, of_jobs = (
-        {key: part for path in sorted((CHECKOUT / "example_dags").glob(pattern)) for key, part in regions(path).items()}
+        {key: part for path in sorted((TREE / "example_dags").glob(pattern)) for key, part in regions(path).items()}
         for pattern in ("example_*.py", "jobs/*.py")
     )
 
@@ -301,10 +301,10 @@ def test_the_production_page_counts_polls_by_the_rule(length: str, seconds: floa
 
 
 def test_the_readme_links_to_files_that_exist() -> None:
-    text = (CHECKOUT / "README.md").read_text()
+    text = (TREE / "README.md").read_text()
     links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
     assert links
-    assert [link for link in links if not (CHECKOUT / link).exists()] == []
+    assert [link for link in links if not (TREE / link).exists()] == []
 
 
 def test_the_pages_show_every_picture() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dev.processes import CHECKOUT
+from dev.places import TREE
 
-FOLDER = CHECKOUT / "example_dags"
+FOLDER = TREE / "example_dags"
 EXAMPLES = sorted(path.stem for path in FOLDER.glob("example_*.py"))
 
 LOAD = """
@@ -48,7 +48,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", LOAD, str(FOLDER)],
         env={**env, **settings},
-        cwd=CHECKOUT,
+        cwd=TREE,
         capture_output=True,
         text=True,
         timeout=240,

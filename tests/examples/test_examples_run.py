@@ -15,15 +15,16 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.local import ControlClient
 from dev.airflow_instance import AirflowInstance
 from dev.environments import Environment
 from dev.local_server import LocalServerProcess
-from dev.processes import CHECKOUT, ProcessFamily
+from dev.places import TREE
+from dev.processes import ProcessFamily
+from wherobots_local import ControlClient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-EXAMPLES = CHECKOUT / "example_dags"
+EXAMPLES = TREE / "example_dags"
 BUCKET = "wherobots-demo"
 HAS_JDK = shutil.which("javac") is not None
 HAS_SPARK = HAS_JDK and importlib.util.find_spec("pyspark") is not None

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dev.places import TREE
 from dev.ports import free_ports
-from dev.processes import CHECKOUT
 from dev.waiting import wait_for
 
 pytestmark = [
@@ -28,7 +28,7 @@ Shell = Callable[..., str]
 
 def blocks(page: str, heading: str, kind: str = "bash") -> list[str]:
     """The commands below a heading, up to the next one."""
-    text = (CHECKOUT / "docs" / page).read_text().partition(f"\n{heading}\n")[2]
+    text = (TREE / "docs" / page).read_text().partition(f"\n{heading}\n")[2]
     found = re.findall(rf"^```{kind}\n(.*?)^```$", re.split(r"^#", text, flags=re.MULTILINE)[0], re.M | re.DOTALL)
     # A comment in a block begins like a heading: none of these blocks has one.
     assert found, f"no block below {heading!r}"
@@ -45,7 +45,7 @@ def shell(tmp_path: Path, port: int) -> Iterator[Shell]:
     """Runs commands and returns what they print. The last line of those that start the server goes on running."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("WHEROBOTS_", "AIRFLOW_"))}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    environment["PYTHONPATH"] = str(CHECKOUT)
+    environment["PYTHONPATH"] = str(TREE)
     environment["no_proxy"] = "*"
     servers: list[subprocess.Popen[str]] = []
 
@@ -114,7 +114,7 @@ def test_the_recipe_for_airflow_in_docker(shell: Shell, port: int, tmp_path: Pat
     (start,) = blocks("local-server.md", "### Airflow in Docker")
     printed = shell(start, serve=True)
     assert f'"host": "https://host.docker.internal:{port}"' in printed
-    page = (CHECKOUT / "docs" / "local-server.md").read_text()
+    page = (TREE / "docs" / "local-server.md").read_text()
     (check,) = re.findall(r"`(curl --cacert [^`]+)`", page)
     assert '"ok"' in shell(check)
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import support
+from wherobots_local import LocalServer
+from wherobots_local.control.client import ControlClient
 
 JOBS = {
     "talk.py": """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_wherobots.local import ControlClient, LocalServer
+from wherobots_local import ControlClient, LocalServer
 
 API_KEY = "sql-key-91c4"
 CONN_ID = "wherobots_default"

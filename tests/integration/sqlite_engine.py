@@ -11,7 +11,7 @@ import threading
 
 import pyarrow as pa
 
-from airflow_provider_wherobots.local.sql.engine import (
+from wherobots_local.sql.engine import (
     EngineError,
     Executed,
     OnProgress,

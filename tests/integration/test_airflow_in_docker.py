@@ -21,8 +21,8 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.api.transports.session_pool import shared_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from tests.local.started import Started
-from tests.local.support import KEY
+from local_server.tests.started import Started
+from local_server.tests.support import KEY
 
 NAME = "host.docker.internal"
 

@@ -13,9 +13,9 @@ from airflow.serialization import serialized_objects
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
 )
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.support import TaskInstance, context
+from wherobots_local.control.client import ControlClient
 
 try:
     from airflow.sdk import DAG, TaskGroup

@@ -19,9 +19,9 @@ from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.cli.run_actions import LIST_COLUMNS
 from airflow_provider_wherobots.cli.runs import STATUSES
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.local.control.client import ControlClient
 from dev.waiting import wait_for
 from tests.integration.conftest import API_KEY, set_connection
+from wherobots_local.control.client import ControlClient
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,7 +11,7 @@ from airflow import __version__ as airflow_version
 from packaging.version import Version
 
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, HIDDEN_FIELDS, LABELS, PLACEHOLDERS
-from airflow_provider_wherobots.local.api.vocabulary import RUNTIMES
+from wherobots_local.api.vocabulary import RUNTIMES
 
 installed = Version(Version(airflow_version).base_version)
 

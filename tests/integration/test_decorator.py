@@ -21,9 +21,9 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
 )
 from airflow_provider_wherobots.flows.quota import QuotaWait
-from airflow_provider_wherobots.local.control.client import ControlClient
 from tests.integration import decorated_functions as functions
 from tests.integration.support import TaskInstance, context, follow
+from wherobots_local.control.client import ControlClient
 
 try:
     from airflow.sdk import DAG, task

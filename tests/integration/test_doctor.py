@@ -19,9 +19,9 @@ from airflow_provider_wherobots.cli import examination
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.trial import Plan
-from airflow_provider_wherobots.local import ControlClient, LocalServer
 from dev.waiting import wait_for
 from tests.integration.conftest import API_KEY, set_connection
+from wherobots_local import ControlClient, LocalServer
 
 ROOT = Path(__file__).parents[2]
 SCRIPT_URI = "s3://doctors-bucket/job.py"

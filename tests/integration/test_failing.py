@@ -22,11 +22,11 @@ from airflow_provider_wherobots.exceptions import (
     without_retry,
 )
 from airflow_provider_wherobots.flows.follow import FollowOptions
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.retry_policies import wherobots_retry_policy
 from tests.integration.conftest import set_connection
 from tests.integration.support import TaskInstance, context, follow, run_to_end
+from wherobots_local.control.client import ControlClient
 
 WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 HAS_POLICIES = AIRFLOW >= (3, 3)

@@ -22,9 +22,9 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.hooks import wherobots as hook_module
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control.client import ControlClient
 from tests.integration.conftest import API_KEY, set_connection
+from wherobots_local import LocalServer
+from wherobots_local.control.client import ControlClient
 
 PAYLOAD = {"name": "hook-test-run", "runPython": {"uri": "s3://jobs/talk.py", "args": ["2"]}}
 

@@ -12,11 +12,11 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators import worker_attempt
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 from tests.integration.support import TaskInstance, context, follow
+from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
 

@@ -18,10 +18,10 @@ from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 from airflow_provider_wherobots.flows.effects import Reloaded, attempt
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending
-from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.logs.records import LogRecord
 from tests.log_account import account, clean, numbered
+from wherobots_local import LocalServer
+from wherobots_local.control.client import ControlClient
 
 KEY = "log-key"
 T0 = 1_790_000_000_000_000_000

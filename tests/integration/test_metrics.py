@@ -11,10 +11,10 @@ from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.compat import AIRFLOW, get_stats
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException, WherobotsUnavailableException
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.support import TaskInstance, context, follow, run_to_end
 from tests.statsd_server import StatsdServer, parsed
+from wherobots_local.control.client import ControlClient
 
 WHERE = "dag_id=dag,task_id=task,region=aws-us-west-2,runtime=tiny"
 

@@ -23,13 +23,13 @@ import pytest
 import requests
 from airflow.exceptions import AirflowProviderDeprecationWarning, TaskDeferred
 
-from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from dev.processes import CHECKOUT
+from dev.places import TREE
+from local_server.tests.test_dependencies import make_wheel
+from local_server.tests.test_jars import CODE, POOL, class_file
 from tests.integration.support import TaskInstance, context
-from tests.local.test_dependencies import make_wheel
-from tests.local.test_jars import CODE, POOL, class_file
+from wherobots_local import LocalServer
+from wherobots_local.control.client import ControlClient
 
 HERE = Path(__file__).parent
 IMPORT = "from airflow_providers_wherobots.operators.run import WherobotsRunOperator"
@@ -120,7 +120,7 @@ def moved(lake: tuple[LocalServer, Path], tmp_path_factory: pytest.TempPathFacto
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW_CONN_WHEROBOTS_DEFAULT": json.dumps(connection),
         "REQUESTS_CA_BUNDLE": str(certfile),
-        "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *([] if find_spec("wherobots") else [stand_in(home)])]),
+        "PYTHONPATH": os.pathsep.join([str(TREE), *([] if find_spec("wherobots") else [stand_in(home)])]),
     }
     for program in (["-c", MAKE_DATABASE], [str(HERE / "moving_over_run.py")]):
         done = subprocess.run(

@@ -18,10 +18,10 @@ import pytest
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.compat import AIRFLOW
-from airflow_provider_wherobots.local import LocalServer
 from airflow_provider_wherobots.sql.parameters import bind
-from dev.processes import CHECKOUT
+from dev.places import TREE
 from tests.integration.test_moving_over import AIRFLOW_SECONDS, HERE, KEY, MAKE_DATABASE, source_of, stand_in
+from wherobots_local import LocalServer
 
 CHANGES = {
     "from airflow_providers_wherobots.": "from airflow_provider_wherobots.",
@@ -95,7 +95,7 @@ def moved(server: LocalServer, certificate: tuple[Path, Path], tmp_path_factory:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW_CONN_WHEROBOTS_DEFAULT": json.dumps(connection),
         "REQUESTS_CA_BUNDLE": str(certificate[0]),
-        "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *([] if find_spec("wherobots") else [stand_in(home)])]),
+        "PYTHONPATH": os.pathsep.join([str(TREE), *([] if find_spec("wherobots") else [stand_in(home)])]),
     }
     for program in (["-c", MAKE_DATABASE], [str(HERE / "moving_over_run.py")]):
         done = subprocess.run(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dev.processes import CHECKOUT
+from dev.places import TREE
 from dev.warned import Warned
 
 IMPORT_ALL = """
@@ -63,7 +63,7 @@ def run(program: str, *arguments: str, home: Path) -> tuple[list[str], list[str]
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments],
         env={**env, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"},
-        cwd=CHECKOUT,
+        cwd=TREE,
         capture_output=True,
         text=True,
         timeout=240,
@@ -82,7 +82,7 @@ def test_importing_every_module_causes_none(tmp_path: Path) -> None:
 
 
 def test_parsing_the_examples_causes_none(tmp_path: Path) -> None:
-    names, told = run(PARSE, str(CHECKOUT / "example_dags"), home=tmp_path)
+    names, told = run(PARSE, str(TREE / "example_dags"), home=tmp_path)
 
     assert "example_wherobots_demo" in names
     assert told == []
@@ -97,7 +97,7 @@ def module(name: str, file: Path, source: str, **names: Any) -> dict[str, Any]:
 
 def ours(line: str, **names: Any) -> Callable[[], None]:
     """A function of ours of this one line."""
-    file = CHECKOUT / "example_dags" / "made_up.py"
+    file = TREE / "example_dags" / "made_up.py"
     function: Callable[[], None] = module("made_up", file, f"def use():\n    {line}\n", **names)["use"]
     return function
 

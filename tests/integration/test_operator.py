@@ -8,10 +8,10 @@ import pytest
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.support import TaskInstance, context, follow
+from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
 

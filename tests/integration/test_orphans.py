@@ -16,10 +16,10 @@ import pytest
 
 from airflow_provider_wherobots.flows.run_name import durable_run_name
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control.client import ControlClient
 from dev.waiting import wait_for
 from tests.integration.conftest import API_KEY
+from wherobots_local import LocalServer
+from wherobots_local.control.client import ControlClient
 
 HERE = Path(__file__).parent
 STARTED = datetime.now(UTC).replace(microsecond=123456) - timedelta(hours=1)

@@ -18,10 +18,10 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.flows import quota
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration.support import TaskInstance, context, run_to_end
+from wherobots_local.control.client import ControlClient
 
 NO_DISK = {"code": "INSUFFICIENT_QUOTA_ERROR", "message": "Insufficient quota", "details": "DISK_PER_NODE_GB is 500"}
 

@@ -10,9 +10,9 @@ import pytest
 from airflow.serialization import serialized_objects
 
 from airflow_provider_wherobots.flows.run_name import durable_run_name
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import API_KEY, set_connection
+from wherobots_local.control.client import ControlClient
 
 try:
     from airflow.sdk import DAG

@@ -9,10 +9,10 @@ from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.compat import retry_resumes_deferral
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators import airflow_3_0
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.support import TaskInstance, context, follow
+from wherobots_local.control.client import ControlClient
 
 EXECUTE_COMPLETE = "execute_complete"
 

@@ -34,7 +34,6 @@ from airflow_provider_wherobots.flows.sql.session import SessionWait
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.submit import AwaitingQuota
 from airflow_provider_wherobots.flows.summary import RunSummary
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_work import SqlWork
@@ -43,6 +42,7 @@ from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
 from tests.integration.support import TaskInstance, context
+from wherobots_local.control.client import ControlClient
 
 FOLDER = Path(__file__).parent.parent / "compatibility"
 STORED = [json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))]

@@ -30,7 +30,6 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators import airflow_3_0
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
@@ -42,6 +41,7 @@ from airflow_provider_wherobots.xcoms import DEFERRED_TRY_KEY
 from tests.integration import support
 from tests.integration.conftest import set_connection
 from tests.integration.support import TaskInstance, context, events_of
+from wherobots_local.control.client import ControlClient
 
 NEEDS_START_FROM_TRIGGER = pytest.mark.skipif(AIRFLOW < (3, 3), reason="Airflow starts no trigger that it renders")
 NAME = "nightly-hail-stats"

@@ -29,11 +29,11 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsSqlStatementFailedException,
 )
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
-from airflow_provider_wherobots.local import ControlClient, LocalServer
-from airflow_provider_wherobots.local.service import LocalService
 from tests.integration import sql_support
 from tests.integration.sql_support import CONN_ID, executed, set_connection
 from tests.integration.sqlite_engine import SqliteEngine
+from wherobots_local import ControlClient, LocalServer
+from wherobots_local.service import LocalService
 
 TABLE = """
 CREATE TABLE hail (id INTEGER, state TEXT, size REAL, ds TEXT);

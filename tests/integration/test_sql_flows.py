@@ -33,9 +33,9 @@ from airflow_provider_wherobots.flows.sql.statement import (
     execute,
     fetch,
 )
-from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control.client import ControlClient
 from tests.integration.driven import Driven
+from wherobots_local import LocalServer
+from wherobots_local.control.client import ControlClient
 
 SINGLE = SessionRequest(session_type="single")
 

@@ -32,7 +32,6 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.sql.replace import end_earlier
 from airflow_provider_wherobots.flows.sql.statement import StatementOutcome, StatementState
-from airflow_provider_wherobots.local import ControlClient, LocalServer
 from airflow_provider_wherobots.operators import sql as sql_operator
 from airflow_provider_wherobots.operators import sql_execution, sql_results, sql_task, sql_tries
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
@@ -48,6 +47,7 @@ from tests.integration.sql_tasks import (
     trigger_of,
 )
 from tests.integration.support import TaskInstance, context
+from wherobots_local import ControlClient, LocalServer
 
 try:
     from airflow.sdk import DAG
@@ -440,7 +440,7 @@ def test_a_cancel_on_the_services_side_is_not_retried(make: Make, control: Contr
 
     def cancel_elsewhere() -> None:
         wait_until_it_runs(control)
-        from tests.local.sql_support import SqlSocket
+        from local_server.tests.sql_support import SqlSocket
 
         (entry,) = control.requests("executeSql")
         session = control.sql_session(entry["session_id"])

@@ -19,7 +19,6 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.sql import session as session_flows
-from airflow_provider_wherobots.local import ControlClient, LocalServer
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_session import (
     WherobotsSqlSessionStartOperator,
@@ -29,6 +28,7 @@ from airflow_provider_wherobots.triggers import guarded
 from tests.integration.sql_support import control_of, set_connection, synthetic_server
 from tests.integration.sql_tasks import deferral_of, event_of, resume, run_to_end, trigger_of
 from tests.integration.support import TaskInstance, context
+from wherobots_local import ControlClient, LocalServer
 
 try:
     from airflow.sdk import DAG

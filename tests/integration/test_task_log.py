@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api.runs.models import LogLine
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
 from airflow_provider_wherobots.task_log import resume
 from airflow_provider_wherobots.task_log.entries import Entry, is_structured, read_entries, record_writer
 from airflow_provider_wherobots.task_log.resume import ResumedLog
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from wherobots_local.control.client import ControlClient
 
 T0 = 1_795_593_600_123_456_789
 FIRST = "Following run r1"

@@ -13,10 +13,10 @@ from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.hooks import wherobots as hook_module
 from airflow_provider_wherobots.hooks.connection_form import PLACEHOLDERS
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control.client import ControlClient
-from airflow_provider_wherobots.local.settings import DEFAULT_PORT
 from tests.integration.conftest import API_KEY, set_connection
+from wherobots_local import LocalServer
+from wherobots_local.control.client import ControlClient
+from wherobots_local.settings import DEFAULT_PORT
 
 
 def says(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> tuple[bool, str]:

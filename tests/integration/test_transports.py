@@ -21,8 +21,8 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport, words_of
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.api.transports.session_pool import shared_session
-from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control.client import ControlClient
+from wherobots_local import LocalServer
+from wherobots_local.control.client import ControlClient
 
 Send = Callable[[Endpoint, Call[Any]], Response]
 CREATE = calls.create_run({"name": "transport-test", "runPython": {"uri": "s3://jobs/talk.py", "args": ["1"]}})

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from airflow.exceptions import TaskDeferred
 
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.support import TaskInstance, context
+from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
 

@@ -12,9 +12,9 @@ import pytest
 
 from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.flows.words import MAX_CHARS
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.triggers import guarded, run
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from wherobots_local.control.client import ControlClient
 
 
 async def killed_anew_until_it_ends(task: asyncio.Task[Any]) -> None:

@@ -23,11 +23,11 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.files.source import FileSource
 from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.local import LocalServer
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import API_KEY, set_connection
 from tests.integration.support import TaskInstance, context
+from wherobots_local import LocalServer
+from wherobots_local.control.client import ControlClient
 
 SCRIPT = "import time, sys\nprint('of the DAG repository', flush=True)\n"
 MANAGED = "local0org00000"

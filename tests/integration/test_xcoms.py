@@ -11,10 +11,10 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
 )
 from airflow_provider_wherobots.links.run import WherobotsSparkUiLink, xcom_keys
-from airflow_provider_wherobots.local.control.client import ControlClient
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import set_connection
 from tests.integration.support import TaskInstance, context, run_to_end
+from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.processes import CHECKOUT
+from dev.places import CHECKOUT, TREE
 
 VENV = Path(sys.prefix)
 
@@ -23,7 +23,7 @@ def uv() -> Callable[..., str]:
 
     def run(*arguments: str | Path) -> str:
         done = subprocess.run(
-            [CHECKOUT / "dev" / "uv.sh", VENV, *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=False
+            [TREE / "dev" / "uv.sh", VENV, *arguments], cwd=TREE, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

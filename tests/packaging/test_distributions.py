@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_wherobots import __version__
-from dev.processes import CHECKOUT
+from dev.places import CHECKOUT
 
 pytestmark = pytest.mark.once
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 
-from dev.processes import CHECKOUT
+from dev.places import TREE
 
 
 def test_every_requirement_is_met() -> None:
@@ -16,13 +16,13 @@ def test_every_requirement_is_met() -> None:
 
 def test_its_airflow_is_the_locked_one() -> None:
     airflow = version("apache-airflow")
-    lock = CHECKOUT / "requirements" / f"airflow-{airflow.rpartition('.')[0]}.txt"
+    lock = TREE / "requirements" / f"airflow-{airflow.rpartition('.')[0]}.txt"
 
     assert f"\napache-airflow=={airflow} \\\n" in lock.read_text()
 
 
 def test_every_lock_is_of_an_airflow_line_or_of_tests_with_one_of_their_own() -> None:
-    requirements = CHECKOUT / "requirements"
+    requirements = TREE / "requirements"
 
     assert {path.stem for path in requirements.glob("*.txt")} == {
         "official",
@@ -53,5 +53,5 @@ def test_the_benchmark_compares_on_the_newest_airflow() -> None:
 
 
 def pins(lock: str) -> dict[str, str]:
-    text = (CHECKOUT / "requirements" / f"{lock}.txt").read_text()
+    text = (TREE / "requirements" / f"{lock}.txt").read_text()
     return dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))

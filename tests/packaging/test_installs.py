@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dev.processes import CHECKOUT
+from dev.places import TREE
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
-CONSTRAINTS = CHECKOUT / "requirements" / "constraints"
+CONSTRAINTS = TREE / "requirements" / "constraints"
 FILES = sorted(CONSTRAINTS.glob("airflow-*.txt"))
 
 NEED_AN_EXTRA = ("local", "api.transports.websocket", "api.transports.socket_thread")
@@ -63,7 +63,7 @@ def test_it_resolves_under_the_constraints(file: Path, wheel: Path, uv: Callable
 def test_it_resolves_beside_the_official_provider_as_its_page_says(
     file: Path, wheel: Path, uv: Callable[..., str], tmp_path: Path
 ) -> None:
-    page = (CHECKOUT / "docs" / "moving.md").read_text()
+    page = (TREE / "docs" / "moving.md").read_text()
     found = re.search(r"Add `(airflow-providers-wherobots==\S+)` to that command", page)
     assert found is not None
     airflow, official = file.stem.removeprefix("airflow-"), found[1]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.processes import CHECKOUT
+from dev.places import CHECKOUT, TREE
 
 pytestmark = pytest.mark.once
 
 PACKAGE = CHECKOUT / "airflow_provider_wherobots"
-WORKFLOWS = CHECKOUT / ".github" / "workflows"
+WORKFLOWS = TREE / ".github" / "workflows"
 in_a_checkout = pytest.mark.skipif(not WORKFLOWS.exists(), reason="the source distribution has no .github")
 
 
@@ -35,16 +35,16 @@ def tree(text: str) -> set[str]:
 
 def test_the_tree_of_the_architecture_page_is_the_tree_of_folders() -> None:
     there = {path.parent.relative_to(PACKAGE).as_posix() for path in PACKAGE.glob("*/**/__init__.py")}
-    assert tree((CHECKOUT / "docs" / "architecture.md").read_text()) == there
+    assert tree((TREE / "docs" / "architecture.md").read_text()) == there
 
 
 @pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "RELEASING.md"])
 def test_every_path_that_a_page_for_contributors_names_exists(page: str) -> None:
-    text = re.sub(r"^```.*?^```", "", (CHECKOUT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^```.*?^```", "", (TREE / page).read_text(), flags=re.MULTILINE | re.DOTALL)
     named = {
         path for path in re.findall(r"`([\w./-]+(?:/|\.py|\.md|\.yaml|\.yml))`", text) if not path.startswith("docs/_")
     }
-    places = (CHECKOUT, PACKAGE, WORKFLOWS, CHECKOUT / "tests" / "integration")
+    places = (CHECKOUT, PACKAGE, WORKFLOWS, TREE / "tests" / "integration")
     missing = {path for path in named if not any((place / path).exists() for place in places)}
     assert named
     # "make dist" makes it.
@@ -52,14 +52,14 @@ def test_every_path_that_a_page_for_contributors_names_exists(page: str) -> None
 
 
 def test_the_five_commands_are_targets() -> None:
-    targets = set(re.findall(r"^([\w%-]+)(?: [\w%-]+)*:(?!=)", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"`make ([\w-]+)", (CHECKOUT / "CONTRIBUTING.md").read_text()))
+    targets = set(re.findall(r"^([\w%-]+)(?: [\w%-]+)*:(?!=)", (TREE / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`make ([\w-]+)", (TREE / "CONTRIBUTING.md").read_text()))
     patterns = [target.replace("%", "*") for target in targets]
     assert [name for name in named if not any(fnmatch(name, pattern) for pattern in patterns)] == []
 
 
 def test_the_package_is_installed_in_one_place_as_it_is_before_or_after_the_first_release() -> None:
-    pages = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+    pages = [TREE / "README.md", *sorted((TREE / "docs").glob("*.md"))]
     blocks = {
         page.name: block
         for page in pages
@@ -67,16 +67,16 @@ def test_the_package_is_installed_in_one_place_as_it_is_before_or_after_the_firs
         if "pip install" in block
     }
     assert list(blocks) == ["quickstart.md"]
-    released = re.search(r"^## [\d.]+, \d{4}-\d\d-\d\d$", (CHECKOUT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    released = re.search(r"^## [\d.]+, \d{4}-\d\d-\d\d$", (TREE / "CHANGELOG.md").read_text(), re.MULTILINE)
     wanted = "'airflow-provider-wherobots[local]'" if released else "'/path/to/checkout[local]'"
     assert f"pip install apache-airflow==3.3.1 {wanted} " in blocks["quickstart.md"]
-    assert ("not on PyPI yet" in (CHECKOUT / "docs" / "quickstart.md").read_text()) == (not released)
+    assert ("not on PyPI yet" in (TREE / "docs" / "quickstart.md").read_text()) == (not released)
 
 
 @in_a_checkout
 def test_pre_commit_runs_what_make_lint_runs() -> None:
-    (hooks,) = (repository["hooks"] for repository in read_yaml(CHECKOUT / ".pre-commit-config.yaml")["repos"])
-    recipe = (CHECKOUT / "Makefile").read_text().partition("\nlint: ")[2].partition("\n\n")[0].splitlines()[1:]
+    (hooks,) = (repository["hooks"] for repository in read_yaml(TREE / ".pre-commit-config.yaml")["repos"])
+    recipe = (TREE / "Makefile").read_text().partition("\nlint: ")[2].partition("\n\n")[0].splitlines()[1:]
     hooked = [hook["entry"].replace(" --force-exclude", "") for hook in hooks]
     assert hooked == [line.strip().replace("$(AIRFLOW_3_3)", ".venv").removesuffix(" .") for line in recipe]
 

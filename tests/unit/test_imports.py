@@ -8,6 +8,7 @@ import json
 import pkgutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +26,6 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "sql": ("api.errors", "api.sql", "sql"),
     "dbapi": ("api", "flows", "drivers", "sql", "dbapi"),
     "doctor": ("api", "logs", "flows", "doctor"),
-    # The names of runtimes are data of the service's, which its double has to know too.
-    "local": ("api.runs.runtimes", "local"),
     "task_log": ("logs", "task_log", "compat"),
     "cli": ("api", "logs", "flows", "drivers", "doctor", "hooks", "compat", "cli"),
     "decorators.script": ("api.errors", "logs.result"),
@@ -50,7 +49,6 @@ WITHOUT_AIRFLOW = (
     "sql",
     "dbapi",
     "doctor",
-    "local",
     "decorators.script",
     "decorators.arguments",
     "xcoms",
@@ -161,6 +159,23 @@ def test_no_file_below_the_hook_names_airflow(room: str) -> None:
     """Also where it is imported only when something is called, or only for types."""
     names = [name for path in files_of(room) for name in imports_of(path)]
     assert [name for name in names if is_within(name, ("airflow",))] == []
+
+
+def test_the_provider_knows_nothing_of_the_local_server() -> None:
+    """It is a product of its own, and no worker has it."""
+    names = {name.partition(".")[0] for path in ROOT.rglob("*.py") for name in imports_of(path)}
+    assert {PACKAGE, "airflow", "requests"} <= names
+    assert "wherobots_local" not in names
+
+
+def test_a_public_name_means_one_thing() -> None:
+    counts = Counter(
+        node.name
+        for path in ROOT.rglob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, count in counts.items() if count > 1] == []
 
 
 def test_the_provider_info_is_told_without_airflow() -> None:

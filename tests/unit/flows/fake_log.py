@@ -1,6 +1,6 @@
 """A run's log as the Runs API may serve it: lines that arrive over time, under every reading of the cursor.
 
-``tests/local/test_contract.py`` holds it against the local server, in the readings that both have.
+``tests/contract/test_contract.py`` holds it against the local server, in the readings that both have.
 """
 
 from __future__ import annotations

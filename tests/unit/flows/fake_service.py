@@ -1,6 +1,6 @@
 """The Runs API in memory: pure, on the caller's clock, with faults on demand.
 
-``tests/local/test_contract.py`` holds it against the local server.
+``tests/contract/test_contract.py`` holds it against the local server.
 """
 
 from __future__ import annotations

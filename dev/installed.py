@@ -1,0 +1,17 @@
+"""Where the packages under test are imported from: what users get is the wheel, so that is what is tested."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+PACKAGES = ("airflow_provider_wherobots", "wherobots_local")
+
+
+def not_installed() -> list[str]:
+    """Return the packages that are not imported from this environment's own folder of packages, each with its place."""
+    places = {name: spec.origin or "" for name in PACKAGES if (spec := find_spec(name)) is not None}
+    return [f"{name} is imported from {place}" for name, place in places.items() if not _is_installed(place)]
+
+
+def _is_installed(place: str) -> bool:
+    return Path(place).is_relative_to(sys.prefix) and "site-packages" in Path(place).parts

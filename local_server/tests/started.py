@@ -1,0 +1,78 @@
+"""The local server as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from dev.waiting import wait_for
+from local_server.tests.support import KEY, Client
+from wherobots_local import ControlClient
+
+MODULE = [sys.executable, "-m", "wherobots_local"]
+
+
+class Started:
+    """A server process and what its ready file told. A second one in the same folder has the same root."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        key: str | None = None,
+        descriptors: int | None = None,
+        output: IO[bytes] | None = None,
+        errors: IO[str] | None = None,
+        through: str | None = None,
+    ) -> None:
+        self.root = folder / "root"
+        self.ready_file = folder / "ready.json"
+        self.ready_file.write_text("{}")
+        environment = {name: value for name, value in os.environ.items() if name != "WHEROBOTS_API_KEY"}
+        if key is not None:
+            environment["WHEROBOTS_API_KEY"] = key
+        options = ["--port", "0", "--root", str(self.root), "--ready-file", str(self.ready_file), *arguments]
+        self.output = (folder / "output").open("w")
+        limit = ["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []
+        around = ["sh", "-c", through, "sh"] if through else []
+        self.process = subprocess.Popen(
+            [*around, *limit, *MODULE, *options],
+            env=environment,
+            stdout=output or self.output,
+            stderr=errors or self.output,
+        )
+        wait_for(
+            lambda: self.process.poll() is not None or self.told().get("pid") == self.process.pid,
+            what="the server to be ready",
+        )
+        self.ready = self.told()
+
+    def told(self) -> dict[str, Any]:
+        try:
+            told: dict[str, Any] = json.loads(self.ready_file.read_text())
+        except FileNotFoundError:
+            return {}
+        return told
+
+    def client(self) -> Client:
+        return Client(self.ready["url"], self.root, self.ready.get("api_key", KEY))
+
+    def control(self) -> ControlClient:
+        return ControlClient(self.ready["url"], self.ready.get("api_key", KEY))
+
+    def printed(self) -> str:
+        # Opened anew: the process shares the position of the file that it writes to.
+        return Path(self.output.name).read_text(encoding="utf-8", errors="replace")
+
+    def kill(self) -> None:
+        """End it as ``kill -9`` does."""
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> None:
+        self.kill()
+        self.output.close()

@@ -1,0 +1,128 @@
+"""What the tests of the local server share: a plain client, and the published schemas."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+from jsonschema import Draft202012Validator
+
+from dev.waiting import wait_for
+from wherobots_local.control.behaviour import Behaviour, patched
+
+KEY = "test-key"
+TERMINAL = ("FAILED", "COMPLETED", "CANCELLED", "TIMED_OUT")
+
+PUBLISHED: dict[str, Any] = json.loads((Path(__file__).parent / "openapi.json").read_text())
+"""The published API description, as recorded: its own first lines say from where and when."""
+
+
+def published(schema: str) -> dict[str, Any]:
+    """Return a schema of the published API description."""
+    found: dict[str, Any] = PUBLISHED["components"]["schemas"][schema]
+    return found
+
+
+def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+    is_object = "properties" in schema and "additionalProperties" not in schema
+    return {**schema, "additionalProperties": False} if is_object else schema
+
+
+_CLOSED = {
+    "components": {"schemas": {name: _closed(item) for name, item in PUBLISHED["components"]["schemas"].items()}}
+}
+
+
+def assert_shape(value: object, schema: str) -> None:
+    """Check a value against a schema of the published API description, which allows no further fields here."""
+    validator = Draft202012Validator({"$ref": f"#/components/schemas/{schema}", **_CLOSED})
+    errors = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
+    assert not errors, errors
+
+
+def behaviour(**switches: Any) -> Behaviour:
+    """The default behaviour with some switches changed."""
+    return patched(Behaviour(), switches)
+
+
+class Client:
+    """Calls the six operations with nothing clever about it."""
+
+    def __init__(self, url: str, root: Path, key: str = KEY, **session: Any) -> None:
+        self.url = url
+        self.root = root
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.headers["X-API-Key"] = key
+        self.options = session
+
+    def request(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        return self.session.request(method, f"{self.url}{path}", timeout=30, **self.options, **arguments)
+
+    def script(self, source: str, name: str = "job.py") -> str:
+        """Write a script and return its address."""
+        path = self.root / "bucket" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+        return f"s3://bucket/{name}"
+
+    def create(self, source: str = "", *, args: tuple[str, ...] = (), **fields: Any) -> dict[str, Any]:
+        body: dict[str, Any] = {"name": "a_test_run", **fields}
+        if "runJar" not in body and "runPython" not in body:
+            body["runPython"] = {"uri": self.script(source), "args": list(args)}
+        answer = self.request("POST", "/runs", json=body)
+        assert answer.status_code == 201, answer.text
+        run: dict[str, Any] = answer.json()
+        return run
+
+    def get(self, run_id: str) -> dict[str, Any]:
+        answer = self.request("GET", f"/runs/{run_id}")
+        assert answer.status_code == 200, answer.text
+        run: dict[str, Any] = answer.json()
+        assert_shape(run, "RunView")
+        return run
+
+    def cancel(self, run_id: str) -> requests.Response:
+        return self.request("POST", f"/runs/{run_id}/cancel")
+
+    def wait(self, run_id: str, *statuses: str, seconds: float = 120) -> dict[str, Any]:
+        def reached() -> dict[str, Any] | None:
+            run = self.get(run_id)
+            assert run["status"] in statuses or run["status"] not in TERMINAL, (run, self.lines(run_id))
+            return run if run["status"] in statuses else None
+
+        return wait_for(reached, timeout=seconds, what=f"the run to be {' or '.join(statuses)}")
+
+    def run(self, source: str = "", *, status: str = "COMPLETED", **fields: Any) -> tuple[dict[str, Any], list[str]]:
+        """Create a run, wait for its end, and return it with its log."""
+        run = self.wait(self.create(source, **fields)["id"], status)
+        return run, self.lines(run["id"])
+
+    def log_page(self, run_id: str, **query: Any) -> dict[str, Any]:
+        answer = self.request("GET", f"/runs/{run_id}/logs", params=query)
+        assert answer.status_code == 200, answer.text
+        page: dict[str, Any] = answer.json()
+        return page
+
+    def lines(self, run_id: str) -> list[str]:
+        return [item["raw"] for item in self.log_page(run_id, size=1000)["items"]]
+
+    def wait_for_line(self, run_id: str, line: str) -> None:
+        wait_for(lambda: line in self.lines(run_id), what=f"the line {line!r}")
+
+
+def slowest_health(url: str) -> float:
+    """The seconds that the slowest of thirty health checks took.
+
+    :param url: the server's address.
+    """
+    slowest = 0.0
+    for _ in range(30):
+        begun = time.monotonic()
+        assert requests.get(f"{url}/health", timeout=30).status_code == 200
+        slowest = max(slowest, time.monotonic() - begun)
+        time.sleep(0.02)
+    return slowest

@@ -1,0 +1,514 @@
+"""Whatever a script or a client does: the server answers, runs end, and nothing grows without a bound."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import inspect
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from dev.waiting import wait_for
+from local_server.tests.paging import pages_of
+from local_server.tests.started import MODULE, Started
+from local_server.tests.support import KEY, Client, slowest_health
+from wherobots_local import ControlClient, LocalServer
+from wherobots_local.control.journal import LONGEST_TEXT
+from wherobots_local.execution import process, workspace
+from wherobots_local.http import protocol
+from wherobots_local.http.listener import SaidOnce
+from wherobots_local.views import log_pages, run_pages
+
+FOREVER = "import os, time\nprint(os.getpid())\nprint('up')\nwhile True: time.sleep(0.05)\n"
+DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        print("daemon", os.getpid(), flush=True)
+        while True:
+            time.sleep(0.05)
+            print("still here", flush=True)
+    os._exit(0)
+os.wait()
+time.sleep(0.3)
+print("end")
+"""
+
+
+@contextmanager
+def file_system(folder: Path, size: str) -> Iterator[None]:
+    """A small disk."""
+    if os.geteuid() != 0 or not sys.platform.startswith("linux"):
+        pytest.skip("mounting a small file system needs root on Linux")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("this machine allows no mounts")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write a file until the disk is full."""
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * 4096)
+    assert shutil.disk_usage(path.parent).free == 0
+
+
+FILL = f"""import shutil
+from contextlib import suppress
+from pathlib import Path
+{inspect.getsource(fill)}"""
+
+
+def recorded(root: Path) -> dict[str, str]:
+    records = [json.loads(path.read_text()) for path in root.glob(".wherobots-local/runs/*/.run/run.json")]
+    return {record["id"]: record["status"] for record in records}
+
+
+# Logs
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"max_log_lines": 500}, "500 lines"),
+        ({"max_log_bytes": 8_000}, "8000 bytes"),
+    ],
+)
+def test_a_log_that_is_full_says_so_and_the_script_runs_on(limits: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with LocalServer(tmp_path, api_key=KEY, **limits) as server:
+        client = Client(server.url, server.root)
+        source = "for n in range(200_000): print('line', n)\nopen('reached', 'w')\nraise SystemExit(3)\n"
+        run, lines = client.run(source, status="FAILED")
+        said = f"The log has reached the local server's limit of {words}. Further lines are discarded."
+        assert [line for line in lines if "limit" in line] == [said]
+        assert lines[:-1] == [f"line {n}" for n in range(len(lines) - 1)]
+        folder = tmp_path / ".wherobots-local" / "runs" / run["id"]
+        assert (folder / "reached").exists()
+        assert sum(path.stat().st_size for path in (folder / ".run").glob("log.*")) < 50_000
+
+
+def test_memory_does_not_grow_with_what_a_script_prints(tmp_path: Path) -> None:
+    server = Started(tmp_path, key=KEY)
+    try:
+        client = server.client()
+        client.run("")
+        before = psutil.Process(server.process.pid).memory_info().rss
+        source = "import sys\nfor _ in range(400): sys.stdout.buffer.write(b'\\n' * 10_000)\n"
+        run, lines = client.run(source)
+        assert lines == [""] * 1000
+        page = client.log_page(run["id"], size=1, cursor=str(2**62))
+        assert page["items"] == []
+        # Four million lines took 700 MB as Python objects.
+        assert psutil.Process(server.process.pid).memory_info().rss - before < 50_000_000
+    finally:
+        server.end()
+
+
+def test_the_server_answers_while_scripts_write_as_fast_as_they_can(tmp_path: Path) -> None:
+    with LocalServer(tmp_path, api_key=KEY, max_log_bytes=30_000_000, max_parallel_runs=5) as server:
+        client = Client(server.url, server.root)
+        control = server.control
+        control.behaviour(cancel_delay_seconds=0)
+        sources = ["import sys\nwhile True: sys.stdout.buffer.write(b'y\\n' * 32768)\n"] * 4
+        sources.append("import sys\nwhile True: sys.stdout.buffer.write(b'x' * 100_000_000 + b'\\n')\n")
+        runs = []
+        for number, source in enumerate(sources):
+            uri = client.script(source, f"writer_{number}.py")
+            runs.append(client.create(runPython={"uri": uri}))
+        for run in runs:
+            wait_for(lambda run=run: client.log_page(run["id"], size=1)["items"], what="the first line")  # type: ignore[misc]
+        # Generous: the machine may be busy with other things. Without a bound it is many seconds.
+        assert slowest_health(server.url) < 2
+        for run in runs:
+            client.cancel(run["id"])
+        for run in runs:
+            client.wait(run["id"], "CANCELLED")
+
+
+def test_a_page_has_a_bound_in_bytes(client: Client) -> None:
+    source = "import sys\nfor n in range(40): print(n, 'x' * 200_000)\nsys.stdout.write('y' * 3_000_000)\n"
+    run, _ = client.run(source)
+    lines: list[str] = []
+    for page in pages_of(client, run["id"], 1000):
+        sizes = [len(raw) for _, raw in page]
+        assert sum(sizes) <= log_pages.MAX_PAGE_BYTES or len(sizes) == 2
+        lines += [raw for _, raw in page]
+    assert [line.partition(" ")[0] for line in lines[:40]] == [str(n) for n in range(40)]
+    assert "".join(lines[40:]) == "y" * 3_000_000
+    assert max(map(len, lines)) <= 1024 * 1024
+
+
+def test_a_list_of_runs_has_a_bound_in_bytes(tmp_path: Path) -> None:
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        for number in range(5):
+            argument = "x" * 1_500_000
+            script = {"uri": "s3://bucket/x.py", "args": [argument]}
+            server.control.create_run(f"large_run_{number}", runPython=script)
+        client = Client(server.url, server.root)
+        names: list[str] = []
+        query: dict[str, str] = {}
+        while True:
+            page = client.request("GET", "/runs", params=query).json()
+            assert page["total"] == 5
+            assert 1 <= len(page["items"]) <= run_pages.MAX_PAGE_BYTES // 1_500_000
+            names += [run["name"] for run in page["items"]]
+            if page["next_page"] is None:
+                break
+            query = {"cursor": page["next_page"]}
+        assert names == [f"large_run_{number}" for number in (4, 3, 2, 1, 0)]
+        back = client.request("GET", "/runs", params={"cursor": page["previous_page"]}).json()
+        assert [run["name"] for run in back["items"]] == ["large_run_2", "large_run_1"]
+
+
+def test_a_script_that_removes_its_folder_loses_its_log(client: Client) -> None:
+    run = client.create("import os, shutil\nprint('up')\nshutil.rmtree(os.getcwd())\n")
+    client.wait(run["id"], "COMPLETED")
+    answer = client.request("GET", f"/runs/{run['id']}/logs")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (404, "NOT_FOUND_ERROR")
+
+
+# The end of a run
+
+
+@pytest.fixture
+def portable_guard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard as it is on macOS: it neither adopts descendants nor finds those that left the process group."""
+    program = tmp_path / "portable_guard.py"
+    program.write_text(
+        "import importlib.util, sys\n"
+        f"spec = importlib.util.spec_from_file_location('guard', {process.GUARD_PROGRAM!r})\n"
+        "guard = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(guard)\n"
+        "guard._prctl = lambda *_: None\n"
+        "guard.descendants = lambda _: set()\n"
+        "guard.main(int(sys.argv[1]), sys.argv[2:])\n"
+    )
+    monkeypatch.setattr(process, "GUARD_PROGRAM", str(program))
+
+
+def daemon_of(client: Client, run_id: str) -> int:
+    wait_for(lambda: any(line.startswith("daemon") for line in client.lines(run_id)), what="the daemon to write")
+    (line,) = [line for line in client.lines(run_id) if line.startswith("daemon")]
+    return int(line.split()[1])
+
+
+def test_a_run_ends_although_a_daemon_holds_its_output(client: Client, portable_guard: None) -> None:
+    run = client.create(DAEMON)
+    pid = daemon_of(client, run["id"])
+    try:
+        ended = client.wait(run["id"], "COMPLETED", seconds=60)
+        lines = client.lines(run["id"])
+        assert "end" in lines
+        assert ended["completeTime"] is not None
+        # Nobody reads what it writes from now on, which is an error for it.
+        wait_for(lambda: not psutil.pid_exists(pid), what="the daemon to end by its own error")
+        assert client.lines(run["id"]) == lines
+    finally:
+        if psutil.pid_exists(pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_timeout_and_cancel_work_without_proc_too(client: Client, control: ControlClient, portable_guard: None) -> None:
+    control.behaviour(cancel_delay_seconds=0)
+    client.run(FOREVER, timeoutSeconds=1, status="TIMED_OUT")
+    run = client.create(FOREVER)
+    client.wait_for_line(run["id"], "up")
+    pid = int(client.lines(run["id"])[0])
+    client.cancel(run["id"])
+    client.wait(run["id"], "CANCELLED")
+    wait_for(lambda: not psutil.pid_exists(pid), what="the script to end")
+
+
+def stopped_guard(client: Client, **fields: Any) -> tuple[str, int]:
+    """Begin a run, stop its guard, and return the run's id and the script's process id."""
+    run = client.create(FOREVER, **fields)
+    client.wait_for_line(run["id"], "up")
+    pid = int(client.lines(run["id"])[0])
+    os.kill(psutil.Process(pid).ppid(), signal.SIGSTOP)
+    return run["id"], pid
+
+
+def test_a_stopped_guard_wedges_neither_cancel_nor_timeout(client: Client, control: ControlClient) -> None:
+    control.behaviour(cancel_delay_seconds=0)
+    first, one = stopped_guard(client)
+    second, two = stopped_guard(client, timeoutSeconds=3)
+    client.cancel(first)
+    client.wait(first, "CANCELLED", seconds=60)
+    client.wait(second, "TIMED_OUT", seconds=60)
+    assert not psutil.pid_exists(one)
+    assert not psutil.pid_exists(two)
+
+
+def test_a_stopped_guard_does_not_wedge_the_end_of_the_server(tmp_path: Path) -> None:
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        _, pid = stopped_guard(Client(server.url, server.root))
+    assert not psutil.pid_exists(pid)
+
+
+def test_the_end_of_the_server_does_not_wait_for_the_grace_of_a_cancel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process.GuardedProcess.stop, "__defaults__", (600.0,))
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        client = Client(server.url, server.root)
+        server.control.behaviour(cancel_delay_seconds=0)
+        ignoring = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: print('asked to end'))\n"
+        run = client.create(ignoring + FOREVER)
+        client.wait_for_line(run["id"], "up")
+        pid = int(client.lines(run["id"])[0])
+        client.cancel(run["id"])
+        client.wait_for_line(run["id"], "asked to end")
+    assert not psutil.pid_exists(pid)
+
+
+def test_a_guard_that_does_not_obey_is_killed_with_all_below_it(
+    client: Client, control: ControlClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("what is below a guard is found through /proc")
+    program = tmp_path / "deaf_guard.py"
+    program.write_text("import subprocess, sys\nsubprocess.run(sys.argv[2:], stdin=subprocess.DEVNULL)\n")
+    monkeypatch.setattr(process, "GUARD_PROGRAM", str(program))
+    monkeypatch.setattr(process, "_GUARD_SECONDS", 0.3)
+    monkeypatch.setattr(process.GuardedProcess.stop, "__defaults__", (0.1,))
+    control.behaviour(cancel_delay_seconds=0)
+    run = client.create(FOREVER)
+    client.wait_for_line(run["id"], "up")
+    pid = int(client.lines(run["id"])[0])
+    client.cancel(run["id"])
+    client.wait(run["id"], "CANCELLED", seconds=60)
+    wait_for(lambda: not psutil.pid_exists(pid), what="the script to end")
+
+
+# What cannot be started
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["x" * 100_000] * 30, "Argument list too long"),
+        (["\ud800"], "lone surrogate"),
+    ],
+)
+def test_arguments_that_no_process_can_have_fail_the_run(args: list[str], words: str, client: Client) -> None:
+    run, lines = client.run(runPython={"uri": client.script("print('never')"), "args": args}, status="FAILED")
+    assert run["kubeApp"]["message"].startswith("The process could not be started: ")
+    assert words in run["kubeApp"]["message"]
+    assert lines == [f"ERROR: {run['kubeApp']['message']}"]
+
+
+def test_an_address_that_no_file_can_have_fails_the_run(client: Client) -> None:
+    run, lines = client.run(runPython={"uri": "s3://bucket/\ud800.py"}, status="FAILED")
+    assert "does not exist" in run["kubeApp"]["message"]
+    assert len(lines) == 1
+
+
+def test_a_full_disk_while_preparing_fails_the_run(
+    client: Client, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.script("{}", "settings.json")
+    environment = {"dependencies": [{"sourceType": "FILE", "filePath": "s3://bucket/settings.json"}]}
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for module, name in ((shutil, "copy"), (workspace, "make_workspace")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, full)
+            if name == "make_workspace":
+                patch.setattr("wherobots_local.execution.runner.make_workspace", full)
+            run, lines = client.run("print('never')", environment=environment, status="FAILED")
+        assert run["kubeApp"]["status"] == "PREPARE_FAILED"
+        assert "No space left on device" in run["kubeApp"]["message"]
+        assert lines == [f"ERROR: {run['kubeApp']['message']}"]
+
+
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    with file_system(tmp_path, "1m"), LocalServer(tmp_path, api_key=KEY) as server:
+        client = Client(server.url, server.root)
+        client.script("{}", "settings.json")
+        uri = client.script("print('lost')")
+        filler = tmp_path / "bucket" / "filler"
+        fill(filler)
+        files = [{"sourceType": "FILE", "filePath": "s3://bucket/settings.json"}]
+        failed, lines = client.run(runPython={"uri": uri}, environment={"dependencies": files}, status="FAILED")
+        assert "No space left on device" in failed["kubeApp"]["message"]
+        assert lines == [f"ERROR: {failed['kubeApp']['message']}"]
+        filler.unlink()
+        _, lines = client.run(f"{FILL}\nfill(Path({str(filler)!r}))\nprint('lost')")
+        assert lines == ["The log cannot be written: No space left on device. Lines are lost until it can."]
+        filler.unlink()
+        _, lines = client.run("print('there is room again')")
+        assert lines == ["there is room again"]
+        # The records of the others are written now too.
+        statuses = {run["id"]: run["status"] for run in client.request("GET", "/runs").json()["items"]}
+        wait_for(lambda: statuses == recorded(tmp_path), what="the records")
+
+
+# The start
+
+
+def start(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [*MODULE, "--root", str(root), "--port", "0", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], words: str) -> None:
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_its_own_folder_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / ".wherobots-local").touch()
+    assert_refused(start(tmp_path), "in .wherobots-local: File exists")
+
+
+def test_a_full_disk_at_the_start(tmp_path: Path) -> None:
+    with file_system(tmp_path, "64k"):
+        fill(tmp_path / "filler")
+        assert_refused(start(tmp_path), "No space left on device")
+
+
+def test_a_ready_file_that_cannot_be_written(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with file_system(tmp_path, "64k"):
+        fill(tmp_path / "filler")
+        result = start(tmp_path_factory.mktemp("root"), "--ready-file", str(tmp_path / "ready.json"))
+        assert_refused(result, "ready-file is")
+        assert "No space left on device" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--keep-runs", "--keep-days", "--max-log-bytes", "--max-log-lines"])
+def test_bounds_have_rules(option: str, tmp_path: Path) -> None:
+    assert_refused(start(tmp_path, option, "-1"), option[2:].replace("-", "_") + " is -1")
+
+
+# Connections
+
+
+def half_a_request(port: int) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+    connection.sendall(b"POST /runs HTTP/1.1\r\nHost: 127.0.0.1")
+    return connection
+
+
+@pytest.mark.parametrize("descriptors", [256, None])
+def test_half_sent_requests_do_not_silence_the_server(descriptors: int | None, tmp_path: Path) -> None:
+    if descriptors and shutil.which("prlimit") is None:
+        pytest.skip("needs prlimit")
+    server = Started(tmp_path, key=KEY, descriptors=descriptors)
+    try:
+        connections = [half_a_request(server.ready["port"]) for _ in range(300)]
+        assert requests.get(f"{server.ready['url']}/health", timeout=30).status_code == 200
+        _, lines = server.client().run("print('a run too')")
+        assert lines == ["a run too"]
+        for connection in connections:
+            connection.close()
+        assert len(server.printed().splitlines()) < 10
+    finally:
+        server.end()
+
+
+def test_a_lack_of_descriptors_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    loop = asyncio.new_event_loop()
+    try:
+        handler = SaidOnce()
+        for _ in range(1000):
+            error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            handler(loop, {"message": "socket.accept() out of system resource", "exception": error, "socket": None})
+        assert [record.getMessage()[:47] for record in caplog.records] == [
+            "Connections cannot be accepted: Too many open f"
+        ]
+        handler(loop, {"message": "another error"})
+        assert caplog.records[-1].getMessage() == "another error"
+    finally:
+        loop.close()
+
+
+def test_the_soft_limit_is_raised_at_the_start(tmp_path: Path) -> None:
+    if shutil.which("prlimit") is None:
+        pytest.skip("needs prlimit")
+    server = Started(tmp_path, key=KEY)
+    try:
+        _, hard = psutil.Process(server.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+        soft, _ = psutil.Process(server.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+        assert soft >= min(hard, 8192)
+    finally:
+        server.end()
+
+
+def assert_closed(connection: socket.socket) -> None:
+    """The server ends the connection without an answer."""
+    connection.settimeout(30)
+    with suppress(ConnectionResetError):
+        assert connection.recv(100) == b""
+    connection.close()
+
+
+def test_heads_and_bodies_have_a_deadline(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.5)
+    assert_closed(half_a_request(server.port))
+    silent = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    assert_closed(silent)
+    head = f"POST /runs HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nX-API-Key: {KEY}\r\nContent-Length: 100\r\n\r\n{{"
+    body = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    body.sendall(head.encode())
+    assert_closed(body)
+    # A second request on the same connection has a deadline too; a connection that only waits is kept.
+    whole = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
+    kept = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    for _ in range(2):
+        kept.sendall(whole)
+        answer = b""
+        while b"ok" not in answer:
+            answer += kept.recv(10_000)
+        time.sleep(0.8)
+    kept.sendall(whole[:20])
+    assert_closed(kept)
+
+
+def test_an_answer_that_takes_its_time_has_no_deadline(
+    client: Client, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.3)
+    control.add_fault("listJobRuns", {"type": "slow", "seconds": 1})
+    assert client.request("GET", "/runs").status_code == 200
+
+
+# The journal
+
+
+def test_the_journal_keeps_nothing_large(server: LocalServer, control: ControlClient) -> None:
+    long = "x" * 20_000
+    for key in ("wrong", KEY):
+        headers = {"X-API-Key": key}
+        requests.get(f"{server.url}/runs/{long}?cursor={long}", headers=headers, timeout=30)
+        requests.post(f"{server.url}/runs?region={long}", json={"name": long}, headers=headers, timeout=30)
+    entries = control.requests()
+    assert [entry["status"] for entry in entries] == [401, 401, 404, 422]
+    for entry in entries:
+        assert all(len(value) <= LONGEST_TEXT for value in entry.values() if isinstance(value, str))
+    assert [bool(entry["query"]) for entry in entries] == [False, False, True, True]
+    assert [entry["name"] for entry in entries] == [None, None, None, "x" * LONGEST_TEXT]

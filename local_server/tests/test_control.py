@@ -1,0 +1,177 @@
+"""The control surface: switches, journal, synthetic runs, inserted lines, another key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from dev.waiting import wait_for
+from local_server.tests.support import KEY, Client, assert_shape
+from wherobots_local import ControlClient, ControlError, LocalServer
+
+BODY: dict[str, Any] = {"name": "a_controlled_run", "runPython": {"uri": "s3://bucket/none.py"}}
+
+
+def test_switches_are_shown_and_changed(control: ControlClient) -> None:
+    assert control.behaviour()["log_cursor"] == "nanoseconds"
+    assert control.behaviour(log_cursor="opaque", log_delay_seconds=1.5)["log_delay_seconds"] == 1.5
+    with pytest.raises(ControlError, match="log_cursor"):
+        control.behaviour(log_cursor="bytes")
+    assert control.behaviour()["log_cursor"] == "opaque"
+
+
+def test_create_status_and_largest_timeout(client: Client, control: ControlClient) -> None:
+    control.behaviour(synthetic_runs=True, create_status=200, max_timeout_seconds=60)
+    answer = client.request("POST", "/runs", json=BODY)
+    assert (answer.status_code, answer.json()["payload"]["timeoutSeconds"]) == (200, 60)
+
+
+def test_the_journal_tells_what_took_effect(client: Client, control: ControlClient) -> None:
+    control.behaviour(synthetic_runs=True, cancel_delay_seconds=0)
+    run = client.request("POST", "/runs?region=r1", json=BODY).json()
+    client.request("POST", "/runs", json={"name": "x"})
+    client.cancel(run["id"])
+    client.wait(run["id"], "CANCELLED")
+    client.cancel(run["id"])
+    entries = control.requests()
+    assert [
+        (entry["operation"], entry["status"], entry["effective"], entry["name"], entry["run_id"] == run["id"])
+        for entry in entries
+        if entry["operation"] != "getJobRun"
+    ] == [
+        ("createJobRun", 201, True, BODY["name"], True),
+        ("createJobRun", 422, False, "x", False),
+        ("cancelJobRun", 200, True, None, True),
+        ("cancelJobRun", 200, False, None, True),
+    ]
+    assert (entries[0]["method"], entries[0]["path"], entries[0]["query"]) == ("POST", "/runs", "region=r1")
+    assert KEY not in str(entries)
+    counts = control.counts()
+    del counts["operations"]["getJobRun"]
+    assert counts == {
+        "creates_received": 2,
+        "creates_effective": 1,
+        "cancels_received": 2,
+        "cancels_effective": 1,
+        "operations": {"createJobRun": 2, "cancelJobRun": 2},
+    }
+    control.clear_requests()
+    assert (control.requests(), control.counts()["creates_received"]) == ([], 0)
+
+
+def test_cancel_of_a_finished_run_can_be_a_conflict(client: Client, control: ControlClient) -> None:
+    run = control.create_run("synthetic_run")
+    control.patch_run(run["id"], status="COMPLETED")
+    assert client.cancel(run["id"]).status_code == 200
+    control.behaviour(cancel_finished_status=409)
+    answer = client.cancel(run["id"])
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (409, "CONFLICT_ERROR")
+
+
+def test_cancel_takes_its_time_and_the_application_lingers(client: Client, control: ControlClient) -> None:
+    control.behaviour(cancel_delay_seconds=0.3, destroy_seconds=0.3)
+    run = control.create_run("synthetic_run")
+    control.patch_run(run["id"], status="RUNNING", kubeApp={"status": "READY"})
+    accepted = client.cancel(run["id"]).json()
+    assert (accepted["status"], accepted["kubeApp"]["status"]) == ("RUNNING", "DESTROY_REQUESTED")
+    assert client.wait(run["id"], "CANCELLED")["kubeApp"]["status"] == "DESTROYING"
+    wait_for(lambda: client.get(run["id"])["kubeApp"]["status"] == "DESTROYED", what="the application to be gone")
+
+
+def test_synthetic_runs_do_as_they_are_told(client: Client, control: ControlClient) -> None:
+    run = control.create_run("synthetic_run", timeoutSeconds=7)
+    assert_shape(run, "RunView")
+    assert (run["status"], run["payload"]["timeoutSeconds"]) == ("PENDING", 7)
+    running = control.patch_run(run["id"], status="RUNNING")
+    assert running["startTime"] is not None
+    assert running["completeTime"] is None
+    event = {"code": "RUN_FAIL_EXEC", "message": "Timeout reached"}
+    control.patch_run(run["id"], status="FAILED", kubeApp={"status": "DESTROYED", "message": "why", "events": [event]})
+    seen = client.get(run["id"])
+    assert seen["completeTime"] is not None
+    assert (seen["status"], seen["kubeApp"]["message"]) == ("FAILED", "why")
+    assert seen["kubeApp"]["events"][-1]["code"] == "RUN_FAIL_EXEC"
+
+
+def test_unknown_status_words_can_be_shown(client: Client, control: ControlClient) -> None:
+    run = control.create_run("synthetic_run")
+    control.patch_run(run["id"], status="HIBERNATING", completed=True)
+    seen = client.request("GET", f"/runs/{run['id']}").json()
+    assert seen["status"] == "HIBERNATING"
+    assert seen["completeTime"] is not None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": 1}, {"completed": "yes"}, {"kubeApp": []}, {"kubeApp": {"events": [{"x": 1}]}}, {"name": "x"}],
+)
+def test_wrong_changes_are_refused(changes: dict[str, Any], control: ControlClient) -> None:
+    run = control.create_run("synthetic_run")
+    with pytest.raises(ControlError, match="422"):
+        control.patch_run(run["id"], **changes)
+
+
+def test_a_run_with_a_process_cannot_be_changed(client: Client, control: ControlClient) -> None:
+    run, _ = client.run("")
+    with pytest.raises(ControlError, match="409"):
+        control.patch_run(run["id"], status="FAILED", kubeApp={"spark_ui_url": "https://spark/"})
+    assert client.get(run["id"])["kubeApp"]["appMeta"]["spark_ui_url"] == ""
+
+
+def test_a_run_may_have_a_spark_ui_with_and_without_a_process(client: Client, control: ControlClient) -> None:
+    run, _ = client.run("")
+    for run_id in (run["id"], control.create_run("synthetic_run")["id"]):
+        control.patch_run(run_id, kubeApp={"spark_ui_url": "https://spark/"})
+        assert client.get(run_id)["kubeApp"]["appMeta"]["spark_ui_url"] == "https://spark/"
+
+
+def test_lines_are_inserted_where_their_timestamps_belong(client: Client, control: ControlClient) -> None:
+    run = control.create_run("synthetic_run")
+    control.insert_logs(run["id"], [{"timestamp": 20, "raw": "b"}, {"timestamp": "40", "raw": "d"}])
+    assert client.lines(run["id"]) == ["b", "d"]
+    control.insert_logs(run["id"], [{"timestamp": 30, "raw": "c"}, {"timestamp": 10, "raw": "a"}, {"raw": "now"}])
+    assert client.lines(run["id"]) == ["a", "b", "c", "d", "now"]
+    with pytest.raises(ControlError, match=r"items\.0\.timestamp"):
+        control.insert_logs(run["id"], [{"timestamp": 1.5, "raw": "x"}])
+
+
+@pytest.mark.parametrize("caught_up", ["end", "null", "equal", "absent"])
+def test_the_end_of_a_log(caught_up: str, client: Client, control: ControlClient) -> None:
+    control.behaviour(log_next_page_when_caught_up=caught_up)
+    run = control.create_run("synthetic_run")
+    control.insert_logs(run["id"], [{"timestamp": 20, "raw": "b"}])
+    page = client.log_page(run["id"])
+    endings: dict[str, dict[str, Any]] = {
+        "end": {"next_page": "20"},
+        "null": {"next_page": None},
+        "equal": {"next_page": "0"},
+        "absent": {},
+    }
+    assert page == {"items": [{"timestamp": "20", "raw": "b"}], "current_page": "0", **endings[caught_up]}
+
+
+def test_a_coarse_clock_makes_lines_share_a_timestamp(client: Client, control: ControlClient) -> None:
+    control.behaviour(log_timestamp_resolution_ns=1000)
+    run = control.create_run("synthetic_run")
+    control.insert_logs(run["id"], [{"timestamp": 1001, "raw": "a"}, {"timestamp": 1999, "raw": "b"}])
+    assert [item["timestamp"] for item in client.log_page(run["id"])["items"]] == ["1000", "1000"]
+
+
+def test_another_key(tmp_path: Path) -> None:
+    with LocalServer(tmp_path, api_key="old-key") as server:
+        control = server.control
+
+        def status(key: str, path: str = "/runs") -> int:
+            return requests.get(server.url + path, headers={"X-API-Key": key}, timeout=30).status_code
+
+        assert status("old-key") == 200
+        assert control.rotate_api_key("new-key") == "new-key"
+        assert (status("old-key"), status("new-key"), status("old-key", "/_control/counts")) == (401, 200, 401)
+        assert server.api_key == "new-key"
+        made = control.rotate_api_key()
+        assert (status("new-key"), status(made)) == (401, 200)
+        with pytest.raises(ControlError, match="printable"):
+            control.rotate_api_key("two words")

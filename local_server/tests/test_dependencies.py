@@ -1,0 +1,112 @@
+"""PYPI dependencies: really installed by pip, once per set."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev.waiting import wait_for
+from local_server.tests.support import Client
+from wherobots_local import ControlClient, LocalServer
+
+pytestmark = pytest.mark.slow
+
+SHOW = "import six\nprint(six.__version__, six.__file__)\n"
+
+
+def pypi(name: str, version: str | None = None) -> dict[str, Any]:
+    return {"dependencies": [{"sourceType": "PYPI", "libraryName": name, "libraryVersion": version}]}
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is pip's only source of packages."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    return tmp_path
+
+
+def make_wheel(folder: Path, name: str, version: str) -> None:
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.py", f"VERSION = {version!r}\n")
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+
+
+def test_a_package_of_the_index_is_installed(client: Client, server: LocalServer) -> None:
+    run = client.create(SHOW, environment=pypi("six", "1.16.0"))
+    wait_for(lambda: client.get(run["id"])["kubeApp"]["status"] != "PENDING", what="the preparation to begin")
+    client.wait(run["id"], "COMPLETED", seconds=240)
+    lines = client.lines(run["id"])
+    assert "Installing six==1.16.0" in lines
+    assert any(line.startswith("Successfully installed six-1.16.0") for line in lines)
+    assert lines[-1].startswith("1.16.0 " + str(server.root / ".wherobots-local" / "environments"))
+
+
+def test_an_environment_is_built_once_per_set(client: Client, wheels: Path) -> None:
+    make_wheel(wheels, "made_up_once", "1.0")
+    source = "import made_up_once\nprint(made_up_once.VERSION)\n"
+    both = [client.create(source, environment=pypi("made_up_once")) for _ in range(2)]
+    logs = []
+    for run in both:
+        client.wait(run["id"], "COMPLETED")
+        logs.append(client.lines(run["id"]))
+    assert sorted(lines[0] for lines in logs) == [
+        "Installing made_up_once",
+        "Reusing the environment with made_up_once",
+    ]
+    assert [lines[-1] for lines in logs] == ["1.0", "1.0"]
+
+
+def test_a_half_built_environment_is_built_again(client: Client, server: LocalServer, wheels: Path) -> None:
+    make_wheel(wheels, "made_up_half", "1.0")
+    source = "import made_up_half\nprint(made_up_half.__file__)\n"
+    _, lines = client.run(source, environment=pypi("made_up_half"))
+    installed = Path(lines[-1])
+    (mark,) = (folder for folder in installed.parents if (folder / ".complete").exists())
+    (mark / ".complete").unlink()
+    installed.unlink()
+    _, lines = client.run(source, environment=pypi("made_up_half"))
+    assert lines[0] == "Installing made_up_half"
+    assert Path(lines[-1]) == installed
+
+
+def test_a_package_that_cannot_be_had_fails_the_run(client: Client, wheels: Path) -> None:
+    run, lines = client.run(SHOW, environment=pypi("made_up_missing", "9.9"), status="FAILED")
+    assert run["kubeApp"]["status"] == "PREPARE_FAILED"
+    assert "No matching distribution found for made_up_missing==9.9" in run["kubeApp"]["message"]
+    assert run["startTime"] is None
+    assert any("ERROR: No matching distribution" in line for line in lines)
+    assert run["kubeApp"]["events"][-1]["code"] == "RUN_FAIL_EXEC"
+
+
+def test_cancel_while_installing(client: Client, control: ControlClient, wheels: Path) -> None:
+    # Without pip's own cache of it a build takes long enough; its first line says that it has begun.
+    source = wheels / "made_up_slow"
+    source.mkdir()
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "made_up_slow"\nversion = "1.0"\n'
+    )
+    (source / "backend.py").write_text(
+        "import time, sys\ndef prepare_metadata_for_build_wheel(*_, **__):\n    time.sleep(600)\n"
+        "build_wheel = prepare_metadata_for_build_wheel\n"
+    )
+    with zipfile.ZipFile(wheels / "made_up_slow-1.0.zip", "w") as archive:
+        for path in source.iterdir():
+            archive.write(path, f"made_up_slow-1.0/{path.name}")
+    control.behaviour(cancel_delay_seconds=0)
+    run = client.create(SHOW, environment=pypi("made_up_slow"))
+    wait_for(
+        lambda: any("Preparing metadata" in line or "Processing" in line for line in client.lines(run["id"])),
+        what="pip to begin",
+    )
+    assert client.get(run["id"])["status"] == "PENDING"
+    assert client.get(run["id"])["kubeApp"]["status"] == "PREPARING"
+    client.cancel(run["id"])
+    assert client.wait(run["id"], "CANCELLED")["startTime"] is None

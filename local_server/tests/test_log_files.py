@@ -1,0 +1,209 @@
+"""The log of a run as files: any order of writes, limits, a full disk, and a server that comes later."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wherobots_local.runs import log_blocks
+from wherobots_local.runs.log import LogLimits, RunLog
+from wherobots_local.runs.store_file import StoreFile
+
+T0 = 1_750_000_000_000_000_000
+
+BLOCKS = st.tuples(st.just("append"), st.lists(st.text("ab", max_size=3), min_size=1, max_size=6))
+LATE = st.tuples(st.just("insert"), st.integers(0, 30) | st.lists(st.integers(0, 30), max_size=6).map(tuple))
+
+
+class Clock:
+    """A clock that stands still unless it is moved, so that inserted lines fall between those of a block."""
+
+    now = T0
+
+    def time_ns(self) -> int:
+        return self.now
+
+    monotonic = staticmethod(time.monotonic)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.one_of(BLOCKS, LATE, LATE), max_size=25), st.booleans())
+def test_lines_are_in_the_order_of_time_and_then_of_arrival(steps: list[tuple[str, object]], again: bool) -> None:
+    clock = Clock()
+    expected: list[tuple[int, int, str]] = []
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wherobots_local.runs.log.time", clock)
+        log = RunLog(Path(folder) / "run")
+        latest = 0
+        for _, value in steps:
+            if isinstance(value, int):
+                log.insert(T0 + value, f"late\n{value}")
+                expected.append((T0 + value, len(expected), f"late\n{value}"))
+            elif isinstance(value, tuple):
+                log.insert_all([(T0 + time, f"late\n{time}") for time in value])
+                expected += [(T0 + time, len(expected) + n, f"late\n{time}") for n, time in enumerate(value)]
+            elif isinstance(value, list):
+                log.append("".join(f"{text}\r\n" for text in value).encode())
+                for text in value:
+                    latest = max(clock.now, latest + 1)
+                    expected.append((latest, len(expected), text))
+        expected.sort()
+        if again:
+            log = RunLog(Path(folder) / "run")
+        found = log.lines
+        assert [(line.timestamp, line.number, line.raw) for line in found] == expected
+        for index in reversed(range(len(expected))):
+            assert found[index].raw == expected[index][2]
+
+
+def test_many_lines_are_inserted_at_once(tmp_path: Path) -> None:
+    log = RunLog(tmp_path)
+    log.append(b"started\nrunning\n")
+    with pytest.MonkeyPatch.context() as patch:
+        writes: list[int] = []
+
+        def pwrite(file: int, data: bytes, offset: int, write: Any = os.pwrite) -> int:
+            writes.append(offset)
+            return int(write(file, data, offset))
+
+        patch.setattr(os, "pwrite", pwrite)
+        log.insert_all([(n, f"line {n}") for n in range(20_000)])
+    assert len(writes) == 2
+    found = log.lines
+    assert (found[0].raw, found[19_999].raw, found[20_000].raw, found[20_001].raw) == (
+        "line 0",
+        "line 19999",
+        "started",
+        "running",
+    )
+
+
+def test_a_log_of_millions_of_lines_is_a_few_records(tmp_path: Path) -> None:
+    log = RunLog(tmp_path)
+    for _ in range(40):
+        log.append(b"\n" * 50_000)
+    assert len(log.lines) == 2_000_000
+    assert (tmp_path / "log.index").stat().st_size < 4096
+    assert (tmp_path / "log.txt").read_bytes() == b"\n" * 2_000_000
+    line = log.lines[1_234_567]
+    assert (line.number, line.raw) == (1_234_567, "")
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept", "words"),
+    [
+        (LogLimits(bytes=1000, lines=3), 3, "3 lines"),
+        (LogLimits(bytes=150, lines=100), 8, "150 bytes"),
+        (LogLimits(bytes=10, lines=100), 1, "10 bytes"),
+    ],
+)
+def test_a_limit_is_said_once_and_the_rest_discarded(limits: LogLimits, kept: int, words: str, tmp_path: Path) -> None:
+    log = RunLog(tmp_path, limits)
+    log.append(b"0123456\n")
+    log.append(b"0123456\n" * 7)
+    log.append(b"0123456\n" * 7)
+    assert log.full
+    said = f"The log has reached the local server's limit of {words}. Further lines are discarded."
+    assert [line.raw for line in log.lines] == ["0123456"] * kept + [said]
+    log.note("ERROR: why")
+    assert log.lines[-1].raw == "ERROR: why"
+
+
+def test_a_line_that_does_not_fit_is_cut_off(tmp_path: Path) -> None:
+    log = RunLog(tmp_path, LogLimits(bytes=200, lines=100))
+    log.append(b"x" * 300)
+    assert len(log.lines) == 1
+    assert "200 bytes" in log.lines[0].raw
+
+
+def test_a_full_disk_costs_lines_but_not_what_the_server_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = RunLog(tmp_path)
+    log.append(b"before\n")
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        for _ in range(3):
+            log.append(b"lost\n")
+        log.note("ERROR: the reason\nof it")
+        lost = "The log cannot be written: No space left on device. Lines are lost until it can."
+        assert [line.raw for line in log.lines] == ["before", lost, "ERROR: the reason of it"]
+    log.append(b"after\n")
+    expected = ["before", lost, "ERROR: the reason of it", "after"]
+    assert [line.raw for line in log.lines] == expected
+    assert [line.raw for line in RunLog(tmp_path).lines] == expected
+
+
+def test_lines_that_find_the_disk_full_leave_the_log_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = RunLog(tmp_path)
+    for number in range(5):
+        log.append(f"line {number}\n".encode())
+    before = [(line.timestamp, line.raw) for line in log.lines]
+    full_at = (tmp_path / "log.index").stat().st_size + 10
+    write = os.pwrite
+
+    def write_what_fits(descriptor: int, data: Any, offset: int) -> int:
+        fitting = data[: max(full_at - offset, 0)]
+        if not fitting:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, fitting, offset)
+
+    monkeypatch.setattr(os, "pwrite", write_what_fits)
+    with pytest.raises(OSError, match="No space left"):
+        log.insert(before[1][0], "between")
+    monkeypatch.undo()
+    assert [(line.timestamp, line.raw) for line in log.lines] == before
+    log.insert(before[1][0], "between")
+    assert [line.raw for line in log.lines] == ["line 0", "line 1", "between", "line 2", "line 3", "line 4"]
+    assert [line.raw for line in RunLog(tmp_path).lines] == [line.raw for line in log.lines]
+
+
+def test_half_a_record_is_no_line(tmp_path: Path) -> None:
+    log = RunLog(tmp_path)
+    log.append(b"a\n")
+    log.append(b"b\n")
+    index = tmp_path / "log.index"
+    index.write_bytes(index.read_bytes()[:-3])
+    log = RunLog(tmp_path)
+    assert [line.raw for line in log.lines] == ["a"]
+    log.append(b"c\n")
+    assert [line.raw for line in log.lines] == ["a", "c"]
+
+
+def test_the_last_lines_are_cut(tmp_path: Path) -> None:
+    log = RunLog(tmp_path)
+    log.append(b"a\nb\n" + b"x" * 10_000)
+    assert log.last_lines(2) == ["b", "x" * 4096]
+    assert log.last_lines(9)[0] == "a"
+
+
+def test_what_is_read_from_disk_is_whole_while_lines_are_appended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An append between the looks at the two files shows no line without its text."""
+    log = RunLog(tmp_path)
+    log.append(b"first\n")
+    opened = StoreFile
+    number = 0
+
+    def open_slowly(path: Path | None) -> StoreFile:
+        nonlocal number
+        file = opened(path)
+        number += 1
+        if number == 1:
+            log.append(b"second\n")
+        return file
+
+    monkeypatch.setattr(log_blocks, "StoreFile", open_slowly)
+    assert [line.raw for line in log.on_disk()] == ["first"]
+    assert [line.raw for line in log.on_disk()] == ["first", "second"]

@@ -1,0 +1,323 @@
+"""Small decisions of running things: lines, reasons, Spark settings, environments, manifests."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import zipfile
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dev.waiting import wait_for
+from wherobots_local.execution import guard
+from wherobots_local.execution import lines as lines_module
+from wherobots_local.execution import usage as usage_module
+from wherobots_local.execution.commands import (
+    NOTHING_RUNS_JARS,
+    CommandError,
+    JarTools,
+    jar_command,
+    manifest_main_class,
+)
+from wherobots_local.execution.environment_folders import environment_key
+from wherobots_local.execution.environment_variables import install_environment, run_environment
+from wherobots_local.execution.failure import failure_message
+from wherobots_local.execution.lines import LineSplitter
+from wherobots_local.execution.process import GuardedProcess
+from wherobots_local.execution.spark_conf import properties, with_jars, write_conf_folder
+from wherobots_local.execution.spark_failures import advice
+from wherobots_local.execution.spark_settings import server_settings
+from wherobots_local.execution.spark_storage import storage_settings
+from wherobots_local.execution.spark_ui import ui_port
+from wherobots_local.runs.run import Usage
+
+
+@given(st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"\xff", b"xyz"])), st.integers(1, 5))
+def test_lines_do_not_depend_on_how_they_were_read(parts: list[bytes], size: int) -> None:
+    text = b"".join(parts)
+    splitter = LineSplitter()
+    found = [block for start in range(0, len(text), size) for block in splitter.feed(text[start : start + size])]
+    found += splitter.finish()
+    assert b"".join(found) == (text if text.endswith(b"\n") or not text else text + b"\n")
+    assert all(block.endswith(b"\n") for block in found)
+
+
+def test_output_without_line_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines_module, "MAX_LINE_BYTES", 10)
+    splitter = LineSplitter()
+    found = [line for _ in range(10) for line in splitter.feed(b"abc")] + list(splitter.finish())
+    assert b"".join(found).replace(b"\n", b"") == b"abc" * 10
+    assert {len(line) for line in found} == {4, 10}
+
+
+@pytest.mark.parametrize(
+    ("code", "lines", "message"),
+    [
+        (3, [], "The process exited with code 3"),
+        (-9, ["working"], "The process was ended by signal 9 (SIGKILL): working"),
+        (
+            1,
+            ["Traceback (most recent call last):", "  x", "pkg.BadError: no such column", "", "bye"],
+            "The process exited with code 1: pkg.BadError: no such column",
+        ),
+        (
+            1,
+            ['Exception in thread "main" java.lang.IllegalStateException: x', "\tat A.main"],
+            'The process exited with code 1: Exception in thread "main" java.lang.IllegalStateException: x',
+        ),
+    ],
+)
+def test_reasons(code: int, lines: list[str], message: str) -> None:
+    assert failure_message(code, lines) == message
+
+
+def test_spark_settings_go_behind_the_users_own(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "spark-defaults.conf").write_text("spark.a  theirs")
+    (own / "log4j2.properties").write_text("x")
+    write_conf_folder(tmp_path / "conf", {"spark.a": "ours", "spark.b": "x y"}, own, {"spark.a": "the server's"})
+    assert (tmp_path / "conf" / "spark-defaults.conf").read_text() == (
+        "spark.a=the server's\nspark.a  theirs\nspark.a=ours\nspark.b=x y\n"
+    )
+    assert (tmp_path / "conf" / "log4j2.properties").read_text() == "x"
+    assert (own / "spark-defaults.conf").read_text() == "spark.a  theirs"
+
+
+def test_spark_logs_with_levels_unless_the_user_says_otherwise(tmp_path: Path) -> None:
+    write_conf_folder(tmp_path / "conf", {"spark.a": "run"}, None, {"spark.a": "server"})
+    assert (tmp_path / "conf" / "spark-defaults.conf").read_text() == "spark.a=server\nspark.a=run\n"
+    assert "pattern = %d{yy/MM/dd HH:mm:ss} %p" in (tmp_path / "conf" / "log4j2.properties").read_text()
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "log4j2.xml").write_text("x")
+    write_conf_folder(tmp_path / "conf2", {}, own)
+    assert {path.name for path in (tmp_path / "conf2").iterdir()} == {"log4j2.xml", "spark-defaults.conf"}
+
+
+def test_each_bucket_is_a_mount_point_of_hadoop(tmp_path: Path) -> None:
+    root = tmp_path / "a root, 100%"
+    for name in ("data", "data.v2", "data-v2", ".wherobots-local"):
+        (root / name).mkdir(parents=True)
+    (root / "a-file").touch()
+    (root / "outside").symlink_to(tmp_path)
+    mounts = {key: value for key, value in storage_settings(root).items() if "mounttable" in key}
+    address = f"wherobots-local://{tmp_path}/a%20root%2C%20100%25"
+    # Not data.v2: Hadoop would take its setting for a wrong one of the bucket data.
+    assert mounts == {
+        "spark.hadoop.fs.viewfs.mounttable.data.linkFallback": f"{address}/data",
+        "spark.hadoop.fs.viewfs.mounttable.data-v2.linkFallback": f"{address}/data-v2",
+    }
+
+
+def test_the_temporary_folder_of_spark_is_the_runs_own_unless_it_has_a_comma(tmp_path: Path) -> None:
+    option = "spark.driver.defaultJavaOptions"
+    assert server_settings(tmp_path, tmp_path, Path('/a "b"'))[option] == '-Djava.io.tmpdir="/a \\"b\\""'
+    assert option not in server_settings(tmp_path, tmp_path, Path("/a,b"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "port"),
+    [({}, 21000), ({"spark.ui.port": " 4040 "}, 4040), ({"spark.ui.port": "x"}, 0), ({"spark.ui.port": "65536"}, 0)],
+)
+def test_the_port_of_the_spark_ui(settings: dict[str, str], port: int) -> None:
+    assert ui_port(settings, 21000) == port
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("java.lang.UnsupportedClassVersionError: org/apache/spark has been compiled by a more recent", "Java 17"),
+        ("ModuleNotFoundError: No module named 'pyspark'", "airflow-provider-wherobots[spark]"),
+        ("ModuleNotFoundError: No module named 'sedona'", "pip install apache-sedona"),
+        ("RuntimeException: [unresolved dependency: org.apache.sedona#x;1.9.1: not found]", "spark.jars.packages"),
+        ("TypeError: 'JavaPackage' object is not callable", "Sedona's JARs are missing"),
+        ("AnalysisException: [UNRESOLVED_ROUTINE] Cannot resolve routine `ST_AsText` on", "Sedona's JARs are missing"),
+        ("java.io.IOException: Could not initialize target File System for URI : s3://none/", "create the folder none"),
+    ],
+)
+def test_what_to_do_about_a_failure_of_spark(line: str, what: str) -> None:
+    assert what in str(advice(["a line", line, "another"], {}))
+
+
+def test_nothing_is_said_about_other_failures(tmp_path: Path) -> None:
+    (tmp_path / "java").write_text("")
+    (tmp_path / "java").chmod(0o755)
+    exited = ["PySparkRuntimeError: [JAVA_GATEWAY_EXITED] Java gateway process exited before sending its port number."]
+    assert advice(exited, {"PATH": str(tmp_path)}) is None
+    assert "PATH" in str(advice(exited, {"PATH": ""}))
+    assert "JAVA_HOME (/x)" in str(advice(exited, {"PATH": str(tmp_path), "JAVA_HOME": "/x"}))
+    for module in ("sedonadb", "spark"):
+        assert advice([f"ModuleNotFoundError: No module named '{module}'"], {}) is None
+
+
+def test_spark_settings_are_escaped() -> None:
+    assert properties({"a b": " lead\\back\nline"}) == "a\\ b=\\ lead\\\\back\\nline\n"
+
+
+def test_jars_join_those_of_the_settings() -> None:
+    assert with_jars({"spark.jars": "/x.jar"}, [Path("/y.jar")]) == {"spark.jars": "/x.jar,/y.jar"}
+    assert with_jars({}, []) == {}
+
+
+def test_the_environment_of_a_run_is_minimal(tmp_path: Path) -> None:
+    own = {"PATH": "/usr/bin", "WHEROBOTS_API_KEY": "k", "AIRFLOW_HOME": "/a", "AWS_SECRET_ACCESS_KEY": "s", "X": "1"}
+    environment = run_environment(
+        own,
+        root=tmp_path,
+        run_id="r",
+        folder=tmp_path / "r",
+        home=tmp_path / "h",
+        python=Path("/v/bin/python"),
+        passed=["X", "WHEROBOTS_API_KEY", "MISSING"],
+    )
+    assert environment["X"] == "1"
+    assert environment["PATH"] == "/v/bin:/usr/bin"
+    assert not {"WHEROBOTS_API_KEY", "AIRFLOW_HOME", "AWS_SECRET_ACCESS_KEY", "MISSING"} & set(environment)
+
+
+def test_pip_sees_its_own_settings_but_not_the_key(tmp_path: Path) -> None:
+    own = {"PIP_CERT": "/c.pem", "PIP_TARGET": "/x", "PIP_USER": "1", "WHEROBOTS_API_KEY": "k", "HOME": "/h"}
+    environment = install_environment(own, folder=tmp_path)
+    assert environment["PIP_CERT"] == "/c.pem"
+    assert environment["HOME"] == "/h"
+    assert environment["PIP_USER"] == "0"
+    assert not {"WHEROBOTS_API_KEY", "PIP_TARGET"} & set(environment)
+
+
+def test_environments_are_named_by_their_set() -> None:
+    assert environment_key(["a", "b"]) == environment_key(["b", "a", "a"])
+    assert environment_key(["a"]) != environment_key(["a==1"])
+
+
+def make_jar(path: Path, manifest: str | None) -> Path:
+    with zipfile.ZipFile(path, "w") as jar:
+        jar.writestr("A.class", b"")
+        if manifest is not None:
+            jar.writestr("META-INF/MANIFEST.MF", manifest)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("manifest", "main_class"),
+    [
+        (None, None),
+        ("Manifest-Version: 1.0\r\n", None),
+        ("Manifest-Version: 1.0\r\nMain-Class: com.example.Main\r\n", "com.example.Main"),
+        ("Main-Class: com.exam\r\n ple.Main\r\n", "com.example.Main"),
+    ],
+)
+def test_manifests(manifest: str | None, main_class: str | None, tmp_path: Path) -> None:
+    assert manifest_main_class(make_jar(tmp_path / "a.jar", manifest)) == main_class
+
+
+def test_commands_of_jars(tmp_path: Path) -> None:
+    jar = make_jar(tmp_path / "a.jar", None)
+    settings = {"spark.a": "1"}
+    spark = jar_command(
+        JarTools("/s/spark-submit", "/j/java"),
+        jar,
+        ["x"],
+        main_class="A",
+        class_path=[Path("/d.jar")],
+        settings=settings,
+    )
+    assert spark == [
+        *("/s/spark-submit", "--class", "A", "--conf", "spark.a=1", "--conf", "spark.jars=/d.jar"),
+        *(str(jar), "x"),
+    ]
+    java = jar_command(JarTools(None, "/j/java"), jar, ["x"], main_class="A", class_path=[Path("/d.jar")])
+    assert java == ["/j/java", "-cp", f"{jar}:/d.jar", "A", "x"]
+    with pytest.raises(CommandError, match="install"):
+        jar_command(JarTools(None, None), jar, [], main_class="A")
+    assert "spark-submit" in NOTHING_RUNS_JARS
+    with pytest.raises(CommandError, match="mainClass"):
+        jar_command(JarTools(None, "/j/java"), jar, [], main_class=None)
+
+
+def test_a_file_that_is_no_jar(tmp_path: Path) -> None:
+    (tmp_path / "a.jar").write_text("x")
+    with pytest.raises(CommandError, match="not a JAR"):
+        manifest_main_class(tmp_path / "a.jar")
+
+
+def test_many_runs_are_measured_with_one_look_at_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    read = usage_module._all_parents
+
+    def counted() -> Iterator[object]:
+        looks.append("a look")
+        return read()
+
+    async def measure(count: int) -> list[Usage]:
+        samples: asyncio.Queue[Usage] = asyncio.Queue()
+        tasks = [asyncio.create_task(usage_module.sample_usage(os.getppid(), samples.put_nowait)) for _ in range(count)]
+        found = [await samples.get() for _ in range(count)]
+        for task in tasks:
+            task.cancel()
+        return found
+
+    monkeypatch.setattr(usage_module, "_all_parents", counted)
+    monkeypatch.setattr(usage_module, "_FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(usage_module, "_families", usage_module._SharedFamily())
+    monkeypatch.setattr(usage_module, "_SHARED_SECONDS", 3600.0)
+    assert all(sample.memory_percent > 0 for sample in asyncio.run(measure(50)))
+    assert len(looks) == 1
+
+
+def test_processes_that_seem_to_be_each_others_parents_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The family is not read in one moment, and a process id may be given out again meanwhile.
+    read = [(1, 10), (10, 11), (11, 10), (11, 12)]
+    monkeypatch.setattr(usage_module, "_all_parents", lambda: iter((pid, parent) for parent, pid in read))
+    assert sorted(islice(usage_module._Family().below(1), 100)) == [10, 11, 12]
+
+
+@pytest.mark.parametrize("script", ["exit 3", "sleep 60 & exit 3"])
+def test_the_guard_ends_as_its_process_does_where_python_lacks_waitid(script: str) -> None:
+    # As on macOS before Python 3.13.
+    without = "import os, runpy, sys; del os.waitid; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+    arguments = [guard.__file__, str(os.getpid()), "sh", "-c", script]
+    with Popen([sys.executable, "-I", "-S", "-c", without, *arguments], stdin=PIPE, stderr=PIPE) as process:
+        assert process.wait(30) == 3, process.stderr and process.stderr.read()
+
+
+def test_a_process_does_not_outlive_a_start_that_is_cancelled(tmp_path: Path) -> None:
+    async def ignore(_: bytes) -> None:
+        pass
+
+    async def live() -> None:
+        start = GuardedProcess.start(["sleep", "600"], environment=os.environ, folder=tmp_path, on_output=ignore)
+        async with await start as process:
+            await process.wait()
+
+    async def cancel_after(steps: int) -> None:
+        task = asyncio.create_task(live())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    async def cancel_at_each_step() -> None:
+        # A start waits for something else at each of its first steps of the event loop.
+        await asyncio.gather(*[cancel_after(steps) for steps in range(1, 12)])
+
+    before = len(psutil.Process().children())
+    asyncio.run(cancel_at_each_step())
+    wait_for(lambda: len(psutil.Process().children()) <= before, timeout=20, what="the guards to end")
+
+
+def test_a_program_whose_guard_is_gone_is_not_started(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    script = f"import os\nfrom {guard.__name__} import _become\n_become(['touch', {str(started)!r}], %s)"
+    for parent, found in (("1", False), ("os.getppid()", True)):
+        process = Popen([sys.executable, "-c", script % parent])
+        assert process.wait() == (0 if found else guard.NOT_STARTED)
+        assert started.exists() == found

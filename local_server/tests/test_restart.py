@@ -1,0 +1,371 @@
+"""What a server leaves on its root, and what the next one makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev.waiting import wait_for
+from local_server.tests.paging import pages_of
+from local_server.tests.started import Started
+from local_server.tests.support import KEY, Client
+from wherobots_local import LocalServer
+from wherobots_local.execution.environment_folders import (
+    COMPLETE,
+    day_of,
+    environment_key,
+    locked,
+    mark_complete,
+    remove_unused,
+)
+from wherobots_local.execution.virtual_environments import EnvironmentCache
+from wherobots_local.server_lock import ServerLock
+
+FOREVER = "import time\nprint('up')\ntime.sleep(600)\n"
+DAY = 24 * 3600
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[list[Started]]:
+    servers: list[Started] = []
+    yield servers
+    for server in servers:
+        server.end()
+
+
+def listed(client: Client) -> list[tuple[str, str]]:
+    items = client.request("GET", "/runs").json()["items"]
+    return [(item["name"], item["status"]) for item in items]
+
+
+def paged(client: Client, run_id: str, size: int) -> list[str]:
+    return [raw for page in pages_of(client, run_id, size) for _, raw in page]
+
+
+def record_of(root: Path, run_id: str) -> Path:
+    return root / ".wherobots-local" / "runs" / run_id / ".run" / "run.json"
+
+
+def backdate(root: Path, run_id: str, **age: float) -> None:
+    path = record_of(root, run_id)
+    record = json.loads(path.read_text())
+    record["completed_at"] = (datetime.now(UTC) - timedelta(**age)).isoformat()
+    path.write_text(json.dumps(record))
+
+
+def test_runs_survive_a_kill(started: list[Started], tmp_path: Path) -> None:
+    started.append(first := Started(tmp_path, key=KEY))
+    client = first.client()
+    done, lines = client.run("for n in range(50): print('line', n)\n", name="completed_run")
+    failed, _ = client.run("raise SystemExit(3)", name="a_failed_run", status="FAILED")
+    active = client.create(FOREVER, name="an_active_run")
+    client.wait_for_line(active["id"], "up")
+    first.control().behaviour(start_delay_seconds=600)
+    waiting = client.create(FOREVER, name="a_waiting_run")
+    synthetic = first.control().create_run("synthetic_run")
+    before = {run["id"]: client.get(run["id"]) for run in (done, failed)}
+    first.kill()
+
+    started.append(second := Started(tmp_path, key=KEY))
+    client = second.client()
+    assert listed(client) == [
+        ("synthetic_run", "FAILED"),
+        ("a_waiting_run", "FAILED"),
+        ("an_active_run", "FAILED"),
+        ("a_failed_run", "FAILED"),
+        ("completed_run", "COMPLETED"),
+    ]
+    assert {run_id: client.get(run_id) for run_id in before} == before
+    assert paged(client, done["id"], 7) == lines == [f"line {n}" for n in range(50)]
+    for run, status in ((active, "RUNNING"), (waiting, "PENDING"), (synthetic, "PENDING")):
+        ended = client.get(run["id"])
+        reason = f"The local server was killed or crashed while the run was {status}."
+        assert ended["kubeApp"]["message"].startswith(reason)
+        assert ended["kubeApp"]["events"][-1]["code"] == "RUN_FAIL_EXEC"
+        assert ended["completeTime"] is not None
+        assert client.lines(run["id"])[-1] == f"ERROR: {ended['kubeApp']['message']}"
+    assert client.lines(active["id"])[0] == "up"
+
+    again, _ = client.run("", name="a_later_run")
+    assert listed(client)[0] == ("a_later_run", "COMPLETED")
+    assert again["id"] not in before
+
+
+def test_runs_survive_a_stop(tmp_path: Path) -> None:
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        client = Client(server.url, server.root)
+        run = client.create(FOREVER)
+        client.wait_for_line(run["id"], "up")
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        client = Client(server.url, server.root)
+        ended = client.get(run["id"])
+        assert (ended["status"], ended["kubeApp"]["message"]) == ("CANCELLED", "The local server was stopped")
+        assert client.lines(run["id"]) == ["up"]
+
+
+def test_a_server_leaves_the_active_runs_of_another_alone(tmp_path: Path) -> None:
+    with LocalServer(tmp_path, api_key=KEY) as first:
+        run = Client(first.url, first.root).create(FOREVER)
+        Client(first.url, first.root).wait_for_line(run["id"], "up")
+        with LocalServer(tmp_path, api_key=KEY) as second:
+            assert listed(Client(second.url, second.root)) == []
+        assert Client(first.url, first.root).get(run["id"])["status"] == "RUNNING"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "[" * 100_000, '{"version": 1}', '{"version": 99, "status": "FAILED", "id": "x"}']
+)
+def test_a_record_that_cannot_be_read_is_left_out(content: str, tmp_path: Path) -> None:
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        client = Client(server.url, server.root)
+        runs = [client.run("", name=f"run_number_{number}")[0]["id"] for number in range(2)]
+    record_of(tmp_path, runs[0]).write_text(content)
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        assert listed(Client(server.url, server.root)) == [("run_number_1", "COMPLETED")]
+
+
+WRONG_FIELDS: list[dict[str, Any]] = [
+    {"created_at": None},
+    {"updated_at": None},
+    {"created_at": "2026-01-01T00:00:00"},
+    {"completed_at": "2026-01-01T00:00:00"},
+    {"id": ".."},
+    {"id": "../../bucket"},
+]
+
+
+@pytest.mark.parametrize("fields", WRONG_FIELDS)
+def test_a_record_with_a_wrong_field_is_left_out_and_leads_nowhere(fields: dict[str, Any], tmp_path: Path) -> None:
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        client = Client(server.url, server.root)
+        runs = [client.run("", name=f"run_number_{number}")[0]["id"] for number in range(2)]
+    backdate(tmp_path, runs[0], days=30)
+    path = record_of(tmp_path, runs[0])
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        assert listed(Client(server.url, server.root)) == [("run_number_1", "COMPLETED")]
+    assert record_of(tmp_path, runs[1]).exists()
+    assert (tmp_path / "bucket" / "job.py").exists()
+
+
+def test_a_log_that_cannot_be_continued_does_not_stop_the_next_server(started: list[Started], tmp_path: Path) -> None:
+    started.append(first := Started(tmp_path, key=KEY))
+    client = first.client()
+    latest, unreadable = (client.create(FOREVER)["id"] for _ in range(2))
+    for run_id in (latest, unreadable):
+        client.wait_for_line(run_id, "up")
+    first.control().insert_logs(latest, [{"timestamp": str(2**63 - 1), "raw": "the latest line"}])
+    first.kill()
+    index = record_of(first.root, unreadable).with_name("log.index")
+    index.unlink()
+    index.mkdir()
+
+    started.append(second := Started(tmp_path, key=KEY))
+    client = second.client()
+    assert client.get(latest)["status"] == client.get(unreadable)["status"] == "FAILED"
+    assert client.request("GET", f"/runs/{unreadable}/logs").status_code == 404
+    lines = paged(client, latest, 1000)
+    assert lines[:2] == ["up", "the latest line"]
+    assert lines[2].startswith("ERROR: The local server was killed")
+
+
+def test_a_lock_that_another_server_took_for_a_dead_ones_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = ServerLock(tmp_path)
+    lock = fcntl.flock
+
+    def lock_late(file: Any, kind: int) -> None:
+        monkeypatch.undo()
+        other.remove_dead()  # The new file is there, but not locked yet.
+        lock(file, kind)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    late = ServerLock(tmp_path)
+    assert other.is_alive(late.id)
+    late.release()
+    assert not other.is_alive(late.id)
+    other.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_many_runs_are_recorded(tmp_path: Path) -> None:
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        runs = [server.control.create_run(f"synthetic_run_{number}")["id"] for number in range(60)]
+        for run_id in runs:
+            server.control.patch_run(run_id, status="RUNNING")
+        wait_for(
+            lambda: {json.loads(record_of(tmp_path, run_id).read_text())["status"] for run_id in runs} == {"RUNNING"},
+            what="the records to be written",
+        )
+        for run_id in runs:
+            server.control.patch_run(run_id, status="COMPLETED")
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        found = listed(Client(server.url, server.root))
+        assert found == [(f"synthetic_run_{number}", "COMPLETED") for number in reversed(range(10, 60))]
+
+
+def test_surrogates_and_metrics_survive_too(tmp_path: Path) -> None:
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        run = server.control.create_run("synthetic_run", runPython={"uri": "s3://b/x.py", "args": ["\ud800", "ü"]})
+        server.control.insert_logs(run["id"], [{"timestamp": 7, "raw": "\ud800\n|ü"}])
+        server.control.patch_run(run["id"], kubeApp={"spark_ui_url": "https://spark/"}, status="COMPLETED")
+        before = Client(server.url, server.root).get(run["id"])
+    with LocalServer(tmp_path, api_key=KEY) as server:
+        client = Client(server.url, server.root)
+        assert client.get(run["id"]) == before
+        assert client.lines(run["id"]) == ["\ud800\n|ü"]
+
+
+def three_runs(root: Path) -> list[str]:
+    with LocalServer(root, api_key=KEY) as server:
+        client = Client(server.url, server.root)
+        return [client.run("", name=f"run_number_{number}")[0]["id"] for number in range(3)]
+
+
+def folders(root: Path) -> set[str]:
+    return {path.name for path in (root / ".wherobots-local" / "runs").iterdir()}
+
+
+def serve_until(condition: Any, root: Path, **settings: Any) -> list[tuple[str, str]]:
+    with LocalServer(root, api_key=KEY, **settings) as server:
+        wait_for(condition, what="the folders to be removed")
+        return listed(Client(server.url, server.root))
+
+
+def test_only_the_newest_runs_are_kept(tmp_path: Path) -> None:
+    runs = three_runs(tmp_path)
+    for run_id in runs:
+        backdate(tmp_path, run_id, hours=2)
+    found = serve_until(lambda: folders(tmp_path) == set(runs[1:]), tmp_path, keep_runs=2)
+    assert found == [("run_number_2", "COMPLETED"), ("run_number_1", "COMPLETED")]
+
+
+def test_old_runs_go(tmp_path: Path) -> None:
+    runs = three_runs(tmp_path)
+    backdate(tmp_path, runs[1], days=4)
+    assert len(serve_until(lambda: folders(tmp_path) == {runs[0], runs[2]}, tmp_path, keep_days=3)) == 2
+
+
+def test_runs_are_removed_after_the_end_of_another_but_not_before_an_hour(tmp_path: Path) -> None:
+    runs = three_runs(tmp_path)
+    backdate(tmp_path, runs[0], hours=2)
+    with LocalServer(tmp_path, api_key=KEY, keep_runs=3) as server:
+        client = Client(server.url, server.root)
+        assert len(listed(client)) == 3
+        new, _ = client.run("", name="run_number_3")
+        kept = {*runs[1:], new["id"]}
+        wait_for(lambda: folders(tmp_path) == kept, what="the folder to be removed")
+        assert client.request("GET", f"/runs/{runs[0]}").status_code == 404
+    with LocalServer(tmp_path, api_key=KEY, keep_runs=0) as server:
+        client = Client(server.url, server.root)
+        new, _ = client.run("", name="run_number_4")
+        assert folders(tmp_path) == {*kept, new["id"]}
+
+
+def test_folders_of_runs_that_nothing_can_show_go_when_they_are_old(tmp_path: Path) -> None:
+    old, broken, young = (tmp_path / ".wherobots-local" / "runs" / name for name in ("old", "broken", "young"))
+    for folder in (old, broken, young):
+        (folder / ".run").mkdir(parents=True)
+    (broken / ".run" / "run.json").write_text("{")
+    for folder in (old, broken):
+        os.utime(folder, (time.time() - 15 * DAY,) * 2)
+    serve_until(lambda: not old.exists() and not broken.exists(), tmp_path)
+    assert young.exists()
+
+
+def environment(parent: Path, name: str, day: str, unused_days: float) -> Path:
+    folder = parent / name
+    (folder / "bin").mkdir(parents=True)
+    mark_complete(folder, day)
+    folder.with_suffix(".lock").touch()
+    for path in (folder / COMPLETE, folder.with_suffix(".lock")):
+        os.utime(path, (time.time() - unused_days * DAY,) * 2)
+    return folder
+
+
+def test_environments_that_are_not_used_go(tmp_path: Path) -> None:
+    parent = tmp_path / ".wherobots-local" / "environments"
+    today = datetime.now(UTC).date().isoformat()
+    gone = [environment(parent, "unused", "", 20), environment(parent, "outdated", "2020-01-01", 0.1)]
+    half_built = environment(parent, "half-built", "", 20)
+    (half_built / COMPLETE).unlink()
+    kept = [environment(parent, "used", "", 3), environment(parent, "of-today", today, 0)]
+    serve_until(lambda: not any(folder.exists() for folder in (*gone, half_built)), tmp_path)
+    assert all(folder.exists() for folder in kept)
+    assert sorted(path.name for path in parent.glob("*.lock")) == ["of-today.lock", "used.lock"]
+
+
+def test_a_cancelled_run_keeps_an_environment_locked_while_it_still_changes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = ["six==1.16.0"]
+    folder = tmp_path / environment_key(wanted)
+    (folder / "left").mkdir(parents=True)
+    began, go_on = threading.Event(), threading.Event()
+    remove = shutil.rmtree
+
+    def remove_late(path: Path, ignore_errors: bool = False) -> None:
+        began.set()
+        go_on.wait(30)
+        remove(path, ignore_errors)
+
+    async def ignore(_: bytes) -> None:
+        pass
+
+    async def build() -> None:
+        async with EnvironmentCache(tmp_path).python_for(wanted, environment={}, on_output=ignore):
+            pass
+
+    async def cancel_during_the_removal() -> None:
+        task = asyncio.create_task(build())
+        await asyncio.to_thread(began.wait, 30)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.3, go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with locked(folder, shared=False):
+            assert not folder.exists()
+
+    monkeypatch.setattr(shutil, "rmtree", remove_late)
+    asyncio.run(cancel_during_the_removal())
+
+
+def test_an_environment_in_use_stays(tmp_path: Path) -> None:
+    folder = environment(tmp_path, "in-use", "", 20)
+    with folder.with_suffix(".lock").open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        remove_unused(tmp_path, DAY)
+        assert folder.exists()
+    remove_unused(tmp_path, DAY)
+    assert not folder.exists()
+    remove_unused(tmp_path / "missing", DAY)
+
+
+@pytest.mark.parametrize(
+    ("requirements", "exact"),
+    [
+        (["six==1.16.0"], True),
+        (["six===1.16.0", "a[b]==2"], True),
+        (["six"], False),
+        (["six==1.*"], False),
+        (["six>=1"], False),
+        (["six==1.0,<2"], False),
+        (["six==1.16.0", "a"], False),
+    ],
+)
+def test_a_package_without_an_exact_version_is_installed_anew_each_day(requirements: list[str], exact: bool) -> None:
+    days = [day_of(requirements, datetime(2026, 1, day, 12, tzinfo=UTC)) for day in (1, 1, 2)]
+    assert days == (["", "", ""] if exact else ["2026-01-01", "2026-01-01", "2026-01-02"])
+    assert len({environment_key(requirements, day) for day in days}) == (1 if exact else 2)

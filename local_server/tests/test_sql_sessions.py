@@ -1,0 +1,236 @@
+"""SQL sessions over REST: who shares which, how they start and how they end."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from local_server.tests.sql_support import SqlClient
+from local_server.tests.support import KEY, assert_shape, behaviour
+from wherobots_local import ControlClient, LocalServer
+from wherobots_local.api.sql_requests import SqlSessionPayload
+from wherobots_local.sql.session import LocalSqlSession
+
+
+@pytest.fixture
+def sql(server: LocalServer, control: ControlClient) -> SqlClient:
+    for session in control.sql_sessions():
+        control.end_sql_session(session["id"])
+    control.behaviour(sql_synthetic=True)
+    return SqlClient(server.url, server.root)
+
+
+def test_a_session_is_asked_for_and_becomes_ready(sql: SqlClient, control: ControlClient) -> None:
+    answer = sql.asked(runtimeId="tiny", version="latest", region="aws-eu-west-1")
+    assert answer.status_code == 303
+    session_id = answer.headers["Location"].removeprefix("/sql/session/")
+    assert "X-Wherobots-Sql-Session-Fallback" not in answer.headers
+    session = sql.wait_for_session(session_id)
+    assert_shape(session, "SqlSessionKubeApp")
+    assert session["appMeta"]["url"] == f"{sql.url}/sql/local0org00000/{session_id}/ws"
+    assert (session["regionName"], session["appType"]) == ("aws-eu-west-1", "SQL_SESSION")
+    assert session["apiPayload"]["runtimeId"] == "tiny"
+    (entry,) = control.requests("createSqlSession")
+    assert (entry["status"], entry["session_id"], entry["effective"]) == (303, session_id, True)
+
+
+@pytest.mark.parametrize(
+    ("other", "shares"),
+    [
+        ({}, True),
+        ({"sessionType": "multi", "version": None}, True),
+        ({"runtimeId": "small"}, False),
+        ({"region": "aws-eu-west-1"}, False),
+        ({"version": "preview"}, False),
+        ({"shutdownAfterInactiveSeconds": 60}, False),
+        ({"sessionKey": "k"}, False),
+        ({"sessionType": "single"}, False),
+        ({"force_new": True}, False),
+    ],
+)
+def test_requests_that_are_equal_share_a_session(other: dict[str, Any], shares: bool, sql: SqlClient) -> None:
+    first = sql.ask()
+    second = sql.ask(**other)
+    assert (first == second) is shares
+    # The default region is one like any other.
+    assert sql.ask(region="aws-us-west-2") in (first, second)
+
+
+def test_a_key_is_shared_and_a_single_session_never(sql: SqlClient) -> None:
+    assert sql.ask(sessionKey="k") == sql.ask(sessionKey="k")
+    assert sql.ask(sessionType="single") != sql.ask(sessionType="single")
+
+
+def test_both_spellings_of_force_new(sql: SqlClient) -> None:
+    first = sql.ask()
+    for text, is_new in (("False", False), ("false", False), ("True", True), ("true", True)):
+        answer = sql.request("POST", f"/sql/session?force_new={text}", json={}, allow_redirects=False)
+        assert (answer.headers["Location"].rpartition("/")[2] != first) is is_new
+        first = answer.headers["Location"].rpartition("/")[2]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"runtimeId": "huge"}, "runtimeId"),
+        ({"sessionType": "many"}, "sessionType"),
+        ({"shutdownAfterInactiveSeconds": 0}, "shutdownAfterInactiveSeconds"),
+        ({"idleTimeoutMinutes": "soon"}, "idleTimeoutMinutes"),
+    ],
+)
+def test_wrong_requests_are_refused(body: dict[str, Any], field: str, sql: SqlClient) -> None:
+    answer = sql.asked(**body)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+    assert_shape(answer.json(), "ErrorBody")
+
+
+def test_a_blank_region_is_refused(sql: SqlClient) -> None:
+    assert sql.asked(region=" ").json()["errors"][0]["field"] == "region"
+
+
+def test_a_session_takes_its_time(sql: SqlClient, control: ControlClient) -> None:
+    control.behaviour(sql_start_delay_seconds=2.5)
+    session_id = sql.ask()
+    seen: list[str] = []
+    deadline = time.monotonic() + 20
+    while "READY" not in seen and time.monotonic() < deadline:
+        status = sql.shown(session_id)["status"]
+        seen.extend([status] if status not in seen else [])
+        time.sleep(0.02)
+    assert seen == ["PENDING", "PREPARING", "REQUESTED", "DEPLOYING", "DEPLOYED", "INITIALIZING", "READY"]
+
+
+def test_a_session_may_be_null_and_ready_without_an_address(sql: SqlClient, control: ControlClient) -> None:
+    control.behaviour(sql_null_seconds=3600)
+    session_id = sql.ask()
+    assert sql.shown(session_id) is None
+    control.behaviour(sql_null_seconds=0, sql_url_delay_seconds=3600)
+    assert sql.wait_for_session(session_id)["appMeta"]["url"] == ""
+    control.behaviour(sql_url_delay_seconds=0)
+    assert sql.shown(session_id)["appMeta"]["url"].endswith("/ws")
+
+
+def test_an_unknown_session(sql: SqlClient, control: ControlClient) -> None:
+    assert sql.request("GET", "/sql/session/nosuchsession").status_code == 404
+    assert sql.request("DELETE", "/sql/session/nosuchsession").status_code == 404
+    control.behaviour(sql_unknown_session=200)
+    assert sql.shown("nosuchsession") is None
+
+
+def test_a_session_is_deleted_once(sql: SqlClient, control: ControlClient) -> None:
+    session_id = sql.ready()["id"]
+    for _ in range(2):
+        assert sql.request("DELETE", f"/sql/session/{session_id}").json() is None
+    assert sql.wait_for_session(session_id, "DESTROYED")["appMeta"]["url"] == ""
+    assert [entry["effective"] for entry in control.requests("deleteSqlSession")] == [True, False]
+    assert sql.ask() != session_id
+
+
+def test_the_list_of_living_sessions(sql: SqlClient, control: ControlClient) -> None:
+    here, there, ended = sql.ask(), sql.ask(region="aws-eu-west-1"), sql.ask(sessionKey="k")
+    control.end_sql_session(ended)
+    assert {item["id"] for item in sql.request("GET", "/sql/sessions").json()} == {here, there}
+    (only,) = sql.request("GET", "/sql/sessions?region=aws-eu-west-1").json()
+    assert only["id"] == there
+    assert_shape(only, "SqlSessionKubeApp")
+
+
+def test_a_session_beyond_the_quota_is_another_one(sql: SqlClient, control: ControlClient) -> None:
+    control.behaviour(sql_max_sessions=1)
+    first = sql.ask()
+    answer = sql.asked(sessionKey="own")
+    assert answer.headers["Location"] == f"/sql/session/{first}"
+    assert answer.headers["X-Wherobots-Sql-Session-Fallback"] == "quota"
+    # One that may be shared anyway is no fallback.
+    assert "X-Wherobots-Sql-Session-Fallback" not in sql.asked().headers
+
+
+@pytest.mark.parametrize("status", [403, 409, 429])
+def test_a_session_beyond_the_quota_is_refused(status: int, sql: SqlClient, control: ControlClient) -> None:
+    control.behaviour(sql_max_sessions=1, sql_quota=status)
+    first = sql.ask()
+    answer = sql.asked(force_new=True)
+    assert (answer.status_code, "quota of 1" in answer.text) == (status, True)
+    control.end_sql_session(first)
+    assert sql.ask(force_new=True) != first
+
+
+def test_sessions_with_a_process_are_limited_by_default(sql: SqlClient, control: ControlClient) -> None:
+    control.behaviour(sql_synthetic=False, sql_quota=429, sql_start_delay_seconds=60)
+    answers = [sql.asked(force_new=True) for _ in range(17)]
+    assert answers[-1].status_code == 429
+    assert "a new SQL session would exceed the quota of 16" in answers[-1].text
+    control.behaviour(sql_max_sessions=1000)
+    assert sql.asked(force_new=True).status_code == 303
+    control.behaviour(sql_max_sessions=None, sql_synthetic=True)
+    assert sql.asked(force_new=True).status_code == 303
+    for session in control.sql_sessions():
+        control.end_sql_session(session["id"])
+
+
+def test_a_session_without_clients_ends(sql: SqlClient) -> None:
+    session = sql.ready(shutdownAfterInactiveSeconds=1)
+    with sql.open(session) as socket:
+        time.sleep(1.5)
+        assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
+    assert sql.wait_for_session(session["id"], "DESTROYED")["message"] == "the session was inactive"
+
+
+def test_the_default_of_the_inactive_seconds(sql: SqlClient, control: ControlClient) -> None:
+    control.behaviour(sql_inactive_seconds=0.3)
+    sql.wait_for_session(sql.ask(), "DESTROYED")
+
+
+@pytest.mark.parametrize(("of", "ends"), [("clients", False), ("statements", True), ("nothing", False)])
+def test_what_the_idle_timeout_is_about(of: str, ends: bool) -> None:
+    # The unit is a minute, so the limits are looked at instead of waited for.
+    session = LocalSqlSession(
+        SqlSessionPayload.model_validate({"idleTimeoutMinutes": 1}),
+        "region",
+        lambda _: None,  # type: ignore[arg-type, return-value]
+        lambda: behaviour(sql_idle_timeout_of=of),
+        stored=None,  # type: ignore[arg-type]
+    )
+    session._listeners.add(object())  # type: ignore[arg-type]
+    assert ((60, False) in session._limits()) is ends
+
+
+def test_tests_let_a_session_say_something_else(sql: SqlClient, control: ControlClient) -> None:
+    session_id = sql.ready()["id"]
+    control.show_sql_session(session_id, status="HIBERNATING", message="later", url="")
+    shown = sql.shown(session_id)
+    assert (shown["status"], shown["message"], shown["appMeta"]["url"]) == ("HIBERNATING", "later", "")
+    control.show_sql_session(session_id, status=None, message=None, url=None)
+    assert sql.shown(session_id)["status"] == "READY"
+
+
+def test_tests_end_a_session(sql: SqlClient, control: ControlClient) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    session_id = sql.ask()
+    control.end_sql_session(session_id, status="DEPLOY_FAILED", message="no nodes")
+    assert sql.wait_for_session(session_id, "DEPLOY_FAILED")["message"] == "no nodes"
+
+
+def test_faults_hit_the_calls_for_sessions(sql: SqlClient, control: ControlClient) -> None:
+    control.add_fault("createSqlSession", {"type": "status", "status": 503}, times=1)
+    assert sql.asked().status_code == 503
+    session_id = sql.ask()
+    control.add_fault("getSqlSession", {"type": "status", "status": 502}, session_id="another")
+    assert sql.request("GET", f"/sql/session/{session_id}").status_code == 200
+    control.add_fault("getSqlSession", {"type": "status", "status": 502}, session_id=session_id)
+    assert sql.request("GET", f"/sql/session/{session_id}").status_code == 502
+
+
+def test_the_end_of_the_server_ends_sessions(tmp_path: Path) -> None:
+    with LocalServer(tmp_path / "root", api_key=KEY, behaviour={"sql_synthetic": True}) as server:
+        sql = SqlClient(server.url, server.root)
+        socket = sql.open(sql.ready())
+        socket.begin("HOLD")
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 10
+    with pytest.raises(ConnectionClosed, match="1012"):
+        socket.receive()

@@ -1,0 +1,713 @@
+"""Statements over the WebSocket of a SQL session: executed, retrieved, cancelled, taken over and forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import json
+import socket as sockets
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import requests
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidMessage, InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
+
+from dev.waiting import wait_for
+from local_server.tests.sql_support import SqlClient, SqlSocket, table
+from local_server.tests.support import KEY, assert_shape
+from wherobots_local import ControlClient, LocalServer
+from wherobots_local.http import protocol
+
+NOT_FOUND = "Execution not found"
+
+
+@pytest.fixture
+def sql(server: LocalServer, control: ControlClient) -> SqlClient:
+    control.behaviour(sql_synthetic=True)
+    control.clear_sql_answers()
+    return SqlClient(server.url, server.root)
+
+
+@pytest.fixture
+def session(sql: SqlClient) -> dict[str, Any]:
+    return sql.ready(sessionType="single")
+
+
+def of_session(control: ControlClient, session: dict[str, Any], execution_id: str) -> dict[str, Any]:
+    """What the server knows about an execution."""
+    found: dict[str, Any] = next(
+        item for item in control.sql_session(session["id"])["executions"] if item["execution_id"] == execution_id
+    )
+    return found
+
+
+def wait_for_state(control: ControlClient, session: dict[str, Any], execution_id: str, state: str) -> None:
+    wait_for(lambda: of_session(control, session, execution_id)["state"] == state, what=f"the execution to be {state}")
+
+
+def wait_for_orphan(control: ControlClient, session: dict[str, Any], execution_id: str) -> None:
+    wait_for(lambda: not of_session(control, session, execution_id)["has_listener"], what="the execution's orphanhood")
+
+
+# Statements and results.
+
+
+def test_a_statement_and_its_rows(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    with sql.open(session) as socket:
+        execution_id, state = socket.run("SELECT 7 AS n")
+        assert state == {"kind": "state_updated", "execution_id": execution_id, "state": "succeeded"}
+        answer = socket.retrieve(execution_id)
+    assert table(answer).to_pylist() == [{"n": 7}]
+    del answer["results"]["result_bytes"]
+    # What was left out means Arrow, Brotli and EWKT.
+    form = {"format": "arrow", "compression": "brotli", "geometry": "ewkt", "geo_columns": []}
+    assert answer == {
+        "kind": "execution_result",
+        "execution_id": execution_id,
+        "state": "succeeded",
+        "results": form,
+    }
+    executed, retrieved = control.requests("executeSql") + control.requests("retrieveResults")
+    assert (executed["method"], executed["statement"], executed["effective"]) == ("MESSAGE", "SELECT 7 AS n", True)
+    assert executed["session_id"] == retrieved["session_id"] == session["id"]
+    assert executed["execution_id"] == retrieved["execution_id"] == execution_id
+    assert KEY not in str(control.requests())
+
+
+@pytest.mark.parametrize("compression", ["brotli", "gzip", "zstd", "lz4", "none"])
+def test_each_compression(compression: str, sql: SqlClient, session: dict[str, Any]) -> None:
+    with sql.open(session) as socket:
+        execution_id, _ = socket.run("ROWS 3")
+        answer = socket.retrieve(execution_id, format="arrow", compression=compression)
+    assert answer["results"]["compression"] == compression
+    assert table(answer).column("name").to_pylist() == ["row 0", "row 1", "row 2"]
+
+
+def test_results_in_another_form_than_before(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    control.answer_sql("places", {"place": ["SRID=4326;POINT (1 2)"]}, geometry=["place"])
+    with sql.open(session) as socket:
+        execution_id, _ = socket.run("SELECT place FROM places")
+        ewkt = socket.retrieve(execution_id)
+        wkt = socket.retrieve(execution_id, geometry="wkt")
+        packed = socket.retrieve(execution_id, format="json", compression="gzip")["results"]["result_bytes"]
+    assert ewkt["results"]["geo_columns"] == ["place"]
+    assert table(ewkt).to_pylist() == [{"place": "SRID=4326;POINT (1 2)"}]
+    assert table(wkt).to_pylist() == [{"place": "POINT (1 2)"}]
+    assert json.loads(gzip.decompress(packed)) == [{"place": "SRID=4326;POINT (1 2)"}]
+
+
+@pytest.mark.parametrize(("switches", "rows", "mark"), [({}, 1000, None), ({"sql_cut_marked": True}, 1000, True)])
+def test_rows_beyond_a_thousand_are_cut(
+    switches: dict[str, Any],
+    rows: int,
+    mark: bool | None,
+    sql: SqlClient,
+    session: dict[str, Any],
+    control: ControlClient,
+) -> None:
+    control.behaviour(**switches)
+    with sql.open(session) as socket:
+        execution_id, _ = socket.run("ROWS 1500")
+        answer = socket.retrieve(execution_id)
+    assert (table(answer).num_rows, answer["results"].get("truncated")) == (rows, mark)
+
+
+def test_as_many_rows_as_a_switch_allows(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    with sql.open(session) as socket:
+        control.behaviour(sql_max_rows=None, sql_cut_marked=True)
+        answer = socket.retrieve(socket.run("ROWS 1500")[0])
+        assert (table(answer).num_rows, "truncated" in answer["results"]) == (1500, False)
+        control.behaviour(sql_max_rows=2)
+        assert len(socket.rows("ROWS 3")) == 2
+
+
+def test_a_statement_without_a_result(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    with sql.open(session) as socket:
+        execution_id, state = socket.run("CREATE TABLE t (n INT)")
+        assert state["state"] == "succeeded"
+        found = table(socket.retrieve(execution_id))
+        assert (found.num_columns, found.num_rows) == (0, 0)
+        control.behaviour(sql_results_of_ddl="null")
+        assert socket.retrieve(execution_id)["results"] is None
+
+
+def test_a_result_without_rows_has_columns(sql: SqlClient, session: dict[str, Any]) -> None:
+    with sql.open(session) as socket:
+        found = table(socket.retrieve(socket.run("ROWS 0")[0]))
+    assert (found.column_names, found.num_rows) == (["id", "name"], 0)
+
+
+def test_a_statement_that_fails(sql: SqlClient, session: dict[str, Any]) -> None:
+    with sql.open(session) as socket:
+        execution_id, state = socket.run("FAIL [TABLE_OR_VIEW_NOT_FOUND] gone")
+        assert state == {"kind": "state_updated", "execution_id": execution_id, "state": "failed"}
+        error = {"kind": "error", "execution_id": execution_id, "message": "[TABLE_OR_VIEW_NOT_FOUND] gone"}
+        assert socket.receive() == error
+        # Who asks later hears the same.
+        answer = socket.retrieve(execution_id)
+        assert (answer["kind"], answer["state"], answer["results"]) == ("execution_result", "failed", None)
+        assert socket.receive() == error
+
+
+def test_progress_is_told_to_those_who_want_it(sql: SqlClient, session: dict[str, Any]) -> None:
+    with sql.open(session) as socket:
+        execution_id = socket.begin("SLEEP 0.5", enable_progress_events=True)
+        seen = [socket.receive()]
+        while seen[-1]["kind"] == "execution_progress":
+            seen.append(socket.receive())
+        assert seen[0] == {
+            "kind": "execution_progress",
+            "execution_id": execution_id,
+            "tasks_total": 10,
+            "tasks_completed": 0,
+            "tasks_active": 1,
+        }
+        assert [message["tasks_completed"] for message in seen[:-1]] == list(range(11))
+        _, state = socket.run("SLEEP 0.2")
+        assert state["kind"] == "state_updated"
+
+
+def test_several_statements_at_the_same_time(sql: SqlClient, session: dict[str, Any]) -> None:
+    with sql.open(session) as socket:
+        slow = socket.begin("SLEEP 1")
+        quick, state = socket.run("SELECT 1 AS n")
+        assert (state["execution_id"], state["state"]) == (quick, "succeeded")
+        answer = socket.retrieve(slow)
+        assert (answer["kind"], answer["state"], answer["results"]) == ("execution_result", "running", None)
+        assert socket.receive()["execution_id"] == slow
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "no JSON",
+        "[]",
+        b"\x00\x01",
+        '{"kind": "execute_sql"}',
+        '{"kind": "dance", "execution_id": "e"}',
+        '{"execution_id": "e"}',
+        "[" * 100_000,
+    ],
+)
+def test_a_message_that_says_nothing_is_ignored(frame: str | bytes, sql: SqlClient, session: dict[str, Any]) -> None:
+    with sql.open(session) as socket:
+        socket.connection.send(frame)
+        assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
+
+
+def test_a_message_that_breaks_a_rule_is_an_error(sql: SqlClient, session: dict[str, Any]) -> None:
+    with sql.open(session) as socket:
+        socket.send("execute_sql", "e1", statement=5)
+        answer = socket.receive()
+        assert (answer["kind"], answer["execution_id"]) == ("error", "e1")
+        assert "statement is 5" in answer["message"]
+        socket.send("retrieve_results", "e1", compression="rar")
+        assert "compression is 'rar'" in socket.receive()["message"]
+
+
+# Stored results.
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "geojson"])
+@pytest.mark.parametrize("single", [True, False, "true", "false"])
+def test_a_result_is_stored(
+    form: str, single: bool | str, sql: SqlClient, session: dict[str, Any], control: ControlClient
+) -> None:
+    with sql.open(session) as socket:
+        execution_id, state = socket.run("ROWS 1500", store={"format": form, "single": single, "options": None})
+        answer = socket.retrieve(execution_id)
+    path = sql.root / state["result_uri"].removeprefix("s3://")
+    is_file = str(single).lower() == "true"
+    assert state["result_uri"].startswith(
+        "s3://managed-storage/local0org00000/data/customer-local0user0000/sql-results/"
+    )
+    assert (state["result_uri"].endswith("/"), path.is_file()) == (not is_file, is_file)
+    (file,) = [path] if is_file else path.iterdir()
+    assert (file.suffix, file.stat().st_size) == (f".{form}", state["size"])
+    # Nothing is retrieved, but who takes over hears where it is.
+    assert (answer["results"], answer["result_uri"]) == (None, state["result_uri"])
+
+
+def test_a_stored_result_can_be_read_without_the_key(sql: SqlClient, session: dict[str, Any]) -> None:
+    store = {"format": "csv", "single": "true", "generate_presigned_url": "true"}
+    with sql.open(session) as socket:
+        _, state = socket.run("ROWS 2", store=store)
+        _, failed = socket.run("ROWS 2", store={**store, "single": "false"})
+        error = socket.receive()
+    assert requests.get(state["result_uri"], timeout=30).text == '"id","name"\n0,"row 0"\n1,"row 1"\n'
+    assert (failed["state"], "needs single" in error["message"]) == ("failed", True)
+
+
+def test_a_stored_result_without_rows_has_no_address(sql: SqlClient, session: dict[str, Any]) -> None:
+    with sql.open(session) as socket:
+        _, state = socket.run("ROWS 0", store={"format": "parquet"})
+    assert (state["state"], state["result_uri"]) == ("succeeded", None)
+
+
+def test_place_life_and_number_of_stored_files(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    control.behaviour(sql_store_folder="a/b", sql_store_seconds=0.3, sql_store_single=True)
+    with sql.open(session) as socket:
+        _, state = socket.run("ROWS 2", store={"format": "csv"})
+    assert "/a/b/" in state["result_uri"]
+    assert state["result_uri"].endswith(".csv")
+    path = sql.root / state["result_uri"].removeprefix("s3://")
+    wait_for(lambda: not path.exists(), what="the end of the stored result")
+
+
+# Cancelling.
+
+
+def test_a_statement_is_cancelled(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    with sql.open(session) as socket:
+        execution_id = socket.begin("HOLD")
+        for _ in range(2):
+            socket.send("cancel", execution_id)
+        assert socket.receive() == {"kind": "state_updated", "execution_id": execution_id, "state": "cancelled"}
+        assert socket.silence()
+    assert [entry["effective"] for entry in control.requests("cancelExecution")] == [True, False]
+
+
+def test_another_connection_cancels_it(sql: SqlClient, session: dict[str, Any]) -> None:
+    with sql.open(session) as socket, sql.open(session) as other:
+        execution_id = socket.begin("HOLD")
+        other.send("cancel", execution_id)
+        assert socket.receive()["state"] == "cancelled"
+        assert other.silence()
+
+
+def test_a_cancel_takes_its_time(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    control.behaviour(sql_cancel_delay_seconds=0.5)
+    with sql.open(session) as socket:
+        execution_id = socket.begin("HOLD")
+        socket.send("cancel", execution_id)
+        assert socket.retrieve(execution_id)["state"] == "running"
+        assert socket.receive()["state"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("rule", "unknown", "ended"),
+    [
+        ("nothing", None, None),
+        ("state", {"kind": "state_updated", "state": "cancelled"}, {"kind": "state_updated", "state": "succeeded"}),
+        (
+            "error",
+            {"kind": "error", "message": NOT_FOUND},
+            {"kind": "error", "message": "Execution is already succeeded"},
+        ),
+    ],
+)
+def test_a_needless_cancel(
+    rule: str, unknown: Any, ended: Any, sql: SqlClient, session: dict[str, Any], control: ControlClient
+) -> None:
+    control.behaviour(sql_needless_cancel=rule)
+    with sql.open(session) as socket:
+        execution_id, _ = socket.run("SELECT 1")
+        for cancelled, expected in (("unknown", unknown), (execution_id, ended)):
+            socket.send("cancel", cancelled)
+            if expected is None:
+                assert socket.silence()
+            else:
+                assert socket.receive() == {**expected, "execution_id": cancelled}
+    assert [entry["effective"] for entry in control.requests("cancelExecution")] == [False, False]
+
+
+# Used ids.
+
+
+@pytest.mark.parametrize(("rule", "times"), [("executed", 2), ("refused", 1), ("ignored", 1)])
+def test_a_used_id(rule: str, times: int, sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    control.behaviour(sql_used_execution_id=rule)
+    with sql.open(session) as socket:
+        execution_id, _ = socket.run("INSERT INTO t VALUES (1)")
+        socket.send("execute_sql", execution_id, statement="INSERT INTO t VALUES (1)")
+        if rule == "executed":
+            assert [socket.receive()["state"] for _ in range(2)] == ["running", "succeeded"]
+        elif rule == "refused":
+            assert socket.receive()["message"] == "Execution already exists"
+        else:
+            assert socket.silence()
+    assert sum(entry["effective"] for entry in control.requests("executeSql")) == times
+
+
+# Lost connections.
+
+
+def test_a_statement_is_taken_over(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    with sql.open(session) as socket:
+        execution_id = socket.begin("HOLD", enable_progress_events=True)
+        assert control.drop_sql_connections(session["id"]) == 1
+        with pytest.raises(ConnectionClosedError):
+            [socket.receive() for _ in range(2)]
+    with sql.open(session) as second:
+        answer = second.retrieve(execution_id, attach=True)
+        assert (answer["state"], answer["attached"], answer["results"]) == ("running", True, None)
+        control.release_sql()
+        seen = [second.receive(), second.receive()]
+        assert [message["kind"] for message in seen] == ["execution_progress", "state_updated"]
+        assert table(second.retrieve(execution_id)).to_pylist() == [{"held": True}]
+    assert [entry["effective"] for entry in control.requests("executeSql")] == [True]
+
+
+def test_only_the_newest_connection_hears_of_it(
+    sql: SqlClient, session: dict[str, Any], control: ControlClient
+) -> None:
+    with sql.open(session) as first, sql.open(session) as second:
+        execution_id = first.begin("HOLD")
+        assert "attached" not in second.retrieve(execution_id)
+        assert second.retrieve(execution_id, attach=True)["attached"] is True
+        control.release_sql()
+        assert second.receive()["state"] == "succeeded"
+        assert first.silence()
+
+
+def test_held_statements_are_released_by_their_text(
+    sql: SqlClient, session: dict[str, Any], control: ControlClient
+) -> None:
+    control.answer_sql("mine", {"n": [1]}, held=True)
+    with sql.open(session) as mine, sql.open(session) as other:
+        mine.begin("SELECT 'MINE'")
+        other.begin("HOLD")
+        control.release_sql("mine")
+        assert mine.receive()["state"] == "succeeded"
+        assert other.silence()
+        control.release_sql()
+        assert other.receive()["state"] == "succeeded"
+
+
+def test_an_older_session_does_not_attach(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    control.behaviour(sql_attach=False)
+    with sql.open(session) as first, sql.open(session) as second:
+        execution_id = first.begin("ROWS 2", store={"format": "csv"})
+        assert first.receive()["result_uri"]
+        answer = second.retrieve(execution_id, attach=True)
+    assert (answer["state"], answer["results"]) == ("succeeded", None)
+    assert not {"attached", "result_uri", "size"} & set(answer)
+
+
+def test_orphans_are_cancelled(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    control.behaviour(sql_orphan_grace_seconds=0.5)
+    socket = sql.open(session)
+    execution_id = socket.begin("HOLD")
+    control.drop_sql_connections(session["id"])
+    wait_for_state(control, session, execution_id, "cancelled")
+    with sql.open(session) as second:
+        answer = second.retrieve(execution_id, attach=True)
+        assert (answer["state"], answer["attached"]) == ("cancelled", True)
+
+
+def test_who_attaches_in_time_saves_it(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    control.behaviour(sql_orphan_grace_seconds=1)
+    socket = sql.open(session)
+    execution_id = socket.begin("SLEEP 2")
+    control.drop_sql_connections(session["id"])
+    with sql.open(session) as second:
+        second.retrieve(execution_id, attach=True)
+        assert second.receive()["state"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("switches", "state"),
+    [
+        ({"sql_clean_close": "orphan"}, "cancelled"),
+        ({"sql_clean_close": "cancel", "sql_orphan_grace_seconds": 3600}, "cancelled"),
+        ({"sql_clean_close": "continue"}, "succeeded"),
+        ({"sql_clean_close": "orphan", "sql_orphan_grace_seconds": None}, "succeeded"),
+    ],
+)
+def test_a_clean_close(
+    switches: dict[str, Any], state: str, sql: SqlClient, session: dict[str, Any], control: ControlClient
+) -> None:
+    control.behaviour(**{"sql_orphan_grace_seconds": 0.2, **switches})
+    with sql.open(session) as socket:
+        execution_id = socket.begin("SLEEP 1")
+    wait_for_state(control, session, execution_id, state)
+
+
+def test_a_lost_connection_is_never_a_clean_close(
+    sql: SqlClient, session: dict[str, Any], control: ControlClient
+) -> None:
+    control.behaviour(sql_clean_close="cancel")
+    socket = sql.open(session)
+    execution_id = socket.begin("HOLD")
+    # The end of the TCP connection, without a closing frame.
+    socket.connection.socket.close()
+    control.drop_sql_connections(session["id"])
+    wait_for_orphan(control, session, execution_id)
+    assert of_session(control, session, execution_id)["state"] == "running"
+
+
+def test_the_server_closes_connections_with_a_code(
+    sql: SqlClient, session: dict[str, Any], control: ControlClient
+) -> None:
+    with sql.open(session) as socket:
+        execution_id = socket.begin("HOLD")
+        control.drop_sql_connections(session["id"], code=4001)
+        with pytest.raises(ConnectionClosed) as raised:
+            socket.receive()
+    assert raised.value.rcvd is not None
+    assert raised.value.rcvd.code == 4001
+    wait_for_orphan(control, session, execution_id)
+    assert of_session(control, session, execution_id)["state"] == "running"
+
+
+# What a session remembers.
+
+
+def test_the_oldest_execution_is_forgotten(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    control.behaviour(sql_executions_kept=2)
+    with sql.open(session) as socket:
+        running = socket.begin("HOLD")
+        first, _ = socket.run("SELECT 1 AS n")
+        second, _ = socket.run("SELECT 2 AS n")
+        # One that still runs is forgotten too, and its last state comes all the same.
+        error = {"kind": "error", "execution_id": running, "message": NOT_FOUND}
+        assert socket.retrieve(running) == error
+        assert table(socket.retrieve(first)).to_pylist() == [{"n": 1}]
+        # The one that was not asked for is the oldest now.
+        third, _ = socket.run("SELECT 3 AS n")
+        assert socket.retrieve(second)["message"] == NOT_FOUND
+        assert socket.retrieve(third)["state"] == "succeeded"
+        control.release_sql()
+        assert socket.receive() == {"kind": "state_updated", "execution_id": running, "state": "succeeded"}
+
+
+def test_tests_let_a_session_forget(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    with sql.open(session) as socket:
+        execution_id, _ = socket.run("SELECT 1")
+        assert control.evict_sql_execution(session["id"], execution_id)
+        assert not control.evict_sql_execution(session["id"], execution_id)
+        assert socket.retrieve(execution_id)["message"] == NOT_FOUND
+    assert of_session(control, session, execution_id)["is_known"] is False
+
+
+def test_an_execution_of_another_session_is_unknown(sql: SqlClient, session: dict[str, Any]) -> None:
+    with sql.open(session) as socket, sql.open(sql.ready(sessionType="single")) as other:
+        execution_id, _ = socket.run("SELECT 1")
+        assert other.retrieve(execution_id)["message"] == NOT_FOUND
+
+
+# The end of a session.
+
+
+def test_the_end_of_a_session_closes_its_connections(
+    sql: SqlClient, session: dict[str, Any], control: ControlClient
+) -> None:
+    with sql.open(session) as socket:
+        execution_id = socket.begin("HOLD")
+        sql.request("DELETE", f"/sql/session/{session['id']}")
+        with pytest.raises(ConnectionClosed) as raised:
+            socket.receive()
+    assert raised.value.rcvd is not None
+    assert (raised.value.rcvd.code, raised.value.rcvd.reason) == (1000, "the session was deleted")
+    wait_for_state(control, session, execution_id, "cancelled")
+
+
+def refused(session: dict[str, Any], **options: Any) -> int:
+    with pytest.raises(InvalidStatus) as raised:
+        SqlSocket(session["appMeta"]["url"], **options)
+    return raised.value.response.status_code
+
+
+def test_no_connection_to_a_session_that_is_not_ready(sql: SqlClient, control: ControlClient) -> None:
+    control.behaviour(sql_start_delay_seconds=3600)
+    session_id = sql.ask(sessionType="single")
+    session = {"appMeta": {"url": f"{sql.url}/sql/local0org00000/{session_id}/ws"}}
+    assert refused(session) == 503
+    control.end_sql_session(session_id)
+    assert refused(session) == 404
+    control.behaviour(sql_ended_status=410)
+    assert refused(session) == 410
+    assert [entry["status"] for entry in control.requests("openSqlSocket")] == [503, 404, 410]
+
+
+# Who is let in.
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({}, 401), ({"X-API-Key": "wrong"}, 401), ({"Authorization": "Bearer wrong"}, 401)],
+)
+def test_no_connection_without_the_key(
+    headers: dict[str, str], status: int, sql: SqlClient, session: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidStatus) as raised:
+        SqlSocket(session["appMeta"]["url"], headers=headers)
+    assert raised.value.response.status_code == status
+    assert_shape(json.loads(raised.value.response.body or b""), "ErrorBody")
+    assert "X-Request-Id" in raised.value.response.headers
+
+
+def test_a_bearer_token_opens_it_too(sql: SqlClient, session: dict[str, Any]) -> None:
+    with SqlSocket(session["appMeta"]["url"], headers={"Authorization": f"Bearer {KEY}"}) as socket:
+        assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
+
+
+@pytest.mark.parametrize("query", [f"?token={KEY}", f"?api_key={KEY}"])
+def test_a_key_in_the_url_opens_nothing(query: str, sql: SqlClient, session: dict[str, Any]) -> None:
+    url = f"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0{query}"
+    with pytest.raises(InvalidStatus, match="401"):
+        connect(url, proxy=None)
+
+
+def test_a_key_in_the_url_is_not_logged(
+    sql: SqlClient, session: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(1)
+    url = f"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0"
+    with connect(f"{url}?token={KEY}", additional_headers={"X-API-Key": KEY}, proxy=None):
+        pass
+    assert KEY not in "".join(record.getMessage() for record in caplog.records if "websockets" not in record.name)
+
+
+def test_another_host_is_refused(sql: SqlClient, session: dict[str, Any], server: LocalServer) -> None:
+    url = f"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0".replace("127.0.0.1", "evil.example")
+    reached = sockets.create_connection(("127.0.0.1", server.port))
+    with reached, pytest.raises(InvalidStatus, match="403"):
+        connect(url, sock=reached, additional_headers={"X-API-Key": KEY})
+
+
+@pytest.mark.parametrize("path", ["/1.0.1", "", "/1.0.0/more"])
+def test_another_address_leads_nowhere(path: str, sql: SqlClient, session: dict[str, Any]) -> None:
+    url = f"ws{session['appMeta']['url'].removeprefix('http')}{path}"
+    with pytest.raises(InvalidStatus):
+        connect(url, additional_headers={"X-API-Key": KEY}, proxy=None)
+
+
+def test_its_address_is_none_for_http(sql: SqlClient, session: dict[str, Any]) -> None:
+    assert requests.get(f"{session['appMeta']['url']}/1.0.0", timeout=30, headers={"X-API-Key": KEY}).status_code == 404
+
+
+def test_a_connection_outlives_the_deadline_for_requests(
+    sql: SqlClient, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5)
+    with sql.open(session) as socket:
+        assert socket.silence(1.5)
+        assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
+
+
+def test_there_are_only_so_many_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "soft_limit", lambda: 20)
+    with LocalServer(tmp_path, api_key=KEY, behaviour={"sql_synthetic": True}) as own, contextlib.ExitStack() as opened:
+        sql = SqlClient(own.url, own.root)
+        session = sql.ready()
+        sql.session.close()
+        # An open socket is never closed for another one, so the eleventh connection is.
+        sockets_open = [opened.enter_context(sql.open(session)) for _ in range(10)]
+        with pytest.raises((ConnectionClosed, InvalidMessage, OSError)):
+            sql.open(session)
+        assert [socket.rows("SELECT 1 AS n") for socket in sockets_open] == [[{"n": 1}]] * 10
+        opened.close()
+        assert sql.shown(session["id"])["status"] == "READY"
+
+
+def test_aiohttp_speaks_it_with_pings(sql: SqlClient, session: dict[str, Any]) -> None:
+    async def talk() -> list[Any]:
+        options: dict[str, Any] = {"headers": {"X-API-Key": KEY}, "heartbeat": 0.2, "max_msg_size": 100 * 2**20}
+        async with (
+            aiohttp.ClientSession() as client,
+            client.ws_connect(f"{session['appMeta']['url']}/1.0.0", **options) as socket,
+        ):
+            await socket.send_json({"kind": "execute_sql", "execution_id": "e", "statement": "SLEEP 1"})
+            return [await socket.receive_json(timeout=20) for _ in range(2)]
+
+    assert [message["state"] for message in asyncio.run(talk())] == ["running", "succeeded"]
+
+
+def test_a_large_result_arrives_whole(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    control.behaviour(sql_max_rows=None)
+    with sql.open(session) as socket:
+        answer = socket.retrieve(socket.run("ROWS 500000")[0], compression="none")
+    assert len(answer["results"]["result_bytes"]) > 10_000_000
+    assert table(answer).num_rows == 500_000
+
+
+@pytest.mark.parametrize("headers", [{}, {"Cookie": f"X-API-Key={KEY}; api_key={KEY}"}])
+def test_a_page_of_another_origin_does_not_get_in(
+    headers: dict[str, str], sql: SqlClient, session: dict[str, Any]
+) -> None:
+    """A browser sends its cookies and protocols of the page's choice, but no header."""
+    url = f"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0"
+    with pytest.raises(InvalidStatus) as raised:
+        connect(
+            url,
+            additional_headers={"Origin": "https://evil.example", **headers},
+            subprotocols=[Subprotocol("X-API-Key"), Subprotocol(KEY)],
+            proxy=None,
+        )
+    assert raised.value.response.status_code == 401
+
+
+def test_a_message_that_is_too_large_ends_the_connection_only(sql: SqlClient, session: dict[str, Any]) -> None:
+    with sql.open(session) as socket, contextlib.suppress(ConnectionClosed):
+        socket.send("execute_sql", "big", statement="x" * (17 * 2**20))
+        with pytest.raises(ConnectionClosed) as raised:
+            socket.receive()
+        assert raised.value.rcvd is not None
+        assert raised.value.rcvd.code == 1009
+    with sql.open(session) as socket:
+        assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
+
+
+def test_results_of_servers_one_after_the_other(tmp_path: Path) -> None:
+    """The allocator of pyarrow belongs to the thread that imports it, which must not be one of the first server."""
+    program = (
+        "import json, sys, cbor2, requests\n"
+        "from websockets.sync.client import connect\n"
+        "from wherobots_local import LocalServer\n"
+        "for turn in range(6):\n"
+        "    behaviour = {'sql_synthetic': True}\n"
+        "    with LocalServer(sys.argv[1], api_key='test-key', behaviour=behaviour) as server:\n"
+        "        headers, session = {'X-API-Key': 'test-key'}, {'status': ''}\n"
+        "        while session['status'] != 'READY':\n"
+        "            session = requests.post(f'{server.url}/sql/session', json={}, headers=headers, timeout=9).json()\n"
+        "        url = f\"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0\"\n"
+        "        with connect(url, additional_headers=headers, proxy=None) as socket:\n"
+        "            for text in '12345':\n"
+        "                message = {'kind': 'execute_sql', 'execution_id': text, 'statement': 'ROWS 1500'}\n"
+        "                socket.send(json.dumps(message)), socket.recv(), socket.recv()\n"
+        "                socket.send(json.dumps({'kind': 'retrieve_results', 'execution_id': text}))\n"
+        "                assert cbor2.loads(socket.recv())['results']['result_bytes']\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nothing_of_ours_warns(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from wherobots_local import LocalServer\n"
+        "from local_server.tests.sql_support import SqlClient\n"
+        "with LocalServer(sys.argv[1], api_key='test-key', behaviour={'sql_synthetic': True}) as server:\n"
+        "    client = SqlClient(server.url, server.root)\n"
+        "    with client.open(client.ready()) as socket:\n"
+        "        assert socket.rows('SELECT 1 AS n') == [{'n': 1}]\n"
+    )
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-W",
+            "error::DeprecationWarning:uvicorn",
+            "-W",
+            "error::DeprecationWarning:websockets",
+            "-W",
+            "error::DeprecationWarning:wherobots_local",
+            "-c",
+            program,
+            tmp_path,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (result.returncode, result.stderr) == (0, "")

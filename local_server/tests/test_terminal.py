@@ -1,0 +1,352 @@
+"""What the command line prints about runs: starts, ends and logs, whatever scripts write and wherever it goes."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import pty
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from dev.waiting import wait_for
+from local_server.tests.started import Started
+from local_server.tests.support import KEY, slowest_health
+from wherobots_local import run_report
+from wherobots_local.api.create_request import parse_create_request
+from wherobots_local.run_report import RunReport
+from wherobots_local.runs.run import LocalRun
+from wherobots_local.runs.store import OWN_FOLDER_OF_A_RUN, RECORD_FILE
+from wherobots_local.terminal import Terminal, escaped
+
+Start = Callable[..., Started]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    servers: list[Started] = []
+
+    def started(*arguments: str, **options: object) -> Started:
+        servers.append(Started(tmp_path, *arguments, key=KEY, **options))  # type: ignore[arg-type]
+        return servers[-1]
+
+    yield started
+    for server in servers:
+        server.end()
+
+
+def lines_about(server: Started, run_id: str) -> list[str]:
+    return [line for line in server.printed().splitlines() if run_id in line]
+
+
+def has_printed_lines_of(server: Started, run_id: str) -> bool:
+    """Whether there are more than the two lines of its start; for an output of gigabytes."""
+    with open(server.output.name, "rb") as output:
+        if not os.fstat(output.fileno()).st_size:
+            return False
+        with mmap.mmap(output.fileno(), 0, prot=mmap.PROT_READ) as printed:
+            return len(list(islice(re.finditer(run_id.encode(), printed), 3))) > 2
+
+
+def wait_for_end(server: Started, run_id: str) -> list[str]:
+    wait_for(lambda: any("| log: " in line for line in lines_about(server, run_id)), what="the line of the end")
+    return lines_about(server, run_id)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain\tüñí 日本 🌍 a\u00a0b", "plain\tüñí 日本 🌍 a\u00a0b"),
+        ("\x1b[31mred\x07\r\x9b2J\x7f", "\\x1b[31mred\\x07\\r\\x9b2J\\x7f"),
+        ("a\nb\u2028c", "a\\nb\\u2028c"),
+        ("\u202eright to left\u200b", "\\u202eright to left\\u200b"),
+        ("\ud800\ue000", "\\ud800\\ue000"),
+    ],
+)
+def test_what_could_change_the_terminal_is_escaped(text: str, shown: str) -> None:
+    assert escaped(text) == shown
+
+
+def test_one_line_at_the_start_and_one_at_the_end(start: Start) -> None:
+    server = start()
+    client = server.client()
+    run, _ = client.run("print('hello')", name="a_good_run", runtime="tiny")
+    log = server.root / ".wherobots-local" / "runs" / run["id"] / ".run" / "log.txt"
+    begun, ended = wait_for_end(server, run["id"])
+    assert re.fullmatch(rf'\d\d:\d\d:\d\d run {run["id"]} started: "a_good_run", runtime tiny', begun)
+    assert re.fullmatch(rf"\d\d:\d\d:\d\d run {run['id']} COMPLETED after [\d.]+ s \| log: {log}", ended)
+    assert log.read_text() == "hello\n"
+    assert "hello" not in server.printed()
+    assert KEY not in server.printed()
+
+
+def test_the_end_of_a_failed_run_says_why(start: Start) -> None:
+    server = start()
+    run, _ = server.client().run(r"raise ValueError('\x1b]0;owned\x07 no such column')", status="FAILED")
+    _, ended = wait_for_end(server, run["id"])
+    assert r"FAILED after" in ended
+    assert r": The process exited with code 1: ValueError: \x1b]0;owned\x07 no such column | log: " in ended
+    assert "\x1b" not in server.printed()
+
+
+def test_runs_that_never_start_have_one_line(start: Start) -> None:
+    server = start("--max-parallel-runs", "1")
+    client = server.client()
+    holding = client.create("import time\ntime.sleep(600)")
+    client.wait(holding["id"], "RUNNING")
+    # The script of the other is not replaced: it may not have been read yet.
+    waiting = client.create(runPython={"uri": client.script("", "waiting.py")})
+    client.cancel(waiting["id"])
+    client.wait(waiting["id"], "CANCELLED")
+    (ended,) = wait_for_end(server, waiting["id"])
+    assert "CANCELLED before it started: The run was cancelled | log: " in ended
+
+
+def test_a_stopped_server_prints_the_ends_of_its_runs(start: Start) -> None:
+    server = start()
+    client = server.client()
+    run = client.create("import time\ntime.sleep(600)")
+    client.wait(run["id"], "RUNNING")
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(60) == 130
+    _, ended = lines_about(server, run["id"])
+    assert "CANCELLED after" in ended
+    assert "The local server was stopped" in ended
+
+
+def test_earlier_runs_are_not_announced_again(start: Start) -> None:
+    first = start()
+    run, _ = first.client().run("")
+    wait_for_end(first, run["id"])
+    first.process.send_signal(signal.SIGTERM)
+    assert first.process.wait(60) == 143
+    second = start("--verbose")
+    second.client().request(
+        "PATCH", f"/_control/runs/{run['id']}", json={"kubeApp": {"spark_ui_url": "http://127.0.0.1:4040"}}
+    )
+    marker, _ = second.client().run("")
+    wait_for_end(second, marker["id"])
+    assert lines_about(second, run["id"]) == []
+
+
+def test_verbose_prints_the_logs_with_the_id_of_their_run(start: Start) -> None:
+    server = start("--verbose")
+    client = server.client()
+    source = "import sys, time\nfor n in range(200):\n    print(sys.argv[1], n)\n    time.sleep(0.001)\n"
+    runs = {name: client.create(source, args=(name,)) for name in ("left", "right")}
+    for name, run in runs.items():
+        client.wait(run["id"], "COMPLETED")
+        begun, *log, ended = wait_for_end(server, run["id"])
+        assert "started" in begun
+        assert log == [f"{run['id']} | {name} {n}" for n in range(200)]
+        assert "COMPLETED" in ended
+
+
+def test_verbose_shows_control_characters_and_long_lines_safely(start: Start) -> None:
+    server = start("--verbose")
+    source = r"import sys; sys.stdout.buffer.write(b'\x1b[2J\r\xff\n' + b'x' * 500_000 + b'\nend')"
+    run, _ = server.client().run(source)
+    _, escape, long, last, _ = wait_for_end(server, run["id"])
+    assert escape == rf"{run['id']} | \x1b[2J\r" + "\ufffd"
+    assert long == f"{run['id']} | {'x' * 2000}…"
+    assert last == f"{run['id']} | end"
+
+
+def test_verbose_leaves_lines_out_of_a_flood_and_says_how_many(start: Start) -> None:
+    server = start("--verbose")
+    count = 3_000_000
+    source = f"import sys\nfor n in range({count // 10_000}): sys.stdout.buffer.write(b'y\\n' * 10_000)\n"
+    run, _ = server.client().run(source + "print('the last line')")
+    _, *log, _ = wait_for_end(server, run["id"])
+    left_out = [int(found[1]) for line in log if (found := re.search(r"… (\d+) lines are left out", line))]
+    assert left_out
+    assert len(log) - len(left_out) + sum(left_out) == count + 1
+    assert log[-1] == f"{run['id']} | the last line"
+
+
+def test_the_server_answers_while_it_prints_the_logs_of_scripts_that_write_as_fast_as_they_can(start: Start) -> None:
+    server = start("--verbose", "--max-log-bytes", "30000000")
+    client = server.client()
+    source = "import sys\nwhile True: sys.stdout.buffer.write(b'y\\n' * 32768)\n"
+    runs = [client.create(source) for _ in range(4)]
+    for run in runs:
+        wait_for(lambda run=run: has_printed_lines_of(server, run["id"]), what="printed lines")  # type: ignore[misc]
+    # Generous: the machine may be busy with other things.
+    assert slowest_health(server.ready["url"]) < 2
+    for run in runs:
+        client.cancel(run["id"])
+    for run in runs:
+        client.wait(run["id"], "CANCELLED")
+
+
+def end_well(server: Started) -> None:
+    """Ask the server to end, and see that it does."""
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(60) == 143
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.parametrize("arguments", [[], ["--verbose"]])
+def test_an_output_on_a_full_disk_does_not_end_the_server(arguments: list[str], tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        server = Started(tmp_path, *arguments, key=KEY, output=full)
+        try:
+            server.client().run("print('lost')")
+            end_well(server)
+        finally:
+            server.end()
+
+
+def test_a_closed_output_does_not_end_the_server(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        server = Started(tmp_path, "--verbose", key=KEY, output=closed)
+    try:
+        server.client().run("print('lost')")
+        end_well(server)
+    finally:
+        server.end()
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_a_server_that_was_started_without_an_output_runs_scripts(closed: str, tmp_path: Path) -> None:
+    server = Started(tmp_path, "--verbose", key=KEY, through=f'exec "$@" {closed}')
+    try:
+        assert server.client().run("print('in the log')")[1] == ["in the log"]
+        end_well(server)
+    finally:
+        server.end()
+
+
+def test_a_terminal_that_is_stopped_stops_neither_requests_nor_runs_nor_the_end(tmp_path: Path) -> None:
+    # Nobody reads what is printed, as after Ctrl-S.
+    terminal, own = pty.openpty()
+    with os.fdopen(own, "wb", 0) as output:
+        server = Started(tmp_path, "--verbose", key=KEY, output=output)
+    try:
+        client = server.client()
+        for _ in range(2):
+            client.run("for n in range(20_000): print('line', n)")
+        end_well(server)
+    finally:
+        server.end()
+        os.close(terminal)
+
+
+def test_an_output_that_is_full_from_the_start_stops_neither_the_start_nor_the_end(tmp_path: Path) -> None:
+    # Such as that of a program that has read enough.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    with os.fdopen(writer, "wb", 0) as output:
+        server = Started(tmp_path, key=KEY, output=output)
+    try:
+        server.client().run("print('lost')")
+        end_well(server)
+    finally:
+        server.end()
+        os.close(reader)
+
+
+def test_what_does_not_fit_into_the_queue_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_report, "_LONGEST_QUEUE", 2)
+    request = parse_create_request({"name": "a_test_run", "runPython": {"uri": "s3://bucket/job.py"}})
+    runs = [LocalRun(request, "aws-us-west-2", number) for number in range(5)]
+    with (tmp_path / "output").open("w+") as output:
+        report = RunReport(Terminal(output))
+        for run in runs:
+            report.changed(run)
+            run.set_status("CANCELLED")
+            # Nothing is printed yet, as while the terminal is stopped.
+            report.changed(run)
+        with report:
+            pass
+        output.seek(0)
+        told = output.read().splitlines()
+    assert told[0] == "… 3 starts and ends of runs are left out here."
+    assert [runs[number].id in line for number, line in enumerate(told[1:])] == [True, True]
+
+
+def test_a_run_whose_end_did_not_fit_into_the_queue_is_not_followed_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_report, "_LONGEST_QUEUE", 3)
+    request = parse_create_request({"name": "a_test_run", "runPython": {"uri": "s3://bucket/job.py"}})
+    other, run = (LocalRun(request, "aws-us-west-2", number) for number in range(2))
+    with (tmp_path / "output").open("w+") as output:
+        report = RunReport(Terminal(output), logs=True)
+        for one in (other, run):
+            report.changed(one)
+        other.set_status("CANCELLED")
+        report.changed(other)
+        run.set_status("RUNNING")
+        report.changed(run)
+        run.set_status("COMPLETED")
+        report.changed(run)
+        with report:
+            pass
+        assert report._followed == {}
+        output.seek(0)
+        assert "… 1 starts and ends of runs are left out here." in output.read()
+
+
+def test_what_the_server_logs_is_shown_safely_too(tmp_path: Path) -> None:
+    # A script can make any file under the root.
+    record = tmp_path / "root" / ".wherobots-local" / "runs" / "\x1b[2Jowned" / OWN_FOLDER_OF_A_RUN / RECORD_FILE
+    record.parent.mkdir(parents=True)
+    record.write_text("no JSON")
+    _, errors = starting(tmp_path)
+    assert r"\x1b[2Jowned" in errors
+    assert "\x1b" not in errors
+
+
+# What is said at the start
+
+
+def starting(tmp_path: Path, *arguments: str) -> tuple[str, str]:
+    """Start a server, end it, and return its output and its errors."""
+    with (tmp_path / "errors").open("w+") as errors:
+        server = Started(tmp_path, *arguments, key=KEY, errors=errors)
+        try:
+            wait_for(lambda: "Ctrl-C" in server.printed(), what="what is said at the start")
+            printed = server.printed()
+        finally:
+            server.end()
+        errors.seek(0)
+        return printed, errors.read()
+
+
+def test_remote_access_without_tls_is_warned_about(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    everywhere = ["--allow-remote", "--host", "0.0.0.0"]  # noqa: S104 - what is tested
+    printed, errors = starting(tmp_path, *everywhere)
+    assert "WARNING: --allow-remote without TLS" in errors
+    assert "WARNING" not in printed
+    certfile, keyfile = certificate
+    for arguments in ([], [*everywhere, "--certfile", str(certfile), "--keyfile", str(keyfile)]):
+        assert starting(tmp_path, *arguments)[1] == ""
+
+
+def test_the_printed_connection_can_be_pasted(tmp_path: Path) -> None:
+    printed, _ = starting(tmp_path, "--host-name", "wherobots.localhost")
+    assert KEY not in printed
+    (line,) = re.findall(r"^Airflow connection: (export AIRFLOW_CONN_WHEROBOTS_DEFAULT=.*)$", printed, re.MULTILINE)
+    shown = subprocess.run(
+        ["sh", "-c", f'{line}; printf %s "$AIRFLOW_CONN_WHEROBOTS_DEFAULT"'],
+        env={**os.environ, "WHEROBOTS_API_KEY": KEY},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert re.fullmatch(
+        rf'{{"conn_type": "wherobots", "host": "http://wherobots.localhost:\d+", "password": "{KEY}"}}', shown
+    )

@@ -1,0 +1,62 @@
+"""The bodies and parameters of the calls for files and costs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from wherobots_local.api.queries import Parameters
+from wherobots_local.api.validation import PublishedModel
+
+
+class CredentialsRequest(PublishedModel):
+    """``StorageCredentialsRequest``. As in the published schema, the name of a bucket may contain no dot."""
+
+    path: Annotated[
+        str,
+        StringConstraints(
+            min_length=6,
+            max_length=1024,
+            pattern=r"^s3:\/\/([a-zA-Z0-9\-_]{3,63})(?:\/?|\/([a-zA-Z0-9!_.*'()/&=-]+))?$",
+        ),
+    ]
+    access_mode: Literal["read", "read_write"] = Field(default="read", alias="access_mode")
+
+
+class CostsRequest(PublishedModel):
+    """``GetKubeAppCostsInput``: the ``kubeApp.id`` of each run."""
+
+    kube_app_ids: Annotated[list[str], Field(min_length=1, max_length=100)]
+
+
+class FolderQuery(Parameters):
+    """The parameters of a folder's listing; ``limit=0`` means all entries."""
+
+    cursor: str | None = None
+    limit: Annotated[int, Field(ge=0, le=1000)] = 0
+
+
+class RenameQuery(Parameters):
+    """The parameters of a rename."""
+
+    new_name: str
+
+
+class KeyQuery(Parameters):
+    """The parameter of uploads and downloads: bucket and key of a file."""
+
+    key: Annotated[str, AfterValidator(lambda key: key.strip().removeprefix("s3://"))]
+
+
+class DirectoryQuery(Parameters):
+    """The parameter of a folder: bucket and key, with or without a slash at the end."""
+
+    dir: Annotated[str, AfterValidator(lambda key: key.strip().removeprefix("s3://").removesuffix("/"))]
+
+
+class IntegrationDirectoryQuery(Parameters):
+    """The parameters of a folder of an integration; ``dir`` is a path in the integration."""
+
+    integration_id: str
+    dir: Annotated[str, AfterValidator(lambda path: path.strip().strip("/"))]

@@ -1,0 +1,112 @@
+"""The query parameters of the list and log calls: from text to checked values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from wherobots_local.api.validation import Model, validated
+from wherobots_local.api.vocabulary import RUN_STATUSES
+
+
+def _known(statuses: frozenset[str]) -> frozenset[str]:
+    if not statuses <= set(RUN_STATUSES):
+        raise ValueError(f"must be one of {', '.join(RUN_STATUSES)}")
+    return statuses
+
+
+def _written_out(moment: object) -> object:
+    # Without this, pydantic would take a number as seconds since 1970.
+    try:
+        float(str(moment))
+    except ValueError:
+        return moment
+    raise ValueError("must be a date-time in ISO 8601")
+
+
+NamePattern = Annotated[str, StringConstraints(max_length=255, pattern=r"^[a-zA-Z0-9_\-\.]*\*?[a-zA-Z0-9_\-\.]*$")]
+_Statuses = Annotated[frozenset[str], AfterValidator(_known)]
+_Moment = Annotated[
+    datetime,
+    BeforeValidator(_written_out),
+    AfterValidator(lambda moment: moment if moment.tzinfo else moment.replace(tzinfo=UTC)),
+]
+
+Query = Sequence[tuple[str, str]]
+"""The parameters of a URL in their order, repeated ones included."""
+
+
+class Parameters(BaseModel):
+    """The parameters of a URL; unknown ones are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ListQuery(Parameters):
+    """The checked parameters of List Runs; None means no filter."""
+
+    name: NamePattern | None = None
+    created_after: _Moment | None = None
+    status: _Statuses | None = None
+    region: str | None = None
+    cursor: str | None = None
+    size: Annotated[int, Field(ge=0, le=100)] = 50
+
+
+class LogsQuery(Parameters):
+    """The checked parameters of Get Run Logs; ``cursor=None`` is the start of the log."""
+
+    cursor: str | None = None
+    size: Annotated[int, Field(ge=0)] = 100
+
+
+class LogEndQuery(LogsQuery):
+    """The checked parameters of a log as the status page reads it.
+
+    :param cursor: ``next_page`` of the page before; default None, the start of the log.
+    :param size: the most lines of a page; default 1000.
+    :param last: how many lines from the end of the log a page begins at most; default 5000.
+    """
+
+    size: Annotated[int, Field(ge=0)] = 1000
+    last: Annotated[int, Field(ge=1)] = 5000
+
+
+def parse_query(parameters: type[Model], query: Query) -> Model:
+    """Check the parameters of a URL; unknown ones are ignored.
+
+    :param parameters: the model that they must fit; there, a parameter that may be repeated is a set.
+    :param query: the parameters of the URL.
+    :returns: the checked parameters.
+    :raises ApiError: 422 with one problem per wrong parameter.
+    """
+    values: dict[str, object] = dict(query)
+    if "status" in values:
+        values["status"] = [value for key, value in query if key == "status"]
+    return validated(parameters, values)
+
+
+def parse_list_query(query: Query) -> ListQuery:
+    """Check the parameters of ``GET /runs``, as :func:`parse_query` does."""
+    return parse_query(ListQuery, query)
+
+
+def parse_logs_query(query: Query) -> LogsQuery:
+    """Check the parameters of ``GET /runs/{run_id}/logs``, as :func:`parse_query` does."""
+    return parse_query(LogsQuery, query)
+
+
+def name_matches(pattern: str, name: str, *, part: bool = False) -> bool:
+    """Say whether a name fits a pattern with at most one ``*``.
+
+    :param pattern: the pattern.
+    :param name: the name.
+    :param part: whether a pattern without ``*`` also fits a part of the name; default False, only the whole name.
+    """
+    head, star, tail = pattern.partition("*")
+    if not star:
+        return pattern in name if part else name == pattern
+    return len(name) >= len(head) + len(tail) and name.startswith(head) and name.endswith(tail)

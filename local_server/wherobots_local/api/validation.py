@@ -1,0 +1,79 @@
+"""Turns decoded JSON or a URL's parameters into a checked model, and what is wrong with them into an ``ApiError``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from wherobots_local.api.errors import ApiError, Problem
+
+_ABBREVIATED = 80
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class PublishedModel(BaseModel):
+    """An object of the published API: keys in camel case, unknown keys ignored, pydantic's lax conversions."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+class ControlModel(BaseModel):
+    """An object of the control surface: unknown keys are refused, and nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def validated(model: type[Model], value: object, *, where: str = "", names: bool = False) -> Model:
+    """Check a value.
+
+    :param model: what it must be.
+    :param value: the decoded JSON, or the parameters of a URL.
+    :param where: path of the value in the body; default the body itself.
+    :param names: whether the message about an unknown key names the known ones; default False.
+    :returns: the value as a model.
+    :raises ApiError: 422 with one problem per wrong field.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        known = tuple(model.model_fields) if names else ()
+        raise ApiError(422, list(_problems(error, where, known))) from None
+
+
+def shown(value: object) -> str:
+    """Show a value in a message, abbreviated."""
+    try:
+        text = repr(value)
+    except ValueError:
+        # Python shows no integer of more than 4,300 digits.
+        return "a very large number"
+    return text if len(text) <= _ABBREVIATED else f"{text[:_ABBREVIATED]}... ({len(text)} characters)"
+
+
+def _problems(error: ValidationError, where: str, known: tuple[str, ...]) -> Iterator[Problem]:
+    for item in error.errors(include_url=False, include_context=False):
+        field = ".".join([*([where] if where else []), *_path(item["loc"])]) or "body"
+        yield Problem(_details(field, item["type"], item["msg"], item["input"], known), field)
+
+
+def _path(location: tuple[int | str, ...]) -> Iterator[str]:
+    """The path of a field, without the tags by which pydantic names the member of a union."""
+    for index, part in enumerate(location):
+        if not (str(part).startswith("is-") and index):
+            yield str(part)
+
+
+def _details(field: str, kind: str, message: str, value: Any, known: tuple[str, ...]) -> str:
+    if kind == "missing":
+        return f"{field} is required, but missing"
+    if kind == "extra_forbidden":
+        return f"there is no {field}" + (f". There are: {', '.join(sorted(known))}" if known else " here")
+    rule = message.removeprefix("Value error, ")
+    for beginning in ("Input should ", "String should ", "List should ", "Dictionary should "):
+        if rule.startswith(beginning):
+            rule = f"must {rule.removeprefix(beginning)}"
+    return f"{field} is {shown(value)}, but {rule[:1].lower()}{rule[1:]}"

@@ -1,0 +1,154 @@
+"""A certificate for https that is made by the server itself, for its names and for no other."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from wherobots_local.security import is_every_address
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+_VALID_DAYS = 365
+_RENEWED_DAYS = 30
+_OWN_NAME = "Wherobots local server"
+_ALWAYS = ("localhost", "127.0.0.1", "::1")
+
+
+class MadeCertificate(NamedTuple):
+    """The files of a certificate.
+
+    :param certfile: the certificate, ``cert.pem``. A client that trusts it needs no authority.
+    :param keyfile: its private key, ``key.pem``, readable by its owner only.
+    :param bundle: the certificate and the authorities that ``requests`` trusts, ``ca-bundle.pem``. For
+        ``REQUESTS_CA_BUNDLE``, which replaces those.
+    """
+
+    certfile: Path
+    keyfile: Path
+    bundle: Path
+
+
+def made_certificate(folder: Path, names: Iterable[str]) -> MadeCertificate:
+    """Return a self-signed certificate. It is made if there is none for these names that is valid for 30 more days.
+
+    It is not an authority: with its key nobody can make certificates for other names.
+
+    :param folder: the folder of its files; made if it is missing.
+    :param names: host names and addresses, besides localhost, 127.0.0.1 and ::1. Those that mean every address, such as
+        0.0.0.0, are left out.
+    :raises OSError: if a file cannot be read or written.
+    :raises ValueError: if a name cannot be in a certificate, or the folder has files of these names that are not from
+        here. They are never replaced: with a private key more may be lost than this server.
+    """
+    wanted = list(dict.fromkeys([*_ALWAYS, *(name for name in names if not is_every_address(name))]))
+    made = MadeCertificate(folder / "cert.pem", folder / "key.pem", folder / "ca-bundle.pem")
+    if not (all(file.exists() for file in made) and _is_for(made, wanted)):
+        folder.mkdir(parents=True, exist_ok=True)
+        _refuse_others(made)
+        _make(made, wanted)
+    return made
+
+
+def _refuse_others(made: MadeCertificate) -> None:
+    from cryptography import x509
+
+    try:
+        certificate = x509.load_pem_x509_certificate(made.certfile.read_bytes())
+        is_own = certificate.subject.rfc4514_string() == certificate.issuer.rfc4514_string() == f"CN={_OWN_NAME}"
+    except (FileNotFoundError, ValueError):
+        is_own = False
+    for file in made:
+        if not is_own and os.path.lexists(file):
+            raise ValueError(
+                f"{file.name} was not made by the local server, or cert.pem is missing, so it is not replaced;"
+                " name another folder"
+            )
+
+
+def _is_for(made: MadeCertificate, names: list[str]) -> bool:
+    # Imported where it is needed: a server without a certificate of its own starts sooner.
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        certificate = x509.load_pem_x509_certificate(made.certfile.read_bytes())
+        key = serialization.load_pem_private_key(made.keyfile.read_bytes(), password=None)
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return False
+    until = certificate.not_valid_after_utc - datetime.timedelta(days=_RENEWED_DAYS)
+    return (
+        set(found) == set(_general_names(names))
+        and datetime.datetime.now(datetime.UTC) < until
+        and key.public_key() == certificate.public_key()
+    )
+
+
+def _make(made: MadeCertificate, names: list[str]) -> None:
+    import certifi
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    own_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _OWN_NAME)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(own_name)
+        .issuer_name(own_name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        # The clocks of two machines differ.
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=_VALID_DAYS))
+        .add_extension(x509.SubjectAlternativeName(_general_names(names)), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    # The certificate first: it says that the other files are from here, also if they are not complete.
+    _write(made.certfile, pem, 0o644)
+    _write(made.keyfile, private, 0o600)
+    _write(
+        made.bundle,
+        Path(certifi.where()).read_bytes().rstrip() + b"\n\n# The Wherobots local server\n" + pem,
+        0o644,
+    )
+
+
+def _general_names(names: Iterable[str]) -> list[x509.GeneralName]:
+    from cryptography import x509
+
+    found: list[x509.GeneralName] = []
+    for name in names:
+        try:
+            # A certificate has no place for the zone of an address such as fe80::1%eth0.
+            found.append(x509.IPAddress(ipaddress.ip_address(name.partition("%")[0])))
+        except ValueError:
+            found.append(x509.DNSName(name))
+    return found
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Replace a file as a whole. It has its mode before it has its content."""
+    new = path.with_name(f"{path.name}.new")
+    with contextlib.suppress(FileNotFoundError):
+        new.unlink()
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    new.replace(path)

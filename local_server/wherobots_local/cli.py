@@ -1,0 +1,222 @@
+"""The command line: ``wherobots-local``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wherobots_local import __version__
+from wherobots_local.certificate import made_certificate
+from wherobots_local.descriptors import raise_soft_limit
+from wherobots_local.http.listener import Listener, bound_socket, url_of
+from wherobots_local.ready_file import removed_around, write_ready_file
+from wherobots_local.run_report import RunReport
+from wherobots_local.runs.log import DEFAULT_MAX_BYTES, DEFAULT_MAX_LINES
+from wherobots_local.runs.retention import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS
+from wherobots_local.security import API_KEY_VARIABLE, is_every_address
+from wherobots_local.settings import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    ServerSettings,
+    SettingsError,
+    checked_host_names,
+    default_parallel_runs,
+)
+from wherobots_local.terminal import EscapingFormatter, Terminal, escaped
+
+_UNENCRYPTED = (
+    "*" * 100,
+    "WARNING: --allow-remote without TLS. The API key and all data cross the network unencrypted. Whoever",
+    "reads the key can run code on this machine as your user. Use --make-certificate, or --certfile and --keyfile.",
+    "*" * 100,
+)
+_USAGE_ERROR = 2
+_INTERRUPTED = 130
+_TERMINATED = 143
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM.
+
+    :param arguments: command line arguments; default those of the process.
+    :returns: the exit code: 130 after SIGINT, 2 for a wrong setting.
+    :raises SystemExit: with the code 143 after SIGTERM.
+    """
+    options = vars(_parser().parse_args(arguments))
+    ready_file: Path | None = options.pop("ready_file")
+    behaviour_file: Path | None = options.pop("behaviour")
+    certificate_folder: Path | None = options.pop("make_certificate")
+    verbose: bool = options.pop("verbose")
+    _log_to_stderr()
+    # uvicorn stops on the signal and raises it again; its default action would leave the ready file behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    # Removed from the environment, so that no child process inherits it.
+    from_environment = os.environ.pop(API_KEY_VARIABLE, None)
+    if options["api_key"] is None:
+        options["api_key"] = from_environment or None
+    try:
+        if certificate_folder is not None:
+            options |= _made_certificate(certificate_folder, options)
+        settings = ServerSettings(**options, behaviour=_switches(behaviour_file))
+        raise_soft_limit(settings.max_parallel_runs)
+        _check_ready_file(ready_file)
+        with removed_around(ready_file), RunReport(Terminal(sys.stdout), logs=verbose) as report:
+            _serve(settings, ready_file, report)
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _USAGE_ERROR
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return 0
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(EscapingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+def _check_ready_file(path: Path | None) -> None:
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise SettingsError(f"ready-file is {str(path)!r}, but must be the path of a file in an existing folder")
+
+
+def _switches(file: Path | None) -> dict[str, Any]:
+    """Read the switches to start with from a file."""
+    if file is None:
+        return {}
+    try:
+        switches = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"behaviour is {str(file)!r}, which cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingsError(f"behaviour is {str(file)!r}, which is not JSON: {error}") from None
+    if not isinstance(switches, dict):
+        raise SettingsError(f"behaviour is {str(file)!r}, which must hold a JSON object of switches")
+    return switches
+
+
+def _made_certificate(folder: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    if options["certfile"] is not None or options["keyfile"] is not None:
+        raise SettingsError("make-certificate cannot be given together with certfile and keyfile")
+    names = checked_host_names(options["host_names"])
+    try:
+        made = made_certificate(folder, [options["host"], *names])
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"make-certificate is {str(folder)!r}, but no certificate can be made: {error}") from None
+    return {"certfile": made.certfile, "keyfile": made.keyfile}
+
+
+def _serve(settings: ServerSettings, ready_file: Path | None, report: RunReport) -> None:
+    bound = bound_socket(settings)
+    url = url_of(settings, bound)
+    if settings.allow_remote and not settings.tls:
+        Terminal(sys.stderr).print(*_UNENCRYPTED)
+
+    def announce() -> None:
+        report.say(
+            f"Wherobots local server: {url}",
+            f"Root of s3://: {escaped(str(settings.root))}",
+            *([f"API key: {settings.api_key.value}"] if settings.api_key.generated else []),
+            f"Airflow connection: {_connection(settings, bound.getsockname()[1])}",
+            f"Runs in a browser: {url}/",
+            "Ctrl-C stops the server and ends its runs.",
+        )
+        if ready_file is not None:
+            generated = {"api_key": settings.api_key.value} if settings.api_key.generated else {}
+            content = {"url": url, "port": bound.getsockname()[1], "pid": os.getpid(), "root": str(settings.root)}
+            write_ready_file(ready_file, {**content, **generated})
+
+    listener = Listener(settings, bound, announce, report.changed)
+    try:
+        listener.serve_until_stopped()
+    except OSError as error:
+        raise SettingsError(f"ready-file is {str(ready_file)!r}, which cannot be written: {error.strerror}") from None
+
+
+def _connection(settings: ServerSettings, port: int) -> str:
+    """The connection for Airflow as a line for a shell. A key that was given is not shown: the shell fills it in."""
+    own_name = "localhost" if is_every_address(settings.host) else settings.host
+    name = settings.host_names[0] if settings.host_names else own_name
+    host = f"{'https' if settings.tls else 'http'}://{f'[{name}]' if ':' in name else name}:{port}"
+    key = settings.api_key.value if settings.api_key.generated else f"'\"${API_KEY_VARIABLE}\"'"
+    connection = json.dumps({"conn_type": "wherobots", "host": host, "password": "…"}, ensure_ascii=False)
+    return f"export AIRFLOW_CONN_WHEROBOTS_DEFAULT='{connection.replace('…', key)}'"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wherobots-local",
+        description="A local Wherobots: serves its API for runs, storage and SQL, and runs the jobs on this machine.",
+    )
+    # Most are settings: the name of each is an argument of ServerSettings.
+    add = parser.add_argument
+    add("--version", action="version", version=f"%(prog)s {__version__}")
+    add("--root", required=True, type=Path, help="folder behind s3://: s3://bucket/key is the file ROOT/bucket/key")
+    add("--host", default=DEFAULT_HOST, help="address to listen on (default: %(default)s)")
+    add("--port", type=int, default=DEFAULT_PORT, help="port to listen on; 0 takes a free one (default: %(default)s)")
+    add(
+        "--api-key",
+        help=f"key that clients must send (default: ${API_KEY_VARIABLE}, else a random key, printed at the start)",
+    )
+    add("--certfile", type=Path, help="PEM file of the certificate, for https")
+    add("--keyfile", type=Path, help="PEM file of its private key")
+    add(
+        "--make-certificate",
+        type=Path,
+        metavar="DIR",
+        help="https with a certificate that is made in this folder, for --host and each --host-name",
+    )
+    add("--allow-remote", action="store_true", help="let other machines connect; with the key they can run code here")
+    add(
+        "--host-name",
+        dest="host_names",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="additional name accepted in the Host header; repeatable",
+    )
+    add(
+        "--max-parallel-runs",
+        type=int,
+        help=f"how many runs have a process at the same time (default: {default_parallel_runs()}, from the CPUs)",
+    )
+    add(
+        "--pass-env",
+        dest="passed_environment",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="environment variable passed on to runs; repeatable",
+    )
+    add("--like-the-service", action="store_true", help="start with the delays and missing values of the service")
+    add(
+        "--behaviour",
+        type=Path,
+        metavar="FILE",
+        help="JSON file with the switches of the control surface to start with",
+    )
+    add("--keep-runs", type=int, default=DEFAULT_KEEP_RUNS, help="how many ended runs are kept (default: %(default)s)")
+    add(
+        "--keep-days",
+        type=float,
+        default=DEFAULT_KEEP_DAYS,
+        help="how many days ended runs and unused virtual environments are kept (default: %(default)g)",
+    )
+    add(
+        "--max-log-bytes",
+        type=int,
+        default=DEFAULT_MAX_BYTES,
+        help="the most bytes of a run's log; further lines are discarded (default: %(default)s)",
+    )
+    add("--max-log-lines", type=int, default=DEFAULT_MAX_LINES, help="the most lines of a log (default: %(default)s)")
+    add("--verbose", action="store_true", help="print the logs of the runs too")
+    add("--ready-file", type=Path, help="JSON file, readable by its owner only, to write when the server listens")
+    return parser

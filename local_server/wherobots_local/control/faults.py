@@ -1,0 +1,294 @@
+"""Fault rules: which requests get which fault. Pure; ``http/fault_actions.py`` injects the faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+
+from wherobots_local.api.queries import name_matches
+from wherobots_local.api.validation import ControlModel, validated
+from wherobots_local.api.vocabulary import (
+    OBJECT_OPERATIONS,
+    OPEN_SQL_SOCKET,
+    OPERATIONS,
+    SQL_EVENTS,
+    SQL_MESSAGES,
+)
+
+ANY_OPERATION = "*"
+
+_Count = Annotated[int, Field(ge=0, lt=2**63)]
+_Seconds = Annotated[float, Field(ge=0, le=10 * 365 * 24 * 3600, allow_inf_nan=False)]
+_Status = Annotated[int, Field(ge=200, le=599)]
+_Printable = Annotated[str, StringConstraints(pattern=r"^[ -~]*$")]
+
+
+def _not_of_the_message(name: str) -> str:
+    # The server sets the length of an answer. To cut an answer short there is the fault ``truncate``.
+    if name.lower() in ("content-length", "transfer-encoding"):
+        raise ValueError("must not be about the length of the answer")
+    return name
+
+
+_HeaderName = Annotated[
+    str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"), AfterValidator(_not_of_the_message)
+]
+
+
+class SuddenEnd(ControlModel):
+    """``lose_answer``, after the request took effect; ``truncate``, after half of the answer; ``reset``, before."""
+
+    type: Literal["lose_answer", "truncate", "reset"]
+
+
+class Hang(ControlModel):
+    """The request is not handled, and gets no answer for a time."""
+
+    type: Literal["hang"]
+    seconds: _Seconds = 3600.0
+
+
+class Slow(ControlModel):
+    """The request is handled, and answered after a time."""
+
+    type: Literal["slow"]
+    seconds: _Seconds = 1.0
+
+
+class StatusAnswer(ControlModel):
+    """The request is not handled, and gets this answer.
+
+    :param body: JSON value or text; None is an empty body. If it is not given, the API's own error body is sent.
+    :param content_type: content type; default None, the one that fits the body.
+    """
+
+    type: Literal["status"]
+    status: _Status
+    headers: dict[_HeaderName, _Printable] = Field(default_factory=dict)
+    body: Any = None
+    content_type: _Printable | None = None
+
+
+class HtmlAnswer(ControlModel):
+    """The request is not handled, and gets a page as from a gateway."""
+
+    type: Literal["html"]
+    status: _Status = 502
+    headers: dict[_HeaderName, _Printable] = Field(default_factory=dict)
+
+
+class MessageFault(ControlModel):
+    """``lose_message``: a message over a session's WebSocket does not arrive. ``evict``: it is handled, and the session
+    then forgets the execution. ``end_session``: it is handled, and the engine then dies."""
+
+    type: Literal["lose_message", "evict", "end_session"]
+
+
+_TAGS = {
+    "lose_answer": "is-sudden",
+    "truncate": "is-sudden",
+    "reset": "is-sudden",
+    "hang": "is-hang",
+    "slow": "is-slow",
+    "status": "is-status",
+    "html": "is-html",
+    "lose_message": "is-message",
+    "evict": "is-message",
+    "end_session": "is-message",
+}
+
+
+def _tag(value: Any) -> str | None:
+    kind = value.get("type") if isinstance(value, Mapping) else None
+    return _TAGS.get(kind) if isinstance(kind, str) else None
+
+
+FaultAction = SuddenEnd | Hang | Slow | StatusAnswer | HtmlAnswer | MessageFault
+_AnyAction = Annotated[
+    Annotated[SuddenEnd, Tag("is-sudden")]
+    | Annotated[Hang, Tag("is-hang")]
+    | Annotated[Slow, Tag("is-slow")]
+    | Annotated[StatusAnswer, Tag("is-status")]
+    | Annotated[HtmlAnswer, Tag("is-html")]
+    | Annotated[MessageFault, Tag("is-message")],
+    Discriminator(
+        _tag,
+        custom_error_type="unknown_action",
+        custom_error_message=f'Input should be an object whose "type" is one of {", ".join(_TAGS)}',
+    ),
+]
+
+
+_OF_CALLS = frozenset(_TAGS) - {"lose_message", "evict", "end_session"}
+_OF_MESSAGES = frozenset({"lose_message", "reset", "lose_answer", "slow", "evict", "end_session"})
+_OF_EVENTS = frozenset({"lose_message", "reset", "truncate", "slow"})
+
+
+@dataclass(frozen=True)
+class FaultTarget:
+    """The request, or the message of a SQL session, that rules are compared with.
+
+    :param operation: what it is.
+    :param run_id: the run it is about.
+    :param name: name of the run to create.
+    :param session_id: the SQL session it is about.
+    :param statement: the statement it is about.
+    :param state: the state of the execution that it tells.
+    """
+
+    operation: str
+    run_id: str | None = None
+    name: str | None = None
+    session_id: str | None = None
+    statement: str | None = None
+    state: str | None = None
+
+
+class FaultRule(ControlModel):
+    """One rule.
+
+    :param operation: an ``operationId``, a message over the WebSocket of a SQL session, or ``*``, all requests.
+    :param action: what happens to a request or message that matches.
+    :param run_id: only requests for this run; None matches any.
+    :param name: only creates of a run with this name, which may contain one ``*``; None matches any.
+    :param session_id: only requests and messages for this SQL session; None matches any.
+    :param statement: only messages about a statement that contains this text, in any case; None matches any.
+    :param state: only messages that tell this state of an execution; None matches any.
+    :param times: how often the rule applies; None sets no limit.
+    :param seconds: for how long the rule applies; None sets no limit.
+    :param after: how many matching requests pass before the rule applies.
+    :param per_second: how many matching requests pass each second after that; None lets none pass.
+    """
+
+    operation: Literal[  # type: ignore[valid-type]
+        ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET, *SQL_MESSAGES, *SQL_EVENTS
+    ] = ANY_OPERATION
+    action: _AnyAction
+    run_id: str | None = None
+    name: str | None = None
+    session_id: str | None = None
+    statement: str | None = None
+    state: str | None = None
+    times: _Count | None = None
+    seconds: _Seconds | None = None
+    after: _Count = 0
+    per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _action_suits_the_operation(self) -> FaultRule:
+        suitable = (
+            _OF_MESSAGES
+            if self.operation in SQL_MESSAGES
+            else _OF_EVENTS
+            if self.operation in SQL_EVENTS
+            else _OF_CALLS
+        )
+        if self.action.type not in suitable:
+            raise ValueError(f"must have an action that {self.operation} can have: {', '.join(sorted(suitable))}")
+        return self
+
+    def matches(self, target: FaultTarget) -> bool:
+        """Say whether the rule is about this request or message."""
+        is_message = target.operation in SQL_MESSAGES or target.operation in SQL_EVENTS
+        return (
+            (self.operation == target.operation or (self.operation == ANY_OPERATION and not is_message))
+            and self.run_id in (None, target.run_id)
+            and self.session_id in (None, target.session_id)
+            and self.state in (None, target.state)
+            and (self.name is None or (target.name is not None and name_matches(self.name, target.name)))
+            and (self.statement is None or self.statement.casefold() in (target.statement or "").casefold())
+        )
+
+
+class Allowance:
+    """How many requests per second may pass. After a pause, as many as in one second may pass at once.
+
+    :param per_second: requests per second.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = per_second
+        self._most = self._left = max(1.0, per_second)
+        self._moment = float("-inf")
+
+    def admits(self, now: float) -> bool:
+        """Count a request, and say whether it may pass.
+
+        :param now: the current ``time.monotonic()``.
+        """
+        self._left = min(self._most, self._left + (now - self._moment) * self._per_second)
+        self._moment = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+
+@dataclass
+class _Applied:
+    """A rule in force and how often it has matched."""
+
+    rule: FaultRule
+    source: dict[str, Any]
+    expires_at: float | None
+    allowance: Allowance | None = None
+    passed: int = 0
+    applied: int = 0
+
+    def applies(self, target: FaultTarget, now: float) -> bool:
+        return (
+            self.rule.matches(target)
+            and (self.rule.times is None or self.applied < self.rule.times)
+            and (self.expires_at is None or now < self.expires_at)
+        )
+
+    def lets_pass(self, now: float) -> bool:
+        """Say whether the rule does not apply yet to a request that it matches."""
+        return self.passed < self.rule.after or (self.allowance is not None and self.allowance.admits(now))
+
+
+class FaultRules:
+    """The rules in force, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._rules: list[_Applied] = []
+
+    def add(self, body: Any, now: float) -> None:
+        """Check a rule and add it after the others.
+
+        :param body: the decoded JSON.
+        :param now: the current ``time.monotonic()``, from which ``seconds`` counts.
+        :raises ApiError: 422 if anything about it is wrong.
+        """
+        rule = validated(FaultRule, body)
+        expires_at = None if rule.seconds is None else now + rule.seconds
+        allowance = None if rule.per_second is None else Allowance(rule.per_second)
+        self._rules.append(_Applied(rule, dict(body), expires_at, allowance))
+
+    def clear(self) -> None:
+        """Remove all rules."""
+        self._rules.clear()
+
+    def take(self, target: FaultTarget, now: float) -> FaultAction | None:
+        """Find the fault for a request and count it; the first rule that applies wins.
+
+        :param target: the request.
+        :param now: the current ``time.monotonic()``.
+        :returns: what to do to the request, or None.
+        """
+        for known in self._rules:
+            if not known.applies(target, now):
+                continue
+            if known.lets_pass(now):
+                known.passed += 1
+                continue
+            known.applied += 1
+            return known.rule.action
+        return None
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return the rules as they were given, each with ``passed`` and ``applied`` counts."""
+        return [{**known.source, "passed": known.passed, "applied": known.applied} for known in self._rules]

@@ -1,0 +1,89 @@
+"""The journal of API requests and of messages to SQL sessions, for tests. Never holds a key."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from wherobots_local.api.vocabulary import CANCEL_RUN, CREATE_RUN
+from wherobots_local.runs.run import utc_now
+from wherobots_local.views.run_view import timestamp
+
+MAX_ENTRIES = 100_000
+"""The journal keeps the newest requests, at most this many; the counts include all."""
+
+LONGEST_TEXT = 512
+"""Each text of an entry is cut to this many characters."""
+
+
+@dataclass(slots=True)
+class JournalEntry:
+    """One request, or one message that a client sent over the WebSocket of a SQL session.
+
+    :param operation: its ``operationId``, or what the message asks for, such as ``executeSql``.
+    :param method: HTTP method; ``MESSAGE`` for a message.
+    :param path: path of the URL.
+    :param query: query string of the URL.
+    :param run_id: the run it is about, or the one that it created.
+    :param name: name of the run to create.
+    :param status: the status answered; None if no answer was sent, or not yet, and for a message.
+    :param fault: type of the fault that hit it.
+    :param effective: whether it created something, or ended something: a run, a SQL session, an execution.
+    :param session_id: the SQL session it is about, or the one that it got.
+    :param execution_id: the execution it is about.
+    :param statement: the statement to execute.
+    """
+
+    operation: str
+    method: str
+    path: str
+    query: str = ""
+    run_id: str | None = None
+    name: str | None = None
+    status: int | None = None
+    fault: str | None = None
+    effective: bool = False
+    session_id: str | None = None
+    execution_id: str | None = None
+    statement: str | None = None
+    time: str = field(default_factory=lambda: timestamp(utc_now()))
+
+
+class Journal:
+    """All requests to the API since the start or the last :meth:`clear`."""
+
+    def __init__(self) -> None:
+        self._entries: deque[JournalEntry] = deque(maxlen=MAX_ENTRIES)
+        self._received: Counter[str] = Counter()
+        self._effective: Counter[str] = Counter()
+
+    def record(self, entry: JournalEntry) -> None:
+        """Add a request; its entry may still change while it is handled."""
+        self._entries.append(entry)
+        self._received[entry.operation] += 1
+
+    def took_effect(self, entry: JournalEntry) -> None:
+        """Note that a request or message created or ended something."""
+        entry.effective = True
+        self._effective[entry.operation] += 1
+
+    def clear(self) -> None:
+        """Forget everything, counts included."""
+        self._entries.clear()
+        self._received.clear()
+        self._effective.clear()
+
+    def entries_as_json(self) -> list[dict[str, Any]]:
+        """Return all entries, oldest first."""
+        return [asdict(entry) for entry in self._entries]
+
+    def counts_as_json(self) -> dict[str, Any]:
+        """Return how many requests came and how many took effect."""
+        return {
+            "creates_received": self._received[CREATE_RUN],
+            "creates_effective": self._effective[CREATE_RUN],
+            "cancels_received": self._received[CANCEL_RUN],
+            "cancels_effective": self._effective[CANCEL_RUN],
+            "operations": dict(self._received),
+        }

@@ -1,0 +1,107 @@
+"""The bodies of control calls about runs and the key: from JSON to checked values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from wherobots_local.api.errors import ApiError, Problem
+from wherobots_local.api.validation import ControlModel, validated
+from wherobots_local.runs.run import LocalRun, utc_now
+from wherobots_local.security import checked_key
+
+
+def _digits(value: Any) -> Any:
+    is_number = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
+    return int(value) if is_number else value
+
+
+_Nanoseconds = Annotated[int, BeforeValidator(_digits), Field(ge=0, lt=2**63)]
+
+
+class EventPatch(ControlModel):
+    """A further event of ``kubeApp``."""
+
+    code: str | None = None
+    message: str | None = None
+
+
+class AppPatch(ControlModel):
+    """Changes to ``kubeApp``; None changes nothing."""
+
+    status: str | None = None
+    message: str | None = None
+    events: list[EventPatch] = Field(default_factory=list)
+    spark_ui_url: str | None = None
+
+
+class RunPatch(ControlModel):
+    """Changes to a run; None changes nothing. Any status is allowed, also one that a client does not know.
+
+    :param status: the status.
+    :param completed: whether to set ``completeTime``, which a terminal status does by itself.
+    :param app: changes to ``kubeApp``.
+    """
+
+    status: str | None = None
+    completed: bool = False
+    app: AppPatch = Field(default=AppPatch(), alias="kubeApp")
+
+    @property
+    def suits_a_process(self) -> bool:
+        """Whether it changes only what can be changed of a run with a process: the address of its Spark UI."""
+        only = RunPatch(kubeApp=AppPatch(spark_ui_url=self.app.spark_ui_url))
+        return self == only
+
+
+class NewLine(ControlModel):
+    """A log line to insert; ``timestamp`` is in nanoseconds since the epoch, None for now."""
+
+    timestamp: _Nanoseconds | None = None
+    raw: str
+
+
+class NewLines(ControlModel):
+    """Log lines to insert."""
+
+    items: list[NewLine]
+
+
+class NewKey(ControlModel):
+    """A new API key; None for a random one."""
+
+    api_key: Annotated[str, AfterValidator(checked_key)] | None = None
+
+
+def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:
+    """Change a run.
+
+    :param run: the run.
+    :param patch: the changes.
+    """
+    for event in patch.app.events:
+        run.add_event(event.code, event.message)
+    if patch.app.status is not None or patch.app.message is not None:
+        run.set_app(patch.app.status or run.app_status, patch.app.message)
+    if patch.app.spark_ui_url is not None:
+        run.set_spark_ui(patch.app.spark_ui_url)
+    if patch.status is not None:
+        run.set_status(patch.status)
+    if patch.completed and run.completed_at is None:
+        run.completed_at = utc_now()
+
+
+def parse_new_key(body: object) -> str | None:
+    """Check a new API key.
+
+    :param body: the decoded JSON: ``{"api_key": ...}``.
+    :returns: the key; None for a random one.
+    :raises ApiError: 422 if it is not usable; the message does not show it.
+    """
+    try:
+        return validated(NewKey, body).api_key
+    except ApiError as error:
+        # The usual message about a wrong value would show the key.
+        rule = "api_key must be printable ASCII without white space, or null; the body has no other key"
+        raise ApiError(422, [Problem(rule, problem.field) for problem in error.problems]) from None

@@ -1,0 +1,120 @@
+"""The commands that runs start: lists of arguments, never a shell command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wherobots_local import extras
+from wherobots_local.execution.spark_conf import with_jars
+
+NOTHING_RUNS_JARS = (
+    "neither spark-submit nor java was found on the local server's PATH: install Apache Spark"
+    f" ({extras.SPARK}, and a Java runtime), or a Java runtime such as Debian's"
+    " default-jre-headless for a JAR that needs no Spark"
+)
+
+_MANIFEST = "META-INF/MANIFEST.MF"
+
+
+class CommandError(Exception):
+    """No program can run the script or JAR."""
+
+
+@dataclass(frozen=True)
+class JarTools:
+    """The programs that can run a JAR; None for one that was not found."""
+
+    spark_submit: str | None
+    java: str | None
+
+
+def find_jar_tools(environment: Mapping[str, str], python: Path) -> JarTools:
+    """Look for the programs that can run a JAR.
+
+    :param environment: the environment of the run: ``SPARK_HOME``, ``JAVA_HOME``, ``PATH``.
+    :param python: its interpreter; a PySpark installed for it, or for
+        the server, has a ``spark-submit`` in the same folder.
+    :returns: what was found.
+    """
+    path = environment.get("PATH", "")
+    # A virtual environment of the run sees the server's packages, but does not have their programs.
+    places = os.pathsep.join([str(python.parent), os.path.dirname(sys.executable), path])
+    return JarTools(
+        spark_submit=_find("spark-submit", environment.get("SPARK_HOME"), places),
+        java=_find("java", environment.get("JAVA_HOME"), path),
+    )
+
+
+def python_command(python: Path, script: Path, args: Sequence[str]) -> list[str]:
+    """Return the command of a script: unbuffered, and without the script's own folder on the import path, as the
+    service has only the script's file."""
+    return [str(python), "-u", "-P", str(script), *args]
+
+
+def jar_command(
+    tools: JarTools,
+    jar: Path,
+    args: Sequence[str],
+    *,
+    main_class: str | None,
+    class_path: Sequence[Path] = (),
+    settings: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Return the command of a JAR: ``spark-submit`` if it was found, else ``java``.
+
+    :param tools: the programs that were found.
+    :param jar: the JAR.
+    :param args: its arguments.
+    :param main_class: the class to start; None for the one that the manifest names.
+    :param class_path: further JARs.
+    :param settings: Spark settings; for ``java``, those that begin with ``spark.`` become system properties, where
+        Spark reads them.
+    :returns: the program and its arguments.
+    :raises CommandError: if no program is found or no class is named.
+    """
+    name = main_class or manifest_main_class(jar)
+    if name is None:
+        raise CommandError(f"runJar.mainClass is missing and the manifest of {jar.name} names no Main-Class")
+    options = settings or {}
+    if tools.spark_submit is not None:
+        command = [tools.spark_submit, "--class", name]
+        for key, value in with_jars(options, class_path).items():
+            command += ["--conf", f"{key}={value}"]
+        return [*command, str(jar), *args]
+    if tools.java is not None:
+        properties = [f"-D{key}={value}" for key, value in options.items() if key.startswith("spark.")]
+        return [tools.java, *properties, "-cp", os.pathsep.join(map(str, [jar, *class_path])), name, *args]
+    raise CommandError(NOTHING_RUNS_JARS)
+
+
+def manifest_main_class(jar: Path) -> str | None:
+    """Read the ``Main-Class`` of a JAR's manifest.
+
+    :param jar: the JAR.
+    :returns: the class, or None if the manifest names none.
+    :raises CommandError: if the file is no JAR.
+    """
+    try:
+        with zipfile.ZipFile(jar) as archive:
+            text = archive.read(_MANIFEST).decode("utf-8", errors="replace")
+    except KeyError:
+        return None
+    except (zipfile.BadZipFile, OSError) as error:
+        raise CommandError(f"{jar.name} is not a JAR: {error}") from None
+    # A manifest line holds 72 bytes at most and continues on the next line after a space.
+    for line in text.replace("\r\n", "\n").replace("\n ", "").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip().lower() == "main-class" and value.strip():
+            return value.strip()
+    return None
+
+
+def _find(program: str, home: str | None, path: str) -> str | None:
+    places = f"{os.path.join(home, 'bin')}{os.pathsep}{path}" if home else path
+    return shutil.which(program, path=places)

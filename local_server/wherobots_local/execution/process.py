@@ -1,0 +1,205 @@
+"""A process under guard, and its output as lines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+
+from wherobots_local.execution import guard
+from wherobots_local.execution.lines import LineSplitter
+
+GRACE_SECONDS = 3.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+GUARD_PROGRAM = guard.__file__
+
+_GUARD_SECONDS = guard.KILL_DEADLINE_SECONDS + 2
+_READ_BYTES = 64 * 1024
+_DRAIN_SECONDS = 2.0
+
+OnOutput = Callable[[bytes], Awaitable[None]]
+"""Takes whole lines of output, each with its line end. No more output is read until it returns."""
+
+
+class StartError(Exception):
+    """A process cannot be started."""
+
+
+class GuardedProcess:
+    """A running program whose whole process tree ends with it, with :meth:`stop`, or with this process.
+
+    Made by :meth:`start`. It uses its own pipes. With asyncio's pipes a process counts as ended only when they are
+    closed, and a daemon that the program left behind may keep them open forever.
+    """
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        commands: int,
+        output: asyncio.ReadTransport,
+        reading: Coroutine[object, object, None],
+    ) -> None:
+        self._process = process
+        self._commands: int | None = commands
+        self._output = output
+        self._reading = asyncio.create_task(reading)
+
+    @classmethod
+    async def start(
+        cls, argv: Sequence[str], *, environment: Mapping[str, str], folder: Path, on_output: OnOutput
+    ) -> GuardedProcess:
+        """Start a program in its own session.
+
+        :param argv: the program and its arguments; no shell is involved.
+        :param environment: its whole environment.
+        :param folder: its working directory.
+        :param on_output: called with its output, standard output and error as they come.
+        :returns: the running process.
+        :raises StartError: if the guard cannot be started, such as for too many arguments. A program that cannot be
+            started ends with code 127.
+        """
+        with contextlib.ExitStack() as opened:
+            try:
+                commands_end, commands = _pipe(opened)
+                output, output_end = _pipe(opened)
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    GUARD_PROGRAM,
+                    str(os.getpid()),
+                    *argv,
+                    stdin=commands_end,
+                    stdout=output_end,
+                    stderr=asyncio.subprocess.STDOUT,
+                    cwd=folder,
+                    env=dict(environment),
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                # ValueError: a NUL or a lone surrogate in an argument.
+                raise StartError(_reason(error)) from None
+            opened.pop_all()
+        os.close(commands_end)
+        os.close(output_end)
+        stream = asyncio.StreamReader(limit=_READ_BYTES)
+        try:
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(output, "rb", 0)
+            )
+        except BaseException:
+            # Cancelled, and no object owns the process yet. The end of the pipe has the guard kill it.
+            os.close(commands)
+            await process.wait()
+            raise
+        return cls(process, commands, transport, _read(stream, on_output))
+
+    @property
+    def pid(self) -> int:
+        """Process id of the guard; the program and its descendants are below it."""
+        return self._process.pid
+
+    async def wait(self) -> int:
+        """Wait for the end of the process and its output, but only two seconds for output of processes it left behind.
+
+        :returns: its exit code, or the negative number of the signal that ended it.
+        """
+        code = await self._process.wait()
+        try:
+            # Without /proc the guard may miss a descendant, which may still hold the output open.
+            await asyncio.wait({self._reading}, timeout=_DRAIN_SECONDS)
+            self._output.close()
+            await asyncio.wait({self._reading}, timeout=_DRAIN_SECONDS)
+        finally:
+            self._close()
+        return code
+
+    async def __aenter__(self) -> GuardedProcess:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self, grace_seconds: float = GRACE_SECONDS) -> int:
+        """End the process: send SIGTERM, then SIGKILL to what is left, and last to a guard that does not react.
+
+        :param grace_seconds: seconds between the first two; default 3.
+        :returns: as :meth:`wait`.
+        """
+        ending = asyncio.create_task(self._end(grace_seconds))
+        try:
+            return await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            # The caller cannot wait any longer: kill at once, and leave no process behind.
+            self.kill()
+            await ending
+            raise
+
+    def kill(self) -> None:
+        """Have the guard send SIGKILL to the process and all its descendants, without waiting for their end."""
+        self._command(guard.KILL)
+
+    async def _end(self, grace_seconds: float) -> int:
+        self._command(guard.TERMINATE)
+        await self._ended_within(grace_seconds)
+        self.kill()
+        if not await self._ended_within(_GUARD_SECONDS):
+            await asyncio.to_thread(_kill_tree, self.pid)
+        return await self.wait()
+
+    async def _ended_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), seconds)
+        return self._process.returncode is not None
+
+    def _command(self, command: bytes) -> None:
+        if self._commands is None or self._process.returncode is not None:
+            return
+        with contextlib.suppress(OSError):
+            os.write(self._commands, command)
+        # A guard that was stopped would not read it.
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGCONT)
+
+    def _close(self) -> None:
+        self._reading.cancel()
+        self._output.close()
+        if self._commands is not None:
+            os.close(self._commands)
+            self._commands = None
+
+
+def _pipe(opened: contextlib.ExitStack) -> tuple[int, int]:
+    reader, writer = os.pipe()
+    opened.callback(os.close, reader)
+    opened.callback(os.close, writer)
+    return reader, writer
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        return "an argument or variable holds a character that cannot be encoded, such as a lone surrogate"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _kill_tree(guard_pid: int) -> None:
+    """Kill a guard that does not react, and its descendants. Without /proc only the guard is found."""
+    for pid in (*guard.descendants(guard_pid), guard_pid):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+async def _read(stream: asyncio.StreamReader, on_output: OnOutput) -> None:
+    splitter = LineSplitter()
+    while piece := await stream.read(_READ_BYTES):
+        for lines in splitter.feed(piece):
+            await on_output(lines)
+        # A process that writes without a pause must not block the event loop.
+        await asyncio.sleep(0)
+    for lines in splitter.finish():
+        await on_output(lines)

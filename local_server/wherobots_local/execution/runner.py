@@ -1,0 +1,304 @@
+"""Takes runs from PENDING through their process to a terminal status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wherobots_local.api.vocabulary import CANCELLED, COMPLETED, FAILED, RUNNING, TIMED_OUT
+from wherobots_local.control.behaviour import Behaviour
+from wherobots_local.execution.commands import (
+    CommandError,
+    find_jar_tools,
+    jar_command,
+    python_command,
+)
+from wherobots_local.execution.environment_variables import install_environment, run_environment
+from wherobots_local.execution.failure import failure_message
+from wherobots_local.execution.process import GuardedProcess, OnOutput, StartError
+from wherobots_local.execution.spark_failures import advice
+from wherobots_local.execution.spark_ui import watching_ui
+from wherobots_local.execution.usage import sample_usage
+from wherobots_local.execution.virtual_environments import EnvironmentCache, PrepareError
+from wherobots_local.execution.workspace import (
+    Workspace,
+    add_files,
+    add_spark_settings,
+    make_workspace,
+    remove_temporary,
+)
+from wherobots_local.runs.log import RunLog
+from wherobots_local.runs.run import LocalRun
+from wherobots_local.storage import StorageError, local_path
+
+FAIL_EVENT = "RUN_FAIL_EXEC"
+
+_START_STEPS = ("REQUESTED", "DEPLOYING", "DEPLOYED", "INITIALIZING")
+_LONGEST_WAIT_SECONDS = 10 * 365 * 24 * 3600
+_LAST_LINES = 200
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """How a run ended.
+
+    :param status: its terminal status.
+    :param message: ``kubeApp.message``; None after success.
+    :param app_status: ``kubeApp.status`` at the end; default DESTROYED.
+    :param event_code: code of the event to add; None adds none.
+    """
+
+    status: str
+    message: str | None = None
+    app_status: str = "DESTROYED"
+    event_code: str | None = None
+
+
+class Runner:
+    """Executes runs, a limited number at a time. The others wait PENDING in the order of their creation.
+
+    :param root: folder behind ``s3://``.
+    :param max_parallel_runs: how many runs have a process at the same time.
+    :param environments: the virtual environments.
+    :param behaviour: returns the current behaviour.
+    :param on_end: called after the end of each run.
+    :param passed_environment: names of further environment variables that runs see.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        max_parallel_runs: int,
+        environments: EnvironmentCache,
+        behaviour: Callable[[], Behaviour],
+        on_end: Callable[[], None],
+        passed_environment: Sequence[str] = (),
+    ) -> None:
+        self._root = root
+        self._behaviour = behaviour
+        self._passed = tuple(passed_environment)
+        self._slots = asyncio.Semaphore(max_parallel_runs)
+        self._environments = environments
+        self._on_end = on_end
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    def submit(self, run: LocalRun) -> None:
+        """Begin a run. Returns at once."""
+        self._begin(run, self._carry_out(run))
+
+    def request_cancel(self, run: LocalRun) -> bool:
+        """Request the cancel of a run, which ends after the behaviour's ``cancel_delay_seconds``.
+
+        :param run: the run.
+        :returns: whether this request ends the run: False if it has ended or a cancel was requested before.
+        """
+        if run.ended or run.cancel_requested:
+            return False
+        run.cancel_requested = True
+        run.set_app("DESTROY_REQUESTED")
+        delay = self._behaviour().cancel_delay_seconds
+        task = self._tasks.get(run.id)
+        if task is None:
+            self._begin(run, self._end_synthetic(run, delay))
+        else:
+            asyncio.get_running_loop().call_later(delay, task.cancel)
+        return True
+
+    async def stop(self) -> None:
+        """End all runs and wait until their processes have ended."""
+        self._stopping = True
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, run: LocalRun, life: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(life)
+        self._tasks[run.id] = task
+        task.add_done_callback(lambda _: self._forget(run))
+
+    def _forget(self, run: LocalRun) -> None:
+        self._tasks.pop(run.id, None)
+        self._on_end()
+
+    async def _carry_out(self, run: LocalRun) -> None:
+        started = int(time.time())
+        try:
+            outcome = await self._outcome_in_time(run)
+        except asyncio.CancelledError:
+            reason = "The local server was stopped" if self._stopping else "The run was cancelled"
+            outcome = RunEnd(CANCELLED, reason)
+        except Exception as error:
+            # An internal error must end the run: it must not stay RUNNING forever.
+            outcome = self._failed(run, f"Internal error of the local server: {error!r}")
+        finally:
+            run.log.release()
+        if outcome.event_code is not None:
+            meta = {"start_timestamp": started, "end_timestamp": int(time.time())}
+            run.add_event(outcome.event_code, outcome.message, meta)
+        await self._end(run, outcome)
+
+    async def _end(self, run: LocalRun, outcome: RunEnd) -> None:
+        lingers = self._behaviour().destroy_seconds if run.cancel_requested and not self._stopping else 0.0
+        run.set_app("DESTROYING" if lingers else outcome.app_status, outcome.message)
+        run.set_status(outcome.status)
+        if lingers:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(lingers)
+            run.set_app(outcome.app_status)
+
+    async def _end_synthetic(self, run: LocalRun, delay: float) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(delay)
+        if not run.ended:
+            await self._end(run, RunEnd(CANCELLED, "The run was cancelled"))
+
+    async def _outcome_in_time(self, run: LocalRun) -> RunEnd:
+        """Where ``timeoutSeconds`` counts the time spent PENDING, it also ends a run that has not started."""
+        if not self._behaviour().timeout_counts_pending:
+            return await self._outcome(run)
+        timeout = run.request.timeout_seconds
+        try:
+            async with asyncio.timeout(min(timeout, _LONGEST_WAIT_SECONDS)) as whole:
+                return await self._outcome(run)
+        except TimeoutError:
+            if not whole.expired():
+                raise
+            return self._timed_out(timeout)
+
+    async def _outcome(self, run: LocalRun) -> RunEnd:
+        await self._wait_to_start(run)
+        async with self._slots:
+            run.log.hold()
+            async with contextlib.AsyncExitStack() as leases:
+                try:
+                    workspace, python = await self._prepare(run, leases)
+                except PrepareError as error:
+                    return self._failed(run, str(error), "PREPARE_FAILED")
+                except (OSError, ValueError) as error:
+                    # Such as a full disk, or a name that no file can have.
+                    return self._failed(run, f"The run could not be prepared: {error}", "PREPARE_FAILED")
+                self._progress(run, "READY")
+                run.set_status(RUNNING)
+                try:
+                    environment = self._environment(run, workspace, python)
+                    argv = await asyncio.to_thread(self._command, run, workspace, python, environment)
+                    return await self._execute(run, workspace, environment, argv)
+                except (StorageError, CommandError) as error:
+                    return self._failed(run, str(error))
+                except StartError as error:
+                    return self._failed(run, f"The process could not be started: {error}")
+
+    async def _wait_to_start(self, run: LocalRun) -> None:
+        delay = self._behaviour().start_delay_seconds
+        for step in _START_STEPS if delay else ():
+            await asyncio.sleep(delay / len(_START_STEPS))
+            self._progress(run, step)
+
+    async def _prepare(self, run: LocalRun, leases: contextlib.AsyncExitStack) -> tuple[Workspace, Path]:
+        wanted = run.request.environment
+        workspace = await asyncio.to_thread(make_workspace, self._root, run.id)
+        if wanted.dependencies:
+            self._progress(run, "PREPARING")
+        await asyncio.to_thread(add_files, workspace, wanted.files)
+        await asyncio.to_thread(add_spark_settings, workspace, wanted.spark_configs, os.environ)
+        lease = self._environments.python_for(
+            wanted.requirements,
+            environment=install_environment(os.environ, folder=workspace.folder),
+            on_output=_into(run.log),
+        )
+        return workspace, await leases.enter_async_context(lease)
+
+    def _environment(self, run: LocalRun, workspace: Workspace, python: Path) -> dict[str, str]:
+        return run_environment(
+            os.environ,
+            root=workspace.root,
+            run_id=run.id,
+            folder=workspace.folder,
+            home=workspace.home,
+            python=python,
+            python_path=workspace.python_path,
+            class_path=workspace.class_path,
+            spark_conf=workspace.spark_conf,
+            passed=self._passed,
+        )
+
+    def _command(self, run: LocalRun, workspace: Workspace, python: Path, environment: dict[str, str]) -> list[str]:
+        script, jar = run.request.run_python, run.request.run_jar
+        if script is not None:
+            return python_command(python, local_path(self._root, script.uri), script.args)
+        if jar is None:
+            raise CommandError("the run has neither a script nor a JAR")
+        return jar_command(
+            find_jar_tools(environment, python),
+            local_path(self._root, jar.uri),
+            jar.args,
+            main_class=jar.main_class,
+            class_path=workspace.class_path,
+            settings=run.request.environment.spark_configs,
+        )
+
+    async def _execute(
+        self, run: LocalRun, workspace: Workspace, environment: dict[str, str], argv: list[str]
+    ) -> RunEnd:
+        timeout = run.request.timeout_seconds
+        start = GuardedProcess.start(argv, environment=environment, folder=workspace.folder, on_output=_into(run.log))
+        async with contextlib.AsyncExitStack() as parts:
+            # They end in reverse order: files are removed when no process uses them any more.
+            parts.push_async_callback(asyncio.to_thread, remove_temporary, workspace)
+            process = await parts.enter_async_context(await start)
+            await parts.enter_async_context(_sampling(run, process))
+            await parts.enter_async_context(watching_ui(process.pid, workspace.spark_ui_port, run.set_spark_ui))
+            try:
+                async with asyncio.timeout(min(timeout, _LONGEST_WAIT_SECONDS)):
+                    code = await process.wait()
+            except TimeoutError:
+                return self._timed_out(timeout)
+        if code == 0:
+            return RunEnd(COMPLETED)
+        lines = await asyncio.to_thread(run.log.last_lines, _LAST_LINES)
+        message = failure_message(code, lines)
+        if (what_to_do := advice(lines, environment)) is not None:
+            run.log.note(f"ERROR: {what_to_do}")
+            message = f"{message.rstrip('.')}. {what_to_do}"
+        return RunEnd(FAILED, message, event_code=FAIL_EVENT)
+
+    def _timed_out(self, timeout: int) -> RunEnd:
+        message = f"Execution timeout: the run did not end within timeoutSeconds ({timeout})"
+        status = self._behaviour().timeout_as
+        return RunEnd(status, message, event_code=None if status == TIMED_OUT else FAIL_EVENT)
+
+    def _failed(self, run: LocalRun, message: str, app_status: str = "DESTROYED") -> RunEnd:
+        run.log.note(f"ERROR: {message}")
+        return RunEnd(FAILED, message, app_status, FAIL_EVENT)
+
+    def _progress(self, run: LocalRun, app_status: str) -> None:
+        # After an accepted cancel the application is being destroyed.
+        if not run.cancel_requested:
+            run.set_app(app_status)
+
+
+def _into(log: RunLog) -> OnOutput:
+    """Write output into a log, in a thread, so that a slow disk does not stop the server."""
+
+    async def write(lines: bytes) -> None:
+        if not log.full:
+            await asyncio.to_thread(log.append, lines)
+
+    return write
+
+
+@contextlib.asynccontextmanager
+async def _sampling(run: LocalRun, process: GuardedProcess) -> AsyncIterator[None]:
+    task = asyncio.create_task(sample_usage(process.pid, run.add_usage))
+    try:
+        yield
+    finally:
+        task.cancel()

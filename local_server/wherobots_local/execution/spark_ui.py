@@ -1,0 +1,130 @@
+"""The UI of a run's Spark: its port, and its address while it is there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import http.client
+import json
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import psutil
+
+from wherobots_local.execution.spark_settings import LOOPBACK
+
+PORT = "spark.ui.port"
+
+# Below those that systems give to programs that ask for any port.
+_PORTS = range(20_000, 32_000)
+_ATTEMPTS = 100
+_INTERVAL_SECONDS = 1.0
+_CONNECT_SECONDS = 0.1
+_ANSWER_SECONDS = 2.0
+_ANSWER_BYTES = 64 * 1024
+
+
+def free_port() -> int:
+    """Find a port for a Spark UI. Spark takes the next one if another program takes it first.
+
+    :returns: a port that is free now; 0, for any, if none is found.
+    """
+    for _ in range(_ATTEMPTS):
+        port = _PORTS[secrets.randbelow(len(_PORTS))]
+        with socket.socket() as trial, contextlib.suppress(OSError):
+            trial.bind((LOOPBACK, port))
+            return port
+    return 0
+
+
+def ui_port(settings: Mapping[str, str], own: int) -> int:
+    """Return the port on which the UI of a run will be.
+
+    :param settings: the run's ``sparkConfigs``, which may name another port.
+    :param own: the port that the server chose.
+    :returns: the port; 0 if it is unknown.
+    """
+    text = settings.get(PORT, str(own)).strip()
+    port = int(text) if text.isascii() and text.isdigit() else 0
+    return port if port < 2**16 else 0
+
+
+@contextlib.asynccontextmanager
+async def watching_ui(ancestor: int, port: int, on_change: Callable[[str], None]) -> AsyncIterator[None]:
+    """Report the address of a Spark UI as soon as it is there, and ``""`` when it is gone, at the latest at the end.
+
+    :param ancestor: process whose descendants may have the UI.
+    :param port: where it will be; 0 for nowhere.
+    :param on_change: called with each change.
+    """
+    shown = _Shown(on_change)
+    task = asyncio.create_task(_watch(ancestor, port, shown)) if port else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+        shown.set("")
+
+
+class _Shown:
+    """The address that was reported last."""
+
+    def __init__(self, on_change: Callable[[str], None]) -> None:
+        self._on_change = on_change
+        self.url = ""
+
+    def set(self, url: str) -> None:
+        if url != self.url:
+            self.url = url
+            self._on_change(url)
+
+
+async def _watch(ancestor: int, port: int, shown: _Shown) -> None:
+    while True:
+        await asyncio.sleep(_INTERVAL_SECONDS)
+        if _refuses(port):
+            shown.set("")
+        elif not shown.url and await asyncio.to_thread(_is_ui_of, ancestor, port):
+            shown.set(f"http://{LOOPBACK}:{port}")
+
+
+def _refuses(port: int) -> bool:
+    """Whether nothing listens. Costs microseconds, as every run is asked every second, also those without Spark."""
+    with socket.socket() as trial:
+        trial.settimeout(_CONNECT_SECONDS)
+        return trial.connect_ex((LOOPBACK, port)) == errno.ECONNREFUSED
+
+
+def _is_ui_of(ancestor: int, port: int) -> bool:
+    return _has_application(port) and any(port in _listening(process) for process in _below(ancestor))
+
+
+def _has_application(port: int) -> bool:
+    """Whether Spark's own API answers there. While Spark starts, it does not."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/api/v1/applications")
+        answer = connection.getresponse()
+        return answer.status == 200 and bool(json.loads(answer.read(_ANSWER_BYTES)))
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
+
+
+def _below(ancestor: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(ancestor).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _listening(process: psutil.Process) -> set[int]:
+    try:
+        connections = process.net_connections(kind="tcp")
+    except psutil.Error:
+        return set()
+    return {found.laddr.port for found in connections if found.status == psutil.CONN_LISTEN}

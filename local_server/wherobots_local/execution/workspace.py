@@ -1,0 +1,129 @@
+"""The private folder of a run and its dependencies."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wherobots_local.api.create_request import FileDependency
+from wherobots_local.execution.spark_conf import user_conf_folder, with_jars, write_conf_folder
+from wherobots_local.execution.spark_settings import server_settings
+from wherobots_local.execution.spark_ui import PORT, free_port, ui_port
+from wherobots_local.execution.virtual_environments import PrepareError
+from wherobots_local.storage import OWN_FOLDER, RUNS_FOLDER, StorageError, local_path
+
+
+@dataclass
+class Workspace:
+    """The folders of a run and the paths of its dependencies.
+
+    :param root: folder behind ``s3://``.
+    :param folder: the run's private folder, its working directory.
+    :param home: home directory that all runs share; not the user's.
+    :param python_path: wheels (unpacked) and ZIP files.
+    :param class_path: JARs.
+    :param spark_conf: folder with its Spark configuration; None until there is one.
+    :param spark_ui_port: port of its Spark UI, if it starts Spark; 0 if that is unknown.
+    """
+
+    root: Path
+    folder: Path
+    home: Path
+    python_path: list[Path] = field(default_factory=list)
+    class_path: list[Path] = field(default_factory=list)
+    spark_conf: Path | None = None
+    spark_ui_port: int = 0
+
+    @property
+    def jvm_temporary(self) -> Path:
+        """Folder of the temporary files of its JVMs. They may be large, and a JVM that is killed leaves them behind."""
+        return self.folder / "tmp" / "jvm"
+
+
+def own_folder(root: Path) -> Path:
+    """Make the folder of the server's own files under the root, closed to other users and to git.
+
+    :param root: folder behind ``s3://``.
+    :returns: the folder.
+    :raises OSError: if it cannot be made or written to.
+    """
+    folder = root / OWN_FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    ignored = folder / ".gitignore"
+    if not ignored.exists():
+        ignored.write_text("*\n", encoding="utf-8")
+    return folder
+
+
+def make_workspace(root: Path, run_id: str) -> Workspace:
+    """Make the folders of a run.
+
+    :param root: folder behind ``s3://``.
+    :param run_id: id of the run.
+    :returns: the workspace, still empty.
+    """
+    own = own_folder(root)
+    workspace = Workspace(root=root, folder=own / RUNS_FOLDER / run_id, home=own / "home")
+    for folder in (workspace.home, workspace.folder / "tmp", workspace.folder / "files"):
+        folder.mkdir(parents=True, exist_ok=True)
+    return workspace
+
+
+def add_files(workspace: Workspace, files: Sequence[FileDependency]) -> None:
+    """Add the FILE dependencies of a run to its workspace.
+
+    :param workspace: the workspace of the run.
+    :param files: its FILE dependencies.
+    :raises PrepareError: if one does not exist or cannot be read.
+    """
+    for dependency in files:
+        try:
+            _add_file(workspace, local_path(workspace.root, dependency.file_path))
+        except StorageError as error:
+            raise PrepareError(f"The file dependency {error}") from None
+        except (OSError, zipfile.BadZipFile) as error:
+            raise PrepareError(f"The file dependency {dependency.file_path} cannot be read: {error}") from None
+
+
+def add_spark_settings(workspace: Workspace, settings: Mapping[str, str], own: Mapping[str, str]) -> None:
+    """Write the run's Spark configuration: the server's settings, then the user's, then the run's with its JARs.
+
+    :param workspace: the workspace of the run.
+    :param settings: its ``sparkConfigs``.
+    :param own: the server's environment, which names the user's Spark configuration.
+    """
+    port = free_port()
+    workspace.spark_ui_port = ui_port(settings, port)
+    workspace.spark_conf = workspace.folder / "spark-conf"
+    workspace.jvm_temporary.mkdir(exist_ok=True)
+    # The port after the user's defaults: several runs cannot share one.
+    merged = with_jars({PORT: str(port), **settings}, workspace.class_path)
+    defaults = server_settings(workspace.root, workspace.folder, workspace.jvm_temporary)
+    write_conf_folder(workspace.spark_conf, merged, user_conf_folder(own), defaults)
+
+
+def remove_temporary(workspace: Workspace) -> None:
+    """Remove what the run's JVMs left behind.
+
+    :param workspace: the workspace of the run, which has ended.
+    """
+    shutil.rmtree(workspace.jvm_temporary, ignore_errors=True)
+
+
+def _add_file(workspace: Workspace, path: Path) -> None:
+    ending = path.suffix.lower()
+    if ending == ".jar":
+        workspace.class_path.append(path)
+    elif ending == ".zip":
+        workspace.python_path.append(path)
+    elif ending == ".whl":
+        # Unpacked, so that packages with data files or compiled modules work too.
+        target = workspace.folder / "wheels" / path.stem
+        with zipfile.ZipFile(path) as wheel:
+            wheel.extractall(target)
+        workspace.python_path.append(target)
+    else:
+        shutil.copy(path, workspace.folder / "files" / path.name)

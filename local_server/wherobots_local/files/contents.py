@@ -1,0 +1,152 @@
+"""Lists, makes, renames and removes files and folders of the storage. No path can lead out of the root."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wherobots_local.api.errors import ApiError, Problem
+from wherobots_local.storage import StorageError, check_inside, place_of
+
+
+@dataclass(frozen=True)
+class FolderEntry:
+    """A file or folder in a folder.
+
+    :param name: its name.
+    :param is_folder: whether it is a folder.
+    :param size: bytes of a file; 0 for a folder.
+    :param modified: when it was last changed.
+    """
+
+    name: str
+    is_folder: bool
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class FolderPage:
+    """A page of a folder; ``next_cursor`` is None on the last one."""
+
+    entries: list[FolderEntry]
+    next_cursor: str | None = None
+
+
+@contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """Turn the errors of the file system into errors of the API.
+
+    :param what: the file or folder, for the message.
+    :raises ApiError: 404 if it does not exist, 409 if something else is in its place, else 400.
+    """
+    try:
+        yield
+    except StorageError as error:
+        raise ApiError(400, str(error)) from None
+    except FileNotFoundError:
+        raise ApiError(404, f"{what} does not exist") from None
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        raise ApiError(409, f"{what}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        # For example a name that no file can have.
+        raise ApiError(400, f"{what}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def folder_page(root: Path, address: str, *, limit: int = 0, cursor: str | None = None) -> FolderPage:
+    """List a folder in the order of names.
+
+    :param root: folder behind ``s3://``.
+    :param address: its ``s3://`` address.
+    :param limit: the most entries; 0 for all.
+    :param cursor: cursor of the page; None for the first.
+    :raises ApiError: 404 if it does not exist, 400 if the cursor is not one that this server issued.
+    """
+    after = _from_cursor(cursor) if cursor else ""
+    with storage_errors(address):
+        folder = _inside(root, place_of(root, address))
+        names = sorted(name for name in os.listdir(folder) if name > after)
+        kept = names[:limit] if limit else names
+        entries = [entry for name in kept if (entry := _entry(root, folder / name)) is not None]
+    return FolderPage(entries, _to_cursor(kept[-1]) if len(kept) < len(names) else None)
+
+
+def make_folder(root: Path, address: str) -> None:
+    """Make a folder in an existing one.
+
+    :raises ApiError: 409 if it exists, 404 if the folder above it does not.
+    """
+    with storage_errors(address):
+        place_of(root, address).mkdir()
+
+
+def remove_folder(root: Path, address: str) -> None:
+    """Remove a folder with its content.
+
+    :raises ApiError: 404 if it does not exist.
+    """
+    with storage_errors(address):
+        folder = place_of(root, address)
+        if folder.is_symlink():
+            folder.unlink()
+        else:
+            shutil.rmtree(folder)
+
+
+def remove_file(root: Path, address: str) -> None:
+    """Remove a file.
+
+    :raises ApiError: 404 if it does not exist.
+    """
+    with storage_errors(address):
+        place_of(root, address).unlink()
+
+
+def rename_file(root: Path, address: str, new_name: str) -> None:
+    """Rename a file in its folder. An existing file with the new name is replaced.
+
+    :raises ApiError: 404 if it does not exist, 422 if the new name cannot be the name of a file.
+    """
+    if new_name in ("", ".", "..") or "/" in new_name or "\0" in new_name:
+        raise ApiError(422, [Problem(f"new_name is {new_name!r}, but must be the name of a file", "new_name")])
+    with storage_errors(address):
+        place = place_of(root, address)
+        if not place.is_file():
+            raise FileNotFoundError
+        place.replace(place.with_name(new_name))
+
+
+def _inside(root: Path, place: Path) -> Path:
+    """Resolve a path that must not lead out of the root."""
+    resolved = place.resolve(strict=True)
+    check_inside(root.resolve(), resolved, place.name)
+    return resolved
+
+
+def _entry(root: Path, path: Path) -> FolderEntry | None:
+    try:
+        status = _inside(root, path).stat()
+    except (OSError, StorageError):
+        return None
+    is_folder = path.is_dir()
+    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+    return FolderEntry(path.name, is_folder, 0 if is_folder else status.st_size, modified)
+
+
+def _to_cursor(name: str) -> str:
+    return base64.urlsafe_b64encode(os.fsencode(name)).decode()
+
+
+def _from_cursor(cursor: str) -> str:
+    try:
+        return os.fsdecode(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error):
+        details = f"cursor is {cursor!r}, but must be a cursor from an earlier page"
+        raise ApiError(400, [Problem(details, "cursor")]) from None

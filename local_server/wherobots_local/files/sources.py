@@ -1,0 +1,94 @@
+"""The storage sources: managed storage, where each user has a folder, and an integration for every other bucket."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from wherobots_local.api.errors import ApiError
+from wherobots_local.api.vocabulary import ORGANIZATION_ID, USER_ID
+from wherobots_local.storage import SCHEME, is_bucket
+
+MANAGED_BUCKET = "managed-storage"
+SHARED_FOLDER = "data/shared"
+"""The folder of managed storage for all users of the organisation."""
+
+_OWN_FOLDER = f"data/customer-{USER_ID}"
+_USER_FILES = "user_files::"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A storage source.
+
+    :param id: its id.
+    :param bucket: its bucket.
+    :param prefix: the folder in the bucket where it begins; empty for the whole bucket.
+    :param managed: whether it is the organisation's managed storage.
+    """
+
+    id: str
+    bucket: str
+    prefix: str = ""
+    managed: bool = False
+
+    @property
+    def path(self) -> str:
+        """Its ``s3://`` address, without a slash at its end."""
+        return f"{SCHEME}{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")
+
+    def address(self, path: str) -> str:
+        """Return the address of a path in it.
+
+        :param path: the path, without a slash at its beginning; empty for the source itself.
+        """
+        return f"{self.path}/{path}" if path else self.path
+
+
+MANAGED = Source("local0storage0", MANAGED_BUCKET, ORGANIZATION_ID, managed=True)
+USER_FILES = Source("local0files000", MANAGED_BUCKET, f"{ORGANIZATION_ID}/{_OWN_FOLDER}", managed=True)
+"""The files of the only user, the same for all regions."""
+
+
+def sources(root: Path) -> list[Source]:
+    """Return all sources: managed storage, and each further bucket that the root holds.
+
+    :param root: folder behind ``s3://``.
+    """
+    own_folder = root / MANAGED.bucket / MANAGED.prefix
+    for folder in (SHARED_FOLDER, _OWN_FOLDER):
+        (own_folder / folder).mkdir(parents=True, exist_ok=True)
+    names = sorted(entry.name for entry in root.iterdir() if is_bucket(entry.name) and entry.is_dir())
+    return [MANAGED, *(Source(_id_of(name), name) for name in names if name != MANAGED_BUCKET)]
+
+
+def source(root: Path, source_id: str) -> Source:
+    """Find a source by its id.
+
+    :param root: folder behind ``s3://``.
+    :param source_id: the id of a source, or ``user_files::`` with a region for the user's own files.
+    :raises ApiError: 404 if there is none.
+    """
+    found = sources(root)
+    if source_id.startswith(_USER_FILES) and source_id != _USER_FILES:
+        return USER_FILES
+    for known in found:
+        if known.id == source_id:
+            return known
+    raise ApiError(404, f"there is no storage with the id {source_id!r}", "GET /storage lists the storage sources.")
+
+
+def source_of_bucket(root: Path, bucket: str) -> Source:
+    """Find the source of a bucket.
+
+    :raises ApiError: 400 if there is none. Its message begins as the service's, because clients look for that.
+    """
+    for known in sources(root):
+        if known.bucket == bucket:
+            return known
+    raise ApiError(400, f"No storage source found for bucket {bucket!r}", "A bucket is a folder under the root.")
+
+
+def _id_of(bucket: str) -> str:
+    return hashlib.sha256(bucket.encode()).hexdigest()[:14]

@@ -1,0 +1,95 @@
+"""Uploads: each is written to a folder of the server first, and moved into the storage when it is complete."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import AsyncIterable
+from pathlib import Path
+
+from wherobots_local.storage import OWN_FOLDER, place_of
+
+MAX_OBJECT_BYTES = 500 * 1024 * 1024
+"""The most bytes of one request. The clients of the service send no more in one."""
+
+_ABANDONED_SECONDS = 24 * 3600
+
+
+class TooLargeError(Exception):
+    """A file has more bytes than may be uploaded."""
+
+
+class Uploads:
+    """Receives files for a root.
+
+    :param root: folder behind ``s3://``.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folder = root / OWN_FOLDER / "uploads"
+        for left in self._folder.glob("*"):
+            # Left by a server that was killed. A younger file may belong to another server on the same root.
+            with contextlib.suppress(OSError):
+                if left.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                    left.unlink()
+
+    async def receive(self, pieces: AsyncIterable[bytes], limit: int = MAX_OBJECT_BYTES) -> Path:
+        """Write a file to the folder of uploads.
+
+        :param pieces: its bytes.
+        :param limit: the most bytes; default 500 MiB.
+        :returns: the file, for :meth:`put_in_place` or :meth:`discard`.
+        :raises TooLargeError: if there are more bytes than allowed.
+        """
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._folder / secrets.token_hex(16)
+        size = 0
+        try:
+            with path.open("xb") as file:
+                async for piece in pieces:
+                    size += len(piece)
+                    if size > limit:
+                        raise TooLargeError
+                    # In a thread, so that a slow disk does not stop the server.
+                    await asyncio.to_thread(file.write, piece)
+        except BaseException:
+            self.discard(path)
+            raise
+        return path
+
+    async def put_in_place(self, files: list[Path], address: str) -> None:
+        """Join files to the file of an address. An existing file is replaced.
+
+        :param files: received files, in the order of their content.
+        :param address: its ``s3://`` address.
+        :raises StorageError: if the address leads out of the root.
+        :raises OSError: if a folder has that address, or the file cannot be written.
+        """
+        try:
+            place = place_of(self._root, address)
+            if place.is_dir() and not place.is_symlink():
+                raise IsADirectoryError(None, "a folder has this address")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            await asyncio.to_thread(_join, files)
+            os.replace(files[0], place)
+        finally:
+            for file in files:
+                self.discard(file)
+
+    @staticmethod
+    def discard(file: Path) -> None:
+        """Remove a received file."""
+        file.unlink(missing_ok=True)
+
+
+def _join(files: list[Path]) -> None:
+    """Append all files to the first one."""
+    with files[0].open("ab") as whole:
+        for file in files[1:]:
+            with file.open("rb") as part:
+                while piece := part.read(1024 * 1024):
+                    whole.write(piece)

@@ -1,0 +1,78 @@
+"""The ASGI application of the local server."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from wherobots_local.http import account_api, runs_api, sql_api, storage_api
+from wherobots_local.http.answers import JsonAnswer, WithRequestId, routing_error
+from wherobots_local.http.control_api import control_routes
+from wherobots_local.http.gate import HostGate
+from wherobots_local.http.objects import object_routes
+from wherobots_local.http.operations import Operation
+from wherobots_local.http.s3_api import S3Api
+from wherobots_local.http.sql_control_api import sql_control_routes
+from wherobots_local.http.sql_socket import sql_socket_route
+from wherobots_local.http.status_page import status_page_route
+from wherobots_local.security import HostCheck
+from wherobots_local.service import LocalService
+
+
+def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
+    """Build the application. Its shutdown ends all runs and SQL sessions.
+
+    :param service: the service behind it.
+    :param hosts: the ``Host`` headers that it answers.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        service.start()
+        yield
+        await service.stop()
+
+    app = Starlette(
+        routes=[
+            status_page_route(),
+            Route("/health", _health),
+            *api_routes(service),
+            sql_socket_route(service),
+            *object_routes(service),
+            *S3Api(service).routes(),
+            *control_routes(service),
+            *sql_control_routes(service),
+        ],
+        exception_handlers={HTTPException: routing_error},
+        lifespan=lifespan,
+    )
+    # The service does not redirect either: a client that sends "/runs/" gets a 404.
+    app.router.redirect_slashes = False
+    return WithRequestId(HostGate(app, hosts))
+
+
+def api_routes(service: LocalService) -> list[Route]:
+    """Return the routes of the published API.
+
+    :param service: the service behind them.
+    """
+    return [
+        Route(path, Operation(operation, handler, service), methods=[method])
+        for method, path, operation, handler in (
+            *runs_api.OPERATIONS,
+            *storage_api.OPERATIONS,
+            *account_api.OPERATIONS,
+            *sql_api.OPERATIONS,
+        )
+    ]
+
+
+async def _health(_: Request) -> Response:
+    return JsonAnswer({"status": "ok"})

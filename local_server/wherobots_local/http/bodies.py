@@ -1,0 +1,97 @@
+"""Reading the bodies of requests."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+from wherobots_local.api.errors import ApiError, Problem
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 100
+"""How deeply a body may be nested."""
+
+__all__ = ["MAX_BODY_BYTES", "ClientDisconnect", "decoded", "decoded_json", "read_body"]
+
+
+async def read_body(request: Request) -> bytes:
+    """Read a body of at most 4 MiB.
+
+    :param request: the request.
+    :returns: the body.
+    :raises ApiError: 413 if it is larger than 4 MiB.
+    :raises ClientDisconnect: if the client disconnected before the end of the body.
+    """
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared[:20]) > MAX_BODY_BYTES:
+        raise _too_large()
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > MAX_BODY_BYTES:
+            raise _too_large()
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def decoded_json(request: Request, body: bytes) -> Any:
+    """Decode a body that must be declared as JSON, as the API requires.
+
+    :param request: the request.
+    :param body: its body.
+    :returns: the decoded value.
+    :raises ApiError: 422 if its ``Content-Type`` is not one of JSON, or if it is not JSON in UTF-8.
+    """
+    given = request.headers.get("content-type", "")
+    kind = given.partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        details = f"Content-Type is {given!r}, but must be application/json: the body is read as JSON only then"
+        raise ApiError(422, [Problem(details, "body")], "Send the header Content-Type: application/json.")
+    return decoded(body)
+
+
+def decoded(body: bytes) -> Any:
+    """Decode a JSON body.
+
+    :param body: the body.
+    :returns: the decoded value.
+    :raises ApiError: 422 if it is not JSON in UTF-8.
+    """
+    try:
+        value = json.loads(body.decode("utf-8"), parse_constant=_finite, parse_float=_finite)
+        _check_depth(value)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ApiError(422, [Problem(f"the body is not JSON: {reason}", "body")]) from None
+    return value
+
+
+def _finite(text: str) -> float:
+    """Read a number. NaN and Infinity are not JSON, and a number that is too large would become infinite."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    """Refuse a value that is nested so deeply that encoding it again might exceed the stack."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return
+    raise RecursionError
+
+
+def _too_large() -> ApiError:
+    return ApiError(413, f"the body is larger than the limit of {MAX_BODY_BYTES} bytes")

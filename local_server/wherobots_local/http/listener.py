@@ -1,0 +1,159 @@
+"""uvicorn, set up for the local server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from wherobots_local.http.app import make_app
+from wherobots_local.http.protocol import LocalServerProtocol
+from wherobots_local.http.socket_protocol import SocketProtocol
+from wherobots_local.runs.run import LocalRun
+from wherobots_local.security import HostCheck
+from wherobots_local.service import LocalService
+from wherobots_local.settings import ServerSettings, SettingsError
+
+_log = logging.getLogger(__name__)
+
+_ACCEPTED_AT_ONCE = 16
+_BACKLOG = 128
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_SILENCE_SECONDS = 60.0
+_GRACEFUL_SHUTDOWN_SECONDS = 1
+_KEEP_ALIVE_SECONDS = 60
+
+
+def bound_socket(settings: ServerSettings) -> socket.socket:
+    """Bind the port, so that its number is known before the server answers.
+
+    :param settings: the server's settings.
+    :returns: the socket, bound and not listening yet.
+    :raises SettingsError: if the server cannot listen on the port.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        reason = error.strerror or str(error)
+        raise SettingsError(
+            f"port is {settings.port}, but the server cannot listen on it at {settings.host}: {reason}"
+        ) from None
+    return bound
+
+
+def url_of(settings: ServerSettings, bound: socket.socket) -> str:
+    """Return the address of a server, such as ``http://127.0.0.1:8765``.
+
+    :param settings: its settings.
+    :param bound: its socket.
+    """
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{'https' if settings.tls else 'http'}://{host}:{bound.getsockname()[1]}"
+
+
+class SaidOnce:
+    """The handler of the event loop's errors. Without a free descriptor asyncio reports each failed attempt to accept a
+    connection, many thousands per second. This handler logs one line per minute instead."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in _NO_DESCRIPTORS or "socket" not in context:
+            loop.default_exception_handler(context)
+        elif loop.time() >= self._next:
+            self._next = loop.time() + _SILENCE_SECONDS
+            _log.warning(
+                "Connections cannot be accepted: %s. New ones wait. Raise the limit of open files (ulimit -n).",
+                error.strerror,
+            )
+
+
+class Listener(uvicorn.Server):
+    """A uvicorn server with a callback for the moment it listens.
+
+    :param settings: the server's settings.
+    :param bound: the socket to listen on.
+    :param on_listening: called once, when the server listens.
+    :param on_change: called with each run that was created or has changed; default None, nothing.
+    :raises SettingsError: if the certificate or its key cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        bound: socket.socket,
+        on_listening: Callable[[], None],
+        on_change: Callable[[LocalRun], None] | None = None,
+    ) -> None:
+        self._bound = bound
+        self._on_listening = on_listening
+        self._failure: OSError | None = None
+        hosts = HostCheck(
+            settings.host, bound.getsockname()[1], remote=settings.allow_remote, names=settings.host_names
+        )
+        config = uvicorn.Config(
+            make_app(LocalService(settings, on_change), hosts),
+            loop="asyncio",
+            http=LocalServerProtocol,
+            ws=SocketProtocol,
+            # Results are compressed already.
+            ws_per_message_deflate=False,
+            interface="asgi3",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            # asyncio accepts this many connections at once, before the protocol can close any.
+            backlog=_ACCEPTED_AT_ONCE,
+            # As long as that of a load balancer. Clients keep connections longer than uvicorn's default of 5 s, so they
+            # would sometimes send a request on a connection that is being closed.
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_SECONDS,
+            ssl_certfile=settings.certfile,
+            ssl_keyfile=settings.keyfile,
+        )
+        try:
+            config.load()
+        except OSError as error:
+            # ssl.SSLError is one too.
+            raise SettingsError(
+                f"certfile {settings.certfile} or keyfile {settings.keyfile} cannot be used: {error.strerror or error}"
+            ) from None
+        super().__init__(config)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, then call ``on_listening``."""
+        asyncio.get_running_loop().set_exception_handler(SaidOnce())
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._bound.listen(_BACKLOG)
+            try:
+                self._on_listening()
+            except OSError as error:
+                self._failure = error
+                # Not at once: uvicorn would then end without its shutdown.
+                asyncio.get_running_loop().call_soon(setattr, self, "should_exit", True)
+
+    def serve_until_stopped(self) -> None:
+        """Serve until ``should_exit`` is set or, on the main thread, SIGINT or SIGTERM arrives.
+
+        The signal is raised again at the end, for the handler that was set before.
+
+        :raises OSError: if ``on_listening`` did.
+        """
+        with contextlib.closing(self._bound):
+            self.run(sockets=[self._bound])
+        if self._failure is not None:
+            raise self._failure

@@ -1,0 +1,157 @@
+"""Uploads and downloads over presigned URLs. As the service's storage is S3, the errors are those of S3."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterable, Awaitable, Callable
+from xml.sax.saxutils import escape
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from wherobots_local.api.vocabulary import GET_OBJECT, PUT_OBJECT
+from wherobots_local.control.faults import FaultTarget
+from wherobots_local.control.journal import LONGEST_TEXT, JournalEntry
+from wherobots_local.files.presigned import PREFIX
+from wherobots_local.files.uploads import MAX_OBJECT_BYTES, TooLargeError
+from wherobots_local.http.fault_actions import carry_out
+from wherobots_local.service import LocalService
+from wherobots_local.storage import SCHEME, StorageError, local_path
+
+
+class S3Error(Exception):
+    """A request that is answered with an error of S3, in XML.
+
+    :param status: HTTP status of the answer.
+    :param code: S3's code.
+    :param message: what is wrong.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        self.status = status
+        self.code = code
+        super().__init__(message)
+
+    def answer(self) -> Response:
+        """Return the answer."""
+        text = f"<Error><Code>{self.code}</Code><Message>{escape(str(self))}</Message></Error>"
+        return xml_answer(text, self.status)
+
+
+ObjectHandler = Callable[[LocalService, Request], Awaitable[Response]]
+"""Handles a request for an object; raises ``S3Error`` for one that is wrong. Reads the body itself."""
+
+
+class ObjectEndpoint:
+    """The ASGI application of requests for objects. Faults apply to them too, and they are in the journal.
+
+    :param handler: what it does.
+    :param service: the service.
+    """
+
+    def __init__(self, handler: ObjectHandler, service: LocalService) -> None:
+        self._handler = handler
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        request = Request(scope, receive)
+        operation = GET_OBJECT if request.method in ("GET", "HEAD") else PUT_OBJECT
+        # Without the query, which contains the signature.
+        entry = JournalEntry(operation=operation, method=request.method, path=request.url.path[:LONGEST_TEXT])
+        self._service.journal.record(entry)
+
+        async def handle() -> Response:
+            try:
+                return await self._handler(self._service, request)
+            except S3Error as error:
+                return error.answer()
+
+        fault = self._service.faults.take(FaultTarget(operation), time.monotonic())
+        try:
+            if fault is not None:
+                entry.fault = fault.type
+                entry.status = await carry_out(fault, handle, scope, receive, send)
+                return
+            answer = await handle()
+        except ClientDisconnect:
+            return
+        entry.status = answer.status_code
+        await answer(scope, receive, send)
+
+
+def object_routes(service: LocalService) -> list[Route]:
+    """Return the route of presigned URLs.
+
+    :param service: the service behind it.
+    """
+    return [Route(f"{PREFIX}/{{key:path}}", ObjectEndpoint(_presigned, service), methods=["GET", "PUT"])]
+
+
+async def store(
+    service: LocalService, address: str, pieces: AsyncIterable[bytes], limit: int = MAX_OBJECT_BYTES
+) -> None:
+    """Write an object completely, or not at all.
+
+    :param service: the service.
+    :param address: its ``s3://`` address.
+    :param pieces: its bytes.
+    :param limit: the most bytes; default 500 MiB.
+    :raises S3Error: if there are more bytes, or if the address cannot be that of an object.
+    """
+    if address.endswith("/"):
+        raise S3Error(400, "InvalidArgument", "The key is that of a folder")
+    try:
+        await service.uploads.put_in_place([await service.uploads.receive(pieces, limit)], address)
+    except TooLargeError:
+        raise too_large(limit) from None
+    except (StorageError, OSError, ValueError) as error:
+        raise S3Error(400, "InvalidArgument", str(getattr(error, "strerror", None) or error)) from None
+
+
+def stored(service: LocalService, address: str) -> Response:
+    """Return an object.
+
+    :param service: the service.
+    :param address: its ``s3://`` address.
+    :raises S3Error: 404 if there is none.
+    """
+    try:
+        path = local_path(service.root, address)
+    except StorageError:
+        raise S3Error(404, "NoSuchKey", "The specified key does not exist.") from None
+    # As an attachment, so that a browser does not run it with the server's own origin.
+    return FileResponse(path, media_type="application/octet-stream", filename=path.name)
+
+
+def too_large(limit: int) -> S3Error:
+    """The error for an object that is too large."""
+    return S3Error(400, "EntityTooLarge", f"The object has more bytes than the limit of {limit}")
+
+
+def xml_answer(text: str, status: int = 200) -> Response:
+    """Return an answer in XML."""
+    return Response(f'<?xml version="1.0" encoding="UTF-8"?>\n{text}', status, media_type="application/xml")
+
+
+async def _presigned(service: LocalService, request: Request) -> Response:
+    key = request.path_params["key"]
+    method = "GET" if request.method == "HEAD" else request.method
+    refusal = service.url_signer.refusal(method, key, request.query_params, time.time())
+    if refusal is not None:
+        raise S3Error(403, *refusal)
+    if "x-api-key" in request.headers or "authorization" in request.headers:
+        raise S3Error(400, "InvalidArgument", "Only one auth mechanism allowed: the URL is signed, so send no key")
+    if method == "GET":
+        return stored(service, f"{SCHEME}{key}")
+    if "content-type" in request.headers:
+        raise S3Error(403, "SignatureDoesNotMatch", "Content-Type is not part of what was signed")
+    declared = request.headers.get("content-length")
+    if declared is None:
+        raise S3Error(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+    if int(declared[:20]) > MAX_OBJECT_BYTES:
+        raise too_large(MAX_OBJECT_BYTES)
+    await store(service, f"{SCHEME}{key}", request.stream())
+    return Response(b"", 200, {"ETag": '"local"'})

@@ -1,0 +1,116 @@
+"""The steps that all API requests share: key, journal, faults, errors."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from wherobots_local.api.errors import ApiError
+from wherobots_local.control.faults import FaultTarget
+from wherobots_local.control.journal import LONGEST_TEXT, JournalEntry
+from wherobots_local.http.answers import error_answer
+from wherobots_local.http.bodies import read_body
+from wherobots_local.http.fault_actions import carry_out
+from wherobots_local.http.gate import require_key
+from wherobots_local.service import LocalService
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class ReceivedCall:
+    """A request with its body read.
+
+    :param service: the service.
+    :param request: the request.
+    :param body: its body.
+    :param entry: its entry in the journal.
+    """
+
+    service: LocalService
+    request: Request
+    body: bytes
+    entry: JournalEntry
+
+
+Handler = Callable[[ReceivedCall], Response]
+"""Handles a request without waiting for anything; raises ``ApiError`` for one that is wrong."""
+
+
+class Operation:
+    """The ASGI application of one operation of the API.
+
+    :param operation_id: its ``operationId``.
+    :param handler: what it does.
+    :param service: the service.
+    """
+
+    def __init__(self, operation_id: str, handler: Handler, service: LocalService) -> None:
+        self._operation_id = operation_id
+        self._handler = handler
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        request = Request(scope, receive)
+        run_id, session_id = (request.path_params.get(name) for name in ("run_id", "session_id"))
+        entry = JournalEntry(
+            operation=self._operation_id,
+            method=request.method,
+            path=request.url.path[:LONGEST_TEXT],
+            run_id=run_id and run_id[:LONGEST_TEXT],
+            session_id=session_id and session_id[:LONGEST_TEXT],
+        )
+        self._service.journal.record(entry)
+        try:
+            require_key(scope, self._service.api_key)
+            # Only after the check: the journal keeps nothing large of requests without the key.
+            entry.query = request.url.query[:LONGEST_TEXT]
+            body = await read_body(request)
+        except ApiError as error:
+            entry.status = error.status
+            await error_answer(error, scope)(scope, receive, send)
+            return
+        except ClientDisconnect:
+            return
+        name = _run_name(body)
+        entry.name = name and name[:LONGEST_TEXT]
+
+        async def handle() -> Response:
+            return self._answer(ReceivedCall(self._service, request, body, entry))
+
+        target = FaultTarget(self._operation_id, entry.run_id, entry.name, entry.session_id)
+        fault = self._service.faults.take(target, time.monotonic())
+        if fault is not None:
+            entry.fault = fault.type
+            entry.status = await carry_out(fault, handle, scope, receive, send)
+            return
+        answer = await handle()
+        entry.status = answer.status_code
+        await answer(scope, receive, send)
+
+    def _answer(self, call: ReceivedCall) -> Response:
+        try:
+            return self._handler(call)
+        except ApiError as error:
+            return error_answer(error, call.request.scope)
+        except Exception:
+            _log.exception("%s failed", self._operation_id)
+            return error_answer(ApiError(500, "internal error of the local server; see its log"), call.request.scope)
+
+
+def _run_name(body: bytes) -> str | None:
+    """Read the name of the run to create. The handler checks the body."""
+    with suppress(ValueError, RecursionError):
+        decoded = json.loads(body)
+        if isinstance(decoded, dict) and isinstance(decoded.get("name"), str):
+            return str(decoded["name"])
+    return None

@@ -1,0 +1,146 @@
+"""An HTTP protocol for uvicorn that gives the application access to the connection of a request, and limits how many
+connections there are and how long a client may take to send a request."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import socket
+import struct
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from wherobots_local.descriptors import soft_limit
+
+HEAD_SECONDS = 20.0
+"""How long a client may take to send the head of a request. Between two requests the keep-alive timeout applies."""
+
+BODY_SECONDS = 60.0
+"""How long a client may take to send a body."""
+
+SCOPE_KEY = "wherobots_local.connection"
+"""Key of the :class:`TrackedConnection` in the scope of a request."""
+
+
+class TrackedConnection:
+    """The TCP (or TLS) connection under a request."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def drop(self) -> None:
+        """Close the connection at once; unsent data is lost."""
+        self._transport.abort()
+
+    def reset(self) -> None:
+        """Close the connection with a TCP reset (RST)."""
+        raw: socket.socket | None = self._transport.get_extra_info("socket")
+        if raw is not None:
+            # A linger time of zero makes close() send RST instead of FIN.
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+
+    def close(self) -> None:
+        """Close the connection after the data written so far is sent."""
+        self._transport.close()
+
+
+class Stage(enum.IntEnum):
+    """What a connection waits for. If there are too many, those with the lowest value are closed first."""
+
+    HEAD = 0
+    NEXT_REQUEST = 1
+    BODY = 2
+    ANSWER = 3
+
+
+class LocalServerProtocol(H11Protocol):
+    """uvicorn's HTTP/1.1 protocol, with a :class:`TrackedConnection` in the scope of each request, deadlines for
+    requests, and a limit for the number of connections: half of the descriptors, because runs need some too."""
+
+    stage = Stage.HEAD
+    since = 0.0
+    _deadline: asyncio.TimerHandle | None = None
+    _is_upgraded = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Add the connection to the scope of its requests, and close another one if there are too many."""
+        super().connection_made(transport)
+        application = self.app
+        connection = TrackedConnection(transport)
+
+        async def with_connection(scope: Any, receive: Any, send: Any) -> None:
+            scope[SCOPE_KEY] = connection
+            await application(scope, receive, send)
+
+        self.app = with_connection
+        self._enter(Stage.HEAD)
+        most = soft_limit() // 2
+        if len(self.connections) > most:
+            self._make_room(most)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline."""
+        self._clear_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent, and note what is still missing."""
+        super().data_received(data)
+        self._look()
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """Hand the connection over to the WebSocket protocol, for which there are no deadlines."""
+        self._clear_deadline()
+        self._is_upgraded = True
+        super().handle_websocket_upgrade(event)
+
+    def on_response_complete(self) -> None:
+        """Note that the connection waits for the next request, or has begun to receive it."""
+        super().on_response_complete()
+        self._look()
+
+    def _look(self) -> None:
+        if self._is_upgraded:
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            stage = Stage.BODY if self.cycle.more_body else Stage.ANSWER
+        elif self.cycle is None or self.conn.trailing_data[0]:
+            stage = Stage.HEAD
+        else:
+            stage = Stage.NEXT_REQUEST
+        if stage != self.stage:
+            self._enter(stage)
+
+    def _enter(self, stage: Stage) -> None:
+        self._clear_deadline()
+        self.stage, self.since = stage, self.loop.time()
+        seconds = {Stage.HEAD: HEAD_SECONDS, Stage.BODY: BODY_SECONDS}.get(stage)
+        if seconds is not None:
+            self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _make_room(self, most: int) -> None:
+        """Close the connections of the lowest stage, the oldest first. If all wait for an answer, close this one.
+
+        WebSockets count too, but are never closed for others.
+        """
+        open_ones = [other for other in self.connections if not other.transport.is_closing()]
+        of_requests = [other for other in open_ones if isinstance(other, LocalServerProtocol)]
+        of_requests.sort(key=lambda other: (other.stage, other.since))
+        for victim in of_requests[: max(len(open_ones) - most, 0)]:
+            (self if victim.stage == Stage.ANSWER else victim).transport.abort()
+
+
+def connection_of(scope: Any) -> TrackedConnection:
+    """Return the connection of a request.
+
+    :param scope: its ASGI scope.
+    """
+    connection: TrackedConnection = scope[SCOPE_KEY]
+    return connection

@@ -1,0 +1,221 @@
+"""The part of S3 that a client needs to write and read objects with a temporary key. The SDK uploads scripts this way.
+
+Such a client finds the server by ``AWS_ENDPOINT_URL_S3``, with the path ``/_s3``.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from wherobots_local.files.temporary_keys import SignedRequest
+from wherobots_local.files.uploads import MAX_OBJECT_BYTES, TooLargeError
+from wherobots_local.http.objects import ObjectEndpoint, S3Error, store, stored, too_large, xml_answer
+from wherobots_local.service import LocalService
+from wherobots_local.storage import SCHEME, StorageError
+
+PREFIX = "/_s3"
+
+_MAX_PARTS = 10_000
+_MAX_OPEN = 100
+_IDLE_SECONDS = 3600.0
+_CHUNK_HEAD_BYTES = 16 * 1024
+
+
+@dataclass
+class _PartedUpload:
+    """A multipart upload; ``used`` is the ``time.monotonic()`` of its last request."""
+
+    address: str
+    parts: dict[int, Path] = field(default_factory=dict)
+    used: float = field(default_factory=time.monotonic)
+
+
+class S3Api:
+    """The objects of a server, for S3 clients.
+
+    :param service: the service behind it.
+    """
+
+    def __init__(self, service: LocalService) -> None:
+        self._service = service
+        self._parted: dict[str, _PartedUpload] = {}
+
+    def routes(self) -> list[Route]:
+        """Return the route of all objects."""
+        endpoint = ObjectEndpoint(self._handle, self._service)
+        return [Route(f"{PREFIX}/{{key:path}}", endpoint, methods=["GET", "PUT", "POST", "DELETE"])]
+
+    async def _handle(self, service: LocalService, request: Request) -> Response:
+        key = request.path_params["key"]
+        address = f"{SCHEME}{key}"
+        self._authorize(request, address)
+        if not key.partition("/")[2]:
+            raise _not_implemented()
+        query = request.query_params
+        match request.method:
+            case "GET" | "HEAD" if not query or set(query) <= {"x-id"}:
+                return stored(service, address)
+            case "PUT" if "uploadId" in query:
+                return await self._receive_part(request, query["uploadId"], address)
+            case "PUT" if set(query) <= {"x-id"}:
+                await store(service, address, _content(request))
+                return Response(b"", 200, {"ETag": '"local"'})
+            case "POST" if "uploads" in query:
+                return self._begin(address, key)
+            case "POST" if "uploadId" in query:
+                return await self._complete(query["uploadId"], address, key)
+            case "DELETE" if "uploadId" in query:
+                self._discard(query["uploadId"], address)
+                return Response(b"", 204)
+        raise _not_implemented()
+
+    def _authorize(self, request: Request, address: str) -> None:
+        raw_path = request.scope.get("raw_path") or request.url.path.encode()
+        signed = SignedRequest(request.method, raw_path.decode("latin-1"), request.url.query, request.headers)
+        key = self._service.temporary_keys.signer(signed, datetime.now(UTC))
+        if isinstance(key, str):
+            raise S3Error(403, key, "The request must be signed with a valid temporary key of this server")
+        if not key.admits(address, writing=request.method not in ("GET", "HEAD")):
+            raise S3Error(403, "AccessDenied", "The temporary key does not allow this")
+
+    def _begin(self, address: str, key: str) -> Response:
+        # Left by clients that were killed: without this they would count as open forever.
+        for idle in [name for name, upload in self._parted.items() if upload.used < time.monotonic() - _IDLE_SECONDS]:
+            self._discard(idle, self._parted[idle].address)
+        if len(self._parted) >= _MAX_OPEN:
+            raise S3Error(503, "SlowDown", "Too many multipart uploads are open")
+        upload_id = secrets.token_urlsafe(24)
+        self._parted[upload_id] = _PartedUpload(address)
+        bucket, _, name = key.partition("/")
+        return xml_answer(
+            f"<InitiateMultipartUploadResult><Bucket>{escape(bucket)}</Bucket><Key>{escape(name)}</Key>"
+            f"<UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>"
+        )
+
+    async def _receive_part(self, request: Request, upload_id: str, address: str) -> Response:
+        upload = self._upload(upload_id, address)
+        number = request.query_params.get("partNumber", "")
+        if not (number.isascii() and number.isdigit() and 1 <= int(number[:6]) <= _MAX_PARTS):
+            raise S3Error(400, "InvalidArgument", f"partNumber must be from 1 to {_MAX_PARTS}")
+        try:
+            part = await self._service.uploads.receive(_content(request))
+        except TooLargeError:
+            raise too_large(MAX_OBJECT_BYTES) from None
+        if self._parted.get(upload_id) is not upload:
+            # Completed or given up meanwhile: nobody else would remove the part.
+            self._service.uploads.discard(part)
+            raise _no_such_upload()
+        replaced = upload.parts.get(int(number))
+        upload.parts[int(number)] = part
+        if replaced is not None:
+            self._service.uploads.discard(replaced)
+        return Response(b"", 200, {"ETag": f'"part-{int(number)}"'})
+
+    async def _complete(self, upload_id: str, address: str, key: str) -> Response:
+        parts = self._upload(upload_id, address).parts
+        if not parts:
+            raise S3Error(400, "InvalidPart", "No part has been uploaded")
+        del self._parted[upload_id]
+        try:
+            await self._service.uploads.put_in_place([parts[number] for number in sorted(parts)], address)
+        except (StorageError, OSError, ValueError) as error:
+            raise S3Error(400, "InvalidArgument", str(error)) from None
+        return xml_answer(
+            f"<CompleteMultipartUploadResult><Key>{escape(key.partition('/')[2])}</Key>"
+            "<ETag>&quot;local&quot;</ETag></CompleteMultipartUploadResult>"
+        )
+
+    def _discard(self, upload_id: str, address: str) -> None:
+        for part in self._upload(upload_id, address).parts.values():
+            self._service.uploads.discard(part)
+        del self._parted[upload_id]
+
+    def _upload(self, upload_id: str, address: str) -> _PartedUpload:
+        upload = self._parted.get(upload_id)
+        if upload is None or upload.address != address:
+            raise _no_such_upload()
+        upload.used = time.monotonic()
+        return upload
+
+
+def _no_such_upload() -> S3Error:
+    return S3Error(404, "NoSuchUpload", "The specified upload does not exist.")
+
+
+def _not_implemented() -> S3Error:
+    return S3Error(501, "NotImplemented", "The local server can only write and read objects")
+
+
+def _content(request: Request) -> AsyncIterator[bytes]:
+    """The bytes of an object: the body, or the content of its chunks."""
+    kind = request.headers.get("x-amz-content-sha256", "")
+    return _unchunked(request.stream()) if kind.startswith("STREAMING-") else request.stream()
+
+
+async def _unchunked(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Decode ``aws-chunked``: each chunk begins with its size. Checksums at the end are ignored."""
+    chunks = _Buffered(stream)
+    while True:
+        head = (await chunks.line()).partition(b";")[0]
+        try:
+            left = int(head, 16)
+        except ValueError:
+            raise _unreadable() from None
+        if left <= 0:
+            break
+        while left:
+            piece = await chunks.at_most(left)
+            left -= len(piece)
+            yield piece
+        if await chunks.line():
+            raise _unreadable()
+    # What follows can only be checksums.
+    async for _ in stream:
+        pass
+
+
+class _Buffered:
+    """A body that is read by lines and by pieces.
+
+    :param stream: the body.
+    """
+
+    def __init__(self, stream: AsyncIterator[bytes]) -> None:
+        self._stream = stream
+        self._buffer = b""
+
+    async def line(self) -> bytes:
+        """Read a line, without its line end."""
+        while b"\r\n" not in self._buffer:
+            if len(self._buffer) > _CHUNK_HEAD_BYTES:
+                raise _unreadable()
+            self._buffer += await self._next()
+        line, _, self._buffer = self._buffer.partition(b"\r\n")
+        return line
+
+    async def at_most(self, size: int) -> bytes:
+        """Read some bytes, at least one."""
+        if not self._buffer:
+            self._buffer = await self._next()
+        piece, self._buffer = self._buffer[:size], self._buffer[size:]
+        return piece
+
+    async def _next(self) -> bytes:
+        async for piece in self._stream:
+            if piece:
+                return piece
+        raise S3Error(400, "IncompleteBody", "The body ends before its last chunk")
+
+
+def _unreadable() -> S3Error:
+    return S3Error(400, "InvalidRequest", "The chunks of the body cannot be read")

@@ -1,0 +1,75 @@
+"""A WebSocket protocol for uvicorn that gives the application access to the connection of a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import logging
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.datastructures import Headers
+from websockets.http11 import Response
+
+from wherobots_local.http.protocol import SCOPE_KEY, TrackedConnection
+
+_log = logging.getLogger(__name__)
+# Otherwise uvicorn and websockets log requests with their query and their headers: the key would be in the log.
+_log.setLevel(logging.WARNING)
+
+_CLEAN_KEY = "wherobots_local.closed_by_client"
+
+
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol, with a :class:`TrackedConnection` in the scope of each socket.
+
+    It is the one of uvicorn's that uses no deprecated part of the package ``websockets``.
+    """
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Add the connection to the scope of its socket."""
+        self.logger = self.conn.logger = _log
+        self.conn.debug = False
+        super().connection_made(transport)
+        application = self.app
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what uvicorn's own server gives
+        connection = TrackedConnection(transport)
+
+        async def with_connection(scope: Any, receive: Any, send: Any) -> None:
+            scope[SCOPE_KEY] = connection
+            scope[_CLEAN_KEY] = self._closed_by_client
+            await application(scope, receive, send)
+
+        self.app = with_connection
+
+    async def send(self, message: Any) -> None:
+        """Send what the application says. A refusal is sent here: older versions of uvicorn send headers twice."""
+        if message["type"] == "websocket.http.response.start":
+            self._refusal_start = message
+        elif message["type"] == "websocket.http.response.body":
+            self._refuse(self._refusal_start, message.get("body", b""))
+        else:
+            await super().send(message)
+
+    def _refuse(self, start: Any, body: bytes) -> None:
+        """Answer the request for the upgrade. The body is not in pieces: it is that of an error."""
+        status = start["status"]
+        headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"])
+        headers["Connection"] = "close"
+        phrase = http.HTTPStatus(status).phrase if status in set(http.HTTPStatus) else ""
+        self.conn.send_response(Response(status, phrase, headers, body))
+        self.handshake_complete = self.close_sent = True
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
+
+    def _closed_by_client(self) -> bool:
+        return self.conn.close_rcvd is not None
+
+
+def closed_by_client(scope: Any) -> bool:
+    """Say whether the client of a socket sent a closing frame, instead of the connection being lost.
+
+    :param scope: the ASGI scope of the socket.
+    """
+    closed: bool = scope[_CLEAN_KEY]()
+    return closed

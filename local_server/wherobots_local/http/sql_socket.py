@@ -1,0 +1,261 @@
+"""The WebSocket of a SQL session: what clients send, and what the session says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from typing import Any
+
+import cbor2
+from starlette.datastructures import Headers
+from starlette.routing import WebSocketRoute
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from wherobots_local.api.errors import ApiError
+from wherobots_local.api.sql_requests import (
+    CancelMessage,
+    ExecuteMessage,
+    ReceivedMessage,
+    RetrieveMessage,
+    parse_session_message,
+)
+from wherobots_local.api.vocabulary import EXECUTION_PROGRESS, OPEN_SQL_SOCKET, ORGANIZATION_ID
+from wherobots_local.control.faults import FaultTarget, Slow
+from wherobots_local.control.journal import LONGEST_TEXT, JournalEntry
+from wherobots_local.http.answers import error_answer
+from wherobots_local.http.fault_actions import disturb_upgrade
+from wherobots_local.http.gate import require_key
+from wherobots_local.http.protocol import connection_of
+from wherobots_local.http.socket_protocol import closed_by_client
+from wherobots_local.service import LocalService
+from wherobots_local.sql.frames import Frame, error_frame
+from wherobots_local.sql.session import SOCKET_VERSION, LocalSqlSession
+
+_MOST_WAITING = 1000
+"""Progress is left out for a client that is so many messages behind."""
+
+_LONGEST_REASON = 100
+"""A closing frame has room for 123 bytes."""
+
+
+def sql_socket_route(service: LocalService) -> WebSocketRoute:
+    """Return the route of the WebSockets of SQL sessions.
+
+    :param service: the service behind them.
+    """
+    return WebSocketRoute("/sql/{organization_id}/{session_id}/ws/{version}", _SqlSocketEndpoint(service))
+
+
+class _SqlSocketEndpoint:
+    """The ASGI application of one WebSocket."""
+
+    def __init__(self, service: LocalService) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        service = self._service
+        socket = WebSocket(scope, receive, send)
+        session_id = socket.path_params["session_id"]
+        entry = JournalEntry(
+            operation=OPEN_SQL_SOCKET,
+            method="GET",
+            path=socket.url.path[:LONGEST_TEXT],
+            session_id=session_id[:LONGEST_TEXT],
+        )
+        service.journal.record(entry)
+        await receive()  # websocket.connect
+        try:
+            require_key(scope, service.api_key)
+            fault = service.faults.take(FaultTarget(OPEN_SQL_SOCKET, session_id=session_id), time.monotonic())
+            if fault is not None:
+                entry.fault = fault.type
+                opens, entry.status = await disturb_upgrade(fault, scope, receive, send)
+                if not opens:
+                    return
+            session = self._session(socket)
+        except ApiError as error:
+            entry.status = error.status
+            await error_answer(error, scope)(scope, receive, send)
+            return
+        await send({"type": "websocket.accept"})
+        entry.status = 101
+        if fault is not None and fault.type in ("lose_answer", "truncate"):
+            connection_of(scope).drop()
+            return
+        await SqlConnection(service, session, scope, send).serve(receive)
+
+    def _session(self, socket: WebSocket) -> LocalSqlSession:
+        """Find the session of a socket that may be opened."""
+        behaviour, wanted = self._service.behaviour, socket.path_params
+        if wanted["organization_id"] != ORGANIZATION_ID or wanted["version"] != SOCKET_VERSION:
+            raise ApiError(404, f"the path {socket.url.path} does not exist")
+        session = self._service.sql_sessions.get(wanted["session_id"])
+        if session.has_ended:
+            raise ApiError(behaviour.sql_ended_status, f"the SQL session {session.id} has ended")
+        if not session.is_ready:
+            raise ApiError(behaviour.sql_starting_status, f"the SQL session {session.id} is not ready yet")
+        return session
+
+
+class SqlConnection:
+    """An open WebSocket: the listener of the executions that it began or took over.
+
+    :param service: the service.
+    :param session: its session.
+    :param scope: its ASGI scope.
+    :param send: its ASGI channel, accepted.
+    """
+
+    def __init__(self, service: LocalService, session: LocalSqlSession, scope: Scope, send: Send) -> None:
+        self.origin = _origin_of(scope)
+        self._service = service
+        self._session = session
+        self._scope = scope
+        self._send = send
+        self._waiting: asyncio.Queue[tuple[Frame, str] | tuple[int, str]] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._late: set[asyncio.Task[Any]] = set()
+        self._is_lost = self._has_ended = False
+
+    async def serve(self, receive: Receive) -> None:
+        """Handle what the client sends, until the connection ends.
+
+        :param receive: the ASGI channel of the socket.
+        """
+        self._session.connect(self)
+        self._task(self._write())
+        try:
+            while (event := await receive())["type"] == "websocket.receive" and not self._is_lost:
+                # A client sends text only; like other messages without a known kind, bytes say nothing.
+                message = parse_session_message(event.get("text") or "")
+                if message is not None:
+                    await self._receive(message)
+        finally:
+            self._has_ended = True
+            self._session.disconnect(self, clean=closed_by_client(self._scope))
+            for task in self._tasks:
+                task.cancel()
+
+    def post(self, frame: Frame, statement: str) -> None:
+        """Send a message, without waiting for it."""
+        if frame.event != EXECUTION_PROGRESS or self._waiting.qsize() < _MOST_WAITING:
+            self._waiting.put_nowait((frame, statement))
+
+    def close(self, code: int | None, reason: str) -> None:
+        """End the connection: with a closing frame after what was posted, or at once without one."""
+        if code is None:
+            self._lose()
+        else:
+            self._waiting.put_nowait((code, reason))
+
+    def _lose(self, *, reset: bool = False) -> None:
+        """End the connection as if the network had failed: of what the client has sent, nothing more is handled."""
+        self._is_lost = True
+        connection = connection_of(self._scope)
+        (connection.reset if reset else connection.drop)()
+
+    async def _receive(self, received: ReceivedMessage) -> None:
+        message = received.message
+        statement = message.statement if isinstance(message, ExecuteMessage) else None
+        entry = JournalEntry(
+            operation=received.operation,
+            method="MESSAGE",
+            path=self._scope["path"][:LONGEST_TEXT],
+            session_id=self._session.id,
+            execution_id=received.execution_id[:LONGEST_TEXT],
+            statement=statement and statement[:LONGEST_TEXT],
+        )
+        self._service.journal.record(entry)
+        target = FaultTarget(received.operation, session_id=self._session.id, statement=statement)
+        fault = self._service.faults.take(target, time.monotonic())
+        entry.fault = None if fault is None else fault.type
+        if fault is None:
+            self._handle(received, entry)
+        elif fault.type == "reset":
+            self._lose(reset=True)
+        elif isinstance(fault, Slow):
+            late = asyncio.get_running_loop().create_task(self._handle_late(received, entry, fault.seconds))
+            self._late.add(late)
+            late.add_done_callback(self._late.discard)
+        elif fault.type == "lose_answer":
+            # First the connection is gone, and only then there is something to say on it.
+            self._lose()
+            self._handle(received, entry)
+        elif fault.type == "evict":
+            self._handle(received, entry)
+            self._session.executions.evict(received.execution_id)
+        elif fault.type == "end_session":
+            self._handle(received, entry)
+            self._session.die("an injected fault")
+
+    def _handle(self, received: ReceivedMessage, entry: JournalEntry) -> None:
+        if self._session.has_ended:
+            # Its connections are being closed.
+            return
+        executions = self._session.executions
+        match received.message:
+            case None:
+                self.post(error_frame(received.execution_id, received.problem), "")
+                took_effect = False
+            case ExecuteMessage() as wish:
+                took_effect = executions.execute(wish, self)
+            case CancelMessage() as wish:
+                took_effect = executions.cancel(wish.execution_id, self)
+            case RetrieveMessage() as wish:
+                self._task(executions.retrieve(wish, self))
+                took_effect = False
+        if took_effect:
+            self._service.journal.took_effect(entry)
+
+    async def _handle_late(self, received: ReceivedMessage, entry: JournalEntry, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._handle(received, entry)
+        if self._has_ended:
+            # What was sent arrives all the same, and what it began is an orphan.
+            self._session.disconnect(self, clean=False)
+
+    async def _write(self) -> None:
+        # uvicorn raises an OSError if the client has gone.
+        with contextlib.suppress(OSError):
+            await self._write_all()
+
+    async def _write_all(self) -> None:
+        while True:
+            first, second = await self._waiting.get()
+            if isinstance(first, int):
+                await self._send({"type": "websocket.close", "code": first, "reason": second[:_LONGEST_REASON]})
+                return
+            target = FaultTarget(first.event, session_id=self._session.id, statement=second, state=first.state)
+            fault = self._service.faults.take(target, time.monotonic())
+            if fault is None or isinstance(fault, Slow):
+                await asyncio.sleep(0 if fault is None else fault.seconds)
+                await self._send(_encoded(first.content))
+            elif fault.type == "reset":
+                self._lose(reset=True)
+            elif fault.type == "truncate":
+                await self._send(_encoded(first.content, half=True))
+                self._is_lost = True
+                connection_of(self._scope).close()
+
+    def _task(self, work: Any) -> None:
+        """Begin something that ends with the connection."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _encoded(content: dict[str, Any], *, half: bool = False) -> dict[str, Any]:
+    """The ASGI event of a message: CBOR in a binary frame if it has a result, else JSON in a text frame."""
+    if content.get("results") is None:
+        text = json.dumps(content)
+        return {"type": "websocket.send", "text": text[: len(text) // 2] if half else text}
+    data = cbor2.dumps(content)
+    return {"type": "websocket.send", "bytes": data[: len(data) // 2] if half else data}
+
+
+def _origin_of(scope: Scope) -> str:
+    scheme = "https" if scope["scheme"] == "wss" else "http"
+    return f"{scheme}://{Headers(scope=scope)['host']}"

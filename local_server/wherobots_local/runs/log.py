@@ -1,0 +1,159 @@
+"""The log of one run: its lines in the order of their timestamps, in files, and never larger than its limits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wherobots_local.runs.log_blocks import LATEST, TEXT_FILE, LogBlocks, LogLines, StoredLine
+
+__all__ = ["DEFAULT_MAX_BYTES", "DEFAULT_MAX_LINES", "LogLimits", "RunLog", "StoredLine"]
+
+DEFAULT_MAX_BYTES = 256 * 1024 * 1024
+DEFAULT_MAX_LINES = 5_000_000
+
+_LONGEST_NOTE = 16 * 1024
+_LONGEST_LINE_SHOWN = 4096
+
+
+@dataclass(frozen=True)
+class LogLimits:
+    """How large a log may get.
+
+    :param bytes: bytes on disk, its index included.
+    :param lines: lines.
+    """
+
+    bytes: int = DEFAULT_MAX_BYTES
+    lines: int = DEFAULT_MAX_LINES
+
+
+class RunLog:
+    """The lines of a run, sorted by timestamp and, if that is equal, by arrival. Threads may append.
+
+    :param folder: folder of its files; default None, in memory, for tests.
+    :param limits: how large it may get; default 256 MiB and 5,000,000 lines. When a limit is reached, one line says so
+        and further lines are discarded.
+    """
+
+    def __init__(self, folder: Path | None = None, limits: LogLimits | None = None) -> None:
+        self._folder = folder
+        self._limits = limits or LogLimits()
+        self._lock = threading.RLock()
+        self._opened: LogBlocks | None = None
+        self._latest = 0
+        self._losing = False
+        self.full = False
+        """Whether a limit is reached, so that further lines need not be appended."""
+
+    @property
+    def lines(self) -> Sequence[StoredLine]:
+        """All lines as they are now, sorted."""
+        return LogLines(self._blocks)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of the text; None in memory. It does not exist before the first line."""
+        return self._folder and self._folder / TEXT_FILE
+
+    def on_disk(self) -> Sequence[StoredLine]:
+        """Return the lines that are on disk now. Any thread may read them, also while the log is being closed."""
+        return LogLines(LogBlocks(self._folder))
+
+    def append(self, lines: bytes) -> None:
+        """Add what the run has just written, stamped with the time of this call.
+
+        :param lines: whole lines; the last line end may be missing.
+        """
+        text = lines if lines.endswith(b"\n") else lines + b"\n"
+        with self._lock:
+            if self.full:
+                return
+            fitting, limit = self._fitting(text)
+            if fitting:
+                self._write(fitting)
+            if limit:
+                self.full = True
+                self.note(f"The log has reached the local server's limit of {limit}. Further lines are discarded.")
+
+    def note(self, text: str) -> None:
+        """Add a line of the server itself. It is kept even if a limit is reached or the disk is full.
+
+        :param text: the line.
+        """
+        line = text.encode("utf-8", "backslashreplace")[:_LONGEST_NOTE].replace(b"\n", b" ")
+        with self._lock:
+            self._blocks.add(self._now(), line + b"\n", 1, time.monotonic(), keep=True)
+
+    def insert(self, timestamp: int, raw: str) -> None:
+        """Insert a line at the place of its timestamp. It is visible at once.
+
+        :param timestamp: nanoseconds since the epoch.
+        :param raw: the text of the line.
+        """
+        self.insert_all([(timestamp, raw)])
+
+    def insert_all(self, lines: Sequence[tuple[int, str]]) -> None:
+        """Put many lines where their timestamps belong, visible at once.
+
+        :param lines: timestamp and text of each.
+        """
+        with self._lock:
+            self._blocks.insert([(moment, raw.encode("utf-8", "surrogatepass") + b"\n") for moment, raw in lines])
+
+    def last_lines(self, count: int) -> list[str]:
+        """Return the newest lines, oldest first, each cut to 4 KiB.
+
+        :param count: how many.
+        """
+        return [line.head(_LONGEST_LINE_SHOWN) for line in self.lines[-count:]]
+
+    def hold(self) -> None:
+        """Keep the files open while the run writes."""
+        with self._lock:
+            self._blocks.hold()
+
+    def release(self) -> None:
+        """Close the files until they are needed again."""
+        with self._lock:
+            self._blocks.release()
+
+    @property
+    def _blocks(self) -> LogBlocks:
+        # Opened when it is first needed, so that a server that starts does not read the logs of all earlier runs.
+        if self._opened is None:
+            self._opened = LogBlocks(self._folder)
+            self._latest = self._opened.end
+        return self._opened
+
+    def _now(self, count: int = 1) -> int:
+        # The lines keep their order if the clock is set back, and no two lines that were read share a time.
+        now = min(max(time.time_ns(), self._latest + 1), LATEST - count + 1)
+        self._latest = now + count - 1
+        return now
+
+    def _fitting(self, text: bytes) -> tuple[bytes, str | None]:
+        """Cut the lines to what the limits leave; return them and the limit that was reached."""
+        limit = None
+        room = max(self._limits.bytes - self._blocks.size, 0)
+        if len(text) > room:
+            text, limit = text[: text.rfind(b"\n", 0, room) + 1], f"{self._limits.bytes} bytes"
+        count = max(self._limits.lines - self._blocks.extent[1], 0)
+        if text.count(b"\n") > count:
+            rest = text.split(b"\n", count)[count]
+            text, limit = text[: len(text) - len(rest)], f"{self._limits.lines} lines"
+        return text, limit
+
+    def _write(self, text: bytes) -> None:
+        count = text.count(b"\n")
+        try:
+            self._blocks.add(self._now(count), text, count, time.monotonic())
+        except OSError as error:
+            if not self._losing:
+                self._losing = True
+                self.note(f"The log cannot be written: {error.strerror}. Lines are lost until it can.")
+        else:
+            self._losing = False

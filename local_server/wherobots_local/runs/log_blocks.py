@@ -1,0 +1,303 @@
+"""The lines of a log in two files: the text, and an index of its blocks.
+
+A block is what was read from the process at once: whole lines, one after the other in the text. Its record in the
+index contains its place in the text and the time of its first line. Each further line is a nanosecond later. So a log
+takes no memory, the index of a log of eight million lines has a few thousand records, and a binary search finds any
+line.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, overload
+
+from wherobots_local.runs.store_file import StoreFile
+
+TEXT_FILE = "log.txt"
+INDEX_FILE = "log.index"
+
+LATEST = 2**63 - 1
+"""The latest timestamp that a record can contain. A line can be inserted with it."""
+
+_RECORD = struct.Struct("<qQQQIId?")
+_RECORDS_READ = 64
+_TEXT_READ = 64 * 1024
+
+
+class Block(NamedTuple):
+    """Some lines that follow each other in the text.
+
+    :param timestamp: time of the first line, in nanoseconds since the epoch.
+    :param number: number of the first line in the order of arrival, which is unique in the log.
+    :param first: position of the first line in the order of time.
+    :param offset: where the text begins.
+    :param size: bytes of the text, with a line end after each line.
+    :param lines: how many lines it has.
+    :param read_at: ``time.monotonic()`` when it was read; minus infinity if it is visible at once.
+    :param whole: whether it is one line, which may contain line ends.
+    """
+
+    timestamp: int
+    number: int
+    first: int
+    offset: int
+    size: int
+    lines: int
+    read_at: float
+    whole: bool
+
+
+class StoredLine(NamedTuple):
+    """One line. Its text is read from the file when it is needed.
+
+    :param timestamp: nanoseconds since the epoch.
+    :param number: its number in the order of arrival, unique in the run.
+    :param read_at: ``time.monotonic()`` when it was read; minus infinity for lines that are visible at once.
+    :param block: the block that it is in.
+    :param lines: the log that it is in.
+    """
+
+    timestamp: int
+    number: int
+    read_at: float
+    block: Block
+    lines: LogLines
+
+    @property
+    def raw(self) -> str:
+        """The text, decoded as UTF-8, with U+FFFD for invalid bytes."""
+        return self.lines.text_of(self).decode("utf-8", "surrogatepass" if self.block.whole else "replace")
+
+    @property
+    def size(self) -> int:
+        """How many bytes the text has."""
+        return len(self.lines.text_of(self))
+
+    def head(self, longest: int) -> str:
+        """Return the beginning of the text.
+
+        :param longest: how many bytes of it at most.
+        """
+        return self.lines.text_of(self)[:longest].decode("utf-8", "replace")
+
+
+class LogBlocks:
+    """The files of one log. Writes must not overlap. A read during an append sees the log as it was before.
+
+    :param folder: folder of the files, made at the first write; None keeps the log in memory, for tests.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        # The index first: another thread may append now, the text before its record. So each record has its text.
+        self._index = StoreFile(folder and folder / INDEX_FILE)
+        self._text = StoreFile(folder and folder / TEXT_FILE)
+        self.extent = (0, 0)
+        """How many blocks and lines there are: one value, because one thread may read it while another writes."""
+        self.end = 0
+        """Timestamp of the last line; 0 for an empty log."""
+        self.restored = False
+        """Whether the log was written by an earlier server."""
+        self._read_back()
+
+    @property
+    def size(self) -> int:
+        """How many bytes the files have."""
+        return self._text.size + self._index.size
+
+    def hold(self) -> None:
+        """Keep the files open for the writes that follow."""
+        self._text.hold()
+        self._index.hold()
+
+    def release(self) -> None:
+        """Close the files until they are needed."""
+        self._text.release()
+        self._index.release()
+
+    def add(
+        self, timestamp: int, text: bytes, count: int, read_at: float, *, whole: bool = False, keep: bool = False
+    ) -> None:
+        """Insert lines at the place of their times, after lines of the same time.
+
+        :param timestamp: time of the first line.
+        :param text: the lines, each with a line end.
+        :param count: how many.
+        :param read_at: as in :class:`Block`.
+        :param whole: as in :class:`Block`.
+        :param keep: whether lines that cannot be written at the end are kept in memory; default False.
+        :raises OSError: if they cannot be written.
+        """
+        block = Block(timestamp, self.extent[1], 0, self._text.size, len(text), count, read_at, whole)
+        self._text.write(block.offset, text, keep=keep)
+        self._place([block], keep=keep)
+
+    def insert(self, lines: Sequence[tuple[int, bytes]]) -> None:
+        """Insert single lines at the places of their times, after lines of the same time. They are visible at once.
+
+        :param lines: timestamp and text of each, the text with a line end.
+        :raises OSError: if they cannot be written.
+        """
+        offset, blocks = self._text.size, []
+        for number, (timestamp, text) in enumerate(lines, self.extent[1]):
+            blocks.append(Block(timestamp, number, 0, offset, len(text), 1, -math.inf, True))
+            offset += len(text)
+        if blocks:
+            self._text.write(self._text.size, b"".join(text for _, text in lines))
+            self._place(sorted(blocks, key=lambda block: block.timestamp))
+
+    def _place(self, new: Sequence[Block], *, keep: bool = False) -> None:
+        """Write the records of new blocks, in the order of time, and those of all later lines again."""
+        start, first, later = self._later_than(new[0].timestamp)
+        data, end = bytearray(), self.end
+        for block in self._merged(later, new):
+            data += _RECORD.pack(*block._replace(first=first))
+            first, end = first + block.lines, max(end, block.timestamp + block.lines - 1)
+        self._index.write(start * _RECORD.size, bytes(data), keep=keep)
+        self.extent, self.end = (start + len(data) // _RECORD.size, first), end
+
+    def _later_than(self, timestamp: int) -> tuple[int, int, list[Block]]:
+        """The number of the first block with later lines, the position of its first line, and all blocks from there."""
+        blocks, length = self.extent
+        if not length or self.end <= timestamp:
+            return blocks, length, []
+        lines = LogLines(self)
+        number, found = lines.locate(bisect.bisect_right(lines, timestamp, key=lambda line: line.timestamp))
+        return number, found.first, self.read_records(number, blocks - number)
+
+    def _merged(self, earlier: Sequence[Block], later: Sequence[Block]) -> Iterator[Block]:
+        """Merge two sorted lists of blocks; a block is cut where one of the other list falls into it.
+
+        :param earlier: blocks that arrived earlier: of lines of one time theirs come first.
+        :param later: the others.
+        """
+        ahead, behind = list(reversed(earlier)), list(reversed(later))
+        while ahead and behind:
+            if ahead[-1].timestamp <= behind[-1].timestamp:
+                stack, fitting = ahead, behind[-1].timestamp - ahead[-1].timestamp + 1
+            else:
+                stack, fitting = behind, ahead[-1].timestamp - behind[-1].timestamp
+            block = stack.pop()
+            if fitting < block.lines:
+                block, rest = self._split(block, fitting)
+                stack.append(rest)
+            yield block
+        yield from reversed(ahead or behind)
+
+    def read_records(self, start: int, count: int) -> list[Block]:
+        """Read records of the index."""
+        data = self._index.read(start * _RECORD.size, count * _RECORD.size)
+        whole = len(data) - len(data) % _RECORD.size
+        return [Block(*fields) for fields in _RECORD.iter_unpack(data[:whole])]
+
+    def read_text(self, offset: int, size: int) -> bytes:
+        """Read a part of the text."""
+        return self._text.read(offset, size)
+
+    def _read_back(self) -> None:
+        """Read the files of an earlier server. A record that it did not finish is ignored."""
+        count = self._index.size // _RECORD.size
+        if not count:
+            return
+        (last,) = self.read_records(count - 1, 1)
+        self.extent = (count, last.first + last.lines)
+        self.end = last.timestamp + last.lines - 1
+        self.restored = True
+
+    def _split(self, block: Block, count: int) -> tuple[Block, Block]:
+        """Cut a block after some of its lines."""
+        rest = self.read_text(block.offset, block.size).split(b"\n", count)[count]
+        left = block._replace(size=block.size - len(rest), lines=count)
+        right = block._replace(
+            timestamp=block.timestamp + count,
+            number=block.number + count,
+            offset=block.offset + left.size,
+            size=len(rest),
+            lines=block.lines - count,
+        )
+        return left, right
+
+
+class LogLines(Sequence[StoredLine]):
+    """The lines of a log as they are now, sorted by timestamp and, if that is equal, by arrival.
+
+    Keeps no more than one block of text in memory. Use it once: it does not see lines that come later.
+
+    :param blocks: the log.
+    """
+
+    def __init__(self, blocks: LogBlocks) -> None:
+        self._blocks = blocks
+        self._count, self._length = blocks.extent
+        self._records: tuple[int, list[Block]] = (0, [])
+        self._current: tuple[int, Block] | None = None
+        self._window: tuple[int, bytes] = (0, b"")
+        self._texts: tuple[int, list[bytes]] = (-1, [])
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> StoredLine: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[StoredLine]: ...
+    def __getitem__(self, index: int | slice) -> StoredLine | Sequence[StoredLine]:
+        """Return one line, or the lines of a slice."""
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(self._length))]
+        position = index + self._length if index < 0 else index
+        if not 0 <= position < self._length:
+            raise IndexError(index)
+        _, block = self.locate(position)
+        within = position - block.first
+        read_at = -math.inf if self._blocks.restored else block.read_at
+        return StoredLine(block.timestamp + within, block.number + within, read_at, block, self)
+
+    def locate(self, position: int) -> tuple[int, Block]:
+        """Find the block that holds the line of a position.
+
+        :returns: its number in the index, and its record.
+        """
+        if self._current is not None:
+            number, block = self._current
+            if position == block.first + block.lines and number + 1 < self._count:
+                number, block = self._current = number + 1, self._record(number + 1)
+            if block.first <= position < block.first + block.lines:
+                return number, block
+        low, high = 0, self._count - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._record(middle).first <= position:
+                low = middle
+            else:
+                high = middle - 1
+        self._current = low, self._record(low)
+        return self._current
+
+    def text_of(self, line: StoredLine) -> bytes:
+        """Read the text of a line, without its line end."""
+        block = line.block
+        if self._texts[0] != block.offset:
+            self._texts = block.offset, list(self._split_text(block))
+        return self._texts[1][line.number - block.number]
+
+    def _split_text(self, block: Block) -> Iterable[bytes]:
+        start, data = self._window
+        if not (start <= block.offset and block.offset + block.size <= start + len(data)):
+            start, data = self._window = (
+                block.offset,
+                self._blocks.read_text(block.offset, max(block.size, _TEXT_READ)),
+            )
+        text = data[block.offset - start :][: block.size]
+        if block.whole:
+            return [text[:-1]]
+        return (line.removesuffix(b"\r") for line in text.split(b"\n"))
+
+    def _record(self, number: int) -> Block:
+        start, records = self._records
+        if not start <= number < start + len(records):
+            start, records = self._records = number, self._blocks.read_records(number, _RECORDS_READ)
+        return records[number - start]

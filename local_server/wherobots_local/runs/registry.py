@@ -1,0 +1,125 @@
+"""All runs that the server knows, in the order of their creation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+
+from wherobots_local.api.create_request import CreateRunRequest
+from wherobots_local.api.errors import ApiError
+from wherobots_local.runs.run import LocalRun, new_id
+from wherobots_local.runs.store import RunStore
+
+_SAVED_AT_ONCE = 20
+
+
+class RunRegistry:
+    """Keeps the runs, and writes their records to disk when they change. Belongs to one event loop.
+
+    :param store: records and logs on disk.
+    :param earlier: the runs of earlier servers, oldest first.
+    :param on_change: called with each run that was created or has changed; None for nothing.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        earlier: Iterable[LocalRun] = (),
+        on_change: Callable[[LocalRun], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._on_change = on_change
+        self._by_id = {run.id: run for run in earlier}
+        self._created = len(self._by_id)
+        self._unsaved: dict[str, LocalRun] = {}
+        self._refused: dict[str, LocalRun] = {}
+        self._saving = False
+        for run in self._by_id.values():
+            run.on_change = self._changed
+
+    @property
+    def runs(self) -> Sequence[LocalRun]:
+        """All runs, oldest first."""
+        return list(self._by_id.values())
+
+    def create(self, request: CreateRunRequest, region: str, *, synthetic: bool = False) -> LocalRun:
+        """Add a new run, and write its record.
+
+        :param request: the checked create request.
+        :param region: the region it was created in.
+        :param synthetic: whether it has no process; default False.
+        :returns: the run, PENDING.
+        """
+        run_id = new_id()
+        run = LocalRun(
+            request=request,
+            region=region,
+            sequence=self._created,
+            synthetic=synthetic,
+            id=run_id,
+            log=self._store.log(run_id),
+        )
+        self._created += 1
+        self._by_id[run.id] = run
+        self._save(run)
+        run.on_change = self._changed
+        self._tell(run)
+        return run
+
+    def get(self, run_id: str) -> LocalRun:
+        """Find a run by its id.
+
+        :raises ApiError: 404 if there is none.
+        """
+        run = self._by_id.get(run_id)
+        if run is None:
+            raise ApiError(404, f"there is no run with the id {run_id!r}", "Check the id of the run.")
+        return run
+
+    def forget(self, run: LocalRun) -> None:
+        """Remove a run from the list. Its folder stays."""
+        self._unsaved.pop(run.id, None)
+        self._refused.pop(run.id, None)
+        self._by_id.pop(run.id, None)
+        run.on_change = None
+
+    def save(self) -> None:
+        """Write the records of all runs that have changed."""
+        for run in (*self._unsaved.values(), *self._refused.values()):
+            self._store.save(run)
+        self._unsaved.clear()
+
+    def _changed(self, run: LocalRun) -> None:
+        self._save_soon(run)
+        self._tell(run)
+
+    def _tell(self, run: LocalRun) -> None:
+        if self._on_change is not None:
+            self._on_change(run)
+
+    def _save_soon(self, run: LocalRun) -> None:
+        self._unsaved[run.id] = run
+        # Changes that belong together are written together.
+        if not self._saving:
+            self._saving = True
+            asyncio.get_running_loop().call_soon(self._save_some)
+
+    def _save_some(self) -> None:
+        """Write a few records, so that requests are answered while thousands of runs begin."""
+        for run_id in list(islice(self._unsaved, _SAVED_AT_ONCE)):
+            self._save(self._unsaved.pop(run_id))
+        self._saving = bool(self._unsaved)
+        if self._saving:
+            asyncio.get_running_loop().call_soon(self._save_some)
+
+    def _save(self, run: LocalRun) -> None:
+        if not self._store.save(run):
+            # For example on a full disk. It is tried again after another record could be written.
+            self._refused[run.id] = run
+        elif self._refused:
+            self._refused.pop(run.id, None)
+            self._unsaved |= self._refused
+            self._refused.clear()
+            self._saving = True
+            asyncio.get_running_loop().call_soon(self._save_some)

@@ -1,0 +1,143 @@
+"""A run of the local server and its state."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from wherobots_local.api.create_request import CreateRunRequest
+from wherobots_local.api.vocabulary import PENDING, RUNNING, TERMINAL_STATUSES
+from wherobots_local.runs.log import RunLog
+
+_ID_ALPHABET = string.ascii_lowercase + string.digits
+_ID_LENGTH = 14
+_MAX_SAMPLES = 2000
+
+
+def new_id() -> str:
+    """Make an id like the service's: 14 characters of ``[a-z0-9]``."""
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
+
+
+def utc_now() -> datetime:
+    """Return the current time, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class AppEvent:
+    """An event of a run's application (``KubeAppEvent``)."""
+
+    code: str | None
+    message: str | None
+    meta: dict[str, Any] | None = None
+    id: str = field(default_factory=new_id)
+    created_at: datetime = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """CPU and memory use of a run at one moment.
+
+    :param timestamp: seconds since the epoch.
+    :param cpu_percent: share of all CPUs since the sample before, 0 to 100.
+    :param memory_percent: share of the machine's memory, 0 to 100.
+    """
+
+    timestamp: int
+    cpu_percent: float
+    memory_percent: float
+
+
+@dataclass
+class LocalRun:
+    """A run and its state. Only the methods change the state, so that the times stay consistent.
+
+    :param request: the checked create request.
+    :param region: the region it was created in.
+    :param sequence: its position in the order of creation.
+    :param synthetic: whether it has no process and changes only through the control surface.
+    :param on_change: called after each change; None for nothing.
+    """
+
+    request: CreateRunRequest
+    region: str
+    sequence: int
+    synthetic: bool = False
+    id: str = field(default_factory=new_id)
+    created_at: datetime = field(default_factory=utc_now)
+    created_monotonic: float = field(default_factory=time.monotonic)
+    log: RunLog = field(default_factory=RunLog)
+    status: str = PENDING
+    updated_at: datetime = field(init=False)
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    cancel_requested: bool = False
+    app_id: str = field(default_factory=new_id)
+    app_status: str = PENDING
+    app_message: str | None = None
+    spark_ui_url: str = ""
+    events: list[AppEvent] = field(default_factory=list)
+    usage: list[Usage] = field(default_factory=list)
+    on_change: Callable[[LocalRun], None] | None = None
+
+    def __post_init__(self) -> None:
+        self.updated_at = self.created_at
+        self.events.append(AppEvent("APP_START_CREATION", None, {"use_v2_workflow": True}, created_at=self.created_at))
+
+    @cached_property
+    def request_bytes(self) -> int:
+        """How many bytes its request has as JSON."""
+        return len(json.dumps(self.request.as_json()))
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has a terminal status."""
+        return self.status in TERMINAL_STATUSES
+
+    def set_status(self, status: str) -> None:
+        """Change the status, and the times that go with it."""
+        self.status = status
+        self._touch()
+        if status == RUNNING and self.started_at is None:
+            self.started_at = self.updated_at
+        if status in TERMINAL_STATUSES and self.completed_at is None:
+            self.completed_at = self.updated_at
+
+    def set_app(self, status: str, message: str | None = None) -> None:
+        """Change ``kubeApp.status`` and, if one is given, ``kubeApp.message``."""
+        self.app_status = status
+        if message is not None:
+            self.app_message = message
+        self._touch()
+
+    def add_event(self, code: str | None, message: str | None, meta: dict[str, Any] | None = None) -> None:
+        """Add an event to ``kubeApp.events``."""
+        self.events.append(AppEvent(code, message, meta))
+        self._touch()
+
+    def add_usage(self, sample: Usage) -> None:
+        """Add a sample. Of a long run every other sample is dropped, so that their number stays bounded."""
+        self.usage.append(sample)
+        if len(self.usage) > _MAX_SAMPLES:
+            del self.usage[1::2]
+
+    def set_spark_ui(self, url: str) -> None:
+        """Change ``kubeApp.appMeta.spark_ui_url``."""
+        self.spark_ui_url = url
+        self._changed()
+
+    def _touch(self) -> None:
+        self.updated_at = utc_now()
+        self._changed()
+
+    def _changed(self) -> None:
+        if self.on_change is not None:
+            self.on_change(self)

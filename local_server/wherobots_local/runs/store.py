@@ -1,0 +1,135 @@
+"""The folders of the runs: each holds the run's record and log, which outlive the server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from wherobots_local.api.errors import ApiError
+from wherobots_local.api.vocabulary import FAILED, TERMINAL_STATUSES
+from wherobots_local.runs.log import LogLimits, RunLog
+from wherobots_local.runs.record import from_record, to_record
+from wherobots_local.runs.run import LocalRun
+
+OWN_FOLDER_OF_A_RUN = ".run"
+"""Folder of record and log in the folder of a run, which is the script's working directory."""
+
+RECORD_FILE = "run.json"
+
+_log = logging.getLogger(__name__)
+
+
+class RunStore:
+    """Records and logs on disk.
+
+    :param folder: holds a folder for each run.
+    :param server: id of this server.
+    :param limits: how large a log may get.
+    """
+
+    def __init__(self, folder: Path, server: str, limits: LogLimits) -> None:
+        self._folder = folder
+        self._server = server
+        self._limits = limits
+        self._failing = False
+
+    def log(self, run_id: str) -> RunLog:
+        """Return the log of a run, with the lines that it already has."""
+        return RunLog(self._own(run_id), self._limits)
+
+    def save(self, run: LocalRun) -> bool:
+        """Write the record of a run atomically. The first failure in a row is logged.
+
+        :returns: whether it is written.
+        """
+        try:
+            _write(self._own(run.id) / RECORD_FILE, to_record(run, self._server))
+        except OSError as error:
+            if not self._failing:
+                _log.warning("The record of the run %s cannot be written: %s", run.id, error)
+            self._failing = True
+            return False
+        self._failing = False
+        return True
+
+    def load(self, is_alive: Callable[[str], bool]) -> list[LocalRun]:
+        """Read the runs of earlier servers. Those that were active when their server ended become FAILED.
+
+        :param is_alive: says whether the server with an id still runs. Its active runs are left out.
+        :returns: the runs in the order of their creation.
+        """
+        found = []
+        for path in self._records():
+            try:
+                record = json.loads(path.read_text(encoding="utf-8"))
+                if record["status"] not in TERMINAL_STATUSES and is_alive(record["server"]):
+                    continue
+                run_id = path.parent.parent.name
+                if record["id"] != run_id:
+                    # Else another folder would be removed in the end, even one outside.
+                    raise ValueError(f"its id is {record['id']!r}, but must be {run_id!r}, the name of its folder")
+                found.append(from_record(record, self.log(run_id)))
+            except (OSError, ApiError, LookupError, TypeError, ValueError, RecursionError) as error:
+                _log.warning("A run is not listed, because its record %s cannot be read: %s", path, error)
+        found.sort(key=lambda run: (run.created_at, run.sequence))
+        for sequence, run in enumerate(found):
+            run.sequence = sequence
+            if not run.ended:
+                self._end(run)
+        return found
+
+    def remove(self, run_id: str) -> None:
+        """Remove the folder of a run, its record first."""
+        with contextlib.suppress(OSError):
+            (self._own(run_id) / RECORD_FILE).unlink()
+        shutil.rmtree(self._folder / run_id, ignore_errors=True)
+
+    def remove_nameless(self, before: float) -> None:
+        """Remove folders without a readable record: their runs are in no list.
+
+        :param before: only those that were last changed before this time, in seconds since the epoch.
+        """
+        with contextlib.suppress(OSError):
+            for folder in self._folder.iterdir():
+                if folder.stat().st_mtime < before and not _is_json(self._own(folder.name) / RECORD_FILE):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _own(self, run_id: str) -> Path:
+        return self._folder / run_id / OWN_FOLDER_OF_A_RUN
+
+    def _records(self) -> Iterator[Path]:
+        return self._folder.glob(f"*/{OWN_FOLDER_OF_A_RUN}/{RECORD_FILE}")
+
+    def _end(self, run: LocalRun) -> None:
+        message = f"The local server was killed or crashed while the run was {run.status}."
+        try:
+            run.log.note(f"ERROR: {message}")
+        except (OSError, LookupError, ValueError) as error:
+            # The server must start all the same.
+            _log.warning("The log of the run %s cannot be read: %s", run.id, error)
+        run.add_event("RUN_FAIL_EXEC", message)
+        run.set_spark_ui("")
+        run.set_app("DESTROYED", message)
+        run.set_status(FAILED)
+        self.save(run)
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(record), encoding="ascii")
+    os.replace(new, path)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return True

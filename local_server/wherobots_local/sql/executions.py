@@ -1,0 +1,259 @@
+"""The executions of a session: begun, remembered for a while, retrieved, taken over and cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from wherobots_local.api.sql_requests import ExecuteMessage, RetrieveMessage
+from wherobots_local.control.behaviour import Behaviour
+from wherobots_local.sql.engine import (
+    Engine,
+    EngineDiedError,
+    EngineError,
+    ResultForm,
+)
+from wherobots_local.sql.execution import CANCELLED, FAILED, SUCCEEDED, Execution, SqlListener
+from wherobots_local.sql.frames import (
+    NOT_FOUND,
+    error_frame,
+    progress_frame,
+    result_frame,
+    results_of,
+    state_frame,
+)
+from wherobots_local.sql.stored import StoredResults
+
+_log = logging.getLogger(__name__)
+
+_REMEMBERED = 1000
+"""How many executions tests can look back at."""
+
+
+class Executions:
+    """The executions of one session. Belongs to one event loop.
+
+    :param engine: what executes the statements.
+    :param rules: returns the present switches.
+    :param stored: where results are stored.
+    :param on_change: called when an execution begins or ends.
+    :param on_death: called with the reason if the engine ended by itself.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        rules: Callable[[], Behaviour],
+        *,
+        stored: StoredResults,
+        on_change: Callable[[], None],
+        on_death: Callable[[str], None],
+    ) -> None:
+        self._engine = engine
+        self._rules = rules
+        self._stored = stored
+        self._on_change = on_change
+        self._on_death = on_death
+        self._known: OrderedDict[str, Execution] = OrderedDict()
+        self._running: set[Execution] = set()
+        self._history: list[Execution] = []
+
+    @property
+    def are_running(self) -> bool:
+        """Whether a statement runs."""
+        return bool(self._running)
+
+    def execute(self, wish: ExecuteMessage, listener: SqlListener) -> bool:
+        """Begin to execute a statement.
+
+        :param wish: the message of the client.
+        :param listener: its connection.
+        :returns: whether it begins; False if its id has been used and that is not allowed.
+        """
+        rule = self._rules().sql_used_execution_id
+        if rule != "executed" and any(known.id == wish.execution_id for known in self._history):
+            if rule == "refused":
+                listener.post(error_frame(wish.execution_id, "Execution already exists"), wish.statement)
+            return False
+        replaced = self._known.pop(wish.execution_id, None)
+        if replaced is not None:
+            self._let_go(replaced)
+        execution = Execution(wish, listener)
+        self._known[execution.id] = execution
+        self._history.append(execution)
+        del self._history[:-_REMEMBERED]
+        self._running.add(execution)
+        while len(self._known) > self._rules().sql_executions_kept:
+            self.evict(next(iter(self._known)))
+        execution.tell(state_frame(execution.id, execution.state))
+        execution.task = asyncio.get_running_loop().create_task(self._run(execution))
+        self._on_change()
+        return True
+
+    async def retrieve(self, wish: RetrieveMessage, listener: SqlListener) -> None:
+        """Answer with the state and the result of an execution.
+
+        :param wish: the message of the client.
+        :param listener: its connection.
+        """
+        execution = self._known.get(wish.execution_id)
+        if execution is None:
+            listener.post(error_frame(wish.execution_id, NOT_FOUND), "")
+            return
+        self._known.move_to_end(execution.id)
+        more: dict[str, Any] = {}
+        rules = self._rules()
+        if rules.sql_attach:
+            more = self._address(execution, listener)
+            if wish.attach:
+                execution.adopt(listener)
+                more["attached"] = True
+        state = execution.state
+        try:
+            results = await self._results(execution, ResultForm(wish.format, wish.compression, wish.geometry))
+        except EngineDiedError as error:
+            self._on_death(str(error))
+            return
+        except EngineError as error:
+            listener.post(error_frame(execution.id, str(error)), execution.wish.statement)
+            return
+        listener.post(result_frame(execution.id, state, results, **more), execution.wish.statement)
+        if state == FAILED:
+            listener.post(error_frame(execution.id, execution.message), execution.wish.statement)
+
+    def cancel(self, execution_id: str, listener: SqlListener) -> bool:
+        """Cancel an execution.
+
+        :param execution_id: its id.
+        :param listener: the connection of the client that asks for it.
+        :returns: whether this ends it; False if it is unknown, has ended or is being cancelled.
+        """
+        execution = self._known.get(execution_id)
+        if execution is not None and execution.is_running:
+            return self._cancel(execution)
+        rule = self._rules().sql_needless_cancel
+        if rule == "state":
+            state = CANCELLED if execution is None else execution.state
+            listener.post(state_frame(execution_id, state), "")
+        elif rule == "error":
+            text = NOT_FOUND if execution is None else f"Execution is already {execution.state}"
+            listener.post(error_frame(execution_id, text), "")
+        return False
+
+    def detach(self, listener: SqlListener, *, clean: bool) -> None:
+        """Note that a connection has ended.
+
+        :param listener: the connection.
+        :param clean: whether the client closed it, instead of it being lost.
+        """
+        rules = self._rules()
+        for execution in [known for known in self._running if known.listener is listener]:
+            execution.listener = None
+            if clean and rules.sql_clean_close == "cancel":
+                self._cancel(execution)
+            elif not (clean and rules.sql_clean_close == "continue") and rules.sql_orphan_grace_seconds is not None:
+                later = asyncio.get_running_loop().call_later
+                execution.grace = later(rules.sql_orphan_grace_seconds, partial(self._cancel, execution))
+        for execution in self._known.values():
+            if execution.listener is listener:
+                execution.listener = None
+
+    def evict(self, execution_id: str) -> bool:
+        """Forget an execution, whether or not it runs. If it runs, it goes on.
+
+        :param execution_id: its id.
+        :returns: whether it was known.
+        """
+        execution = self._known.pop(execution_id, None)
+        if execution is not None:
+            self._let_go(execution)
+        return execution is not None
+
+    async def end(self) -> None:
+        """End all that runs, without telling anybody."""
+        tasks = [execution.task for execution in self._running if execution.task is not None]
+        for execution in self._running:
+            execution.listener = None
+            execution.end_grace()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Show the newest executions to tests, oldest first, those that were evicted too."""
+        return [
+            {**execution.as_json(), "is_known": self._known.get(execution.id) is execution}
+            for execution in self._history
+        ]
+
+    async def _run(self, execution: Execution) -> None:
+        wish = execution.wish
+        try:
+            target = None if wish.store is None else self._stored.target(wish.store, execution.key)
+            execution.executed = await self._engine.execute(
+                execution.key,
+                wish.statement,
+                target,
+                self._rules().sql_max_rows,
+                partial(self._progress, execution),
+            )
+            self._stored.keep(execution.executed)
+            execution.state = SUCCEEDED
+        except asyncio.CancelledError:
+            execution.state = CANCELLED
+        except EngineDiedError as error:
+            execution.state, execution.message = FAILED, str(error)
+            self._on_death(str(error))
+        except EngineError as error:
+            execution.state, execution.message = FAILED, str(error)
+        except Exception as error:
+            _log.exception("The engine of a SQL session failed")
+            execution.state, execution.message = FAILED, f"internal error of the local server: {error}"
+        finally:
+            self._running.discard(execution)
+            execution.end_grace()
+        if self._known.get(execution.id) is not execution:
+            self._engine.forget(execution.key)
+        stored = {} if execution.listener is None else self._address(execution, execution.listener)
+        execution.tell(state_frame(execution.id, execution.state, **stored))
+        if execution.state == FAILED:
+            execution.tell(error_frame(execution.id, execution.message))
+        self._on_change()
+
+    def _cancel(self, execution: Execution) -> bool:
+        if execution.cancelling or execution.task is None:
+            return False
+        execution.cancelling = True
+        delay = self._rules().sql_cancel_delay_seconds
+        asyncio.get_running_loop().call_later(delay, execution.task.cancel)
+        return True
+
+    def _let_go(self, execution: Execution) -> None:
+        if not execution.is_running:
+            self._engine.forget(execution.key)
+
+    def _progress(self, execution: Execution, total: int, completed: int, active: int) -> None:
+        if execution.wish.enable_progress_events and execution.is_running:
+            execution.tell(progress_frame(execution.id, total, completed, active))
+
+    async def _results(self, execution: Execution, form: ResultForm) -> dict[str, Any] | None:
+        executed, rules = execution.executed, self._rules()
+        if executed is None or execution.wish.store is not None:
+            return None
+        if not executed.has_columns and rules.sql_results_of_ddl == "null":
+            return None
+        results = results_of(await self._engine.retrieve(execution.key, form), form)
+        if executed.is_cut and rules.sql_cut_marked:
+            results["truncated"] = True
+        return results
+
+    def _address(self, execution: Execution, listener: SqlListener) -> dict[str, Any]:
+        """``result_uri`` and ``size`` of a stored result."""
+        wish, executed = execution.wish.store, execution.executed
+        if wish is None or executed is None:
+            return {}
+        return self._stored.shown(wish, executed, listener.origin)

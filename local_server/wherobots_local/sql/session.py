@@ -1,0 +1,226 @@
+"""One SQL session: its life from the request to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from wherobots_local.api.sql_requests import SqlSessionPayload
+from wherobots_local.api.vocabulary import ORGANIZATION_ID
+from wherobots_local.control.behaviour import Behaviour
+from wherobots_local.runs.run import AppEvent, new_id, utc_now
+from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError
+from wherobots_local.sql.execution import SqlListener
+from wherobots_local.sql.executions import Executions
+from wherobots_local.sql.stored import StoredResults
+
+_log = logging.getLogger(__name__)
+
+READY = "READY"
+DESTROYED = "DESTROYED"
+INIT_FAILED = "INIT_FAILED"
+SOCKET_VERSION = "1.0.0"
+
+_START_STEPS = ("PREPARING", "REQUESTED", "DEPLOYING", "DEPLOYED", "INITIALIZING")
+_ENDING = "DESTROYING"
+
+
+@dataclass
+class ShownInstead:
+    """What tests let a session say about itself; None says the truth."""
+
+    status: str | None = None
+    message: str | None = None
+    url: str | None = None
+
+
+class LocalSqlSession:
+    """A SQL session with its engine. Belongs to one event loop.
+
+    :param payload: the body of the request for it.
+    :param region: its region.
+    :param make_engine: makes its engine from its id.
+    :param rules: returns the present switches.
+    :param stored: where results are stored.
+    """
+
+    def __init__(
+        self,
+        payload: SqlSessionPayload,
+        region: str,
+        make_engine: Callable[[str], Engine],
+        rules: Callable[[], Behaviour],
+        *,
+        stored: StoredResults,
+    ) -> None:
+        self.id = new_id()
+        self.payload = payload
+        self.region = region
+        self.created_at = self.updated_at = utc_now()
+        self.ready_at: datetime | None = None
+        self.status = "PENDING"
+        self.message: str | None = None
+        self.events = [AppEvent("APP_START_CREATION", None)]
+        self.shown = ShownInstead()
+        self._rules = rules
+        self._engine = make_engine(self.id)
+        self._listeners: set[SqlListener] = set()
+        self.executions = Executions(
+            self._engine,
+            rules,
+            stored=stored,
+            on_change=self._watch,
+            on_death=self.die,
+        )
+        self._deadline: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+
+    @property
+    def path(self) -> str:
+        """Path of its address. Its WebSocket is one level deeper, at the version of the protocol."""
+        return f"/sql/{ORGANIZATION_ID}/{self.id}/ws"
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether statements can be executed."""
+        return self.status == READY
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ends or has ended."""
+        return self._ending is not None
+
+    @property
+    def connections(self) -> int:
+        """How many connections of clients it has."""
+        return len(self._listeners)
+
+    def start(self) -> None:
+        """Begin to start. Returns at once."""
+        self._starting = self._task(self._start())
+
+    def begin_to_end(self, status: str, message: str, *, code: int) -> bool:
+        """Begin to end. Returns at once.
+
+        :param status: the status at its end.
+        :param message: why it ends.
+        :param code: the code with which its connections are closed.
+        :returns: False if it was ending already.
+        """
+        if self._ending is not None:
+            return False
+        self._progress(_ENDING, message)
+        self._ending = self._task(self._end(status, message, code))
+        return True
+
+    def die(self, reason: str) -> None:
+        """End because the engine died.
+
+        :param reason: why it did.
+        """
+        self.begin_to_end(DESTROYED, reason, code=self._rules().sql_death_code)
+
+    async def end(self) -> None:
+        """End, and wait for it."""
+        self.begin_to_end(DESTROYED, "the local server ends", code=1001)
+        if self._ending is not None:
+            await asyncio.wait([self._ending])
+
+    def connect(self, listener: SqlListener) -> None:
+        """Add the connection of a client."""
+        self._listeners.add(listener)
+        self._watch()
+
+    def disconnect(self, listener: SqlListener, *, clean: bool) -> None:
+        """Note that a connection has ended.
+
+        :param listener: the connection.
+        :param clean: whether the client closed it, instead of it being lost.
+        """
+        self._listeners.discard(listener)
+        if not self.has_ended:
+            self.executions.detach(listener, clean=clean)
+        self._watch()
+
+    def drop_connections(self, code: int | None) -> int:
+        """End all connections.
+
+        :param code: code of the closing frame; None ends them without one, as if the network had failed.
+        :returns: how many there were.
+        """
+        for listener in tuple(self._listeners):
+            listener.close(code, "")
+        return len(self._listeners)
+
+    async def _start(self) -> None:
+        pause = self._rules().sql_start_delay_seconds / (len(_START_STEPS) + 1)
+        for step in _START_STEPS if pause else _START_STEPS[-1:]:
+            await asyncio.sleep(pause)
+            self._progress(step)
+        await asyncio.sleep(pause)
+        try:
+            await self._engine.start()
+        except Exception as error:
+            is_foreseen = isinstance(error, EngineError | EngineDiedError)
+            _log.warning("The SQL session %s cannot start: %s", self.id, error, exc_info=not is_foreseen)
+            self.begin_to_end(INIT_FAILED, str(error), code=self._rules().sql_death_code)
+            return
+        self.ready_at = utc_now()
+        self._progress(READY)
+        self._watch()
+
+    async def _end(self, status: str, message: str, code: int) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        for listener in tuple(self._listeners):
+            listener.close(code, message)
+        if self._starting is not None and not self._starting.done():
+            self._starting.cancel()
+        try:
+            await self.executions.end()
+            await self._engine.kill()
+        except Exception:
+            _log.exception("The engine of the SQL session %s cannot be ended", self.id)
+        self._progress(status, message)
+
+    def _watch(self) -> None:
+        """Set the time at which it ends because nobody uses it."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if not self.is_ready:
+            return
+        seconds = [limit for limit, is_used in self._limits() if not is_used]
+        if seconds:
+            self._deadline = asyncio.get_running_loop().call_later(min(seconds), self._end_unused)
+
+    def _limits(self) -> list[tuple[float, bool]]:
+        """How long it may be unused, for each kind of use, and whether it is used so at present."""
+        rules, wish = self._rules(), self.payload
+        inactive = wish.shutdown_after_inactive_seconds
+        limits = [(rules.sql_inactive_seconds if inactive is None else inactive, bool(self._listeners))]
+        if wish.idle_timeout_minutes is not None and rules.sql_idle_timeout_of != "nothing":
+            of_clients = rules.sql_idle_timeout_of == "clients"
+            in_use = bool(self._listeners) if of_clients else self.executions.are_running
+            limits.append((wish.idle_timeout_minutes * 60, in_use))
+        return limits
+
+    def _end_unused(self) -> None:
+        self.begin_to_end(DESTROYED, "the session was inactive", code=self._rules().sql_inactive_code)
+
+    def _progress(self, status: str, message: str | None = None) -> None:
+        self.status = status
+        self.message = message
+        self.updated_at = utc_now()
+
+    def _task(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

@@ -1,0 +1,119 @@
+"""All SQL sessions of a server: who shares which, and how many there may be."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wherobots_local.api.errors import ApiError, Problem
+from wherobots_local.api.sql_requests import SqlSessionPayload
+from wherobots_local.api.vocabulary import DEFAULT_REGION
+from wherobots_local.control.behaviour import Behaviour
+from wherobots_local.sql.engine import EngineFactory
+from wherobots_local.sql.session import DESTROYED, LocalSqlSession
+from wherobots_local.sql.stored import StoredResults
+
+_log = logging.getLogger(__name__)
+
+_ENDED_KEPT = 200
+_MOST_PROCESSES = 16
+"""How many sessions there may be if nothing else is said. The process of each takes about 270 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantedSession:
+    """The answer to a request for a session.
+
+    :param session: the session.
+    :param is_new: whether it was made for this request.
+    :param fallback: why it is another one than that asked for; empty if it is not.
+    """
+
+    session: LocalSqlSession
+    is_new: bool = False
+    fallback: str = ""
+
+
+class SqlSessions:
+    """The sessions of the only user. Belongs to one event loop.
+
+    :param make_engine: makes the engine of a session from its id.
+    :param rules: returns the present switches.
+    :param stored: where results are stored.
+    """
+
+    def __init__(self, make_engine: EngineFactory, rules: Callable[[], Behaviour], *, stored: StoredResults) -> None:
+        self._make_engine = make_engine
+        self._rules = rules
+        self._stored = stored
+        self._sessions: dict[str, LocalSqlSession] = {}
+
+    def ask(self, payload: SqlSessionPayload, region: str | None, *, force_new: bool) -> GrantedSession:
+        """Find a session to share, or start one.
+
+        :param payload: the checked body.
+        :param region: the region; None for the default one.
+        :param force_new: whether it must be a new one.
+        :raises ApiError: 422 if the region is blank. The status of ``sql_quota`` if there may be no more sessions.
+            Source: ``POST /sql/session``.
+        """
+        if region is not None and not region.strip():
+            raise ApiError(422, [Problem(f"region is {region!r}, but must be the name of a region", "region")])
+        region = DEFAULT_REGION if region is None else region
+        living = [session for session in self._sessions.values() if not session.has_ended]
+        if payload.session_type == "multi" and not force_new:
+            for session in reversed(living):
+                if (session.payload, session.region) == (payload, region):
+                    return GrantedSession(session)
+        rules = self._rules()
+        most = rules.sql_max_sessions
+        if most is None and not rules.sql_synthetic:
+            most = _MOST_PROCESSES
+        if most is not None and len(living) >= most:
+            if rules.sql_quota == "fallback" and living:
+                _log.warning("There are %d SQL sessions (sql_max_sessions): the newest one is shared", len(living))
+                return GrantedSession(living[-1], fallback="quota")
+            status = rules.sql_quota if isinstance(rules.sql_quota, int) else 429
+            raise ApiError(status, f"a new SQL session would exceed the quota of {most}", "End a session.")
+        session = LocalSqlSession(payload, region, self._make_engine, self._rules, stored=self._stored)
+        self._sessions[session.id] = session
+        self._forget_old_ones()
+        session.start()
+        return GrantedSession(session, is_new=True)
+
+    def find(self, session_id: str) -> LocalSqlSession | None:
+        """Find a session; None if there is none."""
+        return self._sessions.get(session_id)
+
+    def get(self, session_id: str) -> LocalSqlSession:
+        """Find a session.
+
+        :raises ApiError: 404 if there is none.
+        """
+        session = self.find(session_id)
+        if session is None:
+            raise ApiError(404, f"there is no SQL session with the id {session_id!r}")
+        return session
+
+    def delete(self, session: LocalSqlSession) -> bool:
+        """Begin to end a session. Source: ``DELETE /sql/session/{session_id}``.
+
+        :returns: False if it was ending already.
+        """
+        return session.begin_to_end(DESTROYED, "the session was deleted", code=self._rules().sql_inactive_code)
+
+    @property
+    def all(self) -> list[LocalSqlSession]:
+        """All sessions, those that have ended too, oldest first."""
+        return list(self._sessions.values())
+
+    async def stop(self) -> None:
+        """End all sessions."""
+        await asyncio.gather(*(session.end() for session in self._sessions.values()))
+
+    def _forget_old_ones(self) -> None:
+        ended = [session for session in self._sessions.values() if session.has_ended]
+        for session in ended[: max(len(ended) - _ENDED_KEPT, 0)]:
+            del self._sessions[session.id]

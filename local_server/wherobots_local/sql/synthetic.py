@@ -1,0 +1,179 @@
+"""An engine without a database, for tests of clients: quick, exact, and without a process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from wherobots_local import extras
+from wherobots_local.sql.answers import Answers, SyntheticAnswer
+from wherobots_local.sql.engine import (
+    EngineError,
+    Executed,
+    OnProgress,
+    ResultForm,
+    Serialized,
+    StoreTarget,
+)
+from wherobots_local.storage import StorageError, place_of
+
+_STEPS = 10
+_NEEDED = f"the local server cannot return rows, because pyarrow is not installed in its Python: {extras.SQL}"
+
+
+class SyntheticEngine:
+    """Answers statements by rules.
+
+    :param root: folder behind ``s3://``.
+    :param answers: what statements do.
+    """
+
+    def __init__(self, root: Path, answers: Answers) -> None:
+        self._root = root
+        self._answers = answers
+        self._kept: dict[str, SyntheticAnswer] = {}
+
+    async def start(self) -> None:
+        """Do nothing: it is ready."""
+
+    async def execute(
+        self,
+        execution_id: str,
+        statement: str,
+        store: StoreTarget | None,
+        max_rows: int | None,
+        on_progress: OnProgress,
+    ) -> Executed:
+        """Do what the statement's answer says."""
+        answer = self._answers.to(statement)
+        for step in range(_STEPS if answer.seconds else 0):
+            on_progress(_STEPS, step, 1)
+            await asyncio.sleep(answer.seconds / _STEPS)
+        if answer.held:
+            on_progress(_STEPS, 0, 1)
+            await self._answers.wait(statement)
+        if answer.error:
+            raise EngineError(answer.error)
+        if answer.seconds or answer.held:
+            on_progress(_STEPS, _STEPS, 0)
+        if answer.columns is None:
+            self._kept[execution_id] = SyntheticAnswer({})
+            return Executed(has_columns=False)
+        rows = max((len(values) for values in answer.columns.values()), default=0)
+        if store is not None:
+            return await asyncio.to_thread(self._store, store, answer, rows)
+        is_cut = max_rows is not None and rows > max_rows
+        columns = {name: values[:max_rows] for name, values in answer.columns.items()}
+        self._kept[execution_id] = SyntheticAnswer(columns, answer.geometry)
+        return Executed(has_columns=True, is_cut=is_cut)
+
+    async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
+        """Serialize the rows kept."""
+        kept = self._kept.get(execution_id)
+        if kept is None:
+            raise EngineError("the rows of the execution are gone")
+        columns = {
+            name: [_geometry(value, form.geometry) for value in values] if name in kept.geometry else values
+            for name, values in (kept.columns or {}).items()
+        }
+        data = await asyncio.to_thread(_serialized, columns, form)
+        return Serialized(data, tuple(name for name in columns if name in kept.geometry))
+
+    def forget(self, execution_id: str) -> None:
+        """Drop the rows kept."""
+        self._kept.pop(execution_id, None)
+
+    async def kill(self) -> None:
+        """Drop all rows."""
+        self._kept.clear()
+
+    def _store(self, store: StoreTarget, answer: SyntheticAnswer, rows: int) -> Executed:
+        if not rows:
+            return Executed(has_columns=True)
+        file = f"{store.address}.{store.format}" if store.single else f"{store.address}/part-00000.{store.format}"
+        try:
+            path = place_of(self._root, file)
+        except StorageError as error:
+            raise EngineError(str(error)) from None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_file(answer, store.format))
+        return Executed(
+            has_columns=True, result_uri=file if store.single else f"{store.address}/", size=path.stat().st_size
+        )
+
+
+def _geometry(value: Any, form: str) -> Any:
+    if form == "ewkt" or value is None:
+        return value
+    if form == "wkt":
+        return str(value).rpartition(";")[2]
+    raise EngineError(f"the synthetic engine has no geometries as {form}")
+
+
+def _serialized(columns: Mapping[str, Sequence[Any]], form: ResultForm) -> bytes:
+    _load_pyarrow()
+    import pyarrow
+
+    if form.format == "json":
+        raw = json.dumps(list(_rows(columns)), default=str).encode()
+    else:
+        table = pyarrow.table({name: list(values) for name, values in columns.items()})
+        sink = pyarrow.BufferOutputStream()
+        with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        raw = sink.getvalue().to_pybytes()
+    if form.compression == "none":
+        return bytes(raw)
+    packed = pyarrow.BufferOutputStream()
+    with pyarrow.CompressedOutputStream(packed, form.compression) as stream:
+        stream.write(raw)
+    return bytes(packed.getvalue().to_pybytes())
+
+
+def _file(answer: SyntheticAnswer, form: str) -> bytes:
+    columns = answer.columns or {}
+    if form == "geojson":
+        features = [{"type": "Feature", "geometry": None, "properties": row} for row in _rows(columns)]
+        return json.dumps({"type": "FeatureCollection", "features": features}, default=str).encode()
+    _load_pyarrow()
+    import pyarrow
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    table = pyarrow.table({name: list(values) for name, values in columns.items()})
+    sink = pyarrow.BufferOutputStream()
+    (pyarrow.csv.write_csv if form == "csv" else pyarrow.parquet.write_table)(table, sink)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _load_pyarrow() -> None:
+    """Import pyarrow in a thread that never ends. Its memory belongs to the thread that imports it: if that is one of a
+    server that was stopped, a later use of pyarrow ends the process."""
+    if "pyarrow" in sys.modules:
+        return
+    loaded: Future[None] = Future()
+    threading.Thread(target=_import_and_stay, args=(loaded,), name="pyarrow", daemon=True).start()
+    try:
+        loaded.result()
+    except ImportError:
+        raise EngineError(_NEEDED) from None
+
+
+def _import_and_stay(loaded: Future[None]) -> None:
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        loaded.set_exception(error)
+        return
+    loaded.set_result(None)
+    threading.Event().wait()
+
+
+def _rows(columns: Mapping[str, Sequence[Any]]) -> Iterable[dict[str, Any]]:
+    return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))

@@ -1,0 +1,56 @@
+"""A SQL session as the API shows it (``SqlSessionKubeApp``)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from wherobots_local.api.vocabulary import USER_ID
+from wherobots_local.sql.session import LocalSqlSession
+from wherobots_local.views.run_view import event_view, resolved_version, timestamp
+
+
+def session_view(session: LocalSqlSession, origin: str, now: datetime, url_delay_seconds: float = 0) -> dict[str, Any]:
+    """Build the ``SqlSessionKubeApp`` of a session.
+
+    :param session: the session.
+    :param origin: scheme, host and port of this server, as the client knows them.
+    :param now: the current time.
+    :param url_delay_seconds: how long a session that is ready has an empty address; default 0.
+    """
+    shown = session.shown
+    has_url = session.is_ready and _age(session.ready_at, now) >= url_delay_seconds
+    url = f"{origin}{session.path}" if has_url else ""
+    return {
+        "id": session.id,
+        "createTime": timestamp(session.created_at),
+        "updateTime": timestamp(session.updated_at),
+        "instanceId": f"local-{session.id}",
+        "appType": "SQL_SESSION",
+        "status": session.status if shown.status is None else shown.status,
+        "createdById": USER_ID,
+        "apiPayload": session.payload.as_json(),
+        "appMeta": {
+            "url": url if shown.url is None else shown.url,
+            "resolved_version": resolved_version(session.payload.version),
+        },
+        "events": [event_view(event) for event in session.events],
+        "cpuUsage": 0,
+        "regionName": session.region,
+        "message": session.message if shown.message is None else shown.message,
+    }
+
+
+def controlled_session_view(session: LocalSqlSession, origin: str, now: datetime) -> dict[str, Any]:
+    """Build the view of a session for tests: with its connections and executions.
+
+    :param session: the session.
+    :param origin: scheme, host and port of this server, as the client knows them.
+    :param now: the current time.
+    """
+    more = {"connections": session.connections, "executions": session.executions.as_json()}
+    return {**session_view(session, origin, now), **more}
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return 0.0 if since is None else (now - since).total_seconds()

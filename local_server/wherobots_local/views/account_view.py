@@ -1,0 +1,102 @@
+"""The organisation, its only user, its quotas and the costs of its runs, as the API shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from wherobots_local.api.vocabulary import DEFAULT_REGION, ORGANIZATION_ID, USER_ID
+from wherobots_local.files.sources import MANAGED_BUCKET, Source
+from wherobots_local.runs.run import LocalRun
+from wherobots_local.views.run_view import SINCE, timestamp
+from wherobots_local.views.storage_view import integration_view
+
+_EMAIL = "local@wherobots.invalid"
+_DATES = {"createTime": timestamp(SINCE), "updateTime": timestamp(SINCE)}
+
+
+def organization_view(sources: Sequence[Source]) -> dict[str, Any]:
+    """Build the ``Organization``.
+
+    :param sources: its storage sources.
+    """
+    return {
+        "id": ORGANIZATION_ID,
+        **_DATES,
+        "name": "local",
+        "plan": "PROFESSIONAL",
+        "billingContact": None,
+        "wherobotsCloudFeatures": ["SERVICE_PRINCIPALS", "STORAGE_INTEGRATION", "RUNS"],
+        "users": [{"id": USER_ID, **_DATES, "email": _EMAIL, "name": "local", "roles": []}],
+        "services": [],
+        "roles": [],
+        "storageIntegrations": [integration_view(source) for source in sources if not source.managed],
+        "fileStore": {"id": "local0fstore00", **_DATES, "bucketName": MANAGED_BUCKET},
+        "verified": True,
+        "domain": None,
+        "domainIsVerified": False,
+        "samlSsoStatus": "INACTIVE",
+        "defaultEnvironmentPresetId": None,
+        "defaultEnvironmentOverridePresetId": None,
+        "defaultRuntime": "tiny",
+        "defaultRegion": DEFAULT_REGION,
+        "deletedAt": None,
+        "lastStateChange": None,
+        "state": "ACTIVE",
+        "workosOrganizationId": None,
+        "allowedRegions": [DEFAULT_REGION],
+    }
+
+
+def me_view() -> dict[str, Any]:
+    """Build the ``HumanPrincipal`` of the only user."""
+    return {
+        "id": USER_ID,
+        **_DATES,
+        "organizationId": ORGANIZATION_ID,
+        "roles": [],
+        "policies": [],
+        "deletedAt": None,
+        "email": _EMAIL,
+    }
+
+
+def quotas_view() -> dict[str, int]:
+    """Return the quotas, which limit nothing here."""
+    return {
+        "CPU": 1_000_000,
+        "HUMAN_USER_COUNT": 1,
+        "WORKLOAD_LIFETIME_HOUR": 24 * 365,
+        "DISK_PER_NODE_GB": 1_000_000,
+        "FOREIGN_CATALOG_COUNT": 0,
+    }
+
+
+def costs_view(app_ids: Iterable[str], runs: Iterable[tuple[LocalRun, bool]], now: datetime) -> dict[str, Any]:
+    """Build the ``WorkloadCostsOutput``: a local run costs nothing.
+
+    :param app_ids: the ``kubeApp.id`` of each run.
+    :param runs: all runs, each with whether its cost is known yet.
+    :param now: the current time.
+    """
+    by_app = {run.app_id: (run, is_known) for run, is_known in runs}
+    return {"costs": {app_id: _cost(app_id, by_app.get(app_id), now) for app_id in app_ids}}
+
+
+def _cost(app_id: str, found: tuple[LocalRun, bool] | None, now: datetime) -> dict[str, Any]:
+    if found is None:
+        return {"kind": "unavailable", "kube_app_id": app_id, "reason": "not_found"}
+    run, is_known = found
+    settled = run.completed_at if is_known else None
+    return {
+        "kind": "available",
+        "kube_app_id": app_id,
+        "organization_id": ORGANIZATION_ID,
+        "cost": "0.00",
+        "currency": "USD",
+        "spatial_units": "0.00",
+        "status": "live" if run.completed_at is None else "final" if settled else "settling",
+        "settled_at": timestamp(settled) if settled else None,
+        "last_evaluated_at": timestamp(now),
+    }

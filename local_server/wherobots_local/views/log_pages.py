@@ -1,0 +1,191 @@
+"""Pages of a log, for each way in which known clients of the service read the cursor.
+
+The published description only says that ``cursor``, ``timestamp``, ``current_page`` and ``next_page`` are strings.
+By default a cursor is the time of the last line shown, the page begins after it, and every page names a next one. With
+this the official provider, the Wherobots SDK and the Wherobots command-line client all show each line once:
+
+* The official provider drops a first line whose time is the cursor that it sent, so ``next_page`` must not be the time
+  of a line that has not been shown.
+* The SDK and the command-line client show every line of every page, so no page may repeat a line. If ``next_page`` is
+  null, the SDK requests the same page again, and the command-line client adds the number of lines to its cursor.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import bisect
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+from wherobots_local.api.errors import ApiError, Problem
+from wherobots_local.api.queries import LogsQuery
+from wherobots_local.runs.log import StoredLine
+
+START = "0"
+
+MAX_PAGE_BYTES = 2 * 1024 * 1024
+"""A page has fewer lines than requested if their text has more bytes than this. In JSON a byte may become six."""
+
+_BYTES_OF_AN_ITEM = 64
+_FEWEST_LINES = 2
+_OPAQUE_PREFIX = "after:"
+
+
+class LogStyle(Protocol):
+    """The part of the server's behaviour that :func:`log_page` needs; see ``control.behaviour.Behaviour``."""
+
+    @property
+    def log_cursor(self) -> str: ...
+    @property
+    def log_boundary(self) -> str: ...
+    @property
+    def log_next_page_when_caught_up(self) -> str: ...
+    @property
+    def log_delay_seconds(self) -> float: ...
+    @property
+    def log_timestamp_resolution_ns(self) -> int: ...
+    @property
+    def log_max_size(self) -> int: ...
+
+
+def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now: float) -> dict[str, Any]:
+    """Cut one page out of a log.
+
+    :param lines: the lines of the run, sorted.
+    :param query: the page wanted.
+    :param style: how cursors and timestamps look, and which lines are visible yet.
+    :param now: the current ``time.monotonic()``.
+    :returns: the ``LogsResponse``. ``next_page`` leads to the first line that is not on this page.
+    :raises ApiError: 400 if the cursor is not one that this style issues.
+        Source: ``GET /runs/{run_id}/logs``, schema ``LogsResponse``.
+    """
+    size = min(query.size, style.log_max_size, MAX_PAGE_BYTES // _BYTES_OF_AN_ITEM)
+    cursor = query.cursor or START
+    start = start_of_page(lines, cursor, style)
+    if style.log_cursor == "offset" and style.log_delay_seconds:
+        skipped = min(start, len(lines))
+        found = list(islice(_visible(lines, 0, style, now), skipped, skipped + size + 1))
+    else:
+        found = list(islice(_visible(lines, start, style, now), size + 1))
+    page = _fitting(found[:size])
+    following = found[len(page) :]
+    if page and following and _is_exclusive(style):
+        page, following = _cut_between_times(page, following, _visible(lines, start, style, now), style)
+    as_number = style.log_cursor == "nanoseconds-int"
+    body: dict[str, Any] = {
+        "items": [{"timestamp": _stamp(line, style, as_number), "raw": line.raw} for line in page],
+        "current_page": int(cursor) if as_number else cursor,
+    }
+    if following or style.log_next_page_when_caught_up == "end":
+        body["next_page"] = _next_cursor(start, page, following, cursor, style)
+    elif style.log_next_page_when_caught_up == "equal":
+        body["next_page"] = body["current_page"]
+    elif style.log_next_page_when_caught_up == "null":
+        body["next_page"] = None
+    return body
+
+
+def _fitting(lines: list[StoredLine]) -> list[StoredLine]:
+    """Cut a page that has too many bytes. It keeps two lines at least: with one, an inclusive cursor would not move."""
+    size = 0
+    for count, line in enumerate(lines):
+        size += line.size + _BYTES_OF_AN_ITEM
+        if size > MAX_PAGE_BYTES and count >= _FEWEST_LINES:
+            return lines[:count]
+    return lines
+
+
+def _visible(lines: Sequence[StoredLine], start: int, style: LogStyle, now: float) -> Iterator[StoredLine]:
+    latest = now - style.log_delay_seconds
+    # By index: slicing would copy the whole rest of a long log, and islice would walk over its beginning.
+    return (lines[index] for index in range(start, len(lines)) if lines[index].read_at <= latest)
+
+
+def _floored(timestamp: int, style: LogStyle) -> int:
+    return timestamp - timestamp % style.log_timestamp_resolution_ns
+
+
+def _stamp(line: StoredLine, style: LogStyle, as_number: bool) -> str | int:
+    timestamp = _floored(line.timestamp, style)
+    return timestamp if as_number else str(timestamp)
+
+
+def start_of_page(lines: Sequence[StoredLine], cursor: str, style: LogStyle) -> int:
+    """Return the index of the first line of a page (``offset``: the number of lines to skip).
+
+    :param lines: the lines of the run, sorted.
+    :param cursor: the cursor of the page.
+    :param style: what a cursor is.
+    :raises ApiError: 400 if the cursor is not one that this style issues.
+    """
+    if style.log_cursor == "opaque":
+        return 0 if cursor == START else bisect.bisect_right(lines, _from_opaque(cursor), key=lambda line: line[:2])
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 30:
+        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")])
+    position = int(cursor)
+    if style.log_cursor == "offset":
+        return position
+    side = bisect.bisect_right if _is_exclusive(style) and position else bisect.bisect_left
+    return side(lines, position, key=lambda line: _floored(line.timestamp, style))
+
+
+def _is_exclusive(style: LogStyle) -> bool:
+    """Whether a page begins after the time that its cursor names."""
+    return style.log_boundary == "after" and style.log_cursor not in ("offset", "opaque")
+
+
+def _cut_between_times(
+    page: list[StoredLine], following: list[StoredLine], visible: Iterator[StoredLine], style: LogStyle
+) -> tuple[list[StoredLine], list[StoredLine]]:
+    """Cut a page where the time changes, because an exclusive cursor would skip the other lines of the same time.
+
+    The page gets shorter. Only if all its lines have one time, it gets longer.
+    """
+    last = _floored(page[-1].timestamp, style)
+    if _floored(following[0].timestamp, style) != last:
+        return page, following
+    shorter = [line for line in page if _floored(line.timestamp, style) != last]
+    if shorter:
+        return shorter, page[len(shorter) :]
+    same: list[StoredLine] = []
+    for line in visible:
+        if _floored(line.timestamp, style) != last:
+            following = [line]
+            break
+        same.append(line)
+    else:
+        following = []
+    longer = _fitting(same)
+    return longer, same[len(longer) :] or following
+
+
+def _next_cursor(
+    start: int, page: list[StoredLine], following: list[StoredLine], cursor: str, style: LogStyle
+) -> str | int:
+    if style.log_cursor == "offset":
+        return str(start + len(page))
+    if style.log_cursor == "opaque":
+        return _to_opaque(page[-1]) if page else cursor
+    named = following if following and style.log_boundary == "next" else page
+    if not named:
+        return int(cursor) if style.log_cursor == "nanoseconds-int" else cursor
+    timestamp = _floored((named[0] if named is following else named[-1]).timestamp, style)
+    return timestamp if style.log_cursor == "nanoseconds-int" else str(timestamp)
+
+
+def _to_opaque(line: StoredLine) -> str:
+    text = f"{_OPAQUE_PREFIX}{line.timestamp}:{line.number}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _from_opaque(cursor: str) -> tuple[int, int]:
+    try:
+        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
+        timestamp, number = text.removeprefix(_OPAQUE_PREFIX).split(":")
+        return int(timestamp), int(number)
+    except (ValueError, binascii.Error):
+        raise ApiError(
+            400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")]
+        ) from None

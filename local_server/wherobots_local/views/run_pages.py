@@ -1,0 +1,123 @@
+"""List Runs: the matching runs, newest first unless told otherwise, in pages with opaque cursors."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+from wherobots_local.api.errors import ApiError, Problem
+from wherobots_local.api.queries import ListQuery, name_matches
+from wherobots_local.runs.run import LocalRun
+from wherobots_local.views.run_view import run_view
+
+MAX_PAGE_BYTES = 4 * 1024 * 1024
+"""A page has fewer runs than requested if their requests have more bytes than this, but at least one run."""
+
+_AFTER = ">"
+_BEFORE = "<"
+_UP_TO = "="
+
+_ORDERS: Mapping[str, Callable[[int], int]] = {
+    "newest": lambda sequence: -sequence,
+    "oldest": lambda sequence: sequence,
+    # A fixed order without a meaning.
+    "none": lambda sequence: sequence * 2654435761 % 2**32,
+}
+
+
+class ListStyle(Protocol):
+    """The part of the server's behaviour that :func:`run_page` needs; see ``control.behaviour.Behaviour``."""
+
+    @property
+    def list_delay_seconds(self) -> float: ...
+    @property
+    def list_order(self) -> str: ...
+    @property
+    def name_filter(self) -> str: ...
+
+
+def run_page(
+    runs: Sequence[LocalRun],
+    query: ListQuery,
+    style: ListStyle,
+    now: float,
+    view: Callable[[LocalRun], dict[str, Any]] = run_view,
+) -> dict[str, Any]:
+    """Cut one page out of the runs.
+
+    :param runs: all runs, oldest first.
+    :param query: filters, cursor and size.
+    :param style: their order, how names are compared, and which runs are visible yet.
+    :param now: the current ``time.monotonic()``.
+    :param view: shows a run; default :func:`run_view`.
+    :returns: the ``CursorPage`` of ``RunView``; ``total`` counts all runs that fit.
+    :raises ApiError: 400 if the cursor is not one that this server issued. Source: ``GET /runs``.
+    """
+    rank = _ORDERS[style.list_order]
+    latest = now - style.list_delay_seconds
+    fitting = [run for run in runs if run.created_monotonic <= latest and _fits(run, query, style)]
+    fitting.sort(key=lambda run: rank(run.sequence))
+    page = _cut(fitting, query, rank)
+    has_previous = bool(page) and page[0] is not fitting[0]
+    has_next = bool(page) and page[-1] is not fitting[-1]
+    return {
+        "items": [view(run) for run in page],
+        "total": len(fitting),
+        "current_page": query.cursor or _to_cursor(_AFTER, None),
+        "current_page_backwards": _to_cursor(_UP_TO, page[-1].sequence) if page else None,
+        "previous_page": _to_cursor(_BEFORE, page[0].sequence) if has_previous else None,
+        "next_page": _to_cursor(_AFTER, page[-1].sequence) if has_next else None,
+    }
+
+
+def _fits(run: LocalRun, query: ListQuery, style: ListStyle) -> bool:
+    part = style.name_filter == "substring"
+    return (
+        (query.name is None or name_matches(query.name, run.request.name, part=part))
+        and (query.created_after is None or run.created_at > query.created_after)
+        and (query.status is None or run.status in query.status)
+        and (query.region is None or run.region == query.region)
+    )
+
+
+def _cut(fitting: list[LocalRun], query: ListQuery, rank: Callable[[int], int]) -> list[LocalRun]:
+    direction, sequence = _from_cursor(query.cursor) if query.cursor else (_AFTER, None)
+    if query.size == 0:
+        return []
+    place = -math.inf if sequence is None else rank(sequence)
+    if direction == _AFTER:
+        return list(_bounded(islice((run for run in fitting if rank(run.sequence) > place), query.size)))
+    place += 1 if direction == _UP_TO else 0
+    before = (run for run in reversed(fitting) if rank(run.sequence) < place)
+    return list(_bounded(islice(before, query.size)))[::-1]
+
+
+def _bounded(runs: Iterable[LocalRun]) -> Iterator[LocalRun]:
+    size = 0
+    for run in runs:
+        if size and size + run.request_bytes > MAX_PAGE_BYTES:
+            return
+        size += run.request_bytes
+        yield run
+
+
+def _to_cursor(direction: str, sequence: int | None) -> str:
+    text = direction if sequence is None else f"{direction}{sequence}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _from_cursor(cursor: str) -> tuple[str, int | None]:
+    try:
+        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
+        direction, sequence = text[:1], text[1:]
+        if direction not in (_AFTER, _BEFORE, _UP_TO) or (direction != _AFTER and not sequence):
+            raise ValueError(direction)
+        return direction, int(sequence) if sequence else None
+    except (ValueError, binascii.Error):
+        raise ApiError(
+            400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")]
+        ) from None

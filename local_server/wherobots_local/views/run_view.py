@@ -1,0 +1,120 @@
+"""A run as the API shows it (``RunView``), and its metrics (``RunMetricsResponse``)."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from wherobots_local.api.vocabulary import USER_ID
+from wherobots_local.runs.run import AppEvent, LocalRun
+
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+"""The creation time of the user, the organisation and the storage."""
+
+_MOVING_VERSIONS = ("", "latest", "preview")
+_LOCAL_VERSION = "local"
+
+
+def run_view(run: LocalRun, *, kube_app: bool = True) -> dict[str, Any]:
+    """Build the ``RunView`` of a run.
+
+    :param run: the run.
+    :param kube_app: whether it has its application yet; default True.
+    """
+    return {
+        "id": run.id,
+        "createTime": timestamp(run.created_at),
+        "updateTime": timestamp(run.updated_at),
+        "name": run.request.name,
+        "status": run.status,
+        "triggeredBy": {
+            "id": USER_ID,
+            "createTime": timestamp(SINCE),
+            "updateTime": timestamp(SINCE),
+            "email": None,
+            "name": "local",
+            "roles": [],
+        },
+        "startTime": timestamp(run.started_at) if run.started_at else None,
+        "completeTime": timestamp(run.completed_at) if run.completed_at else None,
+        "kubeApp": _kube_app(run) if kube_app else None,
+        "payload": run.request.as_json(),
+    }
+
+
+def metrics_view(run: LocalRun, *, costs: bool = True) -> dict[str, Any]:
+    """Build the ``RunMetricsResponse`` of a run: its measured CPU and memory; a local run costs nothing.
+
+    :param run: the run.
+    :param costs: whether cost and spatial units are known yet; default True.
+    """
+    cost = 0.0 if costs else None
+    moment = int(run.completed_at.timestamp() if run.completed_at else time.time())
+    return {
+        "series_metrics": {
+            "CPU_UTILIZATION_PERCENT": _series(
+                "CPU Utilization", [(sample.cpu_percent, sample.timestamp) for sample in run.usage]
+            ),
+            "MEMORY_UTILIZATION_PERCENT": _series(
+                "Memory Utilization", [(sample.memory_percent, sample.timestamp) for sample in run.usage]
+            ),
+        },
+        "instant_metrics": {
+            "COST_USD": _instant("Cost", cost, moment, "CURRENCY"),
+            "CONSUMED_SPATIAL_UNITS": _instant("Consumed Spatial Units", cost, moment, "NUMBER"),
+        },
+    }
+
+
+def timestamp(moment: datetime) -> str:
+    """Show a time as the service does: ISO 8601 in UTC with a ``Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def event_view(event: AppEvent) -> dict[str, Any]:
+    """Build the ``KubeAppEvent`` of an event."""
+    return {
+        "id": event.id,
+        "createTime": timestamp(event.created_at),
+        "updateTime": timestamp(event.created_at),
+        "code": event.code,
+        "message": event.message,
+        "eventMeta": event.meta,
+    }
+
+
+def resolved_version(version: str | None) -> str:
+    """Return the version that a wish leads to: the wish itself, unless it names a moving one."""
+    return _LOCAL_VERSION if version is None or version in _MOVING_VERSIONS else version
+
+
+def _kube_app(run: LocalRun) -> dict[str, Any]:
+    return {
+        "id": run.app_id,
+        "createTime": timestamp(run.created_at),
+        "updateTime": timestamp(run.updated_at),
+        "instanceId": f"local-{run.app_id}",
+        "appType": "RUN",
+        "status": run.app_status,
+        "createdById": USER_ID,
+        "apiPayload": None,
+        "appMeta": {
+            "spark_ui_url": run.spark_ui_url,
+            "spark_eventlogs_url": "",
+            "resolved_version": resolved_version(run.request.version),
+        },
+        "events": [event_view(event) for event in run.events],
+        "cpuUsage": round(run.usage[-1].cpu_percent) if run.usage and not run.ended else 0,
+        "regionName": run.region,
+        "message": run.app_message,
+    }
+
+
+def _series(name: str, values: list[tuple[float, int]]) -> dict[str, Any]:
+    data = [{"value": value, "timestamp": moment} for value, moment in values]
+    return {"display_name": name, "metric": {"data": data, "format": "PERCENTAGE"}}
+
+
+def _instant(name: str, value: float | None, moment: int, data_format: str) -> dict[str, Any]:
+    return {"display_name": name, "metric": {"data": {"value": value, "timestamp": moment}, "format": data_format}}

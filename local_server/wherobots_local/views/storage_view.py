@@ -1,0 +1,96 @@
+"""Storage as the API shows it: its sources, folders and temporary keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wherobots_local.api.vocabulary import DEFAULT_REGION
+from wherobots_local.files.contents import FolderEntry, FolderPage
+from wherobots_local.files.sources import SHARED_FOLDER, Source
+from wherobots_local.files.temporary_keys import TemporaryKey
+from wherobots_local.views.run_view import SINCE, timestamp
+
+
+def source_view(source: Source) -> dict[str, Any]:
+    """Build the ``StorageSource`` of a source."""
+    return {
+        **integration_view(source),
+        "stackName": None,
+        "type": "MANAGED" if source.managed else "INTEGRATION",
+        "defaultDirectory": SHARED_FOLDER if source.managed else None,
+        "readOnly": False,
+        "cloudConnection": None,
+    }
+
+
+def integration_view(source: Source) -> dict[str, Any]:
+    """Build the ``StorageIntegrationDetails`` of a source."""
+    return {
+        "id": source.id,
+        "createTime": timestamp(SINCE),
+        "updateTime": timestamp(SINCE),
+        "name": source.bucket,
+        "path": source.path,
+        "roleArn": None,
+        "region": DEFAULT_REGION,
+    }
+
+
+def access_view() -> dict[str, bool]:
+    """Build the ``StorageIntegrationAccess``: on this machine everything is allowed."""
+    return {"listAccess": True, "getAccess": True, "putAccess": True, "deleteAccess": True}
+
+
+def listing_view(page: FolderPage, path: str, cursor: str | None) -> dict[str, Any]:
+    """Build the ``DirectoryListingResult`` of a page of a folder.
+
+    :param page: the page.
+    :param path: path of the folder in its storage; empty for the root.
+    :param cursor: the cursor that led to it.
+    """
+    return {
+        "items": [_entry_view(entry, f"{path}/" if path else "") for entry in page.entries],
+        "path": f"{path}/" if path else "",
+        "name": path.rpartition("/")[2],
+        "mutate_protected": not path,
+        "upload_protected": False,
+        "current_page": cursor,
+        "next_page": page.next_cursor,
+    }
+
+
+def directory_view(page: FolderPage, key: str) -> dict[str, Any]:
+    """Build the ``Directory`` of a folder.
+
+    :param page: a page with all entries.
+    :param key: its bucket and key.
+    """
+    return {
+        "name": key.rpartition("/")[2],
+        "path": f"{key}/",
+        "mutateProtected": "/" not in key,
+        "uploadProtected": False,
+        "files": [_entry_view(entry, f"{key}/") for entry in page.entries],
+    }
+
+
+def credentials_view(key: TemporaryKey) -> dict[str, str]:
+    """Build the ``TemporaryAwsCredentials`` of a key."""
+    return {
+        "accessKeyId": key.id,
+        "secretAccessKey": key.secret,
+        "sessionToken": key.session,
+        "expiration": timestamp(key.expires),
+        "region": DEFAULT_REGION,
+    }
+
+
+def _entry_view(entry: FolderEntry, folder: str) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "path": f"{folder}{entry.name}{'/' if entry.is_folder else ''}",
+        "type": "FOLDER" if entry.is_folder else "FILE",
+        "lastModified": timestamp(entry.modified),
+        "size": entry.size,
+        "protected": False,
+    }

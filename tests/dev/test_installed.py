@@ -1,0 +1,23 @@
+"""The tests notice a package that is not the installed wheel."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from dev.installed import PACKAGES, not_installed
+
+pytestmark = pytest.mark.once
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_in_a_checkout_is_not_installed(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / package / "__init__.py"
+    file.parent.mkdir()
+    file.touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, package, raising=False)
+
+    assert f"{package} is imported from {file}" in not_installed()
