@@ -6,7 +6,9 @@ import ipaddress
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from cryptography import x509
 
 from dev.certificates import make_certificate
 from dev.installed import not_installed
+from dev.places import TREE
 
 if TYPE_CHECKING:
     # Playwright is in two environments only; these fixtures are imported in all of them.
@@ -44,6 +47,20 @@ def installed_packages() -> None:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A self-signed certificate for 127.0.0.1, and its key, as PEM files."""
     return make_certificate(tmp_path_factory.mktemp("certificate"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+
+
+@pytest.fixture(scope="session")
+def uv() -> Callable[..., str]:
+    """Runs ``uv`` as the project's own scripts do, and returns what it prints."""
+    environment = Path(sys.prefix)
+    if not (environment / "bin" / "uv").exists():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no uv in this virtualenv: dev/venv.sh did without")
+
+    def run(*arguments: str | Path) -> str:
+        command = [TREE / "dev" / "uv.sh", environment, *arguments]
+        return subprocess.run(command, cwd=TREE, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    return run
 
 
 @pytest.fixture(scope="module")

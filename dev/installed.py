@@ -4,6 +4,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from dev.places import CHECKOUT
+
 PACKAGES = ("airflow_provider_wherobots", "wherobots_local")
 
 
@@ -11,6 +13,15 @@ def not_installed() -> list[str]:
     """Return the packages that are not imported from this environment's own folder of packages, each with its place."""
     places = {name: spec.origin or "" for name in PACKAGES if (spec := find_spec(name)) is not None}
     return [f"{name} is imported from {place}" for name, place in places.items() if not _is_installed(place)]
+
+
+def built_wheel(package: str) -> Path:
+    """Return the wheel of a package that ``make`` has built and installed.
+
+    :param package: one of :data:`PACKAGES`.
+    """
+    (wheel,) = (CHECKOUT / "build" / "wheels").glob(f"{package}-*.whl")
+    return wheel
 
 
 def _is_installed(place: str) -> bool:

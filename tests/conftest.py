@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from dev.environments import END_TO_END, Environment, environment
-from dev.fixtures import certificate, chromium, installed_packages
+from dev.fixtures import certificate, chromium, installed_packages, uv
 from dev.matrix_jobs import NEWEST
 from dev.warned import Warned
 
-__all__ = ["certificate", "chromium", "installed_packages"]
+__all__ = ["certificate", "chromium", "installed_packages", "uv"]
 
 # Before anything imports Airflow: a home of its own, so that no airflow.cfg of this machine, perhaps of another
 # version, has a say.

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from dev.fixtures import certificate, chromium, installed_packages
+from dev.fixtures import certificate, chromium, installed_packages, uv
 from local_server.tests.support import KEY, Client
 from wherobots_local import ControlClient, LocalServer
 
-__all__ = ["certificate", "chromium", "installed_packages"]
+__all__ = ["certificate", "chromium", "installed_packages", "uv"]
 
 
 @pytest.fixture(scope="module")

@@ -850,10 +850,10 @@ def test_an_engine_that_was_killed_leaves_nothing(folder: Path) -> None:
 
 
 def test_without_the_extra_the_session_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same in an environment that really lacks it: ``tests/packaging/test_server_installs.py``."""
+    """The same in an environment that really lacks it: ``test_bare_install.py``."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     driver = EngineDriver("none", tmp_path)
-    with pytest.raises(EngineError, match=r"sedonadb and pyarrow and pyproj is not installed.*wherobots-local\[sql\]"):
+    with pytest.raises(EngineError, match=r"\(sedonadb, pyarrow, pyproj\): pip install 'wherobots-local\[sql\]'"):
         driver.wait(driver.engine.start())
     driver.close()
 

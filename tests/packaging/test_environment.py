@@ -28,6 +28,8 @@ def test_every_lock_is_of_an_airflow_line_or_of_tests_with_one_of_their_own() ->
         "official",
         "unit",
         "at-size",
+        "local",
+        "local-lowest",
         *(path.stem for path in requirements.glob("airflow-*.in")),
     }
 

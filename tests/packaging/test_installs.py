@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.installed import built_wheel
 from dev.places import TREE
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
@@ -15,7 +16,7 @@ pytestmark = [pytest.mark.once, pytest.mark.slow]
 CONSTRAINTS = TREE / "requirements" / "constraints"
 FILES = sorted(CONSTRAINTS.glob("airflow-*.txt"))
 
-NEED_AN_EXTRA = ("local", "api.transports.websocket", "api.transports.socket_thread")
+NEED_AN_EXTRA = ("api.transports.websocket", "api.transports.socket_thread")
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import airflow_provider_wherobots as package
@@ -45,7 +46,12 @@ def test_every_airflow_line_with_published_constraints_is_here() -> None:
 def test_it_resolves_under_the_constraints(file: Path, wheel: Path, uv: Callable[..., str], tmp_path: Path) -> None:
     airflow = file.stem.removeprefix("airflow-")
     wanted = tmp_path / "wanted.in"
-    wanted.write_text(f"airflow-provider-wherobots[spark,sql] @ {wheel.as_uri()}\napache-airflow=={airflow}\n")
+    # The server only for a DAG author's tests: there its pytest plugin is beside Airflow.
+    server = built_wheel("wherobots_local")
+    wanted.write_text(
+        f"airflow-provider-wherobots[sql] @ {wheel.as_uri()}\nwherobots-local[spark,sql] @ {server.as_uri()}\n"
+        f"apache-airflow=={airflow}\n"
+    )
 
     options = ("--quiet", "--no-header", "--no-annotate", "--python-version", "3.12", "--constraint", file)
     resolved = versions(uv("pip", "compile", *options, wanted))
@@ -54,9 +60,11 @@ def test_it_resolves_under_the_constraints(file: Path, wheel: Path, uv: Callable
     assert {"requests", "aiohttp", "pendulum", "starlette", "uvicorn", "pyspark", "cbor2", "pyarrow"} <= set(resolved)
     constraints = versions(file.read_text())
     assert {name: version for name, version in resolved.items() if constraints.get(name, version) != version} == {}
-    # What the constraints do not know is ours alone to bring: CBOR, Spark from 3.2 on, and on 2.11 the local server.
+    # What the constraints do not know is ours alone to bring: CBOR, SedonaDB with its PROJ, Spark from 3.2 on, and on
+    # 2.11 the server's own.
     added = {name for name in resolved if name not in constraints and not name.startswith("apache-airflow")}
-    assert added - {"cbor2"} <= ({"starlette", "uvicorn"} if airflow.startswith("2.") else {"pyspark", "py4j"})
+    own = {"starlette", "uvicorn"} if airflow.startswith("2.") else {"pyspark", "py4j"}
+    assert added - {"cbor2", "pyproj", "sedonadb", "wherobots-local", "airflow-provider-wherobots"} <= own
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)

@@ -24,7 +24,7 @@ from wherobots_local.sql.engine import (
 from wherobots_local.storage import StorageError, place_of
 
 _STEPS = 10
-_NEEDED = f"the local server cannot return rows, because pyarrow is not installed in its Python: {extras.SQL}"
+_NEEDED = f"results need a package that this local server does not have (pyarrow): {extras.SQL}"
 
 
 class SyntheticEngine:
