@@ -35,8 +35,7 @@ class Part(Enum):
     @property
     def marks(self) -> str:
         """The marks of its tests, as pytest's ``-m`` takes them."""
-        marks = {Part.ONCE: "once and not e2e", Part.END_TO_END: "e2e", Part.SERVER: "not e2e"}
-        return marks.get(self, "not e2e and not once")
+        return {Part.ONCE: "once and not e2e", Part.END_TO_END: "e2e"}.get(self, "not e2e and not once")
 
 
 class Share(Enum):
@@ -84,6 +83,7 @@ class Job:
             case Part.WITHOUT_AIRFLOW:
                 return [*marks, *NEED_NO_AIRFLOW]
             case Part.SERVER:
+                marks = ["-m", "not e2e"] if self.place.name == SERVERS[0] else marks
                 return [*marks, "local_server/tests"]
             case _:
                 return [*marks, "tests"]

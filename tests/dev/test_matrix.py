@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.environments import END_TO_END, NAMES, Environment, environment
+from dev.environments import END_TO_END, NAMES, SERVERS, Environment, environment
 from dev.matrix_jobs import NEED_NO_AIRFLOW, WITHOUT_AIRFLOW, Job, Part, Share, jobs
 from dev.matrix_result import Result, details, read_report, skips, table, verdict
 from dev.places import TREE
@@ -132,25 +132,27 @@ def test_properties_are_tried_with_many_examples_on_the_newest_only() -> None:
 
 
 def test_the_parts_are_run_on_each_airflow_on_the_newest_and_on_those_that_are_started() -> None:
-    all_jobs = jobs(NAMES, end_to_end=True)
+    all_jobs = jobs((*NAMES, *SERVERS), end_to_end=True)
     where = {part: {job.place.name for job in all_jobs if job.part is part} for part in Part}
 
     assert where == {
         Part.EACH: set(NAMES),
         Part.WITHOUT_AIRFLOW: {"2.11", "3.0", "3.3", "3.3-py3.13"},
+        Part.SERVER: {"local", "local-lowest", "local-py3.13"},
         Part.ONCE: {"3.3"},
         Part.END_TO_END: set(END_TO_END),
     }
-    assert len(all_jobs) == len({job.name for job in all_jobs}) == len(NAMES) + 4 + 1 + len(END_TO_END)
+    assert len(all_jobs) == len({job.name for job in all_jobs}) == len(NAMES) + 4 + 3 + 1 + len(END_TO_END)
     assert [job.name for job in jobs(["3.0", "3.1"], end_to_end=False)] == ["without-airflow-3.0", "3.0", "3.1"]
 
 
 def test_each_job_is_in_one_of_two_shares() -> None:
-    first, second = (jobs(NAMES, end_to_end=True, share=share) for share in (Share.FIRST, Share.SECOND))
+    names = (*NAMES, *SERVERS)
+    first, second = (jobs(names, end_to_end=True, share=share) for share in (Share.FIRST, Share.SECOND))
 
-    assert sorted(job.name for job in (*first, *second)) == sorted(job.name for job in jobs(NAMES, end_to_end=True))
+    assert sorted(job.name for job in (*first, *second)) == sorted(job.name for job in jobs(names, end_to_end=True))
     assert {job.name for job in first} == {
-        *("2.11", "3.0", "3.3"),
+        *("2.11", "3.0", "3.3", "local"),
         *("without-airflow-3.3", "once-3.3", "e2e-3.3"),
     }
 
@@ -161,14 +163,18 @@ def test_each_test_is_in_one_part(marks: tuple[str, ...]) -> None:
 
     # What pytest takes for marks are Python's own words.
     chosen = [part for part in Part if eval(part.marks, has.copy())]  # noqa: S307
-    # Those two are told apart by their folders.
+    # The tests of the local server are in a folder of their own.
+    chosen.remove(Part.SERVER) if Part.SERVER in chosen else None
     assert chosen in ([Part.EACH, Part.WITHOUT_AIRFLOW], [Part.ONCE], [Part.END_TO_END])
 
 
 def test_what_needs_no_airflow_is_a_part_of_its_own() -> None:
-    assert job("3.1").selection == ["-m", "not e2e and not once", *(f"--ignore={path}" for path in NEED_NO_AIRFLOW)]
+    ignored = [f"--ignore={path}" for path in NEED_NO_AIRFLOW]
+    assert job("3.1").selection == ["-m", "not e2e and not once", "tests", *ignored]
     assert job("3.0", Part.WITHOUT_AIRFLOW).selection == ["-m", "not e2e and not once", *NEED_NO_AIRFLOW]
-    assert job("3.3", Part.ONCE).selection == ["-m", "once and not e2e"]
+    assert job("3.3", Part.ONCE).selection == ["-m", "once and not e2e", "tests"]
+    assert job("local", Part.SERVER).selection == ["-m", "not e2e", "local_server/tests"]
+    assert job("local-lowest", Part.SERVER).selection == ["-m", "not e2e and not once", "local_server/tests"]
 
 
 @pytest.mark.parametrize("path", NEED_NO_AIRFLOW)
@@ -187,22 +193,7 @@ def test_what_needs_no_airflow_tests_nothing_that_imports_it(path: str) -> None:
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
-@pytest.mark.parametrize(
-    "dependency",
-    [
-        "aiohttp",
-        "anyio",
-        "cryptography",
-        "h11",
-        "pendulum",
-        "psutil",
-        "pydantic",
-        "requests",
-        "starlette",
-        "urllib3",
-        "uvicorn",
-    ],
-)
+@pytest.mark.parametrize("dependency", ["aiohttp", "pendulum", "requests", "urllib3"])
 def test_what_needs_no_airflow_runs_with_the_oldest_and_newest_version_of_its_dependencies(dependency: str) -> None:
     versions = {}
     for lock in (TREE / "requirements").glob("airflow-*.txt"):
@@ -214,10 +205,10 @@ def test_what_needs_no_airflow_runs_with_the_oldest_and_newest_version_of_its_de
 
 
 def test_what_takes_longest_begins_first() -> None:
-    names = [job.name for job in jobs(NAMES, end_to_end=True)]
+    names = [job.name for job in jobs((*NAMES, *SERVERS), end_to_end=True)]
 
-    assert names[:5] == ["e2e-3.3", "e2e-3.0", "e2e-2.11", "3.3", "once-3.3"]
-    assert set(names[9:]) == {*NAMES} - {"3.3"}
+    assert names[:6] == ["e2e-3.3", "e2e-3.0", "e2e-2.11", "3.3", "local", "once-3.3"]
+    assert set(names[10:]) == {*NAMES, *SERVERS} - {"3.3", "local"}
 
 
 def test_environments_have_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:

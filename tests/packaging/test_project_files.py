@@ -78,7 +78,7 @@ def test_pre_commit_runs_what_make_lint_runs() -> None:
     (hooks,) = (repository["hooks"] for repository in read_yaml(TREE / ".pre-commit-config.yaml")["repos"])
     recipe = (TREE / "Makefile").read_text().partition("\nlint: ")[2].partition("\n\n")[0].splitlines()[1:]
     hooked = [hook["entry"].replace(" --force-exclude", "") for hook in hooks]
-    assert hooked == [line.strip().replace("$(AIRFLOW_3_3)", ".venv").removesuffix(" .") for line in recipe]
+    assert hooked == [line.strip().replace(".venv-3.3", ".venv").removesuffix(" .") for line in recipe]
 
 
 @in_a_checkout
