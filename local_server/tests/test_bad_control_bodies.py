@@ -42,6 +42,10 @@ HEADERS = '{"action": {"type": "html", "headers": {"%s": "1"}}}'
         ("PATCH", "/runs/ID", '{"kubeApp": {"events": [null]}}'),
         ("PUT", "/api-key", '{"api_key": 5}'),
         ("PUT", "/api-key", '["x"]'),
+        *[
+            ("POST", "/reset", body)
+            for body in ("[]", "null", "{", '{"storage": 1}', '{"storage": null}', '{"all": true}')
+        ],
     ],
 )
 def test_a_bad_body_is_422(method: str, path: str, body: str, client: Client, control: ControlClient) -> None:

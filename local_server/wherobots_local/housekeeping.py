@@ -1,4 +1,4 @@
-"""Removes old runs and unused virtual environments from the disk."""
+"""Removes old runs, unused virtual environments and what a reset has moved from the disk."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import time
 
 from wherobots_local.execution.virtual_environments import EnvironmentCache
+from wherobots_local.files.emptying import Emptying
 from wherobots_local.runs.registry import RunRegistry
 from wherobots_local.runs.retention import Retention
 from wherobots_local.runs.store import RunStore
@@ -20,15 +21,22 @@ class Housekeeper:
     :param registry: the runs.
     :param store: their folders.
     :param environments: the virtual environments.
+    :param emptying: what a reset has moved.
     :param retention: how long they are kept.
     """
 
     def __init__(
-        self, registry: RunRegistry, store: RunStore, environments: EnvironmentCache, retention: Retention
+        self,
+        registry: RunRegistry,
+        store: RunStore,
+        environments: EnvironmentCache,
+        emptying: Emptying,
+        retention: Retention,
     ) -> None:
         self._registry = registry
         self._store = store
         self._environments = environments
+        self._emptying = emptying
         self._retention = retention
         self._task: asyncio.Task[None] | None = None
         self._asked = False
@@ -65,3 +73,4 @@ class Housekeeper:
         unused = self._retention.seconds
         await asyncio.to_thread(self._store.remove_nameless, time.time() - unused)
         await asyncio.to_thread(self._environments.remove_unused, unused)
+        await asyncio.to_thread(self._emptying.remove_kept, time.time() - unused)

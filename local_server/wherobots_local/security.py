@@ -27,7 +27,7 @@ class ApiKey:
 
     def __init__(self, value: str | None = None) -> None:
         self.generated = value is None
-        self._value = checked_key(secrets.token_urlsafe(24) if value is None else value)
+        self._value = self._first = checked_key(secrets.token_urlsafe(24) if value is None else value)
 
     @property
     def value(self) -> str:
@@ -43,6 +43,10 @@ class ApiKey:
         """
         self._value = checked_key(secrets.token_urlsafe(24) if value is None else value)
         return self._value
+
+    def restore(self) -> None:
+        """Make the first key valid again, in place of one that has replaced it."""
+        self._value = self._first
 
     def admits(self, headers: Mapping[str, str]) -> bool:
         """Say whether a request carries the key, in ``X-API-Key`` or as a bearer token.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from wherobots_local.control.journal import Journal
 from wherobots_local.execution.runner import Runner
 from wherobots_local.execution.virtual_environments import EnvironmentCache
 from wherobots_local.execution.workspace import own_folder
+from wherobots_local.files.emptying import Emptying
 from wherobots_local.files.presigned import UrlSigner
 from wherobots_local.files.temporary_keys import TemporaryKeys
 from wherobots_local.files.uploads import Uploads
@@ -26,7 +28,7 @@ from wherobots_local.server_lock import ServerLock
 from wherobots_local.settings import ServerSettings, SettingsError
 from wherobots_local.sql.answers import Answers
 from wherobots_local.sql.engine import Engine
-from wherobots_local.sql.sedona.engine import SedonaEngine
+from wherobots_local.sql.sedona.engine import SedonaEngine, warehouse
 from wherobots_local.sql.sessions import SqlSessions
 from wherobots_local.sql.stored import StoredResults
 from wherobots_local.sql.synthetic import SyntheticEngine
@@ -47,7 +49,7 @@ class LocalService:
     def __init__(self, settings: ServerSettings, on_change: Callable[[LocalRun], None] | None = None) -> None:
         self.api_key = settings.api_key
         self.root = settings.root
-        self.behaviour = settings.behaviour
+        self.behaviour = self._first_behaviour = settings.behaviour
         self.url_signer = UrlSigner()
         self.temporary_keys = TemporaryKeys()
         self.uploads = Uploads(settings.root)
@@ -64,11 +66,13 @@ class LocalService:
         self.sql_answers = Answers()
         stored = StoredResults(settings.root, self.url_signer, lambda: self.behaviour)
         self.sql_sessions = SqlSessions(self._sql_engine, lambda: self.behaviour, stored=stored)
-        store = RunStore(own / RUNS_FOLDER, self._lock.id, settings.log_limits)
+        store = self._store = RunStore(own / RUNS_FOLDER, self._lock.id, settings.log_limits)
         self.registry = RunRegistry(store, store.load(self._lock.is_alive), on_change)
         self._lock.remove_dead()
         environments = EnvironmentCache(own / "environments")
-        self._housekeeper = Housekeeper(self.registry, store, environments, settings.retention)
+        self._emptying = Emptying(settings.root, warehouse(settings.root))
+        self._housekeeper = Housekeeper(self.registry, store, environments, self._emptying, settings.retention)
+        self._resetting = asyncio.Lock()
         self.runner = Runner(
             settings.root,
             max_parallel_runs=settings.max_parallel_runs,
@@ -84,11 +88,41 @@ class LocalService:
 
     async def stop(self) -> None:
         """End all runs and SQL sessions, and write the records of the runs for the next server on this root."""
-        await self.sql_sessions.stop()
-        await self.runner.stop()
+        await self.sql_sessions.end_all("the local server ends")
+        await self.runner.end_all("The local server was stopped")
         await self._housekeeper.stop()
         self.registry.save()
         self._lock.release()
+
+    async def settled(self) -> None:
+        """Wait until no reset is under way. Until the caller waits for something else, none begins either."""
+        async with self._resetting:
+            pass
+
+    async def reset(self, *, storage: bool = True) -> None:
+        """Become as at the start: without runs, SQL sessions, faults and journal, and with the first switches and key.
+
+        :param storage: whether the storage is emptied too.
+        :raises ApiError: 409 if a part of the storage cannot be removed. Everything else is reset then.
+        """
+        async with self._resetting:
+            self.uploads.end_all()
+            reason = "the local server was reset"
+            await asyncio.gather(self.sql_sessions.end_all(reason), self.runner.end_all(reason.capitalize()))
+            known = [run.id for run in self.registry.runs]
+            self.registry.clear()
+            await asyncio.to_thread(self._store.remove_all, known, self._lock.is_alive)
+            problems = await asyncio.to_thread(self._emptying.empty) if storage else []
+            # From here on nothing is waited for: nobody sees a half of it.
+            self.url_signer.expire_all()
+            self.temporary_keys.expire_all()
+            self.faults.clear()
+            self.sql_answers.given.clear()
+            self.journal = Journal()
+            self.behaviour = self._first_behaviour
+            self.api_key.restore()
+        if problems:
+            raise ApiError(409, f"cannot be removed: {'; '.join(problems)}")
 
     def create(self, request: CreateRunRequest, region: str | None, *, synthetic: bool = False) -> LocalRun:
         """Create and start a run.

@@ -8,9 +8,11 @@ import os
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 _TIMEOUT_SECONDS = 30.0
+_RESET_SECONDS = 300.0
+"""A script may ignore SIGTERM for a while, and a storage may be large."""
 
 
 class ControlError(Exception):
@@ -114,6 +116,26 @@ class ControlClient:
         self._api_key = self._call("PUT", "/api-key", {"api_key": api_key})["api_key"]
         return self._api_key
 
+    def reset(self, *, storage: bool = True) -> None:
+        """Let the server become as at its start. Runs and SQL sessions are ended, and removed with the storage.
+
+        The key is that of the start again, which this client then uses.
+
+        :param storage: whether the buckets and tables are removed too. At the first reset of a server they are moved to
+            ``.wherobots-local/storage-before-reset`` in its root instead, and kept there as long as runs.
+        """
+        self._api_key = self._call("POST", "/reset", {"storage": storage}, seconds=_RESET_SECONDS)["api_key"]
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return all runs as they are, oldest first, whatever the switches say."""
+        found: list[dict[str, Any]] = []
+        page = self._call("GET", "/runs")
+        while True:
+            found += page["items"]
+            if page["next_page"] is None:
+                return found[::-1]
+            page = self._call("GET", f"/runs?{urlencode({'cursor': page['next_page']})}")
+
     def sql_sessions(self) -> list[dict[str, Any]]:
         """Return all SQL sessions, oldest first, each with its ``connections`` (how many) and ``executions``."""
         return list(self._call("GET", "/sql/sessions")["sessions"])
@@ -199,8 +221,10 @@ class ControlClient:
         """
         self._call("POST", "/sql/release", {"statement": statement})
 
-    def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        connection = self._connection()
+    def _call(
+        self, method: str, path: str, body: object = None, *, seconds: float = _TIMEOUT_SECONDS
+    ) -> dict[str, Any]:
+        connection = self._connection(seconds)
         try:
             payload = None if body is None else json.dumps(body)
             connection.request(method, f"/_control{path}", payload, {"X-API-Key": self._api_key})
@@ -213,9 +237,9 @@ class ControlClient:
         decoded: dict[str, Any] = json.loads(content)
         return decoded
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self, seconds: float) -> http.client.HTTPConnection:
         host, port = self._address.hostname or "", self._address.port
         if self._address.scheme == "https":
             context = ssl.create_default_context(cafile=self._certificate)
-            return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_SECONDS, context=context)
-        return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
+            return http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
+        return http.client.HTTPConnection(host, port, timeout=seconds)

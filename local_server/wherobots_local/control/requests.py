@@ -1,4 +1,4 @@
-"""The bodies of control calls about runs and the key: from JSON to checked values."""
+"""The bodies of control calls about runs, the key and the whole server: from JSON to checked values."""
 
 from __future__ import annotations
 
@@ -72,6 +72,12 @@ class NewKey(ControlModel):
     """A new API key; None for a random one."""
 
     api_key: Annotated[str, AfterValidator(checked_key)] | None = None
+
+
+class Reset(ControlModel):
+    """What is reset: everything, or everything but the storage."""
+
+    storage: bool = True
 
 
 def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:

@@ -87,7 +87,7 @@ class Runner:
         self._environments = environments
         self._on_end = on_end
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._stopping = False
+        self._reason = ""
 
     def submit(self, run: LocalRun) -> None:
         """Begin a run. Returns at once."""
@@ -111,13 +111,17 @@ class Runner:
             asyncio.get_running_loop().call_later(delay, task.cancel)
         return True
 
-    async def stop(self) -> None:
-        """End all runs and wait until their processes have ended."""
-        self._stopping = True
+    async def end_all(self, reason: str) -> None:
+        """End all runs and wait until their processes have ended. None may be begun meanwhile.
+
+        :param reason: why they end.
+        """
+        self._reason = reason
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._reason = ""
 
     def _begin(self, run: LocalRun, life: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(life)
@@ -133,8 +137,7 @@ class Runner:
         try:
             outcome = await self._outcome_in_time(run)
         except asyncio.CancelledError:
-            reason = "The local server was stopped" if self._stopping else "The run was cancelled"
-            outcome = RunEnd(CANCELLED, reason)
+            outcome = RunEnd(CANCELLED, self._reason or "The run was cancelled")
         except Exception as error:
             # An internal error must end the run: it must not stay RUNNING forever.
             outcome = self._failed(run, f"Internal error of the local server: {error!r}")
@@ -146,7 +149,7 @@ class Runner:
         await self._end(run, outcome)
 
     async def _end(self, run: LocalRun, outcome: RunEnd) -> None:
-        lingers = self._behaviour().destroy_seconds if run.cancel_requested and not self._stopping else 0.0
+        lingers = self._behaviour().destroy_seconds if run.cancel_requested and not self._reason else 0.0
         run.set_app("DESTROYING" if lingers else outcome.app_status, outcome.message)
         run.set_status(outcome.status)
         if lingers:

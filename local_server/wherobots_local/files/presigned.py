@@ -16,6 +16,10 @@ class UrlSigner:
     """Makes and checks presigned URLs. They expire when the server ends."""
 
     def __init__(self) -> None:
+        self.expire_all()
+
+    def expire_all(self) -> None:
+        """Let all URLs that were made so far expire."""
         self._secret = secrets.token_bytes(32)
 
     def url(self, origin: str, method: str, key: str, now: float) -> str:

@@ -8,6 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wherobots_local.storage import OWN_FOLDER, place_of
@@ -22,14 +23,30 @@ class TooLargeError(Exception):
     """A file has more bytes than may be uploaded."""
 
 
+class UploadEndedError(Exception):
+    """The storage was emptied during an upload."""
+
+
+@dataclass
+class PartedUpload:
+    """A multipart upload; ``used`` is the ``time.monotonic()`` of its last request."""
+
+    address: str
+    parts: dict[int, Path] = field(default_factory=dict)
+    used: float = field(default_factory=time.monotonic)
+
+
 class Uploads:
-    """Receives files for a root.
+    """Receives files for a root. Belongs to one event loop.
 
     :param root: folder behind ``s3://``.
     """
 
     def __init__(self, root: Path) -> None:
+        self.parted: dict[str, PartedUpload] = {}
+        """The multipart uploads that are open, by their ids."""
         self._root = root
+        self._files: set[Path] = set()
         self._folder = root / OWN_FOLDER / "uploads"
         for left in self._folder.glob("*"):
             # Left by a server that was killed. A younger file may belong to another server on the same root.
@@ -44,9 +61,11 @@ class Uploads:
         :param limit: the most bytes; default 500 MiB.
         :returns: the file, for :meth:`put_in_place` or :meth:`discard`.
         :raises TooLargeError: if there are more bytes than allowed.
+        :raises UploadEndedError: if all uploads are ended meanwhile.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / secrets.token_hex(16)
+        self._files.add(path)
         size = 0
         try:
             with path.open("xb") as file:
@@ -56,6 +75,7 @@ class Uploads:
                         raise TooLargeError
                     # In a thread, so that a slow disk does not stop the server.
                     await asyncio.to_thread(file.write, piece)
+            self._check([path])
         except BaseException:
             self.discard(path)
             raise
@@ -68,22 +88,35 @@ class Uploads:
         :param address: its ``s3://`` address.
         :raises StorageError: if the address leads out of the root.
         :raises OSError: if a folder has that address, or the file cannot be written.
+        :raises UploadEndedError: if all uploads are ended meanwhile.
         """
         try:
+            self._check(files)
             place = place_of(self._root, address)
             if place.is_dir() and not place.is_symlink():
                 raise IsADirectoryError(None, "a folder has this address")
             place.parent.mkdir(parents=True, exist_ok=True)
             await asyncio.to_thread(_join, files)
+            self._check(files)
             os.replace(files[0], place)
         finally:
             for file in files:
                 self.discard(file)
 
-    @staticmethod
-    def discard(file: Path) -> None:
+    def discard(self, file: Path) -> None:
         """Remove a received file."""
+        self._files.discard(file)
         file.unlink(missing_ok=True)
+
+    def end_all(self) -> None:
+        """End all uploads, also those that are being received. Nothing of them gets into the storage any more."""
+        self.parted.clear()
+        for file in tuple(self._files):
+            self.discard(file)
+
+    def _check(self, files: list[Path]) -> None:
+        if not self._files.issuperset(files):
+            raise UploadEndedError
 
 
 def _join(files: list[Path]) -> None:

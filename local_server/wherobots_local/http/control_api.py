@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -17,6 +17,7 @@ from wherobots_local.api.validation import validated
 from wherobots_local.control.behaviour import Behaviour, patched
 from wherobots_local.control.requests import (
     NewLines,
+    Reset,
     RunPatch,
     apply_run_patch,
     parse_new_key,
@@ -32,7 +33,7 @@ from wherobots_local.views.run_view import run_view
 
 PREFIX = "/_control"
 
-ControlHandler = Callable[[LocalService, Request, bytes], Response]
+ControlHandler = Callable[[LocalService, Request, bytes], Response | Awaitable[Response]]
 """Handles a call, with its body read; raises ``ApiError`` for one that is wrong."""
 
 
@@ -60,6 +61,7 @@ def control_routes(service: LocalService) -> list[Route]:
             ("GET", "/runs/{run_id}/logs", _get_logs),
             ("POST", "/runs/{run_id}/logs", _insert_logs),
             ("PUT", "/api-key", _rotate_key),
+            ("POST", "/reset", _reset),
         )
     ]
 
@@ -80,7 +82,11 @@ class ControlCall:
         request = Request(scope, receive)
         try:
             require_key(scope, self._service.api_key)
-            answer = self._handler(self._service, request, await read_body(request))
+            body = await read_body(request)
+            await self._service.settled()
+            answer = self._handler(self._service, request, body)
+            if not isinstance(answer, Response):
+                answer = await answer
         except ApiError as error:
             answer = error_answer(error, scope)
         except ClientDisconnect:
@@ -173,6 +179,12 @@ def _insert_logs(service: LocalService, request: Request, body: bytes) -> Respon
 
 def _rotate_key(service: LocalService, request: Request, body: bytes) -> Response:
     return JsonAnswer({"api_key": service.api_key.rotate(parse_new_key(decoded(body) if body else {}))})
+
+
+async def _reset(service: LocalService, request: Request, body: bytes) -> Response:
+    wanted = validated(Reset, decoded(body) if body else {})
+    await service.reset(storage=wanted.storage)
+    return JsonAnswer({"api_key": service.api_key.value})
 
 
 def _run(service: LocalService, request: Request) -> LocalRun:

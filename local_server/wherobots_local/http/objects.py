@@ -15,7 +15,7 @@ from wherobots_local.api.vocabulary import GET_OBJECT, PUT_OBJECT
 from wherobots_local.control.faults import FaultTarget
 from wherobots_local.control.journal import LONGEST_TEXT, JournalEntry
 from wherobots_local.files.presigned import PREFIX
-from wherobots_local.files.uploads import MAX_OBJECT_BYTES, TooLargeError
+from wherobots_local.files.uploads import MAX_OBJECT_BYTES, TooLargeError, UploadEndedError
 from wherobots_local.http.fault_actions import carry_out
 from wherobots_local.service import LocalService
 from wherobots_local.storage import SCHEME, StorageError, local_path
@@ -58,6 +58,7 @@ class ObjectEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         request = Request(scope, receive)
+        await self._service.settled()
         operation = GET_OBJECT if request.method in ("GET", "HEAD") else PUT_OBJECT
         # Without the query, which contains the signature.
         entry = JournalEntry(operation=operation, method=request.method, path=request.url.path[:LONGEST_TEXT])
@@ -68,6 +69,8 @@ class ObjectEndpoint:
                 return await self._handler(self._service, request)
             except S3Error as error:
                 return error.answer()
+            except UploadEndedError:
+                return S3Error(409, "OperationAborted", "The server was reset during the upload. Try again.").answer()
 
         fault = self._service.faults.take(FaultTarget(operation), time.monotonic())
         try:

@@ -61,6 +61,7 @@ class Operation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         request = Request(scope, receive)
+        await self._service.settled()
         run_id, session_id = (request.path_params.get(name) for name in ("run_id", "session_id"))
         entry = JournalEntry(
             operation=self._operation_id,
@@ -69,7 +70,8 @@ class Operation:
             run_id=run_id and run_id[:LONGEST_TEXT],
             session_id=session_id and session_id[:LONGEST_TEXT],
         )
-        self._service.journal.record(entry)
+        journal = self._service.journal
+        journal.record(entry)
         try:
             require_key(scope, self._service.api_key)
             # Only after the check: the journal keeps nothing large of requests without the key.
@@ -81,6 +83,10 @@ class Operation:
             return
         except ClientDisconnect:
             return
+        await self._service.settled()
+        if self._service.journal is not journal:
+            # It began before a reset, and takes effect after it.
+            self._service.journal.record(entry)
         name = _run_name(body)
         entry.name = name and name[:LONGEST_TEXT]
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from xml.sax.saxutils import escape
 
 from starlette.requests import Request
@@ -18,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from wherobots_local.files.temporary_keys import SignedRequest
-from wherobots_local.files.uploads import MAX_OBJECT_BYTES, TooLargeError
+from wherobots_local.files.uploads import MAX_OBJECT_BYTES, PartedUpload, TooLargeError
 from wherobots_local.http.objects import ObjectEndpoint, S3Error, store, stored, too_large, xml_answer
 from wherobots_local.service import LocalService
 from wherobots_local.storage import SCHEME, StorageError
@@ -31,15 +29,6 @@ _IDLE_SECONDS = 3600.0
 _CHUNK_HEAD_BYTES = 16 * 1024
 
 
-@dataclass
-class _PartedUpload:
-    """A multipart upload; ``used`` is the ``time.monotonic()`` of its last request."""
-
-    address: str
-    parts: dict[int, Path] = field(default_factory=dict)
-    used: float = field(default_factory=time.monotonic)
-
-
 class S3Api:
     """The objects of a server, for S3 clients.
 
@@ -48,7 +37,6 @@ class S3Api:
 
     def __init__(self, service: LocalService) -> None:
         self._service = service
-        self._parted: dict[str, _PartedUpload] = {}
 
     def routes(self) -> list[Route]:
         """Return the route of all objects."""
@@ -90,12 +78,13 @@ class S3Api:
 
     def _begin(self, address: str, key: str) -> Response:
         # Left by clients that were killed: without this they would count as open forever.
-        for idle in [name for name, upload in self._parted.items() if upload.used < time.monotonic() - _IDLE_SECONDS]:
-            self._discard(idle, self._parted[idle].address)
-        if len(self._parted) >= _MAX_OPEN:
+        parted = self._service.uploads.parted
+        for idle in [name for name, upload in parted.items() if upload.used < time.monotonic() - _IDLE_SECONDS]:
+            self._discard(idle, parted[idle].address)
+        if len(parted) >= _MAX_OPEN:
             raise S3Error(503, "SlowDown", "Too many multipart uploads are open")
         upload_id = secrets.token_urlsafe(24)
-        self._parted[upload_id] = _PartedUpload(address)
+        parted[upload_id] = PartedUpload(address)
         bucket, _, name = key.partition("/")
         return xml_answer(
             f"<InitiateMultipartUploadResult><Bucket>{escape(bucket)}</Bucket><Key>{escape(name)}</Key>"
@@ -111,7 +100,7 @@ class S3Api:
             part = await self._service.uploads.receive(_content(request))
         except TooLargeError:
             raise too_large(MAX_OBJECT_BYTES) from None
-        if self._parted.get(upload_id) is not upload:
+        if self._service.uploads.parted.get(upload_id) is not upload:
             # Completed or given up meanwhile: nobody else would remove the part.
             self._service.uploads.discard(part)
             raise _no_such_upload()
@@ -125,7 +114,7 @@ class S3Api:
         parts = self._upload(upload_id, address).parts
         if not parts:
             raise S3Error(400, "InvalidPart", "No part has been uploaded")
-        del self._parted[upload_id]
+        del self._service.uploads.parted[upload_id]
         try:
             await self._service.uploads.put_in_place([parts[number] for number in sorted(parts)], address)
         except (StorageError, OSError, ValueError) as error:
@@ -138,10 +127,10 @@ class S3Api:
     def _discard(self, upload_id: str, address: str) -> None:
         for part in self._upload(upload_id, address).parts.values():
             self._service.uploads.discard(part)
-        del self._parted[upload_id]
+        del self._service.uploads.parted[upload_id]
 
-    def _upload(self, upload_id: str, address: str) -> _PartedUpload:
-        upload = self._parted.get(upload_id)
+    def _upload(self, upload_id: str, address: str) -> PartedUpload:
+        upload = self._service.uploads.parted.get(upload_id)
         if upload is None or upload.address != address:
             raise _no_such_upload()
         upload.used = time.monotonic()

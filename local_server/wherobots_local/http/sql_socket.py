@@ -58,6 +58,7 @@ class _SqlSocketEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service = self._service
         socket = WebSocket(scope, receive, send)
+        await service.settled()
         session_id = socket.path_params["session_id"]
         entry = JournalEntry(
             operation=OPEN_SQL_SOCKET,
@@ -158,6 +159,9 @@ class SqlConnection:
         (connection.reset if reset else connection.drop)()
 
     async def _receive(self, received: ReceivedMessage) -> None:
+        if self._service.sql_sessions.find(self._session.id) is None:
+            # Ended by a reset, which the journal begins with.
+            return
         message = received.message
         statement = message.statement if isinstance(message, ExecuteMessage) else None
         entry = JournalEntry(

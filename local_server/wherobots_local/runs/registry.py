@@ -84,6 +84,12 @@ class RunRegistry:
         self._by_id.pop(run.id, None)
         run.on_change = None
 
+    def clear(self) -> None:
+        """Remove all runs from the list. Their folders stay."""
+        for run in self.runs:
+            self.forget(run)
+        self._created = 0
+
     def save(self) -> None:
         """Write the records of all runs that have changed."""
         for run in (*self._unsaved.values(), *self._refused.values()):

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +86,27 @@ class RunStore:
 
     def remove(self, run_id: str) -> None:
         """Remove the folder of a run, its record first."""
+        folder, own = self._folder / run_id, self._own(run_id)
         with contextlib.suppress(OSError):
-            (self._own(run_id) / RECORD_FILE).unlink()
-        shutil.rmtree(self._folder / run_id, ignore_errors=True)
+            # A script may have put a link to another folder in the place of either.
+            if folder.is_symlink():
+                folder.unlink()
+            elif not own.is_symlink():
+                (own / RECORD_FILE).unlink()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def remove_all(self, known: Iterable[str], is_alive: Callable[[str], bool]) -> None:
+        """Remove the folders of runs: of these, and of all others with a record. Those of other servers that are alive
+        stay.
+
+        :param known: ids of runs whose record may be missing.
+        :param is_alive: says whether the server with an id still runs.
+        """
+        servers = dict.fromkeys(known, self._server)
+        servers |= {path.parent.parent.name: _server_of(path) for path in self._records()}
+        for run_id, server in servers.items():
+            if server == self._server or not is_alive(server):
+                self.remove(run_id)
 
     def remove_nameless(self, before: float) -> None:
         """Remove folders without a readable record: their runs are in no list.
@@ -125,6 +143,14 @@ def _write(path: Path, record: dict[str, Any]) -> None:
     new = path.with_suffix(".new")
     new.write_text(json.dumps(record), encoding="ascii")
     os.replace(new, path)
+
+
+def _server_of(record: Path) -> str:
+    """The server that a run belongs to; empty if its record cannot be read."""
+    try:
+        return str(json.loads(record.read_bytes())["server"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return ""
 
 
 def _is_json(path: Path) -> bool:

@@ -126,9 +126,12 @@ class LocalSqlSession:
         """
         self.begin_to_end(DESTROYED, reason, code=self._rules().sql_death_code)
 
-    async def end(self) -> None:
-        """End, and wait for it."""
-        self.begin_to_end(DESTROYED, "the local server ends", code=1001)
+    async def end(self, reason: str) -> None:
+        """End, and wait for it.
+
+        :param reason: why it ends.
+        """
+        self.begin_to_end(DESTROYED, reason, code=1001)
         if self._ending is not None:
             await asyncio.wait([self._ending])
 

@@ -109,9 +109,13 @@ class SqlSessions:
         """All sessions, those that have ended too, oldest first."""
         return list(self._sessions.values())
 
-    async def stop(self) -> None:
-        """End all sessions."""
-        await asyncio.gather(*(session.end() for session in self._sessions.values()))
+    async def end_all(self, reason: str) -> None:
+        """End all sessions, and forget them.
+
+        :param reason: why they end.
+        """
+        await asyncio.gather(*(session.end(reason) for session in self._sessions.values()))
+        self._sessions.clear()
 
     def _forget_old_ones(self) -> None:
         ended = [session for session in self._sessions.values() if session.has_ended]

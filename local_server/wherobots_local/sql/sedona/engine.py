@@ -26,9 +26,6 @@ from wherobots_local.sql.engine import (
 from wherobots_local.sql.sedona.child_process import ChildProcess
 from wherobots_local.storage import OWN_FOLDER, StorageError, check_inside, place_of
 
-WAREHOUSE = "warehouse"
-"""Folder of the tables in that of SQL, in the server's own folder."""
-
 _NEEDED = ("sedonadb", "pyarrow", "pyproj")
 _SQL = "sql"
 _SESSIONS = "sessions"
@@ -36,6 +33,14 @@ _CANCELLED_WITH = (
     "the statement was ended, because another statement of the same session was cancelled: the local server can cancel"
     " a statement only together with all others of its session"
 )
+
+
+def warehouse(root: Path) -> Path:
+    """Return the folder of the tables.
+
+    :param root: folder behind ``s3://``.
+    """
+    return root / OWN_FOLDER / _SQL / "warehouse"
 
 
 class SedonaEngine:
@@ -148,7 +153,7 @@ class SedonaEngine:
             if self._child is None:
                 child = await ChildProcess.start(
                     root=self._root,
-                    warehouse=self._root / OWN_FOLDER / _SQL / WAREHOUSE,
+                    warehouse=warehouse(self._root),
                     folder=self._folder,
                     environment=_child_environment(self._folder),
                 )

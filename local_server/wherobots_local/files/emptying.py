@@ -1,0 +1,66 @@
+"""Empties the storage. What was in it before is kept for a while: it may be the only copy of somebody's data."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wherobots_local.storage import OWN_FOLDER, is_bucket
+
+KEPT_FOLDER = "storage-before-reset"
+"""Folder in the server's own folder. It holds a folder for each server that has emptied the storage."""
+
+
+class Emptying:
+    """Removes all buckets and tables of a root. The first time they are moved to :data:`KEPT_FOLDER` instead.
+
+    :param root: folder behind ``s3://``.
+    :param tables: folder of the tables.
+    """
+
+    def __init__(self, root: Path, tables: Path) -> None:
+        self._root = root
+        self._tables = tables
+        self._kept = root / OWN_FOLDER / KEPT_FOLDER
+        self._moves = True
+
+    def empty(self) -> Sequence[str]:
+        """Remove everything. Links are removed, and what they lead to stays. Files beside the buckets stay too.
+
+        :returns: what could not be removed, each with the reason.
+        """
+        moved_to = self._kept / f"{datetime.now(UTC):%Y-%m-%dT%H.%M.%S.%fZ}" if self._moves else None
+        self._moves = False
+        problems = []
+        buckets = (place for place in self._root.glob("*") if is_bucket(place.name))
+        for place in (*buckets, self._tables):
+            try:
+                if place.is_symlink():
+                    place.unlink()
+                elif place.is_dir():
+                    _remove(place, moved_to)
+            except OSError as error:
+                problems.append(f"{place}: {error.strerror}")
+        return problems
+
+    def remove_kept(self, before: float) -> None:
+        """Remove what was moved.
+
+        :param before: only what was moved before this time, in seconds since the epoch.
+        """
+        for folder in self._kept.glob("*"):
+            # Another server on this root may remove it at the same time.
+            with contextlib.suppress(OSError):
+                if folder.stat().st_mtime < before:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(place: Path, moved_to: Path | None) -> None:
+    if moved_to is None or not any(path.is_file() for path in place.rglob("*")):
+        shutil.rmtree(place)
+    else:
+        moved_to.mkdir(parents=True, exist_ok=True)
+        place.rename(moved_to / place.name)
