@@ -1,0 +1,139 @@
+"""The pytest plugin, in pytest processes of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+OTHERS = ("starlette", "uvicorn", "pydantic", "psutil", "cryptography", "websockets", "asyncio")
+
+UNUSED = f"""
+import sys
+
+def test_nothing_of_the_server_is_imported(pytestconfig):
+    assert pytestconfig.pluginmanager.get_plugin("wherobots_local") is not None
+    assert [name for name in sys.modules if name.startswith("wherobots_local.")] == ["wherobots_local.pytest_plugin"]
+    assert [name for name in {OTHERS} if name in sys.modules] == []
+"""
+
+USED = """
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+import wherobots_local as package
+from wherobots_local import ControlError
+
+BODY = {"name": "a_test_run", "runPython": {"uri": "s3://jobs/job.py"}}
+
+
+def call(server, path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"X-API-Key": server.api_key, "Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(server.url + path, data, headers), timeout=30) as answer:
+        return json.load(answer)
+
+
+@pytest.fixture(scope="session")
+def first_url(wherobots_local):
+    return wherobots_local.url
+
+
+def test_a_job_runs(fresh_wherobots_local, first_url, tmp_path_factory):
+    server = fresh_wherobots_local
+    assert server.url == first_url
+    assert isinstance(server.root, Path) and server.root.is_relative_to(tmp_path_factory.getbasetemp())
+    (server.root / "jobs").mkdir()
+    (server.root / "jobs" / "job.py").write_text("print('hello')")
+    run = call(server, "/runs", BODY)
+    while (shown := call(server, f"/runs/{run['id']}"))["status"] not in ("COMPLETED", "FAILED"):
+        pass
+    assert call(server, f"/runs/{run['id']}/logs")["items"][0]["raw"] == "hello"
+    assert server.runs == [shown]
+    assert {entry["operation"] for entry in server.requests} == {"createJobRun", "getJobRun", "getJobRunLogs"}
+
+
+def test_switches_and_faults(fresh_wherobots_local):
+    server = fresh_wherobots_local
+    assert (server.runs, server.requests, list(server.root.glob("[!.]*"))) == ([], [], [])
+    assert server.behave(synthetic_runs=True)["synthetic_runs"]
+    server.fault("createJobRun", {"type": "status", "status": 503}, times=1)
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        call(server, "/runs", BODY)
+    call(server, "/runs", BODY)
+    assert [entry["status"] for entry in server.requests] == [503, 201]
+    with pytest.raises(ControlError, match="there is no such_a_switch"):
+        server.behave(such_a_switch=1)
+
+
+def test_what_a_test_has_changed_is_over_afterwards(wherobots_local):
+    assert wherobots_local.control.faults() == wherobots_local.runs == []
+    assert not wherobots_local.behave()["synthetic_runs"]
+    call(wherobots_local, "/runs", BODY)
+
+
+def test_the_fixture_of_the_session_resets_nothing(wherobots_local):
+    assert len(wherobots_local.runs) == 1
+    wherobots_local.reset()
+    assert wherobots_local.runs == []
+
+
+def test_the_connection(fresh_wherobots_local):
+    server = fresh_wherobots_local
+    before = server.airflow_connection
+    assert json.loads(before) == {"conn_type": "wherobots", "host": server.url, "password": server.api_key}
+    assert server.connection_uri == f"wherobots://:{server.api_key}@{server.url.removeprefix('http://')}/http"
+    server.control.rotate_api_key("another/key")
+    assert server.connection_uri == f"wherobots://:another%2Fkey@{server.url.removeprefix('http://')}/http"
+    server.reset()
+    assert server.airflow_connection == before
+
+
+def test_nothing_shows_the_key(wherobots_local):
+    assert wherobots_local.api_key not in repr(wherobots_local) + repr(vars(wherobots_local))
+    assert wherobots_local.url in repr(wherobots_local)
+
+
+def test_the_package_has_its_name(wherobots_local):
+    import wherobots_local as imported
+
+    assert imported is package and imported.__version__
+"""
+
+
+def run_pytest(folder: Path, source: str, *arguments: str, **environment: str) -> str:
+    (folder / "test_it.py").write_text(source)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, "test_it.py"],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_unused_it_costs_two_imports(tmp_path: Path) -> None:
+    # Only this plugin: others import some of the same packages.
+    run_pytest(tmp_path, UNUSED, "-p", "wherobots_local", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+
+
+@pytest.mark.parametrize("mode", ["prepend", "importlib"])
+def test_its_fixtures(mode: str, tmp_path: Path) -> None:
+    # Found by its entry point.
+    assert "7 passed" in run_pytest(tmp_path, USED, f"--import-mode={mode}", "-W", "error::pytest.PytestWarning")
+
+
+def test_its_fixtures_explain_themselves(tmp_path: Path) -> None:
+    told = run_pytest(tmp_path, "def test_nothing(): pass", "--fixtures")
+    assert "wherobots_local [session scope]" in told
+    assert "fresh_wherobots_local -- " in told

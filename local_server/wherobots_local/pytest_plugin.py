@@ -1,0 +1,30 @@
+"""The pytest plugin. Every pytest in the server's environment imports this module, so it imports the server only when a
+test uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from wherobots_local.testing import WherobotsLocal
+
+
+@pytest.fixture(scope="session", name="wherobots_local")
+def _wherobots_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WherobotsLocal]:
+    """A local Wherobots server on a free port, with a temporary folder behind s3://, for all tests."""
+    from wherobots_local.server import LocalServer
+    from wherobots_local.testing import WherobotsLocal
+
+    with LocalServer(tmp_path_factory.mktemp("wherobots-local")) as server:
+        yield WherobotsLocal(server)
+
+
+@pytest.fixture(name="fresh_wherobots_local")
+def _fresh_wherobots_local(wherobots_local: WherobotsLocal) -> Iterator[WherobotsLocal]:
+    """The same server, reset before the test and after it: without runs, files, faults, requests and switches."""
+    wherobots_local.reset()
+    yield wherobots_local
+    wherobots_local.reset()

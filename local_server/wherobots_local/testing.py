@@ -1,0 +1,88 @@
+"""What the fixtures of the pytest plugin give to a test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from wherobots_local.control.client import ControlClient
+from wherobots_local.server import LocalServer
+
+
+class WherobotsLocal:
+    """A running local server, as tests use it. Its ``repr`` does not show the key.
+
+    :param server: the server.
+    """
+
+    def __init__(self, server: LocalServer) -> None:
+        self._server = server
+
+    @property
+    def url(self) -> str:
+        """Its address, such as ``http://127.0.0.1:40123``."""
+        return self._server.url
+
+    @property
+    def api_key(self) -> str:
+        """The key that clients must send."""
+        return self._server.api_key
+
+    @property
+    def root(self) -> Path:
+        """The folder behind ``s3://``: ``s3://bucket/key`` is the file ``root / "bucket" / "key"``."""
+        return self._server.root
+
+    @property
+    def control(self) -> ControlClient:
+        """A client of the control surface, for everything else."""
+        return self._server.control
+
+    @property
+    def airflow_connection(self) -> str:
+        """The connection as JSON, for an environment variable of Airflow such as ``AIRFLOW_CONN_WHEROBOTS_DEFAULT``."""
+        return json.dumps({"conn_type": "wherobots", "host": self.url, "password": self.api_key})
+
+    @property
+    def connection_uri(self) -> str:
+        """The same as a URI."""
+        address = urlsplit(self.url)
+        return f"wherobots://:{quote(self.api_key, safe='')}@{address.netloc}/{address.scheme}"
+
+    @property
+    def runs(self) -> list[dict[str, Any]]:
+        """All runs as they are now, oldest first."""
+        return self.control.runs()
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """The requests that arrived, oldest first."""
+        return self.control.requests()
+
+    def behave(self, **switches: Any) -> dict[str, Any]:
+        """Change switches, such as ``sql_synthetic=True``, and return all.
+
+        :param switches: as in ``control.behaviour.Behaviour``.
+        """
+        return self.control.behaviour(**switches)
+
+    def fault(self, operation: str, action: Mapping[str, Any] | str, **conditions: Any) -> None:
+        """Add a fault.
+
+        :param operation: an ``operationId``, a message of a SQL session such as ``executeSql``, or ``*``.
+        :param action: what happens, such as ``{"type": "status", "status": 503}``; a string is short for
+            ``{"type": string}``.
+        :param conditions: ``run_id``, ``name``, ``session_id``, ``statement``, ``state``, ``times``, ``seconds``,
+            ``after``, ``per_second``.
+        """
+        self.control.add_fault(operation, action, **conditions)
+
+    def reset(self) -> None:
+        """Let the server become as at its start, with empty storage."""
+        self.control.reset()
+
+    def __repr__(self) -> str:
+        return f"<WherobotsLocal {self.url}>"
