@@ -59,7 +59,7 @@ class SqlSocket:
         self, url: str, *, headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None
     ) -> None:
         sent = {"X-API-Key": KEY} if headers is None else headers
-        self.connection: ClientConnection = connect(
+        opening = connect(
             f"ws{url.removeprefix('http')}/1.0.0",
             additional_headers=dict(sent),
             ssl=tls,
@@ -67,6 +67,8 @@ class SqlSocket:
             max_size=None,
             compression=None,
         )
+        # Closed by the end of the block of this object. Newer versions warn of a connection that is opened without one.
+        self.connection: ClientConnection = opening.__enter__()
 
     def __enter__(self) -> SqlSocket:
         return self
