@@ -20,7 +20,7 @@ exclude_patterns = ["_build", "performance/*.md"]
 nitpicky = True
 # Links to the documentation of Python, Airflow and other libraries would need the network.
 nitpick_ignore_regex = [
-    ("py:.*", r"(?!airflow_provider_wherobots\b).*"),
+    ("py:.*", r"(?!(airflow_provider_wherobots|wherobots_local)\b).*"),
     # Base classes of operators, sensor and triggers, which are not part of the public interface.
     ("py:class", r".*\.(FollowsRun|WherobotsTask|SqlTask|SqlExecution|GuardedTrigger)"),
     # What stands between the parts of the DB-API connection.

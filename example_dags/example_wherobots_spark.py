@@ -1,7 +1,6 @@
 """A Spark job: it reads two CSV files, joins them and writes Parquet. The script is ``jobs/rain_by_region.py``.
 
-It runs on Wherobots, where Spark is installed, and on the local server with ``airflow-provider-wherobots[spark]``
-and Java.
+It runs on Wherobots, where Spark is installed, and on the local server with its extra ``spark`` and Java.
 """
 
 import pendulum

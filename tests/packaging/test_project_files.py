@@ -12,7 +12,7 @@ from dev.places import CHECKOUT, TREE
 
 pytestmark = pytest.mark.once
 
-PACKAGE = CHECKOUT / "airflow_provider_wherobots"
+PACKAGES = {"airflow_provider_wherobots": CHECKOUT, "wherobots_local": CHECKOUT / "local_server"}
 WORKFLOWS = TREE / ".github" / "workflows"
 in_a_checkout = pytest.mark.skipif(not WORKFLOWS.exists(), reason="the source distribution has no .github")
 
@@ -22,9 +22,9 @@ def read_yaml(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 
-def tree(text: str) -> set[str]:
-    """The folders of the tree that ``docs/architecture.md`` draws."""
-    (drawn,) = re.findall(r"^airflow_provider_wherobots/\n((?:[│├└ ].*\n)+)", text, re.MULTILINE)
+def tree(text: str, package: str) -> set[str]:
+    """The folders of the tree that ``docs/architecture.md`` draws of a package."""
+    (drawn,) = re.findall(rf"^{package}/\n((?:[│├└ ].*\n)+)", text, re.MULTILINE)
     folders: set[str] = set()
     parents: list[str] = []
     for indent, name in re.findall(r"^([│├└─ ]+)(\w+)/", drawn, re.MULTILINE):
@@ -33,9 +33,11 @@ def tree(text: str) -> set[str]:
     return folders
 
 
-def test_the_tree_of_the_architecture_page_is_the_tree_of_folders() -> None:
-    there = {path.parent.relative_to(PACKAGE).as_posix() for path in PACKAGE.glob("*/**/__init__.py")}
-    assert tree((TREE / "docs" / "architecture.md").read_text()) == there
+@pytest.mark.parametrize(("package", "folder"), PACKAGES.items())
+def test_the_trees_of_the_architecture_page_are_the_trees_of_folders(package: str, folder: Path) -> None:
+    root = folder / package
+    there = {path.parent.relative_to(root).as_posix() for path in root.glob("*/**/__init__.py")}
+    assert tree((TREE / "docs" / "architecture.md").read_text(), package) == there
 
 
 @pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "RELEASING.md"])
@@ -44,33 +46,46 @@ def test_every_path_that_a_page_for_contributors_names_exists(page: str) -> None
     named = {
         path for path in re.findall(r"`([\w./-]+(?:/|\.py|\.md|\.yaml|\.yml))`", text) if not path.startswith("docs/_")
     }
-    places = (CHECKOUT, PACKAGE, WORKFLOWS, TREE / "tests" / "integration")
+    places = (CHECKOUT, CHECKOUT / "airflow_provider_wherobots", WORKFLOWS, TREE / "tests" / "integration")
     missing = {path for path in named if not any((place / path).exists() for place in places)}
     assert named
     # "make dist" makes it.
     assert missing <= {"dist/"}
 
 
-def test_the_five_commands_are_targets() -> None:
+def test_the_commands_are_targets() -> None:
     targets = set(re.findall(r"^([\w%-]+)(?: [\w%-]+)*:(?!=)", (TREE / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"`make ([\w-]+)", (TREE / "CONTRIBUTING.md").read_text()))
     patterns = [target.replace("%", "*") for target in targets]
     assert [name for name in named if not any(fnmatch(name, pattern) for pattern in patterns)] == []
 
 
-def test_the_package_is_installed_in_one_place_as_it_is_before_or_after_the_first_release() -> None:
-    pages = [TREE / "README.md", *sorted((TREE / "docs").glob("*.md"))]
-    blocks = {
-        page.name: block
-        for page in pages
-        for block in re.findall(r"^ *```\w*\n(.*?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL)
-        if "pip install" in block
-    }
-    assert list(blocks) == ["quickstart.md"]
+def test_each_package_is_installed_as_it_is_before_or_after_the_first_release() -> None:
+    pages = [TREE / "README.md", TREE / "local_server" / "README.md", *sorted((TREE / "docs").glob("*.md"))]
+    arguments: dict[str, list[str]] = {}
+    for page in pages:
+        for block in re.findall(r"^ *```\w*\n(.*?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL):
+            named = re.findall(
+                r"(?:/path/to/checkout[\w/-]*|airflow-provider-wherobots|wherobots-local)(?:\[[\w,]+\])?", block
+            )
+            if "pip install" in block or "pipx install" in block:
+                arguments.setdefault(page.relative_to(TREE).as_posix(), []).extend(named)
     released = re.search(r"^## [\d.]+, \d{4}-\d\d-\d\d$", (TREE / "CHANGELOG.md").read_text(), re.MULTILINE)
-    wanted = "'airflow-provider-wherobots[local]'" if released else "'/path/to/checkout[local]'"
-    assert f"pip install apache-airflow==3.3.1 {wanted} " in blocks["quickstart.md"]
-    assert ("not on PyPI yet" in (TREE / "docs" / "quickstart.md").read_text()) == (not released)
+    provider, server = (
+        ("airflow-provider-wherobots", "wherobots-local")
+        if released
+        else ("/path/to/checkout", "/path/to/checkout/local_server")
+    )
+    assert arguments == {
+        "local_server/README.md": [f"{server}[sql]"],
+        "docs/local-server.md": [f"{server}[sql]"],
+        "docs/quickstart.md": [server, provider],
+        "docs/test-your-dags.md": [f"{server}[sql]"],
+    }
+    told = {
+        path for path in ("docs/quickstart.md", "local_server/README.md") if "on PyPI yet" in (TREE / path).read_text()
+    }
+    assert bool(told) == (not released)
 
 
 @in_a_checkout
