@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from dev.places import TREE
+from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY, Client
 from tests.browser.screenshots import WRITE_VARIABLE, Screenshots
 from wherobots_local import ControlClient, LocalServer
@@ -62,7 +63,13 @@ def page(chromium: Browser, server: LocalServer, problems: list[str], tmp_path: 
 
 def enter(page: Page, key: str = KEY) -> None:
     page.get_by_label("API key").fill(key)
-    page.get_by_role("button", name="Show the runs").click()
+    page.get_by_role("button", name="Open").click()
+
+
+@pytest.fixture
+def sql(server: LocalServer, control: ControlClient) -> SqlClient:
+    control.behaviour(sql_synthetic=True)
+    return SqlClient(server.url, server.root)
 
 
 def open_run(page: Page, name: str) -> None:
@@ -98,6 +105,59 @@ def test_a_browser_gets_the_page_and_curl_a_few_lines(server: LocalServer, contr
 def test_the_page_is_for_the_servers_own_names_only(server: LocalServer) -> None:
     headers = {**BROWSER, "Host": f"evil.example:{server.port}"}
     assert requests.get(f"{server.url}/", headers=headers, timeout=30).status_code == 403
+
+
+ADDRESSES = (
+    "/runs",
+    "/runs/an_id",
+    "/runs/an_id/logs",
+    "/sql/sessions",
+    "/sql/session/an_id",
+    "/workloads",
+)
+"""What clients print, or show as a link."""
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_browser_gets_the_page_at_each_address_that_clients_print(
+    address: str, server: LocalServer, control: ControlClient
+) -> None:
+    control.add_fault("*", "reset")
+    page = requests.get(f"{server.url}{address}", headers=BROWSER, timeout=30)
+    root = requests.get(f"{server.url}/", headers=BROWSER, timeout=30)
+    assert (page.status_code, page.text) == (200, root.text)
+    names = ("Content-Type", "Content-Security-Policy", "Vary", "Cache-Control")
+    assert [page.headers[name] for name in names] == [root.headers[name] for name in names]
+    assert page.headers["Vary"] == "Accept"
+    assert control.counts()["operations"] == {}
+    elsewhere = {**BROWSER, "Host": f"evil.example:{server.port}"}
+    assert requests.get(f"{server.url}{address}", headers=elsewhere, timeout=30).status_code == 403
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("GET", {"Accept": "*/*"}),
+        ("GET", {"Accept": "application/json"}),
+        ("GET", {"Accept": None}),
+        ("HEAD", BROWSER),
+        ("GET", {**BROWSER, "X-API-Key": KEY}),
+        ("GET", {**BROWSER, "X-API-Key": ""}),
+        ("GET", {**BROWSER, "Authorization": f"Bearer {KEY}"}),
+    ],
+)
+def test_a_client_of_the_api_gets_its_answer_there(
+    method: str, headers: dict[str, str | None], address: str, server: LocalServer, control: ControlClient
+) -> None:
+    control.behaviour(sql_unknown_session=404)
+    answer = requests.request(method, f"{server.url}{address}", headers=headers, timeout=30)
+    known = 200 if address in ("/runs", "/sql/sessions") else 404
+    has_key = KEY in str(headers)
+    assert answer.status_code == (404 if address == "/workloads" else known if has_key else 401)
+    assert answer.headers["Content-Type"] == "application/json"
+    assert "Vary" not in answer.headers
+    assert len(control.requests()) == (address != "/workloads")
 
 
 # The calls of the page
@@ -176,6 +236,17 @@ def test_a_page_that_its_bytes_have_cut_says_that_there_is_more(client: Client) 
     assert "".join(texts) == "".join(str(n) * 1_500_000 for n in range(3))
 
 
+def test_the_list_of_sessions_can_leave_out_their_statements(sql: SqlClient, control: ControlClient) -> None:
+    session = sql.ready()
+    (brief,) = (
+        one
+        for one in sql.request("GET", "/_control/sql/sessions?brief=1").json()["sessions"]
+        if one["id"] == session["id"]
+    )
+    assert brief == {key: value for key, value in control.sql_session(session["id"]).items() if key in brief}
+    assert "executions" not in brief
+
+
 # In Chromium
 
 
@@ -227,12 +298,146 @@ def test_a_log_is_followed_while_it_is_written(page: Page, client: Client) -> No
     assert log.get_by_text("last line").count() == 0
     (client.root / ".wherobots-local" / "runs" / run["id"] / "go").touch()
     log.get_by_text("last line").wait_for()
-    expect_text(page, "#run-status", "COMPLETED")
+    expect_text(page, "#item-status", "COMPLETED")
     assert log.locator("div").count() == 2
     assert not page.get_by_role("button", name="Cancel the run").is_visible()
     expect_text(page, "#log-note", re.compile(r"The whole log: /.*/log\.txt$"))
     page.go_back()
     page.get_by_role("heading", name="Runs").wait_for()
+
+
+# The addresses that clients print
+
+
+@pytest.mark.parametrize("end", ["", "/logs"])
+def test_a_runs_address_asks_for_the_key_and_shows_the_run(
+    end: str, page: Page, client: Client, problems: list[str]
+) -> None:
+    run, _ = client.run("print('one line')\nraise ValueError('no such column')", name="by_address", status="FAILED")
+    page.goto(f"/runs/{run['id']}{end}")
+    enter(page)
+    for _ in range(2):
+        expect_text(page, "#item-name", "by_address")
+        expect_text(page, "#item-status", "FAILED")
+        expect_text(page, "#item-message", re.compile("ValueError: no such column"))
+        page.get_by_role("log").get_by_text("one line").wait_for()
+        assert page.url == f"{client.url}/runs/{run['id']}{end}"
+        page.reload()
+    assert not page.locator("#executions").is_visible()
+    assert problems == []
+
+
+def test_the_address_follows_what_is_shown(page: Page, client: Client, sql: SqlClient) -> None:
+    run, _ = client.run("print('one line')", name="there_and_back")
+    session = sql.ready()
+    enter(page)
+    open_run(page, "there_and_back")
+    assert page.url == f"{client.url}/runs/{run['id']}"
+    page.get_by_role("link", name="SQL sessions").click()
+    page.get_by_role("link", name=session["id"]).click()
+    expect_text(page, "#item-name", f"SQL session {session['id']}")
+    assert page.url == f"{client.url}/sql/session/{session['id']}"
+    page.go_back()
+    expect_text(page, "#list-title", "SQL sessions")
+    page.get_by_role("link", name=session["id"]).wait_for()
+    page.go_back()
+    expect_text(page, "#item-name", "there_and_back")
+    page.get_by_role("log").get_by_text("one line").wait_for()
+    page.go_back()
+    expect_text(page, "#list-title", "Runs")
+    page.get_by_role("link", name="there_and_back").first.wait_for()
+    page.go_forward()
+    expect_text(page, "#item-name", "there_and_back")
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("/runs/no-such-run", "There is no run with the id no-such-run on this server."),
+        ("/runs/no-such-run/logs", "There is no run with the id no-such-run on this server."),
+        ("/runs/%3Cb%3E", "There is no run with the id <b> on this server."),
+        ("/runs/%zz", "There is no run with the id %zz on this server."),
+        ("/sql/session/no-such-session", "There is no SQL session with the id no-such-session on this server."),
+    ],
+)
+def test_an_address_of_nothing_says_so(address: str, problem: str, page: Page, client: Client) -> None:
+    client.run("", name="something")
+    page.goto(address)
+    enter(page)
+    expect_text(page, "#problem", problem)
+    page.locator("#item").wait_for(state="hidden")
+    # From there, one click leads on.
+    page.get_by_role("link", name="Runs").click()
+    open_run(page, "something")
+    expect_text(page, "#problem", "")
+
+
+def test_a_sql_sessions_address_shows_its_statements(
+    page: Page, sql: SqlClient, control: ControlClient, problems: list[str]
+) -> None:
+    control.answer_sql("SELECT hostile", error=HOSTILE)
+    long = f"SELECT '{'x' * 2000}' AS n"
+    session = sql.ready(runtimeId="small", region="aws-eu-west-1")
+    page.goto(f"/sql/session/{session['id']}")
+    enter(page)
+    expect_text(page, "#item-status", "READY")
+    with sql.open(session) as socket:
+        socket.run("SELECT 1 AS n")
+        socket.run(long)
+        socket.run(f"SELECT 2 AS n -- {HOSTILE}")
+        _, state = socket.run("SELECT hostile")
+        assert (state["state"], socket.receive()["kind"]) == ("failed", "error")
+        socket.begin("SLEEP 3600")
+        statements = page.locator("#statements tr")
+        statements.nth(4).wait_for()
+        assert statements.first.inner_text().startswith("SLEEP 3600")
+        states = [text.split()[-1] for text in statements.all_inner_texts()]
+        assert states == ["running", "failed", "succeeded", "succeeded", "succeeded"]
+        assert HOSTILE in statements.nth(1).inner_text()
+        assert HOSTILE in statements.nth(2).inner_text()
+        assert "(cut: the statement has" in statements.nth(3).inner_text()
+        assert len(statements.nth(3).inner_text()) < 1200
+        facts = page.locator("#facts").inner_text()
+        assert all(text in facts for text in ("small", "aws-eu-west-1"))
+    control.end_sql_session(session["id"], message="ended for the page")
+    expect_text(page, "#item-status", "DESTROYED")
+    expect_text(page, "#item-message", "ended for the page")
+    assert not page.locator("#log-box").is_visible()
+    assert page.locator("img, #statements script").count() == 0
+    assert page.title() == f"DESTROYED SQL session {session['id']}"
+    assert problems == []
+
+
+def test_the_newest_statements_of_many_are_shown(page: Page, sql: SqlClient) -> None:
+    session = sql.ready(sessionType="single")
+    with sql.open(session) as socket:
+        for number in range(103):
+            socket.run(f"SELECT {number} AS n")
+    page.goto(f"/sql/session/{session['id']}")
+    enter(page)
+    page.get_by_text("the newest 100 of 103").wait_for()
+    statements = page.locator("#statements tr")
+    assert statements.count() == 100
+    assert statements.first.inner_text().startswith("SELECT 102")
+    assert statements.last.inner_text().startswith("SELECT 3 ")
+
+
+@pytest.mark.parametrize("address", ["/workloads", "/sql/sessions"])
+def test_the_list_of_sql_sessions_follows_them(
+    address: str, page: Page, sql: SqlClient, control: ControlClient, problems: list[str]
+) -> None:
+    page.goto(address)
+    enter(page)
+    expect_text(page, "#list-title", "SQL sessions")
+    session = sql.ready(sessionType="single", runtimeId="tiny")
+    row = page.get_by_role("row").filter(has_text=session["id"])
+    row.get_by_text("READY").wait_for()
+    assert page.get_by_role("row").nth(1).inner_text().startswith(session["id"])
+    assert "tiny" in row.inner_text()
+    control.end_sql_session(session["id"], message="ended in the list")
+    row.get_by_text("DESTROYED").wait_for()
+    row.get_by_text("ended in the list").wait_for()
+    assert problems == []
 
 
 def test_the_cancel_button_cancels(page: Page, client: Client) -> None:
@@ -241,7 +446,7 @@ def test_the_cancel_button_cancels(page: Page, client: Client) -> None:
     client.wait(run["id"], "RUNNING")
     open_run(page, "cancelled_on_the_page")
     page.get_by_role("button", name="Cancel the run").click()
-    expect_text(page, "#run-status", "CANCELLED")
+    expect_text(page, "#item-status", "CANCELLED")
     assert client.get(run["id"])["status"] == "CANCELLED"
 
 
@@ -282,9 +487,9 @@ def test_names_lines_and_messages_never_become_part_of_the_page(
     page.get_by_role("link", name=HOSTILE).first.click()
     log = page.get_by_role("log")
     log.get_by_text("ValueError: <script>").wait_for()
-    expect_text(page, "#run-name", HOSTILE)
+    expect_text(page, "#item-name", HOSTILE)
     assert log.locator("div").first.inner_text().endswith(HOSTILE)
-    assert HOSTILE in page.locator("#run-message").inner_text()
+    assert HOSTILE in page.locator("#item-message").inner_text()
     assert page.locator("img, #log script").count() == 0
     assert page.title() == f"FAILED {HOSTILE}"
     assert problems == []
@@ -327,7 +532,7 @@ def test_the_spark_ui_is_linked_by_http_only(
     client.request("PATCH", f"/_control/runs/{run['id']}", json={"kubeApp": {"spark_ui_url": address}})
     enter(page)
     open_run(page, name)
-    expect_text(page, "#run-status", "COMPLETED")
+    expect_text(page, "#item-status", "COMPLETED")
     assert page.locator("#spark").get_attribute("href") == link
     assert page.locator("#spark").is_visible() == (link is not None)
 

@@ -21,7 +21,7 @@ from wherobots_local.http.operations import Operation
 from wherobots_local.http.s3_api import S3Api
 from wherobots_local.http.sql_control_api import sql_control_routes
 from wherobots_local.http.sql_socket import sql_socket_route
-from wherobots_local.http.status_page import status_page_route
+from wherobots_local.http.status_page import status_page_routes
 from wherobots_local.security import HostCheck
 from wherobots_local.service import LocalService
 
@@ -41,7 +41,7 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
 
     app = Starlette(
         routes=[
-            status_page_route(),
+            *status_page_routes(),
             Route("/health", _health),
             *api_routes(service),
             sql_socket_route(service),

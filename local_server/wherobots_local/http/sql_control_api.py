@@ -25,7 +25,7 @@ from wherobots_local.runs.run import utc_now
 from wherobots_local.service import LocalService
 from wherobots_local.sql.answers import SyntheticAnswer
 from wherobots_local.sql.session import LocalSqlSession
-from wherobots_local.sql.view import controlled_session_view
+from wherobots_local.sql.view import controlled_session_view, session_view
 
 
 def sql_control_routes(service: LocalService) -> list[Route]:
@@ -50,7 +50,12 @@ def sql_control_routes(service: LocalService) -> list[Route]:
 
 
 def _list_sessions(service: LocalService, request: Request, body: bytes) -> Response:
-    return JsonAnswer({"sessions": [_view(session, request) for session in service.sql_sessions.all]})
+    sessions = service.sql_sessions.all
+    if "brief" in request.query_params:
+        # As the status page asks again and again: the executions of all sessions may be many megabytes.
+        origin, now = origin_of(request), utc_now()
+        return JsonAnswer({"sessions": [session_view(session, origin, now) for session in sessions]})
+    return JsonAnswer({"sessions": [_view(session, request) for session in sessions]})
 
 
 def _get_session(service: LocalService, request: Request, body: bytes) -> Response:

@@ -1,4 +1,4 @@
-"""The status page at ``/``: one file without data. It reads runs and logs with calls under ``/_control``."""
+"""The status page: one file without data. It reads runs, logs and SQL sessions with calls under ``/_control``."""
 
 from __future__ import annotations
 
@@ -7,19 +7,42 @@ import hashlib
 import re
 from importlib import resources
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 _FILE = "status_page.html"
 _FOR_PROGRAMS = """\
 The Wherobots local server. Open this address in a browser to see the runs.
 GET /runs lists them as JSON, with the API key in the header X-API-Key. GET /health needs no key.
 """
+_ADDRESSES = (
+    "/runs",
+    "/runs/{run_id}",
+    "/runs/{run_id}/logs",
+    "/sql/sessions",
+    "/sql/session/{session_id}",
+    # Where the service's web console lists SQL sessions: clients make this address from the API's.
+    "/workloads",
+)
+"""Where a browser gets the page too. The page reads from its address what to show."""
 
 
-def status_page_route() -> Route:
-    """Return the route of ``/``. A browser gets the page, and a program such as curl a few lines of text."""
+class _BrowserRoute(Route):
+    """A route for browsers only. For everything else it is not there, and the API answers."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Leave a request to other routes unless a person has opened its address."""
+        match, child = super().matches(scope)
+        if match is Match.FULL and scope["method"] == "GET" and _is_of_a_browser(Headers(scope=scope)):
+            return match, child
+        return Match.NONE, {}
+
+
+def status_page_routes() -> list[Route]:
+    """Return the routes of the page. At ``/`` a program such as curl gets a few lines of text."""
     html = resources.files(__package__).joinpath(_FILE).read_text(encoding="utf-8")
     headers = {
         "Content-Security-Policy": _policy(html),
@@ -29,12 +52,24 @@ def status_page_route() -> Route:
         "Vary": "Accept",
     }
 
-    async def answer(request: Request) -> Response:
-        if "text/html" in request.headers.get("accept", ""):
-            return Response(html, media_type="text/html", headers=headers)
+    async def page(_: Request) -> Response:
+        return Response(html, media_type="text/html", headers=headers)
+
+    async def root(request: Request) -> Response:
+        if _accepts_html(request.headers):
+            return await page(request)
         return PlainTextResponse(_FOR_PROGRAMS, headers={"Vary": "Accept"})
 
-    return Route("/", answer)
+    return [Route("/", root), *(_BrowserRoute(path, page) for path in _ADDRESSES)]
+
+
+def _accepts_html(headers: Headers) -> bool:
+    return "text/html" in headers.get("accept", "")
+
+
+def _is_of_a_browser(headers: Headers) -> bool:
+    """Whether a request is that of a person at a browser, which has no key to send; a client of the API has."""
+    return _accepts_html(headers) and "x-api-key" not in headers and "authorization" not in headers
 
 
 def _policy(html: str) -> str:
