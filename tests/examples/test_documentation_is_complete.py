@@ -264,9 +264,10 @@ def test_moving_compares_every_argument_of_sql() -> None:
 
 
 def texts() -> str:
-    """All texts of the code, one a line; what is formatted into them is an ellipsis."""
+    """All texts of both packages, one a line; what is formatted into them is an ellipsis."""
     found = []
-    for path in sorted((CHECKOUT / "airflow_provider_wherobots").rglob("*.py")):
+    packages = (CHECKOUT / "airflow_provider_wherobots", CHECKOUT / "local_server" / "wherobots_local")
+    for path in sorted(file for package in packages for file in package.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):
                 parts = (str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
@@ -300,11 +301,13 @@ def test_the_production_page_counts_polls_by_the_rule(length: str, seconds: floa
     assert told[length] == str(polls)
 
 
-def test_the_readme_links_to_files_that_exist() -> None:
-    text = (TREE / "README.md").read_text()
-    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
+@pytest.mark.parametrize(
+    "readme", [TREE / "README.md", TREE / "local_server" / "README.md"], ids=["provider", "server"]
+)
+def test_a_readme_links_to_files_that_exist(readme: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", readme.read_text()) if "://" not in link]
     assert links
-    assert [link for link in links if not (TREE / link).exists()] == []
+    assert [link for link in links if not (readme.parent / link).exists()] == []
 
 
 def test_the_pages_show_every_picture() -> None:
