@@ -12,7 +12,8 @@ import cbor2
 import pyarrow
 import pyarrow.ipc
 import requests
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from dev.waiting import wait_for
 from local_server.tests.support import KEY, Client
@@ -70,7 +71,7 @@ class SqlSocket:
             compression=None,
         )
         # Closed by the end of the block of this object. Newer versions warn of a connection that is opened without one.
-        self.connection: ClientConnection = opening.__enter__()
+        self.connection: Connection = opening.__enter__()
 
     def __enter__(self) -> SqlSocket:
         return self

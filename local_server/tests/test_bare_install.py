@@ -55,10 +55,10 @@ class Bare:
     def start(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
         """Start the command as the other user, with an environment that names no package."""
         environment = {"PATH": os.environ["PATH"], "WHEROBOTS_API_KEY": KEY, **options.pop("env", {})}
-        group = {} if self.user is None else {"group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []}
-        return subprocess.Popen(
-            [self.command, *arguments], env=environment, user=self.user, text=True, **group, **options
-        )
+        other: dict[str, Any] = {}
+        if self.user is not None:
+            other = {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []}
+        return subprocess.Popen([self.command, *arguments], env=environment, text=True, **other, **options)
 
     def output(self, *arguments: str) -> str:
         """Run the command to its end, and return what it prints."""
@@ -108,7 +108,7 @@ class Running:
         self.uid = bare.uid
         self.root = folder / "root"
         self.output = folder / "output"
-        options = ["--root", self.root, "--port", "0", "--ready-file", ready, "--make-certificate", folder / "tls"]
+        options: list[str | Path] = ["--root", self.root, "--port", "0", "--ready-file", ready, "--make-certificate", folder / "tls"]
         with self.output.open("w") as sink:
             # In the folder "/" there is nothing to import, and nothing to write.
             self.process = bare.start(*options, cwd="/", env=environment, stdout=sink, stderr=subprocess.STDOUT)

@@ -48,7 +48,7 @@ def distribution_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
             sdist = _build("sdist", folder / "sdist", FOLDERS[package])
             unpacked = folder / "unpacked"
             unpacked.mkdir()
-            tar = ["tar", "--extract", "--file", sdist, "--strip-components=1", "--directory", unpacked]
+            tar = ("tar", "--extract", "--file", sdist, "--strip-components=1", "--directory", unpacked)
             subprocess.run(tar, check=True)
             built[package] = Distribution(
                 package, built_wheel(package), sdist, _build("wheel", folder / "wheel", unpacked)
