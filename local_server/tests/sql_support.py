@@ -42,9 +42,7 @@ class SqlClient(Client):
             session: dict[str, Any] | None = self.shown(session_id)
             return session if session is not None and session["status"] == status else None
 
-        return wait_for(
-            reached, what=f"the session to be {status}", detail=lambda: json.dumps(self.shown(session_id))
-        )
+        return wait_for(reached, what=f"the session to be {status}", detail=lambda: json.dumps(self.shown(session_id)))
 
     def ready(self, **body: Any) -> dict[str, Any]:
         """Ask for a session and wait until it is ready."""

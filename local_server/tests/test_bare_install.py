@@ -108,7 +108,7 @@ class Running:
         self.uid = bare.uid
         self.root = folder / "root"
         self.output = folder / "output"
-        options: list[str | Path] = ["--root", self.root, "--port", "0", "--ready-file", ready, "--make-certificate", folder / "tls"]
+        options = ("--root", self.root, "--port", "0", "--ready-file", ready, "--make-certificate", folder / "tls")
         with self.output.open("w") as sink:
             # In the folder "/" there is nothing to import, and nothing to write.
             self.process = bare.start(*options, cwd="/", env=environment, stdout=sink, stderr=subprocess.STDOUT)
