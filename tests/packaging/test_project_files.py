@@ -82,7 +82,7 @@ def test_each_package_is_installed_as_it_is_before_or_after_the_first_release() 
         "docs/quickstart.md": [server, provider],
         "docs/test-your-dags.md": [server],
     }
-    for path in ("docs/quickstart.md", "local_server/README.md"):
+    for path in ("docs/local-server.md", "docs/quickstart.md", "local_server/README.md"):
         assert ("not on PyPI yet" in (TREE / path).read_text()) == (not released), path
 
 
