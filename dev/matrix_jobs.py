@@ -77,7 +77,7 @@ class Job:
         marks = ["-m", self.part.marks]
         match self.part:
             case Part.END_TO_END:
-                return [*marks, "tests", "--airflow", self.place.name]
+                return [*marks, "--airflow", self.place.name, "tests"]
             case Part.EACH:
                 return [*marks, "tests", *(f"--ignore={path}" for path in NEED_NO_AIRFLOW)]
             case Part.WITHOUT_AIRFLOW:
