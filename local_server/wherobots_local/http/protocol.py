@@ -67,6 +67,8 @@ class LocalServerProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Add the connection to the scope of its requests, and close another one if there are too many."""
         super().connection_made(transport)
+        # Whatever has become of the loggers of a process that is not the server's own, such as that of tests.
+        self.access_log = False
         application = self.app
         connection = TrackedConnection(transport)
 
