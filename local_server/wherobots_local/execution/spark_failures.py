@@ -24,7 +24,7 @@ _KNOWN = (
     ),
     (
         r"No module named 'sedona(?!db)",
-        "Apache Sedona is not installed in the local server's Python: pip install apache-sedona, and give the run"
+        "Apache Sedona is not installed in the local server's Python: pip install apache-sedona pandas, and give the run"
         f" Sedona's JARs (see {PAGE})",
     ),
     (
