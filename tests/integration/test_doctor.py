@@ -200,7 +200,15 @@ def test_an_interrupted_doctor_cancels_its_own_runs_only(
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-m", "airflow_provider_wherobots", "doctor", "--run", "--script-uri", script]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that were started by nohup ignore SIGHUP, and so would what they start.
+        preexec_fn=partial(signal.signal, number, signal.SIG_DFL),
+    )
     try:
         wait_for(lambda: len(control.requests("createJobRun")) == 3 or process.poll() is not None, what="three runs")
         wait_for(lambda: control.requests("getJobRun") != [], what="the runs to be observed")

@@ -19,9 +19,11 @@ import pytest
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.sql.parameters import bind
+from dev.local_server import LocalServerProcess
 from dev.places import TREE
-from tests.integration.test_moving_over import AIRFLOW_SECONDS, HERE, KEY, MAKE_DATABASE, source_of, stand_in
-from wherobots_local import LocalServer
+from dev.processes import ProcessFamily
+from tests.integration.test_moving_over import AIRFLOW_SECONDS, HERE, MAKE_DATABASE, source_of, stand_in
+from wherobots_local import ControlClient
 
 CHANGES = {
     "from airflow_providers_wherobots.": "from airflow_provider_wherobots.",
@@ -72,14 +74,23 @@ def changed(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]) -> Iterator[LocalServer]:
-    certfile, keyfile = certificate
-    with LocalServer(tmp_path_factory.mktemp("lake"), api_key=KEY, certfile=certfile, keyfile=keyfile) as running:
-        yield running
+def server(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]) -> Iterator[LocalServerProcess]:
+    """In its own environment, which has the SQL engine."""
+    folder = tmp_path_factory.mktemp("lake")
+    family = ProcessFamily(f"moving over: {folder}")
+    certfile, keyfile = map(str, certificate)
+    try:
+        yield LocalServerProcess(
+            family, folder / "root", folder / "output", "--certfile", certfile, "--keyfile", keyfile
+        )
+    finally:
+        family.stop()
 
 
 @pytest.fixture(scope="module")
-def moved(server: LocalServer, certificate: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Moved:
+def moved(
+    server: LocalServerProcess, certificate: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Moved:
     """The DAG, moved over and run by a real Airflow, over TLS, with a triggerer's work done in its process."""
     home = tmp_path_factory.mktemp("airflow")
     for folder, name, text in (
@@ -88,7 +99,7 @@ def moved(server: LocalServer, certificate: tuple[Path, Path], tmp_path_factory:
     ):
         (home / folder).mkdir()
         (home / folder / name).write_text(changed(text))
-    connection = {"conn_type": "generic", "host": server.url.removeprefix("https://"), "password": KEY}
+    connection = {"conn_type": "generic", "host": server.url.removeprefix("https://"), "password": server.api_key}
     env = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")} | {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
@@ -102,8 +113,9 @@ def moved(server: LocalServer, certificate: tuple[Path, Path], tmp_path_factory:
             [sys.executable, *program], env=env, capture_output=True, text=True, timeout=AIRFLOW_SECONDS
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    statements = [request["statement"] for request in server.control.requests("executeSql")]
-    sessions = server.control.requests("createSqlSession")
+    control = ControlClient(server.url, server.api_key, certificate=certificate[0])
+    statements = [request["statement"] for request in control.requests("executeSql")]
+    sessions = control.requests("createSqlSession")
     return Moved(json.loads(done.stdout.rpartition("TOLD")[2]), done.stdout + done.stderr, statements, sessions)
 
 
