@@ -1,4 +1,4 @@
-"""The virtualenvs that ``make`` knows."""
+"""The virtualenvs with an Airflow, and those with the local server."""
 
 import os
 import re
@@ -33,7 +33,7 @@ class Environment:
 
     @property
     def line(self) -> str:
-        """The Airflow line, such as ``3.3``."""
+        """The Airflow line, such as ``3.3``, of one with an Airflow."""
         return self.name.partition("-")[0]
 
     @property

@@ -16,7 +16,7 @@ import pytest
 from cryptography import x509
 
 from dev.certificates import make_certificate
-from dev.installed import not_installed
+from dev.installed import imported_from_elsewhere
 from dev.places import TREE
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ CHROMIUM_ARGUMENTS = (
 @pytest.fixture(scope="session", autouse=True)
 def installed_packages() -> None:
     """Where make runs the tests, both packages are the installed wheels. ``make venv`` makes another environment."""
-    if os.environ.get("WHEELS_ONLY") and (wrong := not_installed()):
+    if os.environ.get("WHEELS_ONLY") and (wrong := imported_from_elsewhere()):
         pytest.fail("; ".join(wrong))
 
 

@@ -9,8 +9,8 @@ from dev.places import CHECKOUT
 PACKAGES = ("airflow_provider_wherobots", "wherobots_local")
 
 
-def not_installed() -> list[str]:
-    """Return the packages that are not imported from this environment's own folder of packages, each with its place."""
+def imported_from_elsewhere() -> list[str]:
+    """Return the packages that are not imported from this environment's own ``site-packages``, each with its place."""
     places = {name: spec.origin or "" for name in PACKAGES if (spec := find_spec(name)) is not None}
     return [f"{name} is imported from {place}" for name, place in places.items() if not _is_installed(place)]
 
@@ -20,8 +20,10 @@ def built_wheel(package: str) -> Path:
 
     :param package: one of :data:`PACKAGES`.
     """
-    (wheel,) = (CHECKOUT / "build" / "wheels").glob(f"{package}-*.whl")
-    return wheel
+    wheels = list((CHECKOUT / "build" / "wheels").glob(f"{package}-*.whl"))
+    if len(wheels) != 1:
+        raise RuntimeError(f"There is not one wheel of {package} in build/wheels: run 'make environments'")
+    return wheels[0]
 
 
 def _is_installed(place: str) -> bool:

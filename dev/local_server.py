@@ -1,4 +1,4 @@
-"""The provider's local server as a process of a family."""
+"""The local server as a process of a family."""
 
 import json
 import os
@@ -24,7 +24,10 @@ class LocalServerProcess:
         ready = output.with_suffix(".ready.json")
         ready.unlink(missing_ok=True)
         self.root = root
-        command = environment("local").python.with_name("wherobots-local")
+        installed = environment("local")
+        if not installed.exists:
+            raise RuntimeError(f"The local server cannot be started: {installed.missing}")
+        command = installed.python.with_name("wherobots-local")
         own = ["--host", "127.0.0.1", "--port", "0", "--root", str(root), "--ready-file", str(ready)]
         self.process = family.spawn([command, *own, *arguments], env=os.environ, cwd=output.parent, output=output)
 

@@ -210,7 +210,8 @@ def test_its_page_is_there(server: Running) -> None:
 
 
 def test_without_the_extras_a_session_and_a_spark_job_say_what_to_install(place: Path, uv: Callable[..., str]) -> None:
-    server = Running(bare_environment(place / "no-extras", "", uv), place / "server-without")
+    bare = bare_environment(place / "no-extras", "", uv)
+    server = Running(bare, place / "server-without")
     try:
         session = server.client.wait_for_session(server.client.ask(), "INIT_FAILED")
         uri = server.put("spark.py", b"import pyspark\n")
@@ -220,7 +221,7 @@ def test_without_the_extras_a_session_and_a_spark_job_say_what_to_install(place:
         server.stop()
 
     assert session["message"] == (
-        "SQL needs packages that this local server does not have (sedonadb, pyarrow, pyproj):"
-        " pip install 'wherobots-local[sql]'"
+        "SQL needs packages that the local server does not have (sedonadb, pyarrow, pyproj):"
+        f" pip install 'wherobots-local[sql]' in the server's environment, {bare.command.parents[1]}"
     )
     assert "pip install 'wherobots-local[spark]'" in failed["kubeApp"]["message"]

@@ -276,6 +276,22 @@ def test_storage_that_cannot_be_removed_is_named(server: LocalServer, client: Cl
     assert (control.behaviour()["create_status"], control.requests()) == (201, [])
 
 
+def test_storage_that_could_not_be_moved_is_not_deleted_by_the_next_reset(
+    server: LocalServer, client: Client, control: ControlClient
+) -> None:
+    client.script("print('first')", "first.py")
+    in_the_way = own(server) / "storage-before-reset"
+    in_the_way.write_text("in the way")
+    control.rotate_api_key("another-key")
+    with pytest.raises(ControlError, match="409"):
+        control.reset()
+    in_the_way.unlink()
+    # Its key is still that of the client, which would be locked out otherwise.
+    control.reset()
+    assert kept(server) == ["bucket/first.py"]
+    assert (client.request("GET", "/runs")).status_code == 200
+
+
 def test_who_comes_meanwhile_waits_for_the_end(
     server: LocalServer, client: Client, control: ControlClient, tmp_path: Path, sql: SqlClient
 ) -> None:

@@ -138,6 +138,8 @@ def _serve(settings: ServerSettings, ready_file: Path | None, report: RunReport)
     try:
         listener.serve_until_stopped()
     except OSError as error:
+        if ready_file is None:
+            raise
         raise SettingsError(f"ready-file is {str(ready_file)!r}, which cannot be written: {error.strerror}") from None
 
 

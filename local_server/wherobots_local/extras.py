@@ -1,4 +1,6 @@
-"""The commands that install what only some runs and sessions need."""
+"""How to install what only some runs and sessions need. The environment is named: a reader may have several."""
 
-SQL = "pip install 'wherobots-local[sql]'"
-SPARK = "pip install 'wherobots-local[spark]'"
+import sys
+
+SQL = f"pip install 'wherobots-local[sql]' in the server's environment, {sys.prefix}"
+SPARK = f"pip install 'wherobots-local[spark]' in the server's environment, {sys.prefix}"

@@ -120,9 +120,14 @@ class LocalService:
             self.sql_answers.given.clear()
             self.journal = Journal()
             self.behaviour = self._first_behaviour
-            self.api_key.restore()
+            if not problems:
+                self.api_key.restore()
         if problems:
-            raise ApiError(409, f"cannot be removed: {'; '.join(problems)}")
+            raise ApiError(
+                409,
+                f"the server was reset, but these cannot be removed from its storage: {'; '.join(problems)}",
+                "Remove them by hand, and reset again. The key is still the one that was sent.",
+            )
 
     def create(self, request: CreateRunRequest, region: str | None, *, synthetic: bool = False) -> LocalRun:
         """Create and start a run.

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from dev.installed import PACKAGES, not_installed
+from dev.installed import PACKAGES, imported_from_elsewhere
 
 pytestmark = pytest.mark.once
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_in_a_checkout_is_not_installed(
+def test_a_package_in_a_checkout_is_imported_from_elsewhere(
     package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / package / "__init__.py"
@@ -20,4 +20,4 @@ def test_a_package_in_a_checkout_is_not_installed(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, package, raising=False)
 
-    assert f"{package} is imported from {file}" in not_installed()
+    assert f"{package} is imported from {file}" in imported_from_elsewhere()

@@ -24,8 +24,8 @@ _KNOWN = (
     ),
     (
         r"No module named 'sedona(?!db)",
-        "Apache Sedona is not installed in the local server's Python: pip install apache-sedona pandas, and give the run"
-        f" Sedona's JARs (see {PAGE})",
+        "Apache Sedona is not installed in the local server's Python: pip install apache-sedona pandas, and give the"
+        f" run Sedona's JARs (see {PAGE})",
     ),
     (
         r"unresolved dependency: ",

@@ -33,7 +33,6 @@ class Emptying:
         :returns: what could not be removed, each with the reason.
         """
         moved_to = self._kept / f"{datetime.now(UTC):%Y-%m-%dT%H.%M.%S.%fZ}" if self._moves else None
-        self._moves = False
         problems = []
         buckets = (place for place in self._root.glob("*") if is_bucket(place.name))
         for place in (*buckets, self._tables):
@@ -44,6 +43,8 @@ class Emptying:
                     _remove(place, moved_to)
             except OSError as error:
                 problems.append(f"{place}: {error.strerror}")
+        # What could not be moved is not deleted the next time.
+        self._moves = self._moves and bool(problems)
         return problems
 
     def remove_kept(self, before: float) -> None:

@@ -24,7 +24,7 @@ from wherobots_local.sql.engine import (
 from wherobots_local.storage import StorageError, place_of
 
 _STEPS = 10
-_NEEDED = f"results need a package that this local server does not have (pyarrow): {extras.SQL}"
+_NEEDED = f"results need a package that the local server does not have (pyarrow): {extras.SQL}"
 
 
 class SyntheticEngine:

@@ -66,7 +66,7 @@ class SedonaEngine:
         """
         if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
             raise EngineError(
-                f"SQL needs packages that this local server does not have ({', '.join(missing)}): {extras.SQL}"
+                f"SQL needs packages that the local server does not have ({', '.join(missing)}): {extras.SQL}"
             )
         (self._folder / "tmp").mkdir(parents=True, exist_ok=True)
         await self._started()
