@@ -1,6 +1,6 @@
 """The wheel in an environment of its own, outside the checkout, and run by a user who owns none of its files.
 
-All other tests run in an environment that has more than a user's, and where everybody may write everything.
+All other tests run in an environment with more packages than a user has, and mostly as root.
 """
 
 from __future__ import annotations

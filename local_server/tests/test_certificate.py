@@ -84,9 +84,9 @@ def test_it_is_made_again_only_when_it_must_be(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--make-certificate", "certificate", "--certfile", "x.pem"], "cannot be given together"),
+        (["--make-certificate", "certificate", "--certfile", "x.pem"], "--make-certificate cannot be combined with"),
         (["--make-certificate", "/dev/null/x"], "no certificate can be made"),
-        (["--make-certificate", "certificate", "--host-name", "rechner.müller"], "host_names has 'rechner.müller'"),
+        (["--make-certificate", "certificate", "--host-name", "rechner.müller"], "--host-name has 'rechner.müller'"),
     ],
 )
 def test_what_cannot_be_made_is_one_clear_error(arguments: list[str], words: str, tmp_path: Path) -> None:

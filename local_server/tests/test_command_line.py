@@ -58,6 +58,7 @@ def test_what_is_shown_and_told(started: Started) -> None:
     wait_for(lambda: "Ctrl-C" in started.printed(), what="what is said at the start")
     assert ready["url"] in started.printed()
     assert f"API key: {ready['api_key']}" in started.printed()
+    assert "Airflow connection: export AIRFLOW_CONN_WHEROBOTS_DEFAULT=" in started.printed()
 
 
 def test_a_given_key_is_not_shown(tmp_path: Path) -> None:
@@ -93,10 +94,12 @@ def test_a_killed_server_leaves_no_run_behind(started: Started) -> None:
     ("arguments", "message"),
     [
         (["--host", "0.0.0.0"], "--allow-remote"),  # noqa: S104 - refused is what is tested
-        (["--port", "99999"], "port is 99999"),
-        (["--max-parallel-runs", "0"], "max_parallel_runs is 0"),
+        (["--port", "99999"], "error: --port is 99999"),
+        (["--max-parallel-runs", "0"], "--max-parallel-runs is 0"),
         (["--certfile", "x.pem"], "given together"),
-        (["--ready-file", "/no/such/folder/ready.json"], "ready-file is"),
+        (["--host-name", "a b"], "--host-name has 'a b'"),
+        (["--behaviour", "/no/such/file"], "--behaviour is '/no/such/file'"),
+        (["--ready-file", "/no/such/folder/ready.json"], "--ready-file is"),
     ],
 )
 def test_wrong_options(arguments: list[str], message: str, tmp_path: Path) -> None:
@@ -111,7 +114,8 @@ def test_a_taken_port_is_named(started: Started, tmp_path: Path) -> None:
     command = [*MODULE, "--root", str(tmp_path), "--port", str(started.ready["port"])]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 2
-    assert f"port is {started.ready['port']}" in result.stderr
+    assert f"--port is {started.ready['port']}" in result.stderr
+    assert "Address already in use; choose another port, or 0 for a free one" in result.stderr
 
 
 def test_https(certificate: tuple[Path, Path], tmp_path: Path) -> None:

@@ -134,7 +134,10 @@ def test_the_port_of_the_spark_ui(settings: dict[str, str], port: int) -> None:
 @pytest.mark.parametrize(
     ("line", "what"),
     [
-        ("java.lang.UnsupportedClassVersionError: org/apache/spark has been compiled by a more recent", "Java 17"),
+        (
+            "java.lang.UnsupportedClassVersionError: org/apache/spark has been compiled by a more",
+            "Java 17 or 21",
+        ),
         ("ModuleNotFoundError: No module named 'pyspark'", "wherobots-local[spark]"),
         ("ModuleNotFoundError: No module named 'sedona'", "pip install apache-sedona"),
         ("RuntimeException: [unresolved dependency: org.apache.sedona#x;1.9.1: not found]", "spark.jars.packages"),

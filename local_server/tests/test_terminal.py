@@ -339,7 +339,8 @@ def test_remote_access_without_tls_is_warned_about(tmp_path: Path, certificate: 
 def test_the_printed_connection_can_be_pasted(tmp_path: Path) -> None:
     printed, _ = starting(tmp_path, "--host-name", "wherobots.localhost")
     assert KEY not in printed
-    (line,) = re.findall(r"^Airflow connection: (export AIRFLOW_CONN_WHEROBOTS_DEFAULT=.*)$", printed, re.MULTILINE)
+    says = "Airflow connection, for a shell in which WHEROBOTS_API_KEY is the key"
+    (line,) = re.findall(rf"^{says}: (export AIRFLOW_CONN_WHEROBOTS_DEFAULT=.*)$", printed, re.MULTILINE)
     shown = subprocess.run(
         ["sh", "-c", f'{line}; printf %s "$AIRFLOW_CONN_WHEROBOTS_DEFAULT"'],
         env={**os.environ, "WHEROBOTS_API_KEY": KEY},

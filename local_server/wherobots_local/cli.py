@@ -37,6 +37,8 @@ _UNENCRYPTED = (
     "reads the key can run code on this machine as your user. Use --make-certificate, or --certfile and --keyfile.",
     "*" * 100,
 )
+_OPTIONS = {"host_names": "host-name"}
+"""Settings whose option has another name."""
 _USAGE_ERROR = 2
 _INTERRUPTED = 130
 _TERMINATED = 143
@@ -50,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :raises SystemExit: with the code 143 after SIGTERM.
     """
     options = vars(_parser().parse_args(arguments))
+    names = tuple(options)
     ready_file: Path | None = options.pop("ready_file")
     behaviour_file: Path | None = options.pop("behaviour")
     certificate_folder: Path | None = options.pop("make_certificate")
@@ -70,11 +73,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with removed_around(ready_file), RunReport(Terminal(sys.stdout), logs=verbose) as report:
             _serve(settings, ready_file, report)
     except SettingsError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_with_option(str(error), names)}", file=sys.stderr)
         return _USAGE_ERROR
     except KeyboardInterrupt:
         return _INTERRUPTED
     return 0
+
+
+def _with_option(message: str, names: Sequence[str]) -> str:
+    """A message that begins with the name of a setting, with the option in its place."""
+    name, _, rest = message.partition(" ")
+    return f"--{_OPTIONS.get(name, name.replace('_', '-'))} {rest}" if name in names else message
 
 
 def _log_to_stderr() -> None:
@@ -85,7 +94,7 @@ def _log_to_stderr() -> None:
 
 def _check_ready_file(path: Path | None) -> None:
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise SettingsError(f"ready-file is {str(path)!r}, but must be the path of a file in an existing folder")
+        raise SettingsError(f"--ready-file is {str(path)!r}, but must be the path of a file in an existing folder")
 
 
 def _switches(file: Path | None) -> dict[str, Any]:
@@ -95,22 +104,22 @@ def _switches(file: Path | None) -> dict[str, Any]:
     try:
         switches = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"behaviour is {str(file)!r}, which cannot be read: {error.strerror}") from None
+        raise SettingsError(f"--behaviour is {str(file)!r}, which cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise SettingsError(f"behaviour is {str(file)!r}, which is not JSON: {error}") from None
+        raise SettingsError(f"--behaviour is {str(file)!r}, which is not JSON: {error}") from None
     if not isinstance(switches, dict):
-        raise SettingsError(f"behaviour is {str(file)!r}, which must hold a JSON object of switches")
+        raise SettingsError(f"--behaviour is {str(file)!r}, which must hold a JSON object of switches")
     return switches
 
 
 def _made_certificate(folder: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     if options["certfile"] is not None or options["keyfile"] is not None:
-        raise SettingsError("make-certificate cannot be given together with certfile and keyfile")
+        raise SettingsError("--make-certificate cannot be combined with --certfile or --keyfile")
     names = checked_host_names(options["host_names"])
     try:
         made = made_certificate(folder, [options["host"], *names])
     except (OSError, ValueError) as error:
-        raise SettingsError(f"make-certificate is {str(folder)!r}, but no certificate can be made: {error}") from None
+        raise SettingsError(f"--make-certificate is {str(folder)!r}, but no certificate can be made: {error}") from None
     return {"certfile": made.certfile, "keyfile": made.keyfile}
 
 
@@ -120,17 +129,20 @@ def _serve(settings: ServerSettings, ready_file: Path | None, report: RunReport)
     if settings.allow_remote and not settings.tls:
         Terminal(sys.stderr).print(*_UNENCRYPTED)
 
+    random_key = settings.api_key.value if settings.api_key.generated else None
+    needs = f", for a shell in which {API_KEY_VARIABLE} is the key" if random_key is None else ""
+
     def announce() -> None:
         report.say(
             f"Wherobots local server: {url}",
             f"Root of s3://: {escaped(str(settings.root))}",
-            *([f"API key: {settings.api_key.value}"] if settings.api_key.generated else []),
-            f"Airflow connection: {_connection(settings, bound.getsockname()[1])}",
+            *([] if random_key is None else [f"API key: {random_key}"]),
+            f"Airflow connection{needs}: {_connection(settings, bound.getsockname()[1])}",
             f"Runs in a browser: {url}/",
             "Ctrl-C stops the server and ends its runs.",
         )
         if ready_file is not None:
-            generated = {"api_key": settings.api_key.value} if settings.api_key.generated else {}
+            generated = {} if random_key is None else {"api_key": random_key}
             content = {"url": url, "port": bound.getsockname()[1], "pid": os.getpid(), "root": str(settings.root)}
             write_ready_file(ready_file, {**content, **generated})
 
@@ -140,7 +152,7 @@ def _serve(settings: ServerSettings, ready_file: Path | None, report: RunReport)
     except OSError as error:
         if ready_file is None:
             raise
-        raise SettingsError(f"ready-file is {str(ready_file)!r}, which cannot be written: {error.strerror}") from None
+        raise SettingsError(f"--ready-file is {str(ready_file)!r}, which cannot be written: {error.strerror}") from None
 
 
 def _connection(settings: ServerSettings, port: int) -> str:
@@ -210,7 +222,8 @@ def _parser() -> argparse.ArgumentParser:
         "--keep-days",
         type=float,
         default=DEFAULT_KEEP_DAYS,
-        help="how many days ended runs and unused virtual environments are kept (default: %(default)g)",
+        help="how many days ended runs, unused virtual environments and storage moved by a reset are kept"
+        " (default: %(default)g)",
     )
     add(
         "--max-log-bytes",

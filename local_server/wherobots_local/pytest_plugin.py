@@ -24,7 +24,7 @@ def _wherobots_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whero
 
 @pytest.fixture(name="fresh_wherobots_local")
 def _fresh_wherobots_local(wherobots_local: WherobotsLocal) -> Iterator[WherobotsLocal]:
-    """The same server, reset before the test and after it: without runs, files, faults, requests and switches."""
+    """The same server, reset before and after the test: no runs, files, faults or requests, default switches."""
     wherobots_local.reset()
     yield wherobots_local
     wherobots_local.reset()

@@ -95,12 +95,15 @@ class LocalService:
         self._lock.release()
 
     async def settled(self) -> None:
-        """Wait until no reset is under way. Until the caller waits for something else, none begins either."""
+        """Wait until no reset is under way. None begins before the caller's next ``await``."""
         async with self._resetting:
             pass
 
     async def reset(self, *, storage: bool = True) -> None:
-        """Become as at the start: without runs, SQL sessions, faults and journal, and with the first switches and key.
+        """Become like a new server on an empty root.
+
+        Runs, also those of earlier servers, SQL sessions, faults and journal are deleted. Switches and key are those
+        that the server was started with.
 
         :param storage: whether the storage is emptied too.
         :raises ApiError: 409 if a part of the storage cannot be removed. Everything else is reset then.
@@ -113,7 +116,7 @@ class LocalService:
             self.registry.clear()
             await asyncio.to_thread(self._store.remove_all, known, self._lock.is_alive)
             problems = await asyncio.to_thread(self._emptying.empty) if storage else []
-            # From here on nothing is waited for: nobody sees a half of it.
+            # No `await` from here on: no request sees a half-done reset.
             self.url_signer.expire_all()
             self.temporary_keys.expire_all()
             self.faults.clear()

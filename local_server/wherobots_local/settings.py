@@ -50,7 +50,8 @@ class ServerSettings:
     :param behaviour: the switches to start with; they override those of ``like_the_service``. Default none. See
         ``control.behaviour.Behaviour``.
     :param keep_runs: how many ended runs are kept, the newest; default 200.
-    :param keep_days: how many days ended runs and unused virtual environments are kept; default 14.
+    :param keep_days: how many days ended runs, unused virtual environments and storage that a reset moved are kept;
+        default 14.
     :param max_log_bytes: the most bytes of a run's log; further lines are discarded. Default 256 MiB.
     :param max_log_lines: the most lines of a run's log; further lines are discarded. Default 5,000,000.
     :raises SettingsError: for a setting that breaks its rule; the message names it, its value and the rule.

@@ -48,13 +48,13 @@ class WherobotsLocal:
 
     @property
     def connection_uri(self) -> str:
-        """The same as a URI."""
+        """The connection as a URI, for ``AIRFLOW_CONN_…``."""
         address = urlsplit(self.url)
         return f"wherobots://:{quote(self.api_key, safe='')}@{address.netloc}/{address.scheme}"
 
     @property
     def runs(self) -> list[dict[str, Any]]:
-        """All runs as they are now, oldest first."""
+        """All runs as they are, whatever the switches say, the oldest first."""
         return self.control.runs()
 
     @property
@@ -65,7 +65,7 @@ class WherobotsLocal:
     def behave(self, **switches: Any) -> dict[str, Any]:
         """Change switches, such as ``sql_synthetic=True``, and return all.
 
-        :param switches: as in ``control.behaviour.Behaviour``.
+        :param switches: see the table of switches in ``docs/local-server.md``.
         """
         return self.control.behaviour(**switches)
 
@@ -81,7 +81,7 @@ class WherobotsLocal:
         self.control.add_fault(operation, action, **conditions)
 
     def reset(self) -> None:
-        """Let the server become as at its start, with empty storage."""
+        """Reset the server, storage included."""
         self.control.reset()
 
     def __repr__(self) -> str:

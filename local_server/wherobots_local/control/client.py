@@ -37,7 +37,7 @@ class ControlClient:
     def behaviour(self, **switches: Any) -> dict[str, Any]:
         """Change switches and return all of them; with none given, only return them.
 
-        :param switches: as in ``control.behaviour.Behaviour``.
+        :param switches: see the table of switches in ``docs/local-server.md``.
         """
         if not switches:
             return self._call("GET", "/behaviour")
@@ -63,7 +63,7 @@ class ControlClient:
         self._call("DELETE", "/faults")
 
     def requests(self, operation: str | None = None) -> list[dict[str, Any]]:
-        """Return the journal of requests and of messages to SQL sessions, oldest first.
+        """Return the list of requests, with the messages to SQL sessions, oldest first.
 
         :param operation: only those of one ``operationId`` or kind of message, such as ``executeSql``; default all.
         """
@@ -71,7 +71,7 @@ class ControlClient:
         return [entry for entry in entries if operation in (None, entry["operation"])]
 
     def clear_requests(self) -> None:
-        """Empty the journal and set the counts to zero."""
+        """Empty the list of requests and set the counts to zero."""
         self._call("DELETE", "/requests")
 
     def counts(self) -> dict[str, Any]:
@@ -117,9 +117,9 @@ class ControlClient:
         return self._api_key
 
     def reset(self, *, storage: bool = True) -> None:
-        """Let the server become as at its start. Runs and SQL sessions are ended, and removed with the storage.
+        """Make the server like a new one on an empty root. Active runs and SQL sessions are ended first.
 
-        The key is that of the start again, which this client then uses.
+        Switches and key are those that the server was started with. This client then uses that key.
 
         :param storage: whether the buckets and tables are removed too. At the first reset of a server they are moved to
             ``.wherobots-local/storage-before-reset`` in its root instead, and kept there as long as runs.

@@ -15,7 +15,7 @@ from wherobots_local.execution.spark_conf import with_jars
 
 NOTHING_RUNS_JARS = (
     "neither spark-submit nor java was found on the local server's PATH: install Apache Spark"
-    f" ({extras.SPARK}, and a Java runtime), or a Java runtime such as Debian's"
+    f" ({extras.SPARK}, and Java 17 or 21), or a Java runtime such as Debian's"
     " default-jre-headless for a JAR that needs no Spark"
 )
 

@@ -11,7 +11,7 @@ from wherobots_local import extras
 
 PAGE = "docs/local-spark.md"
 
-_INSTALL_JAVA = "install Java 17 or newer, such as Debian's default-jre-headless"
+_INSTALL_JAVA = "install Java 17 or 21, such as Debian's default-jre-headless"
 _SEDONA_JARS = (
     "Apache Sedona's JARs are missing: name them in spark.jars.packages or spark.jars, or use SedonaDB"
     f" or plain Spark SQL on the local server (see {PAGE})"

@@ -45,8 +45,9 @@ def bound_socket(settings: ServerSettings) -> socket.socket:
     except OSError as error:
         bound.close()
         reason = error.strerror or str(error)
+        advice = "; choose another port, or 0 for a free one" if error.errno == errno.EADDRINUSE else ""
         raise SettingsError(
-            f"port is {settings.port}, but the server cannot listen on it at {settings.host}: {reason}"
+            f"port is {settings.port}, but the server cannot listen on it at {settings.host}: {reason}{advice}"
         ) from None
     return bound
 
