@@ -86,7 +86,7 @@ def shells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shells]:
 
 def test_a_job_with_curl(shells: Shells) -> None:
     (job,) = blocks("A job, with curl")
-    assert '"name":"hello_run"' in shells.run(job)
+    assert '"raw":"hello world"' in shells.run(job)
     wait_for(lambda: "COMPLETED" in shells.printed(), what="the run to end", detail=shells.printed)
     (log,) = re.findall(r"log: (\S+)$", shells.printed(), re.MULTILINE)
     assert Path(log).read_text() == "hello world\n"

@@ -85,7 +85,7 @@ def test_the_quick_start_of_the_local_server(shell: Shell, port: int, tmp_path: 
     printed = shell(start, serve=True)
     said = shell(run)
     assert '"status":"COMPLETED"' in said
-    assert "hello ['world']" in said
+    assert '"raw":"hello world"' in said
     found = shell(f'{connection}\nprintf %s "$AIRFLOW_CONN_WHEROBOTS_DEFAULT"')
     (told,) = re.findall(r"AIRFLOW_CONN_WHEROBOTS_DEFAULT='(.*)'$", printed, re.MULTILINE)
     assert json.loads(found) == json.loads(told.replace("'\"$WHEROBOTS_API_KEY\"'", "local-key"))

@@ -14,17 +14,67 @@ from wherobots_local.testing import WherobotsLocal
 
 PAGE = (TREE / "docs" / "test-your-dags.md").read_text()
 FILES = dict(re.findall(r"his is `([\w/]+\.py)`:\n\n```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+# What the page says of a function and of a script beside the DAG file: neither needs a file in the server's root.
+UPLOADED = {
+    "dags/uploaded.py": """
+from airflow import DAG
+from airflow.decorators import task
+
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+
+with DAG("uploaded", schedule=None) as dag:
+
+    @task.wherobots
+    def double(number):
+        return 2 * number
+
+    double(21)
+    WherobotsRunOperator(task_id="script", run_python={"uri": "scripts/beside.py"})
+""",
+    "dags/scripts/beside.py": "print('beside the DAG file')",
+    "tests/test_uploaded.py": """
+from uploaded import dag
+
+
+def test_the_tasks_upload_what_they_run(fresh_wherobots_local, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT", fresh_wherobots_local.airflow_connection)
+    run = dag.test()
+    assert run.state == "success"
+    assert run.get_task_instance("double").xcom_pull("double") == 42
+    assert [run["status"] for run in fresh_wherobots_local.runs] == ["COMPLETED", "COMPLETED"]
+""",
+}
+# The same fixture as the page's, with the advice of the page: the scripts are copied.
+COPIED = {
+    "jobs/hail.py": "print('a script of its own')",
+    "tests/copied/conftest.py": "import shutil\n"
+    + re.sub(
+        r"(    .*\bjobs\b.*\n){3}",
+        f"    {re.findall(r'`(shutil.copytree[^`]*)`', PAGE)[0]}\n",
+        FILES["tests/conftest.py"],
+    ),
+    "tests/copied/test_copied.py": """
+from hail import dag
+
+
+def test_the_copied_script_runs(service):
+    assert dag.test().state == "success"
+    (log,) = service.root.glob(".wherobots-local/runs/*/.run/log.txt")
+    assert log.read_text() == "a script of its own\\n"
+""",
+}
+ALL = {**FILES, **UPLOADED, **COPIED}
 
 
 def test_every_example_in_python_is_a_file() -> None:
-    assert PAGE.count("```python") == len(FILES) == 5
+    assert PAGE.count("```python") == len(FILES) == 6
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name, text in ALL.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     _, commands = re.findall(r"^```bash\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTEST"))}
@@ -33,7 +83,7 @@ def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
         ["bash", "-euc", commands], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    number = sum(text.count("\ndef test_") for text in FILES.values())
+    number = sum(text.count("\ndef test_") for text in ALL.values())
     assert f"{number} passed" in done.stdout
 
 
