@@ -5,7 +5,8 @@
 #   make test-second  the other share of the tests: on 3.1 and 3.2, end to end on 2.11 and 3.0, on Python 3.13, and with
 #                     older dependencies; "make matrix" runs both shares
 #   make test-unit    the provider's unit tests, in an environment without Airflow: about a minute
-#   make test-fast    all tests of the provider that need no running Airflow, on 3.3, with coverage: about six minutes
+#   make test-fast    the provider's tests, without the slow ones and those that start an Airflow, on 3.3, with coverage:
+#                     about six minutes
 #   make test-server  the tests of the local server, in an environment without Airflow: about six minutes
 #   make test-at-size 500 runs at once on PostgreSQL, Redis and Celery, with kills, a soak, and logs in S3: hours, and not
 #                     part of "make test" (AT_SIZE_ARGS="--runs 20" is smaller; CONTRIBUTING.md has more)
@@ -17,8 +18,7 @@
 #   make dist         wheels and source distributions of both packages, built and checked, in dist; TAG=v0.1.0 must agree
 #                     with the version
 #   make lock         recompile the locked environments after a change to requirements/*.in or a pyproject.toml
-# All but "make venv" and "make format" use the installed wheels of both packages. The tests run in build/tree, a copy of
-# the checkout without the packages.
+# The commands that run tests install built wheels, and run in build/tree, a copy of the checkout without the two packages.
 
 SHELL := /bin/bash
 comma := ,
