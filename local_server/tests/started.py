@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -44,6 +46,8 @@ class Started:
             env=environment,
             stdout=output or self.output,
             stderr=errors or self.output,
+            # Tests that were started by nohup ignore SIGHUP, and so would what they start.
+            preexec_fn=partial(signal.signal, signal.SIGHUP, signal.SIG_DFL),
         )
         wait_for(
             lambda: self.process.poll() is not None or self.told().get("pid") == self.process.pid,

@@ -40,12 +40,14 @@ NOBODY = "nobody"
 class Bare:
     """An environment with the server and nothing else.
 
-    :param command: ``wherobots-local`` in it.
+    :param python: its interpreter.
     :param user: who runs it: another user than the owner of the files, where this user may change to one.
+    :param program: what is started.
     """
 
-    command: Path
+    python: Path
     user: str | None
+    program: tuple[str | Path, ...]
 
     @property
     def uid(self) -> int:
@@ -58,7 +60,7 @@ class Bare:
         other: dict[str, Any] = {}
         if self.user is not None:
             other = {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []}
-        return subprocess.Popen([self.command, *arguments], env=environment, text=True, **other, **options)
+        return subprocess.Popen([*self.program, *arguments], env=environment, text=True, **other, **options)
 
     def output(self, *arguments: str) -> str:
         """Run the command to its end, and return what it prints."""
@@ -95,7 +97,7 @@ def bare_environment(folder: Path, extra: str, uv: Callable[..., str]) -> Bare:
     uv("venv", "--quiet", "--python", (reachable or shared)[0], folder)
     wheel = f"wherobots-local{extra} @ {built_wheel('wherobots_local').as_uri()}"
     uv("pip", "install", "--quiet", "--compile-bytecode", "--python", folder / "bin" / "python", wheel)
-    return Bare(folder / "bin" / "wherobots-local", NOBODY if reachable else None)
+    return Bare(folder / "bin" / "python", NOBODY if reachable else None, (folder / "bin" / "wherobots-local",))
 
 
 class Running:
@@ -150,9 +152,8 @@ def server(bare: Bare, place: Path) -> Iterator[Running]:
 
 
 def test_it_is_a_server_without_airflow_and_without_the_checkout(bare: Bare) -> None:
-    python = bare.command.with_name("python")
     code = "import importlib.metadata as m; print(*sorted(d.name for d in m.distributions()))"
-    names = subprocess.check_output([python, "-P", "-c", code], text=True, cwd="/").split()
+    names = subprocess.check_output([bare.python, "-P", "-c", code], text=True, cwd="/").split()
 
     assert "wherobots-local" in names
     assert not [name for name in names if "airflow" in name]
@@ -209,6 +210,25 @@ def test_its_page_is_there(server: Running) -> None:
     assert "<script>" in page.text
 
 
+def test_it_works_where_pip_installs_for_one_user(place: Path, uv: Callable[..., str]) -> None:
+    """Runs and sessions have another ``HOME``, and find the packages all the same."""
+    home = place / "home"
+    packages = home / ".local" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    wheel = f"wherobots-local[sql] @ {built_wheel('wherobots_local').as_uri()}"
+    uv("pip", "install", "--quiet", "--python", sys.executable, "--target", packages, wheel)
+    base = Path(os.path.realpath(sys.executable))
+    server = Running(Bare(base, None, (base, "-m", "wherobots_local")), place / "server-of-one-user", HOME=str(home))
+    try:
+        with server.client.open(server.client.ready(), tls=ssl.create_default_context(cafile=server.bundle)) as socket:
+            assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
+        uri = server.put("job.py", b"import cbor2, sedonadb\nprint('both are there')\n")
+        run = server.client.create(runPython={"uri": uri, "args": []})
+        server.client.wait(run["id"], "COMPLETED")
+        assert server.client.lines(run["id"])[-1] == "both are there"
+    finally:
+        server.stop()
+
+
 def test_without_the_extras_a_session_and_a_spark_job_say_what_to_install(place: Path, uv: Callable[..., str]) -> None:
     bare = bare_environment(place / "no-extras", "", uv)
     server = Running(bare, place / "server-without")
@@ -222,6 +242,6 @@ def test_without_the_extras_a_session_and_a_spark_job_say_what_to_install(place:
 
     assert session["message"] == (
         "SQL needs packages that the local server does not have (sedonadb, pyarrow, pyproj):"
-        f" pip install 'wherobots-local[sql]' in the server's environment, {bare.command.parents[1]}"
+        f" pip install 'wherobots-local[sql]' in the server's environment, {bare.python.parents[1]}"
     )
     assert "pip install 'wherobots-local[spark]'" in failed["kubeApp"]["message"]

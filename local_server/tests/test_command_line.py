@@ -73,7 +73,7 @@ def test_a_given_key_is_not_shown(tmp_path: Path) -> None:
         server.end()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 143)])
 def test_signals_end_the_server_and_its_runs(number: signal.Signals, code: int, started: Started) -> None:
     pids = start_a_run(started)
     started.process.send_signal(number)
@@ -93,6 +93,7 @@ def test_a_killed_server_leaves_no_run_behind(started: Started) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--root", ""], "error: --root is empty"),
         (["--host", "0.0.0.0"], "--allow-remote"),  # noqa: S104 - refused is what is tested
         (["--port", "99999"], "error: --port is 99999"),
         (["--max-parallel-runs", "0"], "--max-parallel-runs is 0"),

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import struct
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -856,6 +857,18 @@ def test_without_the_extra_the_session_says_what_to_install(tmp_path: Path, monk
     driver = EngineDriver("none", tmp_path)
     with pytest.raises(EngineError, match=r"\(sedonadb, pyarrow, pyproj\): pip install 'wherobots-local\[sql\]'"):
         driver.wait(driver.engine.start())
+    driver.close()
+
+
+def test_a_long_path_of_temporary_files_is_no_obstacle(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    driver = EngineDriver("fourth", folder)
+    driver.wait(driver.engine.start())
+    driver.wait(driver.engine.kill())
     driver.close()
 
 

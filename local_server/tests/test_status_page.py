@@ -141,6 +141,9 @@ def test_a_browser_gets_the_page_at_each_address_that_clients_print(
         ("GET", {"Accept": "*/*"}),
         ("GET", {"Accept": "application/json"}),
         ("GET", {"Accept": None}),
+        ("GET", {"Accept": "text/html;q=0, application/json"}),
+        ("GET", {"Accept": "text/html; charset=utf-8; q=0.0"}),
+        ("GET", {"Accept": "text/html-fragment"}),
         ("HEAD", BROWSER),
         ("GET", {**BROWSER, "X-API-Key": KEY}),
         ("GET", {**BROWSER, "X-API-Key": ""}),
@@ -158,6 +161,12 @@ def test_a_client_of_the_api_gets_its_answer_there(
     assert answer.headers["Content-Type"] == "application/json"
     assert "Vary" not in answer.headers
     assert len(control.requests()) == (address != "/workloads")
+
+
+@pytest.mark.parametrize("accepted", ["TEXT/HTML", "application/json, text/html;q=0.05"])
+def test_whoever_accepts_html_gets_the_page(accepted: str, server: LocalServer) -> None:
+    page = requests.get(f"{server.url}/runs", headers={"Accept": accepted}, timeout=30)
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
 
 
 # The calls of the page

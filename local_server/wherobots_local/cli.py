@@ -45,11 +45,11 @@ _TERMINATED = 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT, SIGTERM or SIGHUP.
 
     :param arguments: command line arguments; default those of the process.
     :returns: the exit code: 130 after SIGINT, 2 for a wrong setting.
-    :raises SystemExit: with the code 143 after SIGTERM.
+    :raises SystemExit: with the code 143 after SIGTERM and SIGHUP.
     """
     options = vars(_parser().parse_args(arguments))
     names = tuple(options)
@@ -60,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _log_to_stderr()
     # uvicorn stops on the signal and raises it again; its default action would leave the ready file behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    # The end of its terminal ends it too, but not under nohup.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     # Removed from the environment, so that no child process inherits it.
     from_environment = os.environ.pop(API_KEY_VARIABLE, None)
     if options["api_key"] is None:
@@ -173,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     # Most are settings: the name of each is an argument of ServerSettings.
     add = parser.add_argument
     add("--version", action="version", version=f"%(prog)s {__version__}")
-    add("--root", required=True, type=Path, help="folder behind s3://: s3://bucket/key is the file ROOT/bucket/key")
+    add("--root", required=True, help="folder behind s3://: s3://bucket/key is the file ROOT/bucket/key")
     add("--host", default=DEFAULT_HOST, help="address to listen on (default: %(default)s)")
     add("--port", type=int, default=DEFAULT_PORT, help="port to listen on; 0 takes a free one (default: %(default)s)")
     add(

@@ -95,7 +95,7 @@ class ServerSettings:
         self.passed_environment = tuple(passed_environment)
         self.api_key = _checked_key(api_key)
         # Last: a wrong setting leaves no folder behind.
-        self.root = _made_root(Path(root))
+        self.root = _made_root(root)
 
     @property
     def tls(self) -> bool:
@@ -162,7 +162,10 @@ def _checked_key(value: str | None) -> ApiKey:
         raise SettingsError(f"api_key cannot be used: {error}") from None
 
 
-def _made_root(root: Path) -> Path:
+def _made_root(folder: str | os.PathLike[str]) -> Path:
+    if not os.fspath(folder):
+        raise SettingsError("root is empty, but must be the path of a folder")
+    root = Path(folder)
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -15,12 +15,13 @@ import requests
 
 from dev.airflow_instance import AirflowInstance
 from dev.environments import Environment
+from dev.local_server import LocalServerProcess
 from dev.places import TREE
+from dev.processes import ProcessFamily
 from tests.browser.airflow_2_ui import AirflowUi2
 from tests.browser.airflow_3_ui import AirflowUi3
 from tests.browser.screenshots import WRITE_VARIABLE, Screenshots
 from tests.browser.ui import AirflowUi
-from wherobots_local import LocalServer
 
 if TYPE_CHECKING:
     # Playwright is in one environment only; these tests are collected in all of them.
@@ -43,7 +44,7 @@ class Service:
     :param root: the folder behind its ``s3://``.
     """
 
-    server: LocalServer
+    server: LocalServerProcess
     root: Path
 
     @property
@@ -87,10 +88,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     jobs = root / "wherobots-demo" / "jobs"
     copy_jobs(jobs)
     shutil.copyfile(JOBS / "rain_by_region.py", jobs / "the_rain.py")
-    with pytest.MonkeyPatch.context() as patch, LocalServer(root, api_key="browser-test-key") as server:
-        # What pip says in the run's log differs from machine to machine.
-        patch.setenv("PIP_QUIET", "1")
+    family = ProcessFamily(f"browser:{root}")
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            # What pip says in the run's log differs from machine to machine.
+            patch.setenv("PIP_QUIET", "1")
+            server = LocalServerProcess(family, root, tmp_path_factory.mktemp("server") / "output")
         yield Service(server, root)
+    finally:
+        family.stop()
 
 
 def copy_jobs(folder: Path) -> None:

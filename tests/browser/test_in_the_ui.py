@@ -16,6 +16,7 @@ from dev.waiting import wait_for
 from tests.browser.conftest import Service
 from tests.browser.screenshots import Screenshots
 from tests.browser.ui import AirflowUi
+from wherobots_local import ControlClient
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -104,7 +105,7 @@ def test_a_run_started_by_hand_can_be_watched(
     ui.open_task(TASK_ID)
     see(ui.state("deferred"))
     run = service.newest_run()
-    service.server.control.patch_run(run["id"], kubeApp={"spark_ui_url": SPARK_UI})
+    ControlClient(service.server.url, service.server.api_key).patch_run(run["id"], kubeApp={"spark_ui_url": SPARK_UI})
 
     payload = see(ui.rendered("payload"))
     payload.scroll_into_view_if_needed()
@@ -141,7 +142,6 @@ def test_a_run_started_by_hand_can_be_watched(
 def test_the_link_to_the_spark_ui_opens_it(
     ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots
 ) -> None:
-    pytest.importorskip("pyspark", reason="PySpark is in the lock of the newest Airflow only, below Python 3.13")
     if shutil.which("java") is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("no java on PATH: install a Java runtime")
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)

@@ -2,7 +2,6 @@
 
 import ast
 import csv
-import importlib.util
 import json
 import os
 import re
@@ -27,11 +26,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 EXAMPLES = TREE / "example_dags"
 BUCKET = "wherobots-demo"
 HAS_JDK = shutil.which("javac") is not None
-HAS_SPARK = HAS_JDK and importlib.util.find_spec("pyspark") is not None
-LEFT_OUT = {
-    *(() if HAS_JDK else ("example_wherobots_jar",)),
-    *(() if HAS_SPARK else ("example_wherobots_spark",)),
-}
+LEFT_OUT = () if HAS_JDK else ("example_wherobots_jar", "example_wherobots_spark")
 ZURICH = (47.4582, 8.5481)
 KEFLAVIK = (63.9850, -22.6056)
 REYKJAVIK = (64.1300, -21.9406)
@@ -299,7 +294,6 @@ def test_the_jar_example_computes_a_distance(runs: Runs) -> None:
 
 
 def test_the_spark_example_joins_and_writes_parquet(runs: Runs, server: LocalServerProcess) -> None:
-    pytest.importorskip("pyspark", reason="PySpark is in the lock of the newest Airflow only, below Python 3.13")
     if not HAS_JDK:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("no javac: install a JDK, such as default-jdk-headless")
     import pyarrow.dataset

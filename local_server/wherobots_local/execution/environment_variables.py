@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import site
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def run_environment(
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
+        **user_packages(),
         "PYSPARK_PYTHON": str(python),
         "PYSPARK_DRIVER_PYTHON": str(python),
         "SPARK_LOCAL_IP": LOOPBACK,
@@ -84,6 +86,11 @@ def run_environment(
     elif "SPARK_CONF_DIR" in own:
         environment["SPARK_CONF_DIR"] = own["SPARK_CONF_DIR"]
     return environment
+
+
+def user_packages() -> dict[str, str]:
+    """Return the variable by which a process with another ``HOME`` finds what ``pip install --user`` has installed."""
+    return {"PYTHONUSERBASE": site.getuserbase()} if site.ENABLE_USER_SITE else {}
 
 
 def install_environment(own: Mapping[str, str], *, folder: Path) -> dict[str, str]:

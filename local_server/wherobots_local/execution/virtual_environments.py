@@ -111,7 +111,8 @@ def _build_commands(folder: Path, python: Path, wanted: Sequence[str]) -> list[l
 
 def _finish(folder: Path, day: str) -> None:
     """Make the server's own packages (such as PySpark) importable after the run's; mark the environment as complete."""
-    own = [path for path in site.getsitepackages() if os.path.isdir(path)]
+    user = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    own = [path for path in (*user, *site.getsitepackages()) if os.path.isdir(path)]
     for packages in folder.glob("lib*/python*/site-packages"):
         lines = "".join(f"import site; site.addsitedir({path!r})\n" for path in own)
         (packages / _BASE_PACKAGES).write_text(lines, encoding="utf-8")

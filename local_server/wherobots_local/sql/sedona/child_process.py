@@ -27,6 +27,7 @@ LENGTHS = struct.Struct(">IQ")
 MAX_HEADER_BYTES = 64 * 1024 * 1024
 MAX_BODY_BYTES = 512 * 1024 * 1024
 
+_SHORT_FOLDER = "/tmp"  # noqa: S108 - mkdtemp makes a folder there that only this user can read
 _START_SECONDS = 60.0
 _END_SECONDS = 5.0
 _LAST_BLOCKS = 20
@@ -72,8 +73,8 @@ class ChildProcess:
             else:
                 connected.set_result((reader, writer))
 
-        # A path below the root may be too long for a socket.
-        place = tempfile.mkdtemp(prefix="wherobots-sql-")
+        # A path below the root, or below TMPDIR, may be too long for a socket.
+        place = tempfile.mkdtemp(prefix="wherobots-sql-", dir=_SHORT_FOLDER)
         address = os.path.join(place, "socket")
         argv = [sys.executable, str(CHILD), address, str(root), str(warehouse)]
         try:

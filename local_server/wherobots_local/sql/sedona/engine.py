@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wherobots_local import extras
+from wherobots_local.execution.environment_variables import user_packages
 from wherobots_local.sql.dialect.errors import RefusedStatementError
 from wherobots_local.sql.dialect.statements import SourceFile, Translation
 from wherobots_local.sql.dialect.translate import translate
@@ -229,4 +230,6 @@ def _child_environment(folder: Path) -> Mapping[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        **user_packages(),
+        **{name: value for name, value in os.environ.items() if name == "PYTHONPATH"},
     }
