@@ -3,7 +3,7 @@
 #   make test         the tests on Airflow 2.11, 3.0 and 3.3, end to end on 3.3, and those of the local server, four jobs
 #                     side by side (JOBS=2 on a machine that is busy with more); ends with a table and a verdict
 #   make test-second  the other share of the tests: on 3.1 and 3.2, end to end on 2.11 and 3.0, on Python 3.13, and with
-#                     older dependencies; "make matrix" runs both shares
+#                     older dependencies; installs beside each Airflow; "make matrix" runs both shares
 #   make test-unit    the provider's unit tests, in an environment without Airflow: about a minute
 #   make test-fast    the provider's tests, without the slow ones and those that start an Airflow, on 3.3, with coverage:
 #                     about six minutes

@@ -19,6 +19,8 @@ NEED_NO_AIRFLOW = (
     ),
 )
 """Tests of the parts of the package that import no Airflow."""
+THOROUGH = ("3.3-py3.13", "local-py3.13")
+"""Where properties are tried with many examples: there, no change waits for it."""
 WITHOUT_AIRFLOW = (NEWEST, "3.3-py3.13", "3.0", "2.11")
 """Where they run: 3.0 has the oldest version of each dependency, 3.3 or 2.11 the newest; and on each Python."""
 
@@ -30,12 +32,18 @@ class Part(Enum):
     WITHOUT_AIRFLOW = "unit, without Airflow"
     SERVER = "local server"
     ONCE = "packaging, documentation"
+    ONCE_SLOW = "installs, benchmarks"
     END_TO_END = "end to end"
 
     @property
     def marks(self) -> str:
         """The marks of its tests, as pytest's ``-m`` takes them."""
-        return {Part.ONCE: "once and not e2e", Part.END_TO_END: "e2e"}.get(self, "not e2e and not once")
+        marks = {
+            Part.ONCE: "once and not slow and not e2e",
+            Part.ONCE_SLOW: "once and slow and not e2e",
+            Part.END_TO_END: "e2e",
+        }
+        return marks.get(self, "not e2e and not once")
 
 
 class Share(Enum):
@@ -62,14 +70,20 @@ class Job:
     @property
     def name(self) -> str:
         """The name of its report and output."""
-        prefixes = {Part.WITHOUT_AIRFLOW: "without-airflow-", Part.ONCE: "once-", Part.END_TO_END: "e2e-"}
+        prefixes = {
+            Part.WITHOUT_AIRFLOW: "without-airflow-",
+            Part.ONCE: "once-",
+            Part.ONCE_SLOW: "once-slow-",
+            Part.END_TO_END: "e2e-",
+        }
         return prefixes.get(self.part, "") + self.place.name
 
     @property
     def share(self) -> Share:
         """The share that it is in."""
         first = FIRST_LINES if self.part is Part.EACH else (NEWEST, SERVERS[0])
-        return Share.FIRST if self.place.name in first else Share.SECOND
+        is_first = self.place.name in first and self.part is not Part.ONCE_SLOW
+        return Share.FIRST if is_first else Share.SECOND
 
     @property
     def selection(self) -> list[str]:
@@ -90,8 +104,8 @@ class Job:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Its environment variables: property tests use many examples on the newest Airflow, few on the others."""
-        return {} if self.place.name in (NEWEST, SERVERS[0]) else {"HYPOTHESIS_PROFILE": "quick"}
+        """Its environment variables: property tests use many examples in :data:`THOROUGH`, few elsewhere."""
+        return {} if self.place.name in THOROUGH else {"HYPOTHESIS_PROFILE": "quick"}
 
     def command(self, newest: Environment, report: Path, more: Sequence[str] = ()) -> list[str]:
         """Return the command.
@@ -117,6 +131,7 @@ def jobs(names: Collection[str], end_to_end: bool, share: Share = Share.BOTH) ->
         (Part.EACH, NEWEST),
         (Part.SERVER, SERVERS[0]),
         (Part.ONCE, NEWEST),
+        (Part.ONCE_SLOW, NEWEST),
         *((Part.WITHOUT_AIRFLOW, name) for name in WITHOUT_AIRFLOW),
         *((Part.EACH, name) for name in NAMES if name != NEWEST),
         *((Part.SERVER, name) for name in SERVERS[1:]),

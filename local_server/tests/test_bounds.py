@@ -394,13 +394,13 @@ def test_a_ready_file_that_cannot_be_written(tmp_path: Path, tmp_path_factory: p
     with file_system(tmp_path, "64k"):
         fill(tmp_path / "filler")
         result = start(tmp_path_factory.mktemp("root"), "--ready-file", str(tmp_path / "ready.json"))
-        assert_refused(result, "ready-file is")
+        assert_refused(result, "--ready-file is")
         assert "No space left on device" in result.stderr
 
 
 @pytest.mark.parametrize("option", ["--keep-runs", "--keep-days", "--max-log-bytes", "--max-log-lines"])
 def test_bounds_have_rules(option: str, tmp_path: Path) -> None:
-    assert_refused(start(tmp_path, option, "-1"), option[2:].replace("-", "_") + " is -1")
+    assert_refused(start(tmp_path, option, "-1"), f"{option} is -1")
 
 
 # Connections

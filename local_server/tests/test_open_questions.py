@@ -131,7 +131,7 @@ def test_a_file_that_cannot_be_used(content: str | None, message: str, tmp_path:
     ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("error: behaviour ")
+    assert result.stderr.startswith("error: --behaviour ")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
 

@@ -127,8 +127,11 @@ def test_end_to_end_tests_run_in_the_newest_environment() -> None:
     assert job("2.11").command(newest, Path("/r.xml"))[0] == "/2.11/python"
 
 
-def test_properties_are_tried_with_many_examples_on_the_newest_only() -> None:
-    assert [name for name in NAMES if not job(name).variables] == ["3.3"]
+def test_properties_are_tried_with_many_examples_where_no_change_waits_for_it() -> None:
+    thorough = [job for job in jobs((*NAMES, *SERVERS), end_to_end=True) if not job.variables]
+
+    assert {job.share for job in thorough} == {Share.SECOND}
+    assert {job.name for job in thorough} >= {"without-airflow-3.3-py3.13", "local-py3.13"}
 
 
 def test_the_parts_are_run_on_each_airflow_on_the_newest_and_on_those_that_are_started() -> None:
@@ -140,9 +143,10 @@ def test_the_parts_are_run_on_each_airflow_on_the_newest_and_on_those_that_are_s
         Part.WITHOUT_AIRFLOW: {"2.11", "3.0", "3.3", "3.3-py3.13"},
         Part.SERVER: {"local", "local-lowest", "local-py3.13"},
         Part.ONCE: {"3.3"},
+        Part.ONCE_SLOW: {"3.3"},
         Part.END_TO_END: set(END_TO_END),
     }
-    assert len(all_jobs) == len({job.name for job in all_jobs}) == len(NAMES) + 4 + 3 + 1 + len(END_TO_END)
+    assert len(all_jobs) == len({job.name for job in all_jobs}) == len(NAMES) + 4 + 3 + 2 + len(END_TO_END)
     assert [job.name for job in jobs(["3.0", "3.1"], end_to_end=False)] == ["without-airflow-3.0", "3.0", "3.1"]
 
 
@@ -165,14 +169,14 @@ def test_each_test_is_in_one_part(marks: tuple[str, ...]) -> None:
     chosen = [part for part in Part if eval(part.marks, has.copy())]  # noqa: S307
     # The tests of the local server are in a folder of their own.
     chosen.remove(Part.SERVER) if Part.SERVER in chosen else None
-    assert chosen in ([Part.EACH, Part.WITHOUT_AIRFLOW], [Part.ONCE], [Part.END_TO_END])
+    assert chosen in ([Part.EACH, Part.WITHOUT_AIRFLOW], [Part.ONCE], [Part.ONCE_SLOW], [Part.END_TO_END])
 
 
 def test_what_needs_no_airflow_is_a_part_of_its_own() -> None:
     ignored = [f"--ignore={path}" for path in NEED_NO_AIRFLOW]
     assert job("3.1").selection == ["-m", "not e2e and not once", "tests", *ignored]
     assert job("3.0", Part.WITHOUT_AIRFLOW).selection == ["-m", "not e2e and not once", *NEED_NO_AIRFLOW]
-    assert job("3.3", Part.ONCE).selection == ["-m", "once and not e2e", "tests"]
+    assert job("3.3", Part.ONCE).selection == ["-m", "once and not slow and not e2e", "tests"]
     assert job("local", Part.SERVER).selection == ["-m", "not e2e", "local_server/tests"]
     assert job("local-lowest", Part.SERVER).selection == ["-m", "not e2e and not once", "local_server/tests"]
 
@@ -207,8 +211,8 @@ def test_what_needs_no_airflow_runs_with_the_oldest_and_newest_version_of_its_de
 def test_what_takes_longest_begins_first() -> None:
     names = [job.name for job in jobs((*NAMES, *SERVERS), end_to_end=True)]
 
-    assert names[:6] == ["e2e-3.3", "e2e-3.0", "e2e-2.11", "3.3", "local", "once-3.3"]
-    assert set(names[10:]) == {*NAMES, *SERVERS} - {"3.3", "local"}
+    assert names[:7] == ["e2e-3.3", "e2e-3.0", "e2e-2.11", "3.3", "local", "once-3.3", "once-slow-3.3"]
+    assert set(names[11:]) == {*NAMES, *SERVERS} - {"3.3", "local"}
 
 
 def test_environments_have_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
