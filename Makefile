@@ -1,8 +1,8 @@
 # Needs Python 3.11 or newer, git, make and a package index; everything else is set up here.
 #   make demo         a geospatial job, run from a DAG on a real Airflow (KEEP=1 leaves it running)
-#   make test         the tests on Airflow 2.11, 3.0 and 3.3, end to end on 3.3, and those of the local server, four jobs
+#   make test         the tests on Airflow 2.11 and 3.3, end to end on 3.3, and those of the local server, four jobs
 #                     side by side (JOBS=2 on a machine that is busy with more); ends with a table and a verdict
-#   make test-second  the other share of the tests: on 3.1 and 3.2, end to end on 2.11 and 3.0, on Python 3.13, and with
+#   make test-second  the other share of the tests: on 3.0 to 3.2, end to end on 2.11 and 3.0, on Python 3.13, and with
 #                     older dependencies; installs beside each Airflow; "make matrix" runs both shares
 #   make test-unit    the provider's unit tests, in an environment without Airflow: about a minute
 #   make test-fast    the provider's tests, without the slow ones and those that start an Airflow, on 3.3, with coverage:
@@ -76,7 +76,7 @@ $(eval $(call environment,unit,unit,$(PYTHON),$(LEFT_OUT),FIRST))
 $(eval $(call environment,local,local,$(PYTHON),$(LEFT_OUT),FIRST))
 $(eval $(call environment,3.3,airflow-3.3,$(PYTHON),$(LEFT_OUT),FIRST))
 $(eval $(call environment,2.11,airflow-2.11,$(PYTHON_2_11),$(LEFT_OUT_BEFORE_3_13),FIRST))
-$(eval $(call environment,3.0,airflow-3.0,$(PYTHON_3_0),$(LEFT_OUT_BEFORE_3_13),FIRST))
+$(eval $(call environment,3.0,airflow-3.0,$(PYTHON_3_0),$(LEFT_OUT_BEFORE_3_13),SECOND))
 $(eval $(call environment,3.1,airflow-3.1,$(PYTHON_3_1),there is no Python from 3.11 to 3.13 here,SECOND))
 $(eval $(call environment,3.2,airflow-3.2,$(PYTHON_3_2),$(LEFT_OUT),SECOND))
 $(eval $(call environment,3.1-py3.13,airflow-3.1,$(PYTHON_3_13),$(LEFT_OUT_3_13),SECOND))

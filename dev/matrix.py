@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         choices=list(Share),
         default=Share.BOTH,
         metavar="SHARE",
-        help="first: Airflow 2.11, 3.0 and 3.3, and 3.3 end to end; second: the rest; both (default)",
+        help="first: Airflow 2.11 and 3.3, 3.3 end to end, and the local server; second: the rest; both (default)",
     )
     parser.add_argument("pytest", nargs="*", metavar="-- PYTEST ARGUMENT", help="more arguments for pytest")
     given = parser.parse_args(arguments)

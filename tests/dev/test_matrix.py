@@ -156,7 +156,7 @@ def test_each_job_is_in_one_of_two_shares() -> None:
 
     assert sorted(job.name for job in (*first, *second)) == sorted(job.name for job in jobs(names, end_to_end=True))
     assert {job.name for job in first} == {
-        *("2.11", "3.0", "3.3", "local"),
+        *("2.11", "3.3", "local"),
         *("without-airflow-3.3", "once-3.3", "e2e-3.3"),
     }
 
