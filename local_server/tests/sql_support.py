@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import ssl
 import uuid
@@ -17,6 +18,9 @@ from websockets.sync.connection import Connection
 
 from dev.waiting import wait_for
 from local_server.tests.support import KEY, Client
+
+NO_PROXY: dict[str, Any] = {"proxy": None} if "proxy" in inspect.signature(connect).parameters else {}
+"""websockets asks for proxies since version 15."""
 
 
 class SqlClient(Client):
@@ -64,9 +68,9 @@ class SqlSocket:
             f"ws{url.removeprefix('http')}/1.0.0",
             additional_headers=dict(sent),
             ssl=tls,
-            proxy=None,
             max_size=None,
             compression=None,
+            **NO_PROXY,
         )
         # Closed by the end of the block of this object. Newer versions warn of a connection that is opened without one.
         self.connection: Connection = opening.__enter__()

@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from dev.waiting import wait_for
-from local_server.tests.sql_support import SqlClient, SqlSocket, table
+from local_server.tests.sql_support import NO_PROXY, SqlClient, SqlSocket, table
 from local_server.tests.support import KEY, assert_shape
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.http import protocol
@@ -553,7 +553,7 @@ def test_a_bearer_token_opens_it_too(sql: SqlClient, session: dict[str, Any]) ->
 def test_a_key_in_the_url_opens_nothing(query: str, sql: SqlClient, session: dict[str, Any]) -> None:
     url = f"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0{query}"
     with pytest.raises(InvalidStatus, match="401"):
-        connect(url, proxy=None)
+        connect(url, **NO_PROXY)
 
 
 def test_a_key_in_the_url_is_not_logged(
@@ -561,7 +561,7 @@ def test_a_key_in_the_url_is_not_logged(
 ) -> None:
     caplog.set_level(1)
     url = f"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0"
-    with connect(f"{url}?token={KEY}", additional_headers={"X-API-Key": KEY}, proxy=None):
+    with connect(f"{url}?token={KEY}", additional_headers={"X-API-Key": KEY}, **NO_PROXY):
         pass
     assert KEY not in "".join(record.getMessage() for record in caplog.records if "websockets" not in record.name)
 
@@ -577,7 +577,7 @@ def test_another_host_is_refused(sql: SqlClient, session: dict[str, Any], server
 def test_another_address_leads_nowhere(path: str, sql: SqlClient, session: dict[str, Any]) -> None:
     url = f"ws{session['appMeta']['url'].removeprefix('http')}{path}"
     with pytest.raises(InvalidStatus):
-        connect(url, additional_headers={"X-API-Key": KEY}, proxy=None)
+        connect(url, additional_headers={"X-API-Key": KEY}, **NO_PROXY)
 
 
 def test_its_address_is_none_for_http(sql: SqlClient, session: dict[str, Any]) -> None:
@@ -640,7 +640,7 @@ def test_a_page_of_another_origin_does_not_get_in(
             url,
             additional_headers={"Origin": "https://evil.example", **headers},
             subprotocols=[Subprotocol("X-API-Key"), Subprotocol(KEY)],
-            proxy=None,
+            **NO_PROXY,
         )
     assert raised.value.response.status_code == 401
 
@@ -661,6 +661,7 @@ def test_results_of_servers_one_after_the_other(tmp_path: Path) -> None:
     program = (
         "import json, sys, cbor2, requests\n"
         "from websockets.sync.client import connect\n"
+        "from local_server.tests.sql_support import NO_PROXY\n"
         "from wherobots_local import LocalServer\n"
         "for turn in range(6):\n"
         "    behaviour = {'sql_synthetic': True}\n"
@@ -669,7 +670,7 @@ def test_results_of_servers_one_after_the_other(tmp_path: Path) -> None:
         "        while session['status'] != 'READY':\n"
         "            session = requests.post(f'{server.url}/sql/session', json={}, headers=headers, timeout=9).json()\n"
         "        url = f\"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0\"\n"
-        "        with connect(url, additional_headers=headers, proxy=None) as socket:\n"
+        "        with connect(url, additional_headers=headers, **NO_PROXY) as socket:\n"
         "            for text in '12345':\n"
         "                message = {'kind': 'execute_sql', 'execution_id': text, 'statement': 'ROWS 1500'}\n"
         "                socket.send(json.dumps(message)), socket.recv(), socket.recv()\n"

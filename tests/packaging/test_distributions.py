@@ -40,7 +40,7 @@ NEEDS = {
             "uvicorn>=0.35",
             "websockets>=14.2",
         },
-        "extra == 'sql'": {"pyarrow>=16.1", "pyproj>=3.7", "sedonadb<0.6,>=0.5"},
+        "extra == 'sql'": {"pyarrow>=26.0", "pyproj>=3.7", "sedonadb<0.6,>=0.5"},
         "extra == 'spark'": {"pyspark<4.2,>=3.5.5"},
     },
 }
