@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import psutil
 import pyarrow
@@ -860,16 +861,21 @@ def test_without_the_extra_the_session_says_what_to_install(tmp_path: Path, monk
     driver.close()
 
 
-def test_a_long_path_of_temporary_files_is_no_obstacle(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["short", "x" * 100])
+def test_the_socket_is_in_the_folder_of_temporary_files_unless_its_path_is_too_long(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    long = tmp_path / ("x" * 100)
-    long.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(long))
-    driver = EngineDriver("fourth", folder)
-    driver.wait(driver.engine.start())
-    driver.wait(driver.engine.kill())
-    driver.close()
+    """Elsewhere the server may not be allowed to write."""
+    with tempfile.TemporaryDirectory() as short:
+        temporary = Path(short) / name
+        temporary.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+        driver = EngineDriver("fourth", folder)
+        with patch.object(tempfile, "mkdtemp", wraps=tempfile.mkdtemp) as made:
+            driver.wait(driver.engine.start())
+        driver.wait(driver.engine.kill())
+        driver.close()
+    assert made.call_args.kwargs["dir"] == (None if name == "short" else "/tmp")  # noqa: S108
 
 
 def test_the_child_and_the_server_agree_on_messages() -> None:

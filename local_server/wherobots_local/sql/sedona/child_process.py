@@ -27,7 +27,8 @@ LENGTHS = struct.Struct(">IQ")
 MAX_HEADER_BYTES = 64 * 1024 * 1024
 MAX_BODY_BYTES = 512 * 1024 * 1024
 
-_SHORT_FOLDER = "/tmp"  # noqa: S108 - mkdtemp makes a folder there that only this user can read
+_LONGEST_FOLDER = 70
+"""A Unix socket's path has 103 characters at most on some systems, and 30 of them are the socket's own."""
 _START_SECONDS = 60.0
 _END_SECONDS = 5.0
 _LAST_BLOCKS = 20
@@ -73,8 +74,9 @@ class ChildProcess:
             else:
                 connected.set_result((reader, writer))
 
-        # A path below the root, or below TMPDIR, may be too long for a socket.
-        place = tempfile.mkdtemp(prefix="wherobots-sql-", dir=_SHORT_FOLDER)
+        # A path below the root may be too long for a socket, and so may TMPDIR.
+        is_short = len(os.fsencode(tempfile.gettempdir())) <= _LONGEST_FOLDER
+        place = tempfile.mkdtemp(prefix="wherobots-sql-", dir=None if is_short else "/tmp")  # noqa: S108
         address = os.path.join(place, "socket")
         argv = [sys.executable, str(CHILD), address, str(root), str(warehouse)]
         try:
