@@ -363,6 +363,7 @@ def test_no_proxy_is_used_for_a_host_in_no_proxy(send: Send, monkeypatch: pytest
         (gzip.compress(RUN), b"Content-Encoding: gzip"),
         (zlib.compress(RUN), b"Content-Encoding: Deflate"),
     ],
+    ids=["plain", "gzip", "deflate"],
 )
 def test_whole_answers_are_decompressed(send: Send, body: bytes, header: bytes) -> None:
     heads: list[bytes] = []
