@@ -13,10 +13,8 @@ FIRST_LINES = ("2.11", NEWEST)
 NEED_NO_AIRFLOW = (
     "tests/unit",
     "tests/contract",
-    *(
-        f"tests/integration/test_{name}.py"
-        for name in ("logs", "sql_flows", "sql_socket", "transports", "upload_wire", "wire_failures")
-    ),
+    "tests/integration/api",
+    "tests/integration/flows",
 )
 """Tests of the parts of the package that import no Airflow."""
 THOROUGH = ("3.3-py3.13", "local-py3.13")

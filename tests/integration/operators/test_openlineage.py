@@ -16,9 +16,9 @@ from airflow_provider_wherobots.compat import mask_secret
 from airflow_provider_wherobots.decorators.wherobots import wherobots_task
 from airflow_provider_wherobots.operators.openlineage import PACKAGE
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from tests.integration import decorated_functions as functions
 from tests.integration import support
-from tests.integration.test_rendered_payload import new_dag, shown
+from tests.integration.decorators import decorated_functions as functions
+from tests.integration.operators.test_rendered_payload import new_dag, shown
 from wherobots_local.control.client import ControlClient
 
 LOGICAL_DATE = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)

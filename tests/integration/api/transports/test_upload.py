@@ -33,7 +33,7 @@ from airflow_provider_wherobots.api.transports.session_pool import shared_sessio
 from airflow_provider_wherobots.files.local_file import FileChangedError, LocalFile, open_file
 from airflow_provider_wherobots.files.source import FileSource
 from dev.certificates import make_certificate
-from tests.integration.wire import Wire, answering, resetting, silent, speaking_tls
+from tests.integration.api.transports.wire import Wire, answering, resetting, silent, speaking_tls
 
 KEY = "the-api-key-5d1c"
 SECRET = "signature-0f9e8d"

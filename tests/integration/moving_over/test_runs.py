@@ -1,46 +1,33 @@
 """DAGs for the official provider run here when their import line is changed, over the connection they have.
 
-Their source is in ``moving_over_*.py``, as it is for ``airflow-providers-wherobots`` 1.8.1.
+Their source is beside this file, as it is for ``airflow-providers-wherobots`` 1.8.1.
 """
 
 import importlib
-import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import airflow
 import pytest
 import requests
 from airflow.exceptions import AirflowProviderDeprecationWarning, TaskDeferred
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from dev.places import TREE
 from local_server.tests.test_dependencies import make_wheel
 from local_server.tests.test_jars import CODE, POOL, class_file
+from tests.integration.moving_over.moved import AIRFLOW_SECONDS, run_dags, source_of
 from tests.integration.support import TaskInstance, context
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
-HERE = Path(__file__).parent
 IMPORT = "from airflow_providers_wherobots.operators.run import WherobotsRunOperator"
 MOVED_IMPORT = "from airflow_provider_wherobots.operators.run import WherobotsRunOperator"
-BEFORE_AIRFLOW_3 = {
-    "from airflow.sdk import Asset, dag, task": "from airflow.datasets import Dataset as Asset\n"
-    "from airflow.decorators import dag, task",
-    "from airflow.sdk import dag, task": "from airflow.decorators import dag, task",
-    "dag_run.run_after": "dag_run.execution_date",
-}
-"""What the DAGs' authors would have written on 2.11, where Airflow's own names are others."""
 STYLES = ("readme", "workshop", "jar")
 SCRIPTS = {
     "classify.py": "print('42 fields have a class')",
@@ -48,16 +35,13 @@ SCRIPTS = {
     "summarise.py": "import sys\nprint(*sys.argv[1:])",
 }
 KEY = "moving-key-51c9"
-MAKE_DATABASE = "from airflow.utils.db import initdb; initdb()"
-AIRFLOW_SECONDS = 600
-"""The first test of the DAGs waits for the one Airflow that runs them all, on a machine that is busy with more."""
 
 
 @dataclass(frozen=True)
 class Moved:
     """What became of the DAGs.
 
-    :param told: the report of ``moving_over_run.py``.
+    :param told: the report of ``run.py``.
     :param output: everything Airflow wrote.
     :param runs: what the service knows of their runs, by the beginning of the name.
     :param with_log: ids of the runs whose log was asked for.
@@ -67,13 +51,6 @@ class Moved:
     output: str
     runs: dict[str, dict[str, Any]]
     with_log: set[str]
-
-
-def source_of(style: str) -> str:
-    text = (HERE / f"moving_over_{style}.py").read_text()
-    for new, old in BEFORE_AIRFLOW_3.items() if airflow.__version__.startswith("2.") else ():
-        text = text.replace(new, old)
-    return text
 
 
 @pytest.fixture(scope="module")
@@ -113,20 +90,7 @@ def moved(lake: tuple[LocalServer, Path], tmp_path_factory: pytest.TempPathFacto
         if style != "jar" or shutil.which("java"):
             text = source_of(style).replace(IMPORT, MOVED_IMPORT)
             (home / "dags" / f"moving_over_{style}.py").write_text(text)
-    connection = {"conn_type": "generic", "host": server.url.removeprefix("https://"), "password": KEY}
-    env = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")} | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW_CONN_WHEROBOTS_DEFAULT": json.dumps(connection),
-        "REQUESTS_CA_BUNDLE": str(certfile),
-        "PYTHONPATH": os.pathsep.join([str(TREE), *([] if find_spec("wherobots") else [stand_in(home)])]),
-    }
-    for program in (["-c", MAKE_DATABASE], [str(HERE / "moving_over_run.py")]):
-        done = subprocess.run(
-            [sys.executable, *program], env=env, capture_output=True, text=True, timeout=AIRFLOW_SECONDS
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    told, output = run_dags(home, server.url, KEY, certfile)
     runs = {}
     for request in server.control.requests("createJobRun"):
         answer = requests.get(
@@ -134,23 +98,7 @@ def moved(lake: tuple[LocalServer, Path], tmp_path_factory: pytest.TempPathFacto
         )
         runs[re.split(r"[-_]\d|-", answer.json()["name"])[0]] = answer.json() | {"query": request["query"]}
     with_log = {request["run_id"] for request in server.control.requests("getJobRunLogs")}
-    return Moved(json.loads(done.stdout.rpartition("TOLD")[2]), done.stdout + done.stderr, runs, with_log)
-
-
-def stand_in(home: Path) -> str:
-    """A ``wherobots.db`` with enums of the same shape."""
-    package = home / "stand-in" / "wherobots" / "db"
-    package.mkdir(parents=True)
-    for module in ("__init__", "region", "runtime"):
-        shutil.copy(HERE / "moving_over_enums.py", package / f"{module}.py")
-    return str(home / "stand-in")
-
-
-@pytest.mark.parametrize("style", STYLES)
-def test_only_the_import_is_changed(style: str) -> None:
-    before = source_of(style).splitlines()
-    after = source_of(style).replace(IMPORT, MOVED_IMPORT).splitlines()
-    assert [(old, new) for old, new in zip(before, after, strict=True) if old != new] == [(IMPORT, MOVED_IMPORT)]
+    return Moved(told, output, runs, with_log)
 
 
 @pytest.mark.slow
@@ -213,7 +161,7 @@ def test_the_jar_style_runs(moved: Moved) -> None:
     assert run["query"] == "region=aws-us-west-2"
 
 
-@pytest.fixture(params=["wherobots.db", "tests.integration.moving_over_enums"])
+@pytest.fixture(params=["wherobots.db", "tests.integration.moving_over.enums"])
 def enums(request: pytest.FixtureRequest) -> ModuleType:
     name: str = request.param
     if name == "wherobots.db":

@@ -25,8 +25,8 @@ from airflow_provider_wherobots.operators.sql_session import (
     WherobotsSqlSessionStopOperator,
 )
 from airflow_provider_wherobots.triggers import guarded
+from tests.integration.operators.sql_tasks import deferral_of, event_of, resume, run_to_end, trigger_of
 from tests.integration.sql_support import control_of, set_connection, synthetic_server
-from tests.integration.sql_tasks import deferral_of, event_of, resume, run_to_end, trigger_of
 from tests.integration.support import TaskInstance, context
 from wherobots_local import ControlClient, LocalServer
 

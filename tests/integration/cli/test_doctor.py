@@ -19,11 +19,11 @@ from airflow_provider_wherobots.cli import examination
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.trial import Plan
+from dev.places import TREE
 from dev.waiting import wait_for
 from tests.integration.conftest import API_KEY, set_connection
 from wherobots_local import ControlClient, LocalServer
 
-ROOT = Path(__file__).parents[2]
 SCRIPT_URI = "s3://doctors-bucket/job.py"
 
 Doctor = Callable[..., tuple[int, dict[str, Any]]]
@@ -197,7 +197,7 @@ def test_an_interrupted_doctor_cancels_its_own_runs_only(
         **os.environ,
         "AIRFLOW_HOME": str(tmp_path),
         "AIRFLOW_CONN_WHEROBOTS_DEFAULT": connection,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(TREE),
     }
     command = [sys.executable, "-m", "airflow_provider_wherobots", "doctor", "--run", "--script-uri", script]
     process = subprocess.Popen(
@@ -284,7 +284,7 @@ def test_the_triggerer_is_looked_up_in_the_metadata_database(tmp_path: Path) -> 
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")},
         "AIRFLOW_HOME": str(tmp_path),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(TREE),
     }
 
     command = [sys.executable, "-c", TRIGGERERS]

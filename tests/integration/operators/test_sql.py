@@ -37,8 +37,7 @@ from airflow_provider_wherobots.operators import sql_execution, sql_results, sql
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
 from dev.waiting import wait_for
-from tests.integration.sql_support import control_of, executed, set_connection, synthetic_server
-from tests.integration.sql_tasks import (
+from tests.integration.operators.sql_tasks import (
     deferral_of,
     event_of,
     resume,
@@ -46,6 +45,7 @@ from tests.integration.sql_tasks import (
     statement_deferral_of,
     trigger_of,
 )
+from tests.integration.sql_support import control_of, executed, set_connection, synthetic_server
 from tests.integration.support import TaskInstance, context
 from wherobots_local import ControlClient, LocalServer
 

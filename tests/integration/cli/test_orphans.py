@@ -16,6 +16,7 @@ import pytest
 
 from airflow_provider_wherobots.flows.run_name import durable_run_name
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from dev.places import TREE
 from dev.waiting import wait_for
 from tests.integration.conftest import API_KEY
 from wherobots_local import LocalServer
@@ -44,7 +45,7 @@ def run_program(home: Path, *command: str | Path, given: str = "", **variables: 
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")},
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "PYTHONPATH": str(HERE.parents[1]),
+        "PYTHONPATH": str(TREE),
         **variables,
     }
     return subprocess.run(

@@ -8,6 +8,8 @@ import warnings
 from importlib import import_module
 from typing import Any
 
+from airflow.utils.db import initdb
+
 try:
     DagBag = import_module("airflow.dag_processing.dagbag").DagBag
     serialization = import_module("airflow.serialization.serialized_objects").DagSerialization
@@ -19,6 +21,7 @@ TOLD = "TOLD"
 
 
 def main() -> None:
+    initdb()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         bag = DagBag()

@@ -21,7 +21,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
 )
 from airflow_provider_wherobots.flows.quota import QuotaWait
-from tests.integration import decorated_functions as functions
+from tests.integration.decorators import decorated_functions as functions
 from tests.integration.support import TaskInstance, context, follow
 from wherobots_local.control.client import ControlClient
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -19,11 +18,10 @@ from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.cli.run_actions import LIST_COLUMNS
 from airflow_provider_wherobots.cli.runs import STATUSES
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from dev.places import TREE
 from dev.waiting import wait_for
 from tests.integration.conftest import API_KEY, set_connection
 from wherobots_local.control.client import ControlClient
-
-ROOT = Path(__file__).parents[2]
 
 
 class Printed(NamedTuple):
@@ -67,7 +65,7 @@ def ended(hook: WherobotsHook, name: str, job: str = "talk.py", *args: str, **fi
 
 def as_program(*arguments: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "airflow_provider_wherobots", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(TREE)}
     # As for users: a pipe is buffered.
     environment.pop("PYTHONUNBUFFERED", None)
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

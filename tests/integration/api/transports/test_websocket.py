@@ -64,9 +64,9 @@ from airflow_provider_wherobots.flows.sql.statement import (
     cancel,
     execute,
 )
+from tests.integration.api.transports.session_server import SessionServer, result, state
+from tests.integration.api.transports.wire import Wire, answering, full_listener, read_request, resetting, silent
 from tests.integration.driven import Driven
-from tests.integration.session_server import SessionServer, result, state
-from tests.integration.wire import Wire, answering, full_listener, read_request, resetting, silent
 
 KEY = "sql-socket-key-9c41"
 ENDPOINT = Endpoint("https://api.example.com", KEY)

@@ -30,8 +30,8 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from tests.integration import sql_support
+from tests.integration.hooks.sqlite_engine import SqliteEngine
 from tests.integration.sql_support import CONN_ID, executed, set_connection
-from tests.integration.sqlite_engine import SqliteEngine
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.service import LocalService
 

@@ -37,7 +37,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.runs import calls
 from dev.certificates import make_certificate
-from tests.integration.wire import (
+from tests.integration.api.transports.wire import (
     Handler,
     Send,
     Wire,

@@ -1,16 +1,11 @@
 """A DAG with the official provider's SQL operator and hook runs here once its imports and its parameters are changed.
 
-Its source is in ``moving_over_sql.py``. What is changed is what docs/moving.md says.
+Its source is in ``sql.py``. What is changed is what docs/moving.md says.
 """
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +15,8 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.sql.parameters import bind
 from dev.local_server import LocalServerProcess
-from dev.places import TREE
 from dev.processes import ProcessFamily
-from tests.integration.test_moving_over import AIRFLOW_SECONDS, HERE, MAKE_DATABASE, source_of, stand_in
+from tests.integration.moving_over.moved import AIRFLOW_SECONDS, run_dags, source_of
 from wherobots_local import ControlClient
 
 CHANGES = {
@@ -55,7 +49,7 @@ MERGE = """
 class Moved:
     """What became of the DAG.
 
-    :param told: the report of ``moving_over_run.py``.
+    :param told: the report of ``run.py``.
     :param output: everything Airflow wrote.
     :param statements: the statements that were executed.
     :param sessions: the bodies and addresses of the requests for a session.
@@ -99,31 +93,11 @@ def moved(
     ):
         (home / folder).mkdir()
         (home / folder / name).write_text(changed(text))
-    connection = {"conn_type": "generic", "host": server.url.removeprefix("https://"), "password": server.api_key}
-    env = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")} | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW_CONN_WHEROBOTS_DEFAULT": json.dumps(connection),
-        "REQUESTS_CA_BUNDLE": str(certificate[0]),
-        "PYTHONPATH": os.pathsep.join([str(TREE), *([] if find_spec("wherobots") else [stand_in(home)])]),
-    }
-    for program in (["-c", MAKE_DATABASE], [str(HERE / "moving_over_run.py")]):
-        done = subprocess.run(
-            [sys.executable, *program], env=env, capture_output=True, text=True, timeout=AIRFLOW_SECONDS
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    told, output = run_dags(home, server.url, server.api_key, certificate[0])
     control = ControlClient(server.url, server.api_key, certificate=certificate[0])
     statements = [request["statement"] for request in control.requests("executeSql")]
     sessions = control.requests("createSqlSession")
-    return Moved(json.loads(done.stdout.rpartition("TOLD")[2]), done.stdout + done.stderr, statements, sessions)
-
-
-def test_only_imports_and_parameters_are_changed() -> None:
-    before = source_of("sql").splitlines()
-    pairs = [(old, new) for old, new in zip(before, changed(source_of("sql")).splitlines(), strict=True) if old != new]
-    assert len(pairs) == 6
-    assert [old for old, _ in pairs if "import" not in old and "%(" not in old] == []
+    return Moved(told, output, statements, sessions)
 
 
 @pytest.mark.parametrize(
