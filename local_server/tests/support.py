@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,24 @@ def assert_shape(value: object, schema: str) -> None:
     validator = Draft202012Validator({"$ref": f"#/components/schemas/{schema}", **_CLOSED})
     errors = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
     assert not errors, errors
+
+
+def missing(value: Any, schema: dict[str, Any], path: str = "") -> Iterator[str]:
+    """The fields of the description that an answer does not have."""
+    schemas = PUBLISHED["components"]["schemas"]
+    if "$ref" in schema:
+        yield from missing(value, schemas[schema["$ref"].rsplit("/", 1)[1]], path)
+    elif isinstance(value, dict) and "properties" in schema:
+        yield from (f"{path}.{name}" for name in schema["properties"] if name not in value)
+        for name, item in schema["properties"].items():
+            if name in value:
+                yield from missing(value[name], item, f"{path}.{name}")
+    elif isinstance(value, list) and "items" in schema:
+        for index, item in enumerate(value):
+            yield from missing(item, schema["items"], f"{path}.{index}")
+    elif "anyOf" in schema:
+        found = [list(missing(value, item, path)) for item in schema["anyOf"] if item.get("type") != "null"]
+        yield from min(found, key=len, default=[]) if value is not None else ()
 
 
 def behaviour(**switches: Any) -> Behaviour:

@@ -13,7 +13,6 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +23,9 @@ import requests
 
 from dev.installed import built_wheel
 from dev.waiting import wait_for
+from local_server.tests.made_up_files import make_jar, make_wheel
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY
-from local_server.tests.test_dependencies import make_wheel
-from local_server.tests.test_jars import CODE, POOL, class_file
 from wherobots_local import __version__
 
 pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -173,9 +171,7 @@ def test_a_jar_runs(server: Running) -> None:
     if shutil.which("java") is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("no java: install a Java runtime, headless is enough")
     jar = server.root.parent / "echo.jar"
-    with zipfile.ZipFile(jar, "w") as archive:
-        archive.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\r\n")
-        archive.writestr("Echo.class", class_file("Echo", CODE, POOL))
+    make_jar(jar)
     uri = server.put("echo.jar", jar.read_bytes())
     run = server.client.create(runJar={"uri": uri, "mainClass": "Echo", "args": ["from a JAR", "0"]})
     server.client.wait(run["id"], "COMPLETED")

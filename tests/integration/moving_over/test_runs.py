@@ -7,7 +7,6 @@ import importlib
 import os
 import re
 import shutil
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,7 @@ import requests
 from airflow.exceptions import AirflowProviderDeprecationWarning, TaskDeferred
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from local_server.tests.test_dependencies import make_wheel
-from local_server.tests.test_jars import CODE, POOL, class_file
+from local_server.tests.made_up_files import make_jar, make_wheel
 from tests.integration.moving_over.moved import AIRFLOW_SECONDS, run_dags, source_of
 from tests.integration.support import TaskInstance, context
 from wherobots_local import LocalServer
@@ -64,10 +62,7 @@ def lake(
     for name, text in SCRIPTS.items():
         (root / "lake" / "scripts" / name).write_text(text)
     for name in ("echo.jar", "empty.jar"):
-        with zipfile.ZipFile(root / "lake" / "jars" / name, "w") as jar:
-            jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\r\n")
-            if name == "echo.jar":
-                jar.writestr("Echo.class", class_file("Echo", CODE, POOL))
+        make_jar(root / "lake" / "jars" / name, has_class=name == "echo.jar")
     wheels = tmp_path_factory.mktemp("wheels")
     make_wheel(wheels, "made_up_hail", "1.2")
     certfile, keyfile = certificate

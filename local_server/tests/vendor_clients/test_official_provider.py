@@ -44,7 +44,7 @@ def test_a_log_of_120_lines_is_read_by_20(certificate: tuple[Path, Path], tmp_pa
             "AIRFLOW_HOME": str(tmp_path / "airflow"),
             "AIRFLOW_CONN_WHEROBOTS_DEFAULT": json.dumps(connection),
         }
-        program = TREE / "local_server" / "tests" / "official_provider_reads.py"
+        program = Path(__file__).with_name("official_provider_reads.py")
         result = subprocess.run(
             [PYTHON, "-W", "ignore", program], env=environment, capture_output=True, text=True, timeout=240, check=False
         )

@@ -1,5 +1,7 @@
 """The engine with SedonaDB, really installed, in a child process."""
 
+# ruff: noqa: S608 - the statements are made of the tests' own constants.
+
 from __future__ import annotations
 
 import asyncio
@@ -24,7 +26,7 @@ import pytest
 
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY
-from local_server.tests.test_vendor_sql_clients import HAS_CLIENT, run
+from local_server.tests.vendor_clients.test_sql_clients import HAS_CLIENT, run
 from wherobots_local import LocalServer
 from wherobots_local.execution.workspace import own_folder
 from wherobots_local.sql.dialect.functions import EXPRESSED, RENAMED

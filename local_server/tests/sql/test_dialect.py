@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dev.places import TREE
 from wherobots_local.sql.dialect.differences import DIFFERENCES
 from wherobots_local.sql.dialect.errors import RefusedStatementError
 from wherobots_local.sql.dialect.functions import EXPRESSED, RENAMED
@@ -38,7 +38,7 @@ from wherobots_local.sql.dialect.statements import (
 from wherobots_local.sql.dialect.tokens import TokenKind, render, tokenize
 from wherobots_local.sql.dialect.translate import translate
 
-PAGE = Path(__file__).parents[2] / "docs" / "local-sql-dialect.md"
+PAGE = TREE / "docs" / "local-sql-dialect.md"
 
 
 def query(text: str) -> str:

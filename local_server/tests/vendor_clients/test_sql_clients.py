@@ -43,7 +43,7 @@ def run(
 ) -> Any:
     """Run a program where the vendor's packages are. Each of the two variables is for one of the two protocols."""
     result = subprocess.run(
-        [python, "-W", "ignore", TREE / "local_server" / "tests" / program, *arguments],
+        [python, "-W", "ignore", Path(__file__).with_name(program), *arguments],
         env={
             **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
             "PYTHONPATH": str(TREE),

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from local_server.tests.sql_support import SqlClient
-from local_server.tests.support import PUBLISHED, Client, published
+from local_server.tests.support import PUBLISHED, Client, missing, published
 from wherobots_local import ControlClient
 from wherobots_local.api import vocabulary
 from wherobots_local.api.create_request import CreateRunRequest
@@ -139,24 +139,6 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 def test_the_operations_are_those_of_the_description() -> None:
     assert set(vocabulary.OPERATIONS) == {operation["operationId"] for _, _, operation in operations()}
-
-
-def missing(value: Any, schema: dict[str, Any], path: str = "") -> Iterator[str]:
-    """The fields of the description that an answer does not have."""
-    schemas = PUBLISHED["components"]["schemas"]
-    if "$ref" in schema:
-        yield from missing(value, schemas[schema["$ref"].rsplit("/", 1)[1]], path)
-    elif isinstance(value, dict) and "properties" in schema:
-        yield from (f"{path}.{name}" for name in schema["properties"] if name not in value)
-        for name, item in schema["properties"].items():
-            if name in value:
-                yield from missing(value[name], item, f"{path}.{name}")
-    elif isinstance(value, list) and "items" in schema:
-        for index, item in enumerate(value):
-            yield from missing(item, schema["items"], f"{path}.{index}")
-    elif "anyOf" in schema:
-        found = [list(missing(value, item, path)) for item in schema["anyOf"] if item.get("type") != "null"]
-        yield from min(found, key=len, default=[]) if value is not None else ()
 
 
 def test_every_answer_has_every_field_of_the_description(client: Client, control: ControlClient) -> None:

@@ -12,8 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from local_server.tests.support import PUBLISHED, Client, assert_shape, published
-from local_server.tests.test_published_description import missing
+from local_server.tests.support import PUBLISHED, Client, assert_shape, missing, published
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.files import uploads
 from wherobots_local.http import objects

@@ -16,8 +16,8 @@ import pytest
 import requests
 
 from dev.waiting import wait_for
+from local_server.tests.made_up_files import make_jar
 from local_server.tests.support import KEY, Client
-from local_server.tests.test_jars import CODE, POOL, class_file
 from wherobots_local import LocalServer
 
 pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -160,9 +160,7 @@ def test_settings_and_files_reach_spark_and_its_workers(client: Client, server: 
         code.writestr("zipped.py", "def twice(x):\n    return 2 * x\n")
     with zipfile.ZipFile(files / "wheeled-1.0-py3-none-any.whl", "w") as code:
         code.writestr("wheeled/__init__.py", "def thrice(x):\n    return 3 * x\n")
-    with zipfile.ZipFile(files / "echo.jar", "w") as jar:
-        jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\r\n")
-        jar.writestr("Echo.class", class_file("Echo", CODE, POOL))
+    make_jar(files / "echo.jar")
     source = f"""{SESSION}
 def worked(x):
     import wheeled, zipped
