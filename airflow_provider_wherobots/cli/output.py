@@ -159,4 +159,7 @@ def _print_table(columns: Sequence[str] | None, rows: Sequence[Sequence[str]]) -
     for row in rows:
         # Text, not str: names may look like rich's markup.
         table.add_row(*map(Text, row))
-    console.print(table)
+    # If nobody reads, rich itself would end the program, as failed.
+    with console.capture() as captured:
+        console.print(table)
+    emit(captured.get().removesuffix("\n"))

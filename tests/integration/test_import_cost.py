@@ -1,48 +1,55 @@
 """What a triggerer and a worker import, and where: an import in the event loop holds up everybody's triggers."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-HTTP_OF_WORKER = "airflow_provider_wherobots.api.transports.requests"
+PACKAGE = "airflow_provider_wherobots"
+HTTP_OF_WORKER = f"{PACKAGE}.api.transports.requests"
+MODULES = (
+    "drivers.event_loop",
+    "decorators.wherobots",
+    "hooks.sql",
+    "hooks.wherobots",
+    "operators.run",
+    "operators.sql",
+    "operators.sql_session",
+    "sensors.run",
+    "triggers.run",
+)
 
-LOADED = """
-import importlib, json, sys
-importlib.import_module(sys.argv[1])
-print(json.dumps([name in sys.modules for name in sys.argv[2:]]))
+IMPORTED = """
+import importlib
+importlib.import_module(argument)
+told = sorted(sys.modules)
 """
 
-MODULES_OF_THE_PACKAGE = """
-import importlib, json, sys
-importlib.import_module(sys.argv[1])
-print(json.dumps(len([name for name in sys.modules if name.startswith("airflow_provider_wherobots")])))
-"""
-
-LOADED_BEFORE_A_RUN_IS_NAMED = """
-import json, sys
+LOADED_BEFORE_A_RUN_IS_NAMED = f"""
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 
 class Hook:
     @property
     def settings(self):
-        print(json.dumps([sys.argv[2] in sys.modules, attempt._run_id, attempt._suffix_in_flight]))
+        told.extend(["{HTTP_OF_WORKER}" in sys.modules, attempt._run_id, attempt._suffix_in_flight])
         sys.exit()
 
+told = []
 attempt = WorkerAttempt(Hook(), cancel_on_kill=True)
-if sys.argv[1] == "adopt":
+if argument == "adopt":
     attempt.adopt("run0")
 else:
     rest = dict.fromkeys(("look_first", "replace", "max_outage", "quota"))
-    attempt.submit({"name": "a-1234567890ab"}, None, durable=True, **rest)
+    attempt.submit({{"name": "a-1234567890ab"}}, None, durable=True, **rest)
 """
 
 IN_WHICH_THREAD = """
-import asyncio, json, sys, threading
+import asyncio, threading
 from airflow_provider_wherobots.hooks import wherobots
 
 class Finder:
@@ -64,11 +71,11 @@ async def main():
 asyncio.to_thread = counted
 asyncio.run(main())
 is_imported = all(name in sys.modules for name in wherobots.FOR_EVENT_LOOP)
-print(json.dumps([Finder.found["aiohttp"], is_imported, len(in_threads) - len(wherobots.FOR_EVENT_LOOP)]))
+told = [Finder.found["aiohttp"], is_imported, len(in_threads) - len(wherobots.FOR_EVENT_LOOP)]
 """
 
 FAILED_IMPORT = """
-import asyncio, json, sys
+import asyncio
 from airflow_provider_wherobots.hooks import wherobots
 
 class Finder:
@@ -89,102 +96,113 @@ sys.modules.pop("aiohttp", None)
 finder = Finder()
 sys.meta_path.insert(0, finder)
 failed = asyncio.run(main())
-print(json.dumps([failed, finder.looks, bool(wherobots._imported_for_event_loop)]))
+told = [failed, finder.looks, bool(wherobots._imported_for_event_loop)]
 """
 
+QUESTIONS = (
+    *((IMPORTED, module) for module in MODULES),
+    *((LOADED_BEFORE_A_RUN_IS_NAMED, method) for method in ("adopt", "submit")),
+    (IN_WHICH_THREAD, ""),
+    (FAILED_IMPORT, ""),
+)
 
-def run(tmp_path: Path, code: str, *arguments: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        env={**os.environ, "AIRFLOW_HOME": str(tmp_path)},
-        capture_output=True,
+PROGRAM = """
+import json, os, sys, traceback
+import airflow_provider_wherobots.compat
+
+for number, (code, argument) in enumerate(json.load(sys.stdin)):
+    child = os.fork()
+    if child == 0:
+        names = {"argument": argument, "sys": sys}
+        try:
+            exec(code, names)
+        except SystemExit:
+            pass
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        with open(f"{sys.argv[1]}/{number}", "w") as file:
+            json.dump(names["told"], file)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        sys.exit(1)
+"""
+"""Imports what all need of Airflow, which takes long, and then asks each question in a fork of itself. What it has
+imported counts as imported in all of them."""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Any]:
+    """The answer to each question."""
+    folder = tmp_path_factory.mktemp("told")
+    questions = [(code, f"{PACKAGE}.{argument}" if code == IMPORTED else argument) for code, argument in QUESTIONS]
+    subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(folder)],
+        input=json.dumps(questions),
+        env={**os.environ, "AIRFLOW_HOME": str(folder)},
         text=True,
         check=True,
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    return {question: json.loads((folder / str(number)).read_text()) for number, question in enumerate(QUESTIONS)}
 
 
-def test_a_triggerer_does_not_import_the_http_of_the_worker(tmp_path: Path) -> None:
-    assert run(tmp_path, LOADED, "airflow_provider_wherobots.triggers.run", HTTP_OF_WORKER) == [False]
+@pytest.fixture
+def imported(told: dict[tuple[str, str], Any], module: str) -> set[str]:
+    """The modules that are there once this one is imported."""
+    return set(told[IMPORTED, module])
 
 
-@pytest.mark.parametrize("module", ["operators.run", "decorators.wherobots"])
-def test_a_dag_file_does_not_import_the_http_of_the_worker(module: str, tmp_path: Path) -> None:
-    assert run(tmp_path, LOADED, f"airflow_provider_wherobots.{module}", HTTP_OF_WORKER) == [False]
+@pytest.mark.parametrize("module", ["triggers.run", "operators.run", "decorators.wherobots"])
+def test_neither_a_triggerer_nor_a_dag_file_imports_the_http_of_the_worker(imported: set[str]) -> None:
+    assert HTTP_OF_WORKER not in imported
 
 
 @pytest.mark.parametrize("module", ["operators.run", "decorators.wherobots", "triggers.run", "drivers.event_loop"])
-def test_a_task_without_sql_imports_nothing_of_it(module: str, tmp_path: Path) -> None:
-    names = [
-        "airflow_provider_wherobots.api.sql",
-        "airflow_provider_wherobots.flows.sql",
-        "airflow_provider_wherobots.api.transports.websocket",
-        "airflow_provider_wherobots.api.transports.socket_thread",
-        "cbor2",
-        "pyarrow",
-    ]
-    assert run(tmp_path, LOADED, f"airflow_provider_wherobots.{module}", *names) == [False] * len(names)
+def test_a_task_without_sql_imports_nothing_of_it(imported: set[str]) -> None:
+    names = ("api.sql", "flows.sql", "api.transports.websocket", "api.transports.socket_thread")
+    assert not imported & {"cbor2", "pyarrow", *(f"{PACKAGE}.{name}" for name in names)}
 
 
 @pytest.mark.parametrize("module", ["operators.run", "decorators.wherobots", "sensors.run"])
-def test_a_dag_file_imports_nothing_that_only_a_running_task_needs(module: str, tmp_path: Path) -> None:
-    package = "airflow_provider_wherobots"
+def test_a_dag_file_imports_nothing_that_only_a_running_task_needs(imported: set[str]) -> None:
     needed = ("hooks.wherobots", "drivers", "flows.effects", "api.runs.models", "api.call", "triggers.run", "files")
-    names = [f"{package}.{name}" for name in needed]
-    assert run(tmp_path, LOADED, f"{package}.{module}", *names) == [False] * len(names)
+    assert not imported & {f"{PACKAGE}.{name}" for name in needed}
 
 
-def test_a_dag_file_imports_few_modules_of_this_package(tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["operators.run"])
+def test_a_dag_file_imports_few_modules_of_this_package(imported: set[str]) -> None:
     """There are 25 to 29. Before they were split from the tries there were 80."""
-    assert run(tmp_path, MODULES_OF_THE_PACKAGE, "airflow_provider_wherobots.operators.run") <= 30
+    assert len([name for name in imported if name.startswith(PACKAGE)]) <= 30
 
 
-def test_the_run_operator_does_not_import_the_decorator(tmp_path: Path) -> None:
-    decorator = "airflow_provider_wherobots.decorators.base"
-    assert run(tmp_path, LOADED, "airflow_provider_wherobots.operators.run", decorator) == [False]
-
-
-SQL = (
-    "airflow.providers.common.sql.hooks.sql",
-    "airflow_provider_wherobots.hooks.sql",
-    "airflow_provider_wherobots.dbapi",
-    "airflow_provider_wherobots.sql",
-    "airflow_provider_wherobots.flows.sql",
-    "pyarrow",
-    "cbor2",
-    "sqlparse",
-)
+@pytest.mark.parametrize("module", ["operators.run"])
+def test_the_run_operator_imports_neither_the_decorator_nor_openlineage(imported: set[str]) -> None:
+    assert not imported & {f"{PACKAGE}.decorators.base", "airflow.providers.openlineage.utils.spark"}
 
 
 @pytest.mark.parametrize("module", ["operators.run", "decorators.wherobots", "sensors.run", "hooks.wherobots"])
-def test_who_does_not_use_sql_does_not_import_it(module: str, tmp_path: Path) -> None:
+def test_who_does_not_use_sql_does_not_import_it(imported: set[str]) -> None:
     """On Airflow 2.11 importing Airflow imports sqlparse."""
-    found = run(tmp_path, LOADED, f"airflow_provider_wherobots.{module}", *SQL)
-    imported = [name for name, is_loaded in zip(SQL, found, strict=True) if is_loaded]
-    assert imported in ([], ["sqlparse"])
+    names = ("hooks.sql", "dbapi", "sql", "flows.sql")
+    sql = {"airflow.providers.common.sql.hooks.sql", "pyarrow", "cbor2", "sqlparse"}
+    assert imported & {*sql, *(f"{PACKAGE}.{name}" for name in names)} <= {"sqlparse"}
 
 
 @pytest.mark.parametrize("module", ["hooks.sql", "operators.sql", "operators.sql_session"])
-def test_a_dag_file_that_uses_sql_imports_nothing_that_only_a_statement_needs(module: str, tmp_path: Path) -> None:
-    package = "airflow_provider_wherobots"
-    needed = ("pyarrow", "pandas", "cbor2", f"{package}.dbapi", f"{package}.api.transports.aiohttp", HTTP_OF_WORKER)
-    assert run(tmp_path, LOADED, f"{package}.{module}", *needed) == [False] * len(needed)
-
-
-def test_a_dag_file_does_not_import_openlineage(tmp_path: Path) -> None:
-    module = "airflow.providers.openlineage.utils.spark"
-    assert run(tmp_path, LOADED, "airflow_provider_wherobots.operators.run", module) == [False]
+def test_a_dag_file_that_uses_sql_imports_nothing_that_only_a_statement_needs(imported: set[str]) -> None:
+    needed = {"pyarrow", "pandas", "cbor2", f"{PACKAGE}.dbapi", f"{PACKAGE}.api.transports.aiohttp", HTTP_OF_WORKER}
+    assert not imported & needed
 
 
 @pytest.mark.parametrize("method", ["adopt", "submit"])
-def test_a_kill_on_a_worker_imports_nothing(method: str, tmp_path: Path) -> None:
+def test_a_kill_on_a_worker_imports_nothing(method: str, told: dict[tuple[str, str], Any]) -> None:
     """All is imported before there is something to cancel."""
-    assert run(tmp_path, LOADED_BEFORE_A_RUN_IS_NAMED, method, HTTP_OF_WORKER) == [True, None, None]
+    assert told[LOADED_BEFORE_A_RUN_IS_NAMED, method] == [True, None, None]
 
 
-def test_a_failed_import_is_told_to_all_and_then_repeated(tmp_path: Path) -> None:
-    assert run(tmp_path, FAILED_IMPORT) == [["ImportError"] * 3, 1, True]
+def test_a_failed_import_is_told_to_all_and_then_repeated(told: dict[tuple[str, str], Any]) -> None:
+    assert told[FAILED_IMPORT, ""] == [["ImportError"] * 3, 1, True]
 
 
-def test_the_http_of_the_triggerer_is_imported_beside_its_event_loop(tmp_path: Path) -> None:
-    assert run(tmp_path, IN_WHICH_THREAD) == [False, True, 0]
+def test_the_http_of_the_triggerer_is_imported_beside_its_event_loop(told: dict[tuple[str, str], Any]) -> None:
+    assert told[IN_WHICH_THREAD, ""] == [False, True, 0]

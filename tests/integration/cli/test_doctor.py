@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.jobs.job import Job
+from airflow.utils.session import create_session
 
 from airflow_provider_wherobots.cli import examination
+from airflow_provider_wherobots.cli.installation import check_triggerer
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.trial import Plan
+from airflow_provider_wherobots.doctor.verdicts import State
 from dev.places import TREE
 from dev.waiting import wait_for
 from tests.integration.conftest import API_KEY, set_connection
@@ -186,9 +192,8 @@ def test_an_answer_that_differs_fails_the_command(
     assert "How soon does List Runs show a new run?" in differing
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_doctor_cancels_its_own_runs_only(
-    number: int, server: LocalServer, control: ControlClient, tmp_path: Path, script: str
+    server: LocalServer, control: ControlClient, tmp_path: Path, script: str
 ) -> None:
     strangers = control.create_run("a_run_of_somebody_else")["id"]
     control.behaviour(start_delay_seconds=600)
@@ -206,13 +211,13 @@ def test_an_interrupted_doctor_cancels_its_own_runs_only(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Tests that were started by nohup ignore SIGHUP, and so would what they start.
-        preexec_fn=partial(signal.signal, number, signal.SIG_DFL),
+        # A program that is started with the signal ignored goes on ignoring it.
+        preexec_fn=partial(signal.signal, signal.SIGTERM, signal.SIG_DFL),
     )
     try:
         wait_for(lambda: len(control.requests("createJobRun")) == 3 or process.poll() is not None, what="three runs")
         wait_for(lambda: control.requests("getJobRun") != [], what="the runs to be observed")
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         out, errors = process.communicate(timeout=120)
     finally:
         process.kill()
@@ -224,6 +229,18 @@ def test_an_interrupted_doctor_cancels_its_own_runs_only(
     assert len(created) == 3
     assert cancelled == created
     assert strangers not in cancelled
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_interrupts_as_ctrl_c_does(number: int) -> None:
+    # Tests that were started by nohup ignore SIGHUP.
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with pytest.raises(KeyboardInterrupt), examination._signals_interrupt():
+            os.kill(os.getpid(), number)
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
@@ -258,36 +275,21 @@ def test_a_report_that_cannot_be_written_is_said_before_anything_is_sent(
     assert control.requests() == []
 
 
-TRIGGERERS = """
-import sys
-from datetime import timedelta
-from airflow import settings
-from airflow.jobs.job import Job
-from airflow.utils import timezone
-from airflow.utils.session import create_session
-from airflow_provider_wherobots.cli.installation import check_triggerer
+def test_the_triggerer_is_looked_up_in_the_metadata_database(database: Path) -> None:
+    def alive() -> State:
+        return check_triggerer().state
 
-print('state:', check_triggerer().state.value)
-Job.__table__.create(settings.engine)
-print('state:', check_triggerer().state.value)
-for age in (7200, 0):
-    with create_session() as session:
-        job = Job(job_type="TriggererJob")
-        job.state, job.latest_heartbeat = "running", timezone.utcnow() - timedelta(seconds=age)
-        session.add(job)
-    print('state:', check_triggerer().state.value)
-"""
+    def beat(age: int) -> None:
+        with create_session() as session:
+            job = Job(job_type="TriggererJob")
+            job.state, job.latest_heartbeat = "running", datetime.now(UTC) - timedelta(seconds=age)
+            session.add(job)
 
-
-def test_the_triggerer_is_looked_up_in_the_metadata_database(tmp_path: Path) -> None:
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")},
-        "AIRFLOW_HOME": str(tmp_path),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "PYTHONPATH": str(TREE),
-    }
-
-    command = [sys.executable, "-c", TRIGGERERS]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
-    found = re.findall("^state: (.*)$", done.stdout, re.MULTILINE)
-    assert found == ["not checked", "warning", "warning", "ok"], done.stdout + done.stderr
+    assert alive() is State.WARNING
+    beat(7_200)
+    assert alive() is State.WARNING
+    beat(0)
+    assert alive() is State.OK
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("ALTER TABLE job RENAME TO job_away")
+    assert alive() is State.NOT_CHECKED

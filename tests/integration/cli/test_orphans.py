@@ -3,54 +3,40 @@
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import pytest
+from airflow.models import xcom
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+from sqlalchemy import select, update
 
+from airflow_provider_wherobots.cli import deployment, find_orphans
+from airflow_provider_wherobots.cli.main import main
+from airflow_provider_wherobots.flows.orphans import Owner
 from airflow_provider_wherobots.flows.run_name import durable_run_name
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from dev.places import TREE
-from dev.waiting import wait_for
 from tests.integration.conftest import API_KEY
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
-HERE = Path(__file__).parent
 STARTED = datetime.now(UTC).replace(microsecond=123456) - timedelta(hours=1)
 ACTIVE = ["PENDING", "RUNNING"]
 
-Done: TypeAlias = "subprocess.CompletedProcess[str]"
-Program: TypeAlias = Callable[..., Done]
+
+class Printed(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Program: TypeAlias = Callable[..., Printed]
 Json = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The AIRFLOW_HOME of a deployment with an empty metadata database, in SQLite."""
-    home = tmp_path_factory.mktemp("deployment")
-    done = run_program(home, Path(sys.executable).with_name("airflow"), "db", "migrate")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return home
-
-
-def run_program(home: Path, *command: str | Path, given: str = "", **variables: str) -> Done:
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")},
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "PYTHONPATH": str(TREE),
-        **variables,
-    }
-    return subprocess.run(
-        command, input=given, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
 
 
 @pytest.fixture(scope="module")
@@ -61,22 +47,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 
 @pytest.fixture
-def database(deployment: Path) -> Callable[[str, list[Json]], None]:
-    def change(what: str, rows: list[Json]) -> None:
-        program = HERE / "task_instances.py"
-        done = run_program(deployment, sys.executable, program, what, given=json.dumps(rows))
-        assert done.returncode == 0, done.stderr
-
-    return change
-
-
-@pytest.fixture
-def orphans(deployment: Path, server: LocalServer) -> Program:
-    connection = json.dumps({"conn_type": "wherobots", "host": server.url, "password": API_KEY})
-
-    def run(*arguments: str) -> Done:
-        command = (sys.executable, "-m", "airflow_provider_wherobots", "orphans", *arguments)
-        return run_program(deployment, *command, AIRFLOW_CONN_WHEROBOTS_DEFAULT=connection)
+def orphans(conn_id: str, database: Path, capsys: pytest.CaptureFixture[str]) -> Program:
+    def run(*arguments: str) -> Printed:
+        capsys.readouterr()
+        code = main(["orphans", *arguments])
+        return Printed(code, *capsys.readouterr())
 
     return run
 
@@ -95,11 +70,37 @@ def task_instance(task_id: str, state: str | None, *, map_index: int = -1, xcom_
         "run_id": f"manual__{task_id}",
         "task_id": task_id,
         "map_index": map_index,
-        "dag_run_start": STARTED.isoformat(),
         "dag_run_state": "failed" if state == "failed" else "running",
         "state": state,
         "xcom_keys": xcom_keys,
     }
+
+
+def write(*rows: Json) -> None:
+    """Write DAG runs, task instances and XComs into the metadata database."""
+    xcoms: Any = getattr(xcom, "XComModel", None) or xcom.XCom
+    with create_session() as session:
+
+        def insert(model: Any, **values: Any) -> None:
+            session.execute(model.__table__.insert().values(**values))
+
+        for row in rows:
+            key = {"dag_id": row["dag_id"], "run_id": row["run_id"]}
+            task = {"task_id": row["task_id"], "map_index": row["map_index"]}
+            found = select(DagRun.id).where(DagRun.dag_id == row["dag_id"], DagRun.run_id == row["run_id"])
+            if session.scalar(found) is None:
+                # Airflow 3 derives it from columns that are not given here.
+                after = {"run_after": STARTED} if hasattr(DagRun, "run_after") else {}
+                insert(DagRun, **key, **after, run_type="manual", state=row["dag_run_state"], start_date=STARTED)
+            insert(TaskInstance, **key, **task, state=row["state"], pool="default_pool")
+            for name in row["xcom_keys"]:
+                insert(xcoms, **key, **task, dag_run_id=session.scalar(found), key=name)
+
+
+def set_state(row: Json, state: str | None) -> None:
+    with create_session() as session:
+        named = (getattr(TaskInstance, name) == row[name] for name in ("dag_id", "run_id", "task_id"))
+        session.execute(update(TaskInstance).where(*named).values(state=state))
 
 
 def start_run(control: ControlClient, of: Json, *, later: timedelta = timedelta(0), name: str | None = None) -> str:
@@ -110,14 +111,12 @@ def start_run(control: ControlClient, of: Json, *, later: timedelta = timedelta(
         run_id=of["run_id"],
         task_id=of["task_id"],
         map_index=of["map_index"],
-        dag_run_start=datetime.fromisoformat(of["dag_run_start"]) + later,
+        dag_run_start=STARTED + later,
     )
     return str(control.create_run(name)["id"])
 
 
-def test_twenty_runs_half_of_them_orphans(
-    hook: WherobotsHook, database: Callable[[str, list[Json]], None], orphans: Program, control: ControlClient
-) -> None:
+def test_twenty_runs_half_of_them_orphans(hook: WherobotsHook, orphans: Program, control: ControlClient) -> None:
     ended = [
         task_instance("failed_1", "failed"),
         task_instance("failed_2", "failed"),
@@ -137,7 +136,7 @@ def test_twenty_runs_half_of_them_orphans(
         task_instance("requeued", "queued"),
     ]
     fire_and_forget = task_instance("not_waited_for", "success", xcom_keys=("run_id", "run_left_active"))
-    database("write", [*ended, *waiting, fire_and_forget, task_instance("without_a_run", "failed")])
+    write(*ended, *waiting, fire_and_forget, task_instance("without_a_run", "failed"))
     microsecond = timedelta(microseconds=1)
 
     expected = {
@@ -176,11 +175,11 @@ def test_twenty_runs_half_of_them_orphans(
 
     # A task that did not wait is removed from its DAG, or marked: its run is to go on all the same.
     for state in ("removed", "failed"):
-        database("set_states", [{**fire_and_forget, "state": state}])
+        set_state(fire_and_forget, state)
         assert "10 active runs: 0 orphans, 5 in use, 1 left active, 4 of others" in orphans().stdout
 
     # The next try of a task that was to be retried has failed too: now its run is an orphan.
-    database("set_states", [{**waiting[2], "state": "failed"}])
+    set_state(waiting[2], "failed")
     assert "10 active runs: 1 orphan, 4 in use, 1 left active, 4 of others" in orphans().stdout
     as_json = orphans("--cancel", "-o", "json")
     results = {row["id"]: row["result"] for row in json.loads(as_json.stdout)}
@@ -192,24 +191,36 @@ def cancels(control: ControlClient) -> list[str]:
     return [entry["path"].split("/")[-2] for entry in control.requests() if entry["path"].endswith("/cancel")]
 
 
+AfterTheFirstCancel: TypeAlias = Callable[[Callable[[], None]], None]
+
+
+@pytest.fixture
+def after_the_first_cancel(control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> AfterTheFirstCancel:
+    """Has something happen between the first cancel and the next look at a task instance."""
+
+    def arrange(happen: Callable[[], None]) -> None:
+        def read_again(owner: Owner) -> Owner | None:
+            if cancels(control):
+                happen()
+            return deployment.read_again(owner)
+
+        monkeypatch.setattr(find_orphans, "read_again", read_again)
+
+    return arrange
+
+
 def test_a_task_that_is_cleared_meanwhile_keeps_its_run(
     hook: WherobotsHook,
-    database: Callable[[str, list[Json]], None],
-    deployment: Path,
     orphans: Program,
     control: ControlClient,
+    after_the_first_cancel: AfterTheFirstCancel,
 ) -> None:
-    """Its state is read again immediately before the cancel: here, while the cancel before it takes five seconds."""
+    """The cancel before it may have taken long, so its state is read again."""
     tasks = [task_instance("first", "failed"), task_instance("second", "failed")]
-    database("write", tasks)
+    write(*tasks)
     first, second = (start_run(control, of) for of in tasks)
-    control.add_fault("cancelJobRun", {"type": "slow", "seconds": 5}, times=1)
-    with ThreadPoolExecutor() as pool:
-        done = pool.submit(orphans, "--cancel")
-        wait_for(lambda: control.faults()[0]["applied"], what="the first cancel")
-        with closing(sqlite3.connect(deployment / "airflow.db")) as connection, connection:
-            connection.execute("UPDATE task_instance SET state = NULL WHERE task_id = 'second'")
-    said = done.result().stdout
+    after_the_first_cancel(lambda: set_state(tasks[1], None))
+    said = orphans("--cancel").stdout
     assert "2 active runs: 2 orphans" in said
     assert "kept: in use (its task instance is cleared)" in said
     assert "2 runs: 1 cancelled, 1 kept" in said
@@ -219,24 +230,21 @@ def test_a_task_that_is_cleared_meanwhile_keeps_its_run(
 
 def test_a_database_that_goes_away_meanwhile_hides_no_cancel(
     hook: WherobotsHook,
-    database: Callable[[str, list[Json]], None],
-    deployment: Path,
     orphans: Program,
+    database: Path,
     control: ControlClient,
+    after_the_first_cancel: AfterTheFirstCancel,
 ) -> None:
     tasks = [task_instance("before", "failed"), task_instance("after", "failed")]
-    database("write", tasks)
+    write(*tasks)
     before, after = (start_run(control, of) for of in tasks)
-    control.add_fault("cancelJobRun", {"type": "slow", "seconds": 5}, times=1)
-    tables = ("xcom", "xcom_away")
-    with ThreadPoolExecutor() as pool:
-        done = pool.submit(orphans, "--cancel", "-o", "json")
-        wait_for(lambda: control.faults()[0]["applied"], what="the first cancel")
-        rename_table(deployment, *tables)
-        try:
-            printed = done.result()
-        finally:
-            rename_table(deployment, *reversed(tables))
+
+    def go_away() -> None:
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("ALTER TABLE xcom RENAME TO xcom_away")
+
+    after_the_first_cancel(go_away)
+    printed = orphans("--cancel", "-o", "json")
     results = {row["id"]: row["result"] for row in json.loads(printed.stdout)}
     assert results[before] == "cancelled"
     assert results[after].startswith("not cancelled: Airflow's metadata database cannot be read")
@@ -245,41 +253,27 @@ def test_a_database_that_goes_away_meanwhile_hides_no_cancel(
     assert hook.get_run(after).status in ACTIVE
 
 
-def rename_table(deployment: Path, old: str, new: str) -> None:
-    with closing(sqlite3.connect(deployment / "airflow.db")) as connection, connection:
-        connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
-
-
-def test_orphans_are_cancelled_even_if_nobody_reads_the_table(
-    hook: WherobotsHook,
-    database: Callable[[str, list[Json]], None],
-    deployment: Path,
-    server: LocalServer,
-    control: ControlClient,
-) -> None:
+@pytest.mark.usefixtures("database", "conn_id")
+def test_orphans_are_cancelled_even_if_nobody_reads_the_table(control: ControlClient) -> None:
     """`orphans --cancel | head -1`, with a table that is larger than the buffer of a pipe's writer."""
     tasks = [task_instance(f"{'long' * 50}_{number}", "failed") for number in range(12)]
-    database("write", tasks)
+    write(*tasks)
     runs = [start_run(control, of) for of in tasks]
-    connection = json.dumps({"conn_type": "wherobots", "host": server.url, "password": API_KEY})
-    program = f"'{sys.executable}' -m airflow_provider_wherobots orphans --cancel | true"
-    done = run_program(deployment, "bash", "-c", program, AIRFLOW_CONN_WHEROBOTS_DEFAULT=connection)
-    assert "Traceback" not in done.stderr
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as pipe, redirect_stdout(pipe):
+        assert main(["orphans", "--cancel"]) == 0
     assert sorted(cancels(control)) == sorted(runs)
 
 
 def test_a_database_that_cannot_be_read(
-    server: LocalServer, hook: WherobotsHook, control: ControlClient, tmp_path: Path
+    hook: WherobotsHook, conn_id: str, control: ControlClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    of = task_instance("of_another_home", "failed")
-    run_id = start_run(control, of)
-    connection = json.dumps({"conn_type": "wherobots", "host": server.url, "password": API_KEY})
-    command = (sys.executable, "-m", "airflow_provider_wherobots", "orphans", "--cancel")
-    done = run_program(tmp_path, *command, AIRFLOW_CONN_WHEROBOTS_DEFAULT=connection)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.splitlines()[-1].startswith(
+    run_id = start_run(control, task_instance("of_another_home", "failed"))
+    assert main(["orphans", "--cancel"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines()[-1].startswith(
         "error: Airflow's metadata database cannot be read: OperationalError: no such table"
     )
-    assert "Traceback" not in done.stderr
     assert hook.get_run(run_id).status in ACTIVE

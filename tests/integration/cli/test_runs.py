@@ -180,9 +180,10 @@ def test_ctrl_c_ends_the_log_quietly_and_the_run_goes_on(hook: WherobotsHook, co
     run_id = start(hook, "commands_interrupted", "wait.py", "600")
     program = as_program("runs", "logs", "-f", run_id)
     assert program.stdout is not None
+    # Airflow logs to stdout on some of its lines: not here.
     assert program.stdout.readline() == "started\n"
     program.send_signal(signal.SIGINT)
-    out, err = program.communicate(timeout=30)
+    out, err = program.communicate(timeout=120)
     assert (program.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert "KeyboardInterrupt" not in err
@@ -191,6 +192,7 @@ def test_ctrl_c_ends_the_log_quietly_and_the_run_goes_on(hook: WherobotsHook, co
     hook.cancel_run(run_id)
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_read_enough_is_no_error(hook: WherobotsHook) -> None:
     run_id = ended(hook, "commands_head", "talk.py", "20000")
     program = as_program("runs", "logs", run_id)
@@ -198,7 +200,7 @@ def test_a_reader_that_has_read_enough_is_no_error(hook: WherobotsHook) -> None:
     assert program.stdout.readline().startswith("line ")
     program.stdout.close()
     program.stdout = None
-    _, err = program.communicate(timeout=60)
+    _, err = program.communicate(timeout=120)
     assert program.returncode == 0
     assert "Traceback" not in err
     assert "BrokenPipe" not in err
@@ -213,21 +215,13 @@ def test_a_log_that_is_followed_through_a_pipe_is_read_at_once(hook: WherobotsHo
         assert program.stdout.readline().strip()
         program.stdout.close()
         program.stdout = None
-        _, err = program.communicate(timeout=60)
+        _, err = program.communicate(timeout=120)
         assert program.returncode == 0
         assert "Traceback" not in err
         assert hook.get_run(run_id).is_active
     finally:
         program.kill()
         hook.cancel_run(run_id)
-
-
-def test_stdout_has_nothing_but_what_was_asked_for(hook: WherobotsHook) -> None:
-    """Airflow logs to stdout on some of its lines."""
-    program = as_program("runs", "list", "-o", "json")
-    out, _ = program.communicate(timeout=120)
-    assert program.returncode == 0
-    assert isinstance(json.loads(out), list)
 
 
 def test_cancel_is_dry_until_yes(command: Command, hook: WherobotsHook, control: ControlClient) -> None:

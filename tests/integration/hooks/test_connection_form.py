@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from functools import cache
 from typing import Any
 
 import pytest
@@ -57,36 +56,35 @@ form = {
 """
 ASK = """
 import json, sys, warnings
-connection_type = sys.argv[1]
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    {ask}
-form["warnings"] = [str(warning.message) for warning in caught if "herobots" in str(warning.message)]
-print("FORM" + json.dumps(form))
+for connection_type in sys.argv[1:]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        {ask}
+    form["warnings"] = [str(warning.message) for warning in caught if "herobots" in str(warning.message)]
+    print("FORM" + json.dumps(form))
 """
+TYPES = ("wherobots", "wherobots_sql")
 
 
-@cache
-def ask_airflow(connection_type: str) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def forms() -> dict[str, dict[str, Any]]:
+    """What Airflow makes of each type of connection."""
     ask = ASK_AIRFLOW_2 if installed < Version("3") else ASK_AIRFLOW_3
-    script = ASK.format(ask=ask.strip().replace("\n", "\n    "))
-    answer = subprocess.run(
-        [sys.executable, "-c", script, connection_type], capture_output=True, text=True, check=False
-    )
+    script = ASK.format(ask=ask.strip().replace("\n", "\n        "))
+    answer = subprocess.run([sys.executable, "-c", script, *TYPES], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
-    (line,) = [line for line in answer.stdout.splitlines() if line.startswith("FORM")]
-    form: dict[str, Any] = json.loads(line.removeprefix("FORM"))
-    return form
+    lines = [line.removeprefix("FORM") for line in answer.stdout.splitlines() if line.startswith("FORM")]
+    return dict(zip(TYPES, map(json.loads, lines), strict=True))
 
 
-@pytest.fixture(scope="module", params=["wherobots", "wherobots_sql"])
+@pytest.fixture(params=TYPES)
 def connection_type(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="module")
-def form(connection_type: str) -> dict[str, Any]:
-    made = ask_airflow(connection_type)
+@pytest.fixture
+def form(forms: dict[str, dict[str, Any]], connection_type: str) -> dict[str, Any]:
+    made = forms[connection_type]
     if Version("3.0") <= installed < Version("3.1") and not made["extra"]:
         pytest.skip("Airflow 3.0 itself has no form of any provider's own without the FAB provider's wtforms")
     return made
@@ -119,8 +117,8 @@ def test_known_values_are_suggested(form: dict[str, Any], connection_type: str) 
         assert all(value in made["help"] for value in field.suggestions[:2])
 
 
-def test_nothing_the_provider_says_is_deprecated(connection_type: str) -> None:
-    assert ask_airflow(connection_type)["warnings"] == []
+def test_nothing_the_provider_says_is_deprecated(forms: dict[str, dict[str, Any]], connection_type: str) -> None:
+    assert forms[connection_type]["warnings"] == []
 
 
 def test_every_suggested_runtime_is_one_of_the_published_description_and_none_of_the_old_names() -> None:
