@@ -12,7 +12,7 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import AnswerLostError
 from airflow_provider_wherobots.drivers.base import Clock, Outlets, timeouts
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
-from airflow_provider_wherobots.flows.effects import Effect, Note, Reloaded, Send, Sleep
+from airflow_provider_wherobots.flows.effects import Effect, Note, Prefetch, Reloaded, Send, Sleep
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.logs.records import LogRecord
 
@@ -75,6 +75,8 @@ class Script(SyncDriver):
         self.notes: list[Note] = []
         self.records: list[LogRecord] = []
         self.published: list[tuple[str, str]] = []
+        self.prefetched: list[tuple[Call[Any], int]] = []
+        """What was asked for ahead, with the number of records written before."""
         self.reloads = 0
         transport: Any = SimpleNamespace(endpoint=Endpoint("https://api.example.com", KEY))
         super().__init__(
@@ -119,6 +121,8 @@ class Script(SyncDriver):
         if isinstance(effect, Sleep):
             assert effect.seconds >= 0, effect
             self.sleeps.append(effect.seconds)
+        if isinstance(effect, Prefetch):
+            self.prefetched.append((effect.call, len(self.records)))
         return super()._perform(effect)
 
     def _send(self, effect: Send[Any]) -> Any:

@@ -206,10 +206,12 @@ def test_the_first_poll_of_a_new_run_is_not_after_the_deadline(left: float) -> N
 def test_a_new_run_that_ends_before_its_first_poll_has_its_late_lines() -> None:
     """The service's clock may be wrong: the run has not ended before it was created."""
     service, run = serve((0, "RUNNING"), (1, "FAILED"))
-    run.log = FakeLog([FakeLine(0.0, T0, "line 0"), FakeLine(6.0, T0 + 1, "line 1")])
+    # After the first look, and after the second that new lines cause.
+    run.log = FakeLog([FakeLine(0.0, T0, "line 0"), FakeLine(6.5, T0 + 1, "line 1")])
     outcome, script = follow(with_a_wrong_time(service), is_new=True)
     assert outcome.ending is Ending.FAILED
     assert texts(script.records) == ["line 0", "line 1"]
+    assert script.sent_of("getJobRunLogs")[0].at < START + 6.5
 
 
 def test_an_older_run_is_polled_at_its_own_pace_from_the_start() -> None:
@@ -538,10 +540,10 @@ def with_a_wrong_time(service: FakeService) -> Answer:
 def test_a_run_cannot_have_ended_before_it_was_last_seen_running() -> None:
     """Clocks differ, and so may time zones: late lines are waited for all the same."""
     service, run = serve((0, "RUNNING"), (11, "COMPLETED"))
-    run.log.lines += [FakeLine(0.0, T0, "line 0"), FakeLine(15.0, T0 + 1, "line 1")]
-
+    run.log.lines += [FakeLine(0.0, T0, "line 0"), FakeLine(17.0, T0 + 1, "line 1")]
     _, script = follow(with_a_wrong_time(service))
     assert texts(script.records) == ["line 0", "line 1"]
+    assert script.sent_of("getJobRun")[-1].at < START + 17, "the line came after the end was seen"
 
 
 def test_an_unknown_status_with_a_completion_time_is_a_failure() -> None:

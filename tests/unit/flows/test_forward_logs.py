@@ -55,6 +55,13 @@ def test_pages_are_followed_without_sleeping_until_there_are_no_more() -> None:
     assert script.sleeps == []
 
 
+def test_the_next_page_is_asked_for_before_the_lines_of_a_page_are_written() -> None:
+    _, run, script = serve(log_of(*[0.0] * 250, cap=100))
+    script.run(LogForwarder(run.id).catch_up(inf))
+    second, third = (sent.call for sent in script.sent[1:])
+    assert script.prefetched == [(second, 0), (third, 100)]
+
+
 def test_a_short_page_waits_for_the_next_round_to_be_followed() -> None:
     arrivals = [0.0] * 5 + [3.0, 6.0]
     lines = [FakeLine(arrives, T0 + n, f"line {n}") for n, arrives in enumerate(arrivals)]
@@ -280,6 +287,19 @@ def test_a_line_pushed_onto_the_next_page_by_a_late_one_is_not_doubled(boundary:
         script.run(forwarder.catch_up(script.now + 10))
         script.now += 5
     assert sorted(texts(script.records)) == sorted(f"line {n}" for n in range(14))
+
+
+def test_lines_pushed_over_more_than_a_page_are_not_doubled() -> None:
+    shown = [FakeLine(0.0, T0 + 100 + n, f"line {n}") for n in range(10)]
+    late = [FakeLine(3.0, T0 + n, f"late {n}") for n in range(12)]
+    more = [FakeLine(22.0, T0 + 1000 + 10 * n, f"more {n}") for n in range(40)]
+    # The second look that finds it begins only if the one before has met every line that it expected, each once.
+    last = FakeLine(28.0, T0 + 1055, "of another node")
+    _, run, script = serve(FakeLog([*shown, *late, *more, last], cap=10))
+    forwarder = LogForwarder(run.id)
+    poll_often(script, forwarder, 6)
+    script.run(forwarder.drain(60.0, inf))
+    assert texts(script.records) == [line.text for line in (*shown, *late, *more, last)]
 
 
 def test_pages_are_looked_at_again_once_and_not_for_ever() -> None:

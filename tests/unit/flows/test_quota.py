@@ -135,6 +135,20 @@ def test_a_create_that_may_have_filled_the_quota_itself_is_found() -> None:
     assert [run.id for run in service.runs] == [result.run.id]
 
 
+def test_it_is_found_after_a_pause_too_though_there_is_room_for_another_one_by_then() -> None:
+    service = service_filled_by_a_lost_create(list_lag=12.0)
+
+    def answer(call: Call[Any], now: float) -> Any:
+        service.quota = 1 if now < START + 13 else 2
+        return service(call, now)
+
+    script = Script(answer)
+    result = script.run(submit_run(PAYLOAD))
+    assert isinstance(result, Submission)
+    assert [run.id for run in service.runs] == [result.run.id]
+    assert script.operations.count("createJobRun") == 2, "the lost one and the refused one"
+
+
 @pytest.mark.parametrize("limit", [0.0, 20.0])
 def test_a_wait_that_ends_after_an_unclear_create_does_not_say_that_there_is_no_run(limit: float) -> None:
     service = service_filled_by_a_lost_create(list_lag=600.0)

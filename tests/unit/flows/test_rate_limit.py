@@ -150,6 +150,21 @@ def test_another_refusal_delays_the_line_and_reorders_nothing() -> None:
     assert newcomer > after[-1]
 
 
+def test_calls_that_are_refused_together_come_back_in_their_order_and_before_those_behind_them() -> None:
+    limit = RateLimit()
+    refuse(limit, 10.0, NOW)
+    line: list[Places] = [{} for _ in range(4)]
+    turns = [NOW + 1.0 + (held(limit, NOW + 1.0, STATUS, places) or 0.0) for places in line]
+    under_way = list(zip(line, turns, strict=True))[:2]
+    for places, turn in under_way:
+        assert held(limit, turn, STATUS, places) is None
+    moment = turns[1]
+    for places, _ in under_way:
+        limit.refused(STATUS, places, refusal(20.0), moment)
+    after = [held(limit, moment, STATUS, places) or 0.0 for places in line]
+    assert after == pytest.approx([20.0 + number * SPACING for number in range(4)], abs=SPACING / 2)
+
+
 def test_the_line_is_gone_soon_after_a_single_refusal() -> None:
     limit = RateLimit()
     refuse(limit, 10.0, NOW)

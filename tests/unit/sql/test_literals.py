@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
@@ -10,7 +11,7 @@ from uuid import UUID
 
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
@@ -44,7 +45,15 @@ HOSTILE = [
     "POINT (1 2)",
     "",
 ]
-TEXTS = st.text() | st.text("'\\\"nrtbuU0123${}%_xa\x00\n") | st.sampled_from(HOSTILE)
+TEXTS = st.text() | st.text("'\\\"nrtbuU0123${}%_xa\x00\n")
+
+
+def hostile_texts(test: Callable[[str], None]) -> Callable[[str], None]:
+    """Try each hostile text in each run, and drawn ones."""
+    wrapped: Callable[[str], None] = given(TEXTS)(test)
+    for text in HOSTILE:
+        wrapped = example(text)(wrapped)
+    return wrapped
 
 
 class Country(str, Enum):  # noqa: UP042 - such as the official provider's
@@ -67,18 +76,18 @@ class LocalTime(datetime):
         return "otherwise"
 
 
-@given(TEXTS)
+@hostile_texts
 def test_spark_reads_the_text_back(text: str) -> None:
     written = literal("x", text)
     assert read_literal(written) == (text, len(written))
 
 
-@given(TEXTS)
+@hostile_texts
 def test_no_text_names_a_setting_or_variable_of_the_session(text: str) -> None:
     assert not VARIABLE.search(literal("x", text))
 
 
-@given(TEXTS)
+@hostile_texts
 def test_a_literal_has_no_control_characters_and_is_one_line(text: str) -> None:
     assert not re.search(r"[\x00-\x1f\x7f]", literal("x", text))
 

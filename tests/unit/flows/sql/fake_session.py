@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -332,7 +333,8 @@ class SqlScript(Script):
 
     def _receive(self, connection: Connection, timeout: float) -> ServerMessage | None:
         assert timeout >= 0
-        until = self.now + timeout
+        # A wait that is shorter than the clock's step ends at the next one.
+        until = max(self.now + timeout, math.nextafter(self.now, math.inf)) if timeout else self.now
         found = self.session.next_message(connection, until)
         if found is not None:
             self.now = max(self.now, found[0])

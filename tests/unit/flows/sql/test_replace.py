@@ -1,0 +1,68 @@
+"""After a clear: what earlier tries still execute is ended first, and what may run on is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_wherobots.api.errors import ConnectionLostError, NotWrittenError
+from airflow_provider_wherobots.api.sql.messages import CancelExecution, ClientMessage
+from airflow_provider_wherobots.flows.sql.replace import end_earlier
+from tests.unit.flows.script import START
+from tests.unit.flows.sql.fake_session import NEVER, URL, Connection, FakeSession, Plan, Running, SqlScript
+
+
+def session_with(*running: str, ended: str = "", cancel_seconds: float = 0.2) -> FakeSession:
+    """A session that executes these statements of a connection that is gone, and has executed another one."""
+    session = FakeSession(cancel_seconds=cancel_seconds)
+    for execution_id in (*running, ended):
+        ends_at = START - 5 if execution_id == ended else NEVER
+        session.executions[execution_id] = Running(Plan(), START - 9, ends_at, "succeeded", None, False)
+    return session
+
+
+def cancelled(script: SqlScript) -> list[str]:
+    return [message.execution_id for message in script.arrived(CancelExecution)]
+
+
+def test_what_still_runs_is_cancelled_and_nothing_else() -> None:
+    script = SqlScript(session_with("e1", "e3", ended="e2"))
+    assert script.run(end_earlier(["e1", "e2", "e3", "never sent"], URL)) == ""
+    assert cancelled(script) == ["e1", "e3"]
+    assert [script.truth(each) for each in ("e1", "e2", "e3")] == ["cancelled", "succeeded", "cancelled"]
+    assert len(script.said("The task was cleared: its statement")) == 2
+
+
+@pytest.mark.parametrize("budget", [3.8, 25.0])
+def test_one_whose_cancel_is_not_confirmed_is_named_and_the_rest_is_left(budget: float) -> None:
+    script = SqlScript(session_with("e1", "e2", cancel_seconds=NEVER))
+    assert script.run(end_earlier(["e1", "e2"], URL, budget)) == "e1"
+    assert cancelled(script) == ["e1"]
+    assert script.said("its cancel was sent, but is not confirmed")
+    assert script.elapsed <= budget + 1
+
+
+def test_one_that_the_session_does_not_speak_of_counts_as_running() -> None:
+    session = session_with("e1", cancel_seconds=NEVER)
+    session.answers = False
+    assert SqlScript(session).run(end_earlier(["e1"], URL)) == "e1"
+
+
+def test_a_connection_that_breaks_before_the_cancel_is_opened_again() -> None:
+    class Breaking(FakeSession):
+        def transmit(self, connection: Connection, message: ClientMessage, moment: float) -> None:
+            if isinstance(message, CancelExecution) and len(self.connects) == 1:
+                raise NotWrittenError("sqlSession", "the connection was reset")
+            super().transmit(connection, message, moment)
+
+    session = Breaking()
+    session.executions = session_with("e1").executions
+    script = SqlScript(session)
+    assert script.run(end_earlier(["e1"], URL)) == ""
+    assert script.truth("e1") == "cancelled"
+
+
+def test_without_a_connection_it_is_not_known_and_nobody_may_go_on() -> None:
+    session = session_with("e1")
+    session.connections = [Connection(seconds=0.0)]
+    with pytest.raises(ConnectionLostError):
+        SqlScript(session).run(end_earlier(["e1"], URL))
