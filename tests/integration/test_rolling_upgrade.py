@@ -1,7 +1,8 @@
 """Workers and triggerers of two versions side by side, as in a rolling upgrade.
 
 ``tests/compatibility`` holds, for each version, what it stores in Airflow's database: the trigger, what the task is
-resumed with, and the event of each ending. Every later version reads all of these files.
+resumed with, and the event of each ending. Every later version reads all of these files. ``before-0.1.0.json`` is what
+commit 0ad247e stored: without SQL and sensors, without what came later, and with an ending that has another name now.
 """
 
 import json
@@ -55,6 +56,7 @@ STATUSES = {
     Ending.DEADLINE: "RUNNING",
     Ending.GAVE_UP: "UNKNOWN",
 }
+ENDINGS = [pytest.param(each, name, id=f"{each['version']}-{name}") for each in STORED for name in each["events"]]
 EXCEPTIONS = {
     "failed": WherobotsRunFailedException,
     "not_started": WherobotsRunNotStartedException,
@@ -62,6 +64,7 @@ EXCEPTIONS = {
     "cancelled": WherobotsRunCancelledException,
     "deadline": WherobotsExecutionTimeoutException,
     "gave_up": WherobotsUnavailableException,
+    "lost_sight": WherobotsUnavailableException,
 }
 WHAT_TO_DO = f"""
 What this version stores is not what tests/compatibility/{__version__}.json holds. Tasks that are deferred during an
@@ -86,9 +89,15 @@ def trigger_of(stored: dict[str, Any]) -> Any:
     return getattr(__import__(module, fromlist=[name]), name)(**stored["kwargs"])
 
 
-@pytest.mark.parametrize("stored", STORED, ids=lambda stored: stored["version"])
+def stored_by_each(*parts: str) -> pytest.MarkDecorator:
+    """What each version stores, without those that do not know one of these parts yet."""
+    known = [stored for stored in STORED if stored.keys() >= set(parts)]
+    return pytest.mark.parametrize("stored", known, ids=lambda stored: stored["version"])
+
+
 @pytest.mark.parametrize("as_sent", [lambda value: value, later], ids=["as stored", "with later keys"])
 class TestStored:
+    @stored_by_each("trigger")
     def test_the_trigger(self, stored: dict[str, Any], as_sent: Callable[[Any], Any]) -> None:
         given = stored["trigger"]["kwargs"]
         trigger = trigger_of({**stored["trigger"], "kwargs": as_sent(given)})
@@ -98,22 +107,22 @@ class TestStored:
         assert kwargs.items() >= {**given, "follow": kwargs["follow"]}.items()
         assert "later" not in kwargs | kwargs["follow"]
 
-    @pytest.mark.parametrize("ending", list(Ending))
+    @pytest.mark.parametrize(("stored", "ending"), ENDINGS)
     def test_the_event_of_each_ending(
-        self, stored: dict[str, Any], as_sent: Callable[[Any], Any], ending: Ending, conn_id: str
+        self, stored: dict[str, Any], as_sent: Callable[[Any], Any], ending: str, conn_id: str
     ) -> None:
-        event, kwargs = as_sent(stored["events"][ending.value]), as_sent(stored["resume"]["kwargs"])
+        event, kwargs = as_sent(stored["events"][ending]), as_sent(stored["resume"]["kwargs"])
         resumed = getattr(task(wherobots_conn_id=conn_id), stored["resume"]["method"])
         xcoms: dict[str, Any] = {}
-        if ending is Ending.COMPLETED:
+        if ending == "completed":
             assert resumed(context(TaskInstance(xcoms=xcoms)), event=event, **kwargs) == event["run_id"]
         else:
-            with pytest.raises(EXCEPTIONS[ending.value], match=event["run_id"]):
+            with pytest.raises(EXCEPTIONS[ending], match=event["run_id"]):
                 resumed(context(TaskInstance(xcoms=xcoms)), event=event, **kwargs)
         assert xcoms.get("run_summary") == event["summary"]
 
 
-@pytest.mark.parametrize("stored", STORED, ids=lambda stored: stored["version"])
+@stored_by_each("quota")
 @pytest.mark.parametrize("as_sent", [lambda value: value, later], ids=["as stored", "with later keys"])
 def test_a_wait_for_quota_goes_on(stored: dict[str, Any], as_sent: Callable[[Any], Any], conn_id: str) -> None:
     trigger, resume = stored["quota"]["trigger"], stored["quota"]["resume"]
@@ -127,7 +136,7 @@ def test_a_wait_for_quota_goes_on(stored: dict[str, Any], as_sent: Callable[[Any
     assert QuotaWait.from_kwargs(as_sent(stored_wait)).to_kwargs().items() >= stored_wait.items()
 
 
-@pytest.mark.parametrize("stored", STORED, ids=lambda stored: stored["version"])
+@stored_by_each("sensor")
 def test_the_triggers_of_a_sensor(stored: dict[str, Any]) -> None:
     for trigger in stored["sensor"]:
         classpath, kwargs = trigger_of({**trigger, "kwargs": later(trigger["kwargs"])}).serialize()
@@ -136,7 +145,7 @@ def test_the_triggers_of_a_sensor(stored: dict[str, Any]) -> None:
         assert kwargs.items() >= {**trigger["kwargs"], "follow": kwargs["follow"]}.items()
 
 
-@pytest.mark.parametrize("stored", STORED, ids=lambda stored: stored["version"])
+@stored_by_each("sql")
 def test_the_triggers_of_sql_and_what_their_tasks_resume_with(stored: dict[str, Any]) -> None:
     for deferral, parts in ((stored["sql"]["session"], ("wait",)), (stored["sql"]["statement"], ("follow",))):
         trigger, resume = deferral["trigger"], deferral["resume"]
