@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from dev.waiting import wait_for
 from local_server.tests.support import KEY, Client
@@ -19,14 +19,23 @@ MODULE = [sys.executable, "-m", "wherobots_local"]
 
 
 class Started:
-    """A server process and what its ready file told. A second one in the same folder has the same root."""
+    """A server process and what its ready file told. A second one in the same folder has the same root.
+
+    :param folder: where the root and what it prints are.
+    :param arguments: more options.
+    :param key: the API key. Default: one that the server makes.
+    :param descriptors: the soft and the hard limit of file descriptors. Default: those of the tests.
+    :param output: where it prints. Default: a file.
+    :param errors: where it prints errors. Default: with its output.
+    :param through: a command of a shell that starts it. Default: none.
+    """
 
     def __init__(
         self,
         folder: Path,
         *arguments: str,
         key: str | None = None,
-        descriptors: int | None = None,
+        descriptors: tuple[int, int] | None = None,
         output: IO[bytes] | None = None,
         errors: IO[str] | None = None,
         through: str | None = None,
@@ -39,21 +48,36 @@ class Started:
             environment["WHEROBOTS_API_KEY"] = key
         options = ["--port", "0", "--root", str(self.root), "--ready-file", str(self.ready_file), *arguments]
         self.output = (folder / "output").open("w")
-        limit = ["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []
+
+        def prepare() -> None:
+            # Tests that were started by nohup ignore SIGHUP, and so would what they start.
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            if descriptors:
+                resource.setrlimit(resource.RLIMIT_NOFILE, descriptors)
+
         around = ["sh", "-c", through, "sh"] if through else []
         self.process = subprocess.Popen(
-            [*around, *limit, *MODULE, *options],
+            [*around, *MODULE, *options],
             env=environment,
             stdout=output or self.output,
             stderr=errors or self.output,
-            # Tests that were started by nohup ignore SIGHUP, and so would what they start.
-            preexec_fn=partial(signal.signal, signal.SIGHUP, signal.SIG_DFL),
+            preexec_fn=prepare,
         )
-        wait_for(
-            lambda: self.process.poll() is not None or self.told().get("pid") == self.process.pid,
-            what="the server to be ready",
-        )
+        try:
+            wait_for(
+                lambda: self.process.poll() is not None or self.told().get("pid") == self.process.pid,
+                what="the server to be ready",
+            )
+        except BaseException:
+            self.end()
+            raise
         self.ready = self.told()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
     def told(self) -> dict[str, Any]:
         try:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 from jsonschema import Draft202012Validator
 
@@ -65,6 +66,16 @@ def missing(value: Any, schema: dict[str, Any], path: str = "") -> Iterator[str]
 def behaviour(**switches: Any) -> Behaviour:
     """The default behaviour with some switches changed."""
     return patched(Behaviour(), switches)
+
+
+def require(found: object, missing: str) -> None:
+    """Leave a test out where something is missing. What CI lacks must fail there.
+
+    :param found: what must be true.
+    :param missing: what is missing, and how to get it.
+    """
+    if not found:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
 
 
 class Client:
@@ -133,15 +144,10 @@ class Client:
         wait_for(lambda: line in self.lines(run_id), what=f"the line {line!r}")
 
 
-def slowest_health(url: str) -> float:
-    """The seconds that the slowest of thirty health checks took.
+def assert_answers(url: str) -> None:
+    """See that a server answers, although something keeps it busy for ever.
 
-    :param url: the server's address.
+    :param url: its address.
     """
-    slowest = 0.0
-    for _ in range(30):
-        begun = time.monotonic()
-        assert requests.get(f"{url}/health", timeout=30).status_code == 200
-        slowest = max(slowest, time.monotonic() - begun)
-        time.sleep(0.02)
-    return slowest
+    for _ in range(10):
+        assert requests.get(f"{url}/health", timeout=60).status_code == 200

@@ -25,10 +25,10 @@ from dev.installed import built_wheel
 from dev.waiting import wait_for
 from local_server.tests.made_up_files import make_jar, make_wheel
 from local_server.tests.sql_support import SqlClient
-from local_server.tests.support import KEY
+from local_server.tests.support import KEY, require
 from wherobots_local import __version__
 
-pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 WITH_A_PACKAGE = "import made_up, os, sys\nprint(made_up.VERSION, sys.argv[1], os.getuid())\n"
 NOBODY = "nobody"
@@ -168,8 +168,7 @@ def test_a_script_with_a_dependency_runs(server: Running) -> None:
 
 
 def test_a_jar_runs(server: Running) -> None:
-    if shutil.which("java") is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no java: install a Java runtime, headless is enough")
+    require(shutil.which("java"), "no java: install a Java runtime, headless is enough")
     jar = server.root.parent / "echo.jar"
     make_jar(jar)
     uri = server.put("echo.jar", jar.read_bytes())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ import pytest
 import requests
 
 from dev.waiting import wait_for
+from local_server.tests.disks import file_system, fill
 from local_server.tests.started import MODULE, Started
 from local_server.tests.support import KEY, Client
 from wherobots_local import ControlClient, LocalServer
@@ -62,15 +64,12 @@ def test_what_is_shown_and_told(started: Started) -> None:
 
 
 def test_a_given_key_is_not_shown(tmp_path: Path) -> None:
-    server = Started(tmp_path, key=KEY)
-    try:
+    with Started(tmp_path, key=KEY) as server:
         assert "api_key" not in server.ready
         wait_for(lambda: "Ctrl-C" in server.printed(), what="what is said at the start")
         assert KEY not in server.printed()
         answer = requests.get(f"{server.ready['url']}/runs", headers={"X-API-Key": KEY}, timeout=30)
         assert answer.status_code == 200
-    finally:
-        server.end()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 143)])
@@ -93,30 +92,53 @@ def test_a_killed_server_leaves_no_run_behind(started: Started) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--root", ""], "error: --root is empty"),
+        (["--root", ""], "--root is empty"),
         (["--host", "0.0.0.0"], "--allow-remote"),  # noqa: S104 - refused is what is tested
-        (["--port", "99999"], "error: --port is 99999"),
+        (["--port", "99999"], "--port is 99999"),
         (["--max-parallel-runs", "0"], "--max-parallel-runs is 0"),
         (["--certfile", "x.pem"], "given together"),
         (["--host-name", "a b"], "--host-name has 'a b'"),
         (["--behaviour", "/no/such/file"], "--behaviour is '/no/such/file'"),
         (["--ready-file", "/no/such/folder/ready.json"], "--ready-file is"),
+        *(([f"--{name}", "-1"], f"--{name} is -1") for name in ("keep-runs", "keep-days")),
+        *(([f"--{name}", "-1"], f"--{name} is -1") for name in ("max-log-bytes", "max-log-lines")),
     ],
 )
-def test_wrong_options(arguments: list[str], message: str, tmp_path: Path) -> None:
-    command = [*MODULE, "--root", str(tmp_path), *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (result.returncode, result.stdout) == (2, "")
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
+def test_wrong_options(arguments: list[str], message: str, refusal: Callable[..., str]) -> None:
+    assert message in refusal(*arguments)
+
+
+def test_its_own_folder_is_a_file(refusal: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / ".wherobots-local").touch()
+    assert "in .wherobots-local: File exists" in refusal()
+
+
+def test_a_full_disk_at_the_start(refusal: Callable[..., str], tmp_path: Path) -> None:
+    with file_system(tmp_path, "64k"):
+        fill(tmp_path / "filler")
+        assert "No space left on device" in refusal()
+
+
+def test_a_ready_file_that_cannot_be_written(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with file_system(tmp_path, "64k"):
+        fill(tmp_path / "filler")
+        result = ended("--root", str(tmp_path_factory.mktemp("root")), "--ready-file", str(tmp_path / "ready.json"))
+    assert result.returncode == 2
+    assert re.match("error: --ready-file is .* No space left on device", result.stderr)
+
+
+def ended(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    command = [*MODULE, "--port", "0", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_a_taken_port_is_named(started: Started, tmp_path: Path) -> None:
-    command = [*MODULE, "--root", str(tmp_path), "--port", str(started.ready["port"])]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert result.returncode == 2
+    result = ended("--root", str(tmp_path), "--port", str(started.ready["port"]))
+    assert (result.returncode, result.stdout) == (2, "")
     assert f"--port is {started.ready['port']}" in result.stderr
     assert "Address already in use; choose another port, or 0 for a free one" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_https(certificate: tuple[Path, Path], tmp_path: Path) -> None:
@@ -134,24 +156,20 @@ def test_https(certificate: tuple[Path, Path], tmp_path: Path) -> None:
         assert server.control.counts()["creates_effective"] == 2
 
 
-def test_a_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_certificate_that_is_none_is_refused(refusal: Callable[..., str], tmp_path: Path) -> None:
     file = tmp_path / "cert.pem"
     file.write_text("x")
-    command = [*MODULE, "--root", str(tmp_path), "--port", "0", "--certfile", str(file), "--keyfile", str(file)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert result.returncode == 2
-    assert f"certfile {file} or keyfile {file} cannot be used" in result.stderr
+    said = refusal("--certfile", str(file), "--keyfile", str(file))
+    assert f"certfile {file} or keyfile {file} cannot be used" in said
 
 
 def test_a_control_client_does_not_show_its_key() -> None:
     assert KEY not in repr(ControlClient("http://127.0.0.1:1", KEY))
 
 
-def test_nothing_of_airflow_is_imported() -> None:
-    code = (
-        "import sys, wherobots_local.cli; "
-        "packages = {name.partition('.')[0] for name in sys.modules}; "
-        "print(sorted(packages & {'airflow', 'aiohttp', 'requests'}))"
-    )
+def test_nothing_is_imported_that_is_not_needed() -> None:
+    # A certificate is made only if it is asked for.
+    names = {"airflow", "aiohttp", "cryptography", "pyarrow", "requests"}
+    code = f"import sys, wherobots_local.cli; print({names} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert result.stdout.strip() == "[]"
+    assert result.stdout.strip() == "set()"

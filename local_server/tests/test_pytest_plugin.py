@@ -127,13 +127,15 @@ def test_unused_it_costs_two_imports(tmp_path: Path) -> None:
     run_pytest(tmp_path, UNUSED, "-p", "wherobots_local", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
 
 
-@pytest.mark.parametrize("mode", ["prepend", "importlib"])
-def test_its_fixtures(mode: str, tmp_path: Path) -> None:
-    # Found by its entry point.
-    assert "7 passed" in run_pytest(tmp_path, USED, f"--import-mode={mode}", "-W", "error::pytest.PytestWarning")
-
-
-def test_its_fixtures_explain_themselves(tmp_path: Path) -> None:
-    told = run_pytest(tmp_path, "def test_nothing(): pass", "--fixtures")
-    assert "wherobots_local [session scope]" in told
-    assert "fresh_wherobots_local -- " in told
+@pytest.mark.parametrize(
+    ("mode", "others"),
+    [
+        # Found by its entry point, as those of other packages are.
+        ("prepend", {}),
+        ("importlib", {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "wherobots_local.pytest_plugin"}),
+    ],
+)
+def test_its_fixtures(mode: str, others: dict[str, str], tmp_path: Path) -> None:
+    assert "7 passed" in run_pytest(
+        tmp_path, USED, f"--import-mode={mode}", "-W", "error::pytest.PytestWarning", **others
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,14 +14,8 @@ from pathlib import Path
 import pytest
 
 from dev.places import TREE
-from dev.ports import free_ports
 from dev.waiting import wait_for
-
-pytestmark = [
-    pytest.mark.once,
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("curl") is None, reason="no curl"),
-]
+from local_server.tests.support import require
 
 README = TREE / "local_server" / "README.md"
 
@@ -38,14 +33,13 @@ class Shells:
     """
 
     def __init__(self, folder: Path) -> None:
-        (self.port,) = map(str, free_ports(1))
         self.folder = folder
         kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         # Of this machine or of another test.
         kept.pop("WHEROBOTS_API_KEY", None)
         self._environment = {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-        *first, last = self._here(blocks("Start")[0]).strip().splitlines()
-        command = "\n".join([*first, f"exec {last} --port {self.port} --ready-file ready.json"])
+        *first, last = blocks("Start")[0].strip().splitlines()
+        command = "\n".join([*first, f"exec {last} --port 0 --ready-file ready.json"])
         with (folder / "output").open("w") as output:
             self.server = subprocess.Popen(
                 ["bash", "-euc", command], cwd=folder, env=self._environment, stdout=output, stderr=output
@@ -53,6 +47,8 @@ class Shells:
         wait_for(
             lambda: (folder / "ready.json").exists() or self.server.poll() is not None, what="the server to be ready"
         )
+        assert self.server.poll() is None, self.printed()
+        self.port = str(json.loads((folder / "ready.json").read_text())["port"])
 
     def run(self, commands: str) -> str:
         """Run commands in the second terminal, and return what they print."""
@@ -78,6 +74,7 @@ class Shells:
 
 @pytest.fixture(scope="module")
 def shells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shells]:
+    require(shutil.which("curl"), "no curl")
     opened = Shells(tmp_path_factory.mktemp("readme"))
     yield opened
     opened.server.terminate()

@@ -115,16 +115,13 @@ def test_nothing_is_left(server: LocalServer, client: Client, control: ControlCl
 def test_a_server_goes_on_with_what_it_was_started_with(tmp_path: Path) -> None:
     (tmp_path / "switches.json").write_text('{"name_filter": "exact", "list_delay_seconds": 0}')
     options = ("--like-the-service", "--behaviour", str(tmp_path / "switches.json"))
-    server = Started(tmp_path, *options, key=KEY)
-    try:
+    with Started(tmp_path, *options, key=KEY) as server:
         control = server.control()
         before = control.behaviour()
         control.behaviour(name_filter="substring", start_delay_seconds=0)
         control.reset()
         assert control.behaviour() == before
         assert (before["name_filter"], before["start_delay_seconds"]) == ("exact", 60)
-    finally:
-        server.end()
 
 
 def test_the_key_is_that_of_the_start_again_and_the_caller_learns_it(server: LocalServer, client: Client) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -73,8 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = ServerSettings(**options, behaviour=_switches(behaviour_file))
         raise_soft_limit(settings.max_parallel_runs)
         _check_ready_file(ready_file)
-        with removed_around(ready_file), RunReport(Terminal(sys.stdout), logs=verbose) as report:
-            _serve(settings, ready_file, report)
+        with (
+            removed_around(ready_file),
+            RunReport(Terminal(sys.stdout), logs=verbose) as report,
+            bound_socket(settings) as bound,
+        ):
+            _serve(settings, bound, ready_file, report)
     except SettingsError as error:
         print(f"error: {_with_option(str(error), names)}", file=sys.stderr)
         return _USAGE_ERROR
@@ -126,8 +131,7 @@ def _made_certificate(folder: Path, options: Mapping[str, Any]) -> dict[str, Any
     return {"certfile": made.certfile, "keyfile": made.keyfile}
 
 
-def _serve(settings: ServerSettings, ready_file: Path | None, report: RunReport) -> None:
-    bound = bound_socket(settings)
+def _serve(settings: ServerSettings, bound: socket.socket, ready_file: Path | None, report: RunReport) -> None:
     url = url_of(settings, bound)
     if settings.allow_remote and not settings.tls:
         Terminal(sys.stderr).print(*_UNENCRYPTED)

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import inspect
 import json
 import os
 import shutil
 import signal
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-import requests
 
 from dev.waiting import wait_for
+from local_server.tests.disks import file_system, fill
 from local_server.tests.paging import pages_of
-from local_server.tests.started import MODULE, Started
-from local_server.tests.support import KEY, Client, slowest_health
+from local_server.tests.started import Started
+from local_server.tests.support import KEY, Client, assert_answers
 from wherobots_local import ControlClient, LocalServer
-from wherobots_local.control.journal import LONGEST_TEXT
 from wherobots_local.execution import process, workspace
-from wherobots_local.http import protocol
-from wherobots_local.http.listener import SaidOnce
 from wherobots_local.views import log_pages, run_pages
 
 FOREVER = "import os, time\nprint(os.getpid())\nprint('up')\nwhile True: time.sleep(0.05)\n"
@@ -48,28 +39,6 @@ os.wait()
 time.sleep(0.3)
 print("end")
 """
-
-
-@contextmanager
-def file_system(folder: Path, size: str) -> Iterator[None]:
-    """A small disk."""
-    if os.geteuid() != 0 or not sys.platform.startswith("linux"):
-        pytest.skip("mounting a small file system needs root on Linux")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=False)
-    if mounted.returncode != 0:
-        pytest.skip("this machine allows no mounts")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(path: Path) -> None:
-    """Write a file until the disk is full."""
-    with suppress(OSError), path.open("wb", buffering=0) as file:
-        while True:
-            file.write(b"\0" * 4096)
-    assert shutil.disk_usage(path.parent).free == 0
 
 
 FILL = f"""import shutil
@@ -107,8 +76,7 @@ def test_a_log_that_is_full_says_so_and_the_script_runs_on(limits: dict[str, Any
 
 
 def test_memory_does_not_grow_with_what_a_script_prints(tmp_path: Path) -> None:
-    server = Started(tmp_path, key=KEY)
-    try:
+    with Started(tmp_path, key=KEY) as server:
         client = server.client()
         client.run("")
         before = psutil.Process(server.process.pid).memory_info().rss
@@ -119,16 +87,14 @@ def test_memory_does_not_grow_with_what_a_script_prints(tmp_path: Path) -> None:
         assert page["items"] == []
         # Four million lines took 700 MB as Python objects.
         assert psutil.Process(server.process.pid).memory_info().rss - before < 50_000_000
-    finally:
-        server.end()
 
 
 def test_the_server_answers_while_scripts_write_as_fast_as_they_can(tmp_path: Path) -> None:
-    with LocalServer(tmp_path, api_key=KEY, max_log_bytes=30_000_000, max_parallel_runs=5) as server:
+    with LocalServer(tmp_path, api_key=KEY, max_log_bytes=30_000_000, max_parallel_runs=2) as server:
         client = Client(server.url, server.root)
         control = server.control
         control.behaviour(cancel_delay_seconds=0)
-        sources = ["import sys\nwhile True: sys.stdout.buffer.write(b'y\\n' * 32768)\n"] * 4
+        sources = ["import sys\nwhile True: sys.stdout.buffer.write(b'y\\n' * 32768)\n"]
         sources.append("import sys\nwhile True: sys.stdout.buffer.write(b'x' * 100_000_000 + b'\\n')\n")
         runs = []
         for number, source in enumerate(sources):
@@ -136,8 +102,7 @@ def test_the_server_answers_while_scripts_write_as_fast_as_they_can(tmp_path: Pa
             runs.append(client.create(runPython={"uri": uri}))
         for run in runs:
             wait_for(lambda run=run: client.log_page(run["id"], size=1)["items"], what="the first line")  # type: ignore[misc]
-        # Generous: the machine may be busy with other things. Without a bound it is many seconds.
-        assert slowest_health(server.url) < 2
+        assert_answers(server.url)
         for run in runs:
             client.cancel(run["id"])
         for run in runs:
@@ -250,7 +215,7 @@ def stopped_guard(client: Client, **fields: Any) -> tuple[str, int]:
 def test_a_stopped_guard_wedges_neither_cancel_nor_timeout(client: Client, control: ControlClient) -> None:
     control.behaviour(cancel_delay_seconds=0)
     first, one = stopped_guard(client)
-    second, two = stopped_guard(client, timeoutSeconds=3)
+    second, two = stopped_guard(client, timeoutSeconds=10)
     client.cancel(first)
     client.wait(first, "CANCELLED", seconds=60)
     client.wait(second, "TIMED_OUT", seconds=60)
@@ -362,153 +327,3 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
         # The records of the others are written now too.
         statuses = {run["id"]: run["status"] for run in client.request("GET", "/runs").json()["items"]}
         wait_for(lambda: statuses == recorded(tmp_path), what="the records")
-
-
-# The start
-
-
-def start(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [*MODULE, "--root", str(root), "--port", "0", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-
-def assert_refused(result: subprocess.CompletedProcess[str], words: str) -> None:
-    assert result.returncode == 2
-    assert result.stderr.startswith("error: ")
-    assert words in result.stderr
-    assert "Traceback" not in result.stderr
-
-
-def test_its_own_folder_is_a_file(tmp_path: Path) -> None:
-    (tmp_path / ".wherobots-local").touch()
-    assert_refused(start(tmp_path), "in .wherobots-local: File exists")
-
-
-def test_a_full_disk_at_the_start(tmp_path: Path) -> None:
-    with file_system(tmp_path, "64k"):
-        fill(tmp_path / "filler")
-        assert_refused(start(tmp_path), "No space left on device")
-
-
-def test_a_ready_file_that_cannot_be_written(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    with file_system(tmp_path, "64k"):
-        fill(tmp_path / "filler")
-        result = start(tmp_path_factory.mktemp("root"), "--ready-file", str(tmp_path / "ready.json"))
-        assert_refused(result, "--ready-file is")
-        assert "No space left on device" in result.stderr
-
-
-@pytest.mark.parametrize("option", ["--keep-runs", "--keep-days", "--max-log-bytes", "--max-log-lines"])
-def test_bounds_have_rules(option: str, tmp_path: Path) -> None:
-    assert_refused(start(tmp_path, option, "-1"), f"{option} is -1")
-
-
-# Connections
-
-
-def half_a_request(port: int) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
-    connection.sendall(b"POST /runs HTTP/1.1\r\nHost: 127.0.0.1")
-    return connection
-
-
-@pytest.mark.parametrize("descriptors", [256, None])
-def test_half_sent_requests_do_not_silence_the_server(descriptors: int | None, tmp_path: Path) -> None:
-    if descriptors and shutil.which("prlimit") is None:
-        pytest.skip("needs prlimit")
-    server = Started(tmp_path, key=KEY, descriptors=descriptors)
-    try:
-        connections = [half_a_request(server.ready["port"]) for _ in range(300)]
-        assert requests.get(f"{server.ready['url']}/health", timeout=30).status_code == 200
-        _, lines = server.client().run("print('a run too')")
-        assert lines == ["a run too"]
-        for connection in connections:
-            connection.close()
-        assert len(server.printed().splitlines()) < 10
-    finally:
-        server.end()
-
-
-def test_a_lack_of_descriptors_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    loop = asyncio.new_event_loop()
-    try:
-        handler = SaidOnce()
-        for _ in range(1000):
-            error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-            handler(loop, {"message": "socket.accept() out of system resource", "exception": error, "socket": None})
-        assert [record.getMessage()[:47] for record in caplog.records] == [
-            "Connections cannot be accepted: Too many open f"
-        ]
-        handler(loop, {"message": "another error"})
-        assert caplog.records[-1].getMessage() == "another error"
-    finally:
-        loop.close()
-
-
-def test_the_soft_limit_is_raised_at_the_start(tmp_path: Path) -> None:
-    if shutil.which("prlimit") is None:
-        pytest.skip("needs prlimit")
-    server = Started(tmp_path, key=KEY)
-    try:
-        _, hard = psutil.Process(server.process.pid).rlimit(psutil.RLIMIT_NOFILE)
-        soft, _ = psutil.Process(server.process.pid).rlimit(psutil.RLIMIT_NOFILE)
-        assert soft >= min(hard, 8192)
-    finally:
-        server.end()
-
-
-def assert_closed(connection: socket.socket) -> None:
-    """The server ends the connection without an answer."""
-    connection.settimeout(30)
-    with suppress(ConnectionResetError):
-        assert connection.recv(100) == b""
-    connection.close()
-
-
-def test_heads_and_bodies_have_a_deadline(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5)
-    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.5)
-    assert_closed(half_a_request(server.port))
-    silent = socket.create_connection(("127.0.0.1", server.port), timeout=30)
-    assert_closed(silent)
-    head = f"POST /runs HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nX-API-Key: {KEY}\r\nContent-Length: 100\r\n\r\n{{"
-    body = socket.create_connection(("127.0.0.1", server.port), timeout=30)
-    body.sendall(head.encode())
-    assert_closed(body)
-    # A second request on the same connection has a deadline too; a connection that only waits is kept.
-    whole = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
-    kept = socket.create_connection(("127.0.0.1", server.port), timeout=30)
-    for _ in range(2):
-        kept.sendall(whole)
-        answer = b""
-        while b"ok" not in answer:
-            answer += kept.recv(10_000)
-        time.sleep(0.8)
-    kept.sendall(whole[:20])
-    assert_closed(kept)
-
-
-def test_an_answer_that_takes_its_time_has_no_deadline(
-    client: Client, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
-    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.3)
-    control.add_fault("listJobRuns", {"type": "slow", "seconds": 1})
-    assert client.request("GET", "/runs").status_code == 200
-
-
-# The journal
-
-
-def test_the_journal_keeps_nothing_large(server: LocalServer, control: ControlClient) -> None:
-    long = "x" * 20_000
-    for key in ("wrong", KEY):
-        headers = {"X-API-Key": key}
-        requests.get(f"{server.url}/runs/{long}?cursor={long}", headers=headers, timeout=30)
-        requests.post(f"{server.url}/runs?region={long}", json={"name": long}, headers=headers, timeout=30)
-    entries = control.requests()
-    assert [entry["status"] for entry in entries] == [401, 401, 404, 422]
-    for entry in entries:
-        assert all(len(value) <= LONGEST_TEXT for value in entry.values() if isinstance(value, str))
-    assert [bool(entry["query"]) for entry in entries] == [False, False, True, True]
-    assert [entry["name"] for entry in entries] == [None, None, None, "x" * LONGEST_TEXT]

@@ -13,8 +13,6 @@ from local_server.tests.made_up_files import make_wheel
 from local_server.tests.support import Client
 from wherobots_local import ControlClient, LocalServer
 
-pytestmark = pytest.mark.slow
-
 SHOW = "import six\nprint(six.__version__, six.__file__)\n"
 
 
@@ -30,6 +28,7 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_package_of_the_index_is_installed(client: Client, server: LocalServer) -> None:
     run = client.create(SHOW, environment=pypi("six", "1.16.0"))
     wait_for(lambda: client.get(run["id"])["kubeApp"]["status"] != "PENDING", what="the preparation to begin")

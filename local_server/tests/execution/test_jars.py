@@ -11,17 +11,14 @@ from typing import Any
 import pytest
 
 from local_server.tests.made_up_files import make_jar
-from local_server.tests.support import Client
+from local_server.tests.support import Client, require
 from wherobots_local import LocalServer
 from wherobots_local.execution import commands
 
 
 @pytest.fixture
 def java() -> None:
-    if shutil.which("java") is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(
-            "no java on PATH: install a Java runtime, headless is enough"
-        )
+    require(shutil.which("java"), "no java on PATH: install a Java runtime, headless is enough")
 
 
 def in_bucket(server: LocalServer, name: str, **what: Any) -> str:
@@ -57,6 +54,7 @@ def test_a_jar_runs(client: Client, server: LocalServer) -> None:
     assert run["payload"]["runJar"] == jar
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("java", "no_spark")
 def test_the_manifest_may_name_the_class(client: Client, server: LocalServer) -> None:
     uri = in_bucket(server, "manifest.jar", manifest="Manifest-Version: 1.0\r\nMain-Class: Echo\r\n")
@@ -64,6 +62,7 @@ def test_the_manifest_may_name_the_class(client: Client, server: LocalServer) ->
     assert lines == ["hello"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("java", "no_spark")
 def test_the_exit_code_of_a_jar_decides(client: Client, server: LocalServer) -> None:
     jar = {"uri": in_bucket(server, "echo.jar"), "args": ["hello", "3"], "mainClass": "Echo"}
@@ -71,6 +70,7 @@ def test_the_exit_code_of_a_jar_decides(client: Client, server: LocalServer) -> 
     assert run["kubeApp"]["message"] == "The process exited with code 3: hello"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("java", "no_spark")
 def test_an_exception_is_the_reason(client: Client, server: LocalServer) -> None:
     jar = {"uri": in_bucket(server, "echo.jar"), "args": [], "mainClass": "Echo"}
@@ -78,6 +78,7 @@ def test_an_exception_is_the_reason(client: Client, server: LocalServer) -> None
     assert "ArrayIndexOutOfBoundsException" in run["kubeApp"]["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("java", "no_spark")
 def test_file_dependencies_are_on_the_class_path(client: Client, server: LocalServer) -> None:
     uri = in_bucket(server, "echo.jar")

@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from dev.waiting import wait_for
-from local_server.tests.support import KEY, TERMINAL, Client
+from local_server.tests.support import KEY, Client
 from wherobots_local import ControlClient, LocalServer
+from wherobots_local.runs.run import LocalRun
 
 UNTIL_TOLD = "import time\nprint('up')\nwhile True: time.sleep(0.05)\n"
 STUBBORN = """
@@ -106,8 +107,7 @@ def test_a_script_that_cannot_be_had_fails_the_run(uri: str, words: str, client:
 
 
 def test_timeout(client: Client) -> None:
-    run, lines = client.run(UNTIL_TOLD, timeoutSeconds=1, status="TIMED_OUT")
-    assert lines == ["up"]
+    run, _ = client.run(UNTIL_TOLD, timeoutSeconds=1, status="TIMED_OUT")
     assert "timeoutSeconds (1)" in run["kubeApp"]["message"]
 
 
@@ -165,18 +165,19 @@ def test_cancel_before_the_start(client: Client, control: ControlClient) -> None
     assert (ended["startTime"], client.lines(run["id"])) == (None, [])
 
 
-def test_a_slow_start_shows_its_steps(client: Client, control: ControlClient) -> None:
-    control.behaviour(start_delay_seconds=1)
-    run = client.create("")
-    seen = set()
+def test_a_slow_start_shows_its_steps(client: Client, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    control.behaviour(start_delay_seconds=0.2)
+    seen: list[tuple[str, str]] = []
+    set_app = LocalRun.set_app
 
-    def ended() -> bool:
-        now = client.get(run["id"])
-        seen.add((now["status"], now["kubeApp"]["status"]))
-        return now["status"] in TERMINAL
+    def noted(run: LocalRun, status: str, message: str | None = None) -> None:
+        seen.append((run.status, status))
+        set_app(run, status, message)
 
-    wait_for(ended, what="the process to end")
-    assert {("PENDING", "PENDING"), ("PENDING", "DEPLOYING"), ("COMPLETED", "DESTROYED")} <= seen
+    monkeypatch.setattr(LocalRun, "set_app", noted)
+    client.run("")
+    started = [("PENDING", step) for step in ("REQUESTED", "DEPLOYING", "DEPLOYED", "INITIALIZING", "READY")]
+    assert seen[: len(started)] == started
 
 
 def test_runs_beyond_the_limit_wait(tmp_path: Path) -> None:

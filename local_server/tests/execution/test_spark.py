@@ -17,10 +17,10 @@ import requests
 
 from dev.waiting import wait_for
 from local_server.tests.made_up_files import make_jar
-from local_server.tests.support import KEY, Client
+from local_server.tests.support import KEY, Client, require
 from wherobots_local import LocalServer
 
-pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SESSION = "from pyspark.sql import SparkSession\nspark = SparkSession.builder.appName('a test').getOrCreate()\n"
 
@@ -31,8 +31,7 @@ QUICK = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1", "spark.ui.e
 
 @pytest.fixture(autouse=True)
 def java() -> None:
-    if shutil.which("javac") is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no javac: install a JDK, such as default-jdk-headless")
+    require(shutil.which("javac"), "no javac: install a JDK, such as default-jdk-headless")
 
 
 @pytest.fixture(scope="module")

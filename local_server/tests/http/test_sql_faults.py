@@ -13,20 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 
 from dev.waiting import wait_for
 from local_server.tests.sql_support import SqlClient, table
-from wherobots_local import ControlClient, ControlError, LocalServer
-from wherobots_local.api.errors import ApiError
-from wherobots_local.control.faults import FaultRules, FaultTarget
-
-
-@pytest.fixture
-def sql(server: LocalServer, control: ControlClient) -> SqlClient:
-    control.behaviour(sql_synthetic=True)
-    return SqlClient(server.url, server.root)
-
-
-@pytest.fixture
-def session(sql: SqlClient) -> dict[str, Any]:
-    return sql.ready(sessionType="single")
+from wherobots_local import ControlClient, ControlError
 
 
 def effects(control: ControlClient) -> list[tuple[str, str | None, bool]]:
@@ -147,15 +134,14 @@ def test_half_of_the_news(sql: SqlClient, session: dict[str, Any], control: Cont
 def test_news_are_late(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
     control.add_fault("stateUpdated", {"type": "slow", "seconds": 0.7}, state="succeeded")
     with sql.open(session) as socket:
-        execution_id = socket.begin("SELECT 1")
         begun = time.monotonic()
+        socket.begin("SELECT 1")
         assert socket.receive()["state"] == "succeeded"
-        assert time.monotonic() - begun > 0.6
-        assert execution_id
+    assert time.monotonic() - begun >= 0.7
 
 
 def test_a_message_is_handled_late(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
-    control.add_fault("executeSql", {"type": "slow", "seconds": 0.7}, times=1)
+    control.add_fault("executeSql", {"type": "slow", "seconds": 2}, times=1)
     with sql.open(session) as socket:
         socket.send("execute_sql", "e1", statement="SELECT 1")
         assert socket.retrieve("e1")["message"] == "Execution not found"
@@ -242,41 +228,6 @@ def test_a_rule_for_everything_is_about_requests(
         assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
         with pytest.raises(InvalidStatus, match="503"):
             sql.open(session)
-
-
-@pytest.mark.parametrize(
-    ("rule", "target", "applies"),
-    [
-        ({"statement": "from T"}, FaultTarget("executeSql", statement="SELECT * FROM t"), True),
-        ({"statement": "from u"}, FaultTarget("executeSql", statement="SELECT * FROM t"), False),
-        ({"statement": "x"}, FaultTarget("executeSql"), False),
-        ({"session_id": "a"}, FaultTarget("executeSql", session_id="a"), True),
-        ({"session_id": "a"}, FaultTarget("executeSql", session_id="b"), False),
-        ({"state": "failed"}, FaultTarget("executeSql", state="succeeded"), False),
-    ],
-)
-def test_what_a_rule_is_about(rule: dict[str, Any], target: FaultTarget, applies: bool) -> None:
-    rules = FaultRules()
-    rules.add({"operation": "executeSql", "action": {"type": "reset"}, **rule}, 0)
-    assert (rules.take(target, 0) is not None) is applies
-
-
-@pytest.mark.parametrize(
-    ("operation", "action"),
-    [
-        ("createJobRun", {"type": "evict"}),
-        ("*", {"type": "lose_message"}),
-        ("openSqlSocket", {"type": "end_session"}),
-        ("executeSql", {"type": "status", "status": 500}),
-        ("executeSql", {"type": "truncate"}),
-        ("stateUpdated", {"type": "evict"}),
-        ("stateUpdated", {"type": "hang"}),
-    ],
-)
-def test_an_action_that_does_not_suit_is_refused(operation: str, action: dict[str, Any]) -> None:
-    with pytest.raises(ApiError, match=f"that {operation.replace('*', '.')} can have") as raised:
-        FaultRules().add({"operation": operation, "action": action}, 0)
-    assert raised.value.status == 422
 
 
 def test_wrong_control_calls_are_refused(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wherobots_local.runs import log_blocks
@@ -34,7 +34,6 @@ class Clock:
     monotonic = staticmethod(time.monotonic)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(BLOCKS, LATE, LATE), max_size=25), st.booleans())
 def test_lines_are_in_the_order_of_time_and_then_of_arrival(steps: list[tuple[str, object]], again: bool) -> None:
     clock = Clock()

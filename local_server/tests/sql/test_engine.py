@@ -26,7 +26,7 @@ import pytest
 
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY
-from local_server.tests.vendor_clients.test_sql_clients import HAS_CLIENT, run
+from local_server.tests.vendor_clients.programs import vendor_client
 from wherobots_local import LocalServer
 from wherobots_local.execution.workspace import own_folder
 from wherobots_local.sql.dialect.functions import EXPRESSED, RENAMED
@@ -41,7 +41,7 @@ from wherobots_local.sql.engine import (
 from wherobots_local.sql.sedona import child_process
 from wherobots_local.sql.sedona.engine import SedonaEngine
 
-pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 T = TypeVar("T")
 
@@ -915,12 +915,11 @@ def test_a_client_of_the_server_gets_rows_and_stores(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / ".wherobots-local" / "sql" / "sessions") == []
 
 
-@HAS_CLIENT
 def test_the_vendors_client_works_with_tables(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
     own_folder(tmp_path)
     certfile, keyfile = certificate
     with LocalServer(tmp_path, api_key=KEY, certfile=certfile, keyfile=keyfile) as server:
-        found = run("vendor_client_uses_sedona.py", server.url.removeprefix("https://"), KEY, certificate=certificate)
+        found = vendor_client("vendor_client_uses_sedona.py", server.url.removeprefix("https://"), certificate[0])
     assert found["changed"] == []
     assert found["places"] == [{"id": 1, "name": "O'Hare", "geom": WGS84_POINT}]
     assert (found["cut"], found["stored"]) == (1000, "1499")

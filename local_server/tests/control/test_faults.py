@@ -1,11 +1,12 @@
-"""Switches and fault rules, without HTTP."""
+"""Fault rules, without HTTP."""
+
+from __future__ import annotations
 
 from typing import Any
 
 import pytest
 
 from wherobots_local.api.errors import ApiError
-from wherobots_local.control.behaviour import Behaviour, patched
 from wherobots_local.control.faults import FaultRules, FaultTarget
 
 RESET = {"type": "reset"}
@@ -90,30 +91,39 @@ def test_wrong_rules_are_refused(rule: object) -> None:
     assert raised.value.status == 422
 
 
-def test_switches_are_changed_together_or_not_at_all() -> None:
-    changed = patched(Behaviour(), {"log_cursor": "opaque", "cancel_delay_seconds": 60})
-    assert (changed.log_cursor, changed.cancel_delay_seconds, changed.create_status) == ("opaque", 60, 201)
+# Rules for SQL
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("rule", "target", "applies"),
     [
-        {"log_cursor": "bytes"},
-        {"log_next_page_when_caught_up": None},
-        {"log_delay_seconds": -1},
-        {"log_delay_seconds": float("nan")},
-        {"log_max_size": 0},
-        {"log_timestamp_resolution_ns": 1.5},
-        {"cancel_finished_status": 404},
-        {"timeout_as": "DEAD"},
-        {"create_status": True},
-        {"synthetic_runs": 1},
-        {"max_timeout_seconds": 0},
-        {"no_such_switch": 1},
-        [],
+        ({"statement": "from T"}, FaultTarget("executeSql", statement="SELECT * FROM t"), True),
+        ({"statement": "from u"}, FaultTarget("executeSql", statement="SELECT * FROM t"), False),
+        ({"statement": "x"}, FaultTarget("executeSql"), False),
+        ({"session_id": "a"}, FaultTarget("executeSql", session_id="a"), True),
+        ({"session_id": "a"}, FaultTarget("executeSql", session_id="b"), False),
+        ({"state": "failed"}, FaultTarget("executeSql", state="succeeded"), False),
     ],
 )
-def test_wrong_switches_are_refused(changes: object) -> None:
-    with pytest.raises(ApiError) as raised:
-        patched(Behaviour(), changes)
+def test_what_a_rule_for_sql_is_about(rule: dict[str, Any], target: FaultTarget, applies: bool) -> None:
+    rules = FaultRules()
+    rules.add({"operation": "executeSql", "action": {"type": "reset"}, **rule}, 0)
+    assert (rules.take(target, 0) is not None) is applies
+
+
+@pytest.mark.parametrize(
+    ("operation", "action"),
+    [
+        ("createJobRun", {"type": "evict"}),
+        ("*", {"type": "lose_message"}),
+        ("openSqlSocket", {"type": "end_session"}),
+        ("executeSql", {"type": "status", "status": 500}),
+        ("executeSql", {"type": "truncate"}),
+        ("stateUpdated", {"type": "evict"}),
+        ("stateUpdated", {"type": "hang"}),
+    ],
+)
+def test_an_action_that_does_not_suit_is_refused(operation: str, action: dict[str, Any]) -> None:
+    with pytest.raises(ApiError, match=f"that {operation.replace('*', '.')} can have") as raised:
+        FaultRules().add({"operation": operation, "action": action}, 0)
     assert raised.value.status == 422
