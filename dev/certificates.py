@@ -9,11 +9,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def make_certificate(folder: Path, name: x509.GeneralName) -> tuple[Path, Path]:
+def make_certificate(folder: Path, name: x509.GeneralName, days: int = 1) -> tuple[Path, Path]:
     """Make a self-signed certificate.
 
     :param folder: where to put it.
     :param name: the host that it is for.
+    :param days: how long it is valid; less than 0, it has expired. Default 1.
     :returns: certificate and key, as PEM files.
     """
     key = ec.generate_private_key(ec.SECP256R1())
@@ -25,8 +26,8 @@ def make_certificate(folder: Path, name: x509.GeneralName) -> tuple[Path, Path]:
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(days=2))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([name]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

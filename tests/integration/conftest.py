@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_wherobots.flows import follow, forward_logs, named_run
+from airflow_provider_wherobots.flows.sql import session
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import support
@@ -40,6 +42,12 @@ for number in range(int(sys.argv[1])):
     print(f"line {number:05d}", flush=True)
     time.sleep(1)
 """,
+    "until.py": """
+import pathlib, sys, time
+print("started", flush=True)
+while not pathlib.Path(sys.argv[1]).exists():
+    time.sleep(0.1)
+""",
     "wait.py": """
 import sys, time
 print("started", flush=True)
@@ -68,6 +76,21 @@ def dag_run_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 def events_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No scheduler handles the deferral here, so no trigger need wait for it."""
     monkeypatch.setattr(guarded, "EARLIEST_EVENT_SECONDS", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def a_tenth_of_the_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polls, and looks for late lines, come ten times as soon: unit tests hold the delays, on a virtual clock."""
+    for module, name in (
+        (follow, "MIN_DELAY_SECONDS"),
+        (follow, "HIDDEN_DELAY_SECONDS"),
+        (named_run, "MIN_DELAY_SECONDS"),
+        (session, "FIRST_DELAY_SECONDS"),
+    ):
+        monkeypatch.setattr(module, name, vars(module)[name] / 10)
+    quiet_looks = tuple(seconds / 10 for seconds in forward_logs.QUIET_LOOKS)
+    for module in (follow, forward_logs):
+        monkeypatch.setattr(module, "QUIET_LOOKS", quiet_looks)
 
 
 @pytest.fixture

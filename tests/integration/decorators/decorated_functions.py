@@ -55,9 +55,10 @@ def exits_early() -> int:
 
 
 @task.wherobots(wait_post_run_logs_timeout_seconds=1)
-def waits(seconds: float) -> str:
+def waits(path: str) -> str:
     import time
+    from pathlib import Path
 
-    print("waiting")
-    time.sleep(seconds)
+    while not Path(path).exists():
+        time.sleep(0.1)
     return "waited"

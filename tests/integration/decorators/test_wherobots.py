@@ -281,16 +281,20 @@ def test_the_outputs_of_a_mapped_task_are_a_list(conn_id: str) -> None:
 
 
 def test_a_retry_re_attaches_to_the_run_of_the_same_script(
-    conn_id: str, control: ControlClient, said: Callable[[], str]
+    conn_id: str, control: ControlClient, said: Callable[[], str], tmp_path: Path
 ) -> None:
-    ti = TaskInstance()
-    first = operator_of(functions.waits, 2.0)
+    ti, over = TaskInstance(), tmp_path / "over"
+    first, second = (operator_of(functions.waits.override(retries=2), str(over)) for _ in range(2))
     first.render_template_fields(given(ti))
     with pytest.raises(TaskDeferred):
         first.execute(given(ti))
     ti.try_number, ti.max_tries = 2, 2
     run_id = ti.xcoms["run_id"]
-    assert run_to_end(operator_of(functions.waits.override(retries=2), 2.0), ti) == "waited"
+    second.render_template_fields(given(ti))
+    with pytest.raises(TaskDeferred) as caught:
+        second.execute(given(ti))
+    over.touch()
+    assert second.execute_complete(given(ti), follow(caught.value), **(caught.value.kwargs or {})) == "waited"
     assert ti.xcoms["run_id"] == run_id
     assert control.counts()["creates_effective"] == 1
     assert "differ" not in said()

@@ -1,7 +1,6 @@
 """The SQL hook, its connection and its cursor, against a local server over HTTP and a WebSocket."""
 
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -31,6 +30,7 @@ from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from dev.waiting import wait_for
 from tests.integration import sql_support
+from tests.integration.signals import signal_when
 from tests.integration.sql_support import API_KEY, executed, set_connection
 from wherobots_local import ControlClient, LocalServer
 
@@ -428,28 +428,6 @@ def states(control: ControlClient) -> list[str]:
 
 def signal_when_executed(control: ControlClient, handler: Callable[..., Any]) -> Any:
     return signal_when(lambda: "running" in states(control), handler)
-
-
-class signal_when:
-    """Sends SIGUSR1 to this process once something is true."""
-
-    def __init__(self, probe: Callable[[], Any], handler: Callable[..., Any]) -> None:
-        self._probe, self._handler = probe, handler
-
-    def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGUSR1, self._handler)
-        self._thread = threading.Thread(target=self._send)
-        self._thread.start()
-
-    def _send(self) -> None:
-        wait_for(self._probe, what="the moment")
-        main = threading.main_thread().ident
-        assert main is not None
-        signal.pthread_kill(main, signal.SIGUSR1)
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.join()
-        signal.signal(signal.SIGUSR1, self._before)
 
 
 def test_a_statement_that_an_interruption_left_behind_is_cancelled_before_the_next(

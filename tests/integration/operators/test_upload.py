@@ -5,9 +5,6 @@ import hashlib
 import io
 import json
 import os
-import signal
-import threading
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +22,7 @@ from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import API_KEY, set_connection
+from tests.integration.signals import signal_when
 from tests.integration.support import TaskInstance, context
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
@@ -120,7 +118,7 @@ def test_a_retry_re_attaches_without_storage(
     change: str, dags: Path, operator: Operator, control: ControlClient, said: Callable[[], str]
 ) -> None:
     script = dags / "team" / "jobs" / "stats.py"
-    script.write_text("import time\ntime.sleep(3)\n")
+    script.write_text("import time\ntime.sleep(600)\n")
     task = operator(run_python={"uri": "jobs/stats.py"}, deferrable=False, wait_for_completion=False, retries=1)
     run_id = task.execute(in_dag(dags, TaskInstance()))
     control.clear_requests()
@@ -136,6 +134,7 @@ def test_a_retry_re_attaches_without_storage(
     log = said()
     assert (differs in log) == (change != "none")
     assert ("there is no file" in log) == (change == "removed")
+    task.hook.cancel_run(run_id)
 
 
 def test_a_jar_and_dependencies_are_uploaded_too(
@@ -224,32 +223,14 @@ def test_a_kill_during_the_upload_ends_promptly_and_creates_nothing(
     dags: Path, operator: Operator, control: ControlClient
 ) -> None:
     """As on Airflow 3: ``on_kill`` runs in a signal handler, and then the interrupted code goes on."""
-    control.add_fault("putObject", {"type": "hang", "seconds": 20})
+    # Longer than a test may take.
+    control.add_fault("putObject", {"type": "hang", "seconds": 3_000})
     task = operator(run_python={"uri": "jobs/stats.py"}, deferrable=False, upload_to="s3://jobs/killed")
 
-    def kill() -> None:
-        wait_until(lambda: "putObject" in operations(control))
-        os.kill(os.getpid(), signal.SIGUSR1)
-
-    former = signal.signal(signal.SIGUSR1, lambda *_: task.on_kill())
-    killer = threading.Thread(target=kill)
-    try:
-        killer.start()
-        began = time.monotonic()
-        with pytest.raises(WherobotsTaskKilledException):
-            task.execute(in_dag(dags, TaskInstance()))
-        assert time.monotonic() - began < 4
-    finally:
-        killer.join()
-        signal.signal(signal.SIGUSR1, former)
+    kill = signal_when(lambda: "putObject" in operations(control), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(in_dag(dags, TaskInstance()))
     assert operations(control) == ["getDirectory", "createUploadUrl", "putObject"]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("action", ["reset", "lose_answer", {"type": "status", "status": 403}])

@@ -69,6 +69,32 @@ def test_a_kill_that_is_repeated_does_not_cut_the_cancel_short(
     assert [entry["status"] for entry in control.requests("cancelJobRun")] == answers
 
 
+@pytest.mark.parametrize(("failures", "cancels"), [(2, 1), (3, 0)])
+def test_a_slow_airflow_is_asked_again_before_a_run_is_left_alone(
+    conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch, failures: int, cancels: int
+) -> None:
+    asked: list[Any] = []
+
+    async def get_task_state(task_instance: Any) -> str | None:
+        asked.append(task_instance)
+        if len(asked) == 1:
+            await asyncio.sleep(3_600)
+        if len(asked) <= failures:
+            raise ConnectionError("the supervisor is busy")
+        return "failed"
+
+    monkeypatch.setattr(guarded, "get_task_state", get_task_state)
+    monkeypatch.setattr(guarded, "STATE_TIMEOUT_SECONDS", 0.2)
+    created = control.create_run("killed-run")
+    trigger = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
+    written = texts_of(trigger, monkeypatch)
+    asyncio.run(trigger.on_kill())
+    assert len(asked) == 3
+    assert len(control.requests("cancelJobRun")) == cancels
+    unknown = "is not cancelled: the task's state is unknown (ConnectionError: the supervisor is busy)"
+    assert (unknown in written[-1]) == (cancels == 0)
+
+
 class Supervisor:
     """Answers late, and notices when nobody reads the answer."""
 
@@ -247,7 +273,7 @@ def test_what_nobody_foresaw_is_told_without_secrets_and_the_run_left_alone(
     told = "\n".join(written)
     assert "Run r1 cannot be followed: RuntimeError: http://***@proxy/" in told
     assert "in follow_run" in told
-    assert "test_trigger.py" in told
+    assert "test_guarded.py" in told
     assert "OSError\nled to\n" in told
     assert not any(word in told for word in ("secret", "\x1b", "\x00"))
     assert not control.requests("cancelJobRun")

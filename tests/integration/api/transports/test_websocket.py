@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import socket
-import ssl
 import struct
 import threading
 import time
@@ -65,8 +63,17 @@ from airflow_provider_wherobots.flows.sql.statement import (
     execute,
 )
 from tests.integration.api.transports.session_server import SessionServer, result, state
-from tests.integration.api.transports.wire import Wire, answering, full_listener, read_request, resetting, silent
+from tests.integration.api.transports.wire import (
+    Wire,
+    answering,
+    full_listener,
+    read_request,
+    resetting,
+    server_context,
+    silent,
+)
 from tests.integration.driven import Driven
+from tests.integration.signals import signal_when
 
 KEY = "sql-socket-key-9c41"
 ENDPOINT = Endpoint("https://api.example.com", KEY)
@@ -83,13 +90,6 @@ def driven(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> 
     assert [record for record in caplog.records if record.name == "asyncio" and record.levelno >= logging.WARNING] == []
 
 
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
 def options(server: SessionServer, **more: Any) -> StatementOptions:
     return StatementOptions(url=server.url, **more)
 
@@ -103,7 +103,7 @@ def refusal_of(driven: Driven, url: str, timeout: float = 5.0) -> WherobotsApiEr
     return error
 
 
-def eventually(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
+def eventually(is_so: Callable[[], bool], seconds: float = 60.0) -> None:
     until = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < until, "it did not become so"
@@ -153,7 +153,7 @@ def test_silence_ends_a_wait_in_time(driven: Driven) -> None:
         start = time.monotonic()
         assert driven.receive(0.3) is None
         assert driven.receive(0.0) is None
-        assert 0.3 <= time.monotonic() - start < 3
+        assert time.monotonic() - start >= 0.3
 
 
 def test_pings_are_answered_while_nobody_listens(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,10 +377,9 @@ def test_a_refused_key_is_read_again_and_the_new_one_is_sent(driven: Driven) -> 
 )
 def test_what_is_no_websocket_is_transient(driven: Driven, handler: Any) -> None:
     with Wire(handler) as wire:
-        start = time.monotonic()
         error = refusal_of(driven, f"ws://127.0.0.1:{wire.port}/ws/1.0.0", 1.0)
         assert error.transient
-        assert time.monotonic() - start < 5
+    assert not wire.has_waited_in_vain
 
 
 def test_what_cannot_be_reached_was_not_sent(driven: Driven) -> None:
@@ -396,12 +395,6 @@ def test_an_address_that_cannot_be_used_is_a_typed_error(driven: Driven) -> None
     for url in ("ws://127.0.0.1:99999/", "ws:///", "wss://[::1/"):
         with pytest.raises((WherobotsApiError, ValueError)):
             driven.connect(url)
-
-
-def server_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    return context
 
 
 def test_an_untrusted_certificate_is_permanent(driven: Driven, certificate: tuple[Path, Path]) -> None:
@@ -455,16 +448,9 @@ def test_a_signal_handler_cancels_what_the_main_thread_waits_for() -> None:
             driven.sync.stop()
             said.append(driven.run(cancel("e1", 3.8)))
 
-        before = signal.signal(signal.SIGALRM, on_signal)
-        try:
-            signal.setitimer(signal.ITIMER_REAL, 0.5)
-            start = time.monotonic()
-            with pytest.raises(FlowStoppedError):
-                driven.run(execute(Statement("e1", "SLEEP"), options(server)))
-            assert time.monotonic() - start < 3
-        finally:
-            signal.signal(signal.SIGALRM, before)
-            driven.close()
+        with signal_when(server.kinds, on_signal), pytest.raises(FlowStoppedError):
+            driven.run(execute(Statement("e1", "SLEEP"), options(server)))
+        driven.close()
     assert said == [True]
     assert server.kinds() == ["execute_sql", "cancel"]
 
@@ -476,13 +462,8 @@ def test_a_signal_handler_that_raises_ends_the_flow_and_the_connection_can_still
         def on_signal(*_: object) -> None:
             raise KeyboardInterrupt
 
-        before = signal.signal(signal.SIGALRM, on_signal)
-        try:
-            signal.setitimer(signal.ITIMER_REAL, 0.5)
-            with pytest.raises(KeyboardInterrupt):
-                driven.run(execute(Statement("e1", "SLEEP"), options(server)))
-        finally:
-            signal.signal(signal.SIGALRM, before)
+        with signal_when(server.kinds, on_signal), pytest.raises(KeyboardInterrupt):
+            driven.run(execute(Statement("e1", "SLEEP"), options(server)))
         assert driven.run(cancel("e1", 3.8))
         driven.close()
     assert server.kinds() == ["execute_sql", "cancel"]
@@ -509,7 +490,12 @@ def test_another_thread_cancels_what_this_one_waits_for() -> None:
     written: list[bool] = []
     with SessionServer() as server:
         driven = started(server)
-        other = threading.Timer(0.3, lambda: written.append(driven.sync.run(cancel("e1", listen=False))))
+
+        def cancel_it() -> None:
+            eventually(lambda: server.kinds() != [])
+            written.append(driven.sync.run(cancel("e1", listen=False)))
+
+        other = threading.Thread(target=cancel_it)
         other.start()
         outcome = driven.run(execute(Statement("e1", "SLEEP"), options(server)))
         other.join()

@@ -10,6 +10,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from airflow_provider_wherobots.api.call import Call
@@ -51,6 +52,8 @@ class Wire:
         self.port: int = self._listener.getsockname()[1]
         self._threads: list[threading.Thread] = []
         self._over = threading.Event()
+        self.has_waited_in_vain = False
+        """Whether the client held a connection open, and said nothing, for longer than any of its limits."""
 
     def __enter__(self) -> Wire:
         self._start(self._accept)
@@ -61,7 +64,7 @@ class Wire:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(90)
 
     @property
     def url(self) -> str:
@@ -78,9 +81,14 @@ class Wire:
                 self._start(self._handle, self._listener.accept()[0])
 
     def _handle(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            connection.settimeout(10)
-            self._handler(connection)
+        with connection:
+            connection.settimeout(60)
+            try:
+                self._handler(connection)
+            except TimeoutError:
+                self.has_waited_in_vain = True
+            except OSError:
+                pass
 
 
 def read_request(connection: socket.socket) -> bytes:
@@ -142,6 +150,13 @@ def silent(connection: socket.socket) -> None:
     """Read whatever comes, and say nothing."""
     while connection.recv(65_536):
         pass
+
+
+def server_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    """The TLS of a server with this certificate and key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return context
 
 
 def tunnelling(context: ssl.SSLContext, handler: Handler, requests: list[bytes]) -> Handler:

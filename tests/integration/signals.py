@@ -1,0 +1,36 @@
+"""Signals that the main thread handles in the middle of its work, as a killed worker does."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from dev.waiting import wait_for
+
+
+class signal_when:
+    """Sends SIGUSR1 to the main thread once something is true: the time limit of tests uses SIGALRM.
+
+    :param probe: what is to be true.
+    :param handler: what the main thread does.
+    """
+
+    def __init__(self, probe: Callable[[], Any], handler: Callable[..., Any]) -> None:
+        self._probe, self._handler = probe, handler
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGUSR1, self._handler)
+        self._thread = threading.Thread(target=self._send)
+        self._thread.start()
+
+    def _send(self) -> None:
+        wait_for(self._probe, what="the moment")
+        main = threading.main_thread().ident
+        assert main is not None
+        signal.pthread_kill(main, signal.SIGUSR1)
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        signal.signal(signal.SIGUSR1, self._before)
