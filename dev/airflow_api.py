@@ -3,23 +3,18 @@
 import abc
 import ast
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
 
 from dev.waiting import WaitTimeout, wait_for
 
 Json = dict[str, Any]
 ANSWER_SECONDS = 180.0
-"""How long an answer may take: longer than Airflow waits until it can write to SQLite."""
-PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
-"""Between tries of a request that SQLite has refused: if two transactions wait for each other, it ends one at once."""
+"""How long an answer may take on a busy machine."""
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
@@ -67,15 +62,8 @@ class AirflowApi(abc.ABC):
         self._password = password
         self._session = requests.Session()
         self._session.trust_env = False
-        # On a busy machine a server may close a connection that has just been used again, or find SQLite locked.
-        patience = Retry(
-            total=4,
-            backoff_factor=0.5,
-            status_forcelist=(500, 502, 503, 504),
-            allowed_methods=("GET",),
-            raise_on_status=False,
-        )
-        self._session.mount("http://", HTTPAdapter(max_retries=patience))
+        # A server may close a connection that is just used again, and then the request is lost.
+        self._session.headers["Connection"] = "close"
 
     @abc.abstractmethod
     def _log_in(self) -> None:
@@ -107,18 +95,14 @@ class AirflowApi(abc.ABC):
         return self._send(method, f"{self.prefix}/{path}", params=params, json=json)
 
     def _send(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
-        for pause in (*PAUSES_SECONDS, None):
-            answer = self._session.request(
-                method,
-                f"{self.url}{path}",
-                params=params,
-                json=json,
-                headers={"Accept": "application/json"},
-                timeout=ANSWER_SECONDS,
-            )
-            if pause is None or not _was_rolled_back(answer):
-                break
-            time.sleep(pause)
+        answer = self._session.request(
+            method,
+            f"{self.url}{path}",
+            params=params,
+            json=json,
+            headers={"Accept": "application/json"},
+            timeout=ANSWER_SECONDS,
+        )
         if answer.status_code >= 400:
             raise AirflowApiError(answer.status_code, f"{method} {path}: {answer.status_code} {answer.text[:2000]}")
         return answer.json() if answer.content else None
@@ -363,11 +347,6 @@ class AirflowApiV1(AirflowApi):
     def _new_run(self, run_id: str | None, conf: Mapping[str, Any] | None) -> Json:
         body: Json = {"conf": dict(conf or {})}
         return body if run_id is None else {**body, "dag_run_id": run_id}
-
-
-def _was_rolled_back(answer: requests.Response) -> bool:
-    """Whether SQLite was busy, so that nothing of the request was done."""
-    return answer.status_code == 500 and any(text in answer.text for text in ("Database error", "database is locked"))
 
 
 def _path(*parts: str) -> str:

@@ -1,12 +1,12 @@
-"""A real Airflow in a folder: each component is a process, the database is a SQLite file."""
+"""A real Airflow in a folder: each component is a process, and so is its PostgreSQL."""
 
 import contextlib
 import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,8 +26,9 @@ from dev.airflow_settings import (
     common,
 )
 from dev.places import TREE
-from dev.ports import free_ports
-from dev.processes import ProcessFamily, freeze, tree
+from dev.ports import HeldPort
+from dev.processes import ProcessFamily, freeze, is_alive, tree
+from dev.services import PostgreSQL
 from dev.waiting import wait_for
 
 ComponentKey = tuple[str, int]
@@ -38,18 +39,17 @@ class AirflowInstanceError(RuntimeError):
 
 
 class AirflowInstance:
-    """A separate Airflow 2.11 or 3 with all its components, on free ports of the loopback interface.
+    """A separate Airflow 2.11 or 3 with all its components, on a free port of the loopback interface.
 
     Use it as a context manager, or call :meth:`start` and :meth:`stop`. The components end with this process,
     however it ends.
 
-    :param home: its AIRFLOW_HOME: database, logs, the components' output. Created if it does not exist.
-    :param python: the interpreter of a virtualenv with Airflow; decides the version.
+    :param home: its AIRFLOW_HOME: logs, and the components' output. :meth:`start` makes it anew.
     :param dags_folder: the folder of its DAG files; read in place.
+    :param python: the interpreter of a virtualenv with Airflow; decides the version. Default: this one.
     :param env: more environment variables for all components, such as ``AIRFLOW__SECTION__OPTION`` or
         ``AIRFLOW_CONN_<ID>``; they override those that the instance sets. ``PYTHONPATH`` comes after this checkout,
         whose code the components run, whatever checkout is installed in the virtualenv.
-    :param fresh: whether to start with an empty database and no logs. Default False: keep those in ``home``.
     :param counts: how many of each component to start. Default 1 of each, but no ``celery-worker``.
     :param component_env: called with a component's name and number; returns environment variables for only this
         component, such as its own log folder. Default None: there are none.
@@ -60,10 +60,9 @@ class AirflowInstance:
         self,
         home: Path,
         *,
-        python: Path,
         dags_folder: Path,
+        python: Path = Path(sys.executable),
         env: Mapping[str, str] | None = None,
-        fresh: bool = False,
         counts: Mapping[str, int] | None = None,
         component_env: Callable[[str, int], Mapping[str, str]] | None = None,
         progress: Callable[[str], None] | None = None,
@@ -73,17 +72,37 @@ class AirflowInstance:
         self.dags_folder = dags_folder.resolve()
         self.version = _airflow_version(python)
         self._extra_env = dict(env or {})
-        self._fresh = fresh
         self._counts = dict(counts or {})
         self._component_env = component_env or (lambda name, n: {})
         self._progress = progress or (lambda _: None)
         self._family = ProcessFamily(f"airflow:{self.home}")
-        self._components: dict[ComponentKey, subprocess.Popen[bytes]] = {}
-        self._state_file = self.home / "instance.json"
+        self._database: PostgreSQL | None = None
+        self._port: HeldPort | None = None
         self._env: dict[str, str] = {}
         self._api: AirflowApi | None = None
         self.url = ""
         self.credentials = Credentials.random()
+
+    def shared(self) -> dict[str, Any]:
+        """What another process needs to :meth:`join` this Airflow, as JSON has it. It contains secrets."""
+        return {
+            "home": str(self.home),
+            "dags_folder": str(self.dags_folder),
+            "python": str(self.python),
+            "url": self.url,
+            "env": self._env,
+            "credentials": self.credentials.as_dict(),
+        }
+
+    @classmethod
+    def join(cls, shared: Mapping[str, Any]) -> Self:
+        """An Airflow that another process has started and will stop. What is started here ends with it too."""
+        found = cls(Path(shared["home"]), dags_folder=Path(shared["dags_folder"]), python=Path(shared["python"]))
+        found._family = ProcessFamily(f"airflow:{found.home}", guarded=False)
+        found.credentials = Credentials(**shared["credentials"])
+        found.url, found._env = shared["url"], shared["env"]
+        found._api = found._client()
+        return found
 
     @property
     def is_airflow_3(self) -> bool:
@@ -98,6 +117,11 @@ class AirflowInstance:
     def web_component(self) -> str:
         """The name of the component that serves the UI and the REST API."""
         return "api-server" if self.is_airflow_3 else "webserver"
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy's address of its database."""
+        return self._env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
 
     @property
     def api(self) -> AirflowApi:
@@ -122,7 +146,10 @@ class AirflowInstance:
         :raises AirflowInstanceError: it runs already, or a component ended.
         :raises WaitTimeout: a component was not healthy in time.
         """
-        self._claim_home()
+        if self._family.members():
+            raise AirflowInstanceError(f"An Airflow runs in {self.home} already.")
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.home.mkdir(parents=True)
         try:
             self._start(timeout)
         except BaseException:
@@ -131,15 +158,13 @@ class AirflowInstance:
 
     def _start(self, timeout: float) -> None:
         begun = time.monotonic()
-        if self._fresh:
-            self._clear_home()
-        (port,) = free_ports(1)
-        self.url = f"http://127.0.0.1:{port}"
-        self._env = self._environment(port)
+        self._port = HeldPort()
+        self.url = f"http://127.0.0.1:{self._port.number}"
         self._progress(f"Airflow {self.version}: preparing the database")
+        self._database = PostgreSQL(self._family, self.home / "output" / "postgres.log")
+        self._env = self._environment(self._port.number, self._database.url)
         self._prepare()
-        api_class = AirflowApiV2 if self.is_airflow_3 else AirflowApiV1
-        self._api = api_class(self.url, self.credentials.username, self.credentials.password)
+        self._api = self._client()
         for name, n in self.all_components():
             self.start_component(name, n)
         self._wait_until_healthy(timeout)
@@ -153,13 +178,13 @@ class AirflowInstance:
         try:
             self._family.stop(grace=grace)
         finally:
-            self._components.clear()
+            if self._database is not None:
+                self._database.stop()
+            if self._port is not None:
+                self._port.release()
             if self._api is not None:
                 self._api.close()
                 self._api = None
-            with contextlib.suppress(FileNotFoundError, ValueError):
-                state = json.loads(self._state_file.read_text())
-                self._write_state({**state, "owner": None})
 
     def all_components(self) -> list[ComponentKey]:
         """Return the names and numbers of the components that :meth:`start` starts."""
@@ -178,9 +203,10 @@ class AirflowInstance:
         if self.is_running(name, n):
             raise AirflowInstanceError(f"{name} {n} is running already.")
         command: list[str | Path] = [self.python, "-m", "airflow", *self._arguments(name, n)]
-        self._components[name, n] = self._family.spawn(
-            command, env={**self._env, **self._component_env(name, n)}, cwd=self.home, output=self.output(name, n)
-        )
+        environment = {**self._env, **self._component_env(name, n)}
+        process = self._family.spawn(command, env=environment, cwd=self.home, output=self.output(name, n))
+        # Another process may join this Airflow and kill the component.
+        self._pid_file(name, n).write_text(str(process.pid))
 
     def kill_component(self, name: str, sig: signal.Signals = signal.SIGKILL, n: int = 1) -> None:
         """Send a signal to a component, and wait until it has ended.
@@ -192,14 +218,13 @@ class AirflowInstance:
         :param sig: the signal. Default SIGKILL.
         :param n: its number. Default 1.
         """
-        process = self._components[name, n]
+        pid = self.pid(name, n)
         # Frozen first, so that none of them can start a process that is then not killed.
-        victims = freeze(process.pid) if sig is signal.SIGKILL else [psutil.Process(process.pid)]
+        victims = freeze(pid) if sig is signal.SIGKILL else [psutil.Process(pid)]
         for victim in victims:
             with contextlib.suppress(psutil.NoSuchProcess):
                 victim.send_signal(sig)
-        process.wait(timeout=90)
-        psutil.wait_procs(victims, timeout=10)
+        wait_for(lambda: not any(is_alive(one.pid) for one in victims), timeout=90, what=f"{name} {n} to end")
 
     @contextlib.contextmanager
     def frozen(self, name: str, n: int = 1) -> Iterator[None]:
@@ -208,7 +233,7 @@ class AirflowInstance:
         :param name: see :meth:`start_component`.
         :param n: its number. Default 1.
         """
-        stopped = freeze(self._components[name, n].pid)
+        stopped = freeze(self.pid(name, n))
         try:
             yield
         finally:
@@ -218,12 +243,11 @@ class AirflowInstance:
 
     def is_running(self, name: str, n: int = 1) -> bool:
         """Whether the component has been started and has not ended."""
-        process = self._components.get((name, n))
-        return process is not None and process.poll() is None
+        return self._pid_file(name, n).exists() and is_alive(self.pid(name, n))
 
     def pid(self, name: str, n: int = 1) -> int:
         """Return the id of the component's main process."""
-        return self._components[name, n].pid
+        return int(self._pid_file(name, n).read_text())
 
     def pids(self, name: str, n: int = 1) -> list[int]:
         """Return the ids of the component's processes, the main one first."""
@@ -256,6 +280,9 @@ class AirflowInstance:
     def output(self, name: str, n: int = 1) -> Path:
         """Return the file with the component's output."""
         return self.home / "output" / f"{name}-{n}.log"
+
+    def _pid_file(self, name: str, n: int) -> Path:
+        return self.output(name, n).with_suffix(".pid")
 
     def cli(self, *arguments: str, timeout: float = 120.0) -> str:
         """Run an ``airflow`` command on this instance and return its standard output.
@@ -297,33 +324,13 @@ class AirflowInstance:
         }
         return [name, *more.get(name, [])]
 
-    def _claim_home(self) -> None:
-        """Take the folder: fail if another living process has it, and end the processes of a crashed one."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        if self._state_file.exists():
-            state = json.loads(self._state_file.read_text())
-            owner = state["owner"]
-            if owner and owner != _identity(os.getpid()) and owner == _identity(owner["pid"]):
-                raise AirflowInstanceError(f"Process {owner['pid']} runs an Airflow in {self.home} already.")
-            self.credentials = Credentials(**state["credentials"])
-        if self._family.members():
-            self._progress("Ending the processes of an earlier run")
-            self._family.stop()
-        self._write_state({"owner": _identity(os.getpid()), "credentials": self.credentials.as_dict()})
+    def _client(self) -> AirflowApi:
+        api_class = AirflowApiV2 if self.is_airflow_3 else AirflowApiV1
+        return api_class(self.url, self.credentials.username, self.credentials.password)
 
-    def _clear_home(self) -> None:
-        for path in self.home.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path != self._state_file:
-                path.unlink()
-
-    def _write_state(self, state: dict[str, Any]) -> None:
-        _write_private(self._state_file, json.dumps(state, indent=2))
-
-    def _environment(self, port: int) -> dict[str, str]:
+    def _environment(self, port: int, database: str) -> dict[str, str]:
         if self.is_airflow_3:
-            settings = airflow_3(self.home, port, self.credentials, is_3_0=self.is_line("3.0"))
+            settings = airflow_3(self.home, port, self.credentials)
         else:
             settings = airflow_2(port, self.credentials)
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
@@ -336,7 +343,7 @@ class AirflowInstance:
             "no_proxy": "127.0.0.1,localhost",
             "PYTHONUNBUFFERED": "1",
             "AIRFLOW_HOME": str(self.home),
-            **as_environment(common(self.home, self.dags_folder, self.credentials), settings),
+            **as_environment(common(database, self.dags_folder, self.credentials), settings),
             **self._extra_env,
             "PYTHONPATH": os.pathsep.join([str(TREE), *([extra] if extra else [])]),
         }
@@ -349,9 +356,6 @@ class AirflowInstance:
             self._run_to_end("db", "migrate")
             return
         self._run_to_end("db", "migrate")
-        # In this mode readers and writers do not lock each other out. Airflow 3 uses it by default.
-        with contextlib.closing(sqlite3.connect(self.home / "airflow.db")) as database:
-            database.execute("PRAGMA journal_mode=WAL")
         self._progress(f"Airflow {self.version}: creating the user")
         names = ["--firstname", "Ad", "--lastname", "Min", "--email", "admin@localhost"]
         # A random password may begin with a dash, and would be taken for an option.
@@ -369,11 +373,9 @@ class AirflowInstance:
         reported: set[str] = set()
 
         def look() -> bool:
-            for (name, n), process in self._components.items():
-                if process.poll() is not None:
-                    raise AirflowInstanceError(
-                        f"{name} ended with {process.returncode}:\n{_tail(self.output(name, n))}"
-                    )
+            for name, n in self.all_components():
+                if not self.is_running(name, n):
+                    raise AirflowInstanceError(f"{name} has ended:\n{_tail(self.output(name, n))}")
             try:
                 health = self.api.health()
             except requests.RequestException:
@@ -389,21 +391,13 @@ class AirflowInstance:
             look,
             timeout=timeout,
             what="Airflow to be healthy",
-            detail=lambda: "\n".join(_tail(self.output(*key), 10) for key in self._components),
+            detail=lambda: "\n".join(_tail(self.output(*key), 10) for key in self.all_components()),
         )
 
 
 def _airflow_version(python: Path) -> str:
     code = "from importlib.metadata import version; print(version('apache-airflow'))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _identity(pid: int) -> dict[str, Any] | None:
-    """Return what distinguishes a process from a later one with the same id; None if there is no such process."""
-    try:
-        return {"pid": pid, "started": psutil.Process(pid).create_time()}
-    except psutil.NoSuchProcess:
-        return None
 
 
 def _write_private(path: Path, text: str) -> None:

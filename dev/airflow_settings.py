@@ -37,21 +37,26 @@ class Credentials:
         return asdict(self)
 
 
-def common(home: Path, dags_folder: Path, credentials: Credentials) -> Settings:
-    """Return the settings for both Airflow 2.11 and 3."""
+def common(database: str, dags_folder: Path, credentials: Credentials) -> Settings:
+    """Return the settings for both Airflow 2.11 and 3.
+
+    :param database: SQLAlchemy's address of the database.
+    """
     return {
         "core": {
             "dags_folder": str(dags_folder),
             "load_examples": "False",
             "dags_are_paused_at_creation": "False",
+            "executor": "LocalExecutor",
+            # LocalExecutor starts all its workers at once.
+            "parallelism": "8",
             "fernet_key": credentials.fernet_key,
             # A changed DAG file is noticed at once, not after half a minute.
             "min_serialized_dag_update_interval": "1",
             "hostname_callable": "loopback_host.hostname",
         },
         "database": {
-            # On a busy machine a writer may wait for longer than SQLite's default of five seconds: SQLite has no queue.
-            "sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout=150",
+            "sql_alchemy_conn": database,
             "load_default_connections": "False",
         },
         "logging": {
@@ -81,14 +86,11 @@ def common(home: Path, dags_folder: Path, credentials: Credentials) -> Settings:
     }
 
 
-def airflow_3(home: Path, port: int, credentials: Credentials, *, is_3_0: bool = False) -> Settings:
+def airflow_3(home: Path, port: int, credentials: Credentials) -> Settings:
     """Return the settings for Airflow 3 only."""
     url = f"http://127.0.0.1:{port}"
     return {
         "core": {
-            "executor": "patient_executor.PatientLocalExecutor" if is_3_0 else "LocalExecutor",
-            # LocalExecutor starts all its workers at once.
-            "parallelism": "8",
             "simple_auth_manager_users": f"{credentials.username}:admin",
             "simple_auth_manager_passwords_file": str(home / "passwords.json"),
             "execution_api_server_url": f"{url}/execution/",
@@ -118,10 +120,9 @@ def airflow_3(home: Path, port: int, credentials: Credentials, *, is_3_0: bool =
     }
 
 
-def celery(database: str, broker: str, *, concurrency: int) -> Settings:
-    """Return the settings that put an Airflow 3 on PostgreSQL and on Celery with Redis.
+def celery(broker: str, *, concurrency: int) -> Settings:
+    """Return the settings that put an Airflow 3 on Celery with Redis.
 
-    :param database: SQLAlchemy's address of the database.
     :param broker: Celery's address of Redis.
     :param concurrency: how many tasks each worker runs at the same time.
     """
@@ -133,7 +134,6 @@ def celery(database: str, broker: str, *, concurrency: int) -> Settings:
             "max_active_tasks_per_dag": "10000",
             "max_map_length": "10000",
         },
-        "database": {"sql_alchemy_conn": database},
         "celery": {
             "broker_url": broker,
             "worker_concurrency": str(concurrency),
@@ -162,8 +162,6 @@ def airflow_2(port: int, credentials: Credentials) -> Settings:
     """Return the settings for Airflow 2.11 only."""
     return {
         "core": {
-            # The only executor that 2.11 allows with SQLite. It runs one task at a time, not counting deferred ones.
-            "executor": "SequentialExecutor",
             "internal_api_secret_key": credentials.secret_key,
             # From SIGTERM to SIGKILL of a task: 60 s by default.
             "killed_task_cleanup_time": "15",

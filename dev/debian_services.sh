@@ -1,22 +1,19 @@
 #!/usr/bin/env bash
-# Installs PostgreSQL and Redis from Debian's packages if they are missing: dev/debian_services.sh
-# Only the programs are used: the tests start servers of their own, and no service is left running.
+# Installs Redis from Debian's packages if it is missing: dev/debian_services.sh
+# Only the program is used: the tests start a server of their own, and no service is left running.
 set -euo pipefail
 
-missing=()
-compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
-command -v redis-server >/dev/null || missing+=(redis-server)
-((${#missing[@]})) || exit 0
+! command -v redis-server >/dev/null || exit 0
 
 command -v apt-get >/dev/null || {
-  echo "These are missing, and there is no apt-get to install them: ${missing[*]}. Install PostgreSQL 13 or newer and Redis." >&2
+  echo "redis-server is missing, and there is no apt-get to install it. Install Redis." >&2
   exit 1
 }
 if ((EUID != 0)); then
-  echo "These Debian packages are missing: ${missing[*]}. Only root can install them: sudo apt-get install ${missing[*]}" >&2
+  echo "Debian's package redis-server is missing. Only root can install it: sudo apt-get install redis-server" >&2
   exit 1
 fi
-echo "Installing Debian's ${missing[*]} ..."
+echo "Installing Debian's redis-server ..."
 # The package would start a server, which nothing here needs.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
@@ -25,4 +22,4 @@ if [ ! -e $policy ]; then
   trap 'rm -f $policy' EXIT
 fi
 apt-get update -qq
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server

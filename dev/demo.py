@@ -13,7 +13,6 @@ from pathlib import Path
 
 from dev.airflow_api import FINISHED
 from dev.airflow_instance import AirflowInstance
-from dev.environments import environment
 from dev.local_server import LocalServerProcess
 from dev.places import CHECKOUT, TREE
 from dev.processes import ProcessFamily
@@ -40,9 +39,7 @@ class TimedOutput:
 @contextmanager
 def airflow_and_server(folder: Path, tell: TimedOutput) -> Iterator[tuple[AirflowInstance, LocalServerProcess]]:
     """Run an Airflow and the local server, with a connection between them and their files in ``folder``."""
-    airflow = AirflowInstance(
-        folder / "airflow", python=environment("3.3").python, dags_folder=EXAMPLES, fresh=True, progress=tell
-    )
+    airflow = AirflowInstance(folder / "airflow", dags_folder=EXAMPLES, progress=tell)
     family = ProcessFamily(f"demo:{folder}")
     with airflow:
         try:

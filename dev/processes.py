@@ -97,10 +97,12 @@ class ProcessFamily:
     A guard process outside the family ends it when this process dies, even by SIGKILL.
 
     :param mark: unique to the family. :meth:`stop` also ends processes with the same mark that an earlier crash left.
+    :param guarded: whether there is a guard. Default True; False in a process that adds to the family of another one.
     """
 
-    def __init__(self, mark: str) -> None:
+    def __init__(self, mark: str, *, guarded: bool = True) -> None:
         self.mark = mark
+        self._guarded = guarded
         self._started: list[subprocess.Popen[bytes]] = []
         self._guard: subprocess.Popen[bytes] | None = None
 
@@ -117,7 +119,7 @@ class ProcessFamily:
 
         :param user: the user that it runs as; only root can choose another one. Default None: the current one.
         """
-        if self._guard is None:
+        if self._guarded and self._guard is None:
             self._guard = subprocess.Popen(
                 [sys.executable, "-m", "dev.guard", self.mark],
                 cwd=TREE,

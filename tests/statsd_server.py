@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import suppress
+from pathlib import Path
 
 
 class StatsdServer:
@@ -26,6 +27,12 @@ class StatsdServer:
             while True:
                 found += self._socket.recv(65_536).decode().splitlines()
         return [line for line in found if ".wherobots." in line]
+
+    def write_to(self, path: Path) -> None:
+        """Append the provider's metrics to a file, for ever."""
+        with path.open("a", buffering=1) as written:
+            while True:
+                written.writelines(f"{line}\n" for line in self.received())
 
     def close(self) -> None:
         """Give the port back."""

@@ -4,7 +4,6 @@ import contextlib
 import json
 import resource
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from dev.airflow_instance import AirflowInstance
 from dev.airflow_settings import as_environment, celery, logs_in_s3
 from dev.local_server import LocalServerProcess
 from dev.processes import ProcessFamily
-from dev.services import S3, PostgreSQL, Redis
+from dev.services import S3, Redis
 from wherobots_local.control.client import ControlClient
 
 HERE = Path(__file__).parent
@@ -123,14 +122,12 @@ def running_stack(folder: Path, tell: Tell, *, concurrency: int, own_disks: bool
     family = ProcessFamily(f"at-size:{folder}")
     with contextlib.ExitStack() as ending:
         ending.callback(family.stop)
-        tell("Starting PostgreSQL, Redis and the local server")
-        database = PostgreSQL(family, output / "postgres.log")
-        ending.callback(database.stop)
+        tell("Starting Redis and the local server")
         redis = Redis(family, output / "redis.log")
         storage = folder / "storage"
         shutil.copytree(HERE / "jobs", storage / "jobs")
         server = LocalServerProcess(family, storage, output / "server.log", "--max-parallel-runs", "10000")
-        settings = [celery(database.url, redis.url, concurrency=concurrency)]
+        settings = [celery(redis.url, concurrency=concurrency)]
         more = {"PYTHONPATH": str(HERE / "modules")}
         disks = folder / "disks" if own_disks else None
         if disks is not None:
@@ -143,7 +140,6 @@ def running_stack(folder: Path, tell: Tell, *, concurrency: int, own_disks: bool
 
         airflow = AirflowInstance(
             folder / "airflow",
-            python=Path(sys.executable),
             dags_folder=HERE / "dags",
             env={**as_environment(*settings), **more},
             counts=COUNTS,

@@ -14,7 +14,6 @@ import pytest
 import requests
 
 from dev.airflow_instance import AirflowInstance
-from dev.environments import Environment
 from dev.local_server import LocalServerProcess
 from dev.places import TREE
 from dev.processes import ProcessFamily
@@ -107,17 +106,15 @@ def copy_jobs(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def airflow(airflow_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstance]:
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstance]:
     """Airflow with two example DAGs and without a connection."""
-    line = airflow_environment.line
     dags = tmp_path_factory.mktemp("dags")
     for example in EXAMPLES:
         shutil.copyfile(TREE / "example_dags" / example, dags / example)
     # One of the examples uploads the script that lies beside it.
     copy_jobs(dags / "jobs")
     instance = AirflowInstance(
-        tmp_path_factory.mktemp(f"airflow-{line}"),
-        python=airflow_environment.python,
+        tmp_path_factory.mktemp("airflow"),
         dags_folder=dags,
         env={"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"},
         progress=print,
@@ -127,10 +124,10 @@ def airflow(airflow_environment: Environment, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture
-def screenshots(airflow_environment: Environment, tmp_path: Path) -> Screenshots:
+def screenshots(airflow: AirflowInstance, tmp_path: Path) -> Screenshots:
     """Pictures for the documentation when they are asked for, else in the test's own folder."""
     folder = TREE / "docs" / "images" if os.environ.get(WRITE_VARIABLE) == "1" else tmp_path
-    return Screenshots(folder, airflow_environment.line)
+    return Screenshots(folder, airflow.version.rpartition(".")[0])
 
 
 @pytest.fixture

@@ -21,11 +21,6 @@ from wherobots_local import ControlClient
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.parametrize("airflow_environment", ["3.3", "2.11"], indirect=True, scope="session"),
-]
-
 CONN_ID = "wherobots_default"
 DAG_ID = "example_wherobots_demo"
 TASK_ID = "airport_neighbours"

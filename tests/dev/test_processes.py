@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dev.places import TREE
-from dev.processes import ProcessFamily, end_marked, freeze, is_alive, marked, tree, uninterrupted
-from dev.waiting import WaitTimeout, wait_for
+from dev.processes import ProcessFamily, end_marked, is_alive, marked, tree, uninterrupted
+from dev.waiting import wait_for
 
 # A parent that ignores SIGTERM, with a child that left its session and overwrote its title.
 STUBBORN = """
@@ -64,23 +64,7 @@ def test_stop_ends_processes_that_ignore_sigterm_and_left_their_session(mark: st
     assert not any(is_alive(pid) for pid in members)
 
 
-def test_stop_ends_what_an_earlier_owner_left(mark: str, tmp_path: Path) -> None:
-    earlier = ProcessFamily(mark)
-    process = earlier.spawn(
-        [sys.executable, "-c", "import time; time.sleep(600)"],
-        env=os.environ,
-        cwd=tmp_path,
-        output=tmp_path / "out.log",
-    )
-    wait_for(earlier.members, timeout=10, what="the process to show its mark")
-
-    ProcessFamily(mark).stop(grace=0)
-
-    assert process.wait(timeout=10) == -signal.SIGKILL
-    earlier.stop()
-
-
-@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGHUP])
 def test_nothing_survives_its_owner(mark: str, tmp_path: Path, sig: signal.Signals) -> None:
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, mark, str(tmp_path / "out.log")],
@@ -117,24 +101,3 @@ def test_a_signal_during_a_clean_up_comes_after_it(sig: signal.Signals) -> None:
     finally:
         signal.signal(sig, before)
     assert done == ["cleaned up"]
-
-
-def test_a_frozen_process_is_stopped_with_all_that_it_has_started(mark: str, tmp_path: Path) -> None:
-    family = ProcessFamily(mark)
-    # Starts children for as long as it runs.
-    busy = "import subprocess, sys, time\nwhile True: subprocess.Popen(['sleep', '600']); time.sleep(0.01)"
-    process = family.spawn([sys.executable, "-c", busy], env=os.environ, cwd=tmp_path, output=tmp_path / "output")
-    wait_for(lambda: len(tree(process.pid)) > 3, what="children")
-
-    frozen = freeze(process.pid)
-
-    assert {one.pid for one in frozen} == {one.pid for one in tree(process.pid)}
-    wait_for(lambda: {one.status() for one in frozen} == {"stopped"}, what="all to be stopped")
-    for one in frozen:
-        one.kill()
-    family.stop(grace=0)
-
-
-def test_waiting_says_what_it_waited_for() -> None:
-    with pytest.raises(WaitTimeout, match=r"in vain for a miracle; the last value was None\.\nIt is late\."):
-        wait_for(lambda: None, timeout=0, what="a miracle", detail=lambda: "It is late.")

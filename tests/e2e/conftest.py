@@ -1,35 +1,111 @@
-"""A real Airflow of each line, connected to a local server that runs the jobs and counts what reaches it."""
+"""One real Airflow for all tests and all workers of pytest-xdist; each worker has a local server and a connection.
 
+The process that begins the session starts Airflow and tells the workers where it is. Tests run side by side, each with
+its own DAG runs. Those with the mark ``alone`` come last, and each waits until no other test runs.
+"""
+
+import fcntl
+import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 
 from dev.airflow_instance import AirflowInstance
-from dev.environments import Environment
 from tests.e2e.world import KEY_STEM, World
+from tests.statsd_server import StatsdServer
 from wherobots_local import LocalServer
-from wherobots_local.control.client import ControlClient
 
 HERE = Path(__file__).parent
+GRACE_SECONDS = 600
+"""Longer than the service's two minutes, in which a triggerer may not be back on a busy machine."""
+TELLING = ("scheduler", "triggerer")
+"""The components that tell OpenLineage of runs."""
+SHARED = pytest.StashKey[dict[str, Any]]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=is_alone)
+
+
+def is_alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is not None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let a test run alone that has to. Waiting for that does not count for its timeout."""
+    with (shared(item.config)["folder"] / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if is_alone(item) else fcntl.LOCK_SH)
+        return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Called by pytest-xdist for each worker, before it starts."""
+    node.workerinput["shared"] = {**shared(node.config), "folder": str(shared(node.config)["folder"])}
+
+
+def shared(config: pytest.Config) -> dict[str, Any]:
+    """The Airflow of the session, and the folder of what it writes; starts it in the process that asks first."""
+    if SHARED not in config.stash:
+        workerinput = getattr(config, "workerinput", None)
+        if workerinput is None:
+            config.stash[SHARED] = start(config)
+        elif "shared" in workerinput:
+            config.stash[SHARED] = {**workerinput["shared"], "folder": Path(workerinput["shared"]["folder"])}
+        else:
+            raise pytest.UsageError("With pytest-xdist, name the folder: pytest tests/e2e")
+    return config.stash[SHARED]
+
+
+def start(config: pytest.Config) -> dict[str, Any]:
+    """Start Airflow, and a StatsD server that writes the provider's metrics to a file, until the session ends."""
+    folder: Path = config._tmp_path_factory.mktemp("e2e")  # type: ignore[attr-defined]
+    statsd = StatsdServer()
+    lineage = {"type": "file", "log_file_path": str(folder / "lineage"), "append": True}
+    (folder / "lineage").touch()
+    Thread(target=statsd.write_to, args=(folder / "metrics",), daemon=True).start()
+    airflow = AirflowInstance(
+        folder / "airflow",
+        dags_folder=HERE / "dags",
+        env={
+            "PYTHONPATH": str(HERE / "modules"),
+            # No DAG file changes, and each look at one takes seconds.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
+            "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "3600",
+            **statsd.settings,
+            "AIRFLOW__METRICS__METRICS_ALLOW_LIST": "wherobots",
+            "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(lineage),
+            "AIRFLOW__OPENLINEAGE__SELECTIVE_ENABLE": "True",
+            "AIRFLOW__OPENLINEAGE__SPARK_INJECT_PARENT_JOB_INFO": "True",
+        },
+        # Airflow's server would fork for OpenLineage, and its child would hold the connections of the server's clients.
+        component_env=lambda name, n: {} if name in TELLING else {"AIRFLOW__OPENLINEAGE__DISABLED": "True"},
+        progress=print,
+    )
+    config.add_cleanup(airflow.stop)
+    airflow.start()
+    return {"airflow": airflow.shared(), "folder": folder}
 
 
 @pytest.fixture(scope="session")
-def world(airflow_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The session's Airflow with this worker's connection to this worker's local server."""
+    found = shared(request.config)
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "only")
     root = tmp_path_factory.mktemp("storage")
     shutil.copytree(HERE / "jobs", root / "jobs")
-    instance = AirflowInstance(
-        tmp_path_factory.mktemp(f"airflow-{airflow_environment.line}"),
-        python=airflow_environment.python,
-        dags_folder=HERE / "dags",
-        env={"PYTHONPATH": str(HERE / "modules")},
-        progress=print,
-    )
-    key = KEY_STEM + "1"
-    with LocalServer(root, api_key=key) as server, instance:
-        found = World(instance, server, ControlClient(server.url, key), key, tmp_path_factory.mktemp("releases"))
-        found.connect()
-        for way in ("deferred", "worker", "crashing"):
-            instance.api.wait_for_dag(way)
-        yield found
+    airflow = AirflowInstance.join(found["airflow"])
+    with LocalServer(root, api_key=f"{KEY_STEM}{worker}-1") as server:
+        world = World(airflow, server, server.control, server.api_key, found["folder"], worker, root)
+        world.control.behaviour(sql_synthetic=True, sql_orphan_grace_seconds=GRACE_SECONDS)
+        world.connect()
+        for dag_id in ("deferred", "sql_deferred", "sensors"):
+            airflow.api.wait_for_dag(dag_id, timeout=240)
+        yield world
+        world.control.release_sql()

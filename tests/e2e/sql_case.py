@@ -5,13 +5,14 @@ from typing import Any, Literal, Self
 
 from dev.airflow_api import Json
 from dev.waiting import wait_for
-from tests.e2e.world import DagCase, World
+from tests.e2e.world import DagCase, World, moment
 
 Kind = Literal["read", "write", "store"]
 KINDS: tuple[Kind, ...] = ("read", "write", "store")
 STATEMENTS: dict[Kind, str] = {"read": "SELECT {}", "write": "INSERT INTO e2e.log VALUES ({})", "store": "SELECT {}"}
 LITERAL = "a-literal-of-the-statement"
 """Part of each statement; no log shows it."""
+HANDED_OVER = "is followed by the triggerer (the task is deferred)"
 SIGNATURE = "signature="
 """Part of each presigned URL."""
 
@@ -29,7 +30,7 @@ class SqlCase(DagCase):
     def of(cls, world: World, way: str, kind: Kind) -> Self:
         """A DAG run to be."""
         name = f"{way}_store" if kind == "store" else way
-        return cls(world, name, f"{name}-{next(world.numbers)}", kind)
+        return cls(world, name, world.new_name(name), kind)
 
     @property
     def sql(self) -> str:
@@ -110,6 +111,21 @@ class SqlCase(DagCase):
     def cut(self) -> None:
         """Cut all connections to its session, as if the network had failed."""
         self.world.control.drop_sql_connections(self.sent()[-1]["session_id"])
+
+    def check_marked_failed(self) -> None:
+        """Its one execution is cancelled, and its task stays failed."""
+        self.wait_for_states("cancelled")
+        assert self.counts() == (1, 1)
+        assert self.task()["state"] == "failed"
+        self.check_secrets(self.log())
+
+    def check_executed_again(self) -> None:
+        """After it was cleared, its new try has executed the statement after the old execution was cancelled."""
+        self.wait_until_executed(2).release()
+        self.check_result(self.end("success", try_number=2))
+        assert self.states() == ["cancelled", "succeeded"]
+        assert self.counts() == (2, 1)
+        assert moment(self.cancels()[0]["time"]) <= moment(self.sent()[1]["time"]), "never two at a time"
 
     def check_result(self, log: str) -> None:
         """Its task has returned what its statement gave, and told nothing that is secret."""

@@ -2,11 +2,7 @@
 
 from typing import Any
 
-import pytest
-
 from tests.e2e.world import Case, World
-
-pytestmark = pytest.mark.e2e
 
 FULL: dict[str, Any] = {
     "type": "status",
@@ -16,36 +12,17 @@ FULL: dict[str, Any] = {
         "requestId": "req-1",
     },
 }
-FULL_FOR_LONG = {**FULL, "headers": {"Retry-After": "185"}}
-"""Longer than a worker waits itself."""
-
-
-@pytest.fixture(scope="module")
-def soon(world: World) -> Case:
-    return world.case("deferred").fault("createJobRun", FULL, times=2).begin("talk.py", 3)
-
-
-@pytest.fixture(scope="module")
-def later(world: World) -> Case:
-    return world.case("full").fault("createJobRun", FULL_FOR_LONG, times=1).begin("talk.py", 3)
-
-
-@pytest.fixture(scope="module")
-def killed(world: World) -> Case:
-    return world.case("full").fault("createJobRun", FULL_FOR_LONG).begin("talk.py", 3)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def all_begun(later: Case, killed: Case, soon: Case) -> None:
-    """Side by side: most of each case is waiting."""
+FULL_FOR_LONG = {**FULL, "headers": {"Retry-After": "35"}}
+"""Longer than a worker waits itself; the DAG's file says how long that is."""
 
 
 def wait_until_waiting(case: Case) -> None:
-    case.world.airflow.api.wait_for_task(case.way, case.dag_run, "run", "deferred", timeout=180)
+    case.wait_for_task("deferred")
     assert case.counts() == (0, 0)
 
 
-def test_a_full_organisation_is_waited_for_on_the_worker(soon: Case) -> None:
+def test_a_full_organisation_is_waited_for_on_the_worker(world: World) -> None:
+    soon = world.case("full").fault("createJobRun", FULL, times=2).begin("talk.py", 3)
     log = soon.end("success")
     assert "quota is used up" in log
     assert "RUNS is 2" in log
@@ -53,17 +30,18 @@ def test_a_full_organisation_is_waited_for_on_the_worker(soon: Case) -> None:
     assert soon.counts() == (1, 0)
 
 
-def test_a_kill_during_the_deferred_wait_ends_it_and_no_run_is_ever_created(killed: Case) -> None:
+def test_a_kill_during_the_deferred_wait_ends_it_and_no_run_is_ever_created(world: World) -> None:
+    killed = world.case("full").fault("createJobRun", FULL_FOR_LONG).begin("talk.py", 3)
+    after = world.case("full").fault("createJobRun", FULL_FOR_LONG, times=1).begin("talk.py", 3)
     wait_until_waiting(killed)
     killed.mark("failed")
-    assert killed.end("failed")
-    assert killed.counts() == (0, 0)
-
-
-def test_a_long_wait_is_deferred_and_then_the_worker_creates_the_run(later: Case) -> None:
-    wait_until_waiting(later)
-    log = later.end("success", timeout=400)
+    killed.end("failed")
+    # Its wait would be over before that of one that was refused later.
+    wait_until_waiting(after)
+    log = after.end("success", timeout=240)
     assert "quota is used up" in log
-    assert len(later.requests("createJobRun")) == 2
-    assert later.counts() == (1, 0)
-    assert later.statuses() == ["COMPLETED"]
+    assert len(after.requests("createJobRun")) == 2
+    assert after.counts() == (1, 0)
+    assert after.statuses() == ["COMPLETED"]
+    assert len(killed.requests("createJobRun")) == 1
+    assert killed.counts() == (0, 0)

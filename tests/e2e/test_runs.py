@@ -3,37 +3,16 @@
 import pytest
 
 from dev.waiting import wait_for
-from tests.e2e.world import Case, World
-
-pytestmark = pytest.mark.e2e
+from tests.e2e.world import World
 
 WAYS = ("deferred", "worker")
 SPARK_UI = "https://spark.example.com/app-1"
 
 
-@pytest.fixture(scope="module")
-def good(world: World) -> dict[str, Case]:
-    return {way: world.case(way).begin("talk.py", 50) for way in WAYS}
-
-
-@pytest.fixture(scope="module")
-def bad(world: World) -> dict[str, Case]:
-    return {way: world.case(way).begin("talk.py", 2, code=3) for way in WAYS}
-
-
-@pytest.fixture(scope="module")
-def waiting(world: World) -> Case:
-    return world.case("deferred").begin()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def all_begun(good: dict[str, Case], bad: dict[str, Case], waiting: Case) -> None:
-    """Side by side: most of each case is waiting."""
-
-
+@pytest.mark.short
 @pytest.mark.parametrize("way", WAYS)
-def test_a_run_succeeds_with_each_line_once_in_the_task_log(good: dict[str, Case], way: str) -> None:
-    case = good[way]
+def test_a_run_succeeds_with_each_line_once_in_the_task_log(world: World, way: str) -> None:
+    case = world.case(way).begin("talk.py", 50)
     log = case.end("success")
     (run,) = case.runs()
     assert [log.count(f"line {number:05d} of the run") for number in range(50)] == [1] * 50, log
@@ -47,8 +26,8 @@ def test_a_run_succeeds_with_each_line_once_in_the_task_log(good: dict[str, Case
     assert case.counts() == (1, 0)
 
 
-def test_the_links_and_the_payload_are_there_while_the_task_is_deferred(world: World, waiting: Case) -> None:
-    waiting.wait_until_followed("deferred")
+def test_the_links_and_the_payload_are_there_while_the_task_is_deferred(world: World) -> None:
+    waiting = world.case("deferred").begin().wait_until_followed("deferred")
     (run,) = waiting.runs()
     expected = {"Wherobots run": waiting.run_url(run), "Spark UI": SPARK_UI}
     world.control.patch_run(run["id"], kubeApp={"spark_ui_url": SPARK_UI})
@@ -66,12 +45,13 @@ def test_the_links_and_the_payload_are_there_while_the_task_is_deferred(world: W
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_failed_run_fails_the_task_with_its_reason(bad: dict[str, Case], way: str) -> None:
-    log = bad[way].end("failed")
-    (run,) = bad[way].runs()
+def test_a_failed_run_fails_the_task_with_its_reason(world: World, way: str) -> None:
+    case = world.case(way).begin("talk.py", 2, code=3)
+    log = case.end("failed")
+    (run,) = case.runs()
     assert f"Run {run['id']} failed (FAILED)" in log
     assert "ValueError: the job ends with code 3 on purpose" in log
-    summary = bad[way].xcom("run_summary")
+    summary = case.xcom("run_summary")
     assert summary is not None
     assert (summary["run_id"], summary["status"]) == (run["id"], "FAILED")
-    assert bad[way].counts() == (1, 0)
+    assert case.counts() == (1, 0)

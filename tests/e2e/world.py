@@ -2,7 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -11,14 +11,17 @@ import requests
 from dev.airflow_api import Json
 from dev.airflow_instance import AirflowInstance
 from dev.waiting import wait_for
+from tests.log_account import numbered
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
-CONN_ID = "wherobots_default"
 TASK = "run"
 KEY_STEM = "end-to-end-key-"
 """What every API key of these tests begins with."""
 UNTIL_RELEASED = "until_released.py"
+START = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
+PER_TIME = 5
+STEP_NS = 2_000_000
 
 
 def moment(text: str) -> float:
@@ -26,33 +29,57 @@ def moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+def numbered_lines(first: int, count: int) -> list[Json]:
+    """Numbered lines of a log, five to each time, half a thousand times a second."""
+    start = int(START.timestamp()) * 10**9
+    return [{"timestamp": start + n // PER_TIME * STEP_NS, "raw": numbered(n)} for n in range(first, first + count)]
+
+
 @dataclass
 class World:
     """A running Airflow that is connected to a local server.
 
-    :param releases: where the files appear that running jobs wait for.
+    :param folder: where Airflow writes what it tells others.
+    :param worker: the name of this process among those that share the Airflow.
+    :param root: the folder behind the server's ``s3://``.
     """
 
     airflow: AirflowInstance
     server: LocalServer
     control: ControlClient
     api_key: str
-    releases: Path
+    folder: Path
+    worker: str
+    root: Path
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
-    def connect(self) -> None:
-        """Store the connection with the present key."""
-        self.airflow.api.set_connection(CONN_ID, "wherobots", host=self.server.url, password=self.api_key)
+    @property
+    def conn_id(self) -> str:
+        """The id of this process's connection."""
+        return f"wherobots_{self.worker}"
+
+    def connect(self, conn_id: str | None = None) -> None:
+        """Store a connection with the present key.
+
+        :param conn_id: its id. Default: that of this process.
+        """
+        self.airflow.api.set_connection(
+            conn_id or self.conn_id, "wherobots", host=self.server.url, password=self.api_key
+        )
 
     def rotate_key(self) -> None:
         """Give the service and the connection a new key."""
-        self.api_key = KEY_STEM + ("2" if self.api_key.endswith("1") else "1")
+        self.api_key = self.api_key.removesuffix("-1") + "-2"
         self.connect()
         self.control.rotate_api_key(self.api_key)
 
     def case(self, way: str) -> "Case":
         """A DAG run to be, of the DAG ``way``."""
-        return Case(self, way, f"{way}-{next(self.numbers)}")
+        return Case(self, way, self.new_name(way))
+
+    def new_name(self, way: str) -> str:
+        """An id for a DAG run that no other one has."""
+        return f"{way}-{self.worker}-{next(self.numbers)}"
 
     @property
     def headers(self) -> dict[str, str]:
@@ -70,7 +97,7 @@ class DagCase:
 
     def trigger(self, conf: dict[str, Any]) -> Self:
         """Start the DAG run."""
-        self.world.airflow.api.trigger_dag(self.way, conf, self.dag_run)
+        self.world.airflow.api.trigger_dag(self.way, {**conf, "conn_id": self.world.conn_id}, self.dag_run)
         return self
 
     def wait_for_task(self, *states: str, task_id: str = TASK, timeout: float = 180) -> Json:
@@ -150,6 +177,15 @@ class Case(DagCase):
         """Where the link to a run leads."""
         return f"{self.world.server.url}/runs/{run['id']}"
 
+    def follow_on(self, *, state: str = "deferred", try_number: int = 1) -> str:
+        """Wait until the run is asked for again, only then let it end; return the log."""
+        self.wait_until_followed(state, requests=len(self.requests("getJobRun")) + 1)
+        self.release()
+        log = self.end("success", try_number=try_number)
+        assert self.counts() == (1, 0)
+        assert log.count("the run is done") == 1
+        return log
+
     def cancel(self) -> None:
         """Cancel the newest run as somebody in the console would."""
         url = f"{self.world.server.url}/runs/{self.runs()[-1]['id']}/cancel"
@@ -206,7 +242,7 @@ class Case(DagCase):
 
     @property
     def _release(self) -> Path:
-        return self.world.releases / self.dag_run
+        return self.world.root / self.dag_run
 
     def _is_create(self, entry: Json) -> bool:
         return entry["operation"] == "createJobRun" and str(entry["name"]).startswith(self._names[:-1])

@@ -15,13 +15,12 @@ from typing import Any
 import pytest
 
 from dev.airflow_instance import AirflowInstance
-from dev.environments import Environment
 from dev.local_server import LocalServerProcess
 from dev.places import TREE
 from dev.processes import ProcessFamily
 from wherobots_local import ControlClient
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 EXAMPLES = TREE / "example_dags"
 BUCKET = "wherobots-demo"
@@ -61,12 +60,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServerProc
 
 
 @pytest.fixture(scope="module")
-def airflow(
-    airflow_environment: Environment, server: LocalServerProcess, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[AirflowInstance]:
+def airflow(server: LocalServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstance]:
     instance = AirflowInstance(
-        tmp_path_factory.mktemp(f"airflow-{airflow_environment.line}"),
-        python=airflow_environment.python,
+        tmp_path_factory.mktemp("airflow"),
         dags_folder=EXAMPLES,
     )
     with instance:

@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from crashing import CrashingOperator
+from airflow.providers.openlineage.utils.selective_enable import enable_lineage
+from tenant import CrashingOperator, TenantOperator
 
 from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.flows import quota
 from airflow_provider_wherobots.retry_policies import wherobots_retry_policy
 
 try:
@@ -15,6 +16,8 @@ except ImportError:  # 2.11
     from airflow import DAG
     from airflow.datasets import Dataset as Asset  # type: ignore[import-not-found, no-redef]
 
+# A worker waits itself for so long, and not for three minutes.
+quota.HOLD_SECONDS = 30.0
 
 WAYS: dict[str, dict[str, Any]] = {
     "deferred": {},
@@ -23,7 +26,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "worker_retry": {"deferrable": False, "retries": 1},
     "deferred_deadline": {"execution_timeout": timedelta(seconds=30)},
     "crashing": {"operator": CrashingOperator},
-    "full": {"max_quota_wait_seconds": 190},
+    "full": {"max_quota_wait_seconds": 120},
     "returns": {"return_result": True, "outlets": [Asset("s3://e2e/returns")]},
     "retry_cancelled": {"retries": 1, "retry_cancelled": True},
 }
@@ -38,7 +41,7 @@ else:
 
 for way, given in WAYS.items():
     options = dict(given)
-    operator = options.pop("operator", WherobotsRunOperator)
+    operator = options.pop("operator", TenantOperator)
     with DAG(dag_id=way, start_date=datetime(2026, 1, 1), schedule=None, catchup=False, max_active_runs=16):
         operator(
             task_id="run",
@@ -51,3 +54,15 @@ for way, given in WAYS.items():
             retry_delay=timedelta(seconds=1),
             **options,
         )
+
+with DAG(dag_id="observed", start_date=datetime(2026, 1, 1), schedule=None, catchup=False) as observed:
+    for way, deferrable in (("deferred", True), ("worker", False)):
+        TenantOperator(
+            task_id=way,
+            name="e2e-{{ run_id }}-{{ task.task_id }}",
+            run_python={"uri": "s3://jobs/talk.py", "args": ["2", "0"]},
+            runtime="tiny",
+            region="aws-us-west-2",
+            deferrable=deferrable,
+        )
+    enable_lineage(observed)

@@ -1,20 +1,19 @@
-"""Sensors for one run, which the DAG run's conf tells."""
+"""Sensors for one run, which the DAG run's conf tells. Of each DAG's connection there is one, as it is no template."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 
-ONE_TASK_AT_A_TIME = False
 try:
     from airflow.sdk import DAG, task
-except ImportError:  # 2.11, with SQLite
-    ONE_TASK_AT_A_TIME = True
+except ImportError:  # 2.11
     from airflow import DAG
     from airflow.decorators import task  # type: ignore[no-redef, attr-defined]
 
 with DAG(dag_id="sensors", start_date=datetime(2026, 1, 1), schedule=None, catchup=False):
     common: dict[str, Any] = {
+        "wherobots_conn_id": "wherobots_sensors",
         "run_name": "{{ dag_run.conf['name'] }}",
         "polling_interval": 2,
         "retries": 3,
@@ -24,8 +23,7 @@ with DAG(dag_id="sensors", start_date=datetime(2026, 1, 1), schedule=None, catch
     WherobotsRunSensor(task_id="from_trigger", start_from_trigger=True, poll_logs=True, **common)
     WherobotsRunSensor(task_id="marked", **common)
     WherobotsRunSensor(task_id="rescheduled", deferrable=False, mode="reschedule", **common)
-    if not ONE_TASK_AT_A_TIME:
-        WherobotsRunSensor(task_id="worker", deferrable=False, **common)
+    WherobotsRunSensor(task_id="worker", deferrable=False, **common)
     WherobotsRunSensor(task_id="late", timeout=20, **common)
     WherobotsRunSensor(task_id="late_from_trigger", timeout=20, start_from_trigger=True, **common)
     WherobotsRunSensor(task_id="skipped", timeout=20, soft_fail=True, **common)
@@ -38,4 +36,6 @@ with DAG(dag_id="sensor_by_id", start_date=datetime(2026, 1, 1), schedule=None, 
         return str(context["dag_run"].conf["run_id"])
 
     found: Any = tell()
-    WherobotsRunSensor(task_id="by_id", run_id=found, start_from_trigger=True)
+    WherobotsRunSensor(
+        task_id="by_id", wherobots_conn_id="wherobots_sensor_by_id", run_id=found, start_from_trigger=True
+    )

@@ -21,8 +21,9 @@ def rows(cursor: Any) -> list[list[Any]] | None:
     return [list(row) for row in cursor.fetchall()] if cursor.description else None
 
 
-# A task that is to be deferred holds its worker for so long, and 2.11 has only one worker here.
+# A task that is to be deferred holds its worker for so long, and not for half a minute.
 sql_execution.HAND_OVER_SECONDS = 2.5
+CONN_ID = "{{ dag_run.conf['conn_id'] }}"
 
 WAYS: dict[str, dict[str, Any]] = {
     "sql_deferred": {},
@@ -41,6 +42,7 @@ for way, options in WAYS.items():
             WherobotsSqlOperator(
                 task_id="run",
                 sql="{{ dag_run.conf['sql'] }}",
+                wherobots_conn_id=CONN_ID,
                 # A session of its own, so that its connections can be cut.
                 session_key="{{ run_id }}",
                 retry_delay=timedelta(seconds=1),
@@ -49,8 +51,10 @@ for way, options in WAYS.items():
             )
 
 with DAG(dag_id="sql_session", start_date=datetime(2026, 1, 1), schedule=None, catchup=False):
-    start = WherobotsSqlSessionStartOperator(task_id="start")
+    start = WherobotsSqlSessionStartOperator(task_id="start", wherobots_conn_id=CONN_ID)
     session_id: Any = start.output
-    run = WherobotsSqlOperator(task_id="run", sql="{{ dag_run.conf['sql'] }}", session_id=session_id)
-    stop = WherobotsSqlSessionStopOperator(task_id="stop", session_id=session_id)
+    run = WherobotsSqlOperator(
+        task_id="run", sql="{{ dag_run.conf['sql'] }}", session_id=session_id, wherobots_conn_id=CONN_ID
+    )
+    stop = WherobotsSqlSessionStopOperator(task_id="stop", session_id=session_id, wherobots_conn_id=CONN_ID)
     start >> run >> stop.as_teardown(setups=start)

@@ -1,0 +1,88 @@
+"""The triggerer ends: runs and statements go on and are followed on, never cancelled, never doubled."""
+
+import signal
+
+import pytest
+
+from dev.waiting import wait_for
+from tests.e2e.sql_case import KINDS, SqlCase
+from tests.e2e.world import Case, World, numbered_lines
+from tests.log_account import account, clean
+
+pytestmark = pytest.mark.alone
+
+RESULT = {"rows": 3, "text": "xü" * 20_000}
+"""What ``jobs/returns.py`` prints."""
+
+
+def test_a_triggerer_is_replaced(world: World) -> None:
+    """As in a rolling update: a second one is there before the first is told to end."""
+    case = world.case("deferred").begin().wait_until_followed("deferred")
+    world.airflow.start_component("triggerer", 2)
+    world.airflow.kill_component("triggerer", signal.SIGTERM)
+    try:
+        log = case.follow_on()
+    finally:
+        world.airflow.start_component("triggerer")
+        world.airflow.kill_component("triggerer", signal.SIGTERM, 2)
+    assert log.count("the run has started") == 1
+
+
+@pytest.mark.short
+def test_a_triggerer_is_killed(world: World) -> None:
+    logged = world.case("deferred").begin()
+    returning = world.case("returns").begin("returns.py")
+    statements = [SqlCase.of(world, "sql_deferred", kind).begin() for kind in KINDS]
+    # It has no trigger that would cancel its statement when it is cleared.
+    cleared = SqlCase.of(world, "sql_deferred", "write").begin()
+    (run,) = logged.wait_until_followed("deferred").runs()
+    world.control.insert_logs(run["id"], numbered_lines(0, 1_500))
+    returning.wait_until_followed("deferred")
+    wait_for(lambda: "line 001499 of the log" in logged.log(), timeout=120, what="the lines in the task log")
+    wait_for(lambda: "airflow-result:" in returning.log(), timeout=120, what="the result's line in the task log")
+    sockets = [len(case.wait_until_followed().sockets()) for case in statements]
+    cleared.wait_until_followed()
+
+    world.airflow.kill_component("triggerer", signal.SIGKILL)
+    assert returning.xcom("result") is None
+    world.control.insert_logs(run["id"], numbered_lines(1_500, 500))
+    cleared.clear()
+    cleared.wait_until_executed(2)
+    read = len(returning.requests("getJobRunLogs"))
+    world.airflow.start_component("triggerer")
+
+    the_log_is_whole(logged)
+    wait_for(lambda: len(returning.requests("getJobRunLogs")) > read, timeout=120, what="the log to be read again")
+    the_result_is_pushed_once(returning)
+    for case, count in zip(statements, sockets, strict=True):
+        case.wait_until_listened(count + 1).release()
+    for case in statements:
+        case.check_result(case.end("success"))
+        assert case.counts() == (1, 0)
+    cleared.check_executed_again()
+
+
+def the_log_is_whole(case: Case) -> None:
+    log = case.follow_on().splitlines()
+    assert account(2_000, log) == clean(2_000)
+    # What the killed one had said itself is shown once as well.
+    said = [text for text in log if " is RUNNING" in text]
+    assert said
+    assert len(set(said)) == len(said)
+
+
+def the_result_is_pushed_once(case: Case) -> None:
+    """To XCom and to the event of the task's asset, though two triggerers have read it."""
+    case.release()
+    log = case.end("success")
+    assert case.counts() == (1, 0)
+    assert case.xcom("result") == RESULT
+    assert case.xcom() == RESULT
+    assert log.count("bytes of JSON (XCom 'result')") == 1, "it is pushed once"
+    assert log.count("airflow-result:") == 1, "its line is shown once"
+    airflow = case.world.airflow
+    kind = "dataset" if airflow.is_line("2.11") else "asset"
+    params = {"source_dag_id": case.way, "source_run_id": case.dag_run}
+    (event,) = airflow.api.request("GET", f"{kind}s/events", params=params)[f"{kind}_events"]
+    assert event["extra"] | {"run_id": case.runs()[0]["id"], "result": RESULT} == event["extra"]
+    assert event["extra"]["ran_seconds"] > 0
