@@ -6,13 +6,11 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dev.fixtures import certificate, chromium, installed_packages, uv
-from dev.warned import Warned
 
 __all__ = ["certificate", "chromium", "installed_packages", "uv"]
 
@@ -31,11 +29,3 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     named = (Path(arg.partition("::")[0]).resolve() for arg in config.args)
     return None if any(path.is_relative_to(AT_SIZE) for path in named) else True
-
-
-@pytest.fixture(autouse=True)
-def no_warning_of_ours() -> Iterator[None]:
-    """Our code causes no warning: pytest's filters see where a warning points to, this sees where it comes from."""
-    with Warned() as warned:
-        yield
-    assert not warned.told, "\n".join(warned.told)

@@ -14,7 +14,7 @@ FOLDER = TREE / "example_dags"
 EXAMPLES = sorted(path.stem for path in FOLDER.glob("example_*.py"))
 
 LOAD = """
-import json, socket, sys
+import json, socket, sys, warnings
 
 def refuse(*arguments):
     raise OSError("a DAG file asked for the network")
@@ -30,6 +30,8 @@ except ImportError:
     from airflow.models.dagbag import DagBag
     from airflow.serialization.serialized_objects import SerializedDAG as serialization
 
+# DagBag's names for DAG files begin like this.
+warnings.filterwarnings("error", module="unusual_prefix_|airflow_provider_wherobots")
 bag = DagBag(sys.argv[1])
 read_again = [serialization.from_dict(serialization.to_dict(dag)) for dag in bag.dags.values()]
 told = {

@@ -99,15 +99,27 @@ failed = asyncio.run(main())
 told = [failed, finder.looks, bool(wherobots._imported_for_event_loop)]
 """
 
+EVERY_MODULE = """
+import importlib, pkgutil
+import airflow_provider_wherobots as package
+told = [module.name for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
+for name in told:
+    importlib.import_module(name)
+"""
+
 QUESTIONS = (
     *((IMPORTED, module) for module in MODULES),
     *((LOADED_BEFORE_A_RUN_IS_NAMED, method) for method in ("adopt", "submit")),
     (IN_WHICH_THREAD, ""),
     (FAILED_IMPORT, ""),
+    (EVERY_MODULE, ""),
 )
 
 PROGRAM = """
-import json, os, sys, traceback
+import json, os, sys, traceback, warnings
+import airflow.settings
+
+warnings.filterwarnings("error", module="airflow_provider_wherobots")
 import airflow_provider_wherobots.compat
 
 for number, (code, argument) in enumerate(json.load(sys.stdin)):
@@ -128,7 +140,7 @@ for number, (code, argument) in enumerate(json.load(sys.stdin)):
         sys.exit(1)
 """
 """Imports what all need of Airflow, which takes long, and then asks each question in a fork of itself. What it has
-imported counts as imported in all of them."""
+imported counts as imported in all of them. Airflow sets filters of warnings itself, and comes first."""
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +218,8 @@ def test_a_failed_import_is_told_to_all_and_then_repeated(told: dict[tuple[str, 
 
 def test_the_http_of_the_triggerer_is_imported_beside_its_event_loop(told: dict[tuple[str, str], Any]) -> None:
     assert told[IN_WHICH_THREAD, ""] == [False, True, 0]
+
+
+def test_importing_every_module_causes_no_warning(told: dict[tuple[str, str], Any]) -> None:
+    """It would be an error here, as in all tests."""
+    assert f"{PACKAGE}.operators.run" in told[EVERY_MODULE, ""]
