@@ -40,6 +40,11 @@ def set_connection(monkeypatch: pytest.MonkeyPatch, server: LocalServer, **field
     return CONN_ID
 
 
+def is_running(control: ControlClient) -> bool:
+    """Whether a statement runs in any session."""
+    return any(one["state"] == "running" for session in control.sql_sessions() for one in session["executions"])
+
+
 def executed(control: ControlClient) -> list[str]:
     """The statements that were sent, in order."""
     return [entry["statement"] for entry in control.requests("executeSql")]

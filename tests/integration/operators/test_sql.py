@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from enum import Enum
@@ -36,6 +35,7 @@ from airflow_provider_wherobots.operators import sql_execution, sql_results, sql
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
 from dev.waiting import wait_for
+from local_server.tests.sql_support import SqlSocket
 from tests.integration.operators.sql_tasks import (
     deferral_of,
     event_of,
@@ -45,7 +45,7 @@ from tests.integration.operators.sql_tasks import (
     trigger_of,
 )
 from tests.integration.signals import signal_when
-from tests.integration.sql_support import control_of, executed, set_connection, synthetic_server
+from tests.integration.sql_support import API_KEY, control_of, executed, is_running, set_connection, synthetic_server
 from tests.integration.support import TaskInstance, context
 from wherobots_local import ControlClient, LocalServer
 
@@ -83,6 +83,7 @@ def make(conn_id: str) -> Make:
 @pytest.fixture
 def hand_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql_execution, "HAND_OVER_SECONDS", 0.2)
+    monkeypatch.setattr(sql_execution, "SETTLE_SECONDS", 0.5)
 
 
 def run_warm(task: WherobotsSqlOperator, ti: TaskInstance) -> tuple[Any, list[str]]:
@@ -99,8 +100,9 @@ def wait_until_it_runs(control: ControlClient) -> None:
     wait_for(lambda: is_running(control), what="a statement to run")
 
 
-def is_running(control: ControlClient) -> bool:
-    return any(one["state"] == "running" for session in control.sql_sessions() for one in session["executions"])
+async def wait_until_it_is_followed(control: ControlClient) -> None:
+    """By a trigger, after the worker that has sent it."""
+    await asyncio.to_thread(wait_for, lambda: len(control.requests("retrieveResults")) > 1, what="the trigger")
 
 
 # What is returned
@@ -401,7 +403,7 @@ def test_a_trigger_that_dies_is_followed_by_another_within_the_grace(make: Make,
 
     async def die() -> None:
         following = asyncio.create_task(anext(trigger_of(deferred).run()))
-        await asyncio.sleep(1)
+        await wait_until_it_is_followed(control)
         following.cancel()
         await asyncio.wait({following})
 
@@ -433,19 +435,15 @@ def test_a_failed_statement_says_why(make: Make) -> None:
 
 
 def test_a_cancel_on_the_services_side_is_not_retried(make: Make, control: ControlClient, server: LocalServer) -> None:
-    from tests.integration.sql_support import API_KEY
-
     task, ti = make("HOLD"), TaskInstance()
 
     def cancel_elsewhere() -> None:
         wait_until_it_runs(control)
-        from local_server.tests.sql_support import SqlSocket
-
         (entry,) = control.requests("executeSql")
         session = control.sql_session(entry["session_id"])
         with SqlSocket(session["appMeta"]["url"], headers={"X-API-Key": API_KEY}) as socket:
             socket.send("cancel", entry["execution_id"])
-            time.sleep(0.5)
+            wait_for(lambda: not is_running(control), what="the cancel")
 
     elsewhere = threading.Thread(target=cancel_elsewhere)
     elsewhere.start()
@@ -634,7 +632,7 @@ def test_a_kill_while_deferred_cancels_the_statement_and_a_restart_does_not(
 
     async def follow_and_kill() -> None:
         following = asyncio.create_task(anext(trigger.run()))
-        await asyncio.sleep(1)
+        await wait_until_it_is_followed(control)
         if way == "on_kill":
             await trigger.on_kill()
         following.cancel()
@@ -802,7 +800,7 @@ def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(
     elif what == "session gone":
         control.end_sql_session(ti.xcoms["session_id"])
     else:
-        time.sleep(1)
+        wait_for(lambda: not is_running(control), what="the session to cancel it")
     second = second_try(**known)
     with pytest.raises(WherobotsSqlOutcomeUnknownException, match="Outcome unknown: an earlier try") as caught:
         make(INSERT, retries=1).execute(context(second))

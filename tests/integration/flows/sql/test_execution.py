@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -33,7 +34,9 @@ from airflow_provider_wherobots.flows.sql.statement import (
     execute,
     fetch,
 )
+from dev.waiting import wait_for
 from tests.integration.driven import Driven
+from tests.integration.sql_support import is_running
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
@@ -76,10 +79,15 @@ def executed(control: ControlClient) -> int:
     return sum(bool(entry["effective"]) for entry in control.requests("executeSql"))
 
 
-def later(seconds: float, do: Callable[[], Any]) -> threading.Timer:
-    timer = threading.Timer(seconds, do)
-    timer.start()
-    return timer
+@contextmanager
+def meanwhile(do: Callable[[], Any]) -> Iterator[None]:
+    """Do something in another thread."""
+    thread = threading.Thread(target=do)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def test_a_session_starts_and_ends(driven: Driven, session_server: ControlClient) -> None:
@@ -151,10 +159,14 @@ def test_a_statement_that_did_not_arrive_is_unknown_and_not_sent_again(
 def test_a_running_statement_survives_lost_connections(
     driven: Driven, session: SqlSession, session_server: ControlClient, code: int | None
 ) -> None:
-    timers = [later(at, lambda: session_server.drop_sql_connections(session.id, code=code)) for at in (0.5, 1.0)]
-    outcome = run(driven, session, "SLEEP 2")
-    for timer in timers:
-        timer.join()
+    def drop_twice() -> None:
+        wait_for(lambda: is_running(session_server), what="the statement to run")
+        for _ in range(2):
+            wait_for(lambda: session_server.drop_sql_connections(session.id, code=code), what="a connection")
+        session_server.release_sql()
+
+    with meanwhile(drop_twice):
+        outcome = run(driven, session, "HOLD")
     assert outcome.state is StatementState.SUCCEEDED
     assert executed(session_server) == 1
 
@@ -174,9 +186,13 @@ def test_an_orphan_that_the_session_has_cancelled_is_unknown(
     driven: Driven, session: SqlSession, session_server: ControlClient
 ) -> None:
     session_server.behaviour(sql_orphan_grace_seconds=0.0)
-    timer = later(0.5, lambda: session_server.drop_sql_connections(session.id))
-    outcome = run(driven, session, "SLEEP 30")
-    timer.join()
+
+    def drop() -> None:
+        wait_for(lambda: is_running(session_server), what="the statement to run")
+        session_server.drop_sql_connections(session.id)
+
+    with meanwhile(drop):
+        outcome = run(driven, session, "HOLD")
     assert outcome.state is StatementState.UNKNOWN
     assert executed(session_server) == 1
 
@@ -195,22 +211,29 @@ def test_an_execution_that_is_forgotten_while_it_runs_still_ends_with_its_event(
     driven: Driven, session: SqlSession, session_server: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execution, "ASK_AFTER", (0.3, 0.3, 0.3, 0.3))
-    timer = later(0.2, lambda: session_server.evict_sql_execution(session.id, "e1"))
     options = StatementOptions(url=session.socket_url)
-    release = later(2.0, session_server.release_sql)
-    outcome = driven.run(execute(Statement("e1", "HOLD", wants_result=False), options))
-    timer.join()
-    release.join()
+
+    def evict_and_release() -> None:
+        wait_for(lambda: is_running(session_server), what="the statement to run")
+        session_server.evict_sql_execution(session.id, "e1")
+        wait_for(lambda: any("no longer knows it" in text for _, text in driven.notes), what="a word of it")
+        session_server.release_sql()
+
+    with meanwhile(evict_and_release):
+        outcome = driven.run(execute(Statement("e1", "HOLD", wants_result=False), options))
     assert outcome.state is StatementState.SUCCEEDED
-    assert any("no longer knows it" in text for _, text in driven.notes)
 
 
 def test_a_session_that_dies_leaves_the_outcome_unknown(
     driven: Driven, session: SqlSession, session_server: ControlClient
 ) -> None:
-    timer = later(0.5, lambda: session_server.end_sql_session(session.id))
-    outcome = run(driven, session, "HOLD")
-    timer.join()
+
+    def end() -> None:
+        wait_for(lambda: is_running(session_server), what="the statement to run")
+        session_server.end_sql_session(session.id)
+
+    with meanwhile(end):
+        outcome = run(driven, session, "HOLD")
     assert outcome.state is StatementState.UNKNOWN
     assert "404" in outcome.message
 
@@ -240,15 +263,16 @@ def test_a_long_statement_is_handed_from_the_worker_to_the_triggerer_and_back(
         ready = worker.run(await_session(worker.run(ask_for_session(SINGLE)).id, SessionWait()))
         worker.run(connect(ready))
         text = "SELECT 7 AS n -- slow"
-        session_server.answer_sql("slow", {"n": [7]}, seconds=2.0)
+        session_server.answer_sql("slow", {"n": [7]}, held=True)
         outcome = run(worker, ready, text, hand_over_after=0.3)
         assert outcome.state is StatementState.RUNNING
         assert worker.run(can_be_attached("e1"))
         worker.sync.close()
         options = StatementOptions(url=ready.socket_url, started_at=outcome.started_at)
-        ended = triggerer.run(attach("e1", options, wants_result=False))
+        with meanwhile(session_server.release_sql):
+            ended = triggerer.run(attach("e1", options, wants_result=False))
         assert StatementOutcome.from_event(ended.to_event()).state is StatementState.SUCCEEDED
-        assert ended.seconds >= 1.9
+        assert ended.seconds >= 0.3, "from the beginning on"
         fetched = worker.run(fetch("e1", options))
         assert fetched.results is not None
         assert executed(session_server) == 1
