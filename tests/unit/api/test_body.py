@@ -112,9 +112,10 @@ def test_the_whole_log_page_may_be_larger_than_another_answer() -> None:
     assert calls.get_run_logs("r1").max_bytes > CALL.max_bytes > 1_000_000
 
 
-@pytest.mark.parametrize(("status", "limit"), [(200, CALL.max_bytes), (500, ERROR_BODY_BYTES)])
+@pytest.mark.parametrize(("status", "limit"), [(200, 500_000), (500, ERROR_BODY_BYTES)])
 def test_members_without_content_do_not_go_on_for_ever(status: int, limit: int) -> None:
-    body, members, received = Body(CALL, status, {"Content-Encoding": "gzip"}), gzip.compress(b"") * 500, 0
+    call = replace(CALL, max_bytes=500_000)
+    body, members, received = Body(call, status, {"Content-Encoding": "gzip"}), gzip.compress(b"") * 500, 0
     outcome: bytes | str = b""
     try:
         while not body.ended and received < 2 * limit:
@@ -126,4 +127,4 @@ def test_members_without_content_do_not_go_on_for_ever(status: int, limit: int) 
     except AnswerTooLargeError as error:
         outcome = str(error)
     assert received <= limit + STEP_BYTES + len(members)
-    assert outcome == b"" if status == 500 else "8,000,000" in str(outcome)
+    assert outcome == b"" if status == 500 else "500,000" in str(outcome)

@@ -29,6 +29,7 @@ from airflow_provider_wherobots.drivers.base import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
     ROOM,
+    Clock,
     Outlets,
     size_of,
     timeouts,
@@ -51,6 +52,7 @@ from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS
 from airflow_provider_wherobots.flows.submit import submit_run
 from airflow_provider_wherobots.logs.records import LogRecord
 from tests.unit.drivers.stopping import stop_from
+from tests.unit.drivers.virtual_loop import moment, run
 
 CALL = calls.get_run("r1")
 GOOD = Response(200, {}, json.dumps({"id": "r1", "status": "RUNNING"}).encode())
@@ -82,9 +84,19 @@ class FakeAsyncTransport(FakeTransport):
 
 
 class Driven:
-    """A driver of either kind over a fake transport, and what came out of it."""
+    """A driver of either kind over a fake transport, and what came out of it.
 
-    def __init__(self, kind: str, *answers: Response | Exception | Callable[[], Response]) -> None:
+    :param kind: ``sync`` or ``async``; the latter runs on a virtual clock.
+    :param answers: what the transport answers.
+    :param monotonic: the clock that does not jump, of the latter.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        *answers: Response | Exception | Callable[[], Response],
+        monotonic: Callable[[], float] = moment,
+    ) -> None:
         self.notes: list[tuple[int, str]] = []
         self.records: list[LogRecord] = []
         self.reloads = 0
@@ -94,11 +106,13 @@ class Driven:
         transport: Any = self.transport
         self.sync = SyncDriver(transport, Outlets(self._note, self.records.append, self._reload, self._publish))
         self._async = AsyncDriver(
-            transport, Outlets(self._note, self.records.append, self._reload_async, self._publish_async)
+            transport,
+            Outlets(self._note, self.records.append, self._reload_async, self._publish_async),
+            clock=Clock(asyncio.sleep, monotonic=monotonic),
         )
 
     def run(self, flow: Flow[Any]) -> Any:
-        return self.sync.run(flow) if self._kind == "sync" else asyncio.run(self._async.run(flow))
+        return self.sync.run(flow) if self._kind == "sync" else run(self._async.run(flow))
 
     def _note(self, level: int, text: str) -> None:
         self.notes.append((level, text))
@@ -375,7 +389,7 @@ def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkeypatch:
         done.set()
         await task
 
-    asyncio.run(main())
+    run(main())
     assert [event for event in events if event != "others"] == [f"line {number}" for number in range(50)]
     between = events[events.index("line 0") : events.index("line 49")]
     assert between.count("others") == 49
@@ -397,7 +411,7 @@ def test_an_async_driver_that_is_cancelled_writes_the_rest_of_what_it_forwards(m
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(main())
+    run(main())
     assert [record.text for record in driven.records] == [str(number) for number in range(50)]
 
 
@@ -435,19 +449,24 @@ def test_what_was_prefetched_and_is_not_sent_next_is_dropped(kind: str) -> None:
     assert Driven(kind, GOOD, other, GOOD).run(flow()) == ["r1", "r2"]
 
 
-def test_a_prefetch_that_the_key_held_back_is_sent_when_it_is_wanted() -> None:
+def test_a_prefetch_that_the_key_held_back_is_sent_when_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The event loop, and so the prefetch, gets a turn after each line.
+    monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
+    seconds = [0.0]
+
     def flow() -> Flow[str]:
         with pytest.raises(RateLimitedError):
             yield Send(CALL)
         yield Prefetch(CALL)
-        while not driven.records or time.monotonic() < until:
-            yield Forward([LogRecord(None, logging.INFO, "a")])
+        yield Forward([LogRecord(None, logging.INFO, line) for line in "abc"])
+        assert len(driven.transport.sent) == 1
+        seconds[0] += FIRST_DELAY_SECONDS + 0.2
         run: Run = yield Send(CALL)
         return run.status
 
-    driven = Driven("async", Response(429, {"Retry-After": "0.1"}, b""), GOOD)
-    until = time.monotonic() + FIRST_DELAY_SECONDS + 0.2
+    driven = Driven("async", Response(429, {"Retry-After": "0.1"}, b""), GOOD, monotonic=lambda: seconds[0])
     assert driven.run(flow()) == "RUNNING"
+    assert len(driven.transport.sent) == 2
 
 
 def test_a_prefetched_failure_goes_to_the_flow_that_sends(caplog: pytest.LogCaptureFixture) -> None:
@@ -474,7 +493,7 @@ def test_a_prefetched_failure_that_nobody_asks_for_is_not_logged(caplog: pytest.
         gc.collect()
 
     driven = Driven("async", Response(404, {}, b""))
-    asyncio.run(main())
+    run(main())
     assert caplog.text == ""
 
 
@@ -491,7 +510,7 @@ def test_few_lines_are_forwarded_in_one_go(monkeypatch: pytest.MonkeyPatch) -> N
         turns.append("forwarded")
 
     driven = Driven("async")
-    asyncio.run(main())
+    run(main())
     assert turns == ["forwarded", "others"]
     assert len(driven.records) == 50
 
@@ -514,7 +533,7 @@ def test_a_cancelled_async_driver_closes_its_flow_without_another_effect() -> No
             await task
 
     driven = Driven("async", GOOD)
-    asyncio.run(main())
+    run(main())
     assert closed == [True]
     assert driven.transport.sent == []
 
@@ -556,7 +575,7 @@ def test_so_can_one_whose_async_driver_is_cancelled() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(cancel())
+    run(cancel())
     assert driven.records == [record]
 
 
@@ -612,7 +631,7 @@ def test_lines_are_written_when_there_is_room_and_never_more_than_fits() -> None
         assert most * size_of("99") > ROOM - size_of("99")
         assert room.waits == -(-len(lines) // most)
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_an_interrupted_wait_for_room_loses_no_line() -> None:
@@ -626,7 +645,7 @@ def test_an_interrupted_wait_for_room_loses_no_line() -> None:
             await task
         assert written == ["a", "b", "c"]
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_message_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -640,7 +659,7 @@ def test_a_message_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) 
         await task
         assert written == ["Run r1 is cancelled"]
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_message_that_is_interrupted_while_it_waits_is_written_when_there_is_room() -> None:
@@ -657,7 +676,7 @@ def test_a_message_that_is_interrupted_while_it_waits_is_written_when_there_is_r
             await task
         assert written == ["Run r1 is RUNNING"]
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_an_interrupted_wait_for_room_loses_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -671,7 +690,7 @@ def test_an_interrupted_wait_for_room_loses_no_message(monkeypatch: pytest.Monke
             await task
         assert written == ["Run r1 is RUNNING"]
 
-    asyncio.run(main())
+    run(main())
 
 
 def writing_when_interrupted() -> Flow[None]:
@@ -695,7 +714,7 @@ def test_an_interrupted_flow_waits_for_room_only_briefly(monkeypatch: pytest.Mon
         await asyncio.wait({task}, timeout=5)
         assert (task.cancelled(), room.waits, written) == (True, 2, ["a", "b", "c"])
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_after_the_last_line_there_is_no_wait_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -709,7 +728,7 @@ def test_after_the_last_line_there_is_no_wait_for_room(monkeypatch: pytest.Monke
         await asyncio.sleep(0.01)
         assert (task.done(), room.waits, written) == (True, 1, ["a"])
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_an_interrupted_flow_writes_when_there_is_room_and_another_interruption_changes_nothing() -> None:
@@ -729,7 +748,7 @@ def test_an_interrupted_flow_writes_when_there_is_room_and_another_interruption_
             await task
         assert written == ["a", "b", "c"]
 
-    asyncio.run(main())
+    run(main())
 
 
 @pytest.mark.parametrize("turns", range(14))
@@ -762,4 +781,4 @@ def test_an_interruption_between_two_effects_loses_no_line_and_no_message(
         assert [record.text for record in driven.records] + [text for _, text in driven.notes] == asked
         assert "".join(asked[:8]) == ("abcdefgh" if turns else "")
 
-    asyncio.run(main())
+    run(main())

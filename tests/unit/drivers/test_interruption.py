@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
@@ -22,7 +21,9 @@ from airflow_provider_wherobots.flows.effects import Reloaded
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.logs.cursor import LogCursor
 from tests.unit.drivers.stopping import stop_from
+from tests.unit.drivers.virtual_loop import moment, run
 from tests.unit.flows.fake_log import FakeLine, FakeLog
+from tests.unit.flows.script import START
 
 SECOND = 1_000_000_000
 
@@ -72,8 +73,8 @@ async def stopped_after(turns: int, run: ActiveRun) -> list[str]:
         lambda level, text: None, lambda record: written.extend(record.text.split("\n")), reload, room=a_turn
     )
     transport: Any = run
-    driver = AsyncDriver(transport, outlets, clock=Clock(a_turn))
-    await stop_from(turns, driver.run(follow_run(FollowOptions("r1", time.time()))))
+    driver = AsyncDriver(transport, outlets, clock=Clock(a_turn, monotonic=moment))
+    await stop_from(turns, driver.run(follow_run(FollowOptions("r1", START))))
     return written
 
 
@@ -86,9 +87,9 @@ def _short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("turns", range(60))
 def test_every_line_that_was_read_is_written_once(turns: int) -> None:
-    run = ActiveRun(lines=5, cap=1000)
-    written = asyncio.run(stopped_after(turns, run))
-    assert written == list(dict.fromkeys(line for page in run.pages for line in page))
+    active = ActiveRun(lines=5, cap=1000)
+    written = run(stopped_after(turns, active))
+    assert written == list(dict.fromkeys(line for page in active.pages for line in page))
 
 
 @pytest.mark.parametrize("turns", range(0, 300, 3))
@@ -104,4 +105,4 @@ def test_so_is_every_line_of_a_page_after_which_the_next_one_was_fetched(
         return lines, more
 
     monkeypatch.setattr(LogCursor, "accept", accept_and_note)
-    assert asyncio.run(stopped_after(turns, ActiveRun(lines=40, cap=10))) == taken
+    assert run(stopped_after(turns, ActiveRun(lines=40, cap=10))) == taken

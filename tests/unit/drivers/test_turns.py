@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from airflow_provider_wherobots.drivers.turns import STARTS_PER_ROUND, take_turn
+from tests.unit.drivers.virtual_loop import run
 
 
 def test_thousands_start_a_few_in_each_round_and_in_order() -> None:
@@ -23,7 +24,7 @@ def test_thousands_start_a_few_in_each_round_and_in_order() -> None:
             await asyncio.sleep(0)
             most = max(most, len(started) - before)
 
-    asyncio.run(main())
+    run(main())
     assert started == list(range(2_000))
     assert 0 < most <= STARTS_PER_ROUND
 
@@ -36,4 +37,4 @@ def test_one_whose_turn_is_cancelled_holds_up_nobody() -> None:
             task.cancel()
         await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10)
 
-    asyncio.run(main())
+    run(main())

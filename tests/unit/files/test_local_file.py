@@ -42,7 +42,7 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     files=st.dictionaries(
         st.tuples(NAMES, NAMES).map(lambda pair: f"d_{pair[0]}/{pair[1]}.py"), st.binary(), min_size=1
@@ -71,7 +71,7 @@ def test_the_same_files_are_the_same_archive(
 
 
 @given(content=st.binary(max_size=100), other=st.binary(max_size=100))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_other_content_is_another_hash(content: bytes, other: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     files = [write(tmp_path_factory.mktemp("x") / "lib", {"a.py": data}) for data in (content, other)]
     assert (len({open_file(source(folder)).sha256 for folder in files}) == 1) == (content == other)

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
+from operator import attrgetter
 from typing import Any, Literal
 
 from airflow_provider_wherobots.api.response import Response
@@ -63,6 +66,8 @@ class FakeLog:
     names_next: bool = True
     boundary: Boundary = "last"
     lags: list[float] = field(default_factory=list)
+    _in_order: list[FakeLine] = field(default_factory=list, init=False, repr=False)
+    # What tells lines of one time apart.
     _numbers: dict[int, int] = field(default_factory=dict, init=False, repr=False)
 
     def answer(self, params: Mapping[str, str], age: float) -> Response:
@@ -73,13 +78,14 @@ class FakeLog:
         """
         cursor, size = params["cursor"], int(params.get("size", "100"))
         age = max(0.0, age - (self.lags.pop(0) if self.lags else 0.0))
-        arrived = sorted((line for line in self.lines if line.arrives <= age), key=lambda line: line.timestamp)
+        arrived = [line for line in self._sorted() if line.arrives <= age]
         start = self._start(cursor, arrived)
         if start is None or size > self.max_size:
             return Response(422, {}, b'{"errors": [{"code": "INVALID_INPUT_ERROR", "message": "invalid"}]}')
         end = start + min(size, self.cap)
-        while self.max_chars and end > start + 1 and sum(len(one.text) for one in arrived[start:end]) > self.max_chars:
-            end -= 1
+        if self.max_chars and end > start + 1:
+            sizes = accumulate(len(line.text) for line in arrived[start:end])
+            end = start + max(1, sum(size <= self.max_chars for size in sizes))
         end = self._between_times(arrived, start, end)
         page: dict[str, Any] = {
             "items": [{"timestamp": self._stamp(line.timestamp), "raw": line.text} for line in arrived[start:end]],
@@ -93,6 +99,13 @@ class FakeLog:
             page["next_page"] = None if self.caught_up == "null" else self._cursor(cursor)
         return Response(200, {}, json.dumps(page).encode())
 
+    def _sorted(self) -> list[FakeLine]:
+        # A test may add lines.
+        if len(self._in_order) != len(self.lines):
+            self._in_order = sorted(self.lines, key=attrgetter("timestamp"))
+            self._numbers = {id(line): number for number, line in enumerate(self.lines)}
+        return self._in_order
+
     def _start(self, cursor: str, arrived: list[FakeLine]) -> int | None:
         if cursor == "0":
             return 0
@@ -102,10 +115,10 @@ class FakeLog:
                 return None
             timestamp, _, number = place.partition(":")
             passed = int(timestamp), int(number)
-            return sum((line.timestamp, self._number(line)) <= passed for line in arrived)
+            return bisect_right(arrived, passed, key=lambda line: (line.timestamp, self._numbers[id(line)]))
         if self.mode == "offset":
             return min(int(cursor), len(arrived))
-        return sum(line.timestamp < int(cursor) + self._is_exclusive for line in arrived)
+        return bisect_left(arrived, int(cursor) + self._is_exclusive, key=attrgetter("timestamp"))
 
     @property
     def _is_exclusive(self) -> bool:
@@ -124,18 +137,12 @@ class FakeLog:
     def _name(self, arrived: list[FakeLine], end: int) -> str | int:
         match self.mode:
             case "opaque":
-                return f"after:{arrived[end - 1].timestamp}:{self._number(arrived[end - 1])}"
+                return f"after:{arrived[end - 1].timestamp}:{self._numbers[id(arrived[end - 1])]}"
             case "offset":
                 return str(end)
         first_unread = self.boundary == "next" and end < len(arrived)
         timestamp = arrived[end if first_unread else end - 1].timestamp
         return timestamp if self.mode == "int" else str(timestamp)
-
-    def _number(self, wanted: FakeLine) -> int:
-        """What tells lines of one time apart."""
-        if len(self._numbers) != len(self.lines):
-            self._numbers = {id(line): number for number, line in enumerate(self.lines)}
-        return self._numbers[id(wanted)]
 
     def _stamp(self, timestamp: int) -> str | int:
         return timestamp if self.mode == "int" else str(timestamp)

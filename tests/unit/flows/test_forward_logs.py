@@ -106,9 +106,9 @@ def test_a_service_that_cannot_serve_grown_pages_is_asked_for_usual_ones(failure
 
 
 def test_a_page_that_fills_up_slowly_stays_of_the_usual_size() -> None:
-    _, run, script = serve(log_of(*[float(n // 11 * 11) for n in range(5_000)]))
-    poll_often(script, LogForwarder(run.id), 1_020)
-    assert len(script.records) == 5_000
+    _, run, script = serve(log_of(*[float(n // 11 * 11) for n in range(2_500)]))
+    poll_often(script, LogForwarder(run.id), 510)
+    assert len(script.records) == 2_500
     assert {dict(sent.call.params)["size"] for sent in script.sent} == {"1000"}
 
 
@@ -442,7 +442,7 @@ def test_a_log_that_may_not_be_read_is_given_up_like_a_quiet_one() -> None:
     assert sum(script.sleeps) == QUIET
 
 
-LIMIT = 16_000_000
+LIMIT = 1_600_000
 
 
 def limited(log: FakeLog, limit: int = LIMIT) -> tuple[Script, str, list[int]]:
@@ -462,7 +462,7 @@ def limited(log: FakeLog, limit: int = LIMIT) -> tuple[Script, str, list[int]]:
 
 @pytest.mark.parametrize("mode", ["nanoseconds", "int", "offset", "opaque"])
 def test_pages_that_are_too_large_are_asked_for_again_with_fewer_lines(mode: CursorMode) -> None:
-    log = FakeLog([FakeLine(0.0, T0 + n, f"{n} " + "x" * 200_000) for n in range(300)], mode=mode)
+    log = FakeLog([FakeLine(0.0, T0 + n, f"{n} " + "x" * 20_000) for n in range(300)], mode=mode)
     log.lines += [FakeLine(0.0, T0 + 300 + n, f"short {n}") for n in range(3_000)]
     script, run_id, asked = limited(log)
     forwarder = LogForwarder(run_id)
