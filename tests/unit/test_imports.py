@@ -1,15 +1,16 @@
-"""The direction of imports: every room imports only what stands below it, and nothing of Airflow below the hook."""
+"""The direction of imports: every room imports only what stands below it, and nothing of Airflow below the hook.
+
+``tests/integration/test_imports.py`` imports the rooms beside a real Airflow.
+"""
 
 from __future__ import annotations
 
 import ast
 import importlib
-import json
 import pkgutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,21 +55,19 @@ WITHOUT_AIRFLOW = (
     "xcoms",
 )
 
-IMPORT_AND_LIST = """
-import importlib, json, sys
-for name in json.loads(sys.argv[1]):
-    importlib.import_module(name)
-print(json.dumps(sorted(name for name in sys.modules if name == "airflow" or name.startswith("airflow."))))
-"""
-
 
 def files_of(room: str) -> list[Path]:
     path = room.replace(".", "/")
     return sorted((ROOT / path).rglob("*.py")) or [ROOT / f"{path}.py"]
 
 
-def imports_of(path: Path) -> Iterator[str]:
+@cache
+def imports_of(path: Path) -> list[str]:
     """Every module that a file imports, anywhere in it, also under ``TYPE_CHECKING``."""
+    return list(_imports_of(path))
+
+
+def _imports_of(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -80,6 +79,7 @@ def imports_of(path: Path) -> Iterator[str]:
             yield from [name for name in names if is_module(name)] or [node.module]
 
 
+@cache
 def is_module(name: str) -> bool:
     path = ROOT.parent / name.replace(".", "/")
     return path.is_dir() or path.with_name(f"{path.name}.py").exists()
@@ -110,14 +110,6 @@ def modules_of(room: str) -> list[str]:
     return [name, *(found.name for found in pkgutil.walk_packages([str(ROOT / room)], f"{name}."))]
 
 
-def airflow_modules_after_importing(names: list[str]) -> list[str]:
-    answer = subprocess.run(
-        [sys.executable, "-c", IMPORT_AND_LIST, json.dumps(names)], capture_output=True, text=True, check=True
-    )
-    loaded: list[str] = json.loads(answer.stdout)
-    return loaded
-
-
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_a_room_imports_only_what_stands_below_it(room: str) -> None:
     assert wrong_imports(room) == []
@@ -128,30 +120,6 @@ def test_the_check_sees_an_arrow_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "drivers/blocking.py imports flows.effects" in wrong_imports("drivers")
     monkeypatch.setitem(MAY_IMPORT, "hooks", ("hooks",))
     assert "hooks/wherobots.py imports drivers.blocking" in wrong_imports("hooks")
-
-
-def test_the_package_itself_imports_nothing_of_airflow() -> None:
-    assert airflow_modules_after_importing([PACKAGE]) == []
-
-
-@pytest.mark.parametrize(
-    "room",
-    [
-        "api",
-        "files",
-        "logs",
-        "flows",
-        "drivers",
-        "sql",
-        "dbapi",
-        "doctor",
-        "decorators.script",
-        "decorators.arguments",
-        "xcoms",
-    ],
-)
-def test_no_module_below_the_hook_imports_airflow(room: str) -> None:
-    assert airflow_modules_after_importing(modules_of(room)) == []
 
 
 @pytest.mark.parametrize("room", WITHOUT_AIRFLOW)
@@ -176,29 +144,3 @@ def test_a_public_name_means_one_thing() -> None:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert [name for name, count in counts.items() if count > 1] == []
-
-
-def test_the_provider_info_is_told_without_airflow() -> None:
-    """Airflow reads it of every provider whenever it starts."""
-    assert airflow_modules_after_importing([f"{PACKAGE}.get_provider_info"]) == []
-
-
-def test_the_commands_are_defined_without_airflow() -> None:
-    """Airflow 3.2 and later read the definition at each start of their own command line."""
-    assert airflow_modules_after_importing([f"{PACKAGE}.cli.definition"]) == []
-
-
-def test_the_commands_are_defined_without_what_they_need_to_run() -> None:
-    code = f"import sys, {PACKAGE}.cli.definition\nprint(*sorted(sys.modules))"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    modules = answer.stdout.split()
-    rooms = {name.split(".")[1] for name in modules if name.startswith(f"{PACKAGE}.")}
-    assert rooms == {"cli"}
-    assert not {"requests", "aiohttp", "pendulum", "rich", "yaml"} & set(modules)
-
-
-def test_the_check_sees_airflow_where_it_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a real one: the unit tests run where no Airflow is installed."""
-    (tmp_path / "airflow.py").touch()
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert airflow_modules_after_importing(["airflow"]) == ["airflow"]

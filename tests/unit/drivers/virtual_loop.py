@@ -1,4 +1,4 @@
-"""An event loop whose time is virtual: a turn takes a moment, and a wait in which nothing happens takes no real time."""
+"""An event loop whose time is virtual: each turn takes a moment, and waiting for a timer takes no real time."""
 
 from __future__ import annotations
 
