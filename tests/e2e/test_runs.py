@@ -22,7 +22,7 @@ def test_a_run_succeeds_with_each_line_once_in_the_task_log(world: World, way: s
     summary = case.xcom("run_summary")
     assert summary is not None
     assert (summary["run_id"], summary["status"], summary["cost_usd"]) == (run["id"], "COMPLETED", 0.0)
-    assert log.count(f"Run {run['id']} COMPLETED: queued for ") == 1, log
+    assert world.times_said(f"Run {run['id']} COMPLETED: queued for ", log) == 1, log
     assert case.counts() == (1, 0)
 
 
