@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.flows import follow, forward_logs, named_run, retry
+from airflow_provider_wherobots.flows import follow, forward_logs, named_run
 from airflow_provider_wherobots.flows.sql import session
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers import guarded
@@ -85,7 +85,6 @@ def a_tenth_of_the_delays(monkeypatch: pytest.MonkeyPatch) -> None:
         (follow, "MIN_DELAY_SECONDS"),
         (follow, "HIDDEN_DELAY_SECONDS"),
         (named_run, "MIN_DELAY_SECONDS"),
-        (retry, "FIRST_DELAY_SECONDS"),
         (session, "FIRST_DELAY_SECONDS"),
     ):
         monkeypatch.setattr(module, name, vars(module)[name] / 10)

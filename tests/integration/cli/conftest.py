@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from airflow import models, settings
 from airflow.models.base import Base
+
+from airflow_provider_wherobots.compat import AIRFLOW
 
 
 @pytest.fixture
@@ -18,6 +21,9 @@ def database(tmp_path: Path) -> Iterator[Path]:
         patch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{path}")
         _connect()
         models.import_all_models()
+        if AIRFLOW < (3, 0):
+            # Its tables refer to those of its users.
+            import_module("airflow.providers.fab.auth_manager.models")
         Base.metadata.create_all(settings.engine)
         yield path
         settings.dispose_orm()

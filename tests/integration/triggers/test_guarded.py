@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -14,6 +15,7 @@ from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.flows.words import MAX_CHARS
 from airflow_provider_wherobots.triggers import guarded, run
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from dev.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
 
@@ -31,10 +33,7 @@ async def through_run(trigger: WherobotsRunTrigger, control: ControlClient) -> N
         return [event async for event in trigger.run()]
 
     task = asyncio.create_task(events())
-    for _ in range(200):
-        if control.requests("getJobRun"):
-            break
-        await asyncio.sleep(0.05)
+    await asyncio.to_thread(wait_for, lambda: control.requests("getJobRun"), what="the first poll")
     await killed_anew_until_it_ends(task)
 
 
@@ -96,19 +95,21 @@ def test_a_slow_airflow_is_asked_again_before_a_run_is_left_alone(
 
 
 class Supervisor:
-    """Answers late, and notices when nobody reads the answer."""
+    """Answers when it may, and notices when nobody reads the answer."""
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer
         self.read = 0
+        self.may_answer = threading.Event()
+        self.may_answer.set()
 
     async def ask(self, *question: Any) -> Any:
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(self.may_answer.wait)
         self.read += 1
         return self.answer
 
     def ask_in_a_thread(self, *question: Any) -> Any:
-        time.sleep(0.2)
+        self.may_answer.wait()
         self.read += 1
         return self.answer
 
@@ -157,13 +158,13 @@ def test_an_answer_about_a_state_is_read_although_it_is_waited_for_no_longer(mon
 
 
 async def given_up(question: Any, supervisor: Supervisor) -> None:
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(question, 0.05)
-    for _ in range(100):
-        if supervisor.read:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("nobody read the answer")
+    supervisor.may_answer.clear()
+    try:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(question, 0.05)
+    finally:
+        supervisor.may_answer.set()
+    await asyncio.to_thread(wait_for, lambda: supervisor.read, what="somebody to read the answer")
 
 
 TI = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index=3)
