@@ -84,7 +84,7 @@ class SqlSocket:
     def send(self, kind: str, execution_id: str, **fields: Any) -> None:
         self.connection.send(json.dumps({"kind": kind, "execution_id": execution_id, **fields}))
 
-    def receive(self, seconds: float = 20) -> dict[str, Any]:
+    def receive(self, seconds: float = 60) -> dict[str, Any]:
         frame = self.connection.recv(timeout=seconds)
         message: dict[str, Any] = json.loads(frame) if isinstance(frame, str) else cbor2.loads(frame)
         return message

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local_server.tests.started import Started
 from local_server.tests.support import KEY, Client, assert_shape
 from wherobots_local import ControlClient, LocalServer, SettingsError
 from wherobots_local.control.behaviour import LIKE_THE_SERVICE, Behaviour
@@ -84,16 +82,6 @@ def test_a_server_that_begins_like_the_service(tmp_path: Path) -> None:
 def test_no_value_like_the_service_is_the_default() -> None:
     quick = Behaviour().model_dump()
     assert [switch for switch, value in LIKE_THE_SERVICE.items() if quick[switch] == value] == []
-
-
-def test_the_command_line_reads_switches_from_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "behaviour.json"
-    file.write_text(json.dumps({"log_cursor": "opaque", "start_delay_seconds": 1}))
-    with Started(tmp_path, "--like-the-service", "--behaviour", str(file), key=KEY) as server:
-        shown = ControlClient(server.ready["url"], KEY).behaviour()
-        assert shown["log_cursor"] == "opaque"
-        assert shown["start_delay_seconds"] == 1
-        assert shown["cancel_delay_seconds"] == LIKE_THE_SERVICE["cancel_delay_seconds"]
 
 
 @pytest.mark.parametrize(

@@ -57,13 +57,6 @@ def test_shapes(client: Client, server: LocalServer) -> None:
     assert_shape(answer.json(), "RunView")
 
 
-def test_the_schemas_notice_what_is_missing(client: Client) -> None:
-    run = client.request("POST", "/runs", json=GOOD).json()
-    del run["kubeApp"]["regionName"]
-    with pytest.raises(AssertionError, match="kubeApp"):
-        assert_shape(run, "RunView")
-
-
 @pytest.mark.parametrize("path", ["/runs", "/runs/x", "/runs/x/logs", "/runs/x/metrics", "/_control/counts"])
 @pytest.mark.parametrize("headers", [{}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer wrong"}])
 def test_no_answer_without_the_key(path: str, headers: dict[str, str], server: LocalServer) -> None:

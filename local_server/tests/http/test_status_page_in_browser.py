@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dev.places import TREE
+from dev.ports import HeldPort
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY, Client
 from tests.browser.screenshots import WRITE_VARIABLE, Screenshots
@@ -146,7 +147,7 @@ def test_a_runs_address_asks_for_the_key_and_shows_the_run(
         expect_text(page, "#item-status", "FAILED")
         expect_text(page, "#item-message", re.compile("ValueError: no such column"))
         page.get_by_role("log").get_by_text("one line").wait_for()
-        assert page.url == f"{client.url}/runs/{run['id']}{end}"
+        page.wait_for_url(f"{client.url}/runs/{run['id']}{end}")
         page.reload()
     assert not page.locator("#executions").is_visible()
     assert problems == []
@@ -157,11 +158,11 @@ def test_the_address_follows_what_is_shown(page: Page, client: Client, sql: SqlC
     session = sql.ready()
     enter(page)
     open_run(page, "there_and_back")
-    assert page.url == f"{client.url}/runs/{run['id']}"
+    page.wait_for_url(f"{client.url}/runs/{run['id']}")
     page.get_by_role("link", name="SQL sessions").click()
     page.get_by_role("link", name=session["id"]).click()
     expect_text(page, "#item-name", f"SQL session {session['id']}")
-    assert page.url == f"{client.url}/sql/session/{session['id']}"
+    page.wait_for_url(f"{client.url}/sql/session/{session['id']}")
     page.go_back()
     expect_text(page, "#list-title", "SQL sessions")
     page.get_by_role("link", name=session["id"]).wait_for()
@@ -363,19 +364,22 @@ def test_the_spark_ui_is_linked_by_http_only(
 
 
 def test_a_server_that_ends_and_comes_back_is_noticed(chromium: Browser, tmp_path: Path) -> None:
-    with LocalServer(tmp_path, api_key=KEY) as server:
-        port, page = server.port, chromium.new_page(base_url=server.url)
+    # Nobody else gets the port meanwhile.
+    held = HeldPort()
+    with LocalServer(tmp_path, api_key=KEY, port=held.number) as server:
+        page = chromium.new_page(base_url=server.url)
         page.goto("/")
         enter(page)
         expect_text(page, "#count", "No runs yet. A run that a client creates appears here.")
     try:
         expect_text(page, "#problem", "The server does not answer. Trying again…")
-        with LocalServer(tmp_path, api_key=KEY, port=port) as server:
+        with LocalServer(tmp_path, api_key=KEY, port=held.number) as server:
             Client(server.url, server.root).run("", name="after_the_restart")
             page.get_by_role("link", name="after_the_restart").wait_for(timeout=PATIENCE_MS)
             expect_text(page, "#problem", "")
     finally:
         page.close()
+        held.release()
 
 
 def test_the_picture_in_the_documentation(chromium: Browser, tmp_path: Path) -> None:

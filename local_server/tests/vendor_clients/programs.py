@@ -24,7 +24,7 @@ def official_provider(program: str, host: str, folder: Path, certificate: Path) 
     :param folder: where Airflow may write.
     :param certificate: what to trust.
     """
-    require(_OFFICIAL.exists(), f"no official provider at {_OFFICIAL}: run 'make matrix'")
+    require(_OFFICIAL.exists(), f"no official provider at {_OFFICIAL}: run 'tox run -e official-airflow3.3'")
     connection = {"conn_type": "generic", "host": host, "password": KEY}
     return _printed(
         [_OFFICIAL, "-W", "ignore", Path(__file__).with_name(program)],
