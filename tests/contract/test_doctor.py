@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import Any, TypeAlias
 
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.cli.recording import RecordingTransport
@@ -55,7 +53,10 @@ TIMES = "What is the time of a line: its unit, its resolution, its clock?"
 # How many depends on how busy the machine is.
 SECONDS = r"\d+\.\d s"
 
-READINGS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
+Cases: TypeAlias = Mapping[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]]
+"""By name: switches, what is changed in the plan, and what is searched in the answers."""
+
+READINGS: Cases = {
     "defaults": (
         {},
         {},
@@ -129,10 +130,10 @@ READINGS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
             "log_next_page_when_caught_up": "absent",
             "log_max_size": 500,
             "log_oversize": "refused",
-            "start_delay_seconds": 2,
-            "kube_app_null_seconds": 1,
+            "start_delay_seconds": 4,
+            "kube_app_null_seconds": 3,
             "cancel_delay_seconds": 3,
-            "destroy_seconds": 2,
+            "destroy_seconds": 4,
         },
         {},
         {
@@ -178,7 +179,6 @@ READINGS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
         },
     ),
 }
-"""By name: switches, what is changed in the plan, and what is searched in the answers."""
 
 SHOWN = {
     "log_cursor": {"nanoseconds", "nanoseconds-int", "offset", "opaque"},
@@ -194,12 +194,18 @@ SHOWN = {
 }
 
 
-@contextmanager
-def server_of(root: Path, switches: Mapping[str, Any]) -> Iterator[LocalServer]:
-    (root / "bucket").mkdir(parents=True)
-    (root / "bucket" / "job.py").write_text(Path(job.__file__).read_text())
-    with LocalServer(root, api_key=KEY, behaviour=dict(switches)) as server:
-        yield server
+@dataclass(frozen=True)
+class Observed:
+    """What came of a trial.
+
+    :param found: the findings, by their questions.
+    :param trial: the runs.
+    :param cancelled: ids of the runs that were cancelled.
+    """
+
+    found: dict[str, Finding]
+    trial: Trial
+    cancelled: set[str]
 
 
 def observe(server: LocalServer, plan: Plan = QUICK) -> tuple[dict[str, Finding], Trial]:
@@ -220,14 +226,30 @@ def observe(server: LocalServer, plan: Plan = QUICK) -> tuple[dict[str, Finding]
     return {finding.question: finding for findings in made for finding in findings}, trial
 
 
-@pytest.mark.parametrize("name", READINGS)
-def test_the_doctor_passes_and_names_the_reading_of_every_switch(name: str, tmp_path: Path) -> None:
-    switches, changes, expected = READINGS[name]
-    with server_of(tmp_path / "root", switches) as server:
-        found, _ = observe(server, replace(QUICK, **changes))
-    answers = {question: found[question].answer for question in expected}
-    assert {question: answer for question, answer in answers.items() if not re.search(expected[question], answer)} == {}
-    assert [finding for finding in found.values() if finding.verdict is Verdict.DIFFERS] == []
+def observe_all(root: Path, cases: Cases) -> dict[str, Observed]:
+    """Observe a server for each case, all at the same time: a trial mostly waits."""
+    script = Path(job.__file__).read_text()
+
+    def observe_one(name: str) -> Observed:
+        switches, changes, _ = cases[name]
+        bucket = root / name / "bucket"
+        bucket.mkdir(parents=True)
+        (bucket / "job.py").write_text(script)
+        with LocalServer(bucket.parent, api_key=KEY, behaviour=switches) as server:
+            found, trial = observe(server, replace(QUICK, **changes))
+            return Observed(found, trial, {request["run_id"] for request in server.control.requests("cancelJobRun")})
+
+    with ThreadPoolExecutor(len(cases)) as pool:
+        return dict(zip(cases, pool.map(observe_one, cases), strict=True))
+
+
+def test_the_doctor_passes_and_names_the_reading_of_every_switch(tmp_path: Path) -> None:
+    for name, seen in observe_all(tmp_path, READINGS).items():
+        expected = READINGS[name][2]
+        answers = {question: seen.found[question].answer for question in expected}
+        wrong = {question: said for question, said in answers.items() if not re.search(expected[question], said)}
+        assert wrong == {}, name
+        assert [finding for finding in seen.found.values() if finding.verdict is Verdict.DIFFERS] == [], name
 
 
 def test_every_value_of_every_switch_is_among_the_readings() -> None:
@@ -240,7 +262,7 @@ def test_every_value_of_every_switch_is_among_the_readings() -> None:
         assert seen == values, switch
 
 
-FAILURES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
+FAILURES: Cases = {
     "a cancel without effect": (
         {"cancel_delay_seconds": 3_600},
         {"max_seconds": 9},
@@ -265,14 +287,11 @@ FAILURES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", FAILURES)
-def test_what_the_provider_cannot_handle_fails(name: str, tmp_path: Path) -> None:
-    switches, changes, expected = FAILURES[name]
-    with server_of(tmp_path / "root", switches) as server:
-        found, trial = observe(server, replace(QUICK, **changes))
+def test_what_the_provider_cannot_handle_fails(tmp_path: Path) -> None:
+    for name, seen in observe_all(tmp_path, FAILURES).items():
         # Whatever was seen, no run is left to itself.
-        cancelled = {request["run_id"] for request in server.control.requests("cancelJobRun")}
-    assert set(trial.ids.values()) - cancelled <= {trial.ids[role] for role in trial.ended}
-    for question, part in expected.items():
-        assert part in found[question].answer, found[question]
-        assert found[question].verdict is Verdict.DIFFERS, found[question]
+        ids = seen.trial.ids
+        assert set(ids.values()) - seen.cancelled <= {ids[role] for role in seen.trial.ended}, name
+        for question, part in FAILURES[name][2].items():
+            assert part in seen.found[question].answer, (name, seen.found[question])
+            assert seen.found[question].verdict is Verdict.DIFFERS, (name, seen.found[question])

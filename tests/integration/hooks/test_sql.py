@@ -646,6 +646,7 @@ def test_a_polars_frame(hook: WherobotsSqlHook) -> None:
     assert isinstance(frame, polars.DataFrame)
     assert frame.rows()[4] == (4, "row 4")
     assert [len(part) for part in hook.get_df_by_chunks("ROWS 5", chunksize=2, df_type="polars")] == [2, 2, 1]
+    assert hook.get_df("CREATE TABLE t (a INT)", df_type="polars").is_empty()
 
 
 def test_a_frame_of_what_is_not_installed_is_refused_before_anything_is_sent(

@@ -16,8 +16,6 @@ from airflow_provider_wherobots.sql.results import (
     read_table,
     rows_of,
     spark_type,
-    to_pandas,
-    to_polars,
 )
 
 TABLE = pa.table({"n": pa.array([1, None], pa.int64()), "place": ["POINT (1 2)", None]})
@@ -179,23 +177,6 @@ def test_columns_have_the_names_of_sparks_types() -> None:
 )
 def test_type_names(kind: Any, name: str) -> None:
     assert spark_type(kind) == name
-
-
-def test_a_pandas_frame() -> None:
-    pandas = pytest.importorskip("pandas")
-    frame = to_pandas(table_of(sent(TABLE)))
-    assert isinstance(frame, pandas.DataFrame)
-    assert list(frame.columns) == ["n", "place"]
-    assert frame["place"].iloc[0] == "POINT (1 2)"
-    assert to_pandas(None).empty
-
-
-def test_a_polars_frame() -> None:
-    polars = pytest.importorskip("polars")
-    frame = to_polars(table_of(sent(TABLE)))
-    assert isinstance(frame, polars.DataFrame)
-    assert frame.rows() == [(1, "POINT (1 2)"), (None, None)]
-    assert to_polars(None).is_empty()
 
 
 def test_pyarrow_is_imported_where_it_is_used() -> None:
