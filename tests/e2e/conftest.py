@@ -75,9 +75,12 @@ def start(config: pytest.Config) -> dict[str, Any]:
         dags_folder=HERE / "dags",
         env={
             "PYTHONPATH": str(HERE / "modules"),
-            # No DAG file changes, and each look at one takes seconds.
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
-            "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "3600",
+            **{
+                # No DAG file changes, and each look at one takes seconds. The section's name depends on the version.
+                f"AIRFLOW__{section}__{option}": "3600"
+                for section in ("DAG_PROCESSOR", "SCHEDULER")
+                for option in ("MIN_FILE_PROCESS_INTERVAL", "STALE_DAG_THRESHOLD")
+            },
             **statsd.settings,
             "AIRFLOW__METRICS__METRICS_ALLOW_LIST": "wherobots",
             "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(lineage),
