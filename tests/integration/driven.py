@@ -44,13 +44,13 @@ class Driven:
             return self.sync.run(flow)
         return self.loop.run_until_complete(self.asynchronous.run(flow))
 
-    def connect(self, url: str, timeout: float = 5.0) -> None:
+    def connect(self, url: str, timeout: float = 30.0) -> None:
         self.run(perform(Connect(url, timeout)))
 
     def transmit(self, message: Any) -> None:
         self.run(perform(Transmit(message)))
 
-    def receive(self, timeout: float = 5.0) -> Any:
+    def receive(self, timeout: float = 30.0) -> Any:
         return self.run(perform(Receive(timeout)))
 
     def close(self) -> None:

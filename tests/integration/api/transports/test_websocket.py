@@ -94,7 +94,7 @@ def options(server: SessionServer, **more: Any) -> StatementOptions:
     return StatementOptions(url=server.url, **more)
 
 
-def refusal_of(driven: Driven, url: str, timeout: float = 5.0) -> WherobotsApiError:
+def refusal_of(driven: Driven, url: str, timeout: float = 30.0) -> WherobotsApiError:
     with pytest.raises(WherobotsApiError) as caught:
         driven.connect(url, timeout)
     error = caught.value

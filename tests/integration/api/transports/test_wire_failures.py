@@ -187,7 +187,7 @@ def test_a_ca_bundle_that_cannot_be_used_does_not_matter_without_tls(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent.pem")
     with Wire(answering(whole(RUN))) as wire:
-        assert read_response(CREATE, send(Endpoint(wire.url, KEY), CREATE, 2.0, 2.0)).id == "r1"
+        assert read_response(CREATE, send(Endpoint(wire.url, KEY), CREATE, LONG, LONG)).id == "r1"
 
 
 def test_a_connection_that_nobody_takes_was_not_sent(send: Send) -> None:
@@ -309,7 +309,7 @@ def test_a_call_goes_through_a_proxy_with_a_password(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted[0]))
     with Wire(tunnelling(server_context(trusted), handler, at_proxy)) as wire:
         monkeypatch.setenv("HTTPS_PROXY", f"http://us%C3%A9r:p%40ss@127.0.0.1:{wire.port}")
-        response = send(Endpoint(f"https://{HOST}", KEY), CREATE, 5.0, 5.0)
+        response = send(Endpoint(f"https://{HOST}", KEY), CREATE, LONG, LONG)
     assert read_response(CREATE, response).id == "r1"
     assert at_proxy[0].startswith(f"CONNECT {HOST}:443 HTTP/1.".encode())
     assert b"Proxy-Authorization: Basic dXPDqXI6cEBzcw==" in at_proxy[0]
@@ -335,7 +335,7 @@ def test_no_proxy_ever_leads_to_this_machine(
     with Wire(answering(whole(RUN))) as server, Wire(answering(whole(RUN), requests=at_proxy)) as wire:
         for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):
             monkeypatch.setenv(variable, proxy.format(wire.port))
-        send(Endpoint(f"http://{host}:{server.port}", KEY), CREATE, 2.0, 2.0)
+        send(Endpoint(f"http://{host}:{server.port}", KEY), CREATE, LONG, LONG)
     assert at_proxy == []
 
 
@@ -360,7 +360,7 @@ def test_no_proxy_is_used_for_a_host_in_no_proxy(send: Send, monkeypatch: pytest
 def test_whole_answers_are_decompressed(send: Send, body: bytes, header: bytes) -> None:
     heads: list[bytes] = []
     with Wire(answering(whole(body, header), requests=heads)) as wire:
-        response = send(Endpoint(wire.url, KEY), CREATE, 2.0, 2.0)
+        response = send(Endpoint(wire.url, KEY), CREATE, LONG, LONG)
     assert response.body == RUN
     assert b"Accept-Encoding: gzip, deflate\r\n" in heads[0]
 
@@ -375,7 +375,7 @@ def test_an_echoed_key_is_not_shown(send: Send) -> None:
 
 def test_a_short_key_spoils_no_answer(send: Send) -> None:
     with Wire(answering(whole(b'{"id": "r1", "status": "RUNNING", "name": "demo-1"}'))) as wire:
-        response = send(Endpoint(wire.url, "1"), CREATE, 2.0, 2.0)
+        response = send(Endpoint(wire.url, "1"), CREATE, LONG, LONG)
     assert read_response(CREATE, response).name == "demo-1"
 
 
