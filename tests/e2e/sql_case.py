@@ -57,7 +57,7 @@ class SqlCase(DagCase):
 
     def wait_until_followed(self) -> Self:
         """Wait until the task is deferred, and its trigger follows the statement."""
-        self.wait_for_task("deferred")
+        self.wait_until_deferred()
         return self.wait_until_listened()
 
     def wait_until_listened(self, sockets: int = 2) -> Self:

@@ -45,6 +45,9 @@ def test_a_task_is_cleared_the_old_run_is_cancelled_and_the_new_try_has_its_own(
 
 def test_a_crashed_trigger(world: World) -> None:
     crashed = world.case("crashing").begin()
+    crashed.wait_until_deferred()
+    crashed.wait_for_statuses("RUNNING")
+    crashed.crash()
     crashed.end("failed")
     crashed.wait_for_statuses("CANCELLED")
     assert crashed.counts() == (1, 1)

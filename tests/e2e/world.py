@@ -113,6 +113,16 @@ class DagCase:
         """Wait until a task is in one of some states."""
         return self.world.airflow.api.wait_for_task(self.way, self.dag_run, task_id, *states, timeout=timeout)
 
+    def wait_until_deferred(self) -> None:
+        """Wait until the task is deferred, and the scheduler has dealt with the executor's report of that.
+
+        If a trigger fires before, Airflow takes the report for one of the task that is queued again, and ends it.
+        """
+        self.wait_for_task("deferred")
+        report = f"TaskInstance Finished: dag_id={self.way}, task_id={TASK}, run_id={self.dag_run},"
+        output = self.world.airflow.output("scheduler")
+        wait_for(lambda: report in output.read_text(errors="replace"), timeout=120, what="the scheduler to be told")
+
     def end(self, state: str, *, try_number: int | None = None, timeout: float = 180) -> str:
         """Wait for the task's end in a state, and return the task's log."""
         api = self.world.airflow.api
@@ -173,7 +183,10 @@ class Case(DagCase):
 
     def wait_until_followed(self, state: str, *, requests: int = 1) -> Self:
         """Wait until the task is in a state, its job is running, and the run was asked for that often."""
-        self.world.airflow.api.wait_for_task(self.way, self.dag_run, TASK, state, timeout=180)
+        if state == "deferred":
+            self.wait_until_deferred()
+        else:
+            self.wait_for_task(state)
         self.wait_for_statuses("RUNNING")
         wait_for(lambda: len(self.requests("getJobRun")) >= requests, timeout=90, what="the run to be followed")
         return self
@@ -181,6 +194,10 @@ class Case(DagCase):
     def release(self) -> None:
         """Let the job come to its end."""
         self._release.touch()
+
+    def crash(self) -> None:
+        """Let the trigger of the DAG ``crashing`` raise."""
+        self._release.with_suffix(".crash").touch()
 
     def run_url(self, run: Json) -> str:
         """Where the link to a run leads."""
