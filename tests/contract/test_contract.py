@@ -25,7 +25,7 @@ from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from dev.waiting import wait_for
 from local_server.tests.support import behaviour
-from tests.unit.flows.fake_log import Boundary, CaughtUp, CursorMode, FakeLine, FakeLog
+from tests.unit.flows.fake_log import T0, Boundary, CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import Hang
 from wherobots_local import ControlClient, LocalServer
@@ -35,7 +35,6 @@ from wherobots_local.views.log_pages import log_page
 
 T = TypeVar("T")
 
-T0 = 1_750_000_000_000_000_000
 BEHAVIOUR_OF_MODE: Mapping[CursorMode, str] = {
     "nanoseconds": "nanoseconds",
     "int": "nanoseconds-int",

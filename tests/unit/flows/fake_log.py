@@ -15,6 +15,9 @@ from typing import Any, Literal
 
 from airflow_provider_wherobots.api.response import Response
 
+T0 = 1_750_000_000_000_000_000
+"""The time of a first line, in epoch nanoseconds."""
+
 CursorMode = Literal["nanoseconds", "int", "offset", "opaque"]
 """What a cursor is.
 

@@ -31,11 +31,10 @@ from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, QUIE
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS
-from tests.unit.flows.fake_log import FakeLine, FakeLog
+from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation, texts
 
-T0 = 1_750_000_000_000_000_000
 QUIET = QUIET_LOOKS[-1]
 NO_METRICS = RunMetrics({})
 

@@ -22,11 +22,10 @@ from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS, SLICE_LINES, LogForwarder
 from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord
-from tests.unit.flows.fake_log import CursorMode, FakeLine, FakeLog
+from tests.unit.flows.fake_log import T0, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Hang, Script, always, answers, texts
 
-T0 = 1_750_000_000_000_000_000
 QUIET = QUIET_LOOKS[-1]
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
-from tests.unit.flows.fake_log import Boundary, CaughtUp, FakeLine, FakeLog
+from tests.unit.flows.fake_log import T0, Boundary, CaughtUp, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import START, Script, texts
 
-T0 = 1_750_000_000_000_000_000
 SECONDS = 150.0
 
 

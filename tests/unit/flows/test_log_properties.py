@@ -20,11 +20,10 @@ from hypothesis import strategies as st
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.forward_logs import LogForwarder
 from airflow_provider_wherobots.logs import cursor
-from tests.unit.flows.fake_log import Boundary, CaughtUp, CursorMode, FakeLine, FakeLog
+from tests.unit.flows.fake_log import T0, Boundary, CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Script, texts
 
-T0 = 1_750_000_000_000_000_000
 LATEST = 200.0
 QUIET_CALLS = 4
 """The most calls of a round that finds nothing new: the page, two guesses, the page again where they are refused."""

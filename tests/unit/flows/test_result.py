@@ -15,11 +15,10 @@ from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.follow import DRAIN_SECONDS, TAIL_SECONDS, FollowOptions, follow_run, settle_run
 from airflow_provider_wherobots.flows.forward_logs import LogForwarder
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
-from tests.unit.flows.fake_log import CaughtUp, CursorMode, FakeLine, FakeLog
+from tests.unit.flows.fake_log import T0, CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService
 from tests.unit.flows.script import START, Script, always, by_operation, texts
 
-T0 = 1_750_000_000_000_000_000
 RESULT = '{"rows": 3}'
 PRINTED = f"airflow-result: {RESULT}"
 

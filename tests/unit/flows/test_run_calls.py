@@ -8,11 +8,10 @@ import pytest
 
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS
-from tests.unit.flows.fake_log import Boundary, CaughtUp, FakeLine, FakeLog
+from tests.unit.flows.fake_log import T0, Boundary, CaughtUp, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import START, Script, texts
 
-T0 = 1_750_000_000_000_000_000
 QUEUED = 0.5
 
 

@@ -15,8 +15,7 @@ from airflow_provider_wherobots.logs.cursor import (
     PAGE_SIZE,
     LogCursor,
 )
-
-T0 = 1_750_000_000_000_000_000
+from tests.unit.flows.fake_log import T0
 
 
 def page(*lines: tuple[str | int, str], next_page: str | int | None = None) -> LogPage:

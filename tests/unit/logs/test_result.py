@@ -19,8 +19,8 @@ from airflow_provider_wherobots.logs.result import (
     ResultReader,
     read_result,
 )
+from tests.unit.flows.fake_log import T0
 
-T0 = 1_750_000_000_000_000_000
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 JSON_VALUES = st.recursive(
     st.none()
