@@ -40,5 +40,5 @@ class CrashingOperator(TenantOperator):
     """Defers to that trigger."""
 
     def defer(self, *, trigger: BaseTrigger, **kwargs: Any) -> NoReturn:
-        release = Path(self.run_python["args"][0])
-        super().defer(trigger=CrashingTrigger(str(release.with_suffix(".crash"))), **kwargs)  # type: ignore[no-untyped-call]
+        release = Path(self.run_python["args"][0])  # type: ignore[index]
+        super().defer(trigger=CrashingTrigger(str(release.with_suffix(".crash"))), **kwargs)
