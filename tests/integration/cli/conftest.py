@@ -7,10 +7,12 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from airflow import models, settings
 from airflow.models.base import Base
 
 from airflow_provider_wherobots.compat import AIRFLOW
+
+# Without types.
+MODELS, SETTINGS = import_module("airflow.models"), import_module("airflow.settings")
 
 
 @pytest.fixture
@@ -20,16 +22,16 @@ def database(tmp_path: Path) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{path}")
         _connect()
-        models.import_all_models()
+        MODELS.import_all_models()
         if AIRFLOW < (3, 0):
             # Its tables refer to those of its users.
             import_module("airflow.providers.fab.auth_manager.models")
-        Base.metadata.create_all(settings.engine)
+        Base.metadata.create_all(SETTINGS.engine)
         yield path
-        settings.dispose_orm()
+        SETTINGS.dispose_orm()
     _connect()
 
 
 def _connect() -> None:
-    settings.configure_vars()
-    settings.configure_orm()
+    SETTINGS.configure_vars()
+    SETTINGS.configure_orm()

@@ -281,7 +281,7 @@ def test_the_triggerer_is_looked_up_in_the_metadata_database(database: Path) -> 
 
     def beat(age: int) -> None:
         with create_session() as session:
-            job = Job(job_type="TriggererJob")
+            job = Job(job_type="TriggererJob")  # type: ignore[no-untyped-call]
             job.state, job.latest_heartbeat = "running", datetime.now(UTC) - timedelta(seconds=age)
             session.add(job)
 

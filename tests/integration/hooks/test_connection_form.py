@@ -10,7 +10,6 @@ from airflow import __version__ as airflow_version
 from packaging.version import Version
 
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, HIDDEN_FIELDS, LABELS, PLACEHOLDERS
-from wherobots_local.api.vocabulary import RUNTIMES
 
 installed = Version(Version(airflow_version).base_version)
 
@@ -119,8 +118,3 @@ def test_known_values_are_suggested(form: dict[str, Any], connection_type: str) 
 
 def test_nothing_the_provider_says_is_deprecated(forms: dict[str, dict[str, Any]], connection_type: str) -> None:
     assert forms[connection_type]["warnings"] == []
-
-
-def test_every_suggested_runtime_is_one_of_the_published_description_and_none_of_the_old_names() -> None:
-    (runtime,) = [field for field in EXTRA_FIELDS if field.name == "runtime"]
-    assert runtime.suggestions == tuple(name for name in RUNTIMES if name.islower())
