@@ -9,7 +9,7 @@ from tests.e2e.sql_case import KINDS, SqlCase
 from tests.e2e.world import Case, World, numbered_lines
 from tests.log_account import account, clean
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 
 RESULT = {"rows": 3, "text": "xü" * 20_000}
 """What ``jobs/returns.py`` prints."""
@@ -48,14 +48,16 @@ def test_a_triggerer_is_killed(world: World) -> None:
     world.control.insert_logs(run["id"], numbered_lines(1_500, 500))
     cleared.clear()
     cleared.wait_until_executed(2)
-    read = len(returning.requests("getJobRunLogs"))
+    polls, reads = len(logged.requests("getJobRun")), len(returning.requests("getJobRunLogs"))
     world.airflow.start_component("triggerer")
 
-    the_log_is_whole(logged)
-    wait_for(lambda: len(returning.requests("getJobRunLogs")) > read, timeout=120, what="the log to be read again")
-    the_result_is_pushed_once(returning)
+    logged.wait_until_followed("deferred", requests=polls + 1).release()
+    wait_for(lambda: len(returning.requests("getJobRunLogs")) > reads, timeout=120, what="the log to be read again")
+    returning.release()
     for case, count in zip(statements, sockets, strict=True):
         case.wait_until_listened(count + 1).release()
+    the_log_is_whole(logged)
+    the_result_is_pushed_once(returning)
     for case in statements:
         case.check_result(case.end("success"))
         assert case.counts() == (1, 0)
@@ -63,7 +65,8 @@ def test_a_triggerer_is_killed(world: World) -> None:
 
 
 def the_log_is_whole(case: Case) -> None:
-    log = case.follow_on().splitlines()
+    log = case.end("success").splitlines()
+    assert case.counts() == (1, 0)
     assert account(2_000, log) == clean(2_000)
     # What the killed one had said itself is shown once as well.
     said = [text for text in log if " is RUNNING" in text]
@@ -73,7 +76,6 @@ def the_log_is_whole(case: Case) -> None:
 
 def the_result_is_pushed_once(case: Case) -> None:
     """To XCom and to the event of the task's asset, though two triggerers have read it."""
-    case.release()
     log = case.end("success")
     assert case.counts() == (1, 0)
     assert case.xcom("result") == RESULT
