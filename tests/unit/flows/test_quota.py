@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import ErrorInfo, QuotaError
+from airflow_provider_wherobots.api.errors import ErrorInfo, NotSentError, QuotaError
 from airflow_provider_wherobots.flows.quota import HOLD_SECONDS, MAX_DELAY_SECONDS, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission, UnclearCreateError, submit_run
 from tests.unit.flows.fake_service import FakeService, Fault
@@ -49,6 +49,16 @@ def test_a_long_wait_says_now_and_then_that_it_goes_on() -> None:
     script.run(submit_run(PAYLOAD))
     assert 5 <= len(script.said("Still waiting for quota after")) <= 3_000 / 300
     assert max(script.sleeps) == MAX_DELAY_SECONDS
+
+
+def test_a_refusal_for_quota_is_an_answer_and_ends_an_outage() -> None:
+    def answer(call: Call[Any], now: float) -> Any:
+        if now < START + 40 or START + 60 <= now < START + 100:
+            raise NotSentError(call.operation, "connection refused")
+        return full_until(START + 60, service)(call, now)
+
+    service = FakeService()
+    assert isinstance(Script(answer).run(submit_run(PAYLOAD, max_outage_seconds=60)), Submission)
 
 
 @pytest.mark.parametrize("limit", [0.0, 1.0, 60.0, 4_000.0])
