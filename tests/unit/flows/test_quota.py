@@ -53,9 +53,9 @@ def test_a_long_wait_says_now_and_then_that_it_goes_on() -> None:
 
 def test_a_refusal_for_quota_is_an_answer_and_ends_an_outage() -> None:
     def answer(call: Call[Any], now: float) -> Any:
-        if now < START + 40 or START + 60 <= now < START + 100:
+        if now < START + 10 or START + 25 <= now < START + 80:
             raise NotSentError(call.operation, "connection refused")
-        return full_until(START + 60, service)(call, now)
+        return full_until(START + 80, service)(call, now)
 
     service = FakeService()
     assert isinstance(Script(answer).run(submit_run(PAYLOAD, max_outage_seconds=60)), Submission)
