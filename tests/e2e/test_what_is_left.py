@@ -1,4 +1,4 @@
-"""What is secret stays where it belongs: no file of Airflow shows it."""
+"""What is left behind when all other tests have ended: no secret in a file of Airflow, and no error of ours."""
 
 import pytest
 from sqlalchemy import MetaData, create_engine
@@ -20,7 +20,6 @@ def database(world: World) -> bytes:
 
 @pytest.mark.alone
 def test_no_file_of_airflow_has_a_secret(world: World) -> None:
-    """It comes when all other tests have left their files."""
     run = world.case("deferred").begin("talk.py", 1)
     statements = [SqlCase.of(world, "sql_worker", kind).begin(held=False) for kind in ("write", "store")]
     for case in (run, *statements):
@@ -37,3 +36,9 @@ def test_no_file_of_airflow_has_a_secret(world: World) -> None:
     # The scheduler of 3.0 writes each DAG run's conf and each XCom to its own output.
     for secret in (LITERAL, SIGNATURE):
         assert [path for path, content in logs.items() if secret.encode() in content] == []
+
+
+@pytest.mark.alone
+def test_airflows_server_has_met_no_error_of_ours(world: World) -> None:
+    """An error that it answers to a task is repeated by Airflow, so nobody else would see it."""
+    assert "airflow_provider_wherobots/" not in world.airflow.output(world.airflow.web_component).read_text()
