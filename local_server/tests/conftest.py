@@ -43,13 +43,6 @@ def client(server: LocalServer) -> Client:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "root"
-    (folder / "bucket").mkdir(parents=True)
-    return folder
-
-
-@pytest.fixture
 def sql(server: LocalServer, control: ControlClient) -> SqlClient:
     """A client of SQL without an engine: each answer is made up, or told by the test."""
     control.behaviour(sql_synthetic=True)

@@ -17,6 +17,21 @@ def make_wheel(folder: Path, name: str, version: str) -> None:
         wheel.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
 
 
+def make_endless_package(folder: Path, name: str, told: Path) -> None:
+    """Make a package whose build never ends. It begins with writing its process id into a file."""
+    backend = f"""
+import os, pathlib, time
+pathlib.Path({str(told)!r}).write_text(f"{{os.getpid()}} ")
+def prepare_metadata_for_build_wheel(*_, **__):
+    time.sleep(600)
+build_wheel = prepare_metadata_for_build_wheel
+"""
+    project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    with zipfile.ZipFile(folder / f"{name}-1.0.zip", "w") as archive:
+        archive.writestr(f"{name}-1.0/backend.py", backend)
+        archive.writestr(f"{name}-1.0/pyproject.toml", project)
+
+
 MANIFEST = "Manifest-Version: 1.0\r\n"
 
 

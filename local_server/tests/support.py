@@ -16,6 +16,8 @@ from dev.waiting import wait_for
 from wherobots_local.control.behaviour import Behaviour, patched
 
 KEY = "test-key"
+FOREVER = "import os, time\nprint(os.getpid())\nprint('up')\nwhile True: time.sleep(0.05)\n"
+"""A script that ends only if it is ended. It says first which processes it has, and then that it is up."""
 TERMINAL = ("FAILED", "COMPLETED", "CANCELLED", "TIMED_OUT")
 
 PUBLISHED: dict[str, Any] = json.loads((Path(__file__).parent / "openapi.json").read_text())
@@ -115,10 +117,17 @@ class Client:
         assert_shape(run, "RunView")
         return run
 
+    def begin(self, source: str = FOREVER, *args: str, **fields: Any) -> tuple[str, list[int]]:
+        """Create a run whose script says what :data:`FOREVER` says, and return its id and its processes."""
+        run_id = self.create(source, args=args, **fields)["id"]
+        self.wait_for_line(run_id, "up")
+        line = self.lines(run_id)[0]
+        return run_id, [int(word) for word in line.split() if word.isdigit()]
+
     def cancel(self, run_id: str) -> requests.Response:
         return self.request("POST", f"/runs/{run_id}/cancel")
 
-    def wait(self, run_id: str, *statuses: str, seconds: float = 120) -> dict[str, Any]:
+    def wait(self, run_id: str, *statuses: str, seconds: float = 240) -> dict[str, Any]:
         def reached() -> dict[str, Any] | None:
             run = self.get(run_id)
             assert run["status"] in statuses or run["status"] not in TERMINAL, (run, self.lines(run_id))

@@ -144,7 +144,7 @@ def server(bare: Bare, place: Path) -> Iterator[Running]:
     wheels = place / "wheels"
     wheels.mkdir()
     make_wheel(wheels, "made_up", "1.5")
-    running = Running(bare, place / "server", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels))
+    running = Running(bare, place / "server", PIP_NO_INDEX="1", PIP_FIND_LINKS=wheels.as_uri())
     yield running
     running.stop()
 

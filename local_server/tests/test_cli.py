@@ -36,13 +36,6 @@ def started(tmp_path: Path) -> Iterator[Started]:
     server.end()
 
 
-def start_a_run(server: Started) -> list[int]:
-    client = Client(server.ready["url"], server.root, server.ready["api_key"])
-    run = client.create(SCRIPT)
-    client.wait_for_line(run["id"], "up")
-    return [int(pid) for pid in client.lines(run["id"])[0].split()]
-
-
 def assert_all_end(pids: list[int]) -> None:
     wait_for(lambda: not any(psutil.pid_exists(pid) for pid in pids), what="the processes to end")
 
@@ -74,7 +67,7 @@ def test_a_given_key_is_not_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 143)])
 def test_signals_end_the_server_and_its_runs(number: signal.Signals, code: int, started: Started) -> None:
-    pids = start_a_run(started)
+    _, pids = started.client().begin(SCRIPT)
     started.process.send_signal(number)
     assert started.process.wait(60) == code
     assert_all_end(pids)
@@ -83,7 +76,7 @@ def test_signals_end_the_server_and_its_runs(number: signal.Signals, code: int, 
 
 
 def test_a_killed_server_leaves_no_run_behind(started: Started) -> None:
-    pids = start_a_run(started)
+    _, pids = started.client().begin(SCRIPT)
     started.process.kill()
     started.process.wait()
     assert_all_end(pids)

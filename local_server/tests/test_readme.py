@@ -85,7 +85,7 @@ def test_a_job_with_curl(shells: Shells) -> None:
     (job,) = blocks("A job, with curl")
     assert '"raw":"hello world"' in shells.run(job)
     wait_for(lambda: "COMPLETED" in shells.printed(), what="the run to end", detail=shells.printed)
-    (log,) = re.findall(r"log: (\S+)$", shells.printed(), re.MULTILINE)
+    (log,) = re.findall(r"log: (.+)$", shells.printed(), re.MULTILINE)
     assert Path(log).read_text() == "hello world\n"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,13 +15,13 @@ import requests
 from websockets.exceptions import ConnectionClosed
 
 from dev.waiting import wait_for
+from local_server.tests.made_up_files import make_endless_package
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.started import Started
 from local_server.tests.support import KEY, Client
 from wherobots_local import ControlClient, ControlError, LocalServer
 from wherobots_local.files.emptying import Emptying
 
-FOREVER = "import os, time\nprint(os.getpid())\nprint('up')\nwhile True: time.sleep(0.05)\n"
 STUBBORN = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: open(sys.argv[1], "w").close())
@@ -61,13 +60,6 @@ def kept(server: LocalServer) -> list[str]:
     return sorted(path.relative_to(folder).as_posix().partition("/")[2] for path in folder.rglob("*") if path.is_file())
 
 
-def running(client: Client, source: str = FOREVER, *args: str) -> tuple[str, list[int]]:
-    """Start a run, and return its id and its processes."""
-    run_id = client.create(source, args=args)["id"]
-    client.wait_for_line(run_id, "up")
-    return run_id, [int(pid) for pid in client.lines(run_id)[0].split()]
-
-
 def half_sent(server: LocalServer, request: requests.PreparedRequest) -> socket.socket:
     """Send a request but for the last byte of its body."""
     assert isinstance(request.body, bytes)
@@ -86,7 +78,7 @@ def status_after(connection: socket.socket, rest: bytes) -> int:
 def test_nothing_is_left(server: LocalServer, client: Client, control: ControlClient, sql: SqlClient) -> None:
     before = control.behaviour()
     run, _ = client.run("print('done')")
-    active, (pid,) = running(client)
+    active, (pid,) = client.begin()
     control.create_run("synthetic_run")
     session = sql.ready()
     control.behaviour(list_order="none", create_status=200, destroy_seconds=600)
@@ -144,7 +136,7 @@ def test_processes_are_gone_that_end_of_themselves_never(
     switches: dict[str, float], server: LocalServer, client: Client, control: ControlClient, tmp_path: Path
 ) -> None:
     control.behaviour(**switches)
-    run_id, pids = running(client, STUBBORN, str(tmp_path / "told"))
+    run_id, pids = client.begin(STUBBORN, str(tmp_path / "told"))
     client.cancel(run_id)
     control.reset()
     assert len(pids) == 2
@@ -156,22 +148,12 @@ def test_an_installation_is_ended_and_environments_stay(
     server: LocalServer, client: Client, control: ControlClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    backend = f"""
-import os, pathlib, time
-pathlib.Path({str(tmp_path / "pid")!r}).write_text(f"{{os.getpid()}} ")
-def prepare_metadata_for_build_wheel(*_, **__):
-    time.sleep(600)
-build_wheel = prepare_metadata_for_build_wheel
-"""
-    project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-    with zipfile.ZipFile(tmp_path / "made_up_slow-1.0.zip", "w") as archive:
-        archive.writestr("made_up_slow-1.0/backend.py", backend)
-        archive.writestr("made_up_slow-1.0/pyproject.toml", project)
+    monkeypatch.setenv("PIP_FIND_LINKS", tmp_path.as_uri())
+    told = tmp_path / "pid"
+    make_endless_package(tmp_path, "made_up_slow", told)
     (own(server) / "environments" / "built").mkdir(parents=True)
     slow = {"dependencies": [{"sourceType": "PYPI", "libraryName": "made_up_slow", "libraryVersion": "1.0"}]}
     run = client.create(environment=slow)
-    told = tmp_path / "pid"
     pid = int(wait_for(lambda: told.read_text() if told.exists() else "", what="pip to begin"))
     assert client.get(run["id"])["status"] == "PENDING"
 
@@ -192,7 +174,7 @@ def test_what_belongs_to_another_server_on_the_root_stays(server: LocalServer, c
         ended, _ = theirs.run("print('done')")
         with LocalServer(server.root, api_key=KEY) as third:
             # It has read the run that has ended, and knows nothing of the active one.
-            active, (pid,) = running(theirs)
+            active, (pid,) = theirs.begin()
             mine, _ = Client(third.url, third.root).run("print('mine')")
             assert {run["id"] for run in third.control.runs()} == {ended["id"], mine["id"]}
             third.control.reset()
@@ -292,7 +274,7 @@ def test_storage_that_could_not_be_moved_is_not_deleted_by_the_next_reset(
 def test_who_comes_meanwhile_waits_for_the_end(
     server: LocalServer, client: Client, control: ControlClient, tmp_path: Path, sql: SqlClient
 ) -> None:
-    run_id, pids = running(client, STUBBORN, str(tmp_path / "told"))
+    run_id, pids = client.begin(STUBBORN, str(tmp_path / "told"))
     session = sql.ready()
     control.behaviour(synthetic_runs=True)
     with ThreadPoolExecutor() as threads:

@@ -1,12 +1,10 @@
-"""The rooms of the local server: which folder may import which, and one name for one thing."""
+"""The rooms of the local server: which folder may import which."""
 
 from __future__ import annotations
 
 import ast
-import inspect
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -14,8 +12,6 @@ from pathlib import Path
 import pytest
 
 import wherobots_local
-from wherobots_local import LocalServer
-from wherobots_local.settings import ServerSettings
 
 LOCAL = Path(wherobots_local.__file__).parent
 PREFIX = "wherobots_local."
@@ -84,17 +80,3 @@ def test_its_name_imports_nothing_else() -> None:
     code = "import sys; before = set(sys.modules); import wherobots_local; print(*(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {name.partition(".")[0] for name in done.stdout.split()} - {"wherobots_local", *sys.stdlib_module_names}
-
-
-def test_a_public_name_means_one_thing() -> None:
-    counts = Counter(
-        node.name
-        for path in LOCAL.rglob("*.py")
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
-    )
-    assert [name for name, count in counts.items() if count > 1] == []
-
-
-def test_the_server_takes_the_settings_and_nothing_else() -> None:
-    assert inspect.signature(LocalServer) == inspect.signature(ServerSettings)

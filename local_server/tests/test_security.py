@@ -124,6 +124,13 @@ def test_the_root_must_be_a_folder(tmp_path: Path) -> None:
         ServerSettings(tmp_path / "file")
 
 
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "root"
+    (folder / "bucket").mkdir(parents=True)
+    return folder
+
+
 @pytest.mark.parametrize("uri", ["s3://bucket/a/job.py", "  s3://bucket/a/job.py\n"])
 def test_addresses_lead_to_files(uri: str, root: Path) -> None:
     (root / "bucket" / "a").mkdir()

@@ -19,12 +19,11 @@ from dev.waiting import wait_for
 from local_server.tests.disks import file_system, fill
 from local_server.tests.paging import pages_of
 from local_server.tests.started import Started
-from local_server.tests.support import KEY, Client, assert_answers
+from local_server.tests.support import FOREVER, KEY, Client, assert_answers
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.execution import process, workspace
 from wherobots_local.views import log_pages, run_pages
 
-FOREVER = "import os, time\nprint(os.getpid())\nprint('up')\nwhile True: time.sleep(0.05)\n"
 DAEMON = """
 import os, sys, time
 if os.fork() == 0:
@@ -180,7 +179,7 @@ def test_a_run_ends_although_a_daemon_holds_its_output(client: Client, portable_
     run = client.create(DAEMON)
     pid = daemon_of(client, run["id"])
     try:
-        ended = client.wait(run["id"], "COMPLETED", seconds=60)
+        ended = client.wait(run["id"], "COMPLETED")
         lines = client.lines(run["id"])
         assert "end" in lines
         assert ended["completeTime"] is not None
@@ -195,21 +194,17 @@ def test_a_run_ends_although_a_daemon_holds_its_output(client: Client, portable_
 def test_timeout_and_cancel_work_without_proc_too(client: Client, control: ControlClient, portable_guard: None) -> None:
     control.behaviour(cancel_delay_seconds=0)
     client.run(FOREVER, timeoutSeconds=1, status="TIMED_OUT")
-    run = client.create(FOREVER)
-    client.wait_for_line(run["id"], "up")
-    pid = int(client.lines(run["id"])[0])
-    client.cancel(run["id"])
-    client.wait(run["id"], "CANCELLED")
+    run_id, (pid,) = client.begin()
+    client.cancel(run_id)
+    client.wait(run_id, "CANCELLED")
     wait_for(lambda: not psutil.pid_exists(pid), what="the script to end")
 
 
 def stopped_guard(client: Client, **fields: Any) -> tuple[str, int]:
     """Begin a run, stop its guard, and return the run's id and the script's process id."""
-    run = client.create(FOREVER, **fields)
-    client.wait_for_line(run["id"], "up")
-    pid = int(client.lines(run["id"])[0])
+    run_id, (pid,) = client.begin(**fields)
     os.kill(psutil.Process(pid).ppid(), signal.SIGSTOP)
-    return run["id"], pid
+    return run_id, pid
 
 
 def test_a_stopped_guard_wedges_neither_cancel_nor_timeout(client: Client, control: ControlClient) -> None:
@@ -217,8 +212,8 @@ def test_a_stopped_guard_wedges_neither_cancel_nor_timeout(client: Client, contr
     first, one = stopped_guard(client)
     second, two = stopped_guard(client, timeoutSeconds=10)
     client.cancel(first)
-    client.wait(first, "CANCELLED", seconds=60)
-    client.wait(second, "TIMED_OUT", seconds=60)
+    client.wait(first, "CANCELLED")
+    client.wait(second, "TIMED_OUT")
     assert not psutil.pid_exists(one)
     assert not psutil.pid_exists(two)
 
@@ -237,11 +232,9 @@ def test_the_end_of_the_server_does_not_wait_for_the_grace_of_a_cancel(
         client = Client(server.url, server.root)
         server.control.behaviour(cancel_delay_seconds=0)
         ignoring = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: print('asked to end'))\n"
-        run = client.create(ignoring + FOREVER)
-        client.wait_for_line(run["id"], "up")
-        pid = int(client.lines(run["id"])[0])
-        client.cancel(run["id"])
-        client.wait_for_line(run["id"], "asked to end")
+        run_id, (pid,) = client.begin(ignoring + FOREVER)
+        client.cancel(run_id)
+        client.wait_for_line(run_id, "asked to end")
     assert not psutil.pid_exists(pid)
 
 
@@ -256,11 +249,9 @@ def test_a_guard_that_does_not_obey_is_killed_with_all_below_it(
     monkeypatch.setattr(process, "_GUARD_SECONDS", 0.3)
     monkeypatch.setattr(process.GuardedProcess.stop, "__defaults__", (0.1,))
     control.behaviour(cancel_delay_seconds=0)
-    run = client.create(FOREVER)
-    client.wait_for_line(run["id"], "up")
-    pid = int(client.lines(run["id"])[0])
-    client.cancel(run["id"])
-    client.wait(run["id"], "CANCELLED", seconds=60)
+    run_id, (pid,) = client.begin()
+    client.cancel(run_id)
+    client.wait(run_id, "CANCELLED")
     wait_for(lambda: not psutil.pid_exists(pid), what="the script to end")
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dev.waiting import wait_for
-from local_server.tests.made_up_files import make_wheel
+from local_server.tests.made_up_files import make_endless_package, make_wheel
 from local_server.tests.support import Client
 from wherobots_local import ControlClient, LocalServer
 
@@ -24,7 +23,8 @@ def pypi(name: str, version: str | None = None) -> dict[str, Any]:
 def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is pip's only source of packages."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    # An address: pip takes a space in a path for the end of it.
+    monkeypatch.setenv("PIP_FIND_LINKS", tmp_path.as_uri())
     return tmp_path
 
 
@@ -77,26 +77,10 @@ def test_a_package_that_cannot_be_had_fails_the_run(client: Client, wheels: Path
 
 
 def test_cancel_while_installing(client: Client, control: ControlClient, wheels: Path) -> None:
-    # Without pip's own cache of it a build takes long enough; its first line says that it has begun.
-    source = wheels / "made_up_slow"
-    source.mkdir()
-    (source / "pyproject.toml").write_text(
-        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-        '[project]\nname = "made_up_slow"\nversion = "1.0"\n'
-    )
-    (source / "backend.py").write_text(
-        "import time, sys\ndef prepare_metadata_for_build_wheel(*_, **__):\n    time.sleep(600)\n"
-        "build_wheel = prepare_metadata_for_build_wheel\n"
-    )
-    with zipfile.ZipFile(wheels / "made_up_slow-1.0.zip", "w") as archive:
-        for path in source.iterdir():
-            archive.write(path, f"made_up_slow-1.0/{path.name}")
+    make_endless_package(wheels, "made_up_slow", wheels / "pid")
     control.behaviour(cancel_delay_seconds=0)
     run = client.create(SHOW, environment=pypi("made_up_slow"))
-    wait_for(
-        lambda: any("Preparing metadata" in line or "Processing" in line for line in client.lines(run["id"])),
-        what="pip to begin",
-    )
+    wait_for((wheels / "pid").exists, what="pip to begin")
     assert client.get(run["id"])["status"] == "PENDING"
     assert client.get(run["id"])["kubeApp"]["status"] == "PREPARING"
     client.cancel(run["id"])

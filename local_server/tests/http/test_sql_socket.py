@@ -672,6 +672,6 @@ def test_servers_one_after_the_other_give_results_and_cause_no_warning(tmp_path:
         "                assert cbor2.loads(socket.recv())['results']['result_bytes']\n"
     )
     errors = [f"-Werror::DeprecationWarning:{package}" for package in ("uvicorn", "websockets", "wherobots_local")]
-    command = [sys.executable, *errors, "-c", program, tmp_path]
+    command = [sys.executable, *errors, "-c", program, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")

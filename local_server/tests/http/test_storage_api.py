@@ -236,21 +236,6 @@ def test_every_answer_has_every_field_of_the_description(client: Client) -> None
 # Who may do what.
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        (method, path.format(storage_id="user_files::r", integration_id="x", path="a", session_id="x"))
-        for path, methods in PUBLISHED["paths"].items()
-        if not path.startswith("/runs")
-        for method in methods
-    ],
-)
-def test_nothing_without_the_key(method: str, path: str, server: LocalServer) -> None:
-    answer = requests.request(method, f"{server.url}{path}", timeout=30)
-    assert answer.status_code == 401
-    assert_shape(answer.json(), "ErrorBody")
-
-
 def test_a_presigned_url_is_good_for_one_thing(client: Client, server: LocalServer) -> None:
     url = upload_url(client, "a.txt")["uploadUrl"]
     other = url.replace("a.txt", "b.txt")

@@ -16,11 +16,10 @@ import pytest
 from dev.waiting import wait_for
 from local_server.tests.paging import pages_of
 from local_server.tests.started import Started
-from local_server.tests.support import KEY, Client
+from local_server.tests.support import FOREVER, KEY, Client
 from wherobots_local import LocalServer
 from wherobots_local.server_lock import ServerLock
 
-FOREVER = "import time\nprint('up')\ntime.sleep(600)\n"
 DAY = 24 * 3600
 
 
@@ -57,8 +56,7 @@ def test_runs_survive_a_kill(started: list[Started], tmp_path: Path) -> None:
     client = first.client()
     done, lines = client.run("for n in range(50): print('line', n)\n", name="completed_run")
     failed, _ = client.run("raise SystemExit(3)", name="a_failed_run", status="FAILED")
-    active = client.create(FOREVER, name="an_active_run")
-    client.wait_for_line(active["id"], "up")
+    active, _ = client.begin(name="an_active_run")
     first.control().behaviour(start_delay_seconds=600)
     waiting = client.create(FOREVER, name="a_waiting_run")
     synthetic = first.control().create_run("synthetic_run")
@@ -76,14 +74,14 @@ def test_runs_survive_a_kill(started: list[Started], tmp_path: Path) -> None:
     ]
     assert {run_id: client.get(run_id) for run_id in before} == before
     assert paged(client, done["id"], 7) == lines == [f"line {n}" for n in range(50)]
-    for run, status in ((active, "RUNNING"), (waiting, "PENDING"), (synthetic, "PENDING")):
-        ended = client.get(run["id"])
+    for run_id, status in ((active, "RUNNING"), (waiting["id"], "PENDING"), (synthetic["id"], "PENDING")):
+        ended = client.get(run_id)
         reason = f"The local server was killed or crashed while the run was {status}."
         assert ended["kubeApp"]["message"].startswith(reason)
         assert ended["kubeApp"]["events"][-1]["code"] == "RUN_FAIL_EXEC"
         assert ended["completeTime"] is not None
-        assert client.lines(run["id"])[-1] == f"ERROR: {ended['kubeApp']['message']}"
-    assert client.lines(active["id"])[0] == "up"
+        assert client.lines(run_id)[-1] == f"ERROR: {ended['kubeApp']['message']}"
+    assert client.lines(active)[1] == "up"
 
     again, _ = client.run("", name="a_later_run")
     assert listed(client)[0] == ("a_later_run", "COMPLETED")
@@ -92,23 +90,21 @@ def test_runs_survive_a_kill(started: list[Started], tmp_path: Path) -> None:
 
 def test_runs_survive_a_stop(tmp_path: Path) -> None:
     with LocalServer(tmp_path, api_key=KEY) as server:
-        client = Client(server.url, server.root)
-        run = client.create(FOREVER)
-        client.wait_for_line(run["id"], "up")
+        run_id, _ = Client(server.url, server.root).begin()
     with LocalServer(tmp_path, api_key=KEY) as server:
         client = Client(server.url, server.root)
-        ended = client.get(run["id"])
+        ended = client.get(run_id)
         assert (ended["status"], ended["kubeApp"]["message"]) == ("CANCELLED", "The local server was stopped")
-        assert client.lines(run["id"]) == ["up"]
+        assert client.lines(run_id)[1:] == ["up"]
 
 
 def test_a_server_leaves_the_active_runs_of_another_alone(tmp_path: Path) -> None:
     with LocalServer(tmp_path, api_key=KEY) as first:
-        run = Client(first.url, first.root).create(FOREVER)
-        Client(first.url, first.root).wait_for_line(run["id"], "up")
+        client = Client(first.url, first.root)
+        run_id, _ = client.begin()
         with LocalServer(tmp_path, api_key=KEY) as second:
             assert listed(Client(second.url, second.root)) == []
-        assert Client(first.url, first.root).get(run["id"])["status"] == "RUNNING"
+        assert client.get(run_id)["status"] == "RUNNING"
 
 
 @pytest.mark.parametrize(
@@ -150,9 +146,7 @@ def test_a_record_with_a_wrong_field_is_left_out_and_leads_nowhere(fields: dict[
 def test_a_log_that_cannot_be_continued_does_not_stop_the_next_server(started: list[Started], tmp_path: Path) -> None:
     started.append(first := Started(tmp_path, key=KEY))
     client = first.client()
-    latest, unreadable = (client.create(FOREVER)["id"] for _ in range(2))
-    for run_id in (latest, unreadable):
-        client.wait_for_line(run_id, "up")
+    (latest, _), (unreadable, _) = client.begin(), client.begin()
     first.control().insert_logs(latest, [{"timestamp": str(2**63 - 1), "raw": "the latest line"}])
     first.kill()
     index = record_of(first.root, unreadable).with_name("log.index")
@@ -164,8 +158,8 @@ def test_a_log_that_cannot_be_continued_does_not_stop_the_next_server(started: l
     assert client.get(latest)["status"] == client.get(unreadable)["status"] == "FAILED"
     assert client.request("GET", f"/runs/{unreadable}/logs").status_code == 404
     lines = paged(client, latest, 1000)
-    assert lines[:2] == ["up", "the latest line"]
-    assert lines[2].startswith("ERROR: The local server was killed")
+    assert lines[1:3] == ["up", "the latest line"]
+    assert lines[3].startswith("ERROR: The local server was killed")
 
 
 def test_a_lock_that_another_server_took_for_a_dead_ones_is_made_again(
