@@ -8,10 +8,10 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
-import pyspark
 import pytest
 import requests
 
@@ -31,6 +31,7 @@ QUICK = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1", "spark.ui.e
 
 @pytest.fixture(autouse=True)
 def java() -> None:
+    require(find_spec("pyspark"), "no pyspark in this environment")
     require(shutil.which("javac"), "no javac: install a JDK, such as default-jdk-headless")
 
 
@@ -218,6 +219,8 @@ public class Count {
 
 def test_a_jar_that_uses_spark_is_submitted(client: Client, server: LocalServer, tmp_path: Path) -> None:
     (tmp_path / "Count.java").write_text(JAVA_JOB)
+    import pyspark
+
     jars = Path(pyspark.__file__).parent / "jars"
     subprocess.run(["javac", "-cp", f"{jars}/*", "-d", str(tmp_path), str(tmp_path / "Count.java")], check=True)
     with zipfile.ZipFile(server.root / "bucket" / "count.jar", "w") as jar:
