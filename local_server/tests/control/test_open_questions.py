@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from local_server.tests.support import KEY, Client, assert_shape
+from local_server.tests.support import FOREVER, KEY, Client, assert_shape
 from wherobots_local import ControlClient, LocalServer, SettingsError
 from wherobots_local.control.behaviour import LIKE_THE_SERVICE, Behaviour
-
-ENDLESS = "import time\ntime.sleep(600)\n"
 
 
 def test_a_run_has_no_application_at_first(client: Client, control: ControlClient) -> None:
@@ -61,13 +59,13 @@ def test_the_last_line_becomes_visible_after_the_end(client: Client, control: Co
 def test_a_timeout_with_or_without_the_time_pending(counts: bool, client: Client, control: ControlClient) -> None:
     # The delay is longer than the timeout, and the script never ends.
     control.behaviour(start_delay_seconds=2, timeout_counts_pending=counts)
-    run = client.create(ENDLESS, timeoutSeconds=1)
+    run = client.create(FOREVER, timeoutSeconds=1)
     assert (client.wait(run["id"], "TIMED_OUT")["startTime"] is None) is counts
 
 
 def test_a_timeout_that_counts_the_time_pending_ends_a_script_too(client: Client, control: ControlClient) -> None:
     control.behaviour(start_delay_seconds=0.1, timeout_counts_pending=True)
-    run = client.create(ENDLESS, timeoutSeconds=4)
+    run = client.create(FOREVER, timeoutSeconds=4)
     assert client.wait(run["id"], "TIMED_OUT")["startTime"] is not None
 
 
