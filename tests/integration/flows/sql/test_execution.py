@@ -121,13 +121,6 @@ def test_a_result_a_failure_and_ddl(driven: Driven, session: SqlSession, session
     assert executed(session_server) == 3
 
 
-def test_a_large_result_comes_whole(driven: Driven, session: SqlSession, session_server: ControlClient) -> None:
-    session_server.behaviour(sql_max_rows=None)
-    outcome = run(driven, session, "ROWS 300000")
-    assert outcome.results is not None
-    assert len(outcome.results.data) > 100_000
-
-
 def test_a_stored_result_has_an_address(driven: Driven, session: SqlSession) -> None:
     outcome = run(driven, session, "SELECT 7 AS n", Store("parquet"))
     assert outcome.result_uri is not None
