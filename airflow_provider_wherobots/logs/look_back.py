@@ -40,6 +40,7 @@ class Place:
     :param repeats: hashes of the lines of the previous page that this one may begin with.
     :param is_new: whether the page has not been read yet. Default True.
     :param lines: hashes of the lines first seen on this page.
+    :param seen_ahead: hashes of the lines that a second look has shown since it left this page, wherever they stand.
     """
 
     cursor: str | int
@@ -47,6 +48,7 @@ class Place:
     repeats: Counter[int] = field(default_factory=Counter)
     is_new: bool = True
     lines: list[int] = field(default_factory=list)
+    seen_ahead: list[int] = field(default_factory=list)
 
     @classmethod
     def opened(cls, cursor: str | int, repeats: Counter[int]) -> Place:
@@ -137,7 +139,11 @@ class LookBack:
             lines inserted before it, and is left out there.
         :param moment: when it is left, in epoch seconds.
         """
-        pushed = _pushed(place.lines, list(map(hash, there)))
+        numbers = list(map(hash, there))
+        if place.seen_ahead:
+            # The second look was given up, and this page read again. The next look is to know them too.
+            place.lines += (Counter(place.seen_ahead) & Counter(numbers)).elements()
+        pushed = _pushed(place.lines, numbers)
         if pushed:
             self._known += pushed
             self._patience = max(self._patience, 2 * pushed.total() + SPARE_LINES)
@@ -188,6 +194,7 @@ class LookBack:
                 new.append(line)
                 if self._head is not None:
                     self._head.shown[number] += 1
+                    self._head.seen_ahead.append(number)
         self._known = +self._known
         self._patience -= len(lines)
         if not self._known or self._patience <= 0:

@@ -71,12 +71,11 @@ def test_an_unknown_run_needs_no_cancelling_though_its_status_cannot_be_had(budg
     assert script.run(cancel_run("r1", budget))
 
 
-def test_a_conflict_that_lasts_is_no_success() -> None:
-    service = FakeService()
-    run = service.add_run(NAME, START)
+@pytest.mark.parametrize("seen", [Run("r1", "n", "RUNNING"), ServerError("getJobRun", 503)])
+def test_a_conflict_that_lasts_is_no_success(seen: Any) -> None:
     conflict = always(ConflictError("cancelJobRun", 409))
-    script = Script(by_operation(cancelJobRun=conflict, getJobRun=service))
-    assert not script.run(cancel_run(run.id, 10.0))
+    script = Script(by_operation(cancelJobRun=conflict, getJobRun=always(seen)))
+    assert not script.run(cancel_run("r1", 10.0))
     assert script.said("could not be cancelled")
     assert script.elapsed < 15
 

@@ -352,6 +352,19 @@ def test_pages_that_cannot_be_read_again_do_not_hold_up_the_log(fault: list[Faul
     assert texts(script.records) == [f"line {n}" for n in range(100)]
 
 
+def test_late_lines_of_a_second_look_that_is_given_up_are_not_doubled() -> None:
+    lines = [FakeLine(0.0, T0 + 100 * n, f"line {n}") for n in range(125)]
+    # They push lines off the page at which the look began, so it goes on to the next one, and fails there.
+    late = [FakeLine(10.5, T0 + 9_801 + n, f"late {n}") for n in range(30)]
+    service, run, script = serve(FakeLog([*lines, *late], cap=50))
+    forwarder = LogForwarder(run.id)
+    script.run(forwarder.catch_up(script.now + 10))
+    script.now = START + 11
+    service.fault("getJobRunLogs", None, None, None, *[Fault.ERROR_500] * 2)
+    poll_often(script, forwarder, 8)
+    assert texts(script.records) == [line.text for line in (*lines, *late)]
+
+
 @pytest.mark.parametrize("bound", [0.0, 0.5, 3.0, 10.0, 60.0])
 def test_a_log_that_never_gets_quiet_is_waited_for_no_longer_than_the_bound(bound: float) -> None:
     _, run, script = serve(log_of(*(n / 2 for n in range(400))))
