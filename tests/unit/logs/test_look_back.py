@@ -1,9 +1,9 @@
-"""The memory of a second look is bounded, in pages and in lines."""
+"""The memory of a second look is bounded, in pages and in lines, and so is its patience."""
 
 from __future__ import annotations
 
 from airflow_provider_wherobots.api.runs.models import LogLine
-from airflow_provider_wherobots.logs.look_back import MAX_LINES, MAX_PAGES, LookBack, Place
+from airflow_provider_wherobots.logs.look_back import MAX_LINES, MAX_PAGES, SPARE_LINES, LookBack, Place
 
 
 def leave(look_back: LookBack, number: int, lines: int) -> None:
@@ -34,3 +34,17 @@ def test_of_large_pages_fewer_are_read_again_and_at_least_one() -> None:
     start = look_back.begin(1e9, Place("head"))
     assert start is not None
     assert start.cursor == "page 0"
+
+
+def test_expected_lines_that_do_not_come_are_given_up_after_many_others() -> None:
+    look_back = LookBack()
+    for number in range(2):
+        leave(look_back, number, 10)
+    assert look_back.begin(1e9, Place("head")) is not None
+    pages = 0
+    while look_back.expects:
+        others = [LogLine(str(pages), f"other {pages} {line}") for line in range(100)]
+        assert look_back.leave_out_known(others) == others
+        pages += 1
+        assert pages <= 2 + SPARE_LINES // 100
+    assert pages > 5
