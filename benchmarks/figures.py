@@ -12,7 +12,7 @@ from benchmarks.rows import Reach, Row
 from benchmarks.scale import Load, Scale
 from benchmarks.sides.parsing import OPERATORS, TASKS
 from benchmarks.tasks.figures import tasks
-from dev.places import TREE
+from tests.support.places import TREE
 
 SAME_WORK = 0.9
 """If a side does less than this share of the other's work, the comparison is not fair."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.rows import Number
-from dev.places import CHECKOUT, TREE
+from tests.support.places import CHECKOUT, TREE
 
 OFFICIAL = "1.8.1"
-"""The version of the official provider, as in ``requirements/official.in``."""
+"""The version of the official provider, as in ``requirements/tools.txt``."""
 
 
 def official_python() -> Path:
@@ -22,9 +22,9 @@ def official_python() -> Path:
 
     :raises RuntimeError: if there is none.
     """
-    python = CHECKOUT / ".venv-official" / "bin" / "python"
+    python = CHECKOUT / ".tox" / "official-airflow3.3" / "bin" / "python"
     if not python.exists():
-        raise RuntimeError(f"no official provider at {python}: run 'make venv-official'")
+        raise RuntimeError(f"no official provider at {python}: run 'tox run -e official-airflow3.3'")
     return python
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.chart import chart
 from benchmarks.report import Report
-from dev.places import CHECKOUT
+from tests.support.places import CHECKOUT
 
 FOLDER = CHECKOUT / "docs" / "performance"
 

@@ -1,1 +1,1 @@
-"""Tools for developers, not in the wheel: a real Airflow in a folder, the demo, and the test matrix."""
+"""Tools for developers, not in the wheel: the demo, and what make calls."""

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dev.airflow_api import FINISHED
-from dev.airflow_instance import AirflowInstance
-from dev.local_server import LocalServerProcess
-from dev.places import CHECKOUT, TREE
-from dev.processes import ProcessFamily
-from dev.waiting import WaitTimeout, wait_for
+from tests.support.airflow_api import FINISHED
+from tests.support.airflow_instance import AirflowInstance
+from tests.support.local_server import LocalServerProcess
+from tests.support.places import CHECKOUT, TREE
+from tests.support.processes import ProcessFamily
+from tests.support.waiting import WaitTimeout, wait_for
 
 DAG_ID = "example_wherobots_demo"
 TASK_ID = "airport_neighbours"

@@ -10,11 +10,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from dev.places import CHECKOUT
+from tests.support.places import CHECKOUT
 
 COPY = CHECKOUT / "build" / "tree"
 PACKAGES = ("airflow_provider_wherobots", "local_server/wherobots_local")
-MADE = re.compile(r"\.git|\.venv.*|\.demo|\.hypothesis|\.\w+_cache|\.coverage.*|__pycache__|_build|build|dist")
+MADE = re.compile(r"\.git|\.tox|\.venv.*|\.demo|\.hypothesis|\.\w+_cache|\.coverage.*|__pycache__|_build|build|dist")
 """Names of what git, make and tests put into a checkout."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.fixtures import certificate, chromium, installed_packages, uv
+from tests.support.fixtures import certificate, chromium, installed_packages, uv
 
 __all__ = ["certificate", "chromium", "installed_packages", "uv"]
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from benchmarks.tasks.states import RunningTimes
 from benchmarks.tasks.world import World, world
-from dev.airflow_api import Json
+from tests.support.airflow_api import Json
 
 TASK = "run"
 BARE = "bare-sleep"

@@ -16,12 +16,12 @@ import requests
 from cryptography import x509
 
 from benchmarks.measuring import official_python
-from dev.airflow_api import Json
-from dev.airflow_instance import AirflowInstance
-from dev.certificates import make_certificate
-from dev.local_server import LocalServerProcess
-from dev.places import TREE
-from dev.processes import ProcessFamily
+from tests.support.airflow_api import Json
+from tests.support.airflow_instance import AirflowInstance
+from tests.support.certificates import make_certificate
+from tests.support.local_server import LocalServerProcess
+from tests.support.places import TREE
+from tests.support.processes import ProcessFamily
 from wherobots_local.control.client import ControlClient
 
 HERE = Path(__file__).parent

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from dev.fixtures import certificate, chromium, installed_packages, uv
-from dev.properties import load_profile
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY, Client
+from tests.support.fixtures import certificate, chromium, installed_packages, uv
+from tests.support.properties import load_profile
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.cli import main
 from wherobots_local.security import API_KEY_VARIABLE

@@ -16,8 +16,8 @@ import requests
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from dev.waiting import wait_for
 from local_server.tests.support import KEY, Client
+from tests.support.waiting import wait_for
 
 NO_PROXY: dict[str, Any] = {"proxy": None} if "proxy" in inspect.signature(connect).parameters else {}
 """websockets asks for proxies since version 15."""

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import IO, Any, Self
 
-from dev.waiting import wait_for
 from local_server.tests.support import KEY, Client
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient
 
 MODULE = [sys.executable, "-m", "wherobots_local"]

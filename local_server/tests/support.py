@@ -12,7 +12,7 @@ import pytest
 import requests
 from jsonschema import Draft202012Validator
 
-from dev.waiting import wait_for
+from tests.support.waiting import wait_for
 from wherobots_local.control.behaviour import Behaviour, patched
 
 KEY = "test-key"

@@ -21,11 +21,11 @@ from typing import Any
 import pytest
 import requests
 
-from dev.installed import built_wheel
-from dev.waiting import wait_for
 from local_server.tests.made_up_files import make_jar, make_wheel
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY, require
+from tests.support.installed import built_wheel
+from tests.support.waiting import wait_for
 from wherobots_local import __version__
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

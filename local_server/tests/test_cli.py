@@ -14,10 +14,10 @@ import psutil
 import pytest
 import requests
 
-from dev.waiting import wait_for
 from local_server.tests.disks import file_system, fill
 from local_server.tests.started import MODULE, Started
 from local_server.tests.support import KEY, Client
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 
 SCRIPT = """

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from dev.places import TREE
-from dev.waiting import wait_for
 from local_server.tests.support import require
+from tests.support.places import TREE
+from tests.support.waiting import wait_for
 
 README = TREE / "local_server" / "README.md"
 

@@ -14,11 +14,11 @@ import pytest
 import requests
 from websockets.exceptions import ConnectionClosed
 
-from dev.waiting import wait_for
 from local_server.tests.made_up_files import make_endless_package
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.started import Started
 from local_server.tests.support import KEY, Client
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, ControlError, LocalServer
 from wherobots_local.files.emptying import Emptying
 

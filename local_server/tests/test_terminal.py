@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from dev.waiting import wait_for
 from local_server.tests.started import Started
 from local_server.tests.support import KEY, assert_answers, require
+from tests.support.waiting import wait_for
 from wherobots_local import run_report
 from wherobots_local.api.create_request import parse_create_request
 from wherobots_local.run_report import RunReport

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dev.airflow_api import FINISHED, AirflowApiError
-from dev.waiting import wait_for
 from tests.at_size.ledger import Task
 from tests.at_size.stack import Stack, patiently
-from tests.log_account import account, clean
+from tests.support.airflow_api import FINISHED, AirflowApiError
+from tests.support.log_account import account, clean
+from tests.support.waiting import wait_for
 
 TASK = "run"
 LINES = 60

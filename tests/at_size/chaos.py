@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dev.airflow_instance import AirflowInstance
+from tests.support.airflow_instance import AirflowInstance
 
 Action = Literal["kill", "restart", "freeze"]
 ACTIONS: tuple[Action, ...] = ("kill", "restart", "freeze")

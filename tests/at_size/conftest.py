@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import pytest
 
 from dev.demo import TimedOutput
-from dev.places import CHECKOUT
 from tests.at_size.size import Size
 from tests.at_size.stack import Stack, running_stack
+from tests.support.places import CHECKOUT
 
 FOLDER = CHECKOUT / "build" / "at-size"
 RESULTS: dict[str, dict[str, object]] = {}

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from dev.airflow_instance import AirflowInstance
-from dev.processes import tree
+from tests.support.airflow_instance import AirflowInstance
+from tests.support.processes import tree
 
 WARM_UP_SECONDS = 120.0
 """A new process imports and fills caches for this long, so its memory is expected to grow."""

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import requests
 
-from dev.airflow_api import AirflowApiError, Json
-from dev.airflow_instance import AirflowInstance
-from dev.airflow_settings import as_environment, celery, logs_in_s3
-from dev.local_server import LocalServerProcess
-from dev.processes import ProcessFamily
-from dev.services import S3, Redis
+from tests.support.airflow_api import AirflowApiError, Json
+from tests.support.airflow_instance import AirflowInstance
+from tests.support.airflow_settings import as_environment, celery, logs_in_s3
+from tests.support.local_server import LocalServerProcess
+from tests.support.processes import ProcessFamily
+from tests.support.services import S3, Redis
 from wherobots_local.control.client import ControlClient
 
 HERE = Path(__file__).parent

@@ -4,12 +4,12 @@ import time
 
 import pytest
 
-from dev.waiting import wait_for
 from tests.at_size.batch import Batch, check_logs
 from tests.at_size.chaos import Disturbance, disturb
 from tests.at_size.ledger import Ledger, balance
 from tests.at_size.size import Size
 from tests.at_size.stack import Stack
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(0)
 

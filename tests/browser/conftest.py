@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from dev.airflow_instance import AirflowInstance
-from dev.local_server import LocalServerProcess
-from dev.places import TREE
-from dev.processes import ProcessFamily
 from tests.browser.airflow_2_ui import AirflowUi2
 from tests.browser.airflow_3_ui import AirflowUi3
 from tests.browser.screenshots import WRITE_VARIABLE, Screenshots
 from tests.browser.ui import AirflowUi
+from tests.support.airflow_instance import AirflowInstance
+from tests.support.local_server import LocalServerProcess
+from tests.support.places import TREE
+from tests.support.processes import ProcessFamily
 
 if TYPE_CHECKING:
     # Playwright is in one environment only; these tests are collected in all of them.

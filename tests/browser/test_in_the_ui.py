@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.airflow_instance import AirflowInstance
-from dev.waiting import wait_for
 from tests.browser.conftest import Service
 from tests.browser.screenshots import Screenshots
 from tests.browser.ui import AirflowUi
+from tests.support.airflow_instance import AirflowInstance
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient
 
 if TYPE_CHECKING:

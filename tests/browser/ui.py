@@ -6,7 +6,7 @@ import abc
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from dev.waiting import wait_for
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page

@@ -23,8 +23,8 @@ from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics, RunPage
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-from dev.waiting import wait_for
 from local_server.tests.support import behaviour
+from tests.support.waiting import wait_for
 from tests.unit.flows.fake_log import T0, Boundary, CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import Hang

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from dev.airflow_instance import AirflowInstance
 from tests.e2e.world import KEY_STEM, World
-from tests.statsd_server import StatsdServer
+from tests.support.airflow_instance import AirflowInstance
+from tests.support.statsd_server import StatsdServer
 from wherobots_local import LocalServer
 
 HERE = Path(__file__).parent

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from dev.airflow_api import Json
-from dev.waiting import wait_for
 from tests.e2e.world import DagCase, World, moment
+from tests.support.airflow_api import Json
+from tests.support.waiting import wait_for
 
 Kind = Literal["read", "write", "store"]
 KINDS: tuple[Kind, ...] = ("read", "write", "store")

@@ -3,9 +3,9 @@
 import re
 from datetime import datetime
 
-from dev.waiting import wait_for
 from tests.e2e.world import PER_TIME, START, STEP_NS, World, numbered_lines
-from tests.log_account import account, clean, numbered
+from tests.support.log_account import account, clean, numbered
+from tests.support.waiting import wait_for
 
 BURST = 20_000
 LONG = 200_000

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from dev.airflow_api import Json
-from dev.waiting import wait_for
 from tests.e2e.world import DagCase, World
-from tests.statsd_server import parsed
+from tests.support.airflow_api import Json
+from tests.support.statsd_server import parsed
+from tests.support.waiting import wait_for
 
 DAG = "observed"
 

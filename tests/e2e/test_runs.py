@@ -2,8 +2,8 @@
 
 import pytest
 
-from dev.waiting import wait_for
 from tests.e2e.world import World
+from tests.support.waiting import wait_for
 
 WAYS = ("deferred", "worker")
 SPARK_UI = "https://spark.example.com/app-1"

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from dev.waiting import wait_for
 from tests.e2e.world import World
+from tests.support.waiting import wait_for
 
 DAG = "sensors"
 NAME = "started-elsewhere"

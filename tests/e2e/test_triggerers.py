@@ -4,10 +4,10 @@ import signal
 
 import pytest
 
-from dev.waiting import wait_for
 from tests.e2e.sql_case import KINDS, SqlCase
 from tests.e2e.world import Case, World, numbered_lines
-from tests.log_account import account, clean
+from tests.support.log_account import account, clean
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 

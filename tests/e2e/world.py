@@ -8,10 +8,10 @@ from typing import Any, Literal, Self
 
 import requests
 
-from dev.airflow_api import Json
-from dev.airflow_instance import AirflowInstance
-from dev.waiting import wait_for
-from tests.log_account import numbered
+from tests.support.airflow_api import Json
+from tests.support.airflow_instance import AirflowInstance
+from tests.support.log_account import numbered
+from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 

@@ -25,12 +25,10 @@ from airflow_provider_wherobots.operators.sql_session import WherobotsSqlSession
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.sql.parameters import bind
 from airflow_provider_wherobots.xcoms import DEFERRED_TRY_KEY, RUN_LEFT_ACTIVE_KEY, SPARK_UI_URL_KEY
-from dev.places import CHECKOUT, TREE
+from tests.support.places import CHECKOUT, TREE
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.api.vocabulary import SQL_EVENTS, SQL_MESSAGES
 from wherobots_local.control.behaviour import Behaviour
-
-pytestmark = pytest.mark.once
 
 DOCS = TREE / "docs"
 COPIED = re.compile(r"^<!-- (\S+): (\w+) -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

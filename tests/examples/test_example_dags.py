@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dev.places import TREE
+from tests.support.places import TREE
 
 FOLDER = TREE / "example_dags"
 EXAMPLES = sorted(path.stem for path in FOLDER.glob("example_*.py"))

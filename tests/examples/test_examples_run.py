@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from dev.airflow_instance import AirflowInstance
-from dev.local_server import LocalServerProcess
-from dev.places import TREE
-from dev.processes import ProcessFamily
+from tests.support.airflow_instance import AirflowInstance
+from tests.support.local_server import LocalServerProcess
+from tests.support.places import TREE
+from tests.support.processes import ProcessFamily
 from wherobots_local import ControlClient
 
 pytestmark = pytest.mark.timeout(600)

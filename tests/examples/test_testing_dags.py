@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from dev.places import TREE
+from tests.support.places import TREE
 from wherobots_local.testing import WherobotsLocal
 
 PAGE = (TREE / "docs" / "test-your-dags.md").read_text()

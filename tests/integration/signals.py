@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from dev.waiting import wait_for
+from tests.support.waiting import wait_for
 
 
 class signal_when:

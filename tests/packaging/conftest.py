@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.installed import PACKAGES, built_wheel
-from dev.places import CHECKOUT
+from tests.support.installed import PACKAGES, built_wheel
+from tests.support.places import CHECKOUT
 
 FOLDERS = {"airflow_provider_wherobots": CHECKOUT, "wherobots_local": CHECKOUT / "local_server"}
 """The folder with the ``pyproject.toml`` of each package."""

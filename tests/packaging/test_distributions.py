@@ -8,12 +8,8 @@ from collections.abc import Callable
 from email.message import Message
 from pathlib import Path
 
-import pytest
-
 from airflow_provider_wherobots import __version__
 from tests.packaging.conftest import Distribution
-
-pytestmark = pytest.mark.once
 
 PROVIDER = "airflow_provider_wherobots"
 SERVER = "wherobots_local"
@@ -115,7 +111,7 @@ def test_the_source_distribution_of_the_provider_holds_the_whole_repository(
 
     assert distribution_of(PROVIDER).sources() <= names
     assert {f"local_server/{name}" for name in distribution_of(SERVER).sources()} <= names
-    assert {"README.md", "LICENSE", "Makefile", "pyproject.toml", "tests/conftest.py", "dev/environments.py"} <= names
+    assert {"README.md", "LICENSE", "Makefile", "pyproject.toml", "tests/conftest.py", "tox.ini"} <= names
     assert {"CONTRIBUTING.md", "RELEASING.md", "SECURITY.md", "local_server/pyproject.toml"} <= names
     assert not [name for name in names if ".venv" in name or (name.startswith((".", "build")) and name != ".gitignore")]
 

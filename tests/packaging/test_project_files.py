@@ -1,6 +1,8 @@
 """What the files for contributors say is so: folders, commands and workflows exist as they are named."""
 
 import re
+from collections.abc import Iterator
+from configparser import ConfigParser
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.places import CHECKOUT, TREE
-
-pytestmark = pytest.mark.once
+from tests.support.places import CHECKOUT, TREE
 
 PACKAGES = {"airflow_provider_wherobots": CHECKOUT, "wherobots_local": CHECKOUT / "local_server"}
 WORKFLOWS = TREE / ".github" / "workflows"
@@ -86,21 +86,37 @@ def test_each_package_is_installed_as_it_is_before_or_after_the_first_release() 
     assert saying == (set() if released else set(arguments))
 
 
+def tox_setting(section: str, name: str) -> list[str]:
+    """The lines of a setting of ``tox.ini``."""
+    settings = ConfigParser(interpolation=None)
+    settings.read(TREE / "tox.ini")
+    return settings[section][name].strip().splitlines()
+
+
+def spread(names: str) -> Iterator[str]:
+    """The names that tox makes of ``a-{b,c}, d``."""
+    for name in re.split(r",\s*(?![^{]*})", names):
+        head, _, rest = name.partition("{")
+        middle, _, tail = rest.partition("}")
+        yield from (f"{head}{one}{tail}" for one in middle.split(","))
+
+
 @in_a_checkout
 def test_pre_commit_runs_what_make_lint_runs() -> None:
     (hooks,) = (repository["hooks"] for repository in read_yaml(TREE / ".pre-commit-config.yaml")["repos"])
-    recipe = (TREE / "Makefile").read_text().partition("\nlint: ")[2].partition("\n\n")[0].splitlines()[1:]
-    hooked = [hook["entry"].replace(" --force-exclude", "") for hook in hooks]
-    assert hooked == [line.strip().replace(".venv-3.3", ".venv").removesuffix(" .") for line in recipe]
+    hooked = [hook["entry"].replace(" --force-exclude", "").removeprefix(".venv/bin/") for hook in hooks]
+    assert hooked == [line.removesuffix(" .") for line in tox_setting("testenv:lint-airflow3.3", "commands")]
 
 
 @in_a_checkout
-def test_continuous_integration_calls_ci_run_and_a_release_waits_for_it() -> None:
+def test_continuous_integration_runs_every_environment_and_a_release_waits_for_it() -> None:
     ci, release = (read_yaml(WORKFLOWS / f"{name}.yml") for name in ("ci", "release"))
 
-    tests = ci["jobs"]["tests"]
-    assert ".ci/run ${{ matrix.target }}" in [step.get("run") for step in tests["steps"]]
-    assert tests["strategy"]["matrix"]["target"] == ["test", "test-second"]
+    test, matrix = (ci["jobs"][name] for name in ("test", "matrix"))
+    assert ".ci/run ${{ matrix.environment }}" in [step.get("run") for step in test["steps"]]
+    assert matrix["steps"] == test["steps"]
+    (label,) = (line for line in tox_setting("tox", "labels") if line.startswith("matrix = "))
+    assert set(matrix["strategy"]["matrix"]["environment"]) == set(spread(label.removeprefix("matrix = ")))
     assert release["jobs"]["test"]["uses"] == "./.github/workflows/ci.yml"
     publish = release["jobs"]["publish"]
     assert set(publish["needs"]) == {"test", "build"}

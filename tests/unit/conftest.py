@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from dev.properties import load_profile
+from tests.support.properties import load_profile
 
 load_profile()
 

@@ -15,11 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
-from dev.waiting import wait_for
 from local_server.tests.disks import file_system, fill
 from local_server.tests.paging import pages_of
 from local_server.tests.started import Started
 from local_server.tests.support import FOREVER, KEY, Client, assert_answers
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.execution import process, workspace
 from wherobots_local.views import log_pages, run_pages

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dev.waiting import wait_for
 from local_server.tests.made_up_files import make_endless_package, make_wheel
 from local_server.tests.support import Client
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 
 SHOW = "import six\nprint(six.__version__, six.__file__)\n"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.waiting import wait_for
 from local_server.tests.support import KEY
+from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
 from wherobots_local.execution.environment_folders import (
     COMPLETE,

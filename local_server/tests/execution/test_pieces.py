@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev.waiting import wait_for
+from tests.support.waiting import wait_for
 from wherobots_local.execution import guard
 from wherobots_local.execution import lines as lines_module
 from wherobots_local.execution import usage as usage_module

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dev.waiting import wait_for
 from local_server.tests.support import FOREVER, KEY, Client
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.runs.run import LocalRun
 

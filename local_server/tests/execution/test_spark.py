@@ -15,9 +15,9 @@ import psutil
 import pytest
 import requests
 
-from dev.waiting import wait_for
 from local_server.tests.made_up_files import make_jar
 from local_server.tests.support import KEY, Client, require
+from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from dev.waiting import wait_for
 from local_server.tests.support import KEY, Client, assert_shape
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, ControlError, LocalServer
 
 BODY: dict[str, Any] = {"name": "a_controlled_run", "runPython": {"uri": "s3://bucket/none.py"}}

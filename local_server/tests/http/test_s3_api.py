@@ -13,9 +13,9 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev.waiting import wait_for
 from local_server.tests.files.test_temporary_keys import RECORDED
 from local_server.tests.support import Client
+from tests.support.waiting import wait_for
 from wherobots_local.http import s3_api
 from wherobots_local.http.objects import S3Error
 from wherobots_local.http.s3_api import _unchunked

@@ -11,8 +11,8 @@ import cbor2
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
-from dev.waiting import wait_for
 from local_server.tests.sql_support import SqlClient, table
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, ControlError
 
 

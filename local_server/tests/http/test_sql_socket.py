@@ -19,9 +19,9 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Inval
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from dev.waiting import wait_for
 from local_server.tests.sql_support import NO_PROXY, SqlClient, SqlSocket, table
 from local_server.tests.support import KEY, assert_shape
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.http import protocol
 

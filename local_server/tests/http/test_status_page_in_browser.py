@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.places import TREE
-from dev.ports import HeldPort
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY, Client
 from tests.browser.screenshots import WRITE_VARIABLE, Screenshots
+from tests.support.places import TREE
+from tests.support.ports import HeldPort
 from wherobots_local import ControlClient, LocalServer
 
 if TYPE_CHECKING:

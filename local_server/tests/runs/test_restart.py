@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from dev.waiting import wait_for
 from local_server.tests.paging import pages_of
 from local_server.tests.started import Started
 from local_server.tests.support import FOREVER, KEY, Client
+from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
 from wherobots_local.server_lock import ServerLock
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev.places import TREE
+from tests.support.places import TREE
 from wherobots_local.sql.dialect.differences import DIFFERENCES
 from wherobots_local.sql.dialect.errors import RefusedStatementError
 from wherobots_local.sql.dialect.functions import EXPRESSED, RENAMED

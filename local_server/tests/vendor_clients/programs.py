@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dev.places import CHECKOUT, TREE
 from local_server.tests.support import KEY, require
+from tests.support.places import CHECKOUT, TREE
 
 _OFFICIAL = CHECKOUT / ".tox" / "official-airflow3.3" / "bin" / "python"
 

@@ -25,9 +25,9 @@ from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.trial import Plan
 from airflow_provider_wherobots.doctor.verdicts import State
-from dev.places import TREE
-from dev.waiting import wait_for
 from tests.integration.conftest import API_KEY, set_connection
+from tests.support.places import TREE
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 
 SCRIPT_URI = "s3://doctors-bucket/job.py"

@@ -18,9 +18,9 @@ from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.cli.run_actions import LIST_COLUMNS
 from airflow_provider_wherobots.cli.runs import STATUSES
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from dev.places import TREE
-from dev.waiting import wait_for
 from tests.integration.conftest import API_KEY, set_connection
+from tests.support.places import TREE
+from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
 

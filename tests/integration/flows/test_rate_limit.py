@@ -23,9 +23,9 @@ from airflow_provider_wherobots.flows.effects import Flow, Reloaded, Send
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from dev.waiting import wait_for
 from tests.integration.api.transports.wire import Wire, forever
 from tests.integration.signals import signal_when
+from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
 RETRY_AFTER = 3.0

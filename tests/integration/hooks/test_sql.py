@@ -29,10 +29,10 @@ from airflow_provider_wherobots.flows.sql.statement import cancel, connect
 from airflow_provider_wherobots.hooks import sql as hook_module
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from dev.waiting import wait_for
 from tests.integration import sql_support
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import API_KEY, executed, set_connection
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 
 PLACES: dict[str, list[Any]] = {"id": [1, 2], "geom": ["SRID=4326;POINT (1 2)", None]}

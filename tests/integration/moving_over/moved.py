@@ -13,7 +13,7 @@ from typing import Any
 
 import airflow
 
-from dev.places import TREE
+from tests.support.places import TREE
 
 HERE = Path(__file__).parent
 BEFORE_AIRFLOW_3 = {

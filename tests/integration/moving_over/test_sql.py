@@ -14,9 +14,9 @@ import pytest
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.sql.parameters import bind
-from dev.local_server import LocalServerProcess
-from dev.processes import ProcessFamily
 from tests.integration.moving_over.moved import AIRFLOW_SECONDS, run_dags, source_of
+from tests.support.local_server import LocalServerProcess
+from tests.support.processes import ProcessFamily
 from wherobots_local import ControlClient
 
 CHANGES = {

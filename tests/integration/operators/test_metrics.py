@@ -17,7 +17,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.support import TaskInstance, context, follow, run_to_end
-from tests.statsd_server import StatsdServer, parsed
+from tests.support.statsd_server import StatsdServer, parsed
 from wherobots_local.control.client import ControlClient
 
 WHERE = "dag_id=dag,task_id=task,region=aws-us-west-2,runtime=tiny"

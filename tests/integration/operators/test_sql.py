@@ -34,7 +34,6 @@ from airflow_provider_wherobots.operators import sql as sql_operator
 from airflow_provider_wherobots.operators import sql_execution, sql_results, sql_task, sql_tries
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
-from dev.waiting import wait_for
 from local_server.tests.sql_support import SqlSocket
 from tests.integration.operators.sql_tasks import (
     deferral_of,
@@ -47,6 +46,7 @@ from tests.integration.operators.sql_tasks import (
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import API_KEY, control_of, executed, is_running, set_connection, synthetic_server
 from tests.integration.support import TaskInstance, context
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 
 try:

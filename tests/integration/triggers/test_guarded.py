@@ -15,7 +15,7 @@ from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.flows.words import MAX_CHARS
 from airflow_provider_wherobots.triggers import guarded, run
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from dev.waiting import wait_for
+from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
 

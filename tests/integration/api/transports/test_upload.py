@@ -31,7 +31,6 @@ from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.api.transports.session_pool import shared_session
 from airflow_provider_wherobots.files.local_file import FileChangedError, LocalFile, open_file
 from airflow_provider_wherobots.files.source import FileSource
-from dev.certificates import make_certificate
 from tests.integration.api.transports.wire import (
     Wire,
     answering,
@@ -40,6 +39,7 @@ from tests.integration.api.transports.wire import (
     silent,
     speaking_tls,
 )
+from tests.support.certificates import make_certificate
 
 KEY = "the-api-key-5d1c"
 LONG = 30.0

@@ -33,7 +33,6 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.runs import calls
-from dev.certificates import make_certificate
 from tests.integration.api.transports.wire import (
     Handler,
     Send,
@@ -47,6 +46,7 @@ from tests.integration.api.transports.wire import (
     speaking_tls,
     tunnelling,
 )
+from tests.support.certificates import make_certificate
 
 KEY = "wire-key-51c2"
 HOST = "api.wherobots.test"

@@ -34,9 +34,9 @@ from airflow_provider_wherobots.flows.sql.statement import (
     execute,
     fetch,
 )
-from dev.waiting import wait_for
 from tests.integration.driven import Driven
 from tests.integration.sql_support import is_running
+from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 

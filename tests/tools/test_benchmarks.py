@@ -1,0 +1,85 @@
+"""The benchmark measures what it says: all sides do the same work, and the page shows what was measured."""
+
+import json
+from dataclasses import asdict, replace
+from inspect import signature
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from benchmarks import figures
+from benchmarks.measuring import Sample, Side, measure, service
+from benchmarks.page import FOLDER, write_page
+from benchmarks.report import Report
+from benchmarks.rows import Number, Reach, Row
+from benchmarks.scale import QUICK, Load
+from benchmarks.tasks.running import calls_by_run, check_lines
+from tests.support.places import TREE
+
+TINY = replace(QUICK, name="tiny", lines=2_000, latencies=(0.0, 0.03))
+
+
+ROWS = [Row("calls", "µs", Number(110.0, 0.1, 3), Reach(1.25, "limit"), Number(100.0, 0.0, 3), "bare GET")]
+
+
+def test_all_lines_are_written_by_both_sides() -> None:
+    rows = figures.lines(TINY)
+    assert [(row.unit, str(row.reach)) for row in rows] == [("1/s", "≥ 0.85x limit"), ("1/s", "≥ 0.8x limit")]
+    assert all(row.ours.median > 0 and row.to_limit for row in rows)
+
+
+def test_both_sides_follow_runs() -> None:
+    with service("--events", "2") as url:
+        load = json.dumps(asdict(Load(3, pause=2.0, settle=3.0, seconds=4.2, at_once=True)))
+        options = ("--url", url, "--logs", "busy", "--load", load)
+        sides = [Side(name, ("benchmarks.sides.followers", name, *options)) for name in ("bare", "ours")]
+        samples = measure(sides, 1)
+    assert all(sample.number("calls").median > 0 for sample in samples.values())
+
+
+def test_a_side_that_does_less_work_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    unequal = {"bare": Sample({"calls": [100.0]}), "ours": Sample({"calls": [80.0]})}
+    monkeypatch.setattr(figures, "measure", lambda sides, times: unequal)
+    with pytest.raises(RuntimeError, match="not the same work"):
+        figures.followers(TINY)
+
+
+def test_the_plain_operator_has_our_arguments() -> None:
+    # It needs Airflow 3, and this module is read on 2.11 too.
+    from benchmarks.sides.plain_operator import PlainOperator
+
+    ours, plain = (list(signature(one.__init__).parameters) for one in (WherobotsRunOperator, PlainOperator))
+    assert plain == ours
+    assert PlainOperator.template_fields == WherobotsRunOperator.template_fields
+
+
+def test_the_page_includes_what_the_benchmark_writes(tmp_path: Path) -> None:
+    write_page(Report.of("full", ROWS), tmp_path)
+    written = {path.name for path in tmp_path.iterdir()}
+    page = (TREE / "docs" / "performance.md").read_text()
+    assert written == {path.name for path in FOLDER.iterdir()} == {"figures.json", "table.md", "chart.svg"}
+    assert all(f"performance/{name}" in page for name in written)
+
+
+def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:
+    write_page(Report.from_json((FOLDER / "figures.json").read_text()), tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        path.name: path.read_text() for path in FOLDER.iterdir()
+    }
+
+
+def test_calls_are_counted_by_run_and_one_about_none_is_an_error() -> None:
+    journal = [{"run_id": "a"}, {"run_id": "b"}, {"run_id": "a"}]
+    assert calls_by_run(journal) == {"a": 2, "b": 1}
+    with pytest.raises(RuntimeError, match="about no run"):
+        calls_by_run([*journal, {"run_id": None}])
+
+
+@pytest.mark.parametrize(
+    ("log", "said"), [("bench line 0;", "1 are missing"), ("bench line 0; bench line 1;bench line 0;", "1 doubled")]
+)
+def test_a_log_that_misses_a_line_or_has_one_twice_is_an_error(log: str, said: str) -> None:
+    check_lines("run", "bench line 0;\nbench line 1;", 2)
+    with pytest.raises(RuntimeError, match=said):
+        check_lines("run", log, 2)
