@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -103,6 +103,15 @@ def test_it_is_what_is_sent(
         key: shown(made)[key] for key in ("name", "runtime", "version", "timeoutSeconds")
     }
     assert API_KEY not in json.dumps(shown(made))
+
+
+@pytest.mark.parametrize(("given", "sent"), [(60, 60), (None, 5)])
+def test_the_services_limit_is_timeout_seconds_else_execution_timeout(
+    task: Callable[..., Any], given: int | None, sent: int
+) -> None:
+    made = task(timeout_seconds=given, execution_timeout=timedelta(seconds=4.2))
+    made.render_template_fields(context(TaskInstance(), day="2026-11-25"))
+    assert shown(made)["timeoutSeconds"] == sent
 
 
 @pytest.mark.parametrize("map_index", [0, 1])

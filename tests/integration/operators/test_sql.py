@@ -616,7 +616,7 @@ def test_a_kill_while_a_worker_takes_a_statement_back_says_nothing_of_its_outcom
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-@pytest.mark.parametrize(("state", "expected"), [("failed", 1), (None, 1), ("deferred", 0)])
+@pytest.mark.parametrize(("state", "expected"), [("failed", 1), ("success", 1), (None, 1), ("deferred", 0)])
 @pytest.mark.parametrize("way", ["run", "on_kill"])
 def test_a_kill_while_deferred_cancels_the_statement_and_a_restart_does_not(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: str | None, expected: int, way: str

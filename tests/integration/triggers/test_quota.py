@@ -60,6 +60,20 @@ def test_a_limit_that_is_never_met_fails_the_try_with_the_services_words_and_may
     assert counts["creates_effective"] == 0
 
 
+def test_a_retry_waits_again(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:
+    fill(control)
+    arguments = {"max_quota_wait_seconds": 2, "retries": 1}
+    with pytest.raises(WherobotsQuotaException):
+        operator(**arguments).execute(context(TaskInstance()))
+    control.clear_faults()
+    control.clear_requests()
+    fill(control, times=2)
+    ti = TaskInstance(try_number=2)
+    assert run_to_end(operator(**arguments), ti) == ti.xcoms["run_id"]
+    counts = control.counts()
+    assert (counts["creates_received"], counts["creates_effective"]) == (3, 1)
+
+
 def test_execution_timeout_holds_during_the_wait(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:

@@ -131,6 +131,13 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
     assert [run.id for run in service.kept(script.now)] == ["run1"]
 
 
+def test_a_worker_waits_for_three_minutes_and_no_longer() -> None:
+    wait = QuotaWait(may_hand_over=True).refused(START)
+    handed_over = [wait.is_handed_over(5.0, START + waited) for waited in (0.0, 175.0, 175.1)]
+    assert handed_over == [False, False, True]
+    assert not QuotaWait().refused(START).is_handed_over(5.0, START + 1_000.0)
+
+
 def service_filled_by_a_lost_create(list_lag: float) -> FakeService:
     service = FakeService(list_lag=list_lag)
     service.quota = 1
