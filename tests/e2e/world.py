@@ -116,12 +116,24 @@ class DagCase:
     def wait_until_deferred(self) -> None:
         """Wait until the task is deferred, and the scheduler has dealt with the executor's report of that.
 
-        If a trigger fires before, Airflow takes the report for one of the task that is queued again, and ends it.
+        If a trigger fires before, Airflow takes the report for one of the task that is queued again, and ends it. The
+        scheduler's log names a report when it arrives. Its next heartbeat comes after it has dealt with that.
         """
-        self.wait_for_task("deferred")
-        report = f"TaskInstance Finished: dag_id={self.way}, task_id={TASK}, run_id={self.dag_run},"
-        output = self.world.airflow.output("scheduler")
-        wait_for(lambda: report in output.read_text(errors="replace"), timeout=120, what="the scheduler to be told")
+        number = self.wait_for_task("deferred")["try_number"]
+        report = f"TaskInstanceKey(dag_id='{self.way}', task_id='{TASK}', run_id='{self.dag_run}', try_number={number},"
+        airflow = self.world.airflow
+        output = airflow.output("scheduler")
+        wait_for(
+            lambda: f"state success for task instance {report}" in output.read_text(errors="replace"),
+            timeout=120,
+            what="the executor's report",
+        )
+        reported = datetime.now(UTC)
+
+        def has_gone_on() -> bool:
+            return datetime.fromisoformat(airflow.api.health()["scheduler"]["latest_scheduler_heartbeat"]) > reported
+
+        wait_for(has_gone_on, timeout=120, what="the scheduler's heartbeat")
 
     def end(self, state: str, *, try_number: int | None = None, timeout: float = 180) -> str:
         """Wait for the task's end in a state, and return the task's log."""

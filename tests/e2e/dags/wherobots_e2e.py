@@ -24,7 +24,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "worker": {"deferrable": False},
     "deferred_retry": {"retries": 1},
     "worker_retry": {"deferrable": False, "retries": 1},
-    "deferred_deadline": {"execution_timeout": timedelta(seconds=30)},
+    # Without a limit of its own, the run has the task's, and on a busy machine the service may be first.
+    "deferred_deadline": {"execution_timeout": timedelta(seconds=30), "timeout_seconds": 3600},
     "crashing": {"operator": CrashingOperator},
     "full": {"max_quota_wait_seconds": 120},
     "returns": {"return_result": True, "outlets": [Asset("s3://e2e/returns")]},
