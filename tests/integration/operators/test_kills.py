@@ -1,5 +1,6 @@
 """Kills, timeouts and crashed triggers: what becomes of the run."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,22 +11,31 @@ from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
+    WherobotsRunFailedException,
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.operators import worker_attempt
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
-from tests.integration.support import TaskInstance, context, follow
+from airflow_provider_wherobots.triggers import guarded
+from tests.integration.operators.sql_tasks import trigger_of
+from tests.integration.signals import signal_when
+from tests.integration.support import TaskInstance, context, follow, run_to_end
 from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
+
+
+WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
+AIRFLOW_LEAVES_SECONDS = 5.0
+"""How long Airflow waits after SIGTERM for the end of a task's process."""
 
 
 def test_the_deadline_cancels_and_fails_as_timed_out(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
     ti = TaskInstance()
-    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, execution_timeout=timedelta(seconds=5))
+    task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=5))
     with pytest.raises(TaskDeferred) as caught:
         task.execute(context(ti))
     assert control.requests("createJobRun")[0]["name"].startswith("dag.task-")
@@ -37,6 +47,49 @@ def test_the_deadline_cancels_and_fails_as_timed_out(
     assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
     assert control.counts()["cancels_effective"] == 1
     assert task.hook.get_run(ti.xcoms["run_id"]).payload["timeoutSeconds"] == 5
+
+
+def test_the_deadline_on_a_worker_cancels_and_fails_as_timed_out(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    ti = TaskInstance()
+    task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=5), deferrable=False)
+    with pytest.raises(WherobotsExecutionTimeoutException, match="the run was cancelled") as timed_out:
+        task.execute(context(ti))
+    assert str(timed_out.value).endswith("\nThe end of its log:\nstarted")
+    assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
+    assert control.counts()["cancels_effective"] == 1
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_cancel_on_kill_false_leaves_the_run_alone_at_the_deadline(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, deferrable: bool
+) -> None:
+    arguments = {"execution_timeout": timedelta(seconds=4), "deferrable": deferrable, "cancel_on_kill": False}
+    ti = TaskInstance()
+    with pytest.raises(WherobotsExecutionTimeoutException, match="the run was left alone"):
+        run_to_end(operator(run_python=WAIT, **arguments), ti)
+    assert control.counts()["cancels_received"] == 0
+    operator().hook.cancel_run(ti.xcoms["run_id"])
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_a_kill_while_deferred_cancels_only_if_asked(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    cancels: bool,
+) -> None:
+    async def get_task_state(task_instance: Any) -> str:
+        return "failed"
+
+    monkeypatch.setattr(guarded, "get_task_state", get_task_state)
+    ti = TaskInstance()
+    with pytest.raises(TaskDeferred) as caught:
+        operator(run_python=WAIT, cancel_on_kill=cancels).execute(context(ti))
+    asyncio.run(trigger_of(caught.value).on_kill())
+    assert control.counts()["cancels_effective"] == cancels
+    operator().hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("seconds", [0, 60])
@@ -56,13 +109,26 @@ def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_coun
         assert control.counts()["cancels_received"] == 0
 
 
+def test_after_a_failed_trigger_a_failed_run_fails_the_task_as_it_does_otherwise(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    task, ti = operator(run_python={"uri": "s3://jobs/fail.py"}), TaskInstance()
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    follow(caught.value)
+    with pytest.raises(WherobotsRunFailedException, match="no such country: Atlantis"):
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    assert ti.xcoms["run_summary"]["status"] == "FAILED"
+    assert control.counts()["cancels_received"] == 0
+
+
 def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
+    first, ti = operator(run_python=WAIT), TaskInstance()
     with pytest.raises(TaskDeferred):
         first.execute(context(ti))
-    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]})
+    task = operator(run_python=WAIT)
     get_connection, reads = task.hook.get_connection, []
 
     def be_killed_while_reading(conn_id: str) -> Any:
@@ -80,7 +146,7 @@ def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run
 def test_a_kill_cancels_the_run_and_stops_the_flow_for_good(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, deferrable=False)
+    task = operator(run_python=WAIT, deferrable=False)
     # As a signal handler would: on top of the flow, in the middle of its sleep.
     monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
     with pytest.raises(WherobotsTaskKilledException):
@@ -89,12 +155,40 @@ def test_a_kill_cancels_the_run_and_stops_the_flow_for_good(
     assert (counts["creates_received"], counts["cancels_received"], counts["cancels_effective"]) == (1, 1, 1)
 
 
-def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
+def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_not_answered(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 
-    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, deferrable=False, name="kill-in-post")
+    control.add_fault("cancelJobRun", {"type": "hang", "seconds": 3_600})
+    ti, task = TaskInstance(), operator(run_python=WAIT, deferrable=False)
+    send, allowed = RequestsTransport.send, []
+
+    def note_and_send(self: RequestsTransport, call: Any, *timeouts: float) -> Any:
+        if call.operation == "cancelJobRun":
+            allowed.append(sum(timeouts))
+        return send(self, call, *timeouts)
+
+    monkeypatch.setattr(RequestsTransport, "send", note_and_send)
+    kill = signal_when(lambda: control.requests("getJobRun"), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(ti))
+    assert control.requests("cancelJobRun"), "its kill went through"
+    assert sum(allowed) < AIRFLOW_LEAVES_SECONDS
+    control.clear_faults()
+    task.hook.cancel_run(ti.xcoms["run_id"])
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    cancels: bool,
+) -> None:
+    from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+
+    task = operator(run_python=WAIT, deferrable=False, name="kill-in-post", cancel_on_kill=cancels)
     send = RequestsTransport.send
 
     def send_and_be_killed(self: RequestsTransport, call: Any, *timeouts: float) -> Any:
@@ -107,7 +201,10 @@ def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     counts = control.counts()
-    assert (counts["creates_effective"], counts["cancels_received"], counts["cancels_effective"]) == (1, 1, 1)
+    assert (counts["creates_effective"], counts["cancels_received"]) == (1, cancels)
+    assert counts["cancels_effective"] == cancels
+    if not cancels:
+        task.hook.cancel_run(control.runs()[-1]["id"])
 
 
 @pytest.mark.parametrize("moment", ["before the try", "while the try is made"])

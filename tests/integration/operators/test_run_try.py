@@ -1,12 +1,15 @@
 """What a try of a task does with the run of the try before."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from airflow.exceptions import TaskDeferred
 
+from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
+from airflow_provider_wherobots.operators.payload import payload_to_send
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from tests.integration.support import TaskInstance, context
+from tests.integration.support import TaskInstance, context, follow
 from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
@@ -56,21 +59,61 @@ def test_after_a_clear_the_run_of_the_try_before_is_cancelled_and_replaced(
     operator().hook.cancel_run(cleared.xcoms["run_id"])
 
 
-def test_a_re_attached_run_that_falls_to_the_earlier_cancel_is_replaced_once(
+def test_after_a_clear_with_cancel_on_kill_false_the_run_of_the_try_before_is_left_alone_and_followed(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
-    control.behaviour(cancel_delay_seconds=3)
-    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["5"]}, "name": "replace-test", "retries": 1}
-    first, second = TaskInstance(), TaskInstance(try_number=2)
-    try:
+    first, cleared = TaskInstance(), TaskInstance(try_number=2, max_tries=2)
+    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "retries": 1, "cancel_on_kill": False}
+    for ti in (first, cleared):
         with pytest.raises(TaskDeferred):
-            operator(**arguments).execute(context(first))
-        operator().hook.cancel_run(first.xcoms["run_id"])
-        task = operator(**arguments, deferrable=False)
-        assert task.execute(context(second)) != first.xcoms["run_id"]
-    finally:
-        control.behaviour(cancel_delay_seconds=0.5)
-    assert control.counts()["creates_effective"] == 2
+            operator(**arguments).execute(context(ti))
+    assert first.xcoms["run_id"] == cleared.xcoms["run_id"]
+    assert control.counts()["cancels_received"] == 0
+    operator().hook.cancel_run(first.xcoms["run_id"])
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize("another", [True, False], ids=["by another run", "by a new run"])
+def test_a_re_attached_run_that_falls_to_the_earlier_cancel_is_replaced_once(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    another: bool,
+    deferrable: bool,
+) -> None:
+    ti = TaskInstance(try_number=2)
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1, deferrable=deferrable)
+    name = payload_to_send(task, context(ti))["name"]
+    earlier = control.create_run(name)["id"]
+    push, pushed = ti.xcom_push, []
+
+    def push_and_cancel(key: str, value: Any) -> None:
+        push(key, value)
+        if key == "run_id":
+            pushed.append(value)
+            assert len(pushed) <= 2, "it is replaced again"
+            if another and value == earlier:
+                control.create_run(name)
+            task.hook.cancel_run(value)
+
+    monkeypatch.setattr(ti, "xcom_push", push_and_cancel)
+    with pytest.raises(WherobotsRunCancelledException):
+        run_through_deferrals(task, ti)
+    assert pushed[0] == earlier
+    assert len(pushed) == 2
+    assert control.counts()["creates_effective"] == (0 if another else 1)
+
+
+def run_through_deferrals(task: WherobotsRunOperator, ti: TaskInstance) -> Any:
+    """Run a task as Airflow does, through all its deferrals."""
+    deferred: TaskDeferred | None = None
+    while True:
+        try:
+            if deferred is None:
+                return task.execute(context(ti))
+            return task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
+        except TaskDeferred as again:
+            deferred = again
 
 
 @pytest.mark.parametrize(

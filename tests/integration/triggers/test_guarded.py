@@ -44,7 +44,9 @@ async def through_on_kill(trigger: WherobotsRunTrigger, control: ControlClient) 
 
 
 @pytest.mark.parametrize("way", [through_run, through_on_kill])
-@pytest.mark.parametrize(("state", "answers"), [("failed", [503, 200]), ("success", [503, 200]), (None, [503, 200]), ("deferred", [])])
+@pytest.mark.parametrize(
+    ("state", "answers"), [("failed", [503, 200]), ("success", [503, 200]), (None, [503, 200]), ("deferred", [])]
+)
 def test_a_kill_that_is_repeated_does_not_cut_the_cancel_short(
     conn_id: str,
     control: ControlClient,
