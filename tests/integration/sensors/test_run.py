@@ -1,5 +1,6 @@
 """The sensor and its triggers against the local server, without an Airflow around them."""
 
+import asyncio
 import json
 import logging
 import time
@@ -40,7 +41,9 @@ from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 from airflow_provider_wherobots.xcoms import DEFERRED_TRY_KEY
 from tests.integration import support
 from tests.integration.conftest import set_connection
+from tests.integration.operators.sql_tasks import trigger_of
 from tests.integration.support import TaskInstance, context, events_of
+from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
 NEEDS_START_FROM_TRIGGER = pytest.mark.skipif(AIRFLOW < (3, 3), reason="Airflow starts no trigger that it renders")
@@ -316,6 +319,59 @@ def test_a_kill_while_no_run_is_there_stops_the_wait(sensor: Make, monkeypatch: 
     monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+@pytest.mark.parametrize(
+    ("is_named", "starts_in_trigger"),
+    [
+        (False, False),
+        (True, False),
+        pytest.param(False, True, marks=NEEDS_START_FROM_TRIGGER),
+        pytest.param(True, True, marks=NEEDS_START_FROM_TRIGGER),
+    ],
+)
+def test_a_kill_while_deferred_cancels_only_if_asked(
+    sensor: Make,
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    is_named: bool,
+    starts_in_trigger: bool,
+    cancels: bool,
+) -> None:
+    async def get_task_state(task_instance: Any) -> str:
+        return "failed"
+
+    async def push_xcom(task_instance: Any, key: str, value: str) -> None:
+        pass
+
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", get_task_state)
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_xcom", push_xcom)
+    name = f"{NAME}-killed-{is_named}-{starts_in_trigger}-{cancels}"
+    which = {"run_name": name} if is_named else {"run_id": started_run(control, name)}
+    task = sensor(**which, cancel_on_kill=cancels, start_from_trigger=starts_in_trigger)
+    if starts_in_trigger:
+        trigger = start_of(task)
+        trigger.trigger_id = 1
+    else:
+        with pytest.raises(TaskDeferred) as caught:
+            task.execute(context(TaskInstance()))
+        trigger = trigger_of(caught.value)
+    run_id = started_run(control, name) if is_named else which["run_id"]
+    if starts_in_trigger and is_named:
+        # Airflow renders it.
+        trigger.created_after = datetime.now(UTC) - timedelta(hours=1)
+    control.clear_requests()
+    asyncio.run(followed_and_killed(trigger, control))
+    assert [entry["run_id"] for entry in control.requests("cancelJobRun") if entry["effective"]] == [run_id] * cancels
+
+
+async def followed_and_killed(trigger: Any, control: ControlClient) -> None:
+    following = asyncio.ensure_future(anext(trigger.run()))
+    await asyncio.to_thread(wait_for, lambda: control.requests("getJobRun"), what="the trigger to find its run")
+    await trigger.on_kill()
+    following.cancel()
+    await asyncio.wait({following})
 
 
 @pytest.mark.parametrize("cancels", [True, False])
