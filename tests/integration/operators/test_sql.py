@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 from functools import partial
@@ -29,9 +31,9 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.sql.replace import end_earlier
-from airflow_provider_wherobots.flows.sql.statement import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState, attach
 from airflow_provider_wherobots.operators import sql as sql_operator
-from airflow_provider_wherobots.operators import sql_execution, sql_results, sql_task, sql_tries
+from airflow_provider_wherobots.operators import sql_attempt, sql_execution, sql_results, sql_task, sql_tries
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
 from local_server.tests.sql_support import SqlSocket
@@ -418,6 +420,20 @@ def test_a_trigger_that_dies_is_followed_by_another_within_the_grace(make: Make,
     assert control.requests("cancelExecution") == []
 
 
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_trigger_that_comes_after_the_grace_does_not_know_what_became_of_the_statement(
+    make: Make, control: ControlClient
+) -> None:
+    control.behaviour(sql_orphan_grace_seconds=0)
+    task, ti = make("HOLD", deferrable=True), TaskInstance()
+    deferred = statement_deferral_of(task, ti)
+    wait_for(lambda: not is_running(control), what="the session to cancel it")
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="Outcome unknown"):
+        resume(task, ti, deferred, event_of(trigger_of(deferred)))
+    assert executed(control) == ["HOLD"]
+    assert "sql_settled" not in ti.xcoms
+
+
 async def deferred_state(task_instance: Any) -> str:
     return "deferred"
 
@@ -564,6 +580,48 @@ def test_a_kill_on_the_worker_cancels_the_statement(make: Make, control: Control
     assert control.sql_sessions()[-1]["executions"][0]["state"] == "cancelled"
 
 
+def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_lost(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, allowed = make("HOLD"), []
+    cancel = sql_attempt.cancel
+
+    def note_and_cancel(execution_id: str, budget_seconds: float, **how: Any) -> Any:
+        allowed.append(budget_seconds)
+        return cancel(execution_id, budget_seconds, **how)
+
+    monkeypatch.setattr(sql_attempt, "cancel", note_and_cancel)
+    control.add_fault("cancelExecution", "lose_message")
+    kill = signal_when(lambda: is_running(control), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert len(control.requests("cancelExecution")) == 1
+    assert cancels(control) == 0
+    # Airflow leaves the process five seconds.
+    assert sum(allowed) < 5.0
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_kill_while_its_session_starts_sends_nothing_and_leaves_the_session_to_others(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+) -> None:
+    async def get_task_state(task_instance: Any) -> str:
+        return "failed"
+
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", get_task_state)
+    control.behaviour(sql_start_delay_seconds=60)
+    task, ti = make(deferrable=deferrable), TaskInstance()
+    if deferrable:
+        asyncio.run(trigger_of(deferral_of(task, ti)).on_kill())
+    else:
+        monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
+        with pytest.raises(WherobotsTaskKilledException):
+            task.execute(context(ti))
+    assert executed(control) == []
+    assert control.requests("deleteSqlSession") == []
+    assert not control.sql_session(ti.xcoms["session_id"])["status"].startswith("DESTROY")
+
+
 @pytest.mark.parametrize("moment", ["before the try", "while the try is made"])
 def test_a_kill_before_the_try_is_not_lost(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, moment: str
@@ -658,6 +716,35 @@ def test_after_a_failed_trigger_an_ended_statement_counts_and_a_running_one_is_c
         with pytest.raises(WherobotsExecutionTimeoutException):
             task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
         assert cancels(control) == 1
+
+
+def test_after_a_failed_trigger_a_statement_has_five_seconds_to_end(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_execution, "HAND_OVER_SECONDS", 0.2)
+    control.answer_sql("SELECT 'held'", {"n": [1]}, held=True)
+    task, ti = make("SELECT 'held'", deferrable=True), TaskInstance()
+    statement_deferral_of(task, ti)
+    deadlines = []
+
+    def attach_until_it_is_released(execution_id: str, options: StatementOptions, **how: Any) -> Any:
+        deadlines.append(options.deadline)
+        return attach(execution_id, replace(options, deadline=None), **how)
+
+    def release() -> None:
+        wait_for(lambda: len(control.requests("retrieveResults")) > asked, what="the worker to attach")
+        control.release_sql()
+
+    monkeypatch.setattr(sql_execution, "attach", attach_until_it_is_released)
+    monkeypatch.setattr(sql_execution, "time", SimpleNamespace(time=lambda: 1_000.0))
+    asked = len(control.requests("retrieveResults"))
+    elsewhere = threading.Thread(target=release)
+    elsewhere.start()
+    frame = task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    elsewhere.join()
+    assert frame.to_dict("list") == {"n": [1]}
+    assert control.requests("cancelExecution") == []
+    assert deadlines == [1_005.0]
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
@@ -1015,6 +1102,18 @@ def test_tasks_share_a_session_by_key_and_use_a_given_one(make: Make, control: C
     make(session_id=ids[2]).execute(context(ti))
     assert ti.xcoms["session_id"] == ids[2]
     assert len(control.requests("createSqlSession")) == 3
+
+
+def test_in_a_full_organisation_it_is_executed_in_the_session_that_the_service_names(
+    make: Make, control: ControlClient, said: Callable[[], str]
+) -> None:
+    other, ti = TaskInstance(), TaskInstance()
+    make(session_key="other").execute(context(other))
+    control.behaviour(sql_max_sessions=1, sql_quota="fallback")
+    frame = make(session_key="its own").execute(context(ti))
+    assert frame.to_dict("list") == {"n": [7]}
+    assert ti.xcoms["session_id"] == other.xcoms["session_id"]
+    assert "quota" in said()
 
 
 def test_a_given_session_that_has_ended_is_told(make: Make, control: ControlClient) -> None:

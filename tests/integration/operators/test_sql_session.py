@@ -103,6 +103,15 @@ def test_tasks_find_the_session_by_its_key(start: Start, control: ControlClient)
     assert used.xcoms["session_id"] == session_id
 
 
+def test_both_operators_ask_for_how_long_a_session_lives_without_clients(start: Start, control: ControlClient) -> None:
+    start(shutdown_after_inactive_seconds=600).execute(context(TaskInstance(task_id="start")))
+    WherobotsSqlOperator(
+        task_id="task", sql="SELECT 1", session_key="ours", deferrable=False, shutdown_after_inactive_seconds=700
+    ).execute(context(TaskInstance()))
+    asked = [session["apiPayload"]["shutdownAfterInactiveSeconds"] for session in control.sql_sessions()[-2:]]
+    assert asked == [600, 700]
+
+
 @pytest.mark.parametrize("session_id", [None, "", "None"])
 def test_a_stop_without_a_session_is_fine(start: Start, control: ControlClient, session_id: Any) -> None:
     stop(session_id)
