@@ -26,6 +26,7 @@ from airflow_provider_wherobots.operators.sql_session import (
 )
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration.operators.sql_tasks import deferral_of, event_of, resume, run_to_end, trigger_of
+from tests.integration.signals import signal_when
 from tests.integration.sql_support import control_of, set_connection, synthetic_server
 from tests.integration.support import TaskInstance, context
 from wherobots_local import ControlClient, LocalServer
@@ -181,6 +182,29 @@ def test_a_kill_on_the_worker_stops_the_session(
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert deletes(control) == 1
+
+
+def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_stop_is_not_answered(
+    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+
+    control.behaviour(sql_start_delay_seconds=60)
+    control.add_fault("deleteSqlSession", {"type": "hang", "seconds": 3_600})
+    task, send, allowed = start(), RequestsTransport.send, []
+
+    def note_and_send(self: RequestsTransport, call: Any, *timeouts: float) -> Any:
+        if call.operation == "deleteSqlSession":
+            allowed.append(sum(timeouts))
+        return send(self, call, *timeouts)
+
+    monkeypatch.setattr(RequestsTransport, "send", note_and_send)
+    kill = signal_when(lambda: control.requests("getSqlSession"), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert deletes(control) == len(allowed) >= 1
+    # Airflow leaves the process five seconds.
+    assert sum(allowed) < 5.0
 
 
 @pytest.mark.parametrize(
