@@ -1,8 +1,10 @@
 """A user ends the task: the run is cancelled, whether the task is on a worker or deferred."""
 
+import signal
+
 import pytest
 
-from tests.e2e.world import Case, World
+from tests.e2e.world import TASK, Case, World
 
 STATES = {"deferred": "deferred", "worker": "running"}
 
@@ -36,6 +38,17 @@ def test_a_task_is_cleared_the_old_run_is_cancelled_and_the_new_try_has_its_own(
         # The task stays "restarting" there, until it is cleared once more.
         case.wait_for_statuses("CANCELLED")
         case.clear()
+    case.wait_for_statuses("CANCELLED", "RUNNING", timeout=180)
+    case.release()
+    case.end("success", try_number=2)
+    assert case.statuses() == ["CANCELLED", "COMPLETED"]
+    assert case.counts() == (2, 1)
+
+
+def test_a_workers_process_gets_a_sigterm_and_the_retry_has_a_run_of_its_own(world: World) -> None:
+    # As of a pod that is evicted: no user has ended the task.
+    case = world.case("worker_retry").begin().wait_until_followed("running")
+    world.airflow.kill_task(case.way, case.dag_run, TASK, sig=signal.SIGTERM)
     case.wait_for_statuses("CANCELLED", "RUNNING", timeout=180)
     case.release()
     case.end("success", try_number=2)

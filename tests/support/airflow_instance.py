@@ -268,14 +268,19 @@ class AirflowInstance:
 
         return wait_for(look, timeout=60, interval=0.2, what=f"a process of task {task_id!r}")
 
-    def kill_task(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:
-        """Send SIGKILL to the process that executes a running task's code, so that Airflow retries the task.
+    def kill_task(
+        self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, sig: signal.Signals = signal.SIGKILL
+    ) -> None:
+        """Send a signal to the process that executes a running task's code, so that Airflow retries the task.
 
-        On 3.0 the supervisor is killed too: that version does not retry a task if only its process is killed.
+        On 3.0 SIGKILL goes to the supervisor too: that version does not retry a task if only its process is killed.
+
+        :param sig: the signal. Default SIGKILL.
         """
         pid = self.task_pid(dag_id, run_id, task_id, map_index)
-        for victim in (psutil.Process(pid).ppid(), pid) if self.is_line("3.0") else (pid,):
-            os.kill(victim, signal.SIGKILL)
+        victims = (psutil.Process(pid).ppid(), pid) if sig is signal.SIGKILL and self.is_line("3.0") else (pid,)
+        for victim in victims:
+            os.kill(victim, sig)
 
     def output(self, name: str, n: int = 1) -> Path:
         """Return the file with the component's output."""
