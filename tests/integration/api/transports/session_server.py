@@ -76,7 +76,7 @@ class SessionServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._in_loop(self._runner.cleanup())
+        self._in_loop(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
@@ -101,6 +101,14 @@ class SessionServer:
         site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._context)
         await site.start()
         self.port = self._runner.addresses[0][1]
+
+    async def _end(self) -> None:
+        await self._runner.cleanup()
+        # What a loop leaves unfinished is complained about whenever it is collected, in the midst of another test.
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
