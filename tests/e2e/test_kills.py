@@ -1,6 +1,7 @@
 """A user ends the task: the run is cancelled, whether the task is on a worker or deferred."""
 
 import signal
+from typing import Literal
 
 import pytest
 
@@ -9,23 +10,23 @@ from tests.e2e.world import TASK, Case, World
 STATES = {"deferred": "deferred", "worker": "running"}
 
 
-def mark_failed(case: Case) -> None:
-    case.mark("failed")
+def mark(case: Case, state: Literal["success", "failed"]) -> None:
+    case.mark(state)
     case.wait_for_statuses("CANCELLED")
     assert case.counts() == (1, 1)
-    assert case.task()["state"] == "failed"
+    assert case.task()["state"] == state
 
 
 @pytest.mark.short
-@pytest.mark.parametrize("way", STATES)
-def test_a_task_is_marked_failed(world: World, way: str) -> None:
-    mark_failed(world.case(way).begin().wait_until_followed(STATES[way]))
+@pytest.mark.parametrize(("way", "state"), [("deferred", "success"), ("worker", "failed")])
+def test_a_task_is_marked(world: World, way: str, state: Literal["success", "failed"]) -> None:
+    mark(world.case(way).begin().wait_until_followed(STATES[way]), state)
 
 
 def test_a_task_is_marked_failed_while_deferred_and_the_service_is_in_trouble(world: World) -> None:
     case = world.case("deferred").begin().wait_until_followed("deferred")
     case.fault("cancelJobRun", {"type": "status", "status": 503}, times=2)
-    mark_failed(case)
+    mark(case, "failed")
     assert len(case.requests("cancelJobRun")) == 3
 
 
