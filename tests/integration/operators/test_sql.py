@@ -31,7 +31,13 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.sql.replace import end_earlier
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState, attach
+from airflow_provider_wherobots.flows.sql.statement import (
+    StatementOptions,
+    StatementOutcome,
+    StatementState,
+    attach,
+    cancel,
+)
 from airflow_provider_wherobots.operators import sql as sql_operator
 from airflow_provider_wherobots.operators import sql_attempt, sql_execution, sql_results, sql_task, sql_tries
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
@@ -584,7 +590,6 @@ def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_lost(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, allowed = make("HOLD"), []
-    cancel = sql_attempt.cancel
 
     def note_and_cancel(execution_id: str, budget_seconds: float, **how: Any) -> Any:
         allowed.append(budget_seconds)
