@@ -104,7 +104,7 @@ class SessionServer:
 
     async def _end(self) -> None:
         await self._runner.cleanup()
-        # What a loop leaves unfinished is complained about whenever it is collected, in the midst of another test.
+        # asyncio reports an unfinished task when it is garbage-collected, which may be during another test.
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()
