@@ -3,7 +3,7 @@
 #   make test-unit  pure decisions, without Airflow
 #   make test       the tests that each change must pass, end to end on Airflow 3.3 included
 #   make matrix     all other tests: other versions of Airflow and Python, Spark, browsers, installs
-#   make lint       ruff and mypy; "make format" mends what ruff can mend
+#   make lint       ruff and mypy; "make format" mends what ruff can
 #   make docs       the documentation as HTML, in docs/_build/html
 #   make dist       wheels and source distributions, checked (TAG=v0.1.0 must agree with the version)
 #   make bench      what the provider costs, beside the official provider, in forty minutes
@@ -14,11 +14,13 @@
 # ARGS are for pytest; ENVIRONMENTS are names of tox.ini, for "make matrix".
 
 SHELL := /bin/bash
+# Of the caller's own uv.
+unexport UV_PYTHON UV_SYSTEM_PYTHON
 ifndef PYTHON
 PYTHON := $(shell type -P python3.11 || type -P python3.12 || echo python3)
 endif
 export PYTHON
-# Packages come from where pip gets them, with its certificates, and Python from this machine.
+# Packages come from pip's index, certificates and Pythons from this machine.
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := true
 INDEX := $(or $(PIP_INDEX_URL),$(shell "$(PYTHON)" -m pip config get global.index-url 2>/dev/null))
@@ -46,14 +48,19 @@ build/tox/.installed: requirements/tox.txt
 	@"$(PYTHON)" -m venv --clear build/tox
 	@build/tox/bin/python -m pip install --quiet --disable-pip-version-check -r $< && touch $@
 
-SOURCES := $(shell find airflow_provider_wherobots local_server/wherobots_local -type f -not -path '*/__pycache__/*') \
-  $(wildcard pyproject.toml README.md local_server/pyproject.toml local_server/*.md)
+# Folders too: a file that went changes its folder.
+SOURCES := $(shell find airflow_provider_wherobots local_server/wherobots_local -not -path '*__pycache__*') \
+  $(wildcard pyproject.toml README.md LICENSE local_server/pyproject.toml local_server/*.md local_server/LICENSE)
 build/wheels/.built: $(SOURCES) build/tox/.installed
 	@rm -rf build/wheels
 	@for project in . local_server; do uv build --quiet --wheel --out-dir build/wheels $$project || exit 1; done
 	@touch $@
 
-tree: build/wheels/.built
+# tox does not look into the files that pin.
+.tox/.pinned: $(wildcard requirements/*.txt requirements/constraints/*.txt)
+	@rm -rf .tox && mkdir .tox && touch $@
+
+tree: build/wheels/.built .tox/.pinned
 	@build/tox/bin/python -m dev.tree
 
 demo: tree
@@ -63,18 +70,19 @@ test-unit: tree
 	@$(TOX) -e unit -- $(ARGS)
 
 test: tree
-	@$(PARALLEL) -m test
+	@$(PARALLEL) -m test -- $(ARGS)
 
 # Two environments are only used by others.
 matrix: tree
 	@$(TOX) -e wherobots-local,official-airflow3.3
-	@$(PARALLEL) $(if $(ENVIRONMENTS),-e $(ENVIRONMENTS),-m matrix)
+	@$(PARALLEL) $(if $(ENVIRONMENTS),-e $(ENVIRONMENTS),-m matrix) -- $(ARGS)
 
 lint docs: %: tree
 	@$(TOX) -e $@-airflow3.3
 
-format: venv
-	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+format: tree
+	@tox exec -q -e lint-airflow3.3 -- ruff format .
+	@tox exec -q -e lint-airflow3.3 -- ruff check --fix .
 
 bench: tree
 	@$(TOX) -e wherobots-local,official-airflow3.3,bench-airflow3.3 -- $(or $(ARGS),--docs)
@@ -87,7 +95,7 @@ dist: build/tox/.installed
 	@dev/dist.sh $(TAG)
 
 venv: build/tox/.installed
-	@uv venv --quiet --clear .venv
+	@uv venv --quiet --clear --python "$(PYTHON)" .venv
 	@uv pip install --quiet --python .venv -c requirements/constraints/airflow-3.3.1.txt -c requirements/tools.txt \
 	  --group dev apache-airflow==3.3.1 -e '.[sql]' -e local_server
 
@@ -95,10 +103,10 @@ venv: build/tox/.installed
 LOCK := uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate
 lock: build/tox/.installed
 	@$(LOCK) --all-extras --group pyproject.toml:server --group pyproject.toml:server-slow local_server/pyproject.toml -o requirements/server.txt
-	@$(LOCK) --all-extras --group dev --group at-size --group packaging --group browser --group official pyproject.toml \
+	@set -o pipefail; $(LOCK) --all-extras --group dev --group at-size --group packaging --group browser --group official pyproject.toml \
 	  -c requirements/constraints/airflow-3.3.1.txt | grep -v '^apache-airflow' | awk -F'[=; ]' \
 	  '{name = tolower($$1); gsub(/[_.]/, "-", name)} NR == FNR {pinned[name]; next} !(name in pinned)' \
 	  requirements/constraints/airflow-3.3.1.txt - > build/tools.txt && mv build/tools.txt requirements/tools.txt
 
 clean:
-	rm -rf .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache .tox .venv build dist docs/_build
+	rm -rf .coverage* .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache .tox .venv build dist docs/_build

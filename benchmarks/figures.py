@@ -76,8 +76,8 @@ def lines(scale: Scale) -> list[Row]:
 def dag_files(scale: Scale) -> list[Row]:
     """What a DAG file with the operator costs."""
     python = str(official_python())
-    # Compiled, as an installed package is: with PYTHONDONTWRITEBYTECODE each process would compile ours anew.
-    run([python, "-m", "compileall", "-q", "airflow_provider_wherobots", "benchmarks"], cwd=TREE, check=True)
+    # Compiled, as what is installed there: with PYTHONDONTWRITEBYTECODE each process would compile it anew.
+    run([python, "-m", "compileall", "-q", "benchmarks"], cwd=TREE, check=True)
     times = 2 * scale.times - 1
     imported = measure(
         [Side(name, ("benchmarks.sides.importing", name), python) for name in ("ours", "official")], times

@@ -26,7 +26,7 @@ uvx --quiet twine@6.2.0 check --strict "$dist"/*
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for file in "$dist"/*; do
-  uv venv --quiet --clear "$work/clean"
+  uv venv --quiet --clear --python "${PYTHON:-python3}" "$work/clean"
   case $file in
     */wherobots_local*) options=() check='import subprocess, sys
 print(subprocess.check_output([sys.prefix + "/bin/wherobots-local", "--version"], text=True).split()[1])' ;;

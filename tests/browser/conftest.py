@@ -19,7 +19,7 @@ from tests.browser.screenshots import WRITE_VARIABLE, Screenshots
 from tests.browser.ui import AirflowUi
 from tests.support.airflow_instance import AirflowInstance
 from tests.support.local_server import LocalServerProcess
-from tests.support.places import TREE
+from tests.support.places import CHECKOUT, TREE
 from tests.support.processes import ProcessFamily
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstanc
 @pytest.fixture
 def screenshots(airflow: AirflowInstance, tmp_path: Path) -> Screenshots:
     """Pictures for the documentation when they are asked for, else in the test's own folder."""
-    folder = TREE / "docs" / "images" if os.environ.get(WRITE_VARIABLE) == "1" else tmp_path
+    folder = CHECKOUT / "docs" / "images" if os.environ.get(WRITE_VARIABLE) == "1" else tmp_path
     return Screenshots(folder, airflow.version.rpartition(".")[0])
 
 

@@ -13,7 +13,7 @@ import pytest
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY, Client
 from tests.browser.screenshots import WRITE_VARIABLE, Screenshots
-from tests.support.places import TREE
+from tests.support.places import CHECKOUT
 from tests.support.ports import HeldPort
 from wherobots_local import ControlClient, LocalServer
 
@@ -410,7 +410,7 @@ def test_the_picture_in_the_documentation(chromium: Browser, tmp_path: Path) -> 
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             if width == 1280:
                 wanted = os.environ.get(WRITE_VARIABLE) == "1"
-                Screenshots(TREE / "docs" / "images" if wanted else tmp_path).take(page, "local-status-page")
+                Screenshots(CHECKOUT / "docs" / "images" if wanted else tmp_path).take(page, "local-status-page")
             open_run(page, "buildings.nearest_airport")
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             page.close()
