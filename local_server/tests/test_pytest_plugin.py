@@ -111,7 +111,8 @@ def test_the_package_has_its_name(wherobots_local):
 def run_pytest(folder: Path, source: str, *arguments: str, **environment: str) -> str:
     (folder / "test_it.py").write_text(source)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, "test_it.py"],
+        # In the order of the file, for what one test leaves to the next.
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *arguments, "test_it.py"],
         cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,

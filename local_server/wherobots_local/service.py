@@ -86,6 +86,10 @@ class LocalService:
         """Begin to remove old runs and environments."""
         self._housekeeper.tidy_soon()
 
+    def give_up(self) -> None:
+        """Leave the root, for a server that never started."""
+        self._lock.release()
+
     async def stop(self) -> None:
         """End all runs and SQL sessions, and write the records of the runs for the next server on this root."""
         await self.sql_sessions.end_all("the local server ends")

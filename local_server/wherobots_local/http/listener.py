@@ -104,8 +104,9 @@ class Listener(uvicorn.Server):
         hosts = HostCheck(
             settings.host, bound.getsockname()[1], remote=settings.allow_remote, names=settings.host_names
         )
+        service = LocalService(settings, on_change)
         config = uvicorn.Config(
-            make_app(LocalService(settings, on_change), hosts),
+            make_app(service, hosts),
             loop="asyncio",
             http=LocalServerProtocol,
             ws=SocketProtocol,
@@ -129,6 +130,7 @@ class Listener(uvicorn.Server):
             config.load()
         except OSError as error:
             # ssl.SSLError is one too.
+            service.give_up()
             raise SettingsError(
                 f"certfile {settings.certfile} or keyfile {settings.keyfile} cannot be used: {error.strerror or error}"
             ) from None
