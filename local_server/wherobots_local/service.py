@@ -28,7 +28,8 @@ from wherobots_local.server_lock import ServerLock
 from wherobots_local.settings import ServerSettings, SettingsError
 from wherobots_local.sql.answers import Answers
 from wherobots_local.sql.engine import Engine
-from wherobots_local.sql.sedona.engine import SedonaEngine, warehouse
+from wherobots_local.sql.database.engine import Database, DatabaseEngine
+from wherobots_local.sql.database.process import database_folder
 from wherobots_local.sql.sessions import SqlSessions
 from wherobots_local.sql.stored import StoredResults
 from wherobots_local.sql.synthetic import SyntheticEngine
@@ -65,12 +66,13 @@ class LocalService:
             ) from None
         self.sql_answers = Answers()
         stored = StoredResults(settings.root, self.url_signer, lambda: self.behaviour)
+        self._database = Database(settings.root)
         self.sql_sessions = SqlSessions(self._sql_engine, lambda: self.behaviour, stored=stored)
         store = self._store = RunStore(own / RUNS_FOLDER, self._lock.id, settings.log_limits)
         self.registry = RunRegistry(store, store.load(self._lock.is_alive), on_change)
         self._lock.remove_dead()
         environments = EnvironmentCache(own / "environments")
-        self._emptying = Emptying(settings.root, warehouse(settings.root))
+        self._emptying = Emptying(settings.root, database_folder(settings.root))
         self._housekeeper = Housekeeper(self.registry, store, environments, self._emptying, settings.retention)
         self._resetting = asyncio.Lock()
         self.runner = Runner(
@@ -172,7 +174,7 @@ class LocalService:
         """Make the engine of a SQL session."""
         if self.behaviour.sql_synthetic:
             return SyntheticEngine(self.root, self.sql_answers)
-        return SedonaEngine(session_id, self.root)
+        return DatabaseEngine(session_id, self._database)
 
     def list_page(self, query: ListQuery) -> dict[str, Any]:
         """Return a page of runs. Source: ``GET /runs``."""

@@ -1,25 +1,62 @@
-"""Why a statement is refused before it reaches the engine."""
+"""The errors of statements, in Spark's words. Source: Spark's error conditions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 
-class RefusedStatementError(Exception):
+
+class StatementError(Exception):
     """A statement is wrong, or the local server does not support it. The text is what the client reads."""
 
 
-def not_supported(what: str, instead: str = "") -> RefusedStatementError:
+def unsupported(what: str, instead: str = "") -> StatementError:
     """Return the error for what the service does and the local server does not.
 
     :param what: what was found, such as ``LATERAL VIEW``.
     :param instead: what to do; default empty.
     """
-    return RefusedStatementError(f"not supported by the local server: {what}{f'; {instead}' if instead else ''}")
+    hint = f"; {instead}" if instead else ""
+    return StatementError(f"[UNSUPPORTED_FEATURE] The local server does not support {what}{hint}. SQLSTATE: 0A000")
 
 
-def syntax_error(near: str, why: str) -> RefusedStatementError:
-    """Return the error for text that the service could not read either, of the service's kind.
+def syntax_error(why: str, near: str = "end of input") -> StatementError:
+    """Return the error for a text that is no statement.
 
-    :param near: the piece of text where it stops making sense.
     :param why: what is wrong with it.
+    :param near: the word where it stops making sense.
     """
-    return RefusedStatementError(f"[PARSE_SYNTAX_ERROR] Syntax error at or near {near!r}: {why}. SQLSTATE: 42601")
+    return StatementError(f"[PARSE_SYNTAX_ERROR] Syntax error at or near '{near}': {why}. SQLSTATE: 42601")
+
+
+def unresolved_routine(name: str) -> StatementError:
+    """Return the error for a function that does not exist."""
+    return StatementError(f"[UNRESOLVED_ROUTINE] Cannot resolve routine {quoted([name])}. SQLSTATE: 42883")
+
+
+def not_found(name: Sequence[str]) -> StatementError:
+    """Return the error for a table or view that does not exist."""
+    return StatementError(
+        f"[TABLE_OR_VIEW_NOT_FOUND] The table or view {quoted(name)} cannot be found. Verify the spelling and"
+        " correctness of the schema and catalog. SQLSTATE: 42P01"
+    )
+
+
+def schema_not_found(name: Sequence[str]) -> StatementError:
+    """Return the error for a schema that does not exist."""
+    return StatementError(
+        f"[SCHEMA_NOT_FOUND] The schema {quoted(name)} cannot be found. Verify the spelling and correctness of the"
+        " schema and catalog. SQLSTATE: 42704"
+    )
+
+
+def already_exists(name: Sequence[str]) -> StatementError:
+    """Return the error for a table or view whose name is taken."""
+    return StatementError(
+        f"[TABLE_OR_VIEW_ALREADY_EXISTS] Cannot create table or view {quoted(name)} because it already exists."
+        " SQLSTATE: 42P07"
+    )
+
+
+def quoted(name: Sequence[str]) -> str:
+    """Return a name as Spark's errors show it."""
+    return ".".join("`" + part.replace("`", "``") + "`" for part in name)

@@ -1,0 +1,129 @@
+"""The process: carries out what the server asks for, until the server closes the connection or ends."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import sys
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from wherobots_local.sql.database.failures import failure_text
+from wherobots_local.sql.database.results import Rows, serialized
+from wherobots_local.sql.database.session import Session, Statement
+from wherobots_local.sql.database.warehouse import Warehouse
+from wherobots_local.sql.engine import ResultForm, Serialized, StoreTarget
+
+_AGAIN_SECONDS = 0.05
+
+
+class Serving:
+    """Answers requests, each in a thread of its own. The requests are the public methods but :meth:`serve`.
+
+    :param connection: the connection to the server.
+    :param root: folder behind ``s3://``.
+    :param folder: folder of the database file.
+    """
+
+    def __init__(self, connection: Connection, root: Path, folder: Path) -> None:
+        self._connection = connection
+        self._root = root
+        self._warehouse = Warehouse(root, folder)
+        self._sessions: dict[str, Session] = {}
+        self._rows: dict[tuple[str, str], Rows] = {}
+        self._running: dict[int, Statement] = {}
+        self._sending = threading.Lock()
+
+    def serve(self) -> None:
+        """Serve until the connection ends."""
+        self._send(0, None)
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                threading.Thread(target=self._answer, args=self._connection.recv(), daemon=True).start()
+
+    def open(self, _: int, session: str) -> None:
+        """Begin a session."""
+        self._sessions[session] = Session(self._warehouse, self._root, session)
+        self._sessions[session].open()
+
+    def close(self, _: int, session: str) -> None:
+        """End a session."""
+        self._sessions.pop(session).close()
+        for key in [key for key in list(self._rows) if key[0] == session]:
+            self._rows.pop(key, None)
+
+    def execute(
+        self,
+        number: int,
+        session: str,
+        execution_id: str,
+        text: str,
+        store: StoreTarget | None,
+        place: Path | None,
+        max_rows: int | None,
+    ) -> tuple[bool, bool, int]:
+        """Execute a statement.
+
+        :returns: whether it has columns, whether rows were cut off, and the size of what was stored.
+        """
+        statement = self._running[number] = Statement(self._sessions[session], self._warehouse.cursor())
+        try:
+            done = statement.run(text, store, place, max_rows)
+        finally:
+            del self._running[number]
+            statement.cursor.close()
+        if isinstance(done, int):
+            return True, False, done
+        rows = done or Rows.empty()
+        is_cut = max_rows is not None and rows.table.num_rows > max_rows
+        self._rows[session, execution_id] = rows.first(max_rows) if is_cut else rows
+        return done is not None, is_cut, 0
+
+    def cancel(self, _: int, execute: int) -> None:
+        """Cancel a statement, and wait for its end."""
+        # Again and again: it may not have begun yet, or be between two steps.
+        while (statement := self._running.get(execute)) is not None:
+            statement.is_cancelled.set()
+            statement.cursor.interrupt()
+            threading.Event().wait(_AGAIN_SECONDS)
+
+    def serialize(self, _: int, session: str, execution_id: str, form: ResultForm) -> Serialized:
+        """Return the rows of an execution."""
+        rows = self._rows[session, execution_id]
+        return Serialized(serialized(self._warehouse.cursor(), rows, form), tuple(rows.srids))
+
+    def forget(self, _: int, session: str, execution_id: str) -> None:
+        """Drop the rows of an execution."""
+        self._rows.pop((session, execution_id), None)
+
+    def _answer(self, number: int, method: str, *arguments: Any) -> None:
+        try:
+            self._send(number, getattr(self, method)(number, *arguments))
+        except BaseException as error:
+            self._send(number, None, failure_text(error))
+
+    def _send(self, number: int, value: Any, error: str | None = None) -> None:
+        with self._sending, contextlib.suppress(OSError):
+            self._connection.send((number, value, error))
+
+
+def main(descriptor: str, root: str, folder: str) -> None:
+    """Serve the connection of a descriptor."""
+    faulthandler.enable()
+    connection = Connection(int(descriptor))
+    try:
+        serving = Serving(connection, Path(root), Path(folder))
+    except duckdb.IOException as error:
+        sys.exit(f"Its database cannot be opened; perhaps another local server on this root has it. {error}")
+    serving.serve()
+    # Threads may still work. What they have not committed does not count.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,196 @@
+"""INSERT, UPDATE, DELETE, MERGE and TRUNCATE. Each is one transaction: all of it happens, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from wherobots_local.sql.database.results import srid_of
+from wherobots_local.sql.database.warehouse import identifier
+from wherobots_local.sql.dialect.errors import StatementError, unsupported
+
+if TYPE_CHECKING:
+    from wherobots_local.sql.database.session import Statement
+
+_PLAIN = "GEOMETRY"
+
+
+def insert(statement: Statement, tree: exp.Expr) -> None:
+    """Add the rows of a query to a table, or replace all rows, or those of partitions, by them."""
+    target = tree.this
+    into = target.this if isinstance(target, exp.Schema) else target
+    table, _ = statement.table(into)
+    query = tree.expression or exp.select("*").from_(tree.args["source"])
+    if (with_ := tree.args.get("with_")) is not None:
+        query.set("with_", with_)
+    if tree.args.get("where") is not None:
+        raise unsupported("INSERT INTO ... REPLACE WHERE", "use DELETE and INSERT")
+    fixed, dynamic = _partition(into.args.get("partition"), statement)
+    with changing(statement, table):
+        columns = [column.name for column in target.expressions] if isinstance(target, exp.Schema) else None
+        held = statement.columns_of(f"SELECT * FROM {table}")
+        rows = statement.written(query)
+        if columns is None and not tree.args.get("by_name"):
+            # Those of the partition come last, as in Spark.
+            columns = [name for name in held if name not in fixed]
+        if tree.args.get("by_name"):
+            columns = list(statement.columns_of(rows))
+        given = list(statement.columns_of(rows))
+        if len(given) != len(columns or ()):
+            raise StatementError(
+                f"[INSERT_COLUMN_ARITY_MISMATCH] Cannot write to `{into.name}`: the table has {len(columns or ())}"
+                f" columns, the data {len(given)}. SQLSTATE: 21S01"
+            )
+        places = [identifier(f"c{number}") for number in range(len(given))]
+        statement.execute(f"CREATE TEMP TABLE new AS SELECT * FROM ({rows}) AS q({', '.join(places)})")
+        names = [*(columns or ()), *fixed]
+        values = dict(zip(columns or (), places, strict=True)) | fixed
+        adopt_srids(statement, table, values, "new")
+        if tree.args.get("overwrite"):
+            replaced = {name: f"{values[name]}::{held[name]}" for name in dynamic}
+            statement.execute(f"DELETE FROM {table}{_replaced(fixed, replaced)}")
+        statement.execute(
+            f"INSERT INTO {table} ({', '.join(map(identifier, names))}) SELECT {', '.join(values.values())} FROM new"
+        )
+        statement.execute("DROP TABLE new")
+
+
+def delete(statement: Statement, tree: exp.Expr) -> None:
+    """Delete rows."""
+    table, _ = statement.table(tree.this)
+    with changing(statement, table):
+        statement.execute(statement.written(tree))
+
+
+def truncate(statement: Statement, tree: exp.Expr) -> None:
+    """Delete all rows."""
+    for named in tree.expressions:
+        table, _ = statement.table(named)
+        with changing(statement, table):
+            statement.execute(f"DELETE FROM {table}")
+
+
+def update(statement: Statement, tree: exp.Expr) -> None:
+    """Give columns of rows new values."""
+    table, _ = statement.table(tree.this)
+    alias = f" AS {identifier(tree.this.alias)}" if tree.this.alias else ""
+    with changing(statement, table):
+        values = {item.this.name: statement.written(item.expression.copy()) for item in tree.expressions}
+        adopt_srids(statement, table, values, f"{table}{alias}")
+        _unqualify(tree)
+        statement.execute(statement.written(tree))
+
+
+def merge(statement: Statement, tree: exp.Expr) -> None:
+    """Update, delete and insert rows of a table, by the rows of a source."""
+    table, _ = statement.table(tree.this)
+    for set_ in tree.find_all(exp.Update):
+        _unqualify(set_)
+    with changing(statement, table):
+        sql = statement.written(tree)
+        target, source, on = (tree.args[key].sql("duckdb") for key in ("this", "using", "on"))
+        whens = tree.args["whens"].expressions
+        if any(when.args["matched"] for when in whens):
+            _check_cardinality(statement, target, tree.this.alias_or_name, source, on)
+        for when in whens:
+            then = when.args["then"]
+            if then.find(exp.Star) is not None:
+                columns = statement.columns_of(f"SELECT * FROM {source}")
+                adopt_srids(statement, table, {name: identifier(name) for name in columns}, source)
+            elif isinstance(then, exp.Insert | exp.Update):
+                adopt_srids(statement, table, _values(then), f"{target}, {source}")
+        statement.execute(sql)
+
+
+@contextmanager
+def changing(statement: Statement, table: str) -> Iterator[None]:
+    """Hold a table in a transaction; another writer waits until it ends."""
+    with statement.session.warehouse.writing(table, statement.is_cancelled):
+        statement.execute("BEGIN")
+        try:
+            yield
+            statement.execute("COMMIT")
+        except BaseException:
+            statement.cursor.execute("ROLLBACK")
+            raise
+
+
+def adopt_srids(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> None:
+    """Let a column of geometries without an SRID have that of the first geometries that it gets.
+
+    For Sedona each geometry has an SRID, for DuckDB each column.
+
+    :param values: columns of the table and the expressions for them.
+    :param rows: what the expressions are of.
+    :raises StatementError: if a column gets geometries with another SRID than its own.
+    """
+    held = {name.lower(): kind for name, kind in statement.columns_of(f"SELECT * FROM {table}").items()}
+    wanted = {name: value for name, value in values.items() if held.get(name.lower(), "").startswith(_PLAIN)}
+    if not wanted:
+        return
+    listed = ", ".join(f"{value} AS {identifier(name)}" for name, value in wanted.items())
+    for name, kind in statement.columns_of(f"SELECT {listed} FROM {rows}").items():
+        if not kind.startswith(_PLAIN) or kind == held[name.lower()]:
+            continue
+        column = identifier(name)
+        used = statement.execute(f"SELECT count({column}) FROM {table}").fetchone()
+        if used and used[0]:
+            raise StatementError(
+                "[UNSUPPORTED_FEATURE] The local server does not support several SRIDs in one column: the column"
+                f" {name} has the SRID {_srid(held[name.lower()])}, and these rows have {_srid(kind)}. SQLSTATE: 0A000"
+            )
+        statement.execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET DATA TYPE {kind} USING NULL")
+
+
+def _unqualify(update: exp.Expr) -> None:
+    """DuckDB takes no table's name before the columns that get values."""
+    for item in update.expressions:
+        if isinstance(item, exp.EQ):
+            item.set("this", exp.column(item.this.name, quoted=True))
+
+
+def _srid(kind: str) -> int:
+    return srid_of(kind.removeprefix("GEOMETRY").strip("()'"))
+
+
+def _values(then: exp.Expr) -> dict[str, str]:
+    if isinstance(then, exp.Update):
+        pairs = [(item.this, item.expression) for item in then.expressions]
+    else:
+        pairs = list(zip(then.this.expressions, then.expression.expressions, strict=False)) if then.this else []
+    return {column.name: value.sql("duckdb") for column, value in pairs}
+
+
+def _check_cardinality(statement: Statement, target: str, name: str, source: str, on: str) -> None:
+    """DuckDB would take any of several rows of the source that match one of the target."""
+    doubled = (
+        f"SELECT 1 FROM {target} JOIN {source} ON {on} GROUP BY {identifier(name)}.rowid HAVING count(*) > 1 LIMIT 1"
+    )
+    if statement.execute(doubled).fetchone() is not None:
+        raise StatementError(
+            "[MERGE_CARDINALITY_VIOLATION] The ON search condition of the MERGE statement matched a single row from the"
+            " target table with multiple rows of the source table. SQLSTATE: 23K01"
+        )
+
+
+def _partition(partition: exp.Expr | None, statement: Statement) -> tuple[dict[str, str], list[str]]:
+    """Return the columns of a PARTITION clause with a value, and those without."""
+    fixed: dict[str, str] = {}
+    dynamic: list[str] = []
+    for part in partition.expressions if partition is not None else ():
+        if isinstance(part, exp.EQ):
+            fixed[part.this.name] = statement.written(part.expression)
+        else:
+            dynamic.append(part.name)
+    return fixed, dynamic
+
+
+def _replaced(fixed: Mapping[str, str], dynamic: Mapping[str, str]) -> str:
+    conditions = [f"{identifier(name)} = {value}" for name, value in fixed.items()]
+    if dynamic:
+        equal = (f"{value} IS NOT DISTINCT FROM {identifier(name)}" for name, value in dynamic.items())
+        conditions.append(f"EXISTS (SELECT 1 FROM new WHERE {' AND '.join(equal)})")
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""

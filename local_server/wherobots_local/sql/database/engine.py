@@ -1,0 +1,140 @@
+"""The engine of a session: asks the process of the database."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+from pathlib import Path
+
+from wherobots_local import extras
+from wherobots_local.sql.database.process import DatabaseProcess
+from wherobots_local.sql.engine import (
+    EngineDiedError,
+    EngineError,
+    Executed,
+    OnProgress,
+    ResultForm,
+    Serialized,
+    StoreTarget,
+)
+from wherobots_local.storage import StorageError, place_of
+
+_NEEDED = ("duckdb", "duckdb_extension_spatial", "pyarrow", "sqlglot")
+
+
+class Database:
+    """The process that the sessions of a server share. Belongs to one event loop.
+
+    :param root: folder behind ``s3://``.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._process: DatabaseProcess | None = None
+        self._starting = asyncio.Lock()
+        self._users = 0
+
+    async def enter(self) -> DatabaseProcess:
+        """Return the process for one more session. It is started if there is none.
+
+        :raises EngineError: if it does not start.
+        """
+        async with self._starting:
+            if self._process is None or self._process.has_ended:
+                self._process, self._users = await DatabaseProcess.start(self.root), 0
+            self._users += 1
+            return self._process
+
+    async def leave(self, process: DatabaseProcess) -> None:
+        """Give the process back. It ends with the last session, so that another server can open the database."""
+        async with self._starting:
+            if process is self._process:
+                self._users -= 1
+                if self._users == 0:
+                    self._process = None
+                    await process.stop()
+
+
+class DatabaseEngine:
+    """Executes the statements of a session. Belongs to one event loop.
+
+    :param session_id: id of the session.
+    :param database: the process of all sessions.
+    """
+
+    def __init__(self, session_id: str, database: Database) -> None:
+        self._id = session_id
+        self._database = database
+        self._process: DatabaseProcess | None = None
+
+    async def start(self) -> None:
+        """Open the session.
+
+        :raises EngineError: if that fails, or says what is not installed.
+        """
+        if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
+            raise EngineError(
+                f"SQL needs packages that the local server does not have ({', '.join(missing)}): {extras.SQL}"
+            )
+        self._process = await self._database.enter()
+        await self._process.ask("open", self._id)
+
+    async def execute(
+        self,
+        execution_id: str,
+        statement: str,
+        store: StoreTarget | None,
+        max_rows: int | None,
+        on_progress: OnProgress,
+    ) -> Executed:
+        """Execute a statement, and keep its rows until :meth:`forget`. A cancel interrupts this statement only.
+
+        :raises EngineError: if it fails.
+        :raises EngineDiedError: if the process has ended.
+        """
+        try:
+            place = None if store is None else place_of(self._database.root, _address(store))
+        except StorageError as error:
+            raise EngineError(str(error)) from None
+        # DuckDB's own progress is of one step: a statement is one task.
+        on_progress(1, 0, 1)
+        asked = self._running.ask("execute", self._id, execution_id, statement, store, place, max_rows)
+        has_columns, is_cut, size = await asked
+        on_progress(1, 1, 0)
+        if store is None or not has_columns or not size:
+            return Executed(has_columns, is_cut)
+        uri = _address(store) if store.single else f"{_address(store)}/"
+        return Executed(has_columns, result_uri=uri, size=size)
+
+    async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
+        """Serialize the rows kept.
+
+        :raises EngineError: if there are none.
+        :raises EngineDiedError: if the process has ended.
+        """
+        answer: Serialized = await self._running.ask("serialize", self._id, execution_id, form)
+        return answer
+
+    def forget(self, execution_id: str) -> None:
+        """Drop the rows kept of an execution."""
+        with contextlib.suppress(EngineDiedError):
+            self._running.tell("forget", self._id, execution_id)
+
+    async def kill(self) -> None:
+        """End the session with all its work. Tables that were created stay."""
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(EngineError, EngineDiedError):
+                await process.ask("close", self._id)
+            await self._database.leave(process)
+
+    @property
+    def _running(self) -> DatabaseProcess:
+        if self._process is None:
+            raise EngineDiedError("the session has ended")
+        return self._process
+
+
+def _address(store: StoreTarget) -> str:
+    return f"{store.address}.{store.format}" if store.single else store.address

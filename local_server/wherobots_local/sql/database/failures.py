@@ -1,0 +1,84 @@
+"""DuckDB's errors in Spark's words, where the service has an error for the same."""
+
+from __future__ import annotations
+
+import re
+
+import duckdb
+
+from wherobots_local.sql.dialect.errors import StatementError
+
+_KNOWN: tuple[tuple[str, str], ...] = (
+    # What macros raise with error() is of Spark's kind already.
+    (r"^Invalid Input Error: (?P<own>\[[A-Z_.]+\] .*)", "{own}"),
+    (
+        r"Table with name (?P<name>.+?) does not exist",
+        "[TABLE_OR_VIEW_NOT_FOUND] The table or view `{name}` cannot be found. Verify the spelling and correctness of the"
+        " schema and catalog. SQLSTATE: 42P01",
+    ),
+    (
+        r"(?:Referenced (?:update )?column|Referenced table) \"?(?P<name>[^\"\s]+)\"? not found[^\n]*(?:\n(?:[^\n]*\n)*?"
+        r"(?:Candidate bindings|Did you mean|Candidate tables): (?P<fields>[^\n]+))?",
+        "[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column, variable, or function parameter with name `{name}` cannot be"
+        " resolved. Did you mean one of the following? [{fields}] SQLSTATE: 42703",
+    ),
+    (
+        r"does not have a column (?:named|with name) \"(?P<name>[^\"]+)\"",
+        "[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION] A column, variable, or function parameter with name `{name}` cannot be"
+        " resolved. SQLSTATE: 42703",
+    ),
+    (
+        r"Ambiguous reference to column name \"(?P<name>[^\"]+)\"",
+        "[AMBIGUOUS_REFERENCE] Reference `{name}` is ambiguous. SQLSTATE: 42704",
+    ),
+    (
+        r"(?:Table|table) \"?(?P<name>[^\"\s]+)\"? has (?P<has>\d+) columns but (?P<given>\d+) values were supplied",
+        "[INSERT_COLUMN_ARITY_MISMATCH] Cannot write to `{name}`: the table has {has} columns, the data {given}."
+        " SQLSTATE: 21S01",
+    ),
+    (
+        r"Could not convert string '(?P<value>.*)' to (?P<type>\S+)",
+        '[CAST_INVALID_INPUT] The value \'{value}\' of the type "STRING" cannot be cast to "{type}" because it is'
+        " malformed. Use try_cast to tolerate malformed input and return NULL instead. SQLSTATE: 22018",
+    ),
+    (
+        r"invalid (?:date|timestamp) field format: \"(?P<value>[^\"]*)\"",
+        "[CAST_INVALID_INPUT] The value '{value}' of the type \"STRING\" cannot be cast to a date or time because it is"
+        " malformed. SQLSTATE: 22018",
+    ),
+    (r"^Parser Error: (?P<why>[^\n]*)", "[PARSE_SYNTAX_ERROR] {why} SQLSTATE: 42601"),
+    (r"Out of Range Error: (?P<why>[^\n]*)", "[ARITHMETIC_OVERFLOW] {why} SQLSTATE: 22003"),
+    (
+        r"(?:Scalar|Aggregate|Table) Function with name \"?(?P<name>[^\"\s]+)\"? does not exist",
+        "[UNRESOLVED_ROUTINE] Cannot resolve routine `{name}`. SQLSTATE: 42883",
+    ),
+    (
+        r"Conversion Error: (?P<why>[^\n]*)",
+        "[CAST_INVALID_INPUT] {why} SQLSTATE: 22018",
+    ),
+    (
+        r"No function matches the given name and argument types '(?P<call>[^\n]*)'",
+        "[DATATYPE_MISMATCH] Cannot resolve {call} due to a data type mismatch. SQLSTATE: 42K09",
+    ),
+    (
+        r"Out of Memory Error: (?P<why>[^\n]*)",
+        "[OUT_OF_MEMORY] The statement needs more memory than the local server gives to all statements. {why}",
+    ),
+    (
+        r"Permission Error: (?P<why>[^\n]*)",
+        "[UNSUPPORTED_FEATURE] The local server does not support what is outside the folder behind s3://. SQLSTATE: 0A000",
+    ),
+)
+
+
+def failure_text(error: BaseException) -> str:
+    """Return the text of an error for the client."""
+    text = str(error).strip() or type(error).__name__
+    if isinstance(error, StatementError):
+        return text
+    for pattern, template in _KNOWN:
+        if (match := re.search(pattern, text, re.DOTALL if "(?P<own>" in pattern else 0)) is not None:
+            return template.format(**{name: value or "" for name, value in match.groupdict().items()})
+    if isinstance(error, duckdb.Error):
+        return f"[INTERNAL_ERROR] {text} SQLSTATE: XX000"
+    return f"{type(error).__name__}: {text}"

@@ -1,0 +1,79 @@
+"""Files and folders of the storage in FROM, read as Spark reads them without options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlglot
+from sqlglot import exp
+
+from wherobots_local.sql.database.warehouse import identifier, literal
+from wherobots_local.sql.dialect.errors import StatementError, unsupported
+from wherobots_local.storage import StorageError, check_inside, place_of
+
+if TYPE_CHECKING:
+    from wherobots_local.sql.database.session import Statement
+
+_SCHEMES = ("s3://", "s3a://")
+# What DuckDB finds in JSON and Spark does not.
+_TEXT = ("DATE", "TIMESTAMP", "TIME", "UUID", "JSON")
+
+
+def query(statement: Statement, file_format: str, address: str) -> exp.Query:
+    """Return a query that reads a file, or the files of a folder.
+
+    :param file_format: ``parquet``, ``csv`` or ``json``.
+    :param address: the ``s3://`` address.
+    :raises StatementError: if there is none, or it is not below the root.
+    """
+    if not address.startswith(_SCHEMES):
+        raise unsupported(f"reading {address!r}", "it reads s3:// addresses below the root of its storage")
+    paths = _paths(statement.session.root, "s3://" + address.partition("://")[2])
+    listed = f"[{', '.join(literal(str(path)) for path in paths)}]"
+    match file_format:
+        case "csv":
+            options = (
+                "header = false, all_varchar = true, delim = ',', quote = '\"', escape = '\\', null_padding = true"
+            )
+            sql = f"SELECT COLUMNS('column0*(\\d+)') AS '_c\\1' FROM read_csv({listed}, {options})"
+        case "json":
+            columns = statement.columns_of(f"SELECT * FROM read_json({listed}, format = 'newline_delimited')")
+            kinds = {name: "VARCHAR" if kind in _TEXT else kind for name, kind in sorted(columns.items())}
+            given = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in kinds.items())
+            sql = (
+                f"SELECT {', '.join(map(identifier, kinds))}"
+                f" FROM read_json({listed}, format = 'newline_delimited', columns = {{{given}}})"
+            )
+        case _:
+            sql = f"SELECT * FROM read_parquet({listed})"
+    found = sqlglot.parse_one(sql, read="duckdb")
+    if not isinstance(found, exp.Query):
+        raise TypeError(sql)
+    return found
+
+
+def _paths(root: Path, address: str) -> list[Path]:
+    try:
+        place = place_of(root, address)
+        resolved = place.resolve(strict=True)
+        check_inside(root.resolve(), resolved, address)
+    except OSError:
+        raise _no_path(address) from None
+    except StorageError as error:
+        raise StatementError(str(error)) from None
+    if resolved.is_file():
+        return [resolved]
+    hidden = (".", "_")
+    paths = [
+        path
+        for path in sorted(resolved.rglob("*"))
+        if path.is_file() and not any(part.startswith(hidden) for part in path.relative_to(resolved).parts)
+    ]
+    if not paths:
+        raise _no_path(address)
+    return paths
+
+
+def _no_path(address: str) -> StatementError:
+    return StatementError(f"[PATH_NOT_FOUND] Path does not exist: {address}. SQLSTATE: 42K03")

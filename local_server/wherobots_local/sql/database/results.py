@@ -1,0 +1,158 @@
+"""Rows as Arrow tables with the types that clients know, and in the forms that they ask for."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from wherobots_local.sql.engine import ResultForm
+
+_CRS = re.compile(r"GEOMETRY(?:\('(?P<crs>[^']*)'\))?")
+_SRID_FLAG = 0x20000000
+_AS_TEXT = {
+    "ewkt": "CASE WHEN srid = 0 THEN '' ELSE 'SRID=' || srid || ';' END || spark.st_astext(ST_GeomFromWKB(g))",
+    "wkt": "spark.st_astext(ST_GeomFromWKB(g))",
+    "geojson": "ST_AsGeoJSON(ST_GeomFromWKB(g))",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a statement.
+
+    :param table: their values; geometries are WKB.
+    :param srids: the SRID of each column with geometries, by its name; 0 for none.
+    """
+
+    table: pa.Table
+    srids: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls) -> Rows:
+        """Return what a statement without a result set has."""
+        return cls(pa.table({}))
+
+    def first(self, count: int | None) -> Rows:
+        """Return the first rows."""
+        return Rows(self.table.slice(0, count), self.srids)
+
+
+def fetch(cursor: duckdb.DuckDBPyConnection) -> Rows:
+    """Read the result of the last query of a cursor."""
+    types = [str(column[1]) for column in cursor.description or ()]
+    found = cursor.to_arrow_table()
+    columns, fields, srids = [], [], {}
+    for column, wanted, kind in zip(found.columns, found.schema, types, strict=True):
+        target = pa.int64() if kind == "HUGEINT" else plain_type(wanted.type)
+        if (geometry := _CRS.fullmatch(kind)) is not None:
+            srids[wanted.name] = srid_of(geometry["crs"])
+        columns.append(_cast(column, target))
+        fields.append(pa.field(wanted.name, target))
+    return Rows(pa.table(columns, schema=pa.schema(fields)), srids)
+
+
+def plain_type(found: pa.DataType) -> pa.DataType:
+    """Return the type that clients know for one of DuckDB: no unsigned numbers, no time zones, no dictionaries."""
+    if pa.types.is_timestamp(found):
+        return pa.timestamp("us")
+    if pa.types.is_unsigned_integer(found):
+        return pa.int32() if found.bit_width < 32 else pa.int64()
+    if pa.types.is_null(found) or pa.types.is_dictionary(found) or pa.types.is_time(found):
+        return pa.string()
+    if pa.types.is_large_string(found) or pa.types.is_interval(found):
+        return pa.string()
+    if pa.types.is_list(found) or pa.types.is_large_list(found):
+        return pa.list_(plain_type(found.value_type))
+    if pa.types.is_struct(found):
+        return pa.struct([pa.field(part.name, plain_type(part.type)) for part in found])
+    return found
+
+
+def spark_type(kind: str) -> str:
+    """Return Spark's name of a type of DuckDB, as ``DESCRIBE`` shows it: ``array<int>``."""
+    if _CRS.fullmatch(kind):
+        return "geometry"
+    if kind == "HUGEINT":
+        return "bigint"
+    return (
+        exp.DataType.build(_CRS.sub("GEOMETRY", kind), dialect="duckdb")
+        .sql("spark")
+        .lower()
+        .replace(": ", ":")
+        .replace(", ", ",")
+    )
+
+
+def srid_of(crs: str | None) -> int:
+    """Return the SRID of a coordinate reference system: the code at EPSG, 4326 for CRS84, else 0."""
+    authority, _, code = str(crs or "").upper().rpartition(":")
+    if code == "CRS84":
+        return 4326
+    return int(code) if authority == "EPSG" and code.isdigit() else 0
+
+
+def serialized(cursor: duckdb.DuckDBPyConnection, rows: Rows, form: ResultForm) -> bytes:
+    """Return rows as bytes.
+
+    :param cursor: a cursor, which converts geometries.
+    """
+    table = rows.table
+    for name, srid in rows.srids.items():
+        position = table.column_names.index(name)
+        column = _geometries(cursor, table.column(position), srid, form.geometry)
+        table = table.set_column(position, name, column)
+    plain = pa.BufferOutputStream()
+    if form.format == "json":
+        plain.write(json.dumps(table.to_pylist(), default=json_value).encode())
+    else:
+        with pa.ipc.new_stream(plain, table.schema) as writer:
+            writer.write_table(table)
+    if form.compression == "none":
+        return bytes(plain.getvalue())
+    packed = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(packed, form.compression) as stream:
+        stream.write(plain.getvalue())
+    return bytes(packed.getvalue())
+
+
+def json_value(value: Any) -> str:
+    """Return a value that JSON does not have as text."""
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _geometries(cursor: duckdb.DuckDBPyConnection, column: pa.ChunkedArray, srid: int, form: str) -> pa.ChunkedArray:
+    if form == "wkb" or (form == "ewkb" and srid == 0):
+        return column
+    if form == "ewkb":
+        return pa.chunked_array(
+            [pa.array([value and _with_srid(value, srid) for value in column.to_pylist()], pa.binary())]
+        )
+    cursor.register("geometries", pa.table({"g": column}))
+    found = cursor.execute(f"SELECT {_AS_TEXT[form]} AS g FROM (SELECT g, {srid} AS srid FROM geometries)")
+    return found.to_arrow_table().column("g").cast(pa.string())
+
+
+def _with_srid(wkb: bytes, srid: int) -> bytes:
+    """Return EWKB, which has flags for Z and M, where ISO WKB adds thousands, and the SRID."""
+    order = "<" if wkb[0] == 1 else ">"
+    thousands, base = divmod(struct.unpack_from(f"{order}I", wkb, 1)[0], 1000)
+    kind = base | (0x80000000 if thousands in (1, 3) else 0) | (0x40000000 if thousands in (2, 3) else 0) | _SRID_FLAG
+    return wkb[:1] + struct.pack(f"{order}II", kind, srid) + wkb[5:]
+
+
+def _cast(column: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:
+    if column.type == target:
+        return column
+    if pa.types.is_interval(column.type):
+        return pa.chunked_array(
+            [pa.array([None if value is None else str(value) for value in column.to_pylist()], target)]
+        )
+    # Unsafe: a sum of integers that is too large for Spark's type is an error there too, and has no place here.
+    return column.cast(target, safe=not pa.types.is_timestamp(target))

@@ -1,0 +1,135 @@
+"""The database file with the tables of all sessions, and DuckDB's own bounds around it.
+
+A statement reaches no file outside the root, by no function and no command of DuckDB: access is limited to the root's
+folders, no extension can be loaded, and the settings are locked. Source: DuckDB's "Securing DuckDB".
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import psutil
+
+from wherobots_local.sql.dialect.macros import SCHEMA, SCRIPTS
+
+DEFAULT_SCHEMA = "default"
+DEFAULT_CATALOG = "spark_catalog"
+# The catalog that is Spark's own, and that which an organization has on the service.
+CATALOGS = (DEFAULT_CATALOG, "org_catalog")
+_FILE = "warehouse.duckdb"
+_MEMORY_SHARE = 2
+
+
+class SchemaName(NamedTuple):
+    """A schema of the service. In DuckDB, which has no catalogs of this kind, its name has both parts."""
+
+    catalog: str
+    schema: str
+
+    @property
+    def stored(self) -> str:
+        """The name in DuckDB. Dots within the parts are escaped."""
+        return f"{_escaped(self.catalog)}.{_escaped(self.schema)}"
+
+    @classmethod
+    def of_stored(cls, name: str) -> SchemaName | None:
+        """Return the schema with a name in DuckDB; None for DuckDB's own."""
+        catalog, dot, schema = name.partition(".")
+        return cls(_unescaped(catalog), _unescaped(schema)) if dot else None
+
+
+class Warehouse:
+    """The open database.
+
+    :param root: folder behind ``s3://``.
+    :param folder: where the file is; it exists.
+    :raises duckdb.IOException: if another server on the same root has it open.
+    """
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        memory = psutil.virtual_memory().total // _MEMORY_SHARE
+        self._connection = duckdb.connect(
+            folder / _FILE,
+            config={
+                "memory_limit": f"{memory}B",
+                "temp_directory": str(folder / "spilled"),
+                "default_null_order": "nulls_first_on_asc_last_on_desc",
+                "python_enable_replacements": "false",
+                "autoload_known_extensions": "false",
+                "autoinstall_known_extensions": "false",
+            },
+        )
+        self._writing: dict[str, threading.Lock] = {}
+        self._connection.load_extension(str(_spatial_extension()))
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._prepare()
+        self._connection.execute("SET allowed_directories = [?]", [str(root)])
+        for option, value in (("enable_external_access", "false"), ("lock_configuration", "true")):
+            self._connection.execute(f"SET {option} = {value}")
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own, for one statement."""
+        return self._connection.cursor()
+
+    @contextmanager
+    def writing(self, table: str, is_cancelled: threading.Event) -> Iterator[None]:
+        """Hold a table while it is changed: another writer waits.
+
+        :param table: its full name.
+        :param is_cancelled: ends the wait.
+        :raises duckdb.InterruptException: if it was set.
+        """
+        lock = self._writing.setdefault(table, threading.Lock())
+        while not lock.acquire(timeout=0.05):
+            if is_cancelled.is_set():
+                raise duckdb.InterruptException("cancelled")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _prepare(self) -> None:
+        found = self._connection.execute("SELECT schema_name FROM duckdb_schemas() WHERE NOT internal").fetchall()
+        self._connection.execute("BEGIN")
+        for (name,) in found:
+            if name.startswith("~"):
+                # Of a session whose process was killed.
+                self._connection.execute(f"DROP SCHEMA {identifier(name)} CASCADE")
+        self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+        for catalog in CATALOGS:
+            name = SchemaName(catalog, DEFAULT_SCHEMA).stored
+            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}")
+        for script in SCRIPTS:
+            self._connection.execute(script.replace("CREATE MACRO", "CREATE OR REPLACE MACRO"))
+        self._connection.execute("COMMIT")
+
+
+def identifier(name: str) -> str:
+    """Return a name in quotes."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text in quotes."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _spatial_extension() -> Path:
+    spec = find_spec("duckdb_extension_spatial")
+    if spec is None or spec.origin is None:
+        raise ImportError("duckdb_extension_spatial is not installed")
+    return Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / "spatial.duckdb_extension"
+
+
+def _escaped(part: str) -> str:
+    return part.replace("%", "%25").replace(".", "%2E").replace("~", "%7E")
+
+
+def _unescaped(part: str) -> str:
+    return part.replace("%7E", "~").replace("%2E", ".").replace("%25", "%")

@@ -1,0 +1,54 @@
+"""The names that Spark gives to the columns of a result."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from wherobots_local.sql.dialect.parser import ServiceSql
+from wherobots_local.sql.dialect.trees import changed
+
+_GENERATED = {exp.Explode: "col", exp.ExplodeOuter: "col"}
+
+
+def with_column_names(query: exp.Expr) -> None:
+    """Name each column of a query that has no alias, as Spark does: ``count(*)`` becomes ``count(1)``.
+
+    :param query: the query, which is changed.
+    """
+    while isinstance(query, exp.SetOperation | exp.Subquery):
+        query = query.this
+    if not isinstance(query, exp.Select):
+        return
+    for column in query.expressions:
+        named = isinstance(
+            column, exp.Alias | exp.Aliases | exp.Column | exp.Star | exp.Dot | exp.Posexplode | exp.Stack
+        )
+        if not named and not column.is_star:
+            column.replace(exp.alias_(column.copy(), column_name(column), quoted=True))
+
+
+def column_name(expression: exp.Expr) -> str:
+    """Return Spark's name of an expression.
+
+    :param expression: the expression, as it was read.
+    """
+    if (name := _GENERATED.get(type(expression))) is not None:
+        return name
+    plain = changed(expression.copy(), _shown)
+    return plain.sql(ServiceSql, normalize_functions="lower", comments=False)
+
+
+def _shown(node: exp.Expr) -> exp.Expr:
+    """Text without quotes, columns without tables, operators in parentheses."""
+    match node:
+        case exp.Literal(is_string=True):
+            return exp.var(node.name)
+        case exp.Column():
+            return exp.var(node.name)
+        case exp.Count(this=exp.Star()):
+            return exp.Count(this=exp.Literal.number(1))
+        case exp.Paren() if not isinstance(node.this, exp.Binary):
+            return node.this
+        case exp.Binary() if not isinstance(node, exp.Dot | exp.PropertyEQ | exp.Bracket):
+            return node if isinstance(node.parent, exp.Paren) else exp.paren(node, copy=False)
+    return node

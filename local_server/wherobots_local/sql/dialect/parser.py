@@ -1,0 +1,72 @@
+"""Reads the text of one statement, in the service's dialect: Spark 4 in ANSI mode."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import ClassVar
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.spark import Spark
+from sqlglot.errors import ParseError, TokenError
+
+from wherobots_local.sql.dialect.errors import StatementError, syntax_error, unsupported
+from wherobots_local.sql.dialect.macros import MACROS
+
+MOST_CHARACTERS = 4_000_000
+
+# It says what it reads as a Command; those are read or refused here.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+
+class ServiceSql(Spark):
+    """Spark's SQL, but a CAST fails instead of giving NULL, and functions that have a macro are left alone."""
+
+    class Parser(Spark.Parser):
+        STRICT_CAST = True
+        FUNCTIONS: ClassVar = {
+            name: build for name, build in Spark.Parser.FUNCTIONS.items() if name.lower() not in MACROS
+        }
+        FUNCTION_PARSERS: ClassVar = {
+            name: parse for name, parse in Spark.Parser.FUNCTION_PARSERS.items() if name.lower() not in MACROS
+        }
+
+
+def read(text: str) -> exp.Expr:
+    """Read a statement.
+
+    :param text: one statement; a semicolon may follow.
+    :returns: its tree. What sqlglot does not read, such as SHOW, is a ``Command``.
+    :raises StatementError: if it is none, or too large.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise unsupported(f"a statement of {len(text):,} characters", f"{MOST_CHARACTERS:,} are allowed")
+    if (table := re.fullmatch(r"\s*TABLE\s+(.*)", text, re.IGNORECASE | re.DOTALL)) is not None:
+        text = f"SELECT * FROM {table[1]}"
+    try:
+        statements = [found for found in sqlglot.parse(text, read=ServiceSql) if _is_statement(found)]
+    except RecursionError:
+        raise nested_too_deeply() from None
+    except TokenError as error:
+        raise syntax_error("a quote or a comment is not closed", str(error).rpartition("'")[0][-20:]) from None
+    except ParseError as error:
+        found = error.errors[0] if error.errors else {}
+        # Its other words name classes of sqlglot.
+        why = "something is missing" if "missing for" in str(error) else found.get("description", "unexpected")
+        raise syntax_error(f"{why}, line {found.get('line', 1)}", found.get("highlight") or "end of input") from None
+    if not statements:
+        raise StatementError("[PARSE_EMPTY_STATEMENT] Syntax error, unexpected empty statement. SQLSTATE: 42617")
+    if len(statements) > 1:
+        raise syntax_error("one statement at a time", statements[1].sql(ServiceSql)[:20])
+    (statement,) = statements
+    return statement
+
+
+def nested_too_deeply() -> StatementError:
+    """Return the error for a statement with too many levels of parentheses."""
+    return unsupported("an expression that is nested so deeply")
+
+
+def _is_statement(found: exp.Expr | None) -> bool:
+    return found is not None and not isinstance(found, exp.Semicolon)

@@ -1,1 +1,0 @@
-"""The engine with SedonaDB: a child process per session."""
