@@ -17,6 +17,7 @@ from wherobots_local.sql.database.failures import failure_text
 from wherobots_local.sql.database.results import Rows, serialized
 from wherobots_local.sql.database.session import Session, Statement
 from wherobots_local.sql.database.warehouse import Warehouse
+from wherobots_local.sql.dialect.errors import StatementError
 from wherobots_local.sql.engine import ResultForm, Serialized, StoreTarget
 
 _AGAIN_SECONDS = 0.05
@@ -94,7 +95,9 @@ class Serving:
 
     def serialize(self, _: int, session: str, execution_id: str, form: ResultForm) -> Serialized:
         """Return the rows of an execution."""
-        rows = self._rows[session, execution_id]
+        rows = self._rows.get((session, execution_id))
+        if rows is None:
+            raise StatementError("the rows of the execution are gone")
         return Serialized(serialized(self._warehouse.cursor(), rows, form), tuple(rows.srids))
 
     def forget(self, _: int, session: str, execution_id: str) -> None:

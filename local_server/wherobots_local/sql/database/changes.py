@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from wherobots_local.sql.database.results import srid_of
+from wherobots_local.sql.database.results import srid_of_type
 from wherobots_local.sql.database.warehouse import identifier
 from wherobots_local.sql.dialect.errors import StatementError, unsupported
 
 if TYPE_CHECKING:
     from wherobots_local.sql.database.session import Statement
-
-_PLAIN = "GEOMETRY"
-
 
 def insert(statement: Statement, tree: exp.Expr) -> None:
     """Add the rows of a query to a table, or replace all rows, or those of partitions, by them."""
@@ -74,14 +71,22 @@ def truncate(statement: Statement, tree: exp.Expr) -> None:
 
 
 def update(statement: Statement, tree: exp.Expr) -> None:
-    """Give columns of rows new values."""
+    """Give columns of rows new values. Where all rows get new geometries, the SRID of the column may change."""
     table, _ = statement.table(tree.this)
     alias = f" AS {identifier(tree.this.alias)}" if tree.this.alias else ""
     with changing(statement, table):
         values = {item.this.name: statement.written(item.expression.copy()) for item in tree.expressions}
-        adopt_srids(statement, table, values, f"{table}{alias}")
+        changed = {}
+        if tree.args.get("where") is None:
+            changed = _other_srids(statement, table, values, f"{table}{alias}")
+        kept = [item for item in tree.expressions if item.this.name not in changed]
+        adopt_srids(statement, table, {item.this.name: values[item.this.name] for item in kept}, f"{table}{alias}")
+        tree.set("expressions", kept)
         _unqualify(tree)
-        statement.execute(statement.written(tree))
+        if kept:
+            statement.execute(statement.written(tree))
+        for name, kind in changed.items():
+            statement.execute(f"ALTER TABLE {table} ALTER COLUMN {identifier(name)} TYPE {kind} USING {values[name]}")
 
 
 def merge(statement: Statement, tree: exp.Expr) -> None:
@@ -119,7 +124,7 @@ def changing(statement: Statement, table: str) -> Iterator[None]:
 
 
 def adopt_srids(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> None:
-    """Let a column of geometries without an SRID have that of the first geometries that it gets.
+    """Let a column without geometries have the SRID of the first geometries that it gets.
 
     For Sedona each geometry has an SRID, for DuckDB each column.
 
@@ -127,22 +132,27 @@ def adopt_srids(statement: Statement, table: str, values: Mapping[str, str], row
     :param rows: what the expressions are of.
     :raises StatementError: if a column gets geometries with another SRID than its own.
     """
-    held = {name.lower(): kind for name, kind in statement.columns_of(f"SELECT * FROM {table}").items()}
-    wanted = {name: value for name, value in values.items() if held.get(name.lower(), "").startswith(_PLAIN)}
-    if not wanted:
-        return
-    listed = ", ".join(f"{value} AS {identifier(name)}" for name, value in wanted.items())
-    for name, kind in statement.columns_of(f"SELECT {listed} FROM {rows}").items():
-        if not kind.startswith(_PLAIN) or kind == held[name.lower()]:
-            continue
+    for name, kind in _other_srids(statement, table, values, rows).items():
         column = identifier(name)
-        used = statement.execute(f"SELECT count({column}) FROM {table}").fetchone()
-        if used and used[0]:
+        used = statement.execute(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL LIMIT 1")
+        held = str(used.description[0][1])
+        if used.fetchone() is not None:
             raise StatementError(
                 "[UNSUPPORTED_FEATURE] The local server does not support several SRIDs in one column: the column"
-                f" {name} has the SRID {_srid(held[name.lower()])}, and these rows have {_srid(kind)}. SQLSTATE: 0A000"
+                f" {name} has the SRID {srid_of_type(held)}, and these rows have {srid_of_type(kind)}. SQLSTATE: 0A000"
             )
-        statement.execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET DATA TYPE {kind} USING NULL")
+        statement.execute(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind} USING NULL")
+
+
+def _other_srids(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> dict[str, str]:
+    """Return the columns of geometries that would get another type, and that type."""
+    held = {name.lower(): kind for name, kind in statement.columns_of(f"SELECT * FROM {table}").items()}
+    wanted = {name: value for name, value in values.items() if held.get(name.lower(), "").startswith("GEOMETRY")}
+    if not wanted:
+        return {}
+    listed = ", ".join(f"{value} AS {identifier(name)}" for name, value in wanted.items())
+    given = statement.columns_of(f"SELECT {listed} FROM {rows}")
+    return {name: kind for name, kind in given.items() if kind.startswith("GEOMETRY") and kind != held[name.lower()]}
 
 
 def _unqualify(update: exp.Expr) -> None:
@@ -150,10 +160,6 @@ def _unqualify(update: exp.Expr) -> None:
     for item in update.expressions:
         if isinstance(item, exp.EQ):
             item.set("this", exp.column(item.this.name, quoted=True))
-
-
-def _srid(kind: str) -> int:
-    return srid_of(kind.removeprefix("GEOMETRY").strip("()'"))
 
 
 def _values(then: exp.Expr) -> dict[str, str]:

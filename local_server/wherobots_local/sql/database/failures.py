@@ -46,6 +46,11 @@ _KNOWN: tuple[tuple[str, str], ...] = (
         "[CAST_INVALID_INPUT] The value '{value}' of the type \"STRING\" cannot be cast to a date or time because it is"
         " malformed. SQLSTATE: 22018",
     ),
+    (
+        r"Cannot cast GEOMETRY with CRS '(?P<one>[^']*)' to GEOMETRY with different CRS '(?P<other>[^']*)'",
+        "[UNSUPPORTED_FEATURE] The local server does not support several SRIDs in one column: {one}, {other}. SQLSTATE:"
+        " 0A000",
+    ),
     (r"^Parser Error: (?P<why>[^\n]*)", "[PARSE_SYNTAX_ERROR] {why} SQLSTATE: 42601"),
     (r"Out of Range Error: (?P<why>[^\n]*)", "[ARITHMETIC_OVERFLOW] {why} SQLSTATE: 22003"),
     (

@@ -14,7 +14,8 @@ from sqlglot import exp
 
 from wherobots_local.sql.engine import ResultForm
 
-_CRS = re.compile(r"GEOMETRY(?:\('(?P<crs>[^']*)'\))?")
+_GEOMETRY = re.compile(r"GEOMETRY(?:\('(?P<crs>[^']*)'\))?")
+_BATCH_ROWS = 10_000
 _SRID_FLAG = 0x20000000
 _AS_TEXT = {
     "ewkt": "CASE WHEN srid = 0 THEN '' ELSE 'SRID=' || srid || ';' END || spark.st_astext(ST_GeomFromWKB(g))",
@@ -44,15 +45,25 @@ class Rows:
         return Rows(self.table.slice(0, count), self.srids)
 
 
-def fetch(cursor: duckdb.DuckDBPyConnection) -> Rows:
-    """Read the result of the last query of a cursor."""
+def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None) -> Rows:
+    """Read the result of the last query of a cursor.
+
+    :param max_rows: how many rows are read, and one more if there are more; None for all.
+    """
     types = [str(column[1]) for column in cursor.description or ()]
-    found = cursor.to_arrow_table()
+    with cursor.to_arrow_reader(_BATCH_ROWS) as reader:
+        batches, count = [], 0
+        for batch in reader:
+            batches.append(batch)
+            count += batch.num_rows
+            if max_rows is not None and count > max_rows:
+                break
+        found = pa.Table.from_batches(batches, reader.schema)
     columns, fields, srids = [], [], {}
     for column, wanted, kind in zip(found.columns, found.schema, types, strict=True):
         target = pa.int64() if kind == "HUGEINT" else plain_type(wanted.type)
-        if (geometry := _CRS.fullmatch(kind)) is not None:
-            srids[wanted.name] = srid_of(geometry["crs"])
+        if _GEOMETRY.fullmatch(kind):
+            srids[wanted.name] = srid_of_type(kind)
         columns.append(_cast(column, target))
         fields.append(pa.field(wanted.name, target))
     return Rows(pa.table(columns, schema=pa.schema(fields)), srids)
@@ -77,12 +88,12 @@ def plain_type(found: pa.DataType) -> pa.DataType:
 
 def spark_type(kind: str) -> str:
     """Return Spark's name of a type of DuckDB, as ``DESCRIBE`` shows it: ``array<int>``."""
-    if _CRS.fullmatch(kind):
+    if _GEOMETRY.fullmatch(kind):
         return "geometry"
     if kind == "HUGEINT":
         return "bigint"
     return (
-        exp.DataType.build(_CRS.sub("GEOMETRY", kind), dialect="duckdb")
+        exp.DataType.build(_GEOMETRY.sub("GEOMETRY", kind), dialect="duckdb")
         .sql("spark")
         .lower()
         .replace(": ", ":")
@@ -90,9 +101,10 @@ def spark_type(kind: str) -> str:
     )
 
 
-def srid_of(crs: str | None) -> int:
-    """Return the SRID of a coordinate reference system: the code at EPSG, 4326 for CRS84, else 0."""
-    authority, _, code = str(crs or "").upper().rpartition(":")
+def srid_of_type(kind: str) -> int:
+    """Return the SRID in a type of geometries: the code at EPSG, 4326 for CRS84, else 0."""
+    found = _GEOMETRY.fullmatch(kind)
+    authority, _, code = (found and found["crs"] or "").upper().rpartition(":")
     if code == "CRS84":
         return 4326
     return int(code) if authority == "EPSG" and code.isdigit() else 0

@@ -100,9 +100,7 @@ class Statement:
         query = self.written(tree)
         if target is not None and place is not None:
             return store(self.cursor, query, target, place)
-        limit = "" if max_rows is None else f" LIMIT {max_rows + 1}"
-        self.execute(f"SELECT * FROM ({query}){limit}" if limit else query)
-        return fetch(self.cursor)
+        return fetch(self.execute(query), max_rows)
 
     def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Execute SQL of DuckDB, unless the statement was cancelled."""
@@ -134,7 +132,8 @@ class Statement:
 
     def schema(self, name: Name) -> SchemaName:
         """Return the schema of a table's or view's name."""
-        return SchemaName(*(*self.session.current, *name[:-1])[-2:])
+        parts = name[:-1]
+        return SchemaName(*self.session.current[: 2 - len(parts)], *parts)
 
     def check_schema(self, schema: SchemaName) -> None:
         """Check that a schema exists.

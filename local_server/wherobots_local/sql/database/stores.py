@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from wherobots_local.sql.database.results import srid_of
+from wherobots_local.sql.database.results import srid_of_type
 from wherobots_local.sql.database.warehouse import identifier, literal
 from wherobots_local.sql.dialect.errors import StatementError
 from wherobots_local.sql.engine import StoreTarget
@@ -83,7 +83,7 @@ _FORMS = {"parquet": _parquet, "csv": _csv, "geojson": _geojson}
 def _text(name: str, kind: str) -> str:
     column = identifier(name)
     if kind.startswith("GEOMETRY"):
-        srid = srid_of(kind.removeprefix("GEOMETRY").strip("()'"))
+        srid = srid_of_type(kind)
         return f"'SRID={srid};' || spark.st_astext({column})" if srid else f"spark.st_astext({column})"
     if kind == "BLOB":
         return f"lower(hex({column}))"

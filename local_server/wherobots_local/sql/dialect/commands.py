@@ -14,7 +14,7 @@ from wherobots_local.sql.dialect.parser import ServiceSql, read
 Name = tuple[str, ...]
 """A table, view or schema: one to three parts in lower case, the last of which is its own name."""
 
-_NAME = r"(?:`(?:[^`]|``)+`|[^\s'\"`;.]+)"
+_NAME = r"(?:`(?:[^`]|``)*`|[^\s'\"`;.]+)"
 _NAMES = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
 _SHOW = re.compile(
     rf"(?P<what>CATALOGS|SCHEMAS|DATABASES|NAMESPACES|TABLES|TABLE\s+EXTENDED|VIEWS)"

@@ -31,6 +31,11 @@ class ServiceSql(Spark):
         FUNCTION_PARSERS: ClassVar = {
             name: parse for name, parse in Spark.Parser.FUNCTION_PARSERS.items() if name.lower() not in MACROS
         }
+        # The name of a format may have several parts: ``USING havasu.iceberg``.
+        PROPERTY_PARSERS: ClassVar = {
+            **Spark.Parser.PROPERTY_PARSERS,
+            "USING": lambda self: self.expression(exp.FileFormatProperty(this=self._parse_table_parts())),
+        }
 
 
 def read(text: str) -> exp.Expr:
@@ -53,7 +58,7 @@ def read(text: str) -> exp.Expr:
     except ParseError as error:
         found = error.errors[0] if error.errors else {}
         # Its other words name classes of sqlglot.
-        why = "something is missing" if "missing for" in str(error) else found.get("description", "unexpected")
+        why = "something is missing" if "missing for" in str(error) else found.get("description", "").partition(" but got ")[0]
         raise syntax_error(f"{why}, line {found.get('line', 1)}", found.get("highlight") or "end of input") from None
     if not statements:
         raise StatementError("[PARSE_EMPTY_STATEMENT] Syntax error, unexpected empty statement. SQLSTATE: 42617")

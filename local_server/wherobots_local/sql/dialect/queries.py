@@ -57,6 +57,8 @@ def write(tree: exp.Expr, names: Names) -> str:
     :raises StatementError: for what the local server does not support.
     """
     try:
+        if isinstance(tree, exp.Values):
+            tree = exp.select("*").from_(tree, copy=False)
         with_column_names(tree)
         return _translated(tree, names).sql("duckdb", unsupported_level=None, comments=False)
     except RecursionError:
