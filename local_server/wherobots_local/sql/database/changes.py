@@ -2,56 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from wherobots_local.sql.database.results import srid_of_type
-from wherobots_local.sql.database.warehouse import identifier
+from wherobots_local.sql.database.warehouse import identifier, literal, unquoted
 from wherobots_local.sql.dialect.errors import StatementError, unsupported
 
 if TYPE_CHECKING:
     from wherobots_local.sql.database.session import Statement
 
+_MODE = "spark.sql.sources.partitionOverwriteMode"
+
+
 def insert(statement: Statement, tree: exp.Expr) -> None:
     """Add the rows of a query to a table, or replace all rows, or those of partitions, by them."""
-    target = tree.this
-    into = target.this if isinstance(target, exp.Schema) else target
+    into = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     table, _ = statement.table(into)
+    if tree.args.get("where") is not None:
+        raise unsupported("INSERT INTO ... REPLACE WHERE", "use DELETE and INSERT")
     query = tree.expression or exp.select("*").from_(tree.args["source"])
     if (with_ := tree.args.get("with_")) is not None:
         query.set("with_", with_)
-    if tree.args.get("where") is not None:
-        raise unsupported("INSERT INTO ... REPLACE WHERE", "use DELETE and INSERT")
-    fixed, dynamic = _partition(into.args.get("partition"), statement)
     with changing(statement, table):
-        columns = [column.name for column in target.expressions] if isinstance(target, exp.Schema) else None
-        held = statement.columns_of(f"SELECT * FROM {table}")
         rows = statement.written(query)
-        if columns is None and not tree.args.get("by_name"):
-            # Those of the partition come last, as in Spark.
-            columns = [name for name in held if name not in fixed]
-        if tree.args.get("by_name"):
-            columns = list(statement.columns_of(rows))
+        fixed, partitions = _partitions(statement, tree, into, table)
         given = list(statement.columns_of(rows))
-        if len(given) != len(columns or ()):
+        if tree.args.get("by_name"):
+            columns = given
+        elif isinstance(tree.this, exp.Schema):
+            columns = [column.name for column in tree.this.expressions]
+        else:
+            columns = [name for name in statement.columns_of(f"SELECT * FROM {table}") if name.lower() not in fixed]
+        if len(given) != len(columns):
             raise StatementError(
-                f"[INSERT_COLUMN_ARITY_MISMATCH] Cannot write to `{into.name}`: the table has {len(columns or ())}"
-                f" columns, the data {len(given)}. SQLSTATE: 21S01"
+                f"[INSERT_COLUMN_ARITY_MISMATCH] Cannot write to `{into.name}`: the table has {len(columns)} columns,"
+                f" the data {len(given)}. SQLSTATE: 21S01"
             )
-        places = [identifier(f"c{number}") for number in range(len(given))]
-        statement.execute(f"CREATE TEMP TABLE new AS SELECT * FROM ({rows}) AS q({', '.join(places)})")
-        names = [*(columns or ()), *fixed]
-        values = dict(zip(columns or (), places, strict=True)) | fixed
+        # The rows may be read from the table itself.
+        named = ", ".join(map(identifier, columns))
+        statement.execute(f"CREATE TEMP TABLE new AS SELECT * FROM ({rows}) AS q({named})")
+        values = {name: identifier(name) for name in columns} | fixed
         adopt_srids(statement, table, values, "new")
         if tree.args.get("overwrite"):
-            replaced = {name: f"{values[name]}::{held[name]}" for name in dynamic}
-            statement.execute(f"DELETE FROM {table}{_replaced(fixed, replaced)}")
-        statement.execute(
-            f"INSERT INTO {table} ({', '.join(map(identifier, names))}) SELECT {', '.join(values.values())} FROM new"
-        )
+            statement.execute(f"DELETE FROM {table}{_replaced(table, fixed, partitions)}")
+        listed = ", ".join(map(identifier, values))
+        statement.execute(f"INSERT INTO {table} ({listed}) SELECT {', '.join(values.values())} FROM new")
         statement.execute("DROP TABLE new")
 
 
@@ -92,8 +92,12 @@ def update(statement: Statement, tree: exp.Expr) -> None:
 def merge(statement: Statement, tree: exp.Expr) -> None:
     """Update, delete and insert rows of a table, by the rows of a source."""
     table, _ = statement.table(tree.this)
-    for set_ in tree.find_all(exp.Update):
-        _unqualify(set_)
+    for then in tree.args["whens"].find_all(exp.Update, exp.Insert):
+        _unqualify(then)
+        for column in then.expression.find_all(exp.Column) if isinstance(then, exp.Insert) and then.expression else ():
+            if not column.table:
+                # Of the rows that are inserted; DuckDB sees the table's too.
+                column.set("table", exp.to_identifier(tree.args["using"].alias_or_name, quoted=True))
     with changing(statement, table):
         sql = statement.written(tree)
         target, source, on = (tree.args[key].sql("duckdb") for key in ("this", "using", "on"))
@@ -159,7 +163,7 @@ def _unqualify(update: exp.Expr) -> None:
     """DuckDB takes no table's name before the columns that get values."""
     for item in update.expressions:
         if isinstance(item, exp.EQ):
-            item.set("this", exp.column(item.this.name, quoted=True))
+            item.this.set("table", None)
 
 
 def _values(then: exp.Expr) -> dict[str, str]:
@@ -182,21 +186,36 @@ def _check_cardinality(statement: Statement, target: str, name: str, source: str
         )
 
 
-def _partition(partition: exp.Expr | None, statement: Statement) -> tuple[dict[str, str], list[str]]:
-    """Return the columns of a PARTITION clause with a value, and those without."""
+def _partitions(
+    statement: Statement, tree: exp.Expr, into: exp.Expr, table: str
+) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Return the columns of the PARTITION clause with their values, and what else tells partitions apart: columns, and
+    a unit of time or nothing. With the overwrite mode ``dynamic``, that is what the table is partitioned by."""
     fixed: dict[str, str] = {}
-    dynamic: list[str] = []
-    for part in partition.expressions if partition is not None else ():
+    partitions: list[tuple[str, str]] = []
+    clause = into.args.get("partition")
+    for part in clause.expressions if clause is not None else ():
         if isinstance(part, exp.EQ):
-            fixed[part.this.name] = statement.written(part.expression)
+            fixed[part.this.name.lower()] = statement.written(part.expression)
         else:
-            dynamic.append(part.name)
-    return fixed, dynamic
+            partitions.append((part.name, ""))
+    mode = tree.meta.get("overwrite-mode") or statement.session.options.get(_MODE, "static")
+    if clause is None and mode.lower() == "dynamic":
+        comment = statement.execute(
+            f"SELECT comment FROM duckdb_tables() WHERE concat_ws('.', schema_name, table_name) = {literal(unquoted(table))}"
+        ).fetchone()
+        partitions = [(column, unit) for column, unit in json.loads((comment and comment[0]) or "[]")]
+    return fixed, partitions
 
 
-def _replaced(fixed: Mapping[str, str], dynamic: Mapping[str, str]) -> str:
+def _replaced(table: str, fixed: Mapping[str, str], partitions: Sequence[tuple[str, str]]) -> str:
     conditions = [f"{identifier(name)} = {value}" for name, value in fixed.items()]
-    if dynamic:
-        equal = (f"{value} IS NOT DISTINCT FROM {identifier(name)}" for name, value in dynamic.items())
-        conditions.append(f"EXISTS (SELECT 1 FROM new WHERE {' AND '.join(equal)})")
+    if partitions:
+        pairs = (f"{_part('new', part)} IS NOT DISTINCT FROM {_part(table, part)}" for part in partitions)
+        conditions.append(f"EXISTS (SELECT 1 FROM new WHERE {' AND '.join(pairs)})")
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _part(rows: str, part: tuple[str, str]) -> str:
+    column = f"{rows}.{identifier(part[0])}"
+    return f"date_trunc({literal(part[1])}, {column})" if part[1] else f"CAST({column} AS VARCHAR)"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from wherobots_local.sql.database.changes import changing
-from wherobots_local.sql.database.warehouse import SchemaName, identifier
+from wherobots_local.sql.database.warehouse import SchemaName, identifier, literal
 from wherobots_local.sql.dialect.commands import name_of
 from wherobots_local.sql.dialect.columns import with_column_names
 from wherobots_local.sql.dialect.errors import (
@@ -36,7 +37,7 @@ def create(statement: Statement, tree: exp.Expr) -> None:
         case "SCHEMA" | "DATABASE":
             _create_schema(statement, tree)
         case "TABLE":
-            _create_table(statement, tree)
+            _create_table(statement, tree, properties)
         case "VIEW":
             temporary = any(isinstance(found, exp.TemporaryProperty) for found in properties)
             _create_view(statement, tree, temporary=temporary)
@@ -126,7 +127,7 @@ def _drop_schema(statement: Statement, named: exp.Table, *, if_exists: bool, cas
     statement.execute(f"DROP SCHEMA {identifier(schema.stored)}")
 
 
-def _create_table(statement: Statement, tree: exp.Expr) -> None:
+def _create_table(statement: Statement, tree: exp.Expr, properties: list[exp.Expr]) -> None:
     named = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     name = name_of(named)
     schema = statement.schema(name)
@@ -146,6 +147,9 @@ def _create_table(statement: Statement, tree: exp.Expr) -> None:
             statement.execute(f"{verb} {full_name} ({columns})")
         else:
             raise syntax_error("a table needs columns or a query", name[-1])
+        parts = [_partition(part) for found in properties for part in _partitioned_by(found)]
+        # Remembered for INSERT OVERWRITE.
+        statement.execute(f"COMMENT ON TABLE {full_name} IS {literal(json.dumps(parts))}")
 
 
 def _storable(statement: Statement, query: exp.Expr) -> str:
@@ -198,6 +202,21 @@ def _create_view(statement: Statement, tree: exp.Expr, *, temporary: bool) -> No
         statement.execute(f"CREATE OR REPLACE VIEW {full_name}{columns} AS {statement.written(tree.expression)}")
 
 
+def _partitioned_by(found: exp.Expr) -> list[exp.Expr]:
+    return found.this.expressions if isinstance(found, exp.PartitionedByProperty) else []
+
+
+def _partition(part: exp.Expr) -> tuple[str, str]:
+    """Return the column of a partition, and the unit of time by which it is divided, or nothing."""
+    if isinstance(part, exp.Identifier | exp.Column | exp.ColumnDef):
+        return part.name, ""
+    name = part.sql("spark").partition("(")[0].lower().rstrip("s")
+    column = part.find(exp.Column, exp.Identifier)
+    if name not in ("year", "month", "day", "hour") or column is None:
+        raise unsupported(f"PARTITIONED BY {part.sql('spark')[:30]}", "use columns, or years, months, days or hours")
+    return column.name, name
+
+
 def _column(column: exp.Expr) -> str:
     """Return a column as DuckDB defines it."""
     if not isinstance(column, exp.ColumnDef):
@@ -210,7 +229,8 @@ def _column(column: exp.Expr) -> str:
     if kind is None:
         raise syntax_error("a column needs a type", column.name)
     if kind.is_type("geometry"):
-        kind.set("expressions", None)
+        srid = kind.expressions[0].name if kind.expressions else "0"
+        return f"{identifier(column.name)} GEOMETRY" + (f"('EPSG:{int(srid)}')" if srid.isdigit() and int(srid) else "")
     if kind.is_type("decimal") and not kind.expressions:
         return f"{identifier(column.name)} DECIMAL(10, 0)"
     return " ".join([identifier(column.name), kind.sql("duckdb"), *(found.sql("duckdb") for found in kept)])

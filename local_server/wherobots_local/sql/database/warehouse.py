@@ -115,6 +115,11 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def unquoted(full_name: str) -> str:
+    """Return a full name without its quotes."""
+    return full_name.replace('"."', ".")[1:-1].replace('""', '"')
+
+
 def literal(text: str) -> str:
     """Return a text in quotes."""
     return "'" + text.replace("'", "''") + "'"

@@ -44,8 +44,9 @@ def not_found(name: Sequence[str]) -> StatementError:
 def schema_not_found(name: Sequence[str]) -> StatementError:
     """Return the error for a schema that does not exist."""
     return StatementError(
-        f"[SCHEMA_NOT_FOUND] The schema {quoted(name)} cannot be found. Verify the spelling and correctness of the"
-        " schema and catalog. SQLSTATE: 42704"
+        # dbt knows it by the words of Iceberg.
+        f"[SCHEMA_NOT_FOUND] The schema {quoted(name)} cannot be found. Namespace does not exist: {'.'.join(name)}."
+        " Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704"
     )
 
 

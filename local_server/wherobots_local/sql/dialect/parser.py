@@ -14,6 +14,9 @@ from sqlglot.errors import ParseError, TokenError
 from wherobots_local.sql.dialect.errors import StatementError, syntax_error, unsupported
 from wherobots_local.sql.dialect.macros import MACROS
 
+_MODE = re.compile(
+    r"(\s*(?:/\*.*?\*/\s*)?INSERT\s+OVERWRITE\s+[^'\"()]*?)\s+WITH\s*\(\s*'overwrite-mode'\s*=\s*'(\w+)'\s*\)", re.IGNORECASE | re.DOTALL
+)
 MOST_CHARACTERS = 4_000_000
 
 # It says what it reads as a Command; those are read or refused here.
@@ -49,6 +52,9 @@ def read(text: str) -> exp.Expr:
         raise unsupported(f"a statement of {len(text):,} characters", f"{MOST_CHARACTERS:,} are allowed")
     if (table := re.fullmatch(r"\s*TABLE\s+(.*)", text, re.IGNORECASE | re.DOTALL)) is not None:
         text = f"SELECT * FROM {table[1]}"
+    mode = _MODE.match(text)
+    if mode is not None:
+        text = mode[1] + text[mode.end() :]
     try:
         statements = [found for found in sqlglot.parse(text, read=ServiceSql) if _is_statement(found)]
     except RecursionError:
@@ -65,6 +71,8 @@ def read(text: str) -> exp.Expr:
     if len(statements) > 1:
         raise syntax_error("one statement at a time", statements[1].sql(ServiceSql)[:20])
     (statement,) = statements
+    if mode is not None:
+        statement.meta["overwrite-mode"] = mode[2]
     return statement
 
 
