@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
@@ -58,24 +59,23 @@ def cancel_runs_by_suffix(
     :returns: ids of the runs cancelled.
     """
     deadline = (yield from now()) + budget_seconds
-    found: set[str] = set()
+    found = False
     cancelled: list[str] = []
-    failure: str | None = None
+    why = ""
     while (left := deadline - (yield from now())) > 0:
         try:
             runs = yield from find_runs(suffix, timeout=left, urgent=True)
         except WherobotsApiError as error:
-            failure, runs = str(error), []
+            why, runs = f" ({error})", []
         for run in runs:
             if run.is_active and run.id not in cancelled:
-                found.add(run.id)
+                found = True
                 if (yield from _cancel_until(run.id, deadline)) is None:
                     cancelled.append(run.id)
         if cancelled and not look_on:
             break
         yield Sleep(LOOK_UP_INTERVAL_SECONDS)
     if not found:
-        why = f" ({failure})" if failure else ""
         yield Note(
             logging.WARNING, f"No active run named *{suffix} was found{why}; if one starts, the next try finds it"
         )
@@ -83,8 +83,8 @@ def cancel_runs_by_suffix(
 
 
 def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None]:
-    began = yield from now()
-    outage, appears_by = Outage(max(CANCEL_BUDGET_SECONDS, deadline - began)), began + APPEARANCE_SECONDS
+    appears_by = (yield from now()) + APPEARANCE_SECONDS
+    outage = Outage(math.inf)  # the deadline bounds it
     while True:
         moment = yield from now()
         left = deadline - moment
