@@ -234,11 +234,11 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder) -> Flow[Out
     return outcome.closed(log.tail.explain(), summary, None if outcome.ending is Ending.DEADLINE else log.result.text)
 
 
-def settle_run(run: Run, return_result: bool = False) -> Flow[Outcome]:
+def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:
     """Find the outcome of a run that ended while nobody followed it. Its log is read, but not forwarded.
 
     :param run: the run, in a terminal status.
-    :param return_result: see :class:`FollowOptions`; default False.
+    :param return_result: see :class:`FollowOptions`.
     """
     moment = yield from now()
     options = FollowOptions(run.id, moment, poll_logs=False, return_result=return_result)

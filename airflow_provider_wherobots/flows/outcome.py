@@ -158,12 +158,12 @@ class Outcome:
         return text
 
 
-def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, durable: bool = True) -> str:
+def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, durable: bool) -> str:
     """Say why a try has no run, whether one may exist anyway, and what a retry does.
 
     :param error: why creating it failed.
     :param max_outage_seconds: how long consecutive failures were tolerated.
-    :param durable: whether a retry of the task finds the run; default True.
+    :param durable: whether a retry of the task finds the run.
     """
     text = words.quoted(str(error))
     if not error.transient:

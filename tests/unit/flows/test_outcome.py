@@ -172,7 +172,9 @@ def test_every_ending_has_its_words_with_reason_address_and_log(ending: Ending, 
 
 
 def test_without_a_name_of_its_own_no_retry_finds_a_run_that_was_gave_up_of() -> None:
-    assert "a retry will not find it (durable=False)" in Outcome(Ending.GAVE_UP, "r1", "X").describe(durable=False)
+    assert Outcome(Ending.GAVE_UP, "r1", "X").describe(durable=False) == (
+        "Run r1 (X) can no longer be followed. It stays active; a retry will not find it (durable=False)"
+    )
 
 
 @given(st.text(), st.text(min_size=1), st.text(min_size=1))
@@ -207,4 +209,4 @@ def test_a_try_without_a_run_says_whether_there_may_be_one_and_what_a_retry_does
 
 
 def test_a_refusal_speaks_for_itself() -> None:
-    assert describe_no_run(BadRequestError("createJobRun", 400), 600) == "createJobRun: 400: no body"
+    assert describe_no_run(BadRequestError("createJobRun", 400), 600, durable=True) == "createJobRun: 400: no body"

@@ -15,6 +15,7 @@ from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.follow import DRAIN_SECONDS, TAIL_SECONDS, FollowOptions, follow_run, settle_run
 from airflow_provider_wherobots.flows.forward_logs import LogForwarder
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.summary import RunSummary
 from tests.unit.flows.fake_log import T0, CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService
 from tests.unit.flows.script import START, Script, always, by_operation, texts
@@ -159,11 +160,24 @@ def test_a_run_that_ended_while_nobody_followed_it_is_read_for_its_result() -> N
     service, _ = serve("before", PRINTED)
     script = Script(service)
     script.now = START + 300
-    run = Run.from_json({"id": "run0", "status": "COMPLETED"})
-    outcome = script.run(settle_run(run))
-    assert (outcome.ending, outcome.run_id, outcome.result) == (Ending.COMPLETED, "run0", RESULT)
-    assert outcome.summary is not None
+    spark_ui = {"appMeta": {"spark_ui_url": "https://spark/1"}}
+    run = Run.from_json({"id": "run0", "status": "COMPLETED", "kubeApp": spark_ui})
+    outcome = script.run(settle_run(run, return_result=False))
+    summary = RunSummary("run0", "", "COMPLETED", spark_ui_url="https://spark/1").to_json()
+    assert outcome == Outcome(
+        Ending.COMPLETED, "run0", "COMPLETED", ended_at=START + 300, summary=summary, result=RESULT
+    )
     assert script.records == []
+
+
+@pytest.mark.parametrize("return_result", [True, False])
+def test_its_log_that_cannot_be_read_is_worth_a_warning_only_if_the_result_is_asked_for(return_result: bool) -> None:
+    service, _ = serve(PRINTED)
+    script = Script(by_operation(getJobRunMetrics=service, getJobRunLogs=always(ServerError("getJobRunLogs", 503))))
+    script.run(settle_run(Run.from_json({"id": "run0", "status": "COMPLETED"}), return_result))
+    assert [note.text for note in script.notes if note.level == logging.WARNING] == (
+        ["The log of run run0 could not be read (getJobRunLogs: 503: no body)"] if return_result else []
+    )
 
 
 def test_following_again_from_the_start_gives_the_same_result() -> None:
