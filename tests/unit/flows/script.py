@@ -72,6 +72,8 @@ class Script(SyncDriver):
         self.now = START
         self.sent: list[Sent] = []
         self.sleeps: list[float] = []
+        self.pauses: list[Sleep] = []
+        """The sleeps, with their jitter."""
         self.notes: list[Note] = []
         self.records: list[LogRecord] = []
         self.published: list[tuple[str, str]] = []
@@ -121,6 +123,7 @@ class Script(SyncDriver):
         if isinstance(effect, Sleep):
             assert effect.seconds >= 0, effect
             self.sleeps.append(effect.seconds)
+            self.pauses.append(effect)
         if isinstance(effect, Prefetch):
             self.prefetched.append((effect.call, len(self.records)))
         return super()._perform(effect)

@@ -76,8 +76,31 @@ def test_a_conflict_that_lasts_is_no_success(seen: Any) -> None:
     conflict = always(ConflictError("cancelJobRun", 409))
     script = Script(by_operation(cancelJobRun=conflict, getJobRun=always(seen)))
     assert not script.run(cancel_run("r1", 10.0))
-    assert script.said("could not be cancelled")
-    assert script.elapsed < 15
+    assert script.sleeps == [0.4] * 6 + [2.0] * 3
+    assert script.elapsed < 10.0
+    assert [(note.level, note.text) for note in script.notes] == [
+        (
+            logging.ERROR,
+            "Run r1 could not be cancelled (cancelJobRun: 409: no body). It stays active until its timeoutSeconds "
+            "pass, unless an earlier cancel takes effect",
+        )
+    ]
+
+
+def test_each_call_has_the_time_that_is_left_at_most_10_seconds_and_at_least_half_a_second() -> None:
+    conflict = always(ConflictError("cancelJobRun", 409))
+    service = by_operation(cancelJobRun=conflict, getJobRun=always(Run("r1", "n", "RUNNING")))
+    script = Script(service, latency=1.0)
+    assert not script.run(cancel_run("r1", 12.0))
+    assert [(sent.call.operation, sent.timeout) for sent in script.sent[:4]] == [
+        ("cancelJobRun", 10.0),
+        ("getJobRun", 10.0),
+        ("cancelJobRun", pytest.approx(9.6)),
+        ("getJobRun", pytest.approx(8.6)),
+    ]
+    script = Script(service)
+    assert not script.run(cancel_run("r1", 0.1))
+    assert [sent.timeout for sent in script.sent] == [0.5, 0.5]
 
 
 def test_cancelling_twice_is_as_good_as_once() -> None:
@@ -122,8 +145,9 @@ def test_a_refusal_is_said_as_an_error_and_never_raised(error: WherobotsApiError
     script = Script(always(error))
     assert not script.run(cancel_run("r1"))
     assert len(script.sent) == 1
-    assert [note.level for note in script.notes] == [logging.ERROR]
-    assert "could not be cancelled" in script.notes[0].text
+    assert [(note.level, note.text) for note in script.notes] == [
+        (logging.ERROR, f"Run r1 could not be cancelled ({error}). It stays active until its timeoutSeconds pass")
+    ]
 
 
 def test_a_rotated_key_is_picked_up() -> None:
@@ -220,6 +244,15 @@ def test_by_name_the_budget_bounds_it_all(budget: float) -> None:
         assert script.run(cancel_runs_by_suffix(SUFFIX, budget)) == []
         assert budget <= script.elapsed <= budget + 0.6
         assert script.said("No active run named *-0123456789ab was found")
+
+
+def test_by_name_a_budget_that_is_used_up_sends_nothing_and_says_so() -> None:
+    script = Script(FakeService())
+    assert script.run(cancel_runs_by_suffix(SUFFIX, 0.0)) == []
+    assert script.sent == []
+    assert [(note.level, note.text) for note in script.notes] == [
+        (logging.WARNING, "No active run named *-0123456789ab was found; if one starts, the next try finds it")
+    ]
 
 
 def test_by_name_what_is_found_late_is_still_cancelled_within_the_5_seconds_a_worker_has() -> None:

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
-from airflow_provider_wherobots.api.errors import NotFoundError
+from airflow_provider_wherobots.api.errors import NotFoundError, ServerError
 from airflow_provider_wherobots.api.runs.models import KubeApp, Run, RunPage
 from airflow_provider_wherobots.flows.await_ends import await_ends
+from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.list_runs import list_active_runs, list_runs
 from tests.unit.flows.fake_service import FakeService, Fault
-from tests.unit.flows.script import START, Script, always, answers, by_operation
+from tests.unit.flows.script import START, Answer, Script, always, answers, by_operation
 
 
 def service_with(number: int, *, page_size: int = 3) -> FakeService:
@@ -74,6 +76,14 @@ def test_an_outage_is_survived() -> None:
     assert len(runs) == 4
 
 
+@pytest.mark.parametrize("flow", [lambda: list_runs(max_outage_seconds=20.0), lambda: list_active_runs(20.0)])
+def test_a_longer_one_is_an_error(flow: Callable[[], Flow[object]]) -> None:
+    script = Script(always(ServerError("listJobRuns", 503)))
+    with pytest.raises(ServerError):
+        script.run(flow())
+    assert sum(script.sleeps) == pytest.approx(20.0, abs=1.0)
+
+
 def test_a_run_that_is_being_torn_down_is_not_active() -> None:
     page = RunPage((Run("a", "x", "RUNNING"), Run("b", "x", "RUNNING", KubeApp("DESTROYING")), Run("c", "x", "FAILED")))
     script = Script(always(page))
@@ -90,12 +100,26 @@ def test_ends_are_awaited_with_one_call_for_all_runs() -> None:
     assert script.run(await_ends(["a", "b", "a"])) == {"a": "CANCELLED", "b": "COMPLETED"}
     assert script.operations == ["listJobRuns", "listJobRuns", "listJobRuns", "getJobRun", "listJobRuns", "getJobRun"]
     assert script.sleeps == [2.0, 2.0, 2.0]
+    assert [value for name, value in script.sent[0].call.params if name == "status"] == ["PENDING", "RUNNING"]
 
 
 def test_the_wait_is_bounded() -> None:
-    script = Script(always(RunPage((Run("a", "x", "RUNNING"),))))
+    script = Script(always(RunPage((Run("a", "x", "RUNNING"),))), latency=0.0)
     assert script.run(await_ends(["a"], 20.0)) == {}
-    assert script.elapsed <= 20.0
+    assert script.sleeps == [2.0] * 10
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        always(ServerError("listJobRuns", 503)),
+        by_operation(listJobRuns=always(RunPage(())), getJobRun=always(ServerError("getJobRun", 503))),
+    ],
+)
+def test_the_wait_ends_earlier_in_an_outage(service: Answer) -> None:
+    script = Script(service)
+    assert script.run(await_ends(["a"])) == {}
+    assert sum(script.sleeps) == pytest.approx(10.0, abs=1.0)
 
 
 def test_nothing_is_sent_if_there_is_nothing_to_wait_for() -> None:

@@ -63,7 +63,7 @@ def test_a_run_that_stays_active_is_left_to_the_try_that_sees_its_end(
 def test_what_is_not_known_is_not_measured_and_a_0_is() -> None:
     assert values(end(Ending.COMPLETED, summary=None)) == {}
     assert values(end(Ending.COMPLETED, summary={"cost_usd": 0.0, "queued_seconds": None})) == {"cost_usd": 0.0}
-    (cost,) = end(Ending.COMPLETED, summary={"cost_usd": 0.0})
+    (cost,) = end(Ending.COMPLETED, summary={"cost_usd": 0.0, "region": 1, "runtime": ""})
     assert cost.tags == {**TASK, "status": "COMPLETED"}
 
 
@@ -75,6 +75,7 @@ def test_a_tag_of_the_service_can_be_written_in_every_format() -> None:
 
 
 def test_a_reattachment_is_counted_with_the_tags_of_the_run() -> None:
-    run = Run.from_json({"id": "r1", "status": "RUNNING", "payload": {"runtime": "small"}})
-    tags = {**TASK, "runtime": "small", "status": "RUNNING"}
+    here = {"regionName": "here"}
+    run = Run.from_json({"id": "r1", "status": "RUNNING", "payload": {"runtime": "small"}, "kubeApp": here})
+    tags = {**TASK, "region": "here", "runtime": "small", "status": "RUNNING"}
     assert of_reattachment(run, TASK) == [Measurement(Kind.COUNTER, "wherobots.run.reattached", 1, tags)]

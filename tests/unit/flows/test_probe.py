@@ -11,6 +11,7 @@ from airflow_provider_wherobots.api.errors import (
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
+    ProxySettingError,
     RateLimitedError,
     ServerError,
     UnreadableAnswerError,
@@ -29,7 +30,7 @@ def test_one_small_call_is_all_it_takes() -> None:
     script = Script(answers(RunPage(())))
     works, said = script.run(probe(7.0))
     assert works
-    assert "accepts the API key" in said
+    assert said == "The Runs API accepts the API key"
     (sent,) = script.sent
     assert (sent.call.method, sent.call.path, sent.call.params) == ("GET", "/runs", (("size", "1"),))
     assert sent.timeout == 7.0
@@ -37,35 +38,45 @@ def test_one_small_call_is_all_it_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "text"),
     [
-        (UntrustedServerError(OPERATION, "self-signed"), "certificate is not trusted: self-signed"),
+        (UntrustedServerError(OPERATION, "self-signed"), "The host's TLS certificate is not trusted: self-signed"),
+        (ProxySettingError(OPERATION, "no scheme"), "The configured proxy cannot be used: no scheme"),
         (NotSentError(OPERATION, "refused"), "The host cannot be reached: refused"),
-        (AnswerLostError(OPERATION, "timed out"), "was reached, but did not answer: timed out"),
+        (AnswerLostError(OPERATION, "timed out"), "The host was reached, but did not answer: timed out"),
         (
             NotSentError(OPERATION, "[SSL: WRONG_VERSION_NUMBER] x"),
-            "speaks plain http where https was expected: [SSL",
+            "The host speaks plain http where https was expected: [SSL: WRONG_VERSION_NUMBER] x",
         ),
-        (NotSentError(OPERATION, "[SSL] record layer failure"), "plain http where https was expected: [SSL"),
+        (
+            NotSentError(OPERATION, "[SSL] record layer failure"),
+            "The host speaks plain http where https was expected: [SSL] record layer failure",
+        ),
         (AuthenticationError(OPERATION, 401, SAID), "The API key is refused: 401 CODE: what the service said"),
-        (PermissionDeniedError(OPERATION, 403, SAID), "may not use runs: 403 CODE: what the service said"),
-        (NotFoundError(OPERATION, 404, SAID), "no Wherobots Runs API at this address: 404 CODE"),
+        (
+            PermissionDeniedError(OPERATION, 403, SAID),
+            "The API key is valid, but may not use runs: 403 CODE: what the service said",
+        ),
+        (
+            NotFoundError(OPERATION, 404, SAID),
+            "There is no Wherobots Runs API at this address: 404 CODE: what the service said",
+        ),
         (
             UnreadableAnswerError(OPERATION, 200, b"<html>", "x"),
-            "is not the Wherobots Runs API: the response",
+            "This is not the Wherobots Runs API: the response (200) does not match the API's format: x; body: <html>",
         ),
-        (BadRequestError(OPERATION, 302, excerpt="the host redirects"), "is not the Wherobots Runs API: 302: the host"),
-        (BadRequestError(OPERATION, 400, SAID), "answers with an error: 400 CODE: what"),
-        (ConflictError(OPERATION, 409, SAID), "answers with an error: 409 CODE"),
-        (RateLimitedError(OPERATION, 429, retry_after=60), "answers with an error: 429"),
-        (ServerError(OPERATION, 503), "answers with an error: 503"),
+        (
+            BadRequestError(OPERATION, 302, excerpt="the host redirects"),
+            "This is not the Wherobots Runs API: 302: the host redirects",
+        ),
+        (BadRequestError(OPERATION, 400, SAID), "The service answers with an error: 400 CODE: what the service said"),
+        (ConflictError(OPERATION, 409, SAID), "The service answers with an error: 409 CODE: what the service said"),
+        (RateLimitedError(OPERATION, 429, retry_after=60), "The service answers with an error: 429: no body"),
+        (ServerError(OPERATION, 503), "The service answers with an error: 503: no body"),
         (WherobotsApiError(OPERATION, "odd"), "The call failed: odd"),
     ],
 )
-def test_what_is_wrong_is_said_once_and_nothing_is_tried_again(error: WherobotsApiError, words: str) -> None:
+def test_what_is_wrong_is_said_once_and_nothing_is_tried_again(error: WherobotsApiError, text: str) -> None:
     script = Script(always(error))
-    works, said = script.run(probe())
-    assert not works
-    assert words in said
-    assert OPERATION not in said
+    assert script.run(probe()) == (False, text)
     assert len(script.sent) == 1

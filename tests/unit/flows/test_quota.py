@@ -124,11 +124,17 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
     assert result.wait.passed_over == ("run0",), "the run that was replaced, and may not have gone yet"
     while isinstance(result, AwaitingQuota):
         script.now += result.pause.seconds
-        kept = QuotaWait.from_kwargs(json.loads(json.dumps(result.wait.to_kwargs() | {"of_a_later_version": 1})))
+        stored = json.loads(json.dumps(result.wait.to_kwargs()))
+        assert stored == result.wait.to_kwargs()
+        kept = QuotaWait.from_kwargs(stored | {"of_a_later_version": 1})
         assert kept == result.wait
         result = script.run(submit_run(PAYLOAD, look_first=True, quota=kept))
     assert (result.run.id, result.reattached) == ("run1", False)
     assert [run.id for run in service.kept(script.now)] == ["run1"]
+
+
+def test_a_wait_of_a_version_that_knew_less_has_the_defaults() -> None:
+    assert QuotaWait.from_kwargs({}) == QuotaWait()
 
 
 def test_a_worker_waits_for_three_minutes_and_no_longer() -> None:

@@ -31,6 +31,8 @@ def is_valid(name: str) -> bool:
         ("hail_dag", "group.stats", "hail_dag.group.stats"),
         ("hagel übersicht", "größe", "hagel_bersicht.gr_e"),
         ("a", "b", "airflow.a.b"),
+        ("abc", "def", "airflow.abc.def"),
+        ("abc", "defg", "abc.defg"),
         ("d" * 200, "t" * 200, "d" * 200 + "." + "t" * 54),
     ],
 )

@@ -17,6 +17,8 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
     WherobotsApiError,
 )
+from airflow_provider_wherobots.api.runs.models import Run, RunPage
+from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.submit import (
     LOOK_UP_DELAYS,
     NotReplacedError,
@@ -35,9 +37,9 @@ UNCLEAR_WITH_EFFECT = [fault for fault in UNCLEAR if fault.has_effect]
 UNCLEAR_WITHOUT_EFFECT = [fault for fault in UNCLEAR if not fault.has_effect]
 
 
-def submit(service: Any, **options: Any) -> tuple[Submission, Script]:
+def submit(service: Any, payload: dict[str, Any] = PAYLOAD, **options: Any) -> tuple[Submission, Script]:
     script = Script(service)
-    submission = script.run(submit_run(PAYLOAD, **options))
+    submission = script.run(submit_run(payload, **options))
     assert isinstance(submission, Submission)
     return submission, script
 
@@ -86,7 +88,10 @@ def test_a_repeated_create_whose_check_fails_keeps_its_run_and_says_so() -> None
 
     submission, script = submit(without_the_last_look)
     assert submission.run.id == "run0"
-    assert script.said("Could not check that run0 is the only run named *-0123456789ab")
+    assert script.notes[-1] == Note(
+        logging.WARNING,
+        "Could not check that run0 is the only run named *-0123456789ab: listJobRuns: 403: no body",
+    )
 
 
 @pytest.mark.parametrize("fault", UNCLEAR_WITHOUT_EFFECT)
@@ -193,16 +198,28 @@ def test_a_run_of_another_name_is_nobodys_business() -> None:
 def test_a_reattached_run_with_another_payload_is_kept_with_a_warning_that_names_the_fields() -> None:
     service = FakeService()
     service.add_run(NAME, START - 100, payload={"name": NAME, "runPython": {"uri": "s3://b/old.py"}})
-    submission, script = submit(service, look_first=True)
+    submission, script = submit(service, look_first=True, payload=PAYLOAD | {"version": "latest"})
     assert submission.reattached
-    [warning] = [note for note in script.notes if note.level == logging.WARNING]
-    assert "runPython.uri" in warning.text
+    assert script.notes == [
+        Note(logging.INFO, "Re-attached to run run0 (RUNNING), started by an earlier try of this task"),
+        Note(
+            logging.WARNING,
+            "Run run0 differs from what this try would create (runPython.uri, version); the task keeps it",
+        ),
+    ]
 
 
 def test_a_reattached_run_with_the_same_payload_brings_no_warning() -> None:
     service = FakeService()
     service.add_run(NAME, START - 100, payload=PAYLOAD | {"timeoutSeconds": 3600})
     _, script = submit(service, look_first=True)
+    assert [note.level for note in script.notes] == [logging.INFO]
+
+
+def test_a_reattached_run_whose_payload_has_no_name_brings_no_warning() -> None:
+    payload = {"runPython": PAYLOAD["runPython"]}
+    run = Run.from_json({"id": "run0", "name": NAME, "status": "RUNNING", "payload": payload})
+    _, script = submit(always(RunPage((run,))), look_first=True)
     assert [note.level for note in script.notes] == [logging.INFO]
 
 
@@ -241,8 +258,12 @@ def test_a_refusal_after_an_unclear_create_is_unclear_as_the_first_may_have_had_
     service = FakeService(list_lag=1_000)
     first_then_refused = answers(ServerError("createJobRun", 502), PermissionDeniedError("createJobRun", 403))
     script = Script(by_operation(createJobRun=first_then_refused, listJobRuns=service))
-    with pytest.raises(UnclearCreateError, match="403"):
+    with pytest.raises(UnclearCreateError) as caught:
         script.run(submit_run(PAYLOAD))
+    assert str(caught.value) == (
+        "createJobRun: it is unclear whether the run was created: createJobRun: 403: no body; "
+        "no run with its name has been found so far"
+    )
 
 
 def test_a_look_that_is_refused_after_an_unclear_create_never_creates_again() -> None:
@@ -317,10 +338,12 @@ def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
     service = FakeService()
     service.add_run(NAME, START - 100)
     script = Script(by_operation(listJobRuns=service, getJobRun=service, cancelJobRun=always(error)))
-    with pytest.raises(
-        NotReplacedError, match=r"run run0 .* could not be cancelled .*no new run was created"
-    ) as caught:
+    with pytest.raises(NotReplacedError) as caught:
         script.run(submit_run(PAYLOAD, look_first=True, replace=True, max_outage_seconds=60))
+    assert str(caught.value) == (
+        f"cancelJobRun: the task was cleared, but run run0 of its previous try could not be cancelled ({error}); "
+        "no new run was created"
+    )
     assert caught.value.transient is transient
     assert (30 <= script.elapsed <= 75) is transient
     assert "createJobRun" not in script.operations

@@ -57,7 +57,7 @@ def test_the_tries_since_a_clear(try_number: int, max_tries: int, retries: int, 
     [
         # The bound is five minutes.
         (Ending.CANCELLED, True, 299.0, True),
-        (Ending.CANCELLED, True, 301.0, False),
+        (Ending.CANCELLED, True, 300.0, False),
         (Ending.CANCELLED, False, 60.0, False),
         (Ending.FAILED, True, 60.0, False),
     ],

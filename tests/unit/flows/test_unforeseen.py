@@ -45,6 +45,18 @@ def test_the_places_are_those_of_the_traceback_without_texts() -> None:
     assert not any(word in places for word in ("secret", "\x1b", "\x00"))
 
 
+def test_the_exception_that_was_being_handled_is_told_too() -> None:
+    def handle() -> None:
+        try:
+            raise KeyError("a")
+        except KeyError:
+            raise ValueError("b")  # noqa: B904 - what happens by mistake
+
+    with pytest.raises(ValueError, match="b") as found:
+        handle()
+    assert "KeyError\nled to\n" in places_of(found.value)
+
+
 def test_a_cause_that_was_put_away_is_not_told() -> None:
     def put_away() -> None:
         try:
@@ -70,5 +82,9 @@ def test_a_long_chain_and_a_deep_one_are_bounded() -> None:
         except ValueError as error:
             error.__cause__, found = found, error
     assert found is not None
-    assert places_of(found).count("led to") == 4
-    assert len(places_of(found)) < 20_000
+    places = places_of(found)
+    assert places.count("led to") == 4
+    # The innermost 20 frames of each.
+    assert places.count("[Previous line repeated 16 more times]") == 5
+    assert places.count('raise ValueError("at the end")') == 5
+    assert all(line.startswith((" ", "led to", "ValueError")) for line in places.splitlines())

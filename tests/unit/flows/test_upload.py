@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
 from airflow_provider_wherobots.files.local_file import FileChangedError
 from airflow_provider_wherobots.files.source import FileSource
-from airflow_provider_wherobots.flows.effects import Effect, Upload
+from airflow_provider_wherobots.flows.effects import Effect, Note, Upload
 from airflow_provider_wherobots.flows.submit import submit_run
 from airflow_provider_wherobots.flows.upload import (
     FileUploads,
@@ -38,6 +39,14 @@ from tests.unit.flows.script import Answer, Script
 PREFIX = "s3://bucket/up"
 LOOK, ASK, PUT = "getDirectory", "createUploadUrl", "putObject"
 URI = ("runPython", "uri")
+FILES = ("environment", "dependencies", 0, "filePath")
+END = f"{sha256(b'print(1)' + bytes([10])).hexdigest()[:32]}/stats.py"
+ADVICE_OF_403 = "the API key must be allowed to write there; upload_to can name another folder"
+ADVICE_OF_404 = (
+    "upload_to must be a folder in the organisation's managed storage, or in a bucket that is one of its storage "
+    "integrations"
+)
+NAME_IT = "set upload_to, of the task or of the connection, to the S3 address of a folder for uploads"
 
 
 class Storage:
@@ -168,11 +177,15 @@ def test_a_403_is_repeated_once_with_a_new_url(source: FileSource) -> None:
     script.run(upload(source, PREFIX))
     assert script.order == [LOOK, ASK, PUT, ASK, PUT]
     assert script.sleeps == []
+    assert script.notes[0] == Note(logging.WARNING, "putObject: 403: AccessDenied; trying again with a new URL")
     assert "n=" not in "".join(note.text for note in script.notes)
 
     script = UploadScript(Storage(forbidden(), down(), forbidden()))
-    with pytest.raises(UploadFailedError, match=r"403: AccessDenied\); .*must be allowed") as caught:
+    with pytest.raises(UploadFailedError) as caught:
         script.run(upload(source, PREFIX))
+    assert str(caught.value) == (
+        f"putObject: jobs/stats.py could not be uploaded to {PREFIX}/{END} (403: AccessDenied); {ADVICE_OF_403}"
+    )
     assert script.order == [LOOK, ASK, PUT, ASK, PUT, ASK, PUT]
     assert not caught.value.transient
 
@@ -207,20 +220,25 @@ def test_successful_urls_do_not_prolong_an_outage(source: FileSource) -> None:
     [
         (
             BadRequestError(ASK, 400, (ErrorInfo("BAD_REQUEST_ERROR", "No storage source found for bucket x"),)),
-            "upload_to must be a folder in the organisation's managed storage",
+            f"400 BAD_REQUEST_ERROR: No storage source found for bucket x); {ADVICE_OF_404}",
         ),
-        (NotFoundError(ASK, 404), "upload_to must be a folder in the organisation's managed storage"),
-        (PermissionDeniedError(ASK, 403), "the API key must be allowed to write there"),
+        (BadRequestError(ASK, 400), "400: no body)"),
+        (
+            AuthenticationError(ASK, 401, excerpt="no storage"),
+            "connection 'script': the API key is refused (createUploadUrl: 401: no storage))",
+        ),
+        (NotFoundError(ASK, 404), f"404: no body); {ADVICE_OF_404}"),
+        (PermissionDeniedError(ASK, 403), f"403: no body); {ADVICE_OF_403}"),
     ],
 )
 def test_a_refused_url_says_what_to_do(source: FileSource, error: Exception, advice: str) -> None:
     storage = Storage()
     storage.failures[ASK] = [error]
     script = UploadScript(storage)
-    with pytest.raises(UploadFailedError, match=advice) as caught:
+    with pytest.raises(UploadFailedError) as caught:
         script.run(upload(source, PREFIX))
     assert script.order == [LOOK, ASK]
-    assert "jobs/stats.py could not be uploaded to s3://bucket/up/" in str(caught.value)
+    assert str(caught.value) == f"createUploadUrl: jobs/stats.py could not be uploaded to {PREFIX}/{END} ({advice}"
 
 
 def test_a_protected_folder_is_an_error_before_the_upload(source: FileSource) -> None:
@@ -255,12 +273,11 @@ def test_a_missing_file_sends_nothing(source: FileSource) -> None:
 
 
 def test_one_missing_file_among_several_sends_nothing(source: FileSource) -> None:
-    files = ("environment", "dependencies", 0, "filePath")
     missing = FileSource("x", "table.json", source.path.with_name("table.json"))
     for prefix in (PREFIX, None):
         script = UploadScript(Storage())
         with pytest.raises(InvalidArgumentError, match=r"^x='table.json': there is no file"):
-            script.run(FileUploads({URI: source, files: missing}, prefix).upload({}))
+            script.run(FileUploads({URI: source, FILES: missing}, prefix).upload({}))
         assert script.order == []
 
 
@@ -268,34 +285,71 @@ def test_the_default_folder_is_the_organisations() -> None:
     assert UploadScript(Storage()).run(find_shared_folder()) == "s3://managed/org1/data/shared/airflow-uploads"
 
 
-@pytest.mark.parametrize("error", [PermissionDeniedError("getMyOrganization", 403), AuthenticationError("x", 401)])
-def test_without_a_view_of_the_organisation_upload_to_is_needed(source: FileSource, error: Exception) -> None:
+def test_without_a_view_of_the_organisation_upload_to_is_needed(source: FileSource) -> None:
     storage = Storage()
-    storage.failures["getMyOrganization"] = [error]
-    with pytest.raises(UploadFailedError, match="set upload_to, of the task or of the connection"):
+    storage.failures["getMyOrganization"] = [PermissionDeniedError("getMyOrganization", 403)]
+    with pytest.raises(UploadFailedError) as caught:
         UploadScript(storage).run(upload(source, None))
+    assert str(caught.value) == (
+        f"getMyOrganization: the organisation's storage could not be found (403: no body); {NAME_IT}"
+    )
+
+
+def test_an_outage_of_the_organisation_has_an_end_without_advice(source: FileSource) -> None:
+    storage = Storage()
+    storage.failures["getMyOrganization"] = [ServerError("getMyOrganization", 503)] * 100
+    script = UploadScript(storage)
+    with pytest.raises(UploadFailedError) as caught:
+        script.run(upload(source, None, 100))
+    assert 100 <= script.elapsed < 110
+    assert str(caught.value) == "getMyOrganization: the organisation's storage could not be found (503: no body)"
 
 
 def test_an_organisation_without_storage(source: FileSource) -> None:
     script = UploadScript(Storage(), lambda call, moment: Organization("org1", None))
-    with pytest.raises(NoStorageError, match="has no managed storage; set upload_to"):
+    with pytest.raises(NoStorageError) as caught:
         script.run(upload(source, None))
+    assert str(caught.value) == f"getMyOrganization: the organisation has no managed storage; {NAME_IT}"
 
 
 def test_several_files_ask_for_the_folder_once(source: FileSource, tmp_path: Path) -> None:
     table = tmp_path / "table.json"
     table.write_text("{}")
-    files = ("environment", "dependencies", 0, "filePath")
     payload = {
         "runPython": {"uri": "jobs/stats.py"},
         "environment": {"dependencies": [{"sourceType": "FILE", "filePath": "table.json"}]},
     }
     script = UploadScript(Storage())
-    sent = script.run(FileUploads({URI: source, files: FileSource("x", "table.json", table)}).upload(payload))
+    sent = script.run(FileUploads({URI: source, FILES: FileSource("x", "table.json", table)}).upload(payload))
     assert script.order == ["getMyOrganization", *[LOOK, ASK, PUT] * 2]
     assert sent["runPython"]["uri"].endswith("/stats.py")
     assert sent["environment"]["dependencies"][0]["filePath"].endswith("/table.json")
     assert payload["runPython"] == {"uri": "jobs/stats.py"}
+
+
+@pytest.mark.parametrize(
+    ("upload_to", "there", "address"),
+    [
+        (PREFIX, f"s3://elsewhere/{END}", f"s3://elsewhere/{END}"),
+        (PREFIX, f"s3://elsewhere/x{END}", f"{PREFIX}/{END}"),
+        (PREFIX, "s3://elsewhere/old/stats.py", f"{PREFIX}/{END}"),
+        (None, None, f"s3://…/{END}"),
+    ],
+)
+def test_a_body_to_compare_keeps_the_address_of_the_same_file_and_sends_nothing(
+    source: FileSource, upload_to: str | None, there: str | None, address: str
+) -> None:
+    missing = FileSource("x", "table.json", source.path.with_name("table.json"))
+    files = {"environment": {"dependencies": [{"sourceType": "FILE", "filePath": "table.json"}]}}
+    script = UploadScript(Storage())
+    echoed = {"runPython": {"uri": there}} if there else {}
+    compared = script.run(
+        FileUploads({FILES: missing, URI: source}, upload_to).compare({"runPython": {"uri": "x"}} | files, echoed)
+    )
+    assert compared == {"runPython": {"uri": address}} | files
+    no_file = f"x='table.json': there is no file {missing.path} on the worker; an address in S3 begins with s3://"
+    assert script.notes == [Note(logging.WARNING, no_file)]
+    assert script.order == []
 
 
 def test_no_upload_after_a_stop(source: FileSource) -> None:

@@ -27,6 +27,25 @@ def test_durations_are_said_in_the_units_that_matter(seconds: float, said: str) 
     assert words.duration(seconds) == said
 
 
+@pytest.mark.parametrize(
+    ("byte_count", "said"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (2, "2 bytes"),
+        (999, "999 bytes"),
+        (1_000, "1.0 KB"),
+        (999_949, "999.9 KB"),
+        (999_960, "1.0 MB"),
+        (999_949_000, "999.9 MB"),
+        (999_960_000, "1.0 GB"),
+        (123_456_000_000, "123.5 GB"),
+    ],
+)
+def test_sizes_are_said_in_the_largest_unit_of_which_there_is_one(byte_count: int, said: str) -> None:
+    assert words.size(byte_count) == said
+
+
 def test_words_are_english_whatever_the_process_speaks() -> None:
     before = pendulum.get_locale()
     pendulum.set_locale("de")
