@@ -3,120 +3,120 @@
 -- `list_transform([x], lambda p: ...)[1]` names a value: a macro repeats the text of its argument wherever it stands,
 -- and nested calls would double with every level. A geometry's SRID is part of its type, which a CASE can lose: _keep.
 
-CREATE MACRO spark._crs(srid) AS regexp_replace('EPSG:' || srid, '^EPSG:0?$', '');
-CREATE MACRO spark._keep(result, g) AS ST_SetCRS(result, coalesce(ST_CRS(g), ''));
-CREATE MACRO spark._type(g) AS ST_GeometryType(g)::VARCHAR;
-CREATE MACRO spark._only(g, kind) AS list_transform([g], lambda _p2: CASE WHEN regexp_full_match(spark._type(_p2), kind) THEN _p2 END)[1];
-CREATE MACRO spark._flat(g) AS list_transform(ST_Dump(g), lambda _part3: _part3.geom);
-CREATE MACRO spark._points(g) AS spark._flat(ST_Points(g));
-CREATE MACRO spark._missing(what) AS error('[UNSUPPORTED_FEATURE] The local server does not have ' || what || '.');
+CREATE MACRO spark._st_crs(srid) AS regexp_replace('EPSG:' || srid, '^EPSG:0?$', '');
+CREATE MACRO spark._st_keep(result, g) AS ST_SetCRS(result, coalesce(ST_CRS(g), ''));
+CREATE MACRO spark._st_type(g) AS ST_GeometryType(g)::VARCHAR;
+CREATE MACRO spark._st_only(g, kind) AS list_transform([g], lambda _p2: CASE WHEN regexp_full_match(spark._st_type(_p2), kind) THEN _p2 END)[1];
+CREATE MACRO spark._st_flat(g) AS list_transform(ST_Dump(g), lambda _part3: _part3.geom);
+CREATE MACRO spark._st_points(g) AS spark._st_flat(ST_Points(g));
+CREATE MACRO spark._st_missing(what) AS error('[UNSUPPORTED_FEATURE] The local server does not have ' || what || '.');
 -- The elements of a collection, one level down.
-CREATE MACRO spark._parts(g) AS list_transform(ST_Dump(g), lambda _part4: CASE WHEN len(_part4.path) > 1
-    THEN spark._missing('collections inside collections here') ELSE _part4.geom END);
+CREATE MACRO spark._st_parts(g) AS list_transform(ST_Dump(g), lambda _part4: CASE WHEN len(_part4.path) > 1
+    THEN spark._st_missing('collections inside collections here') ELSE _part4.geom END);
 
 -- Constructors. Text of three coordinates needs no Z, as in JTS.
-CREATE MACRO spark._wkt(wkt) AS ST_GeomFromText(list_transform([wkt], lambda _t5:
+CREATE MACRO spark._st_wkt(wkt) AS ST_GeomFromText(list_transform([wkt], lambda _t5:
     CASE WHEN _t5 ILIKE '%SRID=%' THEN error('Unknown geometry type: SRID')
          WHEN regexp_matches(_t5, '^[\s\w(]*\(\s*[^\s,()]+\s+[^\s,()]+\s+[^\s,()]+\s*[,)]') AND NOT regexp_matches(_t5, '(?i)[zm]\s*\(')
          THEN regexp_replace(_t5, '(?i)(POINT|STRING|POLYGON|COLLECTION)\b', '\1 Z', 'g') ELSE _t5 END)[1]);
-CREATE MACRO spark.st_geomfromwkt(wkt) AS spark._wkt(wkt), (wkt, srid) AS ST_SetCRS(spark._wkt(wkt), spark._crs(srid));
-CREATE MACRO spark.st_geomfromtext(wkt) AS spark._wkt(wkt), (wkt, srid) AS ST_SetCRS(spark._wkt(wkt), spark._crs(srid));
-CREATE MACRO spark.st_geometryfromtext(wkt) AS spark._wkt(wkt), (wkt, srid) AS ST_SetCRS(spark._wkt(wkt), spark._crs(srid));
-CREATE MACRO spark.st_linefromtext(wkt) AS spark._only(spark._wkt(wkt), '(MULTI)?LINESTRING');
-CREATE MACRO spark.st_mlinefromtext(wkt) AS spark._only(spark._wkt(wkt), 'MULTILINESTRING'),
-    (wkt, srid) AS spark._only(spark.st_geomfromwkt(wkt, srid), 'MULTILINESTRING');
-CREATE MACRO spark.st_mpointfromtext(wkt) AS spark._only(spark._wkt(wkt), 'MULTIPOINT'),
-    (wkt, srid) AS spark._only(spark.st_geomfromwkt(wkt, srid), 'MULTIPOINT');
-CREATE MACRO spark.st_mpolyfromtext(wkt) AS spark._only(spark._wkt(wkt), 'MULTIPOLYGON'),
-    (wkt, srid) AS spark._only(spark.st_geomfromwkt(wkt, srid), 'MULTIPOLYGON');
-CREATE MACRO spark.st_geomcollfromtext(wkt) AS spark._only(spark._wkt(wkt), 'GEOMETRYCOLLECTION'),
-    (wkt, srid) AS spark._only(spark.st_geomfromwkt(wkt, srid), 'GEOMETRYCOLLECTION');
-CREATE MACRO spark.st_geomfromewkt(ewkt) AS ST_SetCRS(spark._wkt(regexp_replace(ewkt, '^\s*SRID=\d+;', '')),
-    spark._crs(split_part(split_part(ewkt, ';', 1), 'SRID=', 2)));
-CREATE MACRO spark._hex(wkb) AS list_transform([wkb], lambda _w61: if(typeof(_w61) = 'BLOB', hex(_w61::BLOB), _w61::VARCHAR))[1];
-CREATE MACRO spark._wkb(wkb) AS ST_GeomFromHEXEWKB(list_transform([spark._hex(wkb)], lambda _h6:
-    CASE WHEN regexp_matches(_h6, '(?i)^(01.{6}|00)[2367ABEF]') THEN spark._missing('WKB with a SRID inside') ELSE _h6 END)[1]);
-CREATE MACRO spark.st_geomfromwkb(wkb) AS spark._wkb(wkb), (wkb, srid) AS ST_SetCRS(spark._wkb(wkb), spark._crs(srid));
-CREATE MACRO spark.st_geomfromewkb(wkb) AS spark._wkb(wkb);
-CREATE MACRO spark.st_pointfromwkb(wkb) AS spark._only(spark._wkb(wkb), 'POINT'), (wkb, srid) AS spark._only(spark.st_geomfromwkb(wkb, srid), 'POINT');
-CREATE MACRO spark.st_linefromwkb(wkb) AS spark._only(spark._wkb(wkb), 'LINESTRING'),
-    (wkb, srid) AS spark._only(spark.st_geomfromwkb(wkb, srid), 'LINESTRING');
+CREATE MACRO spark.st_geomfromwkt(wkt) AS spark._st_wkt(wkt), (wkt, srid) AS ST_SetCRS(spark._st_wkt(wkt), spark._st_crs(srid));
+CREATE MACRO spark.st_geomfromtext(wkt) AS spark._st_wkt(wkt), (wkt, srid) AS ST_SetCRS(spark._st_wkt(wkt), spark._st_crs(srid));
+CREATE MACRO spark.st_geometryfromtext(wkt) AS spark._st_wkt(wkt), (wkt, srid) AS ST_SetCRS(spark._st_wkt(wkt), spark._st_crs(srid));
+CREATE MACRO spark.st_linefromtext(wkt) AS spark._st_only(spark._st_wkt(wkt), '(MULTI)?LINESTRING');
+CREATE MACRO spark.st_mlinefromtext(wkt) AS spark._st_only(spark._st_wkt(wkt), 'MULTILINESTRING'),
+    (wkt, srid) AS spark._st_only(spark.st_geomfromwkt(wkt, srid), 'MULTILINESTRING');
+CREATE MACRO spark.st_mpointfromtext(wkt) AS spark._st_only(spark._st_wkt(wkt), 'MULTIPOINT'),
+    (wkt, srid) AS spark._st_only(spark.st_geomfromwkt(wkt, srid), 'MULTIPOINT');
+CREATE MACRO spark.st_mpolyfromtext(wkt) AS spark._st_only(spark._st_wkt(wkt), 'MULTIPOLYGON'),
+    (wkt, srid) AS spark._st_only(spark.st_geomfromwkt(wkt, srid), 'MULTIPOLYGON');
+CREATE MACRO spark.st_geomcollfromtext(wkt) AS spark._st_only(spark._st_wkt(wkt), 'GEOMETRYCOLLECTION'),
+    (wkt, srid) AS spark._st_only(spark.st_geomfromwkt(wkt, srid), 'GEOMETRYCOLLECTION');
+CREATE MACRO spark.st_geomfromewkt(ewkt) AS ST_SetCRS(spark._st_wkt(regexp_replace(ewkt, '^\s*SRID=\d+;', '')),
+    spark._st_crs(split_part(split_part(ewkt, ';', 1), 'SRID=', 2)));
+CREATE MACRO spark._st_hex(wkb) AS list_transform([wkb], lambda _w61: if(typeof(_w61) = 'BLOB', hex(_w61::BLOB), _w61::VARCHAR))[1];
+CREATE MACRO spark._st_wkb(wkb) AS ST_GeomFromHEXEWKB(list_transform([spark._st_hex(wkb)], lambda _h6:
+    CASE WHEN regexp_matches(_h6, '(?i)^(01.{6}|00)[2367ABEF]') THEN spark._st_missing('WKB with a SRID inside') ELSE _h6 END)[1]);
+CREATE MACRO spark.st_geomfromwkb(wkb) AS spark._st_wkb(wkb), (wkb, srid) AS ST_SetCRS(spark._st_wkb(wkb), spark._st_crs(srid));
+CREATE MACRO spark.st_geomfromewkb(wkb) AS spark._st_wkb(wkb);
+CREATE MACRO spark.st_pointfromwkb(wkb) AS spark._st_only(spark._st_wkb(wkb), 'POINT'), (wkb, srid) AS spark._st_only(spark.st_geomfromwkb(wkb, srid), 'POINT');
+CREATE MACRO spark.st_linefromwkb(wkb) AS spark._st_only(spark._st_wkb(wkb), 'LINESTRING'),
+    (wkb, srid) AS spark._st_only(spark.st_geomfromwkb(wkb, srid), 'LINESTRING');
 CREATE MACRO spark.st_linestringfromwkb(wkb) AS spark.st_linefromwkb(wkb), (wkb, srid) AS spark.st_linefromwkb(wkb, srid);
-CREATE MACRO spark._pairs(text, delimiter) AS list_transform([string_split(text, delimiter)], lambda _s7:
+CREATE MACRO spark._st_pairs(text, delimiter) AS list_transform([string_split(text, delimiter)], lambda _s7:
     array_to_string(list_transform(range(1, len(_s7), 2), lambda _i7: _s7[_i7] || ' ' || _s7[_i7 + 1]), ', '))[1];
-CREATE MACRO spark.st_pointfromtext(text, delimiter) AS ST_GeomFromText('POINT (' || split_part(spark._pairs(text, delimiter), ',', 1) || ')');
-CREATE MACRO spark.st_linestringfromtext(text, delimiter) AS ST_GeomFromText('LINESTRING (' || spark._pairs(text, delimiter) || ')');
-CREATE MACRO spark.st_polygonfromtext(text, delimiter) AS ST_GeomFromText('POLYGON ((' || spark._pairs(text, delimiter) || '))');
+CREATE MACRO spark.st_pointfromtext(text, delimiter) AS ST_GeomFromText('POINT (' || split_part(spark._st_pairs(text, delimiter), ',', 1) || ')');
+CREATE MACRO spark.st_linestringfromtext(text, delimiter) AS ST_GeomFromText('LINESTRING (' || spark._st_pairs(text, delimiter) || ')');
+CREATE MACRO spark.st_polygonfromtext(text, delimiter) AS ST_GeomFromText('POLYGON ((' || spark._st_pairs(text, delimiter) || '))');
 CREATE MACRO spark.st_geomfromgeojson(text) AS ST_GeomFromGeoJSON(list_transform([text], lambda _t8:
     CASE WHEN json_extract_string(_t8, '$.type') = 'Feature' THEN json_extract(_t8, '$.geometry')::VARCHAR ELSE _t8 END)[1]);
 CREATE MACRO spark.st_makepoint(x, y) AS ST_Point(x, y), (x, y, z) AS ST_Force3DZ(ST_Point(x, y), z),
     (x, y, z, m) AS ST_Force4D(ST_Point(x, y), z, m);
 CREATE MACRO spark.st_makepointm(x, y, m) AS ST_Force3DM(ST_Point(x, y), m);
-CREATE MACRO spark.st_pointz(x, y, z) AS ST_Force3DZ(ST_Point(x, y), z), (x, y, z, srid) AS ST_SetCRS(ST_Force3DZ(ST_Point(x, y), z), spark._crs(srid));
-CREATE MACRO spark.st_pointm(x, y, m) AS ST_Force3DM(ST_Point(x, y), m), (x, y, m, srid) AS ST_SetCRS(ST_Force3DM(ST_Point(x, y), m), spark._crs(srid));
+CREATE MACRO spark.st_pointz(x, y, z) AS ST_Force3DZ(ST_Point(x, y), z), (x, y, z, srid) AS ST_SetCRS(ST_Force3DZ(ST_Point(x, y), z), spark._st_crs(srid));
+CREATE MACRO spark.st_pointm(x, y, m) AS ST_Force4D(ST_Point(x, y), 0, m), (x, y, m, srid) AS ST_SetCRS(ST_Force4D(ST_Point(x, y), 0, m), spark._st_crs(srid));
 CREATE MACRO spark.st_pointzm(x, y, z, m) AS ST_Force4D(ST_Point(x, y), z, m),
-    (x, y, z, m, srid) AS ST_SetCRS(ST_Force4D(ST_Point(x, y), z, m), spark._crs(srid));
+    (x, y, z, m, srid) AS ST_SetCRS(ST_Force4D(ST_Point(x, y), z, m), spark._st_crs(srid));
 CREATE MACRO spark.st_makeenvelope(x1, y1, x2, y2) AS ST_MakeEnvelope(x1, y1, x2, y2),
-    (x1, y1, x2, y2, srid) AS ST_SetCRS(ST_MakeEnvelope(x1, y1, x2, y2), spark._crs(srid));
+    (x1, y1, x2, y2, srid) AS ST_SetCRS(ST_MakeEnvelope(x1, y1, x2, y2), spark._st_crs(srid));
 CREATE MACRO spark.st_polygonfromenvelope(x1, y1, x2, y2) AS ST_MakeEnvelope(x1, y1, x2, y2);
-CREATE MACRO spark.st_polygon(line, srid) AS ST_SetCRS(ST_MakePolygon(line), spark._crs(srid));
+CREATE MACRO spark.st_polygon(line, srid) AS ST_SetCRS(ST_MakePolygon(line), spark._st_crs(srid));
 
 -- The reference system.
-CREATE MACRO spark.st_setsrid(g, srid) AS ST_SetCRS(g, spark._crs(srid));
-CREATE MACRO spark._srid(g) AS coalesce(TRY_CAST(regexp_extract(ST_CRS(g), '^EPSG:(\d+)$', 1) AS INTEGER), if(ST_CRS(g) = 'OGC:CRS84', 4326, 0));
-CREATE MACRO spark.st_srid(g) AS list_transform([g], lambda _p9: CASE WHEN _p9 IS NOT NULL THEN spark._srid(_p9) END)[1];
-CREATE MACRO spark._code(crs) AS regexp_replace(crs || '', '(?i)^epsg:', 'EPSG:');
-CREATE MACRO spark._transform(g, target) AS list_transform([g], lambda _p10: ST_Transform(_p10, spark._code(target), true))[1];
-CREATE MACRO spark.st_transform(g, target) AS spark._transform(g, target),
-    (g, source, target) AS spark._transform(ST_SetCRS(g, spark._code(source)), target),
-    (g, source, target, lenient) AS spark._transform(ST_SetCRS(g, spark._code(source)), target);
+CREATE MACRO spark.st_setsrid(g, srid) AS ST_SetCRS(g, spark._st_crs(srid));
+CREATE MACRO spark._st_srid(g) AS coalesce(TRY_CAST(regexp_extract(ST_CRS(g), '^EPSG:(\d+)$', 1) AS INTEGER), if(ST_CRS(g) = 'OGC:CRS84', 4326, 0));
+CREATE MACRO spark.st_srid(g) AS list_transform([g], lambda _p9: CASE WHEN _p9 IS NOT NULL THEN spark._st_srid(_p9) END)[1];
+CREATE MACRO spark._st_code(crs) AS regexp_replace(crs || '', '(?i)^epsg:', 'EPSG:');
+CREATE MACRO spark._st_transform(g, target) AS list_transform([g], lambda _p10: ST_Transform(_p10, spark._st_code(target), true))[1];
+CREATE MACRO spark.st_transform(g, target) AS spark._st_transform(g, target),
+    (g, source, target) AS spark._st_transform(ST_SetCRS(g, spark._st_code(source)), target),
+    (g, source, target, lenient) AS spark._st_transform(ST_SetCRS(g, spark._st_code(source)), target);
 
 -- Text and bytes, as JTS writes them: POINT Z(1 2 3), MULTIPOINT ((1 2), (3 4)), numbers without an exponent.
-CREATE MACRO spark._number(text) AS list_transform([regexp_extract(text, '^(-?)(\d+)\.?(\d*)e([+-]\d+)$', ['sign', 'whole', 'rest', 'exponent'])],
+CREATE MACRO spark._st_number(text) AS list_transform([regexp_extract(text, '^(-?)(\d+)\.?(\d*)e([+-]\d+)$', ['sign', 'whole', 'rest', 'exponent'])],
     lambda _n11: CASE WHEN _n11.exponent = '' THEN text
                    WHEN _n11.exponent LIKE '-%' THEN _n11.sign || '0.' || repeat('0', -_n11.exponent::INTEGER - 1) || _n11.whole || _n11.rest
                    ELSE _n11.sign || _n11.whole || _n11.rest || repeat('0', _n11.exponent::INTEGER - len(_n11.rest)) END)[1];
-CREATE MACRO spark._multipoints(text) AS list_transform(regexp_extract_all(text, 'MULTIPOINT[ ZM]*\([^()]*\)|[^M]+|M'), lambda _part12:
+CREATE MACRO spark._st_multipoints(text) AS list_transform(regexp_extract_all(text, 'MULTIPOINT[ ZM]*\([^()]*\)|[^M]+|M'), lambda _part12:
     CASE WHEN _part12 LIKE 'MULTIPOINT%(%' THEN replace(replace(replace(replace(_part12, '(', '(('), ')', '))'), ', ', '), ('), '(EMPTY)', 'EMPTY')
          ELSE _part12 END);
-CREATE MACRO spark._text(g) AS list_transform([regexp_replace(regexp_replace(ST_AsText(g), ' (Z|M|ZM) \(', ' \1(', 'g'), ' (Z|M|ZM) EMPTY', ' EMPTY', 'g')],
+CREATE MACRO spark._st_text(g) AS list_transform([regexp_replace(regexp_replace(ST_AsText(g), ' (Z|M|ZM) \(', ' \1(', 'g'), ' (Z|M|ZM) EMPTY', ' EMPTY', 'g')],
     lambda _t13: CASE WHEN regexp_matches(_t13, 'e|MULTIPOINT') THEN array_to_string(list_transform(
-        regexp_extract_all(array_to_string(spark._multipoints(_t13), ''), '[-+.e0-9]+|[^-+.e0-9]+'), lambda _token13: spark._number(_token13)), '') ELSE _t13 END)[1];
-CREATE MACRO spark.st_astext(g) AS spark._text(g);
-CREATE MACRO spark.st_asewkt(g) AS list_transform([g], lambda _p14: if(spark._srid(_p14) = 0, '', 'SRID=' || spark._srid(_p14) || ';') || spark._text(_p14))[1];
+        regexp_extract_all(array_to_string(spark._st_multipoints(_t13), ''), '[-+.e0-9]+|[^-+.e0-9]+'), lambda _token13: spark._st_number(_token13)), '') ELSE _t13 END)[1];
+CREATE MACRO spark.st_astext(g) AS spark._st_text(g);
+CREATE MACRO spark.st_asewkt(g) AS list_transform([g], lambda _p14: if(spark._st_srid(_p14) = 0, '', 'SRID=' || spark._st_srid(_p14) || ';') || spark._st_text(_p14))[1];
 CREATE MACRO spark.st_asgeojson(g) AS ST_AsGeoJSON(g)::VARCHAR;
-CREATE MACRO spark._hexewkb(g) AS list_transform([g], lambda _p15: list_transform([ST_AsHEXWKB(_p15)], lambda _h15: CASE
-    WHEN ST_ZMFlag(_p15) > 0 THEN spark._missing('EWKB of Z and M') WHEN spark._srid(_p15) = 0 THEN _h15
-    ELSE _h15[1:4] || '000020' || regexp_replace(printf('%08X', spark._srid(_p15)), '(..)(..)(..)(..)', '\4\3\2\1') || _h15[11:] END)[1])[1];
-CREATE MACRO spark.st_asewkb(g) AS from_hex(spark._hexewkb(g));
-CREATE MACRO spark.st_ashexewkb(g) AS spark._hexewkb(g);
+CREATE MACRO spark._st_hexewkb(g) AS list_transform([g], lambda _p15: list_transform([ST_AsHEXWKB(_p15)], lambda _h15: CASE
+    WHEN ST_ZMFlag(_p15) > 0 THEN spark._st_missing('EWKB of Z and M') WHEN spark._st_srid(_p15) = 0 THEN _h15
+    ELSE _h15[1:4] || '000020' || regexp_replace(printf('%08X', spark._st_srid(_p15)), '(..)(..)(..)(..)', '\4\3\2\1') || _h15[11:] END)[1])[1];
+CREATE MACRO spark.st_asewkb(g) AS from_hex(spark._st_hexewkb(g));
+CREATE MACRO spark.st_ashexewkb(g) AS spark._st_hexewkb(g);
 
 -- Accessors. Positions of Sedona count from zero, but ST_PointN's from one.
-CREATE MACRO spark.geometrytype(g) AS list_transform([g], lambda _p16: spark._type(_p16) || if(ST_HasM(_p16), 'M', ''))[1];
+CREATE MACRO spark.geometrytype(g) AS list_transform([g], lambda _p16: spark._st_type(_p16) || if(ST_HasM(_p16), 'M', ''))[1];
 CREATE MACRO spark.st_geometrytype(g) AS 'ST_' || MAP {'POINT': 'Point', 'LINESTRING': 'LineString', 'POLYGON': 'Polygon', 'MULTIPOINT': 'MultiPoint',
-    'MULTILINESTRING': 'MultiLineString', 'MULTIPOLYGON': 'MultiPolygon', 'GEOMETRYCOLLECTION': 'GeometryCollection'}[spark._type(g)];
-CREATE MACRO spark.st_iscollection(g) AS regexp_matches(spark._type(g), 'MULTI|COLLECTION');
-CREATE MACRO spark.st_isclosed(g) AS list_transform([g], lambda _p17: CASE WHEN spark._type(_p17) LIKE '%LINESTRING' THEN ST_IsClosed(_p17)
-    ELSE spark._type(_p17) <> 'GEOMETRYCOLLECTION' END)[1];
-CREATE MACRO spark.st_x(g) AS list_transform([g], lambda _p18: CASE WHEN spark._type(_p18) = 'POINT' THEN ST_X(_p18) END)[1];
-CREATE MACRO spark.st_y(g) AS list_transform([g], lambda _p19: CASE WHEN spark._type(_p19) = 'POINT' THEN ST_Y(_p19) END)[1];
-CREATE MACRO spark.st_z(g) AS list_transform([g], lambda _p20: CASE WHEN spark._type(_p20) = 'POINT' THEN ST_Z(_p20) END)[1];
-CREATE MACRO spark.st_m(g) AS list_transform([g], lambda _p21: CASE WHEN spark._type(_p21) = 'POINT' THEN ST_M(_p21) END)[1];
+    'MULTILINESTRING': 'MultiLineString', 'MULTIPOLYGON': 'MultiPolygon', 'GEOMETRYCOLLECTION': 'GeometryCollection'}[spark._st_type(g)];
+CREATE MACRO spark.st_iscollection(g) AS regexp_matches(spark._st_type(g), 'MULTI|COLLECTION');
+CREATE MACRO spark.st_isclosed(g) AS list_transform([g], lambda _p17: CASE WHEN spark._st_type(_p17) LIKE '%LINESTRING' THEN ST_IsClosed(_p17)
+    ELSE spark._st_type(_p17) <> 'GEOMETRYCOLLECTION' END)[1];
+CREATE MACRO spark.st_x(g) AS list_transform([g], lambda _p18: CASE WHEN spark._st_type(_p18) = 'POINT' THEN ST_X(_p18) END)[1];
+CREATE MACRO spark.st_y(g) AS list_transform([g], lambda _p19: CASE WHEN spark._st_type(_p19) = 'POINT' THEN ST_Y(_p19) END)[1];
+CREATE MACRO spark.st_z(g) AS list_transform([g], lambda _p20: CASE WHEN spark._st_type(_p20) = 'POINT' THEN ST_Z(_p20) END)[1];
+CREATE MACRO spark.st_m(g) AS list_transform([g], lambda _p21: CASE WHEN spark._st_type(_p21) = 'POINT' THEN ST_M(_p21) END)[1];
 CREATE MACRO spark.st_ndims(g) AS [2, 3, 3, 4][ST_ZMFlag(g) + 1];
 CREATE MACRO spark.st_coorddim(g) AS spark.st_ndims(g);
 CREATE MACRO spark.st_zmflag(g) AS ST_ZMFlag(g)::INTEGER;
 CREATE MACRO spark.st_npoints(g) AS ST_NPoints(g)::INTEGER;
-CREATE MACRO spark.st_numpoints(g) AS list_transform([g], lambda _p22: CASE WHEN spark._type(_p22) = 'LINESTRING' THEN ST_NPoints(_p22)::INTEGER
-    WHEN _p22 IS NOT NULL THEN error('Unsupported geometry type: ' || spark._type(_p22) || ', only LineString geometry is supported.') END)[1];
+CREATE MACRO spark.st_numpoints(g) AS list_transform([g], lambda _p22: CASE WHEN spark._st_type(_p22) = 'LINESTRING' THEN ST_NPoints(_p22)::INTEGER
+    WHEN _p22 IS NOT NULL THEN error('Unsupported geometry type: ' || spark._st_type(_p22) || ', only LineString geometry is supported.') END)[1];
 CREATE MACRO spark.st_numgeometries(g) AS list_transform([g], lambda _p65: if(spark.st_iscollection(_p65), ST_NumGeometries(_p65), ST_NumGeometries(_p65) ** 0)::INTEGER)[1];
 CREATE MACRO spark.st_numinteriorring(g) AS ST_NumInteriorRings(g);
-CREATE MACRO spark.st_nrings(g) AS list_transform([g], lambda _p24: CASE WHEN spark._type(_p24) LIKE '%POLYGON'
-    THEN coalesce(list_sum(list_transform(spark._flat(_p24), lambda _q24: if(ST_IsEmpty(_q24), 0, 1 + ST_NumInteriorRings(_q24)))), 0)::INTEGER
-    WHEN _p24 IS NOT NULL THEN error('Unsupported geometry type: ' || spark._type(_p24) || ', only Polygon or MultiPolygon geometries are supported.') END)[1];
+CREATE MACRO spark.st_nrings(g) AS list_transform([g], lambda _p24: CASE WHEN spark._st_type(_p24) LIKE '%POLYGON'
+    THEN coalesce(list_sum(list_transform(spark._st_flat(_p24), lambda _q24: if(ST_IsEmpty(_q24), 0, 1 + ST_NumInteriorRings(_q24)))), 0)::INTEGER
+    WHEN _p24 IS NOT NULL THEN error('Unsupported geometry type: ' || spark._st_type(_p24) || ', only Polygon or MultiPolygon geometries are supported.') END)[1];
 CREATE MACRO spark.st_interiorringn(g, n) AS ST_InteriorRingN(g, n + 1);
-CREATE MACRO spark.st_geometryn(g, n) AS spark._parts(g)[n + 1];
-CREATE MACRO spark.st_dump(g) AS spark._parts(g);
-CREATE MACRO spark.st_dumppoints(g) AS spark._points(g);
+CREATE MACRO spark.st_geometryn(g, n) AS spark._st_parts(g)[n + 1];
+CREATE MACRO spark.st_dump(g) AS spark._st_parts(g);
+CREATE MACRO spark.st_dumppoints(g) AS spark._st_points(g);
 
 -- Editors.
 CREATE MACRO spark.st_collect(parts) AS ST_Collect(parts), (a, b) AS ST_Collect([a, b]), (a, b, c) AS ST_Collect([a, b, c]), (a, b, c, d) AS ST_Collect([a, b, c, d]);
@@ -127,46 +127,46 @@ CREATE MACRO spark.st_force3d(g) AS ST_Force3DZ(g, 0), (g, z) AS ST_Force3DZ(g, 
 CREATE MACRO spark.st_force3dz(g) AS ST_Force3DZ(g, 0), (g, z) AS ST_Force3DZ(g, z);
 CREATE MACRO spark.st_force3dm(g) AS ST_Force3DM(g, 0), (g, m) AS ST_Force3DM(g, m);
 CREATE MACRO spark.st_force4d(g) AS ST_Force4D(g, 0, 0), (g, z, m) AS ST_Force4D(g, z, m);
-CREATE MACRO spark.st_forcecollection(g) AS list_transform([g], lambda _p25: spark._keep(ST_GeomFromText('GEOMETRYCOLLECTION' ||
-    ['', ' M', ' Z', ' ZM'][ST_ZMFlag(_p25) + 1] || ' (' || array_to_string(list_transform(spark._parts(_p25), lambda _q25: ST_AsText(_q25)), ', ') || ')'), _p25))[1];
-CREATE MACRO spark.st_linefrommultipoint(g) AS ST_MakeLine(spark._points(spark._only(g, 'MULTIPOINT')));
-CREATE MACRO spark.st_linemerge(g) AS list_transform([g], lambda _p26: CASE WHEN spark._type(_p26) = 'LINESTRING' THEN ST_CollectionExtract(_p26, 1)
-    WHEN spark._type(ST_LineMerge(_p26)) = 'MULTILINESTRING' THEN _p26 ELSE ST_LineMerge(_p26) END)[1];
-CREATE MACRO spark._vertices(g) AS list_transform([g], lambda _p27: CASE WHEN regexp_full_match(spark._type(_p27), '(MULTI)?POINT|LINESTRING') THEN spark._points(_p27)
+CREATE MACRO spark.st_forcecollection(g) AS list_transform([g], lambda _p25: spark._st_keep(ST_GeomFromText('GEOMETRYCOLLECTION' ||
+    ['', ' M', ' Z', ' ZM'][ST_ZMFlag(_p25) + 1] || ' (' || array_to_string(list_transform(spark._st_parts(_p25), lambda _q25: ST_AsText(_q25)), ', ') || ')'), _p25))[1];
+CREATE MACRO spark.st_linefrommultipoint(g) AS ST_MakeLine(spark._st_points(spark._st_only(g, 'MULTIPOINT')));
+CREATE MACRO spark.st_linemerge(g) AS list_transform([g], lambda _p26: CASE WHEN spark._st_type(_p26) = 'LINESTRING' THEN ST_CollectionExtract(_p26, 1)
+    WHEN spark._st_type(ST_LineMerge(_p26)) = 'MULTILINESTRING' THEN _p26 ELSE ST_LineMerge(_p26) END)[1];
+CREATE MACRO spark._st_vertices(g) AS list_transform([g], lambda _p27: CASE WHEN regexp_full_match(spark._st_type(_p27), '(MULTI)?POINT|LINESTRING') THEN spark._st_points(_p27)
     WHEN _p27 IS NOT NULL THEN error('ST_MakeLine only supports Point, MultiPoint and LineString geometries') END)[1];
-CREATE MACRO spark.st_makeline(parts) AS ST_MakeLine(flatten(list_transform(parts, lambda _part28: spark._vertices(_part28)))),
-    (a, b) AS ST_MakeLine(spark._vertices(a) || spark._vertices(b));
-CREATE MACRO spark.st_linesegments(g) AS list_transform([g], lambda _p29: list_transform(range(1, (CASE WHEN spark._type(_p29) = 'LINESTRING' THEN ST_NPoints(_p29) WHEN _p29 IS NOT NULL THEN 0 END)::BIGINT),
+CREATE MACRO spark.st_makeline(parts) AS ST_MakeLine(flatten(list_transform(parts, lambda _part28: spark._st_vertices(_part28)))),
+    (a, b) AS ST_MakeLine(spark._st_vertices(a) || spark._st_vertices(b));
+CREATE MACRO spark.st_linesegments(g) AS list_transform([g], lambda _p29: list_transform(range(1, (CASE WHEN spark._st_type(_p29) = 'LINESTRING' THEN ST_NPoints(_p29) WHEN _p29 IS NOT NULL THEN 0 END)::BIGINT),
     lambda _i29: ST_MakeLine(ST_PointN(_p29, _i29::INTEGER), ST_PointN(_p29, (_i29 + 1)::INTEGER))))[1];
 -- A line with `removed` of its points, from the n-th, replaced by others. A negative n counts from the end.
-CREATE MACRO spark._spliced(line, n, removed, points) AS list_transform([spark._points(spark._only(line, 'LINESTRING'))], lambda _p30:
+CREATE MACRO spark._st_spliced(line, n, removed, points) AS list_transform([spark._st_points(spark._st_only(line, 'LINESTRING'))], lambda _p30:
     list_transform([points], lambda _new30: list_transform([n], lambda _n30: list_transform([if(_n30 < 0, _n30 + len(_p30) + 1 - removed, _n30)], lambda _i30:
     CASE WHEN _i30 BETWEEN 0 AND len(_p30) - removed AND len(_p30) + len(_new30) - removed > 1 AND (_n30 >= -1 OR len(_new30) = removed)
     THEN ST_MakeLine(list_concat(_p30[1:_i30], _new30, _p30[_i30 + removed + 1:])) END)[1])[1])[1])[1];
-CREATE MACRO spark.st_addpoint(line, point) AS spark._spliced(line, -1, 0, spark._points(spark._only(point, 'POINT'))), (line, point, n) AS spark._spliced(line, n, 0, spark._points(spark._only(point, 'POINT')));
-CREATE MACRO spark.st_removepoint(line) AS spark._spliced(line, -1, 1, []), (line, n) AS spark._spliced(line, n, 1, []);
-CREATE MACRO spark.st_setpoint(line, n, point) AS spark._spliced(line, n, 1, spark._points(spark._only(point, 'POINT')));
+CREATE MACRO spark.st_addpoint(line, point) AS spark._st_spliced(line, -1, 0, spark._st_points(spark._st_only(point, 'POINT'))), (line, point, n) AS spark._st_spliced(line, n, 0, spark._st_points(spark._st_only(point, 'POINT')));
+CREATE MACRO spark.st_removepoint(line) AS spark._st_spliced(line, -1, 1, []), (line, n) AS spark._st_spliced(line, n, 1, []);
+CREATE MACRO spark.st_setpoint(line, n, point) AS spark._st_spliced(line, n, 1, spark._st_points(spark._st_only(point, 'POINT')));
 CREATE MACRO spark.st_project(point, distance, azimuth) AS list_transform([azimuth], lambda _a33: list_transform([point], lambda _p33: list_transform([distance], lambda _d33:
-    spark._keep(ST_Point(ST_X(_p33) + _d33 * sin(_a33), ST_Y(_p33) + _d33 * cos(_a33)), _p33))[1])[1])[1];
-CREATE MACRO spark._ccw(ring) AS list_transform([spark._points(ring)], lambda _p34: list_sum(list_transform(range(1, len(_p34)), lambda _i34:
+    spark._st_keep(ST_Point(ST_X(_p33) + _d33 * sin(_a33), ST_Y(_p33) + _d33 * cos(_a33)), _p33))[1])[1])[1];
+CREATE MACRO spark._st_ccw(ring) AS list_transform([spark._st_points(ring)], lambda _p34: list_sum(list_transform(range(1, len(_p34)), lambda _i34:
     (ST_X(_p34[_i34]) - ST_X(_p34[1])) * (ST_Y(_p34[_i34 + 1]) - ST_Y(_p34[1])) - (ST_X(_p34[_i34 + 1]) - ST_X(_p34[1])) * (ST_Y(_p34[_i34]) - ST_Y(_p34[1])))) > 0)[1];
-CREATE MACRO spark._holes(polygon) AS list_transform([polygon], lambda _q35: list_transform(range(1, ST_NumInteriorRings(_q35) + 1), lambda _i35: ST_InteriorRingN(_q35, _i35)))[1];
-CREATE MACRO spark._winds(g, ccw) AS list_transform([g], lambda _p36: CASE WHEN spark._type(_p36) LIKE '%POLYGON' THEN list_bool_and(list_transform(spark._flat(_p36), lambda _q36:
-    spark._ccw(ST_ExteriorRing(_q36)) = ccw AND coalesce(list_bool_and(list_transform(spark._holes(_q36), lambda _hole36: spark._ccw(_hole36) <> ccw)), true)))
+CREATE MACRO spark._st_holes(polygon) AS list_transform([polygon], lambda _q35: list_transform(range(1, ST_NumInteriorRings(_q35) + 1), lambda _i35: ST_InteriorRingN(_q35, _i35)))[1];
+CREATE MACRO spark._st_winds(g, ccw) AS list_transform([g], lambda _p36: CASE WHEN spark._st_type(_p36) LIKE '%POLYGON' THEN list_bool_and(list_transform(spark._st_flat(_p36), lambda _q36:
+    spark._st_ccw(ST_ExteriorRing(_q36)) = ccw AND coalesce(list_bool_and(list_transform(spark._st_holes(_q36), lambda _hole36: spark._st_ccw(_hole36) <> ccw)), true)))
     WHEN _p36 IS NOT NULL THEN false END)[1];
-CREATE MACRO spark._turn(ring, ccw) AS list_transform([ring], lambda _r37: if(spark._ccw(_r37) = ccw, _r37, ST_Reverse(_r37)))[1];
-CREATE MACRO spark._wound(g, ccw) AS list_transform([g], lambda _p38: list_transform([list_transform(if(spark._type(_p38) LIKE '%POLYGON', spark._flat(_p38), []), lambda _q38:
-    ST_MakePolygon(spark._turn(ST_ExteriorRing(_q38), ccw), list_transform(spark._holes(_q38), lambda _hole38: spark._turn(_hole38, NOT ccw))))], lambda _polygons38:
-    spark._keep(CASE spark._type(_p38) WHEN 'POLYGON' THEN _polygons38[1] WHEN 'MULTIPOLYGON' THEN ST_Collect(_polygons38) ELSE _p38 END, _p38))[1])[1];
-CREATE MACRO spark.st_ispolygonccw(g) AS spark._winds(g, true);
-CREATE MACRO spark.st_ispolygoncw(g) AS spark._winds(g, false);
-CREATE MACRO spark.st_forcepolygonccw(g) AS spark._wound(g, true);
-CREATE MACRO spark.st_forcepolygoncw(g) AS spark._wound(g, false);
-CREATE MACRO spark.st_forcerhr(g) AS spark._wound(g, false);
+CREATE MACRO spark._st_turn(ring, ccw) AS list_transform([ring], lambda _r37: if(spark._st_ccw(_r37) = ccw, _r37, ST_Reverse(_r37)))[1];
+CREATE MACRO spark._st_wound(g, ccw) AS list_transform([g], lambda _p38: list_transform([list_transform(if(spark._st_type(_p38) LIKE '%POLYGON', spark._st_flat(_p38), []), lambda _q38:
+    ST_MakePolygon(spark._st_turn(ST_ExteriorRing(_q38), ccw), list_transform(spark._st_holes(_q38), lambda _hole38: spark._st_turn(_hole38, NOT ccw))))], lambda _polygons38:
+    spark._st_keep(CASE spark._st_type(_p38) WHEN 'POLYGON' THEN _polygons38[1] WHEN 'MULTIPOLYGON' THEN ST_Collect(_polygons38) ELSE _p38 END, _p38))[1])[1];
+CREATE MACRO spark.st_ispolygonccw(g) AS spark._st_winds(g, true);
+CREATE MACRO spark.st_ispolygoncw(g) AS spark._st_winds(g, false);
+CREATE MACRO spark.st_forcepolygonccw(g) AS spark._st_wound(g, true);
+CREATE MACRO spark.st_forcepolygoncw(g) AS spark._st_wound(g, false);
+CREATE MACRO spark.st_forcerhr(g) AS spark._st_wound(g, false);
 
 -- Predicates and measures. The sphere and the spheroid of DuckDB take the latitude first.
-CREATE MACRO spark._flip(g) AS list_transform([ST_Centroid(g)], lambda _p39: ST_Point2D(ST_Y(_p39), ST_X(_p39)))[1];
-CREATE MACRO spark.st_distancespheroid(a, b) AS ST_Distance_Spheroid(spark._flip(a), spark._flip(b));
+CREATE MACRO spark._st_flip(g) AS list_transform([ST_Centroid(g)], lambda _p39: ST_Point2D(ST_Y(_p39), ST_X(_p39)))[1];
+CREATE MACRO spark.st_distancespheroid(a, b) AS ST_Distance_Spheroid(spark._st_flip(a), spark._st_flip(b));
 CREATE MACRO spark.st_dwithin(a, b, distance) AS ST_DWithin(a, b, distance), (a, b, distance, spheroid) AS list_transform([a], lambda _a63:
     list_transform([b], lambda _b63: if(spheroid, spark.st_distancespheroid(_a63, _b63), ST_Distance(_a63, _b63)) <= distance)[1])[1];
 CREATE MACRO spark.st_orderingequals(a, b) AS ST_AsWKB(ST_Force2D(a)) = ST_AsWKB(ST_Force2D(b));
@@ -177,37 +177,37 @@ CREATE MACRO spark.st_length2d(g) AS ST_Length(g);
 CREATE MACRO spark.st_perimeter(g) AS ST_Perimeter(g), (g, spheroid) AS list_transform([g], lambda _p40: if(spheroid, ST_Perimeter_Spheroid(ST_FlipCoordinates(_p40)), ST_Perimeter(_p40)))[1],
     (g, spheroid, lenient) AS list_transform([g], lambda _p40: if(spheroid, ST_Perimeter_Spheroid(ST_FlipCoordinates(_p40)), ST_Perimeter(_p40)))[1];
 CREATE MACRO spark.st_perimeter2d(g) AS ST_Perimeter(g);
-CREATE MACRO spark._haversine(p, q, radius) AS list_transform([pow(sin(radians(ST_Y(q) - ST_Y(p)) / 2), 2)
+CREATE MACRO spark._st_haversine(p, q, radius) AS list_transform([pow(sin(radians(ST_Y(q) - ST_Y(p)) / 2), 2)
     + cos(radians(ST_Y(p))) * cos(radians(ST_Y(q))) * pow(sin(radians(ST_X(q) - ST_X(p)) / 2), 2)], lambda _h64: 2 * radius * atan2(sqrt(_h64), sqrt(abs(1 - _h64))))[1];
-CREATE MACRO spark.st_distancesphere(a, b) AS list_transform([ST_Centroid(a)], lambda _p41: list_transform([ST_Centroid(b)], lambda _q41: spark._haversine(_p41, _q41, 6371008.0))[1])[1],
-    (a, b, radius) AS list_transform([ST_Centroid(a)], lambda _p41: list_transform([ST_Centroid(b)], lambda _q41: spark._haversine(_p41, _q41, radius))[1])[1];
+CREATE MACRO spark.st_distancesphere(a, b) AS list_transform([ST_Centroid(a)], lambda _p41: list_transform([ST_Centroid(b)], lambda _q41: spark._st_haversine(_p41, _q41, 6371008.0))[1])[1],
+    (a, b, radius) AS list_transform([ST_Centroid(a)], lambda _p41: list_transform([ST_Centroid(b)], lambda _q41: spark._st_haversine(_p41, _q41, radius))[1])[1];
 CREATE MACRO spark.st_degrees(angle) AS degrees(angle);
-CREATE MACRO spark._direction(a, b) AS list_transform([a], lambda _p42: list_transform([b], lambda _q42: atan2(ST_Y(_q42) - ST_Y(_p42), ST_X(_q42) - ST_X(_p42)))[1])[1];
-CREATE MACRO spark._turned(angle) AS list_transform([angle], lambda _d43: if(_d43 < 0, _d43 + 2 * pi(), _d43))[1];
-CREATE MACRO spark.st_angle(a, b) AS spark._turned(list_transform([a], lambda _p44: spark._direction(ST_StartPoint(_p44), ST_EndPoint(_p44)))[1]
-        - list_transform([b], lambda _p44: spark._direction(ST_StartPoint(_p44), ST_EndPoint(_p44)))[1]),
-    (a, b, c) AS spark._turned(list_transform([b], lambda _corner44: spark._direction(_corner44, a) - spark._direction(_corner44, c))[1]),
-    (a, b, c, d) AS spark._turned(spark._direction(a, b) - spark._direction(c, d));
+CREATE MACRO spark._st_direction(a, b) AS list_transform([a], lambda _p42: list_transform([b], lambda _q42: atan2(ST_Y(_q42) - ST_Y(_p42), ST_X(_q42) - ST_X(_p42)))[1])[1];
+CREATE MACRO spark._st_turned(angle) AS list_transform([angle], lambda _d43: if(_d43 < 0, _d43 + 2 * pi(), _d43))[1];
+CREATE MACRO spark.st_angle(a, b) AS spark._st_turned(list_transform([a], lambda _p44: spark._st_direction(ST_StartPoint(_p44), ST_EndPoint(_p44)))[1]
+        - list_transform([b], lambda _p44: spark._st_direction(ST_StartPoint(_p44), ST_EndPoint(_p44)))[1]),
+    (a, b, c) AS spark._st_turned(list_transform([b], lambda _corner44: spark._st_direction(_corner44, a) - spark._st_direction(_corner44, c))[1]),
+    (a, b, c, d) AS spark._st_turned(spark._st_direction(a, b) - spark._st_direction(c, d));
 CREATE MACRO spark.st_3ddistance(a, b) AS list_transform([ST_Force3DZ(a, 0)], lambda _p45: list_transform([ST_Force3DZ(b, 0)], lambda _q45:
-    CASE WHEN spark._type(_p45) || spark._type(_q45) <> 'POINTPOINT' THEN spark._missing('ST_3DDistance of other geometries than points')
+    CASE WHEN spark._st_type(_p45) || spark._st_type(_q45) <> 'POINTPOINT' THEN spark._st_missing('ST_3DDistance of other geometries than points')
     ELSE sqrt(pow(ST_X(_p45) - ST_X(_q45), 2) + pow(ST_Y(_p45) - ST_Y(_q45), 2) + pow(ST_Z(_p45) - ST_Z(_q45), 2)) END)[1])[1];
-CREATE MACRO spark.st_longestline(a, b) AS list_transform([spark._points(b)], lambda _far46: list_transform([flatten(list_transform(spark._points(a), lambda _p46:
+CREATE MACRO spark.st_longestline(a, b) AS list_transform([spark._st_points(b)], lambda _far46: list_transform([flatten(list_transform(spark._st_points(a), lambda _p46:
     list_transform(_far46, lambda _q46: ST_MakeLine(_p46, _q46))))], lambda _lines46: list_transform([list_transform(_lines46, lambda _line46: ST_Length(_line46))], lambda _lengths46:
     _lines46[list_position(_lengths46, list_max(_lengths46))])[1])[1])[1];
 CREATE MACRO spark.st_maxdistance(a, b) AS ST_Length(spark.st_longestline(a, b));
-CREATE MACRO spark._outline(g) AS list_transform([g], lambda _p47: if(spark._type(_p47) LIKE '%POLYGON', ST_Boundary(_p47), _p47))[1];
-CREATE MACRO spark.st_hausdorffdistance(a, b) AS list_transform([spark._outline(a)], lambda _p48: list_transform([spark._outline(b)], lambda _q48:
-    CASE WHEN ST_IsEmpty(_p48) OR ST_IsEmpty(_q48) THEN 0 WHEN _p48 IS NOT NULL AND _q48 IS NOT NULL THEN greatest(list_max(list_transform(spark._points(_p48),
-        lambda _v48: ST_Distance(_v48, _q48))), list_max(list_transform(spark._points(_q48), lambda _v48: ST_Distance(_v48, _p48)))) END)[1])[1];
-CREATE MACRO spark.st_isvalidtrajectory(g) AS list_transform([g], lambda _p49: CASE WHEN spark._type(_p49) = 'LINESTRING' AND ST_HasM(_p49) THEN list_transform([
-    list_transform(spark._points(_p49), lambda _v49: ST_M(_v49))], lambda _m49: _m49 = list_sort(list_distinct(_m49)))[1] WHEN _p49 IS NOT NULL THEN false END)[1];
+CREATE MACRO spark._st_outline(g) AS list_transform([g], lambda _p47: if(spark._st_type(_p47) LIKE '%POLYGON', ST_Boundary(_p47), _p47))[1];
+CREATE MACRO spark.st_hausdorffdistance(a, b) AS list_transform([spark._st_outline(a)], lambda _p48: list_transform([spark._st_outline(b)], lambda _q48:
+    CASE WHEN ST_IsEmpty(_p48) OR ST_IsEmpty(_q48) THEN 0 WHEN _p48 IS NOT NULL AND _q48 IS NOT NULL THEN greatest(list_max(list_transform(spark._st_points(_p48),
+        lambda _v48: ST_Distance(_v48, _q48))), list_max(list_transform(spark._st_points(_q48), lambda _v48: ST_Distance(_v48, _p48)))) END)[1])[1];
+CREATE MACRO spark.st_isvalidtrajectory(g) AS list_transform([g], lambda _p49: CASE WHEN spark._st_type(_p49) = 'LINESTRING' AND ST_HasM(_p49) THEN list_transform([
+    list_transform(spark._st_points(_p49), lambda _v49: ST_M(_v49))], lambda _m49: _m49 = list_sort(list_distinct(_m49)))[1] WHEN _p49 IS NOT NULL THEN false END)[1];
 
 -- Shapes made from others.
 CREATE MACRO spark.st_buffer(g, distance) AS ST_Buffer(g, distance),
-    (g, distance, spheroid) AS ST_Buffer(g, CASE WHEN spheroid THEN spark._missing('ST_Buffer on the spheroid') ELSE distance END),
-    (g, distance, spheroid, style) AS list_transform([lower(style)], lambda _s50: ST_Buffer(g, CASE WHEN spheroid THEN spark._missing('ST_Buffer on the spheroid')
+    (g, distance, spheroid) AS ST_Buffer(g, CASE WHEN spheroid THEN spark._st_missing('ST_Buffer on the spheroid') ELSE distance END),
+    (g, distance, spheroid, style) AS list_transform([lower(style)], lambda _s50: ST_Buffer(g, CASE WHEN spheroid THEN spark._st_missing('ST_Buffer on the spheroid')
         WHEN NOT regexp_full_match(_s50, '(quad_segs=\d+|endcap=(round|flat|butt|square)|join=(round|mitre|miter|bevel)|mit(re|er)_limit=[\d.]+|\s)*')
-        THEN spark._missing('this style of ST_Buffer') ELSE distance END, coalesce(TRY_CAST(regexp_extract(_s50, 'quad_segs=(\d+)', 1) AS INTEGER), 8),
+        THEN spark._st_missing('this style of ST_Buffer') ELSE distance END, coalesce(TRY_CAST(regexp_extract(_s50, 'quad_segs=(\d+)', 1) AS INTEGER), 8),
         'CAP_' || upper(coalesce(nullif(replace(regexp_extract(_s50, 'endcap=(\w+)', 1), 'butt', 'flat'), ''), 'round')),
         'JOIN_' || upper(coalesce(nullif(replace(regexp_extract(_s50, 'join=(\w+)', 1), 'miter', 'mitre'), ''), 'round')),
         coalesce(TRY_CAST(regexp_extract(_s50, 'mit(?:re|er)_limit=([\d.]+)', 1) AS DOUBLE), 5)))[1];
@@ -215,22 +215,22 @@ CREATE MACRO spark.st_concavehull(g, ratio) AS ST_ConcaveHull(g, ratio, false), 
 CREATE MACRO spark.st_orientedenvelope(g) AS ST_MinimumRotatedRectangle(g);
 CREATE MACRO spark.st_maximuminscribedcircle(g) AS list_transform([g], lambda _p51:
     ST_MaximumInscribedCircle(_p51, greatest(ST_XMax(_p51) - ST_XMin(_p51), ST_YMax(_p51) - ST_YMin(_p51)) / 1000))[1];
-CREATE MACRO spark.st_polygonize(g) AS ST_Polygonize(spark._flat(g));
+CREATE MACRO spark.st_polygonize(g) AS ST_Polygonize(spark._st_flat(g));
 CREATE MACRO spark.st_reduceprecision(g, digits) AS ST_ReducePrecision(g, pow(10.0, -digits));
 CREATE MACRO spark.st_makevalid(g) AS ST_MakeValid(g);
 CREATE MACRO spark.st_removerepeatedpoints(g) AS ST_RemoveRepeatedPoints(g), (g, tolerance) AS ST_RemoveRepeatedPoints(g, tolerance);
 CREATE MACRO spark.st_voronoipolygons(g) AS ST_VoronoiDiagram(g);
-CREATE MACRO spark.st_unaryunion(g) AS list_aggregate(spark._flat(g), 'st_union_agg');
+CREATE MACRO spark.st_unaryunion(g) AS list_aggregate(spark._st_flat(g), 'st_union_agg');
 CREATE MACRO spark.st_union(parts) AS list_aggregate(parts, 'st_union_agg'), (a, b) AS ST_Union(a, b);
-CREATE MACRO spark.st_envelope(g) AS list_transform([g], lambda _p52: spark._keep(CASE WHEN ST_IsEmpty(_p52) THEN ST_GeomFromText('POINT EMPTY')
+CREATE MACRO spark.st_envelope(g) AS list_transform([g], lambda _p52: spark._st_keep(CASE WHEN ST_IsEmpty(_p52) THEN ST_GeomFromText('POINT EMPTY')
     WHEN ST_XMin(_p52) = ST_XMax(_p52) AND ST_YMin(_p52) = ST_YMax(_p52) THEN ST_Point(ST_XMin(_p52), ST_YMin(_p52))
     WHEN ST_XMin(_p52) = ST_XMax(_p52) OR ST_YMin(_p52) = ST_YMax(_p52) THEN ST_MakeLine(ST_Point(ST_XMin(_p52), ST_YMin(_p52)), ST_Point(ST_XMax(_p52), ST_YMax(_p52)))
     ELSE ST_MakeEnvelope(ST_XMin(_p52), ST_YMin(_p52), ST_XMax(_p52), ST_YMax(_p52)) END, _p52))[1];
-CREATE MACRO spark._expand(g, dx, dy) AS list_transform([g], lambda _p53: CASE WHEN ST_HasZ(_p53) THEN spark._missing('ST_Expand of Z') ELSE
-    spark._keep(ST_MakeEnvelope(ST_XMin(_p53) - dx, ST_YMin(_p53) - dy, ST_XMax(_p53) + dx, ST_YMax(_p53) + dy), _p53) END)[1];
-CREATE MACRO spark.st_expand(g, delta) AS list_transform([delta], lambda _d54: spark._expand(g, _d54, _d54))[1],
-    (g, dx, dy) AS list_transform([dx], lambda _x54: list_transform([dy], lambda _y54: spark._expand(g, _x54, _y54))[1])[1];
-CREATE MACRO spark.st_boundingdiagonal(g) AS list_transform([g], lambda _p55: spark._keep(CASE WHEN ST_IsEmpty(_p55) THEN ST_GeomFromText('LINESTRING EMPTY')
+CREATE MACRO spark._st_expand(g, dx, dy) AS list_transform([g], lambda _p53: CASE WHEN ST_HasZ(_p53) THEN spark._st_missing('ST_Expand of Z') ELSE
+    spark._st_keep(ST_MakeEnvelope(ST_XMin(_p53) - dx, ST_YMin(_p53) - dy, ST_XMax(_p53) + dx, ST_YMax(_p53) + dy), _p53) END)[1];
+CREATE MACRO spark.st_expand(g, delta) AS list_transform([delta], lambda _d54: spark._st_expand(g, _d54, _d54))[1],
+    (g, dx, dy) AS list_transform([dx], lambda _x54: list_transform([dy], lambda _y54: spark._st_expand(g, _x54, _y54))[1])[1];
+CREATE MACRO spark.st_boundingdiagonal(g) AS list_transform([g], lambda _p55: spark._st_keep(CASE WHEN ST_IsEmpty(_p55) THEN ST_GeomFromText('LINESTRING EMPTY')
     WHEN ST_HasZ(_p55) THEN ST_MakeLine(ST_Force3DZ(ST_Point(ST_XMin(_p55), ST_YMin(_p55)), ST_ZMin(_p55)), ST_Force3DZ(ST_Point(ST_XMax(_p55), ST_YMax(_p55)), ST_ZMax(_p55)))
     ELSE ST_MakeLine(ST_Point(ST_XMin(_p55), ST_YMin(_p55)), ST_Point(ST_XMax(_p55), ST_YMax(_p55))) END, _p55))[1];
 -- DuckDB's own ST_Affine takes a missing Z for 1, its ST_Translate and ST_RotateX of three dimensions mix the axes up.
@@ -239,13 +239,13 @@ CREATE MACRO spark.st_affine(g, a, b, d, e, x, y) AS ST_Affine(g, a, b, d, e, x,
         if(ST_HasZ(_p56), _r56, ST_Force2D(_r56)))[1])[1];
 CREATE MACRO spark.st_translate(g, x, y) AS ST_Affine(g, 1, 0, 0, 1, x, y), (g, x, y, z) AS spark.st_affine(g, 1, 0, 0, 0, 1, 0, 0, 0, 1, x, y, z);
 CREATE MACRO spark.st_scale(g, x, y) AS ST_Affine(g, x, 0, 0, y, 0, 0);
-CREATE MACRO spark._scaled(g, f, o) AS ST_Affine(g, ST_X(f), 0, 0, ST_Y(f), ST_X(o) * (1 - ST_X(f)), ST_Y(o) * (1 - ST_Y(f)));
-CREATE MACRO spark.st_scalegeom(g, factor) AS list_transform([factor], lambda _f57: spark._scaled(g, _f57, ST_Point(0, 0)))[1],
-    (g, factor, origin) AS list_transform([factor], lambda _f57: list_transform([origin], lambda _o57: spark._scaled(g, _f57, _o57))[1])[1];
-CREATE MACRO spark._rotated(g, angle, o) AS list_transform([angle], lambda _t58: list_transform([o], lambda _p58: ST_Affine(g, cos(_t58), -sin(_t58), sin(_t58), cos(_t58),
+CREATE MACRO spark._st_scaled(g, f, o) AS ST_Affine(g, ST_X(f), 0, 0, ST_Y(f), ST_X(o) * (1 - ST_X(f)), ST_Y(o) * (1 - ST_Y(f)));
+CREATE MACRO spark.st_scalegeom(g, factor) AS list_transform([factor], lambda _f57: spark._st_scaled(g, _f57, ST_Point(0, 0)))[1],
+    (g, factor, origin) AS list_transform([factor], lambda _f57: list_transform([origin], lambda _o57: spark._st_scaled(g, _f57, _o57))[1])[1];
+CREATE MACRO spark._st_rotated(g, angle, o) AS list_transform([angle], lambda _t58: list_transform([o], lambda _p58: ST_Affine(g, cos(_t58), -sin(_t58), sin(_t58), cos(_t58),
     ST_X(_p58) - cos(_t58) * ST_X(_p58) + sin(_t58) * ST_Y(_p58), ST_Y(_p58) - sin(_t58) * ST_X(_p58) - cos(_t58) * ST_Y(_p58)))[1])[1];
-CREATE MACRO spark.st_rotate(g, angle) AS spark._rotated(g, angle, ST_Point(0, 0)), (g, angle, origin) AS spark._rotated(g, angle, origin),
-    (g, angle, x, y) AS spark._rotated(g, angle, ST_Point(x, y));
+CREATE MACRO spark.st_rotate(g, angle) AS spark._st_rotated(g, angle, ST_Point(0, 0)), (g, angle, origin) AS spark._st_rotated(g, angle, origin),
+    (g, angle, x, y) AS spark._st_rotated(g, angle, ST_Point(x, y));
 CREATE MACRO spark.st_rotatex(g, angle) AS list_transform([angle], lambda _t59: spark.st_affine(g, 1, 0, 0, 0, cos(_t59), -sin(_t59), 0, sin(_t59), cos(_t59), 0, 0, 0))[1];
 CREATE MACRO spark.st_rotatey(g, angle) AS list_transform([angle], lambda _t60: spark.st_affine(g, cos(_t60), 0, sin(_t60), 0, 1, 0, -sin(_t60), 0, cos(_t60), 0, 0, 0))[1];
 
