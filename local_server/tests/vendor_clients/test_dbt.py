@@ -72,7 +72,7 @@ def test_a_project_is_built_twice_and_its_tests_find_what_they_know(tmp_path: Pa
         with Started(tmp_path, "--make-certificate", str(tmp_path / "certificate"), key=KEY) as server:
             printed = run_commands(server, project, programs)
         assert "PASS=11 WARN=0 ERROR=0 SKIP=0" in printed
-        assert "| Zürich    | Reykjavík   | 2620 |" in printed
+        assert "| Zürich    | Reykjavík   | 2,620 |" in printed
 
 
 def test_the_page_shows_the_profile_of_the_example() -> None:
