@@ -4,6 +4,8 @@ A function is *renamed* if it has a macro in ``geometry.sql`` or another name in
 stands in one of the four tables, or has a macro; those of ``DIFFERENT`` have one too.
 """
 
+# ruff: noqa: SIM905 - names are read more easily without quotes.
+
 from __future__ import annotations
 
 # The same name, arguments and meaning in DuckDB.

@@ -9,7 +9,7 @@ CREATE MACRO spark._st_type(g) AS ST_GeometryType(g)::VARCHAR;
 CREATE MACRO spark._st_only(g, kind) AS list_transform([g], lambda _p2: CASE WHEN regexp_full_match(spark._st_type(_p2), kind) THEN _p2 END)[1];
 CREATE MACRO spark._st_flat(g) AS list_transform(ST_Dump(g), lambda _part3: _part3.geom);
 CREATE MACRO spark._st_points(g) AS spark._st_flat(ST_Points(g));
-CREATE MACRO spark._st_missing(what) AS error('[UNSUPPORTED_FEATURE] The local server does not have ' || what || '.');
+CREATE MACRO spark._st_missing(what) AS error('[UNSUPPORTED_FEATURE] The local server does not support ' || what || '. SQLSTATE: 0A000');
 -- The elements of a collection, one level down.
 CREATE MACRO spark._st_parts(g) AS list_transform(ST_Dump(g), lambda _part4: CASE WHEN len(_part4.path) > 1
     THEN spark._st_missing('collections inside collections here') ELSE _part4.geom END);
