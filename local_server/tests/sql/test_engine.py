@@ -9,169 +9,37 @@ import datetime
 import importlib.util
 import json
 import struct
-from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import psutil
 import pyarrow
 import pyarrow.parquet
 import pytest
 
+from local_server.tests.sql.driver import EngineDriver, processes_of
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY
 from local_server.tests.vendor_clients.programs import vendor_client
 from wherobots_local import LocalServer
 from wherobots_local.execution.workspace import own_folder
-from wherobots_local.sql.database.engine import Database, DatabaseEngine
+from wherobots_local.sql.database.engine import Database
 from wherobots_local.sql.engine import (
     EngineDiedError,
     EngineError,
     Executed,
     ResultForm,
-    Serialized,
     StoreTarget,
 )
 
-T = TypeVar("T")
-
 ENDLESS = "SELECT sum(sqrt(a.id * b.id)) AS x FROM range(10000000) a JOIN range(10000000) b ON a.id <> b.id"
-def EWKB(x: float, y: float) -> bytes:  # noqa: N802
+
+
+def EWKB(x: float, y: float) -> bytes:
     return struct.pack("<BIIdd", 1, 0x20000001, 4326, x, y)
 
 
 WGS84_POINT = "SRID=4326;POINT (1 2)"
-
-
-class EngineDriver:
-    """Drives the engine of one session from a test that is not asynchronous.
-
-    :param session_id: its id.
-    :param database: the database of all sessions.
-    :param runner: the event loop of all sessions.
-    """
-
-    def __init__(self, session_id: str, database: Database, runner: asyncio.Runner) -> None:
-        self._runner = runner
-        self.database = database
-        self.root = database.root
-        self.steps: list[tuple[int, int, int]] = []
-        self._number = 0
-        self.engine = DatabaseEngine(session_id, database)
-
-    def wait(self, awaitable: Awaitable[T]) -> T:
-        async def awaited() -> T:
-            return await awaitable
-
-        return self._runner.run(awaited())
-
-    def do(self, work: Callable[[], Awaitable[T]]) -> T:
-        async def done() -> T:
-            return await work()
-
-        return self._runner.run(done())
-
-    def new_id(self) -> str:
-        self._number += 1
-        return f"e{self._number}"
-
-    def execution(self, statement: str, **options: Any) -> Awaitable[Executed]:
-        """What executes a statement."""
-        options = {"store": None, "max_rows": 1000, "execution_id": self.new_id(), **options}
-        return self.engine.execute(
-            options["execution_id"], statement, options["store"], options["max_rows"], self._progress
-        )
-
-    def execute(self, statement: str, **options: Any) -> Executed:
-        return self.wait(self.execution(statement, **options))
-
-    def retrieve(self, execution_id: str, **form: str) -> Serialized:
-        return self.wait(self.engine.retrieve(execution_id, ResultForm(**form)))
-
-    def table(self, statement: str, *, max_rows: int | None = 1000, geometry: str = "ewkt") -> Any:
-        execution_id = self.new_id()
-        assert self.execute(statement, execution_id=execution_id, max_rows=max_rows).has_columns
-        form = {"compression": "none", "geometry": geometry}
-        return pyarrow.ipc.open_stream(self.retrieve(execution_id, **form).data).read_all()
-
-    def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        return [tuple(row.values()) for row in self.table(statement).to_pylist()]
-
-    def value(self, expression: str) -> Any:
-        ((value,),) = self.rows(f"SELECT {expression} AS x")
-        return value
-
-    def run(self, *statements: str) -> None:
-        for statement in statements:
-            assert not self.execute(statement).has_columns, statement
-
-    def fails(self, statement: str, **options: Any) -> str:
-        with pytest.raises(EngineError) as raised:
-            self.execute(statement, **options)
-        return str(raised.value)
-
-    def close(self) -> None:
-        self.wait(self.engine.kill())
-
-    def _progress(self, *step: int) -> None:
-        total, completed, active = step
-        self.steps.append((total, completed, active))
-
-
-def processes_of(root: Path) -> list[psutil.Process]:
-    """The processes with the database of a root."""
-    mine = psutil.Process().children(recursive=True)
-    return [found for found in mine if str(root) in _arguments(found)]
-
-
-def _arguments(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root whose name has characters that mean something in SQL."""
-    root = tmp_path_factory.mktemp("a" * 100) / 'it\'s 50% "data"'
-    (root / "bucket").mkdir(parents=True)
-    own_folder(root)
-    return root
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture(scope="module")
-def engine(folder: Path, runner: asyncio.Runner) -> Iterator[EngineDriver]:
-    driver = EngineDriver("first", Database(folder), runner)
-    driver.wait(driver.engine.start())
-    yield driver
-    driver.close()
-
-
-@pytest.fixture
-def other(engine: EngineDriver, runner: asyncio.Runner) -> Iterator[EngineDriver]:
-    """Another session of the same database."""
-    driver = EngineDriver("second", engine.database, runner)
-    driver.wait(driver.engine.start())
-    yield driver
-    driver.close()
-
-
-@pytest.fixture
-def apart(tmp_path: Path, runner: asyncio.Runner) -> Iterator[EngineDriver]:
-    """A session of a database of its own."""
-    own_folder(tmp_path)
-    driver = EngineDriver("third", Database(tmp_path), runner)
-    driver.wait(driver.engine.start())
-    yield driver
-    driver.close()
 
 
 def test_types_are_those_that_clients_know(engine: EngineDriver) -> None:
@@ -642,7 +510,10 @@ def test_files_of_the_storage_are_read(engine: EngineDriver, tmp_path: Path) -> 
         ("CREATE DATABASE default", "[SCHEMA_ALREADY_EXISTS]"),
         ("USE nowhere", "[SCHEMA_NOT_FOUND]"),
         ("DROP SCHEMA nowhere", "[SCHEMA_NOT_FOUND]"),
-        ("DROP SCHEMA default CASCADE", "[UNSUPPORTED_FEATURE] The local server does not support DROP SCHEMA ... CASCADE"),
+        (
+            "DROP SCHEMA default CASCADE",
+            "[UNSUPPORTED_FEATURE] The local server does not support DROP SCHEMA ... CASCADE",
+        ),
         ("CREATE VIEW broken AS SELECT * FROM gone", "[TABLE_OR_VIEW_NOT_FOUND]"),
         ("SELECT 1; SELECT 2", "[PARSE_SYNTAX_ERROR] Syntax error at or near 'SELECT 2': one statement at a time"),
     ],

@@ -164,19 +164,6 @@ def test_a_session_beyond_the_quota_is_refused(status: int, sql: SqlClient, cont
     assert sql.ask(force_new=True) != first
 
 
-def test_sessions_with_a_process_are_limited_by_default(sql: SqlClient, control: ControlClient) -> None:
-    control.behaviour(sql_synthetic=False, sql_quota=429, sql_start_delay_seconds=60)
-    answers = [sql.asked(force_new=True) for _ in range(17)]
-    assert answers[-1].status_code == 429
-    assert "a new SQL session would exceed the quota of 16" in answers[-1].text
-    control.behaviour(sql_max_sessions=1000)
-    assert sql.asked(force_new=True).status_code == 303
-    control.behaviour(sql_max_sessions=None, sql_synthetic=True)
-    assert sql.asked(force_new=True).status_code == 303
-    for session in control.sql_sessions():
-        control.end_sql_session(session["id"])
-
-
 def test_a_session_without_clients_ends(sql: SqlClient) -> None:
     session_id = sql.ask(shutdownAfterInactiveSeconds=1)
     assert sql.wait_for_session(session_id, "DESTROYED")["message"] == "the session was inactive"

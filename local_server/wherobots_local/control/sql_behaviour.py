@@ -30,8 +30,7 @@ class SqlBehaviour(ControlModel):
     :param sql_death_code: the same when its engine dies; default 1011.
     :param sql_ended_status: HTTP status of the upgrade for a session that has ended; default 404.
     :param sql_starting_status: the same for one that is not ready yet; default 503.
-    :param sql_max_sessions: how many sessions there may be at the same time; default None: 16 where each has a
-        process, of about 270 MB, and any number with the synthetic engine.
+    :param sql_max_sessions: how many sessions there may be at the same time; default None, any number.
     :param sql_quota: what happens beyond it: ``fallback`` shares another session, 403, 409 or 429 refuses; default
         fallback.
     :param sql_clean_close: what becomes of the statements of a connection that its client closed: ``orphan`` (as if the

@@ -18,8 +18,6 @@ from wherobots_local.sql.stored import StoredResults
 _log = logging.getLogger(__name__)
 
 _ENDED_KEPT = 200
-_MOST_PROCESSES = 16
-"""How many sessions there may be if nothing else is said. The process of each takes about 270 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +67,6 @@ class SqlSessions:
                     return GrantedSession(session)
         rules = self._rules()
         most = rules.sql_max_sessions
-        if most is None and not rules.sql_synthetic:
-            most = _MOST_PROCESSES
         if most is not None and len(living) >= most:
             if rules.sql_quota == "fallback" and living:
                 _log.warning("There are %d SQL sessions (sql_max_sessions): the newest one is shared", len(living))

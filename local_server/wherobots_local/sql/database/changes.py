@@ -22,6 +22,8 @@ _MODE = "spark.sql.sources.partitionOverwriteMode"
 def insert(statement: Statement, tree: exp.Expr) -> None:
     """Add the rows of a query to a table, or replace all rows, or those of partitions, by them."""
     into = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    if not isinstance(into, exp.Table):
+        raise unsupported("INSERT OVERWRITE DIRECTORY", "store the result of a SELECT")
     table, _ = statement.table(into)
     if tree.args.get("where") is not None:
         raise unsupported("INSERT INTO ... REPLACE WHERE", "use DELETE and INSERT")

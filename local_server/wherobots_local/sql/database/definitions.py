@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from wherobots_local.sql.database.changes import changing
 from wherobots_local.sql.database.warehouse import SchemaName, identifier, literal
-from wherobots_local.sql.dialect.commands import name_of
+from wherobots_local.sql.dialect.names import name_of
 from wherobots_local.sql.dialect.columns import with_column_names
 from wherobots_local.sql.dialect.errors import (
     StatementError,
@@ -176,6 +176,8 @@ _STORED = {"HUGEINT": "BIGINT", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP", "UINTEG
 
 
 def _create_view(statement: Statement, tree: exp.Expr, *, temporary: bool) -> None:
+    if tree.expression is None:
+        raise unsupported("CREATE VIEW without a query", "use CREATE VIEW ... AS SELECT ...")
     named = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     name = name_of(named)
     if temporary and len(name) > 1:

@@ -84,6 +84,5 @@ def failure_text(error: BaseException) -> str:
     for pattern, template in _KNOWN:
         if (match := re.search(pattern, text, re.DOTALL if "(?P<own>" in pattern else 0)) is not None:
             return template.format(**{name: value or "" for name, value in match.groupdict().items()})
-    if isinstance(error, duckdb.Error):
-        return f"[INTERNAL_ERROR] {text} SQLSTATE: XX000"
-    return f"{type(error).__name__}: {text}"
+    kind = "" if isinstance(error, duckdb.Error) else f"{type(error).__name__}: "
+    return f"[INTERNAL_ERROR] {kind}{text} SQLSTATE: XX000"

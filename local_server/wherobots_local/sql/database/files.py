@@ -61,7 +61,7 @@ def _paths(root: Path, address: str) -> list[Path]:
     except OSError:
         raise _no_path(address) from None
     except StorageError as error:
-        raise StatementError(str(error)) from None
+        raise StatementError(f"[PATH_NOT_FOUND] {error}. SQLSTATE: 42K03") from None
     if resolved.is_file():
         return [resolved]
     hidden = (".", "_")

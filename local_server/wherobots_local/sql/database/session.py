@@ -10,12 +10,11 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
-from wherobots_local.sql.database import changes, definitions, files
-from wherobots_local.sql.database.listings import answer
+from wherobots_local.sql.database import changes, commands, definitions, files
 from wherobots_local.sql.database.results import Rows, fetch
 from wherobots_local.sql.database.stores import store
 from wherobots_local.sql.database.warehouse import DEFAULT_CATALOG, DEFAULT_SCHEMA, SchemaName, Warehouse, identifier
-from wherobots_local.sql.dialect.commands import Name, name_of, read_command
+from wherobots_local.sql.dialect.names import Name, name_of
 from wherobots_local.sql.dialect.errors import StatementError, already_exists, not_found, schema_not_found, unsupported
 from wherobots_local.sql.dialect.parser import read
 from wherobots_local.sql.dialect.queries import write
@@ -87,9 +86,8 @@ class Statement:
         :raises StatementError: if it fails.
         :raises duckdb.Error: if it fails.
         """
-        command = read_command(text)
-        if command is not None:
-            return answer(self, command)
+        if (done := commands.run(self, text)) is not None:
+            return done[0]
         tree = read(text)
         change = _CHANGES.get(type(tree))
         if change is not None:

@@ -22,7 +22,6 @@ from wherobots_local.sql.dialect.parser import nested_too_deeply
 from wherobots_local.sql.dialect.trees import changed
 
 FORMATS = {"parquet": "parquet", "geoparquet": "parquet", "csv": "csv", "json": "json"}
-_OTHER_FORMATS = ("avro", "delta", "iceberg", "orc", "shapefile", "text", "geojson", "geotiff", "raster")
 _REFUSED: dict[type[exp.Expr], str] = {
     exp.Command: "this statement",
     exp.Into: "SELECT ... INTO",
@@ -82,24 +81,30 @@ def _translated(tree: exp.Expr, session: Names) -> exp.Expr:
             node.set("catalog", None)
     for _, rule in functions.RULES:
         tree = changed(tree, rule)
-    return changed(tree, _function)
+    tree = changed(tree, _function)
+    for table in [found for found in tree.find_all(exp.Table) if _is_file(found)]:
+        # Last: they are functions that nobody may call.
+        query = session.file_query(FORMATS[table.db.lower()], table.name)
+        table.replace(query.subquery(table.alias or "file", copy=False))
+    return tree
 
 
 def _name_table(table: exp.Table, names: Names) -> None:
     if not isinstance(table.this, exp.Identifier):
         _name_rows(table)
         return
-    file_format = table.db.lower()
-    if table.args.get("catalog") is None and "/" in table.name:
-        if file_format not in FORMATS:
-            raise unsupported(f"reading files of the format {file_format or 'none'}", f"it reads {', '.join(FORMATS)}")
-        query = names.file_query(FORMATS[file_format], table.name)
-        table.replace(query.subquery(table.alias or "file", copy=False))
+    if _is_file(table):
+        if table.db.lower() not in FORMATS:
+            raise unsupported(f"reading files of the format {table.db or 'none'}", f"it reads {', '.join(FORMATS)}")
     elif table.args.get("db") is not None or not _is_cte(table):
         schema = names.schema_of(table)
-        table.set("this", exp.to_identifier(table.name, quoted=True))
-        table.set("db", exp.to_identifier(schema, quoted=True))
+        for part, name in (("this", table.name), ("db", schema)):
+            table.set(part, exp.to_identifier(name, quoted=True))
         table.set("catalog", None)
+
+
+def _is_file(table: exp.Table) -> bool:
+    return isinstance(table.this, exp.Identifier) and not table.catalog and "/" in table.name
 
 
 def _name_rows(table: exp.Table) -> None:

@@ -1,0 +1,285 @@
+"""What a statement must not reach: files outside the root, settings of the engine, more memory than it may have."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local_server.tests.sql.driver import EngineDriver
+from wherobots_local.sql.dialect.errors import StatementError
+from wherobots_local.sql.dialect.parser import read
+
+SPARK_SHAPE = re.compile(r"\[[A-Z0-9_.]+\] .+", re.DOTALL)
+
+ESCAPES = [
+    "SELECT * FROM (`/etc/passwd.csv`)",
+    "SELECT * FROM `file:///etc/passwd`",
+    "SELECT * FROM `http://127.0.0.1:1/x.csv`",
+    "SELECT * FROM csv.`http://127.0.0.1:1/x.csv`",
+    "SELECT * FROM csv.`s3://../../etc/passwd`",
+    "SELECT * FROM csv.`s3://.wherobots-local/sql`",
+    "SELECT * FROM '/etc/passwd'",
+    'SELECT * FROM "/etc/passwd"',
+    "SELECT * FROM read_text('/etc/passwd')",
+    "SELECT * FROM read_csv_auto('/etc/passwd')",
+    "SELECT * FROM read_blob('/etc/passwd')",
+    "SELECT * FROM st_read('/etc/passwd')",
+    "SELECT * FROM sniff_csv('/etc/passwd')",
+    "SELECT * FROM parquet_metadata('/etc/passwd')",
+    "SELECT * FROM query('SELECT 1')",
+    "SELECT * FROM query_table('t')",
+    "SELECT * FROM duckdb_secrets()",
+    "SELECT * FROM pragma_database_list()",
+    "SELECT * FROM which_secret('x')",
+    "SELECT getenv('HOME')",
+    "SELECT system.main.getenv('HOME')",
+    "SELECT spark.read_text('/etc/passwd')",
+    "SELECT current_setting('memory_limit')",
+    "SELECT getvariable('x')",
+    "SELECT nextval('x')",
+    "SELECT error('x')",
+    "SELECT spark._refuse(true, 'a', 1)",
+    "SELECT _refuse(true, 'a', 1)",
+    "SELECT * FROM information_schema.tables",
+    "SELECT * FROM duckdb_tables",
+    "SELECT * FROM sqlite_master",
+    "SELECT * FROM main.duckdb_tables",
+    "SELECT * FROM system.main.duckdb_tables",
+    "SELECT * FROM pg_catalog.pg_tables",
+    "SELECT * FROM spark.t",
+    "SELECT * FROM temp.main.x",
+    "COPY t TO '/tmp/x.csv'",
+    "COPY (SELECT 1) TO '/tmp/x.csv'",
+    "ATTACH '/tmp/x.db' AS y",
+    "ATTACH DATABASE '/tmp/x.db'",
+    "DETACH warehouse",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "LOAD '/tmp/x.duckdb_extension'",
+    "EXPORT DATABASE '/tmp/x'",
+    "IMPORT DATABASE '/tmp/x'",
+    "RESET lock_configuration",
+    "PRAGMA version",
+    "CHECKPOINT",
+    "CALL pragma_version()",
+    "CREATE MACRO f(a) AS a",
+    "CREATE FUNCTION f(a INT) RETURNS INT RETURN a",
+    "CREATE OR REPLACE MACRO spark.st_point(a, b) AS a",
+    "CREATE SECRET (TYPE s3)",
+    "CREATE SEQUENCE s",
+    "CREATE TYPE x AS INT",
+    "PREPARE q AS SELECT * FROM read_text('/etc/passwd')",
+    "EXECUTE q",
+    "DEALLOCATE q",
+    "EXPLAIN COPY (SELECT 1) TO '/tmp/x.csv'",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/x.csv'",
+    "EXPLAIN SELECT * FROM read_text('/etc/passwd')",
+    "CREATE VIEW v AS SELECT * FROM read_text('/etc/passwd')",
+    "CREATE TABLE x AS SELECT * FROM read_text('/etc/passwd')",
+    "CREATE TABLE x (a INT) LOCATION '/etc'",
+    "CREATE TABLE x USING csv OPTIONS (path '/etc/passwd')",
+    "CREATE TABLE x USING csv LOCATION '/etc/passwd'",
+    "CREATE TEMPORARY VIEW v USING csv OPTIONS (path '/etc/passwd')",
+    "INSERT INTO x SELECT * FROM read_text('/etc/passwd')",
+    "INSERT OVERWRITE DIRECTORY '/tmp/x' USING csv SELECT 1",
+    "INSERT OVERWRITE LOCAL DIRECTORY '/tmp/x' SELECT 1",
+    "LOAD DATA LOCAL INPATH '/etc/passwd' INTO TABLE x",
+    "ADD JAR '/tmp/x.jar'",
+    "ADD FILE '/etc/passwd'",
+    "DROP SCHEMA spark",
+    "DROP SCHEMA main",
+    "DROP SCHEMA `~s1`",
+    "DROP TABLE `~s1`.v",
+    "USE main",
+    "USE spark",
+    "BEGIN",
+    "COMMIT",
+    "BEGIN TRANSACTION",
+    "SELECT * FROM VALUES (1) t LIMIT (SELECT count(*) FROM read_text('/etc/passwd'))",
+    "SELECT (SELECT content FROM read_text('/etc/passwd'))",
+    "SELECT transform(array('/etc/passwd'), x -> read_text(x))",
+    "WITH q AS (SELECT * FROM read_text('/etc/passwd')) SELECT * FROM q",
+    "FROM read_text('/etc/passwd')",
+    "FROM '/etc/passwd' SELECT *",
+    "SUMMARIZE t",
+    "DESCRIBE read_text('/etc/passwd')",
+    "PIVOT '/etc/passwd' ON x",
+    "SELECT * FROM t POSITIONAL JOIN '/etc/passwd'",
+    "SELECT COLUMNS('.*') FROM duckdb_settings()",
+    "SELECT * FROM json_execute_serialized_sql('x')",
+    "SELECT json_execute_serialized_sql('x')",
+    "SELECT * FROM st_drivers()",
+    "SELECT * FROM LATERAL read_text('/etc/passwd')",
+    "SELECT * FROM range(1), LATERAL (SELECT * FROM read_text('/etc/passwd'))",
+    "SELECT * FROM range(1) LATERAL VIEW read_text('/etc/passwd') x AS y",
+    "SELECT * FROM TABLE(read_text('/etc/passwd'))",
+    "MERGE INTO t USING read_text('/etc/passwd') s ON true WHEN MATCHED THEN DELETE",
+    "MERGE INTO t USING '/etc/passwd' s ON true WHEN MATCHED THEN DELETE",
+    "UPDATE t SET a = (SELECT content FROM read_text('/etc/passwd'))",
+    "DELETE FROM t WHERE a IN (SELECT content FROM read_text('/etc/passwd'))",
+    "DELETE FROM '/etc/passwd'",
+    "TRUNCATE TABLE '/etc/passwd'",
+    "ALTER TABLE '/etc/passwd' ADD COLUMN a INT",
+    "COMMENT ON TABLE t IS 'x'",
+    "SELECT $1",
+    "SELECT ?",
+    "SELECT @x",
+    "SELECT #1",
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _table(engine: EngineDriver) -> None:
+    engine.run("CREATE TABLE t AS SELECT 1 AS a", "CREATE TEMPORARY VIEW seen AS SELECT 1 AS a")
+
+
+@pytest.mark.parametrize("statement", ESCAPES)
+def test_a_way_out_is_refused_in_the_shape_of_spark(engine: EngineDriver, statement: str) -> None:
+    said = engine.fails(statement)
+    assert SPARK_SHAPE.fullmatch(said)
+    assert "INTERNAL_ERROR" not in said
+    assert "root:" not in said
+    assert engine.rows("SELECT a FROM t") == [(1,)]
+
+
+def test_a_setting_of_the_engine_is_only_a_word(engine: EngineDriver) -> None:
+    for option in ("memory_limit = '1KB'", "batch_size = 0", "enable_external_access = true", "threads = 100000"):
+        engine.rows(f"SET {option}")
+    assert engine.rows("SELECT sum(id) FROM range(100000)") == [(4_999_950_000,)]
+    assert engine.fails("SELECT * FROM csv.`/etc/passwd`").startswith("[UNSUPPORTED_FEATURE]")
+
+
+def test_files_that_links_lead_to_are_not_read(engine: EngineDriver, tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "data.csv").write_text("secret\n")
+    folder = engine.root / "bucket" / "folder"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "data.csv").symlink_to(tmp_path / "secret" / "data.csv")
+    for address in ("s3://bucket/folder", "s3://bucket/folder/link", "s3://bucket/folder/data.csv"):
+        assert "secret\n" not in engine.fails(f"SELECT * FROM csv.`{address}`")
+
+
+@pytest.mark.parametrize("levels", [100, 2_000, 100_000])
+@pytest.mark.parametrize(
+    "parts", [("(", "1", ")"), ("f(", "1", ")"), ("CASE WHEN true THEN ", "1", " END"), ("-", "1", "")]
+)
+def test_a_statement_that_is_nested_deeply_is_refused(
+    engine: EngineDriver, levels: int, parts: tuple[str, str, str]
+) -> None:
+    opened, inner, closed = parts
+    said = engine.fails(f"SELECT {opened * levels}{inner}{closed * levels}" if levels > 100 else "SELECT (")
+    assert said.startswith(("[UNSUPPORTED_FEATURE]", "[PARSE_SYNTAX_ERROR]"))
+    assert engine.rows("SELECT 1") == [(1,)]
+
+
+def test_a_statement_that_is_too_long_is_refused(engine: EngineDriver) -> None:
+    assert "4,000,000 are allowed" in engine.fails(f"SELECT '{'x' * 4_000_000}'")
+
+
+@pytest.mark.parametrize("levels", [2, 12])
+def test_functions_that_are_nested_do_not_grow(engine: EngineDriver, levels: int) -> None:
+    """A macro that repeats its argument would double the statement at each level."""
+    nested = "'POINT (1 2)'"
+    for _ in range(levels):
+        nested = f"ST_AsEWKT(ST_GeomFromWKT({nested}))"
+    assert engine.value(nested) == "POINT (1 2)"
+
+
+WORDS = st.sampled_from(
+    [
+        "SELECT",
+        "FROM",
+        "WHERE",
+        "GROUP",
+        "BY",
+        "ORDER",
+        "LIMIT",
+        "(",
+        ")",
+        ",",
+        ".",
+        "*",
+        "1",
+        "'x'",
+        "`t`",
+        "t",
+        "a",
+        "b",
+        "AS",
+        "JOIN",
+        "ON",
+        "AND",
+        "NOT",
+        "NULL",
+        "CASE",
+        "WHEN",
+        "THEN",
+        "END",
+        "+",
+        "-",
+        "/",
+        "=",
+        "<",
+        "[",
+        "]",
+        "INSERT",
+        "INTO",
+        "VALUES",
+        "CREATE",
+        "OR",
+        "REPLACE",
+        "TABLE",
+        "VIEW",
+        "TEMPORARY",
+        "DROP",
+        "IF",
+        "EXISTS",
+        "ALTER",
+        "ADD",
+        "COLUMN",
+        "MERGE",
+        "USING",
+        "MATCHED",
+        "UPDATE",
+        "SET",
+        "DELETE",
+        "WITH",
+        "UNION",
+        "ALL",
+        "SHOW",
+        "TABLES",
+        "DESCRIBE",
+        "USE",
+        "EXPLAIN",
+        ";",
+        ":",
+        "?",
+        "@",
+        "#",
+        "$",
+        "{",
+        "}",
+        "->",
+        "=>",
+        "::",
+        "\\",
+        '"',
+        "'",
+        "`",
+        "--",
+        "/*",
+    ]
+)
+
+
+@given(st.lists(WORDS, max_size=12))
+def test_any_text_is_read_or_refused(words: list[str]) -> None:
+    try:
+        read(" ".join(words))
+    except StatementError as error:
+        assert SPARK_SHAPE.fullmatch(str(error))

@@ -1,0 +1,162 @@
+"""SHOW, DESCRIBE, EXPLAIN, USE and SET, which sqlglot reads in part or not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from sqlglot import exp
+
+from wherobots_local.sql.database.results import Rows, spark_type
+from wherobots_local.sql.database.warehouse import DEFAULT_SCHEMA, SchemaName, identifier
+from wherobots_local.sql.dialect.errors import StatementError, unsupported
+from wherobots_local.sql.dialect.names import Name, name_of, read_name
+from wherobots_local.sql.dialect.parser import read
+
+if TYPE_CHECKING:
+    from wherobots_local.sql.database.session import Statement
+
+_PART = r"(?:`(?:[^`]|``)*`|[^\s'\"`;.()]+)"
+_NAME = rf"{_PART}(?:\s*\.\s*{_PART})*"
+_IN = rf"(?:\s+(?:IN|FROM)\s+(?P<within>{_NAME}))?"
+_LIKE = r"(?:\s+(?:LIKE\s+)?(?P<quote>['\"])(?P<pattern>.*)(?P=quote))?"
+
+
+def run(statement: Statement, text: str) -> tuple[Rows | None] | None:
+    """Carry a statement out, if it is one of these.
+
+    :param text: the statement.
+    :returns: its rows, or that it has none, in a tuple; None for another statement.
+    :raises StatementError: if it fails.
+    """
+    bare = re.sub(r"\A(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+|[\s;]+\Z", "", text, flags=re.DOTALL)
+    for pattern, command in _COMMANDS:
+        if (found := pattern.fullmatch(bare)) is not None:
+            return (command(statement, found),)
+    return None
+
+
+def _show_catalogs(statement: Statement, found: re.Match[str]) -> Rows:
+    return _table(catalog=_matching({schema.catalog for schema in statement.schemas()}, found["pattern"]))
+
+
+def _show_schemas(statement: Statement, found: re.Match[str]) -> Rows:
+    within = _within(found)
+    if len(within) > 1:
+        raise unsupported("schemas in a schema")
+    (catalog,) = within or (statement.session.current.catalog,)
+    schemas = [schema.schema for schema in statement.schemas() if schema.catalog == catalog]
+    if not schemas:
+        raise StatementError(f"[CATALOG_NOT_FOUND] The catalog `{catalog}` was not found. SQLSTATE: 42P08")
+    return _table(namespace=_matching(schemas, found["pattern"]))
+
+
+def _show_tables(statement: Statement, found: re.Match[str]) -> Rows:
+    schema = statement.schema((*_within(found), ""))
+    statement.check_schema(schema)
+    kind = found["what"].lower()
+    rows = [(schema.schema, name, False) for name in _names(statement, schema.stored, kind, found["pattern"])]
+    if kind == "view":
+        temporary = statement.session.temporary
+        rows += [("", name, True) for name in _names(statement, temporary, kind, found["pattern"])]
+    columns = {"namespace": pa.string(), f"{kind}Name": pa.string(), "isTemporary": pa.bool_()}
+    return _rows(columns, rows)
+
+
+def _show_columns(statement: Statement, found: re.Match[str]) -> Rows:
+    return _table(col_name=[name for name, _ in _columns(statement, (*_within(found), *read_name(found["name"])))])
+
+
+def _describe(statement: Statement, found: re.Match[str]) -> Rows:
+    columns = _columns(statement, read_name(found["name"]))
+    rows = [(name, kind, None) for name, kind in columns]
+    return _rows(dict.fromkeys(("col_name", "data_type", "comment"), pa.string()), rows)
+
+
+def _explain(statement: Statement, found: re.Match[str]) -> Rows:
+    query = read(found["query"])
+    if not isinstance(query, exp.Query | exp.Values):
+        raise unsupported("EXPLAIN of what is no query")
+    plan = statement.execute(f"EXPLAIN {statement.written(query)}").fetchall()
+    return _table(plan=["\n".join(f"== {name} ==\n{text}" for name, text in plan)])
+
+
+def _use(statement: Statement, found: re.Match[str]) -> None:
+    """Make a schema the current one. A single name is a schema of the current catalog, or else a catalog."""
+    name = read_name(found["name"])
+    if len(name) > 2:
+        raise unsupported("a schema in a schema")
+    schema = statement.schema((*name, ""))
+    if len(name) == 1 and not statement.has_schema(schema):
+        in_catalog = SchemaName(name[0], DEFAULT_SCHEMA)
+        schema = in_catalog if any(known.catalog == name[0] for known in statement.schemas()) else schema
+    statement.check_schema(schema)
+    statement.session.current = schema
+
+
+def _set(statement: Statement, found: re.Match[str]) -> Rows:
+    options = statement.session.options
+    if found["value"] is not None:
+        options[found["key"]] = re.sub(r"\A(['\"])(.*)\1\Z", r"\2", found["value"])
+    return _table(key=[found["key"]], value=[options.get(found["key"], "<undefined>")])
+
+
+def _nothing(statement: Statement, found: re.Match[str]) -> None:
+    """The statement only makes something faster on the service."""
+
+
+def _refuse(statement: Statement, found: re.Match[str]) -> None:
+    raise unsupported(" ".join(found[0].split())[:40])
+
+
+_COMMANDS: Sequence[tuple[re.Pattern[str], Callable[[Statement, re.Match[str]], Rows | None]]] = [
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), command)
+    for pattern, command in (
+        (rf"SHOW\s+CATALOGS{_LIKE}", _show_catalogs),
+        (rf"SHOW\s+(?:SCHEMAS|DATABASES|NAMESPACES){_IN}{_LIKE}", _show_schemas),
+        (rf"SHOW\s+(?P<what>TABLE|VIEW)S{_IN}{_LIKE}", _show_tables),
+        (rf"SHOW\s+COLUMNS\s+(?:IN|FROM)\s+(?P<name>{_NAME}){_IN}", _show_columns),
+        (rf"DESC(?:RIBE)?\s+(?:TABLE\s+)?(?:(?:EXTENDED|FORMATTED)\s+)?(?P<name>{_NAME})", _describe),
+        (r"EXPLAIN\s+(?:(?:EXTENDED|CODEGEN|COST|FORMATTED)\s+)?(?P<query>.*)", _explain),
+        (rf"(?:USE(?:\s+(?:SCHEMA|DATABASE|NAMESPACE|CATALOG))?|SET\s+CATALOG)\s+(?P<name>{_NAME})", _use),
+        (r"SET\s+(?P<key>[\w.\-]+)(?:\s*=\s*(?P<value>.*))?", _set),
+        (r"CACHE\s+(?:LAZY\s+)?TABLE\s+.*\sAS\s.*", _refuse),
+        (r"(?:ANALYZE|CACHE|CLEAR|MSCK|OPTIMIZE|REFRESH|UNCACHE|VACUUM)\b.*", _nothing),
+        (r"(?:SHOW|DESC|DESCRIBE|SET|USE)\b.*", _refuse),
+    )
+]
+
+
+def _within(found: re.Match[str]) -> Name:
+    return read_name(found["within"]) if found["within"] else ()
+
+
+def _names(statement: Statement, stored: str, kind: str, pattern: str | None) -> list[str]:
+    listed = f"SELECT {kind}_name FROM duckdb_{kind}s() WHERE schema_name = ?"
+    return _matching([name for (name,) in statement.cursor.execute(listed, [stored]).fetchall()], pattern)
+
+
+def _columns(statement: Statement, name: Name) -> list[tuple[str, str]]:
+    schema = statement.schema_of(exp.table_(*reversed(name)))
+    found = statement.columns_of(f"SELECT * FROM {identifier(schema)}.{identifier(name[-1])}")
+    return [(column, spark_type(kind)) for column, kind in found.items()]
+
+
+def _matching(names: Iterable[str], pattern: str | None) -> list[str]:
+    """Names that match Spark's pattern, in which ``*`` is any text and ``|`` is or."""
+    if pattern is None:
+        return sorted(names)
+    choices = [".*".join(map(re.escape, choice.strip().split("*"))) for choice in pattern.split("|")]
+    wanted = re.compile("|".join(f"(?:{choice})" for choice in choices), re.IGNORECASE)
+    return sorted(name for name in names if wanted.fullmatch(name))
+
+
+def _table(**columns: list[str]) -> Rows:
+    return _rows(dict.fromkeys(columns, pa.string()), list(zip(*columns.values(), strict=True)))
+
+
+def _rows(columns: dict[str, pa.DataType], rows: Sequence[tuple[object, ...]]) -> Rows:
+    arrays = [pa.array([row[place] for row in rows], kind) for place, kind in enumerate(columns.values())]
+    return Rows(pa.table(arrays, names=list(columns)))
