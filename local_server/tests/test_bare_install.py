@@ -216,7 +216,7 @@ def test_it_works_where_pip_installs_for_one_user(place: Path, uv: Callable[...,
     try:
         with server.client.open(server.client.ready(), tls=ssl.create_default_context(cafile=server.bundle)) as socket:
             assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
-        uri = server.put("job.py", b"import cbor2, sedonadb\nprint('both are there')\n")
+        uri = server.put("job.py", b"import cbor2, duckdb\nprint('both are there')\n")
         run = server.client.create(runPython={"uri": uri, "args": []})
         server.client.wait(run["id"], "COMPLETED")
         assert server.client.lines(run["id"])[-1] == "both are there"
@@ -236,7 +236,7 @@ def test_without_the_extras_a_session_and_a_spark_job_say_what_to_install(place:
         server.stop()
 
     assert session["message"] == (
-        "SQL needs packages that the local server does not have (sedonadb, pyarrow, pyproj):"
+        "SQL needs packages that the local server does not have (duckdb, duckdb_extension_spatial, pyarrow, sqlglot):"
         f" pip install 'wherobots-local[sql]' in the server's environment, {bare.python.parents[1]}"
     )
     assert "pip install 'wherobots-local[spark]'" in failed["kubeApp"]["message"]

@@ -36,7 +36,12 @@ NEEDS = {
             "uvicorn>=0.35",
             "websockets>=14.2",
         },
-        "extra == 'sql'": {"pyarrow>=26.0", "pyproj>=3.7", "sedonadb<0.6,>=0.5"},
+        "extra == 'sql'": {
+            "duckdb-extension-spatial<1.6,>=1.5.5",
+            "duckdb<1.6,>=1.5.5",
+            "pyarrow>=18",
+            "sqlglot<31,>=30.30",
+        },
         "extra == 'spark'": {"pyspark<4.2,>=3.5.5"},
     },
 }

@@ -1,1 +1,1 @@
-"""From the SQL of the service (Spark, Sedona) to that of SedonaDB (DataFusion). Pure: text in, statements out."""
+"""From the SQL of the service (Spark, Sedona) to that of DuckDB, by sqlglot. Pure: text in, text out."""
