@@ -34,7 +34,7 @@ def may_repeat(statement: str) -> bool:
     first, second = (*words, "", "")[:2]
     if first == "WITH":
         return "SELECT" in words and not _WRITE.intersection(words)
-    if first == "EXPLAIN" or first in _READ:
+    if first in _READ:
         return True
     if first == "INSERT":
         return second == "OVERWRITE" and not _reads_its_target(code)

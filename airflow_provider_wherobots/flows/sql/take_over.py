@@ -27,16 +27,12 @@ SESSION_SECONDS = 60.0
 LOOK_UP_SECONDS = 4.0
 
 
-def follow_in_session(
-    session_id: str, execution_id: str, options: StatementOptions, *, geometry: str = "ewkt", wants_result: bool = False
-) -> Flow[StatementOutcome]:
-    """Find the session's address, and attach to an execution. Never executes anything.
+def follow_in_session(session_id: str, execution_id: str, options: StatementOptions) -> Flow[StatementOutcome]:
+    """Find the session's address, and attach to an execution. Never executes anything, and fetches no result.
 
     :param session_id: the session's id.
     :param execution_id: the execution's id.
     :param options: how to follow it; its ``url`` is replaced.
-    :param geometry: how geometries are written; default ``ewkt``.
-    :param wants_result: whether its result is fetched; default False.
     :returns: the outcome; ``UNKNOWN`` if the session has ended or cannot be reached.
     """
     try:
@@ -47,24 +43,20 @@ def follow_in_session(
         reason = f"its session cannot be reached ({words.quoted(str(error))})"
         return StatementOutcome(StatementState.UNKNOWN, execution_id, reason)
     found = replace(options, url=session.socket_url)
-    return (yield from attach(execution_id, found, geometry=geometry, wants_result=wants_result))
+    return (yield from attach(execution_id, found, wants_result=False))
 
 
-def cancel_in_session(session_id: str, execution_id: str, budget_seconds: float, url: str = "") -> Flow[bool]:
+def cancel_in_session(session_id: str, execution_id: str, budget_seconds: float) -> Flow[bool]:
     """Find the session's address, and cancel an execution. Never raises a ``WherobotsApiError``.
 
     :param session_id: the session's id.
     :param execution_id: the execution's id.
     :param budget_seconds: how long to try, in seconds.
-    :param url: the address of its WebSocket, if it is known; default empty.
     :returns: whether the execution has ended.
     """
-    left = budget_seconds
-    if not url:
-        left -= LOOK_UP_SECONDS
-        try:
-            session = yield from attempt(calls.get_session(session_id).at_once(), LOOK_UP_SECONDS)
-            url = session.socket_url if session is not None and session.is_ready else ""
-        except (WherobotsApiError, ValueError):
-            url = ""
-    return (yield from cancel(execution_id, left, url=url))
+    try:
+        session = yield from attempt(calls.get_session(session_id).at_once(), LOOK_UP_SECONDS)
+        url = session.socket_url if session is not None and session.is_ready else ""
+    except (WherobotsApiError, ValueError):
+        url = ""
+    return (yield from cancel(execution_id, budget_seconds - LOOK_UP_SECONDS, url=url))

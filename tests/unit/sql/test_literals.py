@@ -2,10 +2,12 @@
 
 import math
 import re
+import time as clock
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -111,6 +113,7 @@ def test_a_literal_has_no_control_characters_and_is_one_line(text: str) -> None:
         (Decimal("12.50"), "CAST('12.50' AS DECIMAL(4, 2))"),
         (Decimal("-0.001"), "CAST('-0.001' AS DECIMAL(3, 3))"),
         (Decimal("1E+3"), "CAST('1000' AS DECIMAL(4, 0))"),
+        (Decimal("9" * 38), f"CAST('{'9' * 38}' AS DECIMAL(38, 0))"),
         (Decimal("0"), "CAST('0' AS DECIMAL(1, 0))"),
         (b"", "X''"),
         (b"\x00'\xff", "X'0027FF'"),
@@ -141,6 +144,15 @@ def test_a_literal_has_no_control_characters_and_is_one_line(text: str) -> None:
 )
 def test_the_literal_of_each_type(value: Any, written: str) -> None:
     assert literal("x", value) == written
+
+
+def test_a_moment_is_written_in_utc_wherever_the_process_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        clock.tzset()
+        written = literal("x", datetime(2026, 1, 2, 3, tzinfo=timezone(timedelta(hours=1))))
+    clock.tzset()
+    assert written == "TIMESTAMP '2026-01-02 02:00:00+00:00'"
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
@@ -174,6 +186,7 @@ def test_a_decimal_keeps_its_digits(value: Decimal) -> None:
         (Decimal("-Infinity"), "is the Decimal -Infinity"),
         (10**38, "has more than 38 digits"),
         pytest.param(-(10**5000), "has more than 38 digits", id="huge"),
+        (SimpleNamespace(dtype=numpy.dtype(int)), "is of type SimpleNamespace"),
         (numpy.array([1, 2]), "is of type ndarray"),
         (numpy.datetime64("2026-01-02"), "is of type datetime64"),
         (Decimal("1E+40"), "has 41 digits, but a DECIMAL has 38 at most"),

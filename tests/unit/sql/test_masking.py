@@ -1,8 +1,12 @@
 """What a log shows of a statement."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 
+from airflow_provider_wherobots.sql import masking
+from airflow_provider_wherobots.sql.lexer import SqlTokenKind, Token
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.parameters import bind
 from tests.unit.sql.test_literals import TEXTS
@@ -36,6 +40,20 @@ def test_literals_are_masked_and_names_are_shown(statement: str, line: str) -> N
 def test_a_long_statement_is_shortened_and_its_length_told() -> None:
     line = masked("SELECT " + "a, " * 100_000, limit=20)
     assert line == "SELECT a, a, a, a, a… (300,007 characters)"
+    assert masked("SELECT a", limit=8) == "SELECT a"
+
+
+def test_only_the_beginning_of_a_long_statement_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Token] = []
+
+    def tokens(_: str) -> Iterator[Token]:
+        while len(read) < 99:
+            read.append(Token(SqlTokenKind.NAME, "`a`"))
+            yield read[-1]
+
+    monkeypatch.setattr(masking, "tokens", tokens)
+    assert masked("long", limit=6) == "`a``a`… (4 characters)"
+    assert len(read) == 5
 
 
 @given(TEXTS)

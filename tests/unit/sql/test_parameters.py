@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.sql.literals import MAX_PRECISION
 from airflow_provider_wherobots.sql.parameters import bind
 from tests.unit.sql.spark_literals import read_literal
 from tests.unit.sql.test_literals import TEXTS
@@ -59,7 +60,7 @@ def test_a_mapping(statement: str, bound: str) -> None:
         ("a = %s", ("x",), "a = 'x'"),
         ("FROM %i WHERE a = %s", ["t", 1], "FROM `t` WHERE a = 1"),
         ("a IN %s", [[1, 2]], "a IN (1, 2)"),
-        ("a IN (%s)", [[1, 2]], "a IN (1, 2)"),
+        ("a IN (%s) OR b", [[1, 2]], "a IN (1, 2) OR b"),
         ("a IN ( %s )", [(1,)], "a IN ( 1 )"),
         ("a IN (%s) OR b IN (%s, 7)", [1, 2], "a IN (1) OR b IN (2, 7)"),
         ("a LIKE '%s' AND b = %s", [1], "a LIKE '%s' AND b = 1"),
@@ -96,11 +97,7 @@ def test_without_parameters_a_statement_is_sent_as_it_is(statement: str, paramet
         ("a = %s", VALUES, "has the placeholder %s, but parameters is a mapping: write %(name)s, or %%"),
         ("a = %(n)d", VALUES, "%(n)d: write %(n)s for a value, %(n)i for a name"),
         ("a = 'x AND b = %(n)s", VALUES, "its last ' is never closed"),
-        ("a = %(x)s", ["x"], "parameters: has 1 values, but sql has 0 placeholders"),
         ("a = %(x)s AND b = %s", ["x"], "has the placeholder %(x)s, but parameters is a sequence: write %s"),
-        ("a = %s", [1, 2], "parameters: has 2 values, but sql has 1 placeholders"),
-        ("a = %s AND b = %s", [1], "parameters: has 1 values, but sql has 2 placeholders"),
-        ("a = '%s'", ["x"], "one inside quotes is text"),
         ("FROM %s.t", ["x"], "%s stands beside a dot, where a name is expected, but becomes a literal: write %i"),
         ("a = %s", "x", "must be a mapping, a list or a tuple, but is of type str"),
         ("a = %s", b"x", "is of type bytes"),
@@ -116,6 +113,22 @@ def test_what_is_refused_and_how_it_is_written(statement: str, parameters: Any, 
         bind(statement, parameters)
 
 
+@pytest.mark.parametrize(
+    ("statement", "values", "placeholders", "note"),
+    [
+        ("a = %(x)s", 1, 0, ""),
+        ("a = %s AND b = 'c'", 2, 1, ""),
+        ("a = %s AND b = %i", 1, 2, ""),
+        ("a = '%s'", 1, 0, "; one inside quotes is text: write it without quotes, since it gets its own"),
+    ],
+)
+def test_a_sequence_has_a_value_for_each_placeholder(statement: str, values: int, placeholders: int, note: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        bind(statement, ["x"] * values)
+    says = f"parameters: has {values} values, but sql has {placeholders} placeholders %s or %i{note}"
+    assert str(caught.value) == says
+
+
 @given(TEXTS, TEXTS)
 def test_no_text_changes_the_statement_around_it(first: str, second: str) -> None:
     before, between, after = "SELECT * FROM t WHERE a = ", " AND b LIKE 'x%\\'' AND c <> ", " -- 'end'"
@@ -129,7 +142,10 @@ def test_no_text_changes_the_statement_around_it(first: str, second: str) -> Non
     assert bound[position:] == after
 
 
-@given(st.integers() | st.floats(), st.integers() | st.floats())
+NUMBERS = st.integers(1 - 10**MAX_PRECISION, 10**MAX_PRECISION - 1) | st.floats()
+
+
+@given(NUMBERS, NUMBERS)
 def test_no_number_begins_a_comment(first: float, second: float) -> None:
     bound = bind("SELECT 1 -%s -%s", [first, second])
     assert "--" not in bound

@@ -10,7 +10,7 @@ from airflow_provider_wherobots.sql.repeatable import may_repeat
 @pytest.mark.parametrize(
     "statement",
     [
-        "SELECT 1",
+        "SELECT'x'",
         "  /* INSERT */ select 1 -- INSERT",
         "(SELECT 1) UNION (SELECT 2)",
         "WITH t AS (SELECT 'INSERT INTO x') SELECT * FROM t",
@@ -21,7 +21,7 @@ from airflow_provider_wherobots.sql.repeatable import may_repeat
         "USE a.b",
         "DELETE FROM t WHERE id = 1",
         "TRUNCATE TABLE t",
-        "INSERT OVERWRITE TABLE t SELECT 1",
+        "INSERT OVERWRITE TABLE Xt SELECT 1 FROM t",
         "CREATE OR REPLACE TABLE t AS SELECT 1",
         "CREATE OR REPLACE TEMPORARY VIEW t AS SELECT 1",
         "CREATE TABLE IF NOT EXISTS t (id INT)",
@@ -51,7 +51,10 @@ def test_a_statement_that_changes_nothing_the_second_time(statement: str) -> Non
         "CREATE TABLE t AS SELECT 1",
         "CREATE TABLE t (c STRING COMMENT 'IF NOT EXISTS')",
         "CREATE TABLE a.t AS SELECT IF NOT EXISTS (SELECT 1)",
+        "CREATE TABLE t SELECT IF(NOT a, 1, 2) FROM u",
         "DROP TABLE t",
+        "DROP TABLE if",
+        "DROP TABLE exists",
         "ALTER TABLE t ADD COLUMNS (a INT)",
         "CREATE TABLE `t` AS SELECT IF(NOT EXISTS (SELECT 1), 1, 2)",
         "INSERT OVERWRITE t SELECT n + 1 FROM t",

@@ -1,6 +1,7 @@
 """Results as columns, rows and data frames."""
 
 import sys
+import tracemalloc
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -97,8 +98,15 @@ def test_what_points_out_of_its_buffer_is_told_instead_of_read() -> None:
 def test_a_small_message_cannot_fill_the_memory() -> None:
     bomb = Results(pa.compress(bytes(50_000_000), "zstd", asbytes=True))
     assert len(bomb.data) < 10_000
-    with pytest.raises(UnreadableResultError, match="more than 10,000,000 bytes: select less, or store it in a file"):
-        read_table(bomb, max_bytes=10_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableResultError) as caught:
+            read_table(bomb, max_bytes=10_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert str(caught.value) == "the result has more than 10,000,000 bytes: select less, or store it in a file"
+    assert read_table(sent(TABLE), max_bytes=len(stream(TABLE))) == TABLE
 
 
 def test_rows_are_tuples_of_pythons_own_types() -> None:
@@ -114,7 +122,7 @@ def test_rows_are_tuples_of_pythons_own_types() -> None:
             "bytes": [b"x"],
             "day": pa.array([date(2026, 1, 2)]),
             "moment": pa.array([moment], pa.timestamp("ns")),
-            "instant": pa.array([moment.replace(tzinfo=UTC)], pa.timestamp("us", "UTC")),
+            "instant": pa.array([moment.replace(tzinfo=UTC)], pa.timestamp("ns", "UTC")),
             "wait": pa.array([timedelta(seconds=1)], pa.duration("ns")),
             "list": [[1, 2]],
             "struct": [{"a": 1}],
@@ -131,9 +139,9 @@ def test_rows_are_tuples_of_pythons_own_types() -> None:
 
 
 def test_nanoseconds_beyond_pythons_are_cut() -> None:
-    table = pa.table({"at": pa.array([1_000_000_001], pa.timestamp("ns")), "time": pa.array([1_001], pa.time64("ns"))})
-    ((at, time),) = rows_of(table)
-    assert (at, time.microsecond) == (datetime(1970, 1, 1, 0, 0, 1), 1)
+    kinds = {"at": pa.timestamp("ns"), "time": pa.time64("ns"), "wait": pa.duration("ns")}
+    ((at, time, wait),) = rows_of(pa.table({name: pa.array([1_001], kind) for name, kind in kinds.items()}))
+    assert (at.microsecond, time.microsecond, wait) == (1, 1, timedelta(microseconds=1))
 
 
 def test_columns_of_the_same_name_stay_apart() -> None:

@@ -24,7 +24,21 @@ def test_what_is_read(sql: Any, is_split: bool, parameters: Any, expected: list[
     assert read_statements(sql, is_split, parameters) == expected
 
 
-@pytest.mark.parametrize("sql", ["", " ;", "-- comment", [], [""], ["SELECT 1", 2], None, 7, b"SELECT 1"])
-def test_what_is_no_statement(sql: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match="sql"):
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("", "sql='': has no statement"),
+        (" ;", "sql=' ;': has no statement"),
+        ("-- comment", "sql='-- comment': has no statement"),
+        ([], "sql=[]: has no statement"),
+        ([""], "sql: each statement must be a string that is not empty, but one is ''"),
+        (["SELECT 1", 2], "sql: each statement must be a string that is not empty, but one is 2"),
+        (None, "sql: must be a string or a list of strings, but is of type NoneType"),
+        (7, "sql: must be a string or a list of strings, but is of type int"),
+        (b"SELECT 1", "sql: must be a string or a list of strings, but is of type bytes"),
+    ],
+)
+def test_what_is_no_statement(sql: Any, says: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
         read_statements(sql, is_split=True)
+    assert str(caught.value) == says

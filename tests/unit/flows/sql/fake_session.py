@@ -280,12 +280,15 @@ class SqlScript(Script):
         answer: Answer | None = None,
         *,
         is_connected: bool = True,
+        jitter: float = 0.0,
         jumps: Sequence[tuple[float, float]] = (),
         reload: Callable[[], bool] = lambda: False,
     ) -> None:
-        super().__init__(answer or by_operation(), reload=reload)
+        super().__init__(answer or by_operation(), jitter=jitter, reload=reload)
         self.session = session or FakeSession()
         self.open: Connection | None = self.session.connect(START) if is_connected else None
+        self.dialled: list[tuple[str, float | None]] = []
+        """The address of each attempt to open a connection, and how long it may take, in milliseconds' precision."""
         self._jumps = jumps
 
     def truth(self, execution_id: str) -> str | None:
@@ -310,6 +313,7 @@ class SqlScript(Script):
             case Connect():
                 self._close()
                 assert effect.timeout is None or effect.timeout > 0
+                self.dialled.append((effect.url, effect.timeout and round(effect.timeout, 3)))
                 self.now += LATENCY
                 self.open = self.session.connect(self.now)
             case Disconnect():

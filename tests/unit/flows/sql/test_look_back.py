@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED, ExecuteSql
+from airflow_provider_wherobots.api.errors import NotFoundError
+from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED, ExecuteSql, RetrieveResults, Store
 from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds
 from airflow_provider_wherobots.flows.sql.look_back import Found, Planned, look_back
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementState
 from airflow_provider_wherobots.sql.repeatable import may_repeat
 from tests.unit.flows.script import START
-from tests.unit.flows.sql.fake_session import NEVER, URL, FakeSession, Plan, Running, SqlScript
+from tests.unit.flows.sql.fake_session import (
+    NEVER,
+    RESULT,
+    URL,
+    Connection,
+    FakeSession,
+    Plan,
+    Running,
+    SqlScript,
+)
 
 IDS = ExecutionIds("task")
 CREATE = "CREATE OR REPLACE TABLE t (n INT)"
@@ -29,20 +41,29 @@ def asked(
     wants_result: bool = False,
     deadline: float | None = None,
     can_attach: bool = True,
+    tries: Sequence[int] = (1,),
+    store: Store | None = None,
+    session: FakeSession | None = None,
+    **options: str,
 ) -> Found:
     """Look back at one try, whose statements have these states in the session."""
-    session = FakeSession(can_attach=can_attach)
+    session = session or FakeSession(can_attach=can_attach)
     for index, (text, state) in enumerate(zip(statements, states, strict=False)):
         if state is not FORGOTTEN:
             ends_at = {RUNNING: START + 5, ENDLESS: NEVER}.get(state, START - 5)
             final = SUCCEEDED if state in (RUNNING, ENDLESS) else state
-            session.executions[IDS.of(1, index, text)] = Running(Plan(), START - 9, ends_at, final, None, False)
+            execution_id = IDS.of(1, index, text, store)
+            session.executions[execution_id] = Running(Plan(), START - 9, ends_at, final, None, False)
             if state == RUNNING:
-                session._end(session.executions[IDS.of(1, index, text)], IDS.of(1, index, text), ends_at, final)
-    planned = [Planned(text, may_repeat(text), wants_result) for text in statements]
+                session._end(session.executions[execution_id], execution_id, ends_at, final)
+    planned = [Planned(text, may_repeat(text), wants_result, store) for text in statements]
     script = SqlScript(session)
-    found = script.run(look_back(planned, IDS, [1], StatementOptions(URL, deadline), is_settled=is_settled))
+    followed = StatementOptions(URL, deadline)
+    found = script.run(look_back(planned, IDS, tries, followed, is_settled=is_settled, **options))
     assert script.arrived(ExecuteSql) == []
+    # To see whether it runs, and to attach to it.
+    geometries = {message.geometry for message in script.arrived(RetrieveResults)}
+    assert geometries == {"ewkt", options.get("geometry", "ewkt")}
     return found
 
 
@@ -66,6 +87,7 @@ def asked(
         # What was read is read again.
         ([INSERT, SELECT], [SUCCEEDED, SUCCEEDED], 1, None),
         ([SELECT], [SUCCEEDED], 0, None),
+        ([SELECT], [RUNNING], 1, None),
         ([SELECT], [FORGOTTEN], 0, None),
     ],
 )
@@ -87,7 +109,29 @@ def test_a_forgotten_result_before_a_write_is_lost_and_not_read_again() -> None:
     found = asked([SELECT, INSERT], FORGOTTEN, SUCCEEDED, wants_result=True)
     lost, written = found.outcomes
     assert (lost.state, written.state) == (StatementState.GAVE_UP, StatementState.SUCCEEDED)
-    assert "its result cannot be fetched" in lost.message
+    assert lost.message == (
+        "it succeeded, as a later one was sent, but the session no longer knows it, so its result cannot be fetched"
+    )
+
+
+@pytest.mark.parametrize("options", [{}, {"geometry": "geojson"}])
+def test_a_result_of_an_earlier_try_is_fetched_if_it_is_wanted(options: dict[str, str]) -> None:
+    found = asked([SELECT, INSERT], SUCCEEDED, SUCCEEDED, wants_result=True, **options)
+    assert [(each.state, each.results) for each in found.outcomes] == [(StatementState.SUCCEEDED, RESULT)] * 2
+
+
+def test_a_statement_that_is_stored_elsewhere_is_another_one() -> None:
+    found = asked([INSERT], SUCCEEDED, store=Store("parquet"))
+    assert [each.state for each in found.outcomes] == [StatementState.SUCCEEDED]
+
+
+def test_the_outcome_of_a_write_is_unknown_if_it_was_running_and_its_session_was_lost() -> None:
+    session = FakeSession(
+        connections=[Connection(seconds=3.0)], refusals=[None, NotFoundError("connectSqlSession", 404)]
+    )
+    found = asked([INSERT], ENDLESS, tries=(1, 0), session=session)
+    assert [each.state for each in found.outcomes] == [StatementState.UNKNOWN]
+    assert found.in_doubt is None
 
 
 @pytest.mark.parametrize("can_attach", [True, False])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from airflow_provider_wherobots.api.errors import ConnectionLostError, NotWrittenError
-from airflow_provider_wherobots.api.sql.messages import CancelExecution, ClientMessage
+from airflow_provider_wherobots.api.sql.messages import CancelExecution, ClientMessage, RetrieveResults
+from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.sql.replace import end_earlier
 from tests.unit.flows.script import START
 from tests.unit.flows.sql.fake_session import NEVER, URL, Connection, FakeSession, Plan, Running, SqlScript
@@ -29,7 +32,17 @@ def test_what_still_runs_is_cancelled_and_nothing_else() -> None:
     assert script.run(end_earlier(["e1", "e2", "e3", "never sent"], URL)) == ""
     assert cancelled(script) == ["e1", "e3"]
     assert [script.truth(each) for each in ("e1", "e2", "e3")] == ["cancelled", "succeeded", "cancelled"]
-    assert len(script.said("The task was cleared: its statement")) == 2
+    assert set(script.arrived(RetrieveResults)) == {
+        RetrieveResults(each, attach=True) for each in ("e1", "e2", "e3", "never sent")
+    }
+    assert script.notes == [
+        Note(logging.INFO, text)
+        for each in ("e1", "e3")
+        for text in (
+            f"The task was cleared: its statement {each} is cancelled",
+            f"Statement {each} was cancelled",
+        )
+    ]
 
 
 @pytest.mark.parametrize("budget", [3.8, 25.0])

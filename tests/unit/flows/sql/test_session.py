@@ -24,6 +24,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.sql.session import (
     APPEARANCE_SECONDS,
     SessionAddressError,
@@ -68,13 +69,14 @@ def test_a_session_is_asked_for_once() -> None:
     script = Script(by_operation(createSqlSession=always(AskedSession("s1"))))
     assert script.run(ask_for_session(SessionRequest())) == AskedSession("s1")
     assert script.operations == ["createSqlSession"]
-    assert [note.level for note in script.notes] == [logging.INFO]
+    assert script.notes == [Note(logging.INFO, "Statements are executed in SQL session s1")]
 
 
 def test_a_shared_session_for_want_of_quota_is_a_warning() -> None:
     script = Script(by_operation(createSqlSession=always(AskedSession("s2", "quota"))))
     assert script.run(ask_for_session(SessionRequest(force_new=True))).id == "s2"
-    assert [note.level for note in script.said("quota")] == [logging.WARNING]
+    told = "No new SQL session was started (quota): SQL session s2 of the same user is shared"
+    assert script.notes == [Note(logging.WARNING, told)]
 
 
 @pytest.mark.parametrize("lost", [AnswerLostError("createSqlSession", "reset"), ServerError("createSqlSession", 503)])
@@ -90,20 +92,26 @@ def test_a_lost_answer_is_asked_for_again_only_if_that_gives_the_same_session(lo
 def test_what_was_not_sent_is_sent_again_whatever_is_asked_for() -> None:
     script = Script(answers(NotSentError("createSqlSession", "refused"), AskedSession("s1")))
     assert script.run(ask_for_session(SessionRequest(force_new=True))).id == "s1"
+    script = Script(always(NotSentError("createSqlSession", "refused")))
+    with pytest.raises(NotSentError):
+        script.run(ask_for_session(SessionRequest(), 60.0))
+    assert 60 <= script.elapsed < 62
 
 
 # Waiting
 
 
 def test_a_session_that_starts_is_polled_more_and_more_rarely_until_it_is_ready() -> None:
-    script = Script(stages((0, in_stage("PENDING")), (30, in_stage("DEPLOYING")), (60, READY)))
+    pending = in_stage("PENDING", version="1.9.3")
+    script = Script(stages((0, pending), (30, in_stage("DEPLOYING")), (60, READY)), jitter=1.0)
     assert script.run(await_session("s1", SessionWait())) == READY
-    assert 60 <= script.elapsed < 65
+    assert 60 <= script.elapsed < 66
     assert [round(seconds, 1) for seconds in script.sleeps[:6]] == [1.0, 1.5, 2.2, 3.4, 5.0, 5.0]
-    assert [note.text for note in script.notes] == [
-        "SQL session s1 is PENDING",
-        "SQL session s1 is DEPLOYING",
-        "SQL session s1 is READY (version 1.9.3)",
+    assert [round(sent.at - START, 2) for sent in script.sent[:4]] == [0.0, 1.25, 3.1, 5.85]
+    assert script.notes == [
+        Note(logging.INFO, "SQL session s1 is PENDING"),
+        Note(logging.INFO, "SQL session s1 is DEPLOYING"),
+        Note(logging.INFO, "SQL session s1 is READY (version 1.9.3)"),
     ]
 
 
@@ -116,7 +124,10 @@ def test_a_session_that_is_ready_is_polled_once() -> None:
 def test_ready_without_an_address_is_not_ready_yet() -> None:
     script = Script(stages((0, in_stage("READY")), (10, READY)))
     assert script.run(await_session("s1", SessionWait())) == READY
-    assert len(script.said("READY, but has no address yet")) == 1
+    assert [note.text for note in script.notes] == [
+        "SQL session s1 is READY, but has no address yet",
+        "SQL session s1 is READY (version 1.9.3)",
+    ]
 
 
 @pytest.mark.parametrize("unknown", [None, NotFoundError("getSqlSession", 404)])
@@ -128,8 +139,10 @@ def test_a_session_may_be_unknown_for_a_while(unknown: Any) -> None:
 @pytest.mark.parametrize("unknown", [None, NotFoundError("getSqlSession", 404)])
 def test_a_session_that_stays_unknown_has_ended(unknown: Any) -> None:
     script = Script(stages((0, unknown)))
-    with pytest.raises(SessionEndedError, match="the service does not know SQL session s1"):
+    with pytest.raises(SessionEndedError) as caught:
         script.run(await_session("s1", SessionWait()))
+    assert str(caught.value) == "getSqlSession: the service does not know SQL session s1"
+    assert (caught.value.session_id, caught.value.status) == ("s1", "")
     assert APPEARANCE_SECONDS <= script.elapsed < APPEARANCE_SECONDS + 10
 
 
@@ -161,6 +174,7 @@ def test_an_address_that_cannot_be_used_is_an_error_that_does_not_show_it(url: s
     with pytest.raises(SessionAddressError) as caught:
         script.run(await_session("s1", SessionWait()))
     assert "pw" not in str(caught.value)
+    assert (caught.value.session_id, caught.value.status) == ("s1", "READY")
 
 
 @pytest.mark.parametrize(
@@ -168,6 +182,7 @@ def test_an_address_that_cannot_be_used_is_an_error_that_does_not_show_it(url: s
     [
         (SessionWait(timeout=100), 100, False, "session_wait_timeout=100"),
         (SessionWait(deadline=START + 50), 50, True, "the task's execution_timeout"),
+        (SessionWait(timeout=50, deadline=START + 50), 50, False, "session_wait_timeout=50"),
         (SessionWait(timeout=100, since=START - 60), 40, False, "session_wait_timeout=100"),
         (SessionWait(timeout=0), 0, False, "session_wait_timeout=0"),
     ],
@@ -177,13 +192,23 @@ def test_the_wait_is_bounded(wait: SessionWait, seconds: float, at_deadline: boo
     with pytest.raises(SessionWaitTimeoutError) as caught:
         script.run(await_session("s1", wait))
     assert str(caught.value) == f"getSqlSession: SQL session s1 was still PENDING when {limit} was reached"
+    assert (caught.value.session_id, caught.value.status) == ("s1", "PENDING")
     assert caught.value.at_deadline is at_deadline
     assert seconds <= script.elapsed < seconds + 1
+
+
+@pytest.mark.parametrize(("timeout", "sleeps"), [(1.1, [1.05]), (1.8, [1.0, 0.5])])
+def test_the_last_pause_ends_with_the_wait(timeout: float, sleeps: list[float]) -> None:
+    script = Script(stages((0, in_stage("PENDING"))), jitter=1.0)
+    with pytest.raises(SessionWaitTimeoutError):
+        script.run(await_session("s1", SessionWait(timeout)))
+    assert [round(seconds, 3) for seconds in script.sleeps] == sleeps
 
 
 def test_a_session_that_is_ready_at_the_last_poll_is_ready() -> None:
     script = Script(stages((0, READY)))
     assert script.run(await_session("s1", SessionWait(timeout=0))) == READY
+    assert [sent.timeout for sent in script.sent] == [1.0]
 
 
 def test_polls_that_hang_do_not_prolong_the_wait_much() -> None:
@@ -200,8 +225,10 @@ def test_an_outage_is_tolerated_and_told_once() -> None:
     error = ServerError("getSqlSession", 503)
     script = Script(stages((0, in_stage("PENDING")), (10, error), (100, in_stage("PENDING")), (120, READY)))
     assert script.run(await_session("s1", SessionWait())) == READY
-    assert len(script.said("is polled again")) == 1
-    assert len(script.said("answers again")) == 1
+    assert script.notes[1:-1] == [
+        Note(logging.WARNING, f"{error}; the session is not affected and is polled again"),
+        Note(logging.INFO, "The service answers again, after 7 failed attempts"),
+    ]
 
 
 def test_an_outage_that_lasts_too_long_and_a_permanent_failure_end_the_wait() -> None:
@@ -219,18 +246,18 @@ def test_an_outage_that_lasts_too_long_and_a_permanent_failure_end_the_wait() ->
 def test_a_long_start_is_told_every_five_minutes() -> None:
     script = Script(stages((0, in_stage("DEPLOYING")), (800, READY)))
     script.run(await_session("s1", SessionWait()))
-    assert [note.text for note in script.said("is still")] == [
-        "SQL session s1 is still DEPLOYING after 5 minutes",
-        "SQL session s1 is still DEPLOYING after 10 minutes",
+    assert script.said("is still") == [
+        Note(logging.INFO, "SQL session s1 is still DEPLOYING after 5 minutes"),
+        Note(logging.INFO, "SQL session s1 is still DEPLOYING after 10 minutes"),
     ]
 
 
-@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
-def test_a_change_of_the_clock_ends_the_wait_or_lets_it_go_on_within_its_bound(jump: float) -> None:
+@pytest.mark.parametrize(("jump", "seconds"), [(-86_400.0, 105), (86_400.0, 89)])
+def test_a_change_of_the_clock_shifts_the_end_of_the_wait_by_seconds(jump: float, seconds: float) -> None:
     script = SqlScript(answer=stages((0, in_stage("PENDING"))), jumps=[(30.0, jump)])
     with pytest.raises(SessionWaitTimeoutError):
         script.run(await_session("s1", SessionWait(timeout=100)))
-    assert script.elapsed < 200
+    assert script.elapsed == pytest.approx(seconds, abs=0.2)
 
 
 def test_a_trigger_goes_on_with_the_same_wait() -> None:
@@ -275,21 +302,28 @@ def test_whatever_a_session_does_it_is_ready_or_a_typed_error_in_time(
 
 # Stopping
 
+COULD_NOT = "could not be stopped ({}). It ends by itself some time after its last client"
+
 
 @pytest.mark.parametrize(
-    ("answer", "expected", "level"),
+    ("answer", "expected", "level", "told"),
     [
-        (None, True, logging.INFO),
-        (NotFoundError("deleteSqlSession", 404), True, logging.INFO),
-        (ConflictError("deleteSqlSession", 409), True, logging.INFO),
-        (PermissionDeniedError("deleteSqlSession", 403), False, logging.WARNING),
-        (AuthenticationError("deleteSqlSession", 401), False, logging.WARNING),
+        (None, True, logging.INFO, "is being stopped"),
+        (NotFoundError("deleteSqlSession", 404), True, logging.INFO, "needs no stopping: {}"),
+        (ConflictError("deleteSqlSession", 409), True, logging.INFO, "needs no stopping: {}"),
+        (PermissionDeniedError("deleteSqlSession", 403), False, logging.WARNING, COULD_NOT.format("{}")),
+        (
+            AuthenticationError("deleteSqlSession", 401),
+            False,
+            logging.WARNING,
+            COULD_NOT.format("connection 'script': the API key is refused ({})"),
+        ),
     ],
 )
-def test_a_session_is_stopped_or_needs_no_stopping(answer: Any, expected: bool, level: int) -> None:
+def test_a_session_is_stopped_or_needs_no_stopping(answer: Any, expected: bool, level: int, told: str) -> None:
     script = Script(by_operation(deleteSqlSession=always(answer)))
     assert script.run(stop_session("s1")) is expected
-    assert [note.level for note in script.notes] == [level]
+    assert script.notes == [Note(level, f"SQL session s1 {told.format(answer)}")]
     assert script.elapsed < 1
 
 
@@ -303,6 +337,13 @@ def test_stopping_never_takes_longer_than_it_may(answer: Callable[..., Any], bud
     script = Script(answer)
     assert not script.run(stop_session("s1", budget))
     assert script.elapsed < budget + 1
+
+
+def test_attempts_to_stop_come_closer_to_each_other_at_the_end_of_the_budget() -> None:
+    script = Script(always(ServerError("deleteSqlSession", 503)))
+    assert not script.run(stop_session("s1", 4.2))
+    assert [round(seconds, 2) for seconds in script.sleeps] == [1.0, 1.55, 0.75]
+    assert [round(sent.timeout or 0, 2) for sent in script.sent] == [4.2, 3.15, 1.55, 0.75]
 
 
 def test_a_session_that_can_be_stopped_at_last_is() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
 )
 from airflow_provider_wherobots.api.sql.models import SqlSession
+from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.sql.execution import FORGOTTEN_SECONDS, RECONNECT_SECONDS
 from airflow_provider_wherobots.flows.sql.session import SessionAddressError
 from airflow_provider_wherobots.flows.sql.statement import (
@@ -73,12 +75,13 @@ def sent_texts(script: SqlScript) -> list[str]:
 
 
 def test_a_select_is_sent_once_and_its_result_fetched_once() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=2.0)]))
+    script = SqlScript(FakeSession([Plan(seconds=2.0123)]))
     outcome = run(script)
     assert (outcome.state, outcome.results, outcome.message) == (StatementState.SUCCEEDED, RESULT, "")
     assert outcome.was_sent
     assert outcome.started_at == START
-    assert 2.0 <= outcome.seconds < 3.0
+    assert outcome.seconds == 2.032
+    assert script.notes == [Note(logging.INFO, "Statement e1 is running")]
     assert [message for message, _ in script.session.arrived] == [
         ExecuteSql("e1", "SELECT 7 AS n"),
         RetrieveResults("e1", "ewkt"),
@@ -110,6 +113,11 @@ def test_a_stored_result_has_an_address_or_none_and_is_not_fetched(uri: str | No
     assert (outcome.state, outcome.result_uri, outcome.is_location_lost) == (StatementState.SUCCEEDED, uri, False)
     assert script.arrived(ExecuteSql) == [ExecuteSql("e1", "SELECT 7 AS n", Store("parquet"))]
     assert script.arrived(RetrieveResults) == []
+    assert outcome.size is None
+    script = SqlScript()
+    script.session.say(StateUpdated("e1", "succeeded", uri, 12), START + 0.5, script.open)
+    script.session._is_void = lambda message, moment: False  # type: ignore[method-assign]
+    assert run(script, STORED).size == 12
 
 
 def test_a_failure_has_the_engines_words() -> None:
@@ -126,11 +134,14 @@ def test_the_engines_words_are_awaited_for_five_seconds() -> None:
 
 def test_the_engines_words_may_come_before_the_state() -> None:
     outcome = run(SqlScript(FakeSession([Plan(final="failed", error_after=-0.5)])))
-    assert (outcome.state, outcome.message) == (StatementState.FAILED, FAILURE)
+    assert (outcome.state, outcome.message, outcome.seconds) == (StatementState.FAILED, FAILURE, 1.01)
 
 
-def test_an_error_without_a_state_is_a_failure_after_five_seconds() -> None:
+@pytest.mark.parametrize("broken", [False, True], ids=["", "sent on the second connection"])
+def test_an_error_without_a_state_is_a_failure_after_five_seconds(broken: bool) -> None:
     script = SqlScript(FakeSession([Plan(seconds=NEVER)]))
+    assert script.open is not None
+    script.open.seconds = 0.0 if broken else NEVER
     script.session.say(ExecutionError("e1", "[PARSE_SYNTAX_ERROR] near 'SELEC'"), START + 1)
     outcome = run(script)
     assert (outcome.state, outcome.message) == (StatementState.FAILED, "[PARSE_SYNTAX_ERROR] near 'SELEC'")
@@ -225,6 +236,9 @@ def test_a_lost_final_event_is_found_by_a_question_after_thirty_seconds() -> Non
     assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
     assert 30 <= script.elapsed < 31
     assert script.arrived(RetrieveResults) == [RetrieveResults("e1")]
+    assert script.notes[1:] == [Note(logging.DEBUG, "Statement e1: the session is asked for its state")]
+    outcome = run(SqlScript(FakeSession([Plan(seconds=10.0, is_final_event_lost=True)])), DROP)
+    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, None)
 
 
 def test_a_lost_failure_is_found_too_but_its_words_are_gone() -> None:
@@ -237,6 +251,11 @@ def test_the_questions_become_rarer() -> None:
     run(script, DROP)
     asked = [round(at) for _, at in script.written(RetrieveResults)]
     assert asked == [30, 90, 210, 450, 690, 930]
+    script = SqlScript(FakeSession([Plan(seconds=200.0)]))
+    script.session.say(ExecutionProgress("e1", 8, 3, 4), START + 20, is_planned=True)
+    run(script, DROP)
+    asked = [round(at) for _, at in script.written(RetrieveResults)]
+    assert asked == [50, 110]
 
 
 def test_progress_does_not_hide_a_lost_final_event() -> None:
@@ -251,10 +270,27 @@ def test_a_session_that_answers_nothing_is_left_for_another_connection_and_then_
     script = SqlScript(FakeSession([Plan(seconds=NEVER)], answers=False))
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
-    assert "the session does not answer" in outcome.message
+    assert outcome.message == (
+        "the connection to the session was lost, and could not be replaced: sqlSession: the session does not answer"
+    )
     assert len(script.session.connects) == 2
     assert len(script.arrived(ExecuteSql)) == 1
-    assert script.elapsed < 1_500
+    first = [30, 90, 210, 450]
+    assert [round(at) for _, at in script.written(RetrieveResults)] == [*first, *(690 + at for at in (0, *first))]
+
+
+def test_a_session_that_answers_nothing_to_one_that_attaches_is_asked_as_often() -> None:
+    script = begun(FakeSession([Plan(seconds=NEVER)], answers=False))
+    script.session.executions["e1"].owner = None
+    assert script.run(attach("e1", StatementOptions())).state is StatementState.UNKNOWN
+    assert [round(at) for _, at in script.written(RetrieveResults)] == [0, 30, 90, 210, 450]
+
+
+def test_a_failure_that_is_found_by_attaching_may_have_no_words() -> None:
+    script = begun(FakeSession([Plan(seconds=1.0, final="failed", error_after=NEVER)]))
+    script.now += 5.0
+    outcome = script.run(attach("e1", OPTIONS))
+    assert (outcome.state, outcome.message) == (StatementState.FAILED, "the session sent no error message")
 
 
 def test_a_result_that_does_not_come_is_asked_for_once_more_after_two_minutes() -> None:
@@ -265,6 +301,9 @@ def test_a_result_that_does_not_come_is_asked_for_once_more_after_two_minutes() 
     assert outcome.message == "it succeeded, but its result could not be fetched: no answer has come"
     assert [round(at) for _, at in script.written(RetrieveResults)] == [1, 121]
     assert 241 <= script.elapsed < 242
+    script = SqlScript(FakeSession(answers=False))
+    assert script.run(fetch("e1", OPTIONS)).state is StatementState.GAVE_UP
+    assert [round(at) for _, at in script.written(RetrieveResults)] == [0, 120]
 
 
 def test_an_unreadable_result_is_asked_for_once_more() -> None:
@@ -281,6 +320,24 @@ def test_an_unreadable_message_while_it_runs_is_a_warning() -> None:
     script = SqlScript(FakeSession([Plan(seconds=10.0)]))
     script.session.say(Unreadable("bad CBOR"), START + 2, script.open)
     assert run(script).results == RESULT
+    assert len(script.arrived(RetrieveResults)) == 1
+    assert script.said("cannot") == [Note(logging.WARNING, "The session sent a message that cannot be read: bad CBOR")]
+
+
+@pytest.mark.parametrize(
+    ("state", "says"), [("paused\x1b", "paused\\x1b"), ("", "in a state that the session does not name")]
+)
+def test_a_state_that_is_not_known_is_told_once(state: str, says: str) -> None:
+    script = SqlScript(FakeSession([Plan(seconds=50.0)]))
+    for at in range(2, 32):
+        script.session.say(ExecutionResult("e1", state), START + at)
+    run(script)
+    assert script.notes == [Note(logging.INFO, f"Statement e1 is {each}") for each in ("running", says)]
+    script = SqlScript(FakeSession([Plan(seconds=50.0)]))
+    for at in range(2, 32):
+        script.session.say(ExecutionResult("e1", f"state {at}"), START + at)
+    run(script)
+    assert len(script.said("Statement e1 is")) == 20
 
 
 def test_an_error_instead_of_the_result_is_told() -> None:
@@ -289,6 +346,10 @@ def test_an_error_instead_of_the_result_is_told() -> None:
     outcome = run(script)
     assert outcome.state is StatementState.GAVE_UP
     assert outcome.message == "it succeeded, but its result could not be fetched: unknown geometry format"
+    script = SqlScript(FakeSession(answers=False))
+    script.session.say(ExecutionResult("e1", "running"), START + 2)
+    script.session.say(ExecutionError("e1", "unknown geometry format"), START + 3)
+    assert run(script) == replace(outcome, seconds=3.01)
 
 
 def test_a_success_whose_result_the_session_has_forgotten_is_no_unknown_outcome() -> None:
@@ -304,8 +365,31 @@ def test_an_error_in_answer_to_a_question_is_no_failure_of_the_statement() -> No
     script.session.say(ExecutionError("e1", "cannot encode the result"), START + 31)
     outcome = run(script, DROP)
     assert outcome.state is StatementState.SUCCEEDED
-    (note,) = script.said("does not tell its state (cannot encode the result), but may still say how it ends")
-    assert note.level == logging.WARNING
+    assert script.notes[2:] == [
+        Note(
+            logging.WARNING,
+            "Statement e1: the session does not tell its state (cannot encode the result), but may still say how it "
+            "ends. That is awaited for 10 minutes after its last sign of life",
+        )
+    ]
+
+
+def test_after_an_error_in_answer_to_a_question_it_is_followed_and_its_result_fetched_as_before() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=50.0)], answers=False))
+    script.session.say(ExecutionError("e1", "cannot encode the result"), START + 31)
+    script.session.say(ExecutionResult("e1", "succeeded", RESULT), START + 55)
+    assert run(script, hand_over_after=30.0).results == RESULT
+    assert script.arrived(RetrieveResults) == [RetrieveResults("e1", attach=True), RetrieveResults("e1")]
+
+
+def test_a_state_that_is_told_after_all_ends_the_doubt() -> None:
+    plan = Plan(seconds=2_000.0, final="failed", error_after=NEVER)
+    script = SqlScript(FakeSession([plan], answers=False))
+    script.session.say(ExecutionError("e1", "cannot encode the result"), START + 31)
+    for at in range(40, 2_000, 100):
+        script.session.say(ExecutionResult("e1", "running"), START + at)
+    outcome = run(script, DROP)
+    assert (outcome.state, outcome.message) == (StatementState.FAILED, "the session sent no error message")
 
 
 def test_a_state_that_is_never_told_is_unknown_after_a_bounded_time() -> None:
@@ -323,7 +407,15 @@ def test_an_error_in_answer_to_a_take_over_leaves_the_outcome_unknown() -> None:
     script.run(connect(READY))
     script.session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.now)
     outcome = script.run(attach("e1", OPTIONS))
-    assert (outcome.state, "cannot attach" in outcome.message) == (StatementState.UNKNOWN, True)
+    assert (outcome.state, outcome.message) == (
+        StatementState.UNKNOWN,
+        "the session does not tell its state (cannot attach), and 5 seconds have passed since its last sign of life",
+    )
+    # Its success may be told within these seconds, and its result later.
+    script = begun(FakeSession([Plan(seconds=3.0)], answers=False))
+    script.session.say(ExecutionError("e1", "cannot attach"), START + 1)
+    script.session.say(ExecutionResult("e1", "succeeded", RESULT), START + 60)
+    assert script.run(attach("e1", OPTIONS)).results == RESULT
 
 
 @pytest.mark.parametrize("final", ["failed", "succeeded"])
@@ -367,6 +459,9 @@ def test_a_forgotten_execution_without_an_event_is_unknown_after_a_bounded_time(
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
     assert outcome.was_sent
+    assert outcome.message == (
+        "the session no longer knows it (Execution not found), and 10 minutes have passed since its last sign of life"
+    )
     assert FORGOTTEN_SECONDS + 30 <= script.elapsed < FORGOTTEN_SECONDS + 60
     assert len(script.arrived(RetrieveResults)) == 1
 
@@ -402,9 +497,13 @@ def test_a_lost_connection_is_replaced_and_the_execution_taken_over() -> None:
     script.open.seconds = 10.0
     outcome = run(script)
     assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
-    assert set(script.arrived(RetrieveResults)) == {RetrieveResults("e1", attach=True)}
+    # At once, after 30 and 60 s of silence, and for the result.
+    assert script.arrived(RetrieveResults) == [RetrieveResults("e1", attach=True)] * 3
     assert len(script.arrived(ExecuteSql)) == 1
     assert 100 <= script.elapsed < 101
+    lost = "sqlSession: the connection was reset; connecting again for up to 1 minute"
+    assert script.notes[1] == Note(logging.WARNING, lost)
+    assert (script.dialled, script.sleeps) == ([(URL, 20.0)], [])
 
 
 def test_an_older_session_that_sends_no_events_after_a_take_over_is_polled() -> None:
@@ -413,7 +512,7 @@ def test_an_older_session_that_sends_no_events_after_a_take_over_is_polled() -> 
     script.open.seconds = 10.0
     outcome = run(script, STORED)
     assert (outcome.state, outcome.result_uri, outcome.is_location_lost) == (StatementState.SUCCEEDED, None, True)
-    assert 100 <= script.elapsed < 130
+    assert [round(at) for _, at in script.written(RetrieveResults)] == [10, 15, 25, 45, 75, 105]
 
 
 def test_a_stored_result_of_an_execution_that_was_taken_over_has_its_address() -> None:
@@ -466,9 +565,11 @@ def test_a_connection_that_cannot_be_replaced_in_a_minute_leaves_the_outcome_unk
     script = broken_after(10.0, refusals=[None, *[NotSentError("connectSqlSession", "refused")] * 99])
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
-    assert "connectSqlSession: refused" in outcome.message
-    assert 70 <= script.elapsed < 75
-    assert len(script.session.connects) < 15
+    assert outcome.message == (
+        "the connection to the session was lost, and could not be replaced: connectSqlSession: refused"
+    )
+    assert [round(seconds, 2) for seconds in script.sleeps] == [1, 2, 4, 8, 10, 10, 10, 10, 4.55]
+    assert [seconds for _, seconds in script.dialled] == [20, 20, 20, 20, 20, 20, 20, 14.65, 4.6, 1]
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
@@ -500,7 +601,10 @@ def test_an_execution_that_its_session_cancelled_as_an_orphan_is_unknown() -> No
     script.open.noticed_after = GRACE
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
-    assert "cancelled" in outcome.message
+    assert outcome.message == (
+        "it was cancelled after its connection was replaced. The session itself cancels what a lost connection ran, "
+        "and some of it may have taken effect before"
+    )
     assert script.truth("e1") == "cancelled"
 
 
@@ -518,6 +622,7 @@ def test_a_connection_that_breaks_now_and_then_is_replaced_each_time() -> None:
     script = SqlScript(FakeSession([Plan(seconds=2_000.0)], connections=[Connection(50.0) for _ in range(999)]))
     assert run(script).results == RESULT
     assert len(script.arrived(ExecuteSql)) == 1
+    assert script.sleeps == []
 
 
 def test_a_connection_that_breaks_after_each_answer_is_not_replaced_without_a_pause() -> None:
@@ -549,7 +654,8 @@ def test_a_result_that_breaks_every_connection_is_given_up() -> None:
     script = SqlScript(FakeSession(connections=[Connection(1.015), *(Connection(0.005) for _ in range(99))]))
     outcome = run(script)
     assert outcome.state is StatementState.GAVE_UP
-    assert len(script.session.connects) < 8
+    assert outcome.message == "it succeeded, but its result could not be fetched: sqlSession: the connection was reset"
+    assert len(script.written(RetrieveResults)) == 4
 
 
 def test_a_new_key_is_read_when_the_old_one_is_refused() -> None:
@@ -568,7 +674,13 @@ def test_at_the_deadline_a_statement_is_cancelled() -> None:
     assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "it was cancelled")
     assert 100 <= script.elapsed < 102
     assert script.truth("e1") == "cancelled"
-    assert script.said("has reached the task's read_timeout")
+    assert script.said("reached") == [Note(logging.WARNING, "Statement e1 has reached the task's read_timeout")]
+
+
+def test_a_statement_that_the_session_has_forgotten_at_the_deadline_cannot_be_cancelled() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=NEVER, forgotten_after=10.0)], cancel_seconds=NEVER))
+    outcome = run(script, deadline=START + 20)
+    assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "the session does not know it")
 
 
 def test_a_statement_that_had_ended_at_the_deadline_is_told_as_it_ended() -> None:
@@ -587,6 +699,7 @@ def test_a_deadline_while_the_result_is_awaited_cancels_nothing() -> None:
     script = SqlScript(FakeSession(answers=False))
     outcome = run(script, deadline=START + 50)
     assert outcome.state is StatementState.DEADLINE
+    assert outcome.message == "it had succeeded, but its result was not fetched in time"
     assert script.arrived(CancelExecution) == []
     assert 50 <= script.elapsed < 51
 
@@ -594,7 +707,7 @@ def test_a_deadline_while_the_result_is_awaited_cancels_nothing() -> None:
 def test_a_deadline_that_has_passed_sends_nothing() -> None:
     script = SqlScript()
     outcome = run(script, deadline=START)
-    assert (outcome.state, outcome.was_sent) == (StatementState.DEADLINE, False)
+    assert (outcome.state, outcome.was_sent, outcome.message) == (StatementState.DEADLINE, False, "it was not sent")
     assert script.session.written == []
 
 
@@ -603,7 +716,7 @@ def test_a_deadline_while_the_connection_is_replaced_is_kept() -> None:
     script = broken_after(10.0, refusals=[None, *[refused] * 99])
     outcome = run(script, deadline=START + 20)
     assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "cancelling it is not confirmed")
-    assert 20 <= script.elapsed < 22
+    assert 20 <= script.elapsed < 20.2
 
 
 def test_a_cancel_at_the_deadline_opens_a_connection_if_it_can() -> None:
@@ -649,9 +762,16 @@ def test_a_long_statement_is_handed_over_once_the_session_says_that_it_can_be() 
     assert (ended.state, ended.results) == (StatementState.SUCCEEDED, None)
     assert 300 <= ended.seconds < 302
     # And back on the worker.
-    script._close()
-    fetched = script.run(fetch("e1", options))
-    assert (fetched.state, fetched.results) == (StatementState.SUCCEEDED, RESULT)
+    for again, geometry in (
+        (fetch("e1", options), "ewkt"),
+        (fetch("e1", options, geometry="wkt"), "wkt"),
+        (attach("e1", options), "ewkt"),
+        (attach("e1", options, geometry="wkt"), "wkt"),
+    ):
+        script._close()
+        fetched = script.run(again)
+        assert (fetched.state, fetched.results) == (StatementState.SUCCEEDED, RESULT)
+        assert script.arrived(RetrieveResults)[-1] == RetrieveResults("e1", geometry, attach=True)
     assert len(script.arrived(ExecuteSql)) == 1
 
 
@@ -665,8 +785,12 @@ def test_an_older_session_keeps_a_long_statement_on_its_connection() -> None:
     script = SqlScript(FakeSession([Plan(seconds=300.0, result_uri="s3://b/r")], can_attach=False))
     outcome = run(script, STORED, hand_over_after=20.0)
     assert (outcome.state, outcome.result_uri) == (StatementState.SUCCEEDED, "s3://b/r")
-    assert len(script.said("lets no other connection take over")) == 1
+    told = "Statement e1: the session lets no other connection take over; it is followed here"
+    assert script.said("connection") == [Note(logging.INFO, told)]
     assert 300 <= script.elapsed < 301
+    script = SqlScript(FakeSession([Plan(seconds=40.0)], can_attach=False))
+    assert run(script, hand_over_after=20.0).results == RESULT
+    assert script.arrived(RetrieveResults) == [RetrieveResults("e1", attach=True), RetrieveResults("e1")]
 
 
 def test_a_forgotten_execution_is_not_handed_over() -> None:
@@ -694,7 +818,8 @@ def test_a_result_that_is_gone_when_it_is_fetched_is_no_unknown_outcome() -> Non
     assert (outcome.state, outcome.was_sent) == (StatementState.GAVE_UP, True)
     assert outcome.message == "it succeeded, but its result could not be fetched: Execution not found"
     script = SqlScript(FakeSession(refusals=[NotFoundError("connectSqlSession", 404)]), is_connected=False)
-    assert "it succeeded" in script.run(fetch("e1", OPTIONS)).message
+    says = "it succeeded, but its result could not be fetched: connectSqlSession: 404: no body"
+    assert script.run(fetch("e1", OPTIONS)).message == says
 
 
 @pytest.mark.parametrize(
@@ -712,6 +837,14 @@ def test_nothing_can_be_attached_without_an_answer_or_a_connection() -> None:
     script = SqlScript(FakeSession(answers=False))
     assert not script.run(can_be_attached("e1"))
     assert 10 <= script.elapsed < 11
+    script = SqlScript(FakeSession([Plan(seconds=0.5)], answers=False))
+    script.session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.now)
+    assert not script.run(can_be_attached("e1"))
+    assert script.elapsed < 1
+    script = SqlScript(FakeSession(answers=False))
+    script.session.say(Unreadable("bad CBOR"), START + 9.5, script.open)
+    script.session.say(ExecutionResult("e1", "running", attached=True), START + 9.8, script.open)
+    assert script.run(can_be_attached("e1"))
     assert not SqlScript(is_connected=False).run(can_be_attached("e1"))
     assert not SqlScript().run(can_be_attached("e1"))
 
@@ -736,6 +869,10 @@ def test_the_word_may_be_lost_so_the_session_is_asked() -> None:
     script = begun(FakeSession([Plan(seconds=99.0, is_final_event_lost=True)]))
     assert script.run(cancel("e1", 3.8))
     assert script.elapsed < 3
+    script = begun(FakeSession([Plan(seconds=99.0, is_final_event_lost=True)]))
+    script.session.say(ExecutionProgress("e1", 8, 3, 4), START + 1.0)
+    assert script.run(cancel("e1", 3.8))
+    assert [round(at, 2) for _, at in script.written(RetrieveResults)] == [1.5]
 
 
 @pytest.mark.parametrize("plan", [Plan(seconds=0.0), Plan(forgotten_after=0.0, seconds=99.0)])
@@ -743,7 +880,8 @@ def test_what_has_ended_or_is_not_known_needs_no_cancelling(plan: Plan) -> None:
     script = begun(FakeSession([plan], cancel_seconds=NEVER))
     script.now += 1.0
     assert script.run(cancel("e1", 3.8))
-    assert script.said("needs no cancelling")
+    why = "it has already succeeded" if plan.seconds == 0.0 else "Execution not found"
+    assert script.notes == [Note(logging.INFO, f"Statement e1 needs no cancelling: {why}")]
 
 
 def test_a_cancel_that_is_ignored_ends_within_its_budget() -> None:
@@ -758,8 +896,26 @@ def test_a_cancel_without_a_connection_opens_one_if_it_has_an_address() -> None:
     script = begun(FakeSession([Plan(seconds=99.0)]))
     script._close()
     assert not script.run(cancel("e1", 3.8))
-    assert [note.level for note in script.said("could not be cancelled")] == [logging.ERROR]
+    assert script.notes == [
+        Note(
+            logging.ERROR,
+            "Statement e1 could not be cancelled (sqlSession: no WebSocket is open). It may run on. "
+            "The session cancels it by itself, usually two minutes after its connection was lost",
+        )
+    ]
     assert script.run(cancel("e1", 3.8, url=URL))
+    for budget in (0.1, 25.0):
+        script._close()
+        assert script.run(cancel("e1", budget, url=URL, listen=False))
+    assert script.dialled == [(URL, 2.28), (URL, 0.5), (URL, 10.0)]
+
+
+def test_a_clock_that_jumps_while_a_cancel_opens_a_connection_leaves_time_for_its_word() -> None:
+    script = begun(FakeSession([Plan(seconds=999.0)], cancel_seconds=NEVER))
+    script._close()
+    script._jumps = [(0.02, 86_400.0)]
+    assert not script.run(cancel("e1", 35.0, url=URL))
+    assert 5.0 <= script.elapsed < 5.1
 
 
 def test_a_cancel_never_raises_and_never_takes_longer_than_it_may() -> None:
@@ -776,6 +932,7 @@ def test_a_cancel_that_does_not_listen_leaves_the_word_to_who_follows() -> None:
     script = begun(FakeSession([Plan(seconds=99.0)]))
     assert script.run(cancel("e1", 3.8, listen=False))
     assert script.elapsed == 0
+    assert script.arrived(CancelExecution) == [CancelExecution("e1")]
 
 
 # Connecting
@@ -788,10 +945,30 @@ def test_a_transient_failure_to_connect_is_tried_again_for_a_minute() -> None:
     script = SqlScript(FakeSession(refusals=errors), is_connected=False)
     script.run(connect(READY))
     assert script.open is not None
+    assert script.notes == [
+        Note(logging.WARNING, f"{error}; trying again in {seconds:.1f} s")
+        for error, seconds in zip(errors, (1, 2), strict=True)
+    ]
     script = SqlScript(FakeSession(refusals=[errors[0]] * 99), is_connected=False)
     with pytest.raises(NotSentError):
         script.run(connect(READY))
-    assert 60 <= script.elapsed < 66
+    assert [round(seconds, 2) for seconds in script.sleeps] == [1, 2, 4, 8, 10, 10, 10, 10, 4.55]
+    seconds = [20, 20, 20, 20, 20, 20, 20, 14.65, 4.6, 1]
+    assert script.dialled == [("wss://compute.example.com/sql/org/session/ws/1.0.0", each) for each in seconds]
+
+
+@pytest.mark.parametrize(
+    ("budget", "jumps", "sleeps"),
+    [(1.5, [], [1, 0.2]), (150.0, [], [50, 50, 29.85]), (150.0, [(10, 86_400.0)], [50, 50, 19.85])],
+)
+def test_a_pause_may_be_longer_than_it_says_and_the_clock_may_jump(
+    budget: float, jumps: list[tuple[float, float]], sleeps: list[float]
+) -> None:
+    limited = RateLimitedError("connectSqlSession", 429, retry_after=50.0 if budget > 50 else None)
+    script = SqlScript(FakeSession(refusals=[limited] * 99), is_connected=False, jitter=1.0, jumps=jumps)
+    with pytest.raises(RateLimitedError):
+        script.run(connect(READY, budget))
+    assert [round(seconds, 2) for seconds in script.sleeps] == sleeps
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
@@ -823,10 +1000,12 @@ def test_a_session_whose_address_would_expose_the_key_is_not_connected_to() -> N
 
 
 def test_an_outcome_survives_its_event_without_the_result() -> None:
-    outcome = StatementOutcome(StatementState.SUCCEEDED, "e1", "", RESULT, "s3://b/r", 12, 3.5, START, True, True)
+    outcome = StatementOutcome(
+        StatementState.UNKNOWN, "e1", "why", RESULT, "s3://b/r", 12, 3.5, START, False, True, True
+    )
     event = json.loads(json.dumps(outcome.to_event()))
     assert StatementOutcome.from_event({**event, "of_a_later_version": 1, "results": "odd"}) == StatementOutcome(
-        StatementState.SUCCEEDED, "e1", "", None, "s3://b/r", 12, 3.5, START, True, True
+        StatementState.UNKNOWN, "e1", "why", None, "s3://b/r", 12, 3.5, START, False, True, True
     )
 
 

@@ -26,3 +26,17 @@ from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 )
 def test_it_says_what_is_known(summary: SqlSummary, line: str) -> None:
     assert summary.describe() == line
+
+
+def test_as_data_it_has_every_key() -> None:
+    assert SqlSummary("unknown", "s1", statements=1).to_json() == {
+        "state": "unknown",
+        "session_id": "s1",
+        "execution_id": None,
+        "region": None,
+        "version": None,
+        "statements": 1,
+        "seconds": 0.0,
+        "rows": None,
+        "stored_bytes": None,
+    }

@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_wherobots.api.errors import PermissionDeniedError
+from airflow_provider_wherobots.api.errors import PermissionDeniedError, ServerError
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementState
-from airflow_provider_wherobots.flows.sql.take_over import follow_in_session
+from airflow_provider_wherobots.flows.sql.take_over import cancel_in_session, follow_in_session
 from tests.unit.flows.script import START, always, by_operation
-from tests.unit.flows.sql.fake_session import FakeSession, Plan, Running, SqlScript
+from tests.unit.flows.sql.fake_session import NEVER, FakeSession, Plan, Running, SqlScript
 
 READY = SqlSession("s1", "READY", "https://compute.example.com/sql/org/s1/ws", version="1.9.3")
 
 
 @pytest.mark.parametrize(
-    ("found", "why"),
+    ("found", "why", "seconds"),
     [
-        (SqlSession("s1", "DESTROYED"), "DESTROYED"),
-        (None, "s1"),
-        (PermissionDeniedError("getSqlSession", 403), "its session cannot be reached"),
+        (SqlSession("s1", "DESTROYED"), "getSqlSession: SQL session s1 is DESTROYED", 0),
+        (None, "getSqlSession: the service does not know SQL session s1", 60),
+        (
+            PermissionDeniedError("getSqlSession", 403),
+            "its session cannot be reached (getSqlSession: 403: no body)",
+            0,
+        ),
+        (
+            ServerError("getSqlSession", 503),
+            "its session cannot be reached (getSqlSession: 503: no body)",
+            60,
+        ),
     ],
-    ids=["ended", "gone", "refused"],
+    ids=["ended", "gone", "refused", "in an outage"],
 )
-def test_what_became_of_it_is_unknown_if_its_session_is_not_there(found: object, why: str) -> None:
+def test_what_became_of_it_is_unknown_if_its_session_is_not_there(found: object, why: str, seconds: int) -> None:
     script = SqlScript(answer=by_operation(getSqlSession=always(found)), is_connected=False)
     outcome = script.run(follow_in_session("s1", "e1", StatementOptions()))
-    assert (outcome.state, outcome.execution_id) == (StatementState.UNKNOWN, "e1")
-    assert why in outcome.message
+    assert (outcome.state, outcome.execution_id, outcome.message) == (StatementState.UNKNOWN, "e1", why)
     assert script.session.written == []
+    assert seconds <= script.elapsed < seconds + 6
 
 
 def test_it_is_followed_to_its_end_in_a_session_that_is_there() -> None:
@@ -36,5 +45,36 @@ def test_it_is_followed_to_its_end_in_a_session_that_is_there() -> None:
     session.executions["e1"] = Running(Plan(), START - 9, START + 60, "succeeded", None, False)
     script = SqlScript(session, by_operation(getSqlSession=always(READY)), is_connected=False)
     outcome = script.run(follow_in_session("s1", "e1", StatementOptions()))
-    assert outcome.state is StatementState.SUCCEEDED
+    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, None)
     assert script.elapsed >= 60.0
+
+
+@pytest.mark.parametrize(
+    ("found", "dialled"),
+    [
+        (READY, [("wss://compute.example.com/sql/org/s1/ws/1.0.0", 10.0)]),
+        (SqlSession("s1", "DESTROYED", READY.url), []),
+        (SqlSession("s1", "READY", "nonsense"), []),
+        (None, []),
+        (ServerError("getSqlSession", 503), []),
+    ],
+    ids=["ready", "ended", "at an odd address", "gone", "in an outage"],
+)
+def test_it_is_cancelled_where_its_session_is(found: object, dialled: list[tuple[str, float]]) -> None:
+    session = FakeSession()
+    session.executions["e1"] = Running(Plan(), START - 9, NEVER, "succeeded", None, False)
+    script = SqlScript(session, by_operation(getSqlSession=always(found)), is_connected=False)
+    assert script.run(cancel_in_session("s1", "e1", 25.0)) is bool(dialled)
+    assert script.dialled == dialled
+    assert script.truth("e1") == ("cancelled" if dialled else "running")
+    (sent,) = script.sent
+    assert (sent.call.path, sent.timeout, sent.call.urgent) == ("/sql/session/s1", 4.0, True)
+
+
+@pytest.mark.parametrize(("budget", "longest"), [(25.0, 21.0), (13.0, 9.0)])
+def test_a_cancel_that_is_not_confirmed_leaves_time_for_the_look_up(budget: float, longest: float) -> None:
+    session = FakeSession(cancel_seconds=NEVER)
+    session.executions["e1"] = Running(Plan(), START - 9, NEVER, "succeeded", None, False)
+    script = SqlScript(session, by_operation(getSqlSession=always(READY)), is_connected=False)
+    assert not script.run(cancel_in_session("s1", "e1", budget))
+    assert longest <= script.elapsed < longest + 1
