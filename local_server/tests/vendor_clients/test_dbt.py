@@ -58,7 +58,7 @@ def run_commands(server: Started, project: Path, programs: Path) -> str:
         env={**kept, **variables},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=420,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr + server.printed()
@@ -71,7 +71,7 @@ def test_a_project_is_built_twice_and_its_tests_find_what_they_know(tmp_path: Pa
     for _ in range(2):
         with Started(tmp_path, "--make-certificate", str(tmp_path / "certificate"), key=KEY) as server:
             printed = run_commands(server, project, programs)
-        assert "PASS=11 WARN=0 ERROR=0 SKIP=0" in printed
+        assert "PASS=19 WARN=0 ERROR=0 SKIP=0" in printed
         assert "| Zürich    | Reykjavík   | 2,620 |" in printed
 
 
