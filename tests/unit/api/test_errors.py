@@ -9,17 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import (
+    AnswerTooLargeError,
     Arrival,
     AuthenticationError,
     BadRequestError,
     ConflictError,
+    KeyLimitedError,
     NotFoundError,
     PermissionDeniedError,
     QuotaError,
     RateLimitedError,
     ResponseError,
     ServerError,
+    UnreadableAnswerError,
     error_from_response,
+    parse_http_date,
     parse_retry_after,
 )
 from tests.unit.api import shapes
@@ -88,26 +92,77 @@ def test_several_errors_are_all_shown() -> None:
     [
         ({"detail": "Not Found"}, "Not Found"),
         ({"message": "Forbidden"}, "Forbidden"),
-        ({"detail": [{"loc": ["body", "name"], "msg": "too short"}]}, "too short"),
-        ({"message": {"text": "odd"}}, "odd"),
+        (
+            {"detail": [{"loc": ["body", "name"], "msg": "too short"}]},
+            '[{"loc": ["body", "name"], "msg": "too short"}]',
+        ),
+        ({"message": {"text": "odd"}}, '{"text": "odd"}'),
         ({"errors": []}, '{"errors": []}'),
         ({"errors": "nothing"}, '{"errors": "nothing"}'),
         ([1, 2], "[1, 2]"),
         ({}, "{}"),
         (b"<html><body>\n  502 Bad   Gateway\n</body></html>", "<html><body> 502 Bad Gateway </body></html>"),
-        (b"\xff\xfe\x00garbage", "garbage"),
+        (b"\xff\xfe\x00garbage", "\ufffd\ufffd\x00garbage"),
         (b"", "no body"),
-        (b"[" * 100_000, "[[["),
+        (b"[" * 500, "[" * 500),
+        (b"[" * 100_000, "[" * 500 + "…"),
     ],
 )
 def test_any_other_body_is_shown_as_far_as_it_says_something(body: Any, said: str) -> None:
-    text = str(error(502, body))
-    assert text.startswith("createJobRun: 502: ")
-    assert said in text
+    assert str(error(502, body)) == f"createJobRun: 502: {said}"
 
 
-def test_a_long_body_is_cut() -> None:
-    assert len(str(error(500, b"x" * 100_000))) < 600
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({}, "no message"),
+        ({"message": "Not an X.", "suggestion": "Try a Y."}, "Not an X. Try a Y."),
+        ({"details": "a", "suggestion": "b", "field": "name"}, "a. b (field: name)"),
+    ],
+)
+def test_an_entry_is_shown_with_what_it_has(entry: dict[str, str], said: str) -> None:
+    assert str(error(400, {"errors": [entry]})) == f"createJobRun: 400: {said}"
+
+
+def hide(text: str) -> str:
+    return text.replace("secret", "***")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"errors": [{"message": "a secret", "field": "secret"}], "requestId": "secret"}, "a *** (field: ***)"),
+        ({"message": "a secret", "requestId": "secret"}, "a ***"),
+        ({"message": ["a secret"], "requestId": "secret"}, '["a ***"]'),
+        ({"a": "secret", "requestId": "secret"}, '{"a": "***", "requestId": "***"}'),
+    ],
+)
+def test_no_part_of_a_body_is_shown_with_a_secret(body: dict[str, Any], said: str) -> None:
+    found = error_from_response("createJobRun", 400, {}, json.dumps(body).encode(), hide)
+    assert str(found) == f"createJobRun: 400: {said} [request id: ***]"
+
+
+def test_what_is_no_error_answer_says_what_happened() -> None:
+    no_match = "does not match the API's format"
+    said = {
+        AnswerTooLargeError("getJobRun", 1_600_000): (
+            "the response is larger than 1,600,000 bytes, the limit for this call"
+        ),
+        UnreadableAnswerError("getJobRun", 200, b"<a\n secret>", "no secret", hide): (
+            f"the response (200) {no_match}: no ***; body: <a ***>"
+        ),
+        UnreadableAnswerError("getJobRun", 201, b"", "empty"): f"the response (201) {no_match}: empty",
+        KeyLimitedError("getJobRun", 4.04): (
+            "not sent: the service limits calls with this API key (429); next attempt in 4.0 s"
+        ),
+    }
+    assert [str(error) for error in said] == [f"getJobRun: {text}" for text in said.values()]
+    assert {(error.operation, error.transient) for error in said} == {("getJobRun", True)}
+
+
+def test_a_call_that_was_not_sent_says_when_it_may_be() -> None:
+    found = KeyLimitedError("getJobRun", 4.04)
+    assert (found.status, found.retry_after, found.seconds) == (429, 4.04, 4.04)
 
 
 def test_the_request_id_comes_from_the_body_else_from_the_header_in_any_case() -> None:
@@ -119,9 +174,12 @@ def test_the_request_id_comes_from_the_body_else_from_the_header_in_any_case() -
 
 
 def test_a_redirect_says_that_it_is_not_followed() -> None:
-    found = error(302, b"<a>moved</a>", {"Location": "https://elsewhere.example.com/?key=1"})
-    assert "redirects are not followed" in str(found)
-    assert "elsewhere" not in str(found)
+    for status in (300, 302, 399):
+        found = error(status, b"<a>moved</a>", {"Location": "https://elsewhere.example.com/?key=1"})
+        assert str(found) == (
+            f"createJobRun: {status}: the host redirects, and redirects are not followed (they would forward the API "
+            "key)"
+        )
 
 
 @pytest.mark.parametrize(
@@ -152,6 +210,10 @@ def test_retry_after_as_whole_or_decimal_seconds_or_date_or_garbage(value: str |
     assert parse_retry_after(value, NOW) == seconds
 
 
+def test_a_date_without_a_zone_is_utc() -> None:
+    assert parse_http_date("Tue, 21 Jul 2026 08:00:30") == NOW.replace(second=30)
+
+
 @given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d+ Jul \d+ \d+:\d+:\d+ [+-]\d+", fullmatch=True))
 def test_no_retry_after_can_break_the_classification(value: str) -> None:
     seconds = parse_retry_after(value, NOW)
@@ -161,6 +223,7 @@ def test_no_retry_after_can_break_the_classification(value: str) -> None:
 def test_retry_after_is_read_off_any_error_answer_whatever_the_headers_case() -> None:
     assert error(429, None, {"retry-after": "5.2"}).retry_after == 5.2
     assert error(503, None, {"RETRY-AFTER": "3"}).retry_after == 3.0
+    assert error(503, None, {"retry-after": "Tue, 21 Jul 2020 08:00:00 GMT"}).retry_after == 0.0
     assert error(503).retry_after is None
 
 

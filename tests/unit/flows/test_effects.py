@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +82,7 @@ def test_a_refused_key_is_named_by_its_connection_without_the_services_advice(ch
         "[request id: req-1])"
     )
     assert caught.value.__cause__ is None
+    assert caught.value.errors == (replace(SUGGESTED, suggestion=""),)
 
 
 def test_a_refused_key_without_the_services_form_of_an_error_is_named_too() -> None:

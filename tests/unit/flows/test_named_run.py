@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.api.errors import AuthenticationError, NotFoundError
+from airflow_provider_wherobots.api.errors import AuthenticationError, NotFoundError, RateLimitedError
+from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
-from airflow_provider_wherobots.flows.effects import Sleep
+from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.named_run import (
     NamedRun,
@@ -22,11 +23,12 @@ from airflow_provider_wherobots.flows.named_run import (
     follow_named_run,
     get_created_run,
 )
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
+from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.run_name import durable_run_name
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 from tests.unit.flows.fake_service import FakeService, Fault
-from tests.unit.flows.script import START, Script, always
+from tests.unit.flows.script import KEY, START, Script, always
 
 NAME = "nightly.hail_stats"
 SUFFIX = "-0123456789ab"
@@ -81,7 +83,11 @@ def test_the_newest_of_all_pages_counts_whatever_its_status() -> None:
     assert found is not None
     assert found.id == "old10"
     assert len(script.sent) == 5
-    assert dict(script.sent[0].call.params)["name"] == f"{NAME}*"
+    assert dict(script.sent[0].call.params) == {
+        "name": f"{NAME}*",
+        "created_after": "2025-06-15T15:05:40+00:00",
+        "size": "100",
+    }
 
 
 def test_a_run_of_before_does_not_count_even_if_the_service_lists_it() -> None:
@@ -103,30 +109,50 @@ def test_a_run_that_does_not_exist_yet_is_waited_for_and_followed_to_its_end() -
     assert outcome.summary is not None
     assert outcome.summary["run_id"] == "late"
     assert script.published == [(RUN_ID_KEY, "late")]
-    assert script.said("Run late (nightly.hail_stats-0123456789ab) was found")
+    assert Note(logging.INFO, "Run late (nightly.hail_stats-0123456789ab) was found") in script.notes
     looks = script.sent_of("listJobRuns")
     assert len(looks) < 60, "the wait slows down"
     assert START + 1_003 <= looks[-1].at < START + 1_003 + 34
     assert script.elapsed < 1_060 + 34 + 10
     assert "cancelJobRun" not in script.operations
-    assert 3 <= len(script.said("Still no run named 'nightly.hail_stats', created at ")) <= 1_003 / 300
+    assert [note for note in script.notes if note.text.startswith("Still no")] == [
+        Note(
+            logging.INFO,
+            "Still no run named 'nightly.hail_stats', created at 2025-06-15 15:05:40 UTC or later, "
+            f"after {minutes} minutes",
+        )
+        for minutes in (5, 10, 15)
+    ]
+    first, second, *_ = script.sent_of("getJobRun")
+    assert second.at - first.at < 3, "the polls of the run are as close as those of any other young run"
 
 
 def test_the_deadline_ends_the_wait_with_what_was_waited_for() -> None:
     script = Script(FakeService())
     outcome = script.run(follow_named_run(NAMED, until(3_600)))
-    assert (outcome.ending, outcome.run_id) == (Ending.DEADLINE, "")
-    assert outcome.reason == (
+    reason = (
         "No run named 'nightly.hail_stats', created at 2025-06-15 15:05:40 UTC or later, "
         "was found before the task's timeout (1 hour) was reached"
     )
+    assert outcome == Outcome(Ending.DEADLINE, "", "", reason, ended_at=script.now)
     assert 3_600 <= script.elapsed < 3_601
     assert Outcome.from_event(outcome.to_event()) == outcome
 
 
+@pytest.mark.parametrize(
+    ("timeout", "sleeps"), [(0.5, [0.5]), (9.6, [2.0, 2.22, 2.46, 2.25]), (10.2, [2.0, 2.22, 2.46, 2.85])]
+)
+def test_the_last_look_is_at_the_deadline_whatever_the_jitter(timeout: float, sleeps: list[float]) -> None:
+    script = Script(FakeService(), jitter=1.0, latency=0.0)
+    assert isinstance(script.run(await_run(NAMED, until(timeout))), Outcome)
+    assert script.sleeps == pytest.approx(sleeps, abs=0.01)
+    assert [pause.jitter for pause in script.pauses] == [0.1] * (len(script.pauses) - 1) + [0.0]
+    assert script.elapsed == pytest.approx(timeout)
+
+
 def test_a_deadline_that_has_passed_allows_one_look() -> None:
     service = FakeService()
-    script = Script(service)
+    script = Script(service, latency=0.0)
     assert isinstance(script.run(await_run(NAMED, until(0))), Outcome)
     assert (script.operations, script.sleeps) == (["listJobRuns"], [])
     service.add_run(NAME, START)
@@ -156,7 +182,17 @@ def test_an_outage_is_tolerated_and_said_once() -> None:
     script = Script(service)
     assert isinstance(script.run(await_run(NAMED, options())), Run)
     assert len([note for note in script.notes if note.level == logging.WARNING]) == 1
-    assert script.said("The Runs API answers again, after 7 failed attempts")
+    assert {pause.jitter for pause in script.pauses} == {0.2}
+    assert script.notes[-1] == Note(logging.INFO, "The Runs API answers again, after 7 failed attempts")
+
+
+def test_a_limited_key_is_waited_for_without_jitter() -> None:
+    service, limits = FakeService(), RateLimits()
+    service.add_run(NAME, START)
+    limits.of(KEY).refused(calls.get_run("r0"), {}, RateLimitedError("getJobRun", 429, retry_after=1.0), 0.0)
+    script = Script(service, limits=limits)
+    assert isinstance(script.run(await_run(NAMED, options())), Run)
+    assert {pause.jitter for pause in script.pauses} == {0.0}
 
 
 @pytest.mark.parametrize("limit", [0.0, 60.0, 600.0])
@@ -166,9 +202,11 @@ def test_an_outage_beyond_the_limit_gives_up(limit: float) -> None:
     script = Script(service)
     outcome = script.run(await_run(NAMED, options(max_outage_seconds=limit)))
     assert isinstance(outcome, Outcome)
-    assert (outcome.ending, outcome.run_id) == (Ending.GAVE_UP, "")
-    assert outcome.reason.startswith("No run named 'nightly.hail_stats', created at ")
-    assert f"max_outage_seconds={limit:g}" in outcome.reason
+    reason = (
+        "No run named 'nightly.hail_stats', created at 2025-06-15 15:05:40 UTC or later, was found: "
+        f"listJobRuns: 500: try later; {given_up(limit)}"
+    )
+    assert outcome == Outcome(Ending.GAVE_UP, "", "", reason, ended_at=script.sent[-1].at)
     assert limit <= script.elapsed <= limit + 10
 
 
@@ -187,7 +225,7 @@ def test_a_refused_key_ends_the_wait_at_once() -> None:
     outcome = script.run(await_run(NAMED, options()))
     assert isinstance(outcome, Outcome)
     assert outcome.ending is Ending.GAVE_UP
-    assert "connection 'script': the API key is refused" in outcome.reason
+    assert outcome.reason.endswith("was found: connection 'script': the API key is refused (listJobRuns: 401: no body)")
     assert script.reloads == 1
 
 

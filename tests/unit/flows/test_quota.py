@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import ErrorInfo, NotSentError, QuotaError
+from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.quota import HOLD_SECONDS, MAX_DELAY_SECONDS, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission, UnclearCreateError, submit_run
 from tests.unit.flows.fake_service import FakeService, Fault
@@ -41,13 +42,24 @@ def test_a_full_organisation_is_waited_for_and_then_there_is_one_run(status: int
     assert [run.id for run in service.runs] == [result.run.id]
     assert set(script.operations) == {"createJobRun"}
     assert script.sleeps == [5.0, 10.0, 20.0, 40.0, 80.0]
-    assert [(note.level, "quota is used up" in note.text) for note in script.notes] == [(logging.WARNING, True)]
+    assert script.notes == [
+        Note(
+            logging.WARNING,
+            f"No run was created yet: the organisation's quota is used up. createJobRun: {status} "
+            "INSUFFICIENT_QUOTA_ERROR: insufficient_quota_error. The create call is repeated for up to 1 hour "
+            "(max_quota_wait_seconds=3600), first in 5 seconds",
+        )
+    ]
 
 
 def test_a_long_wait_says_now_and_then_that_it_goes_on() -> None:
     script = Script(full_until(START + 3_000, FakeService()))
     script.run(submit_run(PAYLOAD))
-    assert 5 <= len(script.said("Still waiting for quota after")) <= 3_000 / 300
+    first, *others = script.notes[1:]
+    assert first == Note(
+        logging.INFO, "Still waiting for quota after 5 minutes 15 seconds; next create call in 5 minutes"
+    )
+    assert len(others) == 8
     assert max(script.sleeps) == MAX_DELAY_SECONDS
 
 
@@ -61,21 +73,35 @@ def test_a_refusal_for_quota_is_an_answer_and_ends_an_outage() -> None:
     assert isinstance(Script(answer).run(submit_run(PAYLOAD, max_outage_seconds=60)), Submission)
 
 
-@pytest.mark.parametrize("limit", [0.0, 1.0, 60.0, 4_000.0])
-def test_quota_that_is_never_there_ends_within_the_bound_with_the_services_words(limit: float) -> None:
+@pytest.mark.parametrize(
+    ("limit", "when"),
+    [
+        (0.0, "and max_quota_wait_seconds=0 allows no wait"),
+        (1.0, "for 1 second (max_quota_wait_seconds=1)"),
+        (60.0, "for 1 minute (max_quota_wait_seconds=60)"),
+        (4_000.0, "for 1 hour 7 minutes (max_quota_wait_seconds=4000)"),
+    ],
+)
+def test_quota_that_is_never_there_ends_within_the_bound_with_the_services_words(limit: float, when: str) -> None:
     script = Script(always(DISK), jitter=1.0)
-    with pytest.raises(QuotaNotFreedError, match="DISK_PER_NODE_GB is 500, asked 900") as caught:
+    with pytest.raises(QuotaNotFreedError) as caught:
         script.run(submit_run(PAYLOAD, quota=QuotaWait(limit)))
     assert limit <= script.elapsed < limit + 5
-    assert f"max_quota_wait_seconds={limit:g}" in str(caught.value)
+    assert str(caught.value) == (
+        f"createJobRun: no run was created: the organisation's quota was used up {when}. "
+        "403 INSUFFICIENT_QUOTA_ERROR: DISK_PER_NODE_GB is 500, asked 900"
+    )
     assert caught.value.transient
     assert not caught.value.at_deadline
 
 
 def test_the_tasks_deadline_ends_the_wait_while_a_run_still_makes_sense() -> None:
     script = Script(always(DISK), jitter=1.0)
-    with pytest.raises(QuotaNotFreedError, match="execution_timeout leaves no time for a run") as caught:
+    with pytest.raises(QuotaNotFreedError) as caught:
         script.run(submit_run(PAYLOAD, quota=QuotaWait(3_600, deadline=START + 100)))
+    assert (
+        "was used up for 1 minute 30 seconds, and the task's execution_timeout leaves no time for a run. 403"
+    ) in str(caught.value)
     assert caught.value.at_deadline
     assert 90 <= script.elapsed < 95
     assert script.said("repeated for up to 1 minute 30 seconds (execution_timeout)")
@@ -122,6 +148,9 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
     assert isinstance(result, AwaitingQuota)
     assert script.elapsed + result.pause.seconds > HOLD_SECONDS >= script.elapsed
     assert result.wait.passed_over == ("run0",), "the run that was replaced, and may not have gone yet"
+    assert script.notes[-1].text == (
+        "Still waiting for quota after 2 minutes 35 seconds; next create call in 2 minutes 40 seconds"
+    )
     while isinstance(result, AwaitingQuota):
         script.now += result.pause.seconds
         stored = json.loads(json.dumps(result.wait.to_kwargs()))
@@ -135,6 +164,12 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
 
 def test_a_wait_of_a_version_that_knew_less_has_the_defaults() -> None:
     assert QuotaWait.from_kwargs({}) == QuotaWait()
+
+
+@pytest.mark.parametrize(("limit", "is_deadline"), [(89.0, False), (90.0, True), (91.0, True)])
+def test_the_limit_that_comes_first_ends_the_wait(limit: float, is_deadline: bool) -> None:
+    wait = QuotaWait(limit, deadline=START + 100, since=START)
+    assert wait.ends_at_deadline(START + 50) is is_deadline
 
 
 def test_a_worker_waits_for_three_minutes_and_no_longer() -> None:

@@ -19,8 +19,9 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.rate_limit import RateLimit
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, MAX_DELAY_SECONDS, Outage, send
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, MAX_DELAY_SECONDS, Outage, pause_of, send
 from tests.unit.flows.script import Script, always, answers
 
 GET = calls.get_run("r1")
@@ -46,6 +47,8 @@ def test_a_very_long_outage_does_not_overflow() -> None:
 def test_what_the_service_asks_for_is_waited_even_if_it_is_longer() -> None:
     assert Outage(10_000).failed(limited(5.2), 0.0) == 5.2
     assert Outage(10_000).failed(limited(300.0), 0.0) == 300.0
+    outage = Outage(10_000)
+    assert [outage.failed(limited(1.0), 0.0) for _ in range(3)] == [1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("asked", [0.0, 0.001])
@@ -69,6 +72,7 @@ def test_a_permanent_error_is_raised_at_once() -> None:
 
 def test_a_success_ends_the_streak_and_the_next_one_starts_afresh() -> None:
     outage = Outage(100)
+    assert not outage.is_first_failure
     outage.failed(LOST, 0.0)
     assert outage.is_first_failure
     outage.failed(LOST, 99.0)
@@ -88,7 +92,7 @@ def test_the_seconds_of_all_streaks_count_up_to_the_attempt_that_ended_each() ->
     outage.over(30.0)
     outage.over(40.0)
     outage.failed(LOST, 50.0)
-    assert outage.seconds(52.5) == 32.5
+    assert outage.seconds(50.5004) == 30.5
     with pytest.raises(AnswerLostError):
         outage.failed(LOST, 150.0)
     assert outage.seconds(150.0) == 130.0
@@ -96,8 +100,14 @@ def test_the_seconds_of_all_streaks_count_up_to_the_attempt_that_ended_each() ->
 
 def test_a_call_that_waits_for_a_limited_key_is_no_outage() -> None:
     outage = Outage(100)
-    outage.failed(KeyLimitedError("getJobRun", 30.0), 0.0)
+    assert outage.failed(KeyLimitedError("getJobRun", 30.0), 0.0) == 15.0
+    assert outage.is_first_failure is False
     assert outage.seconds(60.0) == 0.0
+
+
+@pytest.mark.parametrize(("seconds", "pause"), [(0.4, 0.4), (1.0, 1.0), (1.5, 1.0), (3.0, 1.5), (200.0, 100.0)])
+def test_half_of_a_long_wait_for_a_limited_key_is_slept_at_once(seconds: float, pause: float) -> None:
+    assert pause_of(KeyLimitedError("getJobRun", seconds)) == pause
 
 
 @given(
@@ -119,9 +129,24 @@ def test_no_wait_is_negative_or_ends_after_the_limit(limit: float, failures: lis
 def test_transient_failures_are_tolerated_until_it_works_and_each_wait_is_said() -> None:
     script = Script(answers(LOST, limited(5.2), ServerError("getJobRun", 503), RUN))
     assert script.run(send(GET)) == RUN
-    assert script.sleeps == [1.0, 5.2, 4.0]
-    assert [note.level for note in script.notes] == [logging.WARNING] * 3
-    assert "trying again in 5.2 s" in script.notes[1].text
+    assert script.pauses == [Sleep(1.0, 0.2), Sleep(5.2, 0.2), Sleep(4.0, 0.2)]
+    assert script.notes == [
+        Note(logging.WARNING, "getJobRun: reset; trying again in 1.0 s"),
+        Note(logging.WARNING, "getJobRun: 429: no body; trying again in 5.2 s"),
+        Note(logging.WARNING, "getJobRun: 503: no body; trying again in 4.0 s"),
+    ]
+
+
+def test_a_call_that_was_not_sent_waits_for_its_turn_without_jitter() -> None:
+    script = Script(answers(KeyLimitedError("getJobRun", 30.0), RUN))
+    assert script.run(send(GET)) == RUN
+    assert script.pauses == [Sleep(30.0)]
+    assert script.notes == [
+        Note(
+            logging.INFO,
+            "getJobRun: not sent: the service limits calls with this API key (429); next attempt in 30.0 s",
+        )
+    ]
 
 
 def test_by_default_an_outage_of_ten_minutes_is_survived() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -53,6 +54,22 @@ def test_the_suffix_keeps_the_users_words_and_is_the_same_every_time() -> None:
     name = durable_run_name("my_own_name", **TASK)
     assert re.fullmatch(r"my_own_name-[0-9a-f]{12}", name)
     assert durable_run_name("my_own_name", **TASK) == name
+
+
+@pytest.mark.parametrize(
+    ("started", "suffix"),
+    [(STARTED, "-5d3179b08391"), (STARTED.replace(microsecond=0), "-781c66a45d91"), (None, "-1e3afd6304ad")],
+)
+def test_the_suffix_is_the_same_in_every_version_and_on_a_worker_in_any_zone(
+    started: datetime | None, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a retry after an upgrade, or on another worker, would not find its run."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "America/New_York")
+        time.tzset()
+        found = durable_run_name("name", **TASK | {"dag_run_start": started})
+    time.tzset()
+    assert found == f"name{suffix}"
 
 
 def test_a_long_name_is_cut_to_make_room_for_the_suffix() -> None:

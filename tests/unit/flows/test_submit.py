@@ -73,8 +73,10 @@ def test_a_create_whose_answer_was_lost_is_looked_up_by_name_and_adopted(fault: 
     assert script.operations.count("createJobRun") == 1
     assert (submission.run.id, submission.reattached) == ("run0", False)
     assert service.cancels == []
-    assert script.said("may exist, so it is looked up by its name")
-    assert script.said("The create call did arrive")
+    lost, found = script.notes
+    assert lost.level == logging.WARNING
+    assert lost.text.endswith("; the run may exist, so it is looked up by its name *-0123456789ab")
+    assert found == Note(logging.INFO, "The create call did arrive: it created run run0")
 
 
 def test_a_repeated_create_whose_check_fails_keeps_its_run_and_says_so() -> None:
@@ -122,8 +124,10 @@ def test_not_durable_means_no_look_and_no_second_create_after_an_unclear_answer(
     service = FakeService()
     service.fault("createJobRun", fault)
     script = Script(service)
-    with pytest.raises(UnclearCreateError, match="durable=False") as caught:
+    with pytest.raises(UnclearCreateError) as caught:
         script.run(submit_run(PAYLOAD, durable=False))
+    assert str(caught.value).startswith("createJobRun: it is unclear whether the run was created: createJobRun: ")
+    assert str(caught.value).endswith("; it cannot be looked up by its name (durable=False)")
     assert script.operations == ["createJobRun"]
     assert caught.value.transient
 

@@ -57,8 +57,20 @@ def test_as_data_it_has_every_key_always() -> None:
 
 def test_the_summary_of_a_run_of_which_little_is_known() -> None:
     assert RunSummary.of_run(LITTLE).describe() == "Run r1 COMPLETED"
+    assert RunSummary.of_run(Run("r1", "", "")) == RunSummary("r1", "", "")
     nulls = dict.fromkeys(shapes.RUN_2026) | {"id": "r1", "status": "FAILED"}
     assert RunSummary.of_run(Run.from_json(nulls)).describe() == "Run r1 FAILED"
+
+
+def test_the_version_is_the_one_asked_for_until_it_is_resolved() -> None:
+    run = Run.from_json({"id": "r1", "status": "PENDING", "payload": {"version": "latest \n preview"}})
+    assert RunSummary.of_run(run).describe() == "Run r1 PENDING: version latest preview"
+
+
+def test_a_run_that_never_ran_has_no_durations() -> None:
+    document = deepcopy(shapes.RUN_2026) | {"startTime": None}
+    summary = RunSummary.of_run(Run.from_json(document))
+    assert (summary.queued_seconds, summary.ran_seconds) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +95,7 @@ def test_small_amounts_are_not_rounded_away(amount: float, words: str) -> None:
     assert said == f"Run r1 COMPLETED: cost {words} USD, spatial units {words}"
 
 
-@pytest.mark.parametrize("value", [None, "1.5", True, float("nan"), float("inf"), 10**400, [1]])
+@pytest.mark.parametrize("value", [None, "1.5", True, float("nan"), float("inf"), 1e15, 10**400, [1]])
 def test_what_is_no_amount_is_left_out(value: Any) -> None:
     summary = RunSummary.of_run(LITTLE, {"COST_USD": value})
     assert summary.cost_usd is None
@@ -138,7 +150,7 @@ def test_metrics_that_do_not_come_hold_nobody_up() -> None:
     assert script.elapsed < METRICS_SECONDS + 1
 
 
-@pytest.mark.parametrize(("left", "asked"), [(-100.0, 0), (METRICS_SECONDS - 1, 0), (METRICS_SECONDS + 1, 1)])
+@pytest.mark.parametrize(("left", "asked"), [(-100.0, 0), (METRICS_SECONDS - 1, 0), (METRICS_SECONDS, 1)])
 def test_where_the_deadline_is_near_they_are_not_asked_for(left: float, asked: int) -> None:
     script = Script(always(BILLED))
     script.run(summarize_run(FULL, deadline=START + left))

@@ -125,7 +125,8 @@ def test_a_first_upload_and_a_second_of_the_same_bytes(source: FileSource) -> No
     first = UploadScript(storage)
     address = first.run(upload(source, PREFIX))
     assert first.order == [LOOK, ASK, PUT]
-    assert [note.text for note in first.notes] == [f"jobs/stats.py uploaded to {address} (9 bytes)"]
+    assert first.sent_of(LOOK)[0].timeout == 20.0
+    assert first.notes == [Note(logging.INFO, f"jobs/stats.py uploaded to {address} (9 bytes)")]
     assert storage.objects == {address.removeprefix("s3://"): b"print(1)\n"}
     second = UploadScript(storage)
     assert second.run(upload(source, PREFIX)) == address
@@ -245,8 +246,12 @@ def test_a_protected_folder_is_an_error_before_the_upload(source: FileSource) ->
     storage = Storage()
     storage.is_protected = True
     script = UploadScript(storage)
-    with pytest.raises(UploadFailedError, match=r"protected against uploads\); .*must be allowed to write there"):
+    with pytest.raises(UploadFailedError) as caught:
         script.run(upload(source, PREFIX))
+    assert str(caught.value) == (
+        f"getDirectory: jobs/stats.py could not be uploaded to {PREFIX}/{END} "
+        f"(403: the folder is protected against uploads); {ADVICE_OF_403}"
+    )
     assert script.order == [LOOK]
 
 

@@ -37,9 +37,9 @@ def test_durations_are_said_in_the_units_that_matter(seconds: float, said: str) 
         (1_000, "1.0 KB"),
         (999_949, "999.9 KB"),
         (999_960, "1.0 MB"),
-        (999_949_000, "999.9 MB"),
+        (999_850_500, "999.9 MB"),
         (999_960_000, "1.0 GB"),
-        (123_456_000_000, "123.5 GB"),
+        (123_450_000_050, "123.5 GB"),
     ],
 )
 def test_sizes_are_said_in_the_largest_unit_of_which_there_is_one(byte_count: int, said: str) -> None:
