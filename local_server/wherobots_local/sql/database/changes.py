@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wherobots_local.sql.database.results import srid_of_type
-from wherobots_local.sql.database.warehouse import identifier, literal, unquoted
+from wherobots_local.sql.database.warehouse import identifier, literal
 from wherobots_local.sql.dialect.errors import StatementError, unsupported
 
 if TYPE_CHECKING:
     from wherobots_local.sql.database.session import Statement
 
+_UNITS = {"": "", "years": "year", "months": "month", "days": "day", "hours": "hour"}
 _MODE = "spark.sql.sources.partitionOverwriteMode"
 
 
@@ -24,7 +25,7 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
     into = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     if not isinstance(into, exp.Table):
         raise unsupported("INSERT OVERWRITE DIRECTORY", "store the result of a SELECT")
-    table, _ = statement.table(into)
+    table, schema = statement.table(into)
     if tree.args.get("where") is not None:
         raise unsupported("INSERT INTO ... REPLACE WHERE", "use DELETE and INSERT")
     query = tree.expression or exp.select("*").from_(tree.args["source"])
@@ -32,7 +33,7 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
         query.set("with_", with_)
     with changing(statement, table):
         rows = statement.written(query)
-        fixed, partitions = _partitions(statement, tree, into, table)
+        fixed, partitions = _partitions(statement, tree, into, schema)
         given = list(statement.columns_of(rows))
         if tree.args.get("by_name"):
             columns = given
@@ -189,7 +190,7 @@ def _check_cardinality(statement: Statement, target: str, name: str, source: str
 
 
 def _partitions(
-    statement: Statement, tree: exp.Expr, into: exp.Expr, table: str
+    statement: Statement, tree: exp.Expr, into: exp.Expr, schema: str
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """Return the columns of the PARTITION clause with their values, and what else tells partitions apart: columns, and
     a unit of time or nothing. With the overwrite mode ``dynamic``, that is what the table is partitioned by."""
@@ -203,10 +204,7 @@ def _partitions(
             partitions.append((part.name, ""))
     mode = tree.meta.get("overwrite-mode") or statement.session.options.get(_MODE, "static")
     if clause is None and mode.lower() == "dynamic":
-        comment = statement.execute(
-            f"SELECT comment FROM duckdb_tables() WHERE concat_ws('.', schema_name, table_name) = {literal(unquoted(table))}"
-        ).fetchone()
-        partitions = [(column, unit) for column, unit in json.loads((comment and comment[0]) or "[]")]
+        partitions = [(column, unit) for column, unit in json.loads(statement.comment_of(schema, into.name))]
     return fixed, partitions
 
 
@@ -219,5 +217,7 @@ def _replaced(table: str, fixed: Mapping[str, str], partitions: Sequence[tuple[s
 
 
 def _part(rows: str, part: tuple[str, str]) -> str:
-    column = f"{rows}.{identifier(part[0])}"
-    return f"date_trunc({literal(part[1])}, {column})" if part[1] else f"CAST({column} AS VARCHAR)"
+    column, unit = f"{rows}.{identifier(part[0])}", part[1]
+    if unit not in _UNITS:
+        raise unsupported(f"overwriting partitions by {unit}(...)")
+    return f"date_trunc({literal(_UNITS[unit])}, {column})" if unit else column

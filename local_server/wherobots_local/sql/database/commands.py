@@ -12,7 +12,7 @@ from sqlglot import exp
 from wherobots_local.sql.database.results import Rows, spark_type
 from wherobots_local.sql.database.warehouse import DEFAULT_SCHEMA, SchemaName, identifier
 from wherobots_local.sql.dialect.errors import StatementError, unsupported
-from wherobots_local.sql.dialect.names import Name, name_of, read_name
+from wherobots_local.sql.dialect.names import Name, read_name
 from wherobots_local.sql.dialect.parser import read
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _names(statement: Statement, stored: str, kind: str, pattern: str | None) ->
 
 
 def _columns(statement: Statement, name: Name) -> list[tuple[str, str]]:
-    schema = statement.schema_of(exp.table_(*reversed(name)))
+    schema = statement.schema_of(exp.to_table(".".join(identifier(part) for part in name)))
     found = statement.columns_of(f"SELECT * FROM {identifier(schema)}.{identifier(name[-1])}")
     return [(column, spark_type(kind)) for column, kind in found.items()]
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from wherobots_local.sql.database.changes import changing
 from wherobots_local.sql.database.warehouse import SchemaName, identifier, literal
-from wherobots_local.sql.dialect.names import name_of
-from wherobots_local.sql.dialect.columns import with_column_names
 from wherobots_local.sql.dialect.errors import (
     StatementError,
     already_exists,
@@ -20,6 +19,7 @@ from wherobots_local.sql.dialect.errors import (
     syntax_error,
     unsupported,
 )
+from wherobots_local.sql.dialect.names import name_of
 
 if TYPE_CHECKING:
     from wherobots_local.sql.database.session import Statement
@@ -30,10 +30,11 @@ _NO_PLACE = (exp.LocationProperty, exp.ExternalProperty, exp.LikeProperty)
 
 def create(statement: Statement, tree: exp.Expr) -> None:
     """Create a table, a view or a schema. Clauses about storage, such as USING and PARTITIONED BY, have no effect."""
+    kind = tree.args["kind"]
     properties = tree.args["properties"].expressions if tree.args.get("properties") else []
     if (unknown := next((found for found in properties if isinstance(found, _NO_PLACE)), None)) is not None:
-        raise unsupported(f"CREATE {tree.kind} ... {unknown.sql('spark')[:30]}")
-    match tree.kind:
+        raise unsupported(f"CREATE {kind} ... {unknown.sql('spark')[:30]}")
+    match kind:
         case "SCHEMA" | "DATABASE":
             _create_schema(statement, tree)
         case "TABLE":
@@ -41,13 +42,13 @@ def create(statement: Statement, tree: exp.Expr) -> None:
         case "VIEW":
             temporary = any(isinstance(found, exp.TemporaryProperty) for found in properties)
             _create_view(statement, tree, temporary=temporary)
-        case kind:
+        case _:
             raise unsupported(f"CREATE {kind}")
 
 
 def drop(statement: Statement, tree: exp.Expr) -> None:
     """Drop a table, view or schema. A table is not dropped as a view, nor a view as a table: nothing happens."""
-    kind, (named,), if_exists = tree.kind, tree.args["tables"], bool(tree.args.get("exists"))
+    kind, (named,), if_exists = tree.args["kind"], tree.args["tables"], bool(tree.args.get("exists"))
     if kind in ("SCHEMA", "DATABASE"):
         _drop_schema(statement, named, if_exists=if_exists, cascade=bool(tree.args.get("cascade")))
         return
@@ -119,8 +120,8 @@ def _drop_schema(statement: Statement, named: exp.Table, *, if_exists: bool, cas
         if if_exists:
             return
         raise schema_not_found(schema)
-    held = f"SELECT 1 FROM duckdb_tables() WHERE schema_name = $1 UNION ALL SELECT 1 FROM duckdb_views() WHERE schema_name = $1"
-    if statement.cursor.execute(held, [schema.stored]).fetchone() is not None:
+    listed = (f"SELECT 1 FROM duckdb_{kind}s() WHERE schema_name = $1" for kind in ("table", "view"))
+    if statement.cursor.execute(" UNION ALL ".join(listed), [schema.stored]).fetchone() is not None:
         raise StatementError(
             f"[SCHEMA_NOT_EMPTY] Cannot drop a schema {quoted(schema)} because it contains objects. SQLSTATE: 2BP01"
         )
@@ -147,20 +148,18 @@ def _create_table(statement: Statement, tree: exp.Expr, properties: list[exp.Exp
             statement.execute(f"{verb} {full_name} ({columns})")
         else:
             raise syntax_error("a table needs columns or a query", name[-1])
-        parts = [_partition(part) for found in properties for part in _partitioned_by(found)]
+        by = [found.this.expressions for found in properties if isinstance(found, exp.PartitionedByProperty)]
+        parts = [_partition(part) for parts in by for part in parts]
         # Remembered for INSERT OVERWRITE.
         statement.execute(f"COMMENT ON TABLE {full_name} IS {literal(json.dumps(parts))}")
 
 
 def _storable(statement: Statement, query: exp.Expr) -> str:
     """A query whose columns have types that Spark's tables have, and each a name of its own."""
-    with_column_names(query)
     written = statement.written(query)
     described = statement.execute(f"DESCRIBE {written}").fetchall()
-    names = [row[0] for row in described]
-    lowered = [name.lower() for name in names]
-    doubled = next((name for name in lowered if lowered.count(name) > 1), None)
-    if doubled is not None:
+    names = Counter(row[0].lower() for row in described)
+    for doubled in [name for name, count in names.items() if count > 1]:
         raise StatementError(
             f"[COLUMN_ALREADY_EXISTS] The column `{doubled}` already exists. Choose another name or rename the existing"
             " column. SQLSTATE: 42711"
@@ -204,19 +203,10 @@ def _create_view(statement: Statement, tree: exp.Expr, *, temporary: bool) -> No
         statement.execute(f"CREATE OR REPLACE VIEW {full_name}{columns} AS {statement.written(tree.expression)}")
 
 
-def _partitioned_by(found: exp.Expr) -> list[exp.Expr]:
-    return found.this.expressions if isinstance(found, exp.PartitionedByProperty) else []
-
-
 def _partition(part: exp.Expr) -> tuple[str, str]:
-    """Return the column of a partition, and the unit of time by which it is divided, or nothing."""
-    if isinstance(part, exp.Identifier | exp.Column | exp.ColumnDef):
-        return part.name, ""
-    name = part.sql("spark").partition("(")[0].lower().rstrip("s")
-    column = part.find(exp.Column, exp.Identifier)
-    if name not in ("year", "month", "day", "hour") or column is None:
-        raise unsupported(f"PARTITIONED BY {part.sql('spark')[:30]}", "use columns, or years, months, days or hours")
-    return column.name, name
+    """Return the column of a partition, and by what it is divided: ``days``, or nothing for its values."""
+    column = part.find(exp.Column, exp.Identifier) or part
+    return column.name, "" if column is part else part.sql("spark").partition("(")[0].lower()
 
 
 def _column(column: exp.Expr) -> str:

@@ -13,12 +13,11 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (r"^Invalid Input Error: (?P<own>\[[A-Z_.]+\] .*)", "{own}"),
     (
         r"Table with name (?P<name>.+?) does not exist",
-        "[TABLE_OR_VIEW_NOT_FOUND] The table or view `{name}` cannot be found. Verify the spelling and correctness of the"
-        " schema and catalog. SQLSTATE: 42P01",
+        "[TABLE_OR_VIEW_NOT_FOUND] The table or view `{name}` cannot be found. SQLSTATE: 42P01",
     ),
     (
-        r"(?:Referenced (?:update )?column|Referenced table) \"?(?P<name>[^\"\s]+)\"? not found[^\n]*(?:\n(?:[^\n]*\n)*?"
-        r"(?:Candidate bindings|Did you mean|Candidate tables): (?P<fields>[^\n]+))?",
+        r"Referenced (?:update )?(?:column|table) \"?(?P<name>[^\"\s]+)\"? not found[^\n]*"
+        r"(?:\n(?:[^\n]*\n)*?(?:Candidate bindings|Did you mean|Candidate tables): (?P<fields>[^\n]+))?",
         "[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column, variable, or function parameter with name `{name}` cannot be"
         " resolved. Did you mean one of the following? [{fields}] SQLSTATE: 42703",
     ),
@@ -71,7 +70,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     ),
     (
         r"Permission Error: (?P<why>[^\n]*)",
-        "[UNSUPPORTED_FEATURE] The local server does not support what is outside the folder behind s3://. SQLSTATE: 0A000",
+        "[UNSUPPORTED_FEATURE] The local server does not support access outside its root. SQLSTATE: 0A000",
     ),
 )
 

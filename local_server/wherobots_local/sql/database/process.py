@@ -52,7 +52,8 @@ class DatabaseProcess:
         folder.mkdir(parents=True, exist_ok=True)
         ours, its = socket.socketpair()
         with ours, its, tempfile.TemporaryFile() as output:
-            process = subprocess.Popen(
+            process = await asyncio.to_thread(
+                subprocess.Popen,
                 [sys.executable, "-P", "-m", f"{__package__}", str(its.fileno()), str(root), str(folder)],
                 pass_fds=[its.fileno()],
                 cwd=folder,

@@ -104,7 +104,7 @@ def spark_type(kind: str) -> str:
 def srid_of_type(kind: str) -> int:
     """Return the SRID in a type of geometries: the code at EPSG, 4326 for CRS84, else 0."""
     found = _GEOMETRY.fullmatch(kind)
-    authority, _, code = (found and found["crs"] or "").upper().rpartition(":")
+    authority, _, code = ((found and found["crs"]) or "").upper().rpartition(":")
     if code == "CRS84":
         return 4326
     return int(code) if authority == "EPSG" and code.isdigit() else 0

@@ -13,9 +13,9 @@ from sqlglot import exp
 from wherobots_local.sql.database import changes, commands, definitions, files
 from wherobots_local.sql.database.results import Rows, fetch
 from wherobots_local.sql.database.stores import store
-from wherobots_local.sql.database.warehouse import DEFAULT_CATALOG, DEFAULT_SCHEMA, SchemaName, Warehouse, identifier
-from wherobots_local.sql.dialect.names import Name, name_of
+from wherobots_local.sql.database.warehouse import DEFAULT, SchemaName, Warehouse, identifier
 from wherobots_local.sql.dialect.errors import StatementError, already_exists, not_found, schema_not_found, unsupported
+from wherobots_local.sql.dialect.names import Name, name_of
 from wherobots_local.sql.dialect.parser import read
 from wherobots_local.sql.dialect.queries import write
 from wherobots_local.sql.engine import StoreTarget
@@ -45,7 +45,7 @@ class Session:
     warehouse: Warehouse
     root: Path
     id: str
-    current: SchemaName = SchemaName(DEFAULT_CATALOG, DEFAULT_SCHEMA)
+    current: SchemaName = DEFAULT
     options: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -152,13 +152,18 @@ class Statement:
 
     def kind_of(self, schema: str, name: str) -> str | None:
         """Say whether a name in a schema of DuckDB is a ``table`` or a ``view``; None if it is neither."""
-        for kind in ("table", "view"):
-            found = self.execute(
-                f"SELECT 1 FROM duckdb_{kind}s() WHERE schema_name = {_text(schema)} AND lower({kind}_name) = {_text(name)}"
-            )
-            if found.fetchone() is not None:
-                return kind
-        return None
+        listed = " UNION ALL ".join(
+            f"SELECT '{kind}' FROM duckdb_{kind}s() WHERE schema_name = $1 AND lower({kind}_name) = lower($2)"
+            for kind in ("table", "view")
+        )
+        found = self.cursor.execute(listed, [schema, name]).fetchone()
+        return str(found[0]) if found else None
+
+    def comment_of(self, schema: str, table: str) -> str:
+        """Return the comment of a table, which is JSON."""
+        listed = "SELECT comment FROM duckdb_tables() WHERE schema_name = ? AND lower(table_name) = lower(?)"
+        found = self.cursor.execute(listed, [schema, table]).fetchone()
+        return str(found[0]) if found and found[0] else "[]"
 
     def table(self, table: exp.Table) -> tuple[str, str]:
         """Return DuckDB's full name of a table that is to be changed, and its schema's.
@@ -180,7 +185,3 @@ class Statement:
         """
         if self.kind_of(schema.stored, name) is not None:
             raise already_exists((*schema, name))
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -44,6 +44,9 @@ class SchemaName(NamedTuple):
         return cls(_unescaped(catalog), _unescaped(schema)) if dot else None
 
 
+DEFAULT = SchemaName(DEFAULT_CATALOG, DEFAULT_SCHEMA)
+
+
 class Warehouse:
     """The open database.
 
@@ -113,11 +116,6 @@ class Warehouse:
 def identifier(name: str) -> str:
     """Return a name in quotes."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def unquoted(full_name: str) -> str:
-    """Return a full name without its quotes."""
-    return full_name.replace('"."', ".")[1:-1].replace('""', '"')
 
 
 def literal(text: str) -> str:

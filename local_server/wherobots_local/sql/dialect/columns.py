@@ -48,7 +48,8 @@ def _shown(node: exp.Expr) -> exp.Expr:
         case exp.Count(this=exp.Star()):
             return exp.Count(this=exp.Literal.number(1))
         case exp.Paren() if not isinstance(node.this, exp.Binary):
-            return node.this
+            inner: exp.Expr = node.this
+            return inner
         case exp.Binary() if not isinstance(node, exp.Dot | exp.PropertyEQ | exp.Bracket):
             return node if isinstance(node.parent, exp.Paren) else exp.paren(node, copy=False)
     return node

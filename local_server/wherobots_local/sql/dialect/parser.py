@@ -10,12 +10,14 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.parsers.spark import SparkParser
 
 from wherobots_local.sql.dialect.errors import StatementError, syntax_error, unsupported
 from wherobots_local.sql.dialect.macros import MACROS
 
 _MODE = re.compile(
-    r"(\s*(?:/\*.*?\*/\s*)?INSERT\s+OVERWRITE\s+[^'\"()]*?)\s+WITH\s*\(\s*'overwrite-mode'\s*=\s*'(\w+)'\s*\)", re.IGNORECASE | re.DOTALL
+    r"(\s*(?:/\*.*?\*/\s*)?INSERT\s+OVERWRITE\s+[^'\"()]*?)\s+WITH\s*\(\s*'overwrite-mode'\s*=\s*'(\w+)'\s*\)",
+    re.IGNORECASE | re.DOTALL,
 )
 MOST_CHARACTERS = 4_000_000
 
@@ -26,17 +28,17 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)
 class ServiceSql(Spark):
     """Spark's SQL, but a CAST fails instead of giving NULL, and functions that have a macro are left alone."""
 
-    class Parser(Spark.Parser):
+    class Parser(SparkParser):
         STRICT_CAST = True
         FUNCTIONS: ClassVar = {
-            name: build for name, build in Spark.Parser.FUNCTIONS.items() if name.lower() not in MACROS
+            name: build for name, build in SparkParser.FUNCTIONS.items() if name.lower() not in MACROS
         }
         FUNCTION_PARSERS: ClassVar = {
-            name: parse for name, parse in Spark.Parser.FUNCTION_PARSERS.items() if name.lower() not in MACROS
+            name: parse for name, parse in SparkParser.FUNCTION_PARSERS.items() if name.lower() not in MACROS
         }
         # The name of a format may have several parts: ``USING havasu.iceberg``.
         PROPERTY_PARSERS: ClassVar = {
-            **Spark.Parser.PROPERTY_PARSERS,
+            **SparkParser.PROPERTY_PARSERS,
             "USING": lambda self: self.expression(exp.FileFormatProperty(this=self._parse_table_parts())),
         }
 
@@ -56,7 +58,9 @@ def read(text: str) -> exp.Expr:
     if mode is not None:
         text = mode[1] + text[mode.end() :]
     try:
-        statements = [found for found in sqlglot.parse(text, read=ServiceSql) if _is_statement(found)]
+        statements = [
+            found for found in sqlglot.parse(text, read=ServiceSql) if found and not isinstance(found, exp.Semicolon)
+        ]
     except RecursionError:
         raise nested_too_deeply() from None
     except TokenError as error:
@@ -64,7 +68,8 @@ def read(text: str) -> exp.Expr:
     except ParseError as error:
         found = error.errors[0] if error.errors else {}
         # Its other words name classes of sqlglot.
-        why = "something is missing" if "missing for" in str(error) else found.get("description", "").partition(" but got ")[0]
+        said = str(found.get("description", "")).partition(" but got ")[0]
+        why = "something is missing" if "missing for" in said else said
         raise syntax_error(f"{why}, line {found.get('line', 1)}", found.get("highlight") or "end of input") from None
     if not statements:
         raise StatementError("[PARSE_EMPTY_STATEMENT] Syntax error, unexpected empty statement. SQLSTATE: 42617")
@@ -79,7 +84,3 @@ def read(text: str) -> exp.Expr:
 def nested_too_deeply() -> StatementError:
     """Return the error for a statement with too many levels of parentheses."""
     return unsupported("an expression that is nested so deeply")
-
-
-def _is_statement(found: exp.Expr | None) -> bool:
-    return found is not None and not isinstance(found, exp.Semicolon)

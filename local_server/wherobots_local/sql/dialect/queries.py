@@ -59,7 +59,7 @@ def write(tree: exp.Expr, names: Names) -> str:
         if isinstance(tree, exp.Values):
             tree = exp.select("*").from_(tree, copy=False)
         with_column_names(tree)
-        return _translated(tree, names).sql("duckdb", unsupported_level=None, comments=False)
+        return _translated(tree, names).sql("duckdb", comments=False)
     except RecursionError:
         raise nested_too_deeply() from None
 
