@@ -183,14 +183,16 @@ def test_a_statement_that_is_too_long_is_refused(engine: EngineDriver) -> None:
     assert "4,000,000 are allowed" in engine.fails(f"SELECT '{'x' * 4_000_000}'")
 
 
-@pytest.mark.parametrize("call", ["ST_AsEWKT(ST_GeomFromWKT({}))", "substring_index({}, ',', 1)", "array_sort({})"])
-def test_functions_that_are_nested_do_not_grow(engine: EngineDriver, call: str) -> None:
+@pytest.mark.parametrize("levels", [2, 12, 40])
+def test_functions_that_are_nested_do_not_grow(engine: EngineDriver, levels: int) -> None:
     """A macro that repeats its argument would double the statement at each level."""
-    nested = "array(1)" if "array" in call else "'POINT (1 2)'"
-    for _ in range(30):
-        nested = call.format(nested)
-    said = engine.fails(f"SELECT {nested}")
-    assert "so many calls of functions inside each other" in said
+    nested = "'a,b'"
+    for _ in range(levels):
+        nested = f"substring_index({nested}, ',', 1)"
+    if levels == 2:
+        assert engine.value(nested) == "a"
+    else:
+        assert engine.fails(f"SELECT {nested}").startswith("[UNSUPPORTED_FEATURE]")
 
 
 WORDS = st.sampled_from(
