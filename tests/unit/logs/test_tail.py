@@ -55,8 +55,20 @@ def test_a_mark_that_scrolled_away_is_forgotten() -> None:
     assert explain(*lines).splitlines() == [f"line {n}" for n in range(MAX_LINES - UNMARKED_LINES, MAX_LINES)]
 
 
+def test_a_chain_that_does_not_stand_right_before_a_traceback_is_not_its_own() -> None:
+    mark, chain = "Traceback (most recent call last):", "The above exception was the direct cause of"
+    assert explain(mark, "KeyError: 'a'", chain, "noise", "noise", mark, "ValueError: b") == f"{mark}\nValueError: b"
+
+
 def test_a_long_line_is_cut() -> None:
     assert explain("x" * 10_000) == "x" * MAX_LINE_CHARS + "…"
+    assert explain("x" * MAX_LINE_CHARS) == "x" * MAX_LINE_CHARS
+
+
+def test_of_long_lines_the_end_is_kept() -> None:
+    assert explain(*["x" * 499] * 15, "end") == "…" + ("\n".join(["x" * 499] * 8) + "\nend")[-MAX_TAIL_CHARS:]
+    lines = ["x" * 500, *["x" * 499] * 7]
+    assert explain(*lines) == "\n".join(lines)
 
 
 def test_a_line_that_holds_line_breaks_is_several() -> None:
