@@ -159,7 +159,8 @@ def _other_srids(statement: Statement, table: str, values: Mapping[str, str], ro
         return {}
     listed = ", ".join(f"{value} AS {identifier(name)}" for name, value in wanted.items())
     given = statement.columns_of(f"SELECT {listed} FROM {rows}")
-    return {name: kind for name, kind in given.items() if kind.startswith("GEOMETRY") and kind != held[name.lower()]}
+    # Those without an SRID, such as NULLs, fit into any column.
+    return {name: kind for name, kind in given.items() if kind.startswith("GEOMETRY(") and kind != held[name.lower()]}
 
 
 def _unqualify(update: exp.Expr) -> None:

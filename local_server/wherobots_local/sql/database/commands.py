@@ -86,8 +86,6 @@ def _explain(statement: Statement, found: re.Match[str]) -> Rows:
 def _use(statement: Statement, found: re.Match[str]) -> None:
     """Make a schema the current one. A single name is a schema of the current catalog, or else a catalog."""
     name = read_name(found["name"])
-    if len(name) > 2:
-        raise unsupported("a schema in a schema")
     schema = statement.schema((*name, ""))
     if len(name) == 1 and not statement.has_schema(schema):
         in_catalog = SchemaName(name[0], DEFAULT_SCHEMA)

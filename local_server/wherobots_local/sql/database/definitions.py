@@ -238,7 +238,4 @@ def _check_column(statement: Statement, table: str, column: str, *, is_optional:
 
 
 def _schema(statement: Statement, named: exp.Table) -> SchemaName:
-    name = name_of(named)
-    if len(name) > 2:
-        raise unsupported("a schema in a schema")
-    return statement.schema((*name, ""))
+    return statement.schema((*name_of(named), ""))

@@ -92,13 +92,8 @@ def spark_type(kind: str) -> str:
         return "geometry"
     if kind == "HUGEINT":
         return "bigint"
-    return (
-        exp.DataType.build(_GEOMETRY.sub("GEOMETRY", kind), dialect="duckdb")
-        .sql("spark")
-        .lower()
-        .replace(": ", ":")
-        .replace(", ", ",")
-    )
+    name = exp.DataType.build(_GEOMETRY.sub("GEOMETRY", kind), dialect="duckdb").sql("spark").lower()
+    return name.replace(": ", ":").replace(", ", ",").replace("timestamp_ntz", "timestamp")
 
 
 def srid_of_type(kind: str) -> int:

@@ -131,6 +131,8 @@ class Statement:
     def schema(self, name: Name) -> SchemaName:
         """Return the schema of a table's or view's name."""
         parts = name[:-1]
+        if len(parts) > 2:
+            raise unsupported("a schema in a schema")
         return SchemaName(*self.session.current[: 2 - len(parts)], *parts)
 
     def check_schema(self, schema: SchemaName) -> None:
