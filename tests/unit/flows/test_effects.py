@@ -17,7 +17,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.effects import attempt, now
+from airflow_provider_wherobots.flows.effects import Connect, attempt, attempt_to_connect, now
 from airflow_provider_wherobots.logs.records import make_safe
 from tests.unit.flows.script import START, Script, always, answers
 
@@ -67,6 +67,11 @@ def test_the_timeout_is_that_of_every_sending() -> None:
     script = Script(answers(REFUSED, RUN), reload=lambda: True)
     script.run(attempt(calls.get_run("r1"), 7.0))
     assert [sent.timeout for sent in script.sent] == [7.0, 7.0]
+
+
+def test_a_socket_is_opened_at_its_address_within_its_time() -> None:
+    assert next(attempt_to_connect("wss://host/x", 7.0)) == Connect("wss://host/x", 7.0)
+    assert next(attempt_to_connect("wss://host/x")) == Connect("wss://host/x", None)
 
 
 SUGGESTED = ErrorInfo("UNAUTHORIZED_ERROR", "Unauthorized", "Invalid API key", "Send the key in the header.")

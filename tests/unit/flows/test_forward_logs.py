@@ -20,7 +20,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
-from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS, SLICE_LINES, LogForwarder
+from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS, SLICE_LINES, LogForwarder, print_log
 from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord
 from tests.unit.flows.fake_log import T0, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
@@ -452,6 +452,20 @@ def test_a_log_that_may_not_be_read_is_given_up_like_a_quiet_one() -> None:
     script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
     script.run(LogForwarder("r1").drain(60, script.now + 900))
     assert sum(script.sleeps) == QUIET
+
+
+def test_a_log_is_printed_as_far_as_there_is_one_without_waiting() -> None:
+    trace = ["12:00:00 WARN a", "java.lang.IllegalStateException: b"]
+    lines = [FakeLine(0.0, T0 + n, text) for n, text in enumerate(trace)]
+    _, run, script = serve(FakeLog([*lines, FakeLine(0.5, T0 + 2, "later")]))
+    assert script.run(print_log(run.id)) is True
+    assert (texts(script.records), script.sleeps) == (trace, [])
+
+
+def test_a_log_that_cannot_be_printed_is_said_so() -> None:
+    script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
+    assert script.run(print_log("r1")) is False
+    assert [note.text for note in script.notes] == ["The log of run r1 could not be read (getJobRunLogs: 403: no body)"]
 
 
 LIMIT = 1_600_000

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import ErrorInfo, NotSentError, QuotaError
-from airflow_provider_wherobots.flows.effects import Note
+from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.quota import HOLD_SECONDS, MAX_DELAY_SECONDS, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission, UnclearCreateError, submit_run
 from tests.unit.flows.fake_service import FakeService, Fault
@@ -164,6 +164,22 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
 
 def test_a_wait_of_a_version_that_knew_less_has_the_defaults() -> None:
     assert QuotaWait.from_kwargs({}) == QuotaWait()
+    assert QuotaWait().waited(START) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("limit", "pause"), [(0.0, None), (5.5, Sleep(5.5)), (6.0, Sleep(6.0)), (6.1, Sleep(5.0, 0.2))]
+)
+def test_jitter_does_not_carry_an_attempt_past_the_limit(limit: float, pause: Sleep | None) -> None:
+    assert QuotaWait(limit).refused(START).next_attempt(DISK, START) == pause
+
+
+def test_a_wait_that_goes_on_elsewhere_says_so_at_once() -> None:
+    script = Script(full_until(START + 20, FakeService()))
+    script.run(submit_run(PAYLOAD, quota=QuotaWait(since=START - 100, refusals=3)))
+    assert [note.text for note in script.notes] == [
+        "Still waiting for quota after 1 minute 40 seconds; next create call in 40 seconds"
+    ]
 
 
 @pytest.mark.parametrize(("limit", "is_deadline"), [(89.0, False), (90.0, True), (91.0, True)])
@@ -224,7 +240,7 @@ def test_an_unclear_create_is_remembered_through_a_hand_over() -> None:
         wait = QuotaWait.from_kwargs(result.wait.to_kwargs())
         result = script.run(submit_run(PAYLOAD, look_first=True, quota=wait))
     assert (result.run.id, result.reattached) == ("run0", False)
-    assert script.said("The create call did arrive")
+    assert script.notes[-1] == Note(logging.INFO, "The create call did arrive: it created run run0")
     assert len(service.runs) == 1
 
 

@@ -315,6 +315,10 @@ def test_after_a_clear_the_run_is_replaced_whatever_precedes_the_suffix() -> Non
     service.add_run(f"another-name{SUFFIX}", START - 100)
     submission, script = submit(service, look_first=True, replace=True)
     assert (submission.run.id, submission.reattached) == ("run1", False)
+    assert script.notes == [
+        Note(logging.INFO, "The task was cleared: its run run0 is cancelled and replaced"),
+        Note(logging.INFO, "Cancel of run run0 was accepted"),
+    ]
     assert [run.id for run in service.kept(script.now)] == ["run1"]
 
 

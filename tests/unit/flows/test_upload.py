@@ -20,6 +20,7 @@ from airflow_provider_wherobots.api.errors import (
     PermissionDeniedError,
     ServerError,
 )
+from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.api.storage.models import Directory, Organization
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
@@ -34,7 +35,7 @@ from airflow_provider_wherobots.flows.upload import (
     find_shared_folder,
     upload,
 )
-from tests.unit.flows.script import Answer, Script
+from tests.unit.flows.script import Answer, Script, always
 
 PREFIX = "s3://bucket/up"
 LOOK, ASK, PUT = "getDirectory", "createUploadUrl", "putObject"
@@ -355,6 +356,15 @@ def test_a_body_to_compare_keeps_the_address_of_the_same_file_and_sends_nothing(
     no_file = f"x='table.json': there is no file {missing.path} on the worker; an address in S3 begins with s3://"
     assert script.notes == [Note(logging.WARNING, no_file)]
     assert script.order == []
+
+
+def test_a_retry_re_attaches_without_a_warning_to_a_run_whose_file_was_uploaded_elsewhere(source: FileSource) -> None:
+    name, there = "n-0123456789ab", {"runPython": {"uri": f"s3://elsewhere/{END}"}}
+    run = Run.from_json({"id": "r1", "name": name, "status": "RUNNING", "payload": there})
+    script = UploadScript(Storage(), always(RunPage((run,))))
+    payload = {"name": name, "runPython": {"uri": "jobs/stats.py"}}
+    script.run(submit_run(payload, look_first=True, uploads=FileUploads({URI: source}, PREFIX)))
+    assert [note.level for note in script.notes] == [logging.INFO]
 
 
 def test_no_upload_after_a_stop(source: FileSource) -> None:
