@@ -260,6 +260,69 @@ def test_a_table_without_a_name_harms_no_other(engine: EngineDriver) -> None:
     assert engine.rows("SELECT a FROM unharmed") == [(1,)]
 
 
+def test_the_values_of_a_merge_are_those_of_the_source(engine: EngineDriver) -> None:
+    engine.run(
+        "CREATE OR REPLACE TABLE target AS SELECT 1 AS id, 'a' AS name",
+        "MERGE INTO target AS t USING (SELECT 2 AS id, 'b' AS name) AS s ON t.id = s.id"
+        " WHEN NOT MATCHED THEN INSERT (id, name) VALUES (id, upper(name))",
+    )
+    assert engine.rows("SELECT * FROM target ORDER BY id") == [(1, "a"), (2, "B")]
+
+
+DAYS = "VALUES (TIMESTAMP '2026-01-01 10:00:00', 'b'), (TIMESTAMP '2026-01-03 10:00:00', 'b')"
+
+
+@pytest.mark.parametrize(
+    ("by", "overwrite", "kept"),
+    [
+        ("at", f"INSERT OVERWRITE parts {DAYS}", []),
+        ("days(at)", f"INSERT OVERWRITE TABLE parts WITH ('overwrite-mode' = 'dynamic') {DAYS}", ["2026-01-02 09"]),
+        (
+            "at",
+            f"INSERT OVERWRITE parts WITH ('overwrite-mode' = 'dynamic') {DAYS}",
+            ["2026-01-01 09", "2026-01-02 09"],
+        ),
+        (
+            "at",
+            "INSERT OVERWRITE parts PARTITION (name = 'b') SELECT at FROM parts",
+            ["2026-01-01 09", "2026-01-02 09"],
+        ),
+        ("name", f"INSERT OVERWRITE parts PARTITION (name) {DAYS}", ["2026-01-01 09", "2026-01-02 09"]),
+    ],
+)
+def test_which_rows_an_overwrite_replaces(engine: EngineDriver, by: str, overwrite: str, kept: list[str]) -> None:
+    engine.run(
+        f"CREATE OR REPLACE TABLE parts PARTITIONED BY ({by}) AS SELECT * FROM VALUES"
+        " (TIMESTAMP '2026-01-01 09:00:00', 'a'), (TIMESTAMP '2026-01-02 09:00:00', 'a') AS v(at, name)",
+        overwrite,
+    )
+    found = engine.rows("SELECT at, name FROM parts ORDER BY at, name")
+    assert [f"{at:%Y-%m-%d %H}" for at, name in found if name == "a"] == kept
+    assert len([name for _, name in found if name == "b"]) == 2
+
+
+def test_partitions_that_cannot_be_overwritten_are_no_obstacle_before(engine: EngineDriver) -> None:
+    engine.run(
+        "CREATE OR REPLACE TABLE buckets (n INT) PARTITIONED BY (bucket(4, n))", "INSERT OVERWRITE buckets SELECT 1"
+    )
+    dynamic = "INSERT OVERWRITE buckets WITH ('overwrite-mode' = 'dynamic') SELECT 2"
+    assert "overwriting partitions by bucket(...)" in engine.fails(dynamic)
+    assert engine.rows("SELECT * FROM buckets") == [(1,)]
+
+
+def test_a_change_of_columns_while_rows_are_written_loses_none(engine: EngineDriver) -> None:
+    engine.run("CREATE OR REPLACE TABLE written (a BIGINT, b STRING)")
+
+    async def both() -> None:
+        rows = "SELECT id, concat('row ', id) FROM range(2000000)"
+        insert = asyncio.ensure_future(engine.execution(f"INSERT INTO written {rows}"))
+        rename = asyncio.ensure_future(engine.execution("ALTER TABLE written RENAME COLUMN b TO c"))
+        await asyncio.gather(insert, rename)
+
+    engine.do(both)
+    assert engine.rows("SELECT count(*), count(a), count(c) FROM written") == [(2_000_000,) * 3]
+
+
 def test_merge_of_geometries(engine: EngineDriver) -> None:
     engine.run(
         "CREATE OR REPLACE TABLE shapes AS SELECT 1 AS id, ST_SetSRID(ST_Point(1, 1), 3857) AS g",
@@ -291,7 +354,6 @@ def test_changes_of_columns(engine: EngineDriver) -> None:
 
 
 def test_a_table_with_one_geometry_keeps_its_type(engine: EngineDriver) -> None:
-    """SedonaDB loses it where all geometries of a file are equal, unless its statistics are off."""
     engine.run("CREATE OR REPLACE TABLE one AS SELECT ST_Point(1, 2) AS g UNION ALL SELECT ST_Point(1, 2)")
     assert engine.rows("SELECT ST_X(g) AS x, ST_AsEWKT(g) AS w FROM one WHERE ST_X(g) = 1 LIMIT 1") == [
         (1.0, "POINT (1 2)")
@@ -308,8 +370,11 @@ def test_a_column_has_one_srid(engine: EngineDriver) -> None:
         "CREATE TABLE mixed AS SELECT ST_GeomFromEWKT('SRID=3857;POINT(1 2)') AS g UNION ALL"
         " SELECT ST_GeomFromEWKT('SRID=4326;POINT(1 2)')"
     )
-    engine.run("UPDATE srids SET g = ST_SetSRID(g, 4326)")
-    assert engine.rows("SELECT g FROM srids") == [(WGS84_POINT,)]
+    engine.run("UPDATE srids SET g = ST_SetSRID(g, 4326)", "INSERT INTO srids VALUES (3, CAST(NULL AS GEOMETRY))")
+    assert engine.rows("SELECT g FROM srids ORDER BY id") == [(WGS84_POINT,), (None,)]
+    engine.run("CREATE OR REPLACE TABLE declared (g GEOMETRY(3857))")
+    engine.run("INSERT INTO declared VALUES (ST_SetSRID(ST_Point(1, 2), 3857))")
+    assert engine.rows("SELECT ST_SRID(g) AS s FROM declared") == [(3857,)]
 
 
 def test_lists(engine: EngineDriver) -> None:
@@ -329,6 +394,15 @@ def test_lists(engine: EngineDriver) -> None:
         {"namespace": "one", "viewName": "vue", "isTemporary": False}
     ]
     assert engine.rows("DESCRIBE listed.one.vue") == [("b", "int", None)]
+    engine.run(
+        "CREATE OR REPLACE TABLE listed.one.tab AS SELECT current_timestamp() AS t, array(named_struct('x', 1)) AS s"
+    )
+    assert engine.rows("DESC TABLE EXTENDED listed.one.tab") == [
+        ("t", "timestamp", None),
+        ("s", "array<struct<x:int>>", None),
+    ]
+    engine.run("DROP TABLE listed.one.tab", "CREATE TABLE listed.one.tab (a INT)")
+    assert engine.fails("SHOW TABLES IN a.b.c").startswith("[UNSUPPORTED_FEATURE]")
     assert engine.rows("SHOW COLUMNS IN listed.one.tab") == [("a",)]
     assert engine.fails("SHOW SCHEMAS IN nowhere").startswith("[CATALOG_NOT_FOUND]")
     assert engine.fails("SHOW TABLES IN nowhere.s").startswith("[SCHEMA_NOT_FOUND]")
