@@ -8,11 +8,12 @@ CREATE MACRO spark._malformed(x, kind) AS error('[CAST_INVALID_INPUT] The value 
 -- What CAST to a whole number keeps: the part before the point, the seconds of a time. Text must be a whole number;
 -- without a `kind`, NULL stands for other text.
 CREATE MACRO spark._whole(x, kind) AS CASE
-    WHEN typeof(x) IN ('DOUBLE', 'FLOAT') OR typeof(x) LIKE 'DECIMAL%' THEN trunc(TRY_CAST(x AS DOUBLE))::HUGEINT
-    WHEN typeof(x) LIKE 'TIMESTAMP%' THEN epoch(TRY_CAST(x AS TIMESTAMPTZ))::HUGEINT
-    WHEN typeof(x) = 'VARCHAR' AND NOT regexp_full_match(x::VARCHAR, '\s*[+-]?\d+\s*')
-    THEN CASE WHEN kind IS NOT NULL THEN spark._malformed(x::VARCHAR, kind) END
-    ELSE CAST(x AS HUGEINT) END;
+    WHEN typeof(x) IN ('DOUBLE', 'FLOAT') OR typeof(x) LIKE 'DECIMAL%' THEN trunc(TRY_CAST(x AS DOUBLE))::BIGINT
+    WHEN typeof(x) LIKE 'TIMESTAMP%' THEN epoch(TRY_CAST(x AS TIMESTAMPTZ))::BIGINT
+    WHEN typeof(x) = 'VARCHAR' THEN coalesce(
+        CASE WHEN NOT contains(x::VARCHAR, '.') AND NOT contains(lower(x::VARCHAR), 'e') THEN TRY_CAST(x AS BIGINT) END,
+        CASE WHEN x IS NOT NULL AND kind IS NOT NULL THEN spark._malformed(x::VARCHAR, kind) END)
+    ELSE CAST(x AS BIGINT) END;
 -- Times are those of the session's time zone, and show no zone.
 CREATE MACRO spark._text(x) AS CASE WHEN typeof(x) = 'TIMESTAMP WITH TIME ZONE'
     THEN regexp_replace(x::VARCHAR, '[+-]\d\d(:\d\d)?$', '') ELSE x::VARCHAR END;
@@ -52,8 +53,6 @@ CREATE MACRO spark.try_subtract(a, b) AS TRY(a - b);
 CREATE MACRO spark.try_multiply(a, b) AS TRY(a * b);
 CREATE MACRO spark.try_divide(a, b) AS a / nullif(b, 0);
 CREATE MACRO spark.try_mod(a, b) AS a % nullif(b, 0);
-CREATE MACRO spark.width_bucket(v, low, high, n) AS CASE WHEN v < low THEN 0 WHEN v >= high THEN n + 1
-    ELSE floor((v - low) / (high - low) * n)::BIGINT + 1 END;
 
 -- Text. Groups are `$1` in Java's replacements and `\1` in DuckDB's.
 CREATE MACRO spark.split(s, regex) AS string_split_regex(s, regex), (s, regex, n) AS CASE
@@ -67,8 +66,11 @@ CREATE MACRO spark.replace(s, old) AS replace(s, old, ''), (s, old, new) AS repl
 CREATE MACRO spark.space(n) AS repeat(' ', n::BIGINT);
 CREATE MACRO spark.btrim(s) AS trim(s), (s, characters) AS trim(s, characters);
 CREATE MACRO spark._overlay(s, new, start, size) AS left(s, (start - 1)::BIGINT) || new || substr(s, (start + size)::BIGINT);
-CREATE MACRO spark.octet_length(s) AS CASE WHEN typeof(s) = 'BLOB' THEN octet_length(TRY_CAST(s AS BLOB)) ELSE strlen(s::VARCHAR) END;
-CREATE MACRO spark.bit_length(s) AS 8 * spark.octet_length(s);
+CREATE MACRO spark._bytes(x) AS octet_length(TRY_CAST(x AS BLOB));
+CREATE MACRO spark._length(x) AS CASE WHEN typeof(x) = 'BLOB' THEN spark._bytes(x) ELSE length(x::VARCHAR) END;
+CREATE MACRO spark.octet_length(x) AS CASE WHEN typeof(x) = 'BLOB' THEN spark._bytes(x) ELSE strlen(x::VARCHAR) END;
+CREATE MACRO spark.bit_length(x) AS 8 * spark.octet_length(x);
+CREATE MACRO spark.levenshtein(a, b) AS levenshtein(a, b);
 CREATE MACRO spark.ascii(s) AS ascii(s::VARCHAR);
 CREATE MACRO spark.format_number(x, digits) AS format('{:,.' || digits || 'f}', x::DOUBLE);
 CREATE MACRO spark.find_in_set(s, items) AS CASE WHEN items IS NOT NULL THEN coalesce(list_position(string_split(items, ','), s), 0) END;
@@ -125,8 +127,6 @@ CREATE MACRO spark.hour(t) AS hour(t::TIMESTAMP)::INTEGER;
 CREATE MACRO spark.minute(t) AS minute(t::TIMESTAMP)::INTEGER;
 CREATE MACRO spark.second(t) AS second(t::TIMESTAMP)::INTEGER;
 CREATE MACRO spark._seconds(t) AS ((epoch_us(t::TIMESTAMP) % 60000000) / 1000000)::DECIMAL(8, 6);
-CREATE MACRO spark._iso_day(d) AS isodow(d::DATE)::INTEGER;
-CREATE MACRO spark._iso_year(d) AS isoyear(d::DATE)::INTEGER;
 CREATE MACRO spark.dayname(d) AS strftime(d::DATE, '%a');
 CREATE MACRO spark.monthname(d) AS strftime(d::DATE, '%b');
 CREATE MACRO spark.last_day(d) AS last_day(d::DATE);
@@ -149,11 +149,11 @@ CREATE MACRO spark.current_timezone() AS current_setting('TimeZone');
 CREATE MACRO spark.get(a, i) AS CASE WHEN i >= 0 THEN a[i + 1] END;
 -- The place in an array counts from 0, and there must be one; the key of a map is taken as it is.
 CREATE MACRO spark._place(x, key) AS CASE WHEN typeof(x) LIKE 'MAP(%' THEN key ELSE TRY_CAST(key AS INTEGER) + 1 END;
-CREATE MACRO spark._absent(x, place, class) AS CASE WHEN typeof(x) NOT LIKE 'MAP(%' AND abs(TRY_CAST(place AS INTEGER)) NOT BETWEEN 1
-    AND len(TRY_CAST(x AS VARCHAR[])) THEN error('[' || class || '] The index ' || place || ' is out of bounds. SQLSTATE: 22003') END;
+CREATE MACRO spark._absent(x, place, key, class) AS CASE WHEN typeof(x) NOT LIKE 'MAP(%' AND abs(TRY_CAST(place AS INTEGER)) NOT BETWEEN 1
+    AND len(TRY_CAST(x AS VARCHAR[])) THEN error('[' || class || '] The index ' || key || ' is out of bounds. SQLSTATE: 22003') END;
 CREATE MACRO spark._item(x, key) AS coalesce(x[spark._place(x, key)],
-    spark._absent(x, CASE WHEN TRY_CAST(key AS INTEGER) < 0 THEN 0 ELSE spark._place(x, key) END, 'INVALID_ARRAY_INDEX'));
-CREATE MACRO spark.element_at(x, key) AS coalesce(x[key], spark._absent(x, key, 'INVALID_ARRAY_INDEX_IN_ELEMENT_AT'));
+    spark._absent(x, CASE WHEN TRY_CAST(key AS INTEGER) < 0 THEN 0 ELSE spark._place(x, key) END, key, 'INVALID_ARRAY_INDEX'));
+CREATE MACRO spark.element_at(x, key) AS coalesce(x[key], spark._absent(x, key, key, 'INVALID_ARRAY_INDEX_IN_ELEMENT_AT'));
 CREATE MACRO spark.try_element_at(x, key) AS x[key];
 CREATE MACRO spark.size(x) AS CASE WHEN typeof(x) LIKE 'MAP(%' THEN len(json_keys(to_json(x))) ELSE len(TRY_CAST(x AS VARCHAR[])) END;
 CREATE MACRO spark.cardinality(x) AS spark.size(x);
@@ -178,5 +178,5 @@ CREATE MACRO spark.str_to_map(s) AS spark._map(s, ',', ':'), (s, pairs) AS spark
     (s, pairs, mark) AS spark._map(s, pairs, mark);
 CREATE MACRO spark.get_json_object(json, path) AS CASE WHEN json_valid(json) THEN json_extract_string(json, path) END;
 CREATE MACRO spark.to_json(x) AS to_json(x)::VARCHAR;
-CREATE MACRO spark.json_array_length(json) AS json_array_length(json)::INTEGER;
-CREATE MACRO spark.json_object_keys(json) AS json_keys(json);
+CREATE MACRO spark.json_array_length(json) AS CASE WHEN json_valid(json) THEN json_array_length(json)::INTEGER END;
+CREATE MACRO spark.json_object_keys(json) AS CASE WHEN json_valid(json) THEN json_keys(json) END;
