@@ -844,6 +844,19 @@ FUNCTIONS = [
         "POINT (4.8 4.8)",
         DOCS,
     ),
+    Answer("ST_Centroid", "ST_AsText(ST_Centroid(ST_GeomFromWKT('LINESTRING (1 1, 1 1)')))", "POINT (1 1)", SEDONADB),
+    Answer(
+        "ST_Centroid",
+        "ST_AsText(ST_Centroid(ST_GeomFromWKT('POLYGON ((0 0, 2 2, 2 0, 0 2, 0 0))')))",
+        "POINT (1 1)",
+        SEDONADB,
+    ),
+    Answer(
+        "ST_LineMerge",
+        "ST_AsEWKT(ST_LineMerge(ST_GeomFromWKT('LINESTRING (0 0, 1 1)', 4326)))",
+        "SRID=4326;GEOMETRYCOLLECTION EMPTY",
+        DOCS,
+    ),
     Answer(
         "ST_ConcaveHull",
         equal(f"ST_ConcaveHull({TRIANGLE}, 1)", "POLYGON ((20 40, 175 150, 125 100, 20 40))"),
@@ -1142,6 +1155,20 @@ FUNCTIONS = [
         DOCS,
     ),
     # Cells.
+    Answer("ST_GeoHash", "ST_GeoHash(ST_GeomFromText('POINT (21.427834 52.042576573)'), 5)", "u3r0p", DOCS),
+    Answer("ST_GeoHash", "ST_GeoHash(ST_Point(180, 90), 6)", "zzzzzz", CODE),
+    Answer("ST_GeoHash", "ST_GeoHash(ST_Point(181, 0), 6)", None, CODE),
+    Answer(
+        "ST_GeomFromGeoHash",
+        "ST_AsText(ST_GeomFromGeoHash('s00twy01mt', 4))",
+        "POLYGON ((0.703125 0.87890625, 0.703125 1.0546875, 1.0546875 1.0546875, 1.0546875 0.87890625,"
+        " 0.703125 0.87890625))",
+        DOCS,
+    ),
+    Answer("ST_GeomFromGeoHash", "ST_GeomFromGeoHash('a', 1)", None, CODE),
+    Answer(
+        "ST_PointFromGeoHash", "ST_AsText(ST_PointFromGeoHash('s00twy01mt', 4))", "POINT (0.87890625 0.966796875)", DOCS
+    ),
     Answer("ST_BingTileAt", "ST_BingTileAt(60, 30.12, 15)", "123030123010121", DOCS),
     Answer("ST_BingTileZoomLevel", "ST_BingTileZoomLevel('213')", 3, DOCS),
 ]

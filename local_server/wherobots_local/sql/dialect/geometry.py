@@ -11,9 +11,9 @@ from __future__ import annotations
 # The same name, arguments and meaning in DuckDB.
 SAME = frozenset(
     """
-    st_area st_asbinary st_azimuth st_boundary st_buildarea st_centroid st_closestpoint st_contains st_convexhull
-    st_coveredby st_covers st_crosses st_difference st_dimension st_disjoint st_distance st_endpoint st_envelope_agg
-    st_equals st_exteriorring st_flipcoordinates st_force2d st_hasm st_hasz st_interpolatepoint st_intersection
+    st_area st_asbinary st_azimuth st_boundary st_buildarea st_closestpoint st_contains st_convexhull st_coveredby
+    st_covers st_crosses st_difference st_dimension st_disjoint st_distance st_endpoint st_envelope_agg st_equals
+    st_exteriorring st_flipcoordinates st_force2d st_hasm st_hasz st_interpolatepoint st_intersection
     st_intersection_agg st_intersects st_isempty st_isring st_issimple st_isvalid st_length st_lineinterpolatepoint
     st_linelocatepoint st_linesubstring st_makepolygon st_mmax st_mmin st_multi st_normalize st_numinteriorrings
     st_overlaps st_point st_pointn st_pointonsurface st_points st_reverse st_shortestline st_simplify
@@ -69,14 +69,14 @@ MISSING = frozenset(
     st_askml st_bestsrid st_binarydistancebandcolumn st_bingtile st_bingtilecellids st_bingtilepolygon
     st_bingtilesaround st_bingtiletogeom st_bingtilex st_bingtiley st_box2d st_box3d st_crossesdateline st_dbscan
     st_delaunaytriangles st_extent st_frechetdistance st_generatepoints st_geogcollfromtext st_geogfromewkb
-    st_geogfromewkt st_geogfromgeohash st_geogfromtext st_geogfromwkb st_geogfromwkt st_geogtogeometry st_geohash
-    st_geohashneighbor st_geohashneighbors st_geometricmedian st_geomfrombox2d st_geomfromgeohash st_geomfromgml
-    st_geomfromkml st_geomfrommysql st_geomtogeography st_glocal st_h3celldistance st_h3cellids st_h3kring
-    st_h3togeom st_islinestringccw st_isvaliddetail st_isvalidreason st_knn st_labelpoint st_localoutlierfactor
-    st_locatealong st_makebox2d st_minimumboundingcircle st_minimumboundingradius st_minimumclearance
-    st_minimumclearanceline st_offsetcurve st_pointfromgeohash st_relate st_s2cellids st_s2togeom st_segmentize
-    st_shiftlongitude st_simplifypolygonhull st_simplifyvw st_split st_straightskeleton st_subdivide
-    st_subdivideexplode st_triangulatepolygon st_weighteddistancebandcolumn
+    st_geogfromewkt st_geogfromgeohash st_geogfromtext st_geogfromwkb st_geogfromwkt st_geogtogeometry
+    st_geohashneighbor st_geohashneighbors st_geometricmedian st_geomfrombox2d st_geomfromgml st_geomfromkml
+    st_geomfrommysql st_geomtogeography st_glocal st_h3celldistance st_h3cellids st_h3kring st_h3togeom
+    st_islinestringccw st_isvaliddetail st_isvalidreason st_knn st_labelpoint st_localoutlierfactor st_locatealong
+    st_makebox2d st_minimumboundingcircle st_minimumboundingradius st_minimumclearance st_minimumclearanceline
+    st_offsetcurve st_relate st_s2cellids st_s2togeom st_segmentize st_shiftlongitude st_simplifypolygonhull
+    st_simplifyvw st_split st_straightskeleton st_subdivide st_subdivideexplode st_triangulatepolygon
+    st_weighteddistancebandcolumn
     """.split()
 )
 
@@ -84,5 +84,6 @@ MISSING = frozenset(
 EVERYWHERE = (
     "A SRID belongs to a column, not to a single geometry. Geometries of different SRIDs in one call or one column are"
     " refused, where the service takes the coordinates as they are.",
+    "Geometries with and without Z or M in one result, such as a union of both, are refused.",
     "A ring can start at another point, or turn the other way, than the service's; the shape is the same.",
 )
