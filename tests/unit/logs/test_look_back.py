@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 from airflow_provider_wherobots.api.runs.models import LogLine
-from airflow_provider_wherobots.logs.look_back import MAX_LINES, MAX_PAGES, SPARE_LINES, LookBack, Place
+from airflow_provider_wherobots.logs.look_back import MAX_LINES, MAX_PAGES, SPARE_LINES, LookBack, Place, count_lines
+
+A, B, LATE = LogLine("1", "a"), LogLine("2", "b"), LogLine("1", "late")
+
+
+def test_a_place_knows_what_it_may_begin_with_what_was_shown_and_what_was_first_seen_on_it() -> None:
+    place = Place.opened("2", count_lines([A]))
+    assert place.take_new([A, B]) == [B]
+    assert place.take_new([A, LATE, B]) == [LATE]
+    assert (place.repeats, place.shown) == (count_lines([A]), count_lines([A, B, LATE]))
+    assert place.lines == [hash(B), hash(LATE)]
+
+
+def test_equal_lines_are_new_where_there_are_more_of_them_than_were_shown() -> None:
+    place = Place("0")
+    assert place.take_new([A, A]) == [A, A]
+    assert place.take_new([LATE, A, A, A]) == [LATE, A]
 
 
 def leave(look_back: LookBack, number: int, lines: int) -> None:

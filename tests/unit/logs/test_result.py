@@ -165,6 +165,7 @@ def test_a_value_that_cannot_be_stored_is_refused_with_the_reason(text: str, rea
         str(2**64 - 1),
         str(-(2**63)),
         "[" * MAX_LEVELS + "]" * MAX_LEVELS,
+        '{"a":' * MAX_LEVELS + "1" + "}" * MAX_LEVELS,
         '["__classname__", {"__type": 1}, {"__var": 2}]',
         '"\\ud83d\\ude00"',
         '"\\\\u0000"',
