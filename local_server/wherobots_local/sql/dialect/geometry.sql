@@ -1,7 +1,8 @@
 -- Sedona's functions that DuckDB's spatial extension lacks, or has with another meaning or order of arguments.
 -- A name with a leading underscore only serves the others.
--- `list_transform([x], lambda p#1: ...)[1]` names a value: a macro repeats the text of its argument wherever it stands,
--- and nested calls would double with every level. A geometry's SRID is part of its type, which a CASE can lose: _keep.
+-- `list_transform([x], lambda p: ...)[1]` names a value: a macro repeats the text of its argument wherever it stands,
+-- and nested calls would double with every level. Such names are numbered, so that none hides another or a column.
+-- A geometry's SRID is part of its type, which a CASE can lose: _st_keep.
 
 CREATE MACRO spark._st_crs(srid) AS regexp_replace('EPSG:' || srid, '^EPSG:0?$', '');
 CREATE MACRO spark._st_keep(result, g) AS ST_SetCRS(result, coalesce(ST_CRS(g), ''));
