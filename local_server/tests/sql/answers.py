@@ -35,7 +35,7 @@ def _at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-_DEALERS = (
+DEALERS = (
     "(VALUES "
     "(100, 'Fremont', 'Honda Civic', 10), (100, 'Fremont', 'Honda Accord', 15), "
     "(100, 'Fremont', 'Honda CRV', 7), (200, 'Dublin', 'Honda Civic', 20), "
@@ -43,14 +43,14 @@ _DEALERS = (
     "(300, 'San Jose', 'Honda Civic', 5), (300, 'San Jose', 'Honda Accord', 8)"
     ") AS dealer(id, city, car_model, quantity)"
 )
-_EMPLOYEES = (
+EMPLOYEES = (
     "(VALUES "
     "('Lisa', 'Sales', 10000, 35), ('Evan', 'Sales', 32000, 38), ('Fred', 'Engineering', 21000, 28), "
     "('Alex', 'Sales', 30000, 33), ('Tom', 'Engineering', 23000, 33), ('Jane', 'Marketing', 29000, 28), "
     "('Jeff', 'Marketing', 35000, 38), ('Paul', 'Engineering', 29000, 23), ('Chloe', 'Engineering', 23000, 25)"
     ") AS employees(name, dept, salary, age)"
 )
-_PERSONS = (
+PERSONS = (
     "(VALUES "
     "(100, 'John', 30, 1, 'Street 1'), (200, 'Mary', NULL, 1, 'Street 2'), (300, 'Mike', 80, 3, 'Street 3'), "
     "(400, 'Dan', 50, 4, 'Street 4')"
@@ -953,23 +953,23 @@ ANSWERS: tuple[Answer, ...] = (
         "api/sql/#try_sum",
     ),
     Answer(
-        f"SELECT id, sum(quantity) AS sum, max(quantity) AS max FROM {_DEALERS} GROUP BY id ORDER BY id",
+        f"SELECT id, sum(quantity) AS sum, max(quantity) AS max FROM {DEALERS} GROUP BY id ORDER BY id",
         [(100, 32, 15), (200, 33, 20), (300, 13, 8)],
         "sql-ref-syntax-qry-select-groupby.html",
     ),
     Answer(
-        f"SELECT id, sum(quantity) FROM {_DEALERS} GROUP BY 1 ORDER BY 1",
+        f"SELECT id, sum(quantity) FROM {DEALERS} GROUP BY 1 ORDER BY 1",
         [(100, 32), (200, 33), (300, 13)],
         "sql-ref-syntax-qry-select-groupby.html",
     ),
     Answer(
         f"SELECT id, sum(quantity) FILTER (WHERE car_model IN ('Honda Civic', 'Honda CRV')) AS `sum(quantity)` FROM "
-        f"{_DEALERS} GROUP BY id ORDER BY id",
+        f"{DEALERS} GROUP BY id ORDER BY id",
         [(100, 17), (200, 23), (300, 5)],
         "sql-ref-syntax-qry-select-groupby.html",
     ),
     Answer(
-        f"SELECT city, car_model, sum(quantity) AS sum FROM {_DEALERS} GROUP BY GROUPING SETS ((city, car_model), "
+        f"SELECT city, car_model, sum(quantity) AS sum FROM {DEALERS} GROUP BY GROUPING SETS ((city, car_model), "
         f"(city), (car_model), ()) ORDER BY city, car_model",
         [
             (None, None, 78),
@@ -991,8 +991,8 @@ ANSWERS: tuple[Answer, ...] = (
         "sql-ref-syntax-qry-select-groupby.html",
     ),
     Answer(
-        f"SELECT city, car_model, sum(quantity) AS sum FROM {_DEALERS} GROUP BY city, car_model WITH ROLLUP ORDER "
-        f"BY city, car_model",
+        f"SELECT city, car_model, sum(quantity) AS sum FROM {DEALERS} GROUP BY city, car_model WITH ROLLUP ORDER BY "
+        f"city, car_model",
         [
             (None, None, 78),
             ("Dublin", None, 33),
@@ -1010,8 +1010,8 @@ ANSWERS: tuple[Answer, ...] = (
         "sql-ref-syntax-qry-select-groupby.html",
     ),
     Answer(
-        f"SELECT city, grouping(city), grouping_id(city, car_model), sum(quantity) AS sum FROM {_DEALERS} WHERE id "
-        f"< 300 GROUP BY CUBE(city, car_model) ORDER BY city, sum",
+        f"SELECT city, grouping(city), grouping_id(city, car_model), sum(quantity) AS sum FROM {DEALERS} WHERE id < "
+        f"300 GROUP BY CUBE(city, car_model) ORDER BY city, sum",
         [
             (None, 1, 2, 10),
             (None, 1, 2, 25),
@@ -1029,20 +1029,20 @@ ANSWERS: tuple[Answer, ...] = (
         "api/sql/#grouping_id",
     ),
     Answer(
-        f"SELECT city, sum(quantity) AS sum FROM {_DEALERS} GROUP BY city HAVING sum(quantity) > 15 AND "
+        f"SELECT city, sum(quantity) AS sum FROM {DEALERS} GROUP BY city HAVING sum(quantity) > 15 AND "
         f"max(quantity) > 10 ORDER BY sum DESC",
         [("Dublin", 33), ("Fremont", 32)],
         "sql-ref-syntax-qry-select-having.html",
     ),
     Answer(
-        f"SELECT city AS c, count(*) FROM {_DEALERS} GROUP BY ALL ORDER BY ALL",
+        f"SELECT city AS c, count(*) FROM {DEALERS} GROUP BY ALL ORDER BY ALL",
         [("Dublin", 3), ("Fremont", 3), ("San Jose", 2)],
         "sql-ref-syntax-qry-select-groupby.html",
     ),
     Answer(
         f"SELECT name, dept, RANK() OVER (PARTITION BY dept ORDER BY salary) AS rank, DENSE_RANK() OVER (PARTITION "
         f"BY dept ORDER BY salary) AS dense, ROW_NUMBER() OVER (PARTITION BY dept ORDER BY salary, name) AS n FROM "
-        f"{_EMPLOYEES} ORDER BY dept, n",
+        f"{EMPLOYEES} ORDER BY dept, n",
         [
             ("Fred", "Engineering", 1, 1, 1),
             ("Chloe", "Engineering", 2, 2, 2),
@@ -1059,7 +1059,7 @@ ANSWERS: tuple[Answer, ...] = (
     Answer(
         f"SELECT name, CUME_DIST() OVER (PARTITION BY dept ORDER BY age RANGE BETWEEN UNBOUNDED PRECEDING AND "
         f"CURRENT ROW) AS cume_dist, PERCENT_RANK() OVER (PARTITION BY dept ORDER BY age), NTILE(2) OVER (PARTITION "
-        f"BY dept ORDER BY age) FROM {_EMPLOYEES} ORDER BY name",
+        f"BY dept ORDER BY age) FROM {EMPLOYEES} ORDER BY name",
         [
             ("Alex", 0.3333333333333333, 0.0, 1),
             ("Chloe", 0.5, 0.3333333333333333, 1),
@@ -1075,7 +1075,7 @@ ANSWERS: tuple[Answer, ...] = (
     ),
     Answer(
         f"SELECT name, salary, LAG(salary) OVER (PARTITION BY dept ORDER BY salary, name) AS lag, LEAD(salary, 1, "
-        f"0) OVER (PARTITION BY dept ORDER BY salary, name) AS lead FROM {_EMPLOYEES} ORDER BY dept, salary, name",
+        f"0) OVER (PARTITION BY dept ORDER BY salary, name) AS lead FROM {EMPLOYEES} ORDER BY dept, salary, name",
         [
             ("Fred", 21000, None, 23000),
             ("Chloe", 23000, 21000, 23000),
@@ -1109,7 +1109,7 @@ ANSWERS: tuple[Answer, ...] = (
     ),
     Answer(
         f"SELECT name, SUM(salary) OVER (PARTITION BY dept ORDER BY salary, name ROWS BETWEEN 1 PRECEDING AND 1 "
-        f"FOLLOWING), AVG(salary) OVER (PARTITION BY dept), MAX(age) OVER () FROM {_EMPLOYEES} ORDER BY name",
+        f"FOLLOWING), AVG(salary) OVER (PARTITION BY dept), MAX(age) OVER () FROM {EMPLOYEES} ORDER BY name",
         [
             ("Alex", 72000, 24000.0, 38),
             ("Chloe", 67000, 24000.0, 38),
@@ -1171,7 +1171,7 @@ ANSWERS: tuple[Answer, ...] = (
         "api/sql/#stack",
     ),
     Answer(
-        f"SELECT id, c_age, d_age FROM {_PERSONS} LATERAL VIEW EXPLODE(ARRAY(30, 60)) tableName AS c_age LATERAL "
+        f"SELECT id, c_age, d_age FROM {PERSONS} LATERAL VIEW EXPLODE(ARRAY(30, 60)) tableName AS c_age LATERAL "
         f"VIEW EXPLODE(ARRAY(40, 80)) AS d_age WHERE id < 300 ORDER BY id, c_age, d_age",
         [
             (100, 30, 40),
@@ -1186,18 +1186,18 @@ ANSWERS: tuple[Answer, ...] = (
         "sql-ref-syntax-qry-select-lateral-view.html",
     ),
     Answer(
-        f"SELECT c_age, COUNT(1) FROM {_PERSONS} LATERAL VIEW EXPLODE(ARRAY(30, 60)) AS c_age LATERAL VIEW "
+        f"SELECT c_age, COUNT(1) FROM {PERSONS} LATERAL VIEW EXPLODE(ARRAY(30, 60)) AS c_age LATERAL VIEW "
         f"EXPLODE(ARRAY(40, 80)) AS d_age GROUP BY c_age ORDER BY c_age",
         [(30, 8), (60, 8)],
         "sql-ref-syntax-qry-select-lateral-view.html",
     ),
     Answer(
-        f"SELECT * FROM {_PERSONS} LATERAL VIEW EXPLODE(ARRAY()) tableName AS c_age",
+        f"SELECT * FROM {PERSONS} LATERAL VIEW EXPLODE(ARRAY()) tableName AS c_age",
         [],
         "sql-ref-syntax-qry-select-lateral-view.html",
     ),
     Answer(
-        f"SELECT id, c_age FROM {_PERSONS} LATERAL VIEW OUTER EXPLODE(ARRAY()) tableName AS c_age ORDER BY id",
+        f"SELECT id, c_age FROM {PERSONS} LATERAL VIEW OUTER EXPLODE(ARRAY()) tableName AS c_age ORDER BY id",
         [(100, None), (200, None), (300, None), (400, None)],
         "sql-ref-syntax-qry-select-lateral-view.html",
     ),
@@ -1335,32 +1335,32 @@ ANSWERS: tuple[Answer, ...] = (
         "sql-ref-syntax-qry-select-inline-table.html",
     ),
     Answer(
-        f"SELECT name, age FROM {_PERSONS} ORDER BY age",
+        f"SELECT name, age FROM {PERSONS} ORDER BY age",
         [("Mary", None), ("John", 30), ("Dan", 50), ("Mike", 80)],
         "sql-ref-syntax-qry-select-orderby.html",
     ),
     Answer(
-        f"SELECT name, age FROM {_PERSONS} ORDER BY age DESC",
+        f"SELECT name, age FROM {PERSONS} ORDER BY age DESC",
         [("Mike", 80), ("Dan", 50), ("John", 30), ("Mary", None)],
         "sql-ref-syntax-qry-select-orderby.html",
     ),
     Answer(
-        f"SELECT name, age FROM {_PERSONS} ORDER BY age NULLS LAST",
+        f"SELECT name, age FROM {PERSONS} ORDER BY age NULLS LAST",
         [("John", 30), ("Dan", 50), ("Mike", 80), ("Mary", None)],
         "sql-ref-syntax-qry-select-orderby.html",
     ),
     Answer(
-        f"SELECT name, age FROM {_PERSONS} ORDER BY name LIMIT length('SP') OFFSET 1",
+        f"SELECT name, age FROM {PERSONS} ORDER BY name LIMIT length('SP') OFFSET 1",
         [("John", 30), ("Mary", None)],
         "sql-ref-syntax-qry-select-limit.html",
     ),
     Answer(
-        f"SELECT /*+ REPARTITION(1) */ name FROM {_PERSONS} DISTRIBUTE BY id SORT BY name DESC",
+        f"SELECT /*+ REPARTITION(1) */ name FROM {PERSONS} DISTRIBUTE BY id SORT BY name DESC",
         [("Mike",), ("Mary",), ("John",), ("Dan",)],
         "sql-ref-syntax-qry-select-sortby.html",
     ),
     Answer(
-        f"SELECT * FROM {_PERSONS} PIVOT (SUM(age) AS a, AVG(class) AS c FOR name IN ('John' AS john, 'Mike' AS "
+        f"SELECT * FROM {PERSONS} PIVOT (SUM(age) AS a, AVG(class) AS c FOR name IN ('John' AS john, 'Mike' AS "
         f"mike)) ORDER BY id",
         [
             (100, "Street 1", 30, 1.0, None, None),
@@ -1400,7 +1400,7 @@ ANSWERS: tuple[Answer, ...] = (
     ),
     Answer(
         f"SELECT id, CASE WHEN id > 200 THEN 'bigger' ELSE 'small' END AS size, CASE age WHEN 30 THEN 'thirty' END "
-        f"FROM {_PERSONS} WHERE name BETWEEN 'D' AND 'Mb' ORDER BY id",
+        f"FROM {PERSONS} WHERE name BETWEEN 'D' AND 'Mb' ORDER BY id",
         [(100, "small", "thirty"), (200, "small", None), (400, "bigger", None)],
         "sql-ref-syntax-qry-select-case.html",
     ),

@@ -255,8 +255,8 @@ def _pairs(node: exp.Expr, value: exp.Expr, function: exp.Expr) -> exp.Expr:
             pair = _struct(key=body, value=_field(2))
         case "transform_values":
             pair = _struct(key=_field(1), value=body)
-        case _:
-            return node
+        case name:
+            raise unsupported(f"a function with an arrow in {name}")
     return _call("map_from_entries", _call("list_transform", entries, _lambda(pair, "_pair")))
 
 
