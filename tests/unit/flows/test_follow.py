@@ -20,6 +20,7 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import LogPage, Run, RunMetrics
+from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.follow import (
     APPEARANCE_SECONDS,
     HEARTBEAT_SECONDS,
@@ -184,13 +185,15 @@ def test_a_new_run_is_first_polled_a_delay_after_its_creation_or_at_once_by_a_la
     script = Script(service)
     script.now += started
     script.run(follow_run(FollowOptions("run0", START, poll_logs=poll_logs, is_new=True)))
-    assert script.sent[0].at == pytest.approx(START + max(first, started))
+    assert script.sent[0].at - START == pytest.approx(max(first, started))
+    if started == 0.0:
+        assert script.pauses[0] == Sleep(first, 0.1)
 
 
 def test_a_new_run_is_polled_a_delay_later_though_the_triggerers_clock_is_behind() -> None:
     service, _ = serve((0, "RUNNING"), (20, "COMPLETED"))
     _, script = follow(service, started_at=START + 3_600, is_new=True)
-    assert script.sent[0].at == pytest.approx(START + 5)
+    assert script.sent[0].at - START == pytest.approx(5.0)
 
 
 @pytest.mark.parametrize("left", [-100.0, 0.0, 3.0, 5.2])
@@ -262,6 +265,8 @@ def test_a_heartbeat_every_five_minutes_and_no_word_per_poll() -> None:
     beats = [note.text for note in script.said("is still RUNNING after")]
     assert 9 <= len(beats) <= 3_600 / HEARTBEAT_SECONDS
     assert beats[0] == "Run run0 is still RUNNING after 5 minutes"
+    assert beats[-1] == "Run run0 is still RUNNING after 55 minutes"
+    assert {note.level for note in script.notes} == {logging.INFO}
     assert len(script.notes) == len(beats) + 3
 
 
@@ -272,6 +277,18 @@ def test_the_deadline_cancels_the_run() -> None:
     assert run.cancelled_at == pytest.approx(START + 100, abs=1)
     assert outcome.ended_at == pytest.approx(script.now, abs=1)
     assert script.elapsed < 101
+    assert script.notes == [
+        Note(logging.INFO, "Run run0 is RUNNING"),
+        Note(logging.WARNING, "Run run0 has reached the task's execution_timeout"),
+        Note(logging.INFO, "Cancel of run run0 was accepted"),
+        Note(logging.INFO, "Run run0 CANCELLED: queued for less than a second, ran for 1 minute 40 seconds"),
+    ]
+    assert [(sent.call.operation, sent.timeout) for sent in script.sent[-4:]] == [
+        ("cancelJobRun", 10.0),
+        ("getJobRunLogs", 5.0),
+        ("getJobRun", 5.0),
+        ("getJobRunMetrics", 5.0),
+    ]
 
 
 @pytest.mark.parametrize("poll_logs", [True, False])
@@ -306,7 +323,11 @@ def test_what_is_told_after_the_cancel_is_bounded_in_time() -> None:
     assert run.cancelled_at == pytest.approx(START + 10, abs=1)
     assert script.elapsed <= 10 + 3 * LAST_LOOK_SECONDS
     assert outcome.summary == RunSummary("run0", "", "RUNNING").to_json()
-    assert script.notes[-1].text == "Run run0 RUNNING"
+    assert script.notes[-3:] == [
+        Note(logging.WARNING, "The end of the log of run run0 could not be read (getJobRunLogs: timed out)"),
+        Note(logging.WARNING, "getJobRun: timed out; the run's summary is incomplete"),
+        Note(logging.INFO, "Run run0 RUNNING"),
+    ]
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
@@ -338,7 +359,7 @@ def test_the_deadline_leaves_the_run_alone_if_told_so() -> None:
     service, run = serve((0, "RUNNING"))
     outcome, script = follow(service, deadline=START + 100, cancel_at_deadline=False)
     assert outcome.ending is Ending.DEADLINE
-    assert "left alone" in outcome.reason
+    assert outcome.reason == "the run was left alone (cancel_on_kill=False)"
     assert run.cancelled_at is None
     assert "cancelJobRun" not in script.operations
 
@@ -391,7 +412,7 @@ def test_an_outage_is_tolerated_with_one_warning_and_one_line_at_its_end(fault: 
     outcome, script = follow(service, poll_logs=False)
     assert outcome.ending is Ending.COMPLETED
     assert [note.level for note in script.said("the run is not affected and is polled again")] == [logging.WARNING]
-    assert script.said("answers again, after 3 failed attempts")
+    assert Note(logging.INFO, "The Runs API answers again, after 3 failed attempts") in script.notes
     assert service.cancels == []
     # Three failures, waited out for 1, 2 and 4 s, whatever the lost calls took.
     assert outcome.outage_seconds >= 7.0
@@ -449,11 +470,12 @@ def test_a_refusal_loses_sight_at_once_and_leaves_the_run_alone(error: Wherobots
 
 def test_a_deadline_within_an_outage_is_kept() -> None:
     service, run = serve((0, "RUNNING"), faults=(Fault.ERROR_500,) * 50)
-    outcome, _ = follow(service, deadline=START + 100)
+    outcome, script = follow(service, deadline=START + 100)
     assert outcome.ending is Ending.DEADLINE
     assert run.cancelled_at == pytest.approx(START + 100, abs=1)
     assert outcome.status == "PENDING"
     assert outcome.outage_seconds == pytest.approx(100, abs=1)
+    assert [pause.jitter for pause in script.pauses] == [0.2] * 7 + [0.0]
 
 
 def test_a_run_unknown_shortly_after_its_creation_is_asked_for_again() -> None:
@@ -468,6 +490,7 @@ def test_a_run_that_stays_unknown_is_lost_from_sight() -> None:
     outcome, script = follow(service)
     assert outcome.ending is Ending.GAVE_UP
     assert APPEARANCE_SECONDS <= script.elapsed < APPEARANCE_SECONDS + 3
+    assert set(script.pauses) == {Sleep(2.0, 0.2)}
 
 
 def test_a_rotated_key_is_picked_up_mid_run() -> None:
@@ -594,7 +617,7 @@ def test_the_address_of_the_spark_ui_is_made_known_once_as_soon_as_there_is_one(
     )
     outcome, script = follow(service)
     assert script.published == [("spark_ui_url", "https://spark/1")]
-    assert [note.text for note in script.said("Spark UI")] == ["Spark UI: https://spark/1"]
+    assert script.said("Spark UI") == [Note(logging.INFO, "Spark UI: https://spark/1")]
     told = [note.text for note in script.notes]
     assert told.index("Run run0 is RUNNING") < told.index("Spark UI: https://spark/1") < len(told) - 1
     assert outcome.summary is not None

@@ -19,6 +19,7 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
+from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS, SLICE_LINES, LogForwarder, print_log
 from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord
@@ -382,7 +383,10 @@ def test_draining_ends_at_its_limit_and_says_what_it_leaves() -> None:
 def test_the_last_reading_before_the_runs_end_says_what_it_leaves_too() -> None:
     _, run, script = serve(log_of(*[0.0] * 500, cap=2))
     script.run(LogForwarder(run.id).read_last(script.now + 5, 5.0))
-    assert [note.level for note in script.said("was not read to its end within the time limit")] == [logging.WARNING]
+    assert {sent.timeout for sent in script.sent} == {5.0}
+    assert script.notes == [
+        Note(logging.WARNING, f"The log of run {run.id} was not read to its end within the time limit")
+    ]
 
 
 @pytest.mark.parametrize("limit", [0.5, 1.0, 2.0, 3.0, 5.0])
@@ -512,11 +516,13 @@ def test_a_line_over_the_limit_is_read_past_or_said_once() -> None:
         assert script.run(forwarder.catch_up(script.now + 100)) is False
         script.now += 30
     assert texts(script.records) == ["before"]
-    assert [note.level for note in script.notes] == [logging.WARNING]
-    assert (
-        "cannot be read past a line that is too long: getJobRunLogs: the response is larger than"
-        in script.notes[0].text
-    )
+    assert script.notes == [
+        Note(
+            logging.WARNING,
+            "The run's log cannot be read past a line that is too long: getJobRunLogs: the response is larger than "
+            "1,600,000 bytes, the limit for this call",
+        )
+    ]
     assert len(asked) < 60
 
 

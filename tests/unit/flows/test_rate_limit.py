@@ -226,6 +226,31 @@ def test_a_limit_that_was_too_short_and_unsaid_is_doubled_and_says_nothing_about
     assert (held(limit, moment) or 0.0) < 2 * SPACING
 
 
+def pace(limit: RateLimit, moment: float) -> float:
+    """Calls a second, by the turns of the next two."""
+    first, second = (held(limit, moment) or 0.0 for _ in range(2))
+    return 1 / (second - first)
+
+
+def test_each_further_limit_slows_the_pace_by_a_tenth_and_the_longer_it_is_the_slower_the_pace_grows() -> None:
+    limit = RateLimit()
+    refuse(limit, 5.0, NOW)
+    assert pace(limit, NOW) == pytest.approx(20.0)
+    refuse(limit, 5.0, NOW + 6.0)
+    for _ in range(1_000):
+        held(limit, NOW + 6.0)
+    assert pace(limit, NOW + 6.0) == pytest.approx(18.0, rel=0.02)
+    assert pace(limit, NOW + 21.0) == pytest.approx(18.0 * 1.02, rel=0.02)
+
+
+def test_a_call_that_was_answered_has_no_place_any_more() -> None:
+    limit, places = RateLimit(), Places()
+    refuse(limit, 5.0, NOW)
+    held(limit, NOW, STATUS, places)
+    limit.answered(STATUS, places)
+    assert places == {}
+
+
 @pytest.mark.parametrize("seconds", [1.0, 5.2])
 def test_a_limit_that_was_too_short_and_said_is_kept_as_said(seconds: float) -> None:
     limit, places = RateLimit(), Places()
@@ -365,7 +390,8 @@ def test_a_page_of_the_log_waits_for_a_limit_that_is_soon_over() -> None:
 def test_a_poll_that_waits_long_for_the_key_is_said() -> None:
     script = Script(service, limits=limited_key(250.0))
     script.run(follow_run(FollowOptions("r1", START)))
-    assert len(script.said("the service limits calls with this API key (429); next attempt in 25")) == 1
+    (said,) = script.said("the service limits calls with this API key (429); next attempt in 25")
+    assert said.level == logging.INFO
 
 
 def test_a_run_still_ends_at_its_deadline_while_the_key_is_limited() -> None:
