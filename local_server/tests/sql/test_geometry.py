@@ -113,6 +113,8 @@ def test_a_function_that_is_missing_is_refused(session: Session, name: str) -> N
         ("ST_GeomFromWKB('0101000020CD0B0000000000000000F03F000000000000F03F')", "[UNSUPPORTED_FEATURE]"),
         ("ST_GeomFromWKB(X'0020000001000010E63FF00000000000003FF0000000000000')", "[UNSUPPORTED_FEATURE]"),
         ("ST_GeomFromWKT('SRID=4326;POINT (1 2)')", "Unknown geometry type: SRID"),
+        ("ST_Intersects(ST_PointZ(1, 2, 3, 4326), ST_PointZ(1, 2, 3, 3857))", "different coordinate reference systems"),
+        ("ST_Transform(ST_Point(1, 2), 'EPSG:3857')", "must have a coordinate reference system"),
         ("ST_MakeLine(ST_Point(1, 2), ST_MakeEnvelope(0, 0, 1, 1))", "ST_MakeLine only supports"),
         (
             "ST_NumPoints(ST_GeomFromText('MULTIPOINT (0 0, 1 1)'))",
