@@ -27,9 +27,9 @@ from wherobots_local.runs.store import RunStore
 from wherobots_local.server_lock import ServerLock
 from wherobots_local.settings import ServerSettings, SettingsError
 from wherobots_local.sql.answers import Answers
-from wherobots_local.sql.engine import Engine
 from wherobots_local.sql.database.engine import Database, DatabaseEngine
 from wherobots_local.sql.database.process import database_folder
+from wherobots_local.sql.engine import Engine
 from wherobots_local.sql.sessions import SqlSessions
 from wherobots_local.sql.stored import StoredResults
 from wherobots_local.sql.synthetic import SyntheticEngine
