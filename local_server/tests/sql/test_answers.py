@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import duckdb
 import pytest
@@ -65,7 +66,7 @@ def wrong(session: Session, answer: Answer) -> str:
     return "" if are_same and not answer.error else str(rows)
 
 
-def is_same(found: object, value: object) -> bool:
+def is_same(found: Any, value: Any) -> bool:
     """Whether values are the same. Numbers may be of another type, times are UTC, and a map's keys have no order."""
     match found, value:
         case (bool(), _) | (_, bool()):
@@ -80,7 +81,7 @@ def is_same(found: object, value: object) -> bool:
             return is_same([list(pair) for pair in sorted(found)], [list(pair) for pair in sorted(value)])
         case (list(), list()):
             return len(found) == len(value) and all(map(is_same, found, value))
-    return found == value and type(found) is type(value)
+    return bool(found == value) and type(found) is type(value)
 
 
 def difference(answer: Answer) -> str | None:

@@ -130,15 +130,17 @@ def _applied(function: exp.Expr, *values: exp.Expr) -> exp.Expr:
     def replaced(node: exp.Expr) -> exp.Expr:
         return named[node.name].copy() if isinstance(node, exp.Identifier) and node.name in named else node
 
-    return function.this.transform(replaced)
+    body: exp.Expr = function.this
+    return body.transform(replaced)
 
 
 def _known(node: exp.Expr) -> exp.Expr:
     name = _name(node)
     if name in _WRITTEN and not isinstance(node.parent, exp.Table):
         raise unresolved_routine(name)
-    is_named = isinstance(node, exp.Func) and not isinstance(node, exp.Anonymous | exp.AnonymousAggFunc)
-    if is_named and not any(kind.__name__.lstrip("_") in _TRANSLATED for kind in type(node).mro()):
+    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc) or not isinstance(node, exp.Func):
+        return node
+    if not any(kind.__name__.lstrip("_") in _TRANSLATED for kind in type(node).mro()):
         raise unresolved_routine(node.sql_name().lower())
     return node
 
@@ -201,6 +203,7 @@ def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.
             _call("struct_extract_at", _call("unnest", value), _number(number)) for number, _ in enumerate(names, 1)
         ]
         return [exp.alias_(field, name, quoted=True) for field, name in zip(fields, names, strict=True)]
+    lists: dict[str, exp.Expr]
     if isinstance(made, exp.Stack):
         width = -(-len(made.expressions) // int(value.name))
         cells = [*made.expressions, *[exp.null()] * (width * int(value.name) - len(made.expressions))]
