@@ -32,7 +32,7 @@ RENAMED: Mapping[str, str] = {
 # DuckDB's own, which the rules below write.
 _WRITTEN = frozenset(
     """
-    first last len list_filter list_reduce list_transform list_zip map_from_entries
+    cast_to_type first last len list_filter list_reduce list_transform list_zip map_from_entries
     quantile_cont quantile_disc range struct_extract_at today unnest
     """.split()
 )
@@ -51,7 +51,7 @@ _TRANSLATED = frozenset(
     LogicalOr Lower MD5 Map MapFromEntries MapKeys Max Median Min Mode NthValue Ntile Nullif Nvl2 Or Overlay Pad
     PercentRank PercentileCont PercentileDisc Pi Posexplode PosexplodeOuter Pow Quantile Radians Rand Randn Rank Reduce
     RegexpExtract RegexpExtractAll RegexpLike RegrAvgx RegrAvgy RegrCount RegrIntercept RegrR2 RegrSlope RegrSxx RegrSxy
-    RegrSyy Repeat Reverse Right Round RowNumber SHA Sin Sinh SplitPart Sqrt StDistance StPoint Stack StartsWith Stddev
+    RegrSyy Repeat Right Round RowNumber SHA Sin Sinh SplitPart Sqrt StDistance StPoint Stack StartsWith Stddev
     StddevPop StddevSamp StrPosition Struct Substring Sum Tan Tanh ToBase64 Transform Translate Trim TryCast Unhex Upper
     VarMap Variance VariancePop Xor
     """.split()
@@ -75,6 +75,7 @@ _PARTS = {
 _DATES = frozenset(
     "add_months date_add date_from_unix_date date_sub last_day make_date next_day to_date today trunc".split()
 )
+_OF_DATES = frozenset("DAY WEEK MONTH QUARTER YEAR".split())
 _CASTS = {"bigint": "BIGINT", "smallint": "SMALLINT", "tinyint": "TINYINT", "decimal": "DECIMAL", "binary": "BINARY"}
 _GENERATORS = (exp.Explode, exp.Posexplode, exp.Inline, exp.Stack)
 _MOST_REPEATED = 20_000
@@ -302,10 +303,13 @@ def _times(node: exp.Expr) -> exp.Expr:
         return _part(node.name, node.expression)
     if name in _WITH_PATTERN and len(arguments) == 2:
         arguments[1].replace(exp.Literal.string(_strftime(arguments[1])))
-    elif isinstance(node, exp.Add | exp.Sub) and isinstance(node.expression, exp.Interval) and _is_date(node.this):
-        # DuckDB makes a time of it. Smaller units make one of it in Spark, too.
-        if node.expression.text("unit").upper().removesuffix("S") in ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR"):
-            return exp.cast(node, exp.DType.DATE)
+    elif isinstance(node, exp.Add | exp.Sub):
+        # DuckDB makes a time of a date. Smaller units make one of it in Spark, too.
+        shifted, interval = (
+            (node.expression, node.this) if isinstance(node.this, exp.Interval) else (node.this, node.expression)
+        )
+        if isinstance(interval, exp.Interval) and interval.text("unit").upper().removesuffix("S") in _OF_DATES:
+            return _call("cast_to_type", node, shifted.copy())
     elif isinstance(node, exp.GenerateSeries) and not isinstance(node.parent, exp.Table):
         return _sequence(node, node.args["start"], node.args["end"])
     return node
@@ -337,14 +341,17 @@ def _is_date(node: exp.Expr) -> bool:
 
 
 def _sequence(node: exp.Expr, start: exp.Expr, end: exp.Expr) -> exp.Expr:
-    """A sequence without a step goes down if the end is lower, and by days if it is of dates."""
-    if _is_date(start) and _is_date(end):
-        node.set("step", node.args.get("step") or exp.Interval(this=exp.Literal.string("1"), unit=exp.var("DAY")))
-        return exp.cast(node, exp.DataType.build("ARRAY<DATE>", dialect=Spark))
-    if node.args.get("step") is None:
+    """Return a sequence with a step: down if the end is lower, days for dates. Of dates come dates."""
+    step = node.args.get("step")
+    if step is None and _is_date(start):
+        step = exp.Interval(this=exp.Literal.string("1"), unit=exp.var("DAY"))
+    elif step is None:
         down = exp.GT(this=start.copy(), expression=end.copy())
-        node.set("step", exp.If(this=down, true=_number(-1), false=_number(1)))
-    return node
+        step = exp.If(this=down, true=_number(-1), false=_number(1))
+    node.set("step", step)
+    return (
+        _call("cast_to_type", node, exp.Array(expressions=[start.copy()])) if isinstance(step, exp.Interval) else node
+    )
 
 
 def _texts(node: exp.Expr) -> exp.Expr:
@@ -353,6 +360,8 @@ def _texts(node: exp.Expr) -> exp.Expr:
             has_none = isinstance(pattern, exp.Literal) and "\\" not in pattern.name
             if not has_none and not isinstance(pattern, exp.Any | exp.All):
                 return exp.Escape(this=node, expression=exp.Literal.string("\\"))
+        case exp.Substring() if node.text("start") == "0":
+            node.set("start", _number(1))
         case exp.Length():
             return _call("_length", node.this)
         case exp.Format():
@@ -377,6 +386,8 @@ def _aggregates(node: exp.Expr) -> exp.Expr:
             return exp.Filter(this=call, expression=exp.Where(this=given))
         case exp.Any() if not isinstance(node.parent, exp.Binary):
             return exp.LogicalOr(this=node.this.unnest())
+        case exp.Anonymous() if _name(node) == "monotonically_increasing_id":
+            return exp.paren(exp.Sub(this=exp.Window(this=exp.RowNumber()), expression=_number(1)))
         case exp.ApproxQuantile():
             return _call("quantile_disc", node.this, node.args["quantile"])
         case exp.Quantile():
@@ -389,8 +400,10 @@ def _is_window(node: exp.Expr) -> bool:
 
 
 def _divisions(node: exp.Expr) -> exp.Expr:
-    if isinstance(node, exp.Div | exp.IntDiv | exp.Mod):
-        divisor = node.expression.unnest()
+    if isinstance(node, exp.IntDiv):
+        return _call("_div", node.this, node.expression)
+    if isinstance(node, exp.Div | exp.Mod):
+        divisor = node.expression.this if isinstance(node.expression, exp.Paren) else node.expression
         node.set("safe", False)
         if not isinstance(divisor, exp.Literal) or divisor.is_string or float(divisor.name) == 0:
             node.set("expression", _call("_divisor", divisor))

@@ -4,6 +4,7 @@
 
 CREATE MACRO spark._zero_divisor() AS error('[DIVIDE_BY_ZERO] Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead. SQLSTATE: 22012');
 CREATE MACRO spark._divisor(b) AS CASE WHEN b = 0 THEN spark._zero_divisor() ELSE b END;
+CREATE MACRO spark._div(a, b) AS trunc(a // spark._divisor(b))::BIGINT;
 CREATE MACRO spark._malformed(x, kind) AS error('[CAST_INVALID_INPUT] The value ''' || x || ''' of the type "STRING" cannot be cast to "' || kind || '" because it is malformed. Use `try_cast` to tolerate malformed input and return NULL instead. SQLSTATE: 22018');
 -- What CAST to a whole number keeps: the part before the point, the seconds of a time. Text must be a whole number;
 -- without a `kind`, NULL stands for other text.
@@ -34,7 +35,7 @@ CREATE MACRO spark.sha2(x, bits) AS CASE WHEN bits IN (0, 256) THEN sha256(x)
 CREATE MACRO spark.ceil(x) AS ceil(x)::BIGINT, (x, digits) AS ceil(x * 10 ** digits) / 10 ** digits;
 CREATE MACRO spark.ceiling(x) AS ceil(x)::BIGINT, (x, digits) AS ceil(x * 10 ** digits) / 10 ** digits;
 CREATE MACRO spark.floor(x) AS floor(x)::BIGINT, (x, digits) AS floor(x * 10 ** digits) / 10 ** digits;
-CREATE MACRO spark.bround(x) AS round_even(x, 0), (x, digits) AS round_even(x, digits);
+CREATE MACRO spark.bround(x) AS cast_to_type(round_even(x, 0), x), (x, digits) AS cast_to_type(round_even(x, digits), x);
 CREATE MACRO spark.rint(x) AS round_even(x, 0);
 CREATE MACRO spark.sign(x) AS sign(x)::DOUBLE;
 CREATE MACRO spark.signum(x) AS sign(x)::DOUBLE;
@@ -63,6 +64,8 @@ CREATE MACRO spark.regexp_count(s, regex) AS len(regexp_extract_all(s, regex));
 CREATE MACRO spark.regexp_substr(s, regex) AS CASE WHEN regexp_matches(s, regex) THEN regexp_extract(s, regex) END;
 CREATE MACRO spark.regexp_instr(s, regex) AS CASE WHEN regexp_matches(s, regex) THEN len(string_split_regex(s, regex)[1]) + 1 ELSE 0 END;
 CREATE MACRO spark.replace(s, old) AS replace(s, old, ''), (s, old, new) AS replace(s, old, new);
+CREATE MACRO spark.reverse(x) AS cast_to_type(CASE WHEN typeof(x) LIKE '%[]' THEN list_reverse(TRY_CAST(x AS VARCHAR[]))::VARCHAR
+    ELSE reverse(x::VARCHAR) END, x);
 CREATE MACRO spark.space(n) AS repeat(' ', n::BIGINT);
 CREATE MACRO spark.btrim(s) AS trim(s), (s, characters) AS trim(s, characters);
 CREATE MACRO spark._overlay(s, new, start, size) AS left(s, (start - 1)::BIGINT) || new || substr(s, (start + size)::BIGINT);
@@ -148,11 +151,11 @@ CREATE MACRO spark.current_timezone() AS current_setting('TimeZone');
 -- Arrays, maps and JSON. Spark keeps the order of the first array.
 CREATE MACRO spark.get(a, i) AS CASE WHEN i >= 0 THEN a[i + 1] END;
 -- The place in an array counts from 0, and there must be one; the key of a map is taken as it is.
-CREATE MACRO spark._place(x, key) AS CASE WHEN typeof(x) LIKE 'MAP(%' THEN key ELSE TRY_CAST(key AS INTEGER) + 1 END;
+CREATE MACRO spark._place(x, key) AS CASE WHEN typeof(x) LIKE 'MAP(%' THEN key ELSE cast_to_type(TRY_CAST(key AS INTEGER) + 1, key) END;
 CREATE MACRO spark._absent(x, place, key, class) AS CASE WHEN typeof(x) NOT LIKE 'MAP(%' AND abs(TRY_CAST(place AS INTEGER)) NOT BETWEEN 1
     AND len(TRY_CAST(x AS VARCHAR[])) THEN error('[' || class || '] The index ' || key || ' is out of bounds. SQLSTATE: 22003') END;
 CREATE MACRO spark._item(x, key) AS coalesce(x[spark._place(x, key)],
-    spark._absent(x, CASE WHEN TRY_CAST(key AS INTEGER) < 0 THEN 0 ELSE spark._place(x, key) END, key, 'INVALID_ARRAY_INDEX'));
+    spark._absent(x, greatest(TRY_CAST(key AS INTEGER) + 1, 0), key, 'INVALID_ARRAY_INDEX'));
 CREATE MACRO spark.element_at(x, key) AS coalesce(x[key], spark._absent(x, key, key, 'INVALID_ARRAY_INDEX_IN_ELEMENT_AT'));
 CREATE MACRO spark.try_element_at(x, key) AS x[key];
 CREATE MACRO spark.size(x) AS CASE WHEN typeof(x) LIKE 'MAP(%' THEN len(json_keys(to_json(x))) ELSE len(TRY_CAST(x AS VARCHAR[])) END;
