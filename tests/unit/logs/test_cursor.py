@@ -431,3 +431,43 @@ def test_memory_does_not_grow_with_the_logs_length() -> None:
         assert read(40, 80) < early + 100_000
     finally:
         tracemalloc.stop()
+
+
+def test_of_an_answer_that_is_too_large_smaller_pages_are_tried_down_to_a_single_line() -> None:
+    cursor = LogCursor()
+    tried = [cursor.size]
+    while cursor.refuse(too_large=True):
+        tried.append(cursor.size)
+    assert tried == [1000, 100, 50, 25, 12, 6, 3, 1]
+    # The next page may be larger again.
+    cursor.accept(page(("1", "a"), next_page="2"))
+    assert (cursor.cursor, cursor.size) == ("2", PAGE_SIZE)
+
+
+def test_a_page_of_as_many_lines_as_were_asked_for_may_have_been_cut() -> None:
+    cursor = LogCursor()
+    for _ in range(3):
+        cursor.refuse(too_large=True)
+    assert cursor.size == 25
+    assert accept(cursor, page(*numbered(25), next_page="a"))[1] is True
+
+
+def test_a_guess_or_a_second_look_that_cannot_be_read_is_given_up() -> None:
+    cursor = guessing_at_fifty()
+    assert not cursor.abandon()
+    assert (cursor.cursor, cursor.is_guess) == ("0", False)
+    cursor = LogCursor()
+    cursor.accept(page(*numbered(10), next_page=str(T0 + 9)), 0.0)
+    cursor.accept(page(*numbered(10, 9)), 0.0)
+    cursor.begin_round(10.0)
+    assert cursor.cursor == "0"
+    assert cursor.abandon()
+    assert cursor.cursor == str(T0 + 9)
+    assert accept(cursor, page(*numbered(11, 9))) == (["line 19"], False)
+
+
+def test_a_page_with_lines_leads_wherever_it_says() -> None:
+    cursor = LogCursor()
+    accept(cursor, page(("5", "a"), ("6", "b"), next_page="6"))
+    assert accept(cursor, page(("6", "b"), ("7", "c"), next_page="3"))[0] == ["c"]
+    assert cursor.cursor == "3"
