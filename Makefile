@@ -77,8 +77,11 @@ matrix: tree
 	@$(TOX) -e wherobots-local,official-airflow3.3
 	@$(PARALLEL) $(if $(ENVIRONMENTS),-e $(ENVIRONMENTS),-m matrix) -- $(ARGS)
 
-lint docs: %: tree
-	@$(TOX) -e $@-airflow3.3
+lint: tree
+	@$(TOX) -e lint-airflow3.3,types-server
+
+docs: tree
+	@$(TOX) -e docs-airflow3.3
 
 format: tree
 	@tox exec -q -e lint-airflow3.3 -- ruff format .

@@ -40,7 +40,7 @@ NEEDS = {
             "duckdb-extension-spatial<1.6,>=1.5.5",
             "duckdb<1.6,>=1.5.5",
             "pyarrow>=18",
-            "sqlglot<31,>=30.15",
+            "sqlglot<31,>=30.30",
         },
         "extra == 'spark'": {"pyspark<4.2,>=3.5.5"},
     },
