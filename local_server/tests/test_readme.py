@@ -92,4 +92,4 @@ def test_a_job_with_curl(shells: Shells) -> None:
 def test_sql_with_the_vendors_client(shells: Shells) -> None:
     (program,) = blocks("SQL", "python")
     (shells.folder / "query.py").write_text(program.replace("8765", shells.port))
-    assert "POINT(8.55 47.37)" in shells.run("python -W ignore query.py")
+    assert "POINT (8.55 47.37)" in shells.run("python -W ignore query.py")

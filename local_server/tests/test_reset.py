@@ -214,8 +214,8 @@ def test_links_are_removed_and_what_they_lead_to_stays(
 
 def test_the_first_time_the_storage_is_moved(server: LocalServer, client: Client, control: ControlClient) -> None:
     client.script("print('first')", "first.py")
-    (own(server) / "sql" / "warehouse" / "places").mkdir(parents=True)
-    (own(server) / "sql" / "warehouse" / "places" / "1.parquet").write_bytes(b"1")
+    (own(server) / "sql").mkdir()
+    (own(server) / "sql" / "warehouse.duckdb").write_bytes(b"1")
     client.request("GET", "/storage")
 
     control.reset(storage=False)
@@ -223,13 +223,13 @@ def test_the_first_time_the_storage_is_moved(server: LocalServer, client: Client
     assert (control.requests(), kept(server)) == ([], [])
 
     control.reset()
-    assert not (own(server) / "sql" / "warehouse").exists()
-    assert kept(server) == ["bucket/first.py", "warehouse/places/1.parquet"]
+    assert not (own(server) / "sql").exists()
+    assert kept(server) == ["bucket/first.py", "sql/warehouse.duckdb"]
 
     client.script("print('second')", "second.py")
     control.reset()
     assert os.listdir(server.root) == [".wherobots-local"]
-    assert kept(server) == ["bucket/first.py", "warehouse/places/1.parquet"]
+    assert kept(server) == ["bucket/first.py", "sql/warehouse.duckdb"]
 
 
 def test_what_was_moved_is_kept_for_a_while(server: LocalServer, client: Client, control: ControlClient) -> None:

@@ -6,6 +6,7 @@ folders, no extension can be loaded, and the settings are locked. Source: DuckDB
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
-import psutil
 
 from wherobots_local.sql.dialect.macros import SCHEMA, SCRIPTS
 
@@ -56,7 +56,7 @@ class Warehouse:
     """
 
     def __init__(self, root: Path, folder: Path) -> None:
-        memory = psutil.virtual_memory().total // _MEMORY_SHARE
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _MEMORY_SHARE
         self._connection = duckdb.connect(
             folder / _FILE,
             config={
