@@ -295,7 +295,8 @@ def test_the_deadline_cancels_the_run() -> None:
 def test_after_the_cancel_the_deadline_tells_the_limit_the_end_of_the_log_and_what_the_run_came_to(
     poll_logs: bool,
 ) -> None:
-    service, _ = serve((0, "RUNNING"), lines=200, metrics={"COST_USD": 2.5}, cancel_seconds=60)
+    spark_ui = ((0.0, "https://spark/1"), (60.0, ""))
+    service, _ = serve((0, "RUNNING"), lines=200, metrics={"COST_USD": 2.5}, cancel_seconds=60, spark_ui=spark_ui)
     outcome, script = follow(service, deadline=START + 100, execution_timeout=115.0, poll_logs=poll_logs)
     assert outcome.describe() == (
         "Run run0 was still RUNNING when the task's execution_timeout was reached: the limit is 1 minute 55 seconds "
@@ -307,6 +308,7 @@ def test_after_the_cancel_the_deadline_tells_the_limit_the_end_of_the_log_and_wh
     assert script.operations[cancelled + 1 :] == ["getJobRunLogs", "getJobRun", "getJobRunMetrics"]
     assert outcome.summary is not None
     assert (outcome.summary["status"], outcome.summary["cost_usd"]) == ("RUNNING", 2.5), "as it was last seen"
+    assert outcome.summary["spark_ui_url"] == "https://spark/1"
     assert script.notes[-1].text == "Run run0 RUNNING: queued for less than a second, cost 2.50 USD"
 
 
@@ -463,6 +465,8 @@ def test_an_outage_that_is_too_long_loses_sight_and_leaves_the_run_alone(limit: 
 def test_a_refusal_loses_sight_at_once_and_leaves_the_run_alone(error: WherobotsApiError) -> None:
     outcome, script = follow(always(error), started_at=START - 1_000)
     assert outcome.ending is Ending.GAVE_UP
+    assert outcome.run_id == "run0"
+    assert str(error) in outcome.reason
     assert "max_outage_seconds" not in outcome.reason
     assert outcome.outage_seconds == 0.0
     assert script.operations == ["getJobRun"]
