@@ -613,10 +613,14 @@ def test_tables_and_views_are_not_taken_for_each_other(engine: EngineDriver) -> 
 def test_a_process_that_ends_by_itself_ends_its_sessions_and_keeps_what_was_committed(
     apart: EngineDriver, runner: asyncio.Runner
 ) -> None:
-    apart.run("CREATE TABLE kept AS SELECT 1 AS a", "CREATE TEMPORARY VIEW gone AS SELECT 1 AS a")
+    apart.run(
+        "CREATE TABLE kept AS SELECT 1 AS a, ST_SetSRID(ST_Point(1, 2), 4326) AS g",
+        "CREATE TABLE declared (g GEOMETRY(3857))",
+        "CREATE TEMPORARY VIEW gone AS SELECT 1 AS a",
+    )
 
     async def lose_it() -> None:
-        running = asyncio.ensure_future(apart.execution(f"INSERT INTO kept {ENDLESS}"))
+        running = asyncio.ensure_future(apart.execution(f"INSERT INTO kept (a) {ENDLESS}"))
         await asyncio.sleep(0)
         (process,) = processes_of(apart.root)
         process.kill()
@@ -629,18 +633,31 @@ def test_a_process_that_ends_by_itself_ends_its_sessions_and_keeps_what_was_comm
     apart.close()
     following = EngineDriver("fourth", apart.database, runner)
     following.wait(following.engine.start())
-    assert following.rows("SELECT a FROM kept") == [(1,)]
+    assert following.rows("SELECT * FROM kept") == [(1, WGS84_POINT)]
+    following.run("INSERT INTO kept VALUES (2, ST_SetSRID(ST_Point(1, 2), 4326))")
+    assert "the column g has the SRID 4326" in following.fails(
+        "INSERT INTO kept VALUES (3, ST_SetSRID(ST_Point(1, 2), 3857))"
+    )
+    following.run("INSERT INTO declared VALUES (ST_Point(1, 2))")
+    assert following.rows("SELECT g FROM declared") == [("SRID=3857;POINT (1 2)",)]
     assert following.fails("SELECT * FROM gone").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
     following.close()
 
 
-def test_the_process_ends_with_the_last_session(apart: EngineDriver) -> None:
+def test_the_process_ends_with_the_last_session_and_the_next_one_finds_the_tables(
+    apart: EngineDriver, runner: asyncio.Runner
+) -> None:
+    apart.run("CREATE TABLE kept AS SELECT ST_SetSRID(ST_Point(1, 2), 4326) AS g")
     (process,) = processes_of(apart.root)
     apart.close()
     apart.close()
     assert not process.is_running()
     with pytest.raises(EngineDiedError, match="the session has ended"):
         apart.execute("SELECT 1")
+    following = EngineDriver("next", apart.database, runner)
+    following.wait(following.engine.start())
+    assert following.rows("SELECT g FROM kept") == [(WGS84_POINT,)]
+    following.close()
 
 
 def test_a_database_that_another_server_has_open_is_refused(apart: EngineDriver, runner: asyncio.Runner) -> None:

@@ -60,6 +60,8 @@ class Warehouse:
         self._connection = duckdb.connect(
             folder / _FILE,
             config={
+                # Older ones do not keep the SRID of a column.
+                "storage_compatibility_version": "v1.5.0",
                 "memory_limit": f"{memory}B",
                 "temp_directory": str(folder / "spilled"),
                 "default_null_order": "nulls_first_on_asc_last_on_desc",
