@@ -245,7 +245,7 @@ def test_a_refused_size_is_halved_until_nothing_is_left_to_try() -> None:
     tried = [cursor.size]
     while cursor.refuse():
         tried.append(cursor.size)
-    assert tried == [1000, 500, 250, 125, MIN_PAGE_SIZE]
+    assert str(tried) == f"[1000, 500, 250, 125, {MIN_PAGE_SIZE}]"
     assert not cursor.refuse()
 
 
@@ -444,6 +444,21 @@ def test_of_an_answer_that_is_too_large_smaller_pages_are_tried_down_to_a_single
     assert (cursor.cursor, cursor.size) == ("2", PAGE_SIZE)
 
 
+def test_a_failure_that_a_large_page_may_have_caused_makes_pages_usual_again_but_for_one_that_was_read() -> None:
+    cursor = LogCursor()
+    cursor.accept(page(*numbered(PAGE_SIZE), next_page="a"))
+    assert cursor.size == 2 * PAGE_SIZE
+    assert cursor.refuse()
+    assert cursor.size == PAGE_SIZE
+    assert not cursor.request_fewer()
+    cursor.accept(page(*numbered(PAGE_SIZE, PAGE_SIZE), next_page="b"))
+    assert cursor.size == PAGE_SIZE
+    cursor = LogCursor()
+    cursor.accept(page(*numbered(PAGE_SIZE)))
+    assert not cursor.request_fewer()
+    assert cursor.size == 2 * PAGE_SIZE
+
+
 def test_a_page_of_as_many_lines_as_were_asked_for_may_have_been_cut() -> None:
     cursor = LogCursor()
     for _ in range(3):
@@ -461,7 +476,7 @@ def test_a_guess_or_a_second_look_that_cannot_be_read_is_given_up() -> None:
     cursor.accept(page(*numbered(10, 9)), 0.0)
     cursor.begin_round(10.0)
     assert cursor.cursor == "0"
-    assert cursor.abandon()
+    assert cursor.refuse()
     assert cursor.cursor == str(T0 + 9)
     assert accept(cursor, page(*numbered(11, 9))) == (["line 19"], False)
 
