@@ -104,6 +104,12 @@ class Serving:
         """Drop the rows of an execution."""
         self._rows.pop((session, execution_id), None)
 
+    def stop(self, _: int) -> None:
+        """End the process, with all changes in the database file rather than in its log."""
+        with contextlib.suppress(duckdb.Error):
+            self._warehouse.cursor().execute("CHECKPOINT")
+        os._exit(0)
+
     def _answer(self, number: int, method: str, *arguments: Any) -> None:
         try:
             self._send(number, getattr(self, method)(number, *arguments))

@@ -21,6 +21,9 @@ from wherobots_local.sql.engine import EngineDiedError, EngineError
 from wherobots_local.storage import OWN_FOLDER
 
 
+_STOP_SECONDS = 5.0
+
+
 def database_folder(root: Path) -> Path:
     """Return the folder of the database file.
 
@@ -96,6 +99,8 @@ class DatabaseProcess:
 
     async def stop(self) -> None:
         """End the process. What was committed stays."""
+        with contextlib.suppress(EngineDiedError, TimeoutError):
+            await asyncio.wait_for(self._call("stop")[1], _STOP_SECONDS)
         self._process.kill()
         await asyncio.to_thread(self._process.wait)
 
