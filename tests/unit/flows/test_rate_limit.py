@@ -392,6 +392,7 @@ def test_a_poll_that_waits_long_for_the_key_is_said() -> None:
     script.run(follow_run(FollowOptions("r1", START)))
     (said,) = script.said("the service limits calls with this API key (429); next attempt in 25")
     assert said.level == logging.INFO
+    assert script.pauses[0].jitter == 0.0
 
 
 def test_a_run_still_ends_at_its_deadline_while_the_key_is_limited() -> None:
