@@ -46,9 +46,22 @@ _KNOWN: tuple[tuple[str, str], ...] = (
         " malformed. SQLSTATE: 22018",
     ),
     (
-        r"Cannot cast GEOMETRY with CRS '(?P<one>[^']*)' to GEOMETRY with different CRS '(?P<other>[^']*)'",
-        "[UNSUPPORTED_FEATURE] The local server does not support several SRIDs in one column: {one}, {other}. SQLSTATE:"
-        " 0A000",
+        r"(?:'(?P<one>EPSG:\d+)'[^\n]*'(?P<other>EPSG:\d+)')",
+        "[UNSUPPORTED_FEATURE] The local server does not support several SRIDs in one column or call: {one}, {other}. Use"
+        " ST_Transform or ST_SetSRID. SQLSTATE: 0A000",
+    ),
+    (
+        r"CRS argument must be constant",
+        "[UNSUPPORTED_FEATURE] The local server does not support a SRID, or EWKT, that is no literal. SQLSTATE: 0A000",
+    ),
+    (
+        r"Source geometry must have a coordinate reference system",
+        "[INVALID_PARAMETER_VALUE] The geometry has no SRID: use ST_SetSRID, or name the source. SQLSTATE: 22023",
+    ),
+    (r"Invalid Input Error: (?P<why>Expected [^\n]*)", "[INVALID_WKT] The text is no WKT: {why} SQLSTATE: 22023"),
+    (
+        r"Ambiguous reference to table",
+        "[AMBIGUOUS_REFERENCE] Two tables have one name: give an alias. SQLSTATE: 42704",
     ),
     (r"^Parser Error: (?P<why>[^\n]*)", "[PARSE_SYNTAX_ERROR] {why} SQLSTATE: 42601"),
     (r"Out of Range Error: (?P<why>[^\n]*)", "[ARITHMETIC_OVERFLOW] {why} SQLSTATE: 22003"),

@@ -20,7 +20,6 @@ from wherobots_local.execution.environment_variables import user_packages
 from wherobots_local.sql.engine import EngineDiedError, EngineError
 from wherobots_local.storage import OWN_FOLDER
 
-
 _STOP_SECONDS = 5.0
 
 
