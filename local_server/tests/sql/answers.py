@@ -1429,6 +1429,81 @@ ANSWERS: tuple[Answer, ...] = (
         "sql-ref-null-semantics.html",
     ),
     Answer(
+        "SELECT substring('abc', 0, 2), substring('abc', -5, 3), substr('abc', 2)",
+        [("ab", "a", "bc")],
+        "api/sql/#substring",
+    ),
+    Answer(
+        "SELECT d + INTERVAL 1 DAY, d - INTERVAL '1' MONTH, d + 1, datediff(d, DATE '2020-01-01') FROM VALUES (DATE "
+        "'2020-01-31') AS t(d)",
+        [(date(2020, 2, 1), date(2019, 12, 31), date(2020, 2, 1), 30)],
+        "sql-ref-literals.html#interval-literal",
+    ),
+    Answer(
+        "SELECT 7 DIV 2.5, a DIV b, a % b FROM VALUES (-7, 2) AS t(a, b)",
+        [(2, -3, -1)],
+        "api/sql/#div",
+    ),
+    Answer(
+        "SELECT exists(array(1, NULL, 3), x -> x % 2 == 0), forall(array(2, NULL, 8), x -> x % 2 == 0), "
+        "forall(array(2, NULL, 3), x -> x % 2 == 0)",
+        [(None, None, False)],
+        "api/sql/#exists",
+    ),
+    Answer(
+        "SELECT listagg(col), any_value(col) FROM VALUES ('a'), ('b') AS tab(col)",
+        [("ab", "a")],
+        "api/sql/#listagg",
+    ),
+    Answer(
+        "SELECT m[k], xs[i] FROM VALUES (map('q', 8), 'q', array(7, 8), 1) AS t(m, k, xs, i)",
+        [(8, 8)],
+        "api/sql/#map",
+    ),
+    Answer(
+        "SELECT x / (SELECT max(y) FROM VALUES (2), (4) AS u(y)), sum(x) OVER () / count(*) OVER () FROM VALUES (3) "
+        "AS t(x)",
+        [(0.75, 3.0)],
+        "api/sql/#/",
+    ),
+    Answer(
+        "SELECT id, quarter, sales FROM VALUES (1, 10, 20) AS t(id, q1, q2) LATERAL VIEW stack(2, 'q1', q1, 'q2', "
+        "q2) s AS quarter, sales ORDER BY quarter",
+        [(1, "q1", 10), (1, "q2", 20)],
+        "api/sql/#stack",
+    ),
+    Answer(
+        "SELECT id, e.a, e.b FROM VALUES (1, array(struct(5, 'x'))) AS t(id, xs) LATERAL VIEW inline(xs) e AS a, b",
+        [(1, 5, "x")],
+        "api/sql/#inline",
+    ),
+    Answer(
+        "SELECT monotonically_increasing_id()",
+        [(0,)],
+        "api/sql/#monotonically_increasing_id",
+    ),
+    Answer(
+        "SELECT length(X'537061'), length(12)",
+        [(3, 2)],
+        "api/sql/#length",
+    ),
+    Answer(
+        "SELECT cast(cast(1.9 AS string) AS double), try_cast('1.5' AS int), try_cast(' 7 ' AS int), cast(x AS int) "
+        "FROM VALUES ('42') AS t(x)",
+        [(1.9, None, 7, 42)],
+        "api/sql/#cast",
+    ),
+    Answer(
+        "SELECT p.x.y, p.x.z[0] FROM (SELECT named_struct('y', 1, 'z', array(2)) AS x) p",
+        [(1, 2)],
+        "sql-ref-syntax-qry-select.html",
+    ),
+    Answer(
+        "SELECT x.y.z FROM (SELECT named_struct('y', named_struct('z', 1)) AS x)",
+        [(1,)],
+        "sql-ref-syntax-qry-select.html",
+    ),
+    Answer(
         "SELECT 1 / 0",
         [],
         "api/sql/#/",
