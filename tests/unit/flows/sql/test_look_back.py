@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def asked(
     tries: Sequence[int] = (1,),
     store: Store | None = None,
     session: FakeSession | None = None,
-    **options: str,
+    **options: Any,
 ) -> Found:
     """Look back at one try, whose statements have these states in the session."""
     session = session or FakeSession(can_attach=can_attach)
@@ -62,7 +63,8 @@ def asked(
     found = script.run(look_back(planned, IDS, tries, followed, is_settled=is_settled, **options))
     assert script.arrived(ExecuteSql) == []
     # To see whether it runs, and to attach to it.
-    geometries = {message.geometry for message in script.arrived(RetrieveResults)}
+    asked = script.arrived(RetrieveResults)
+    geometries = {message.geometry for message in asked if isinstance(message, RetrieveResults)}
     assert geometries == {"ewkt", options.get("geometry", "ewkt")}
     return found
 
@@ -115,7 +117,7 @@ def test_a_forgotten_result_before_a_write_is_lost_and_not_read_again() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"geometry": "geojson"}])
-def test_a_result_of_an_earlier_try_is_fetched_if_it_is_wanted(options: dict[str, str]) -> None:
+def test_a_result_of_an_earlier_try_is_fetched_if_it_is_wanted(options: dict[str, Any]) -> None:
     found = asked([SELECT, INSERT], SUCCEEDED, SUCCEEDED, wants_result=True, **options)
     assert [(each.state, each.results) for each in found.outcomes] == [(StatementState.SUCCEEDED, RESULT)] * 2
 
