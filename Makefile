@@ -7,6 +7,7 @@
 #   make docs       the documentation as HTML, in docs/_build/html
 #   make dist       wheels and source distributions, checked (TAG=v0.1.0 must agree with the version)
 #   make bench      what the provider costs, beside the official provider, in forty minutes
+#   make mutants    the changes of decisions that no test notices, in hours
 #   make test-at-size  500 runs at once on PostgreSQL, Redis and Celery, with kills: hours
 #   make venv       .venv for development, with both packages editable
 #   make lock       pin again, after a change to the dependencies in a pyproject.toml
@@ -40,7 +41,7 @@ else
 PARALLEL := tox run-parallel --parallel $(JOBS)
 endif
 
-.PHONY: help demo test-unit test matrix lint docs format dist bench test-at-size venv lock clean tree
+.PHONY: help demo test-unit test matrix lint docs format dist bench mutants test-at-size venv lock clean tree
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -90,6 +91,9 @@ format: tree
 bench: tree
 	@$(TOX) -e wherobots-local,official-airflow3.3,bench-airflow3.3 -- $(or $(ARGS),--docs)
 
+mutants: tree
+	@$(TOX) -e mutants,mutants-airflow3.3 -- $(ARGS)
+
 test-at-size: tree
 	@dev/debian_services.sh
 	@$(TOX) -e wherobots-local,size-airflow3.3 -- $(ARGS)
@@ -106,7 +110,7 @@ venv: build/tox/.installed
 LOCK := uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate
 lock: build/tox/.installed
 	@$(LOCK) --all-extras --group pyproject.toml:server --group pyproject.toml:server-slow local_server/pyproject.toml -o requirements/server.txt
-	@set -o pipefail; $(LOCK) --all-extras --group dev --group at-size --group packaging --group browser --group official pyproject.toml \
+	@set -o pipefail; $(LOCK) --all-extras --group dev --group at-size --group packaging --group browser --group official --group mutants pyproject.toml \
 	  -c requirements/constraints/airflow-3.3.1.txt | grep -v '^apache-airflow' | awk -F'[=; ]' \
 	  '{name = tolower($$1); gsub(/[_.]/, "-", name)} NR == FNR {pinned[name]; next} !(name in pinned)' \
 	  requirements/constraints/airflow-3.3.1.txt - > build/tools.txt && mv build/tools.txt requirements/tools.txt

@@ -1,0 +1,54 @@
+"""Changes each decision in a copy of the checkout, and prints the changes that no test notices.
+
+``python -m dev.mutants unit|airflow [names]`` tries one room of the modules, with the tests that hold them.
+
+The copy is below ``build/mutants``. What was tried in it is not tried again until the code changes. Names are those of
+mutmut, such as ``airflow_provider_wherobots.sql.*``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+from tests.support.places import CHECKOUT
+
+ROOMS = {
+    "unit": (
+        ["flows/*", "logs/*", "sql/*", "api/errors.py"],
+        ["tests/unit", "--ignore=tests/unit/test_imports.py"],
+    ),
+    "airflow": (
+        ["triggers/guarded.py", "operators/*_try.py", "operators/sql_tries.py"],
+        ["tests/integration/triggers", "tests/integration/operators", "tests/integration/sensors"],
+    ),
+}
+PARTS = ("airflow_provider_wherobots", "tests", "docs", "example_dags", "README.md", "pyproject.toml")
+
+
+def main(room: str, *names: str) -> None:
+    """Bring the copy up to date, try the mutants, and print the survivors with what was changed."""
+    modules, tests = ROOMS[room]
+    copy = CHECKOUT / "build" / "mutants" / room
+    copy.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        source, target = CHECKOUT / part, copy / part
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target)
+    with (copy / "pyproject.toml").open("a") as config:
+        config.write(f"only_mutate = {[f'airflow_provider_wherobots/{module}' for module in modules]}\n")
+        config.write(f"pytest_add_cli_args_test_selection = {tests}\n")
+    mutmut = [sys.executable, "-m", "mutmut"]
+    subprocess.run([*mutmut, "run", "--max-children", "2", *names], cwd=copy, check=True)
+    told = subprocess.run([*mutmut, "results"], cwd=copy, check=True, capture_output=True, text=True).stdout
+    survivors = [line.split(":")[0].strip() for line in told.splitlines() if "survived" in line or "no tests" in line]
+    for name in survivors:
+        subprocess.run([*mutmut, "show", name], cwd=copy, check=True)
+    print(f"{len(survivors)} survive")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
