@@ -150,6 +150,12 @@ def test_null_is_the_smallest_value(engine: EngineDriver) -> None:
     rows = "SELECT a FROM VALUES (1), (NULL), (0) AS v(a) ORDER BY a"
     assert engine.rows(rows) == [(None,), (0,), (1,)]
     assert engine.rows(f"{rows} DESC") == [(1,), (0,), (None,)]
+    assert engine.rows(f"{rows} NULLS LAST") == [(0,), (1,), (None,)]
+    assert engine.rows(f"{rows} DESC NULLS FIRST") == [(None,), (1,), (0,)]
+
+
+def test_what_is_empty_or_nested_has_a_name(engine: EngineDriver) -> None:
+    assert engine.rows("SELECT '', p.x.y FROM (SELECT named_struct('x', named_struct('y', 1)) AS p)") == [("", 1)]
 
 
 def test_a_plan_is_one_row(engine: EngineDriver) -> None:

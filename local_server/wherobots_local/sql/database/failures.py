@@ -47,8 +47,8 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     ),
     (
         r"(?:'(?P<one>EPSG:\d+)'[^\n]*'(?P<other>EPSG:\d+)')",
-        "[UNSUPPORTED_FEATURE] The local server does not support several SRIDs in one column or call: {one}, {other}. Use"
-        " ST_Transform or ST_SetSRID. SQLSTATE: 0A000",
+        "[UNSUPPORTED_FEATURE] The local server does not support several SRIDs in one column or call: {one}, {other}."
+        " Use ST_Transform or ST_SetSRID. SQLSTATE: 0A000",
     ),
     (
         r"CRS argument must be constant",
@@ -63,6 +63,13 @@ _KNOWN: tuple[tuple[str, str], ...] = (
         r"Ambiguous reference to table",
         "[AMBIGUOUS_REFERENCE] Two tables have one name: give an alias. SQLSTATE: 42704",
     ),
+    (r"(?P<why>[^\n]*can't be cast because the value is out of range[^\n]*)", "[CAST_OVERFLOW] {why} SQLSTATE: 22003"),
+    (
+        r"column \"(?P<name>[^\"]+)\" must appear in the GROUP BY",
+        "[MISSING_AGGREGATION] The column `{name}` is neither grouped nor in an aggregate function. SQLSTATE: 42803",
+    ),
+    (r"(?P<why>Macro [^\n]* does not support the supplied arguments)", "[WRONG_NUM_ARGS] {why}. SQLSTATE: 42605"),
+    (r"(?P<why>Could not choose a best candidate function[^\n]*)", "[DATATYPE_MISMATCH] {why} SQLSTATE: 42K09"),
     (r"^Parser Error: (?P<why>[^\n]*)", "[PARSE_SYNTAX_ERROR] {why} SQLSTATE: 42601"),
     (r"Out of Range Error: (?P<why>[^\n]*)", "[ARITHMETIC_OVERFLOW] {why} SQLSTATE: 22003"),
     (

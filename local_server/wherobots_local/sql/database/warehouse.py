@@ -64,7 +64,6 @@ class Warehouse:
                 "storage_compatibility_version": "v1.5.0",
                 "memory_limit": f"{memory}B",
                 "temp_directory": str(folder / "spilled"),
-                "default_null_order": "nulls_first_on_asc_last_on_desc",
                 "python_enable_replacements": "false",
                 "autoload_known_extensions": "false",
                 "autoinstall_known_extensions": "false",

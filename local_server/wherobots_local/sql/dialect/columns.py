@@ -23,8 +23,9 @@ def with_column_names(query: exp.Expr) -> None:
         named = isinstance(
             column, exp.Alias | exp.Aliases | exp.Column | exp.Star | exp.Dot | exp.Posexplode | exp.Stack
         )
-        if not named and not column.is_star:
-            column.replace(exp.alias_(column.copy(), column_name(column), quoted=True))
+        # A name of DuckDB is never empty.
+        if not named and not column.is_star and (name := column_name(column)):
+            column.replace(exp.alias_(column.copy(), name, quoted=True))
 
 
 def column_name(expression: exp.Expr) -> str:
@@ -42,9 +43,9 @@ def _shown(node: exp.Expr) -> exp.Expr:
     """Text without quotes, columns without tables, operators in parentheses."""
     match node:
         case exp.Literal(is_string=True):
-            return exp.var(node.name)
+            return exp.Var(this=node.name)
         case exp.Column():
-            return exp.var(node.name)
+            return exp.Var(this=node.name)
         case exp.Count(this=exp.Star()):
             return exp.Count(this=exp.Literal.number(1))
         case exp.Paren() if not isinstance(node.this, exp.Binary):

@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from wherobots_local.sql.dialect import functions, geometry
 from wherobots_local.sql.dialect.columns import with_column_names
-from wherobots_local.sql.dialect.errors import unresolved_routine, unsupported
+from wherobots_local.sql.dialect.errors import StatementError, unresolved_routine, unsupported
 from wherobots_local.sql.dialect.macros import MACROS, SCHEMA
 from wherobots_local.sql.dialect.parser import nested_too_deeply
 from wherobots_local.sql.dialect.trees import changed
@@ -65,6 +65,7 @@ def write(tree: exp.Expr, names: Names) -> str:
 
 
 def _translated(tree: exp.Expr, session: Names) -> exp.Expr:
+    tables = {table.alias_or_name.lower() for table in tree.find_all(exp.Table)}
     for node in list(tree.walk()):
         for kind, what in _REFUSED.items():
             if isinstance(node, kind):
@@ -75,7 +76,7 @@ def _translated(tree: exp.Expr, session: Names) -> exp.Expr:
             names = [f"col{number}" for number, _ in enumerate(node.expressions[0].expressions, 1)]
             alias = exp.to_identifier(node.alias or "values", quoted=True)
             node.set("alias", exp.TableAlias(this=alias, columns=[exp.to_identifier(name) for name in names]))
-        elif isinstance(node, exp.Column) and node.args.get("db"):
+        elif isinstance(node, exp.Column) and node.args.get("db") and node.table.lower() in tables:
             # The schema is DuckDB's; the table's name is enough.
             node.set("db", None)
             node.set("catalog", None)
@@ -110,8 +111,12 @@ def _is_file(table: exp.Table) -> bool:
 def _name_rows(table: exp.Table) -> None:
     """``range`` has the column ``id``; no other function of DuckDB makes tables here."""
     function = table.this
-    if not isinstance(function, exp.GenerateSeries | exp.Anonymous) or function.name.lower() not in ("", "range"):
-        raise unresolved_routine(function.name or function.sql("spark"))
+    name = str(function.this).lower() if isinstance(function, exp.Anonymous) else function.key
+    if name not in ("range", "generateseries"):
+        raise StatementError(
+            f"[UNRESOLVABLE_TABLE_VALUED_FUNCTION] Could not resolve `{name}` to a table-valued function."
+            " SQLSTATE: 42883"
+        )
     if not table.alias_column_names:
         table.set(
             "alias", exp.TableAlias(this=exp.to_identifier(table.alias or "range"), columns=[exp.to_identifier("id")])
