@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -672,6 +673,24 @@ def test_the_process_ends_with_the_last_session_and_the_next_one_finds_the_table
     following.wait(following.engine.start())
     assert following.rows("SELECT g FROM kept") == [(WGS84_POINT,)]
     following.close()
+
+
+def test_a_session_that_is_ended_while_it_starts_leaves_no_process(tmp_path: Path, runner: asyncio.Runner) -> None:
+    own_folder(tmp_path)
+    driver = EngineDriver("brief", Database(tmp_path), runner)
+
+    async def end() -> list[psutil.Process]:
+        starting = asyncio.ensure_future(driver.engine.start())
+        while not (found := processes_of(tmp_path)):  # noqa: ASYNC110 - nothing tells that a process has begun
+            await asyncio.sleep(0.01)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        return found
+
+    (process,) = driver.do(end)
+    driver.close()
+    assert process.wait(60) is not None
 
 
 def test_a_database_that_another_server_has_open_is_refused(apart: EngineDriver, runner: asyncio.Runner) -> None:

@@ -73,6 +73,9 @@ class DatabaseProcess:
                 output.seek(0)
                 last = output.read().decode(errors="replace").strip().rpartition("\n")[2]
                 raise EngineError(f"the SQL engine did not start. {last}") from None
+            except asyncio.CancelledError:
+                process.kill()
+                raise
         return started
 
     async def ask(self, method: str, *arguments: Any) -> Any:
