@@ -1,6 +1,6 @@
 """Changes each decision in a copy of the checkout, and prints the changes that no test notices.
 
-``python -m dev.mutants unit|airflow [names]`` tries one room of the modules, with the tests that hold them.
+``python -m dev.mutants unit|airflow [names]`` tries one group of modules, with the tests that cover it.
 
 The copy is below ``build/mutants``. What was tried in it is not tried again until the code changes. Names are those of
 mutmut, such as ``airflow_provider_wherobots.sql.*``.
@@ -14,7 +14,7 @@ import sys
 
 from tests.support.places import CHECKOUT
 
-ROOMS = {
+GROUPS = {
     "unit": (
         ["flows/*", "logs/*", "sql/*", "api/errors.py"],
         ["tests/unit", "--ignore=tests/unit/test_imports.py"],
@@ -27,11 +27,13 @@ ROOMS = {
 PARTS = ("airflow_provider_wherobots", "tests", "docs", "example_dags", "README.md", "pyproject.toml")
 
 
-def main(room: str, *names: str) -> None:
+def main(group: str, *names: str) -> None:
     """Bring the copy up to date, try the mutants, and print the survivors with what was changed."""
-    modules, tests = ROOMS[room]
-    copy = CHECKOUT / "build" / "mutants" / room
+    modules, tests = GROUPS[group]
+    copy = CHECKOUT / "build" / "mutants" / group
     copy.mkdir(parents=True, exist_ok=True)
+    for folder in ("airflow_provider_wherobots", "tests"):
+        shutil.rmtree(copy / folder, ignore_errors=True)
     for part in PARTS:
         source, target = CHECKOUT / part, copy / part
         if source.is_dir():
@@ -43,8 +45,8 @@ def main(room: str, *names: str) -> None:
         config.write(f"pytest_add_cli_args_test_selection = {tests}\n")
     mutmut = [sys.executable, "-m", "mutmut"]
     subprocess.run([*mutmut, "run", "--max-children", "2", *names], cwd=copy, check=True)
-    told = subprocess.run([*mutmut, "results"], cwd=copy, check=True, capture_output=True, text=True).stdout
-    survivors = [line.split(":")[0].strip() for line in told.splitlines() if "survived" in line or "no tests" in line]
+    listed = subprocess.run([*mutmut, "results"], cwd=copy, check=True, capture_output=True, text=True).stdout
+    survivors = [line.split(":")[0].strip() for line in listed.splitlines() if "survived" in line or "no tests" in line]
     for name in survivors:
         subprocess.run([*mutmut, "show", name], cwd=copy, check=True)
     print(f"{len(survivors)} survive")

@@ -148,7 +148,7 @@ def test_a_way_out_is_refused_in_the_shape_of_spark(engine: EngineDriver, statem
     assert engine.rows("SELECT a FROM t") == [(1,)]
 
 
-def test_a_setting_of_the_engine_is_only_a_word(engine: EngineDriver) -> None:
+def test_set_changes_no_setting_of_duckdb(engine: EngineDriver) -> None:
     for option in ("memory_limit = '1KB'", "batch_size = 0", "enable_external_access = true", "threads = 100000"):
         engine.rows(f"SET {option}")
     assert engine.rows("SELECT sum(id) FROM range(100000)") == [(4_999_950_000,)]
@@ -166,7 +166,7 @@ def test_files_that_links_lead_to_are_not_read(engine: EngineDriver, tmp_path: P
         assert "secret\n" not in engine.fails(f"SELECT * FROM csv.`{address}`")
 
 
-@pytest.mark.parametrize("levels", [100, 2_000, 100_000])
+@pytest.mark.parametrize("levels", [2_000, 100_000])
 @pytest.mark.parametrize(
     "parts", [("(", "1", ")"), ("f(", "1", ")"), ("CASE WHEN true THEN ", "1", " END"), ("-", "1", "")]
 )
@@ -174,7 +174,7 @@ def test_a_statement_that_is_nested_deeply_is_refused(
     engine: EngineDriver, levels: int, parts: tuple[str, str, str]
 ) -> None:
     opened, inner, closed = parts
-    said = engine.fails(f"SELECT {opened * levels}{inner}{closed * levels}" if levels > 100 else "SELECT (")
+    said = engine.fails(f"SELECT {opened * levels}{inner}{closed * levels}")
     assert said.startswith(("[UNSUPPORTED_FEATURE]", "[PARSE_SYNTAX_ERROR]"))
     assert engine.rows("SELECT 1") == [(1,)]
 
@@ -196,89 +196,11 @@ def test_functions_that_are_nested_do_not_grow(engine: EngineDriver, levels: int
 
 
 WORDS = st.sampled_from(
-    [
-        "SELECT",
-        "FROM",
-        "WHERE",
-        "GROUP",
-        "BY",
-        "ORDER",
-        "LIMIT",
-        "(",
-        ")",
-        ",",
-        ".",
-        "*",
-        "1",
-        "'x'",
-        "`t`",
-        "t",
-        "a",
-        "b",
-        "AS",
-        "JOIN",
-        "ON",
-        "AND",
-        "NOT",
-        "NULL",
-        "CASE",
-        "WHEN",
-        "THEN",
-        "END",
-        "+",
-        "-",
-        "/",
-        "=",
-        "<",
-        "[",
-        "]",
-        "INSERT",
-        "INTO",
-        "VALUES",
-        "CREATE",
-        "OR",
-        "REPLACE",
-        "TABLE",
-        "VIEW",
-        "TEMPORARY",
-        "DROP",
-        "IF",
-        "EXISTS",
-        "ALTER",
-        "ADD",
-        "COLUMN",
-        "MERGE",
-        "USING",
-        "MATCHED",
-        "UPDATE",
-        "SET",
-        "DELETE",
-        "WITH",
-        "UNION",
-        "ALL",
-        "SHOW",
-        "TABLES",
-        "DESCRIBE",
-        "USE",
-        "EXPLAIN",
-        ";",
-        ":",
-        "?",
-        "@",
-        "#",
-        "$",
-        "{",
-        "}",
-        "->",
-        "=>",
-        "::",
-        "\\",
-        '"',
-        "'",
-        "`",
-        "--",
-        "/*",
-    ]
+    """
+    SELECT FROM WHERE GROUP BY ORDER LIMIT ( ) , . * 1 'x' `t` t a b AS JOIN ON AND NOT NULL CASE WHEN THEN END + - / =
+    < [ ] INSERT INTO VALUES CREATE OR REPLACE TABLE VIEW TEMPORARY DROP IF EXISTS ALTER ADD COLUMN MERGE USING MATCHED
+    UPDATE SET DELETE WITH UNION ALL SHOW TABLES DESCRIBE USE EXPLAIN ; : ? @ # $ { } -> => :: \\ " ' ` -- /*
+    """.split()  # noqa: SIM905 - words are read more easily without quotes
 )
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 
 from tests.support.places import TREE
 from wherobots_local.sql.dialect import geometry
-from wherobots_local.sql.dialect.macros import MACROS
+from wherobots_local.sql.dialect.macros import SCRIPTS
 
+GEOMETRY_MACROS = set(re.findall(r"MACRO spark\.([a-z]\w*)", SCRIPTS[1]))
 PAGE = TREE / "docs" / "local-sql-dialect.md"
 HEADING = "## Sedona's functions\n"
 
 
 def section() -> str:
-    same = geometry.SAME | geometry.RENAMED.keys() | {name for name in MACROS if name.startswith("st_")}
+    same = geometry.SAME | geometry.RENAMED.keys() | GEOMETRY_MACROS
     different = dict(sorted(geometry.DIFFERENT.items()))
     lines = [
         HEADING,
@@ -22,7 +24,7 @@ def section() -> str:
         "\n| What the local server has | Functions |",
         "|---|---|",
         f"| the same | {listed(same - different.keys())} |",
-        f"| not: an error says so | {listed(geometry.MISSING)} |",
+        f"| missing: refused with `[UNSUPPORTED_FEATURE]` | {listed(geometry.MISSING)} |",
         "\n| Function | What is different |",
         "|---|---|",
         *(f"| `{name}` | {what} |" for name, what in different.items()),

@@ -1,5 +1,5 @@
 """Local SQL: DuckDB in a process of its own, which all sessions of a server share.
 
-The process keeps a crash, or the memory, of one statement away from the server and its runs. DuckDB lets one process
-write to a database file, so the sessions share it; a cancel interrupts one statement and no other.
+A statement that crashes or needs too much memory ends this process, not the server and its runs. DuckDB lets one
+process write to a database file, so the sessions share it; a cancel interrupts one statement and no other.
 """

@@ -7,6 +7,7 @@ import faulthandler
 import os
 import sys
 import threading
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,11 @@ class Serving:
         self._send(0, None)
         with contextlib.suppress(EOFError, OSError):
             while True:
-                threading.Thread(target=self._answer, args=self._connection.recv(), daemon=True).start()
+                request = self._connection.recv()
+                if request[1] == "execute":
+                    # Before its thread begins: a cancel may be the next request.
+                    self._running[request[0]] = Statement(self._sessions[request[2]], self._warehouse.cursor())
+                threading.Thread(target=self._answer, args=request, daemon=True).start()
 
     def open(self, _: int, session: str) -> None:
         """Begin a session."""
@@ -72,7 +77,7 @@ class Serving:
 
         :returns: whether it has columns, whether rows were cut off, and the size of what was stored.
         """
-        statement = self._running[number] = Statement(self._sessions[session], self._warehouse.cursor())
+        statement = self._running[number]
         try:
             done = statement.run(text, store, place, max_rows)
         finally:
@@ -87,11 +92,11 @@ class Serving:
 
     def cancel(self, _: int, execute: int) -> None:
         """Cancel a statement, and wait for its end."""
-        # Again and again: it may not have begun yet, or be between two steps.
+        # Repeated, because an interrupt between two steps is lost.
         while (statement := self._running.get(execute)) is not None:
             statement.is_cancelled.set()
             statement.cursor.interrupt()
-            threading.Event().wait(_AGAIN_SECONDS)
+            time.sleep(_AGAIN_SECONDS)
 
     def serialize(self, _: int, session: str, execution_id: str, form: ResultForm) -> Serialized:
         """Return the rows of an execution."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wherobots_local.sql.database.session import Statement
 
 _UNITS = {"": "", "years": "year", "months": "month", "days": "day", "hours": "hour"}
-_MODE = "spark.sql.sources.partitionOverwriteMode"
+_OVERWRITE_OPTION = "spark.sql.sources.partitionOverwriteMode"
 
 
 def insert(statement: Statement, tree: exp.Expr) -> None:
@@ -43,8 +43,8 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
             columns = [name for name in statement.columns_of(f"SELECT * FROM {table}") if name.lower() not in fixed]
         if len(given) != len(columns):
             raise StatementError(
-                f"[INSERT_COLUMN_ARITY_MISMATCH] Cannot write to `{into.name}`: the table has {len(columns)} columns,"
-                f" the data {len(given)}. SQLSTATE: 21S01"
+                f"[INSERT_COLUMN_ARITY_MISMATCH] Cannot write to `{into.name}`: {len(columns)} columns are to be"
+                f" written, and the data has {len(given)}. SQLSTATE: 21S01"
             )
         # The rows may be read from the table itself.
         named = ", ".join(map(identifier, columns))
@@ -203,7 +203,7 @@ def _partitions(
             fixed[part.this.name.lower()] = statement.written(part.expression)
         else:
             partitions.append((part.name, ""))
-    mode = tree.meta.get("overwrite-mode") or statement.session.options.get(_MODE, "static")
+    mode = tree.meta.get("overwrite-mode") or statement.session.options.get(_OVERWRITE_OPTION, "static")
     if clause is None and mode.lower() == "dynamic":
         partitions = [(column, unit) for column, unit in json.loads(statement.comment_of(schema, into.name))]
     return fixed, partitions

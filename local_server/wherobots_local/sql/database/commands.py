@@ -102,7 +102,7 @@ def _set(statement: Statement, found: re.Match[str]) -> Rows:
 
 
 def _nothing(statement: Statement, found: re.Match[str]) -> None:
-    """The statement only makes something faster on the service."""
+    """There is nothing to do: caches, statistics and files are DuckDB's."""
 
 
 def _refuse(statement: Statement, found: re.Match[str]) -> None:

@@ -29,7 +29,7 @@ _NO_PLACE = (exp.LocationProperty, exp.ExternalProperty, exp.LikeProperty)
 
 
 def create(statement: Statement, tree: exp.Expr) -> None:
-    """Create a table, a view or a schema. Clauses about storage, such as USING and PARTITIONED BY, have no effect."""
+    """Create a table, a view or a schema. USING, TBLPROPERTIES and COMMENT have no effect."""
     kind = tree.args["kind"]
     properties = tree.args["properties"].expressions if tree.args.get("properties") else []
     if (unknown := next((found for found in properties if isinstance(found, _NO_PLACE)), None)) is not None:
@@ -114,7 +114,7 @@ def _create_schema(statement: Statement, tree: exp.Expr) -> None:
 
 def _drop_schema(statement: Statement, named: exp.Table, *, if_exists: bool, cascade: bool) -> None:
     if cascade:
-        raise unsupported("DROP SCHEMA ... CASCADE, nor does the service", "drop its tables first")
+        raise unsupported("DROP SCHEMA ... CASCADE, as the service does not", "drop the tables of the schema first")
     schema = _schema(statement, named)
     if not statement.has_schema(schema):
         if if_exists:

@@ -24,7 +24,7 @@ _NEEDED = ("duckdb", "duckdb_extension_spatial", "pyarrow", "sqlglot")
 
 
 class Database:
-    """The process that the sessions of a server share. Belongs to one event loop.
+    """Starts the process for the first session, and ends it with the last. Belongs to one event loop.
 
     :param root: folder behind ``s3://``.
     """
@@ -71,7 +71,7 @@ class DatabaseEngine:
     async def start(self) -> None:
         """Open the session.
 
-        :raises EngineError: if that fails, or says what is not installed.
+        :raises EngineError: if it fails. The text says what is not installed.
         """
         if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
             raise EngineError(
@@ -97,7 +97,7 @@ class DatabaseEngine:
             place = None if store is None else place_of(self._database.root, _address(store))
         except StorageError as error:
             raise EngineError(str(error)) from None
-        # DuckDB's own progress is of one step: a statement is one task.
+        # DuckDB reports the progress of one step only, so a statement counts as one task.
         on_progress(1, 0, 1)
         asked = self._running.ask("execute", self._id, execution_id, statement, store, place, max_rows)
         has_columns, is_cut, size = await asked

@@ -16,7 +16,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
         "[TABLE_OR_VIEW_NOT_FOUND] The table or view `{name}` cannot be found. SQLSTATE: 42P01",
     ),
     (
-        r"Referenced (?:update )?(?:column|table) \"?(?P<name>[^\"\s]+)\"? not found[^\n]*"
+        r"Referenced (?:update )?(?:column|table) \"?(?P<name>[^\"\s]+)\"? (?:was )?not found[^\n]*"
         r"(?:\n(?:[^\n]*\n)*?(?:Candidate bindings|Did you mean|Candidate tables): (?P<fields>[^\n]+))?",
         "[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column, variable, or function parameter with name `{name}` cannot be"
         " resolved. Did you mean one of the following? [{fields}] SQLSTATE: 42703",
@@ -32,7 +32,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     ),
     (
         r"(?:Table|table) \"?(?P<name>[^\"\s]+)\"? has (?P<has>\d+) columns but (?P<given>\d+) values were supplied",
-        "[INSERT_COLUMN_ARITY_MISMATCH] Cannot write to `{name}`: the table has {has} columns, the data {given}."
+        "[INSERT_COLUMN_ARITY_MISMATCH] Cannot write to `{name}`: it has {has} columns, and the data has {given}."
         " SQLSTATE: 21S01",
     ),
     (
@@ -52,13 +52,13 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     ),
     (
         r"CRS argument must be constant",
-        "[UNSUPPORTED_FEATURE] The local server does not support a SRID, or EWKT, that is no literal. SQLSTATE: 0A000",
+        "[UNSUPPORTED_FEATURE] The local server supports literals only for an SRID and EWKT. SQLSTATE: 0A000",
     ),
     (
         r"Source geometry must have a coordinate reference system",
         "[INVALID_PARAMETER_VALUE] The geometry has no SRID: use ST_SetSRID, or name the source. SQLSTATE: 22023",
     ),
-    (r"Invalid Input Error: (?P<why>Expected [^\n]*)", "[INVALID_WKT] The text is no WKT: {why} SQLSTATE: 22023"),
+    (r"Invalid Input Error: (?P<why>Expected [^\n]*)", "[INVALID_WKT] The text is not WKT: {why} SQLSTATE: 22023"),
     (
         r"Ambiguous reference to table",
         "[AMBIGUOUS_REFERENCE] Two tables have one name: give an alias. SQLSTATE: 42704",

@@ -161,5 +161,5 @@ def _cast(column: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:
         return pa.chunked_array(
             [pa.array([None if value is None else str(value) for value in column.to_pylist()], target)]
         )
-    # Unsafe: a sum of integers that is too large for Spark's type is an error there too, and has no place here.
+    # A sum that is too large for bigint fails, as in Spark. Times are cut to microseconds.
     return column.cast(target, safe=not pa.types.is_timestamp(target))

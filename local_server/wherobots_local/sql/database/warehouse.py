@@ -71,7 +71,7 @@ class Warehouse:
         )
         self._writing: dict[str, threading.Lock] = {}
         self._connection.load_extension(str(_spatial_extension()))
-        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         self._prepare()
         self._connection.execute("SET allowed_directories = [?]", [str(root)])
         for option, value in (("enable_external_access", "false"), ("lock_configuration", "true")):

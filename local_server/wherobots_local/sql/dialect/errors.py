@@ -10,7 +10,7 @@ class StatementError(Exception):
 
 
 def unsupported(what: str, instead: str = "") -> StatementError:
-    """Return the error for what the service does and the local server does not.
+    """Return the error for what the local server does not support.
 
     :param what: what was found, such as ``LATERAL VIEW``.
     :param instead: what to do; default empty.

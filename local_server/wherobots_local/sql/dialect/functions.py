@@ -151,7 +151,7 @@ def _size(node: exp.Expr) -> exp.Expr:
     while call is not None:
         times, call = times * _REPEATED.get(_name(call), 1), call.parent
     if times > _MOST_REPEATED:
-        raise unsupported("so many calls of functions inside each other")
+        raise unsupported("function calls nested this deeply")
     return node
 
 
@@ -427,7 +427,7 @@ def _casts(node: exp.Expr) -> exp.Expr:
 
 
 RULES: tuple[tuple[str, Callable[[exp.Expr], exp.Expr]], ...] = (
-    ("functions that Spark does not have are refused", _known),
+    ("functions that are not known to mean the same are refused", _known),
     ("hints, SORT BY, WITH ROLLUP", _clauses),
     ("functions that make rows, in SELECT and in LATERAL VIEW", _generators),
     ("functions with a lambda", _lambdas),

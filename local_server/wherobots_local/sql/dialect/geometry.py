@@ -1,7 +1,7 @@
 """Sedona's functions of geometries (Apache Sedona 1.9), and what the local server has of them.
 
 A function is *renamed* if it has a macro in ``geometry.sql`` or another name in DuckDB, and means the same. Each name
-stands in one of the four tables, or has a macro; those of ``DIFFERENT`` have one too.
+stands in exactly one of ``SAME``, ``RENAMED``, ``MISSING`` and the macros.
 """
 
 # ruff: noqa: SIM905 - names are read more easily without quotes.
@@ -22,7 +22,7 @@ SAME = frozenset(
     """.split()
 )
 
-# Another name in DuckDB, the same arguments and meaning. Aggregates cannot be macros: those have no FILTER and OVER.
+# Another name in DuckDB, the same arguments and meaning. No macros: an aggregate that is one loses FILTER and OVER.
 RENAMED = {
     "st_envelope_aggr": "st_envelope_agg",
     "st_intersection_aggr": "st_intersection_agg",

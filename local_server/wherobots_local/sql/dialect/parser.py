@@ -15,13 +15,14 @@ from sqlglot.parsers.spark import SparkParser
 from wherobots_local.sql.dialect.errors import StatementError, syntax_error, unsupported
 from wherobots_local.sql.dialect.macros import MACROS
 
-_MODE = re.compile(
+# sqlglot does not read this clause of INSERT OVERWRITE: it is cut out.
+_OVERWRITE_CLAUSE = re.compile(
     r"(\s*(?:/\*.*?\*/\s*)?INSERT\s+OVERWRITE\s+[^'\"()]*?)\s+WITH\s*\(\s*'overwrite-mode'\s*=\s*'(\w+)'\s*\)",
     re.IGNORECASE | re.DOTALL,
 )
 MOST_CHARACTERS = 4_000_000
 
-# It says what it reads as a Command; those are read or refused here.
+# It warns of each statement that it reads as a Command. They are carried out or refused here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
@@ -54,7 +55,7 @@ def read(text: str) -> exp.Expr:
         raise unsupported(f"a statement of {len(text):,} characters", f"{MOST_CHARACTERS:,} are allowed")
     if (table := re.fullmatch(r"\s*TABLE\s+(.*)", text, re.IGNORECASE | re.DOTALL)) is not None:
         text = f"SELECT * FROM {table[1]}"
-    mode = _MODE.match(text)
+    mode = _OVERWRITE_CLAUSE.match(text)
     if mode is not None:
         text = mode[1] + text[mode.end() :]
     try:
@@ -82,5 +83,5 @@ def read(text: str) -> exp.Expr:
 
 
 def nested_too_deeply() -> StatementError:
-    """Return the error for a statement with too many levels of parentheses."""
-    return unsupported("an expression that is nested so deeply")
+    """Return the error for a statement that is nested too deeply."""
+    return unsupported("expressions nested this deeply")

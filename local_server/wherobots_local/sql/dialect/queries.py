@@ -1,7 +1,8 @@
 """Writes a statement as DuckDB's SQL.
 
-Three things are changed in the tree that was read; sqlglot writes the rest:
+What is changed in the tree that was read; sqlglot writes the rest:
 
+* Columns without an alias get the names that Spark gives them, those of VALUES too.
 * Tables get their full name. DuckDB has one catalog, so ``catalog.schema`` is the name of one of its schemas.
 * Files in FROM become functions that read them as Spark does.
 * Functions are checked: what is not known to mean the same is refused.
@@ -27,8 +28,6 @@ _REFUSED: dict[type[exp.Expr], str] = {
     exp.Into: "SELECT ... INTO",
     exp.Parameter: "parameters",
     exp.Placeholder: "parameters",
-    exp.ReadCSV: "the function read_csv",
-    exp.ReadParquet: "the function read_parquet",
     exp.SessionParameter: "parameters",
     exp.Version: "time travel",
 }
@@ -84,7 +83,7 @@ def _translated(tree: exp.Expr, session: Names) -> exp.Expr:
         tree = changed(tree, rule)
     tree = changed(tree, _function)
     for table in [found for found in tree.find_all(exp.Table) if _is_file(found)]:
-        # Last: they are functions that nobody may call.
+        # Last, because the rules refuse DuckDB's functions that read files.
         query = session.file_query(FORMATS[table.db.lower()], table.name)
         table.replace(query.subquery(table.alias or "file", copy=False))
     return tree
@@ -96,7 +95,9 @@ def _name_table(table: exp.Table, names: Names) -> None:
         return
     if _is_file(table):
         if table.db.lower() not in FORMATS:
-            raise unsupported(f"reading files of the format {table.db or 'none'}", f"it reads {', '.join(FORMATS)}")
+            raise unsupported(
+                f"reading {table.name!r} as {table.db or 'a table'}", f"name one of the formats {', '.join(FORMATS)}"
+            )
     elif table.args.get("db") is not None or not _is_cte(table):
         schema = names.schema_of(table)
         for part, name in (("this", table.name), ("db", schema)):
@@ -111,8 +112,8 @@ def _is_file(table: exp.Table) -> bool:
 def _name_rows(table: exp.Table) -> None:
     """``range`` has the column ``id``; no other function of DuckDB makes tables here."""
     function = table.this
-    name = str(function.this).lower() if isinstance(function, exp.Anonymous) else function.key
-    if name not in ("range", "generateseries"):
+    name = str(function.this).lower() if isinstance(function, exp.Anonymous) else function.sql_name().lower()
+    if name not in ("range", "generate_series"):
         raise StatementError(
             f"[UNRESOLVABLE_TABLE_VALUED_FUNCTION] Could not resolve `{name}` to a table-valued function."
             " SQLSTATE: 42883"
