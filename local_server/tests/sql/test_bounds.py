@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from local_server.tests.sql.driver import EngineDriver
 from wherobots_local.sql.dialect.errors import StatementError
 from wherobots_local.sql.dialect.parser import read
+from wherobots_local.sql.engine import EngineError
 
 SPARK_SHAPE = re.compile(r"\[[A-Z0-9_.]+\] .+", re.DOTALL)
 
@@ -181,6 +183,19 @@ def test_a_statement_that_is_nested_deeply_is_refused(
 
 def test_a_statement_that_is_too_long_is_refused(engine: EngineDriver) -> None:
     assert "4,000,000 are allowed" in engine.fails(f"SELECT '{'x' * 4_000_000}'")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["INSERT OVERWRITE{}x", "SELECT 1,{}2", "SHOW TABLES{}x", "DESCRIBE t{}x", "CACHE TABLE{}x", "SET a{}"],
+)
+def test_a_statement_of_much_white_space_is_read_at_once(engine: EngineDriver, statement: str) -> None:
+    engine.wait(_ended(engine, statement.format(" " * 200_000)))
+
+
+async def _ended(engine: EngineDriver, statement: str) -> None:
+    with contextlib.suppress(EngineError):
+        await engine.execution(statement)
 
 
 @pytest.mark.parametrize("levels", [2, 12, 40])

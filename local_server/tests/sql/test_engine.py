@@ -24,6 +24,7 @@ from local_server.tests.support import KEY
 from local_server.tests.vendor_clients.programs import vendor_client
 from wherobots_local import LocalServer
 from wherobots_local.execution.workspace import own_folder
+from wherobots_local.sql.database import process
 from wherobots_local.sql.database.engine import Database
 from wherobots_local.sql.engine import (
     EngineDiedError,
@@ -301,7 +302,7 @@ DAYS = "VALUES (TIMESTAMP '2026-01-01 10:00:00', 'b'), (TIMESTAMP '2026-01-03 10
             "INSERT OVERWRITE parts PARTITION (name = 'b') SELECT at FROM parts",
             ["2026-01-01 09", "2026-01-02 09"],
         ),
-        ("name", f"INSERT OVERWRITE parts PARTITION (name) {DAYS}", ["2026-01-01 09", "2026-01-02 09"]),
+        ("name", f"INSERT OVERWRITE parts PARTITION (name) {DAYS}", []),
     ],
 )
 def test_which_rows_an_overwrite_replaces(engine: EngineDriver, by: str, overwrite: str, kept: list[str]) -> None:
@@ -345,6 +346,43 @@ def test_merge_of_geometries(engine: EngineDriver) -> None:
         " WHEN MATCHED THEN UPDATE SET g = s.g WHEN NOT MATCHED THEN INSERT (id, g) VALUES (s.id, s.g)",
     )
     assert engine.rows("SELECT g FROM shapes ORDER BY id") == [("SRID=3857;POINT (2 2)",), ("SRID=3857;POINT (3 3)",)]
+
+
+def test_columns_with_one_name_keep_their_values(engine: EngineDriver) -> None:
+    engine.run("CREATE OR REPLACE TABLE named (x INT, y INT)", "INSERT INTO named SELECT 3, 3")
+    pair = "SELECT ST_Point(x, y) AS g, x AS a, y + 1 AS a, ST_Point(y, x) AS g FROM named"
+    found = engine.table(pair)
+    assert found.column_names == ["g", "a", "a", "g"]
+    assert [column.to_pylist() for column in found.columns] == [["POINT (3 3)"], [3], [4], ["POINT (3 3)"]]
+    engine.execute(pair, store=StoreTarget("csv", True, "s3://bucket/stored/pair"))
+    assert (engine.root / "bucket" / "stored" / "pair.csv").read_text() == "g,a,a_1,g_1\nPOINT (3 3),3,4,POINT (3 3)\n"
+
+
+def test_an_update_of_all_rows_may_change_their_srid_beside_other_columns(engine: EngineDriver) -> None:
+    engine.run(
+        "CREATE OR REPLACE TABLE moved PARTITIONED BY (a) AS SELECT id AS a, ST_Point(id, 1) AS g FROM range(2)",
+        "UPDATE moved SET a = a + 100, g = ST_SetSRID(ST_Point(a, 0), 4326)",
+    )
+    assert engine.rows("SELECT * FROM moved ORDER BY a") == [
+        (100, "SRID=4326;POINT (0 0)"),
+        (101, "SRID=4326;POINT (1 0)"),
+    ]
+    dynamic = "INSERT OVERWRITE moved WITH ('overwrite-mode' = 'dynamic') SELECT 100, ST_SetSRID(ST_Point(9, 9), 4326)"
+    engine.run("ALTER TABLE moved RENAME COLUMN a TO b", dynamic)
+    assert engine.rows("SELECT g FROM moved ORDER BY b") == [("SRID=4326;POINT (9 9)",), ("SRID=4326;POINT (1 0)",)]
+
+
+def test_a_view_refers_neither_to_itself_nor_to_a_temporary_one(engine: EngineDriver) -> None:
+    engine.run("CREATE OR REPLACE VIEW circle AS SELECT 1 AS a", "CREATE OR REPLACE TEMP VIEW brief AS SELECT 1 AS a")
+    assert engine.fails("CREATE OR REPLACE VIEW circle AS SELECT * FROM circle").startswith("[RECURSIVE_VIEW]")
+    assert engine.fails("CREATE VIEW lasting AS SELECT * FROM brief").startswith("[INVALID_TEMP_OBJ_REFERENCE]")
+    assert engine.rows("SELECT * FROM circle") == [(1,)]
+    engine.run("DROP VIEW brief")
+
+
+def test_the_case_of_a_name_does_not_matter(engine: EngineDriver) -> None:
+    engine.run("CREATE OR REPLACE TABLE `Ünï` (c INT)", "INSERT INTO `ünï` VALUES (1)")
+    assert engine.rows("SELECT C FROM `ÜNÏ`") == [(1,)]
 
 
 def test_changes_of_columns(engine: EngineDriver) -> None:
@@ -475,6 +513,23 @@ def test_a_cancel_interrupts_one_statement_and_no_other(engine: EngineDriver) ->
     assert engine.rows("SELECT a FROM kept") == [(3,)]
 
 
+def test_a_statement_that_cannot_be_interrupted_ends_the_process(
+    apart: EngineDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_CANCEL_SECONDS", 0.0)
+
+    async def cancel() -> None:
+        long = asyncio.ensure_future(apart.execution(ENDLESS))
+        await asyncio.sleep(0)
+        long.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await long
+        with pytest.raises(EngineDiedError):
+            await apart.execution(ENDLESS)
+
+    apart.do(cancel)
+
+
 def test_a_cancel_that_comes_twice_ends_the_statement_once(engine: EngineDriver) -> None:
     async def cancel() -> None:
         long = asyncio.ensure_future(engine.execution(ENDLESS))
@@ -560,6 +615,8 @@ def test_files_of_the_storage_are_read(engine: EngineDriver, tmp_path: Path) -> 
     (bucket / "in.csv").write_text("id,name\n1,Ada\n2,Grace\n")
     engine.execute("SELECT 1 AS Id, ST_Point(1, 2) AS g", store=StoreTarget("parquet", False, "s3://bucket/folder"))
     assert engine.rows("SELECT * FROM csv.`s3://bucket/in.csv` WHERE _c0 <> 'id'") == [("1", "Ada"), ("2", "Grace")]
+    (bucket / "lines.csv").write_text('a,"x\ny",b\n1,2,3\n')
+    assert engine.rows("SELECT _c1 FROM csv.`s3://bucket/lines.csv`") == [("x\ny",), ("2",)]
     (bucket / "in.json").write_text('{"b": 1, "a": "2024-01-02"}\n{"b": 2.5}\n')
     assert engine.table("SELECT * FROM json.`s3://bucket/in.json`").to_pylist() == [
         {"a": "2024-01-02", "b": 1.0},
@@ -603,6 +660,14 @@ def test_files_of_the_storage_are_read(engine: EngineDriver, tmp_path: Path) -> 
             "[UNSUPPORTED_FEATURE] The local server does not support DROP SCHEMA ... CASCADE",
         ),
         ("SELECT ST_GeomFromWKT('POIN (1 2)')", "[INVALID_WKT]"),
+        ("SELECT sum(x) FROM VALUES (9223372036854775807), (1) AS t(x)", "[ARITHMETIC_OVERFLOW]"),
+        ("CREATE TABLE bad (a INT, a INT)", "[COLUMN_ALREADY_EXISTS]"),
+        ("CREATE TABLE `a/b` (a INT)", "[UNSUPPORTED_FEATURE]"),
+        ("SELECT (SELECT id FROM range(2))", "[SCALAR_SUBQUERY_TOO_MANY_ROWS]"),
+        ("SELECT id FROM range(2) WHERE count(*) > 1", "[INVALID_WHERE_CONDITION]"),
+        ("SELECT 1 UNION SELECT 1, 2", "[NUM_COLUMNS_MISMATCH]"),
+        ("SELECT foo", "[UNRESOLVED_COLUMN"),
+        ("SELECT array(INTERVAL '1' DAY)", "[UNSUPPORTED_FEATURE]"),
         (
             "SELECT ST_Point(id, 1) AS g, ST_SetSRID(ST_Point(1, 1), id) FROM range(1)",
             "[UNSUPPORTED_FEATURE] The local",

@@ -103,7 +103,10 @@ class Serving:
         rows = self._rows.get((session, execution_id))
         if rows is None:
             raise StatementError("the rows of the execution are gone")
-        return Serialized(serialized(self._warehouse.cursor(), rows, form), tuple(rows.srids))
+        return Serialized(
+            serialized(self._warehouse.cursor(), rows, form),
+            tuple(rows.table.field(position).name for position in rows.srids),
+        )
 
     def forget(self, _: int, session: str, execution_id: str) -> None:
         """Drop the rows of an execution."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import duckdb
 from sqlglot import exp
 
-from wherobots_local.sql.database.results import srid_of_type
+from wherobots_local.sql.database.results import is_geometry, srid_of_type
 from wherobots_local.sql.database.warehouse import identifier, literal
 from wherobots_local.sql.dialect.errors import StatementError, unsupported
 
@@ -34,7 +35,7 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
     with changing(statement, table):
         rows = statement.written(query)
         fixed, partitions = _partitions(statement, tree, into, schema)
-        given = list(statement.columns_of(rows))
+        given = [name for name, _ in statement.described(rows)]
         if tree.args.get("by_name"):
             columns = given
         elif isinstance(tree.this, exp.Schema):
@@ -75,21 +76,20 @@ def truncate(statement: Statement, tree: exp.Expr) -> None:
 
 def update(statement: Statement, tree: exp.Expr) -> None:
     """Give columns of rows new values. Where all rows get new geometries, the SRID of the column may change."""
-    table, _ = statement.table(tree.this)
-    alias = f" AS {identifier(tree.this.alias)}" if tree.this.alias else ""
+    table, schema = statement.table(tree.this)
+    rows = f"{table} AS {identifier(tree.this.alias)}" if tree.this.alias else table
     with changing(statement, table):
-        values = {item.this.name: statement.written(item.expression.copy()) for item in tree.expressions}
-        changed = {}
-        if tree.args.get("where") is None:
-            changed = _other_srids(statement, table, values, f"{table}{alias}")
-        kept = [item for item in tree.expressions if item.this.name not in changed]
-        adopt_srids(statement, table, {item.this.name: values[item.this.name] for item in kept}, f"{table}{alias}")
-        tree.set("expressions", kept)
+        values = {item.this.name.lower(): statement.written(item.expression.copy()) for item in tree.expressions}
+        if tree.args.get("where") is None and _other_srids(statement, table, values, rows):
+            columns = statement.columns_of(f"SELECT * FROM {table}")
+            listed = (f"{values.get(name.lower(), identifier(name))} AS {identifier(name)}" for name in columns)
+            comment = statement.comment_of(schema, tree.this.name)
+            statement.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {', '.join(listed)} FROM {rows}")
+            statement.execute(f"COMMENT ON TABLE {table} IS {literal(comment)}")
+            return
+        adopt_srids(statement, table, values, rows)
         _unqualify(tree)
-        if kept:
-            statement.execute(statement.written(tree))
-        for name, kind in changed.items():
-            statement.execute(f"ALTER TABLE {table} ALTER COLUMN {identifier(name)} TYPE {kind} USING {values[name]}")
+        statement.execute(statement.written(tree))
 
 
 def merge(statement: Statement, tree: exp.Expr) -> None:
@@ -126,7 +126,9 @@ def changing(statement: Statement, table: str) -> Iterator[None]:
             yield
             statement.execute("COMMIT")
         except BaseException:
-            statement.cursor.execute("ROLLBACK")
+            with suppress(duckdb.TransactionException):
+                # None is left if COMMIT failed.
+                statement.cursor.execute("ROLLBACK")
             raise
 
 
@@ -154,13 +156,15 @@ def adopt_srids(statement: Statement, table: str, values: Mapping[str, str], row
 def _other_srids(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> dict[str, str]:
     """Return the columns of geometries that would get another type, and that type."""
     held = {name.lower(): kind for name, kind in statement.columns_of(f"SELECT * FROM {table}").items()}
-    wanted = {name: value for name, value in values.items() if held.get(name.lower(), "").startswith("GEOMETRY")}
+    wanted = {name: value for name, value in values.items() if is_geometry(held.get(name.lower(), ""))}
     if not wanted:
         return {}
     listed = ", ".join(f"{value} AS {identifier(name)}" for name, value in wanted.items())
     given = statement.columns_of(f"SELECT {listed} FROM {rows}")
     # Those without an SRID, such as NULLs, fit into any column.
-    return {name: kind for name, kind in given.items() if kind.startswith("GEOMETRY(") and kind != held[name.lower()]}
+    return {
+        name: kind for name, kind in given.items() if is_geometry(kind) and kind not in ("GEOMETRY", held[name.lower()])
+    }
 
 
 def _unqualify(update: exp.Expr) -> None:
@@ -197,14 +201,15 @@ def _partitions(
     a unit of time or nothing. With the overwrite mode ``dynamic``, that is what the table is partitioned by."""
     fixed: dict[str, str] = {}
     partitions: list[tuple[str, str]] = []
+    mode = tree.meta.get("overwrite-mode") or statement.session.options.get(_OVERWRITE_OPTION, "static")
+    is_dynamic = mode.lower() == "dynamic"
     clause = into.args.get("partition")
     for part in clause.expressions if clause is not None else ():
         if isinstance(part, exp.EQ):
             fixed[part.this.name.lower()] = statement.written(part.expression)
-        else:
+        elif is_dynamic:
             partitions.append((part.name, ""))
-    mode = tree.meta.get("overwrite-mode") or statement.session.options.get(_OVERWRITE_OPTION, "static")
-    if clause is None and mode.lower() == "dynamic":
+    if clause is None and is_dynamic:
         partitions = [(column, unit) for column, unit in json.loads(statement.comment_of(schema, into.name))]
     return fixed, partitions
 

@@ -31,7 +31,7 @@ def run(statement: Statement, text: str) -> tuple[Rows | None] | None:
     :returns: its rows, or that it has none, in a tuple; None for another statement.
     :raises StatementError: if it fails.
     """
-    bare = re.sub(r"\A(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+|[\s;]+\Z", "", text, flags=re.DOTALL)
+    bare = re.sub(r"\A(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", "", text, count=1, flags=re.DOTALL).rstrip("; \t\r\n")
     for pattern, command in _COMMANDS:
         if (found := pattern.fullmatch(bare)) is not None:
             return (command(statement, found),)
@@ -120,7 +120,7 @@ _COMMANDS: Sequence[tuple[re.Pattern[str], Callable[[Statement, re.Match[str]], 
         (r"EXPLAIN\s+(?:(?:EXTENDED|CODEGEN|COST|FORMATTED)\s+)?(?P<query>.*)", _explain),
         (rf"(?:USE(?:\s+(?:SCHEMA|DATABASE|NAMESPACE|CATALOG))?|SET\s+CATALOG)\s+(?P<name>{_NAME})", _use),
         (r"SET\s+(?P<key>[\w.\-]+)(?:\s*=\s*(?P<value>.*))?", _set),
-        (r"CACHE\s+(?:LAZY\s+)?TABLE\s+.*\sAS\s.*", _refuse),
+        (r"CACHE\s+(?:LAZY\s+)?TABLE\s[^\s]+\s+AS\s.*", _refuse),
         (r"(?:ANALYZE|CACHE|CLEAR|MSCK|OPTIMIZE|REFRESH|UNCACHE|VACUUM)\b.*", _nothing),
         (r"(?:SHOW|DESC|DESCRIBE|SET|USE)\b.*", _refuse),
     )

@@ -19,7 +19,7 @@ from wherobots_local.sql.dialect.errors import (
     syntax_error,
     unsupported,
 )
-from wherobots_local.sql.dialect.names import name_of
+from wherobots_local.sql.dialect.names import Name, name_of
 
 if TYPE_CHECKING:
     from wherobots_local.sql.database.session import Statement
@@ -86,6 +86,9 @@ def alter(statement: Statement, tree: exp.Expr) -> None:
                     old, new = action.this.name, action.args["to"].name
                     _check_column(statement, table, old)
                     statement.execute(f"ALTER TABLE {table} RENAME COLUMN {identifier(old)} TO {identifier(new)}")
+                    parts = json.loads(statement.comment_of(stored, tree.this.name))
+                    renamed = [(new if name.lower() == old.lower() else name, unit) for name, unit in parts]
+                    statement.execute(f"COMMENT ON TABLE {table} IS {literal(json.dumps(renamed))}")
                 case exp.AlterRename():
                     _rename(statement, table, stored, action.this)
                 case _:
@@ -99,6 +102,13 @@ def _rename(statement: Statement, table: str, stored: str, to: exp.Table) -> Non
     if statement.kind_of(stored, name[-1]) is not None:
         raise already_exists(name)
     statement.execute(f"ALTER TABLE {table} RENAME TO {identifier(name[-1])}")
+
+
+def _new_name(named: exp.Expr) -> Name:
+    name = name_of(named)
+    if "/" in name[-1]:
+        raise unsupported("a name with a slash")
+    return name
 
 
 def _create_schema(statement: Statement, tree: exp.Expr) -> None:
@@ -125,12 +135,12 @@ def _drop_schema(statement: Statement, named: exp.Table, *, if_exists: bool, cas
         raise StatementError(
             f"[SCHEMA_NOT_EMPTY] Cannot drop a schema {quoted(schema)} because it contains objects. SQLSTATE: 2BP01"
         )
-    statement.execute(f"DROP SCHEMA {identifier(schema.stored)}")
+    statement.execute(f"DROP SCHEMA IF EXISTS {identifier(schema.stored)}")
 
 
 def _create_table(statement: Statement, tree: exp.Expr, properties: list[exp.Expr]) -> None:
     named = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
-    name = name_of(named)
+    name = _new_name(named)
     schema = statement.schema(name)
     statement.check_schema(schema)
     full_name = f"{identifier(schema.stored)}.{identifier(name[-1])}"
@@ -178,7 +188,7 @@ def _create_view(statement: Statement, tree: exp.Expr, *, temporary: bool) -> No
     if tree.expression is None:
         raise unsupported("CREATE VIEW without a query", "use CREATE VIEW ... AS SELECT ...")
     named = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
-    name = name_of(named)
+    name = _new_name(named)
     if temporary and len(name) > 1:
         raise syntax_error("a temporary view has no schema", ".".join(name))
     schema = statement.schema(name)
@@ -200,7 +210,15 @@ def _create_view(statement: Statement, tree: exp.Expr, *, temporary: bool) -> No
         columns = ""
         if isinstance(tree.this, exp.Schema):
             columns = f" ({', '.join(identifier(column.name) for column in tree.this.expressions)})"
-        statement.execute(f"CREATE OR REPLACE VIEW {full_name}{columns} AS {statement.written(tree.expression)}")
+        query = statement.written(tree.expression)
+        if not temporary and identifier(statement.session.temporary) in query:
+            raise StatementError(
+                f"[INVALID_TEMP_OBJ_REFERENCE] Cannot create the persistent view {quoted((*schema, name[-1]))}: it"
+                " refers to a temporary view. SQLSTATE: 42K0F"
+            )
+        statement.execute(f"CREATE OR REPLACE VIEW {full_name}{columns} AS {query}")
+        # A view that reads itself is found out now.
+        statement.columns_of(f"SELECT * FROM {full_name}")
 
 
 def _partition(part: exp.Expr) -> tuple[str, str]:

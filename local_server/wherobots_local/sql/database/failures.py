@@ -70,6 +70,31 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     ),
     (r"(?P<why>Macro [^\n]* does not support the supplied arguments)", "[WRONG_NUM_ARGS] {why}. SQLSTATE: 42605"),
     (r"(?P<why>Could not choose a best candidate function[^\n]*)", "[DATATYPE_MISMATCH] {why} SQLSTATE: 42K09"),
+    (r"infinite recursion", "[RECURSIVE_VIEW] The view would refer to itself. SQLSTATE: 42K0H"),
+    (
+        r"Integer value.* out of bounds|not in range: ",
+        "[ARITHMETIC_OVERFLOW] A sum is too large for bigint. SQLSTATE: 22003",
+    ),
+    (
+        r"NOT NULL constraint failed: (?P<name>\S+)",
+        "[NOT_NULL_CONSTRAINT_VIOLATION.TABLE] {name} must not be NULL. SQLSTATE: 42000",
+    ),
+    (
+        r"[Cc]olumn with name \"?(?P<name>[^\"\s]+)\"? already exists",
+        "[COLUMN_ALREADY_EXISTS] The column `{name}` already exists. SQLSTATE: 42711",
+    ),
+    (
+        r"More than one row returned by a subquery",
+        "[SCALAR_SUBQUERY_TOO_MANY_ROWS] More than one row returned by a subquery. SQLSTATE: 21000",
+    ),
+    (
+        r"WHERE clause cannot contain aggregates",
+        "[INVALID_WHERE_CONDITION] WHERE must not have aggregate functions. SQLSTATE: 42903",
+    ),
+    (
+        r"Set operations can only apply to expressions with the same number",
+        "[NUM_COLUMNS_MISMATCH] The queries have different numbers of columns. SQLSTATE: 42826",
+    ),
     (r"^Parser Error: (?P<why>[^\n]*)", "[PARSE_SYNTAX_ERROR] {why} SQLSTATE: 42601"),
     (r"Out of Range Error: (?P<why>[^\n]*)", "[ARITHMETIC_OVERFLOW] {why} SQLSTATE: 22003"),
     (

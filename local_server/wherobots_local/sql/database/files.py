@@ -33,9 +33,8 @@ def query(statement: Statement, file_format: str, address: str) -> exp.Query:
     listed = f"[{', '.join(literal(str(path)) for path in paths)}]"
     match file_format:
         case "csv":
-            options = (
-                "header = false, all_varchar = true, delim = ',', quote = '\"', escape = '\\', null_padding = true"
-            )
+            options = "header = false, all_varchar = true, delim = ',', quote = '\"', escape = '\\'"
+            options += ", null_padding = true, parallel = false"
             sql = f"SELECT COLUMNS('column0*(\\d+)') AS '_c\\1' FROM read_csv({listed}, {options})"
         case "json":
             columns = statement.columns_of(f"SELECT * FROM read_json({listed}, format = 'newline_delimited')")

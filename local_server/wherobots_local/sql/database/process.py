@@ -21,6 +21,7 @@ from wherobots_local.sql.engine import EngineDiedError, EngineError
 from wherobots_local.storage import OWN_FOLDER
 
 _STOP_SECONDS = 5.0
+_CANCEL_SECONDS = 10.0
 
 
 def database_folder(root: Path) -> Path:
@@ -89,10 +90,13 @@ class DatabaseProcess:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
             _, ended = self._call("cancel", number)
+            # A few functions of DuckDB cannot be interrupted: then all sessions end.
+            killing = self._loop.call_later(_CANCEL_SECONDS, self._process.kill)
             while not ended.done():
                 # Also if the caller is cancelled once more.
                 with contextlib.suppress(asyncio.CancelledError, EngineDiedError):
                     await asyncio.shield(ended)
+            killing.cancel()
             raise
 
     def tell(self, method: str, *arguments: Any) -> None:

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from wherobots_local.sql.dialect.errors import unsupported
 from wherobots_local.sql.engine import ResultForm
 
 _GEOMETRY = re.compile(r"GEOMETRY(?:\('(?P<crs>[^']*)'\))?")
@@ -29,11 +30,11 @@ class Rows:
     """The rows of a statement.
 
     :param table: their values; geometries are WKB.
-    :param srids: the SRID of each column with geometries, by its name; 0 for none.
+    :param srids: the SRID of each column with geometries, by its position; 0 for none.
     """
 
     table: pa.Table
-    srids: dict[str, int] = field(default_factory=dict)
+    srids: dict[int, int] = field(default_factory=dict)
 
     @classmethod
     def empty(cls) -> Rows:
@@ -59,11 +60,13 @@ def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None) -> Rows:
             if max_rows is not None and count > max_rows:
                 break
         found = pa.Table.from_batches(batches, reader.schema)
-    columns, fields, srids = [], [], {}
+    columns: list[pa.ChunkedArray] = []
+    fields: list[pa.Field] = []
+    srids: dict[int, int] = {}
     for column, wanted, kind in zip(found.columns, found.schema, types, strict=True):
         target = pa.int64() if kind == "HUGEINT" else plain_type(wanted.type)
-        if _GEOMETRY.fullmatch(kind):
-            srids[wanted.name] = srid_of_type(kind)
+        if is_geometry(kind):
+            srids[len(fields)] = srid_of_type(kind)
         columns.append(_cast(column, target))
         fields.append(pa.field(wanted.name, target))
     return Rows(pa.table(columns, schema=pa.schema(fields)), srids)
@@ -79,6 +82,8 @@ def plain_type(found: pa.DataType) -> pa.DataType:
         return pa.string()
     if pa.types.is_large_string(found) or pa.types.is_interval(found):
         return pa.string()
+    if pa.types.is_nested(found) and "month_day_nano" in str(found):
+        raise unsupported("intervals inside arrays, maps and structs")
     if pa.types.is_list(found) or pa.types.is_large_list(found):
         return pa.list_(plain_type(found.value_type))
     if pa.types.is_struct(found):
@@ -88,12 +93,17 @@ def plain_type(found: pa.DataType) -> pa.DataType:
 
 def spark_type(kind: str) -> str:
     """Return Spark's name of a type of DuckDB, as ``DESCRIBE`` shows it: ``array<int>``."""
-    if _GEOMETRY.fullmatch(kind):
+    if is_geometry(kind):
         return "geometry"
     if kind == "HUGEINT":
         return "bigint"
     name = exp.DataType.build(_GEOMETRY.sub("GEOMETRY", kind), dialect="duckdb").sql("spark").lower()
     return name.replace(": ", ":").replace(", ", ",").replace("timestamp_ntz", "timestamp")
+
+
+def is_geometry(kind: str) -> bool:
+    """Say whether a type of DuckDB is that of geometries."""
+    return _GEOMETRY.fullmatch(kind) is not None
 
 
 def srid_of_type(kind: str) -> int:
@@ -111,10 +121,9 @@ def serialized(cursor: duckdb.DuckDBPyConnection, rows: Rows, form: ResultForm) 
     :param cursor: a cursor, which converts geometries.
     """
     table = rows.table
-    for name, srid in rows.srids.items():
-        position = table.column_names.index(name)
+    for position, srid in rows.srids.items():
         column = _geometries(cursor, table.column(position), srid, form.geometry)
-        table = table.set_column(position, name, column)
+        table = table.set_column(position, table.field(position).name, column)
     plain = pa.BufferOutputStream()
     if form.format == "json":
         plain.write(json.dumps(table.to_pylist(), default=json_value).encode())

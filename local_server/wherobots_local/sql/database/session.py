@@ -16,7 +16,7 @@ from wherobots_local.sql.database.stores import store
 from wherobots_local.sql.database.warehouse import DEFAULT, SchemaName, Warehouse, identifier
 from wherobots_local.sql.dialect.errors import StatementError, already_exists, not_found, schema_not_found, unsupported
 from wherobots_local.sql.dialect.names import Name, name_of
-from wherobots_local.sql.dialect.parser import read
+from wherobots_local.sql.dialect.parser import check_length, read
 from wherobots_local.sql.dialect.queries import write
 from wherobots_local.sql.engine import StoreTarget
 
@@ -86,6 +86,7 @@ class Statement:
         :raises StatementError: if it fails.
         :raises duckdb.Error: if it fails.
         """
+        check_length(text)
         if (done := commands.run(self, text)) is not None:
             return done[0]
         tree = read(text)
@@ -97,7 +98,7 @@ class Statement:
             raise unsupported(f"{text.split(None, 1)[0].upper()[:20]} statements")
         query = self.written(tree)
         if target is not None and place is not None:
-            return store(self.cursor, query, target, place)
+            return store(self.cursor, query, self.described(query), target, place)
         return fetch(self.execute(query), max_rows)
 
     def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
@@ -112,7 +113,11 @@ class Statement:
 
     def columns_of(self, query: str) -> dict[str, str]:
         """Return the columns of a query of DuckDB with their types."""
-        return {row[0]: row[1] for row in self.execute(f"DESCRIBE {query}").fetchall()}
+        return dict(self.described(query))
+
+    def described(self, query: str) -> list[tuple[str, str]]:
+        """Return the columns of a query with their types. Several may have one name."""
+        return [(row[0], row[1]) for row in self.execute(f"DESCRIBE {query}").fetchall()]
 
     def schema_of(self, table: exp.Table) -> str:
         """Return DuckDB's schema of a table or view that a query names."""

@@ -9,7 +9,8 @@ CREATE MACRO spark._malformed(x, kind) AS error('[CAST_INVALID_INPUT] The value 
 -- What CAST to a whole number keeps: the part before the point, the seconds of a time. Text must be a whole number;
 -- without a `kind`, NULL stands for other text.
 CREATE MACRO spark._whole(x, kind) AS CASE
-    WHEN typeof(x) IN ('DOUBLE', 'FLOAT') OR typeof(x) LIKE 'DECIMAL%' THEN trunc(TRY_CAST(x AS DOUBLE))::BIGINT
+    WHEN typeof(x) IN ('DOUBLE', 'FLOAT') THEN trunc(TRY_CAST(x AS DOUBLE))::BIGINT
+    WHEN typeof(x) LIKE 'DECIMAL%' THEN trunc(TRY_CAST(x AS DECIMAL(38, 9)))::BIGINT
     WHEN typeof(x) LIKE 'TIMESTAMP%' THEN epoch(TRY_CAST(x AS TIMESTAMPTZ))::BIGINT
     WHEN typeof(x) = 'VARCHAR' THEN coalesce(
         CASE WHEN NOT contains(x::VARCHAR, '.') AND NOT contains(lower(x::VARCHAR), 'e') THEN TRY_CAST(x AS BIGINT) END,

@@ -16,10 +16,8 @@ from wherobots_local.sql.dialect.errors import StatementError, syntax_error, uns
 from wherobots_local.sql.dialect.macros import MACROS
 
 # sqlglot does not read this clause of INSERT OVERWRITE: it is cut out.
-_OVERWRITE_CLAUSE = re.compile(
-    r"(\s*(?:/\*.*?\*/\s*)?INSERT\s+OVERWRITE\s+[^'\"()]*?)\s+WITH\s*\(\s*'overwrite-mode'\s*=\s*'(\w+)'\s*\)",
-    re.IGNORECASE | re.DOTALL,
-)
+_OVERWRITE_CLAUSE = re.compile(r"\bWITH\s*\(\s*'overwrite-mode'\s*=\s*'(\w+)'\s*\)", re.IGNORECASE)
+_OVERWRITE = re.compile(r"(?:\s+|/\*.*?\*/|--[^\n]*\n)*INSERT\s+OVERWRITE\b", re.IGNORECASE | re.DOTALL)
 MOST_CHARACTERS = 4_000_000
 
 # It warns of each statement that it reads as a Command. They are carried out or refused here.
@@ -49,15 +47,13 @@ def read(text: str) -> exp.Expr:
 
     :param text: one statement; a semicolon may follow.
     :returns: its tree. What sqlglot does not read, such as SHOW, is a ``Command``.
-    :raises StatementError: if it is none, or too large.
+    :raises StatementError: if it is none.
     """
-    if len(text) > MOST_CHARACTERS:
-        raise unsupported(f"a statement of {len(text):,} characters", f"{MOST_CHARACTERS:,} are allowed")
     if (table := re.fullmatch(r"\s*TABLE\s+(.*)", text, re.IGNORECASE | re.DOTALL)) is not None:
         text = f"SELECT * FROM {table[1]}"
-    mode = _OVERWRITE_CLAUSE.match(text)
+    mode = _OVERWRITE_CLAUSE.search(text) if _OVERWRITE.match(text) else None
     if mode is not None:
-        text = mode[1] + text[mode.end() :]
+        text = text[: mode.start()] + text[mode.end() :]
     try:
         statements = [
             found for found in sqlglot.parse(text, read=ServiceSql) if found and not isinstance(found, exp.Semicolon)
@@ -78,8 +74,17 @@ def read(text: str) -> exp.Expr:
         raise syntax_error("one statement at a time", statements[1].sql(ServiceSql)[:20])
     (statement,) = statements
     if mode is not None:
-        statement.meta["overwrite-mode"] = mode[2]
+        statement.meta["overwrite-mode"] = mode[1]
     return statement
+
+
+def check_length(text: str) -> None:
+    """Check that a statement is not too long.
+
+    :raises StatementError: if it is.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise unsupported(f"a statement of {len(text):,} characters", f"{MOST_CHARACTERS:,} are allowed")
 
 
 def nested_too_deeply() -> StatementError:

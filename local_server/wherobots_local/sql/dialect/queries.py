@@ -100,7 +100,7 @@ def _name_table(table: exp.Table, names: Names) -> None:
             )
     elif table.args.get("db") is not None or not _is_cte(table):
         schema = names.schema_of(table)
-        for part, name in (("this", table.name), ("db", schema)):
+        for part, name in (("this", table.name.lower()), ("db", schema)):
             table.set(part, exp.to_identifier(name, quoted=True))
         table.set("catalog", None)
 
