@@ -154,7 +154,10 @@ def _function(node: exp.Expr) -> exp.Expr:
     name = str(node.this).lower()
     if name in MACROS:
         call = exp.Anonymous(this=name, expressions=node.expressions)
-        return exp.Dot(this=exp.to_identifier(SCHEMA), expression=call)
+        macro = exp.Dot(this=exp.to_identifier(SCHEMA), expression=call)
+        is_constant = name.startswith("st_") and all(isinstance(item, exp.Literal) for item in node.expressions)
+        # A macro that may fail is no constant for DuckDB. A subquery is evaluated once, not for each row.
+        return exp.select(macro).subquery() if is_constant and node.find_ancestor(exp.Where) else macro
     renamed = functions.RENAMED.get(name) or geometry.RENAMED.get(name)
     if renamed is not None or name in functions.SAME or name in geometry.SAME:
         return exp.Anonymous(this=renamed or name, expressions=node.expressions)
