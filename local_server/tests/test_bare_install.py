@@ -181,7 +181,7 @@ def test_a_jar_runs(server: Running) -> None:
 def test_a_statement_is_executed(server: Running) -> None:
     session = server.client.ready()
     with server.client.open(session, tls=ssl.create_default_context(cafile=server.bundle)) as socket:
-        assert socket.rows("SELECT ST_AsText(ST_Point(1, 2)) AS place") == [{"place": "POINT(1 2)"}]
+        assert socket.rows("SELECT ST_AsText(ST_Point(1, 2)) AS place") == [{"place": "POINT (1 2)"}]
         _, state = socket.run("CREATE TABLE kept AS SELECT 7 AS n")
         assert state["state"] == "succeeded"
         assert socket.rows("SELECT n FROM kept") == [{"n": 7}]
