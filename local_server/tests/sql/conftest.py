@@ -11,6 +11,8 @@ import pytest
 from local_server.tests.sql.driver import EngineDriver
 from wherobots_local.execution.workspace import own_folder
 from wherobots_local.sql.database.engine import Database
+from wherobots_local.sql.database.session import Session
+from wherobots_local.sql.database.warehouse import Warehouse
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +55,13 @@ def apart(tmp_path: Path, runner: asyncio.Runner) -> Iterator[EngineDriver]:
     driver.wait(driver.engine.start())
     yield driver
     driver.close()
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """A session of a database of its own, in the tests' process."""
+    root = tmp_path_factory.mktemp("session")
+    session = Session(Warehouse(root, root), root, "tests")
+    session.open()
+    yield session
+    session.close()

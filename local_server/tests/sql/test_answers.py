@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,7 +15,6 @@ from local_server.tests.sql.answers import ANSWERS, Answer
 from wherobots_local.sql.database.failures import failure_text
 from wherobots_local.sql.database.results import Rows
 from wherobots_local.sql.database.session import Session, Statement
-from wherobots_local.sql.database.warehouse import Warehouse
 from wherobots_local.sql.dialect.errors import StatementError
 
 # How the statement with such a part is answered.
@@ -37,16 +35,6 @@ DIFFERENT = {
     "SELECT * FROM explode": "refused: only range makes a table",
     "SELECT a, sum(b)": "another class of error",
 }
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """A session of a database of its own, in the tests' process."""
-    root = tmp_path_factory.mktemp("answers")
-    session = Session(Warehouse(root, root), root, "tests")
-    session.open()
-    yield session
-    session.close()
 
 
 def wrong(session: Session, answer: Answer) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -15,7 +14,6 @@ import pytest
 from local_server.tests.sql.geometry_answers import FUNCTIONS, QUERIES, SEDONA, Answer, Query
 from wherobots_local.sql.database.results import Rows
 from wherobots_local.sql.database.session import Session, Statement
-from wherobots_local.sql.database.warehouse import Warehouse
 from wherobots_local.sql.dialect import geometry
 from wherobots_local.sql.dialect.errors import StatementError
 from wherobots_local.sql.dialect.macros import MACROS
@@ -24,16 +22,6 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 SCRIPT = Path(geometry.__file__).with_suffix(".sql").read_text(encoding="utf-8")
 GEOMETRY_MACROS = set(re.findall(r"MACRO spark\.([a-z]\w*)", SCRIPT))
 ANSWERED = geometry.SAME | geometry.RENAMED.keys() | GEOMETRY_MACROS
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """A session of a database of its own, in the tests' process."""
-    root = tmp_path_factory.mktemp("geometry")
-    session = Session(Warehouse(root, root), root, "tests")
-    session.open()
-    yield session
-    session.close()
 
 
 def rows_of(session: Session, statement: str) -> list[tuple[object, ...]]:

@@ -47,9 +47,9 @@ class Serving:
         with contextlib.suppress(EOFError, OSError):
             while True:
                 request = self._connection.recv()
-                if request[1] == "execute":
+                if request[1] == "execute" and (session := self._sessions.get(request[2])) is not None:
                     # Before its thread begins: a cancel may be the next request.
-                    self._running[request[0]] = Statement(self._sessions[request[2]], self._warehouse.cursor())
+                    self._running[request[0]] = Statement(session, self._warehouse.cursor())
                 threading.Thread(target=self._answer, args=request, daemon=True).start()
 
     def open(self, _: int, session: str) -> None:
@@ -77,7 +77,9 @@ class Serving:
 
         :returns: whether it has columns, whether rows were cut off, and the size of what was stored.
         """
-        statement = self._running[number]
+        statement = self._running.get(number)
+        if statement is None:
+            raise StatementError("the session has ended")
         try:
             done = statement.run(text, store, place, max_rows)
         finally:
