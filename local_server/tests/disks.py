@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -13,12 +14,17 @@ from pathlib import Path
 from local_server.tests.support import require
 
 
+CLONE_NEWNS = 0x00020000
+
+
 @contextmanager
 def file_system(folder: Path, size: str) -> Iterator[None]:
-    """A small disk."""
+    """A small disk that only this thread and what it starts can see, so that it is gone when they are killed."""
     require(os.geteuid() == 0 and sys.platform == "linux", "mounting a small file system needs root on Linux")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=False)
-    require(mounted.returncode == 0, "this machine allows no mounts")
+    require(ctypes.CDLL(None).unshare(CLONE_NEWNS) == 0, "this machine allows no namespace of mounts")
+    for arguments in (["--make-rprivate", "/"], ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]):
+        mounted = subprocess.run(["mount", *arguments], check=False)
+        require(mounted.returncode == 0, "this machine allows no mounts")
     try:
         yield
     finally:
