@@ -110,6 +110,8 @@ def test_the_package_has_its_name(wherobots_local):
 
 def run_pytest(folder: Path, source: str, *arguments: str, **environment: str) -> str:
     (folder / "test_it.py").write_text(source)
+    # As in a project of its own, wherever the temporary folder lies.
+    (folder / "pytest.ini").write_text("[pytest]\n")
     done = subprocess.run(
         # In the order of the file, for what one test leaves to the next.
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *arguments, "test_it.py"],
