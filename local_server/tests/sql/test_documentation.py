@@ -5,31 +5,19 @@ from __future__ import annotations
 import os
 import re
 
+from local_server.tests.sql.geometry_answers import SEDONA
 from tests.support.places import TREE
-from wherobots_local.sql.dialect import geometry
-from wherobots_local.sql.dialect.macros import SCRIPTS
+from wherobots_local.sql.dialect.functions import OWN
 
-GEOMETRY_MACROS = set(re.findall(r"MACRO spark\.([a-z]\w*)", SCRIPTS[1]))
 PAGE = TREE / "docs" / "local-sql-dialect.md"
-HEADING = "## Sedona's functions\n"
+GENERATED = re.compile(r"(?<=\n)\| the same \| .*\n\| missing: refused \| .*\n")
+DIFFERENT = re.compile(r"^\| `(st_\w+)` \| [A-Z].*\. \|$", re.MULTILINE)
 
 
-def section() -> str:
-    same = geometry.SAME | geometry.RENAMED.keys() | GEOMETRY_MACROS
-    different = dict(sorted(geometry.DIFFERENT.items()))
-    lines = [
-        HEADING,
-        "Those of Apache Sedona 1.9. For all of them:\n",
-        *(f"* {sentence}" for sentence in geometry.EVERYWHERE),
-        "\n| What the local server has | Functions |",
-        "|---|---|",
-        f"| the same | {listed(same - different.keys())} |",
-        f"| missing: refused with `[UNSUPPORTED_FEATURE]` | {listed(geometry.MISSING)} |",
-        "\n| Function | What is different |",
-        "|---|---|",
-        *(f"| `{name}` | {what} |" for name, what in different.items()),
-    ]
-    return "\n".join(lines) + "\n"
+def generated(page: str) -> str:
+    names = OWN & (SEDONA | {"st_envelope_aggr", "st_intersection_aggr", "st_union_aggr"})
+    same = names - set(DIFFERENT.findall(page))
+    return f"| the same | {listed(same)} |\n| missing: refused | {listed(SEDONA - OWN)} |\n"
 
 
 def listed(names: frozenset[str] | set[str]) -> str:
@@ -37,7 +25,15 @@ def listed(names: frozenset[str] | set[str]) -> str:
 
 
 def test_the_page_has_the_functions_of_sedona() -> None:
-    text, _, _ = PAGE.read_text().partition(HEADING)
+    page = PAGE.read_text()
+    right = GENERATED.sub(generated(page), page)
     if "WRITE_PAGES" in os.environ:
-        PAGE.write_text(text + section())
-    assert PAGE.read_text() == text + section()
+        PAGE.write_text(right)
+    assert PAGE.read_text() == right
+    assert len(GENERATED.findall(right)) == 1
+
+
+def test_what_is_different_is_answered() -> None:
+    different = DIFFERENT.findall(PAGE.read_text())
+    assert len(different) > 20
+    assert set(different) <= OWN

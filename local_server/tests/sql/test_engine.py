@@ -44,6 +44,13 @@ def EWKB(x: float, y: float) -> bytes:
 WGS84_POINT = "SRID=4326;POINT (1 2)"
 
 
+def test_the_current_names_are_those_of_the_session(other: EngineDriver) -> None:
+    names = "SELECT current_catalog(), current_schema(), current_database()"
+    assert other.rows(names) == [("spark_catalog", "default", "default")]
+    other.run("CREATE SCHEMA IF NOT EXISTS org_catalog.here", "USE org_catalog.here")
+    assert other.rows(names) == [("org_catalog", "here", "here")]
+
+
 def test_types_are_those_that_clients_know(engine: EngineDriver) -> None:
     found = engine.table(
         "SELECT 1 AS i, CAST(1 AS INT) AS n, 'x' AS s, CAST(5 AS STRING) AS v, 1.5 AS d, true AS b,"
@@ -402,7 +409,7 @@ def test_changes_of_columns(engine: EngineDriver) -> None:
     ]
     assert engine.rows("SELECT * FROM renamed ORDER BY id") == [(1, None, None), (2, 3, WGS84_POINT)]
     assert engine.fails("SELECT * FROM altered").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
-    assert "Did you mean one of the following? [id, c, g]" in engine.fails("ALTER TABLE renamed DROP COLUMN b")
+    assert engine.fails("ALTER TABLE renamed DROP COLUMN b").startswith("[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION]")
 
 
 def test_a_table_with_one_geometry_keeps_its_type(engine: EngineDriver) -> None:
@@ -418,10 +425,11 @@ def test_a_column_has_one_srid(engine: EngineDriver) -> None:
     assert "the column g has the SRID 3857, and these rows have 4326" in engine.fails(
         "INSERT INTO srids VALUES (2, ST_SetSRID(ST_Point(1, 2), 4326))"
     )
-    assert "several SRIDs in one column or call: EPSG:4326, EPSG:3857" in engine.fails(
+    mixed = engine.fails(
         "CREATE TABLE mixed AS SELECT ST_GeomFromEWKT('SRID=3857;POINT(1 2)') AS g UNION ALL"
         " SELECT ST_GeomFromEWKT('SRID=4326;POINT(1 2)')"
     )
+    assert mixed.startswith("[UNSUPPORTED_FEATURE]")
     engine.run("UPDATE srids SET g = ST_SetSRID(g, 4326)", "INSERT INTO srids VALUES (3, CAST(NULL AS GEOMETRY))")
     assert engine.rows("SELECT g FROM srids ORDER BY id") == [(WGS84_POINT,), (None,)]
     engine.run("CREATE OR REPLACE TABLE declared (g GEOMETRY(3857))")
@@ -643,10 +651,7 @@ def test_files_of_the_storage_are_read(engine: EngineDriver, tmp_path: Path) -> 
         ("UPDATE a.b.gone SET x = 1", "[TABLE_OR_VIEW_NOT_FOUND]"),
         ("DROP TABLE gone", "[TABLE_OR_VIEW_NOT_FOUND]"),
         ("DROP TABLE nowhere.gone", "[TABLE_OR_VIEW_NOT_FOUND]"),
-        (
-            "SELECT b FROM VALUES (1) AS t(a)",
-            "[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column, variable, or function parameter",
-        ),
+        ("SELECT b FROM VALUES (1) AS t(a)", "[UNRESOLVED_COLUMN.WITH_SUGGESTION]"),
         ("SELECT h3_cell(1)", "[UNRESOLVED_ROUTINE] Cannot resolve routine `h3_cell`"),
         ("SELECT 1 +", "[PARSE_SYNTAX_ERROR]"),
         ("SELECT CAST('x' AS INT) AS a", "[CAST_INVALID_INPUT] The value 'x'"),
@@ -668,11 +673,8 @@ def test_files_of_the_storage_are_read(engine: EngineDriver, tmp_path: Path) -> 
         ("SELECT 1 UNION SELECT 1, 2", "[NUM_COLUMNS_MISMATCH]"),
         ("SELECT foo", "[UNRESOLVED_COLUMN"),
         ("SELECT array(INTERVAL '1' DAY)", "[UNSUPPORTED_FEATURE]"),
-        (
-            "SELECT ST_Point(id, 1) AS g, ST_SetSRID(ST_Point(1, 1), id) FROM range(1)",
-            "[UNSUPPORTED_FEATURE] The local",
-        ),
-        ("SELECT ST_Transform(ST_Point(1, 2), 'EPSG:3857')", "[INVALID_PARAMETER_VALUE] The geometry has no SRID"),
+        ("SELECT ST_Point(id, 1) AS g, ST_SetSRID(ST_Point(1, 1), id) FROM range(1)", "[UNSUPPORTED_FEATURE]"),
+        ("SELECT ST_Transform(ST_Point(1, 2), 'EPSG:3857')", "[INVALID_PARAMETER_VALUE]"),
         ("SELECT ST_Equals(ST_SetSRID(ST_Point(1, 1), 1), ST_SetSRID(ST_Point(1, 1), 2))", "[UNSUPPORTED_FEATURE]"),
         ("SELECT * FROM range(1), range(1)", "[AMBIGUOUS_REFERENCE]"),
         ("CREATE VIEW broken AS SELECT * FROM gone", "[TABLE_OR_VIEW_NOT_FOUND]"),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from wherobots_local.sql.database.failures import failure_text
 from wherobots_local.sql.database.results import Rows, serialized
@@ -28,16 +29,13 @@ class Serving:
     """Answers requests, each in a thread of its own. The requests are the public methods but :meth:`serve`.
 
     :param connection: the connection to the server.
-    :param root: folder behind ``s3://``.
-    :param folder: folder of the database file.
+    :param warehouse: the open database.
     """
 
-    def __init__(self, connection: Connection, root: Path, folder: Path) -> None:
+    def __init__(self, connection: Connection, warehouse: Warehouse) -> None:
         self._connection = connection
-        self._root = root
-        self._warehouse = Warehouse(root, folder)
+        self._warehouse = warehouse
         self._sessions: dict[str, Session] = {}
-        self._rows: dict[tuple[str, str], Rows] = {}
         self._running: dict[int, Statement] = {}
         self._sending = threading.Lock()
 
@@ -54,19 +52,16 @@ class Serving:
 
     def open(self, _: int, session: str) -> None:
         """Begin a session."""
-        self._sessions[session] = Session(self._warehouse, self._root, session)
-        self._sessions[session].open()
+        self._sessions[session] = Session(self._warehouse, session)
 
     def close(self, _: int, session: str) -> None:
         """End a session."""
         self._sessions.pop(session).close()
-        for key in [key for key in list(self._rows) if key[0] == session]:
-            self._rows.pop(key, None)
 
     def execute(
         self,
         number: int,
-        session: str,
+        _: str,
         execution_id: str,
         text: str,
         store: StoreTarget | None,
@@ -77,8 +72,7 @@ class Serving:
 
         :returns: whether it has columns, whether rows were cut off, and the size of what was stored.
         """
-        statement = self._running.get(number)
-        if statement is None:
+        if (statement := self._running.get(number)) is None:
             raise StatementError("the session has ended")
         try:
             done = statement.run(text, store, place, max_rows)
@@ -87,10 +81,9 @@ class Serving:
             statement.cursor.close()
         if isinstance(done, int):
             return True, False, done
-        rows = done or Rows.empty()
-        is_cut = max_rows is not None and rows.table.num_rows > max_rows
-        self._rows[session, execution_id] = rows.first(max_rows) if is_cut else rows
-        return done is not None, is_cut, 0
+        rows = done or Rows(pa.table({}))
+        statement.session.rows[execution_id] = rows.first(max_rows)
+        return done is not None, max_rows is not None and rows.table.num_rows > max_rows, 0
 
     def cancel(self, _: int, execute: int) -> None:
         """Cancel a statement, and wait for its end."""
@@ -102,17 +95,13 @@ class Serving:
 
     def serialize(self, _: int, session: str, execution_id: str, form: ResultForm) -> Serialized:
         """Return the rows of an execution."""
-        rows = self._rows.get((session, execution_id))
-        if rows is None:
+        if (rows := self._sessions[session].rows.get(execution_id)) is None:
             raise StatementError("the rows of the execution are gone")
-        return Serialized(
-            serialized(self._warehouse.cursor(), rows, form),
-            tuple(rows.table.field(position).name for position in rows.srids),
-        )
+        return serialized(self._warehouse.cursor(), rows, form)
 
     def forget(self, _: int, session: str, execution_id: str) -> None:
         """Drop the rows of an execution."""
-        self._rows.pop((session, execution_id), None)
+        self._sessions[session].rows.pop(execution_id, None)
 
     def stop(self, _: int) -> None:
         """End the process, with all changes in the database file rather than in its log."""
@@ -136,10 +125,10 @@ def main(descriptor: str, root: str, folder: str) -> None:
     faulthandler.enable()
     connection = Connection(int(descriptor))
     try:
-        serving = Serving(connection, Path(root), Path(folder))
+        warehouse = Warehouse(Path(root), Path(folder))
     except duckdb.IOException as error:
         sys.exit(f"Its database cannot be opened; perhaps another local server on this root has it. {error}")
-    serving.serve()
+    Serving(connection, warehouse).serve()
     # Threads may still work. What they have not committed does not count.
     os._exit(0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -41,7 +40,7 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
         elif isinstance(tree.this, exp.Schema):
             columns = [column.name for column in tree.this.expressions]
         else:
-            columns = [name for name in statement.columns_of(f"SELECT * FROM {table}") if name.lower() not in fixed]
+            columns = [name for name in statement.columns_of(table) if name.lower() not in fixed]
         if len(given) != len(columns):
             raise StatementError(
                 f"[INSERT_COLUMN_ARITY_MISMATCH] Cannot write to `{into.name}`: {len(columns)} columns are to be"
@@ -81,11 +80,11 @@ def update(statement: Statement, tree: exp.Expr) -> None:
     with changing(statement, table):
         values = {item.this.name.lower(): statement.written(item.expression.copy()) for item in tree.expressions}
         if tree.args.get("where") is None and _other_srids(statement, table, values, rows):
-            columns = statement.columns_of(f"SELECT * FROM {table}")
+            columns = statement.columns_of(table)
             listed = (f"{values.get(name.lower(), identifier(name))} AS {identifier(name)}" for name in columns)
-            comment = statement.comment_of(schema, tree.this.name)
+            parts = statement.partitioning(schema, tree.this.name)
             statement.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {', '.join(listed)} FROM {rows}")
-            statement.execute(f"COMMENT ON TABLE {table} IS {literal(comment)}")
+            statement.partition(table, parts)
             return
         adopt_srids(statement, table, values, rows)
         _unqualify(tree)
@@ -110,7 +109,7 @@ def merge(statement: Statement, tree: exp.Expr) -> None:
         for when in whens:
             then = when.args["then"]
             if then.find(exp.Star) is not None:
-                columns = statement.columns_of(f"SELECT * FROM {source}")
+                columns = statement.columns_of(source)
                 adopt_srids(statement, table, {name: identifier(name) for name in columns}, source)
             elif isinstance(then, exp.Insert | exp.Update):
                 adopt_srids(statement, table, _values(then), f"{target}, {source}")
@@ -155,12 +154,12 @@ def adopt_srids(statement: Statement, table: str, values: Mapping[str, str], row
 
 def _other_srids(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> dict[str, str]:
     """Return the columns of geometries that would get another type, and that type."""
-    held = {name.lower(): kind for name, kind in statement.columns_of(f"SELECT * FROM {table}").items()}
+    held = {name.lower(): kind for name, kind in statement.columns_of(table).items()}
     wanted = {name: value for name, value in values.items() if is_geometry(held.get(name.lower(), ""))}
     if not wanted:
         return {}
     listed = ", ".join(f"{value} AS {identifier(name)}" for name, value in wanted.items())
-    given = statement.columns_of(f"SELECT {listed} FROM {rows}")
+    given = statement.columns_of(f"(SELECT {listed} FROM {rows})")
     # Those without an SRID, such as NULLs, fit into any column.
     return {
         name: kind for name, kind in given.items() if is_geometry(kind) and kind not in ("GEOMETRY", held[name.lower()])
@@ -210,7 +209,7 @@ def _partitions(
         elif is_dynamic:
             partitions.append((part.name, ""))
     if clause is None and is_dynamic:
-        partitions = [(column, unit) for column, unit in json.loads(statement.comment_of(schema, into.name))]
+        partitions = statement.partitioning(schema, into.name)
     return fixed, partitions
 
 

@@ -12,8 +12,7 @@ from sqlglot import exp
 from wherobots_local.sql.database.results import Rows, spark_type
 from wherobots_local.sql.database.warehouse import DEFAULT_SCHEMA, SchemaName, identifier
 from wherobots_local.sql.dialect.errors import StatementError, unsupported
-from wherobots_local.sql.dialect.names import Name, read_name
-from wherobots_local.sql.dialect.parser import read
+from wherobots_local.sql.dialect.parser import Name, read, read_name
 
 if TYPE_CHECKING:
     from wherobots_local.sql.database.session import Statement
@@ -25,12 +24,7 @@ _LIKE = r"(?:\s+(?:LIKE\s+)?(?P<quote>['\"])(?P<pattern>.*)(?P=quote))?"
 
 
 def run(statement: Statement, text: str) -> tuple[Rows | None] | None:
-    """Carry a statement out, if it is one of these.
-
-    :param text: the statement.
-    :returns: its rows, or that it has none, in a tuple; None for another statement.
-    :raises StatementError: if it fails.
-    """
+    """Carry a statement out if it is one of these, and return its rows in a tuple, or that it has none."""
     bare = re.sub(r"\A(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", "", text, count=1, flags=re.DOTALL).rstrip("; \t\r\n")
     for pattern, command in _COMMANDS:
         if (found := pattern.fullmatch(bare)) is not None:
@@ -57,10 +51,13 @@ def _show_tables(statement: Statement, found: re.Match[str]) -> Rows:
     schema = statement.schema((*_within(found), ""))
     statement.check_schema(schema)
     kind = found["what"].lower()
-    rows = [(schema.schema, name, False) for name in _names(statement, schema.stored, kind, found["pattern"])]
+    places = [(schema.schema, schema.stored, False)]
     if kind == "view":
-        temporary = statement.session.temporary
-        rows += [("", name, True) for name in _names(statement, temporary, kind, found["pattern"])]
+        places.append(("", statement.session.temporary, True))
+    rows = []
+    for namespace, stored, is_temporary in places:
+        names = [name for name, what in statement.kinds(stored).items() if what == kind]
+        rows += [(namespace, name, is_temporary) for name in _matching(names, found["pattern"])]
     columns = {"namespace": pa.string(), f"{kind}Name": pa.string(), "isTemporary": pa.bool_()}
     return _rows(columns, rows)
 
@@ -70,8 +67,7 @@ def _show_columns(statement: Statement, found: re.Match[str]) -> Rows:
 
 
 def _describe(statement: Statement, found: re.Match[str]) -> Rows:
-    columns = _columns(statement, read_name(found["name"]))
-    rows = [(name, kind, None) for name, kind in columns]
+    rows = [(name, kind, None) for name, kind in _columns(statement, read_name(found["name"]))]
     return _rows(dict.fromkeys(("col_name", "data_type", "comment"), pa.string()), rows)
 
 
@@ -87,9 +83,9 @@ def _use(statement: Statement, found: re.Match[str]) -> None:
     """Make a schema the current one. A single name is a schema of the current catalog, or else a catalog."""
     name = read_name(found["name"])
     schema = statement.schema((*name, ""))
-    if len(name) == 1 and not statement.has_schema(schema):
-        in_catalog = SchemaName(name[0], DEFAULT_SCHEMA)
-        schema = in_catalog if any(known.catalog == name[0] for known in statement.schemas()) else schema
+    known = statement.schemas()
+    if len(name) == 1 and schema not in known and name[0] in (other.catalog for other in known):
+        schema = SchemaName(name[0], DEFAULT_SCHEMA)
     statement.check_schema(schema)
     statement.session.current = schema
 
@@ -131,14 +127,9 @@ def _within(found: re.Match[str]) -> Name:
     return read_name(found["within"]) if found["within"] else ()
 
 
-def _names(statement: Statement, stored: str, kind: str, pattern: str | None) -> list[str]:
-    listed = f"SELECT {kind}_name FROM duckdb_{kind}s() WHERE schema_name = ?"
-    return _matching([name for (name,) in statement.cursor.execute(listed, [stored]).fetchall()], pattern)
-
-
 def _columns(statement: Statement, name: Name) -> list[tuple[str, str]]:
     schema = statement.schema_of(exp.to_table(".".join(identifier(part) for part in name)))
-    found = statement.columns_of(f"SELECT * FROM {identifier(schema)}.{identifier(name[-1])}")
+    found = statement.columns_of(f"{identifier(schema)}.{identifier(name[-1])}")
     return [(column, spark_type(kind)) for column, kind in found.items()]
 
 

@@ -57,7 +57,7 @@ class Database:
 
 
 class DatabaseEngine:
-    """Executes the statements of a session. Belongs to one event loop.
+    """The :class:`~wherobots_local.sql.engine.Engine` of a session. A cancel interrupts one statement and no other.
 
     :param session_id: id of the session.
     :param database: the process of all sessions.
@@ -88,38 +88,31 @@ class DatabaseEngine:
         max_rows: int | None,
         on_progress: OnProgress,
     ) -> Executed:
-        """Execute a statement, and keep its rows until :meth:`forget`. A cancel interrupts this statement only.
-
-        :raises EngineError: if it fails.
-        :raises EngineDiedError: if the process has ended.
-        """
-        try:
-            place = None if store is None else place_of(self._database.root, _address(store))
-        except StorageError as error:
-            raise EngineError(str(error)) from None
+        """Execute a statement, and keep its rows until :meth:`forget`."""
+        place = uri = None
+        if store is not None:
+            address = f"{store.address}.{store.format}" if store.single else store.address
+            uri = address if store.single else f"{address}/"
+            try:
+                place = place_of(self._database.root, address)
+            except StorageError as error:
+                raise EngineError(str(error)) from None
         # DuckDB reports the progress of one step only, so a statement counts as one task.
         on_progress(1, 0, 1)
         asked = self._running.ask("execute", self._id, execution_id, statement, store, place, max_rows)
         has_columns, is_cut, size = await asked
         on_progress(1, 1, 0)
-        if store is None or not has_columns or not size:
-            return Executed(has_columns, is_cut)
-        uri = _address(store) if store.single else f"{_address(store)}/"
-        return Executed(has_columns, result_uri=uri, size=size)
+        return Executed(has_columns, is_cut, uri, size) if size else Executed(has_columns, is_cut)
 
     async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
-        """Serialize the rows kept.
-
-        :raises EngineError: if there are none.
-        :raises EngineDiedError: if the process has ended.
-        """
+        """Serialize the rows kept."""
         answer: Serialized = await self._running.ask("serialize", self._id, execution_id, form)
         return answer
 
     def forget(self, execution_id: str) -> None:
         """Drop the rows kept of an execution."""
         with contextlib.suppress(EngineDiedError):
-            self._running.tell("forget", self._id, execution_id)
+            self._running.call("forget", self._id, execution_id)
 
     async def kill(self) -> None:
         """End the session with all its work. Tables that were created stay."""
@@ -134,7 +127,3 @@ class DatabaseEngine:
         if self._process is None:
             raise EngineDiedError("the session has ended")
         return self._process
-
-
-def _address(store: StoreTarget) -> str:
-    return f"{store.address}.{store.format}" if store.single else store.address

@@ -23,13 +23,11 @@ _TEXT = ("DATE", "TIMESTAMP", "TIME", "UUID", "JSON")
 def query(statement: Statement, file_format: str, address: str) -> exp.Query:
     """Return a query that reads a file, or the files of a folder.
 
-    :param file_format: ``parquet``, ``csv`` or ``json``.
-    :param address: the ``s3://`` address.
     :raises StatementError: if there is none, or it is not below the root.
     """
     if not address.startswith(_SCHEMES):
         raise unsupported(f"reading {address!r}", "it reads s3:// addresses below the root of its storage")
-    paths = _paths(statement.session.root, "s3://" + address.partition("://")[2])
+    paths = _paths(statement.session.warehouse.root, "s3://" + address.partition("://")[2])
     listed = f"[{', '.join(literal(str(path)) for path in paths)}]"
     match file_format:
         case "csv":
@@ -37,7 +35,7 @@ def query(statement: Statement, file_format: str, address: str) -> exp.Query:
             options += ", null_padding = true, parallel = false"
             sql = f"SELECT COLUMNS('column0*(\\d+)') AS '_c\\1' FROM read_csv({listed}, {options})"
         case "json":
-            columns = statement.columns_of(f"SELECT * FROM read_json({listed}, format = 'newline_delimited')")
+            columns = statement.columns_of(f"read_json({listed}, format = 'newline_delimited')")
             kinds = {name: "VARCHAR" if kind in _TEXT else kind for name, kind in sorted(columns.items())}
             given = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in kinds.items())
             sql = (

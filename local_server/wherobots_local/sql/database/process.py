@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,13 @@ def database_folder(root: Path) -> Path:
 
 
 class DatabaseProcess:
-    """The running process. Made by :meth:`start`; belongs to one event loop."""
+    """The running process. Made by :meth:`start`."""
 
     def __init__(self, process: subprocess.Popen[bytes], connection: Connection) -> None:
         self._process = process
         self._connection = connection
-        self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count(1)
-        self._pending: dict[int, asyncio.Future[Any]] = {0: self._loop.create_future()}
+        self._pending: dict[int, Future[Any]] = {0: _answer()}
         self.has_ended = False
         threading.Thread(target=self._receive, name="wherobots-local-sql", daemon=True).start()
 
@@ -48,7 +47,6 @@ class DatabaseProcess:
     async def start(cls, root: Path) -> DatabaseProcess:
         """Start the process, and wait until it is ready.
 
-        :param root: folder behind ``s3://``.
         :raises EngineError: if it does not start.
         """
         folder = database_folder(root)
@@ -69,7 +67,7 @@ class DatabaseProcess:
             its.close()
             started = cls(process, Connection(ours.detach()))
             try:
-                await started._pending[0]
+                await asyncio.wrap_future(started._pending[0])
             except EngineDiedError:
                 output.seek(0)
                 last = output.read().decode(errors="replace").strip().rpartition("\n")[2]
@@ -85,71 +83,63 @@ class DatabaseProcess:
         :raises EngineError: with the text for the client, if it failed.
         :raises EngineDiedError: if the process has ended.
         """
-        number, answer = self._call(method, *arguments)
+        number, answer = self.call(method, *arguments)
         try:
-            return await asyncio.shield(answer)
+            return await asyncio.wrap_future(answer)
         except asyncio.CancelledError:
-            _, ended = self._call("cancel", number)
+            _, ended = self.call("cancel", number)
             # A few functions of DuckDB cannot be interrupted: then all sessions end.
-            killing = self._loop.call_later(_CANCEL_SECONDS, self._process.kill)
+            killing = asyncio.get_running_loop().call_later(_CANCEL_SECONDS, self._process.kill)
             while not ended.done():
                 # Also if the caller is cancelled once more.
                 with contextlib.suppress(asyncio.CancelledError, EngineDiedError):
-                    await asyncio.shield(ended)
+                    await asyncio.wrap_future(ended)
             killing.cancel()
             raise
 
-    def tell(self, method: str, *arguments: Any) -> None:
-        """Call a method of the process, and do not wait for its end."""
-        self._call(method, *arguments)
+    def call(self, method: str, *arguments: Any) -> tuple[int, Future[Any]]:
+        """Call a method of the process.
 
-    async def stop(self) -> None:
-        """End the process. What was committed stays."""
-        with contextlib.suppress(EngineDiedError, TimeoutError):
-            await asyncio.wait_for(self._call("stop")[1], _STOP_SECONDS)
-        self._process.kill()
-        await asyncio.to_thread(self._process.wait)
-
-    def _call(self, method: str, *arguments: Any) -> tuple[int, asyncio.Future[Any]]:
+        :returns: the number of the call, and what will be its answer.
+        :raises EngineDiedError: if the process has ended.
+        """
+        number, answer = next(self._numbers), _answer()
+        self._pending[number] = answer
         if self.has_ended:
             raise EngineDiedError("the SQL engine has ended")
-        number = next(self._numbers)
-        answer = self._pending[number] = self._loop.create_future()
         with contextlib.suppress(OSError):
             # The receiving thread notices the end.
             self._connection.send((number, method, *arguments))
         return number, answer
 
+    async def stop(self) -> None:
+        """End the process. What was committed stays."""
+        with contextlib.suppress(EngineDiedError, TimeoutError):
+            await asyncio.wait_for(asyncio.wrap_future(self.call("stop")[1]), _STOP_SECONDS)
+        self._process.kill()
+        await asyncio.to_thread(self._process.wait)
+
     def _receive(self) -> None:
         """Receive answers, in a thread of its own."""
         with contextlib.suppress(EOFError, OSError), self._connection:
             while True:
-                self._in_loop(self._resolve, *self._connection.recv())
-        self._process.wait()
-        self._in_loop(self._end)
-
-    def _in_loop(self, function: Callable[..., None], *arguments: Any) -> None:
-        with contextlib.suppress(RuntimeError):
-            # The loop may have ended before the process.
-            self._loop.call_soon_threadsafe(function, *arguments)
-
-    def _resolve(self, number: int, value: Any, error: str | None) -> None:
-        _settle(self._pending.pop(number), value, EngineError(error) if error is not None else None)
-
-    def _end(self) -> None:
+                number, value, error = self._connection.recv()
+                answer = self._pending.pop(number)
+                if error is None:
+                    answer.set_result(value)
+                else:
+                    answer.set_exception(EngineError(error))
+        code = self._process.wait()
         self.has_ended = True
-        for answer in self._pending.values():
-            _settle(answer, None, EngineDiedError(f"the SQL engine has ended, with code {self._process.returncode}"))
-        self._pending.clear()
+        for answer in list(self._pending.values()):
+            answer.set_exception(EngineDiedError(f"the SQL engine has ended, with code {code}"))
 
 
-def _settle(answer: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
-    if error is None:
-        answer.set_result(value)
-    else:
-        answer.set_exception(error)
-        # Not everyone waits for it.
-        answer.exception()
+def _answer() -> Future[Any]:
+    answer: Future[Any] = Future()
+    # Who waits for it may be cancelled, but it may not.
+    answer.set_running_or_notify_cancel()
+    return answer
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -13,14 +13,15 @@ import pyarrow as pa
 from sqlglot import exp
 
 from wherobots_local.sql.dialect.errors import unsupported
-from wherobots_local.sql.engine import ResultForm
+from wherobots_local.sql.engine import ResultForm, Serialized
 
 _GEOMETRY = re.compile(r"GEOMETRY(?:\('(?P<crs>[^']*)'\))?")
 _BATCH_ROWS = 10_000
 _SRID_FLAG = 0x20000000
+_TEXTS = (pa.types.is_null, pa.types.is_dictionary, pa.types.is_time, pa.types.is_large_string, pa.types.is_interval)
 _AS_TEXT = {
-    "ewkt": "CASE WHEN srid = 0 THEN '' ELSE 'SRID=' || srid || ';' END || spark.st_astext(ST_GeomFromWKB(g))",
-    "wkt": "spark.st_astext(ST_GeomFromWKB(g))",
+    "ewkt": "CASE WHEN srid = 0 THEN '' ELSE 'SRID=' || srid || ';' END || spark._st_text(ST_GeomFromWKB(g))",
+    "wkt": "spark._st_text(ST_GeomFromWKB(g))",
     "geojson": "ST_AsGeoJSON(ST_GeomFromWKB(g))",
 }
 
@@ -35,11 +36,6 @@ class Rows:
 
     table: pa.Table
     srids: dict[int, int] = field(default_factory=dict)
-
-    @classmethod
-    def empty(cls) -> Rows:
-        """Return what a statement without a result set has."""
-        return cls(pa.table({}))
 
     def first(self, count: int | None) -> Rows:
         """Return the first rows."""
@@ -60,16 +56,13 @@ def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None) -> Rows:
             if max_rows is not None and count > max_rows:
                 break
         found = pa.Table.from_batches(batches, reader.schema)
-    columns: list[pa.ChunkedArray] = []
-    fields: list[pa.Field] = []
-    srids: dict[int, int] = {}
-    for column, wanted, kind in zip(found.columns, found.schema, types, strict=True):
-        target = pa.int64() if kind == "HUGEINT" else plain_type(wanted.type)
-        if is_geometry(kind):
-            srids[len(fields)] = srid_of_type(kind)
-        columns.append(_cast(column, target))
-        fields.append(pa.field(wanted.name, target))
-    return Rows(pa.table(columns, schema=pa.schema(fields)), srids)
+    targets = [
+        pa.int64() if kind == "HUGEINT" else plain_type(column.type)
+        for column, kind in zip(found.schema, types, strict=True)
+    ]
+    schema = pa.schema([pa.field(column.name, target) for column, target in zip(found.schema, targets, strict=True)])
+    srids = {place: srid_of_type(kind) for place, kind in enumerate(types) if is_geometry(kind)}
+    return Rows(pa.table(list(map(_cast, found.columns, targets)), schema=schema), srids)
 
 
 def plain_type(found: pa.DataType) -> pa.DataType:
@@ -78,9 +71,7 @@ def plain_type(found: pa.DataType) -> pa.DataType:
         return pa.timestamp("us")
     if pa.types.is_unsigned_integer(found):
         return pa.int32() if found.bit_width < 32 else pa.int64()
-    if pa.types.is_null(found) or pa.types.is_dictionary(found) or pa.types.is_time(found):
-        return pa.string()
-    if pa.types.is_large_string(found) or pa.types.is_interval(found):
+    if any(is_text(found) for is_text in _TEXTS):
         return pa.string()
     if pa.types.is_nested(found) and "month_day_nano" in str(found):
         raise unsupported("intervals inside arrays, maps and structs")
@@ -115,11 +106,8 @@ def srid_of_type(kind: str) -> int:
     return int(code) if authority == "EPSG" and code.isdigit() else 0
 
 
-def serialized(cursor: duckdb.DuckDBPyConnection, rows: Rows, form: ResultForm) -> bytes:
-    """Return rows as bytes.
-
-    :param cursor: a cursor, which converts geometries.
-    """
+def serialized(cursor: duckdb.DuckDBPyConnection, rows: Rows, form: ResultForm) -> Serialized:
+    """Return rows in a form. The cursor converts geometries."""
     table = rows.table
     for position, srid in rows.srids.items():
         column = _geometries(cursor, table.column(position), srid, form.geometry)
@@ -130,12 +118,12 @@ def serialized(cursor: duckdb.DuckDBPyConnection, rows: Rows, form: ResultForm) 
     else:
         with pa.ipc.new_stream(plain, table.schema) as writer:
             writer.write_table(table)
-    if form.compression == "none":
-        return bytes(plain.getvalue())
-    packed = pa.BufferOutputStream()
-    with pa.CompressedOutputStream(packed, form.compression) as stream:
-        stream.write(plain.getvalue())
-    return bytes(packed.getvalue())
+    packed = plain
+    if form.compression != "none":
+        packed = pa.BufferOutputStream()
+        with pa.CompressedOutputStream(packed, form.compression) as stream:
+            stream.write(plain.getvalue())
+    return Serialized(bytes(packed.getvalue()), tuple(table.field(position).name for position in rows.srids))
 
 
 def json_value(value: Any) -> str:
@@ -147,9 +135,8 @@ def _geometries(cursor: duckdb.DuckDBPyConnection, column: pa.ChunkedArray, srid
     if form == "wkb" or (form == "ewkb" and srid == 0):
         return column
     if form == "ewkb":
-        return pa.chunked_array(
-            [pa.array([value and _with_srid(value, srid) for value in column.to_pylist()], pa.binary())]
-        )
+        values = [value and _with_srid(value, srid) for value in column.to_pylist()]
+        return pa.chunked_array([pa.array(values, pa.binary())])
     cursor.register("geometries", pa.table({"g": column}))
     found = cursor.execute(f"SELECT {_AS_TEXT[form]} AS g FROM (SELECT g, {srid} AS srid FROM geometries)")
     return found.to_arrow_table().column("g").cast(pa.string())
@@ -167,8 +154,7 @@ def _cast(column: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:
     if column.type == target:
         return column
     if pa.types.is_interval(column.type):
-        return pa.chunked_array(
-            [pa.array([None if value is None else str(value) for value in column.to_pylist()], target)]
-        )
+        values = [None if value is None else str(value) for value in column.to_pylist()]
+        return pa.chunked_array([pa.array(values, target)])
     # A sum that is too large for bigint fails, as in Spark. Times are cut to microseconds.
     return column.cast(target, safe=not pa.types.is_timestamp(target))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,15 +14,14 @@ from sqlglot import exp
 from wherobots_local.sql.database import changes, commands, definitions, files
 from wherobots_local.sql.database.results import Rows, fetch
 from wherobots_local.sql.database.stores import store
-from wherobots_local.sql.database.warehouse import DEFAULT, SchemaName, Warehouse, identifier
-from wherobots_local.sql.dialect.errors import StatementError, already_exists, not_found, schema_not_found, unsupported
-from wherobots_local.sql.dialect.names import Name, name_of
-from wherobots_local.sql.dialect.parser import check_length, read
+from wherobots_local.sql.database.warehouse import DEFAULT, SchemaName, Warehouse, identifier, literal
+from wherobots_local.sql.dialect.errors import StatementError, not_found, schema_not_found, unsupported
+from wherobots_local.sql.dialect.parser import Name, name_of, read
 from wherobots_local.sql.dialect.queries import write
 from wherobots_local.sql.engine import StoreTarget
 
-Change = Callable[["Statement", exp.Expr], None]
-_CHANGES: dict[type[exp.Expr], Change] = {
+_MOST_CHARACTERS = 4_000_000
+_CHANGES: dict[type[exp.Expr], Callable[[Statement, exp.Expr], None]] = {
     exp.Alter: definitions.alter,
     exp.Create: definitions.create,
     exp.Delete: changes.delete,
@@ -38,24 +38,25 @@ class Session:
     """What belongs to one session. Statements of it may run at the same time.
 
     :param warehouse: the tables and views of all sessions.
-    :param root: folder behind ``s3://``.
     :param id: its id.
+    :param current: the schema of names without one.
+    :param options: what ``SET`` said.
+    :param rows: the results kept, by the id of their execution.
     """
 
     warehouse: Warehouse
-    root: Path
     id: str
     current: SchemaName = DEFAULT
     options: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, Rows] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.warehouse.cursor().execute(f"CREATE SCHEMA {identifier(self.temporary)}")
 
     @property
     def temporary(self) -> str:
         """The schema of DuckDB for its temporary views."""
         return f"~{self.id}"
-
-    def open(self) -> None:
-        """Make the place of its temporary views."""
-        self.warehouse.cursor().execute(f"CREATE SCHEMA {identifier(self.temporary)}")
 
     def close(self) -> None:
         """Drop its temporary views."""
@@ -78,20 +79,20 @@ class Statement:
     def run(self, text: str, target: StoreTarget | None, place: Path | None, max_rows: int | None) -> Rows | int | None:
         """Carry the statement out.
 
-        :param text: its text.
-        :param target: how its rows are stored; None keeps them.
-        :param place: where they are stored.
+        :param text: the statement.
+        :param target: how its rows are stored; None returns them.
+        :param place: path of the file or folder where they are stored.
         :param max_rows: how many rows are kept at most, and one more if there are more; None sets no limit.
         :returns: its rows, or the size of what was stored, 0 without rows; None if it has no result set.
         :raises StatementError: if it fails.
         :raises duckdb.Error: if it fails.
         """
-        check_length(text)
+        if len(text) > _MOST_CHARACTERS:
+            raise unsupported(f"a statement of {len(text):,} characters", f"{_MOST_CHARACTERS:,} are allowed")
         if (done := commands.run(self, text)) is not None:
             return done[0]
         tree = read(text)
-        change = _CHANGES.get(type(tree))
-        if change is not None:
+        if (change := _CHANGES.get(type(tree))) is not None:
             change(self, tree)
             return None
         if not isinstance(tree, exp.Query | exp.Values):
@@ -111,13 +112,18 @@ class Statement:
         """Return a query or an expression as DuckDB's SQL."""
         return write(tree, self)
 
-    def columns_of(self, query: str) -> dict[str, str]:
-        """Return the columns of a query of DuckDB with their types."""
-        return dict(self.described(query))
-
     def described(self, query: str) -> list[tuple[str, str]]:
         """Return the columns of a query with their types. Several may have one name."""
         return [(row[0], row[1]) for row in self.execute(f"DESCRIBE {query}").fetchall()]
+
+    def columns_of(self, table: str) -> dict[str, str]:
+        """Return the columns of a table or view, or of a query in parentheses, with their types."""
+        return dict(self.described(f"SELECT * FROM {table}"))
+
+    @property
+    def current(self) -> SchemaName:
+        """The schema of names without one."""
+        return self.session.current
 
     def schema_of(self, table: exp.Table) -> str:
         """Return DuckDB's schema of a table or view that a query names."""
@@ -134,43 +140,41 @@ class Statement:
         return files.query(self, file_format, address)
 
     def schema(self, name: Name) -> SchemaName:
-        """Return the schema of a table's or view's name."""
+        """Return the schema of a table's or view's name. It need not exist."""
         parts = name[:-1]
         if len(parts) > 2:
             raise unsupported("a schema in a schema")
-        return SchemaName(*self.session.current[: 2 - len(parts)], *parts)
+        return SchemaName(*self.current[: 2 - len(parts)], *parts)
 
     def check_schema(self, schema: SchemaName) -> None:
-        """Check that a schema exists.
-
-        :raises StatementError: if it does not.
-        """
-        if not self.has_schema(schema):
+        """Refuse a schema that does not exist."""
+        if schema not in self.schemas():
             raise schema_not_found(schema)
-
-    def has_schema(self, schema: SchemaName) -> bool:
-        """Say whether a schema exists."""
-        return schema in self.schemas()
 
     def schemas(self) -> list[SchemaName]:
         """List all schemas."""
-        found = self.execute("SELECT schema_name FROM duckdb_schemas() WHERE NOT internal ORDER BY 1").fetchall()
-        return [name for (stored,) in found if (name := SchemaName.of_stored(stored)) is not None and stored[0] != "~"]
+        found = self.execute("SELECT schema_name FROM duckdb_schemas() WHERE schema_name LIKE '%.%' ORDER BY 1")
+        return [SchemaName.of_stored(name) for (name,) in found.fetchall() if not name.startswith("~")]
+
+    def kinds(self, schema: str) -> dict[str, str]:
+        """Return the names in a schema of DuckDB, and whether each is a ``table`` or a ``view``."""
+        listed = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = ? ORDER BY 1"
+        found = self.cursor.execute(listed, [schema]).fetchall()
+        return {name: "view" if kind == "VIEW" else "table" for name, kind in found}
 
     def kind_of(self, schema: str, name: str) -> str | None:
         """Say whether a name in a schema of DuckDB is a ``table`` or a ``view``; None if it is neither."""
-        listed = " UNION ALL ".join(
-            f"SELECT '{kind}' FROM duckdb_{kind}s() WHERE schema_name = $1 AND lower({kind}_name) = lower($2)"
-            for kind in ("table", "view")
-        )
-        found = self.cursor.execute(listed, [schema, name]).fetchone()
-        return str(found[0]) if found else None
+        return self.kinds(schema).get(name)
 
-    def comment_of(self, schema: str, table: str) -> str:
-        """Return the comment of a table, which is JSON."""
-        listed = "SELECT comment FROM duckdb_tables() WHERE schema_name = ? AND lower(table_name) = lower(?)"
-        found = self.cursor.execute(listed, [schema, table]).fetchone()
-        return str(found[0]) if found and found[0] else "[]"
+    def partitioning(self, schema: str, table: str) -> list[tuple[str, str]]:
+        """Return what a table is partitioned by: columns, each with a unit of time or nothing."""
+        listed = "SELECT comment FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
+        found = self.cursor.execute(listed, [schema, table.lower()]).fetchone()
+        return [(column, unit) for column, unit in json.loads(found[0])] if found and found[0] else []
+
+    def partition(self, table: str, parts: Sequence[tuple[str, str]]) -> None:
+        """Remember what a table is partitioned by, in its comment."""
+        self.execute(f"COMMENT ON TABLE {table} IS {literal(json.dumps(parts))}")
 
     def table(self, table: exp.Table) -> tuple[str, str]:
         """Return DuckDB's full name of a table that is to be changed, and its schema's.
@@ -184,11 +188,3 @@ class Statement:
                 f"[EXPECT_TABLE_NOT_VIEW] '{'.'.join(name)}' expects a table but it is a view. SQLSTATE: 42809"
             )
         return f"{identifier(schema)}.{identifier(name[-1])}", schema
-
-    def check_free(self, schema: SchemaName, name: str) -> None:
-        """Check that a name is not taken.
-
-        :raises StatementError: if it is.
-        """
-        if self.kind_of(schema.stored, name) is not None:
-            raise already_exists((*schema, name))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from wherobots_local.sql.database.results import is_geometry, srid_of_type
+from wherobots_local.sql.database.results import is_geometry
 from wherobots_local.sql.database.warehouse import identifier, literal
 from wherobots_local.sql.dialect.errors import StatementError
 from wherobots_local.sql.engine import StoreTarget
@@ -20,11 +20,9 @@ _COMPRESSIONS = ("snappy", "gzip", "zstd", "lz4", "brotli", "none")
 
 
 def store(cursor: duckdb.DuckDBPyConnection, query: str, columns: Columns, target: StoreTarget, place: Path) -> int:
-    """Write the rows of a query. What is there already is replaced, once all rows are written.
+    """Write the rows of a query of DuckDB to a file, or a folder of files, which is replaced once all are written.
 
-    :param query: SQL of DuckDB.
     :param columns: its columns with their types.
-    :param place: path of the file, or of the folder of several.
     :returns: the size in bytes; 0 without rows: then nothing is written.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -87,8 +85,7 @@ _FORMS = {"parquet": _parquet, "csv": _csv, "geojson": _geojson}
 
 def _text(column: str, kind: str) -> str:
     if is_geometry(kind):
-        srid = srid_of_type(kind)
-        return f"'SRID={srid};' || spark.st_astext({column})" if srid else f"spark.st_astext({column})"
+        return f"spark.st_asewkt({column})"
     if kind == "BLOB":
         return f"lower(hex({column}))"
     return f"{column}::JSON::VARCHAR" if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")) else column

@@ -19,11 +19,6 @@ import duckdb
 from wherobots_local.sql.dialect.macros import SCHEMA, SCRIPTS
 
 DEFAULT_SCHEMA = "default"
-DEFAULT_CATALOG = "spark_catalog"
-# The catalog that is Spark's own, and that which an organization has on the service.
-CATALOGS = (DEFAULT_CATALOG, "org_catalog")
-_FILE = "warehouse.duckdb"
-_MEMORY_SHARE = 2
 
 
 class SchemaName(NamedTuple):
@@ -35,16 +30,18 @@ class SchemaName(NamedTuple):
     @property
     def stored(self) -> str:
         """The name in DuckDB. Dots within the parts are escaped."""
-        return f"{_escaped(self.catalog)}.{_escaped(self.schema)}"
+        return ".".join(part.replace("%", "%25").replace(".", "%2E").replace("~", "%7E") for part in self)
 
     @classmethod
-    def of_stored(cls, name: str) -> SchemaName | None:
-        """Return the schema with a name in DuckDB; None for DuckDB's own."""
-        catalog, dot, schema = name.partition(".")
-        return cls(_unescaped(catalog), _unescaped(schema)) if dot else None
+    def of_stored(cls, name: str) -> SchemaName:
+        """Return the schema with a name in DuckDB."""
+        catalog, _, schema = name.replace("%7E", "~").partition(".")
+        return cls(*(part.replace("%2E", ".").replace("%25", "%") for part in (catalog, schema)))
 
 
-DEFAULT = SchemaName(DEFAULT_CATALOG, DEFAULT_SCHEMA)
+DEFAULT = SchemaName("spark_catalog", DEFAULT_SCHEMA)
+# An organization has another catalog on the service.
+_AT_FIRST = (DEFAULT, SchemaName("org_catalog", DEFAULT_SCHEMA))
 
 
 class Warehouse:
@@ -56,26 +53,27 @@ class Warehouse:
     """
 
     def __init__(self, root: Path, folder: Path) -> None:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _MEMORY_SHARE
+        self.root = root
+        self._writing: dict[str, threading.Lock] = {}
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         self._connection = duckdb.connect(
-            folder / _FILE,
+            folder / "warehouse.duckdb",
             config={
                 # Older ones do not keep the SRID of a column.
                 "storage_compatibility_version": "v1.5.0",
-                "memory_limit": f"{memory}B",
+                "memory_limit": f"{memory // 2}B",
                 "temp_directory": str(folder / "spilled"),
                 "python_enable_replacements": "false",
                 "autoload_known_extensions": "false",
                 "autoinstall_known_extensions": "false",
             },
         )
-        self._writing: dict[str, threading.Lock] = {}
         self._connection.load_extension(str(_spatial_extension()))
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         self._prepare()
         self._connection.execute("SET allowed_directories = [?]", [str(root)])
-        for option, value in (("enable_external_access", "false"), ("lock_configuration", "true")):
-            self._connection.execute(f"SET {option} = {value}")
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own, for one statement."""
@@ -83,12 +81,7 @@ class Warehouse:
 
     @contextmanager
     def writing(self, table: str, is_cancelled: threading.Event) -> Iterator[None]:
-        """Hold a table while it is changed: another writer waits.
-
-        :param table: its full name.
-        :param is_cancelled: ends the wait.
-        :raises duckdb.InterruptException: if it was set.
-        """
+        """Hold a table while it is changed: another writer waits until then, or until it is cancelled."""
         lock = self._writing.setdefault(table, threading.Lock())
         while not lock.acquire(timeout=0.05):
             if is_cancelled.is_set():
@@ -99,19 +92,16 @@ class Warehouse:
             lock.release()
 
     def _prepare(self) -> None:
-        found = self._connection.execute("SELECT schema_name FROM duckdb_schemas() WHERE NOT internal").fetchall()
-        self._connection.execute("BEGIN")
-        for (name,) in found:
-            if name.startswith("~"):
-                # Of a session whose process was killed.
-                self._connection.execute(f"DROP SCHEMA {identifier(name)} CASCADE")
-        self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-        for catalog in CATALOGS:
-            name = SchemaName(catalog, DEFAULT_SCHEMA).stored
-            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}")
-        for script in SCRIPTS:
-            self._connection.execute(script.replace("CREATE MACRO", "CREATE OR REPLACE MACRO"))
-        self._connection.execute("COMMIT")
+        found = self._connection.execute("SELECT schema_name FROM duckdb_schemas() WHERE schema_name LIKE '~%'")
+        # Of sessions whose process was killed.
+        commands = [f"DROP SCHEMA {identifier(name)} CASCADE" for (name,) in found.fetchall()]
+        commands += [
+            f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}"
+            for name in (SCHEMA, *(schema.stored for schema in _AT_FIRST))
+        ]
+        commands += [script.replace("CREATE MACRO", "CREATE OR REPLACE MACRO") for script in SCRIPTS]
+        for command in ("BEGIN", *commands, "COMMIT"):
+            self._connection.execute(command)
 
 
 def identifier(name: str) -> str:
@@ -129,11 +119,3 @@ def _spatial_extension() -> Path:
     if spec is None or spec.origin is None:
         raise ImportError("duckdb_extension_spatial is not installed")
     return Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / "spatial.duckdb_extension"
-
-
-def _escaped(part: str) -> str:
-    return part.replace("%", "%25").replace(".", "%2E").replace("~", "%7E")
-
-
-def _unescaped(part: str) -> str:
-    return part.replace("%7E", "~").replace("%2E", ".").replace("%25", "%")

@@ -9,51 +9,72 @@ sqlglot translates rightly. All others are refused, so that no function of DuckD
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import SqlglotError
 
 from wherobots_local.sql.dialect.errors import StatementError, unresolved_routine, unsupported
-from wherobots_local.sql.dialect.macros import SCRIPTS
+from wherobots_local.sql.dialect.macros import MACROS
 
-# Another name in DuckDB, the same arguments and meaning.
-RENAMED: Mapping[str, str] = {
-    "arrays_overlap": "list_has_any",
-    "every": "bool_and",
-    "mean": "avg",
-    "regexp": "regexp_matches",
-    "some": "bool_or",
-    "std": "stddev_samp",
-    "try_avg": "avg",
-    "try_sum": "sum",
-}
-# DuckDB's own, which the rules below write.
-_WRITTEN = frozenset(
-    """
-    cast_to_type first last len list_filter list_reduce list_transform list_zip map_from_entries
-    quantile_cont quantile_disc range struct_extract_at today unnest
+# Another name: that of a macro, or of DuckDB's function with the same arguments and meaning. An aggregate is no macro,
+# because it would lose FILTER and OVER.
+RENAMED = dict(
+    pair.split("=")
+    for pair in """
+    array_contains=list_contains arrays_overlap=list_has_any bit_get=getbit btrim=trim cardinality=size ceiling=ceil
+    char_length=length character_length=length date_diff=datediff dateadd=date_add dayofmonth=day every=bool_and
+    format_string=printf len=length map_contains_key=map_contains map_from_arrays=map mean=avg
+    percentile=quantile_cont regexp=regexp_matches signum=sign some=bool_or std=stddev_samp
+    timestamp_micros=make_timestamptz try_avg=avg try_sum=sum
+    st_ashexewkb=_st_hexewkb st_astext=_st_text st_bingtileat=st_quadkey st_coorddim=st_ndims st_degrees=degrees
+    st_dump=_st_parts st_dumppoints=_st_points st_envelope_aggr=st_envelope_agg st_force3dz=st_force3d
+    st_force_2d=st_force2d st_forcerhr=st_forcepolygoncw st_geometryfromtext=st_geomfromwkt
+    st_geomfromewkb=st_geomfromwkb st_geomfromtext=st_geomfromwkt st_intersection_aggr=st_intersection_agg
+    st_length2d=st_length st_linestringfromwkb=st_linefromwkb st_numinteriorring=st_numinteriorrings
+    st_orientedenvelope=st_minimumrotatedrectangle st_perimeter2d=st_perimeter st_polygonfromenvelope=st_makeenvelope
+    st_union_aggr=st_union_agg st_voronoipolygons=st_voronoidiagram
     """.split()
 )
 # The same name, arguments and meaning in DuckDB.
-SAME = _WRITTEN | frozenset("bin make_date map_concat map_entries map_values now printf".split())
+SAME = frozenset(
+    """
+    bin levenshtein make_date map_concat map_entries map_values now printf
+    st_area st_asbinary st_azimuth st_boundary st_buildarea st_closestpoint st_contains st_convexhull st_coveredby
+    st_covers st_crosses st_difference st_dimension st_disjoint st_distance st_endpoint st_envelope_agg st_equals
+    st_exteriorring st_flipcoordinates st_force2d st_hasm st_hasz st_interpolatepoint st_intersection
+    st_intersection_agg st_intersects st_isempty st_isring st_issimple st_isvalid st_length st_lineinterpolatepoint
+    st_linelocatepoint st_linesubstring st_makepolygon st_makevalid st_mmax st_mmin st_multi st_normalize
+    st_numinteriorrings st_overlaps st_point st_pointn st_pointonsurface st_points st_removerepeatedpoints st_reverse
+    st_shortestline st_simplify st_simplifypreservetopology st_snap st_startpoint st_symdifference st_touches
+    st_union_agg st_within st_xmax st_xmin st_ymax st_ymin st_zmax st_zmin
+    """.split()
+)
+# These are not for sqlglot to translate.
+OWN = MACROS.keys() | RENAMED.keys() | SAME
+# DuckDB's own, which the rules below write. No statement reaches them by name.
+WRITTEN = frozenset(
+    """
+    array_length cast_to_type first last list_reduce list_transform list_zip
+    quantile_disc range struct_extract_at unnest
+    """.split()
+)
 # What sqlglot has a class for, and translates rightly, or a rule below does.
 _TRANSLATED = frozenset(
     """
-    Abs Acos Acosh And Any AnyValue ApproxDistinct ApproxQuantile ArgMax ArgMin Array ArrayAgg ArrayAppend ArrayFilter
-    ArrayInsert ArrayMax ArrayMin ArrayPrepend ArraySize ArrayToString ArrayUniqueAgg ArraysZip Asin Asinh Atan Atan2
-    Atanh Avg BitwiseAndAgg BitwiseCount BitwiseOrAgg BitwiseXorAgg Case Cast Cbrt Chr Coalesce Concat ConcatWs Contains
-    Corr Cos Cosh Cot Count CountIf CovarPop CovarSamp Csc CumeDist CurrentDate CurrentTimestamp
-    Decode DecodeCase Degrees DenseRank Elt Encode EndsWith Exists Exp Explode ExplodeOuter Extract
-    Factorial First FirstValue Flatten Format FromBase64 FromJson GenerateSeries Greatest GroupConcat Grouping
-    GroupingId Hex If Initcap Inline IsNan Lag Last LastValue Lead Least Left Length Ln Log LogicalAnd
-    LogicalOr Lower MD5 Map MapFromEntries MapKeys Max Median Min Mode NthValue Ntile Nullif Nvl2 Or Overlay Pad
-    PercentRank PercentileCont PercentileDisc Pi Posexplode PosexplodeOuter Pow Quantile Radians Rand Randn Rank Reduce
-    RegexpExtract RegexpExtractAll RegexpLike RegrAvgx RegrAvgy RegrCount RegrIntercept RegrR2 RegrSlope RegrSxx RegrSxy
-    RegrSyy Repeat Right Round RowNumber SHA Sin Sinh SplitPart Sqrt StDistance StPoint Stack StartsWith Stddev
-    StddevPop StddevSamp StrPosition Struct Substring Sum Tan Tanh ToBase64 Transform Translate Trim TryCast Unhex Upper
-    VarMap Variance VariancePop Xor
+    Abs Acos And Any AnyValue ApproxDistinct ApproxQuantile ArgMax ArgMin Array ArrayAgg ArrayAppend ArrayCompact
+    ArrayFilter ArrayInsert ArrayMax ArrayMin ArrayPrepend ArraySize ArrayToString ArrayUniqueAgg ArraysZip Asin
+    Atan Atan2 Avg BitwiseAndAgg BitwiseCount BitwiseOrAgg BitwiseXorAgg Case Cast Cbrt Chr Coalesce Concat ConcatWs
+    Contains Corr Cos Cosh Cot Count CountIf CovarPop CovarSamp CumeDist CurrentDate CurrentTimestamp Decode
+    DecodeCase Degrees DenseRank Encode EndsWith Exists Exp Explode ExplodeOuter Extract Factorial First FirstValue
+    Flatten FromBase64 FromJson GenerateSeries Greatest GroupConcat Grouping GroupingId Hex If Initcap Inline IsNan
+    Lag Last LastValue Lead Least Left Ln Log LogicalAnd LogicalOr Lower MD5 Map MapFromEntries MapKeys Max Median
+    Min Mode NthValue Ntile Nullif Nvl2 Or Pad PercentRank PercentileCont PercentileDisc Pi Posexplode
+    PosexplodeOuter Pow Radians Rand Randn Rank Reduce RegexpExtract RegexpExtractAll RegexpLike RegrAvgx RegrAvgy
+    RegrCount RegrIntercept RegrR2 RegrSlope RegrSxx RegrSxy RegrSyy Repeat Right Round RowNumber SHA Sin Sinh Space
+    SplitPart Sqrt Stack StartsWith Stddev StddevPop StddevSamp StrPosition Struct Substring Sum Tan Tanh ToBase64
+    Transform Translate Trim TryCast Unhex Upper VarMap Variance VariancePop Xor
     """.split()
 )
 # Java's patterns of dates, and those of strftime.
@@ -72,26 +93,11 @@ _PARTS = {
     **{name: name for name in "year quarter month day dayofweek dayofyear hour minute".split()},
     **{"week": "weekofyear", "dow": "dayofweek", "doy": "dayofyear", "second": "_seconds"},
 }
-_DATES = frozenset(
-    "add_months date_add date_from_unix_date date_sub last_day make_date next_day to_date today trunc".split()
-)
+_DATES = frozenset("add_months date_add date_from_unix_date date_sub last_day make_date next_day to_date trunc".split())
 _OF_DATES = frozenset("DAY WEEK MONTH QUARTER YEAR".split())
-_CASTS = {"bigint": "BIGINT", "smallint": "SMALLINT", "tinyint": "TINYINT", "decimal": "DECIMAL", "binary": "BINARY"}
+_CASTS = frozenset("bigint smallint tinyint decimal binary".split())
 _GENERATORS = (exp.Explode, exp.Posexplode, exp.Inline, exp.Stack)
 _MOST_REPEATED = 20_000
-
-
-def _repeated() -> dict[str, int]:
-    """Return how often each macro repeats one of its arguments."""
-    found: dict[str, int] = {}
-    for script in SCRIPTS:
-        for name, given, body in re.findall(r"MACRO spark\.(\w+)\(([^)]*)\) AS (.*?);\n", script, re.DOTALL):
-            words = re.findall(r"\w+", body)
-            found[name.lower()] = max([1, *map(words.count, re.findall(r"\w+", given))])
-    return found
-
-
-_REPEATED = _repeated()
 
 
 def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
@@ -106,22 +112,13 @@ def _number(value: int) -> exp.Expr:
     return exp.Literal.number(value)
 
 
-def _lambda(body: exp.Expr, name: str) -> exp.Expr:
-    return exp.Lambda(this=body, expressions=[exp.to_identifier(name)])
-
-
-def _first(of: exp.Expr) -> exp.Expr:
-    return exp.Bracket(this=of, expressions=[_number(1)], offset=1)
-
-
-def _struct(**fields: exp.Expr) -> exp.Expr:
-    named = [exp.PropertyEQ(this=exp.to_identifier(key, quoted=True), expression=fields[key]) for key in fields]
-    return exp.Struct(expressions=named)
-
-
 def _field(number: int) -> exp.Expr:
-    """Return a field of the struct that a lambda gets in place of two values."""
+    """Return a field of the struct that a lambda gets in place of several values."""
     return _call("struct_extract_at", exp.to_identifier("_pair"), _number(number))
+
+
+def _of_zipped(lists: list[exp.Expr], body: exp.Expr) -> exp.Expr:
+    return _call("list_transform", _call("list_zip", *lists), exp.Lambda(this=body, expressions=[exp.var("_pair")]))
 
 
 def _applied(function: exp.Expr, *values: exp.Expr) -> exp.Expr:
@@ -137,7 +134,7 @@ def _applied(function: exp.Expr, *values: exp.Expr) -> exp.Expr:
 
 def _known(node: exp.Expr) -> exp.Expr:
     name = _name(node)
-    if name in _WRITTEN and not isinstance(node.parent, exp.Table):
+    if name in WRITTEN and not isinstance(node.parent, exp.Table):
         raise unresolved_routine(name)
     if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc) or not isinstance(node, exp.Func):
         return node
@@ -147,9 +144,10 @@ def _known(node: exp.Expr) -> exp.Expr:
 
 
 def _size(node: exp.Expr) -> exp.Expr:
-    times, call = 1, node if _name(node) in _REPEATED else None
+    """A macro repeats its arguments: what would become too large is refused."""
+    times, call = 1, node if _name(node) in MACROS else None
     while call is not None:
-        times, call = times * _REPEATED.get(_name(call), 1), call.parent
+        times, call = times * MACROS.get(RENAMED.get(_name(call), _name(call)), 1), call.parent
     if times > _MOST_REPEATED:
         raise unsupported("function calls nested this deeply")
     return node
@@ -191,20 +189,17 @@ def _generators(node: exp.Expr) -> exp.Expr:
 
 def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.Expr]:
     """Return the columns of a function that makes rows."""
-    value = made.this
+    value, has_place = made.this, isinstance(made, exp.Posexplode)
     if is_outer or isinstance(made, exp.ExplodeOuter | exp.PosexplodeOuter):
-        filled = exp.GT(this=_call("len", value.copy()), expression=_number(0))
+        filled = exp.GT(this=_call("array_length", value.copy()), expression=_number(0))
         value = exp.If(this=filled, true=value, false=exp.Array(expressions=[exp.null()]))
-    has_place = isinstance(made, exp.Posexplode)
+    lists: dict[str, exp.Expr]
     if isinstance(made, exp.Inline):
         if not names:
             depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=_number(2))
             return [_call("unnest", value, depth)]
-        fields = [
-            _call("struct_extract_at", _call("unnest", value), _number(number)) for number, _ in enumerate(names, 1)
-        ]
+        fields = [_call("struct_extract_at", _call("unnest", value), _number(place + 1)) for place in range(len(names))]
         return [exp.alias_(field, name, quoted=True) for field, name in zip(fields, names, strict=True)]
-    lists: dict[str, exp.Expr]
     if isinstance(made, exp.Stack):
         width = -(-len(made.expressions) // int(value.name))
         cells = [*made.expressions, *[exp.null()] * (width * int(value.name) - len(made.expressions))]
@@ -214,54 +209,36 @@ def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.
     else:
         lists = {"col": value}
     if has_place:
-        lists = {"pos": _call("range", _call("len", next(iter(lists.values())))), **lists}
+        lists = {"pos": _call("range", _call("array_length", next(iter(lists.values())))), **lists}
     given = names if len(names) == len(lists) else lists
     columns = zip(lists.values(), given, strict=True)
     return [exp.alias_(_call("unnest", item.copy()), name, quoted=True) for item, name in columns]
 
 
 def _lambdas(node: exp.Expr) -> exp.Expr:
-    function = node.args.get("expression")
-    if isinstance(node, exp.Transform | exp.ArrayFilter) and isinstance(function, exp.Lambda):
-        # The index counts from 0, in DuckDB from 1.
-        for index in function.expressions[1:]:
-            place = exp.paren(exp.Sub(this=index.copy(), expression=_number(1)))
-            function.set("this", _applied(function, function.expressions[0], place))
-    elif isinstance(node, exp.Exists) and isinstance(function, exp.Lambda):
-        return _folded(exp.Or, node.this, function)
-    elif isinstance(node, exp.Reduce):
+    function = node.expressions[-1] if _name(node) and node.expressions else node.args.get("expression")
+    if isinstance(node, exp.Reduce):
         merged = _call("list_reduce", node.this, node.args["merge"], node.args["initial"])
-        finish = node.args.get("finish")
-        return merged if finish is None else _first(_call("list_transform", exp.Array(expressions=[merged]), finish))
-    elif _name(node) and node.expressions and isinstance(node.expressions[-1], exp.Lambda):
-        return _pairs(node, node.expressions[0], node.expressions[-1])
-    return node
-
-
-def _folded(operator: type[exp.Or | exp.And], value: exp.Expr, function: exp.Expr) -> exp.Expr:
-    names = [exp.to_identifier(name) for name in ("_all", "_next")]
-    folding = exp.Lambda(this=operator(this=names[0].copy(), expression=names[1].copy()), expressions=names)
-    start = exp.Boolean(this=operator is exp.And)
-    return _call("list_reduce", _call("list_transform", value, function), folding, start)
-
-
-def _pairs(node: exp.Expr, value: exp.Expr, function: exp.Expr) -> exp.Expr:
-    """Functions whose lambdas get two values, such as the key and the value of a map."""
-    body, entries = _applied(function, _field(1), _field(2)), _call("map_entries", value)
-    match _name(node):
-        case "forall":
-            return _folded(exp.And, value, function)
-        case "zip_with":
-            return _call("list_transform", _call("list_zip", *node.expressions[:2]), _lambda(body, "_pair"))
-        case "map_filter":
-            return _call("map_from_entries", _call("list_filter", entries, _lambda(body, "_pair")))
-        case "transform_keys":
-            pair = _struct(key=body, value=_field(2))
-        case "transform_values":
-            pair = _struct(key=_field(1), value=body)
-        case name:
-            raise unsupported(f"a function with an arrow in {name}")
-    return _call("map_from_entries", _call("list_transform", entries, _lambda(pair, "_pair")))
+        if (finish := node.args.get("finish")) is None:
+            return merged
+        finished = _call("list_transform", exp.Array(expressions=[merged]), finish)
+        return exp.Bracket(this=finished, expressions=[_number(1)], offset=1)
+    if not isinstance(function, exp.Lambda):
+        return node
+    match node, _name(node):
+        case (exp.Transform() | exp.ArrayFilter(), _):
+            # The index counts from 0, in DuckDB from 1.
+            for index in function.expressions[1:]:
+                place = exp.paren(exp.Sub(this=index.copy(), expression=_number(1)))
+                function.set("this", _applied(function, function.expressions[0], place))
+            return node
+        case exp.Exists(this=value), _:
+            return _call("_any", _call("list_transform", value, function))
+        case exp.Anonymous(expressions=[value, _]), "forall":
+            return _call("_all", _call("list_transform", value, function))
+        case exp.Anonymous(expressions=[one, other, _]), "zip_with":
+            return _of_zipped([one, other], _applied(function, _field(1), _field(2)))
+    raise unsupported(f"a function with an arrow in {_name(node)}")
 
 
 def _collections(node: exp.Expr) -> exp.Expr:
@@ -269,13 +246,13 @@ def _collections(node: exp.Expr) -> exp.Expr:
         case exp.Bracket(this=value, expressions=[key]) if not node.args.get("offset"):
             is_field = isinstance(key, exp.Literal) and key.is_string
             return node if is_field or isinstance(key, exp.Slice) else _call("_item", value, key)
-        case exp.ArraysZip(expressions=arrays):
-            names = [array.name if isinstance(array, exp.Column) else str(place) for place, array in enumerate(arrays)]
-            pair = _struct(**{name: _field(number) for number, name in enumerate(names, 1)})
-            return _call("list_transform", _call("list_zip", *arrays), _lambda(pair, "_pair"))
-        case exp.Elt(this=place, expressions=items):
-            texts = [_call("_text", item) for item in items]
-            return exp.Bracket(this=exp.Array(expressions=texts), expressions=[place], offset=1)
+        case exp.ArraysZip(expressions=lists):
+            names = [item.name if isinstance(item, exp.Column) else str(place) for place, item in enumerate(lists)]
+            fields = [
+                exp.PropertyEQ(this=exp.to_identifier(name, quoted=True), expression=_field(number))
+                for number, name in enumerate(names, 1)
+            ]
+            return _of_zipped(lists, exp.Struct(expressions=fields))
         case exp.FromJson(this=text, expression=schema) if not node.args.get("options"):
             return exp.TryCast(this=exp.TryCast(this=text, to=exp.DataType.build("JSON")), to=_schema(schema.name))
     return node
@@ -297,17 +274,14 @@ def _times(node: exp.Expr) -> exp.Expr:
         return _call("timestampdiff" if name.endswith("diff") else "timestampadd", unit, *arguments[1:])
     if name in ("date_part", "datepart") and len(arguments) == 2:
         return _part(arguments[0].name, arguments[1])
-    if isinstance(node, exp.CurrentDate | exp.CurrentTimestamp):
-        return _call("today" if isinstance(node, exp.CurrentDate) else "now")
     if isinstance(node, exp.Extract):
         return _part(node.name, node.expression)
     if name in _WITH_PATTERN and len(arguments) == 2:
         arguments[1].replace(exp.Literal.string(_strftime(arguments[1])))
     elif isinstance(node, exp.Add | exp.Sub):
         # DuckDB makes a time of a date. Smaller units make one of it in Spark, too.
-        shifted, interval = (
-            (node.expression, node.this) if isinstance(node.this, exp.Interval) else (node.this, node.expression)
-        )
+        is_first = isinstance(node.this, exp.Interval)
+        interval, shifted = (node.this, node.expression) if is_first else (node.expression, node.this)
         if isinstance(interval, exp.Interval) and interval.text("unit").upper().removesuffix("S") in _OF_DATES:
             return _call("cast_to_type", node, shifted.copy())
     elif isinstance(node, exp.GenerateSeries) and not isinstance(node.parent, exp.Table):
@@ -316,8 +290,7 @@ def _times(node: exp.Expr) -> exp.Expr:
 
 
 def _part(part: str, value: exp.Expr) -> exp.Expr:
-    name = _PARTS.get(part.lower().removesuffix("s"))
-    if name is None:
+    if (name := _PARTS.get(part.lower().removesuffix("s"))) is None:
         raise unsupported(f"EXTRACT({part} FROM ...)")
     return _call(name, value)
 
@@ -334,24 +307,18 @@ def _strftime(pattern: exp.Expr) -> str:
     return "".join(written)
 
 
-def _is_date(node: exp.Expr) -> bool:
-    node = node.unnest()
-    is_cast = isinstance(node, exp.Cast) and node.is_type(exp.DType.DATE)
-    return is_cast or _name(node) in _DATES
-
-
 def _sequence(node: exp.Expr, start: exp.Expr, end: exp.Expr) -> exp.Expr:
     """Return a sequence with a step: down if the end is lower, days for dates. Of dates come dates."""
-    step = node.args.get("step")
-    if step is None and _is_date(start):
+    step, first = node.args.get("step"), start.unnest()
+    is_date = isinstance(first, exp.CurrentDate) or (isinstance(first, exp.Cast) and first.is_type(exp.DType.DATE))
+    if step is None and (is_date or _name(first) in _DATES):
         step = exp.Interval(this=exp.Literal.string("1"), unit=exp.var("DAY"))
     elif step is None:
         down = exp.GT(this=start.copy(), expression=end.copy())
         step = exp.If(this=down, true=_number(-1), false=_number(1))
     node.set("step", step)
-    return (
-        _call("cast_to_type", node, exp.Array(expressions=[start.copy()])) if isinstance(step, exp.Interval) else node
-    )
+    is_of_times = isinstance(step, exp.Interval)
+    return _call("cast_to_type", node, exp.Array(expressions=[start.copy()])) if is_of_times else node
 
 
 def _texts(node: exp.Expr) -> exp.Expr:
@@ -362,13 +329,6 @@ def _texts(node: exp.Expr) -> exp.Expr:
                 return exp.Escape(this=node, expression=exp.Literal.string("\\"))
         case exp.Substring() if node.text("start") == "0":
             node.set("start", _number(1))
-        case exp.Length():
-            return _call("_length", node.this)
-        case exp.Format():
-            return _call("printf", node.this, *node.expressions)
-        case exp.Overlay(expression=new):
-            size = node.args.get("for_") or _call("_length", new.copy())
-            return _call("_overlay", node.this, new, node.args["from_"], size)
     return node
 
 
@@ -390,8 +350,6 @@ def _aggregates(node: exp.Expr) -> exp.Expr:
             return exp.paren(exp.Sub(this=exp.Window(this=exp.RowNumber()), expression=_number(1)))
         case exp.ApproxQuantile():
             return _call("quantile_disc", node.this, node.args["quantile"])
-        case exp.Quantile():
-            return _call("quantile_cont", node.this, node.args["quantile"])
     return node
 
 
@@ -412,7 +370,7 @@ def _divisions(node: exp.Expr) -> exp.Expr:
 
 def _casts(node: exp.Expr) -> exp.Expr:
     if _name(node) in _CASTS and len(node.expressions) == 1:
-        node = exp.Cast(this=node.expressions[0], to=exp.DataType.build(_CASTS[_name(node)], dialect=Spark))
+        node = exp.Cast(this=node.expressions[0], to=exp.DataType.build(_name(node), dialect=Spark))
     if isinstance(node, exp.DataType) and node.is_type(exp.DType.DECIMAL) and not node.expressions:
         node.set("expressions", [exp.DataTypeParam(this=_number(size)) for size in (10, 0)])
     if not isinstance(node, exp.Cast) or not isinstance(node.to, exp.DataType):
@@ -426,16 +384,16 @@ def _casts(node: exp.Expr) -> exp.Expr:
     return node
 
 
-RULES: tuple[tuple[str, Callable[[exp.Expr], exp.Expr]], ...] = (
-    ("functions that are not known to mean the same are refused", _known),
-    ("hints, SORT BY, WITH ROLLUP", _clauses),
-    ("functions that make rows, in SELECT and in LATERAL VIEW", _generators),
-    ("functions with a lambda", _lambdas),
-    ("elements of arrays and maps, which need not be there; JSON", _collections),
-    ("units, patterns and sequences of dates and times", _times),
-    ("the backslash escapes in LIKE; format_string, overlay", _texts),
-    ("aggregates that skip NULL, quantiles", _aggregates),
-    ("a zero divisor is an error", _divisions),
-    ("a cast to a whole number truncates; a time as text has no zone; DECIMAL is DECIMAL(10, 0)", _casts),
-    ("a macro repeats its arguments: what would become too large is refused", _size),
+RULES: tuple[Callable[[exp.Expr], exp.Expr], ...] = (
+    _known,
+    _clauses,
+    _generators,
+    _lambdas,
+    _collections,
+    _times,
+    _texts,
+    _aggregates,
+    _divisions,
+    _casts,
+    _size,
 )

@@ -34,12 +34,9 @@ CREATE MACRO spark.sha2(x, bits) AS CASE WHEN bits IN (0, 256) THEN sha256(x)
 
 -- Numbers
 CREATE MACRO spark.ceil(x) AS ceil(x)::BIGINT, (x, digits) AS ceil(x * 10 ** digits) / 10 ** digits;
-CREATE MACRO spark.ceiling(x) AS ceil(x)::BIGINT, (x, digits) AS ceil(x * 10 ** digits) / 10 ** digits;
 CREATE MACRO spark.floor(x) AS floor(x)::BIGINT, (x, digits) AS floor(x * 10 ** digits) / 10 ** digits;
-CREATE MACRO spark.bround(x) AS cast_to_type(round_even(x, 0), x), (x, digits) AS cast_to_type(round_even(x, digits), x);
-CREATE MACRO spark.rint(x) AS round_even(x, 0);
+CREATE MACRO spark.bround(x, digits := 0) AS cast_to_type(round_even(x, digits), x);
 CREATE MACRO spark.sign(x) AS sign(x)::DOUBLE;
-CREATE MACRO spark.signum(x) AS sign(x)::DOUBLE;
 CREATE MACRO spark.negative(x) AS -(x);
 CREATE MACRO spark.positive(x) AS x;
 CREATE MACRO spark.pmod(a, b) AS ((a % spark._divisor(b)) + b) % b;
@@ -49,12 +46,10 @@ CREATE MACRO spark.log1p(x) AS ln(1 + x);
 CREATE MACRO spark.hypot(a, b) AS sqrt(a * a + b * b);
 CREATE MACRO spark.nanvl(a, b) AS CASE WHEN isnan(a) THEN b ELSE a END;
 CREATE MACRO spark.getbit(x, n) AS (x >> n) & 1;
-CREATE MACRO spark.bit_get(x, n) AS (x >> n) & 1;
 CREATE MACRO spark.try_add(a, b) AS TRY(a + b);
 CREATE MACRO spark.try_subtract(a, b) AS TRY(a - b);
 CREATE MACRO spark.try_multiply(a, b) AS TRY(a * b);
 CREATE MACRO spark.try_divide(a, b) AS a / nullif(b, 0);
-CREATE MACRO spark.try_mod(a, b) AS a % nullif(b, 0);
 
 -- Text. Groups are `$1` in Java's replacements and `\1` in DuckDB's.
 CREATE MACRO spark.split(s, regex) AS string_split_regex(s, regex), (s, regex, n) AS CASE
@@ -64,17 +59,13 @@ CREATE MACRO spark.regexp_replace(s, regex, new) AS regexp_replace(s, regex, reg
 CREATE MACRO spark.regexp_count(s, regex) AS len(regexp_extract_all(s, regex));
 CREATE MACRO spark.regexp_substr(s, regex) AS CASE WHEN regexp_matches(s, regex) THEN regexp_extract(s, regex) END;
 CREATE MACRO spark.regexp_instr(s, regex) AS CASE WHEN regexp_matches(s, regex) THEN len(string_split_regex(s, regex)[1]) + 1 ELSE 0 END;
-CREATE MACRO spark.replace(s, old) AS replace(s, old, ''), (s, old, new) AS replace(s, old, new);
+CREATE MACRO spark.replace(s, old, new := '') AS replace(s, old, new);
 CREATE MACRO spark.reverse(x) AS cast_to_type(CASE WHEN typeof(x) LIKE '%[]' THEN list_reverse(TRY_CAST(x AS VARCHAR[]))::VARCHAR
     ELSE reverse(x::VARCHAR) END, x);
-CREATE MACRO spark.space(n) AS repeat(' ', n::BIGINT);
-CREATE MACRO spark.btrim(s) AS trim(s), (s, characters) AS trim(s, characters);
-CREATE MACRO spark._overlay(s, new, start, size) AS left(s, (start - 1)::BIGINT) || new || substr(s, (start + size)::BIGINT);
 CREATE MACRO spark._bytes(x) AS octet_length(TRY_CAST(x AS BLOB));
-CREATE MACRO spark._length(x) AS CASE WHEN typeof(x) = 'BLOB' THEN spark._bytes(x) ELSE length(x::VARCHAR) END;
+CREATE MACRO spark.length(x) AS CASE WHEN typeof(x) = 'BLOB' THEN spark._bytes(x) ELSE length(x::VARCHAR) END;
 CREATE MACRO spark.octet_length(x) AS CASE WHEN typeof(x) = 'BLOB' THEN spark._bytes(x) ELSE strlen(x::VARCHAR) END;
 CREATE MACRO spark.bit_length(x) AS 8 * spark.octet_length(x);
-CREATE MACRO spark.levenshtein(a, b) AS levenshtein(a, b);
 CREATE MACRO spark.ascii(s) AS ascii(s::VARCHAR);
 CREATE MACRO spark.format_number(x, digits) AS format('{:,.' || digits || 'f}', x::DOUBLE);
 CREATE MACRO spark.find_in_set(s, items) AS CASE WHEN items IS NOT NULL THEN coalesce(list_position(string_split(items, ','), s), 0) END;
@@ -101,14 +92,11 @@ CREATE MACRO spark.try_to_timestamp(s) AS TRY_CAST(s AS TIMESTAMPTZ), (s, patter
 CREATE MACRO spark.unix_timestamp() AS epoch(now())::BIGINT, (t) AS epoch(t::TIMESTAMPTZ)::BIGINT,
     (s, pattern) AS epoch(spark._parse(s, pattern))::BIGINT;
 CREATE MACRO spark.to_unix_timestamp(t) AS epoch(t::TIMESTAMPTZ)::BIGINT, (s, pattern) AS epoch(spark._parse(s, pattern))::BIGINT;
-CREATE MACRO spark.from_unixtime(n) AS strftime(to_timestamp(n)::TIMESTAMP, '%Y-%m-%d %H:%M:%S'),
-    (n, pattern) AS strftime(to_timestamp(n)::TIMESTAMP, pattern);
+CREATE MACRO spark.from_unixtime(n, pattern := '%Y-%m-%d %H:%M:%S') AS strftime(to_timestamp(n)::TIMESTAMP, pattern);
 CREATE MACRO spark.date_format(t, pattern) AS strftime(t::TIMESTAMP, pattern);
 CREATE MACRO spark.date_add(d, n) AS d::DATE + n::INTEGER;
 CREATE MACRO spark.date_sub(d, n) AS d::DATE - n::INTEGER;
-CREATE MACRO spark.dateadd(d, n) AS d::DATE + n::INTEGER;
 CREATE MACRO spark.datediff(a, b) AS (a::DATE - b::DATE)::INTEGER, (unit, a, b) AS date_sub(unit, a::TIMESTAMPTZ, b::TIMESTAMPTZ);
-CREATE MACRO spark.date_diff(a, b) AS (a::DATE - b::DATE)::INTEGER, (unit, a, b) AS date_sub(unit, a::TIMESTAMPTZ, b::TIMESTAMPTZ);
 CREATE MACRO spark.timestampdiff(unit, a, b) AS date_sub(unit, a::TIMESTAMPTZ, b::TIMESTAMPTZ);
 CREATE MACRO spark.timestampadd(unit, n, t) AS t::TIMESTAMPTZ + n * CAST('1 ' || unit AS INTERVAL);
 CREATE MACRO spark.add_months(d, n) AS (d::DATE + to_months(n::INTEGER))::DATE;
@@ -122,7 +110,6 @@ CREATE MACRO spark.year(d) AS year(d::DATE)::INTEGER;
 CREATE MACRO spark.quarter(d) AS quarter(d::DATE)::INTEGER;
 CREATE MACRO spark.month(d) AS month(d::DATE)::INTEGER;
 CREATE MACRO spark.day(d) AS day(d::DATE)::INTEGER;
-CREATE MACRO spark.dayofmonth(d) AS day(d::DATE)::INTEGER;
 CREATE MACRO spark.dayofweek(d) AS (dayofweek(d::DATE) + 1)::INTEGER;
 CREATE MACRO spark.weekday(d) AS (isodow(d::DATE) - 1)::INTEGER;
 CREATE MACRO spark.dayofyear(d) AS dayofyear(d::DATE)::INTEGER;
@@ -144,7 +131,6 @@ CREATE MACRO spark.unix_millis(t) AS epoch_ms(t::TIMESTAMPTZ);
 CREATE MACRO spark.unix_micros(t) AS epoch_us(t::TIMESTAMPTZ);
 CREATE MACRO spark.timestamp_seconds(n) AS to_timestamp(n);
 CREATE MACRO spark.timestamp_millis(n) AS make_timestamptz(n * 1000);
-CREATE MACRO spark.timestamp_micros(n) AS make_timestamptz(n);
 CREATE MACRO spark.from_utc_timestamp(t, zone) AS timezone(zone, t::TIMESTAMPTZ)::TIMESTAMPTZ;
 CREATE MACRO spark.to_utc_timestamp(t, zone) AS timezone(zone, t::TIMESTAMP);
 CREATE MACRO spark.current_timezone() AS current_setting('TimeZone');
@@ -160,26 +146,21 @@ CREATE MACRO spark._item(x, key) AS coalesce(x[spark._place(x, key)],
 CREATE MACRO spark.element_at(x, key) AS coalesce(x[key], spark._absent(x, key, key, 'INVALID_ARRAY_INDEX_IN_ELEMENT_AT'));
 CREATE MACRO spark.try_element_at(x, key) AS x[key];
 CREATE MACRO spark.size(x) AS CASE WHEN typeof(x) LIKE 'MAP(%' THEN len(json_keys(to_json(x))) ELSE len(TRY_CAST(x AS VARCHAR[])) END;
-CREATE MACRO spark.cardinality(x) AS spark.size(x);
-CREATE MACRO spark.array_contains(a, x) AS list_contains(a, x);
 CREATE MACRO spark.array_position(a, x) AS CASE WHEN a IS NOT NULL AND x IS NOT NULL THEN coalesce(list_position(a, x), 0)::BIGINT END;
+CREATE MACRO spark._any(flags) AS list_reduce(flags, lambda _all, _next: _all OR _next, false);
+CREATE MACRO spark._all(flags) AS list_reduce(flags, lambda _all, _next: _all AND _next, true);
 CREATE MACRO spark.array_distinct(a) AS list_filter(a, lambda x, i: list_position(a, x) = i);
 CREATE MACRO spark.array_union(a, b) AS spark.array_distinct(list_concat(a, b));
 CREATE MACRO spark.array_intersect(a, b) AS list_filter(spark.array_distinct(a), lambda x: list_position(b, x) IS NOT NULL);
 CREATE MACRO spark.array_except(a, b) AS list_filter(spark.array_distinct(a), lambda x: list_position(b, x) IS NULL);
 CREATE MACRO spark.array_repeat(x, n) AS list_resize([x], n, x);
 CREATE MACRO spark.array_remove(a, x) AS list_filter(a, lambda item: item IS DISTINCT FROM x);
-CREATE MACRO spark.array_compact(a) AS list_filter(a, lambda item: item IS NOT NULL);
 CREATE MACRO spark.array_sort(a) AS list_sort(a, 'ASC', 'NULLS LAST');
-CREATE MACRO spark.sort_array(a) AS list_sort(a, 'ASC', 'NULLS FIRST'), (a, ascending) AS
-    CASE WHEN ascending THEN list_sort(a, 'ASC', 'NULLS FIRST') ELSE list_sort(a, 'DESC', 'NULLS LAST') END;
+CREATE MACRO spark.sort_array(a, ascending := true) AS CASE WHEN ascending
+    THEN list_sort(a, 'ASC', 'NULLS FIRST') ELSE list_sort(a, 'DESC', 'NULLS LAST') END;
 CREATE MACRO spark.slice(a, start, n) AS CASE WHEN start > 0 THEN a[start:start + n - 1] ELSE a[len(a) + start + 1:len(a) + start + n] END;
-CREATE MACRO spark.map_from_arrays(keys, vals) AS map(keys, vals);
-CREATE MACRO spark.map_contains_key(m, key) AS map_contains(m, key);
-CREATE MACRO spark._map(s, pairs, mark) AS map_from_entries(list_transform(string_split_regex(s, pairs),
+CREATE MACRO spark.str_to_map(s, pairs := ',', mark := ':') AS map_from_entries(list_transform(string_split_regex(s, pairs),
     lambda pair: {'key': string_split(pair, mark)[1], 'value': string_split(pair, mark)[2]}));
-CREATE MACRO spark.str_to_map(s) AS spark._map(s, ',', ':'), (s, pairs) AS spark._map(s, pairs, ':'),
-    (s, pairs, mark) AS spark._map(s, pairs, mark);
 CREATE MACRO spark.get_json_object(json, path) AS CASE WHEN json_valid(json) THEN json_extract_string(json, path) END;
 CREATE MACRO spark.to_json(x) AS to_json(x)::VARCHAR;
 CREATE MACRO spark.json_array_length(json) AS CASE WHEN json_valid(json) THEN json_array_length(json)::INTEGER END;

@@ -20,29 +20,20 @@ CREATE MACRO spark._st_wkt(wkt) AS ST_GeomFromText(list_transform([wkt], lambda 
     CASE WHEN _t5 ILIKE '%SRID=%' THEN error('Unknown geometry type: SRID')
          WHEN regexp_matches(_t5, '^[\s\w(]*\(\s*[^\s,()]+\s+[^\s,()]+\s+[^\s,()]+\s*[,)]') AND NOT regexp_matches(_t5, '(?i)[zm]\s*\(')
          THEN regexp_replace(_t5, '(?i)(POINT|STRING|POLYGON|COLLECTION)\b', '\1 Z', 'g') ELSE _t5 END)[1]);
-CREATE MACRO spark.st_geomfromwkt(wkt) AS spark._st_wkt(wkt), (wkt, srid) AS ST_SetCRS(spark._st_wkt(wkt), spark._st_crs(srid));
-CREATE MACRO spark.st_geomfromtext(wkt) AS spark._st_wkt(wkt), (wkt, srid) AS ST_SetCRS(spark._st_wkt(wkt), spark._st_crs(srid));
-CREATE MACRO spark.st_geometryfromtext(wkt) AS spark._st_wkt(wkt), (wkt, srid) AS ST_SetCRS(spark._st_wkt(wkt), spark._st_crs(srid));
+CREATE MACRO spark.st_geomfromwkt(wkt, srid := 0) AS ST_SetCRS(spark._st_wkt(wkt), spark._st_crs(srid));
 CREATE MACRO spark.st_linefromtext(wkt) AS spark._st_only(spark._st_wkt(wkt), '(MULTI)?LINESTRING');
-CREATE MACRO spark.st_mlinefromtext(wkt) AS spark._st_only(spark._st_wkt(wkt), 'MULTILINESTRING'),
-    (wkt, srid) AS spark._st_only(spark.st_geomfromwkt(wkt, srid), 'MULTILINESTRING');
-CREATE MACRO spark.st_mpointfromtext(wkt) AS spark._st_only(spark._st_wkt(wkt), 'MULTIPOINT'),
-    (wkt, srid) AS spark._st_only(spark.st_geomfromwkt(wkt, srid), 'MULTIPOINT');
-CREATE MACRO spark.st_mpolyfromtext(wkt) AS spark._st_only(spark._st_wkt(wkt), 'MULTIPOLYGON'),
-    (wkt, srid) AS spark._st_only(spark.st_geomfromwkt(wkt, srid), 'MULTIPOLYGON');
-CREATE MACRO spark.st_geomcollfromtext(wkt) AS spark._st_only(spark._st_wkt(wkt), 'GEOMETRYCOLLECTION'),
-    (wkt, srid) AS spark._st_only(spark.st_geomfromwkt(wkt, srid), 'GEOMETRYCOLLECTION');
+CREATE MACRO spark.st_mlinefromtext(wkt, srid := 0) AS spark._st_only(spark.st_geomfromwkt(wkt, srid), 'MULTILINESTRING');
+CREATE MACRO spark.st_mpointfromtext(wkt, srid := 0) AS spark._st_only(spark.st_geomfromwkt(wkt, srid), 'MULTIPOINT');
+CREATE MACRO spark.st_mpolyfromtext(wkt, srid := 0) AS spark._st_only(spark.st_geomfromwkt(wkt, srid), 'MULTIPOLYGON');
+CREATE MACRO spark.st_geomcollfromtext(wkt, srid := 0) AS spark._st_only(spark.st_geomfromwkt(wkt, srid), 'GEOMETRYCOLLECTION');
 CREATE MACRO spark.st_geomfromewkt(ewkt) AS ST_SetCRS(spark._st_wkt(regexp_replace(ewkt, '^\s*SRID=\d+;', '')),
     spark._st_crs(split_part(split_part(ewkt, ';', 1), 'SRID=', 2)));
 CREATE MACRO spark._st_hex(wkb) AS list_transform([wkb], lambda _w6: if(typeof(_w6) = 'BLOB', hex(_w6::BLOB), _w6::VARCHAR))[1];
 CREATE MACRO spark._st_wkb(wkb) AS ST_GeomFromHEXEWKB(list_transform([spark._st_hex(wkb)], lambda _h7:
     CASE WHEN regexp_matches(_h7, '(?i)^(01.{6}|00)[2367ABEF]') THEN spark._st_missing('WKB with a SRID inside') ELSE _h7 END)[1]);
-CREATE MACRO spark.st_geomfromwkb(wkb) AS spark._st_wkb(wkb), (wkb, srid) AS ST_SetCRS(spark._st_wkb(wkb), spark._st_crs(srid));
-CREATE MACRO spark.st_geomfromewkb(wkb) AS spark._st_wkb(wkb);
-CREATE MACRO spark.st_pointfromwkb(wkb) AS spark._st_only(spark._st_wkb(wkb), 'POINT'), (wkb, srid) AS spark._st_only(spark.st_geomfromwkb(wkb, srid), 'POINT');
-CREATE MACRO spark.st_linefromwkb(wkb) AS spark._st_only(spark._st_wkb(wkb), 'LINESTRING'),
-    (wkb, srid) AS spark._st_only(spark.st_geomfromwkb(wkb, srid), 'LINESTRING');
-CREATE MACRO spark.st_linestringfromwkb(wkb) AS spark.st_linefromwkb(wkb), (wkb, srid) AS spark.st_linefromwkb(wkb, srid);
+CREATE MACRO spark.st_geomfromwkb(wkb, srid := 0) AS ST_SetCRS(spark._st_wkb(wkb), spark._st_crs(srid));
+CREATE MACRO spark.st_pointfromwkb(wkb, srid := 0) AS spark._st_only(spark.st_geomfromwkb(wkb, srid), 'POINT');
+CREATE MACRO spark.st_linefromwkb(wkb, srid := 0) AS spark._st_only(spark.st_geomfromwkb(wkb, srid), 'LINESTRING');
 CREATE MACRO spark._st_pairs(text, delimiter) AS list_transform([string_split(text, delimiter)], lambda _s8:
     array_to_string(list_transform(range(1, len(_s8), 2), lambda _i8: _s8[_i8] || ' ' || _s8[_i8 + 1]), ', '))[1];
 CREATE MACRO spark.st_pointfromtext(text, delimiter) AS ST_GeomFromText('POINT (' || split_part(spark._st_pairs(text, delimiter), ',', 1) || ')');
@@ -53,13 +44,10 @@ CREATE MACRO spark.st_geomfromgeojson(text) AS ST_GeomFromGeoJSON(list_transform
 CREATE MACRO spark.st_makepoint(x, y) AS ST_Point(x, y), (x, y, z) AS ST_Force3DZ(ST_Point(x, y), z),
     (x, y, z, m) AS ST_Force4D(ST_Point(x, y), z, m);
 CREATE MACRO spark.st_makepointm(x, y, m) AS ST_Force3DM(ST_Point(x, y), m);
-CREATE MACRO spark.st_pointz(x, y, z) AS ST_Force3DZ(ST_Point(x, y), z), (x, y, z, srid) AS ST_SetCRS(ST_Force3DZ(ST_Point(x, y), z), spark._st_crs(srid));
-CREATE MACRO spark.st_pointm(x, y, m) AS ST_Force4D(ST_Point(x, y), 0, m), (x, y, m, srid) AS ST_SetCRS(ST_Force4D(ST_Point(x, y), 0, m), spark._st_crs(srid));
-CREATE MACRO spark.st_pointzm(x, y, z, m) AS ST_Force4D(ST_Point(x, y), z, m),
-    (x, y, z, m, srid) AS ST_SetCRS(ST_Force4D(ST_Point(x, y), z, m), spark._st_crs(srid));
-CREATE MACRO spark.st_makeenvelope(x1, y1, x2, y2) AS ST_MakeEnvelope(x1, y1, x2, y2),
-    (x1, y1, x2, y2, srid) AS ST_SetCRS(ST_MakeEnvelope(x1, y1, x2, y2), spark._st_crs(srid));
-CREATE MACRO spark.st_polygonfromenvelope(x1, y1, x2, y2) AS ST_MakeEnvelope(x1, y1, x2, y2);
+CREATE MACRO spark.st_pointz(x, y, z, srid := 0) AS ST_SetCRS(ST_Force3DZ(ST_Point(x, y), z), spark._st_crs(srid));
+CREATE MACRO spark.st_pointm(x, y, m, srid := 0) AS ST_SetCRS(ST_Force4D(ST_Point(x, y), 0, m), spark._st_crs(srid));
+CREATE MACRO spark.st_pointzm(x, y, z, m, srid := 0) AS ST_SetCRS(ST_Force4D(ST_Point(x, y), z, m), spark._st_crs(srid));
+CREATE MACRO spark.st_makeenvelope(x1, y1, x2, y2, srid := 0) AS ST_SetCRS(ST_MakeEnvelope(x1, y1, x2, y2), spark._st_crs(srid));
 CREATE MACRO spark.st_polygon(line, srid) AS ST_SetCRS(ST_MakePolygon(line), spark._st_crs(srid));
 
 -- The reference system.
@@ -83,14 +71,12 @@ CREATE MACRO spark._st_multipoints(text) AS list_transform(regexp_extract_all(te
 CREATE MACRO spark._st_text(g) AS list_transform([regexp_replace(regexp_replace(ST_AsText(g), ' (Z|M|ZM) \(', ' \1(', 'g'), ' (Z|M|ZM) EMPTY', ' EMPTY', 'g')],
     lambda _t14: CASE WHEN regexp_matches(_t14, 'e|MULTIPOINT') THEN array_to_string(list_transform(
         regexp_extract_all(array_to_string(spark._st_multipoints(_t14), ''), '[-+.e0-9]+|[^-+.e0-9]+'), lambda _token14: spark._st_number(_token14)), '') ELSE _t14 END)[1];
-CREATE MACRO spark.st_astext(g) AS spark._st_text(g);
 CREATE MACRO spark.st_asewkt(g) AS list_transform([g], lambda _p15: if(spark._st_srid(_p15) = 0, '', 'SRID=' || spark._st_srid(_p15) || ';') || spark._st_text(_p15))[1];
 CREATE MACRO spark.st_asgeojson(g) AS ST_AsGeoJSON(g)::VARCHAR;
 CREATE MACRO spark._st_hexewkb(g) AS list_transform([g], lambda _p16: list_transform([ST_AsHEXWKB(_p16)], lambda _h16: CASE
     WHEN ST_ZMFlag(_p16) > 0 THEN spark._st_missing('EWKB of Z and M') WHEN spark._st_srid(_p16) = 0 THEN _h16
     ELSE _h16[1:4] || '000020' || regexp_replace(printf('%08X', spark._st_srid(_p16)), '(..)(..)(..)(..)', '\4\3\2\1') || _h16[11:] END)[1])[1];
 CREATE MACRO spark.st_asewkb(g) AS from_hex(spark._st_hexewkb(g));
-CREATE MACRO spark.st_ashexewkb(g) AS spark._st_hexewkb(g);
 
 -- Accessors. Positions of Sedona count from zero, but ST_PointN's from one.
 CREATE MACRO spark.geometrytype(g) AS list_transform([g], lambda _p17: spark._st_type(_p17) || if(ST_HasM(_p17), 'M', ''))[1];
@@ -104,30 +90,24 @@ CREATE MACRO spark.st_y(g) AS list_transform([g], lambda _p20: CASE WHEN spark._
 CREATE MACRO spark.st_z(g) AS list_transform([g], lambda _p21: CASE WHEN spark._st_type(_p21) = 'POINT' THEN ST_Z(_p21) END)[1];
 CREATE MACRO spark.st_m(g) AS list_transform([g], lambda _p22: CASE WHEN spark._st_type(_p22) = 'POINT' THEN ST_M(_p22) END)[1];
 CREATE MACRO spark.st_ndims(g) AS [2, 3, 3, 4][ST_ZMFlag(g) + 1];
-CREATE MACRO spark.st_coorddim(g) AS spark.st_ndims(g);
 CREATE MACRO spark.st_zmflag(g) AS ST_ZMFlag(g)::INTEGER;
 CREATE MACRO spark.st_npoints(g) AS ST_NPoints(g)::INTEGER;
 CREATE MACRO spark.st_numpoints(g) AS list_transform([g], lambda _p23: CASE WHEN spark._st_type(_p23) = 'LINESTRING' THEN ST_NPoints(_p23)::INTEGER
     WHEN _p23 IS NOT NULL THEN error('Unsupported geometry type: ' || spark._st_type(_p23) || ', only LineString geometry is supported.') END)[1];
 CREATE MACRO spark.st_numgeometries(g) AS list_transform([g], lambda _p24: if(spark.st_iscollection(_p24), ST_NumGeometries(_p24), ST_NumGeometries(_p24) ** 0)::INTEGER)[1];
-CREATE MACRO spark.st_numinteriorring(g) AS ST_NumInteriorRings(g);
 CREATE MACRO spark.st_nrings(g) AS list_transform([g], lambda _p25: CASE WHEN spark._st_type(_p25) LIKE '%POLYGON'
     THEN coalesce(list_sum(list_transform(spark._st_flat(_p25), lambda _q25: if(ST_IsEmpty(_q25), 0, 1 + ST_NumInteriorRings(_q25)))), 0)::INTEGER
     WHEN _p25 IS NOT NULL THEN error('Unsupported geometry type: ' || spark._st_type(_p25) || ', only Polygon or MultiPolygon geometries are supported.') END)[1];
 CREATE MACRO spark.st_interiorringn(g, n) AS ST_InteriorRingN(g, n + 1);
 CREATE MACRO spark.st_geometryn(g, n) AS spark._st_parts(g)[n + 1];
-CREATE MACRO spark.st_dump(g) AS spark._st_parts(g);
-CREATE MACRO spark.st_dumppoints(g) AS spark._st_points(g);
 
 -- Editors.
 CREATE MACRO spark.st_collect(parts) AS ST_Collect(parts), (a, b) AS ST_Collect([a, b]), (a, b, c) AS ST_Collect([a, b, c]), (a, b, c, d) AS ST_Collect([a, b, c, d]);
 CREATE MACRO spark.st_collect_agg(g) AS ST_Collect(list_filter(list(g), lambda _part26: _part26 IS NOT NULL));
 CREATE MACRO spark.st_collectionextract(g) AS ST_Multi(ST_CollectionExtract(g)), (g, kind) AS ST_Multi(ST_CollectionExtract(g, kind));
-CREATE MACRO spark.st_force_2d(g) AS ST_Force2D(g);
-CREATE MACRO spark.st_force3d(g) AS ST_Force3DZ(g, 0), (g, z) AS ST_Force3DZ(g, z);
-CREATE MACRO spark.st_force3dz(g) AS ST_Force3DZ(g, 0), (g, z) AS ST_Force3DZ(g, z);
-CREATE MACRO spark.st_force3dm(g) AS ST_Force3DM(g, 0), (g, m) AS ST_Force3DM(g, m);
-CREATE MACRO spark.st_force4d(g) AS ST_Force4D(g, 0, 0), (g, z, m) AS ST_Force4D(g, z, m);
+CREATE MACRO spark.st_force3d(g, z := 0) AS ST_Force3DZ(g, z);
+CREATE MACRO spark.st_force3dm(g, m := 0) AS ST_Force3DM(g, m);
+CREATE MACRO spark.st_force4d(g, z := 0, m := 0) AS ST_Force4D(g, z, m);
 CREATE MACRO spark.st_forcecollection(g) AS list_transform([g], lambda _p27: spark._st_keep(ST_GeomFromText('GEOMETRYCOLLECTION' ||
     ['', ' M', ' Z', ' ZM'][ST_ZMFlag(_p27) + 1] || ' (' || array_to_string(list_transform(spark._st_parts(_p27), lambda _q27: ST_AsText(_q27)), ', ') || ')'), _p27))[1];
 CREATE MACRO spark.st_linefrommultipoint(g) AS ST_MakeLine(spark._st_points(spark._st_only(g, 'MULTIPOINT')));
@@ -163,7 +143,6 @@ CREATE MACRO spark.st_ispolygonccw(g) AS spark._st_winds(g, true);
 CREATE MACRO spark.st_ispolygoncw(g) AS spark._st_winds(g, false);
 CREATE MACRO spark.st_forcepolygonccw(g) AS spark._st_wound(g, true);
 CREATE MACRO spark.st_forcepolygoncw(g) AS spark._st_wound(g, false);
-CREATE MACRO spark.st_forcerhr(g) AS spark._st_wound(g, false);
 
 -- Predicates and measures. The sphere and the spheroid of DuckDB take the latitude first.
 CREATE MACRO spark._st_flip(g) AS list_transform([ST_Centroid(g)], lambda _p39: ST_Point2D(ST_Y(_p39), ST_X(_p39)))[1];
@@ -174,15 +153,12 @@ CREATE MACRO spark.st_orderingequals(a, b) AS ST_AsWKB(ST_Force2D(a)) = ST_AsWKB
 CREATE MACRO spark.st_relatematch(matrix, pattern) AS regexp_full_match(matrix, replace(replace(pattern, '*', '.'), 'T', '[012]'));
 CREATE MACRO spark.st_areaspheroid(g) AS ST_Area_Spheroid(ST_FlipCoordinates(g));
 CREATE MACRO spark.st_lengthspheroid(g) AS ST_Length_Spheroid(ST_FlipCoordinates(g));
-CREATE MACRO spark.st_length2d(g) AS ST_Length(g);
-CREATE MACRO spark.st_perimeter(g) AS ST_Perimeter(g), (g, spheroid) AS list_transform([g], lambda _p41: if(spheroid, ST_Perimeter_Spheroid(ST_FlipCoordinates(_p41)), ST_Perimeter(_p41)))[1],
-    (g, spheroid, lenient) AS list_transform([g], lambda _p41: if(spheroid, ST_Perimeter_Spheroid(ST_FlipCoordinates(_p41)), ST_Perimeter(_p41)))[1];
-CREATE MACRO spark.st_perimeter2d(g) AS ST_Perimeter(g);
+CREATE MACRO spark.st_perimeter(g, spheroid := false, lenient := true) AS list_transform([g], lambda _p41:
+    if(spheroid, ST_Perimeter_Spheroid(ST_FlipCoordinates(_p41)), ST_Perimeter(_p41)))[1];
 CREATE MACRO spark._st_haversine(p, q, radius) AS list_transform([pow(sin(radians(ST_Y(q) - ST_Y(p)) / 2), 2)
     + cos(radians(ST_Y(p))) * cos(radians(ST_Y(q))) * pow(sin(radians(ST_X(q) - ST_X(p)) / 2), 2)], lambda _h42: 2 * radius * atan2(sqrt(_h42), sqrt(abs(1 - _h42))))[1];
-CREATE MACRO spark.st_distancesphere(a, b) AS list_transform([ST_Centroid(a)], lambda _p43: list_transform([ST_Centroid(b)], lambda _q43: spark._st_haversine(_p43, _q43, 6371008.0))[1])[1],
-    (a, b, radius) AS list_transform([ST_Centroid(a)], lambda _p43: list_transform([ST_Centroid(b)], lambda _q43: spark._st_haversine(_p43, _q43, radius))[1])[1];
-CREATE MACRO spark.st_degrees(angle) AS degrees(angle);
+CREATE MACRO spark.st_distancesphere(a, b, radius := 6371008.0) AS list_transform([ST_Centroid(a)], lambda _p43:
+    list_transform([ST_Centroid(b)], lambda _q43: spark._st_haversine(_p43, _q43, radius))[1])[1];
 CREATE MACRO spark._st_direction(a, b) AS list_transform([a], lambda _p44: list_transform([b], lambda _q44: atan2(ST_Y(_q44) - ST_Y(_p44), ST_X(_q44) - ST_X(_p44)))[1])[1];
 CREATE MACRO spark._st_turned(angle) AS list_transform([angle], lambda _d45: if(_d45 < 0, _d45 + 2 * pi(), _d45))[1];
 CREATE MACRO spark.st_angle(a, b) AS spark._st_turned(list_transform([a], lambda _p46: spark._st_direction(ST_StartPoint(_p46), ST_EndPoint(_p46)))[1]
@@ -214,15 +190,11 @@ CREATE MACRO spark.st_buffer(g, distance) AS ST_Buffer(g, distance),
         coalesce(TRY_CAST(regexp_extract(_s52, 'mit(?:re|er)_limit=([\d.]+)', 1) AS DOUBLE), 5)))[1];
 CREATE MACRO spark.st_centroid(g) AS list_transform([g], lambda _p53: list_transform([ST_Centroid(_p53)], lambda _c53: CASE WHEN NOT ST_IsEmpty(_c53) OR ST_IsEmpty(_p53)
     THEN _c53 WHEN spark._st_type(_p53) LIKE '%POLYGON' THEN ST_Centroid(ST_Boundary(_p53)) ELSE ST_Centroid(ST_Points(_p53)) END)[1])[1];
-CREATE MACRO spark.st_concavehull(g, ratio) AS ST_ConcaveHull(g, ratio, false), (g, ratio, holes) AS ST_ConcaveHull(g, ratio, holes);
-CREATE MACRO spark.st_orientedenvelope(g) AS ST_MinimumRotatedRectangle(g);
+CREATE MACRO spark.st_concavehull(g, ratio, holes := false) AS ST_ConcaveHull(g, ratio, holes);
 CREATE MACRO spark.st_maximuminscribedcircle(g) AS list_transform([g], lambda _p54:
     ST_MaximumInscribedCircle(_p54, greatest(ST_XMax(_p54) - ST_XMin(_p54), ST_YMax(_p54) - ST_YMin(_p54)) / 1000))[1];
 CREATE MACRO spark.st_polygonize(g) AS ST_Polygonize(spark._st_flat(g));
 CREATE MACRO spark.st_reduceprecision(g, digits) AS ST_ReducePrecision(g, pow(10.0, -digits));
-CREATE MACRO spark.st_makevalid(g) AS ST_MakeValid(g);
-CREATE MACRO spark.st_removerepeatedpoints(g) AS ST_RemoveRepeatedPoints(g), (g, tolerance) AS ST_RemoveRepeatedPoints(g, tolerance);
-CREATE MACRO spark.st_voronoipolygons(g) AS ST_VoronoiDiagram(g);
 CREATE MACRO spark.st_unaryunion(g) AS list_aggregate(spark._st_flat(g), 'st_union_agg');
 CREATE MACRO spark.st_union(parts) AS list_aggregate(parts, 'st_union_agg'), (a, b) AS ST_Union(a, b);
 CREATE MACRO spark.st_envelope(g) AS list_transform([g], lambda _p55: spark._st_keep(CASE WHEN ST_IsEmpty(_p55) THEN ST_GeomFromText('POINT EMPTY')
@@ -268,5 +240,4 @@ CREATE MACRO spark._st_cell(geohash, n) AS list_transform([lower(geohash)[1:n]],
 CREATE MACRO spark._st_cellbox(geohash, n) AS list_transform([spark._st_cell(geohash, n)], lambda _c67: ST_MakeEnvelope(_c67.x, _c67.y, _c67.x + _c67.w, _c67.y + _c67.h))[1];
 CREATE MACRO spark.st_geomfromgeohash(geohash) AS spark._st_cellbox(geohash, 99), (geohash, digits) AS spark._st_cellbox(geohash, digits);
 CREATE MACRO spark.st_pointfromgeohash(geohash) AS ST_Centroid(spark._st_cellbox(geohash, 99)), (geohash, digits) AS ST_Centroid(spark._st_cellbox(geohash, digits));
-CREATE MACRO spark.st_bingtileat(longitude, latitude, zoom) AS ST_QuadKey(longitude, latitude, zoom);
 CREATE MACRO spark.st_bingtilezoomlevel(quadkey) AS len(quadkey)::INTEGER;

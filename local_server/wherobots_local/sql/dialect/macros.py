@@ -10,4 +10,15 @@ SCHEMA = "spark"
 SCRIPTS = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("functions.sql", "geometry.sql")]
 """SQL of DuckDB that creates them in the schema ``spark``."""
 
-MACROS = frozenset(name.lower() for text in SCRIPTS for name in re.findall(r"MACRO spark\.(\w+)", text))
+
+def _repeated(given: str, body: str) -> int:
+    words = re.findall(r"\w+", body)
+    return max([1, *map(words.count, re.findall(r"\w+", given))])
+
+
+MACROS = {
+    name: _repeated(given, body)
+    for script in SCRIPTS
+    for name, given, body in re.findall(r"MACRO spark\.(\w+)\(([^)]*)\) AS (.*?);\n", script, re.DOTALL)
+}
+"""Their names, and how often each repeats one of its arguments."""

@@ -1,4 +1,4 @@
-"""Reads the text of one statement, in the service's dialect: Spark 4 in ANSI mode."""
+"""Reads the text of one statement, or a name, in the service's dialect: Spark 4 in ANSI mode."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import ClassVar
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
-from sqlglot.errors import ParseError, TokenError
+from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.parsers.spark import SparkParser
 
 from wherobots_local.sql.dialect.errors import StatementError, syntax_error, unsupported
-from wherobots_local.sql.dialect.macros import MACROS
+from wherobots_local.sql.dialect.functions import OWN
 
 # sqlglot does not read this clause of INSERT OVERWRITE: it is cut out.
 _OVERWRITE_CLAUSE = re.compile(r"\bWITH\s*\(\s*'overwrite-mode'\s*=\s*'(\w+)'\s*\)", re.IGNORECASE)
 _OVERWRITE = re.compile(r"(?:\s+|/\*.*?\*/|--[^\n]*\n)*INSERT\s+OVERWRITE\b", re.IGNORECASE | re.DOTALL)
-MOST_CHARACTERS = 4_000_000
 
 # It warns of each statement that it reads as a Command. They are carried out or refused here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
+Name = tuple[str, ...]
+"""The name of a table, view or schema: one to three parts in lower case."""
+
 
 class ServiceSql(Spark):
-    """Spark's SQL, but a CAST fails instead of giving NULL, and functions that have a macro are left alone."""
+    """Spark's SQL, but a CAST fails instead of giving NULL, and ``OWN`` functions are left alone."""
 
     class Parser(SparkParser):
         STRICT_CAST = True
-        FUNCTIONS: ClassVar = {
-            name: build for name, build in SparkParser.FUNCTIONS.items() if name.lower() not in MACROS
-        }
+        FUNCTIONS: ClassVar = {name: build for name, build in SparkParser.FUNCTIONS.items() if name.lower() not in OWN}
         FUNCTION_PARSERS: ClassVar = {
-            name: parse for name, parse in SparkParser.FUNCTION_PARSERS.items() if name.lower() not in MACROS
+            name: parse for name, parse in SparkParser.FUNCTION_PARSERS.items() if name.lower() not in OWN
         }
         # The name of a format may have several parts: ``USING havasu.iceberg``.
         PROPERTY_PARSERS: ClassVar = {
@@ -43,10 +43,8 @@ class ServiceSql(Spark):
 
 
 def read(text: str) -> exp.Expr:
-    """Read a statement.
+    """Read one statement; a semicolon may follow. What sqlglot does not read, such as SHOW, is a ``Command``.
 
-    :param text: one statement; a semicolon may follow.
-    :returns: its tree. What sqlglot does not read, such as SHOW, is a ``Command``.
     :raises StatementError: if it is none.
     """
     if (table := re.fullmatch(r"\s*TABLE\s+(.*)", text, re.IGNORECASE | re.DOTALL)) is not None:
@@ -55,11 +53,9 @@ def read(text: str) -> exp.Expr:
     if mode is not None:
         text = text[: mode.start()] + text[mode.end() :]
     try:
-        statements = [
-            found for found in sqlglot.parse(text, read=ServiceSql) if found and not isinstance(found, exp.Semicolon)
-        ]
+        parsed = sqlglot.parse(text, read=ServiceSql)
     except RecursionError:
-        raise nested_too_deeply() from None
+        raise unsupported("expressions nested this deeply") from None
     except TokenError as error:
         raise syntax_error("a quote or a comment is not closed", str(error).rpartition("'")[0][-20:]) from None
     except ParseError as error:
@@ -68,25 +64,35 @@ def read(text: str) -> exp.Expr:
         said = str(found.get("description", "")).partition(" but got ")[0]
         why = "something is missing" if "missing for" in said else said
         raise syntax_error(f"{why}, line {found.get('line', 1)}", found.get("highlight") or "end of input") from None
+    statements = [found for found in parsed if found and not isinstance(found, exp.Semicolon)]
     if not statements:
         raise StatementError("[PARSE_EMPTY_STATEMENT] Syntax error, unexpected empty statement. SQLSTATE: 42617")
     if len(statements) > 1:
         raise syntax_error("one statement at a time", statements[1].sql(ServiceSql)[:20])
-    (statement,) = statements
     if mode is not None:
-        statement.meta["overwrite-mode"] = mode[1]
-    return statement
+        statements[0].meta["overwrite-mode"] = mode[1]
+    return statements[0]
 
 
-def check_length(text: str) -> None:
-    """Check that a statement is not too long.
+def read_name(text: str) -> Name:
+    """Read a name.
 
-    :raises StatementError: if it is.
+    :raises StatementError: if it is none.
     """
-    if len(text) > MOST_CHARACTERS:
-        raise unsupported(f"a statement of {len(text):,} characters", f"{MOST_CHARACTERS:,} are allowed")
+    try:
+        return name_of(exp.to_table(text, dialect=ServiceSql))
+    except SqlglotError:
+        raise syntax_error("expected a name", text[:40]) from None
 
 
-def nested_too_deeply() -> StatementError:
-    """Return the error for a statement that is nested too deeply."""
-    return unsupported("expressions nested this deeply")
+def name_of(table: exp.Expr) -> Name:
+    """Return the name in a tree.
+
+    :raises StatementError: if a part is empty, or there are too many.
+    """
+    parts = tuple(part.name.lower() for part in table.parts) if isinstance(table, exp.Table) else ()
+    if not 1 <= len(parts) <= 3:
+        raise syntax_error("a name has one to three parts", table.sql(ServiceSql)[:40])
+    if not all(parts):
+        raise syntax_error("a name is empty", "``")
+    return parts

@@ -8,11 +8,7 @@ from sqlglot import exp
 
 
 def changed(tree: exp.Expr, rule: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
-    """Apply a rule to each node of a tree, the inner ones first. The rule may put the node into a new one.
-
-    :param tree: the tree, which is changed.
-    :param rule: returns what takes the place of a node, or the node.
-    """
+    """Put what a rule returns in the place of each node, the inner ones first. The node may be inside of it."""
     for node in reversed(list(tree.walk())):
         parent, key, index = node.parent, node.arg_key, node.index
         new = rule(node)

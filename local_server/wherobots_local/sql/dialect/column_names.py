@@ -7,44 +7,32 @@ from sqlglot import exp
 from wherobots_local.sql.dialect.parser import ServiceSql
 from wherobots_local.sql.dialect.trees import changed
 
-_GENERATED = {exp.Explode: "col", exp.ExplodeOuter: "col"}
+_NAMED = (exp.Alias, exp.Aliases, exp.Column, exp.Star, exp.Dot, exp.Posexplode, exp.Stack)
 
 
 def with_column_names(query: exp.Expr) -> None:
-    """Name each column of a query that has no alias, as Spark does: ``count(*)`` becomes ``count(1)``.
-
-    :param query: the query, which is changed.
-    """
+    """Name each column of a query that has no alias, as Spark does: ``count(*)`` becomes ``count(1)``."""
     while isinstance(query, exp.SetOperation | exp.Subquery):
         query = query.this
     if not isinstance(query, exp.Select):
         return
     for column in query.expressions:
-        named = isinstance(
-            column, exp.Alias | exp.Aliases | exp.Column | exp.Star | exp.Dot | exp.Posexplode | exp.Stack
-        )
         # A name of DuckDB is never empty.
-        if not named and not column.is_star and (name := column_name(column)):
+        if not isinstance(column, _NAMED) and not column.is_star and (name := column_name(column)):
             column.replace(exp.alias_(column.copy(), name, quoted=True))
 
 
 def column_name(expression: exp.Expr) -> str:
-    """Return Spark's name of an expression.
-
-    :param expression: the expression, as it was read.
-    """
-    if (name := _GENERATED.get(type(expression))) is not None:
-        return name
-    plain = changed(expression.copy(), _shown)
-    return plain.sql(ServiceSql, normalize_functions="lower", comments=False)
+    """Return Spark's name of an expression, as it was read."""
+    if type(expression) in (exp.Explode, exp.ExplodeOuter):
+        return "col"
+    return changed(expression.copy(), _shown).sql(ServiceSql, normalize_functions="lower", comments=False)
 
 
 def _shown(node: exp.Expr) -> exp.Expr:
     """Text without quotes, columns without tables, operators in parentheses."""
     match node:
-        case exp.Literal(is_string=True):
-            return exp.Var(this=node.name)
-        case exp.Column():
+        case exp.Literal(is_string=True) | exp.Column():
             return exp.Var(this=node.name)
         case exp.Count(this=exp.Star()):
             return exp.Count(this=exp.Literal.number(1))
