@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,12 +38,6 @@ class EngineDriver:
             return await awaitable
 
         return self._runner.run(awaited())
-
-    def do(self, work: Callable[[], Awaitable[T]]) -> T:
-        async def done() -> T:
-            return await work()
-
-        return self._runner.run(done())
 
     def new_id(self) -> str:
         self._number += 1

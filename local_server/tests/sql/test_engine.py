@@ -341,7 +341,7 @@ def test_a_change_of_columns_while_rows_are_written_loses_none(engine: EngineDri
         rename = asyncio.ensure_future(engine.execution("ALTER TABLE written RENAME COLUMN b TO c"))
         await asyncio.gather(insert, rename)
 
-    engine.do(both)
+    engine.wait(both())
     assert engine.rows("SELECT count(*), count(a), count(c) FROM written") == [(2_000_000,) * 3]
 
 
@@ -515,7 +515,7 @@ def test_a_cancel_interrupts_one_statement_and_no_other(engine: EngineDriver) ->
                 await statement
         await engine.engine.retrieve(beside, ResultForm())
 
-    engine.do(cancel)
+    engine.wait(cancel())
     assert engine.rows("SELECT a FROM kept") == [(1,)]
     engine.run("UPDATE kept SET a = 3")
     assert engine.rows("SELECT a FROM kept") == [(3,)]
@@ -535,7 +535,7 @@ def test_a_statement_that_cannot_be_interrupted_ends_the_process(
         with pytest.raises(EngineDiedError):
             await apart.execution(ENDLESS)
 
-    apart.do(cancel)
+    apart.wait(cancel())
 
 
 def test_a_cancel_that_comes_twice_ends_the_statement_once(engine: EngineDriver) -> None:
@@ -548,7 +548,7 @@ def test_a_cancel_that_comes_twice_ends_the_statement_once(engine: EngineDriver)
         with pytest.raises(asyncio.CancelledError):
             await long
 
-    engine.do(cancel)
+    engine.wait(cancel())
     assert engine.rows("SELECT 1") == [(1,)]
 
 
@@ -560,7 +560,7 @@ def test_executions_at_the_same_time_lose_no_change(engine: EngineDriver, other:
         updates = [engine.execution("UPDATE total SET n = n + 1") for _ in range(8)]
         await asyncio.gather(*changes, *updates)
 
-    engine.do(many)
+    engine.wait(many())
     assert engine.rows("SELECT count(*), sum(n) FROM counted") == [(8, 28)]
     assert other.rows("SELECT n FROM total") == [(8,)]
 
@@ -716,7 +716,7 @@ def test_a_process_that_ends_by_itself_ends_its_sessions_and_keeps_what_was_comm
         with pytest.raises(EngineDiedError, match="the SQL engine has ended, with code -9"):
             await running
 
-    apart.do(lose_it)
+    apart.wait(lose_it())
     with pytest.raises(EngineDiedError):
         apart.execute("SELECT 1")
     apart.close()
@@ -762,7 +762,7 @@ def test_a_session_that_is_ended_while_it_starts_leaves_no_process(tmp_path: Pat
             await starting
         return found
 
-    (process,) = driver.do(end)
+    (process,) = driver.wait(end())
     driver.close()
     process.wait(60)
     assert not process.is_running()

@@ -82,7 +82,7 @@ class Serving:
         if isinstance(done, int):
             return True, False, done
         rows = done or Rows(pa.table({}))
-        statement.session.rows[execution_id] = rows.first(max_rows)
+        statement.session.rows[execution_id] = Rows(rows.table.slice(0, max_rows), rows.srids)
         return done is not None, max_rows is not None and rows.table.num_rows > max_rows, 0
 
     def cancel(self, _: int, execute: int) -> None:

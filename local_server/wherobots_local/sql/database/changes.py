@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,9 @@ from wherobots_local.sql.dialect.errors import StatementError, unsupported
 
 if TYPE_CHECKING:
     from wherobots_local.sql.database.session import Statement
+
+Parts = list[tuple[str, str]]
+"""Columns that a table is partitioned by, each with a unit of time or nothing."""
 
 _UNITS = {"": "", "years": "year", "months": "month", "days": "day", "hours": "hour"}
 _OVERWRITE_OPTION = "spark.sql.sources.partitionOverwriteMode"
@@ -145,9 +148,9 @@ def adopt_srids(statement: Statement, table: str, values: Mapping[str, str], row
         used = statement.execute(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL LIMIT 1")
         held = str(used.description[0][1])
         if used.fetchone() is not None:
-            raise StatementError(
-                "[UNSUPPORTED_FEATURE] The local server does not support several SRIDs in one column: the column"
-                f" {name} has the SRID {srid_of_type(held)}, and these rows have {srid_of_type(kind)}. SQLSTATE: 0A000"
+            raise unsupported(
+                f"several SRIDs in one column: the column {name} has the SRID {srid_of_type(held)}, and these rows have"
+                f" {srid_of_type(kind)}"
             )
         statement.execute(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind} USING NULL")
 
@@ -193,13 +196,11 @@ def _check_cardinality(statement: Statement, target: str, name: str, source: str
         )
 
 
-def _partitions(
-    statement: Statement, tree: exp.Expr, into: exp.Expr, schema: str
-) -> tuple[dict[str, str], list[tuple[str, str]]]:
+def _partitions(statement: Statement, tree: exp.Expr, into: exp.Expr, schema: str) -> tuple[dict[str, str], Parts]:
     """Return the columns of the PARTITION clause with their values, and what else tells partitions apart: columns, and
     a unit of time or nothing. With the overwrite mode ``dynamic``, that is what the table is partitioned by."""
     fixed: dict[str, str] = {}
-    partitions: list[tuple[str, str]] = []
+    partitions: Parts = []
     mode = tree.meta.get("overwrite-mode") or statement.session.options.get(_OVERWRITE_OPTION, "static")
     is_dynamic = mode.lower() == "dynamic"
     clause = into.args.get("partition")
@@ -213,7 +214,7 @@ def _partitions(
     return fixed, partitions
 
 
-def _replaced(table: str, fixed: Mapping[str, str], partitions: Sequence[tuple[str, str]]) -> str:
+def _replaced(table: str, fixed: Mapping[str, str], partitions: Parts) -> str:
     conditions = [f"{identifier(name)} = {value}" for name, value in fixed.items()]
     if partitions:
         pairs = (f"{_part('new', part)} IS NOT DISTINCT FROM {_part(table, part)}" for part in partitions)

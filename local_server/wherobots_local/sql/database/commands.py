@@ -143,9 +143,9 @@ def _matching(names: Iterable[str], pattern: str | None) -> list[str]:
 
 
 def _table(**columns: list[str]) -> Rows:
-    return _rows(dict.fromkeys(columns, pa.string()), list(zip(*columns.values(), strict=True)))
+    return Rows(pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
 
 
 def _rows(columns: dict[str, pa.DataType], rows: Sequence[tuple[object, ...]]) -> Rows:
-    arrays = [pa.array([row[place] for row in rows], kind) for place, kind in enumerate(columns.values())]
-    return Rows(pa.table(arrays, names=list(columns)))
+    named = [dict(zip(columns, row, strict=True)) for row in rows]
+    return Rows(pa.Table.from_pylist(named, schema=pa.schema(columns.items())))

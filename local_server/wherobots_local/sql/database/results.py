@@ -37,10 +37,6 @@ class Rows:
     table: pa.Table
     srids: dict[int, int] = field(default_factory=dict)
 
-    def first(self, count: int | None) -> Rows:
-        """Return the first rows."""
-        return Rows(self.table.slice(0, count), self.srids)
-
 
 def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None) -> Rows:
     """Read the result of the last query of a cursor.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,13 +79,10 @@ class Statement:
     def run(self, text: str, target: StoreTarget | None, place: Path | None, max_rows: int | None) -> Rows | int | None:
         """Carry the statement out.
 
-        :param text: the statement.
-        :param target: how its rows are stored; None returns them.
-        :param place: path of the file or folder where they are stored.
+        :param target: how its rows are stored, at the path ``place``; None returns them.
         :param max_rows: how many rows are kept at most, and one more if there are more; None sets no limit.
         :returns: its rows, or the size of what was stored, 0 without rows; None if it has no result set.
-        :raises StatementError: if it fails.
-        :raises duckdb.Error: if it fails.
+        :raises StatementError: if it fails. Or a ``duckdb.Error``.
         """
         if len(text) > _MOST_CHARACTERS:
             raise unsupported(f"a statement of {len(text):,} characters", f"{_MOST_CHARACTERS:,} are allowed")
@@ -135,7 +132,7 @@ class Statement:
             raise not_found((*schema, name[-1]))
         return schema.stored
 
-    def file_query(self, file_format: str, address: str) -> exp.Query:
+    def file_query(self, file_format: str, address: str) -> str:
         """Return a query that reads a file or folder of the storage."""
         return files.query(self, file_format, address)
 
@@ -166,13 +163,13 @@ class Statement:
         """Say whether a name in a schema of DuckDB is a ``table`` or a ``view``; None if it is neither."""
         return self.kinds(schema).get(name)
 
-    def partitioning(self, schema: str, table: str) -> list[tuple[str, str]]:
-        """Return what a table is partitioned by: columns, each with a unit of time or nothing."""
+    def partitioning(self, schema: str, table: str) -> changes.Parts:
+        """Return what a table is partitioned by."""
         listed = "SELECT comment FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
         found = self.cursor.execute(listed, [schema, table.lower()]).fetchone()
         return [(column, unit) for column, unit in json.loads(found[0])] if found and found[0] else []
 
-    def partition(self, table: str, parts: Sequence[tuple[str, str]]) -> None:
+    def partition(self, table: str, parts: changes.Parts) -> None:
         """Remember what a table is partitioned by, in its comment."""
         self.execute(f"COMMENT ON TABLE {table} IS {literal(json.dumps(parts))}")
 

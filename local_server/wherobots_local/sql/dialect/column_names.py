@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from wherobots_local.sql.dialect.functions import changed
 from wherobots_local.sql.dialect.parser import ServiceSql
-from wherobots_local.sql.dialect.trees import changed
 
 _NAMED = (exp.Alias, exp.Aliases, exp.Column, exp.Star, exp.Dot, exp.Posexplode, exp.Stack)
 

@@ -15,7 +15,7 @@ from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import SqlglotError
 
-from wherobots_local.sql.dialect.errors import StatementError, unresolved_routine, unsupported
+from wherobots_local.sql.dialect.errors import StatementError, unsupported
 from wherobots_local.sql.dialect.macros import MACROS
 
 # Another name: that of a macro, or of DuckDB's function with the same arguments and meaning. An aggregate is no macro,
@@ -27,7 +27,7 @@ RENAMED = dict(
     char_length=length character_length=length date_diff=datediff dateadd=date_add dayofmonth=day every=bool_and
     format_string=printf len=length map_contains_key=map_contains map_from_arrays=map mean=avg
     percentile=quantile_cont regexp=regexp_matches signum=sign some=bool_or std=stddev_samp
-    timestamp_micros=make_timestamptz try_avg=avg try_sum=sum
+    timestamp_micros=make_timestamptz to_unix_timestamp=unix_timestamp try_avg=avg try_sum=sum
     st_ashexewkb=_st_hexewkb st_astext=_st_text st_bingtileat=st_quadkey st_coorddim=st_ndims st_degrees=degrees
     st_dump=_st_parts st_dumppoints=_st_points st_envelope_aggr=st_envelope_agg st_force3dz=st_force3d
     st_force_2d=st_force2d st_forcerhr=st_forcepolygoncw st_geometryfromtext=st_geomfromwkt
@@ -53,27 +53,19 @@ SAME = frozenset(
 )
 # These are not for sqlglot to translate.
 OWN = MACROS.keys() | RENAMED.keys() | SAME
-# DuckDB's own, which the rules below write. No statement reaches them by name.
-WRITTEN = frozenset(
+# What sqlglot has a class for, and translates rightly. The rules below replace others.
+TRANSLATED = frozenset(
     """
-    array_length cast_to_type first last list_reduce list_transform list_zip
-    quantile_disc range struct_extract_at unnest
-    """.split()
-)
-# What sqlglot has a class for, and translates rightly, or a rule below does.
-_TRANSLATED = frozenset(
-    """
-    Abs Acos And Any AnyValue ApproxDistinct ApproxQuantile ArgMax ArgMin Array ArrayAgg ArrayAppend ArrayCompact
-    ArrayFilter ArrayInsert ArrayMax ArrayMin ArrayPrepend ArraySize ArrayToString ArrayUniqueAgg ArraysZip Asin
-    Atan Atan2 Avg BitwiseAndAgg BitwiseCount BitwiseOrAgg BitwiseXorAgg Case Cast Cbrt Chr Coalesce Concat ConcatWs
-    Contains Corr Cos Cosh Cot Count CountIf CovarPop CovarSamp CumeDist CurrentDate CurrentTimestamp Decode
-    DecodeCase Degrees DenseRank Encode EndsWith Exists Exp Explode ExplodeOuter Extract Factorial First FirstValue
-    Flatten FromBase64 FromJson GenerateSeries Greatest GroupConcat Grouping GroupingId Hex If Initcap Inline IsNan
-    Lag Last LastValue Lead Least Left Ln Log LogicalAnd LogicalOr Lower MD5 Map MapFromEntries MapKeys Max Median
-    Min Mode NthValue Ntile Nullif Nvl2 Or Pad PercentRank PercentileCont PercentileDisc Pi Posexplode
-    PosexplodeOuter Pow Radians Rand Randn Rank Reduce RegexpExtract RegexpExtractAll RegexpLike RegrAvgx RegrAvgy
+    Abs Acos And Any AnyValue ApproxDistinct ArgMax ArgMin Array ArrayAgg ArrayAppend ArrayCompact ArrayFilter
+    ArrayInsert ArrayMax ArrayMin ArrayPrepend ArraySize ArrayToString ArrayUniqueAgg Asin Atan Atan2 Avg
+    BitwiseAndAgg BitwiseCount BitwiseOrAgg BitwiseXorAgg Case Cast Cbrt Chr Coalesce Concat ConcatWs Contains Corr
+    Cos Cosh Cot Count CountIf CovarPop CovarSamp CumeDist CurrentDate CurrentTimestamp Decode DecodeCase Degrees
+    DenseRank Encode EndsWith Exists Exp Factorial FirstValue Flatten FromBase64 GenerateSeries Greatest GroupConcat
+    Grouping GroupingId Hex If Initcap IsNan Lag LastValue Lead Least Left Ln Log LogicalAnd LogicalOr Lower MD5 Map
+    MapFromEntries MapKeys Max Median Min Mode NthValue Ntile Nullif Nvl2 Or Pad PercentRank PercentileCont
+    PercentileDisc Pi Pow Radians Rand Randn Rank RegexpExtract RegexpExtractAll RegexpLike RegrAvgx RegrAvgy
     RegrCount RegrIntercept RegrR2 RegrSlope RegrSxx RegrSxy RegrSyy Repeat Right Round RowNumber SHA Sin Sinh Space
-    SplitPart Sqrt Stack StartsWith Stddev StddevPop StddevSamp StrPosition Struct Substring Sum Tan Tanh ToBase64
+    SplitPart Sqrt StartsWith Stddev StddevPop StddevSamp StrPosition Struct Substring Sum Tan Tanh ToBase64
     Transform Translate Trim TryCast Unhex Upper VarMap Variance VariancePop Xor
     """.split()
 )
@@ -100,8 +92,25 @@ _GENERATORS = (exp.Explode, exp.Posexplode, exp.Inline, exp.Stack)
 _MOST_REPEATED = 20_000
 
 
+def changed(tree: exp.Expr, rule: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+    """Put what a rule returns in the place of each node, the inner ones first. The node may be inside of it."""
+    for node in reversed(list(tree.walk())):
+        parent, key, index = node.parent, node.arg_key, node.index
+        new = rule(node)
+        if new is node:
+            continue
+        if parent is None or key is None:
+            tree = new
+        else:
+            parent.set(key, new, index)
+    return tree
+
+
 def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
-    return exp.Anonymous(this=name, expressions=list(arguments))
+    """Return a call of a macro or of DuckDB's own function, which no statement may call by this name."""
+    call = exp.Anonymous(this=name, expressions=list(arguments))
+    call.meta["is_written"] = True
+    return call
 
 
 def _name(node: exp.Expr | None) -> str:
@@ -130,17 +139,6 @@ def _applied(function: exp.Expr, *values: exp.Expr) -> exp.Expr:
 
     body: exp.Expr = function.this
     return body.transform(replaced)
-
-
-def _known(node: exp.Expr) -> exp.Expr:
-    name = _name(node)
-    if name in WRITTEN and not isinstance(node.parent, exp.Table):
-        raise unresolved_routine(name)
-    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc) or not isinstance(node, exp.Func):
-        return node
-    if not any(kind.__name__.lstrip("_") in _TRANSLATED for kind in type(node).mro()):
-        raise unresolved_routine(node.sql_name().lower())
-    return node
 
 
 def _size(node: exp.Expr) -> exp.Expr:
@@ -259,12 +257,11 @@ def _collections(node: exp.Expr) -> exp.Expr:
 
 
 def _schema(text: str) -> exp.DataType:
-    for schema in (text, f"STRUCT<{text}>"):
-        try:
-            return exp.DataType.build(schema, dialect=Spark)
-        except SqlglotError:
-            continue
-    raise StatementError(f"[INVALID_SCHEMA] The schema {text} is no type. SQLSTATE: 42K07")
+    is_type = re.match(r"\s*(?:array|map|struct)\s*<", text, re.IGNORECASE)
+    try:
+        return exp.DataType.build(text if is_type else f"STRUCT<{text}>", dialect=Spark)
+    except SqlglotError:
+        raise StatementError(f"[INVALID_SCHEMA] The schema {text} is no type. SQLSTATE: 42K07") from None
 
 
 def _times(node: exp.Expr) -> exp.Expr:
@@ -346,8 +343,6 @@ def _aggregates(node: exp.Expr) -> exp.Expr:
             return exp.Filter(this=call, expression=exp.Where(this=given))
         case exp.Any() if not isinstance(node.parent, exp.Binary):
             return exp.LogicalOr(this=node.this.unnest())
-        case exp.Anonymous() if _name(node) == "monotonically_increasing_id":
-            return exp.paren(exp.Sub(this=exp.Window(this=exp.RowNumber()), expression=_number(1)))
         case exp.ApproxQuantile():
             return _call("quantile_disc", node.this, node.args["quantile"])
     return node
@@ -385,7 +380,6 @@ def _casts(node: exp.Expr) -> exp.Expr:
 
 
 RULES: tuple[Callable[[exp.Expr], exp.Expr], ...] = (
-    _known,
     _clauses,
     _generators,
     _lambdas,

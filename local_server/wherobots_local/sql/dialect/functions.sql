@@ -28,6 +28,7 @@ CREATE MACRO spark.nullifzero(x) AS nullif(x, 0);
 CREATE MACRO spark.zeroifnull(x) AS coalesce(x, 0);
 CREATE MACRO spark.isnull(x) AS x IS NULL;
 CREATE MACRO spark.isnotnull(x) AS x IS NOT NULL;
+CREATE MACRO spark.monotonically_increasing_id() AS row_number() OVER () - 1;
 CREATE MACRO spark.uuid() AS gen_random_uuid()::VARCHAR;
 CREATE MACRO spark.sha2(x, bits) AS CASE WHEN bits IN (0, 256) THEN sha256(x)
     ELSE error('[UNSUPPORTED_FEATURE] The local server has sha2 with 256 bits only. SQLSTATE: 0A000') END;
@@ -52,7 +53,7 @@ CREATE MACRO spark.try_multiply(a, b) AS TRY(a * b);
 CREATE MACRO spark.try_divide(a, b) AS a / nullif(b, 0);
 
 -- Text. Groups are `$1` in Java's replacements and `\1` in DuckDB's.
-CREATE MACRO spark.split(s, regex) AS string_split_regex(s, regex), (s, regex, n) AS CASE
+CREATE MACRO spark.split(s, regex, n := 0) AS CASE
     WHEN n <= 0 OR len(string_split_regex(s, regex)) <= n THEN string_split_regex(s, regex)
     ELSE list_append(string_split_regex(s, regex)[1:n - 1], regexp_replace(s, '(?s)^(.*?(' || regex || ')){' || n - 1 || '}', '')) END;
 CREATE MACRO spark.regexp_replace(s, regex, new) AS regexp_replace(s, regex, regexp_replace(new, '\$(\d)', '\\\1', 'g'), 'g');
@@ -91,12 +92,11 @@ CREATE MACRO spark.to_timestamp(s) AS s::TIMESTAMPTZ, (s, pattern) AS spark._par
 CREATE MACRO spark.try_to_timestamp(s) AS TRY_CAST(s AS TIMESTAMPTZ), (s, pattern) AS try_strptime(s, pattern)::TIMESTAMPTZ;
 CREATE MACRO spark.unix_timestamp() AS epoch(now())::BIGINT, (t) AS epoch(t::TIMESTAMPTZ)::BIGINT,
     (s, pattern) AS epoch(spark._parse(s, pattern))::BIGINT;
-CREATE MACRO spark.to_unix_timestamp(t) AS epoch(t::TIMESTAMPTZ)::BIGINT, (s, pattern) AS epoch(spark._parse(s, pattern))::BIGINT;
 CREATE MACRO spark.from_unixtime(n, pattern := '%Y-%m-%d %H:%M:%S') AS strftime(to_timestamp(n)::TIMESTAMP, pattern);
 CREATE MACRO spark.date_format(t, pattern) AS strftime(t::TIMESTAMP, pattern);
 CREATE MACRO spark.date_add(d, n) AS d::DATE + n::INTEGER;
 CREATE MACRO spark.date_sub(d, n) AS d::DATE - n::INTEGER;
-CREATE MACRO spark.datediff(a, b) AS (a::DATE - b::DATE)::INTEGER, (unit, a, b) AS date_sub(unit, a::TIMESTAMPTZ, b::TIMESTAMPTZ);
+CREATE MACRO spark.datediff(a, b) AS (a::DATE - b::DATE)::INTEGER;
 CREATE MACRO spark.timestampdiff(unit, a, b) AS date_sub(unit, a::TIMESTAMPTZ, b::TIMESTAMPTZ);
 CREATE MACRO spark.timestampadd(unit, n, t) AS t::TIMESTAMPTZ + n * CAST('1 ' || unit AS INTERVAL);
 CREATE MACRO spark.add_months(d, n) AS (d::DATE + to_months(n::INTEGER))::DATE;

@@ -15,7 +15,7 @@ from sqlglot.parsers.spark import SparkParser
 from wherobots_local.sql.dialect.errors import StatementError, syntax_error, unsupported
 from wherobots_local.sql.dialect.functions import OWN
 
-# sqlglot does not read this clause of INSERT OVERWRITE: it is cut out.
+# The vendor's dbt adapter writes this clause of INSERT OVERWRITE. sqlglot does not read it, so it is cut out.
 _OVERWRITE_CLAUSE = re.compile(r"\bWITH\s*\(\s*'overwrite-mode'\s*=\s*'(\w+)'\s*\)", re.IGNORECASE)
 _OVERWRITE = re.compile(r"(?:\s+|/\*.*?\*/|--[^\n]*\n)*INSERT\s+OVERWRITE\b", re.IGNORECASE | re.DOTALL)
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import sqlglot
 from sqlglot import exp
 
 from wherobots_local.sql.dialect.column_names import with_column_names
 from wherobots_local.sql.dialect.errors import StatementError, unresolved_routine, unsupported
-from wherobots_local.sql.dialect.functions import RENAMED, RULES, SAME, WRITTEN
+from wherobots_local.sql.dialect.functions import RENAMED, RULES, SAME, TRANSLATED, changed
 from wherobots_local.sql.dialect.macros import MACROS, SCHEMA
-from wherobots_local.sql.dialect.trees import changed
 
 FORMATS = {"parquet": "parquet", "geoparquet": "parquet", "csv": "csv", "json": "json"}
 _REFUSED: dict[type[exp.Expr], str] = {
@@ -41,8 +41,8 @@ class Names(Protocol):
     def schema_of(self, table: exp.Table) -> str:
         """Return the schema of DuckDB in which a table or view is looked up."""
 
-    def file_query(self, file_format: str, address: str) -> exp.Query:
-        """Return a query that reads the file or folder at an ``s3://`` address in a format of ``FORMATS``."""
+    def file_query(self, file_format: str, address: str) -> str:
+        """Return DuckDB's query that reads the file or folder at an ``s3://`` address in a format of ``FORMATS``."""
 
 
 def write(tree: exp.Expr, names: Names) -> str:
@@ -79,8 +79,8 @@ def _translated(tree: exp.Expr, names: Names) -> exp.Expr:
         tree = changed(tree, rule)
     for table in [found for found in tree.find_all(exp.Table) if _is_file(found)]:
         # Last, because the rules refuse DuckDB's functions that read files.
-        query = names.file_query(FORMATS[table.db.lower()], table.name)
-        table.replace(query.subquery(table.alias or "file", copy=False))
+        query = sqlglot.parse_one(f"({names.file_query(FORMATS[table.db.lower()], table.name)})", read="duckdb")
+        table.replace(exp.alias_(query, table.alias or "file", table=True))
     return tree
 
 
@@ -138,7 +138,11 @@ def _is_cte(table: exp.Table) -> bool:
 
 
 def _function(node: exp.Expr) -> exp.Expr:
-    if not isinstance(node, exp.Anonymous | exp.AnonymousAggFunc) or isinstance(node.parent, exp.Table):
+    if not isinstance(node, exp.Func) or isinstance(node.parent, exp.Table):
+        return node
+    if not isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
+        if not any(kind.__name__.lstrip("_") in TRANSLATED for kind in type(node).mro()):
+            raise unresolved_routine(node.sql_name().lower())
         return node
     name = str(node.this).lower()
     written = RENAMED.get(name, name)
@@ -148,7 +152,7 @@ def _function(node: exp.Expr) -> exp.Expr:
         is_constant = name.startswith("st_") and all(isinstance(item, exp.Literal) for item in node.expressions)
         # A macro that may fail is no constant for DuckDB. A subquery is evaluated once, not for each row.
         return exp.select(macro).subquery() if is_constant and node.find_ancestor(exp.Where) else macro
-    if name in RENAMED or name in SAME or name in WRITTEN:
+    if name in RENAMED or name in SAME or node.meta.get("is_written"):
         return call
     if name.startswith(("rs_", "st_")):
         raise unsupported(f"the function {node.this}")
