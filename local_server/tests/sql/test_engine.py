@@ -62,11 +62,26 @@ def test_types_are_those_that_clients_know(engine: EngineDriver) -> None:
     assert {column.name: str(column.type) for column in found.schema} == {
         **{"i": "int32", "n": "int32", "s": "string", "v": "string", "d": "decimal128(2, 1)", "c": "decimal128(10, 2)"},
         **{"b": "bool", "day": "date32[day]", "ts": "timestamp[us]", "t": "timestamp[us]", "bin": "binary"},
-        **{"l": "list<item: int32>", "st": "struct<a: string>", "none": "int32", "u": "int32", "z": "int64"},
+        **{"l": "list<l: int32>", "st": "struct<a: string>", "none": "int32", "u": "int32", "z": "int64"},
     }
     row = found.drop_columns(["t"]).to_pylist()[0]
     assert row["ts"] == datetime.datetime(2024, 5, 6, 7, 8, 9, 123456)
     assert (row["c"], row["bin"], row["l"], row["st"]) == (Decimal("2.50"), b"\x01\xff", [1, 2], {"a": "y"})
+
+
+def test_types_that_spark_has_not_are_not_sent_or_stored(engine: EngineDriver) -> None:
+    query = (
+        "SELECT named_struct('HUGEINT', sum(id), 'made', array(now())) AS s, array(INTERVAL '1' DAY) AS i FROM range(3)"
+    )
+    types = {"s": "struct<HUGEINT: int64, made: list<l: timestamp[us]>>", "i": "list<l: string>"}
+    assert {column.name: str(column.type) for column in engine.table(query).schema} == types
+    engine.run(f"CREATE OR REPLACE TABLE plain AS {query}")
+    assert engine.rows("DESCRIBE plain") == [
+        ("s", "struct<hugeint:bigint,made:array<timestamp>>", None),
+        ("i", "array<string>", None),
+    ]
+    engine.execute("SELECT sum(id) AS n FROM range(3)", store=StoreTarget("parquet", True, "s3://bucket/stored/sum"))
+    assert pyarrow.parquet.read_table(engine.root / "bucket" / "stored" / "sum.parquet").to_pylist() == [{"n": 3}]
 
 
 def test_times_are_those_of_utc(engine: EngineDriver) -> None:
@@ -672,7 +687,6 @@ def test_files_of_the_storage_are_read(engine: EngineDriver, tmp_path: Path) -> 
         ("SELECT id FROM range(2) WHERE count(*) > 1", "[INVALID_WHERE_CONDITION]"),
         ("SELECT 1 UNION SELECT 1, 2", "[NUM_COLUMNS_MISMATCH]"),
         ("SELECT foo", "[UNRESOLVED_COLUMN"),
-        ("SELECT array(INTERVAL '1' DAY)", "[UNSUPPORTED_FEATURE]"),
         ("SELECT ST_Point(id, 1) AS g, ST_SetSRID(ST_Point(1, 1), id) FROM range(1)", "[UNSUPPORTED_FEATURE]"),
         ("SELECT ST_Transform(ST_Point(1, 2), 'EPSG:3857')", "[INVALID_PARAMETER_VALUE]"),
         ("SELECT ST_Equals(ST_SetSRID(ST_Point(1, 1), 1), ST_SetSRID(ST_Point(1, 1), 2))", "[UNSUPPORTED_FEATURE]"),

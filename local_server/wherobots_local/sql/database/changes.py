@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from wherobots_local.sql.database.results import is_geometry, srid_of_type
 from wherobots_local.sql.database.warehouse import identifier, literal
-from wherobots_local.sql.dialect.errors import StatementError, unsupported
+from wherobots_local.sql.dialect.errors import failed, unsupported
 
 if TYPE_CHECKING:
     from wherobots_local.sql.database.session import Statement
@@ -45,10 +45,8 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
         else:
             columns = [name for name in statement.columns_of(table) if name.lower() not in fixed]
         if len(given) != len(columns):
-            raise StatementError(
-                f"[INSERT_COLUMN_ARITY_MISMATCH] Cannot write to `{into.name}`: {len(columns)} columns are to be"
-                f" written, and the data has {len(given)}. SQLSTATE: 21S01"
-            )
+            text = f"Cannot write {len(given)} columns to the {len(columns)} of `{into.name}`."
+            raise failed("INSERT_COLUMN_ARITY_MISMATCH", text, "21S01")
         # The rows may be read from the table itself.
         named = ", ".join(map(identifier, columns))
         statement.execute(f"CREATE TEMP TABLE new AS SELECT * FROM ({rows}) AS q({named})")
@@ -190,10 +188,7 @@ def _check_cardinality(statement: Statement, target: str, name: str, source: str
         f"SELECT 1 FROM {target} JOIN {source} ON {on} GROUP BY {identifier(name)}.rowid HAVING count(*) > 1 LIMIT 1"
     )
     if statement.execute(doubled).fetchone() is not None:
-        raise StatementError(
-            "[MERGE_CARDINALITY_VIOLATION] The ON search condition of the MERGE statement matched a single row from the"
-            " target table with multiple rows of the source table. SQLSTATE: 23K01"
-        )
+        raise failed("MERGE_CARDINALITY_VIOLATION", "Several rows of the source match one of the table.", "23K01")
 
 
 def _partitions(statement: Statement, tree: exp.Expr, into: exp.Expr, schema: str) -> tuple[dict[str, str], Parts]:

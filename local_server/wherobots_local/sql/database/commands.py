@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from wherobots_local.sql.database.results import Rows, spark_type
 from wherobots_local.sql.database.warehouse import DEFAULT_SCHEMA, SchemaName, identifier
-from wherobots_local.sql.dialect.errors import StatementError, unsupported
+from wherobots_local.sql.dialect.errors import failed, quoted, unsupported
 from wherobots_local.sql.dialect.parser import Name, read, read_name
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _show_schemas(statement: Statement, found: re.Match[str]) -> Rows:
     (catalog,) = within or (statement.session.current.catalog,)
     schemas = [schema.schema for schema in statement.schemas() if schema.catalog == catalog]
     if not schemas:
-        raise StatementError(f"[CATALOG_NOT_FOUND] The catalog `{catalog}` was not found. SQLSTATE: 42P08")
+        raise failed("CATALOG_NOT_FOUND", f"The catalog {quoted([catalog])} was not found.", "42P08")
     return _table(namespace=_matching(schemas, found["pattern"]))
 
 

@@ -10,8 +10,8 @@ from sqlglot import exp
 from wherobots_local.sql.database.changes import changing
 from wherobots_local.sql.database.warehouse import SchemaName, identifier
 from wherobots_local.sql.dialect.errors import (
-    StatementError,
     already_exists,
+    failed,
     not_found,
     quoted,
     schema_not_found,
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from wherobots_local.sql.database.session import Statement
 
 _NO_PLACE = (exp.LocationProperty, exp.ExternalProperty, exp.LikeProperty)
-# Sums, and what Spark does not have.
-_STORED = {"HUGEINT": "BIGINT", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP", "UINTEGER": "BIGINT", "UBIGINT": "BIGINT"}
 
 
 def create(statement: Statement, tree: exp.Expr) -> None:
@@ -66,7 +64,7 @@ def drop(statement: Statement, tree: exp.Expr) -> None:
     """Drop a table, view or schema. A table is not dropped as a view, nor a view as a table: nothing happens."""
     kind, (named,), if_exists = tree.args["kind"], tree.args["tables"], bool(tree.args.get("exists"))
     if kind in ("SCHEMA", "DATABASE"):
-        _drop_schema(statement, named, if_exists=if_exists, cascade=bool(tree.args.get("cascade")))
+        _drop_schema(statement, tree)
         return
     if kind not in ("TABLE", "VIEW"):
         raise unsupported(f"DROP {kind}")
@@ -127,22 +125,18 @@ def _schema(statement: Statement, named: exp.Expr) -> tuple[SchemaName, bool]:
 def _create_schema(statement: Statement, tree: exp.Expr) -> None:
     schema, exists = _schema(statement, tree.this)
     if exists and not tree.args.get("exists"):
-        raise StatementError(
-            f"[SCHEMA_ALREADY_EXISTS] Cannot create schema {quoted(schema)} because it already exists. SQLSTATE: 42P06"
-        )
+        raise failed("SCHEMA_ALREADY_EXISTS", f"The schema {quoted(schema)} already exists.", "42P06")
     statement.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema.stored)}")
 
 
-def _drop_schema(statement: Statement, named: exp.Table, *, if_exists: bool, cascade: bool) -> None:
-    if cascade:
+def _drop_schema(statement: Statement, tree: exp.Expr) -> None:
+    if tree.args.get("cascade"):
         raise unsupported("DROP SCHEMA ... CASCADE, as the service does not", "drop the tables of the schema first")
-    schema, exists = _schema(statement, named)
-    if not exists and not if_exists:
+    schema, exists = _schema(statement, tree.args["tables"][0])
+    if not exists and not tree.args.get("exists"):
         raise schema_not_found(schema)
     if statement.kinds(schema.stored):
-        raise StatementError(
-            f"[SCHEMA_NOT_EMPTY] Cannot drop a schema {quoted(schema)} because it contains objects. SQLSTATE: 2BP01"
-        )
+        raise failed("SCHEMA_NOT_EMPTY", f"The schema {quoted(schema)} contains objects.", "2BP01")
     statement.execute(f"DROP SCHEMA IF EXISTS {identifier(schema.stored)}")
 
 
@@ -159,17 +153,11 @@ def _create_table(statement: Statement, tree: exp.Expr, table: str, properties: 
 
 
 def _storable(statement: Statement, query: exp.Expr) -> str:
-    """A query whose columns have types that Spark's tables have, and each a name of its own."""
-    written = statement.written(query)
-    columns = statement.described(written)
-    names = Counter(name.lower() for name, _ in columns)
-    for doubled in [name for name, count in names.items() if count > 1]:
-        raise StatementError(
-            f"[COLUMN_ALREADY_EXISTS] The column `{doubled}` already exists. Choose another name or rename the existing"
-            " column. SQLSTATE: 42711"
-        )
-    cast = [f"{identifier(name)}::{_STORED[kind]} AS {identifier(name)}" for name, kind in columns if kind in _STORED]
-    return f"SELECT * REPLACE ({', '.join(cast)}) FROM ({written})" if cast else written
+    written = statement.plain(statement.written(query))
+    names = Counter(name.lower() for name, _ in statement.described(written))
+    if doubled := [name for name, count in names.items() if count > 1]:
+        raise failed("COLUMN_ALREADY_EXISTS", f"The column `{doubled[0]}` already exists.", "42711")
+    return written
 
 
 def _create_view(statement: Statement, tree: exp.Expr, view: str, *, lasting: str) -> None:
@@ -180,10 +168,7 @@ def _create_view(statement: Statement, tree: exp.Expr, view: str, *, lasting: st
         columns = f" ({', '.join(identifier(column.name) for column in tree.this.expressions)})"
     query = statement.written(tree.expression)
     if lasting and identifier(statement.session.temporary) in query:
-        raise StatementError(
-            f"[INVALID_TEMP_OBJ_REFERENCE] Cannot create the persistent view {lasting}: it refers to a temporary view."
-            " SQLSTATE: 42K0F"
-        )
+        raise failed("INVALID_TEMP_OBJ_REFERENCE", f"The view {lasting} refers to a temporary view.", "42K0F")
     statement.execute(f"CREATE OR REPLACE VIEW {view}{columns} AS {query}")
     # A view that reads itself is found out now.
     statement.columns_of(view)

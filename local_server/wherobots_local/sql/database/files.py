@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wherobots_local.sql.database.warehouse import identifier, literal
-from wherobots_local.sql.dialect.errors import StatementError, unsupported
+from wherobots_local.sql.dialect.errors import StatementError, failed, unsupported
 from wherobots_local.storage import StorageError, check_inside, place_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _paths(root: Path, address: str) -> list[Path]:
     except OSError:
         raise _no_path(address) from None
     except StorageError as error:
-        raise StatementError(f"[PATH_NOT_FOUND] {error}. SQLSTATE: 42K03") from None
+        raise failed("PATH_NOT_FOUND", f"{error}.", "42K03") from None
     if resolved.is_file():
         return [resolved]
     hidden = (".", "_")
@@ -62,4 +62,4 @@ def _paths(root: Path, address: str) -> list[Path]:
 
 
 def _no_path(address: str) -> StatementError:
-    return StatementError(f"[PATH_NOT_FOUND] Path does not exist: {address}. SQLSTATE: 42K03")
+    return failed("PATH_NOT_FOUND", f"Path does not exist: {address}.", "42K03")

@@ -12,13 +12,19 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from wherobots_local.sql.dialect.errors import unsupported
 from wherobots_local.sql.engine import ResultForm, Serialized
 
 _GEOMETRY = re.compile(r"GEOMETRY(?:\('(?P<crs>[^']*)'\))?")
 _BATCH_ROWS = 10_000
 _SRID_FLAG = 0x20000000
-_TEXTS = (pa.types.is_null, pa.types.is_dictionary, pa.types.is_time, pa.types.is_large_string, pa.types.is_interval)
+# A type ends where a name inside a STRUCT would not.
+_NAMES = re.compile(r"\"(?:[^\"]|\"\")*\"|\b[A-Z_]+(?: WITH TIME ZONE)?(?=[\[(),]|$)")
+_PLAIN = {
+    **dict.fromkeys(("HUGEINT", "UINTEGER", "UBIGINT"), "BIGINT"),
+    **dict.fromkeys(("UTINYINT", "USMALLINT"), "INTEGER"),
+    **dict.fromkeys(("TIMESTAMP WITH TIME ZONE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "TIMESTAMP"),
+    **dict.fromkeys(("INTERVAL", "TIME", "TIME WITH TIME ZONE"), "VARCHAR"),
+}
 _AS_TEXT = {
     "ewkt": "CASE WHEN srid = 0 THEN '' ELSE 'SRID=' || srid || ';' END || spark._st_text(ST_GeomFromWKB(g))",
     "wkt": "spark._st_text(ST_GeomFromWKB(g))",
@@ -52,39 +58,21 @@ def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None) -> Rows:
             if max_rows is not None and count > max_rows:
                 break
         found = pa.Table.from_batches(batches, reader.schema)
-    targets = [
-        pa.int64() if kind == "HUGEINT" else plain_type(column.type)
-        for column, kind in zip(found.schema, types, strict=True)
-    ]
-    schema = pa.schema([pa.field(column.name, target) for column, target in zip(found.schema, targets, strict=True)])
+    schema = pa.schema([pa.field(column.name, column.type) for column in found.schema])
     srids = {place: srid_of_type(kind) for place, kind in enumerate(types) if is_geometry(kind)}
-    return Rows(pa.table(list(map(_cast, found.columns, targets)), schema=schema), srids)
+    return Rows(pa.table(found.columns, schema=schema), srids)
 
 
-def plain_type(found: pa.DataType) -> pa.DataType:
-    """Return the type that clients know for one of DuckDB: no unsigned numbers, no time zones, no dictionaries."""
-    if pa.types.is_timestamp(found):
-        return pa.timestamp("us")
-    if pa.types.is_unsigned_integer(found):
-        return pa.int32() if found.bit_width < 32 else pa.int64()
-    if any(is_text(found) for is_text in _TEXTS):
-        return pa.string()
-    if pa.types.is_nested(found) and "month_day_nano" in str(found):
-        raise unsupported("intervals inside arrays, maps and structs")
-    if pa.types.is_list(found) or pa.types.is_large_list(found):
-        return pa.list_(plain_type(found.value_type))
-    if pa.types.is_struct(found):
-        return pa.struct([pa.field(part.name, plain_type(part.type)) for part in found])
-    return found
+def plain_type(kind: str) -> str:
+    """Return the type of DuckDB that Spark has, for one that it has not: ``BIGINT[]`` for ``HUGEINT[]``."""
+    return _NAMES.sub(lambda name: _PLAIN.get(name[0], name[0]), kind)
 
 
 def spark_type(kind: str) -> str:
     """Return Spark's name of a type of DuckDB, as ``DESCRIBE`` shows it: ``array<int>``."""
     if is_geometry(kind):
         return "geometry"
-    if kind == "HUGEINT":
-        return "bigint"
-    name = exp.DataType.build(_GEOMETRY.sub("GEOMETRY", kind), dialect="duckdb").sql("spark").lower()
+    name = exp.DataType.build(_GEOMETRY.sub("GEOMETRY", plain_type(kind)), dialect="duckdb").sql("spark").lower()
     return name.replace(": ", ":").replace(", ", ",").replace("timestamp_ntz", "timestamp")
 
 
@@ -144,13 +132,3 @@ def _with_srid(wkb: bytes, srid: int) -> bytes:
     thousands, base = divmod(struct.unpack_from(f"{order}I", wkb, 1)[0], 1000)
     kind = base | (0x80000000 if thousands in (1, 3) else 0) | (0x40000000 if thousands in (2, 3) else 0) | _SRID_FLAG
     return wkb[:1] + struct.pack(f"{order}II", kind, srid) + wkb[5:]
-
-
-def _cast(column: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:
-    if column.type == target:
-        return column
-    if pa.types.is_interval(column.type):
-        values = [None if value is None else str(value) for value in column.to_pylist()]
-        return pa.chunked_array([pa.array(values, target)])
-    # A sum that is too large for bigint fails, as in Spark. Times are cut to microseconds.
-    return column.cast(target, safe=not pa.types.is_timestamp(target))

@@ -12,10 +12,10 @@ import duckdb
 from sqlglot import exp
 
 from wherobots_local.sql.database import changes, commands, definitions, files
-from wherobots_local.sql.database.results import Rows, fetch
+from wherobots_local.sql.database.results import Rows, fetch, plain_type
 from wherobots_local.sql.database.stores import store
 from wherobots_local.sql.database.warehouse import DEFAULT, SchemaName, Warehouse, identifier, literal
-from wherobots_local.sql.dialect.errors import StatementError, not_found, schema_not_found, unsupported
+from wherobots_local.sql.dialect.errors import failed, not_found, quoted, schema_not_found, unsupported
 from wherobots_local.sql.dialect.parser import Name, name_of, read
 from wherobots_local.sql.dialect.queries import write
 from wherobots_local.sql.engine import StoreTarget
@@ -94,7 +94,7 @@ class Statement:
             return None
         if not isinstance(tree, exp.Query | exp.Values):
             raise unsupported(f"{text.split(None, 1)[0].upper()[:20]} statements")
-        query = self.written(tree)
+        query = self.plain(self.written(tree))
         if target is not None and place is not None:
             return store(self.cursor, query, self.described(query), target, place)
         return fetch(self.execute(query), max_rows)
@@ -108,6 +108,17 @@ class Statement:
     def written(self, tree: exp.Expr) -> str:
         """Return a query or an expression as DuckDB's SQL."""
         return write(tree, self)
+
+    def plain(self, query: str) -> str:
+        """Return a query whose columns have types that Spark has, too."""
+        columns = [(name, kind, plain_type(kind)) for name, kind in self.described(query)]
+        if all(kind == plain for _, kind, plain in columns):
+            return query
+        # Several columns may have one name.
+        given = ", ".join(f"c{place}" for place, _ in enumerate(columns))
+        cast = [f"c{place}" + (f"::{plain}" if plain != kind else "") for place, (_, kind, plain) in enumerate(columns)]
+        named = ", ".join(f"{value} AS {identifier(name)}" for value, (name, _, _) in zip(cast, columns, strict=True))
+        return f"SELECT {named} FROM ({query}) AS q({given})"
 
     def described(self, query: str) -> list[tuple[str, str]]:
         """Return the columns of a query with their types. Several may have one name."""
@@ -181,7 +192,5 @@ class Statement:
         name = name_of(table)
         schema = self.schema_of(table)
         if self.kind_of(schema, name[-1]) == "view":
-            raise StatementError(
-                f"[EXPECT_TABLE_NOT_VIEW] '{'.'.join(name)}' expects a table but it is a view. SQLSTATE: 42809"
-            )
+            raise failed("EXPECT_TABLE_NOT_VIEW", f"{quoted(name)} expects a table but it is a view.", "42809")
         return f"{identifier(schema)}.{identifier(name[-1])}", schema

@@ -15,7 +15,7 @@ from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import SqlglotError
 
-from wherobots_local.sql.dialect.errors import StatementError, unsupported
+from wherobots_local.sql.dialect.errors import failed, unsupported
 from wherobots_local.sql.dialect.macros import MACROS
 
 # Another name: that of a macro, or of DuckDB's function with the same arguments and meaning. An aggregate is no macro,
@@ -261,7 +261,7 @@ def _schema(text: str) -> exp.DataType:
     try:
         return exp.DataType.build(text if is_type else f"STRUCT<{text}>", dialect=Spark)
     except SqlglotError:
-        raise StatementError(f"[INVALID_SCHEMA] The schema {text} is no type. SQLSTATE: 42K07") from None
+        raise failed("INVALID_SCHEMA", f"The schema {text} is no type.", "42K07") from None
 
 
 def _times(node: exp.Expr) -> exp.Expr:

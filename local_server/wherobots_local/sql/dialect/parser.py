@@ -12,7 +12,7 @@ from sqlglot.dialects.spark import Spark
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.parsers.spark import SparkParser
 
-from wherobots_local.sql.dialect.errors import StatementError, syntax_error, unsupported
+from wherobots_local.sql.dialect.errors import failed, syntax_error, unsupported
 from wherobots_local.sql.dialect.functions import OWN
 
 # The vendor's dbt adapter writes this clause of INSERT OVERWRITE. sqlglot does not read it, so it is cut out.
@@ -66,7 +66,7 @@ def read(text: str) -> exp.Expr:
         raise syntax_error(f"{why}, line {found.get('line', 1)}", found.get("highlight") or "end of input") from None
     statements = [found for found in parsed if found and not isinstance(found, exp.Semicolon)]
     if not statements:
-        raise StatementError("[PARSE_EMPTY_STATEMENT] Syntax error, unexpected empty statement. SQLSTATE: 42617")
+        raise failed("PARSE_EMPTY_STATEMENT", "Syntax error, unexpected empty statement.", "42617")
     if len(statements) > 1:
         raise syntax_error("one statement at a time", statements[1].sql(ServiceSql)[:20])
     if mode is not None:

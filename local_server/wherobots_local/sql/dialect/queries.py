@@ -16,7 +16,7 @@ import sqlglot
 from sqlglot import exp
 
 from wherobots_local.sql.dialect.column_names import with_column_names
-from wherobots_local.sql.dialect.errors import StatementError, unresolved_routine, unsupported
+from wherobots_local.sql.dialect.errors import failed, unresolved_routine, unsupported
 from wherobots_local.sql.dialect.functions import RENAMED, RULES, SAME, TRANSLATED, changed
 from wherobots_local.sql.dialect.macros import MACROS, SCHEMA
 
@@ -108,10 +108,7 @@ def _name_rows(table: exp.Table) -> None:
     function = table.this
     name = str(function.this).lower() if isinstance(function, exp.Anonymous) else function.sql_name().lower()
     if name not in ("range", "generate_series"):
-        raise StatementError(
-            f"[UNRESOLVABLE_TABLE_VALUED_FUNCTION] Could not resolve `{name}` to a table-valued function."
-            " SQLSTATE: 42883"
-        )
+        raise failed("UNRESOLVABLE_TABLE_VALUED_FUNCTION", f"`{name}` does not make a table.", "42883")
     if not table.alias_column_names:
         _set_alias(table, table.alias or "range", ["id"])
 
