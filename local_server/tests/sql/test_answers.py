@@ -43,7 +43,7 @@ DIFFERENT = {
 def wrong(session: Session, answer: Answer) -> str:
     """Return what a statement is answered; empty if it is right."""
     try:
-        found = Statement(session, session.warehouse.cursor()).run(answer.statement, None, None, None)
+        found = Statement(session, session.warehouse.cursor()).run(answer.statement, None, None)
     except (StatementError, duckdb.Error) as error:
         text = failure_text(error)
         return "" if answer.error and text.startswith((f"[{answer.error}]", f"[{answer.error}.")) else text

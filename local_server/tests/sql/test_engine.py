@@ -400,6 +400,11 @@ def test_a_view_refers_neither_to_itself_nor_to_a_temporary_one(engine: EngineDr
     assert engine.fails("CREATE VIEW lasting AS SELECT * FROM brief").startswith("[INVALID_TEMP_OBJ_REFERENCE]")
     assert engine.rows("SELECT * FROM circle") == [(1,)]
     engine.run("DROP VIEW brief")
+    for text in (
+        "CREATE TEMPORARY TABLE brief AS SELECT 1 AS a",
+        "CREATE TEMPORARY VIEW default.brief AS SELECT 1 AS a",
+    ):
+        assert engine.fails(text).startswith("[UNSUPPORTED_FEATURE]")
 
 
 def test_the_case_of_a_name_does_not_matter(engine: EngineDriver) -> None:

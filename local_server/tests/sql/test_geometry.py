@@ -25,7 +25,7 @@ MISSING = OF_SEDONA - OWN
 
 
 def rows_of(session: Session, statement: str) -> list[tuple[object, ...]]:
-    found = Statement(session, session.warehouse.cursor()).run(statement, None, None, None)
+    found = Statement(session, session.warehouse.cursor()).run(statement, None, None)
     assert isinstance(found, Rows)
     columns = [column.to_pylist() for column in found.table.columns]
     return list(zip(*columns, strict=True))

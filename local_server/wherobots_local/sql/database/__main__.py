@@ -18,9 +18,10 @@ import pyarrow as pa
 from wherobots_local.sql.database.failures import failure_text
 from wherobots_local.sql.database.results import Rows, serialized
 from wherobots_local.sql.database.session import Session, Statement
+from wherobots_local.sql.database.stores import Store
 from wherobots_local.sql.database.warehouse import Warehouse
 from wherobots_local.sql.dialect.errors import StatementError
-from wherobots_local.sql.engine import ResultForm, Serialized, StoreTarget
+from wherobots_local.sql.engine import ResultForm, Serialized
 
 _AGAIN_SECONDS = 0.05
 
@@ -59,23 +60,13 @@ class Serving:
         self._sessions.pop(session).close()
 
     def execute(
-        self,
-        number: int,
-        _: str,
-        execution_id: str,
-        text: str,
-        store: StoreTarget | None,
-        place: Path | None,
-        max_rows: int | None,
+        self, number: int, _: str, execution_id: str, text: str, store: Store | None, max_rows: int | None
     ) -> tuple[bool, bool, int]:
-        """Execute a statement.
-
-        :returns: whether it has columns, whether rows were cut off, and the size of what was stored.
-        """
+        """Execute a statement. Return whether it has columns, whether rows were cut off, and the size of a store."""
         if (statement := self._running.get(number)) is None:
             raise StatementError("the session has ended")
         try:
-            done = statement.run(text, store, place, max_rows)
+            done = statement.run(text, store, max_rows)
         finally:
             del self._running[number]
             statement.cursor.close()

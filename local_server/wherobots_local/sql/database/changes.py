@@ -133,13 +133,9 @@ def changing(statement: Statement, table: str) -> Iterator[None]:
 
 
 def adopt_srids(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> None:
-    """Let a column without geometries have the SRID of the first geometries that it gets.
+    """Let a column without geometries have the SRID of the first that it gets: in DuckDB the SRID is the column's.
 
-    For Sedona each geometry has an SRID, for DuckDB each column.
-
-    :param values: columns of the table and the expressions for them.
-    :param rows: what the expressions are of.
-    :raises StatementError: if a column gets geometries with another SRID than its own.
+    :param values: columns of the table and the expressions for them, which are of ``rows``.
     """
     for name, kind in _other_srids(statement, table, values, rows).items():
         column = identifier(name)

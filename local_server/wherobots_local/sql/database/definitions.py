@@ -40,24 +40,24 @@ def create(statement: Statement, tree: exp.Expr) -> None:
     name = name_of(tree.this.this if isinstance(tree.this, exp.Schema) else tree.this)
     if "/" in name[-1]:
         raise unsupported("a name with a slash")
-    stored, full_name = statement.schema(name).stored, quoted((*statement.schema(name), name[-1]))
-    if is_temporary := any(isinstance(found, exp.TemporaryProperty) for found in properties):
-        if len(name) > 1:
-            raise syntax_error("a temporary view has no schema", ".".join(name))
-        stored = statement.session.temporary
-    else:
-        statement.check_schema(statement.schema(name))
+    schema = statement.schema(name)
+    is_temporary = any(isinstance(found, exp.TemporaryProperty) for found in properties)
+    if not is_temporary:
+        statement.check_schema(schema)
+    elif kind == "TABLE" or len(name) > 1:
+        raise unsupported(f"CREATE TEMPORARY {kind} {'.'.join(name)}", "use CREATE TEMPORARY VIEW and a single name")
+    stored = statement.session.temporary if is_temporary else schema.stored
     target = f"{identifier(stored)}.{identifier(name[-1])}"
     with changing(statement, target):
         found = statement.kind_of(stored, name[-1])
         if found is not None and tree.args.get("exists"):
             return
         if found is not None and (found != kind.lower() or not tree.args.get("replace")):
-            raise already_exists(name if is_temporary else (*statement.schema(name), name[-1]))
+            raise already_exists(name if is_temporary else (*schema, name[-1]))
         if kind == "TABLE":
             _create_table(statement, tree, target, properties)
         else:
-            _create_view(statement, tree, target, lasting="" if is_temporary else full_name)
+            _create_view(statement, tree, target, lasting="" if is_temporary else quoted((*schema, name[-1])))
 
 
 def drop(statement: Statement, tree: exp.Expr) -> None:

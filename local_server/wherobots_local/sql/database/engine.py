@@ -36,10 +36,7 @@ class Database:
         self._users = 0
 
     async def enter(self) -> DatabaseProcess:
-        """Return the process for one more session. It is started if there is none.
-
-        :raises EngineError: if it does not start.
-        """
+        """Return the process for one more session. It is started if there is none."""
         async with self._starting:
             if self._process is None or self._process.has_ended:
                 self._process, self._users = await DatabaseProcess.start(self.root), 0
@@ -89,17 +86,17 @@ class DatabaseEngine:
         on_progress: OnProgress,
     ) -> Executed:
         """Execute a statement, and keep its rows until :meth:`forget`."""
-        place = uri = None
+        target = uri = None
         if store is not None:
             address = f"{store.address}.{store.format}" if store.single else store.address
             uri = address if store.single else f"{address}/"
             try:
-                place = place_of(self._database.root, address)
+                target = store, place_of(self._database.root, address)
             except StorageError as error:
                 raise EngineError(str(error)) from None
         # DuckDB reports the progress of one step only, so a statement counts as one task.
         on_progress(1, 0, 1)
-        asked = self._running.ask("execute", self._id, execution_id, statement, store, place, max_rows)
+        asked = self._running.ask("execute", self._id, execution_id, statement, target, max_rows)
         has_columns, is_cut, size = await asked
         on_progress(1, 1, 0)
         return Executed(has_columns, is_cut, uri, size) if size else Executed(has_columns, is_cut)

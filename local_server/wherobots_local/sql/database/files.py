@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wherobots_local.sql.database.warehouse import identifier, literal
-from wherobots_local.sql.dialect.errors import StatementError, failed, unsupported
+from wherobots_local.sql.dialect.errors import failed, unsupported
 from wherobots_local.storage import StorageError, check_inside, place_of
 
 if TYPE_CHECKING:
@@ -18,10 +18,7 @@ _TEXT = ("DATE", "TIMESTAMP", "TIME", "UUID", "JSON")
 
 
 def query(statement: Statement, file_format: str, address: str) -> str:
-    """Return a query that reads a file, or the files of a folder.
-
-    :raises StatementError: if there is none, or it is not below the root.
-    """
+    """Return a query that reads a file, or the files of a folder, below the root."""
     if not address.startswith(_SCHEMES):
         raise unsupported(f"reading {address!r}", "it reads s3:// addresses below the root of its storage")
     paths = _paths(statement.session.warehouse.root, "s3://" + address.partition("://")[2])
@@ -40,26 +37,16 @@ def query(statement: Statement, file_format: str, address: str) -> str:
 
 
 def _paths(root: Path, address: str) -> list[Path]:
+    missing = failed("PATH_NOT_FOUND", f"Path does not exist: {address}.", "42K03")
     try:
-        place = place_of(root, address)
-        resolved = place.resolve(strict=True)
-        check_inside(root.resolve(), resolved, address)
+        place = place_of(root, address).resolve(strict=True)
+        check_inside(root.resolve(), place, address)
     except OSError:
-        raise _no_path(address) from None
+        raise missing from None
     except StorageError as error:
         raise failed("PATH_NOT_FOUND", f"{error}.", "42K03") from None
-    if resolved.is_file():
-        return [resolved]
-    hidden = (".", "_")
-    paths = [
-        path
-        for path in sorted(resolved.rglob("*"))
-        if path.is_file() and not any(part.startswith(hidden) for part in path.relative_to(resolved).parts)
-    ]
-    if not paths:
-        raise _no_path(address)
-    return paths
-
-
-def _no_path(address: str) -> StatementError:
-    return failed("PATH_NOT_FOUND", f"Path does not exist: {address}.", "42K03")
+    paths = [place] if place.is_file() else [path for path in sorted(place.rglob("*")) if path.is_file()]
+    found = [path for path in paths if not any(part.startswith((".", "_")) for part in path.relative_to(place).parts)]
+    if not found:
+        raise missing
+    return found

@@ -25,10 +25,7 @@ _CANCEL_SECONDS = 10.0
 
 
 def database_folder(root: Path) -> Path:
-    """Return the folder of the database file.
-
-    :param root: folder behind ``s3://``.
-    """
+    """Return the folder of the database file of a root."""
     return root / OWN_FOLDER / "sql"
 
 
@@ -98,11 +95,7 @@ class DatabaseProcess:
             raise
 
     def call(self, method: str, *arguments: Any) -> tuple[int, Future[Any]]:
-        """Call a method of the process.
-
-        :returns: the number of the call, and what will be its answer.
-        :raises EngineDiedError: if the process has ended.
-        """
+        """Call a method of the process. Return the number of the call, and what will be its answer."""
         number, answer = next(self._numbers), _answer()
         self._pending[number] = answer
         if self.has_ended:

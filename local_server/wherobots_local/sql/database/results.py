@@ -45,10 +45,7 @@ class Rows:
 
 
 def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None) -> Rows:
-    """Read the result of the last query of a cursor.
-
-    :param max_rows: how many rows are read, and one more if there are more; None for all.
-    """
+    """Read the rows of a cursor's last query: all, or so many that more than ``max_rows`` are seen as such."""
     types = [str(column[1]) for column in cursor.description or ()]
     with cursor.to_arrow_reader(_BATCH_ROWS) as reader:
         batches, count = [], 0

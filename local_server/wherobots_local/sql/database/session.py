@@ -6,19 +6,17 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import duckdb
 from sqlglot import exp
 
-from wherobots_local.sql.database import changes, commands, definitions, files
+from wherobots_local.sql.database import changes, commands, definitions, files, stores
 from wherobots_local.sql.database.results import Rows, fetch, plain_type
-from wherobots_local.sql.database.stores import store
+from wherobots_local.sql.database.stores import Store
 from wherobots_local.sql.database.warehouse import DEFAULT, SchemaName, Warehouse, identifier, literal
 from wherobots_local.sql.dialect.errors import failed, not_found, quoted, schema_not_found, unsupported
 from wherobots_local.sql.dialect.parser import Name, name_of, read
 from wherobots_local.sql.dialect.queries import write
-from wherobots_local.sql.engine import StoreTarget
 
 _MOST_CHARACTERS = 4_000_000
 _CHANGES: dict[type[exp.Expr], Callable[[Statement, exp.Expr], None]] = {
@@ -76,10 +74,10 @@ class Statement:
     cursor: duckdb.DuckDBPyConnection
     is_cancelled: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, text: str, target: StoreTarget | None, place: Path | None, max_rows: int | None) -> Rows | int | None:
+    def run(self, text: str, store: Store | None, max_rows: int | None) -> Rows | int | None:
         """Carry the statement out.
 
-        :param target: how its rows are stored, at the path ``place``; None returns them.
+        :param store: where its rows are stored; None returns them.
         :param max_rows: how many rows are kept at most, and one more if there are more; None sets no limit.
         :returns: its rows, or the size of what was stored, 0 without rows; None if it has no result set.
         :raises StatementError: if it fails. Or a ``duckdb.Error``.
@@ -95,8 +93,8 @@ class Statement:
         if not isinstance(tree, exp.Query | exp.Values):
             raise unsupported(f"{text.split(None, 1)[0].upper()[:20]} statements")
         query = self.plain(self.written(tree))
-        if target is not None and place is not None:
-            return store(self.cursor, query, self.described(query), target, place)
+        if store is not None:
+            return stores.write(self.cursor, query, self.described(query), store)
         return fetch(self.execute(query), max_rows)
 
     def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
@@ -185,10 +183,7 @@ class Statement:
         self.execute(f"COMMENT ON TABLE {table} IS {literal(json.dumps(parts))}")
 
     def table(self, table: exp.Table) -> tuple[str, str]:
-        """Return DuckDB's full name of a table that is to be changed, and its schema's.
-
-        :raises StatementError: if there is none, or it is a view.
-        """
+        """Return DuckDB's full name of a table that is to be changed, and its schema's. It is no view."""
         name = name_of(table)
         schema = self.schema_of(table)
         if self.kind_of(schema, name[-1]) == "view":

@@ -16,15 +16,18 @@ from wherobots_local.sql.dialect.errors import StatementError
 from wherobots_local.sql.engine import StoreTarget
 
 Columns = Sequence[tuple[str, str]]
+Store = tuple[StoreTarget, Path]
+"""How rows are stored, and the path of the file or the folder."""
 _COMPRESSIONS = ("snappy", "gzip", "zstd", "lz4", "brotli", "none")
 
 
-def store(cursor: duckdb.DuckDBPyConnection, query: str, columns: Columns, target: StoreTarget, place: Path) -> int:
+def write(cursor: duckdb.DuckDBPyConnection, query: str, columns: Columns, store: Store) -> int:
     """Write the rows of a query of DuckDB to a file, or a folder of files, which is replaced once all are written.
 
     :param columns: its columns with their types.
     :returns: the size in bytes; 0 without rows: then nothing is written.
     """
+    target, place = store
     place.parent.mkdir(parents=True, exist_ok=True)
     folder = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
     folder.mkdir()

@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
+from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,7 +68,8 @@ class Warehouse:
                 "autoinstall_known_extensions": "false",
             },
         )
-        self._connection.load_extension(str(_spatial_extension()))
+        spatial = f"extensions/v{duckdb.__version__}/spatial.duckdb_extension"
+        self._connection.load_extension(str(files("duckdb_extension_spatial") / spatial))
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         self._prepare()
         self._connection.execute("SET allowed_directories = [?]", [str(root)])
@@ -112,10 +113,3 @@ def identifier(name: str) -> str:
 def literal(text: str) -> str:
     """Return a text in quotes."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _spatial_extension() -> Path:
-    spec = find_spec("duckdb_extension_spatial")
-    if spec is None or spec.origin is None:
-        raise ImportError("duckdb_extension_spatial is not installed")
-    return Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / "spatial.duckdb_extension"

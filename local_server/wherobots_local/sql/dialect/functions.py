@@ -117,13 +117,9 @@ def _name(node: exp.Expr | None) -> str:
     return str(node.this).lower() if isinstance(node, exp.Anonymous) else ""
 
 
-def _number(value: int) -> exp.Expr:
-    return exp.Literal.number(value)
-
-
 def _field(number: int) -> exp.Expr:
     """Return a field of the struct that a lambda gets in place of several values."""
-    return _call("struct_extract_at", exp.to_identifier("_pair"), _number(number))
+    return _call("struct_extract_at", exp.to_identifier("_pair"), exp.convert(number))
 
 
 def _of_zipped(lists: list[exp.Expr], body: exp.Expr) -> exp.Expr:
@@ -189,15 +185,17 @@ def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.
     """Return the columns of a function that makes rows."""
     value, has_place = made.this, isinstance(made, exp.Posexplode)
     if is_outer or isinstance(made, exp.ExplodeOuter | exp.PosexplodeOuter):
-        filled = exp.GT(this=_call("array_length", value.copy()), expression=_number(0))
+        filled = exp.GT(this=_call("array_length", value.copy()), expression=exp.convert(0))
         value = exp.If(this=filled, true=value, false=exp.Array(expressions=[exp.null()]))
     lists: dict[str, exp.Expr]
     if isinstance(made, exp.Inline):
         if not names:
-            depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=_number(2))
+            depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.convert(2))
             return [_call("unnest", value, depth)]
-        fields = [_call("struct_extract_at", _call("unnest", value), _number(place + 1)) for place in range(len(names))]
-        return [exp.alias_(field, name, quoted=True) for field, name in zip(fields, names, strict=True)]
+        return [
+            exp.alias_(_call("struct_extract_at", _call("unnest", value), exp.convert(place)), name, quoted=True)
+            for place, name in enumerate(names, 1)
+        ]
     if isinstance(made, exp.Stack):
         width = -(-len(made.expressions) // int(value.name))
         cells = [*made.expressions, *[exp.null()] * (width * int(value.name) - len(made.expressions))]
@@ -220,14 +218,14 @@ def _lambdas(node: exp.Expr) -> exp.Expr:
         if (finish := node.args.get("finish")) is None:
             return merged
         finished = _call("list_transform", exp.Array(expressions=[merged]), finish)
-        return exp.Bracket(this=finished, expressions=[_number(1)], offset=1)
+        return exp.Bracket(this=finished, expressions=[exp.convert(1)], offset=1)
     if not isinstance(function, exp.Lambda):
         return node
     match node, _name(node):
         case (exp.Transform() | exp.ArrayFilter(), _):
             # The index counts from 0, in DuckDB from 1.
             for index in function.expressions[1:]:
-                place = exp.paren(exp.Sub(this=index.copy(), expression=_number(1)))
+                place = exp.paren(exp.Sub(this=index.copy(), expression=exp.convert(1)))
                 function.set("this", _applied(function, function.expressions[0], place))
             return node
         case exp.Exists(this=value), _:
@@ -312,7 +310,7 @@ def _sequence(node: exp.Expr, start: exp.Expr, end: exp.Expr) -> exp.Expr:
         step = exp.Interval(this=exp.Literal.string("1"), unit=exp.var("DAY"))
     elif step is None:
         down = exp.GT(this=start.copy(), expression=end.copy())
-        step = exp.If(this=down, true=_number(-1), false=_number(1))
+        step = exp.If(this=down, true=exp.convert(-1), false=exp.convert(1))
     node.set("step", step)
     is_of_times = isinstance(step, exp.Interval)
     return _call("cast_to_type", node, exp.Array(expressions=[start.copy()])) if is_of_times else node
@@ -325,7 +323,7 @@ def _texts(node: exp.Expr) -> exp.Expr:
             if not has_none and not isinstance(pattern, exp.Any | exp.All):
                 return exp.Escape(this=node, expression=exp.Literal.string("\\"))
         case exp.Substring() if node.text("start") == "0":
-            node.set("start", _number(1))
+            node.set("start", exp.convert(1))
     return node
 
 
@@ -335,7 +333,8 @@ def _aggregates(node: exp.Expr) -> exp.Expr:
             node.set("separator", exp.Literal.string(""))
         case exp.AnyValue() | exp.First() | exp.FirstValue() | exp.Last() | exp.LastValue():
             is_first = not isinstance(node, exp.Last | exp.LastValue)
-            if _is_window(node) or (isinstance(node.parent, exp.IgnoreNulls) and _is_window(node.parent)):
+            parent = node.parent.parent if isinstance(node.parent, exp.IgnoreNulls) else node.parent
+            if isinstance(parent, exp.Window):
                 return (exp.FirstValue if is_first else exp.LastValue)(this=node.this)
             return _call("first" if is_first else "last", node.this)
         case exp.IgnoreNulls(this=call) if _name(call) in ("first", "last"):
@@ -346,10 +345,6 @@ def _aggregates(node: exp.Expr) -> exp.Expr:
         case exp.ApproxQuantile():
             return _call("quantile_disc", node.this, node.args["quantile"])
     return node
-
-
-def _is_window(node: exp.Expr) -> bool:
-    return isinstance(node.parent, exp.Window)
 
 
 def _divisions(node: exp.Expr) -> exp.Expr:
@@ -367,7 +362,7 @@ def _casts(node: exp.Expr) -> exp.Expr:
     if _name(node) in _CASTS and len(node.expressions) == 1:
         node = exp.Cast(this=node.expressions[0], to=exp.DataType.build(_name(node), dialect=Spark))
     if isinstance(node, exp.DataType) and node.is_type(exp.DType.DECIMAL) and not node.expressions:
-        node.set("expressions", [exp.DataTypeParam(this=_number(size)) for size in (10, 0)])
+        node.set("expressions", [exp.DataTypeParam(this=exp.convert(size)) for size in (10, 0)])
     if not isinstance(node, exp.Cast) or not isinstance(node.to, exp.DataType):
         return node
     if node.to.this in exp.DataType.TEXT_TYPES:

@@ -75,10 +75,7 @@ def read(text: str) -> exp.Expr:
 
 
 def read_name(text: str) -> Name:
-    """Read a name.
-
-    :raises StatementError: if it is none.
-    """
+    """Read a name."""
     try:
         return name_of(exp.to_table(text, dialect=ServiceSql))
     except SqlglotError:
@@ -86,10 +83,7 @@ def read_name(text: str) -> Name:
 
 
 def name_of(table: exp.Expr) -> Name:
-    """Return the name in a tree.
-
-    :raises StatementError: if a part is empty, or there are too many.
-    """
+    """Return the name in a tree. No part is empty, and there are not too many."""
     parts = tuple(part.name.lower() for part in table.parts) if isinstance(table, exp.Table) else ()
     if not 1 <= len(parts) <= 3:
         raise syntax_error("a name has one to three parts", table.sql(ServiceSql)[:40])

@@ -46,10 +46,7 @@ class Names(Protocol):
 
 
 def write(tree: exp.Expr, names: Names) -> str:
-    """Write a query, an expression or a statement for DuckDB. Its tree is changed.
-
-    :raises StatementError: for what the local server does not support.
-    """
+    """Write a query, an expression or a statement for DuckDB. Its tree is changed."""
     try:
         if isinstance(tree, exp.Values):
             tree = exp.select("*").from_(tree, copy=False)
