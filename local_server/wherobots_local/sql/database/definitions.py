@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wherobots_local.sql.database.changes import changing
-from wherobots_local.sql.database.warehouse import SchemaName, identifier
-from wherobots_local.sql.dialect.errors import (
-    already_exists,
-    failed,
-    not_found,
-    quoted,
-    schema_not_found,
-    syntax_error,
-    unsupported,
-)
+from wherobots_local.sql.database.warehouse import identifier
+from wherobots_local.sql.dialect.errors import already_exists, failed, not_found, quoted, syntax_error, unsupported
 from wherobots_local.sql.dialect.parser import name_of
 
 if TYPE_CHECKING:
@@ -49,7 +41,7 @@ def create(statement: Statement, tree: exp.Expr) -> None:
     stored = statement.session.temporary if is_temporary else schema.stored
     target = f"{identifier(stored)}.{identifier(name[-1])}"
     with changing(statement, target):
-        found = statement.kind_of(stored, name[-1])
+        found = statement.kinds(stored).get(name[-1])
         if found is not None and tree.args.get("exists"):
             return
         if found is not None and (found != kind.lower() or not tree.args.get("replace")):
@@ -70,12 +62,12 @@ def drop(statement: Statement, tree: exp.Expr) -> None:
         raise unsupported(f"DROP {kind}")
     name = name_of(named)
     temporary = statement.session.temporary
-    is_temporary = kind == "VIEW" and len(name) == 1 and statement.kind_of(temporary, name[0]) is not None
+    is_temporary = kind == "VIEW" and len(name) == 1 and name[0] in statement.kinds(temporary)
     schema = statement.schema(name)
     stored = temporary if is_temporary else schema.stored
     full_name = f"{identifier(stored)}.{identifier(name[-1])}"
     with changing(statement, full_name):
-        found = statement.kind_of(stored, name[-1])
+        found = statement.kinds(stored).get(name[-1])
         if found is None and not if_exists:
             raise not_found((*schema, name[-1]))
         if found == kind.lower():
@@ -111,20 +103,14 @@ def _rename(statement: Statement, table: str, stored: str, to: exp.Table) -> Non
     name = name_of(to)
     if len(name) > 1 and statement.schema(name).stored != stored:
         raise unsupported("RENAME TO another schema", "name the table without one")
-    if statement.kind_of(stored, name[-1]) is not None:
+    if name[-1] in statement.kinds(stored):
         raise already_exists(name)
     statement.execute(f"ALTER TABLE {table} RENAME TO {identifier(name[-1])}")
 
 
-def _schema(statement: Statement, named: exp.Expr) -> tuple[SchemaName, bool]:
-    """Return the name of a schema, and whether it exists."""
-    schema = statement.schema((*name_of(named), ""))
-    return schema, schema in statement.schemas()
-
-
 def _create_schema(statement: Statement, tree: exp.Expr) -> None:
-    schema, exists = _schema(statement, tree.this)
-    if exists and not tree.args.get("exists"):
+    schema = statement.schema((*name_of(tree.this), ""))
+    if schema in statement.schemas() and not tree.args.get("exists"):
         raise failed("SCHEMA_ALREADY_EXISTS", f"The schema {quoted(schema)} already exists.", "42P06")
     statement.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema.stored)}")
 
@@ -132,9 +118,9 @@ def _create_schema(statement: Statement, tree: exp.Expr) -> None:
 def _drop_schema(statement: Statement, tree: exp.Expr) -> None:
     if tree.args.get("cascade"):
         raise unsupported("DROP SCHEMA ... CASCADE, as the service does not", "drop the tables of the schema first")
-    schema, exists = _schema(statement, tree.args["tables"][0])
-    if not exists and not tree.args.get("exists"):
-        raise schema_not_found(schema)
+    schema = statement.schema((*name_of(tree.args["tables"][0]), ""))
+    if not tree.args.get("exists"):
+        statement.check_schema(schema)
     if statement.kinds(schema.stored):
         raise failed("SCHEMA_NOT_EMPTY", f"The schema {quoted(schema)} contains objects.", "2BP01")
     statement.execute(f"DROP SCHEMA IF EXISTS {identifier(schema.stored)}")

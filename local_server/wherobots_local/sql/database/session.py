@@ -134,10 +134,10 @@ class Statement:
     def schema_of(self, table: exp.Table) -> str:
         """Return DuckDB's schema of a table or view that a query names."""
         name = name_of(table)
-        if len(name) == 1 and self.kind_of(self.session.temporary, name[0]) is not None:
+        if len(name) == 1 and name[0] in self.kinds(self.session.temporary):
             return self.session.temporary
         schema = self.schema(name)
-        if self.kind_of(schema.stored, name[-1]) is None:
+        if name[-1] not in self.kinds(schema.stored):
             raise not_found((*schema, name[-1]))
         return schema.stored
 
@@ -168,10 +168,6 @@ class Statement:
         found = self.cursor.execute(listed, [schema]).fetchall()
         return {name: "view" if kind == "VIEW" else "table" for name, kind in found}
 
-    def kind_of(self, schema: str, name: str) -> str | None:
-        """Say whether a name in a schema of DuckDB is a ``table`` or a ``view``; None if it is neither."""
-        return self.kinds(schema).get(name)
-
     def partitioning(self, schema: str, table: str) -> changes.Parts:
         """Return what a table is partitioned by."""
         listed = "SELECT comment FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
@@ -186,6 +182,6 @@ class Statement:
         """Return DuckDB's full name of a table that is to be changed, and its schema's. It is no view."""
         name = name_of(table)
         schema = self.schema_of(table)
-        if self.kind_of(schema, name[-1]) == "view":
+        if self.kinds(schema).get(name[-1]) == "view":
             raise failed("EXPECT_TABLE_NOT_VIEW", f"{quoted(name)} expects a table but it is a view.", "42809")
         return f"{identifier(schema)}.{identifier(name[-1])}", schema

@@ -374,15 +374,5 @@ def _casts(node: exp.Expr) -> exp.Expr:
     return node
 
 
-RULES: tuple[Callable[[exp.Expr], exp.Expr], ...] = (
-    _clauses,
-    _generators,
-    _lambdas,
-    _collections,
-    _times,
-    _texts,
-    _aggregates,
-    _divisions,
-    _casts,
-    _size,
-)
+# In this order. The last one counts what the others have written.
+RULES = (_clauses, _generators, _lambdas, _collections, _times, _texts, _aggregates, _divisions, _casts, _size)

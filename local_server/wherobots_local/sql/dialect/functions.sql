@@ -2,8 +2,8 @@
 -- A name with a leading underscore only serves the others and the rules.
 -- Unqualified names are DuckDB's own. Dates and times may be given as text: Spark casts them.
 
-CREATE MACRO spark._zero_divisor() AS error('[DIVIDE_BY_ZERO] Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead. SQLSTATE: 22012');
-CREATE MACRO spark._divisor(b) AS CASE WHEN b = 0 THEN spark._zero_divisor() ELSE b END;
+CREATE MACRO spark._divisor(b) AS CASE WHEN b = 0 THEN
+    error('[DIVIDE_BY_ZERO] Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead. SQLSTATE: 22012') ELSE b END;
 CREATE MACRO spark._div(a, b) AS trunc(a // spark._divisor(b))::BIGINT;
 CREATE MACRO spark._malformed(x, kind) AS error('[CAST_INVALID_INPUT] The value ''' || x || ''' of the type "STRING" cannot be cast to "' || kind || '" because it is malformed. Use `try_cast` to tolerate malformed input and return NULL instead. SQLSTATE: 22018');
 -- What CAST to a whole number keeps: the part before the point, the seconds of a time. Text must be a whole number;

@@ -180,9 +180,8 @@ CREATE MACRO spark.st_isvalidtrajectory(g) AS list_transform([g], lambda _p51: C
     list_transform(spark._st_points(_p51), lambda _v51: ST_M(_v51))], lambda _m51: _m51 = list_sort(list_distinct(_m51)))[1] WHEN _p51 IS NOT NULL THEN false END)[1];
 
 -- Shapes made from others.
-CREATE MACRO spark.st_buffer(g, distance) AS ST_Buffer(g, distance),
-    (g, distance, spheroid) AS ST_Buffer(g, CASE WHEN spheroid THEN spark._st_missing('ST_Buffer on the spheroid') ELSE distance END),
-    (g, distance, spheroid, style) AS list_transform([lower(style)], lambda _s52: ST_Buffer(g, CASE WHEN spheroid THEN spark._st_missing('ST_Buffer on the spheroid')
+CREATE MACRO spark.st_buffer(g, distance, spheroid := false, style := '') AS list_transform([lower(style)], lambda _s52:
+    ST_Buffer(g, CASE WHEN spheroid THEN spark._st_missing('ST_Buffer on the spheroid')
         WHEN NOT regexp_full_match(_s52, '(quad_segs=\d+|endcap=(round|flat|butt|square)|join=(round|mitre|miter|bevel)|mit(re|er)_limit=[\d.]+|\s)*')
         THEN spark._st_missing('this style of ST_Buffer') ELSE distance END, coalesce(TRY_CAST(regexp_extract(_s52, 'quad_segs=(\d+)', 1) AS INTEGER), 8),
         'CAP_' || upper(coalesce(nullif(replace(regexp_extract(_s52, 'endcap=(\w+)', 1), 'butt', 'flat'), ''), 'round')),
