@@ -370,17 +370,18 @@ def _state_name(state: Any) -> str | None:
     return None if state is None else str(getattr(state, "value", state))
 
 
-def xcom_keys_of_earlier_try(task_instance: Any, dag_run_start: datetime | None) -> frozenset[str] | None:
+def xcom_keys_of_earlier_try(task_instance: Any, since: datetime | None) -> tuple[str, ...] | None:
     """The keys of the XComs that a task instance had when its current try started, which has deleted them.
 
     :param task_instance: the ``ti`` of a task's context.
-    :param dag_run_start: when the DAG run started.
-    :returns: the keys; on 2.11, which does not tell, those that the try before has noted, or None.
+    :param since: on 2.11, where a deleted DAG run of the same id may have noted keys, those noted earlier are left out;
+        None leaves none out.
+    :returns: the keys; on 2.11, which does not tell, those that the try before has noted, newest first, or None.
     """
     keys = getattr(getattr(task_instance, "_ti_context_from_server", None), "xcom_keys_to_clear", None)
-    if keys is None and AIRFLOW < (3, 0) and dag_run_start is not None:
-        return _noted_keys_of_earlier_try(task_instance, dag_run_start) or None
-    return None if keys is None else frozenset(keys)
+    if keys is None and AIRFLOW < (3, 0):
+        return _noted_keys_of_earlier_try(task_instance, since) or None
+    return None if keys is None else tuple(keys)
 
 
 _NOTED = "wherobots."
@@ -400,7 +401,7 @@ def note_for_retry(task_instance: Any, key: str) -> None:
             session.add(Log(f"{_NOTED}{key}", task_instance))  # type: ignore[no-untyped-call, unused-ignore]
 
 
-def _noted_keys_of_earlier_try(task_instance: Any, dag_run_start: datetime) -> frozenset[str]:
+def _noted_keys_of_earlier_try(task_instance: Any, since: datetime | None) -> tuple[str, ...]:
     from airflow.models.log import Log
     from airflow.utils.session import create_session
 
@@ -412,8 +413,8 @@ def _noted_keys_of_earlier_try(task_instance: Any, dag_run_start: datetime) -> f
             Log.map_index == task_instance.map_index,
             Log.try_number == task_instance.try_number - 1,
             Log.event.startswith(_NOTED),
-            # A DAG run of the same id that was deleted has left its entries.
-            Log.dttm >= dag_run_start,
         )
-        return frozenset(event.removeprefix(_NOTED) for (event,) in found)
-    return frozenset()
+        if since is not None:
+            found = found.filter(Log.dttm >= since)
+        return tuple(event.removeprefix(_NOTED) for (event,) in found.order_by(Log.dttm.desc(), Log.id.desc()))
+    return ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 RUN_ID_KEY = "run_id"
 """The run's id, pushed as soon as the run is created or re-attached to."""
+RUN_SUFFIX_KEY = "run_suffix"
+"""The beginning of a key, pushed before a run is created: the suffix of the names of the task's runs follows."""
 RUN_URL_KEY = "run_url"
 """The run's address, pushed as soon as the run is created or re-attached to."""
 SPARK_UI_URL_KEY = "spark_ui_url"

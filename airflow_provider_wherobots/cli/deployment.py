@@ -1,13 +1,13 @@
 """The task instances of this deployment, read from Airflow's metadata database.
 
 Only DAG runs that have started are read: without the microseconds of its start, a suffix would not tell two deployments
-apart. The history of task instances is not needed, as every try has the same suffix. What is not known any more is the
-start of a DAG run that had ended and was cleared, and whatever was deleted.
+apart. The history of task instances is not needed, as every try has the same suffix, and leaves word of it in an XCom.
+What was deleted is not known any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from typing import Any
 
 from airflow_provider_wherobots.cli.errors import CommandFailedError
 from airflow_provider_wherobots.flows.orphans import ENDED_STATES, Owner
+from airflow_provider_wherobots.xcoms import RUN_SUFFIX_KEY
 
 WINDOW = timedelta(days=30)
 """How long before the creation of a run its DAG run may have started. A DAG run that is still active may be older."""
@@ -39,6 +40,27 @@ def read_task_instances(runs_created_after: datetime) -> Generator[Owner]:
             yield _owner(row)
 
 
+def read_noted(suffixes: Collection[str]) -> Generator[Owner]:
+    """Read the task instances that have left word of one of the suffixes.
+
+    :param suffixes: the suffixes.
+    :returns: the task instances, without their XComs.
+    :raises CommandFailedError: when the database cannot be read.
+    """
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy import and_
+
+    with _session() as session:
+        xcom, (query, _) = _xcom_model(), _query()
+        is_its_own = [
+            getattr(xcom, name) == getattr(TaskInstance, name) for name in ("dag_id", "run_id", "task_id", "map_index")
+        ]
+        keys = [f"{RUN_SUFFIX_KEY}{suffix}" for suffix in suffixes]
+        query = query.add_columns(xcom.key).join(xcom, and_(*is_its_own)).where(xcom.key.in_(keys))
+        for *row, key in session.execute(query):
+            yield replace(_owner(row), noted_suffix=key.removeprefix(RUN_SUFFIX_KEY))
+
+
 def read_again(owner: Owner) -> Owner | None:
     """Read a task instance again, with the keys of its XComs.
 
@@ -60,7 +82,7 @@ def read_again(owner: Owner) -> Owner | None:
         ).one_or_none()
         if row is None:
             return None
-        found = _owner(row)
+        found = replace(_owner(row), noted_suffix=owner.noted_suffix)
         return replace(found, xcom_keys=_xcom_keys(session, found)) if found.state in ENDED_STATES else found
 
 
@@ -107,12 +129,17 @@ def _owner(row: Any) -> Owner:
     return Owner(dag_id, run_id, task_id, map_index, start, name)
 
 
-def _xcom_keys(session: Any, owner: Owner) -> frozenset[str]:
+def _xcom_model() -> Any:
     from airflow.models import xcom
-    from sqlalchemy import select
 
     # Its name on Airflow 3, where XCom is another class.
-    model: Any = getattr(xcom, "XComModel", None) or xcom.XCom
+    return getattr(xcom, "XComModel", None) or xcom.XCom
+
+
+def _xcom_keys(session: Any, owner: Owner) -> frozenset[str]:
+    from sqlalchemy import select
+
+    model = _xcom_model()
     keys = session.scalars(
         select(model.key).where(
             model.dag_id == owner.dag_id,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.cli import cancelling
 from airflow_provider_wherobots.cli.cancelling import cancel_each
-from airflow_provider_wherobots.cli.deployment import read_again, read_task_instances
+from airflow_provider_wherobots.cli.deployment import read_again, read_noted, read_task_instances
 from airflow_provider_wherobots.cli.output import emit, print_rows, say
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, driver_of, read_settings
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
@@ -67,8 +68,9 @@ def _find(driver: SyncDriver) -> list[tuple[Run, Owner | None]]:
     if not runs:
         return []
     oldest = min((run.create_time for run in runs if run.create_time is not None), default=datetime.now(UTC))
-    with closing(read_task_instances(oldest)) as task_instances:
-        owners = find_owners(runs, task_instances)
+    suffixes = [suffix for run in runs if (suffix := suffix_of(run)) is not None]
+    with closing(read_noted(suffixes)) as noted, closing(read_task_instances(oldest)) as task_instances:
+        owners = find_owners(runs, chain(noted, task_instances))
     for suffix, owner in owners.items():
         if owner.state in ENDED_STATES:
             owners[suffix] = read_again(owner) or owner

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class FunctionTry(SubmitTry["WherobotsDecoratedOperator"]):
     """One try of a ``WherobotsDecoratedOperator``."""
 
-    def _get_run(self, quota: QuotaWait, *, look_first: bool, replace: bool) -> Submission:
+    def _get_run(self, quota: QuotaWait, **looking: bool) -> Submission:
         function = self.task.python_callable
         with naming(self.task.task_id):
             script = script_of(function)
@@ -29,7 +29,7 @@ class FunctionTry(SubmitTry["WherobotsDecoratedOperator"]):
             path = Path(folder, script_name(function))
             path.write_text(script, encoding="utf-8")
             self.task.run_python = run_python_of(self.task, str(path), self.context)
-            return super()._get_run(quota, look_first=look_first, replace=replace)
+            return super()._get_run(quota, **looking)
 
 
 def run_python_of(task: WherobotsDecoratedOperator, uri: str, context: Context) -> dict[str, Any]:

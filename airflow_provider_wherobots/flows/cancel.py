@@ -47,6 +47,21 @@ def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
         raise error
 
 
+def cancel_run_and_twin(run_id: str, suffix: str, budget_seconds: float) -> Flow[bool]:
+    """Cancel a run, and what a create whose answer was lost may have started besides. Never raises.
+
+    :param run_id: the run's id.
+    :param suffix: the suffix of the names of the task's runs; empty if there can be no second one.
+    :param budget_seconds: how long to try, in seconds.
+    :returns: whether the cancel of the run was accepted, or was not needed any more.
+    """
+    deadline = (yield from now()) + budget_seconds
+    is_cancelled = (yield from _cancel_until(run_id, deadline)) is None
+    if suffix:
+        yield from cancel_runs_by_suffix(suffix, deadline - (yield from now()), look_on=True)
+    return is_cancelled
+
+
 def cancel_runs_by_suffix(
     suffix: str, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS, *, look_on: bool = False
 ) -> Flow[list[str]]:
@@ -77,7 +92,8 @@ def cancel_runs_by_suffix(
         yield Sleep(LOOK_UP_INTERVAL_SECONDS)
     if not found:
         yield Note(
-            logging.WARNING, f"No active run named *{suffix} was found{why}; if one starts, the next try finds it"
+            logging.WARNING,
+            f"No active run named *{suffix} was found{why}; if one shows later, only another try of the task finds it",
         )
     return cancelled
 

@@ -14,12 +14,13 @@ from airflow_provider_wherobots.api.runs.models import CANCELLED, PENDING, Run
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
-from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, QUIET_LOOKS, LogForwarder
+from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, LogForwarder
 from airflow_provider_wherobots.flows.known_fields import known_fields
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
-from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, HIDDEN_DELAY_SECONDS, MIN_DELAY_SECONDS
+from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, FIRST_DELAY_SECONDS, MIN_DELAY_SECONDS
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
+from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
 from airflow_provider_wherobots.xcoms import SPARK_UI_URL_KEY
 
@@ -31,7 +32,7 @@ APPEARANCE_SECONDS = 60.0
 DRAIN_SECONDS = 900.0
 """How long reading the log to its end may take after the run has ended, unless the deadline comes first."""
 TAIL_SECONDS = 30.0
-"""How long a log may be read for the run's result and its last lines, if the task asks for neither log nor result."""
+"""How long the log of a run that did not complete may be read, if the task asks for neither log nor result."""
 LONG_HOLD_SECONDS = 60.0
 """If a limited API key delays a poll for this long, that is logged, at most every five minutes."""
 LAST_LOOK_SECONDS = 5.0
@@ -58,6 +59,8 @@ class FollowOptions:
         is another one, its seconds are in the field ``execution_timeout`` all the same.
     :param is_new: whether the run was created for this attempt, and was active at ``started_at``. Then the first poll
         comes a delay after that. Default False: at once.
+    :param twin_suffix: the suffix of the names of the task's runs, if a create call that was not answered may have
+        started a second one; default empty.
     """
 
     run_id: str
@@ -72,6 +75,7 @@ class FollowOptions:
     return_result: bool = False
     limit_name: str = "execution_timeout"
     is_new: bool = False
+    twin_suffix: str = ""
 
     def to_kwargs(self) -> dict[str, Any]:
         """The options as a JSON-able dict."""
@@ -85,19 +89,13 @@ class FollowOptions:
         """
         return cls(**known_fields(cls, kwargs))
 
-    @property
-    def shortest_delay(self) -> float:
-        """Seconds between two polls of a young run."""
-        is_hidden = self.poll_logs and self.wait_post_run_logs_timeout_seconds >= QUIET_LOOKS[-1]
-        return max(MIN_DELAY_SECONDS, min(HIDDEN_DELAY_SECONDS, self.polling_interval) if is_hidden else 0.0)
-
     def poll_delay(self, moment: float) -> float:
-        """Seconds until the next poll: 2 s and a tenth of the run's age, within the shortest and the longest delay.
+        """Seconds until the next poll: 6, and one more for each minute of the run's age, up to ``polling_interval``.
 
         :param moment: the time, in epoch seconds.
         """
-        age = moment - self.started_at
-        return max(self.shortest_delay, min(MIN_DELAY_SECONDS + age * DELAY_PER_AGE, self.polling_interval))
+        age = max(0.0, moment - self.started_at)
+        return max(MIN_DELAY_SECONDS, min(FIRST_DELAY_SECONDS + age * DELAY_PER_AGE, self.polling_interval))
 
     def describe(self, deferred: bool, what: str = "") -> str:
         """Say how the run is followed.
@@ -105,7 +103,7 @@ class FollowOptions:
         :param deferred: whether the triggerer follows it.
         :param what: names the run; default its id.
         """
-        shortest, longest = self.shortest_delay, max(MIN_DELAY_SECONDS, self.polling_interval)
+        shortest, longest = self.poll_delay(self.started_at), max(MIN_DELAY_SECONDS, self.polling_interval)
         follower = "the triggerer (the task is deferred)" if deferred else "this worker"
         text = f"{what or f'Run {self.run_id}'} is followed by {follower}: polled every {shortest:g} s"
         if longest > shortest:
@@ -139,13 +137,14 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
 
 def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[Outcome]:
     status, spark_ui = _StatusNotes(), _SparkUi()
+    twins = TwinWatch(options.run_id, options.twin_suffix, options.started_at)
     get_run = calls.get_run(options.run_id)
     seen_active_at: float | None = None
     if options.is_new:
         seen_active_at = options.started_at
         moment = yield from now()
         # The trigger may start later, and its clock may be behind.
-        left = options.shortest_delay - max(0.0, moment - options.started_at)
+        left = options.poll_delay(options.started_at) - max(0.0, moment - options.started_at)
         if left > 0:
             yield _within(options.deadline, moment, Sleep(left, POLL_JITTER))
     while True:
@@ -169,8 +168,11 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
                 outcome = Outcome.of_run(run, (yield from now()))
                 summary = RunSummary.of_run(run, spark_ui_url=spark_ui.url)
                 del run
-                return (yield from _conclude(outcome, summary, log, options, ended_ago))
+                outcome = yield from _conclude(outcome, summary, log, options, ended_ago)
+                yield from twins.look_last(may_wait=True)
+                return outcome
             seen_active_at = moment
+            yield from twins.look_if_due()
             may_have_log = options.poll_logs and run.status != PENDING
             # A triggerer holds thousands of waiting flows, so none may keep an answer in memory.
             del run
@@ -181,7 +183,9 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
                 behind = yield from log.keep_up(_earliest(until, options.deadline), longest_pause)
         moment = yield from now()
         if options.deadline is not None and moment >= options.deadline:
-            return (yield from _stop_at_deadline(options, status.last, log, spark_ui.url))
+            outcome = yield from _stop_at_deadline(options, status.last, log, spark_ui.url)
+            yield from twins.look_last(may_wait=False)
+            return outcome
         if not behind:
             yield _within(options.deadline, moment, pause)
 
@@ -212,15 +216,15 @@ def _after_failed_poll(
 def _conclude(
     outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions, ended_ago: float
 ) -> Flow[Outcome]:
-    moment = yield from now()
-    # A log that nobody asked for is read for the result all the same, and for the lines that explain a failure.
     is_asked_for = options.poll_logs or options.return_result
-    until = _earliest(moment + (DRAIN_SECONDS if is_asked_for else TAIL_SECONDS), options.deadline)
-    # The log may not have been read yet: read it briefly even if the deadline has just passed.
-    until = max(until, moment + MIN_DELAY_SECONDS)
-    silent = not is_asked_for and outcome.ending is Ending.COMPLETED
-    yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago, silent=silent)
-    yield from log.release(failed=outcome.has_failed)
+    if is_asked_for or outcome.ending is not Ending.COMPLETED:
+        moment = yield from now()
+        # A log that nobody asked for is read for the lines that explain a failure.
+        until = _earliest(moment + (DRAIN_SECONDS if is_asked_for else TAIL_SECONDS), options.deadline)
+        # The log may not have been read yet: read it briefly even if the deadline has just passed.
+        until = max(until, moment + MIN_DELAY_SECONDS)
+        yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago)
+        yield from log.release(failed=outcome.has_failed)
     summary = yield from add_metrics(summary, options.deadline)
     return (yield from _close(outcome, summary, log))
 

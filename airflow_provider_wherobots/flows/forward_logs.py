@@ -169,21 +169,16 @@ class LogForwarder:
                 return False
         return True
 
-    def drain(
-        self, max_wait_seconds: float, until: float, ended_ago: float = 0.0, *, silent: bool = False
-    ) -> Flow[None]:
+    def drain(self, max_wait_seconds: float, until: float, ended_ago: float = 0.0) -> Flow[None]:
         """Read the log of a run that has ended, until it has been quiet long enough.
 
         :param max_wait_seconds: the longest wait in all, in seconds.
         :param until: when to stop in any case, in epoch seconds.
         :param ended_ago: seconds since the run ended. Default 0.
-        :param silent: whether nobody needs to know that the log could not be read to its end. Default False.
         """
         self._is_ending = True
-        self._said_too_large |= silent
         behind = yield from self._read_until_quiet(max_wait_seconds, until, ended_ago)
-        if not silent:
-            yield from self._say_what_is_left(behind)
+        yield from self._say_what_is_left(behind)
 
     def _read_until_quiet(self, max_wait_seconds: float, until: float, ended_ago: float) -> Flow[bool]:
         """Read until the log is quiet.

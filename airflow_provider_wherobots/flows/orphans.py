@@ -1,8 +1,9 @@
 """Which active runs no task needs any more: those of this deployment whose task instance has ended.
 
 A run belongs to the task instance whose suffix its name ends with. The suffix is a hash, also of the start of
-the DAG run in microseconds, so that another deployment with the same DAGs has other suffixes. A run without an owner in
-this deployment is not judged.
+the DAG run in microseconds, so that another deployment with the same DAGs has other suffixes. A clear may give the DAG
+run another start, so the task's own word for its suffix counts first. A run without an owner in this deployment is not
+judged.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.run_name import HASH_CHARS, SUFFIX_CHARS, durable_run_name, durable_suffix
+from airflow_provider_wherobots.flows.run_name import HASH_CHARS, SUFFIX_CHARS, make_suffix, task_identity
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 
 SUCCESS, REMOVED = "success", "removed"
@@ -45,6 +46,7 @@ class Owner:
     :param dag_run_start: when the DAG run started.
     :param state: the task instance's state; None for none, as after a clear.
     :param xcom_keys: the keys of its XComs; only needed if it has ended. Default none.
+    :param noted_suffix: the suffix that its last try left word of; default empty, which makes it of the other fields.
     """
 
     dag_id: str
@@ -54,20 +56,13 @@ class Owner:
     dag_run_start: datetime
     state: str | None
     xcom_keys: frozenset[str] = frozenset()
+    noted_suffix: str = ""
 
     @property
     def suffix(self) -> str:
         """The end of the name of each of its runs."""
-        return durable_suffix(
-            durable_run_name(
-                "",
-                dag_id=self.dag_id,
-                run_id=self.run_id,
-                task_id=self.task_id,
-                map_index=self.map_index,
-                dag_run_start=self.dag_run_start,
-            )
-        )
+        ids = self.dag_id, self.run_id, self.task_id, self.map_index
+        return self.noted_suffix or make_suffix(task_identity(*ids, self.dag_run_start))
 
     def describe(self) -> str:
         """Name the task instance: ``dag.task run_id``, with its map index if it has one."""

@@ -13,6 +13,12 @@ from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.known_fields import known_fields
 from airflow_provider_wherobots.flows.summary import RunSummary
 
+REATTACHED = "It stays active; a retry of the task re-attaches to it"
+NOT_FOUND_AGAIN = "It stays active; a retry will not find it (durable=False)"
+CANCELLED_AT_LAST = "It is cancelled, because no retry follows it any more"
+LEFT_AT_LAST = "It stays active until its timeoutSeconds pass: no retry follows, and it could not be cancelled"
+LEFT_ALONE = "It stays active: no retry follows, and cancel_on_kill=False leaves it alone"
+
 
 class Ending(StrEnum):
     """How following a run ended. The values are part of the trigger event."""
@@ -131,15 +137,14 @@ class Outcome:
             result=result,
         )
 
-    def describe(self, run_url: str = "", *, durable: bool = True, limit_name: str = "execution_timeout") -> str:
+    def describe(self, run_url: str = "", *, left: str = REATTACHED, limit_name: str = "execution_timeout") -> str:
         """The message of the task's exception, which alerts and the UI show.
 
         :param run_url: address of the run's page; left out when empty.
-        :param durable: whether a retry of the task finds the run again; default True.
+        :param left: what becomes of a run that can no longer be followed; default that a retry re-attaches to it.
         :param limit_name: the argument that set the deadline; default ``execution_timeout``.
         """
         run = f"Run {words.short(self.run_id)}"
-        again = "a retry of the task re-attaches to it" if durable else "a retry will not find it (durable=False)"
         text = {
             Ending.COMPLETED: f"{run} completed",
             Ending.FAILED: f"{run} failed ({self.status})",
@@ -147,7 +152,7 @@ class Outcome:
             Ending.TIMED_OUT: f"{run} was ended by its timeoutSeconds ({self.status})",
             Ending.CANCELLED: f"{run} was cancelled on the service's side",
             Ending.DEADLINE: f"{run} was still {self.status} when the task's {limit_name} was reached",
-            Ending.GAVE_UP: f"{run} ({self.status}) can no longer be followed. It stays active; {again}",
+            Ending.GAVE_UP: f"{run} ({self.status}) can no longer be followed. {left}",
         }[self.ending]
         if self.reason:
             text += f". Reason: {self.reason}" if self.ending is Ending.GAVE_UP else f": {self.reason}"
@@ -158,19 +163,18 @@ class Outcome:
         return text
 
 
-def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, durable: bool) -> str:
-    """Say why a try has no run, whether one may exist anyway, and what a retry does.
+def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, again: str) -> str:
+    """Say why a try has no run, and whether one may exist anyway.
 
     :param error: why creating it failed.
     :param max_outage_seconds: how long consecutive failures were tolerated.
-    :param durable: whether a retry of the task finds the run.
+    :param again: what becomes of a run that may exist.
     """
     text = words.quoted(str(error))
     if not error.transient:
         return text
     if error.operation == "createJobRun" and error.arrival is Arrival.UNCLEAR:
-        again = "looks it up by its name first" if durable else "creates another one (durable=False)"
-        return f"{text}. The run may exist and be active; a retry of the task {again}"
+        return f"{text}. The run may exist and be active; {again}"
     return f"{text}. No run was created: {given_up(max_outage_seconds)}"
 
 

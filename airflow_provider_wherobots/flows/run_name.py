@@ -26,31 +26,32 @@ def default_run_name(dag_id: str, task_id: str) -> str:
     return name[:MAX_NAME_CHARS] if len(name) >= 8 else f"airflow.{name}"
 
 
-def durable_run_name(
-    name: str, *, dag_id: str, run_id: str, task_id: str, map_index: int, dag_run_start: datetime | None
-) -> str:
+def durable_run_name(name: str, suffix: str) -> str:
     """Add the suffix by which every try of a task instance, and no other task, finds its run.
 
     :param name: the user's name, or the default one; cut if the suffix would not fit.
-    :param dag_id: id of the DAG.
-    :param run_id: id of the DAG run.
-    :param task_id: id of the task.
-    :param map_index: index of the mapped task instance, -1 for none.
-    :param dag_run_start: when the DAG run started. Retries do not change it, and its microseconds differ between two
-        deployments with the same ids in one organisation.
+    :param suffix: what :func:`make_suffix` made.
     """
-    identity = task_identity(dag_id, run_id, task_id, map_index, dag_run_start)
-    return f"{name[: MAX_NAME_CHARS - SUFFIX_CHARS]}-{hashlib.sha256(identity.encode()).hexdigest()[:HASH_CHARS]}"
+    return f"{name[: MAX_NAME_CHARS - SUFFIX_CHARS]}{suffix}"
+
+
+def make_suffix(identity: str) -> str:
+    """The suffix of the names of a task instance's runs, dash included.
+
+    :param identity: what :func:`task_identity` made.
+    """
+    return f"-{hashlib.sha256(identity.encode()).hexdigest()[:HASH_CHARS]}"
 
 
 def task_identity(dag_id: str, run_id: str, task_id: str, map_index: int, dag_run_start: datetime | None) -> str:
-    """What every try of a task instance has in common, and no other task has.
+    """What the tries of a task instance have in common, and no other task has. A clear may change the start.
 
     :param dag_id: id of the DAG.
     :param run_id: id of the DAG run.
     :param task_id: id of the task.
     :param map_index: index of the mapped task instance, -1 for none.
-    :param dag_run_start: when the DAG run started.
+    :param dag_run_start: when the DAG run started. Its microseconds differ between two deployments with the same ids in
+        one organisation.
     """
     start = "" if dag_run_start is None else dag_run_start.astimezone(UTC).isoformat(timespec="microseconds")
     return "\x1f".join((dag_id, run_id, task_id, str(map_index), start))

@@ -1,9 +1,9 @@
 """Exactly one run per try, although the API has no idempotency key and names are not unique.
 
 A request that certainly did not arrive is repeated. If the answer was lost or unclear, the run is looked up by the
-suffix of its name, which is unique to this task instance, before anything is sent again. A create that is refused
-because the organisation is full is repeated as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`
-allows.
+suffix of its name, which is unique to this task instance, before anything is sent again. If the run shows only after
+the create was sent again, :mod:`~airflow_provider_wherobots.flows.twins` finds it. A create that is refused because the
+organisation is full is repeated as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import Arrival, ConflictError, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_raise
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.quota import QuotaNotes, QuotaNotFreedError, QuotaWait
@@ -27,6 +28,8 @@ from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
 
 LOOK_UP_DELAYS = (0.5, 1.0, 2.0, 3.0, 3.5)
 """Seconds before each look for a run whose create answer was lost: about ten in all, as List Runs may lag."""
+CLOCK_MARGIN_SECONDS = 60.0
+"""How far the service's clock may be behind, so that a run of this try is not taken for an older one."""
 
 
 class UnclearCreateError(WherobotsApiError):
@@ -57,10 +60,12 @@ class Submission:
 
     :param run: the run, as last seen.
     :param reattached: whether an earlier try had started it.
+    :param may_have_twin: whether an unanswered create may have started another one, which does not show yet.
     """
 
     run: Run
     reattached: bool
+    may_have_twin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ def submit_run(
     durable: bool = True,
     look_first: bool = False,
     replace: bool = False,
+    reuse_completed: bool = False,
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
     quota: QuotaWait | None = None,
     uploads: FileUploads = NO_UPLOADS,
@@ -93,6 +99,7 @@ def submit_run(
     :param durable: whether the run may be found by the suffix of its name; default True.
     :param look_first: whether there may be a run of an earlier try or create; default False, which saves a call.
     :param replace: whether such a run is cancelled and replaced, as after a clear; default False, which attaches to it.
+    :param reuse_completed: whether the newest run, if it has completed, counts as this try's; default False.
     :param max_outage_seconds: how long consecutive transient failures are tolerated; default 600.
     :param quota: how long to wait for quota; default an hour, without handing the wait over.
     :param uploads: the files that the payload names by their paths; uploaded before the create, if there is one.
@@ -104,7 +111,8 @@ def submit_run(
     :raises WherobotsApiError: the last failure; no run was created.
     """
     wait = quota or QuotaWait()
-    create = _Create(payload["name"], durable, max_outage_seconds, set(wait.passed_over))
+    began_at = None if look_first else (yield from now())
+    create = _Create(payload["name"], durable, max_outage_seconds, set(wait.passed_over), began_at)
     if durable and look_first:
         runs = yield from create.find_new()
         if wait.unclear and runs:
@@ -112,6 +120,9 @@ def submit_run(
             yield Note(logging.INFO, f"The create call did arrive: it created run {runs[0].id}")
             return Submission((yield from _keep_oldest(runs)), reattached=False)
         active = [run for run in runs if run.is_active]
+        if reuse_completed and not active and runs and runs[-1].status == COMPLETED:
+            yield Note(logging.INFO, f"Run {runs[-1].id} of the previous try has completed; it is not repeated")
+            return Submission(runs[-1], reattached=True)
         if active and not replace:
             run = yield from _keep_oldest(active)
             yield from _note_reattached(run, (yield from uploads.compare(payload, run.payload)))
@@ -125,13 +136,17 @@ def submit_run(
         create.before.update(run.id for run in runs)
     to_send = yield from uploads.upload(payload)
     created = yield from create.once(calls.create_run(to_send, region), wait)
-    return created if isinstance(created, AwaitingQuota) else Submission(created, reattached=False)
+    if isinstance(created, AwaitingQuota):
+        return created
+    return Submission(created, reattached=False, may_have_twin=create.may_have_twin)
 
 
 class _Create:
     """One create call, repeated until there is a run, but never so that there are two.
 
     :param before: ids of runs that existed before it.
+    :param began_at: when the try began, if no earlier one may have left a run: then an older run is that of another DAG
+        run with the same id.
     """
 
     def __init__(
@@ -140,13 +155,15 @@ class _Create:
         durable: bool,
         max_outage_seconds: float,
         before: set[str],
+        began_at: float | None,
     ) -> None:
         self.before = before
+        self._began_at = began_at
         self._suffix = durable_suffix(name)
         self._durable = durable
         self._max_outage_seconds = max_outage_seconds
-        self._unclear = False
-        """Whether a create may have created a run, as its answer was lost."""
+        self._unclear = 0
+        """How many creates may have created a run that was not found, as their answers were lost."""
 
     def once(self, call: Call[Run], wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
         """Send it until there is a run.
@@ -154,7 +171,7 @@ class _Create:
         :param call: the create call.
         :param wait: how long to wait for quota.
         """
-        outage, notes, self._unclear = Outage(self._max_outage_seconds), QuotaNotes(), wait.unclear
+        outage, notes, self._unclear = Outage(self._max_outage_seconds), QuotaNotes(), int(wait.unclear)
         while True:
             try:
                 run = yield from attempt(call)
@@ -165,7 +182,7 @@ class _Create:
                 pause = wait.next_attempt(error, moment)
                 # The quota may be used up by the very run whose create was not answered.
                 if self._unclear and (found := (yield from self.find_new())):
-                    return (yield from _keep_oldest(found))
+                    return (yield from self._keep(found))
                 if pause is None:
                     failure = QuotaNotFreedError(error, wait, moment)
                     raise (self._unclear_failure(failure) if self._unclear else failure) from error
@@ -173,16 +190,21 @@ class _Create:
                 yield from notes.refused(wait, error, pause.seconds, moment, handed_over)
                 if handed_over:
                     passed_over = tuple(sorted(self.before))
-                    return AwaitingQuota(replace(wait, passed_over=passed_over, unclear=self._unclear), pause)
+                    return AwaitingQuota(replace(wait, passed_over=passed_over, unclear=self.may_have_twin), pause)
                 yield pause
                 if self._unclear and (found := (yield from self.find_new())):
-                    return (yield from _keep_oldest(found))
+                    return (yield from self._keep(found))
             except WherobotsApiError as error:
                 if error.arrival is Arrival.UNCLEAR and (found := (yield from self._look_up(error))):
-                    return (yield from _keep_oldest(found))
+                    return (yield from self._keep(found))
                 yield from self._wait_out(outage, error)
             else:
                 return (yield from self._settle(run)) if self._unclear else run
+
+    @property
+    def may_have_twin(self) -> bool:
+        """Whether a create whose answer was lost may have created a run that was not found."""
+        return self._unclear > 0
 
     def find_new(self) -> Flow[list[Run]]:
         """The task's runs, without those that existed before, oldest first.
@@ -193,13 +215,24 @@ class _Create:
         while True:
             try:
                 runs = yield from find_runs(self._suffix)
-                return [run for run in runs if run.id not in self.before]
+                return [run for run in runs if run.id not in self.before and not self._is_older(run)]
             except WherobotsApiError as error:
                 yield from wait_out(outage, error)
 
+    def _is_older(self, run: Run) -> bool:
+        if self._began_at is None or run.create_time is None:
+            return False
+        began_at = datetime.fromtimestamp(self._began_at, UTC)
+        has_ended = run.complete_time is not None and run.complete_time < began_at
+        return has_ended or (began_at - run.create_time).total_seconds() > CLOCK_MARGIN_SECONDS
+
+    def _keep(self, found: Sequence[Run]) -> Flow[Run]:
+        self._unclear -= len(found)
+        return (yield from _keep_oldest(found))
+
     def _look_up(self, cause: WherobotsApiError) -> Flow[list[Run]]:
         """Look for the run of a create whose answer was lost or unclear."""
-        self._unclear = True
+        self._unclear += 1
         if not self._durable:
             raise _unclear(cause, "it cannot be looked up by its name (durable=False)") from cause
         yield Note(logging.WARNING, f"{cause}; the run may exist, so it is looked up by its name *{self._suffix}")
@@ -234,7 +267,8 @@ class _Create:
             return run
         mine = {found.id: found for found in runs}
         mine.setdefault(run.id, run)
-        return (yield from _keep_oldest(list(mine.values())))
+        self._unclear += 1
+        return (yield from self._keep(list(mine.values())))
 
 
 def _keep_oldest(runs: Sequence[Run]) -> Flow[Run]:

@@ -21,6 +21,15 @@ def is_first_since_clear(try_number: int, max_tries: int, retries: int) -> bool:
     return try_number == max_tries - retries + 1
 
 
+def is_last(try_number: int, max_tries: int) -> bool:
+    """Whether Airflow makes no other try after this one fails.
+
+    :param try_number: the try's number.
+    :param max_tries: the task instance's ``max_tries``.
+    """
+    return try_number > max_tries
+
+
 def earlier_tries(try_number: int, max_tries: int, retries: int) -> list[int]:
     """The numbers of the tries since the task was cleared last, newest first, without the current one; at most five.
 

@@ -14,17 +14,19 @@ from airflow_provider_wherobots.flows.upload import FileUploads
 from airflow_provider_wherobots.operators.arguments import checked_payload, naming
 from airflow_provider_wherobots.operators.local_files import find_sources
 from airflow_provider_wherobots.operators.openlineage import without_secrets
+from airflow_provider_wherobots.operators.run_suffix import suffix_of_task
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
     from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
 
-def payload_to_send(task: WherobotsRunOperator, context: Context) -> dict[str, Any]:
+def payload_to_send(task: WherobotsRunOperator, context: Context, suffix: str = "") -> dict[str, Any]:
     """Build the body after all arguments are rendered.
 
     :param task: the task. Its region is checked too, but is a query parameter and not in the body.
     :param context: the task's context.
+    :param suffix: the suffix of its name, if the task is durable; default that of the task.
     :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
     """
     settings, ti = task.hook.settings, context["ti"]
@@ -36,14 +38,7 @@ def payload_to_send(task: WherobotsRunOperator, context: Context) -> dict[str, A
     if task.execution_timeout is not None:
         payload.setdefault("timeoutSeconds", max(1, ceil(task.execution_timeout.total_seconds())))
     if task.durable:
-        payload["name"] = durable_run_name(
-            name,
-            dag_id=ti.dag_id,
-            run_id=ti.run_id,
-            task_id=ti.task_id,
-            map_index=ti.map_index if ti.map_index is not None else -1,
-            dag_run_start=context["dag_run"].start_date,
-        )
+        payload["name"] = durable_run_name(name, suffix or suffix_of_task(context))
     return task.lineage.add_to(payload, context)
 
 

@@ -38,6 +38,7 @@ _FLAGS = (
     "cancel_on_kill",
     "wait_for_completion",
     "retry_cancelled",
+    "reuse_completed",
     "return_result",
     "openlineage_inject_transport_info",
 )
@@ -82,7 +83,8 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         ``[wherobots] default_deferrable``, True.
     :param durable: whether a retry finds the previous try's run and re-attaches to it; default True. False sends the
         name as it is, and every try creates a new run.
-    :param cancel_on_kill: whether a kill or timeout of the task cancels the run; default True.
+    :param cancel_on_kill: whether the run is cancelled if the task is killed, reaches its timeout, or fails for good
+        because it can no longer follow the run; default True.
     :param wait_for_completion: whether to wait for the run's end; default True. False returns once it is created.
     :param max_outage_seconds: how long the service may be unreachable before the task gives up, in seconds; default
         ``[wherobots] max_outage_seconds``, 600.
@@ -90,6 +92,9 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         ``[wherobots] max_quota_wait_seconds``, 3600. 0 fails it at once. With ``deferrable`` a long wait is deferred.
     :param retry_cancelled: whether a run that was cancelled on the service's side may be retried, with a new run;
         default False. A ``retry_policy`` (Airflow 3.3) decides instead, if there is one.
+    :param reuse_completed: whether a retry takes over a run of the try before it that has completed, instead of
+        repeating the job: a worker may be killed between the run's end and the task's end; default True. A cleared task
+        always creates a new run.
     :param return_result: whether the task returns the run's result instead of its id; default False. Without a result
         it returns None, and logs a warning.
     :param openlineage_inject_parent_job_info: whether the run's Spark is told which task started it, for OpenLineage;
@@ -147,6 +152,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         max_outage_seconds: float | None = None,
         max_quota_wait_seconds: float | None = None,
         retry_cancelled: bool = False,
+        reuse_completed: bool = True,
         return_result: bool = False,
         openlineage_inject_parent_job_info: bool | None = None,
         openlineage_inject_transport_info: bool = False,
@@ -175,6 +181,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
         self.max_quota_wait_seconds = self._seconds(MAX_QUOTA_WAIT_SECONDS, max_quota_wait_seconds)
         self.retry_cancelled = retry_cancelled
+        self.reuse_completed = reuse_completed
         self.upload_to = upload_to
         self.return_result = return_result
         self.openlineage_inject_parent_job_info = openlineage_inject_parent_job_info
@@ -224,17 +231,18 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
             return self._new_try(context).begin()
 
     def execute_after_quota_wait(
-        self, context: Context, event: Any, quota: Mapping[str, Any], **of_a_later_version: Any
+        self, context: Context, event: Any, quota: Mapping[str, Any], suffix: str = "", **of_later_versions: Any
     ) -> Any:
         """Repeat the create call, after the triggerer has waited for quota.
 
         :param context: the task's context.
         :param event: the trigger's event; unused.
         :param quota: fields of :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`.
+        :param suffix: the suffix of the names of the task's runs; default empty, it is not known.
         :returns: the run's id, or its result.
         """
         with self._apply_retry_rules():
-            return self._new_try(context).resume_after_quota_wait(quota)
+            return self._new_try(context).resume_after_quota_wait(quota, suffix)
 
     def execute_complete(
         self,
@@ -242,6 +250,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         event: dict[str, Any],
         reattached: bool = False,
         started_at: float = 0.0,
+        suffix: str = "",
         **of_later_versions: Any,
     ) -> Any:
         """Finish the task after the trigger has followed the run.
@@ -250,11 +259,12 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         :param event: the trigger's event.
         :param reattached: whether an earlier try started the run; default False.
         :param started_at: when this try created or re-attached to the run, in epoch seconds; default 0.
+        :param suffix: the suffix of the names of the task's runs; default empty, it is not known.
         :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
         :returns: the run's id, or its result.
         """
         with self._apply_retry_rules():
-            return self._new_try(context).resume_with(event, reattached, started_at)
+            return self._new_try(context).resume_with(event, reattached, started_at, suffix)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, finish with the run's outcome, or cancel an active run.

@@ -27,6 +27,7 @@ from airflow_provider_wherobots.flows.follow import FollowOptions, settle_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.summary import spark_ui_url
+from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink, xcom_keys
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try, is_resumed_retry, remember_deferral
 from airflow_provider_wherobots.operators.outlets import add_to_events, extra_of
@@ -90,7 +91,7 @@ class RunTry(Generic[T]):
             self._push(RUN_SUMMARY_KEY, outcome.summary)
             if spark_ui := outcome.summary.get(SPARK_UI_URL_KEY):
                 self._push_address(WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
-        must_have_result = task.return_result and task.always_prints_result
+        must_have_result = self._must_have_result
         result = take_result(
             outcome,
             self._push,
@@ -109,6 +110,10 @@ class RunTry(Generic[T]):
         add_to_events(task.outlets, self.context, extra, self.log)
         return result if task.return_result else outcome.run_id
 
+    @property
+    def _must_have_result(self) -> bool:
+        return self.task.return_result and self.task.always_prints_result
+
     def _failure(self, outcome: Outcome) -> Exception:
         """The exception that the task fails with."""
         return EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id)))
@@ -122,7 +127,7 @@ class RunTry(Generic[T]):
             self.log.warning("The status of run %s is unknown: %s", run_id, error)
         else:
             if run.is_terminal:
-                return self.attempt.run(settle_run(run, self.task.return_result))
+                return self.attempt.run(settle_run(run, self.task.return_result or self.task.poll_logs))
         if self.task.cancel_on_kill:
             self.attempt.run(cancel_run(run_id))
         return None
@@ -135,10 +140,9 @@ class RunTry(Generic[T]):
 
     def _announce(self, run: Run) -> None:
         url = self._run_url(run.id)
-        ti = self.context["ti"]
-        ti.xcom_push(key=RUN_ID_KEY, value=run.id)
-        for key in xcom_keys(WherobotsRunLink(), RUN_URL_KEY):
-            ti.xcom_push(key=key, value=url)
+        self._push(RUN_ID_KEY, run.id)
+        if url:
+            self._push_address(WherobotsRunLink(), RUN_URL_KEY, url)
         # A run that the task re-attaches to may already have a Spark UI.
         if (spark_ui := spark_ui_url(run)) is not None:
             self._push_address(WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
@@ -158,7 +162,12 @@ class RunTry(Generic[T]):
         return deadline_of(self.task, self.context, self._began_at)
 
     def _run_url(self, run_id: str) -> str:
-        return self.task.hook.settings.run_url(run_id)
+        """The address of a run's page; empty if the connection cannot be read: that must not hide how the run ended."""
+        try:
+            return self.task.hook.settings.run_url(run_id)
+        except Exception as error:
+            self.log.warning("The address of run %s is not known: %s", run_id, reason_of(error))
+            return ""
 
 
 def defer_timeout(options: FollowOptions) -> timedelta | None:

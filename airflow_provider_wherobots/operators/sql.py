@@ -292,7 +292,7 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
             return self._work.statement.may_repeat
         return super()._may_retry(error)
 
-    def _begin(self, context: Context, earlier_keys: frozenset[str] | None) -> Any:
+    def _begin(self, context: Context, earlier_keys: tuple[str, ...] | None) -> Any:
         tries = self._earlier_tries(context)
         is_settled = was_settled(earlier_keys, len(tries))
         if tries and is_settled is not True:

@@ -16,7 +16,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
+from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name, make_suffix, task_identity
 from airflow_provider_wherobots.flows.sql.session import SessionWait, stop_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
@@ -182,14 +182,9 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
             key: str = self.session_key
             return key
         ti = context["ti"]
-        return durable_run_name(
-            default_run_name(ti.dag_id, ti.task_id),
-            dag_id=ti.dag_id,
-            run_id=ti.run_id,
-            task_id=ti.task_id,
-            map_index=ti.map_index if ti.map_index is not None else -1,
-            dag_run_start=context["dag_run"].start_date,
-        )
+        map_index = ti.map_index if ti.map_index is not None else -1
+        identity = task_identity(ti.dag_id, ti.run_id, ti.task_id, map_index, context["dag_run"].start_date)
+        return durable_run_name(default_run_name(ti.dag_id, ti.task_id), make_suffix(identity))
 
 
 class WherobotsSqlSessionStopOperator(WherobotsTask, BaseOperator):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.compat import note_for_retry
 from airflow_provider_wherobots.drivers.base import Clock
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
@@ -17,13 +18,27 @@ from airflow_provider_wherobots.exceptions import (
     kind_of_call,
 )
 from airflow_provider_wherobots.flows import measurements, words
+from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.follow import FollowOptions
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome, describe_no_run
+from airflow_provider_wherobots.flows.outcome import (
+    CANCELLED_AT_LAST,
+    LEFT_ALONE,
+    LEFT_AT_LAST,
+    NOT_FOUND_AGAIN,
+    REATTACHED,
+    Ending,
+    Outcome,
+    describe_no_run,
+)
 from airflow_provider_wherobots.flows.quota import QuotaNotFreedError, QuotaWait
-from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission
-from airflow_provider_wherobots.flows.tries import is_first_since_clear, was_cancelled_for_earlier_try
+from airflow_provider_wherobots.flows.run_name import durable_suffix
+from airflow_provider_wherobots.flows.submit import AwaitingQuota, NotReplacedError, Submission, UnclearCreateError
+from airflow_provider_wherobots.flows.tries import is_first_since_clear, is_last, was_cancelled_for_earlier_try
+from airflow_provider_wherobots.flows.twins import TwinWatch
+from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.operators.metrics import emit
 from airflow_provider_wherobots.operators.payload import payload_to_send, uploads_of
+from airflow_provider_wherobots.operators.run_suffix import earlier_try_had_run, leave_word, suffix_of_task
 from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, TRIGGER_TIMEOUT
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
@@ -39,37 +54,49 @@ T = TypeVar("T", bound="WherobotsRunOperator")
 class SubmitTry(RunTry[T]):
     """One try of a ``WherobotsRunOperator``."""
 
+    _suffix = ""
+    """The suffix of the names of the task's runs; empty until it is known."""
+
     def begin(self) -> Any:
         """Create the run, or re-attach to that of an earlier try, and wait for its end.
 
         :returns: the run's id, or its result.
         """
-        ti = self.context["ti"]
-        cleared = is_first_since_clear(ti.try_number, ti.max_tries, self.task.retries or 0)
+        ti, task = self.context["ti"], self.task
+        cleared = is_first_since_clear(ti.try_number, ti.max_tries, task.retries or 0)
+        if task.durable:
+            self._suffix = suffix_of_task(self.context)
+            leave_word(self._push, self.context, self._suffix)
         return self._work(
-            self._new_quota_wait(), look_first=ti.try_number > 1, replace=cleared and self.task.cancel_on_kill
+            self._new_quota_wait(),
+            look_first=ti.try_number > 1,
+            replace=cleared and task.cancel_on_kill,
+            reuse_completed=task.reuse_completed and not cleared and earlier_try_had_run(self.context),
         )
 
-    def resume_after_quota_wait(self, quota: Mapping[str, Any]) -> Any:
+    def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str) -> Any:
         """Repeat the create call.
 
         :param quota: fields of ``QuotaWait``.
+        :param suffix: the suffix of the names of the task's runs; empty if it is not known.
         :returns: the run's id, or its result.
         """
+        self._suffix = suffix
         return self._work(QuotaWait.from_kwargs(quota), look_first=True)
 
-    def resume_with(self, event: Mapping[str, Any], reattached: bool, started_at: float) -> Any:
+    def resume_with(self, event: Mapping[str, Any], reattached: bool, started_at: float, suffix: str) -> Any:
         """Finish with a trigger's event, or begin again if the run ended because the previous try had cancelled it.
 
         :param event: the event.
         :param reattached: whether an earlier try started the run.
         :param started_at: when this try got the run, in epoch seconds.
+        :param suffix: the suffix of the names of the task's runs; empty if it is not known.
         :returns: the run's id, or its result.
         """
+        self._suffix = suffix
         outcome = Outcome.from_event(event)
-        if not was_cancelled_for_earlier_try(outcome, reattached, started_at):
+        if not self._is_to_be_repeated(outcome, reattached, started_at):
             return self.finish(outcome)
-        self._note_earlier_cancel(outcome)
         return self._work(self._new_quota_wait(), look_first=True, is_fresh=True)
 
     def outcome_after_trigger_failure(self, next_kwargs: Mapping[str, Any] | None) -> Outcome | None:
@@ -98,39 +125,90 @@ class SubmitTry(RunTry[T]):
         return super().finish(outcome)
 
     def _failure(self, outcome: Outcome) -> Exception:
-        text = outcome.describe(self._run_url(outcome.run_id), durable=self.task.durable)
-        return EXCEPTIONS[outcome.ending](text)
+        left = self._end_what_nobody_follows(outcome.run_id) if outcome.ending is Ending.GAVE_UP else ""
+        return EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id), left=left))
+
+    @property
+    def _is_last(self) -> bool:
+        ti = self.context["ti"]
+        return is_last(ti.try_number, ti.max_tries)
+
+    def _end_what_nobody_follows(self, run_id: str) -> str:
+        """Cancel a run that this try gave up, if no retry comes for it.
+
+        :returns: what becomes of it.
+        """
+        task = self.task
+        if not self._is_last:
+            return REATTACHED if task.durable else NOT_FOUND_AGAIN
+        if not task.cancel_on_kill:
+            return LEFT_ALONE
+        try:
+            is_cancelled = self.attempt.run(cancel_run(run_id))
+        except Exception as error:
+            self.log.error("Run %s could not be cancelled: %s", run_id, reason_of(error))
+            is_cancelled = False
+        return CANCELLED_AT_LAST if is_cancelled else LEFT_AT_LAST
+
+    def _end_what_may_exist(self, error: WherobotsApiError) -> str:
+        """Cancel what a failed submission may have left active, if no retry looks for it.
+
+        :param error: why there is no run.
+        :returns: what becomes of a run that may exist.
+        """
+        task = self.task
+        if not self._is_last:
+            return f"a retry of the task {'looks it up by its name first' if task.durable else 'creates another one'}"
+        may_exist = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation == "listJobRuns"
+        if task.durable and task.cancel_on_kill and may_exist:
+            self.attempt.run(cancel_runs_by_suffix(self._suffix, CANCEL_BUDGET_SECONDS, look_on=True))
+        return "no retry looks for it"
 
     def _new_quota_wait(self) -> QuotaWait:
         return QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self._deadline())
 
-    def _work(self, quota: QuotaWait, *, look_first: bool, replace: bool = False, is_fresh: bool = False) -> Any:
+    def _work(
+        self,
+        quota: QuotaWait,
+        *,
+        look_first: bool,
+        replace: bool = False,
+        reuse_completed: bool = False,
+        is_fresh: bool = False,
+    ) -> Any:
         """Get a run and follow it to its end, here or by deferring. Replace one that the previous try cancelled, once.
 
         :param quota: the wait for quota so far.
         :param look_first: whether an earlier try may have left a run.
         :param replace: whether such a run is cancelled and replaced.
+        :param reuse_completed: whether such a run counts as this try's if it has completed.
         :param is_fresh: whether the run that the previous try cancelled has already been replaced.
         """
         while True:
-            submission = self._get_run(quota, look_first=look_first, replace=replace)
+            submission = self._get_run(quota, look_first=look_first, replace=replace, reuse_completed=reuse_completed)
             self._announce(submission.run)
+            note_for_retry(self.context["ti"], RUN_ID_KEY)
             if submission.reattached:
                 emit(measurements.of_reattachment(submission.run, self._metric_tags), self._warn)
+            twin_suffix = self._suffix if submission.may_have_twin else ""
             if not self.task.wait_for_completion:
-                self.context["ti"].xcom_push(key=RUN_LEFT_ACTIVE_KEY, value=True)
+                self._push(RUN_LEFT_ACTIVE_KEY, True)
+                twins = TwinWatch(submission.run.id, twin_suffix, time.time())
+                self.attempt.run(twins.look_last(may_wait=True))
                 return submission.run.id
             reattached, started_at = submission.reattached and not is_fresh, time.time()
-            outcome = self._follow(submission.run, quota.deadline, reattached, started_at)
-            if not was_cancelled_for_earlier_try(outcome, reattached, started_at):
+            outcome = self._follow(submission.run, quota.deadline, reattached, started_at, twin_suffix)
+            if not self._is_to_be_repeated(outcome, reattached, started_at):
                 return self.finish(outcome)
-            self._note_earlier_cancel(outcome)
             quota, look_first, replace, is_fresh = self._new_quota_wait(), True, False, True
+            reuse_completed = False
 
-    def _get_run(self, quota: QuotaWait, *, look_first: bool, replace: bool) -> Submission:
+    def _get_run(self, quota: QuotaWait, *, look_first: bool, replace: bool, reuse_completed: bool) -> Submission:
         task = self.task
         settings = task.hook.settings
-        payload = payload_to_send(task, self.context)
+        payload = payload_to_send(task, self.context, self._suffix)
+        if task.durable:
+            self._suffix = durable_suffix(payload["name"])
         try:
             submission = self.attempt.submit(
                 payload,
@@ -138,6 +216,7 @@ class SubmitTry(RunTry[T]):
                 durable=task.durable,
                 look_first=look_first,
                 replace=replace,
+                reuse_completed=reuse_completed,
                 max_outage=task.max_outage_seconds,
                 quota=quota,
                 uploads=uploads_of(task, payload, self.context),
@@ -150,12 +229,15 @@ class SubmitTry(RunTry[T]):
                 raise WherobotsExecutionTimeoutException(f"execution_timeout is {limit}: {error}") from error
             raise WherobotsQuotaException(str(error)) from error
         except WherobotsApiError as error:
-            raise kind_of_call(error)(describe_no_run(error, task.max_outage_seconds, durable=task.durable)) from error
+            again = self._end_what_may_exist(error)
+            raise kind_of_call(error)(describe_no_run(error, task.max_outage_seconds, again=again)) from error
         if isinstance(submission, AwaitingQuota):
             self._wait_for_quota(submission)
         return submission
 
-    def _follow(self, run: Run, deadline: float | None, reattached: bool, started_at: float) -> Outcome:
+    def _follow(
+        self, run: Run, deadline: float | None, reattached: bool, started_at: float, twin_suffix: str
+    ) -> Outcome:
         task = self.task
         options = FollowOptions(
             run_id=run.id,
@@ -169,6 +251,7 @@ class SubmitTry(RunTry[T]):
             cancel_at_deadline=task.cancel_on_kill,
             return_result=task.return_result,
             is_new=not reattached and run.is_active,
+            twin_suffix=twin_suffix,
         )
         self.log.info("%s", options.describe(task.deferrable))
         if task.deferrable:
@@ -176,7 +259,7 @@ class SubmitTry(RunTry[T]):
             task.defer(
                 trigger=WherobotsRunTrigger(task.wherobots_conn_id, options.to_kwargs(), task.cancel_on_kill),
                 method_name="execute_complete",
-                kwargs={"reattached": reattached, "started_at": started_at},
+                kwargs={"reattached": reattached, "started_at": started_at, "suffix": self._suffix},
                 timeout=defer_timeout(options),
             )
         return self._follow_here(options)
@@ -187,14 +270,26 @@ class SubmitTry(RunTry[T]):
         seconds = Clock(time.sleep).seconds(awaiting.pause)
         has_deadline = awaiting.wait.deadline is not None
         self.task.defer(
-            trigger=WherobotsQuotaTrigger(time.time() + seconds),
+            trigger=WherobotsQuotaTrigger(
+                time.time() + seconds,
+                self.task.wherobots_conn_id,
+                self._suffix if awaiting.wait.unclear and self.task.cancel_on_kill else "",
+            ),
             method_name="execute_after_quota_wait",
-            kwargs={"quota": awaiting.wait.to_kwargs()},
+            kwargs={"quota": awaiting.wait.to_kwargs(), "suffix": self._suffix},
             timeout=timedelta(seconds=seconds + DEFER_MARGIN_SECONDS) if has_deadline else None,
         )
 
-    def _note_earlier_cancel(self, outcome: Outcome) -> None:
-        self.log.info("Run %s was cancelled by the previous try; a new run is created", outcome.run_id)
+    def _is_to_be_repeated(self, outcome: Outcome, reattached: bool, started_at: float) -> bool:
+        """Whether the run of an earlier try ended so that this try needs one of its own."""
+        if was_cancelled_for_earlier_try(outcome, reattached, started_at):
+            why = "was cancelled by the previous try"
+        elif reattached and self._must_have_result and outcome.ending is Ending.COMPLETED and outcome.result is None:
+            why = "completed, but its result could not be read from its log"
+        else:
+            return False
+        self.log.info("Run %s %s; a new run is created", outcome.run_id, why)
+        return True
 
     def _warn(self, text: str) -> None:
         self.log.warning(text)

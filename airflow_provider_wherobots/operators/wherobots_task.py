@@ -75,6 +75,10 @@ class WherobotsTask(Base):
         """Fail the task without a retry if a retry cannot help, unless the task says otherwise."""
         try:
             yield
+        except KeyboardInterrupt:
+            # Ctrl-C in "airflow dags test", which calls no on_kill.
+            self._kill_attempt()
+            raise
         except WherobotsException as error:
             has_policy = getattr(self, "retry_policy", None) is not None
             if self._may_retry(error) or has_policy or isinstance(error, AirflowFailException):

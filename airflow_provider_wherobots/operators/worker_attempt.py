@@ -11,6 +11,7 @@ from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.cancel import (
     WORKER_CANCEL_BUDGET_SECONDS,
     cancel_run,
+    cancel_run_and_twin,
     cancel_runs_by_suffix,
 )
 from airflow_provider_wherobots.flows.effects import Flow
@@ -39,6 +40,7 @@ class WorkerAttempt:
         self._suffix_in_flight: str | None = None
         self._older_may_exist = False
         self._run_id: str | None = None
+        self._twin_suffix = ""
         self._killed = False
         self._cancelled: set[str] = set()
 
@@ -50,6 +52,7 @@ class WorkerAttempt:
         durable: bool,
         look_first: bool,
         replace: bool,
+        reuse_completed: bool,
         max_outage: float,
         quota: QuotaWait,
         uploads: FileUploads = NO_UPLOADS,
@@ -61,6 +64,7 @@ class WorkerAttempt:
         :param durable: whether the payload's name is unique to this task instance.
         :param look_first: whether an earlier try may have left a run.
         :param replace: whether such a run is cancelled and replaced.
+        :param reuse_completed: whether such a run counts as this try's if it has completed.
         :param max_outage: seconds that consecutive transient failures are tolerated.
         :param quota: how long to wait for quota.
         :param uploads: the local files of the payload; default none.
@@ -79,6 +83,7 @@ class WorkerAttempt:
                 durable=durable,
                 look_first=look_first,
                 replace=replace,
+                reuse_completed=reuse_completed,
                 max_outage_seconds=max_outage,
                 quota=quota,
                 uploads=uploads,
@@ -90,6 +95,7 @@ class WorkerAttempt:
                 raise WherobotsTaskKilledException("The task was killed while it waited for quota")
             return submission
         self._run_id = submission.run.id
+        self._twin_suffix = durable_suffix(payload["name"]) if submission.may_have_twin else ""
         self._suffix_in_flight = None
         # A kill during the create call did not know the run's id yet.
         self._stop_if_killed(self._run_id)
@@ -156,7 +162,8 @@ class WorkerAttempt:
             # The create comes after the uploads, and is not sent any more: there is nothing to look for.
             return
         if self._run_id is not None:
-            if self._run_on_new_session(cancel_run(self._run_id, WORKER_CANCEL_BUDGET_SECONDS)):
+            cancel = cancel_run_and_twin(self._run_id, self._twin_suffix, WORKER_CANCEL_BUDGET_SECONDS)
+            if self._run_on_new_session(cancel):
                 self._cancelled.add(self._run_id)
         elif self._suffix_in_flight is not None:
             self._cancelled.update(

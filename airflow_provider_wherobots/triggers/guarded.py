@@ -50,7 +50,10 @@ class GuardedTrigger(BaseTrigger):
             if self._is_in_triggerer:
                 await asyncio.sleep(earliest - time.monotonic())
         except asyncio.CancelledError:
-            if not TRIGGER_HAS_ON_KILL:
+            if not self._is_in_triggerer:
+                # Ctrl-C.
+                await _run_to_completion(self._cancel_and_say())
+            elif not TRIGGER_HAS_ON_KILL:
                 await _run_to_completion(self._cancel_if_killed())
             raise
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
@@ -86,7 +89,7 @@ class GuardedTrigger(BaseTrigger):
 
     @property
     def _is_in_triggerer(self) -> bool:
-        """False in ``airflow dags test``, which has no kills, and in which a trigger cannot push XComs."""
+        """False in ``airflow dags test``, which has no kill but Ctrl-C, and in which a trigger cannot push XComs."""
         return self.trigger_id is not None
 
     async def _wait_in_turn(self) -> dict[str, Any]:
@@ -113,6 +116,11 @@ class GuardedTrigger(BaseTrigger):
             self.log.info("%s is not cancelled: the task is still deferred", self._target)
             return
         self.log.info("%s is cancelled: the task is no longer deferred (state: %s)", self._target, state)
+        await self._cancel_and_say()
+
+    async def _cancel_and_say(self) -> None:
+        if not self.cancel_on_kill:
+            return
         try:
             await self._cancel()
         except Exception as error:

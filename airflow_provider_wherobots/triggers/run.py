@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from airflow_provider_wherobots.compat import BaseOperatorLink, push_xcom
-from airflow_provider_wherobots.flows.cancel import cancel_run
+from airflow_provider_wherobots.flows.cancel import cancel_run_and_twin
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
@@ -103,4 +103,5 @@ class WherobotsRunTrigger(GuardedTrigger):
     async def _cancel(self) -> None:
         # The hook keeps the connection it has read: reading it again takes time that a kill may not have.
         async with self._hook.async_driver(self.log, urgent=True) as driver:
-            await driver.run(cancel_run(self.options.run_id, CANCEL_BUDGET_SECONDS))
+            options = self.options
+            await driver.run(cancel_run_and_twin(options.run_id, options.twin_suffix, CANCEL_BUDGET_SECONDS))

@@ -83,14 +83,13 @@ def a_tenth_of_the_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Polls, and looks for late lines, come ten times as soon: unit tests hold the delays, on a virtual clock."""
     for module, name in (
         (follow, "MIN_DELAY_SECONDS"),
-        (follow, "HIDDEN_DELAY_SECONDS"),
+        (follow, "FIRST_DELAY_SECONDS"),
         (named_run, "MIN_DELAY_SECONDS"),
         (session, "FIRST_DELAY_SECONDS"),
     ):
         monkeypatch.setattr(module, name, vars(module)[name] / 10)
     quiet_looks = tuple(seconds / 10 for seconds in forward_logs.QUIET_LOOKS)
-    for module in (follow, forward_logs):
-        monkeypatch.setattr(module, "QUIET_LOOKS", quiet_looks)
+    monkeypatch.setattr(forward_logs, "QUIET_LOOKS", quiet_looks)
 
 
 @pytest.fixture

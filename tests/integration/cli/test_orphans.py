@@ -21,7 +21,7 @@ from sqlalchemy import select, update
 from airflow_provider_wherobots.cli import deployment, find_orphans
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.flows.orphans import Owner
-from airflow_provider_wherobots.flows.run_name import durable_run_name
+from airflow_provider_wherobots.flows.run_name import durable_run_name, make_suffix, task_identity
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from tests.integration.conftest import API_KEY
 from wherobots_local import LocalServer
@@ -107,14 +107,8 @@ def set_state(row: Json, state: str | None) -> None:
 
 def start_run(control: ControlClient, of: Json, *, later: timedelta = timedelta(0), name: str | None = None) -> str:
     """Create the run of a task instance; of a stranger's, if its DAG run started a little later."""
-    name = name or durable_run_name(
-        f"nightly.{of['task_id']}",
-        dag_id=of["dag_id"],
-        run_id=of["run_id"],
-        task_id=of["task_id"],
-        map_index=of["map_index"],
-        dag_run_start=STARTED + later,
-    )
+    ids = of["dag_id"], of["run_id"], of["task_id"], of["map_index"]
+    name = name or durable_run_name(f"nightly.{of['task_id']}", make_suffix(task_identity(*ids, STARTED + later)))
     return str(control.create_run(name)["id"])
 
 

@@ -19,7 +19,7 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.runs.models import LogPage, Run, RunMetrics
+from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
 from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.follow import (
     APPEARANCE_SECONDS,
@@ -78,24 +78,6 @@ def test_any_other_end_comes_with_the_reason_and_the_end_of_the_log(status: str,
     assert texts(script.records) == [f"line {n}" for n in range(20)]
 
 
-def test_without_poll_logs_the_log_of_a_good_run_is_read_after_its_end_for_the_result_alone() -> None:
-    service, run = serve((0, "RUNNING"), (30, "COMPLETED"), lines=20)
-    run.log.lines.append(FakeLine(33.0, T0 + 20, 'airflow-result: {"late": true}'))
-    outcome, script = follow(service, poll_logs=False)
-    assert outcome.ending is Ending.COMPLETED
-    assert (outcome.result, outcome.log_tail) == ('{"late": true}', "")
-    assert script.sent_of("getJobRunLogs")[0].at >= START + 30
-    assert script.records == []
-
-
-@pytest.mark.parametrize("asked", [True, False])
-def test_without_poll_logs_a_late_result_is_awaited_as_a_late_line_is(asked: bool) -> None:
-    service, run = serve((0, "RUNNING"), (30, "COMPLETED"), lines=20)
-    run.log.lines.append(FakeLine(36.0, T0 + 20, 'airflow-result: {"late": true}'))
-    outcome, _ = follow(service, poll_logs=False, return_result=asked)
-    assert outcome.result == '{"late": true}'
-
-
 def test_without_poll_logs_a_failed_one_is_read_for_its_tail_only() -> None:
     service, _ = serve((0, "RUNNING"), (30, "FAILED"), lines=20)
     outcome, script = follow(service, poll_logs=False)
@@ -127,27 +109,44 @@ def test_a_run_that_never_runs_is_drained_all_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("age", "interval", "delay"),
-    [(0, 30, 2), (-50, 30, 2), (10, 30, 3), (100, 30, 12), (279, 30, 29.9), (10_000, 30, 30), (10_000, 1, 2)],
+    [
+        (0, 30, 6),
+        (-50, 30, 6),
+        (60, 30, 7),
+        (600, 30, 16),
+        (1_500, 30, 30),
+        (600, 10, 10),
+        (0, 4, 4),
+        (0, 0.5, 2),
+    ],
 )
-def test_the_delay_is_two_seconds_and_a_tenth_of_the_age_up_to_the_interval(
+def test_the_delay_is_six_seconds_and_a_sixtieth_of_the_age_up_to_the_interval(
     age: float, interval: float, delay: float
 ) -> None:
-    for options in (
-        FollowOptions("run0", START, polling_interval=interval, poll_logs=False),
-        # No wait for late lines hides a later notice of the end.
-        FollowOptions("run0", START, polling_interval=interval, wait_post_run_logs_timeout_seconds=QUIET - 0.5),
-    ):
-        assert options.poll_delay(START + age) == pytest.approx(delay)
+    options = FollowOptions("run0", START, polling_interval=interval)
+    assert options.poll_delay(START + age) == pytest.approx(delay)
 
 
-@pytest.mark.parametrize(
-    ("age", "interval", "delay"),
-    [(0, 30, 5), (-50, 30, 5), (29, 30, 5), (100, 30, 12), (10_000, 30, 30), (0, 4, 4), (10_000, 1, 2)],
-)
-def test_it_is_at_least_five_seconds_where_the_wait_for_late_lines_hides_that(
-    age: float, interval: float, delay: float
+@pytest.mark.parametrize(("seconds", "calls"), [(10, 5), (60, 12)])
+@pytest.mark.parametrize("jitter", [0.0, 1.0])
+def test_a_run_whose_log_nobody_wants_costs_few_calls_and_none_for_its_log(
+    seconds: float, calls: int, jitter: float
 ) -> None:
-    assert FollowOptions("run0", START, polling_interval=interval).poll_delay(START + age) == pytest.approx(delay)
+    service, _ = serve((0, "RUNNING"), (seconds, "COMPLETED"), lines=20)
+    outcome, script = follow(service, poll_logs=False, is_new=True, jitter=jitter)
+    assert outcome.ending is Ending.COMPLETED
+    assert script.sent_of("getJobRunLogs") == []
+    create = 1
+    assert create + len(script.sent) <= calls
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_without_poll_logs_a_result_is_read_only_if_it_is_asked_for(asked: bool) -> None:
+    service, run = serve((0, "RUNNING"), (30, "COMPLETED"), lines=20)
+    run.log.lines.append(FakeLine(36.0, T0 + 20, 'airflow-result: {"late": true}'))
+    outcome, script = follow(service, poll_logs=False, return_result=asked)
+    assert outcome.result == ('{"late": true}' if asked else None)
+    assert script.records == []
 
 
 def test_polls_of_a_long_run_are_the_interval_apart_and_spread_by_jitter() -> None:
@@ -155,7 +154,7 @@ def test_polls_of_a_long_run_are_the_interval_apart_and_spread_by_jitter() -> No
     _, script = follow(service, polling_interval=20, poll_logs=False, jitter=1.0)
     times = [sent.at for sent in script.sent_of("getJobRun")]
     gaps = [later - earlier for earlier, later in pairwise(times)]
-    assert gaps[0] == pytest.approx(2.2 + 0.05)
+    assert gaps[0] == pytest.approx(6.6 + 0.05, abs=0.01)
     assert gaps[-1] == pytest.approx(22.0 + 0.05)
 
 
@@ -176,24 +175,24 @@ def test_a_quiet_log_is_read_when_its_silence_has_doubled_and_at_least_every_int
     assert min(abs(at - first_after) for at in reads) < 1, "the poll after new lines reads the log again"
 
 
-@pytest.mark.parametrize(("poll_logs", "first"), [(True, 5.0), (False, 2.0)])
-@pytest.mark.parametrize("started", [0.0, 1.5, 4.9, 5.1, 300.0])
+@pytest.mark.parametrize("poll_logs", [True, False])
+@pytest.mark.parametrize("started", [0.0, 1.5, 5.9, 6.1, 300.0])
 def test_a_new_run_is_first_polled_a_delay_after_its_creation_or_at_once_by_a_later_trigger(
-    poll_logs: bool, first: float, started: float
+    poll_logs: bool, started: float
 ) -> None:
     service, _ = serve((0, "RUNNING"), (900, "COMPLETED"))
     script = Script(service)
     script.now += started
     script.run(follow_run(FollowOptions("run0", START, poll_logs=poll_logs, is_new=True)))
-    assert script.sent[0].at - START == pytest.approx(max(first, started))
+    assert script.sent[0].at - START == pytest.approx(max(6.0, started))
     if started == 0.0:
-        assert script.pauses[0] == Sleep(first, 0.1)
+        assert script.pauses[0] == Sleep(6.0, 0.1)
 
 
 def test_a_new_run_is_polled_a_delay_later_though_the_triggerers_clock_is_behind() -> None:
     service, _ = serve((0, "RUNNING"), (20, "COMPLETED"))
     _, script = follow(service, started_at=START + 3_600, is_new=True)
-    assert script.sent[0].at - START == pytest.approx(5.0)
+    assert script.sent[0].at - START == pytest.approx(6.0)
 
 
 @pytest.mark.parametrize("left", [-100.0, 0.0, 3.0, 5.2])
@@ -249,8 +248,8 @@ def test_while_pending_the_application_tells_how_far_it_is() -> None:
             ("COMPLETED", "DESTROYED"),
         )
     ]
-    service = answers(*map(Run.from_json, views), LogPage(()), NO_METRICS)
-    _, script = follow(service, poll_logs=False, wait_post_run_logs_timeout_seconds=0)
+    service = answers(*map(Run.from_json, views), NO_METRICS)
+    _, script = follow(service, poll_logs=False)
     assert [note.text for note in script.notes[:-1]] == [
         "Run run0 is PENDING (PREPARING)",
         "Run run0 is PENDING (DEPLOYING)",
@@ -265,7 +264,7 @@ def test_a_heartbeat_every_five_minutes_and_no_word_per_poll() -> None:
     beats = [note.text for note in script.said("is still RUNNING after")]
     assert 9 <= len(beats) <= 3_600 / HEARTBEAT_SECONDS
     assert beats[0] == "Run run0 is still RUNNING after 5 minutes"
-    assert beats[-1] == "Run run0 is still RUNNING after 55 minutes"
+    assert beats[-1] == "Run run0 is still RUNNING after 56 minutes"
     assert {note.level for note in script.notes} == {logging.INFO}
     assert len(script.notes) == len(beats) + 3
 
@@ -566,11 +565,11 @@ def with_a_wrong_time(service: FakeService) -> Answer:
 
 def test_a_run_cannot_have_ended_before_it_was_last_seen_running() -> None:
     """Clocks differ, and so may time zones: late lines are waited for all the same."""
-    service, run = serve((0, "RUNNING"), (11, "COMPLETED"))
-    run.log.lines += [FakeLine(0.0, T0, "line 0"), FakeLine(17.0, T0 + 1, "line 1")]
+    service, run = serve((0, "RUNNING"), (13, "COMPLETED"))
+    run.log.lines += [FakeLine(0.0, T0, "line 0"), FakeLine(19.0, T0 + 1, "line 1")]
     _, script = follow(with_a_wrong_time(service))
     assert texts(script.records) == ["line 0", "line 1"]
-    assert script.sent_of("getJobRun")[-1].at < START + 17, "the line came after the end was seen"
+    assert script.sent_of("getJobRun")[-1].at < START + 19, "the line came after the end was seen"
 
 
 def test_an_unknown_status_with_a_completion_time_is_a_failure() -> None:
@@ -649,7 +648,7 @@ def test_what_is_no_web_address_is_no_address_of_the_spark_ui(url: str) -> None:
         (
             FollowOptions("r1", START),
             True,
-            "Run r1 is followed by the triggerer (the task is deferred): polled every 5 s, slowing to every 30 s; "
+            "Run r1 is followed by the triggerer (the task is deferred): polled every 6 s, slowing to every 30 s; "
             "its log is forwarded",
         ),
         (
@@ -660,7 +659,7 @@ def test_what_is_no_web_address_is_no_address_of_the_spark_ui(url: str) -> None:
         (
             FollowOptions("r1", START, wait_post_run_logs_timeout_seconds=0.0),
             True,
-            "Run r1 is followed by the triggerer (the task is deferred): polled every 2 s, slowing to every 30 s; "
+            "Run r1 is followed by the triggerer (the task is deferred): polled every 6 s, slowing to every 30 s; "
             "its log is forwarded",
         ),
         (

@@ -25,7 +25,7 @@ from airflow_provider_wherobots.flows.named_run import (
 )
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
-from airflow_provider_wherobots.flows.run_name import durable_run_name
+from airflow_provider_wherobots.flows.run_name import durable_run_name, make_suffix
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import KEY, START, Script, always
@@ -68,7 +68,7 @@ def test_a_name_means_that_name_and_what_the_operator_makes_of_it(name: str, is_
 @given(st.text("abcXYZ019_.-", min_size=8, max_size=255))
 def test_every_name_finds_the_run_that_the_operator_creates_with_it(name: str) -> None:
     service = FakeService()
-    durable = durable_run_name(name, dag_id="d", run_id="r", task_id="t", map_index=-1, dag_run_start=None)
+    durable = durable_run_name(name, make_suffix("any task"))
     service.add_run(durable, START)
     assert Script(service).run(find_newest(NamedRun(name, START))) is not None
 
@@ -111,7 +111,7 @@ def test_a_run_that_does_not_exist_yet_is_waited_for_and_followed_to_its_end() -
     assert script.published == [(RUN_ID_KEY, "late")]
     assert Note(logging.INFO, "Run late (nightly.hail_stats-0123456789ab) was found") in script.notes
     looks = script.sent_of("listJobRuns")
-    assert len(looks) < 60, "the wait slows down"
+    assert len(looks) < 90, "the wait slows down"
     assert START + 1_003 <= looks[-1].at < START + 1_003 + 34
     assert script.elapsed < 1_060 + 34 + 10
     assert "cancelJobRun" not in script.operations
@@ -124,7 +124,7 @@ def test_a_run_that_does_not_exist_yet_is_waited_for_and_followed_to_its_end() -
         for minutes in (5, 10, 15)
     ]
     first, second, *_ = script.sent_of("getJobRun")
-    assert second.at - first.at < 3, "the polls of the run are as close as those of any other young run"
+    assert second.at - first.at < 7, "the polls of the run are as close as those of any other young run"
 
 
 def test_the_deadline_ends_the_wait_with_what_was_waited_for() -> None:
@@ -139,9 +139,7 @@ def test_the_deadline_ends_the_wait_with_what_was_waited_for() -> None:
     assert Outcome.from_event(outcome.to_event()) == outcome
 
 
-@pytest.mark.parametrize(
-    ("timeout", "sleeps"), [(0.5, [0.5]), (9.6, [2.0, 2.22, 2.46, 2.25]), (10.2, [2.0, 2.22, 2.46, 2.85])]
-)
+@pytest.mark.parametrize(("timeout", "sleeps"), [(0.5, [0.5]), (13.1, [6.0, 6.5]), (19.0, [6.0, 6.11, 5.68])])
 def test_the_last_look_is_at_the_deadline_whatever_the_jitter(timeout: float, sleeps: list[float]) -> None:
     script = Script(FakeService(), jitter=1.0, latency=0.0)
     assert isinstance(script.run(await_run(NAMED, until(timeout))), Outcome)

@@ -36,18 +36,7 @@ owners = st.builds(Owner, ids, ids, ids, st.integers(-1, 1000), moments, states)
 
 
 def run_of(owner: Owner, name: str = "hail.stats") -> Run:
-    return Run(
-        "run",
-        durable_run_name(
-            name,
-            dag_id=owner.dag_id,
-            run_id=owner.run_id,
-            task_id=owner.task_id,
-            map_index=owner.map_index,
-            dag_run_start=owner.dag_run_start,
-        ),
-        "RUNNING",
-    )
+    return Run("run", durable_run_name(name, owner.suffix), "RUNNING")
 
 
 @pytest.mark.parametrize("state", ["failed", "skipped", "upstream_failed"])
@@ -131,6 +120,13 @@ def test_the_database_is_read_only_until_every_run_has_its_owner() -> None:
 def test_every_run_of_a_task_instance_finds_it(owner: Owner, name: str) -> None:
     run = run_of(owner, name)
     assert find_owners([run], [owner]) == {suffix_of(run): owner}
+
+
+def test_the_suffix_that_a_task_left_word_of_counts_though_a_clear_gave_its_dag_run_another_start() -> None:
+    run = run_of(OWNER)
+    cleared = replace(OWNER, dag_run_start=OWNER.dag_run_start + timedelta(hours=1), noted_suffix=OWNER.suffix)
+    assert find_owners([run], [cleared]) == {suffix_of(run): cleared}
+    assert judge(run, replace(cleared, state="failed")) is RunVerdict.ORPHAN
 
 
 @given(owners, st.integers(1, 9))

@@ -174,9 +174,9 @@ def test_every_ending_has_its_words_with_reason_address_and_log(ending: Ending, 
     assert full.describe(URL) == f"{words}{why}: exit code 1\nRun: {URL}\nThe end of its log:\nlast\nlines"
 
 
-def test_without_a_name_of_its_own_no_retry_finds_a_run_that_was_gave_up_of() -> None:
-    assert Outcome(Ending.GAVE_UP, "r1", "X").describe(durable=False) == (
-        "Run r1 (X) can no longer be followed. It stays active; a retry will not find it (durable=False)"
+def test_what_becomes_of_a_run_that_can_no_longer_be_followed_is_said() -> None:
+    assert Outcome(Ending.GAVE_UP, "r1", "X").describe(left="It is cancelled") == (
+        "Run r1 (X) can no longer be followed. It is cancelled"
     )
 
 
@@ -192,24 +192,22 @@ UNCLEAR = UnclearCreateError("createJobRun", "it is unclear whether the run was 
 
 
 @pytest.mark.parametrize(
-    ("error", "durable", "words"),
+    ("error", "words"),
     [
         (
             NotSentError("createJobRun", "Connection refused"),
-            True,
             "createJobRun: Connection refused. No run was created: given up after 10 minutes of failures "
             "(max_outage_seconds=600)",
         ),
-        (ServerError("listJobRuns", 503), True, "listJobRuns: 503: no body. No run was created: given up after 10 min"),
-        (UNCLEAR, True, "The run may exist and be active; a retry of the task looks it up by its name first"),
-        (UNCLEAR, False, "The run may exist and be active; a retry of the task creates another one (durable=False)"),
+        (ServerError("listJobRuns", 503), "listJobRuns: 503: no body. No run was created: given up after 10 min"),
+        (UNCLEAR, "The run may exist and be active; a retry looks it up"),
     ],
 )
 def test_a_try_without_a_run_says_whether_there_may_be_one_and_what_a_retry_does(
-    error: WherobotsApiError, durable: bool, words: str
+    error: WherobotsApiError, words: str
 ) -> None:
-    assert words in describe_no_run(error, 600, durable=durable)
+    assert words in describe_no_run(error, 600, again="a retry looks it up")
 
 
 def test_a_refusal_speaks_for_itself() -> None:
-    assert describe_no_run(BadRequestError("createJobRun", 400), 600, durable=True) == "createJobRun: 400: no body"
+    assert describe_no_run(BadRequestError("createJobRun", 400), 600, again="") == "createJobRun: 400: no body"

@@ -48,7 +48,7 @@ def test_the_result_comes_with_the_outcome_and_its_line_is_forwarded_like_any_ot
     poll_logs: bool, last_arrives: float
 ) -> None:
     service, _ = serve("before", PRINTED, "after", last_arrives=last_arrives)
-    outcome, script = follow(service, poll_logs=poll_logs)
+    outcome, script = follow(service, poll_logs=poll_logs, return_result=True)
     assert outcome.result == RESULT
     assert texts(script.records) == (["before", PRINTED, "after"] if poll_logs else [])
     assert refusals(script) == []
@@ -132,12 +132,6 @@ def read_a_long_log(flow: Any, seconds_per_page: float) -> tuple[Outcome, float,
     return outcome, read[-1].at - read[0].at, script
 
 
-def test_without_poll_logs_reading_for_a_result_nobody_asked_for_takes_no_longer_than_the_tail() -> None:
-    outcome, seconds, _ = read_a_long_log(follow_run(FollowOptions("run0", START, poll_logs=False)), 1.0)
-    assert seconds <= TAIL_SECONDS
-    assert (outcome.ending, outcome.result) == (Ending.COMPLETED, None)
-
-
 @pytest.mark.parametrize("was_followed", [True, False])
 def test_a_result_that_is_asked_for_is_read_as_patiently_as_a_log(was_followed: bool) -> None:
     flow = settle_run(Run.from_json({"id": "run0", "status": "COMPLETED"}), return_result=True)
@@ -162,7 +156,7 @@ def test_a_run_that_ended_while_nobody_followed_it_is_read_for_its_result() -> N
     script.now = START + 300
     spark_ui = {"appMeta": {"spark_ui_url": "https://spark/1"}}
     run = Run.from_json({"id": "run0", "status": "COMPLETED", "kubeApp": spark_ui})
-    outcome = script.run(settle_run(run, return_result=False))
+    outcome = script.run(settle_run(run, return_result=True))
     summary = RunSummary("run0", "", "COMPLETED", spark_ui_url="https://spark/1").to_json()
     assert outcome == Outcome(
         Ending.COMPLETED, "run0", "COMPLETED", ended_at=START + 300, summary=summary, result=RESULT

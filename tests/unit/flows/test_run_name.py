@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.runs.payload import build_payload
-from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
+from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name, make_suffix, task_identity
 
 STARTED = datetime(2026, 7, 21, 8, 0, 0, 123456, UTC)
 TASK: dict[str, Any] = {
@@ -20,6 +20,10 @@ TASK: dict[str, Any] = {
     "map_index": -1,
     "dag_run_start": STARTED,
 }
+
+
+def suffix_of(**other: Any) -> str:
+    return make_suffix(task_identity(**TASK | other))
 
 
 def is_valid(name: str) -> bool:
@@ -47,13 +51,13 @@ def test_the_default_name_is_dag_and_task_in_the_characters_the_api_allows(
 def test_every_default_name_is_valid_with_and_without_the_suffix(dag_id: str, task_id: str) -> None:
     name = default_run_name(dag_id, task_id)
     assert is_valid(name)
-    assert is_valid(durable_run_name(name, **TASK))
+    assert is_valid(durable_run_name(name, suffix_of()))
 
 
 def test_the_suffix_keeps_the_users_words_and_is_the_same_every_time() -> None:
-    name = durable_run_name("my_own_name", **TASK)
+    name = durable_run_name("my_own_name", suffix_of())
     assert re.fullmatch(r"my_own_name-[0-9a-f]{12}", name)
-    assert durable_run_name("my_own_name", **TASK) == name
+    assert durable_run_name("my_own_name", suffix_of()) == name
 
 
 @pytest.mark.parametrize(
@@ -67,15 +71,15 @@ def test_the_suffix_is_the_same_in_every_version_and_on_a_worker_in_any_zone(
     with monkeypatch.context() as patched:
         patched.setenv("TZ", "America/New_York")
         time.tzset()
-        found = durable_run_name("name", **TASK | {"dag_run_start": started})
+        found = suffix_of(dag_run_start=started)
     time.tzset()
-    assert found == f"name{suffix}"
+    assert found == suffix
 
 
 def test_a_long_name_is_cut_to_make_room_for_the_suffix() -> None:
-    name = durable_run_name("x" * 255, **TASK)
+    name = durable_run_name("x" * 255, suffix_of())
     assert len(name) == 255
-    assert name.endswith(durable_run_name("y", **TASK).removeprefix("y"))
+    assert name.endswith(suffix_of())
 
 
 @pytest.mark.parametrize(
@@ -93,9 +97,9 @@ def test_a_long_name_is_cut_to_make_room_for_the_suffix() -> None:
     ],
 )
 def test_any_other_task_instance_has_another_suffix(other: dict[str, Any]) -> None:
-    assert durable_run_name("name", **TASK | other) != durable_run_name("name", **TASK)
+    assert suffix_of(**other) != suffix_of()
 
 
 def test_the_same_moment_in_another_zone_is_the_same_suffix() -> None:
     elsewhere = STARTED.astimezone(timezone(timedelta(hours=-7)))
-    assert durable_run_name("name", **TASK | {"dag_run_start": elsewhere}) == durable_run_name("name", **TASK)
+    assert suffix_of(dag_run_start=elsewhere) == suffix_of()

@@ -1,0 +1,63 @@
+"""A second run of a try: its create was not answered, the create was sent again, and then it shows after all.
+
+List Runs may lag by more than the time for which a try looks for such a run before it sends the create again. So it is
+looked for again while the run that the try got is followed, and at its end, and every other active one is cancelled.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.flows.cancel import cancel_run
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, now
+from airflow_provider_wherobots.flows.runs_by_suffix import find_runs
+
+LOOKS = (30.0, 120.0)
+"""Seconds after the try got its run at which its twin is looked for. A run that ends earlier is kept waiting until the
+first of them."""
+
+
+class TwinWatch:
+    """Looks for a second run, and cancels it.
+
+    :param run_id: the run that the try follows.
+    :param suffix: the suffix of the names of the task's runs; empty if there can be no second one.
+    :param since: when the try got its run, in epoch seconds.
+    """
+
+    def __init__(self, run_id: str, suffix: str, since: float) -> None:
+        self._run_id = run_id
+        self._suffix = suffix
+        self._due = [since + seconds for seconds in LOOKS] if suffix else []
+        self._has_looked = False
+
+    def look_if_due(self) -> Flow[None]:
+        """Look, if it is time to."""
+        if self._due and (yield from now()) >= self._due[0]:
+            self._due.pop(0)
+            yield from self._look()
+
+    def look_last(self, *, may_wait: bool) -> Flow[None]:
+        """Look once more.
+
+        :param may_wait: whether to wait until the first look is due, if there was none.
+        """
+        if not self._suffix:
+            return
+        if may_wait and not self._has_looked:
+            yield Sleep(max(0.0, self._due[0] - (yield from now())))
+        yield from self._look()
+
+    def _look(self) -> Flow[None]:
+        self._has_looked = True
+        try:
+            runs = yield from find_runs(self._suffix)
+        except WherobotsApiError as error:
+            yield Note(logging.WARNING, f"Could not check that {self._run_id} is the only run of this task: {error}")
+            return
+        for run in runs:
+            if run.is_active and run.id != self._run_id:
+                text = f"Run {run.id} was started by a create call of this task that was not answered. It is cancelled"
+                yield Note(logging.WARNING, text)
+                yield from cancel_run(run.id)

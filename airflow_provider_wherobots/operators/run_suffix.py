@@ -1,0 +1,56 @@
+"""How a try knows the runs of the tries before it: by the suffix of their names.
+
+The suffix is made of the task instance's ids and the start of its DAG run, whose microseconds tell deployments with the
+same ids apart. If the DAG run has ended, a clear gives it another start. So each try leaves word of the suffix in the
+key of an XCom: Airflow deletes the XComs when the next try starts, and tells it their keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_wherobots.compat import note_for_retry, xcom_keys_of_earlier_try
+from airflow_provider_wherobots.flows.run_name import make_suffix, task_identity
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_SUFFIX_KEY
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.compat import Context
+
+
+def suffix_of_task(context: Context) -> str:
+    """The suffix of the names of a task instance's runs: that of the try before, else a new one.
+
+    :param context: the task's context.
+    """
+    for key in _keys_of_earlier_try(context):
+        if key.startswith(RUN_SUFFIX_KEY):
+            return key.removeprefix(RUN_SUFFIX_KEY)
+    ti = context["ti"]
+    map_index = ti.map_index if ti.map_index is not None else -1
+    return make_suffix(task_identity(ti.dag_id, ti.run_id, ti.task_id, map_index, context["dag_run"].start_date))
+
+
+def earlier_try_had_run(context: Context) -> bool:
+    """Whether the try before this one had a run, and lived on to say so.
+
+    :param context: the task's context.
+    """
+    return RUN_ID_KEY in _keys_of_earlier_try(context)
+
+
+def leave_word(push: Callable[[str, Any], None], context: Context, suffix: str) -> None:
+    """Leave word of the suffix for the next try.
+
+    :param push: pushes an XCom; must not raise.
+    :param context: the task's context.
+    :param suffix: the suffix.
+    """
+    key = f"{RUN_SUFFIX_KEY}{suffix}"
+    push(key, True)
+    note_for_retry(context["ti"], key)
+
+
+def _keys_of_earlier_try(context: Context) -> tuple[str, ...]:
+    ti = context["ti"]
+    return (xcom_keys_of_earlier_try(ti, None) or ()) if ti.try_number > 1 else ()
