@@ -161,7 +161,7 @@ class SubmitTry(RunTry[T]):
             return f"a retry of the task {'looks it up by its name first' if task.durable else 'creates another one'}"
         may_exist = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation == "listJobRuns"
         if task.durable and task.cancel_on_kill and may_exist:
-            self.attempt.run(cancel_runs_by_suffix(self._suffix, CANCEL_BUDGET_SECONDS, look_on=True))
+            self.attempt.run(cancel_runs_by_suffix(self._suffix, CANCEL_BUDGET_SECONDS))
         return "no retry looks for it"
 
     def _new_quota_wait(self) -> QuotaWait:

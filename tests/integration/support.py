@@ -35,6 +35,12 @@ class TaskInstance(SimpleNamespace):
         return self.xcoms.get(key)
 
 
+def next_try(ti: TaskInstance, **fields: Any) -> TaskInstance:
+    """The next try, to which Airflow tells the keys of the XComs that it deletes."""
+    told = SimpleNamespace(xcom_keys_to_clear=list(ti.xcoms))
+    return TaskInstance(ti.try_number + 1, _ti_context_from_server=told, **fields)
+
+
 def context(ti: TaskInstance) -> Any:
     dag = SimpleNamespace(fileloc=__file__)
     return {"ti": ti, "dag": dag, "dag_run": SimpleNamespace(start_date=dag_run_start)}

@@ -104,7 +104,7 @@ def test_kills_are_told_since_3_3() -> None:
 def test_airflow_tells_the_keys_of_the_earlier_try_where_it_is_asked_for_them() -> None:
     """The one place where a private name of Airflow's is relied on; without it a retry is only more careful."""
     told = SimpleNamespace(_ti_context_from_server=SimpleNamespace(xcom_keys_to_clear=["a", "b"]))
-    assert compat.xcom_keys_of_earlier_try(told, None) == frozenset({"a", "b"})
+    assert compat.xcom_keys_of_earlier_try(told, None) == ("a", "b")
     assert compat.xcom_keys_of_earlier_try(SimpleNamespace(), None) is None
     if compat.AIRFLOW >= (3, 0):
         from airflow.sdk.api.datamodels._generated import TIRunContext
@@ -132,9 +132,11 @@ def test_on_2_11_a_retry_reads_what_the_try_before_has_noted() -> None:
     Log.__table__.create(settings.engine)
     try:
         compat.note_for_retry(try_of(1), "sql_settled")
-        assert compat.xcom_keys_of_earlier_try(try_of(2), start) == frozenset({"sql_settled"})
+        assert compat.xcom_keys_of_earlier_try(try_of(2), start) == ("sql_settled",)
         for other in (try_of(1), try_of(3), try_of(2, map_index=1), try_of(2, run_id="other"), try_of(2, dag_id="e")):
             assert compat.xcom_keys_of_earlier_try(other, start) is None
+        compat.note_for_retry(try_of(1), "run_id")
+        assert compat.xcom_keys_of_earlier_try(try_of(2), None) == ("run_id", "sql_settled"), "the newest first"
         later = datetime.now(UTC) + timedelta(minutes=1)
         assert compat.xcom_keys_of_earlier_try(try_of(2), later) is None, "of a deleted DAG run of the same id"
     finally:

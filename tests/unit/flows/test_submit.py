@@ -355,3 +355,43 @@ def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
     assert caught.value.transient is transient
     assert (30 <= script.elapsed <= 75) is transient
     assert "createJobRun" not in script.operations
+
+
+@pytest.mark.parametrize(
+    ("age", "plan"), [(3_600.0, ((0.0, "RUNNING"),)), (20.0, ((0.0, "RUNNING"), (5.0, "COMPLETED")))]
+)
+def test_the_first_try_does_not_take_an_older_run_of_the_same_ids_for_its_own(age: float, plan: Any) -> None:
+    """As when ``airflow dags test`` is repeated for one date."""
+    service = FakeService()
+    service.add_run(NAME, START - age, plan=plan)
+    service.fault("createJobRun", Fault.LOST_BEFORE_EFFECT)
+    submission, _ = submit(service)
+    assert submission.run.id == "run1"
+    assert service.cancels == []
+
+
+@pytest.mark.parametrize("behind", [0.0, 50.0])
+def test_its_own_run_is_found_though_the_clock_of_the_service_is_behind(behind: float) -> None:
+    service = FakeService()
+    service.fault("createJobRun", Fault.LOST_BEFORE_EFFECT)
+    service.add_run(NAME, START - behind)
+    submission, script = submit(service)
+    assert submission.run.id == "run0"
+    assert script.operations.count("createJobRun") == 1
+
+
+def test_a_retry_takes_over_the_newest_run_only_if_it_has_completed_and_none_is_active() -> None:
+    ended = ((0.0, "COMPLETED"),)
+    for plans, adopted in (
+        ((ended,), "run0"),
+        ((ended, ((0.0, "FAILED"),)), None),
+        ((((0.0, "FAILED"),), ended), "run1"),
+        ((((0.0, "RUNNING"),), ended), "run0"),
+    ):
+        service = FakeService()
+        for number, plan in enumerate(plans):
+            service.add_run(NAME, START - 100 + number, plan=plan)
+        submission, script = submit(service, look_first=True, reuse_completed=True)
+        assert submission.reattached == (adopted is not None)
+        assert submission.run.id == (adopted or f"run{len(plans)}")
+        assert ("createJobRun" in script.operations) == (adopted is None)

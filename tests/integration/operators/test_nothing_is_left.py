@@ -1,0 +1,191 @@
+"""What becomes of a run when nobody follows it any more: after the last try, after Ctrl-C, and after its own end."""
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_wherobots.exceptions import (
+    WherobotsException,
+    WherobotsRunFailedException,
+    WherobotsUnavailableException,
+)
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
+from tests.integration.signals import signal_when
+from tests.integration.support import TaskInstance, context, follow
+from tests.support.waiting import wait_for
+from wherobots_local.control.client import ControlClient
+
+Operator = Callable[..., WherobotsRunOperator]
+WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
+TALK = {"uri": "s3://jobs/talk.py", "args": ["1"]}
+
+
+def start(task: WherobotsRunOperator, ti: TaskInstance) -> TaskDeferred:
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(ti))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("try_number", "arguments", "cancels", "words"),
+    [
+        (1, {}, 0, "It stays active; a retry of the task re-attaches to it"),
+        (2, {}, 1, "It is cancelled, because no retry follows it any more"),
+        (2, {"cancel_on_kill": False}, 0, "cancel_on_kill=False leaves it alone"),
+    ],
+    ids=["a retry follows", "the last try", "left alone"],
+)
+def test_a_run_that_the_last_try_gives_up_is_cancelled(
+    operator: Operator, control: ControlClient, try_number: int, arguments: dict[str, Any], cancels: int, words: str
+) -> None:
+    task, ti = operator(run_python=WAIT, retries=1, **arguments), TaskInstance(try_number)
+    start(task, ti)
+    run_id = ti.xcoms["run_id"]
+    event = Outcome(Ending.GAVE_UP, run_id, "RUNNING", "the key was refused", ended_at=time.time()).to_event()
+    with pytest.raises(WherobotsUnavailableException, match=words):
+        task.execute_complete(context(ti), event)
+    assert control.counts()["cancels_effective"] == cancels
+    if not cancels:
+        task.hook.cancel_run(run_id)
+
+
+def test_that_it_could_not_be_cancelled_is_said(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, ti = operator(run_python=WAIT), TaskInstance(2)
+    start(task, ti)
+    run_id = ti.xcoms["run_id"]
+    broken = operator(run_python=WAIT)
+    monkeypatch.setattr(broken.hook, "get_connection", unreadable)
+    with pytest.raises(WherobotsUnavailableException, match="no retry follows, and it could not be cancelled"):
+        broken.execute_complete(context(ti), Outcome(Ending.GAVE_UP, run_id, "RUNNING").to_event())
+    task.hook.cancel_run(run_id)
+
+
+def unreadable(conn_id: str) -> Any:
+    raise ConnectionError("the secrets backend is away")
+
+
+@pytest.mark.parametrize(("try_number", "left"), [(1, 1), (2, 0)], ids=["a retry follows", "the last try"])
+def test_what_the_last_try_may_have_created_is_cancelled(
+    operator: Operator, control: ControlClient, try_number: int, left: int
+) -> None:
+    """The answer to the create is lost, and List Runs fails until the try has given up."""
+    control.add_fault("createJobRun", "lose_answer", times=1)
+    control.add_fault("listJobRuns", {"type": "status", "status": 403}, times=1)
+    task = operator(run_python=WAIT, retries=1, max_outage_seconds=0)
+    ti = TaskInstance(try_number)
+    with pytest.raises(WherobotsException):
+        task.execute(context(ti))
+    active = [run["id"] for run in control.runs() if run["status"] in ("PENDING", "RUNNING")]
+    assert control.counts()["creates_effective"] - control.counts()["cancels_effective"] == left
+    for run_id in active:
+        task.hook.cancel_run(run_id)
+
+
+@pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.FAILED])
+def test_a_runs_outcome_is_the_tasks_though_the_connection_can_no_longer_be_read(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, ending: Ending
+) -> None:
+    task = operator(run_python=TALK)
+    monkeypatch.setattr(task.hook, "get_connection", unreadable)
+    event = Outcome(ending, "r1", ending.name, "exit code 7").to_event()
+    if ending is Ending.COMPLETED:
+        assert task.execute_complete(context(TaskInstance()), event) == "r1"
+        return
+    with pytest.raises(WherobotsRunFailedException, match="exit code 7"):
+        task.execute_complete(context(TaskInstance()), event)
+
+
+def test_a_run_whose_id_cannot_be_pushed_is_followed_all_the_same(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, ti = operator(run_python=TALK), TaskInstance()
+
+    def fail(key: str, value: Any) -> None:
+        raise ConnectionError("the database is away")
+
+    monkeypatch.setattr(ti, "xcom_push", fail)
+    event = follow(start(task, ti))
+    assert task.execute_complete(context(ti), event) == event["run_id"]
+    assert control.counts()["creates_received"] == 1
+
+
+def test_ctrl_c_on_a_worker_cancels_the_run(operator: Operator, control: ControlClient) -> None:
+    task = operator(run_python=WAIT, deferrable=False)
+    interrupt = signal_when(lambda: control.requests("getJobRun"), signal.default_int_handler)
+    with interrupt, pytest.raises(KeyboardInterrupt):
+        task.execute(context(TaskInstance()))
+    assert control.counts()["cancels_effective"] == 1
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_ctrl_c_in_a_trigger_that_dags_test_runs_cancels_the_run(
+    operator: Operator, control: ControlClient, cancels: bool
+) -> None:
+    task, ti = operator(run_python=WAIT, cancel_on_kill=cancels), TaskInstance()
+    trigger = start(task, ti).trigger
+
+    def interrupt() -> None:
+        wait_for(lambda: control.requests("getJobRun"), what="the first poll")
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    async def first_event() -> Any:
+        return await anext(trigger.run(), None)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    pressing = threading.Thread(target=interrupt)
+    pressing.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(first_event())
+    finally:
+        pressing.join()
+        signal.signal(signal.SIGINT, before)
+    assert control.counts()["cancels_effective"] == int(cancels)
+    if not cancels:
+        task.hook.cancel_run(ti.xcoms["run_id"])
+
+
+def test_a_kill_while_waiting_for_quota_cancels_what_an_unanswered_create_has_started(
+    conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def state(task_instance: Any) -> str:
+        return "failed"
+
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", state)
+    WherobotsHook(conn_id).create_run({"name": "dag.task-0123456789ab", "runPython": WAIT})
+    trigger = WherobotsQuotaTrigger(time.time() + 3_600, conn_id, "-0123456789ab")
+    path, arguments = trigger.serialize()
+    assert path.endswith("triggers.quota.WherobotsQuotaTrigger")
+    again = WherobotsQuotaTrigger(**arguments)
+    again.trigger_id = 1
+    asyncio.run(again.on_kill())
+    assert control.counts()["cancels_effective"] == 1
+
+
+def test_a_kill_cancels_the_second_run_of_an_unanswered_create_too(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def state(task_instance: Any) -> str:
+        return "failed"
+
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", state)
+    task, ti = operator(run_python=WAIT), TaskInstance()
+    trigger = start(task, ti).trigger
+    name = task.hook.get_run(ti.xcoms["run_id"]).name
+    task.hook.create_run({"name": name, "runPython": WAIT})
+    trigger.options = replace(trigger.options, twin_suffix=name[-13:])
+    trigger.trigger_id = 1
+    asyncio.run(trigger.on_kill())
+    assert control.counts()["cancels_effective"] == 2
