@@ -56,8 +56,7 @@ def context_with_events(ti: TaskInstance) -> tuple[Any, OutletEventAccessors]:
     return {**context(ti), "outlet_events": events}, events
 
 
-@pytest.mark.parametrize("return_result", [True, False])
-@pytest.mark.parametrize("poll_logs", [True, False])
+@pytest.mark.parametrize(("poll_logs", "return_result"), [(True, True), (True, False), (False, True)])
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_the_result_is_pushed_once_and_returned_if_asked_for(
     operator: Callable[..., WherobotsRunOperator],

@@ -63,7 +63,8 @@ def test_a_kill_that_is_repeated_does_not_cut_the_cancel_short(
     monkeypatch.setattr(guarded, "TRIGGER_HAS_ON_KILL", way is through_on_kill)
     created = control.create_run("killed-run")
     control.add_fault("cancelJobRun", {"type": "status", "status": 503}, times=1)
-    trigger = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
+    trigger: Any = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
+    trigger.trigger_id = 1
     ti: Any = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index=-1)
     trigger.task_instance = ti
     written = texts_of(trigger, monkeypatch)
@@ -92,6 +93,7 @@ def test_a_slow_airflow_is_asked_again_before_a_run_is_left_alone(
     monkeypatch.setattr(guarded, "STATE_TIMEOUT_SECONDS", 0.2)
     created = control.create_run("killed-run")
     trigger: Any = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
+    trigger.trigger_id = 1
     trigger.task_instance = TI
     written = texts_of(trigger, monkeypatch)
     asyncio.run(trigger.on_kill())
@@ -274,7 +276,8 @@ def test_what_nobody_foresaw_is_told_without_secrets_and_the_run_left_alone(
             raise RuntimeError(f"{proxy}\x00" + "x" * 10_000) from error
 
     monkeypatch.setattr(run, "follow_run", follow_run)
-    trigger = WherobotsRunTrigger(conn_id, {"run_id": "r1", "started_at": time.time()})
+    trigger: Any = WherobotsRunTrigger(conn_id, {"run_id": "r1", "started_at": time.time()})
+    trigger.trigger_id = 1
     written = texts_of(trigger, monkeypatch)
 
     async def events() -> list[Any]:
@@ -303,8 +306,9 @@ def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
         raise RuntimeError("http://user:secret@proxy/ is away")
 
     monkeypatch.setattr(guarded, "get_task_state", get_task_state)
-    monkeypatch.setattr(run, "cancel_run", cancel_run)
-    trigger = WherobotsRunTrigger(conn_id, {"run_id": "r1", "started_at": time.time()})
+    monkeypatch.setattr(run, "cancel_run_and_twin", cancel_run)
+    trigger: Any = WherobotsRunTrigger(conn_id, {"run_id": "r1", "started_at": time.time()})
+    trigger.trigger_id = 1
     written = texts_of(trigger, monkeypatch)
     asyncio.run(trigger.on_kill())
     assert written[-1].startswith(
@@ -322,7 +326,8 @@ def test_the_connection_is_not_read_again_for_a_kill(
     monkeypatch.setattr(guarded, "get_task_state", get_task_state)
     monkeypatch.setattr(guarded, "TRIGGER_HAS_ON_KILL", True)
     created = control.create_run("killed-run")
-    trigger = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
+    trigger: Any = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
+    trigger.trigger_id = 1
 
     async def kill() -> None:
         await through_run(trigger, control)
