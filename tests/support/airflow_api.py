@@ -271,7 +271,8 @@ class AirflowApi(abc.ABC):
             if instance is None or try_number not in (None, instance["try_number"]):
                 return None
             if instance["state"] in FINISHED - wanted:
-                raise WaitTimeout(f"Waited for {what}, but {where()}")
+                log = self.task_log(dag_id, run_id, task_id, instance["try_number"], map_index=map_index).text
+                raise WaitTimeout(f"Waited for {what}, but {where()} The end of its log:\n{log[-2_000:]}")
             return instance if instance["state"] in wanted else None
 
         def where() -> str:
