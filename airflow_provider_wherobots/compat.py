@@ -9,6 +9,7 @@
 * Before 3.3 a request to the supervisor must not be cancelled.
 * Airflow's own metrics client moved to ``airflow.sdk`` in 3.2, and became a module in 3.3.
 * A retry is told the keys of the XComs that it has lost on 3.x; on 2.11 they are noted in the audit log.
+* A task on a worker that gets SIGTERM can find out whether a user has ended it on 2.11 only.
 * The function that masks a text in the task log moved to ``airflow.sdk``, in 3.0 and again in 3.1.
 """
 
@@ -122,6 +123,7 @@ __all__ = [
     "note_for_retry",
     "pull_xcom",
     "push_xcom",
+    "state_at_kill",
     "warm_up_supervisor",
     "xcom_keys_of_earlier_try",
 ]
@@ -364,6 +366,16 @@ def _get_task_state_from_database(task_instance: Any) -> str | None:
             .scalar()
         )
     return _state_name(state)
+
+
+def state_at_kill(task_instance: Any) -> str | None:
+    """The state of a task whose process is being ended: still ``running`` if that is not a user's doing.
+
+    :param task_instance: the ``ti`` of the task's context.
+    :returns: the state; None on Airflow 3, where the process can ask only its supervisor, and may be in the middle of
+        that.
+    """
+    return _get_task_state_from_database(task_instance) if AIRFLOW < (3, 0) else None
 
 
 def _state_name(state: Any) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.compat import note_for_retry
+from airflow_provider_wherobots.compat import note_for_retry, state_at_kill
 from airflow_provider_wherobots.drivers.base import Clock
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
@@ -63,6 +63,7 @@ class SubmitTry(RunTry[T]):
         :returns: the run's id, or its result.
         """
         ti, task = self.context["ti"], self.task
+        self.attempt.is_left_for_retry = self._is_left_for_retry
         cleared = is_first_since_clear(ti.try_number, ti.max_tries, task.retries or 0)
         if task.durable:
             self._suffix = suffix_of_task(self.context)
@@ -132,6 +133,22 @@ class SubmitTry(RunTry[T]):
     def _is_last(self) -> bool:
         ti = self.context["ti"]
         return is_last(ti.try_number, ti.max_tries)
+
+    def _is_left_for_retry(self) -> bool:
+        """Whether the worker is ended by something other than a user, such as an eviction, and a retry follows."""
+        deadline = self._deadline()
+        is_late = deadline is not None and time.time() >= deadline
+        if self._is_last or is_late or not self.task.durable:
+            return False
+        try:
+            state = state_at_kill(self.context["ti"])
+        except Exception as error:
+            self.log.warning("Whether a user has ended the task is unknown: %s", reason_of(error))
+            return False
+        if state not in ("running", "up_for_retry"):
+            return False
+        self.log.info("The run is left active for the retry: no user has ended the task, it is %s", state)
+        return True
 
     def _end_what_nobody_follows(self, run_id: str) -> str:
         """Cancel a run that this try gave up, if no retry comes for it.

@@ -43,6 +43,8 @@ class WorkerAttempt:
         self._twin_suffix = ""
         self._killed = False
         self._cancelled: set[str] = set()
+        self.is_left_for_retry: Callable[[], bool] = lambda: False
+        """Says at a kill whether the run stays for a retry, which re-attaches to it. Must not raise."""
 
     def submit(
         self,
@@ -156,6 +158,8 @@ class WorkerAttempt:
             return
         self._killed = True
         was_uploading = self._driver is not None and self._driver.stop()
+        if self._cancel_on_kill and self.is_left_for_retry():
+            self._cancel_on_kill = False
         if not self._cancel_on_kill:
             return
         if was_uploading and not self._older_may_exist:

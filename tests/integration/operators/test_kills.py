@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from airflow.exceptions import TaskDeferred
 
+from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
     WherobotsRunFailedException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.operators import worker_attempt
+from airflow_provider_wherobots.operators import submit_try, worker_attempt
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 from airflow_provider_wherobots.triggers import guarded
@@ -238,3 +239,37 @@ def test_cancel_on_kill_false_leaves_the_run_alone(
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert control.counts()["cancels_received"] == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "try_number", "cancels"),
+    [
+        ("running", 1, 0),
+        ("up_for_retry", 1, 0),
+        ("running", 2, 1),
+        ("failed", 1, 1),
+        ("restarting", 1, 1),
+        (None, 1, 1),
+    ],
+)
+def test_where_it_can_be_told_that_no_user_has_ended_the_task_its_run_is_left_for_the_retry(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str | None,
+    try_number: int,
+    cancels: int,
+) -> None:
+    monkeypatch.setattr(submit_try, "state_at_kill", lambda ti: state)
+    task, ti = operator(run_python=WAIT, deferrable=False, retries=1), TaskInstance(try_number)
+    kill = signal_when(lambda: control.requests("getJobRun"), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(ti))
+    assert control.counts()["cancels_effective"] == cancels
+    if not cancels:
+        task.hook.cancel_run(ti.xcoms["run_id"])
+
+
+def test_on_2_11_the_database_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compat, "_get_task_state_from_database", lambda ti: "running")
+    assert compat.state_at_kill(TaskInstance()) == ("running" if compat.AIRFLOW < (3, 0) else None)
