@@ -46,10 +46,14 @@ def test_a_task_is_cleared_the_old_run_is_cancelled_and_the_new_try_has_its_own(
     assert case.counts() == (2, 1)
 
 
-def test_a_workers_process_gets_a_sigterm_and_the_retry_has_a_run_of_its_own(world: World) -> None:
-    # As of a pod that is evicted: no user has ended the task.
+def test_a_workers_process_gets_a_sigterm_though_no_user_has_ended_the_task(world: World) -> None:
+    """As of a pod that is evicted. On 3.x the task cannot find out, and cancels: the retry has a run of its own."""
     case = world.case("worker_retry").begin().wait_until_followed("running")
     world.airflow.kill_task(case.way, case.dag_run, TASK, sig=signal.SIGTERM)
+    if world.airflow.is_line("2.11"):
+        case.wait_for_task("running", task_id=TASK)
+        case.follow_on(state="running", try_number=2)
+        return
     case.wait_for_statuses("CANCELLED", "RUNNING", timeout=180)
     case.release()
     case.end("success", try_number=2)
@@ -65,6 +69,16 @@ def test_a_crashed_trigger(world: World) -> None:
     crashed.end("failed")
     crashed.wait_for_statuses("CANCELLED")
     assert crashed.counts() == (1, 1)
+
+
+def test_a_run_that_the_last_try_can_no_longer_follow(world: World) -> None:
+    case = world.case("deferred").begin().wait_until_followed("deferred")
+    refused = {"type": "status", "status": 403, "body": {"errors": [{"message": "no longer yours"}]}}
+    case.fault("getJobRun", refused, times=1)
+    log = case.end("failed")
+    case.wait_for_statuses("CANCELLED")
+    assert case.counts() == (1, 1)
+    assert "It is cancelled, because no retry follows it any more" in log
 
 
 def test_execution_timeout_while_deferred(world: World) -> None:

@@ -23,6 +23,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "deferred": {},
     "worker": {"deferrable": False},
     "deferred_retry": {"retries": 1},
+    "left_active": {"wait_for_completion": False},
     "worker_retry": {"deferrable": False, "retries": 1},
     # Without a limit of its own, the run has the task's, and on a busy machine the service may be first.
     "deferred_deadline": {"execution_timeout": timedelta(seconds=30), "timeout_seconds": 3600},

@@ -1,0 +1,31 @@
+"""A try finds the run of the try before: after a clear, and when the run has completed meanwhile."""
+
+import pytest
+
+from tests.e2e.world import TASK, World
+
+
+@pytest.mark.short
+def test_a_clear_after_the_dag_runs_end_replaces_the_run_that_it_has_left_active(world: World) -> None:
+    case = world.case("left_active").begin()
+    case.end("success")
+    assert world.airflow.api.wait_for_run(case.way, case.dag_run) == "success"
+    case.wait_for_statuses("RUNNING")
+    case.clear()
+    case.end("success", try_number=2)
+    case.wait_for_statuses("CANCELLED", "RUNNING")
+    assert case.counts() == (2, 1)
+    case.release()
+
+
+@pytest.mark.short
+def test_a_worker_is_killed_between_the_runs_end_and_the_tasks_and_the_retry_takes_the_run_over(world: World) -> None:
+    case = world.case("worker_retry").begin().wait_until_followed("running")
+    case.release()
+    # The worker polls the run, and waits for late lines, for longer than this takes.
+    case.wait_for_statuses("COMPLETED")
+    world.airflow.kill_task(case.way, case.dag_run, TASK)
+    log = case.end("success", try_number=2, timeout=400)
+    assert case.counts() == (1, 0)
+    assert "has completed; it is not repeated" in log
+    assert log.count("the run is done") == 1
