@@ -75,8 +75,8 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``.
     :param poll_logs: whether the run's log goes into the task log; default True.
     :param polling_interval: the longest delay between two polls in seconds, above 0; default
-        ``[wherobots] polling_interval``, 30. The delay starts at 2 s, or 5 s if the wait for late log lines hides
-        that; it is never below 2 s, and grows with the run's age.
+        ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for each minute of the
+        run's age; it is never below 2 s.
     :param wait_post_run_logs_timeout_seconds: how long to wait for late log lines after the end, in seconds; default
         60. Time during which the service limits the API key does not count.
     :param deferrable: whether the triggerer waits, so that no worker is held; default

@@ -72,8 +72,8 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``.
     :param poll_logs: whether the run's log goes into the task log; default False.
     :param polling_interval: the longest delay between two polls in seconds, above 0; default ``poke_interval``, else
-        ``[wherobots] polling_interval``, 30. The delay starts at 2 s, or 5 s if the wait for late log lines hides
-        that; it is never below 2 s, and grows with the wait.
+        ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for each minute waited; it
+        is never below 2 s.
     :param poke_interval: the same, by the name it has in other sensors; with ``mode="reschedule"`` the delay between
         two looks, which is at least 10 s. A number of seconds or a timedelta.
     :param wait_post_run_logs_timeout_seconds: how long to wait for late log lines after the end, in seconds; default
