@@ -64,7 +64,16 @@ MAX_QUOTA_WAIT_SECONDS = Option(
     "How long a task waits while the organisation's quota is used up (INSUFFICIENT_QUOTA_ERROR), in seconds, if the "
     "task does not set max_quota_wait_seconds. 0 fails the try at once; it may be retried.",
 )
-OPTIONS = (DEFAULT_DEFERRABLE, POLLING_INTERVAL, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS)
+WAIT_POST_RUN_LOGS = Option(
+    "wait_post_run_logs_timeout_seconds",
+    "float",
+    60.0,
+    "3",
+    "How long a task waits for late lines of its run's log after the run's end, in seconds, if it does not set "
+    "wait_post_run_logs_timeout_seconds. The wait ends after 7 s without a new line; a smaller value shortens that. "
+    "The command doctor --run measures how late lines come.",
+)
+OPTIONS = (DEFAULT_DEFERRABLE, POLLING_INTERVAL, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS, WAIT_POST_RUN_LOGS)
 
 
 def provider_info() -> dict[str, Any]:

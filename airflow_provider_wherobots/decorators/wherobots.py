@@ -126,7 +126,7 @@ def wherobots_task(
     wherobots_conn_id: str = ...,
     poll_logs: bool = True,
     polling_interval: float | None = None,
-    wait_post_run_logs_timeout_seconds: float = 60,
+    wait_post_run_logs_timeout_seconds: float | None = None,
     deferrable: bool | None = None,
     durable: bool = True,
     cancel_on_kill: bool = True,

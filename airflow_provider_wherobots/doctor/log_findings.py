@@ -18,6 +18,8 @@ from airflow_provider_wherobots.logs.records import read_time_ns
 
 LAG_SECONDS = 60.0
 """The default of ``wait_post_run_logs_timeout_seconds``."""
+MARGIN_SECONDS = 1
+"""Added to what was seen of late lines, for a proposed wait."""
 NO_LOG = "the log was not read"
 UNITS = {10: "seconds", 13: "milliseconds", 16: "microseconds", 19: "nanoseconds"}
 """The unit of a time since 1970, by its number of digits."""
@@ -188,12 +190,12 @@ def _late(transcript: Transcript, run_id: str, pages: Sequence[LogAnswer]) -> Fi
         return Finding(question, why, Verdict.DIFFERS if end and pages else Verdict.NOT_SEEN, assumed)
     seconds = last - end[0].at
     lag = _lag(pages)
-    answer = (
-        f"the last line was there {max(0.0, seconds):.1f} s after the end was seen; while the run was active, "
-        f"a line appeared about {lag:.1f} s after it was printed"
-        if lag is not None
-        else f"the last line was there {max(0.0, seconds):.1f} s after the end was seen"
-    )
+    answer = f"the last line was there {max(0.0, seconds):.1f} s after the end was seen"
+    if lag is not None:
+        answer += f"; while the run was active, a line appeared about {lag:.1f} s after it was printed"
+    enough = math.ceil(max(0.0, seconds)) + MARGIN_SECONDS
+    if enough < QUIET_LOOKS[-1]:
+        answer += f"; in this run wait_post_run_logs_timeout_seconds={enough} would have been enough"
     verdict = Verdict.ASSUMED if seconds <= QUIET_LOOKS[-1] else Verdict.HANDLED
     return Finding(question, answer, verdict, assumed)
 

@@ -16,6 +16,7 @@ from airflow_provider_wherobots.config import (
     MAX_OUTAGE_SECONDS,
     MAX_QUOTA_WAIT_SECONDS,
     POLLING_INTERVAL,
+    WAIT_POST_RUN_LOGS,
     configured,
 )
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsRunCancelledException
@@ -78,7 +79,8 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for each minute of the
         run's age; it is never below 2 s.
     :param wait_post_run_logs_timeout_seconds: how long to wait for late log lines after the end, in seconds; default
-        60. Time during which the service limits the API key does not count.
+        ``[wherobots] wait_post_run_logs_timeout_seconds``, 60. Time during which the service limits the API key
+        does not count.
     :param deferrable: whether the triggerer waits, so that no worker is held; default
         ``[wherobots] default_deferrable``, True.
     :param durable: whether a retry finds the previous try's run and re-attaches to it; default True. False sends the
@@ -144,7 +146,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         wherobots_conn_id: str = DEFAULT_CONN_ID,
         poll_logs: bool = True,
         polling_interval: float | None = None,
-        wait_post_run_logs_timeout_seconds: float = 60,
+        wait_post_run_logs_timeout_seconds: float | None = None,
         deferrable: bool | None = None,
         durable: bool = True,
         cancel_on_kill: bool = True,
@@ -171,9 +173,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         self.wherobots_conn_id = wherobots_conn_id
         self.poll_logs = poll_logs
         self.polling_interval = self._seconds(POLLING_INTERVAL, polling_interval, above_0=True)
-        self.wait_post_run_logs_timeout_seconds = self._number(
-            "wait_post_run_logs_timeout_seconds", wait_post_run_logs_timeout_seconds
-        )
+        self.wait_post_run_logs_timeout_seconds = self._seconds(WAIT_POST_RUN_LOGS, wait_post_run_logs_timeout_seconds)
         self.deferrable = configured(DEFAULT_DEFERRABLE) if deferrable is None else deferrable
         self.durable = durable
         self.cancel_on_kill = cancel_on_kill

@@ -20,7 +20,13 @@ from airflow_provider_wherobots.compat import (
     PokeReturnValue,
     TaskDeferralError,
 )
-from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, POLLING_INTERVAL, configured
+from airflow_provider_wherobots.config import (
+    DEFAULT_DEFERRABLE,
+    MAX_OUTAGE_SECONDS,
+    POLLING_INTERVAL,
+    WAIT_POST_RUN_LOGS,
+    configured,
+)
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
@@ -77,7 +83,7 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
     :param poke_interval: the same, by the name it has in other sensors; with ``mode="reschedule"`` the delay between
         two looks, which is at least 10 s. A number of seconds or a timedelta.
     :param wait_post_run_logs_timeout_seconds: how long to wait for late log lines after the end, in seconds; default
-        60.
+        ``[wherobots] wait_post_run_logs_timeout_seconds``, 60.
     :param deferrable: whether the triggerer waits, so that no worker is held; default
         ``[wherobots] default_deferrable``, True.
     :param cancel_on_kill: whether a kill or timeout of the task cancels the run; default False.
@@ -106,7 +112,7 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
         poll_logs: bool = False,
         polling_interval: float | None = None,
         poke_interval: timedelta | float | None = None,
-        wait_post_run_logs_timeout_seconds: float = 60,
+        wait_post_run_logs_timeout_seconds: float | None = None,
         deferrable: bool | None = None,
         cancel_on_kill: bool = False,
         max_outage_seconds: float | None = None,
@@ -127,9 +133,7 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
             self.poke_interval = self.polling_interval
         if self.mode == "reschedule":
             self.poke_interval = max(self.poke_interval, MIN_RESCHEDULE_SECONDS)
-        self.wait_post_run_logs_timeout_seconds = self._number(
-            "wait_post_run_logs_timeout_seconds", wait_post_run_logs_timeout_seconds
-        )
+        self.wait_post_run_logs_timeout_seconds = self._seconds(WAIT_POST_RUN_LOGS, wait_post_run_logs_timeout_seconds)
         self.deferrable = configured(DEFAULT_DEFERRABLE) if deferrable is None else deferrable
         self.cancel_on_kill = cancel_on_kill
         self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
