@@ -20,6 +20,7 @@ class FollowsRun(WherobotsTask):
     """
 
     cancel_on_kill: bool
+    poll_logs: bool
     return_result: bool = False
     """Whether the task returns the run's result instead of its id."""
     always_prints_result: ClassVar[bool] = False

@@ -175,7 +175,8 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
         :returns: what ``handler`` makes of the result, a DataFrame without it, or the address of a stored result.
         """
         with self._endings(context):
-            return self._begin(context, xcom_keys_of_earlier_try(context["ti"], context["dag_run"].start_date))
+            keys = xcom_keys_of_earlier_try(context["ti"], context["dag_run"].start_date)
+            return self._begin(context, None if keys is None else frozenset(keys))
 
     def execute_in_session(
         self,
@@ -292,7 +293,7 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
             return self._work.statement.may_repeat
         return super()._may_retry(error)
 
-    def _begin(self, context: Context, earlier_keys: tuple[str, ...] | None) -> Any:
+    def _begin(self, context: Context, earlier_keys: frozenset[str] | None) -> Any:
         tries = self._earlier_tries(context)
         is_settled = was_settled(earlier_keys, len(tries))
         if tries and is_settled is not True:
