@@ -134,6 +134,7 @@ def wherobots_task(
     max_outage_seconds: float | None = None,
     max_quota_wait_seconds: float | None = None,
     retry_cancelled: bool = False,
+    reuse_completed: bool = True,
     openlineage_inject_parent_job_info: bool | None = None,
     openlineage_inject_transport_info: bool = False,
     upload_to: str | None = None,

@@ -44,7 +44,7 @@ attempt = WorkerAttempt(Hook(), cancel_on_kill=True)
 if argument == "adopt":
     attempt.adopt("run0")
 else:
-    rest = dict.fromkeys(("look_first", "replace", "max_outage", "quota"))
+    rest = dict.fromkeys(("look_first", "replace", "reuse_completed", "max_outage", "quota"))
     attempt.submit({{"name": "a-1234567890ab"}}, None, durable=True, **rest)
 """
 
