@@ -25,12 +25,14 @@ class Endpoint:
     :param api_key: the API key.
     :param user_agent: value of the ``User-Agent`` header.
     :param client: hop added to ``X-Wherobots-Client``, the service's client chain.
+    :param source: what names this host, such as ``connection 'wherobots_default'``, for messages; default empty.
     """
 
     base_url: str
     api_key: str = field(repr=False)
     user_agent: str = "airflow-provider-wherobots"
     client: str = "client=airflow-provider-wherobots"
+    source: str = ""
 
     def __post_init__(self) -> None:
         # A key with a line break would forge headers; one outside latin-1 cannot be sent at all.
@@ -49,6 +51,11 @@ class Endpoint:
             "X-Wherobots-Client": self.client,
             "User-Agent": self.user_agent,
         }
+
+    @property
+    def address(self) -> str:
+        """The host as messages name it."""
+        return f"{self.base_url} ({self.source})" if self.source else self.base_url
 
     def redact(self, text: str) -> str:
         """Remove the key from a text before it is shown: a proxy may echo the request that it refuses.

@@ -95,6 +95,20 @@ class UntrustedServerError(WherobotsApiError):
     arrival = Arrival.NOT_ARRIVED
 
 
+class PlainHttpError(WherobotsApiError):
+    """The host, or its proxy, answered TLS in plain http; nothing was sent.
+
+    :param operation: operation id of the call.
+    :param text: what was called, and what TLS says.
+    """
+
+    arrival = Arrival.NOT_ARRIVED
+
+    def __init__(self, operation: str, text: str) -> None:
+        hint = "this port speaks plain http where https was expected; correct the port, or put http:// before the host"
+        super().__init__(operation, f"{text}; {hint}")
+
+
 class ProxySettingError(WherobotsApiError):
     """The environment names a proxy that cannot be used; nothing was sent."""
 
@@ -146,15 +160,25 @@ class UnreadableAnswerError(WherobotsApiError):
     :param body: the undecoded body.
     :param cause: what is wrong with the body.
     :param redact: removes secrets from a text; default removes none.
+    :param address: what was called, for the message; default None, it is not named.
     """
 
     transient = True
 
     def __init__(
-        self, operation: str, status: int, body: bytes, cause: str, redact: Callable[[str], str] = str
+        self,
+        operation: str,
+        status: int,
+        body: bytes,
+        cause: str,
+        redact: Callable[[str], str] = str,
+        *,
+        address: str | None = None,
     ) -> None:
         shown = f"; body: {_excerpt(body, redact)}" if body else ""
-        super().__init__(operation, f"the response ({status}) does not match the API's format: {redact(cause)}{shown}")
+        hint = f"; {_suspect(address)}" if address else ""
+        text = f"the response ({status}) does not match the API's format: {redact(cause)}{shown}{hint}"
+        super().__init__(operation, text)
 
 
 class ResponseError(WherobotsApiError):
@@ -166,6 +190,7 @@ class ResponseError(WherobotsApiError):
     :param request_id: the service's id of the request, to quote to its support; or None.
     :param retry_after: how long the service asks to wait, in seconds, or None.
     :param excerpt: the beginning of a body that is not an ``ErrorBody``.
+    :param hint: what is probably wrong; may be empty.
     """
 
     arrival = Arrival.REFUSED
@@ -178,6 +203,7 @@ class ResponseError(WherobotsApiError):
         request_id: str | None = None,
         retry_after: float | None = None,
         excerpt: str = "",
+        hint: str = "",
     ) -> None:
         self.status = status
         self.errors = errors
@@ -186,11 +212,11 @@ class ResponseError(WherobotsApiError):
         said = "; ".join(str(error) for error in errors) or excerpt or "no body"
         code = f" {errors[0].code}" if errors and errors[0].code else ""
         self.said = f"{status}{code}: {said}" + (f" [request id: {request_id}]" if request_id else "")
-        super().__init__(operation, self.said)
+        super().__init__(operation, f"{self.said}; {hint}" if hint else self.said)
 
 
 class BadRequestError(ResponseError):
-    """400, 413, 422 and other 4xx: the request itself is wrong. Also a redirect (3xx): none is followed."""
+    """400, 413, 422 and other 4xx: the request itself is wrong."""
 
 
 class AuthenticationError(ResponseError):
@@ -202,7 +228,7 @@ class PermissionDeniedError(ResponseError):
 
 
 class NotFoundError(ResponseError):
-    """404: no such run, or no Runs API at this host."""
+    """404: no such run."""
 
 
 class ConflictError(ResponseError):
@@ -244,6 +270,13 @@ class ServerError(ResponseError):
     arrival = Arrival.UNCLEAR
 
 
+class ForeignResponseError(ServerError):
+    """An error that the API would not send: a redirect, or any without its error body. Something else has answered.
+
+    It may be a proxy, a login page or a maintenance page, so it says nothing about the request, nor about a run.
+    """
+
+
 _QUOTA_CODE = "INSUFFICIENT_QUOTA_ERROR"
 _BY_STATUS: Mapping[int, type[ResponseError]] = {
     401: AuthenticationError,
@@ -253,6 +286,11 @@ _BY_STATUS: Mapping[int, type[ResponseError]] = {
     409: ConflictError,
     429: RateLimitedError,
 }
+_WRONG_HOST_STATUSES = (404, 405)
+"""What a host answers that does not know the path."""
+_BY_PROXY = 407
+_REFUSED_BY_ANYONE = (401, 405, 413, 414, 431)
+"""What no repetition makes right, whoever says it: the key, the method, and the size of the request."""
 
 
 def error_from_response(
@@ -261,6 +299,8 @@ def error_from_response(
     headers: Mapping[str, str],
     body: bytes,
     redact: Callable[[str], str] = str,
+    *,
+    address: str | None = None,
 ) -> ResponseError:
     """Classify a response that is not a success.
 
@@ -269,17 +309,26 @@ def error_from_response(
     :param headers: response headers.
     :param body: the undecoded body: an ``ErrorBody``, another JSON error, or anything a gateway sends.
     :param redact: removes secrets from a text; default removes none.
+    :param address: where the API was called, for the message; default None for another server than the API, whose
+        errors may have any body.
     """
     kind = _BY_STATUS.get(status) or (ServerError if status >= 500 else BadRequestError)
     found = {name.lower(): value for name, value in headers.items()}
     document = _json_object(body)
-    errors, excerpt = _error_infos(document, redact), ""
-    if 300 <= status < 400:
+    errors, excerpt, hint = _error_infos(document, redact), "", ""
+    if is_redirect := 300 <= status < 400:
         errors, excerpt = (), "the host redirects, and redirects are not followed (they would forward the API key)"
     elif not errors:
         excerpt = _excerpt(body, redact)
     if any(entry.get("code") == _QUOTA_CODE for entry in _entries(document)):
         kind = QuotaError
+    elif address is not None and not issubclass(kind, RateLimitedError | ServerError):
+        has_error_body = isinstance(document.get("errors"), list)
+        if is_redirect or status == _BY_PROXY or not (errors or has_error_body):
+            kind = kind if status in _REFUSED_BY_ANYONE else ForeignResponseError
+            hint = f"this response did not come from the Runs API; {_suspect(address)}"
+        elif status in _WRONG_HOST_STATUSES and not has_error_body:
+            hint = _suspect(address)
     return kind(
         operation,
         status,
@@ -287,6 +336,7 @@ def error_from_response(
         redact(str(document.get("requestId") or found.get("x-request-id") or "")) or None,
         parse_retry_after(found.get("retry-after"), datetime.now(UTC)),
         excerpt,
+        hint,
     )
 
 
@@ -337,6 +387,10 @@ def _error_infos(document: Mapping[str, Any], redact: Callable[[str], str]) -> t
     if not said:
         return ()
     return (ErrorInfo(message=redact(said) if isinstance(said, str) else redact(json.dumps(said))[:MAX_BODY_EXCERPT]),)
+
+
+def _suspect(address: str) -> str:
+    return f"{address} may be wrong or behind a proxy"
 
 
 def _entries(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -23,12 +23,14 @@ class Response:
     :param headers: response headers; looked up case-insensitively.
     :param body: the undecoded body.
     :param redact: removes secrets from the text that an error shows; default removes none.
+    :param address: where the API was called, for the text of an error.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     redact: Callable[[str], str] = str
+    address: str = "the host"
 
 
 def read_response(call: Call[T], response: Response) -> T:
@@ -42,7 +44,14 @@ def read_response(call: Call[T], response: Response) -> T:
     """
     see_other = call.see_other if response.status == SEE_OTHER else None
     if see_other is None and not 200 <= response.status < 300:
-        raise error_from_response(call.operation, response.status, response.headers, response.body, response.redact)
+        raise error_from_response(
+            call.operation,
+            response.status,
+            response.headers,
+            response.body,
+            response.redact,
+            address=response.address,
+        )
     unreadable: UnreadableAnswerError | None = None
     try:
         # The documentation shows no body for a cancel. Every other call's parser refuses None.
@@ -52,7 +61,9 @@ def read_response(call: Call[T], response: Response) -> T:
             model = call.parse(json.loads(response.body) if response.body.strip() else None)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         body = b"" if call.is_answer_secret else response.body
-        unreadable = UnreadableAnswerError(call.operation, response.status, body, str(error), response.redact)
+        unreadable = UnreadableAnswerError(
+            call.operation, response.status, body, str(error), response.redact, address=response.address
+        )
     if unreadable is not None:
         # Raised outside the except block: the parser's error may quote the key, and a traceback would show it.
         raise unreadable

@@ -17,6 +17,7 @@ from airflow_provider_wherobots.api.errors import (
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
+    PlainHttpError,
     ProxySettingError,
     UntrustedServerError,
     WherobotsApiError,
@@ -28,7 +29,7 @@ from airflow_provider_wherobots.doctor.transcript import Exchange, Transcript
 from airflow_provider_wherobots.doctor.verdicts import Check, State
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Send, perform
-from airflow_provider_wherobots.flows.probe import HTTPS_TO_HTTP, diagnose
+from airflow_provider_wherobots.flows.probe import diagnose
 
 T = TypeVar("T")
 
@@ -140,7 +141,7 @@ def _reach(asked: Asked, settings: Settings, proxy: str | None) -> Check:
             advice = "correct REQUESTS_CA_BUNDLE"
         case ProxySettingError():
             advice = "name an HTTP proxy in HTTPS_PROXY, or add the host to NO_PROXY"
-        case NotSentError() if any(text in str(error) for text in HTTPS_TO_HTTP):
+        case PlainHttpError():
             advice = "put http:// before the host, for the local server only"
         case NotSentError() | AnswerLostError():
             advice = f"allow {url} in firewalls and proxies, from here, from workers and from triggerers"
@@ -173,7 +174,8 @@ def _key(asked: Asked) -> Check:
 
 def _was_answered(error: WherobotsApiError) -> bool:
     return not isinstance(
-        error, NotSentError | AnswerLostError | UntrustedServerError | CaBundleError | ProxySettingError
+        error,
+        NotSentError | AnswerLostError | UntrustedServerError | PlainHttpError | CaBundleError | ProxySettingError,
     )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from airflow_provider_wherobots.api.errors import (
     AnswerLostError,
     AuthenticationError,
+    ForeignResponseError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
+    PlainHttpError,
     ProxySettingError,
     ResponseError,
     UnreadableAnswerError,
@@ -20,8 +22,6 @@ from airflow_provider_wherobots.flows.effects import Flow, Send
 
 PROBE_SECONDS = 10.0
 """How long the whole test may take."""
-HTTPS_TO_HTTP = ("WRONG_VERSION_NUMBER", "record layer failure")
-"""What OpenSSL reports, depending on its version, when a server answers in plain http."""
 
 
 def probe(timeout_seconds: float = PROBE_SECONDS) -> Flow[tuple[bool, str]]:
@@ -48,9 +48,9 @@ def diagnose(error: WherobotsApiError) -> str:
             return "The host's TLS certificate is not trusted"
         case ProxySettingError():
             return "The configured proxy cannot be used"
+        case PlainHttpError():
+            return "The host speaks plain http where https was expected"
         case NotSentError():
-            if any(text in str(error) for text in HTTPS_TO_HTTP):
-                return "The host speaks plain http where https was expected"
             return "The host cannot be reached"
         case AnswerLostError():
             return "The host was reached, but did not answer"
@@ -58,7 +58,7 @@ def diagnose(error: WherobotsApiError) -> str:
             return "The API key is refused"
         case PermissionDeniedError():
             return "The API key is valid, but may not use runs"
-        case UnreadableAnswerError():
+        case UnreadableAnswerError() | ForeignResponseError():
             return "This is not the Wherobots Runs API"
         case NotFoundError():
             return "There is no Wherobots Runs API at this address"

@@ -8,6 +8,7 @@ import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from importlib import import_module
@@ -341,9 +342,10 @@ class WherobotsHook(BaseHook):
 
     def _read(self, connection: Connection) -> Settings:
         try:
-            return self._read_settings(connection)
+            settings = self._read_settings(connection)
         except InvalidArgumentError as error:
             raise WherobotsArgumentException(f"{self._source}: {error}") from None
+        return replace(settings, endpoint=replace(settings.endpoint, source=self._source))
 
     @property
     def _source(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from functools import lru_cache
 
 import aiohttp
@@ -15,6 +16,7 @@ from airflow_provider_wherobots.api.errors import (
     AnswerLostError,
     CaBundleError,
     NotSentError,
+    PlainHttpError,
     UntrustedServerError,
     WherobotsApiError,
 )
@@ -25,6 +27,8 @@ from airflow_provider_wherobots.api.transports.environment import (
     Proxy,
     UnusableCaBundleError,
     describe_route,
+    describe_unresolved,
+    is_plain_http,
     proxy_for,
 )
 from airflow_provider_wherobots.api.transports.session_pool import Progress
@@ -60,7 +64,7 @@ class AiohttpTransport:
             except (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
                 kind, words = kind_of(error, progress), endpoint.redact(words_of(error))
         # Raised outside the except block: the libraries' errors may show a key that the response echoed.
-        raise kind(call.operation, f"{describe_route(endpoint.base_url, proxy)}: {words}")
+        raise kind(call.operation, f"{describe_route(endpoint.address, proxy)}: {words}")
 
     async def put(self, url: PresignedUrl, content: Content, connect_timeout: float, read_timeout: float) -> None:
         """Upload a file once, without any header of the API.
@@ -128,7 +132,8 @@ class AiohttpTransport:
             proxy=proxy.url if proxy else None,
             proxy_headers=proxy.headers if proxy else None,
         ) as response:
-            return Response(response.status, response.headers, await body_of(call, response), endpoint.redact)
+            body = await body_of(call, response)
+            return Response(response.status, response.headers, body, endpoint.redact, endpoint.address)
 
     def _proxy_for(self, operation: str, base_url: str) -> Proxy | None:
         if self._proxy is None or self._proxy[0] != base_url:
@@ -177,6 +182,8 @@ def kind_of(error: BaseException, progress: Progress) -> type[WherobotsApiError]
     """
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return UntrustedServerError
+    if isinstance(error, aiohttp.ClientConnectorError) and is_plain_http(error.os_error):
+        return PlainHttpError
     if isinstance(error, UnusableCaBundleError):
         return CaBundleError
     return AnswerLostError if progress.is_connected else NotSentError
@@ -193,7 +200,8 @@ def words_of(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return str(error.certificate_error)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return str(error.os_error)
+        is_unresolved = isinstance(error.os_error, socket.gaierror)
+        return describe_unresolved(error.host, error.os_error) if is_unresolved else str(error.os_error)
     # A `ClientResponseError` would show the URL again.
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     return text or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)

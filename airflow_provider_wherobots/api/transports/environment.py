@@ -16,6 +16,9 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, should_bypass_proxies
 from airflow_provider_wherobots.api.endpoint import is_loopback
 from airflow_provider_wherobots.api.errors import ProxySettingError
 
+_PLAIN_HTTP = ("WRONG_VERSION_NUMBER", "record layer failure")
+"""What OpenSSL reports, depending on its version, when a server answers in plain http."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
@@ -67,13 +70,30 @@ def proxy_for(operation: str, base_url: str) -> Proxy | None:
     return Proxy(f"{parts.scheme}://{netloc}", headers)
 
 
-def describe_route(base_url: str, proxy: Proxy | None) -> str:
+def describe_route(address: str, proxy: Proxy | None) -> str:
     """Name a host, and the proxy in front of it, for messages.
 
-    :param base_url: the API's base URL.
+    :param address: the host as messages name it.
     :param proxy: the proxy; None for a direct connection.
     """
-    return base_url if proxy is None else f"{base_url} through the proxy {proxy.url}"
+    return address if proxy is None else f"{address} through the proxy {proxy.url}"
+
+
+def describe_unresolved(host: str, error: object) -> str:
+    """Say that a name has no address.
+
+    :param host: the name, of a host or of a proxy.
+    :param error: what the resolver says.
+    """
+    return f"Failed to resolve {host!r} ({error}); the name may be wrong"
+
+
+def is_plain_http(error: object) -> bool:
+    """Whether TLS was answered in plain http.
+
+    :param error: the error of the TLS handshake, or another one.
+    """
+    return isinstance(error, ssl.SSLError) and any(said in str(error) for said in _PLAIN_HTTP)
 
 
 class UnusableCaBundleError(Exception):

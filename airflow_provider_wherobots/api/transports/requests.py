@@ -14,7 +14,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import ContextVar
@@ -38,6 +38,7 @@ from airflow_provider_wherobots.api.errors import (
     AnswerTooLargeError,
     CaBundleError,
     NotSentError,
+    PlainHttpError,
     UntrustedServerError,
     WherobotsApiError,
 )
@@ -49,6 +50,8 @@ from airflow_provider_wherobots.api.transports.environment import (
     UnusableCaBundleError,
     ca_bundle,
     describe_route,
+    describe_unresolved,
+    is_plain_http,
     proxy_for,
 )
 from airflow_provider_wherobots.api.transports.upload_body import UploadBody
@@ -92,7 +95,7 @@ class RequestsTransport:
         finally:
             _BOUNDS.reset(token)
         # Raised outside the except block: the libraries' errors may show a key that the response echoed.
-        raise kind(call.operation, f"{describe_route(endpoint.base_url, proxy)}: {endpoint.redact(words)}")
+        raise kind(call.operation, f"{describe_route(endpoint.address, proxy)}: {endpoint.redact(words)}")
 
     def put(self, url: PresignedUrl, content: Content, connect_timeout: float, read_timeout: float) -> None:
         """Upload a file once, without any header of the API.
@@ -145,7 +148,7 @@ class RequestsTransport:
         request = requests.Request(
             call.method, endpoint.base_url + call.path, params=call.params, json=call.json, headers=endpoint.headers
         ).prepare()
-        return self._exchange(call, request, proxy, timeout, endpoint.redact)
+        return Response(*self._exchange(call, request, proxy, timeout), endpoint.redact, endpoint.address)
 
     def _put(
         self, url: PresignedUrl, size: int, body: UploadBody, proxy: Proxy | None, timeout: tuple[float, float]
@@ -156,17 +159,12 @@ class RequestsTransport:
         request.prepare_headers({"User-Agent": self.endpoint.user_agent, "Content-Length": str(size)})
         # Without bytes there is nothing to iterate over.
         request.body = body if size else None  # type: ignore[assignment]
-        response = self._exchange(PUT_OBJECT, request, proxy, timeout, url.redact)
-        return refusal(response.status, response.headers, response.body)
+        return refusal(*self._exchange(PUT_OBJECT, request, proxy, timeout))
 
     def _exchange(
-        self,
-        call: Call[object],
-        request: requests.PreparedRequest,
-        proxy: Proxy | None,
-        timeout: tuple[float, float],
-        redact: Callable[[str], str],
-    ) -> Response:
+        self, call: Call[object], request: requests.PreparedRequest, proxy: Proxy | None, timeout: tuple[float, float]
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Send a request, and return the status, the headers and the body of its response."""
         self._adapter.proxy = proxy
         response = self._adapter.send(
             request,
@@ -188,7 +186,7 @@ class RequestsTransport:
             if not whole:
                 # The unread rest must not be taken for the next response.
                 response.close()
-        return Response(response.status_code, response.headers, content, redact)
+        return response.status_code, response.headers, content
 
 
 class _Bounds:
@@ -376,7 +374,7 @@ def _resolve(host: str, port: int, bounds: _Bounds) -> list[tuple[str, int]]:
             infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             found.set_result(list(dict.fromkeys((str(info[4][0]), port) for info in infos)))
         except Exception as error:
-            found.set_exception(OSError(f"Failed to resolve {host!r} ({error})"))
+            found.set_exception(OSError(describe_unresolved(host, error)))
 
     Thread(target=resolve, name="wherobots-resolve", daemon=True).start()
     try:
@@ -399,7 +397,8 @@ _FAILURES = (
 
 def _kind_and_words(error: Exception, bounds: _Bounds) -> tuple[type[WherobotsApiError], str]:
     if isinstance(error, _NotConnectedError):
-        return UntrustedServerError if error.is_untrusted else NotSentError, _words(error.cause)
+        kind = PlainHttpError if is_plain_http(error.cause) else NotSentError
+        return UntrustedServerError if error.is_untrusted else kind, _words(error.cause)
     if isinstance(error, UnusableCaBundleError):
         return CaBundleError, str(error)
     return AnswerLostError if bounds.is_sent else NotSentError, _words(error)

@@ -99,7 +99,7 @@ FORBIDDEN = {
             "no runs. Upgrade. [request id: req-42]",
         ),
         ({"type": "html", "status": 200}, "This is not the Wherobots Runs API"),
-        ({"type": "html", "status": 404}, "There is no Wherobots Runs API at this address: 404"),
+        ({"type": "html", "status": 404}, "This is not the Wherobots Runs API: 404"),
         ({"type": "status", "status": 302, "headers": {"Location": "https://login.example.com"}}, "the host redirects"),
         ({"type": "status", "status": 503}, "The service answers with an error: 503 "),
         ({"type": "status", "status": 429, "headers": {"Retry-After": "600"}}, "with an error: 429"),

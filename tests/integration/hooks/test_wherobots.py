@@ -12,7 +12,7 @@ from airflow import __version__ as airflow_version
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     BadRequestError,
-    ConflictError,
+    ForeignResponseError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
@@ -109,10 +109,20 @@ def test_unknown_runs_are_not_found(hook: WherobotsHook) -> None:
             PermissionDeniedError,
             r"403 INSUFFICIENT_PERMISSIONS_ERROR: Forbidden: your plan has no runs. Upgrade. \[request id: req-42\]",
         ),
-        ({"type": "status", "status": 409, "body": None}, ConflictError, "409: no body"),
+        (
+            {"type": "status", "status": 409, "body": None},
+            ForeignResponseError,
+            r"409: no body .*; this response did not come from the Runs API; http://127\.0\.0\.1:\d+ "
+            r"\(connection 'wherobots_default'\) may be wrong or behind a proxy",
+        ),
+        (
+            {"type": "status", "status": 405, "body": {"detail": "Method Not Allowed"}},
+            BadRequestError,
+            r"405: Method Not Allowed .*; http://\S+ \(connection 'wherobots_default'\) may be wrong or behind a proxy",
+        ),
         (
             {"type": "status", "status": 302, "headers": {"Location": "http://127.0.0.1:1/"}},
-            BadRequestError,
+            ForeignResponseError,
             "redirect",
         ),
         (
@@ -151,7 +161,9 @@ def test_an_unreachable_host_is_one_clear_error(hook: WherobotsHook, monkeypatch
         set_connection(
             monkeypatch, conn_type="wherobots", host=f"http://127.0.0.1:{held.getsockname()[1]}", password=API_KEY
         )
-        with pytest.raises(NotSentError, match=r"getJobRun: http://127\.0\.0\.1:\d+: .*refused"):
+        with pytest.raises(
+            NotSentError, match=r"getJobRun: http://127\.0\.0\.1:\d+ \(connection 'wherobots_default'\): .*refused"
+        ):
             hook.get_run("abc")
 
 
@@ -199,7 +211,7 @@ def test_the_extra_holds_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_key_is_never_logged(
     hook: WherobotsHook, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], control: ControlClient
 ) -> None:
-    control.add_fault("getJobRun", {"type": "status", "status": 400, "body": f"you sent X-API-Key: {API_KEY}"})
+    control.add_fault("getJobRun", {"type": "status", "status": 413, "body": f"you sent X-API-Key: {API_KEY}"})
     with caplog.at_level(logging.DEBUG), pytest.raises(BadRequestError) as caught:
         hook.get_run("abc")
     shown = caplog.text + str(caught.value) + repr(caught.value) + repr(hook.settings) + "".join(capfd.readouterr())

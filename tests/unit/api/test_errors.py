@@ -14,6 +14,7 @@ from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     BadRequestError,
     ConflictError,
+    ForeignResponseError,
     KeyLimitedError,
     NotFoundError,
     PermissionDeniedError,
@@ -31,9 +32,15 @@ from tests.unit.api import shapes
 NOW = datetime(2026, 7, 21, 8, 0, 0, tzinfo=UTC)
 
 
-def error(status: int, body: Any = None, headers: dict[str, str] | None = None) -> ResponseError:
+def error(
+    status: int, body: Any = None, headers: dict[str, str] | None = None, address: str | None = None
+) -> ResponseError:
     encoded = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
-    return error_from_response("createJobRun", status, headers or {}, encoded)
+    return error_from_response("createJobRun", status, headers or {}, encoded, address=address)
+
+
+ADDRESS = "https://api.example.com (connection 'x')"
+FOREIGN = f"this response did not come from the Runs API; {ADDRESS} may be wrong or behind a proxy"
 
 
 @pytest.mark.parametrize(
@@ -54,16 +61,69 @@ def error(status: int, body: Any = None, headers: dict[str, str] | None = None) 
         (503, ServerError, True, Arrival.UNCLEAR),
         (504, ServerError, True, Arrival.UNCLEAR),
         (520, ServerError, True, Arrival.UNCLEAR),
-        (301, BadRequestError, False, Arrival.REFUSED),
-        (307, BadRequestError, False, Arrival.REFUSED),
+        (301, ForeignResponseError, True, Arrival.UNCLEAR),
+        (307, ForeignResponseError, True, Arrival.UNCLEAR),
+        (407, ForeignResponseError, True, Arrival.UNCLEAR),
     ],
 )
+@pytest.mark.parametrize("body", [shapes.ERROR_BODY, {"message": "Forbidden"}, {"detail": "Not Found"}])
 def test_each_status_says_whether_to_repeat_and_whether_it_had_an_effect(
-    status: int, kind: type[ResponseError], transient: bool, arrival: Arrival
+    status: int, kind: type[ResponseError], transient: bool, arrival: Arrival, body: dict[str, Any]
 ) -> None:
-    found = error(status)
+    found = error(status, body, address=ADDRESS)
     assert type(found) is kind
     assert (found.transient, found.arrival, found.status) == (transient, arrival, status)
+
+
+PAGE = b"<html>We are back soon</html>"
+
+
+@pytest.mark.parametrize("body", [None, PAGE, {}, [], "text", {"error": "not found"}, {"errors": "none"}])
+@pytest.mark.parametrize("status", [302, 400, 402, 403, 404, 407, 409, 410, 422, 451])
+def test_an_error_that_the_api_would_not_send_is_an_outage_whose_request_may_have_arrived(
+    status: int, body: Any
+) -> None:
+    found = error(status, body, address=ADDRESS)
+    assert type(found) is ForeignResponseError
+    assert (found.transient, found.arrival) == (True, Arrival.UNCLEAR)
+    assert not isinstance(found, NotFoundError | ConflictError | BadRequestError | PermissionDeniedError)
+    assert str(found).endswith(f"; {FOREIGN}")
+
+
+def test_such_an_error_shows_what_was_received() -> None:
+    assert str(error(404, PAGE, address=ADDRESS)) == f"createJobRun: 404: <html>We are back soon</html>; {FOREIGN}"
+
+
+def test_an_unauthorized_call_is_a_refused_key_whoever_says_so() -> None:
+    assert type(error(401, PAGE, address=ADDRESS)) is AuthenticationError
+
+
+@pytest.mark.parametrize("status", [405, 413, 414, 431])
+def test_what_is_wrong_with_the_request_itself_is_not_waited_for_whoever_says_so(status: int) -> None:
+    found = error(status, PAGE, address=ADDRESS)
+    assert type(found) is BadRequestError
+    assert (found.transient, found.arrival) == (False, Arrival.REFUSED)
+    assert str(found).endswith(f"; {FOREIGN}")
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_a_gateway_of_the_api_may_say_in_any_form_that_it_cannot_answer_now(status: int) -> None:
+    found = error(status, PAGE, address=ADDRESS)
+    assert type(found) in (ServerError, RateLimitedError)
+    assert ADDRESS not in str(found)
+
+
+@pytest.mark.parametrize(("status", "said"), [(404, "Not Found"), (405, "Method Not Allowed")])
+def test_a_path_that_the_host_does_not_know_points_to_a_wrong_host(status: int, said: str) -> None:
+    found = error(status, {"detail": said}, address=ADDRESS)
+    assert str(found) == f"createJobRun: {status}: {said}; {ADDRESS} may be wrong or behind a proxy"
+    assert ADDRESS not in str(error(status, shapes.ERROR_BODY, address=ADDRESS))
+    assert ADDRESS not in str(error(403, {"message": "Forbidden"}, address=ADDRESS))
+
+
+@pytest.mark.parametrize(("status", "kind"), [(302, BadRequestError), (404, NotFoundError), (410, BadRequestError)])
+def test_another_server_than_the_api_sends_what_it_likes(status: int, kind: type[ResponseError]) -> None:
+    assert type(error(status, PAGE)) is kind
 
 
 def test_an_error_body_is_shown_with_code_message_details_suggestion_and_request_id() -> None:
@@ -152,6 +212,9 @@ def test_what_is_no_error_answer_says_what_happened() -> None:
             f"the response (200) {no_match}: no ***; body: <a ***>"
         ),
         UnreadableAnswerError("getJobRun", 201, b"", "empty"): f"the response (201) {no_match}: empty",
+        UnreadableAnswerError("getJobRun", 200, b"<a>", "none", address=ADDRESS): (
+            f"the response (200) {no_match}: none; body: <a>; {ADDRESS} may be wrong or behind a proxy"
+        ),
         KeyLimitedError("getJobRun", 4.04): (
             "not sent: the service limits calls with this API key (429); next attempt in 4.0 s"
         ),

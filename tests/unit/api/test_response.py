@@ -5,7 +5,12 @@ import json
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from airflow_provider_wherobots.api.errors import Arrival, NotFoundError, UnreadableAnswerError
+from airflow_provider_wherobots.api.errors import (
+    Arrival,
+    ForeignResponseError,
+    UnreadableAnswerError,
+    WherobotsApiError,
+)
 from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.api.runs import calls
 from tests.unit.api import shapes
@@ -53,9 +58,16 @@ def test_list_runs_that_cannot_be_read_is_an_unreadable_answer_too(body: bytes) 
         read_response(calls.list_runs(), Response(200, {}, body))
 
 
-def test_an_error_status_is_a_typed_error_even_with_a_body_that_reads_as_a_run() -> None:
-    with pytest.raises(NotFoundError):
+def test_an_error_status_is_an_error_even_with_a_body_that_reads_as_a_run() -> None:
+    with pytest.raises(ForeignResponseError):
         read_response(calls.get_run("r1"), Response(404, {}, json.dumps(shapes.RUN_2026).encode()))
+
+
+def test_an_answer_that_is_not_the_apis_names_what_was_called() -> None:
+    for status in (200, 404):
+        response = Response(status, {}, b"<html>", address="https://x.example.com (connection 'x')")
+        with pytest.raises(WherobotsApiError, match=r"; https://x\.example\.com \(connection 'x'\) may be wrong"):
+            read_response(calls.get_run("r1"), response)
 
 
 def ended(**headers: str) -> float:

@@ -10,12 +10,13 @@ from airflow_provider_wherobots.api.connection import read_settings
 from airflow_provider_wherobots.api.errors import (
     AnswerLostError,
     AuthenticationError,
-    BadRequestError,
     CaBundleError,
     ErrorInfo,
+    ForeignResponseError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
+    PlainHttpError,
     ProxySettingError,
     UnreadableAnswerError,
     UntrustedServerError,
@@ -63,7 +64,7 @@ def test_all_is_well() -> None:
     [
         (NotSentError(OPERATION, "Failed to resolve 'x'"), "failed failed not not", "correct the name"),
         (NotSentError(OPERATION, "refused"), "ok failed not not", "allow https://api.cloud.wherobots.com"),
-        (NotSentError(OPERATION, "[SSL: WRONG_VERSION_NUMBER]"), "ok failed not not", "put http:// before the host"),
+        (PlainHttpError(OPERATION, "[SSL: WRONG_VERSION_NUMBER]"), "ok failed not not", "put http:// before the host"),
         (AnswerLostError(OPERATION, "timed out"), "ok failed not not", "allow https://"),
         (UntrustedServerError(OPERATION, "self-signed"), "ok failed not not", "set REQUESTS_CA_BUNDLE"),
         (CaBundleError(OPERATION, "no file"), "not failed not not", "correct REQUESTS_CA_BUNDLE"),
@@ -72,7 +73,7 @@ def test_all_is_well() -> None:
         (PermissionDeniedError(OPERATION, 403, SAID), "ok ok ok failed", "Professional or Enterprise"),
         (NotFoundError(OPERATION, 404), "ok ok failed not", "set the API host"),
         (UnreadableAnswerError(OPERATION, 200, b"<html>", "x"), "ok ok failed not", "set the API host"),
-        (BadRequestError(OPERATION, 302), "ok ok failed not", "set the API host"),
+        (ForeignResponseError(OPERATION, 302), "ok ok failed not", "set the API host"),
     ],
 )
 def test_one_cause_fails_one_check(error: WherobotsApiError, states: str, advice: str) -> None:

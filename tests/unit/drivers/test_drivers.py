@@ -55,6 +55,7 @@ from tests.unit.drivers.stopping import stop_from
 from tests.unit.drivers.virtual_loop import moment, run
 
 CALL = calls.get_run("r1")
+NOT_FOUND = Response(404, {}, b'{"errors": [], "requestId": "r"}')
 GOOD = Response(200, {}, json.dumps({"id": "r1", "status": "RUNNING"}).encode())
 
 
@@ -178,7 +179,7 @@ def test_what_is_said_can_be_written_whatever_the_service_said(kind: str) -> Non
     ("answer", "kind_of_error"),
     [
         (AnswerLostError("getJobRun", "reset"), AnswerLostError),
-        (Response(404, {}, b""), NotFoundError),
+        (NOT_FOUND, NotFoundError),
         (Response(200, {}, b"<html>"), UnreadableAnswerError),
     ],
 )
@@ -203,7 +204,7 @@ def test_an_error_that_the_flow_does_not_take_reaches_the_caller(kind: str) -> N
         return run
 
     with pytest.raises(NotFoundError):
-        Driven(kind, Response(404, {}, b"")).run(flow())
+        Driven(kind, NOT_FOUND).run(flow())
 
 
 @both
@@ -478,7 +479,7 @@ def test_a_prefetched_failure_goes_to_the_flow_that_sends(caplog: pytest.LogCapt
             return error.operation
         raise AssertionError("no error came")
 
-    assert Driven("async", Response(404, {}, b"")).run(flow()) == "getJobRun"
+    assert Driven("async", NOT_FOUND).run(flow()) == "getJobRun"
 
 
 def test_a_prefetched_failure_that_nobody_asks_for_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -492,7 +493,7 @@ def test_a_prefetched_failure_that_nobody_asks_for_is_not_logged(caplog: pytest.
             await asyncio.sleep(0)
         gc.collect()
 
-    driven = Driven("async", Response(404, {}, b""))
+    driven = Driven("async", NOT_FOUND)
     run(main())
     assert caplog.text == ""
 

@@ -8,9 +8,11 @@ from airflow_provider_wherobots.api.errors import (
     BadRequestError,
     ConflictError,
     ErrorInfo,
+    ForeignResponseError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
+    PlainHttpError,
     ProxySettingError,
     RateLimitedError,
     ServerError,
@@ -45,12 +47,9 @@ def test_one_small_call_is_all_it_takes() -> None:
         (NotSentError(OPERATION, "refused"), "The host cannot be reached: refused"),
         (AnswerLostError(OPERATION, "timed out"), "The host was reached, but did not answer: timed out"),
         (
-            NotSentError(OPERATION, "[SSL: WRONG_VERSION_NUMBER] x"),
-            "The host speaks plain http where https was expected: [SSL: WRONG_VERSION_NUMBER] x",
-        ),
-        (
-            NotSentError(OPERATION, "[SSL] record layer failure"),
-            "The host speaks plain http where https was expected: [SSL] record layer failure",
+            PlainHttpError(OPERATION, "[SSL: WRONG_VERSION_NUMBER] x"),
+            "The host speaks plain http where https was expected: [SSL: WRONG_VERSION_NUMBER] x; this port speaks "
+            "plain http where https was expected; correct the port, or put http:// before the host",
         ),
         (AuthenticationError(OPERATION, 401, SAID), "The API key is refused: 401 CODE: what the service said"),
         (
@@ -66,9 +65,10 @@ def test_one_small_call_is_all_it_takes() -> None:
             "This is not the Wherobots Runs API: the response (200) does not match the API's format: x; body: <html>",
         ),
         (
-            BadRequestError(OPERATION, 302, excerpt="the host redirects"),
+            ForeignResponseError(OPERATION, 302, excerpt="the host redirects"),
             "This is not the Wherobots Runs API: 302: the host redirects",
         ),
+        (BadRequestError(OPERATION, 405, excerpt="<html>"), "This is not the Wherobots Runs API: 405: <html>"),
         (BadRequestError(OPERATION, 400, SAID), "The service answers with an error: 400 CODE: what the service said"),
         (ConflictError(OPERATION, 409, SAID), "The service answers with an error: 409 CODE: what the service said"),
         (RateLimitedError(OPERATION, 429, retry_after=60), "The service answers with an error: 429: no body"),

@@ -23,9 +23,10 @@ from airflow_provider_wherobots.api.errors import (
     AnswerTooLargeError,
     Arrival,
     AuthenticationError,
-    BadRequestError,
     CaBundleError,
+    ForeignResponseError,
     NotSentError,
+    PlainHttpError,
     ProxySettingError,
     UnreadableAnswerError,
     UntrustedServerError,
@@ -116,7 +117,11 @@ ANSWERS: list[tuple[str, Handler, type[WherobotsApiError]]] = [
     ("gzip that is cut", answering(whole(gzip.compress(RUN)[:-9], b"Content-Encoding: gzip")), UnreadableAnswerError),
     ("an encoding not asked for", answering(whole(RUN, b"Content-Encoding: br")), UnreadableAnswerError),
     ("no JSON", answering(whole(b"<html>")), UnreadableAnswerError),
-    ("a redirect to no UTF-8", answering(whole(b"", b"Location: /\xff\xfe", status=b"302 Found")), BadRequestError),
+    (
+        "a redirect to no UTF-8",
+        answering(whole(b"", b"Location: /\xff\xfe", status=b"302 Found")),
+        ForeignResponseError,
+    ),
     ("an error that never ends", forever(b"HTTP/1.1 401 X\r\n\r\n", b"x" * 100_000), AuthenticationError),
     (
         "an error in gzip that is none",
@@ -153,6 +158,13 @@ def test_to_a_name_that_does_not_resolve_nothing_was_sent(send: Send, host: str)
     error = failure_of(send, f"https://{host}")
     assert type(error) is NotSentError
     assert error.__context__ is None
+    assert host in str(error)
+
+
+def test_a_name_that_does_not_resolve_may_be_wrong(send: Send) -> None:
+    said = str(failure_of(send, "https://no-such-host.invalid"))
+    assert "https://no-such-host.invalid: Failed to resolve 'no-such-host.invalid' (" in said
+    assert said.endswith("); the name may be wrong")
 
 
 @pytest.mark.parametrize("host", [".p.invalid", f"{'p' * 64}.invalid"])
@@ -196,7 +208,6 @@ def test_a_connection_that_nobody_takes_was_not_sent(send: Send) -> None:
 
 
 HANDSHAKES: list[tuple[str, Handler]] = [
-    ("plain http", answering(whole(RUN))),
     ("closed", answering()),
     ("reset", resetting()),
     ("silent", silent),
@@ -210,6 +221,32 @@ def test_without_a_tls_handshake_nothing_was_sent(send: Send, handler: Handler) 
     with Wire(handler) as wire:
         assert type(failure_of(send, f"https://127.0.0.1:{wire.port}", SHORT)) is NotSentError
     assert not wire.has_waited_in_vain
+
+
+def complaining(connection: socket.socket) -> None:
+    """What an HTTP server does with a TLS handshake."""
+    connection.recv(65_536)
+    connection.sendall(whole(b"", status=b"400 Bad Request"))
+
+
+def test_tls_that_is_answered_in_plain_http_is_permanent_and_says_what_to_correct(send: Send) -> None:
+    with Wire(complaining) as wire:
+        url = f"https://127.0.0.1:{wire.port}"
+        with pytest.raises(PlainHttpError) as caught:
+            send(Endpoint(url, KEY, source="connection 'x'"), CREATE, LONG, LONG)
+    error = caught.value
+    assert not error.transient
+    assert error.arrival is Arrival.NOT_ARRIVED
+    assert str(error).startswith(f"createJobRun: {url} (connection 'x'): ")
+    assert "correct the port, or put http:// before the host" in str(error)
+
+
+def test_so_is_tls_to_a_proxy_that_speaks_plain_http(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Wire(complaining) as wire:
+        monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{wire.port}")
+        error = failure_of(send, f"https://{HOST}")
+    assert type(error) is PlainHttpError
+    assert f"through the proxy https://127.0.0.1:{wire.port}" in str(error)
 
 
 def test_an_untrusted_certificate_is_permanent(send: Send, certificate: tuple[Path, Path]) -> None:

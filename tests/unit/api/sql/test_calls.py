@@ -7,7 +7,7 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from airflow_provider_wherobots.api.errors import (
-    BadRequestError,
+    ForeignResponseError,
     InvalidArgumentError,
     QuotaError,
     UnreadableAnswerError,
@@ -135,9 +135,9 @@ def test_an_answer_whose_id_is_none_is_unreadable(session_id: Any) -> None:
 
 
 def test_other_calls_and_other_redirects_are_errors_as_before() -> None:
-    with pytest.raises(BadRequestError, match="redirects are not followed"):
+    with pytest.raises(ForeignResponseError, match="redirects are not followed"):
         read_response(run_calls.get_run("r1"), answer(303, location="/runs/r2"))
-    with pytest.raises(BadRequestError, match="redirects are not followed"):
+    with pytest.raises(ForeignResponseError, match="redirects are not followed"):
         asked(answer(302, location="/sql/session/s1"))
 
 
