@@ -10,6 +10,7 @@ Source: ``ErrorBody`` and ``ErrorInfo`` in the OpenAPI description; RFC 9110 for
 
 from __future__ import annotations
 
+import copyreg
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -66,6 +67,14 @@ class ErrorInfo:
         return f"{text} (field: {self.field})" if self.field else text
 
 
+def reduced(error: BaseException) -> tuple[Any, ...]:
+    """How pickle and copy make an exception again, without its constructor, which takes more than the text.
+
+    :param error: the exception.
+    """
+    return copyreg.__newobj__, (type(error), *error.args), vars(error)
+
+
 class WherobotsApiError(Exception):
     """A call to the Runs API failed.
 
@@ -73,6 +82,7 @@ class WherobotsApiError(Exception):
     :param text: what happened, for a human.
     """
 
+    __reduce__ = reduced
     transient: bool = False
     arrival: Arrival = Arrival.UNCLEAR
     retry_after: float | None = None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from airflow_provider_wherobots.api.errors import reduced
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 
 
 class Error(Exception):
     """Base class of all errors of this module."""
+
+    __reduce__ = reduced
 
 
 class InterfaceError(Error):

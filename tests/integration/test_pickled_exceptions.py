@@ -1,0 +1,90 @@
+"""Exceptions cross processes: an executor, or ``multiprocessing``, waits for ever for one that cannot be unpickled."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots import exceptions
+from airflow_provider_wherobots.api import errors
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.dbapi.errors import Error, StatementError
+from airflow_provider_wherobots.flows.quota import QuotaNotFreedError, QuotaWait
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.session import SessionFailedError, SessionWaitTimeoutError
+from airflow_provider_wherobots.flows.submit import NotReplacedError
+from airflow_provider_wherobots.flows.upload import UploadFailedError
+from tests.unit.test_imports import PACKAGE, WITHOUT_AIRFLOW, modules_of
+
+for room in WITHOUT_AIRFLOW:
+    for name in modules_of(room):
+        import_module(name)
+
+ROOTS = (
+    errors.WherobotsApiError,
+    errors.InvalidArgumentError,
+    exceptions.WherobotsException,
+    Error,
+)
+CAUSE = errors.ServerError("createJobRun", 503, retry_after=7.0)
+MAKE: dict[type[Exception], Callable[[Any], Exception]] = {
+    errors.WherobotsApiError: lambda kind: kind("getJobRun", "text"),
+    errors.AnswerTooLargeError: lambda kind: kind("getJobRun", 100),
+    errors.UnreadableAnswerError: lambda kind: kind("getJobRun", 200, b"<html>", "no JSON", str),
+    errors.PlainHttpError: lambda kind: kind("getJobRun", "text"),
+    errors.ResponseError: lambda kind: kind("getJobRun", 500, (errors.ErrorInfo("CODE", "m"),), "req-1", 5.2, "x", "y"),
+    errors.KeyLimitedError: lambda kind: kind("getJobRun", 4.5),
+    errors.InvalidArgumentError: lambda kind: kind("name='': must not be empty"),
+    exceptions.WherobotsException: lambda kind: kind("text"),
+    SessionFailedError: lambda kind: kind("s1", "READY", "text"),
+    SessionWaitTimeoutError: lambda kind: kind("s1", "PENDING", "text", True),
+    QuotaNotFreedError: lambda kind: kind(errors.QuotaError("createJobRun", 403), QuotaWait(), 5.0),
+    NotReplacedError: lambda kind: kind(Run("r1", "n", "RUNNING"), CAUSE),
+    UploadFailedError: lambda kind: kind("a could not be uploaded", CAUSE, ""),
+    Error: lambda kind: kind("text"),
+    StatementError: lambda kind: kind(StatementOutcome(StatementState.FAILED, "e1", message="text")),
+}
+"""How a class is made that has a constructor of its own, and those that have its constructor."""
+
+
+def kinds_below(root: type[Exception]) -> Iterator[type[Exception]]:
+    yield root
+    for kind in root.__subclasses__():
+        yield from kinds_below(kind)
+
+
+KINDS = sorted(
+    {kind for root in ROOTS for kind in kinds_below(root) if kind.__module__.startswith(PACKAGE)},
+    key=lambda k: k.__name__,
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("copied", [*range(pickle.HIGHEST_PROTOCOL + 1), copy.copy, copy.deepcopy], ids=str)
+def test_an_exception_survives_pickle_and_copy_with_all_it_carries(kind: type[Exception], copied: Any) -> None:
+    constructor = next(one for one in kind.__mro__ if one in MAKE or "__init__" in vars(one))
+    error = MAKE[constructor](kind)
+    # What is set later: the text that is made safe for a log, and what a limited key knows.
+    error.args = (f"{error} (quoted)", *error.args[1:])
+    error.answered_ago = 3.0  # type: ignore[attr-defined]
+    found = copied(error) if callable(copied) else pickle.loads(pickle.dumps(error, copied))  # noqa: S301 - its own
+    assert type(found) is kind
+    assert (str(found), found.args) == (str(error), error.args)
+    assert vars(found) == vars(error)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, exceptions.WherobotsException)])
+def test_so_does_one_that_is_not_retried(kind: type[exceptions.WherobotsException]) -> None:
+    error = exceptions.without_retry(kind("text"))
+    found = pickle.loads(pickle.dumps(error))  # noqa: S301 - its own
+    assert type(found) is type(error)
+    assert str(found) == "text"
+
+
+def test_all_kinds_are_found() -> None:
+    assert len(KINDS) > 50
