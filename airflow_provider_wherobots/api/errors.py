@@ -72,7 +72,7 @@ def reduced(error: BaseException) -> tuple[Any, ...]:
 
     :param error: the exception.
     """
-    return copyreg.__newobj__, (type(error), *error.args), vars(error)
+    return copyreg.__newobj__, (type(error), *error.args), vars(error)  # type: ignore[attr-defined]
 
 
 class WherobotsApiError(Exception):

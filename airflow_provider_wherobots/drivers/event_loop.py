@@ -208,6 +208,9 @@ class AsyncDriver:
         """Write records and remove them. It can be interrupted once; after that, all are written."""
         write, take = self._outlets.write, left.popleft
         room = 0
+        if self._is_slice_over():
+            # Making the records has taken time too, also if there are none.
+            await self._share()
         while left:
             if room <= 0:
                 await self._wait_for_room()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain, islice
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
@@ -25,7 +25,7 @@ from airflow_provider_wherobots.api.runs.models import Line, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Prefetch, Sleep, attempt, now
 from airflow_provider_wherobots.flows.retry import pause_of
 from airflow_provider_wherobots.logs.cursor import LogCursor
-from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord, RecordReader
+from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord, RecordReader, split_lines
 from airflow_provider_wherobots.logs.result import ResultReader
 from airflow_provider_wherobots.logs.tail import LogTail
 
@@ -53,8 +53,8 @@ class LogForwarder:
         self._forward = forward
         self._cursor = LogCursor()
         self._reader = RecordReader()
-        # Slices of the last page that are not forwarded yet. Some remain only if forwarding is interrupted.
-        self._untaken: list[Sequence[Line]] = []
+        # What is not forwarded yet of the last page. Something remains only if forwarding is interrupted.
+        self._untaken: Iterator[list[LogRecord]] = iter(())
         self._held: LogRecord | None = None
         self._held_since = 0.0
         # Why the last call failed; None if it did not.
@@ -154,7 +154,7 @@ class LogForwarder:
             lines, more = self._cursor.accept(page, moment, is_ending=self._is_ending)
             self._fresh += len(lines)
             # Before any effect that may be interrupted.
-            self._untaken.extend(_slices(lines))
+            self._untaken = chain(self._untaken, self._take(lines))
             if lines and more and moment < until:
                 yield Prefetch(self._next_call(), timeout)
             if self._has_warned:
@@ -212,12 +212,21 @@ class LogForwarder:
             yield Note(logging.WARNING, f"{what} of run {self._run_id} could not be read ({self._failure})")
 
     def _take_all(self) -> Flow[None]:
-        while self._untaken:
-            lines = self._untaken.pop(0)
-            self.tail.add(lines)
-            self.result.add(lines)
-            if self._forward and (records := self._reader.read_all(lines)):
-                yield Forward(records)
+        for records in self._untaken:
+            # Even without records: a driver can yield to the event loop.
+            yield Forward(records)
+        self._untaken = iter(())
+
+    def _take(self, lines: Sequence[Line]) -> Iterator[list[LogRecord]]:
+        """Take in the lines of a page, step by step.
+
+        :param lines: the lines as received.
+        :returns: the records that each step makes.
+        """
+        for part in _slices(lines):
+            self.tail.add(part)
+            self.result.add(part)
+            yield from self._reader.steps(part) if self._forward else ([],)
 
     def _next_call(self) -> Call[LogPage]:
         return calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size)
@@ -280,13 +289,22 @@ def print_log(run_id: str) -> Flow[bool]:
 
 
 def _slices(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
-    for start in range(0, len(lines), SLICE_LINES):
-        part = lines[start : start + SLICE_LINES]
+    single = _single_lines(lines)
+    while part := list(islice(single, SLICE_LINES)):
         while sum([len(raw) for _, raw in part]) > SLICE_CHARS and len(part) > 1:
             fitting = _fitting(part)
             yield part[:fitting]
             part = part[fitting:]
         yield part
+
+
+def _single_lines(lines: Sequence[Line]) -> Iterator[Line]:
+    """Lines without line breaks: one item of a log may have very many."""
+    for line in lines:
+        if "\n" in line[1]:
+            yield from ((line[0], text) for text in split_lines(line[1]))
+        else:
+            yield line
 
 
 def _fitting(lines: Sequence[Line]) -> int:

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 from airflow_provider_wherobots.api.runs.models import Line, parse_time
@@ -57,10 +58,11 @@ _THROWN = re.compile(
 )
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_MAX_ESCAPE_CHARS = 6
+"""How long one character may become, such as a line separator or half of a surrogate pair."""
 _ESCAPES = {
     code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in range(0x2070) if _UNSAFE.match(chr(code))
 }
-_LINE_BREAK = re.compile(r"\r?\n")
 
 
 class LogRecord(NamedTuple):
@@ -109,14 +111,27 @@ class RecordReader:
 
         :param lines: the lines as received, in order.
         """
+        return list(chain.from_iterable(self.steps(lines)))
+
+    def steps(self, lines: Iterable[Line]) -> Iterator[list[LogRecord]]:
+        """Turn lines into records, step by step: a text line that is very long takes many.
+
+        :param lines: the lines as received, in order.
+        :returns: the records of each step; none of one whose records are held back.
+        """
         records: list[LogRecord] = []
         for line in lines:
             timestamp, raw = line
             # A printable text has neither a line break nor a control character.
-            usual = raw.isprintable() and len(raw) <= MAX_RECORD_CHARS and not self._held
+            usual = len(raw) <= MAX_RECORD_CHARS and raw.isprintable() and not self._held
             head = _USUAL_HEAD.match(raw, 0, _HEAD_CHARS) if usual else None
             if head is None:
-                records += self.read(line)
+                if len(raw) <= MAX_RECORD_CHARS:
+                    records += self.read(line)
+                else:
+                    yield records
+                    records = []
+                    yield from self._read_in_steps(line)
                 continue
             level = self._level = _LEVELS[head[1]]
             self._in_traceback = False
@@ -126,42 +141,48 @@ class RecordReader:
             else:
                 record = self._last = _make_record((time_ns, level, raw, 0))
             records.append(record)
-        return records
+        yield records
 
     def read(self, line: Line) -> list[LogRecord]:
         """Turn a line into records: one per text line, more if that is very long, none while it is held back.
 
         :param line: the line as received.
         """
+        return list(chain.from_iterable(self._read_in_steps(line)))
+
+    def _read_in_steps(self, line: Line) -> Iterator[list[LogRecord]]:
         timestamp, raw = line
         time_ns = read_time_ns(timestamp)
-        records: list[LogRecord] = []
         for text in split_lines(raw):
             level, part = self._level_of(text)
-            safe = make_safe(text)
             begins_trace = part is _Part.TRACE_HEAD and level == logging.WARNING
             if begins_trace or self._held:
-                records += self._hold(time_ns, level, part, safe, begins_trace)
+                yield from self._hold(time_ns, level, part, text, begins_trace)
             else:
-                records += self._records(time_ns, level, safe)
-        return records
+                for safe in _safe_pieces(text):
+                    yield [self._record(time_ns, level, safe)]
 
-    def _hold(self, time_ns: int | None, level: int, part: _Part, safe: str, begins_trace: bool) -> list[LogRecord]:
+    def _hold(
+        self, time_ns: int | None, level: int, part: _Part, text: str, begins_trace: bool
+    ) -> Iterator[list[LogRecord]]:
         """Hold a line back with the stack trace, unless the program has continued or the line was inserted late.
 
-        :returns: the records to be written now.
+        :returns: the records to be written now, step by step.
         """
-        records: list[LogRecord] = []
         if self._held and (self._has_continued(time_ns) or (begins_trace and self._lines_after > 0)):
-            records = self.release()
-        if not begins_trace and (not self._held or self._is_late(time_ns)):
-            return records + self._records(time_ns, level, safe)
-        self._held += self._records(time_ns, level, safe)
+            yield self.release()
+        is_held = begins_trace or bool(self._held and not self._is_late(time_ns))
+        for safe in _safe_pieces(text):
+            record = self._record(time_ns, level, safe)
+            if is_held:
+                self._held.append(record)
+            yield [] if is_held else [record]
+        if not is_held:
+            return
         if level == logging.WARNING and part is not _Part.LOGGED and self._lines_after == 0:
             self._trace_records = len(self._held)
         else:
             self._lines_after += 1
-        return records
 
     @property
     def held_from(self) -> LogRecord | None:
@@ -195,12 +216,6 @@ class RecordReader:
         """Whether a line was inserted late: it does not show what came after the stack trace."""
         last_ns = self._held[-1].time_ns
         return time_ns is not None and last_ns is not None and time_ns < last_ns
-
-    def _records(self, time_ns: int | None, level: int, text: str) -> list[LogRecord]:
-        if len(text) > MAX_RECORD_CHARS:
-            parts = [text[start : start + MAX_RECORD_CHARS] for start in range(0, len(text), MAX_RECORD_CHARS)]
-            return [self._record(time_ns, level, part) for part in parts]
-        return [self._record(time_ns, level, text)]
 
     def _record(self, time_ns: int | None, level: int, text: str) -> LogRecord:
         last, repeats = self._last, 0
@@ -276,12 +291,41 @@ def read_time_ns(timestamp: str | int) -> int | None:
     return None
 
 
-def split_lines(raw: str) -> list[str]:
-    """Split a line at its line breaks; a trailing one is dropped.
+def split_lines(raw: str) -> Iterator[str]:
+    """Split a line at its line breaks, one after the other; a trailing one is dropped.
 
     :param raw: the line as received.
     """
-    return _LINE_BREAK.split(raw.removesuffix("\n").removesuffix("\r")) if "\n" in raw else [raw]
+    start, end = 0, raw.find("\n")
+    if end < 0:
+        yield raw
+        return
+    while end >= 0:
+        yield raw[start:end].removesuffix("\r")
+        start = end + 1
+        end = raw.find("\n", start)
+    if start < len(raw):
+        yield raw[start:].removesuffix("\r")
+
+
+def _safe_pieces(text: str) -> Iterable[str]:
+    """``make_safe(text)`` in pieces of ``MAX_RECORD_CHARS``, each made when it is asked for."""
+    return (make_safe(text),) if len(text) <= MAX_RECORD_CHARS // _MAX_ESCAPE_CHARS else _long_safe_pieces(text)
+
+
+def _long_safe_pieces(text: str) -> Iterator[str]:
+    safe, start = "", 0
+    while start < len(text):
+        end = start + MAX_RECORD_CHARS
+        # A colour that is cut in two is none.
+        if (escape := text.rfind("\x1b", start, end)) >= 0 and (colour := _COLOUR.match(text, escape)):
+            end = max(end, colour.end())
+        safe += make_safe(text[start:end])
+        start = end
+        while len(safe) > MAX_RECORD_CHARS:
+            yield safe[:MAX_RECORD_CHARS]
+            safe = safe[MAX_RECORD_CHARS:]
+    yield safe
 
 
 def make_plain(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 from airflow_provider_wherobots.api.runs.models import Line
@@ -29,7 +30,7 @@ class LogTail:
         :param lines: the lines as received.
         """
         for _, raw in lines[-MAX_LINES:]:
-            for text in split_lines(raw)[-MAX_LINES:]:
+            for text in deque(split_lines(raw), MAX_LINES):
                 self._lines.append(text if len(text) <= MAX_LINE_CHARS else f"{text[:MAX_LINE_CHARS]}…")
         del self._lines[:-MAX_LINES]
 

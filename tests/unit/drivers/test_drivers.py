@@ -396,6 +396,35 @@ def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkeypatch:
     assert between.count("others") == 49
 
 
+def test_what_took_long_gives_the_event_loop_back_before_it_is_forwarded_also_if_it_is_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
+    turns = 0
+
+    def flow() -> Flow[None]:
+        for _ in range(50):
+            yield Forward([])
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def reload() -> Reloaded:
+        return Reloaded(False, "")
+
+    async def main() -> None:
+        task = asyncio.create_task(others())
+        transport: Any = FakeAsyncTransport()
+        await AsyncDriver(transport, Outlets(lambda level, text: None, lambda record: None, reload)).run(flow())
+        task.cancel()
+
+    run(main())
+    assert turns >= 50
+
+
 def test_an_async_driver_that_is_cancelled_writes_the_rest_of_what_it_forwards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
     driven = Driven("async")

@@ -6,6 +6,8 @@ from math import inf
 from typing import Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
@@ -19,10 +21,11 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
-from airflow_provider_wherobots.flows.effects import Note
+from airflow_provider_wherobots.flows import forward_logs
+from airflow_provider_wherobots.flows.effects import Effect, Forward, Note
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS, SLICE_LINES, LogForwarder, print_log
-from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord
+from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord, RecordReader
 from tests.unit.flows.fake_log import T0, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Hang, Script, always, answers, texts
@@ -141,6 +144,67 @@ def test_an_interruption_while_a_page_is_written_loses_none_of_its_lines() -> No
     with pytest.raises(KeyboardInterrupt):
         script.run(follow_run(FollowOptions(run.id, START)))
     assert texts(script.records) == [f"line {n}" for n in range(900)]
+
+
+def test_an_interruption_within_a_line_without_a_break_loses_nothing_of_it() -> None:
+    text = f"{'x' * 9_999}\\x0d" * 8
+    service = FakeService()
+    log = FakeLog([FakeLine(0.0, T0, text.replace("\\x0d", "\r")), FakeLine(0.0, T0 + 1, "the last line")])
+    run = service.add_run("some_name", START, log=log, plan=((0.0, "RUNNING"),))
+    script = Script(service)
+
+    def write(record: LogRecord) -> None:
+        script.records.append(record)
+        if len(script.records) == 3:
+            raise KeyboardInterrupt
+
+    script._outlets = replace(script._outlets, write=write)
+    with pytest.raises(KeyboardInterrupt):
+        script.run(follow_run(FollowOptions(run.id, START)))
+    assert "".join(texts(script.records)) == f"{text}the last line"
+
+
+class Slices(Script):
+    """Keeps what is forwarded at once."""
+
+    def __init__(self, *raw: str) -> None:
+        super().__init__(answers(LogPage(tuple(LogLine(str(T0 + n), text) for n, text in enumerate(raw)), None)))
+        self.slices: list[list[LogRecord]] = []
+
+    def _perform(self, effect: Effect[Any]) -> Any:
+        if isinstance(effect, Forward):
+            self.slices.append(list(effect.records))
+        return super()._perform(effect)
+
+
+@pytest.mark.parametrize("forward", [True, False])
+def test_an_item_with_very_many_breaks_is_forwarded_in_slices(forward: bool) -> None:
+    """Between two slices a driver can yield to the event loop, also if nothing is forwarded."""
+    script = Slices("\n".join(f"line {n}" for n in range(5_000)))
+    log = LogForwarder("r1", forward=forward)
+    script.run(log.catch_up(inf))
+    assert texts(script.records) == ([f"line {n}" for n in range(5_000)] if forward else [])
+    assert len(script.slices) >= 25
+    assert max(map(len, script.slices)) <= SLICE_LINES
+    assert log.tail.explain() == "\n".join(f"line {n}" for n in range(4_985, 5_000))
+
+
+HEADS = ("18:23:01 WARN Main: x", "Traceback (most recent call last):", "  File x", "ValueError: x", "", "plain")
+ENDS = ("", "\n", "\r\n", "\r", "\n\n", " \x1b[31mred\x1b[0m" * 4)
+ITEMS = st.lists(st.lists(st.sampled_from(HEADS) | st.sampled_from(ENDS), max_size=12).map("".join), max_size=8)
+
+
+@given(ITEMS)
+def test_items_in_slices_become_the_same_records_as_read_one_by_one(items: list[str]) -> None:
+    reader = RecordReader()
+    records = [record for n, raw in enumerate(items) for record in reader.read(LogLine(str(T0 + n), raw))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forward_logs, "SLICE_LINES", 3)
+        patch.setattr(forward_logs, "SLICE_CHARS", 40)
+        script, log = Slices(*items), LogForwarder("r1")
+        script.run(log.catch_up(inf))
+        script.run(log.release())
+    assert script.records == records + reader.release()
 
 
 def test_each_line_carries_its_own_time() -> None:

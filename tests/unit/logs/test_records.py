@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.runs.models import LogLine
+from airflow_provider_wherobots.logs import records as records_module
 from airflow_provider_wherobots.logs.records import (
     MAX_LINES_AFTER,
     MAX_RECORD_CHARS,
@@ -403,6 +405,42 @@ def test_many_lines_become_the_same_records_as_one_by_one(parts: list[tuple[int,
     records = [record for line in lines for record in one_by_one.read(line)]
     assert at_once.read_all(lines) == records
     assert at_once.release() == one_by_one.release()
+
+
+RAW = st.text("ab \r\n\x1b[0;3m\u2028\ud800é1", max_size=60)
+COLOURED = st.lists(st.sampled_from(["\x1b[31m", "\x1b[", "0;1", "m", "abc", "\r", "\r\n", "\n", "é"]), max_size=30)
+
+
+@given(RAW | COLOURED.map("".join))
+def test_a_line_read_in_small_steps_is_the_same_as_one_read_at_once(raw: str) -> None:
+    whole = re.split(r"\r?\n", raw.removesuffix("\n").removesuffix("\r")) if "\n" in raw else [raw]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records_module, "MAX_RECORD_CHARS", 5)
+        found = read(raw)
+    safe = [make_safe(text) for text in whole]
+    assert [record.text for record in found] == [
+        text[start : start + 5] for text in safe for start in range(0, max(1, len(text)), 5)
+    ]
+
+
+@pytest.mark.parametrize("head", ["", "\n".join([WARNING, *PYTHON])])
+def test_no_step_reads_much_of_a_line_without_a_break(monkeypatch: pytest.MonkeyPatch, head: str) -> None:
+    """Between two steps the event loop may turn to other tasks. A line that is held back takes as many steps."""
+    work = 0
+
+    def counting(text: str) -> str:
+        nonlocal work
+        work += len(text)
+        return make_safe(text)
+
+    monkeypatch.setattr(records_module, "make_safe", counting)
+    reader, steps = RecordReader(), 0
+    reader.read_all([LogLine(TIME, head)])
+    for records in reader.steps([LogLine(TIME, " 99%|███ \x1b[31m 99/100 \x1b[0m\r" * 20_000)]):
+        assert work <= MAX_RECORD_CHARS + 10
+        assert len(records) <= 1
+        work, steps = 0, steps + 1
+    assert steps > 50
 
 
 def test_equal_parts_of_a_long_line_are_counted_too() -> None:
