@@ -126,12 +126,11 @@ class RecordReader:
             usual = len(raw) <= MAX_RECORD_CHARS and raw.isprintable() and not self._held
             head = _USUAL_HEAD.match(raw, 0, _HEAD_CHARS) if usual else None
             if head is None:
-                if len(raw) <= MAX_RECORD_CHARS:
-                    records += self.read(line)
-                else:
-                    yield records
-                    records = []
-                    yield from self._read_in_steps(line)
+                for some in self._read_in_steps(line):
+                    records += some
+                    if len(raw) > MAX_RECORD_CHARS:
+                        yield records
+                        records = []
                 continue
             level = self._level = _LEVELS[head[1]]
             self._in_traceback = False

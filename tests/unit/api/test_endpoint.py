@@ -208,3 +208,8 @@ def test_what_may_be_a_link(address: str) -> None:
 )
 def test_what_may_not(address: str) -> None:
     assert not is_web_address(address)
+
+
+def test_messages_name_the_host_and_what_names_it() -> None:
+    assert Endpoint("https://api.example.com", KEY).address == "https://api.example.com"
+    assert Endpoint("https://x", KEY, source="connection 'x'").address == "https://x (connection 'x')"
