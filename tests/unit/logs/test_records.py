@@ -433,9 +433,9 @@ def test_no_step_reads_much_of_a_line_without_a_break(monkeypatch: pytest.Monkey
         work += len(text)
         return make_safe(text)
 
-    monkeypatch.setattr(records_module, "make_safe", counting)
     reader, steps = RecordReader(), 0
     reader.read_all([LogLine(TIME, head)])
+    monkeypatch.setattr(records_module, "make_safe", counting)
     for records in reader.steps([LogLine(TIME, " 99%|███ \x1b[31m 99/100 \x1b[0m\r" * 20_000)]):
         assert work <= MAX_RECORD_CHARS + 10
         assert len(records) <= 1
