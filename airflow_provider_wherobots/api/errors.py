@@ -296,8 +296,6 @@ _BY_STATUS: Mapping[int, type[ResponseError]] = {
     409: ConflictError,
     429: RateLimitedError,
 }
-_WRONG_HOST_STATUSES = (404, 405)
-"""What a host answers that does not know the path."""
 _BY_PROXY = 407
 _REFUSED_BY_ANYONE = (401, 405, 413, 414, 431)
 """What no repetition makes right, whoever says it: the key, the method, and the size of the request."""
@@ -337,7 +335,8 @@ def error_from_response(
         if is_redirect or status == _BY_PROXY or not (errors or has_error_body):
             kind = kind if status in _REFUSED_BY_ANYONE else ForeignResponseError
             hint = f"this response did not come from the Runs API; {_suspect(address)}"
-        elif status in _WRONG_HOST_STATUSES and not has_error_body:
+        elif status == 405 or (status == 404 and not has_error_body):
+            # A host that does not know the path. The API itself says 404 of a run, and never 405.
             hint = _suspect(address)
     return kind(
         operation,
