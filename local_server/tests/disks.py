@@ -13,7 +13,6 @@ from pathlib import Path
 
 from local_server.tests.support import require
 
-
 CLONE_NEWNS = 0x00020000
 
 
