@@ -1,7 +1,8 @@
 """Uploading files of the worker, each to an address that its content determines.
 
-The same content is uploaded once, and two versions of a file never overwrite each other. If two tasks upload the same
-content at the same time, both write the same bytes to the same address.
+Two versions of a file never overwrite each other. If two tasks upload the same content at the same time, both write the
+same bytes to the same address. What is already there is always replaced: others may write to the folder, and the API
+tells no checksum of a file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs.files import Keys, value_at, with_values
 from airflow_provider_wherobots.api.storage import calls
-from airflow_provider_wherobots.api.storage.address import SCHEME, address_of, end_of_address, folder_of
+from airflow_provider_wherobots.api.storage.address import SCHEME, address_of, end_of_address
 from airflow_provider_wherobots.api.storage.presigned import PUT_OBJECT
 from airflow_provider_wherobots.files.local_file import FileChangedError, LocalFile
 from airflow_provider_wherobots.files.source import FileSource
@@ -31,8 +32,6 @@ from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, O
 SHARED_FOLDER = "data/shared"
 """The folder of managed storage into which all principals of the organisation may write."""
 OWN_FOLDER = "airflow-uploads"
-LOOK_SECONDS = 20.0
-"""How long a look for an earlier upload may take. If it fails, the file is uploaded."""
 MAX_READS = 3
 """How often a file that changes during its upload is read and uploaded anew."""
 UNKNOWN_FOLDER = f"{SCHEME}…"
@@ -60,7 +59,7 @@ class NoStorageError(WherobotsApiError):
 def upload(
     source: FileSource, upload_to: str | None, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> Flow[str]:
-    """Upload a file, unless its content is already there.
+    """Upload a file.
 
     :param source: the file, or the folder of which a zip file is uploaded.
     :param upload_to: ``s3://`` address of the folder for uploads; None asks the API for one.
@@ -164,9 +163,7 @@ def _upload(file: LocalFile, upload_to: str, max_outage_seconds: float) -> Flow[
     for reads_left in reversed(range(MAX_READS)):
         address = address_of(upload_to, file.sha256, file.name)
         try:
-            is_there = yield from _is_there(file, address)
-            if not is_there:
-                yield from _transfer(file, address, max_outage_seconds)
+            yield from _transfer(file, address, max_outage_seconds)
         except FileChangedError as error:
             if reads_left:
                 yield Note(logging.WARNING, f"{error}; it is read again")
@@ -176,25 +173,9 @@ def _upload(file: LocalFile, upload_to: str, max_outage_seconds: float) -> Flow[
                 f"{source.given} could not be uploaded to {address}", error, _advice(error)
             ) from error
         else:
-            what = "is already at" if is_there else "uploaded to"
-            yield Note(logging.INFO, f"{source.given} {what} {address} ({words.size(file.size)})")
+            yield Note(logging.INFO, f"{source.given} uploaded to {address} ({words.size(file.size)})")
             return address
     raise InvalidArgumentError(f"{source}: changes again and again while it is uploaded; let it stay as it is")
-
-
-def _is_there(file: LocalFile, address: str) -> Flow[bool]:
-    """Look for the file. A failure of the look means that it is not known to be there."""
-    folder = folder_of(address)
-    call = calls.get_directory(folder)
-    try:
-        directory = yield from attempt(call, LOOK_SECONDS)
-    except WherobotsApiError:
-        return False
-    if directory.sizes.get(address.removeprefix(f"{folder}/")) == file.size:
-        return True
-    if directory.is_upload_protected:
-        raise PermissionDeniedError(call.operation, 403, excerpt="the folder is protected against uploads")
-    return False
 
 
 def _transfer(file: LocalFile, address: str, max_outage_seconds: float) -> Flow[None]:

@@ -255,7 +255,7 @@ class WherobotsHook(BaseHook):
         return self._run(send(calls.get_run_metrics(run_id), HOOK_OUTAGE_SECONDS))
 
     def upload_file(self, path: str | Path, upload_to: str | None = None) -> str:
-        """Upload a file of this machine to storage, unless its content is already there.
+        """Upload a file of this machine to storage. What is already at its address is replaced.
 
         :param path: the file, or a folder, of which a zip file is uploaded; a relative path starts from the current
             directory. At most 500 MiB.

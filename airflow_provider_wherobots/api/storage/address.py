@@ -52,11 +52,3 @@ def end_of_address(sha256: str, name: str) -> str:
     :param name: the file's name. What could not be part of every client's address becomes ``_``.
     """
     return f"{sha256[:32]}/{_UNSAFE.sub('_', name)}"
-
-
-def folder_of(address: str) -> str:
-    """The address of the folder that a file is in.
-
-    :param address: the file's address.
-    """
-    return address.rpartition("/")[0]

@@ -1,4 +1,4 @@
-"""What an upload asks the API for: the organisation's bucket, the content of a folder, and a presigned URL.
+"""What an upload asks the API for: the organisation's bucket, and a presigned URL.
 
 Source: the service's OpenAPI description, tags "organization" and "files". Operation ids are taken from it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.storage.address import SCHEME
-from airflow_provider_wherobots.api.storage.models import Directory, Organization
+from airflow_provider_wherobots.api.storage.models import Organization
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 
 MAX_ORGANIZATION_BYTES = 64_000_000
@@ -17,15 +17,6 @@ MAX_ORGANIZATION_BYTES = 64_000_000
 def get_organization() -> Call[Organization]:
     """``GET /organization`` (getMyOrganization)."""
     return Call("getMyOrganization", "GET", "/organization", Organization.from_json, max_bytes=MAX_ORGANIZATION_BYTES)
-
-
-def get_directory(address: str) -> Call[Directory]:
-    """``GET /files/dir`` (getDirectory).
-
-    :param address: ``s3://`` address of the folder.
-    """
-    params = (("dir", address.removeprefix(SCHEME)),)
-    return Call("getDirectory", "GET", "/files/dir", Directory.from_json, params)
 
 
 def create_upload_url(address: str) -> Call[PresignedUrl]:

@@ -8,8 +8,6 @@ from typing import Any, Protocol
 
 from airflow_provider_wherobots.api.storage.address import SCHEME
 
-FILE = "FILE"
-
 
 class Content(Protocol):
     """The bytes to upload."""
@@ -44,28 +42,3 @@ class Organization:
         # Some answers have an address in place of the name.
         bucket = name.removeprefix(SCHEME).strip("/") if isinstance(name, str) else ""
         return cls(str(data["id"]), bucket or None)
-
-
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """A folder of storage.
-
-    :param sizes: the size of each file in it, in bytes, by name.
-    :param is_upload_protected: whether the caller may not upload into it.
-    """
-
-    sizes: Mapping[str, int]
-    is_upload_protected: bool
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Directory:
-        """Read a ``Directory``.
-
-        :param data: decoded JSON.
-        """
-        entries = [entry for entry in data.get("files") or () if isinstance(entry, Mapping)]
-        sizes = {str(entry.get("name")): entry.get("size") for entry in entries if entry.get("type") == FILE}
-        return cls(
-            {name: size for name, size in sizes.items() if isinstance(size, int)},
-            data.get("uploadProtected") is True,
-        )

@@ -73,9 +73,8 @@ def test_a_script_beside_the_dag_is_uploaded_and_runs(
 ) -> None:
     (dags / "team" / "jobs" / "stats.py").write_text(f"{SCRIPT}# {dags}\n")
     uri = run(task, dags)["runPython"]["uri"]
-    assert operations(control)[:5] == [
+    assert operations(control)[:4] == [
         "getMyOrganization",
-        "getDirectory",
         "createUploadUrl",
         "putObject",
         "createJobRun",
@@ -90,24 +89,24 @@ def test_a_script_beside_the_dag_is_uploaded_and_runs(
     assert task.run_python == {"uri": "jobs/stats.py"}
 
 
-def test_the_same_bytes_are_uploaded_once_and_others_beside_them(
-    dags: Path, operator: Operator, server: LocalServer, control: ControlClient, said: Callable[[], str]
+def test_each_try_uploads_and_two_versions_have_two_addresses(
+    dags: Path, operator: Operator, server: LocalServer, control: ControlClient
 ) -> None:
     (server.root / "team-bucket").mkdir(exist_ok=True)
     task = operator(run_python={"uri": "jobs/stats.py"}, deferrable=False, upload_to="s3://team-bucket/scripts/")
     first = run(task, dags)["runPython"]["uri"]
     assert first.startswith("s3://team-bucket/scripts/")
-    assert operations(control)[:4] == ["getDirectory", "createUploadUrl", "putObject", "createJobRun"]
+    assert operations(control)[:3] == ["createUploadUrl", "putObject", "createJobRun"]
 
+    # Of the same length, so that neither its name nor its size tells.
+    stored(server, first).write_text("raise SystemExit('planted')".ljust(len(SCRIPT)))
     control.clear_requests()
     assert run(task, dags)["runPython"]["uri"] == first
-    assert operations(control)[:2] == ["getDirectory", "createJobRun"]
-    assert f"jobs/stats.py is already at {first}" in said()
+    assert operations(control)[:3] == ["createUploadUrl", "putObject", "createJobRun"]
+    assert stored(server, first).read_text() == SCRIPT
 
-    control.clear_requests()
     (dags / "team" / "jobs" / "stats.py").write_text(SCRIPT + "# changed\n")
     second = run(task, dags)["runPython"]["uri"]
-    assert operations(control)[:4] == ["getDirectory", "createUploadUrl", "putObject", "createJobRun"]
     assert second != first
     assert stored(server, first).read_text() == SCRIPT
     assert stored(server, second).read_text() == SCRIPT + "# changed\n"
@@ -122,7 +121,7 @@ def test_a_retry_re_attaches_without_storage(
     task = operator(run_python={"uri": "jobs/stats.py"}, deferrable=False, wait_for_completion=False, retries=1)
     run_id = task.execute(in_dag(dags, TaskInstance()))
     control.clear_requests()
-    for operation in ("getMyOrganization", "getDirectory", "createUploadUrl", "putObject"):
+    for operation in ("getMyOrganization", "createUploadUrl", "putObject"):
         control.add_fault(operation, {"type": "status", "status": 503})
     if change == "script":
         script.write_text("print('changed')\n")
@@ -203,7 +202,7 @@ def test_a_bucket_that_is_no_storage_source(dags: Path, operator: Operator, cont
     with pytest.raises(WherobotsRequestException, match="No storage source found for bucket") as caught:
         run(task, dags)
     assert "upload_to must be a folder in the organisation's managed storage, or in a bucket that" in str(caught.value)
-    assert operations(control) == ["getDirectory", "createUploadUrl"]
+    assert operations(control) == ["createUploadUrl"]
 
 
 def test_the_connection_names_the_folder(
@@ -230,7 +229,7 @@ def test_a_kill_during_the_upload_ends_promptly_and_creates_nothing(
     kill = signal_when(lambda: "putObject" in operations(control), lambda *_: task.on_kill())
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(in_dag(dags, TaskInstance()))
-    assert operations(control) == ["getDirectory", "createUploadUrl", "putObject"]
+    assert operations(control) == ["createUploadUrl", "putObject"]
 
 
 @pytest.mark.parametrize("action", ["reset", "lose_answer", {"type": "status", "status": 403}])
@@ -241,7 +240,7 @@ def test_a_failed_upload_is_repeated_with_a_new_url(
     control.add_fault("putObject", action, times=1)
     task = operator(run_python={"uri": "jobs/stats.py"}, wait_for_completion=False, upload_to="s3://jobs/again")
     uri = run(task, dags)["runPython"]["uri"]
-    assert operations(control)[:6] == ["getDirectory", *["createUploadUrl", "putObject"] * 2, "createJobRun"]
+    assert operations(control)[:5] == [*["createUploadUrl", "putObject"] * 2, "createJobRun"]
     assert stored(server, uri).exists()
     # The server of this process writes its own log.
     assert "signature=" not in "".join(line for line in said().splitlines() if "uvicorn.access" not in line)
@@ -275,12 +274,9 @@ def test_a_wrong_folder_is_an_error_at_parse(value: Any) -> None:
 def test_the_triggerer_could_upload_too(dags: Path, conn_id: str, server: LocalServer, control: ControlClient) -> None:
     source = FileSource("path", "stats.py", dags / "team" / "jobs" / "stats.py")
 
-    async def upload_twice() -> tuple[str, str]:
+    async def upload_it() -> str:
         async with WherobotsHook(conn_id).async_driver() as driver:
-            first = await driver.run(upload(source, "s3://jobs/by-triggerer"))
-            return first, await driver.run(upload(source, "s3://jobs/by-triggerer"))
+            return await driver.run(upload(source, "s3://jobs/by-triggerer"))
 
-    first, second = asyncio.run(upload_twice())
-    assert first == second
-    assert stored(server, first).read_text() == SCRIPT
-    assert operations(control) == ["getDirectory", "createUploadUrl", "putObject", "getDirectory"]
+    assert stored(server, asyncio.run(upload_it())).read_text() == SCRIPT
+    assert operations(control) == ["createUploadUrl", "putObject"]

@@ -21,7 +21,7 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
-from airflow_provider_wherobots.api.storage.models import Directory, Organization
+from airflow_provider_wherobots.api.storage.models import Organization
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
 from airflow_provider_wherobots.files.local_file import FileChangedError
@@ -38,7 +38,7 @@ from airflow_provider_wherobots.flows.upload import (
 from tests.unit.flows.script import Answer, Script, always
 
 PREFIX = "s3://bucket/up"
-LOOK, ASK, PUT = "getDirectory", "createUploadUrl", "putObject"
+ASK, PUT = "createUploadUrl", "putObject"
 URI = ("runPython", "uri")
 FILES = ("environment", "dependencies", 0, "filePath")
 END = f"{sha256(b'print(1)' + bytes([10])).hexdigest()[:32]}/stats.py"
@@ -61,7 +61,6 @@ class Storage:
         self.failures: dict[str, list[Exception]] = {}
         self.objects: dict[str, bytes] = {}
         self.urls = 0
-        self.is_protected = False
 
     def __call__(self, call: Call[Any], moment: float) -> Any:
         if self.failures.get(call.operation):
@@ -69,9 +68,6 @@ class Storage:
         if call.operation == "getMyOrganization":
             return Organization("org1", "managed")
         (value,) = (value for _, value in call.params)
-        if call.operation == LOOK:
-            inside = {key.rpartition("/")[2]: len(data) for key, data in self.objects.items() if key.startswith(value)}
-            return Directory(inside, self.is_protected)
         assert call.operation == ASK
         self.urls += 1
         return PresignedUrl(f"https://host/{value}?n={self.urls}")
@@ -121,18 +117,13 @@ def down() -> ServerError:
     return ServerError(PUT, 503, excerpt="SlowDown")
 
 
-def test_a_first_upload_and_a_second_of_the_same_bytes(source: FileSource) -> None:
+def test_an_upload(source: FileSource) -> None:
     storage = Storage()
-    first = UploadScript(storage)
-    address = first.run(upload(source, PREFIX))
-    assert first.order == [LOOK, ASK, PUT]
-    assert first.sent_of(LOOK)[0].timeout == 20.0
-    assert first.notes == [Note(logging.INFO, f"jobs/stats.py uploaded to {address} (9 bytes)")]
+    script = UploadScript(storage)
+    address = script.run(upload(source, PREFIX))
+    assert script.order == [ASK, PUT]
+    assert script.notes == [Note(logging.INFO, f"jobs/stats.py uploaded to {address} (9 bytes)")]
     assert storage.objects == {address.removeprefix("s3://"): b"print(1)\n"}
-    second = UploadScript(storage)
-    assert second.run(upload(source, PREFIX)) == address
-    assert second.order == [LOOK]
-    assert [note.text for note in second.notes] == [f"jobs/stats.py is already at {address} (9 bytes)"]
 
 
 def test_a_changed_script_has_another_address(source: FileSource) -> None:
@@ -144,40 +135,19 @@ def test_a_changed_script_has_another_address(source: FileSource) -> None:
     assert sorted(storage.objects.values()) == [b"print(1)\n", b"print(2)\n"]
 
 
-def test_a_file_of_another_size_at_the_address_is_replaced(source: FileSource) -> None:
+def test_what_somebody_else_put_at_the_address_is_replaced(source: FileSource) -> None:
+    """Others may write to the folder, and know the address of a script that they know."""
     storage = Storage()
+    storage.objects[f"bucket/up/{END}"] = b"evil(1)!\n"
     address = UploadScript(storage).run(upload(source, PREFIX))
-    storage.objects[address.removeprefix("s3://")] = b"print("
-    script = UploadScript(storage)
-    script.run(upload(source, PREFIX))
-    assert script.order == [LOOK, ASK, PUT]
-    assert storage.objects[address.removeprefix("s3://")] == b"print(1)\n"
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        NotFoundError(LOOK, 404),
-        BadRequestError(LOOK, 400),
-        PermissionDeniedError(LOOK, 403),
-        ServerError(LOOK, 500),
-        AnswerLostError(LOOK, "timed out"),
-    ],
-)
-def test_an_upload_is_not_skipped_when_the_look_fails(source: FileSource, error: Exception) -> None:
-    storage = Storage()
-    UploadScript(storage).run(upload(source, PREFIX))
-    storage.failures[LOOK] = [error]
-    script = UploadScript(storage)
-    script.run(upload(source, PREFIX))
-    assert script.order == [LOOK, ASK, PUT]
-    assert script.sleeps == []
+    assert address == f"{PREFIX}/{END}"
+    assert storage.objects == {address.removeprefix("s3://"): b"print(1)\n"}
 
 
 def test_a_403_is_repeated_once_with_a_new_url(source: FileSource) -> None:
     script = UploadScript(Storage(forbidden()))
     script.run(upload(source, PREFIX))
-    assert script.order == [LOOK, ASK, PUT, ASK, PUT]
+    assert script.order == [ASK, PUT, ASK, PUT]
     assert script.sleeps == []
     assert script.notes[0] == Note(logging.WARNING, "putObject: 403: AccessDenied; trying again with a new URL")
     assert "n=" not in "".join(note.text for note in script.notes)
@@ -188,7 +158,7 @@ def test_a_403_is_repeated_once_with_a_new_url(source: FileSource) -> None:
     assert str(caught.value) == (
         f"putObject: jobs/stats.py could not be uploaded to {PREFIX}/{END} (403: AccessDenied); {ADVICE_OF_403}"
     )
-    assert script.order == [LOOK, ASK, PUT, ASK, PUT, ASK, PUT]
+    assert script.order == [ASK, PUT, ASK, PUT, ASK, PUT]
     assert not caught.value.transient
 
 
@@ -196,7 +166,7 @@ def test_a_403_is_repeated_once_with_a_new_url(source: FileSource) -> None:
 def test_a_transient_failure_is_repeated_with_a_new_url(source: FileSource, error: Exception) -> None:
     script = UploadScript(Storage(error, error, error))
     script.run(upload(source, PREFIX))
-    assert script.order == [LOOK, *[ASK, PUT] * 4]
+    assert script.order == [ASK, PUT] * 4
     assert script.sleeps == [1.0, 2.0, 4.0]
 
 
@@ -239,28 +209,15 @@ def test_a_refused_url_says_what_to_do(source: FileSource, error: Exception, adv
     script = UploadScript(storage)
     with pytest.raises(UploadFailedError) as caught:
         script.run(upload(source, PREFIX))
-    assert script.order == [LOOK, ASK]
+    assert script.order == [ASK]
     assert str(caught.value) == f"createUploadUrl: jobs/stats.py could not be uploaded to {PREFIX}/{END} ({advice}"
-
-
-def test_a_protected_folder_is_an_error_before_the_upload(source: FileSource) -> None:
-    storage = Storage()
-    storage.is_protected = True
-    script = UploadScript(storage)
-    with pytest.raises(UploadFailedError) as caught:
-        script.run(upload(source, PREFIX))
-    assert str(caught.value) == (
-        f"getDirectory: jobs/stats.py could not be uploaded to {PREFIX}/{END} "
-        f"(403: the folder is protected against uploads); {ADVICE_OF_403}"
-    )
-    assert script.order == [LOOK]
 
 
 def test_a_file_that_changes_is_read_again_three_times_at_most(source: FileSource) -> None:
     changed = FileChangedError("jobs/stats.py has changed while it was uploaded")
     script = UploadScript(Storage(changed))
     script.run(upload(source, PREFIX))
-    assert script.order == [LOOK, ASK, PUT] * 2
+    assert script.order == [ASK, PUT] * 2
     assert script.said("it is read again")[0].level == logging.WARNING
     script = UploadScript(Storage(*[changed] * 3))
     with pytest.raises(InvalidArgumentError, match="changes again and again"):
@@ -327,7 +284,7 @@ def test_several_files_ask_for_the_folder_once(source: FileSource, tmp_path: Pat
     }
     script = UploadScript(Storage())
     sent = script.run(FileUploads({URI: source, FILES: FileSource("x", "table.json", table)}).upload(payload))
-    assert script.order == ["getMyOrganization", *[LOOK, ASK, PUT] * 2]
+    assert script.order == ["getMyOrganization", *[ASK, PUT] * 2]
     assert sent["runPython"]["uri"].endswith("/stats.py")
     assert sent["environment"]["dependencies"][0]["filePath"].endswith("/table.json")
     assert payload["runPython"] == {"uri": "jobs/stats.py"}
@@ -368,19 +325,15 @@ def test_a_retry_re_attaches_without_a_warning_to_a_run_whose_file_was_uploaded_
 
 
 def test_no_upload_after_a_stop(source: FileSource) -> None:
-    """A kill during the look, and one during the upload: no create call follows."""
+    """A kill while it asks for a URL: no upload and no create call follows."""
 
     class Killed(UploadScript):
-        at = LOOK
-
         def _send(self, effect: Any) -> Any:
-            self.stopped = self.at == effect.call.operation or self.stopped
+            self.stopped = True
             return super()._send(effect)
 
-    for at, order in ((LOOK, [LOOK]), (ASK, [LOOK, ASK])):
-        script = Killed(Storage())
-        script.at = at
-        flow = submit_run({"name": "n-0123456789ab", "runPython": {}}, uploads=FileUploads({URI: source}, PREFIX))
-        with pytest.raises(FlowStoppedError):
-            script.run(flow)
-        assert script.order == order
+    script = Killed(Storage())
+    flow = submit_run({"name": "n-0123456789ab", "runPython": {}}, uploads=FileUploads({URI: source}, PREFIX))
+    with pytest.raises(FlowStoppedError):
+        script.run(flow)
+    assert script.order == [ASK]
