@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
 from math import ceil
+from pathlib import PurePosixPath
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.runs.files import is_local, local_path
+from airflow_provider_wherobots.api.storage.address import safe_name
 
 FILE_DEPENDENCY_SUFFIXES = (".jar", ".whl", ".zip", ".json")
 
@@ -232,7 +234,30 @@ class _Checker:
         where = "environment['dependencies']"
         if isinstance(dependencies, str) or not isinstance(dependencies, Sequence):
             raise InvalidArgumentError(f"{where}={dependencies!r}: must be a list of objects or PyPI packages")
-        return [self._dependency(f"{where}[{index}]", value) for index, value in enumerate(dependencies)]
+        checked = [self._dependency(f"{where}[{index}]", value) for index, value in enumerate(dependencies)]
+        self._check_names(where, checked)
+        return checked
+
+    def _check_names(self, where: str, dependencies: Sequence[Any]) -> None:
+        """A run has its files in one folder, by their names.
+
+        The service says so of JSON files. Of others it does not say it, so only those are checked that are uploaded.
+        """
+        named: dict[str, tuple[str, str]] = {}
+        for index, dependency in enumerate(dependencies):
+            path = None if self._is_unrendered(dependency) else dependency.get("filePath")
+            if path is None or self._is_unrendered(path):
+                continue
+            name = _name_in_run(path)
+            if not name or not (is_local(path) or name.endswith(".json")):
+                continue
+            this = f"{where}[{index}]['filePath']={path!r}"
+            first, first_path = named.setdefault(name, (this, path))
+            if path != first_path:
+                raise InvalidArgumentError(
+                    f"{first}, {this}: both files are named {name!r}, and one would take the other's place in the run; "
+                    "rename one of them"
+                )
 
     def _dependency(self, where: str, dependency: Any) -> Any:
         if self._is_unrendered(dependency):
@@ -280,6 +305,17 @@ class _Checker:
             raise InvalidArgumentError(
                 f"{argument}: unknown key {unknown[0]!r}; must be one of {', '.join(keys or ())}"
             )
+
+
+def _name_in_run(path: str) -> str:
+    """The name of a FILE dependency in the run; empty if only the file system tells it."""
+    if not is_local(path):
+        return path.rpartition("/")[2]
+    local = local_path("", path)
+    name = PurePosixPath(local).name
+    if name in ("", ".."):
+        return ""
+    return safe_name(name if local.endswith(FILE_DEPENDENCY_SUFFIXES) else f"{name}.zip")
 
 
 def _pypi_dependency(where: str, requirement: str) -> dict[str, str | None]:

@@ -49,6 +49,14 @@ def end_of_address(sha256: str, name: str) -> str:
     """The part of :func:`address_of` that the file itself determines.
 
     :param sha256: hash of the content, as hexadecimal digits.
-    :param name: the file's name. What could not be part of every client's address becomes ``_``.
+    :param name: the file's name.
     """
-    return f"{sha256[:32]}/{_UNSAFE.sub('_', name)}"
+    return f"{sha256[:32]}/{safe_name(name)}"
+
+
+def safe_name(name: str) -> str:
+    """The name of a file in storage. What could not be part of every client's address becomes ``_``.
+
+    :param name: its name on the worker.
+    """
+    return _UNSAFE.sub("_", name)

@@ -365,6 +365,48 @@ def test_a_dependency_may_be_a_local_file_or_a_folder(path: str) -> None:
     assert built["environment"]["dependencies"] == [{"sourceType": "FILE", "filePath": path}]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("a/lib.whl", "b/lib.whl"),
+        ("lib.zip", "vendor/lib"),
+        ("lib", "/opt/lib/"),
+        ("a b.jar", "a_b.jar"),
+        ("a/table.json", "s3://bucket/b/table.json"),
+        ("s3://bucket/a/table.json", "s3://bucket/b/table.json"),
+        ("a/table.json", "file:///opt/table.json"),
+    ],
+)
+def test_two_dependencies_must_not_have_one_name(first: str, second: str) -> None:
+    dependencies = [{"filePath": first}, "pandas", {"filePath": second}]
+    with pytest.raises(InvalidArgumentError) as caught:
+        build(environment={"dependencies": dependencies})
+    where = "environment['dependencies']"
+    assert str(caught.value).startswith(
+        f"{where}[0]['filePath']={first!r}, {where}[2]['filePath']={second!r}: both files are named "
+    )
+    assert str(caught.value).endswith(", and one would take the other's place in the run; rename one of them")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        # Where the service puts these, it does not say.
+        ("s3://bucket/a/lib.whl", "s3://bucket/b/lib.whl"),
+        ("a/lib.whl", "s3://bucket/b/lib.whl"),
+        ("a/table.json", "a/table.json"),
+        ("{{ day }}/table.json", "b/table.json"),
+        ("lib.zip", "lib.whl"),
+        ("..", "../.."),
+    ],
+)
+def test_these_two_dependencies_may_be_given_together(first: str, second: str) -> None:
+    build(
+        environment={"dependencies": [{"filePath": first}, {"filePath": second}]},
+        is_unrendered=lambda value: "{{" in str(value) and isinstance(value, str),
+    )
+
+
 @pytest.mark.parametrize("path", ["https://example.com/x.whl", "s3a://bucket/x.zip"])
 def test_a_dependency_at_another_address_is_sent_as_it_is(path: str) -> None:
     assert list(local_files(build(environment={"dependencies": [{"filePath": path}]}))) == []
