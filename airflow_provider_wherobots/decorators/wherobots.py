@@ -97,11 +97,9 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
 
     def _build_payload(self, context: Context) -> dict[str, Any]:
         from airflow_provider_wherobots.decorators.function_try import run_python_of
-        from airflow_provider_wherobots.operators.openlineage import without_secrets
-        from airflow_provider_wherobots.operators.payload import payload_to_send
 
         self.run_python = run_python_of(self, script_name(self.python_callable), context)
-        return without_secrets(payload_to_send(self, context))
+        return super()._build_payload(context)
 
     def _new_try(self, context: Context) -> FunctionTry:
         from airflow_provider_wherobots.decorators.function_try import FunctionTry

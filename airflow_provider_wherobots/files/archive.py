@@ -13,7 +13,6 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 PIECE_BYTES = 262_144
 
-_LEFT_OUT = ("__pycache__", ".git")
 _FIRST_MOMENT = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip file can contain."""
 _MODE = 0o100644 << 16
@@ -24,23 +23,26 @@ class ArchiveError(Exception):
     """A folder cannot be made a zip file. The message says why."""
 
 
-def write_archive(folder: Path, out: IO[bytes], max_bytes: int, root: Path | None = None) -> None:
+def write_archive(folder: Path, out: IO[bytes], max_bytes: int, root: Path | None = None) -> tuple[str, ...]:
     """Write the zip file of a folder.
 
     The modules of a package are below the package's name in it, so that it can be imported. The files of any other
-    folder are at its top. ``__pycache__``, ``.git`` and ``*.pyc`` are left out.
+    folder are at its top. Left out are ``__pycache__``, ``*.pyc``, and what begins with a dot, such as ``.git`` and the
+    secrets in an ``.env``.
 
     :param folder: absolute path of the folder.
     :param out: a seekable file, open for writing.
     :param max_bytes: the most bytes of the zip file.
     :param root: the folder that no link may lead out of; default None, links may lead anywhere.
+    :returns: the files and folders that are left out because they begin with a dot, sorted.
     :raises ArchiveError: if it would be larger, or if there is nothing in it, or something that is no file.
     :raises OSError: if something cannot be read.
     """
     top = f"{folder.name}/" if (folder / "__init__.py").is_file() else ""
-    files = sorted(_files_of(folder, root))
+    hidden: list[str] = []
+    files = sorted(_files_of(folder, root, hidden))
     if not files:
-        raise ArchiveError("the folder contains no file")
+        raise ArchiveError(f"the folder contains no file{' (what begins with a dot is left out)' if hidden else ''}")
     with ZipFile(out, "w", ZIP_STORED) as archive:
         for name, path in files:
             info = ZipInfo(f"{top}{name}", _FIRST_MOMENT)
@@ -52,28 +54,31 @@ def write_archive(folder: Path, out: IO[bytes], max_bytes: int, root: Path | Non
                     entry.write(piece)
     if out.tell() > max_bytes:
         raise _too_large(max_bytes)
+    return tuple(sorted(hidden))
 
 
 def _too_large(max_bytes: int) -> ArchiveError:
     return ArchiveError(f"its zip file has more than {max_bytes:,} bytes; put it in S3, and give its s3:// address")
 
 
-def _files_of(folder: Path, root: Path | None) -> Iterator[tuple[str, Path]]:
-    """Yield the name in the zip file and the path of each file."""
+def _files_of(folder: Path, root: Path | None, hidden: list[str]) -> Iterator[tuple[str, Path]]:
+    """Yield the name in the zip file and the path of each file, and add what begins with a dot to ``hidden``."""
 
     def fail(error: OSError) -> None:
         raise error
 
     for parent, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if name not in _LEFT_OUT]
+        below = Path(parent).relative_to(folder)
+        hidden += [(below / name).as_posix() for name in (*folders, *names) if name.startswith(".")]
+        folders[:] = [name for name in folders if not _is_left_out(name)]
         for name in [*folders, *names]:
             path = Path(parent, name)
-            shown = path.relative_to(folder).as_posix()
+            shown = (below / name).as_posix()
             if name in folders:
                 if path.is_symlink():
                     raise ArchiveError(f"{shown!r} is a link to a folder; put the folder itself there")
                 continue
-            if name in _LEFT_OUT or name.endswith(".pyc"):
+            if _is_left_out(name) or name.endswith(".pyc"):
                 continue
             if not path.is_file():
                 raise ArchiveError(f"{shown!r} is neither a file nor a link to one")
@@ -84,3 +89,7 @@ def _files_of(folder: Path, root: Path | None) -> Iterator[tuple[str, Path]]:
             if not shown.isprintable():
                 raise ArchiveError(f"{shown!r}: its name contains a control character, or is not UTF-8")
             yield shown, path
+
+
+def _is_left_out(name: str) -> bool:
+    return name.startswith(".") or name == "__pycache__"

@@ -6,9 +6,11 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.storage.presigned import MAX_UPLOAD_BYTES
@@ -22,18 +24,27 @@ class FileChangedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file to upload, as it was when it was hashed.
+    """A file to upload, as it was when it was hashed. Of a folder it holds the zip file, until it is garbage.
 
     :param source: where it is.
     :param name: its name in storage.
     :param size: its size in bytes; that of the zip file for a folder.
     :param sha256: hash of its bytes, as hexadecimal digits.
+    :param left_out: what begins with a dot and is therefore not in the zip file of a folder; default nothing.
+    :param archive: the zip file of a folder; default None.
     """
 
     source: FileSource
     name: str
     size: int
     sha256: str
+    left_out: tuple[str, ...] = ()
+    archive: IO[bytes] | None = field(default=None, compare=False, repr=False)
+
+    def __del__(self) -> None:
+        """Remove the zip file."""
+        if self.archive is not None:
+            self.archive.close()
 
     def pieces(self) -> Iterator[bytes]:
         """Read its bytes. The last piece comes only if all of them are those that were hashed.
@@ -42,7 +53,7 @@ class LocalFile:
         :raises InvalidArgumentError: if they can no longer be read.
         """
         digest, size, held = hashlib.sha256(), 0, b""
-        for piece in _pieces_of(self.source):
+        for piece in _pieces_of(self.source, self.archive):
             if held:
                 yield held
             digest.update(piece)
@@ -61,13 +72,17 @@ def open_file(source: FileSource) -> LocalFile:
     :param source: where it is.
     :raises InvalidArgumentError: if it cannot be uploaded; says why and what to do.
     """
-    is_folder = _checked_kind(source)
+    name = source.path.name
+    archive: IO[bytes] | None = None
+    left_out: tuple[str, ...] = ()
+    if _checked_kind(source):
+        folder = source.path.resolve() if name in ("", "..") else source.path
+        name, (archive, left_out) = f"{folder.name}.zip", _zipped(source, folder)
     digest, size = hashlib.sha256(), 0
-    for piece in _pieces_of(source):
+    for piece in _pieces_of(source, archive):
         digest.update(piece)
         size += len(piece)
-    name = f"{_folder(source).name}.zip" if is_folder else source.path.name
-    return LocalFile(source, name, size, digest.hexdigest())
+    return LocalFile(source, name, size, digest.hexdigest(), left_out, archive)
 
 
 def _checked_kind(source: FileSource) -> bool:
@@ -103,37 +118,35 @@ def _checked_kind(source: FileSource) -> bool:
     return False
 
 
-def _pieces_of(source: FileSource) -> Iterator[bytes]:
+def _zipped(source: FileSource, folder: Path) -> tuple[IO[bytes], tuple[str, ...]]:
+    """The zip file of a folder, which is made once: an upload that is repeated reads it again."""
     try:
-        if source.path.is_dir():
-            with TemporaryFile() as file:
-                write_archive(_folder(source), file, MAX_UPLOAD_BYTES, source.root)
-                file.seek(0)
-                while piece := file.read(PIECE_BYTES):
-                    yield piece
-        else:
-            yield from _read(source)
+        with ExitStack() as after_failure:
+            archive = after_failure.enter_context(TemporaryFile())
+            left_out = write_archive(folder, archive, MAX_UPLOAD_BYTES, source.root)
+            archive.flush()
+            after_failure.pop_all()
+        return archive, left_out
     except ArchiveError as error:
         raise InvalidArgumentError(f"{source}: {error}") from None
     except (OSError, ValueError) as error:
-        if isinstance(error, InvalidArgumentError):
-            raise
         raise _unreadable(source, error) from None
 
 
-def _folder(source: FileSource) -> Path:
-    """The folder by a path that ends in its name."""
-    return source.path.resolve() if source.path.name in ("", "..") else source.path
-
-
-def _read(source: FileSource) -> Iterator[bytes]:
+def _pieces_of(source: FileSource, archive: IO[bytes] | None) -> Iterator[bytes]:
     size = 0
-    with source.path.open("rb") as file:
-        while piece := file.read(PIECE_BYTES):
-            size += len(piece)
-            if size > MAX_UPLOAD_BYTES:
-                raise _too_large(source, f"grows over {MAX_UPLOAD_BYTES:,} bytes")
-            yield piece
+    try:
+        # One descriptor for all readers of a zip file, so each keeps its own place: a broken-off one may still read.
+        with source.path.open("rb") if archive is None else nullcontext(archive) as file:
+            while piece := os.pread(file.fileno(), PIECE_BYTES, size):
+                size += len(piece)
+                if size > MAX_UPLOAD_BYTES:
+                    raise _too_large(source, f"grows over {MAX_UPLOAD_BYTES:,} bytes")
+                yield piece
+    except InvalidArgumentError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _unreadable(source, error) from None
 
 
 def _unreadable(source: FileSource, error: Exception) -> InvalidArgumentError:

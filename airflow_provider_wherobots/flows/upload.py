@@ -32,10 +32,10 @@ from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, O
 SHARED_FOLDER = "data/shared"
 """The folder of managed storage into which all principals of the organisation may write."""
 OWN_FOLDER = "airflow-uploads"
+MAX_NAMES = 5
+"""How many names of files that are left out a line shows."""
 MAX_READS = 3
 """How often a file that changes during its upload is read and uploaded anew."""
-UNKNOWN_FOLDER = f"{SCHEME}…"
-"""Stands for the folder for uploads while it is not known."""
 
 
 class UploadFailedError(WherobotsApiError):
@@ -115,11 +115,11 @@ class FileUploads:
         return with_values(payload, addresses)
 
     def compare(self, payload: Mapping[str, Any], echoed: Mapping[str, Any]) -> Flow[dict[str, Any]]:
-        """Say what the body would be, without a request.
+        """Compare the files with those of an existing run, without a request.
 
         :param payload: the create body.
-        :param echoed: the body of an existing run. The address of a file in it is kept if it is one of the same file.
-        :returns: the body with an address in place of each path whose file can be read.
+        :param echoed: the body of the run.
+        :returns: the create body with the address from ``echoed`` in place of each path whose file is the same.
         """
         addresses: dict[Keys, str] = {}
         for keys, source in self.sources.items():
@@ -128,16 +128,10 @@ class FileUploads:
             except InvalidArgumentError as error:
                 yield Note(logging.WARNING, str(error))
                 continue
-            there, end = str(value_at(echoed, keys)), end_of_address(file.sha256, file.name)
-            addresses[keys] = there if there.endswith(f"/{end}") else self.address(file)
+            there = str(value_at(echoed, keys))
+            if there.endswith(f"/{end_of_address(file.sha256, file.name)}"):
+                addresses[keys] = there
         return with_values(payload, addresses)
-
-    def address(self, file: LocalFile) -> str:
-        """The address that a file gets, as far as it is known without a request.
-
-        :param file: the file.
-        """
-        return address_of(self.upload_to or UNKNOWN_FOLDER, file.sha256, file.name)
 
 
 NO_UPLOADS = FileUploads({})
@@ -174,6 +168,10 @@ def _upload(file: LocalFile, upload_to: str, max_outage_seconds: float) -> Flow[
             ) from error
         else:
             yield Note(logging.INFO, f"{source.given} uploaded to {address} ({words.size(file.size)})")
+            if file.left_out:
+                more = len(file.left_out) - MAX_NAMES
+                names = ", ".join(file.left_out[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
+                yield Note(logging.INFO, f"{source.given}: what begins with a dot is left out: {names}")
             return address
     raise InvalidArgumentError(f"{source}: changes again and again while it is uploaded; let it stay as it is")
 

@@ -257,8 +257,8 @@ class WherobotsHook(BaseHook):
     def upload_file(self, path: str | Path, upload_to: str | None = None) -> str:
         """Upload a file of this machine to storage. What is already at its address is replaced.
 
-        :param path: the file, or a folder, of which a zip file is uploaded; a relative path starts from the current
-            directory. At most 500 MiB.
+        :param path: the file, or a folder, of which a zip file is uploaded, without what begins with a dot; a relative
+            path starts from the current directory. At most 500 MiB.
         :param upload_to: ``s3://`` address of the folder for uploads; None takes the connection's, else one in the
             organisation's managed storage.
         :returns: its ``s3://`` address. The same content always has the same one.

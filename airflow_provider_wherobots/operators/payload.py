@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.runs.files import with_values
 from airflow_provider_wherobots.api.storage.address import checked_upload_to
-from airflow_provider_wherobots.files.local_file import open_file
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.flows.upload import FileUploads
 from airflow_provider_wherobots.operators.arguments import checked_payload, naming
@@ -59,16 +57,13 @@ def uploads_of(task: WherobotsRunOperator, payload: Mapping[str, Any], context: 
 
 
 def payload_to_show(task: WherobotsRunOperator, context: Context) -> dict[str, Any]:
-    """The body for Airflow's page of rendered templates. Sends nothing.
+    """The body for Airflow's page of rendered templates: not with the credentials that OpenLineage may add.
 
-    It has the address of each local file, and not the credentials that OpenLineage may add.
+    It has the paths of local files, not their addresses. Airflow builds it again when the task resumes. Then a file may
+    be another than the one that was uploaded, or gone.
 
     :param task: the task, all rendered.
     :param context: the task's context.
     :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
     """
-    payload = payload_to_send(task, context)
-    uploads = uploads_of(task, payload, context)
-    with naming(task.task_id):
-        addresses = {keys: uploads.address(open_file(file)) for keys, file in uploads.sources.items()}
-    return without_secrets(with_values(payload, addresses))
+    return without_secrets(payload_to_send(task, context))

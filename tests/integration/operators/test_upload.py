@@ -1,7 +1,6 @@
 """Local files as jobs and dependencies, against the local server: which calls there are, and what is stored."""
 
 import asyncio
-import hashlib
 import io
 import json
 import os
@@ -17,6 +16,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRequestException,
     WherobotsTaskKilledException,
 )
+from airflow_provider_wherobots.files import archive
 from airflow_provider_wherobots.files.source import FileSource
 from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
@@ -246,21 +246,37 @@ def test_a_failed_upload_is_repeated_with_a_new_url(
     assert "signature=" not in "".join(line for line in said().splitlines() if "uvicorn.access" not in line)
 
 
-def test_the_body_is_shown_with_the_address(dags: Path, operator: Operator, control: ControlClient) -> None:
-    script = dags / "team" / "jobs" / "stats.py"
-    digest = hashlib.sha256(script.read_bytes()).hexdigest()[:32]
-    task = operator(run_python={"uri": "jobs/stats.py"}, upload_to="s3://jobs/{{ team }}")
-    task.upload_to = "s3://jobs/team"
+def test_the_body_is_shown_with_the_path_whatever_has_become_of_the_file(
+    dags: Path, operator: Operator, control: ControlClient
+) -> None:
+    """Airflow renders the body again when the task resumes. What it shows then is what was sent."""
+    task = operator(run_python={"uri": "jobs/stats.py"}, upload_to="s3://jobs/team")
     shown = task.payload(in_dag(dags, TaskInstance()), None)
-    assert shown["runPython"] == {"uri": f"s3://jobs/team/{digest}/stats.py"}
-    task.upload_to = None
-    shown = task.payload(in_dag(dags, TaskInstance()), None)
-    assert shown["runPython"] == {"uri": f"s3://…/{digest}/stats.py"}
-    script.unlink()
-    assert "cannot be built: task: run_python['uri']='jobs/stats.py': there is no file" in task.payload(
-        in_dag(dags, TaskInstance()), None
-    )
+    assert shown["runPython"] == {"uri": "jobs/stats.py"}
+    (dags / "team" / "jobs" / "stats.py").unlink()
+    assert task.payload(in_dag(dags, TaskInstance()), None) == shown
     assert operations(control) == []
+
+
+def test_a_folder_is_zipped_once_for_a_task(
+    dags: Path, operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (dags / "team" / "geo").mkdir()
+    (dags / "team" / "geo" / "area.py").touch()
+    zipped = []
+
+    def write_archive(folder: Path, *others: Any) -> Any:
+        zipped.append(folder)
+        return archive.write_archive(folder, *others)
+
+    monkeypatch.setattr("airflow_provider_wherobots.files.local_file.write_archive", write_archive)
+    control.add_fault("putObject", "reset", times=1)
+    task = operator(
+        environment={"dependencies": [{"filePath": "geo"}]}, wait_for_completion=False, upload_to="s3://jobs/geo"
+    )
+    task.payload(in_dag(dags, TaskInstance()), None)
+    run(task, dags)
+    assert zipped == [dags / "team" / "geo"]
 
 
 @pytest.mark.parametrize(

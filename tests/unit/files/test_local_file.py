@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
+import shutil
 import zipfile
 from importlib import import_module
 from pathlib import Path
@@ -76,6 +78,35 @@ def test_other_content_is_another_hash(content: bytes, other: bytes, tmp_path_fa
     assert (len({open_file(source(folder)).sha256 for folder in files}) == 1) == (content == other)
 
 
+def test_what_begins_with_a_dot_is_left_out_and_named(tmp_path: Path) -> None:
+    """Such as the secrets of a developer's ``.env``."""
+    hidden = {".env": b"KEY=x", "sub/.secret.json": b"{}", ".venv/lib/a.py": b"", "sub/.ssh/id": b"x"}
+    folder = write(tmp_path / "geo", {"area.py": b"", "sub/a.b.py": b""} | hidden)
+    (folder / ".link").symlink_to(tmp_path)
+    file = open_file(source(folder))
+    with zipfile.ZipFile(io.BytesIO(b"".join(file.pieces()))) as opened:
+        assert opened.namelist() == ["area.py", "sub/a.b.py"]
+    assert file.left_out == (".env", ".link", ".venv", "sub/.secret.json", "sub/.ssh")
+
+
+def test_a_folder_or_a_file_that_is_named_itself_may_begin_with_a_dot(tmp_path: Path) -> None:
+    write(tmp_path / ".geo", {"area.py": b"", ".lib.zip": b"x"})
+    assert open_file(source(tmp_path / ".geo")).name == ".geo.zip"
+    assert open_file(source(tmp_path / ".geo" / ".lib.zip")).left_out == ()
+
+
+def test_a_folder_is_read_once_however_often_it_is_sent(tmp_path: Path) -> None:
+    folder = write(tmp_path / "geo", {"area.py": bytes(1_000_000), "b.py": b"1"})
+    file = open_file(source(folder))
+    shutil.rmtree(folder)
+    started = file.pieces()
+    first = next(started)
+    sent = b"".join(file.pieces())
+    assert hashlib.sha256(sent).hexdigest() == file.sha256
+    # An upload that was broken off may still be reading.
+    assert first + b"".join(started) == sent
+
+
 def test_a_package_can_be_imported_from_its_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = write(tmp_path / "geo_of_a_test", {"__init__.py": b"", "area.py": b"def area(): return 42\n"})
     file = open_file(source(package))
@@ -97,6 +128,7 @@ def test_the_files_of_a_plain_folder_are_at_the_top(tmp_path: Path) -> None:
     [
         (lambda folder: None, "contains no file"),
         (lambda folder: write(folder, {"__pycache__/a.pyc": b""}), "contains no file"),
+        (lambda folder: write(folder, {".env": b""}), r"contains no file \(what begins with a dot is left out\)"),
         (lambda folder: (folder / "loop").symlink_to(folder), "'loop' is a link to a folder"),
         (lambda folder: (folder / "gone").symlink_to("nowhere"), "'gone' is neither a file nor a link to one"),
         (lambda folder: os.mkfifo(folder / "pipe"), "'pipe' is neither a file"),

@@ -135,6 +135,22 @@ def test_a_changed_script_has_another_address(source: FileSource) -> None:
     assert sorted(storage.objects.values()) == [b"print(1)\n", b"print(2)\n"]
 
 
+def test_one_line_says_what_of_a_folder_is_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "geo"
+    folder.mkdir()
+    for name in ("area.py", ".env", *(f".{number}" for number in range(5))):
+        (folder / name).touch()
+    script = UploadScript(Storage())
+    script.run(upload(FileSource("x", "lib/geo", folder, may_be_folder=True), PREFIX))
+    assert script.notes[1:] == [
+        Note(logging.INFO, "lib/geo: what begins with a dot is left out: .0, .1, .2, .3, .4 and 1 more")
+    ]
+    script = UploadScript(Storage())
+    (folder / ".env").unlink()
+    script.run(upload(FileSource("x", "lib/geo", folder, may_be_folder=True), PREFIX))
+    assert script.notes[1].text == "lib/geo: what begins with a dot is left out: .0, .1, .2, .3, .4"
+
+
 def test_what_somebody_else_put_at_the_address_is_replaced(source: FileSource) -> None:
     """Others may write to the folder, and know the address of a script that they know."""
     storage = Storage()
@@ -291,25 +307,25 @@ def test_several_files_ask_for_the_folder_once(source: FileSource, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("upload_to", "there", "address"),
+    ("there", "compared_to"),
     [
-        (PREFIX, f"s3://elsewhere/{END}", f"s3://elsewhere/{END}"),
-        (PREFIX, f"s3://elsewhere/x{END}", f"{PREFIX}/{END}"),
-        (PREFIX, "s3://elsewhere/old/stats.py", f"{PREFIX}/{END}"),
-        (None, None, f"s3://…/{END}"),
+        (f"s3://elsewhere/{END}", f"s3://elsewhere/{END}"),
+        (f"s3://elsewhere/x{END}", "jobs/stats.py"),
+        ("s3://elsewhere/old/stats.py", "jobs/stats.py"),
+        (None, "jobs/stats.py"),
     ],
 )
-def test_a_body_to_compare_keeps_the_address_of_the_same_file_and_sends_nothing(
-    source: FileSource, upload_to: str | None, there: str | None, address: str
+def test_a_body_to_compare_has_the_address_of_the_same_file_and_sends_nothing(
+    source: FileSource, there: str | None, compared_to: str
 ) -> None:
     missing = FileSource("x", "table.json", source.path.with_name("table.json"))
     files = {"environment": {"dependencies": [{"sourceType": "FILE", "filePath": "table.json"}]}}
     script = UploadScript(Storage())
     echoed = {"runPython": {"uri": there}} if there else {}
     compared = script.run(
-        FileUploads({FILES: missing, URI: source}, upload_to).compare({"runPython": {"uri": "x"}} | files, echoed)
+        FileUploads({FILES: missing, URI: source}).compare({"runPython": {"uri": "jobs/stats.py"}} | files, echoed)
     )
-    assert compared == {"runPython": {"uri": address}} | files
+    assert compared == {"runPython": {"uri": compared_to}} | files
     no_file = f"x='table.json': there is no file {missing.path} on the worker; an address in S3 begins with s3://"
     assert script.notes == [Note(logging.WARNING, no_file)]
     assert script.order == []
