@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
+from zipfile import is_zipfile
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.storage.presigned import MAX_UPLOAD_BYTES
@@ -91,6 +92,12 @@ def _checked_kind(source: FileSource) -> bool:
         real = source.path.resolve(strict=True)
         status = real.stat()
     except (FileNotFoundError, NotADirectoryError):
+        if archive := next(filter(is_zipfile, filter(Path.is_file, source.path.parents)), None):
+            # As of a DAG file in a zip file of the DAGs folder.
+            raise InvalidArgumentError(
+                f"{source}: leads into the zip file {archive}, and no file of a zip file is uploaded; "
+                "put the file beside the zip file, and give its path as '../name'"
+            ) from None
         relative = "" if source.root is None else "a relative path starts from the DAG file's folder, and "
         raise InvalidArgumentError(
             f"{source}: there is no file {source.path} on the worker; {relative}an address in S3 begins with s3://"
@@ -164,7 +171,8 @@ def _too_large(source: FileSource, what: str) -> InvalidArgumentError:
 def absolute(folder: Path, given: str) -> Path:
     """The absolute path of a given one, without following links.
 
-    :param folder: absolute path of the folder that a relative one starts from.
+    :param folder: absolute path of the folder that a relative one starts from. It may be a zip file with a DAG file.
     :param given: the path.
     """
-    return Path(os.path.normpath(folder / given)) if ".." not in Path(given).parts else folder / given
+    is_plain = ".." not in Path(given).parts or folder.is_file()
+    return Path(os.path.normpath(folder / given)) if is_plain else folder / given

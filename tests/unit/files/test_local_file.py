@@ -165,6 +165,26 @@ def test_a_relative_path_may_leave_its_folder_but_not_the_root(tmp_path: Path) -
     assert open_file(source(tmp_path / "current" / "shared" / "x.zip", tmp_path / "current")).size == 1
 
 
+def test_a_file_in_a_zip_file_is_refused_and_one_beside_it_is_found(tmp_path: Path) -> None:
+    """A DAGs folder may contain zip files with DAG files. The folder of such a DAG file is the zip file."""
+    root = write(tmp_path / "bundle", {"jobs/stats.py": b"1"})
+    write(tmp_path, {"secret.py": b""})
+    team = root / "team.zip"
+    with zipfile.ZipFile(team, "w") as opened:
+        opened.writestr("dag.py", "")
+        opened.writestr("jobs/stats.py", "print(1)")
+    for path in ("jobs/stats.py", str(team / "jobs" / "stats.py"), "jobs/none.py"):
+        with pytest.raises(InvalidArgumentError) as caught:
+            open_file(source(absolute(team, path), root, given=path, is_dependency=False))
+        assert str(caught.value) == (
+            f"argument={path!r}: leads into the zip file {team}, and no file of a zip file is uploaded; "
+            "put the file beside the zip file, and give its path as '../name'"
+        )
+    assert open_file(source(absolute(team, "../jobs/stats.py"), root, is_dependency=False)).size == 1
+    with pytest.raises(InvalidArgumentError, match="leads out of the DAG bundle"):
+        open_file(source(absolute(team, "../../secret.py"), root, is_dependency=False))
+
+
 def test_a_link_in_a_folder_must_not_lead_out_of_the_root_either(tmp_path: Path) -> None:
     root = write(tmp_path / "bundle", {"geo/__init__.py": b"", "shared/x.py": b"1"})
     write(tmp_path, {"secret.py": b"secret"})
