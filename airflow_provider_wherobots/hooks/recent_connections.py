@@ -1,12 +1,13 @@
 """Connections as triggers read them: those that start at the same time share one read.
 
-A triggerer may start hundreds of triggers at once. Each read goes through the one supervisor of the triggerer, which
-also writes all task logs, and through Airflow's API to the database.
+A triggerer may start hundreds of triggers at once, and a key that is changed is refused to all of them. Each read goes
+through the one supervisor of the triggerer, which also writes all task logs, and through Airflow's API to the database.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from weakref import WeakKeyDictionary
 
@@ -16,27 +17,49 @@ from airflow_provider_wherobots.drivers.turns import shared_result
 SHARED_SECONDS = 3.0
 """How long after its start a read is shared. A key that was changed since is noticed by the 401, and read anew."""
 
-_Reads = dict[str, tuple[float, "asyncio.Task[Connection]"]]
-_reads: WeakKeyDictionary[asyncio.AbstractEventLoop, _Reads] = WeakKeyDictionary()
+_reads: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Read]] = WeakKeyDictionary()
 
 
-async def recent_connection(conn_id: str, *, in_turn: bool = True) -> Connection:
+async def recent_connection(conn_id: str, *, since: float | None = None, in_turn: bool = True) -> Connection:
     """Read a connection without blocking the event loop, unless it is being read or was read a moment ago.
 
     :param conn_id: id of the connection.
-    :param in_turn: whether callers that share a read continue in turns; default True. False is for a kill.
+    :param since: a read that began earlier, in the time of ``time.monotonic``, is not shared; default None, 3 s ago.
+        Such a read begins once the last one has ended, 3 s after its start, so that many can share it.
+    :param in_turn: whether callers that share a read continue in turns; default True. False is for a kill, which does
+        not wait for those 3 s either.
     :returns: the connection. Callers must not change it.
     """
     reads = _reads.setdefault(asyncio.get_running_loop(), {})
-    begun, read = reads.get(conn_id, (0.0, None))
-    if read is None or _is_over(read) or time.monotonic() - begun > SHARED_SECONDS:
-        read = asyncio.create_task(get_async_connection(conn_id))
+    read = reads.get(conn_id)
+    if read is None or read.has_failed or read.began < (time.monotonic() - SHARED_SECONDS if since is None else since):
+        previous = None if since is None else read
+        read = reads[conn_id] = _Read(conn_id, previous, SHARED_SECONDS if in_turn else 0.0)
+    return await shared_result(read.task, in_turn=in_turn)
+
+
+class _Read:
+    """A read that begins now, or after another one.
+
+    :param conn_id: id of the connection.
+    :param previous: the read that must have ended before; None begins now.
+    :param pause: the shortest time between the starts of both, in seconds.
+    """
+
+    def __init__(self, conn_id: str, previous: _Read | None, pause: float) -> None:
+        self.began = math.inf
+        self.task = asyncio.create_task(self._begin(conn_id, previous, pause))
         # If all callers are cancelled, nobody asks for its failure, and asyncio would log that.
-        read.add_done_callback(_is_over)
-        reads[conn_id] = time.monotonic(), read
-    return await shared_result(read, in_turn=in_turn)
+        self.task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has failed, so that it is not shared any more."""
+        return self.task.done() and (self.task.cancelled() or self.task.exception() is not None)
 
-def _is_over(read: asyncio.Task[Connection]) -> bool:
-    """Whether a read has failed, so that it is not shared any more."""
-    return read.done() and (read.cancelled() or read.exception() is not None)
+    async def _begin(self, conn_id: str, previous: _Read | None, pause: float) -> Connection:
+        if previous is not None:
+            await asyncio.wait({previous.task})
+            await asyncio.sleep(previous.began + pause - time.monotonic())
+        self.began = time.monotonic()
+        return await get_async_connection(conn_id)

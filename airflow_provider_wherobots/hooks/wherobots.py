@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -22,11 +22,11 @@ from airflow import __version__ as airflow_version
 
 from airflow_provider_wherobots import __version__
 from airflow_provider_wherobots.api.connection import CONNECTION_TYPE, DEFAULT_CONN_ID, Settings, read_settings
-from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.errors import InvalidArgumentError, NotSentError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics
 from airflow_provider_wherobots.api.storage.address import checked_upload_to
-from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection, get_async_connection
+from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection
 from airflow_provider_wherobots.drivers.base import Outlets, WriteNote, WriteRecord
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.drivers.turns import shared_result
@@ -34,9 +34,10 @@ from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.files.local_file import absolute
 from airflow_provider_wherobots.files.source import FileSource
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded
+from airflow_provider_wherobots.flows.outcome import given_up
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
-from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.retry import Outage, send
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks import connection_form
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CONNECTION_DELAYS = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between the triggerer's tries to read a connection."""
 HOOK_OUTAGE_SECONDS = 60.0
 """How long a method of the hook tolerates consecutive transient failures. The operator has ``max_outage_seconds``."""
 FOR_EVENT_LOOP = (
@@ -145,6 +144,7 @@ class WherobotsHook(BaseHook):
         write: WriteRecord | None = None,
         *,
         urgent: bool = False,
+        max_outage_seconds: float = HOOK_OUTAGE_SECONDS,
     ) -> AsyncIterator[AsyncDriver]:
         """Make a driver for flows in the triggerer's event loop, on the session that all runs of the host share.
 
@@ -153,6 +153,10 @@ class WherobotsHook(BaseHook):
         :param write: takes the lines of the run's log; default the logger.
         :param urgent: whether the driver is for a kill; default False. Other drivers that start at the same time wait
             for their turn, and their messages and lines wait until Airflow reads the task log, which may take seconds.
+        :param max_outage_seconds: how long the connection is read again if that fails, in seconds; default 60. With
+            ``urgent``, how long all its reads may take.
+        :raises WherobotsArgumentException: when a field of the connection breaks a rule.
+        :raises NotSentError: when it could not be read.
         """
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
         await _import_for_event_loop(in_turn=not urgent)
@@ -161,13 +165,15 @@ class WherobotsHook(BaseHook):
         from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 
         logger = logger or self.log
-        endpoint = (await self._async_settings(urgent)).endpoint
+        until = asyncio.get_running_loop().time() + max_outage_seconds if urgent else None
+        endpoint = (await self._async_settings(logger, max_outage_seconds, until)).endpoint
         async with shared_session(endpoint.base_url) as session:
             transport = AiohttpTransport(endpoint, session)
 
             async def reload() -> Reloaded:
                 before = transport.endpoint
-                self._settings = await self._read_async(get_async_connection)
+                # If it cannot be read, the flow counts that as a failed call, and makes the call again.
+                self._settings = await self._read_async(until, since=time.monotonic())
                 transport.endpoint = self._settings.endpoint
                 return Reloaded(transport.endpoint != before, self._source)
 
@@ -320,25 +326,38 @@ class WherobotsHook(BaseHook):
     def _note(self, level: int, text: str) -> None:
         self.log.log(level, text)
 
-    async def _async_settings(self, urgent: bool) -> Settings:
-        if self._settings is None:
-            self._settings = await self._read_async(partial(recent_connection, in_turn=not urgent))
+    async def _async_settings(self, logger: Any, max_outage_seconds: float, until: float | None) -> Settings:
+        """Read the connection once. If that fails, read it again, as long and as often as a call would be repeated."""
+        outage = Outage(max_outage_seconds)
+        while self._settings is None:
+            moment = time.monotonic()
+            try:
+                self._settings = await self._read_async(until)
+            except NotSentError as error:
+                try:
+                    delay = outage.failed(error, moment)
+                except NotSentError:
+                    error.args = (f"{error}; {given_up(max_outage_seconds)}",)
+                    raise
+                if outage.is_first_failure:
+                    logger.warning("%s; it is read again", error)
+                await asyncio.sleep(delay)
+        if failures := outage.over(time.monotonic()):
+            logger.info("The %s could be read, after %d failed attempts", self._source, failures)
         return self._settings
 
-    async def _read_async(self, read: Callable[[str], Awaitable[Connection]]) -> Settings:
-        """Read the connection; try again if a secrets backend or Airflow is unavailable for a moment."""
-        for delay in CONNECTION_DELAYS:
-            try:
-                return self._read(await read(self.wherobots_conn_id))
-            except WherobotsArgumentException:
-                raise
-            except Exception as error:
-                reason = reason_of(error)
-                self.log.warning(
-                    "Connection %s cannot be read (%s); trying again in %g s", self.wherobots_conn_id, reason, delay
-                )
-            await asyncio.sleep(delay)
-        return self._read(await read(self.wherobots_conn_id))
+    async def _read_async(self, until: float | None, since: float | None = None) -> Settings:
+        """Read the connection. Until a moment of the event loop's time it is for a kill.
+
+        On Airflow 3 a connection that is not there, an API server that is away and a secrets backend that is away look
+        alike. So none of these is final.
+        """
+        try:
+            async with asyncio.timeout_at(until):
+                connection = await recent_connection(self.wherobots_conn_id, since=since, in_turn=until is None)
+        except Exception as error:
+            raise NotSentError(self._source, f"cannot be read: {reason_of(error)}") from error
+        return self._read(connection)
 
     def _read(self, connection: Connection) -> Settings:
         try:

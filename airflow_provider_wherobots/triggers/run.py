@@ -58,7 +58,8 @@ class WherobotsRunTrigger(GuardedTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         log = ResumedLog(self.log, self.task_instance)
-        async with self._hook.async_driver(self.log, self._publish, log.write) as driver:
+        outage = self.options.max_outage_seconds
+        async with self._hook.async_driver(self.log, self._publish, log.write, max_outage_seconds=outage) as driver:
             await log.resume(self._first_line)
             return (await driver.run(self._flow())).to_event()
 
@@ -102,6 +103,6 @@ class WherobotsRunTrigger(GuardedTrigger):
 
     async def _cancel(self) -> None:
         # The hook keeps the connection it has read: reading it again takes time that a kill may not have.
-        async with self._hook.async_driver(self.log, urgent=True) as driver:
-            options = self.options
-            await driver.run(cancel_run_and_twin(options.run_id, options.twin_suffix, CANCEL_BUDGET_SECONDS))
+        until, options = time.monotonic() + CANCEL_BUDGET_SECONDS, self.options
+        async with self._hook.async_driver(self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS) as driver:
+            await driver.run(cancel_run_and_twin(options.run_id, options.twin_suffix, until - time.monotonic()))

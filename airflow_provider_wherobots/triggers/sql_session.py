@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
@@ -50,7 +51,7 @@ class WherobotsSqlSessionTrigger(GuardedTrigger):
         )
 
     async def _wait(self) -> dict[str, Any]:
-        async with self._hook.async_driver(self.log) as driver:
+        async with self._hook.async_driver(self.log, max_outage_seconds=self.wait.max_outage_seconds) as driver:
             try:
                 session = await driver.run(await_session(self.session_id, self.wait))
             except WherobotsApiError as error:
@@ -61,8 +62,9 @@ class WherobotsSqlSessionTrigger(GuardedTrigger):
         return {"session_id": self.session_id, "reason": reason}
 
     async def _cancel(self) -> None:
-        async with self._hook.async_driver(self.log, urgent=True) as driver:
-            await driver.run(stop_session(self.session_id, CANCEL_BUDGET_SECONDS))
+        until = time.monotonic() + CANCEL_BUDGET_SECONDS
+        async with self._hook.async_driver(self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS) as driver:
+            await driver.run(stop_session(self.session_id, until - time.monotonic()))
 
     @property
     def _what(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.take_over import cancel_in_session, follow_in_session
+from airflow_provider_wherobots.flows.sql.take_over import SESSION_SECONDS, cancel_in_session, follow_in_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.triggers.guarded import CANCEL_BUDGET_SECONDS, GuardedTrigger
 
@@ -61,7 +62,7 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         )
 
     async def _wait(self) -> dict[str, Any]:
-        async with self._hook.async_driver(self.log) as driver:
+        async with self._hook.async_driver(self.log, max_outage_seconds=SESSION_SECONDS) as driver:
             self.log.info("%s is followed in SQL session %s", self._what, words.short(self.session_id))
             outcome = await driver.run(follow_in_session(self.session_id, self.execution_id, self.options))
         event = outcome.to_event()
@@ -72,8 +73,9 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         return StatementOutcome(StatementState.RUNNING, self.execution_id, reason).to_event()
 
     async def _cancel(self) -> None:
-        async with self._hook.async_driver(self.log, urgent=True) as driver:
-            await driver.run(cancel_in_session(self.session_id, self.execution_id, CANCEL_BUDGET_SECONDS))
+        until = time.monotonic() + CANCEL_BUDGET_SECONDS
+        async with self._hook.async_driver(self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS) as driver:
+            await driver.run(cancel_in_session(self.session_id, self.execution_id, until - time.monotonic()))
 
     @property
     def _what(self) -> str:

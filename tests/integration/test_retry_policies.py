@@ -196,10 +196,10 @@ def test_a_refused_key_names_its_connection_on_the_worker_and_in_the_trigger(
 def test_a_connection_that_cannot_be_read_loses_sight_of_the_run_but_leaves_it_alone(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
+    job = {"uri": "s3://jobs/wait.py", "args": ["60"]}
+    task, ti = operator(run_python=job, max_outage_seconds=0), TaskInstance()
     with pytest.raises(TaskDeferred) as caught:
         task.execute(context(ti))
-    monkeypatch.setattr("airflow_provider_wherobots.hooks.wherobots.CONNECTION_DELAYS", (0.0,))
     monkeypatch.delenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT")
     event = follow(caught.value)
     with pytest.raises(WherobotsUnavailableException, match=r"can no longer be followed\. It stays active"):

@@ -1,0 +1,261 @@
+"""A connection that a trigger cannot read for a while, and one whose key is changed while many triggers use it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.api.errors import NotSentError
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.compat import Connection
+from airflow_provider_wherobots.exceptions import WherobotsArgumentException
+from airflow_provider_wherobots.flows.effects import attempt
+from airflow_provider_wherobots.hooks import recent_connections
+from airflow_provider_wherobots.hooks import wherobots as hook_module
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.triggers import guarded, run
+from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
+from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from airflow_provider_wherobots.triggers.sql_session import WherobotsSqlSessionTrigger
+from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
+from tests.integration.conftest import API_KEY
+from tests.integration.support import events_of
+from wherobots_local import LocalServer
+from wherobots_local.control.client import ControlClient
+
+
+class Away:
+    """What Airflow reads connections from. It is away until a moment of a virtual clock; only pauses take time."""
+
+    def __init__(self, until: float, connection: Callable[[], Any]) -> None:
+        self.until = until
+        self.connection = connection
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def read(self, conn_id: str) -> Any:
+        if self.now < self.until:
+            raise LookupError(f"http://user:secret@vault/ has no {conn_id}")
+        return self.connection()
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def away(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Away]:
+    def make(until: float, **fields: Any) -> Away:
+        given: dict[str, Any] = {"conn_type": "wherobots", "host": server.url, "password": API_KEY, **fields}
+        it = Away(until, lambda: Connection(conn_id="wherobots_default", **given))
+        monkeypatch.setattr(recent_connections, "get_async_connection", it.read)
+        monkeypatch.setattr(hook_module, "time", it)
+        # The local server sleeps too, in the same process.
+        monkeypatch.setattr(hook_module, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": it.sleep}))
+        return it
+
+    return make
+
+
+async def read_settings(hook: WherobotsHook, **arguments: Any) -> str:
+    async with hook.async_driver(logging.getLogger("trigger"), **arguments):
+        return hook.settings.endpoint.api_key
+
+
+def test_an_unreadable_connection_is_read_again_with_growing_pauses_one_warning_and_the_end_of_it(
+    away: Callable[..., Away], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    it = away(until=100.0)
+    assert asyncio.run(read_settings(WherobotsHook(), max_outage_seconds=600)) == API_KEY
+    assert it.pauses == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "trigger"] == [
+        (
+            "WARNING",
+            "connection 'wherobots_default': cannot be read: LookupError: http://***@vault/ has no wherobots_default;"
+            " it is read again",
+        ),
+        ("INFO", "The connection 'wherobots_default' could be read, after 8 failed attempts"),
+    ]
+
+
+def test_it_is_read_until_the_tolerance_is_over_and_the_error_names_it(away: Callable[..., Away]) -> None:
+    it = away(until=10_000.0)
+    with pytest.raises(NotSentError) as failed:
+        asyncio.run(read_settings(WherobotsHook(), max_outage_seconds=90))
+    assert sum(it.pauses) == 90
+    assert str(failed.value) == (
+        "connection 'wherobots_default': cannot be read: LookupError: http://***@vault/ has no wherobots_default;"
+        " given up after 1 minute 30 seconds of failures (max_outage_seconds=90)"
+    )
+
+
+def test_a_field_that_breaks_a_rule_is_not_read_again(away: Callable[..., Away]) -> None:
+    it = away(until=0.0, password="")
+    with pytest.raises(WherobotsArgumentException, match="password: must hold the Wherobots API key"):
+        asyncio.run(read_settings(WherobotsHook(), max_outage_seconds=600))
+    assert it.pauses == []
+
+
+FOLLOW = {"run_id": "r1", "started_at": 0.0, "max_outage_seconds": 200}
+TRIGGERS: dict[str, Any] = {
+    "run": lambda: WherobotsRunTrigger("wherobots_default", FOLLOW),
+    "named run": lambda: WherobotsNamedRunTrigger("wherobots_default", FOLLOW, "nightly-run", 0.0, cancel_on_kill=True),
+    "SQL session": lambda: WherobotsSqlSessionTrigger(
+        "wherobots_default", "s1", {"timeout": 900.0, "max_outage_seconds": 200.0}, stop_on_kill=True
+    ),
+    "SQL statement": lambda: WherobotsSqlStatementTrigger("wherobots_default", "s1", "e1", {}),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds"), [("run", 200), ("named run", 200), ("SQL session", 200), ("SQL statement", 60)]
+)
+def test_every_trigger_is_as_patient_with_its_connection_as_with_the_service(
+    away: Callable[..., Away], kind: str, seconds: float
+) -> None:
+    it = away(until=10_000.0)
+    event = events_of(TRIGGERS[kind]())
+    assert sum(it.pauses) == seconds
+    assert f"(max_outage_seconds={seconds})" in str(event)
+    assert "secret" not in str(event)
+
+
+def test_a_run_is_followed_once_its_connection_can_be_read(away: Callable[..., Away], control: ControlClient) -> None:
+    it = away(until=300.0)
+    created = control.create_run("followed-later")
+    control.patch_run(created["id"], status="COMPLETED", completed=True)
+    follow = {"run_id": created["id"], "started_at": time.time(), "poll_logs": False}
+    assert events_of(WherobotsRunTrigger("wherobots_default", follow))["ending"] == "completed"
+    assert sum(it.pauses) >= 300
+
+
+def killed(trigger: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tell a trigger that never began that its task has failed."""
+
+    async def get_task_state(task_instance: Any) -> str:
+        return "failed"
+
+    monkeypatch.setattr(guarded, "get_task_state", get_task_state)
+    trigger.task_instance = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index=-1)
+    asyncio.run(trigger.on_kill())
+
+
+def test_a_kill_reads_a_connection_that_was_never_read_again_and_then_cancels(
+    away: Callable[..., Away], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = away(until=5.0)
+    created = control.create_run("killed-at-once")
+    killed(WherobotsRunTrigger("wherobots_default", {**FOLLOW, "run_id": created["id"]}), monkeypatch)
+    assert it.pauses == [1, 2, 4]
+    assert [entry["status"] for entry in control.requests("cancelJobRun")] == [200]
+
+
+@pytest.mark.parametrize("kind", ["run", "SQL session", "SQL statement"])
+def test_a_kill_gives_a_connection_up_when_its_budget_is_spent(
+    away: Callable[..., Away], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = away(until=10_000.0)
+    killed(TRIGGERS[kind](), monkeypatch)
+    assert sum(it.pauses) == guarded.CANCEL_BUDGET_SECONDS
+
+
+@pytest.mark.timeout(60)
+def test_a_kill_does_not_wait_for_a_read_that_never_ends(
+    conn_id: str, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+) -> None:
+    async def never(conn_id: str) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(recent_connections, "get_async_connection", never)
+    monkeypatch.setattr(run, "CANCEL_BUDGET_SECONDS", 0.1)
+    killed(WherobotsRunTrigger(conn_id, FOLLOW), monkeypatch)
+    assert "NotSentError: connection 'wherobots_default': cannot be read: TimeoutError" in said()
+
+
+def test_what_a_kill_has_spent_on_its_connection_is_not_spent_again_on_the_cancel(
+    away: Callable[..., Away], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it, left = away(until=7.0), []
+
+    def cancel_run(run_id: str, twin_suffix: str, budget_seconds: float) -> Any:
+        left.append(budget_seconds)
+        yield from ()
+
+    monkeypatch.setattr(run, "cancel_run_and_twin", cancel_run)
+    monkeypatch.setattr(run, "time", it)
+    killed(WherobotsRunTrigger("wherobots_default", FOLLOW), monkeypatch)
+    assert left == [guarded.CANCEL_BUDGET_SECONDS - 7]
+
+
+def test_a_changed_key_is_read_a_few_times_for_hundreds_of_triggers_and_each_goes_on_with_it(
+    conn_id: str, server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    refused, all_began, all_refused = 0, asyncio.Barrier(200), asyncio.Event()
+
+    async def read(conn_id: str) -> Any:
+        reads.append(conn_id)
+        if len(reads) == 1:
+            return Connection(conn_id=conn_id, conn_type="wherobots", host=server.url, password="old-key")
+        # The first read that begins after a refusal takes until all triggers were refused.
+        await all_refused.wait()
+        return Connection(conn_id=conn_id, conn_type="wherobots", host=server.url, password=API_KEY)
+
+    read_again = WherobotsHook._read_async
+
+    async def count_and_read_again(hook: WherobotsHook, *arguments: Any, **since: Any) -> Any:
+        nonlocal refused
+        if since:
+            refused += 1
+            if refused == 200:
+                asyncio.get_running_loop().call_soon(all_refused.set)
+        return await read_again(hook, *arguments, **since)
+
+    monkeypatch.setattr(recent_connections, "get_async_connection", read)
+    monkeypatch.setattr(WherobotsHook, "_read_async", count_and_read_again)
+    run_id = control.create_run("followed-by-hundreds")["id"]
+
+    async def follow() -> tuple[str, str]:
+        hook = WherobotsHook(conn_id)
+        async with hook.async_driver() as driver:
+            assert hook.settings.endpoint.api_key == "old-key"
+            await all_began.wait()
+            # No time has to pass between the starts of two reads.
+            monkeypatch.setattr(recent_connections, "SHARED_SECONDS", 0.0)
+            found = await driver.run(attempt(calls.get_run(run_id)))
+        return found.id, hook.settings.endpoint.api_key
+
+    async def follow_all() -> list[tuple[str, str]]:
+        return await asyncio.gather(*(follow() for _ in range(200)))
+
+    assert asyncio.run(follow_all()) == [(run_id, API_KEY)] * 200
+    assert (len(reads), refused) == (3, 200)
+
+
+def test_a_connection_that_cannot_be_read_after_a_refusal_is_an_outage_of_the_flow(
+    away: Callable[..., Away], server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = control.create_run("refused-meanwhile")["id"]
+    control.patch_run(run_id, status="COMPLETED", completed=True)
+    reads: list[str] = []
+
+    async def read(conn_id: str) -> Any:
+        reads.append(conn_id)
+        if len(reads) == 2:
+            raise LookupError("the secrets backend is away")
+        key = API_KEY if len(reads) > 2 else "old-key"
+        return Connection(conn_id=conn_id, conn_type="wherobots", host=server.url, password=key)
+
+    monkeypatch.setattr(recent_connections, "get_async_connection", read)
+    monkeypatch.setattr(recent_connections, "SHARED_SECONDS", 0.0)
+    follow = {"run_id": run_id, "started_at": time.time(), "poll_logs": False}
+    assert events_of(WherobotsRunTrigger("wherobots_default", follow))["ending"] == "completed"
+    assert len(reads) == 3
