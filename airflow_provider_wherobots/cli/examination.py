@@ -214,14 +214,23 @@ def _write(path: Path, text: str, mode: str) -> None:
 
 def _ended(trial: Trial, left: Sequence[str], *, interrupted: bool) -> Check:
     """Whether the runs were created, and have ended."""
-    name, named = "runs", f"*-{trial.plan.suffix}"
-    if left:
-        return Check(name, State.FAILED, f"{', '.join(left)} may still be active.", "cancel them in the console")
-    if trial.creating:
-        text = f"It is unclear whether a run was created ({'; '.join(trial.failures.values()) or 'interrupted'})."
-        return Check(name, State.WARNING, text, f"look for active runs named {named} in the console")
+    plan, name, named = trial.plan, "runs", f"*-{trial.plan.suffix}"
+    cancelled = [run_id for role, run_id in trial.ids.items() if role not in trial.ended and run_id not in left]
+    if left or trial.creating:
+        said = [f"{', '.join(left)} may still be active."] if left else []
+        if trial.creating:
+            names, limit = " and ".join(map(plan.name, sorted(trial.creating))), words.duration(plan.list_seconds)
+            why = "; ".join(trial.failures.get(role, "interrupted") for role in sorted(trial.creating))
+            said.append(
+                f"A run named {names} may exist: its create had no answer ({why}), and no list showed it in {limit}."
+            )
+        if cancelled:
+            said.append(f"Cancelled: {', '.join(cancelled)}.")
+        advice = f"find active ones with runs list --name '{named}', and cancel them with runs cancel RUN_ID --yes"
+        return Check(name, State.FAILED if left else State.WARNING, " ".join(said), advice)
     if interrupted:
-        return Check(name, State.WARNING, "Interrupted; the runs were cancelled.", "repeat the command")
+        what = f"the runs were cancelled: {', '.join(cancelled)}" if cancelled else "no run was left to cancel"
+        return Check(name, State.WARNING, f"Interrupted; {what}.", "repeat the command")
     if not trial.ids:
         text = f"No run could be created ({'; '.join(trial.failures.values())})."
         return Check(name, State.FAILED, text, "read the service's words")

@@ -6,6 +6,7 @@ read by the provider's own reader, so what it forwards is what a task log would 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -17,10 +18,12 @@ from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, PENDING
 from airflow_provider_wherobots.api.runs.payload import build_payload
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.together import together
-from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_suffix
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Effect, Flow, Forward, Note, Sleep, attempt, now, perform
 from airflow_provider_wherobots.flows.forward_logs import LogForwarder
 from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.runs_by_suffix import find_runs
 
 T = TypeVar("T")
 
@@ -119,6 +122,9 @@ def try_out(trial: Trial) -> Flow[None]:
 def end_runs(trial: Trial) -> Flow[list[str]]:
     """Cancel the runs that have not ended. Never raises.
 
+    The run of a create without an answer is looked for by its name until List Runs shows it, for ``list_seconds``. If
+    it is found, its role is no longer in ``creating``.
+
     :param trial: the trial, complete or interrupted.
     :returns: the ids of the runs that could not be cancelled.
     """
@@ -126,11 +132,33 @@ def end_runs(trial: Trial) -> Flow[list[str]]:
     for role, run_id in trial.ids.items():
         if role not in trial.ended and not (yield from cancel_run(run_id)):
             left.append(run_id)
-    if trial.creating:
-        found = yield from cancel_runs_by_suffix(f"-{trial.plan.suffix}", CANCEL_BUDGET_SECONDS)
-        if found:
-            trial.creating.clear()
-    return left
+    if not trial.creating:
+        return left
+    plan = trial.plan
+    until = (yield from now()) + plan.list_seconds
+    names = ", ".join(map(plan.name, sorted(trial.creating)))
+    limit = words.duration(plan.list_seconds)
+    yield Note(logging.INFO, f"The create of {names} had no answer: its run is looked for, for up to {limit}")
+    while True:
+        for role, run in (yield from _find_created(trial)):
+            trial.creating.discard(role)
+            trial.ids[role] = run.id
+            if run.is_terminal:
+                trial.ended.add(role)
+            elif not (yield from cancel_run(run.id)):
+                left.append(run.id)
+        if not trial.creating or (yield from now()) >= until:
+            return left
+        yield Sleep(plan.poll_seconds)
+
+
+def _find_created(trial: Trial) -> Flow[list[tuple[str, Run]]]:
+    """List the runs whose create had no answer, with their roles."""
+    try:
+        runs = yield from find_runs(f"-{trial.plan.suffix}", urgent=True)
+    except WherobotsApiError:
+        return []
+    return [(role, run) for role in sorted(trial.creating) for run in runs if run.name == trial.plan.name(role)]
 
 
 def _create_log_run(trial: Trial) -> Flow[None]:

@@ -23,7 +23,7 @@ from airflow_provider_wherobots.cli import examination
 from airflow_provider_wherobots.cli.installation import check_triggerer
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.doctor import job
-from airflow_provider_wherobots.doctor.trial import Plan
+from airflow_provider_wherobots.doctor.trial import Plan, Trial
 from airflow_provider_wherobots.doctor.verdicts import State
 from tests.integration.conftest import API_KEY, set_connection
 from tests.support.places import TREE
@@ -293,3 +293,39 @@ def test_the_triggerer_is_looked_up_in_the_metadata_database(database: Path) -> 
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("ALTER TABLE job RENAME TO job_away")
     assert alive() is State.NOT_CHECKED
+
+
+@pytest.mark.parametrize(
+    ("ids", "creating", "left", "state", "text"),
+    [
+        (("r1", "r2"), "", (), State.WARNING, "Interrupted; the runs were cancelled: r1, r2."),
+        ((), "", (), State.WARNING, "Interrupted; no run was left to cancel."),
+        (
+            ("r1",),
+            "cancel",
+            (),
+            State.WARNING,
+            "A run named airflow-doctor-cancel-0123456789ab may exist: its create had no answer (interrupted), and no "
+            "list showed it in 1 minute. Cancelled: r1.",
+        ),
+        (
+            ("r1", "r2"),
+            "timeout",
+            ("r2",),
+            State.FAILED,
+            "r2 may still be active. A run named airflow-doctor-timeout-0123456789ab may exist: its create had no"
+            " answer (interrupted), and no list showed it in 1 minute. Cancelled: r1.",
+        ),
+    ],
+)
+def test_an_interrupted_doctor_says_what_became_of_each_run(
+    ids: tuple[str, ...], creating: str, left: tuple[str, ...], state: State, text: str
+) -> None:
+    roles = dict(zip(("log", "cancel"), ids, strict=False))
+    trial = Trial(Plan("0123456789ab", "s3://bucket/job.py"), ids=roles, creating=set(filter(None, [creating])))
+    check = examination._ended(trial, left, interrupted=True)
+    assert (check.state, check.text) == (state, text)
+    if creating:
+        assert check.advice == (
+            "find active ones with runs list --name '*-0123456789ab', and cancel them with runs cancel RUN_ID --yes"
+        )

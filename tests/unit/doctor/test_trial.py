@@ -103,6 +103,31 @@ def test_an_interruption_leaves_no_run(operation: str, number: int, kind: type[B
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
+def test_the_run_of_an_interrupted_create_is_looked_for_until_lists_show_it(number: int) -> None:
+    service = Service({("createJobRun", number): KeyboardInterrupt()}, list_lag=8.0)
+    trial, script, left = carried_out(service, KeyboardInterrupt)
+    assert (left, trial.creating, len(trial.ids)) == ([], set(), number)
+    assert service.active(script.now) == []
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_the_run_of_an_interrupted_create_that_no_list_shows_in_time_stays_unclear(number: int) -> None:
+    service = Service({("createJobRun", number): KeyboardInterrupt()}, list_lag=3_600.0)
+    trial, script, left = carried_out(service, KeyboardInterrupt)
+    assert (left, trial.creating, len(trial.ids)) == ([], {(LOG, CANCEL, TIMEOUT)[number - 1]}, number - 1)
+    assert len(service.active(script.now)) == 1
+    assert script.elapsed < PLAN.list_seconds + 30
+
+
+def test_lists_that_fail_are_repeated_while_a_run_is_looked_for() -> None:
+    failure = NotSentError("listJobRuns", "refused")
+    service = Service({("createJobRun", 1): KeyboardInterrupt(), **{("listJobRuns", n): failure for n in (1, 2)}})
+    trial, script, left = carried_out(service, KeyboardInterrupt)
+    assert (left, trial.creating) == ([], set())
+    assert service.active(script.now) == []
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_create_whose_answer_was_lost_leaves_no_run(number: int) -> None:
     service = Service({("createJobRun", number): AnswerLostError("createJobRun", "reset")})
     trial, script, left = carried_out(service)
