@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
@@ -115,10 +116,12 @@ __all__ = [
     "conf",
     "dags_folder",
     "delete_xcom",
+    "failing_since",
     "get_async_connection",
     "get_stats",
     "get_task_state",
     "is_asset",
+    "keep_failing_since",
     "mask_secret",
     "note_for_retry",
     "pull_xcom",
@@ -430,3 +433,57 @@ def _noted_keys_of_earlier_try(task_instance: Any, since: datetime | None) -> tu
             found = found.filter(Log.dttm >= since)
         return tuple(event.removeprefix(_NOTED) for (event,) in found.order_by(Log.dttm.desc(), Log.id.desc()))
     return ()
+
+
+_LOOKS_FAIL, _LOOKS_SUCCEED = "looks_fail", "looks_succeed"
+
+
+def failing_since(task_instance: Any, dag_run_start: datetime | None) -> float | None:
+    """Since when the looks of a rescheduled sensor fail, as the look before has kept it.
+
+    Airflow deletes a sensor's XComs before each look, but on 3.x it tells their keys.
+
+    :param task_instance: the ``ti`` of a task's context.
+    :param dag_run_start: when the DAG run started.
+    :returns: epoch seconds; None if the look before did not fail, or was one of an earlier try.
+    """
+    if AIRFLOW < (3, 0):
+        found = _noted_look(task_instance, dag_run_start)
+        return None if found is None or found[0] != f"{_NOTED}{_LOOKS_FAIL}" else float(found[1].timestamp())
+    key = re.compile(rf"{_LOOKS_FAIL}_since_(\d+)_in_try_{task_instance.try_number}")
+    told = map(key.fullmatch, xcom_keys_of_earlier_try(task_instance, dag_run_start) or ())
+    return min((float(found[1]) for found in told if found), default=None)
+
+
+def keep_failing_since(task_instance: Any, dag_run_start: datetime | None, since: float | None) -> None:
+    """Keep for the next look of a rescheduled sensor since when its looks fail.
+
+    :param task_instance: the ``ti`` of a task's context.
+    :param dag_run_start: when the DAG run started.
+    :param since: epoch seconds; None if this look did not fail.
+    """
+    if AIRFLOW < (3, 0):
+        if (since is None) != (failing_since(task_instance, dag_run_start) is None):
+            note_for_retry(task_instance, _LOOKS_SUCCEED if since is None else _LOOKS_FAIL)
+    elif since is not None:
+        key = f"{_LOOKS_FAIL}_since_{since:.0f}_in_try_{task_instance.try_number}"
+        task_instance.xcom_push(key=key, value=since)
+
+
+def _noted_look(task_instance: Any, dag_run_start: datetime | None) -> tuple[str, datetime] | None:
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+
+    with suppress(Exception), create_session() as session:
+        found: Any = session.query(Log.event, Log.dttm).filter(
+            Log.dag_id == task_instance.dag_id,
+            Log.task_id == task_instance.task_id,
+            Log.run_id == task_instance.run_id,
+            Log.map_index == task_instance.map_index,
+            Log.try_number == task_instance.try_number,
+            Log.event.in_([f"{_NOTED}{_LOOKS_FAIL}", f"{_NOTED}{_LOOKS_SUCCEED}"]),
+            Log.dttm >= dag_run_start,
+        )
+        last: tuple[str, datetime] | None = found.order_by(Log.id.desc()).first()
+        return last
+    return None

@@ -134,6 +134,52 @@ def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
         yield Sleep(delay, jitter)
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look of a rescheduled sensor has found.
+
+    :param run: the run; None if there is none yet, or the look failed.
+    :param failing_since: when the first of the consecutive failed looks began, in epoch seconds; None if this look was
+        answered.
+    """
+
+    run: Run | None
+    failing_since: float | None = None
+
+
+def look_once(which: str | NamedRun, options: FollowOptions, failing_since: float | None) -> Flow[Look]:
+    """Look for a run once. The next look takes place in another process.
+
+    :param which: the run's id, or its name.
+    :param options: how long consecutive failed looks are tolerated. A run that is given by its id may be unknown for a
+        minute, if it was created a moment ago.
+    :param failing_since: that of the look before; None if it was answered, or there was none.
+    :raises WherobotsApiError: a failure that is permanent, or no longer tolerated.
+    """
+    moment = yield from now()
+    try:
+        if isinstance(which, NamedRun):
+            return Look((yield from find_newest(which)))
+        return Look((yield from attempt(calls.get_run(which))))
+    except KeyLimitedError as error:
+        yield Note(logging.INFO, str(error))
+        return Look(None, failing_since)
+    except WherobotsApiError as error:
+        tolerated = options.max_outage_seconds if error.transient else 0.0
+        if isinstance(error, NotFoundError) and not isinstance(which, NamedRun):
+            tolerated = APPEARANCE_SECONDS
+        since = moment if failing_since is None else failing_since
+        if moment - since >= tolerated:
+            if error.transient:
+                error.args = (f"{error}; {given_up(tolerated)}",)
+            raise
+        yield Note(
+            logging.WARNING,
+            f"{error}; looks have failed since {words.moment(since)}, and are repeated for {words.duration(tolerated)}",
+        )
+        return Look(None, since)
+
+
 def follow_named_run(named: NamedRun, options: FollowOptions) -> Flow[Outcome]:
     """Wait until there is a run of the name, publish its id, and follow it to its end.
 

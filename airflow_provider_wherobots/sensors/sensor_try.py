@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.lookup import moment_of
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.compat import AirflowSensorTimeout, delete_xcom
-from airflow_provider_wherobots.exceptions import kind_of_call
+from airflow_provider_wherobots.compat import AirflowSensorTimeout, delete_xcom, failing_since, keep_failing_since
+from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsUnavailableException, kind_of_call
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.follow import FollowOptions
-from airflow_provider_wherobots.flows.named_run import NamedRun, await_run, get_created_run
+from airflow_provider_wherobots.flows.named_run import NamedRun, await_run, get_created_run, look_once
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink
@@ -59,12 +59,22 @@ class SensorTry(RunTry["WherobotsRunSensor"]):
 
         :returns: whether the run has completed, and its id if so.
         """
-        options = self._options()
-        run = self._find(options, waits=False)
-        if not isinstance(run, Run):
-            if run.ending is not Ending.DEADLINE:
-                self.finish(run)
+        options, ti, begun = self._options(), self.context["ti"], self.context["dag_run"].start_date
+        which = self._named_run() if self.task.run_id is None else str(self.task.run_id)
+        try:
+            look = self.attempt.run(look_once(which, options, failing_since(ti, begun)))
+        except WherobotsApiError as error:
+            if isinstance(which, str):
+                raise _failed_call(which, error) from error
+            reason = f"No {which.describe()}, was found: {words.quoted(str(error))}"
+            raise WherobotsUnavailableException(reason) from error
+        try:
+            keep_failing_since(ti, begun, look.failing_since)
+        except Exception as error:
+            self.log.warning("Since when looks fail could not be kept for the next look: %s", reason_of(error))
+        if (run := look.run) is None:
             return False, None
+        self._announce(run)
         if run.is_active:
             self.log.info("Run %s is %s", words.short(run.id), words.short(run.status))
             return False, None
@@ -118,7 +128,8 @@ class SensorTry(RunTry["WherobotsRunSensor"]):
         else:
             until = options if waits else replace(options, deadline=options.started_at)
             run = self.attempt.run(await_run(self._named_run(), until))
-        if isinstance(run, Run) and self._pull(RUN_ID_KEY) != run.id:
+        if isinstance(run, Run):
+            # No XCom is asked for: there is none yet, and Airflow 3 logs that as an error.
             self._announce(run)
         return run
 
@@ -126,7 +137,7 @@ class SensorTry(RunTry["WherobotsRunSensor"]):
         try:
             return self.attempt.run(get_created_run(options))
         except WherobotsApiError as error:
-            raise kind_of_call(error)(f"Run {words.short(options.run_id)}: {words.quoted(str(error))}") from error
+            raise _failed_call(options.run_id, error) from error
 
     def _defer(self, options: FollowOptions, trigger: type[WherobotsRunTrigger], arguments: dict[str, Any]) -> NoReturn:
         task = self.task
@@ -166,6 +177,10 @@ class SensorTry(RunTry["WherobotsRunSensor"]):
         if created_after is None:
             created_after = _due(self.context["dag_run"]) - timedelta(seconds=CLOCK_MARGIN_SECONDS)
         return NamedRun(str(self.task.run_name), created_after.timestamp())
+
+
+def _failed_call(run_id: str, error: WherobotsApiError) -> WherobotsException:
+    return kind_of_call(error)(f"Run {words.short(run_id)}: {words.quoted(str(error))}")
 
 
 def follow_options(task: WherobotsRunSensor, started_at: float, deadline: float | None) -> FollowOptions:

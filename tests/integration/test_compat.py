@@ -141,3 +141,53 @@ def test_on_2_11_a_retry_reads_what_the_try_before_has_noted() -> None:
         assert compat.xcom_keys_of_earlier_try(try_of(2), later) is None, "of a deleted DAG run of the same id"
     finally:
         Log.__table__.drop(settings.engine)
+
+
+def look_of(try_number: int, **fields: Any) -> Any:
+    ids = {"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": -1, "xcom_push": lambda **_: None, **fields}
+    return SimpleNamespace(**ids, try_number=try_number)
+
+
+@SINCE_3
+def test_a_look_learns_from_the_keys_of_the_look_before_since_when_looks_fail() -> None:
+    pushed: list[str] = []
+
+    def next_look(try_number: int) -> Any:
+        told = SimpleNamespace(xcom_keys_to_clear=["run_id", *pushed])
+        pushed.clear()
+        return look_of(try_number, _ti_context_from_server=told, xcom_push=lambda key, value: pushed.append(key))
+
+    for look, since in ((next_look(2), 1_764_300_000.4), (next_look(2), None)):
+        compat.keep_failing_since(look, None, since)
+        assert pushed == ([] if since is None else ["looks_fail_since_1764300000_in_try_2"])
+        assert compat.failing_since(next_look(2), None) == (None if since is None else 1_764_300_000.0)
+    compat.keep_failing_since(next_look(2), None, 1_764_300_000.0)
+    assert compat.failing_since(next_look(3), None) is None, "a new try begins anew"
+
+
+@pytest.mark.skipif(compat.AIRFLOW >= (3, 0), reason="Airflow 3 tells the keys itself")
+def test_on_2_11_a_look_reads_what_the_look_before_has_noted() -> None:
+    from airflow import settings
+    from airflow.models.log import Log
+
+    start = datetime.now(UTC) - timedelta(minutes=1)
+    look, other = look_of(1), look_of(1, map_index=3)
+    compat.keep_failing_since(look, start, 1.0)
+    assert compat.failing_since(look, start) is None, "there is no database, which is no failure"
+    Log.__table__.create(settings.engine)
+    try:
+        compat.keep_failing_since(look, start, None)
+        assert compat.failing_since(look, start) is None
+        compat.keep_failing_since(look, start, 1.0)
+        since = compat.failing_since(look, start)
+        assert since is not None
+        assert since > start.timestamp()
+        compat.keep_failing_since(look, start, since)
+        assert compat.failing_since(look, start) == since
+        for one in (look_of(2), other):
+            assert compat.failing_since(one, start) is None
+        assert compat.failing_since(look, datetime.now(UTC) + timedelta(minutes=1)) is None
+        compat.keep_failing_since(look, start, None)
+        assert compat.failing_since(look, start) is None
+    finally:
+        Log.__table__.drop(settings.engine)

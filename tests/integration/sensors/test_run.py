@@ -33,6 +33,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.operators import airflow_3_0
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.sensors import sensor_try
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.sensors.sensor_try import SensorTry
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
@@ -482,6 +483,64 @@ def test_a_rescheduled_sensor_looks_once_a_time(sensor: Make, control: ControlCl
     end(control, failed, "FAILED")
     with pytest.raises(WherobotsRunFailedException):
         task.poke(context(ti))
+
+
+def next_look(task: WherobotsRunSensor, ti: Any) -> Any:
+    """A look in a process of its own: Airflow has deleted the XComs, and on 3.x tells their keys."""
+    ti._ti_context_from_server = SimpleNamespace(xcom_keys_to_clear=list(ti.xcoms))
+    ti.xcoms.clear()
+    return task.poke(context(ti))
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_rescheduled_sensor_tolerates_failed_looks_one_at_a_time_and_fails_when_they_last_too_long(
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, by_name: bool
+) -> None:
+    name, noted = f"{NAME}-looked-for", None
+
+    def keep(ti: Any, dag_run_start: Any, since: float | None) -> None:
+        nonlocal noted
+        noted = since
+
+    if AIRFLOW < (3, 0):
+        # Its database is in the tests of `compat`.
+        monkeypatch.setattr(sensor_try, "failing_since", lambda ti, dag_run_start: noted)
+        monkeypatch.setattr(sensor_try, "keep_failing_since", keep)
+    run_id, operation = started_run(control, name), "listJobRuns" if by_name else "getJobRun"
+    which = {"run_name": name} if by_name else {"run_id": run_id}
+    task, ti = sensor(**which, deferrable=False, mode="reschedule"), TaskInstance()
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("a look does not wait"))
+    control.add_fault(operation, {"type": "status", "status": 503}, times=2)
+    assert not next_look(task, ti).is_done
+    assert not next_look(task, ti).is_done
+    assert "run_id" not in ti.xcoms
+    assert not next_look(task, ti).is_done
+    assert ti.xcoms["run_id"] == run_id
+    assert len(control.requests(operation)) == 3
+    control.add_fault(operation, {"type": "status", "status": 503})
+    assert not next_look(task, ti).is_done
+    since = sensor_try.failing_since
+    # The time of the driver goes on.
+    monkeypatch.setattr(sensor_try, "failing_since", lambda *which: (since(*which) or 0.0) - 590)
+    assert not next_look(task, ti).is_done
+    words = r"given up after 10 minutes of failures \(max_outage_seconds=600\)"
+    with pytest.raises(WherobotsUnavailableException, match=words) as failed:
+        next_look(task, ti)
+    assert not is_final(failed.value)
+
+
+def test_no_xcom_is_asked_for_before_there_is_one(sensor: Make, control: ControlClient) -> None:
+    class Silent(TaskInstance):
+        def xcom_pull(self, **_: Any) -> Any:
+            pytest.fail("Airflow 3 logs an error for an XCom that is not there")
+
+    run_id = started_run(control)
+    for arguments in ({"run_id": run_id}, {"run_name": NAME}):
+        with pytest.raises(TaskDeferred):
+            sensor(**arguments).execute(context(Silent()))
+        assert not sensor(**arguments, deferrable=False, mode="reschedule").poke(context(Silent())).is_done
+    end(control, run_id)
+    assert sensor(run_id=run_id, deferrable=False).execute(context(Silent())) == run_id
 
 
 def test_a_run_that_is_not_there_fails_without_a_retry(sensor: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,18 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.api.errors import AuthenticationError, NotFoundError, RateLimitedError
+from airflow_provider_wherobots.api.errors import (
+    AuthenticationError,
+    KeyLimitedError,
+    NotFoundError,
+    RateLimitedError,
+    ServerError,
+    WherobotsApiError,
+)
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.named_run import (
+    Look,
     NamedRun,
     await_run,
     find_newest,
     follow_created_run,
     follow_named_run,
     get_created_run,
+    look_once,
 )
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
@@ -298,3 +307,64 @@ def test_a_run_that_is_not_there_is_not_said_to_stay_active() -> None:
     outcome = script.run(follow_created_run(options(run_id="no-such-run")))
     reason = "Run no-such-run: getJobRun: 404 NOT_FOUND_ERROR: not_found_error"
     assert outcome == Outcome(Ending.GAVE_UP, "", "", reason, ended_at=script.now)
+
+
+AWAY, UNKNOWN = ServerError("getJobRun", 503), NotFoundError("getJobRun", 404)
+LOOKS = [pytest.param(NAMED, id="by name"), pytest.param("r1", id="by id")]
+
+
+@pytest.mark.parametrize("which", LOOKS)
+def test_a_look_sends_one_call_and_a_failure_of_it_is_told_once_and_tolerated(which: str | NamedRun) -> None:
+    script = Script(always(AWAY))
+    assert script.run(look_once(which, options(), None)) == Look(None, failing_since=START)
+    assert script.run(look_once(which, options(), START - 599)) == Look(None, failing_since=START - 599)
+    assert (len(script.sent), script.sleeps) == (2, [])
+    assert script.notes[0] == Note(
+        logging.WARNING,
+        "getJobRun: 503: no body; looks have failed since 2025-06-15 15:06:40 UTC, and are repeated for 10 minutes",
+    )
+    assert len(script.notes) == 2
+
+
+@pytest.mark.parametrize("which", LOOKS)
+@pytest.mark.parametrize(
+    ("error", "failing_since", "words"),
+    [
+        (AWAY, START - 600, "503: no body; given up after 10 minutes of failures (max_outage_seconds=600)"),
+        (AuthenticationError("getJobRun", 401), None, "the API key is refused"),
+        (AuthenticationError("getJobRun", 401), START - 5, "the API key is refused"),
+    ],
+)
+def test_a_look_fails_once_failures_have_lasted_too_long_or_at_once_if_one_is_permanent(
+    which: str | NamedRun, error: WherobotsApiError, failing_since: float | None, words: str
+) -> None:
+    script = Script(always(error))
+    with pytest.raises(WherobotsApiError) as failed:
+        script.run(look_once(which, options(), failing_since))
+    assert words in str(failed.value)
+    assert script.notes == []
+
+
+def test_a_run_of_an_id_may_be_unknown_to_looks_for_a_minute_and_a_name_never() -> None:
+    for since in (None, START - 59):
+        look = Script(always(UNKNOWN)).run(look_once("r1", options(max_outage_seconds=0), since))
+        assert look == Look(None, failing_since=START if since is None else since)
+    for which, since in (("r1", START - 60), (NAMED, None)):
+        with pytest.raises(NotFoundError, match=r"^getJobRun: 404: no body$"):
+            Script(always(UNKNOWN)).run(look_once(which, options(), since))
+
+
+def test_a_look_that_is_answered_ends_the_failures_whether_there_is_a_run_or_not() -> None:
+    service = FakeService()
+    assert Script(service).run(look_once(NAMED, options(), START - 599)) == Look(None)
+    service.add_run(NAME, START, id="r1")
+    for which in (NAMED, "r1"):
+        look = Script(service).run(look_once(which, options(), START - 599))
+        assert (look.run is not None, look.failing_since) == (True, None)
+
+
+def test_a_look_that_is_not_sent_because_the_key_is_limited_is_neither_a_failure_nor_an_answer() -> None:
+    for since in (None, START - 10_000):
+        script = Script(always(KeyLimitedError("getJobRun", 5.0)))
+        assert script.run(look_once("r1", options(), since)) == Look(None, since)
+        assert [note.level for note in script.notes] == [logging.INFO]
