@@ -73,7 +73,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         ``filePath`` of a dependency may be a path too, also of a folder, which is uploaded as a zip file. Templated.
     :param timeout_seconds: seconds after which the service ends the run, or a timedelta, which is rounded up to whole
         seconds; default the task's ``execution_timeout``, else the service's 3600. Templated.
-    :param wherobots_conn_id: id of the connection; default ``wherobots_default``.
+    :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Templated.
     :param poll_logs: whether the run's log goes into the task log; default True.
     :param polling_interval: the longest delay between two polls in seconds, above 0; default
         ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for each minute of the
@@ -111,6 +111,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
     """
 
     template_fields: Sequence[str] = (
+        "wherobots_conn_id",
         "run_python",
         "run_jar",
         "name",

@@ -40,9 +40,20 @@ TRIGGER_TIMEOUT = "Trigger timeout"
 class WherobotsTask(Base):
     """What ``WherobotsRunOperator``, ``WherobotsRunSensor`` and the operators of SQL share."""
 
-    wherobots_conn_id: str
     _made_attempt: Any = None
     _was_killed: bool = False
+
+    @property
+    def wherobots_conn_id(self) -> str:
+        """Id of the connection. It is checked each time that it is set: by a DAG file, and once it is rendered."""
+        return self._wherobots_conn_id
+
+    @wherobots_conn_id.setter
+    def wherobots_conn_id(self, value: str) -> None:
+        # What has references is the output of another task.
+        if value in ("", "None") or not (isinstance(value, str) or hasattr(value, "iter_references")):
+            raise without_retry(self._wrong(f"wherobots_conn_id={value!r}: must be the id of a connection"))
+        self._wherobots_conn_id = value
 
     @cached_property
     def hook(self) -> WherobotsHook:

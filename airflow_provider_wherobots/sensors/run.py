@@ -75,7 +75,7 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
         characters of ``[A-Za-z0-9_.-]``. Templated.
     :param created_after: with ``run_name``: runs created before it do not count. A datetime, or ISO 8601 text; without
         an offset it is UTC. Default: a minute before the DAG run was due. Templated.
-    :param wherobots_conn_id: id of the connection; default ``wherobots_default``.
+    :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Templated.
     :param poll_logs: whether the run's log goes into the task log; default False.
     :param polling_interval: the longest delay between two polls in seconds, above 0; default ``poke_interval``, else
         ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for each minute waited; it
@@ -96,7 +96,7 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
         not retried, because its status is final.
     """
 
-    template_fields: Sequence[str] = ("run_id", "run_name", "created_after")
+    template_fields: Sequence[str] = ("run_id", "run_name", "created_after", "wherobots_conn_id")
     ui_color = "#d5f0e6"
     operator_extra_links = (WherobotsRunLink(), WherobotsSparkUiLink())
     _this_try: SensorTry | None = None
@@ -239,7 +239,7 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
     @property
     def _needs_xcom(self) -> bool:
         """Whether a template reads an XCom. On Airflow 3.3.1 rendering one in the triggerer never finishes."""
-        values = (self.run_id, self.run_name, self.created_after)
+        values = (getattr(self, field) for field in self.template_fields)
         return any(not isinstance(value, str | datetime | None) or "xcom" in str(value) for value in values)
 
     def _may_retry(self, error: WherobotsException) -> bool:

@@ -11,6 +11,7 @@ from airflow_provider_wherobots.api.runs.payload import check_run_name
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.named_run import NamedRun, follow_created_run, follow_named_run
 from airflow_provider_wherobots.flows.outcome import Outcome
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 
@@ -18,10 +19,10 @@ from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 class WherobotsSensorTrigger(WherobotsNamedRunTrigger):
     """Do what ``WherobotsRunSensor`` does on a worker before it defers, and then what its triggers do.
 
-    The scheduler makes this trigger from what the DAG says (``StartTriggerArgs``), and the triggerer renders the last
-    three arguments, which have the names of the sensor's.
+    The scheduler makes this trigger from what the DAG says (``StartTriggerArgs``), and the triggerer renders the
+    arguments that have the names of the sensor's: the first one, and the last three.
 
-    :param wherobots_conn_id: id of the connection.
+    :param wherobots_conn_id: id of the connection, or a template.
     :param follow: fields of :class:`~airflow_provider_wherobots.flows.follow.FollowOptions`, without a run, a start and
         a deadline.
     :param margin: how long before Airflow's own timeout of the trigger the wait ends, in seconds.
@@ -55,6 +56,11 @@ class WherobotsSensorTrigger(WherobotsNamedRunTrigger):
         arguments["follow"]["run_id"] = ""
         rendered = {"run_id": self.run_id, "run_name": self.run_name, "created_after": self.created_after}
         return path, {**arguments, "margin": self.margin, **rendered}
+
+    async def _wait(self) -> dict[str, Any]:
+        # The id has been rendered since this trigger was made.
+        self._hook = WherobotsHook(self.wherobots_conn_id)
+        return await super()._wait()
 
     def _flow(self) -> Flow[Outcome]:
         # Airflow keeps the end of the wait when the trigger restarts.

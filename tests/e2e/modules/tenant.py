@@ -13,8 +13,6 @@ from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 class TenantOperator(WherobotsRunOperator):
     """A run with a connection that is a template."""
 
-    template_fields = ("wherobots_conn_id", *WherobotsRunOperator.template_fields)
-
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(wherobots_conn_id="{{ dag_run.conf['conn_id'] }}", **kwargs)
 
