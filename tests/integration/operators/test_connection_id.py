@@ -36,10 +36,9 @@ TEMPLATE = "tenant_{{ tenant }}"
 
 
 def decorated(**arguments: Any) -> Any:
-    @task.wherobots(**arguments)
     def run() -> None: ...
 
-    return run().operator
+    return task.wherobots(**arguments)(run)().operator
 
 
 KINDS: dict[str, Callable[..., Any]] = {

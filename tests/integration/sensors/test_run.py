@@ -519,7 +519,7 @@ def test_a_rescheduled_sensor_tolerates_failed_looks_one_at_a_time_and_fails_whe
     assert len(control.requests(operation)) == 3
     control.add_fault(operation, {"type": "status", "status": 503})
     assert not next_look(task, ti).is_done
-    since = sensor_try.failing_since
+    since = vars(sensor_try)["failing_since"]
     # The time of the driver goes on.
     monkeypatch.setattr(sensor_try, "failing_since", lambda *which: (since(*which) or 0.0) - 590)
     assert not next_look(task, ti).is_done
@@ -531,7 +531,7 @@ def test_a_rescheduled_sensor_tolerates_failed_looks_one_at_a_time_and_fails_whe
 
 def test_no_xcom_is_asked_for_before_there_is_one(sensor: Make, control: ControlClient) -> None:
     class Silent(TaskInstance):
-        def xcom_pull(self, **_: Any) -> Any:
+        def xcom_pull(self, task_ids: str, key: str, map_indexes: int) -> Any:
             pytest.fail("Airflow 3 logs an error for an XCom that is not there")
 
     run_id = started_run(control)
