@@ -72,5 +72,5 @@ def is_unrendered(value: Any) -> bool:
     :param value: the value.
     """
     if isinstance(value, str):
-        return "{{" in value or "{%" in value
+        return any(opening in value for opening in ("{{", "{%", "{#"))
     return hasattr(value, "iter_references")

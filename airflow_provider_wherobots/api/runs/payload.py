@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from math import ceil
+from math import ceil, isfinite
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -197,16 +197,16 @@ class _Checker:
     def _args(self, where: str, args: Any) -> Any:
         if self._is_unrendered(args):
             return args
-        if isinstance(args, str) or not isinstance(args, Sequence):
+        if isinstance(args, str | bytes) or not isinstance(args, Sequence):
             raise InvalidArgumentError(f"{where}={args!r}: must be a list of strings")
         return [self._argument(f"{where}[{index}]", value) for index, value in enumerate(args)]
 
     def _argument(self, where: str, value: Any) -> Any:
         if isinstance(value, str) or self._is_unrendered(value):
             return value
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if _is_number(value) and not isinstance(value, bool):
             return str(value)
-        raise InvalidArgumentError(f"{where}={value!r}: must be a string or a number")
+        raise InvalidArgumentError(f"{where}={value!r}: must be a string or a finite number")
 
     def _spark_configs(self, configs: Any) -> Any:
         if self._is_unrendered(configs):
@@ -218,13 +218,13 @@ class _Checker:
         where = f"environment['sparkConfigs'][{key!r}]"
         if not isinstance(key, str):
             raise InvalidArgumentError(f"{where}: the name must be a string")
-        if self._is_unrendered(value):
+        if isinstance(value, str) or self._is_unrendered(value):
             return value
         if isinstance(value, bool):
             return "true" if value else "false"
-        if isinstance(value, str | int | float):
+        if _is_number(value):
             return str(value)
-        raise InvalidArgumentError(f"{where}={value!r}: must be a string, a number or a boolean")
+        raise InvalidArgumentError(f"{where}={value!r}: must be a string, a finite number or a boolean")
 
     def _dependencies(self, dependencies: Any) -> Any:
         if dependencies is None:
@@ -232,7 +232,7 @@ class _Checker:
         if self._is_unrendered(dependencies):
             return dependencies
         where = "environment['dependencies']"
-        if isinstance(dependencies, str) or not isinstance(dependencies, Sequence):
+        if isinstance(dependencies, str | bytes) or not isinstance(dependencies, Sequence):
             raise InvalidArgumentError(f"{where}={dependencies!r}: must be a list of objects or PyPI packages")
         checked = [self._dependency(f"{where}[{index}]", value) for index, value in enumerate(dependencies)]
         self._check_names(where, checked)
@@ -316,6 +316,11 @@ def _name_in_run(path: str) -> str:
     if name in ("", ".."):
         return ""
     return safe_name(name if local.endswith(FILE_DEPENDENCY_SUFFIXES) else f"{name}.zip")
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number whose digits can be sent as text."""
+    return isinstance(value, int) or (isinstance(value, float) and isfinite(value))
 
 
 def _pypi_dependency(where: str, requirement: str) -> dict[str, str | None]:

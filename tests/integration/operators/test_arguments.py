@@ -188,6 +188,32 @@ def test_what_is_a_template_is_checked_once_it_is_rendered(
     assert control.counts()["creates_received"] == 0
 
 
+@pytest.mark.parametrize("name", ["{# why #}", "{# why #}hail_stats", "{% if x %}{% endif %}", "{{ '' }}  "])
+def test_a_name_with_any_form_of_jinja_is_a_template(name: str) -> None:
+    assert WherobotsRunOperator(task_id="task", run_python=TALK, name=name).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "rendered"), [("{# why #}", ""), ("{{ '' }} ", " "), ("{# why #}\t", "\t"), ("{# why #}a b", "a b")]
+)
+def test_a_name_of_which_nothing_is_left_is_refused_once_it_is_rendered(
+    name: str, rendered: str, operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    task, ti = operator(name=name), TaskInstance()
+    task.render_template_fields(context(ti))
+    with pytest.raises(WherobotsArgumentException) as caught:
+        task.execute(context(ti))
+    assert str(caught.value).startswith(f"task: name={rendered!r}: must be 8 to 255 characters")
+    assert control.counts()["creates_received"] == 0
+
+
+def test_a_comment_in_a_name_leaves_no_trace(operator: Callable[..., WherobotsRunOperator]) -> None:
+    task, ti = operator(name="{# why #}hail_stats", durable=False, wait_for_completion=False), TaskInstance()
+    task.render_template_fields(context(ti))
+    task.execute(context(ti))
+    assert task.hook.get_run(ti.xcoms["run_id"]).payload["name"] == "hail_stats"
+
+
 def test_an_unknown_argument_is_named() -> None:
     with pytest.raises(Exception, match="runtim"):
         WherobotsRunOperator(task_id="task", run_python=TALK, runtim="tiny")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from enum import Enum
 from typing import Any
@@ -12,6 +13,7 @@ from airflow_provider_wherobots.api.runs.files import local_files
 from airflow_provider_wherobots.api.runs.payload import build_payload, checked_region
 
 PYTHON = {"uri": "s3://bucket/job.py"}
+NAN, INFINITY = float("nan"), float("inf")
 
 
 class Runtime(Enum):
@@ -79,6 +81,19 @@ def test_a_jar_run() -> None:
         "name": "hail_stats",
         "runJar": {"uri": "s3://bucket/job.jar", "args": ["a"], "mainClass": "org.example.Main"},
     }
+
+
+def test_a_jar_needs_no_main_class() -> None:
+    """Source: the OpenAPI description, where ``mainClass`` may be left out or null."""
+    assert build(run_python=None, run_jar={"uri": "s3://bucket/job.jar"})["runJar"] == {"uri": "s3://bucket/job.jar"}
+
+
+def test_an_enum_member_that_is_a_string_counts_by_what_it_stands_for() -> None:
+    built = build(
+        run_python={**PYTHON, "args": [TextRuntime.TINY]}, environment={"sparkConfigs": {"a": TextRuntime.TINY}}
+    )
+    assert json.dumps(built["runPython"]["args"]) == '["tiny"]'
+    assert json.dumps(built["environment"]["sparkConfigs"]) == '{"a": "tiny"}'
 
 
 @pytest.mark.parametrize("runtime", [Runtime.TINY, TextRuntime.TINY, "tiny", " tiny "])
@@ -179,7 +194,14 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"run_python": {**PYTHON, "args": "--date"}}, "run_python['args']='--date': must be a list"),
         ({"run_python": {**PYTHON, "args": {"a": 1}}}, "run_python['args']={'a': 1}: must be a list"),
         ({"run_python": {**PYTHON, "args": 5}}, "run_python['args']=5: must be a list"),
+        ({"run_python": {**PYTHON, "args": b"ab"}}, "run_python['args']=b'ab': must be a list"),
         ({"run_python": {**PYTHON, "args": ["a", None]}}, "run_python['args'][1]=None: must be a string"),
+        ({"run_python": {**PYTHON, "args": [b"a"]}}, "run_python['args'][0]=b'a': must be a string"),
+        ({"run_python": {**PYTHON, "args": [NAN]}}, "run_python['args'][0]=nan: must be a string or a finite number"),
+        (
+            {"run_python": None, "run_jar": {"uri": "s3://b/j.jar", "args": ["a", -INFINITY]}},
+            "run_jar['args'][1]=-inf: must be a string or a finite number",
+        ),
         ({"run_python": {**PYTHON, "args": [True]}}, "run_python['args'][0]=True: must be a string"),
         ({"run_python": {**PYTHON, "args": [["a"]]}}, "run_python['args'][0]=['a']: must be a string"),
         ({"run_python": {**PYTHON, "mainClass": "x"}}, "run_python: unknown key 'mainClass'; must be one of uri, args"),
@@ -209,6 +231,21 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"environment": {"sparkConfigs": ["a=b"]}}, "environment['sparkConfigs']=['a=b']: must be an object"),
         ({"environment": {"sparkConfigs": {"a": None}}}, "environment['sparkConfigs']['a']=None: must be a string"),
         ({"environment": {"sparkConfigs": {"a": ["b"]}}}, "environment['sparkConfigs']['a']=['b']: must be a string"),
+        (
+            {"environment": {"sparkConfigs": {"a": NAN}}},
+            "environment['sparkConfigs']['a']=nan: must be a string, a finite number or a boolean",
+        ),
+        ({"environment": {"sparkConfigs": {"a": INFINITY}}}, "environment['sparkConfigs']['a']=inf: must be a string"),
+        ({"environment": {"sparkConfigs": {"a": b"b"}}}, "environment['sparkConfigs']['a']=b'b': must be a string"),
+        ({"environment": {5: "b"}}, "environment: unknown key 5; must be one of"),
+        ({"environment": {"sparkDriverDiskGB": NAN}}, "environment['sparkDriverDiskGB']=nan: must be a whole number"),
+        ({"environment": {"dependencies": b"ab"}}, "environment['dependencies']=b'ab': must be a list of objects"),
+        ({"environment": {"dependencies": [{5: "x"}]}}, "environment['dependencies'][0]: unknown key 5"),
+        (
+            {"environment": {"dependencies": [{"libraryName": "x", "libraryVersion": NAN}]}},
+            "environment['dependencies'][0]['libraryVersion']=nan: must be a non-empty string",
+        ),
+        ({"timeout_seconds": INFINITY}, "timeout_seconds=inf: must be a whole number above 0"),
         ({"environment": {"sparkConfigs": {5: "b"}}}, "environment['sparkConfigs'][5]: the name must be a string"),
         ({"environment": {"dependencies": "pandas"}}, "environment['dependencies']='pandas': must be a list"),
         ({"environment": {"dependencies": {"libraryName": "x"}}}, "must be a list of objects"),
