@@ -90,7 +90,8 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
     :param max_outage_seconds: how long the service may be unreachable before the task gives up, in seconds; default
         ``[wherobots] max_outage_seconds``, 600.
     :param start_from_trigger: whether the task starts in the triggerer, without a worker; default False. The worker
-        starts it all the same before Airflow 3.3, in a mapped task, and if a template reads an XCom.
+        starts it all the same before Airflow 3.3, in a mapped task, and if a template needs what the triggerer would
+        have to look up: an XCom, a variable or a connection.
     :raises AirflowSensorTimeout: if ``timeout`` passes. Not retried.
     :raises WherobotsException: the subclass says how the task failed. The failure of a run that is given by its id is
         not retried, because its status is final.
@@ -142,12 +143,12 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
             if not isinstance(value := getattr(self, argument), bool):
                 raise self._wrong(f"{argument}={value!r}: must be True or False")
         self.check_arguments(is_unrendered)
-        can_start = self.deferrable and AIRFLOW >= (3, 3)
-        self.start_from_trigger = start_from_trigger and can_start and not self._needs_xcom
-        if self.start_from_trigger:
+        self.start_from_trigger = False
+        if start_from_trigger and self.deferrable and AIRFLOW >= (3, 3):
             from airflow_provider_wherobots.sensors.start_in_trigger import start_trigger_args
 
             self.start_trigger_args = start_trigger_args(self)
+            self.start_from_trigger = self.start_trigger_args is not None
 
     def execute(self, context: Context) -> Any:
         """Find the run and wait for its end.
@@ -235,12 +236,6 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
         from airflow_provider_wherobots.sensors.sensor_try import SensorTry
 
         return SensorTry(self, context, self._attempt)
-
-    @property
-    def _needs_xcom(self) -> bool:
-        """Whether a template reads an XCom. On Airflow 3.3.1 rendering one in the triggerer never finishes."""
-        values = (getattr(self, field) for field in self.template_fields)
-        return any(not isinstance(value, str | datetime | None) or "xcom" in str(value) for value in values)
 
     def _may_retry(self, error: WherobotsException) -> bool:
         # By name, a retry may find a newer run.

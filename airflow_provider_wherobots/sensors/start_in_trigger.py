@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow.triggers.base import StartTriggerArgs
+from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, deadline_margin
 from airflow_provider_wherobots.sensors.sensor_try import CLOCK_MARGIN_SECONDS, follow_options
@@ -18,11 +19,38 @@ DUE = f"{{{{ dag_run.run_after - macros.timedelta(seconds={CLOCK_MARGIN_SECONDS:
 """The default of ``created_after`` as a template."""
 
 
-def start_trigger_args(task: WherobotsRunSensor) -> StartTriggerArgs:
-    """What Airflow makes the trigger with.
+_AT_HAND = frozenset(
+    {
+        "dag",
+        "dag_run",
+        "data_interval_end",
+        "data_interval_start",
+        "ds",
+        "ds_nodash",
+        "logical_date",
+        "macros",
+        "params",
+        "run_id",
+        "task",
+        "ts",
+        "ts_nodash",
+        "ts_nodash_with_tz",
+    }
+)
+"""What of the task's context the triggerer has without asking anyone.
+
+It renders in its event loop. There a variable or a connection (``var``, ``conn``) is looked up in the secrets backends
+by a call that blocks all triggers, and on 3.3.1 an XCom, an earlier DAG run or an asset's events may never be answered.
+"""
+
+
+def start_trigger_args(task: WherobotsRunSensor) -> StartTriggerArgs | None:
+    """What Airflow makes the trigger with; None if a worker must start the task, to render its templates.
 
     :param task: the sensor.
     """
+    if not _is_at_hand(task.run_id, task.run_name, task.created_after):
+        return None
     limit_name, seconds = task.limit
     return StartTriggerArgs(
         trigger_cls=f"{WherobotsSensorTrigger.__module__}.{WherobotsSensorTrigger.__qualname__}",
@@ -40,3 +68,14 @@ def start_trigger_args(task: WherobotsRunSensor) -> StartTriggerArgs:
         next_kwargs=None,
         timeout=timedelta(seconds=task.timeout + DEFER_MARGIN_SECONDS),
     )
+
+
+def _is_at_hand(*values: object) -> bool:
+    """Whether the triggerer can render values without asking anyone."""
+    environment = Environment()  # noqa: S701 - nothing is rendered
+    try:
+        texts = [environment.parse(value) for value in values if isinstance(value, str)]
+    except TemplateSyntaxError:
+        return False
+    names = {name.name for text in texts for name in text.find_all(nodes.Name)}
+    return names <= _AT_HAND and all(isinstance(value, str | datetime | None) for value in values)

@@ -702,21 +702,45 @@ def test_a_start_in_the_triggerer_carries_templates_for_airflow_to_render(sensor
 
 
 @NEEDS_START_FROM_TRIGGER
-def test_a_worker_starts_what_reads_an_xcom(sensor: Make) -> None:
+def test_a_worker_starts_what_the_triggerer_would_have_to_ask_for(sensor: Make) -> None:
     from airflow.sdk import DAG, XComArg
 
     with DAG("dag", schedule=None):
         output = XComArg(sensor(task_id="other", run_id="r1"))
-        of_another_task: tuple[dict[str, Any], ...] = (
+        asks: tuple[dict[str, Any], ...] = (
             {"run_id": output},
             {"run_id": "{{ ti.xcom_pull('start') }}"},
+            {"run_id": "{{ task_instance['xcom_pull']('start') }}"},
             {"run_name": output},
             {"run_name": NAME, "created_after": output},
+            {"run_id": "{{ var.value.run_id }}"},
+            {"run_name": "bbox_{{ var.json.names['area'] }}"},
+            {"run_name": "{% set names = var.json %}{{ names.area }}"},
+            {"run_name": "{% if conn.wherobots.extra_dejson.x %}one{% else %}two{% endif %}"},
+            {"run_name": NAME, "created_after": "{{ prev_start_date_success }}"},
+            {"run_name": "{{ triggering_asset_events }}"},
+            {"run_name": "{{ macro_of_the_dag() }}"},
+            # The worker names the mistake.
+            {"run_name": "{{ run_id"},
         )
-        for number, arguments in enumerate(of_another_task):
+        for number, arguments in enumerate(asks):
             task = sensor(task_id=f"task_{number}", **arguments, start_from_trigger=True)
-            assert not task.start_from_trigger
+            assert not task.start_from_trigger, arguments
             assert task.start_trigger_args is None
+
+
+@NEEDS_START_FROM_TRIGGER
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bbox_var_conn.ti",
+        "{{ params.var }}_{{ dag_run.conf['conn'] }}_{# var.value.x #}",
+        "{{ (dag_run.logical_date or dag_run.run_after) | ds_nodash }}{{ dag.dag_id }}",
+        "{{ macros.ds_add(ds, 1) }}{{ ts_nodash }}{{ data_interval_end }}{{ run_id }}{{ task.task_id }}",
+    ],
+)
+def test_the_triggerer_renders_what_it_has_at_hand(sensor: Make, text: str) -> None:
+    assert sensor(run_name=text, start_from_trigger=True).start_from_trigger
 
 
 @NEEDS_START_FROM_TRIGGER
