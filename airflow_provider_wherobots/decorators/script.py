@@ -68,9 +68,23 @@ def _run_for_airflow(function):
         sys.exit(
             f"ValueError: the return value of {function.__name__}() cannot be stored by Airflow, because it {reason}"
         )
-    # The line must begin with the marker, whatever was printed before.
-    output.write(f"\\n{marker} {result}\\n")
     output.flush()
+    for line in _lines_of(result):
+        # It begins a line, whatever was printed before. In one write, as other processes may write to the same pipe.
+        os.write(output.fileno(), f"\\n{line}\\n".encode())
+
+
+def _lines_of(result):
+    """The lines that tell a result, each so short that a pipe keeps it in one piece."""
+    import select
+    import zlib
+
+    room = select.PIPE_BUF - 64
+    if len(result) <= room:
+        return [f"{marker} {result}"]
+    parts = [result[begin : begin + room] for begin in range(0, len(result), room)]
+    check = f"{zlib.crc32(result.encode()):08x}"
+    return [f"{part_marker} {number}/{len(parts)} {check} |{part}|" for number, part in enumerate(parts, 1)]
 
 
 def _reason_to_refuse(value):
@@ -164,12 +178,20 @@ def script_of(function: Callable[..., Any]) -> str:
 
 def _call(name: str) -> str:
     # Only a running task needs them.
-    from airflow_provider_wherobots.logs.result import MARKER, MAX_INTEGER, MAX_LEVELS, MAX_RESULT_BYTES, MIN_INTEGER
+    from airflow_provider_wherobots.logs.result import (
+        MARKER,
+        MAX_INTEGER,
+        MAX_LEVELS,
+        MAX_RESULT_BYTES,
+        MIN_INTEGER,
+        PART_MARKER,
+    )
 
     text = _CALL
     for placeholder, value in {
         "name": name,
         "marker": MARKER,
+        "part_marker": PART_MARKER,
         "max_bytes": MAX_RESULT_BYTES,
         "max_levels": MAX_LEVELS,
         "min_integer": MIN_INTEGER,

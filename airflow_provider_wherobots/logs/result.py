@@ -4,6 +4,11 @@ A line counts if it begins with ``airflow-result:``, after white space. The rest
 them. The last such line wins, by the lines' own times, as lines may be inserted late; of equal times, the one that was
 read last. So pages of any size, and a log that is read again from its start, give the same result.
 
+A function's script (``@task.wherobots``) prints a longer result in parts, each a line of its own:
+``airflow-result-part: 2/17 1c291ca3 |…|``, with the part's number, the number of parts and a checksum of the whole. The
+lines may come in any order. Each is written at once, and is so short that a pipe keeps it in one piece (``PIPE_BUF``,
+4,096 bytes on Linux), whatever other processes of the run write into the same pipe. A longer line may be torn.
+
 A line is refused if it is not JSON, or if the value could not be stored: Airflow keeps it as an XCom and in the
 metadata database. A refused line leaves an earlier result as it is, and is reported once, when the log has been read.
 
@@ -22,16 +27,20 @@ keys of Airflow's own serialization      Airflow would refuse to store the value
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, NoReturn
+from zlib import crc32
 
 from airflow_provider_wherobots.api.runs.models import Line
 from airflow_provider_wherobots.logs.records import read_time_ns, split_lines
 
 MARKER = "airflow-result:"
 """How a line begins whose rest is the result."""
+PART_MARKER = "airflow-result-part:"
+"""How a line begins that has a part of the result."""
 MAX_RESULT_BYTES = 64 * 1024
 """The most bytes of JSON, in UTF-8, as printed."""
 MAX_LEVELS = 64
@@ -39,6 +48,7 @@ MAX_LEVELS = 64
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 MAX_EXCERPT_CHARS = 200
 """How much of a refused line is kept for the warning."""
+_PART = re.compile(rf"{PART_MARKER} ([0-9]{{1,3}})/([0-9]{{1,3}}) ([0-9a-f]{{8}}) \|(.{{0,4096}})\|\s*\Z")
 
 
 class NoResultError(ValueError):
@@ -60,7 +70,7 @@ class Refused:
 class ResultReader:
     """Finds the result among a log's lines."""
 
-    __slots__ = ("_time_ns", "refused", "text")
+    __slots__ = ("_parts", "_parts_of", "_time_ns", "refused", "text")
 
     def __init__(self) -> None:
         # The JSON of the result; None if there is none yet.
@@ -68,6 +78,9 @@ class ResultReader:
         self._time_ns = 0
         # The refused line that was read last.
         self.refused: Refused | None = None
+        # Of one result: a script prints one part after the other.
+        self._parts: dict[int, str] = {}
+        self._parts_of = ("", "")
 
     def add(self, lines: Sequence[Line]) -> None:
         """Look for results among lines.
@@ -75,17 +88,31 @@ class ResultReader:
         :param lines: the lines as received. Each may contain line breaks.
         """
         # One search, not one per line: hardly any slice of a log has a result.
-        if MARKER not in "\n".join([raw for _, raw in lines]):
+        joined = "\n".join([raw for _, raw in lines])
+        if MARKER not in joined and PART_MARKER not in joined:
             return
         for timestamp, raw in lines:
             for text in split_lines(raw):
                 marked = text.lstrip()
                 if marked.startswith(MARKER):
-                    self._read(timestamp, marked)
+                    self._read(timestamp, marked, marked[len(MARKER) :].strip())
+                elif part := _PART.match(marked):
+                    self._add_part(timestamp, part)
 
-    def _read(self, timestamp: str | int, marked: str) -> None:
-        text = marked[len(MARKER) :].strip()
+    def _add_part(self, timestamp: str | int, part: re.Match[str]) -> None:
+        number, count, check, text = part.groups()
+        if self._parts_of != (count, check):
+            self._parts_of, self._parts = (count, check), {}
+        self._parts[int(number)] = text
+        if len(self._parts) == int(count):
+            whole = "".join(text for _, text in sorted(self._parts.items()))
+            self._parts = {}
+            self._read(timestamp, part.string, whole, check)
+
+    def _read(self, timestamp: str | int, marked: str, text: str, check: str | None = None) -> None:
         try:
+            if check is not None and check != _check_of(text):
+                raise NoResultError("is one of the parts of a result that do not fit together")
             read_result(text)
         except NoResultError as error:
             self.refused = Refused(str(error), marked[:MAX_EXCERPT_CHARS])
@@ -120,6 +147,10 @@ def read_result(text: str) -> Any:
     for part, level in _parts(value):
         _check(part, level)
     return value
+
+
+def _check_of(text: str) -> str:
+    return f"{crc32(_encoded(text)):08x}"
 
 
 def _parts(value: Any) -> Iterator[tuple[Any, int]]:

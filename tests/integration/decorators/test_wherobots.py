@@ -188,7 +188,7 @@ def test_a_function_runs_and_returns(deferrable: bool, conn_id: str, said: Calla
     assert "adding 'Zürich ' and '東京'" in said() or deferrable
 
 
-@pytest.mark.parametrize("value", [None, 0, "", [], {}, [1, {"a": None}]])
+@pytest.mark.parametrize("value", [None, 0, "", [], {}, [1, {"a": None}], " é" * 8_000])
 def test_a_function_returns_any_json(value: Any, conn_id: str) -> None:
     assert run_to_end(operator_of(functions.echo, value)) == value
 

@@ -1,8 +1,10 @@
 """The script of a function is run, as the service would run it: by a plain interpreter, with one argument."""
 
+import fcntl
 import functools
 import inspect
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,8 +34,16 @@ class Ran(SimpleNamespace):
 
     @property
     def result(self) -> Any:
-        (line,) = [line for line in self.out.splitlines() if line.startswith("airflow-result:")]
-        return json.loads(line.removeprefix("airflow-result:"))
+        return result_in(self.out)
+
+
+def result_in(output: str) -> Any:
+    """What the provider reads from a log with this output."""
+    reader = ResultReader()
+    reader.add([(str(number), line) for number, line in enumerate(output.split("\n"), 1)])
+    assert reader.refused is None
+    assert reader.text is not None, output
+    return json.loads(reader.text)
 
 
 @pytest.fixture
@@ -78,10 +88,68 @@ def test_a_default_is_used_where_no_argument_is_given(run: Callable[..., Ran]) -
     assert run(example.many_decorators, 1).result["two"] == 2
 
 
-@pytest.mark.parametrize("text", ["", "Zürich 東京 \U0001f30d", "a\nb\tc\\\"'", "airflow-result: no", "x" * 65_000])
+@pytest.mark.parametrize("text", ["", "Zürich 東京 \U0001f30d", "a\nb\tc\\\"'", "airflow-result: no", "x" * 4_000])
 def test_text_arrives_unchanged_and_the_result_begins_a_line(text: str, run: Callable[..., Ran]) -> None:
     ran = run(example.talks, text)
     assert ran.out.endswith(f"it says {text}\nairflow-result: {json.dumps(text)}\n")
+
+
+NOISE = """
+import os
+while True:
+    os.write(2, b"noise " * 2_000)
+"""
+"""Another process of the job: without line ends, and always more at once than a pipe keeps together."""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_result_survives_what_another_process_writes_into_the_same_full_pipe(tmp_path: Path, unbuffered: str) -> None:
+    value = "".join(f" {number} é" for number in range(5_000))[:50_000]
+    path = tmp_path / "talks.py"
+    path.write_text(script_of(example.returns), encoding="utf-8")
+    reader, writer = os.pipe()
+    # One page: it is full most of the time.
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    streams: dict[str, Any] = {"stdout": writer, "stderr": writer, "env": {"PYTHONUNBUFFERED": unbuffered}}
+    with subprocess.Popen([sys.executable, "-c", NOISE], **streams) as noise:
+        arguments = json.dumps({"args": [repr(value)], "kwargs": {}})
+        with open(reader, "rb") as pipe, subprocess.Popen([sys.executable, str(path), arguments], **streams) as job:
+            os.close(writer)
+            pieces = []
+            while job.poll() is None:
+                pieces.append(os.read(pipe.fileno(), 4096))
+            noise.kill()
+            pieces.append(pipe.read())
+    output = b"".join(pieces).decode()
+    assert job.returncode == 0
+    assert output.count("noise") > 1_000
+    assert result_in(output) == value
+
+
+def test_each_line_of_a_result_is_one_write_that_a_pipe_keeps_together(tmp_path: Path) -> None:
+    """A pipe opened with ``O_DIRECT`` hands out one write at a time, and cuts those that it would not keep together."""
+    path = tmp_path / "talks.py"
+    path.write_text(script_of(example.talks), encoding="utf-8")
+    reader, writer = os.pipe2(os.O_DIRECT)
+    arguments = json.dumps({"args": ["x" * 60_000], "kwargs": {}})
+    with subprocess.Popen([sys.executable, str(path), arguments], stdout=writer) as job:
+        os.close(writer)
+        written = []
+        while piece := os.read(reader, 1 << 20):
+            written.append(piece.decode())
+    os.close(reader)
+    assert job.returncode == 0
+    parts = [piece for piece in written if "airflow-result" in piece]
+    assert len(parts) > 10
+    assert all(piece.startswith("\nairflow-result-part: ") and piece.endswith("|\n") for piece in parts)
+    assert result_in("".join(written)) == "x" * 60_000
+
+
+@pytest.mark.parametrize("size", [4_029, 4_030, 4_031, 8_062, 8_063, MAX_RESULT_BYTES - 2])
+def test_a_result_of_any_size_is_read(size: int, run: Callable[..., Ran]) -> None:
+    ran = run(example.returns, f"'x' * {size}")
+    assert ran.result == "x" * size
+    assert all(len(line) <= 4_094 for line in ran.out.splitlines())
 
 
 @pytest.mark.parametrize(

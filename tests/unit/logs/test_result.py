@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -15,6 +17,7 @@ from airflow_provider_wherobots.logs.result import (
     MAX_EXCERPT_CHARS,
     MAX_LEVELS,
     MAX_RESULT_BYTES,
+    PART_MARKER,
     NoResultError,
     Refused,
     ResultReader,
@@ -97,6 +100,58 @@ def test_a_line_without_a_readable_time_counts_as_the_newest_and_so_does_the_one
     assert result_of(first, second).text == "2"
     assert result_of(first, second, (str(T0), f"{MARKER} 3")).text == "3"
     assert result_of((str(T0), f"{MARKER} 1"), (str(T0), f"{MARKER} 2")).text == "2", "of equal times the later read"
+
+
+def parts_of(text: str, *cuts: int) -> list[str]:
+    """The lines in which a function's script prints a result that is cut into parts."""
+    places = [0, *cuts, len(text)]
+    pieces = [text[begin:end] for begin, end in pairwise(places)]
+    check = f"{crc32(text.encode()):08x}"
+    return [f"{PART_MARKER} {number}/{len(pieces)} {check} |{piece}|" for number, piece in enumerate(pieces, 1)]
+
+
+@given(JSON_VALUES, st.lists(st.integers(0, 200), max_size=5), st.randoms())
+def test_a_result_in_parts_comes_back_in_whatever_order_they_arrive(value: Any, cuts: list[int], random: Any) -> None:
+    text = json.dumps(value)
+    lines = in_order("before", *parts_of(text, *sorted(min(cut, len(text)) for cut in cuts)), "after")
+    random.shuffle(lines)
+    reader = ResultReader()
+    for line in lines:
+        reader.add([line])
+    assert (reader.text, reader.refused) == (text, None)
+
+
+def test_a_part_that_is_missing_torn_or_of_another_result_makes_no_result() -> None:
+    whole, other = parts_of('["abcdef"]', 3, 6), parts_of('["ABCDEF"]', 3, 6)
+    for lines in (
+        whole[:2],
+        [*whole[:2], whole[2][:-3]],
+        [*whole[:2], f"INFO {whole[2]}"],
+        [*whole[:2], other[2]],
+        [*whole[:2], f"{PART_MARKER} 3/3"],
+    ):
+        reader = result_of(*in_order(*lines))
+        assert (reader.text, reader.refused) == (None, None)
+    torn = result_of(*in_order(*whole[:2], whole[2].replace("|ef", "|ex")))
+    reason = "is one of the parts of a result that do not fit together"
+    assert (torn.text, torn.refused) == (None, Refused(reason, whole[2].replace("|ef", "|ex")))
+
+
+def test_of_a_result_in_parts_and_others_the_last_one_wins() -> None:
+    first, second = parts_of('["abcdef"]', 3, 6), parts_of('["ABCDEF"]', 5)
+    assert result_of(*in_order(*first, *second)).text == '["ABCDEF"]'
+    assert result_of(*in_order(f"{MARKER} 1", *first)).text == '["abcdef"]'
+    assert result_of(*in_order(*first, f"{MARKER} 1")).text == "1"
+    assert result_of(*in_order(*first, *first)).text == '["abcdef"]'
+    late = in_order(*first, f"{MARKER} 1")
+    assert result_of(late[-1], *late[:-1]).text == "1"
+
+
+def test_parts_follow_the_rules_of_a_result() -> None:
+    reader = result_of(*in_order(*parts_of("[NaN]", 2)))
+    assert reader.text is None
+    assert reader.refused is not None
+    assert reader.refused.reason == "is not JSON (it has no NaN)"
 
 
 def test_null_is_a_result_and_no_line_is_none() -> None:
