@@ -16,9 +16,13 @@ import types
 from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
+from weakref import WeakSet
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.decorators.names import undefined_names
 
+_CHECKED: WeakSet[Callable[..., Any]] = WeakSet()
+"""The functions whose names are checked: a DAG may call one many times."""
 DECORATORS = ("wherobots", "wherobots_task")
 """The last part of the names under which the decorator is used, such as ``task.wherobots``."""
 
@@ -130,6 +134,30 @@ def check_function(function: Any, user: str) -> None:
         raise InvalidArgumentError(f"{user} does not support using 'async def' for python_callable")
 
 
+def check_names(function: Callable[..., Any]) -> None:
+    """Check that a function uses no name that its script does not have. Its source may not be readable yet.
+
+    :param function: a function that :func:`check_function` accepts.
+    :raises InvalidArgumentError: names the function, the names and their lines.
+    """
+    if function in _CHECKED:
+        return
+    about = f"{_plain(function).__code__.co_name}() in {script_name(function)}"
+    try:
+        missing = undefined_names(_own_text(function))
+    except InvalidArgumentError:
+        return
+    except SyntaxError as error:
+        raise InvalidArgumentError(f"{about} cannot run by itself: {error.msg} (line {error.lineno})") from None
+    if missing:
+        told = ", ".join(f"'{name}' (line {line})" for name, line in missing.items())
+        raise InvalidArgumentError(
+            f"{about} uses {told}, which it does not define. Only the"
+            " function is sent to the run: import a module inside it, and pass a value as an argument"
+        )
+    _CHECKED.add(function)
+
+
 def script_name(function: Callable[..., Any]) -> str:
     """The file name of a function's script: that of the file that defines it, such as ``hail.py``.
 
@@ -149,7 +177,17 @@ def script_of(function: Callable[..., Any]) -> str:
     :returns: the script, which is the same for the same text of the function at the same lines of its file.
     :raises InvalidArgumentError: if the function's source cannot be read, or its decorators cannot be told apart.
     """
-    plain: Any = inspect.unwrap(function)
+    return _own_text(function) + _call(_plain(function).__code__.co_name)
+
+
+def _plain(function: Callable[..., Any]) -> Any:
+    """The function that other decorators have wrapped."""
+    return inspect.unwrap(function)
+
+
+def _own_text(function: Callable[..., Any]) -> str:
+    """The script without the lines that call the function."""
+    plain = _plain(function)
     name = plain.__code__.co_name
     try:
         source, first_line = inspect.getsourcelines(plain)
@@ -173,7 +211,7 @@ def script_of(function: Callable[..., Any]) -> str:
     lines = [*[""] * (first_line - 1), *lines]
     room = next((number for number, line in enumerate(lines) if line), 0)
     lines[: min(room, len(prologue))] = prologue
-    return "\n".join(lines).rstrip("\n") + "\n" + _call(name)
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def _call(name: str) -> str:

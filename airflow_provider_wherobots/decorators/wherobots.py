@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.decorators.arguments import check_arguments
 from airflow_provider_wherobots.decorators.base import DecoratedOperator, task_decorator_factory
-from airflow_provider_wherobots.decorators.script import check_function, script_name
+from airflow_provider_wherobots.decorators.script import check_function, check_names, script_name
 from airflow_provider_wherobots.operators.arguments import is_unrendered, naming
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
@@ -64,6 +64,7 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
     ) -> None:
         with naming(task_id):
             check_function(python_callable, type(self).__name__)
+            check_names(python_callable)
             for argument in _NOT_HERE:
                 if argument in kwargs:
                     raise InvalidArgumentError(f"{argument}: must not be given; {self.custom_operator_name} sets it")

@@ -148,6 +148,25 @@ def test_it_refuses_what_a_virtual_environment_refuses_in_the_same_words() -> No
             wherobots_task(task_id="f")(function)()
 
 
+def test_a_name_that_the_run_will_not_have_is_told_when_the_dag_is_parsed(control: ControlClient) -> None:
+    @wherobots_task
+    def f(x: int) -> str:
+        return re.sub("a", "b", str(x))
+
+    with new_dag(), pytest.raises(WherobotsArgumentException) as caught:
+        f.override(task_id="task")(1)
+    line = next(number for number, text in enumerate(Path(__file__).read_text().splitlines(), 1) if "re.sub(" in text)
+    assert str(caught.value).startswith(f"task: f() in test_wherobots.py uses 're' (line {line}), which it does not")
+
+    with new_dag() as dag:
+        mapped: Any = f.expand(x=[1]).operator
+    ti = TaskInstance(task=mapped, is_mapped=True)
+    ti.map_index = 0
+    with pytest.raises(WherobotsArgumentException, match=r"^f: f\(\) in test_wherobots.py uses 're'"):
+        mapped.render_template_fields(given(ti, expanded_ti_count=1, dag=dag))
+    assert control.requests() == []
+
+
 def test_packages_and_templates_reach_the_payload(conn_id: str) -> None:
     @task.wherobots(
         runtime="{{ params.runtime }}",
