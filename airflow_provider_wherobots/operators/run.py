@@ -23,7 +23,7 @@ from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsR
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.arguments import check_arguments
 from airflow_provider_wherobots.operators.follows_run import FollowsRun
-from airflow_provider_wherobots.operators.removed_arguments import drop_removed_arguments
+from airflow_provider_wherobots.operators.removed_arguments import RUN_WORDS, drop_removed_arguments, refuse_other_words
 from airflow_provider_wherobots.operators.rendered_payload import PayloadOnceRendered
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
 
@@ -162,6 +162,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         upload_to: str | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_other_words(type(self), kwargs, RUN_WORDS)
         super().__init__(**drop_removed_arguments(kwargs))
         self.run_python = run_python
         self.run_jar = run_jar

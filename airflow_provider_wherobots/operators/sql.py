@@ -8,7 +8,7 @@ from dataclasses import replace
 from enum import Enum
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_wherobots.api.sql.calls import is_session_id
 from airflow_provider_wherobots.api.sql.session_request import MULTI
@@ -20,6 +20,7 @@ from airflow_provider_wherobots.hooks.sql import GEOMETRIES, WherobotsSqlHook, c
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try
+from airflow_provider_wherobots.operators.removed_arguments import SQL_WORDS, refuse_other_words
 from airflow_provider_wherobots.operators.sql_execution import SqlExecution
 from airflow_provider_wherobots.operators.sql_task import RESUMED_OUTAGE_SECONDS
 from airflow_provider_wherobots.operators.sql_work import SqlWork, was_settled
@@ -111,6 +112,12 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
     )
     ui_color = "#d5f0e6"
     operator_extra_links = (WherobotsSqlSessionLink(),)
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Refuse other words for ``sql``, before Airflow says that it is missing."""
+        refuse_other_words(cls, kwargs, SQL_WORDS)
+        new: Self = super().__new__(cls)
+        return new
 
     def __init__(
         self,

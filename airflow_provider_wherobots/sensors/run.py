@@ -38,6 +38,7 @@ from airflow_provider_wherobots.flows.poll_delays import MIN_DELAY_SECONDS
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.arguments import is_unrendered, naming
 from airflow_provider_wherobots.operators.follows_run import FollowsRun
+from airflow_provider_wherobots.operators.removed_arguments import SENSOR_WORDS, refuse_other_words
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, TRIGGER_TIMEOUT
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
         start_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
+        refuse_other_words(type(self), kwargs, SENSOR_WORDS)
         super().__init__(**kwargs if poke_interval is None else {**kwargs, "poke_interval": poke_interval})
         self.run_id = run_id
         self.run_name = run_name

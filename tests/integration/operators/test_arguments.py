@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from inspect import signature, unwrap
 from typing import Any
 
 import pendulum
@@ -13,7 +14,9 @@ from airflow.serialization import serialized_objects
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
 )
+from airflow_provider_wherobots.operators.removed_arguments import RUN_WORDS, SENSOR_WORDS
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from tests.integration.support import TaskInstance, context
 from wherobots_local.control.client import ControlClient
 
@@ -212,6 +215,34 @@ def test_a_comment_in_a_name_leaves_no_trace(operator: Callable[..., WherobotsRu
     task.render_template_fields(context(ti))
     task.execute(context(ti))
     assert task.hook.get_run(ti.xcoms["run_id"]).payload["name"] == "hail_stats"
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("conn_id", "wherobots_conn_id"),
+        ("application", "run_python={'uri': …} or run_jar={'uri': …}"),
+        ("application_args", "'args' in run_python or run_jar"),
+        ("java_class", "'mainClass' in run_jar"),
+        ("conf", "environment={'sparkConfigs': {…}}"),
+        ("dependencies", "environment={'dependencies': […]}"),
+        ("polling_period_seconds", "polling_interval"),
+        ("run_name", "name"),
+        ("timeoutSeconds", "timeout_seconds"),
+        ("runPython", "run_python"),
+        ("wait_for_termination", "wait_for_completion"),
+    ],
+)
+def test_a_word_of_another_operator_or_of_the_api_is_told_with_the_one_that_is_meant(word: str, meant: str) -> None:
+    with pytest.raises(WherobotsArgumentException) as caught:
+        WherobotsRunOperator(**{"task_id": "task", "run_python": TALK, word: "hunter2"})
+    assert str(caught.value) == f"task: {word}: is no argument of WherobotsRunOperator; use {meant}"
+
+
+def test_no_such_word_is_an_argument() -> None:
+    for operator, words in ((WherobotsRunOperator, RUN_WORDS), (WherobotsRunSensor, SENSOR_WORDS)):
+        given = [each for owner in operator.__mro__ for each in signature(unwrap(owner.__init__)).parameters.values()]
+        assert not {each.name for each in given if each.kind is not each.VAR_POSITIONAL} & words.keys(), operator
 
 
 def test_an_unknown_argument_is_named() -> None:

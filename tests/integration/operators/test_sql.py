@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -295,11 +296,33 @@ def test_what_is_wrong_once_rendered_fails_before_anything_is_sent(
     assert control.requests() == []
 
 
-@pytest.mark.parametrize("name", ["conn_id", "cursor"])
-def test_what_the_official_operator_does_not_take_is_a_type_error(make: Make, name: str) -> None:
+def test_what_the_official_operator_does_not_take_is_an_error(make: Make) -> None:
     # 2.11 has an error of its own for an unknown argument.
-    with pytest.raises((TypeError, AirflowException), match=rf"(?s)(multiple values|Invalid arguments).*'{name}'"):
-        make(**{name: "x"})
+    with pytest.raises((TypeError, AirflowException), match=r"(?s)Invalid arguments.*'cursor'"):
+        make(cursor="x")
+
+
+@pytest.mark.parametrize("given", [{}, {"sql": "SELECT 1"}])
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("query", "sql"), ("statement", "sql"), ("conn_id", "wherobots_conn_id"), ("timeout", "execution_timeout")],
+)
+def test_another_word_for_an_argument_is_told_with_the_one_that_is_meant(
+    word: str, meant: str, given: dict[str, str]
+) -> None:
+    with pytest.raises(WherobotsArgumentException) as caught:
+        WherobotsSqlOperator(**{"task_id": "count", word: "hunter2", **given})
+    assert str(caught.value) == f"count: {word}: is no argument of WherobotsSqlOperator; use {meant}"
+
+
+def test_a_missing_statement_and_a_copied_task_are_left_to_airflow() -> None:
+    arguments: dict[str, Any] = {"task_id": "count"}
+    with pytest.raises((TypeError, AirflowException), match="missing keyword argument 'sql'"):
+        WherobotsSqlOperator(**arguments)
+    task = WherobotsSqlOperator(sql="SELECT 1", **arguments)
+    assert copy.deepcopy(task).sql == "SELECT 1"
+    partial_task = WherobotsSqlOperator.partial(**arguments)
+    assert partial_task.expand(sql=["SELECT 1"]).unmap({"sql": "SELECT 1"}).sql == "SELECT 1"
 
 
 # Deferral
