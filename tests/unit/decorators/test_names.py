@@ -110,12 +110,13 @@ def test_a_default_value_is_looked_for_where_the_script_begins() -> None:
 @pytest.mark.parametrize("module", [argparse, dataclasses, statistics, zipfile])
 def test_what_is_found_in_the_functions_of_real_modules_is_defined_in_these_modules(module: Any) -> None:
     tree = ast.parse(Path(module.__file__).read_text())
-    owners = [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))]
-    functions = [node for owner in owners for node in owner.body if isinstance(node, ast.FunctionDef)]
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    nodes = [*tree.body, *(node for each in classes for node in each.body)]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
     found = {name for function in functions for name in undefined_names(ast.unparse(function))}
     assert found
     # Decorators of properties, such as @x.setter, name what their class defines.
-    assert found <= vars(module).keys() | {name for owner in owners[1:] for name in vars(vars(module)[owner.name])}
+    assert found <= vars(module).keys() | {name for each in classes for name in vars(vars(module)[each.name])}
 
 
 @pytest.mark.parametrize(
