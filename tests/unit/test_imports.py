@@ -29,7 +29,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "doctor": ("api", "logs", "flows", "doctor"),
     "task_log": ("logs", "task_log", "compat"),
     "cli": ("api", "logs", "flows", "drivers", "doctor", "hooks", "compat", "xcoms", "cli"),
-    "decorators.script": ("api.errors", "logs.result"),
+    "decorators.script": ("api.errors", "logs.result", "decorators.names"),
+    "decorators.names": (),
     "decorators.arguments": ("api.errors",),
     "xcoms": (),
 }
@@ -51,6 +52,7 @@ WITHOUT_AIRFLOW = (
     "dbapi",
     "doctor",
     "decorators.script",
+    "decorators.names",
     "decorators.arguments",
     "xcoms",
 )
