@@ -158,8 +158,9 @@ def test_a_name_that_the_run_will_not_have_is_told_when_the_dag_is_parsed(contro
     line = next(number for number, text in enumerate(Path(__file__).read_text().splitlines(), 1) if "re.sub(" in text)
     assert str(caught.value).startswith(f"task: f() in test_wherobots.py uses 're' (line {line}), which it does not")
 
+    decorated: Any = f
     with new_dag() as dag:
-        mapped: Any = f.expand(x=[1]).operator
+        mapped = decorated.expand(x=[1]).operator
     ti = TaskInstance(task=mapped, is_mapped=True)
     ti.map_index = 0
     with pytest.raises(WherobotsArgumentException, match=r"^f: f\(\) in test_wherobots.py uses 're'"):

@@ -234,15 +234,16 @@ def test_a_comment_in_a_name_leaves_no_trace(operator: Callable[..., WherobotsRu
     ],
 )
 def test_a_word_of_another_operator_or_of_the_api_is_told_with_the_one_that_is_meant(word: str, meant: str) -> None:
+    arguments: dict[str, Any] = {"task_id": "task", "run_python": TALK, word: "hunter2"}
     with pytest.raises(WherobotsArgumentException) as caught:
-        WherobotsRunOperator(**{"task_id": "task", "run_python": TALK, word: "hunter2"})
+        WherobotsRunOperator(**arguments)
     assert str(caught.value) == f"task: {word}: is no argument of WherobotsRunOperator; use {meant}"
 
 
-def test_no_such_word_is_an_argument() -> None:
-    for operator, words in ((WherobotsRunOperator, RUN_WORDS), (WherobotsRunSensor, SENSOR_WORDS)):
-        given = [each for owner in operator.__mro__ for each in signature(unwrap(owner.__init__)).parameters.values()]
-        assert not {each.name for each in given if each.kind is not each.VAR_POSITIONAL} & words.keys(), operator
+@pytest.mark.parametrize(("operator", "words"), [(WherobotsRunOperator, RUN_WORDS), (WherobotsRunSensor, SENSOR_WORDS)])
+def test_no_such_word_is_an_argument(operator: Any, words: dict[str, str]) -> None:
+    given = [each for owner in operator.__mro__ for each in signature(unwrap(owner.__init__)).parameters.values()]
+    assert not {each.name for each in given if each.kind is not each.VAR_POSITIONAL} & words.keys()
 
 
 def test_an_unknown_argument_is_named() -> None:

@@ -310,8 +310,9 @@ def test_what_the_official_operator_does_not_take_is_an_error(make: Make) -> Non
 def test_another_word_for_an_argument_is_told_with_the_one_that_is_meant(
     word: str, meant: str, given: dict[str, str]
 ) -> None:
+    arguments: dict[str, Any] = {"task_id": "count", word: "hunter2", **given}
     with pytest.raises(WherobotsArgumentException) as caught:
-        WherobotsSqlOperator(**{"task_id": "count", word: "hunter2", **given})
+        WherobotsSqlOperator(**arguments)
     assert str(caught.value) == f"count: {word}: is no argument of WherobotsSqlOperator; use {meant}"
 
 
@@ -321,8 +322,8 @@ def test_a_missing_statement_and_a_copied_task_are_left_to_airflow() -> None:
         WherobotsSqlOperator(**arguments)
     task = WherobotsSqlOperator(sql="SELECT 1", **arguments)
     assert copy.deepcopy(task).sql == "SELECT 1"
-    partial_task = WherobotsSqlOperator.partial(**arguments)
-    assert partial_task.expand(sql=["SELECT 1"]).unmap({"sql": "SELECT 1"}).sql == "SELECT 1"
+    mapped: Any = WherobotsSqlOperator.partial(**arguments).expand(sql=["SELECT 1"])
+    assert mapped.unmap({"sql": "SELECT 1"}).sql == "SELECT 1"
 
 
 # Deferral
