@@ -3,6 +3,7 @@
 import itertools
 
 from tests.e2e.world import World, moment
+from tests.support.waiting import wait_for
 
 OUTAGE_SECONDS = 45
 
@@ -62,3 +63,28 @@ def test_the_api_is_down_for_a_while(world: World) -> None:
     assert down.counts() == (1, 0)
     assert log.count("the run is not affected and is polled again") == 1, log
     assert log.count("The Runs API answers again") == 1, log
+
+
+def test_the_page_of_a_proxy_is_an_outage(world: World) -> None:
+    case = world.case("deferred").begin().wait_until_followed("deferred")
+    page = {"type": "status", "status": 404, "body": "<html>Sign in to the network</html>", "content_type": "text/html"}
+    case.fault("getJobRun", page, times=3)
+    case.release()
+    log = case.end("success")
+    assert "Sign in to the network" in log
+    assert case.counts() == (1, 0)
+
+
+def test_a_run_that_shows_only_after_its_create_was_repeated_is_cancelled(world: World) -> None:
+    case = world.case("deferred").fault("createJobRun", "lose_answer", times=1)
+    nothing = {"type": "status", "status": 200, "body": {"items": [], "total": 0}}
+    world.control.add_fault("listJobRuns", nothing)
+    case.begin()
+    wait_for(lambda: len(case.requests("createJobRun")) == 2, timeout=240, what="the second create")
+    case.wait_until_deferred()
+    world.control.clear_faults()
+    case.wait_for_statuses("CANCELLED", "RUNNING", timeout=120)
+    case.release()
+    log = case.end("success")
+    assert case.counts() == (2, 1)
+    assert "was started by a create call of this task that was not answered. It is cancelled" in log
