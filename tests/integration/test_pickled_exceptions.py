@@ -64,8 +64,13 @@ KINDS = sorted(
 )
 
 
+def name_of(copied: Any) -> str:
+    """The same in each process."""
+    return getattr(copied, "__name__", str(copied))
+
+
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("copied", [*range(pickle.HIGHEST_PROTOCOL + 1), copy.copy, copy.deepcopy], ids=str)
+@pytest.mark.parametrize("copied", [*range(pickle.HIGHEST_PROTOCOL + 1), copy.copy, copy.deepcopy], ids=name_of)
 def test_an_exception_survives_pickle_and_copy_with_all_it_carries(kind: type[Exception], copied: Any) -> None:
     constructor = next(one for one in kind.__mro__ if one in MAKE or "__init__" in vars(one))
     error = MAKE[constructor](kind)
