@@ -115,7 +115,10 @@ class PlainHttpError(WherobotsApiError):
     arrival = Arrival.NOT_ARRIVED
 
     def __init__(self, operation: str, text: str) -> None:
-        hint = "this port speaks plain http where https was expected; correct the port, or put http:// before the host"
+        hint = (
+            "this port speaks plain http where https was expected; correct the port, "
+            "or put http:// before the host of a local server or a proxy"
+        )
         super().__init__(operation, f"{text}; {hint}")
 
 

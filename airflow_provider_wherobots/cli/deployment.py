@@ -1,8 +1,8 @@
 """The task instances of this deployment, read from Airflow's metadata database.
 
 Only DAG runs that have started are read: without the microseconds of its start, a suffix would not tell two deployments
-apart. The history of task instances is not needed, as every try has the same suffix, and leaves word of it in an XCom.
-What was deleted is not known any more.
+apart. The history of task instances is not needed, as every try has the same suffix, and writes it into the key
+of an XCom. What was deleted is not known any more.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def read_task_instances(runs_created_after: datetime) -> Generator[Owner]:
 
 
 def read_noted(suffixes: Collection[str]) -> Generator[Owner]:
-    """Read the task instances that have left word of one of the suffixes.
+    """Read the task instances that have one of the suffixes in the key of an XCom.
 
     :param suffixes: the suffixes.
     :returns: the task instances, without their XComs.

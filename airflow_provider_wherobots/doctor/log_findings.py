@@ -19,7 +19,7 @@ from airflow_provider_wherobots.logs.records import read_time_ns
 LAG_SECONDS = 60.0
 """The default of ``wait_post_run_logs_timeout_seconds``."""
 MARGIN_SECONDS = 1
-"""Added to what was seen of late lines, for a proposed wait."""
+"""Added to the delay that was seen, for the proposed wait."""
 NO_LOG = "the log was not read"
 UNITS = {10: "seconds", 13: "milliseconds", 16: "microseconds", 19: "nanoseconds"}
 """The unit of a time since 1970, by its number of digits."""

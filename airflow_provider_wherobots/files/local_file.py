@@ -25,7 +25,7 @@ class FileChangedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file to upload, as it was when it was hashed. Of a folder it holds the zip file, until it is garbage.
+    """A file to upload, as it was when it was hashed. For a folder it holds the zip file, and removes it with itself.
 
     :param source: where it is.
     :param name: its name in storage.

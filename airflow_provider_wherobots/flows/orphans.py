@@ -2,7 +2,7 @@
 
 A run belongs to the task instance whose suffix its name ends with. The suffix is a hash, also of the start of
 the DAG run in microseconds, so that another deployment with the same DAGs has other suffixes. A clear may give the DAG
-run another start, so the task's own word for its suffix counts first. A run without an owner in this deployment is not
+run another start, so the suffix in the task's XCom counts first. A run without an owner in this deployment is not
 judged.
 """
 
@@ -46,7 +46,7 @@ class Owner:
     :param dag_run_start: when the DAG run started.
     :param state: the task instance's state; None for none, as after a clear.
     :param xcom_keys: the keys of its XComs; only needed if it has ended. Default none.
-    :param noted_suffix: the suffix that its last try left word of; default empty, which makes it of the other fields.
+    :param noted_suffix: the suffix in the key of its XCom; default empty, then it is computed from the other fields.
     """
 
     dag_id: str

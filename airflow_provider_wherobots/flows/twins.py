@@ -54,7 +54,7 @@ class TwinWatch:
         try:
             runs = yield from find_runs(self._suffix)
         except WherobotsApiError as error:
-            yield Note(logging.WARNING, f"Could not check that {self._run_id} is the only run of this task: {error}")
+            yield Note(logging.WARNING, f"Could not check that run {self._run_id} is this task's only run: {error}")
             return
         for run in runs:
             if run.is_active and run.id != self._run_id:

@@ -33,7 +33,7 @@ SHARED_FOLDER = "data/shared"
 """The folder of managed storage into which all principals of the organisation may write."""
 OWN_FOLDER = "airflow-uploads"
 MAX_NAMES = 5
-"""How many names of files that are left out a line shows."""
+"""How many names of left-out files the task log shows."""
 MAX_READS = 3
 """How often a file that changes during its upload is read and uploaded anew."""
 

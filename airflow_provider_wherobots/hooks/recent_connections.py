@@ -24,8 +24,9 @@ async def recent_connection(conn_id: str, *, since: float | None = None, in_turn
     """Read a connection without blocking the event loop, unless it is being read or was read a moment ago.
 
     :param conn_id: id of the connection.
-    :param since: a read that began earlier, in the time of ``time.monotonic``, is not shared; default None, 3 s ago.
-        Such a read begins once the last one has ended, 3 s after its start, so that many can share it.
+    :param since: a read that began earlier is not shared, in the time of ``time.monotonic``; default None, 3 s ago. If
+        it is given, a new read begins once the last one has ended, and 3 s after that one's start, so that many callers
+        share it.
     :param in_turn: whether callers that share a read continue in turns; default True. False is for a kill, which does
         not wait for those 3 s either.
     :returns: the connection. Callers must not change it.

@@ -347,7 +347,7 @@ class WherobotsHook(BaseHook):
         return self._settings
 
     async def _read_async(self, until: float | None, since: float | None = None) -> Settings:
-        """Read the connection. Until a moment of the event loop's time it is for a kill.
+        """Read the connection. ``until``, in the event loop's time, is given only for a kill.
 
         On Airflow 3 a connection that is not there, an API server that is away and a secrets backend that is away look
         alike. So none of these is final.

@@ -37,7 +37,7 @@ SQL_WORDS = {
 
 
 def refuse_other_words(operator: type, kwargs: Mapping[str, Any], words: Mapping[str, str]) -> None:
-    """Name the argument that is meant, where Airflow would only say that one is missing or invalid.
+    """Name the argument that is meant, where Airflow would only say that an argument is missing or invalid.
 
     :param operator: the operator.
     :param kwargs: the arguments given.
@@ -46,7 +46,7 @@ def refuse_other_words(operator: type, kwargs: Mapping[str, Any], words: Mapping
     """
     for word in kwargs.keys() & words.keys():
         raise WherobotsArgumentException(
-            f"{kwargs.get('task_id')}: {word}: is no argument of {operator.__name__}; use {words[word]}"
+            f"{kwargs.get('task_id')}: {word}: is not an argument of {operator.__name__}; use {words[word]}"
         )
 
 

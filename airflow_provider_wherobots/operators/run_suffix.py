@@ -1,8 +1,8 @@
 """How a try knows the runs of the tries before it: by the suffix of their names.
 
 The suffix is made of the task instance's ids and the start of its DAG run, whose microseconds tell deployments with the
-same ids apart. If the DAG run has ended, a clear gives it another start. So each try leaves word of the suffix in the
-key of an XCom: Airflow deletes the XComs when the next try starts, and tells it their keys.
+same ids apart. If the DAG run has ended, a clear gives it another start. So each try writes the suffix into the
+key of an XCom: Airflow deletes the XComs when the next try starts, and tells that try their keys.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def suffix_of_task(context: Context) -> str:
 
 
 def earlier_try_had_run(context: Context) -> bool:
-    """Whether the try before this one had a run, and lived on to say so.
+    """Whether the try before this one had a run, and has pushed its id.
 
     :param context: the task's context.
     """
@@ -40,7 +40,7 @@ def earlier_try_had_run(context: Context) -> bool:
 
 
 def leave_word(push: Callable[[str, Any], None], context: Context, suffix: str) -> None:
-    """Leave word of the suffix for the next try.
+    """Write the suffix where the next try finds it.
 
     :param push: pushes an XCom; must not raise.
     :param context: the task's context.

@@ -143,11 +143,13 @@ class SubmitTry(RunTry[T]):
         try:
             state = state_at_kill(self.context["ti"])
         except Exception as error:
-            self.log.warning("Whether a user has ended the task is unknown: %s", reason_of(error))
+            self.log.warning(
+                "The run is cancelled, as it is unknown whether a user has ended the task: %s", reason_of(error)
+            )
             return False
         if state not in ("running", "up_for_retry"):
             return False
-        self.log.info("The run is left active for the retry: no user has ended the task, it is %s", state)
+        self.log.info("The run is left active for the retry: no user has ended the task (state: %s)", state)
         return True
 
     def _end_what_nobody_follows(self, run_id: str) -> str:

@@ -71,7 +71,7 @@ class SensorTry(RunTry["WherobotsRunSensor"]):
         try:
             keep_failing_since(ti, begun, look.failing_since)
         except Exception as error:
-            self.log.warning("Since when looks fail could not be kept for the next look: %s", reason_of(error))
+            self.log.warning("The next look will not know when looks began to fail: %s", reason_of(error))
         if (run := look.run) is None:
             return False, None
         self._announce(run)

@@ -78,7 +78,7 @@ def test_a_run_that_the_last_try_can_no_longer_follow(world: World) -> None:
     log = case.end("failed")
     case.wait_for_statuses("CANCELLED")
     assert case.counts() == (1, 1)
-    assert "It is cancelled, because no retry follows it any more" in log
+    assert "It was cancelled, because no retry follows" in log
 
 
 def test_execution_timeout_while_deferred(world: World) -> None:

@@ -237,7 +237,7 @@ def test_a_word_of_another_operator_or_of_the_api_is_told_with_the_one_that_is_m
     arguments: dict[str, Any] = {"task_id": "task", "run_python": TALK, word: "hunter2"}
     with pytest.raises(WherobotsArgumentException) as caught:
         WherobotsRunOperator(**arguments)
-    assert str(caught.value) == f"task: {word}: is no argument of WherobotsRunOperator; use {meant}"
+    assert str(caught.value) == f"task: {word}: is not an argument of WherobotsRunOperator; use {meant}"
 
 
 @pytest.mark.parametrize(("operator", "words"), [(WherobotsRunOperator, RUN_WORDS), (WherobotsRunSensor, SENSOR_WORDS)])

@@ -40,7 +40,7 @@ def start(task: WherobotsRunOperator, ti: TaskInstance) -> TaskDeferred:
     ("try_number", "arguments", "cancels", "words"),
     [
         (1, {}, 0, "It stays active; a retry of the task re-attaches to it"),
-        (2, {}, 1, "It is cancelled, because no retry follows it any more"),
+        (2, {}, 1, "It was cancelled, because no retry follows"),
         (2, {"cancel_on_kill": False}, 0, "cancel_on_kill=False leaves it alone"),
     ],
     ids=["a retry follows", "the last try", "left alone"],

@@ -313,7 +313,7 @@ def test_another_word_for_an_argument_is_told_with_the_one_that_is_meant(
     arguments: dict[str, Any] = {"task_id": "count", word: "hunter2", **given}
     with pytest.raises(WherobotsArgumentException) as caught:
         WherobotsSqlOperator(**arguments)
-    assert str(caught.value) == f"count: {word}: is no argument of WherobotsSqlOperator; use {meant}"
+    assert str(caught.value) == f"count: {word}: is not an argument of WherobotsSqlOperator; use {meant}"
 
 
 def test_a_missing_statement_and_a_copied_task_are_left_to_airflow() -> None:

@@ -79,4 +79,4 @@ def test_looking_fails_without_failing_the_task() -> None:
     service.fault("listJobRuns", *[None] * 6, *[Fault.ERROR_500] * 9)
     _, ending, script = submit_and_follow(service)
     assert ending is Ending.COMPLETED
-    assert len(script.said("Could not check that run0 is the only run of this task")) == len(LOOKS) + 1
+    assert len(script.said("Could not check that run run0 is this task's only run")) == len(LOOKS) + 1
