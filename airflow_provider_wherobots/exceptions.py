@@ -52,7 +52,10 @@ class WherobotsRunCancelledException(WherobotsException):
 
 
 class WherobotsResultLostException(WherobotsException):
-    """The run of a function completed, but its return value could not be read. A retry starts a new run."""
+    """The run of a function completed, but its return value could not be read.
+
+    A retry reads the log again, and starts a new run if the value is still not there.
+    """
 
 
 class WherobotsExecutionTimeoutException(WherobotsException):

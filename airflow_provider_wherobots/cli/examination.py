@@ -184,7 +184,7 @@ class Examination:
         return code
 
     def _script_uri(self) -> str | None:
-        """Upload the script, unless it is there already."""
+        """Upload the script, unless ``--script-uri`` names one."""
         if self._arguments.script_uri is not None:
             uri: str = self._arguments.script_uri
             self._names.add(urlsplit(uri).netloc)

@@ -103,8 +103,8 @@ class RunTry(Generic[T]):
             raise self._failure(outcome)
         if must_have_result and outcome.result is None:
             raise WherobotsResultLostException(
-                f"Run {outcome.run_id} completed, but its result could not be read from its log; a retry starts a new"
-                f" run. {self._run_url(outcome.run_id)}"
+                f"Run {outcome.run_id} completed, but its result could not be read from its log; a retry reads it"
+                f" again, and starts a new run if that fails too. {self._run_url(outcome.run_id)}"
             )
         extra = extra_of(outcome, self._run_url(outcome.run_id), result)
         add_to_events(task.outlets, self.context, extra, self.log)
