@@ -58,12 +58,12 @@ def cancel_run_and_twin(run_id: str, suffix: str, budget_seconds: float) -> Flow
     deadline = (yield from now()) + budget_seconds
     is_cancelled = (yield from _cancel_until(run_id, deadline)) is None
     if suffix:
-        yield from cancel_runs_by_suffix(suffix, deadline - (yield from now()), look_on=True)
+        yield from cancel_runs_by_suffix(suffix, deadline - (yield from now()), besides=run_id)
     return is_cancelled
 
 
 def cancel_runs_by_suffix(
-    suffix: str, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS, *, look_on: bool = False
+    suffix: str, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS, *, look_on: bool = False, besides: str = ""
 ) -> Flow[list[str]]:
     """Find and cancel what an interrupted create call may have started. Never raises.
 
@@ -71,10 +71,11 @@ def cancel_runs_by_suffix(
     :param budget_seconds: how long to look, in seconds, as List Runs may lag; default 3.8.
     :param look_on: whether to keep looking after one was cancelled, because that may be an older run that was already
         ending; default False.
+    :param besides: id of a run that was cancelled already, so that there need be no other; default empty.
     :returns: ids of the runs cancelled.
     """
     deadline = (yield from now()) + budget_seconds
-    found = False
+    found = bool(besides)
     cancelled: list[str] = []
     why = ""
     while (left := deadline - (yield from now())) > 0:
@@ -83,11 +84,11 @@ def cancel_runs_by_suffix(
         except WherobotsApiError as error:
             why, runs = f" ({error})", []
         for run in runs:
-            if run.is_active and run.id not in cancelled:
+            if run.is_active and run.id not in (besides, *cancelled):
                 found = True
                 if (yield from _cancel_until(run.id, deadline)) is None:
                     cancelled.append(run.id)
-        if cancelled and not look_on:
+        if cancelled and not (look_on or besides):
             break
         yield Sleep(LOOK_UP_INTERVAL_SECONDS)
     if not found:

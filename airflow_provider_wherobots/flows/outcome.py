@@ -168,13 +168,13 @@ def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, agai
 
     :param error: why creating it failed.
     :param max_outage_seconds: how long consecutive failures were tolerated.
-    :param again: what becomes of a run that may exist.
+    :param again: a sentence about the run that may exist.
     """
     text = words.quoted(str(error))
     if not error.transient:
         return text
     if error.operation == "createJobRun" and error.arrival is Arrival.UNCLEAR:
-        return f"{text}. The run may exist and be active; {again}"
+        return f"{text}. {again}"
     return f"{text}. No run was created: {given_up(max_outage_seconds)}"
 
 

@@ -164,6 +164,7 @@ class SubmitTry(RunTry[T]):
             return LEFT_ALONE
         try:
             is_cancelled = self.attempt.run(cancel_run(run_id))
+            self.attempt.run(TwinWatch(run_id, self._suffix, time.time()).look_last(may_wait=False))
         except Exception as error:
             self.log.error("Run %s could not be cancelled: %s", run_id, reason_of(error))
             is_cancelled = False
@@ -173,15 +174,18 @@ class SubmitTry(RunTry[T]):
         """Cancel what a failed submission may have left active, if no retry looks for it.
 
         :param error: why there is no run.
-        :returns: what becomes of a run that may exist.
+        :returns: a sentence about it.
         """
-        task = self.task
+        task, may_exist = self.task, "The run may exist and be active"
         if not self._is_last:
-            return f"a retry of the task {'looks it up by its name first' if task.durable else 'creates another one'}"
-        may_exist = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation == "listJobRuns"
-        if task.durable and task.cancel_on_kill and may_exist:
-            self.attempt.run(cancel_runs_by_suffix(self._suffix, CANCEL_BUDGET_SECONDS))
-        return "no retry looks for it"
+            does = "looks it up by its name first" if task.durable else "creates another one (durable=False)"
+            return f"{may_exist}; a retry of the task {does}"
+        is_unclear = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation == "listJobRuns"
+        if task.durable and task.cancel_on_kill and is_unclear:
+            found = self.attempt.run(cancel_runs_by_suffix(self._suffix, CANCEL_BUDGET_SECONDS))
+            if found:
+                return f"Run {', '.join(found)} was found and cancelled, because no retry follows"
+        return f"{may_exist}, and no retry looks for it"
 
     def _new_quota_wait(self) -> QuotaWait:
         return QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self._deadline())

@@ -49,7 +49,7 @@ def start_trigger_args(task: WherobotsRunSensor) -> StartTriggerArgs | None:
 
     :param task: the sensor.
     """
-    if not _is_at_hand(task.run_id, task.run_name, task.created_after):
+    if not _is_at_hand(task.wherobots_conn_id, task.run_id, task.run_name, task.created_after):
         return None
     limit_name, seconds = task.limit
     return StartTriggerArgs(

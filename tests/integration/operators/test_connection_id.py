@@ -32,7 +32,7 @@ except ImportError:  # 2.11
     from airflow.models.xcom_arg import XComArg  # type: ignore[no-redef, import-not-found, unused-ignore]
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [1]}
-TEMPLATE = "tenant_{{ tenant }}"
+TEMPLATE = "tenant_{{ params['tenant'] }}"
 
 
 def decorated(**arguments: Any) -> Any:
@@ -61,7 +61,7 @@ def tenants(server: LocalServer, control: ControlClient, monkeypatch: pytest.Mon
 def rendered(make: Callable[..., Any], **arguments: Any) -> Any:
     with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
         made = make(wherobots_conn_id=TEMPLATE, **arguments)
-    made.render_template_fields({**context(TaskInstance()), "tenant": "blue"})
+    made.render_template_fields({**context(TaskInstance()), "params": {"tenant": "blue"}})
     return made
 
 
@@ -118,7 +118,7 @@ def test_a_sensor_that_starts_in_the_triggerer_has_it_rendered_there(tenants: No
     ti: Any = SimpleNamespace(task_id="run", task=made, map_index=-1, dag_id="dag", run_id="manual__1")
     trigger.task_instance = ti
     assert "wherobots_conn_id" in trigger.template_fields
-    trigger.render_template_fields({"tenant": "blue"})
+    trigger.render_template_fields({"params": {"tenant": "blue"}})
     assert events_of(trigger)["ending"] == "completed"
     assert trigger.serialize()[1]["wherobots_conn_id"] == "tenant_blue"
     read = "{{ ti.xcom_pull('tenant') }}"

@@ -25,6 +25,7 @@ from airflow_provider_wherobots.flows.cancel import (
     CANCEL_BUDGET_SECONDS,
     WORKER_CANCEL_BUDGET_SECONDS,
     cancel_run,
+    cancel_run_and_twin,
     cancel_runs_by_suffix,
 )
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
@@ -293,3 +294,15 @@ def test_by_name_looking_on_cancels_each_run_once() -> None:
     service.add_run(NAME, START)
     assert Script(service).run(cancel_runs_by_suffix(SUFFIX, look_on=True)) == ["run0"]
     assert len(service.cancels) == 1
+
+
+def test_beside_a_run_that_was_cancelled_a_second_one_is_looked_for_and_none_is_missed() -> None:
+    service = FakeService()
+    run = service.add_run(NAME, START)
+    script = Script(service)
+    assert script.run(cancel_run_and_twin(run.id, SUFFIX, 3.8))
+    assert [run_id for run_id, _ in service.cancels] == [run.id]
+    assert not script.said("No active run")
+    service.add_run(NAME, START, visible_at=script.now + 1.0)
+    assert script.run(cancel_run_and_twin(run.id, SUFFIX, 3.8))
+    assert service.kept(script.now) == []

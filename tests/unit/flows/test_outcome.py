@@ -200,13 +200,13 @@ UNCLEAR = UnclearCreateError("createJobRun", "it is unclear whether the run was 
             "(max_outage_seconds=600)",
         ),
         (ServerError("listJobRuns", 503), "listJobRuns: 503: no body. No run was created: given up after 10 min"),
-        (UNCLEAR, "The run may exist and be active; a retry looks it up"),
+        (UNCLEAR, "createJobRun: it is unclear whether the run was created. The run may exist"),
     ],
 )
 def test_a_try_without_a_run_says_whether_there_may_be_one_and_what_a_retry_does(
     error: WherobotsApiError, words: str
 ) -> None:
-    assert words in describe_no_run(error, 600, again="a retry looks it up")
+    assert words in describe_no_run(error, 600, again="The run may exist")
 
 
 def test_a_refusal_speaks_for_itself() -> None:
