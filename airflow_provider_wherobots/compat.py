@@ -385,17 +385,16 @@ def _state_name(state: Any) -> str | None:
     return None if state is None else str(getattr(state, "value", state))
 
 
-def xcom_keys_of_earlier_try(task_instance: Any, since: datetime | None) -> tuple[str, ...] | None:
+def xcom_keys_of_earlier_try(task_instance: Any) -> tuple[str, ...] | None:
     """The keys of the XComs that a task instance had when its current try started, which has deleted them.
 
     :param task_instance: the ``ti`` of a task's context.
-    :param since: on 2.11, where a deleted DAG run of the same id may have noted keys, those noted earlier are left out;
-        None leaves none out.
     :returns: the keys; on 2.11, which does not tell, those that the try before has noted, newest first, or None.
     """
     keys = getattr(getattr(task_instance, "_ti_context_from_server", None), "xcom_keys_to_clear", None)
     if keys is None and AIRFLOW < (3, 0):
-        return _noted_keys_of_earlier_try(task_instance, since) or None
+        noted = _notes(task_instance, task_instance.try_number - 1)
+        return tuple(event.removeprefix(_NOTED) for event, _ in noted) or None
     return None if keys is None else tuple(keys)
 
 
@@ -413,64 +412,12 @@ def note_for_retry(task_instance: Any, key: str) -> None:
         from airflow.utils.session import create_session
 
         with suppress(Exception), create_session() as session:
-            session.add(Log(f"{_NOTED}{key}", task_instance))  # type: ignore[no-untyped-call, unused-ignore]
+            entry = Log(f"{_NOTED}{key}", task_instance, extra=_number_of_dag_run(task_instance))  # type: ignore[no-untyped-call, unused-ignore]
+            session.add(entry)
 
 
-def _noted_keys_of_earlier_try(task_instance: Any, since: datetime | None) -> tuple[str, ...]:
-    from airflow.models.log import Log
-    from airflow.utils.session import create_session
-
-    with suppress(Exception), create_session() as session:
-        found: Any = session.query(Log.event).filter(
-            Log.dag_id == task_instance.dag_id,
-            Log.task_id == task_instance.task_id,
-            Log.run_id == task_instance.run_id,
-            Log.map_index == task_instance.map_index,
-            Log.try_number == task_instance.try_number - 1,
-            Log.event.startswith(_NOTED),
-        )
-        if since is not None:
-            found = found.filter(Log.dttm >= since)
-        return tuple(event.removeprefix(_NOTED) for (event,) in found.order_by(Log.dttm.desc(), Log.id.desc()))
-    return ()
-
-
-_LOOKS_FAIL, _LOOKS_SUCCEED = "looks_fail", "looks_succeed"
-
-
-def failing_since(task_instance: Any, dag_run_start: datetime | None) -> float | None:
-    """Since when the looks of a rescheduled sensor fail, as the look before has kept it.
-
-    Airflow deletes a sensor's XComs before each look, but on 3.x it tells their keys.
-
-    :param task_instance: the ``ti`` of a task's context.
-    :param dag_run_start: when the DAG run started.
-    :returns: epoch seconds; None if the look before did not fail, or was one of an earlier try.
-    """
-    if AIRFLOW < (3, 0):
-        found = _noted_look(task_instance, dag_run_start)
-        return None if found is None or found[0] != f"{_NOTED}{_LOOKS_FAIL}" else float(found[1].timestamp())
-    key = re.compile(rf"{_LOOKS_FAIL}_since_(\d+)_in_try_{task_instance.try_number}")
-    told = map(key.fullmatch, xcom_keys_of_earlier_try(task_instance, dag_run_start) or ())
-    return min((float(found[1]) for found in told if found), default=None)
-
-
-def keep_failing_since(task_instance: Any, dag_run_start: datetime | None, since: float | None) -> None:
-    """Keep for the next look of a rescheduled sensor since when its looks fail.
-
-    :param task_instance: the ``ti`` of a task's context.
-    :param dag_run_start: when the DAG run started.
-    :param since: epoch seconds; None if this look did not fail.
-    """
-    if AIRFLOW < (3, 0):
-        if (since is None) != (failing_since(task_instance, dag_run_start) is None):
-            note_for_retry(task_instance, _LOOKS_SUCCEED if since is None else _LOOKS_FAIL)
-    elif since is not None:
-        key = f"{_LOOKS_FAIL}_since_{since:.0f}_in_try_{task_instance.try_number}"
-        task_instance.xcom_push(key=key, value=since)
-
-
-def _noted_look(task_instance: Any, dag_run_start: datetime | None) -> tuple[str, datetime] | None:
+def _notes(task_instance: Any, try_number: int) -> list[tuple[str, datetime]]:
+    """What a try has noted on 2.11, newest first. A DAG run of the same id that was deleted has left its entries."""
     from airflow.models.log import Log
     from airflow.utils.session import create_session
 
@@ -480,10 +427,47 @@ def _noted_look(task_instance: Any, dag_run_start: datetime | None) -> tuple[str
             Log.task_id == task_instance.task_id,
             Log.run_id == task_instance.run_id,
             Log.map_index == task_instance.map_index,
-            Log.try_number == task_instance.try_number,
-            Log.event.in_([f"{_NOTED}{_LOOKS_FAIL}", f"{_NOTED}{_LOOKS_SUCCEED}"]),
-            Log.dttm >= dag_run_start,
+            Log.try_number == try_number,
+            Log.event.startswith(_NOTED),
+            Log.extra == _number_of_dag_run(task_instance),
         )
-        last: tuple[str, datetime] | None = found.order_by(Log.id.desc()).first()
-        return last
-    return None
+        return list(found.order_by(Log.dttm.desc(), Log.id.desc()))
+    return []
+
+
+def _number_of_dag_run(task_instance: Any) -> str:
+    """What tells a DAG run from an earlier one of the same id. A clear does not change it."""
+    return f"dag_run {task_instance.dag_run.id}"
+
+
+_LOOKS_FAIL, _LOOKS_SUCCEED = "looks_fail", "looks_succeed"
+
+
+def failing_since(task_instance: Any) -> float | None:
+    """Since when the looks of a rescheduled sensor fail, as the look before has kept it.
+
+    Airflow deletes a sensor's XComs before each look, but on 3.x it tells their keys.
+
+    :param task_instance: the ``ti`` of a task's context.
+    :returns: epoch seconds; None if the look before did not fail, or was one of an earlier try.
+    """
+    if AIRFLOW < (3, 0):
+        looks = [note for note in _notes(task_instance, task_instance.try_number) if "looks_" in note[0]]
+        return float(looks[0][1].timestamp()) if looks and looks[0][0] == f"{_NOTED}{_LOOKS_FAIL}" else None
+    key = re.compile(rf"{_LOOKS_FAIL}_since_(\d+)_in_try_{task_instance.try_number}")
+    told = map(key.fullmatch, xcom_keys_of_earlier_try(task_instance) or ())
+    return min((float(found[1]) for found in told if found), default=None)
+
+
+def keep_failing_since(task_instance: Any, since: float | None) -> None:
+    """Keep for the next look of a rescheduled sensor since when its looks fail.
+
+    :param task_instance: the ``ti`` of a task's context.
+    :param since: epoch seconds; None if this look did not fail.
+    """
+    if AIRFLOW < (3, 0):
+        if (since is None) != (failing_since(task_instance) is None):
+            note_for_retry(task_instance, _LOOKS_SUCCEED if since is None else _LOOKS_FAIL)
+    elif since is not None:
+        key = f"{_LOOKS_FAIL}_since_{since:.0f}_in_try_{task_instance.try_number}"
+        task_instance.xcom_push(key=key, value=since)

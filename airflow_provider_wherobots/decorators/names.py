@@ -13,7 +13,8 @@ from types import CodeType
 
 _LOADS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 _STORES = ("STORE_GLOBAL", "STORE_NAME")
-_DEFINE_ANYTHING = {"exec", "globals"}
+_DEFINE_ANYTHING = {"exec", "globals", "hasattr", "setattr", "suppress"}
+"""What may define a name, or ask whether there is one, in ways that are not looked into."""
 _CATCH_IT = {"NameError", "Exception", "BaseException"}
 
 

@@ -50,20 +50,29 @@ def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
 def cancel_run_and_twin(run_id: str, suffix: str, budget_seconds: float) -> Flow[bool]:
     """Cancel a run, and what a create whose answer was lost may have started besides. Never raises.
 
+    A run that is created later than this begins is that of the next try, after a clear: it is left alone.
+
     :param run_id: the run's id.
     :param suffix: the suffix of the names of the task's runs; empty if there can be no second one.
     :param budget_seconds: how long to try, in seconds.
     :returns: whether the cancel of the run was accepted, or was not needed any more.
     """
-    deadline = (yield from now()) + budget_seconds
+    began_at = yield from now()
+    deadline = began_at + budget_seconds
     is_cancelled = (yield from _cancel_until(run_id, deadline)) is None
     if suffix:
-        yield from cancel_runs_by_suffix(suffix, deadline - (yield from now()), besides=run_id)
+        left = deadline - (yield from now())
+        yield from cancel_runs_by_suffix(suffix, left, besides=run_id, created_until=began_at)
     return is_cancelled
 
 
 def cancel_runs_by_suffix(
-    suffix: str, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS, *, look_on: bool = False, besides: str = ""
+    suffix: str,
+    budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS,
+    *,
+    look_on: bool = False,
+    besides: str = "",
+    created_until: float = math.inf,
 ) -> Flow[list[str]]:
     """Find and cancel what an interrupted create call may have started. Never raises.
 
@@ -72,6 +81,7 @@ def cancel_runs_by_suffix(
     :param look_on: whether to keep looking after one was cancelled, because that may be an older run that was already
         ending; default False.
     :param besides: id of a run that was cancelled already, so that there need be no other; default empty.
+    :param created_until: the latest time of a run's creation, in epoch seconds; default infinite.
     :returns: ids of the runs cancelled.
     """
     deadline = (yield from now()) + budget_seconds
@@ -84,7 +94,8 @@ def cancel_runs_by_suffix(
         except WherobotsApiError as error:
             why, runs = f" ({error})", []
         for run in runs:
-            if run.is_active and run.id not in (besides, *cancelled):
+            is_known = run.id in (besides, *cancelled)
+            if run.is_active and not is_known and (created_until == math.inf or run.is_created_until(created_until)):
                 found = True
                 if (yield from _cancel_until(run.id, deadline)) is None:
                     cancelled.append(run.id)

@@ -33,6 +33,8 @@ DRAIN_SECONDS = 900.0
 """How long reading the log to its end may take after the run has ended, unless the deadline comes first."""
 TAIL_SECONDS = 30.0
 """How long the log of a run that did not complete may be read, if the task asks for neither log nor result."""
+REFUSED_SECONDS = 60.0
+"""How long polls of a run that was seen before may be refused (401, 403, 404) until that is believed."""
 LONG_HOLD_SECONDS = 60.0
 """If a limited API key delays a poll for this long, that is logged, at most every five minutes."""
 LAST_LOOK_SECONDS = 5.0
@@ -141,7 +143,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
     get_run = calls.get_run(options.run_id)
     seen_active_at: float | None = None
     if options.is_new:
-        seen_active_at = options.started_at
+        seen_active_at, outage.refused_seconds = options.started_at, REFUSED_SECONDS
         moment = yield from now()
         # The trigger may start later, and its clock may be behind.
         left = options.poll_delay(options.started_at) - max(0.0, moment - options.started_at)
@@ -171,7 +173,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
                 outcome = yield from _conclude(outcome, summary, log, options, ended_ago)
                 yield from twins.look_last(may_wait=True)
                 return outcome
-            seen_active_at = moment
+            seen_active_at, outage.refused_seconds = moment, REFUSED_SECONDS
             yield from twins.look_if_due()
             may_have_log = options.poll_logs and run.status != PENDING
             # A triggerer holds thousands of waiting flows, so none may keep an answer in memory.

@@ -24,13 +24,15 @@ JITTER = 0.2
 
 
 class Outage:
-    """A streak of consecutive transient failures.
+    """A streak of consecutive failures.
 
-    :param max_seconds: how long the streak may last, in seconds; default 600.
+    :param max_seconds: how long a streak of transient failures may last, in seconds; default 600.
     """
 
     def __init__(self, max_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> None:
         self._max_seconds = max_seconds
+        self.refused_seconds = 0.0
+        """How long a streak may last if its last failure is permanent, in seconds. 0 ends it at once."""
         self._since: float | None = None
         self._failures = 0
         self._earlier_seconds = 0.0
@@ -49,13 +51,14 @@ class Outage:
         if isinstance(error, KeyLimitedError):
             self.is_first_failure = False
             return pause_of(error)
-        if not error.transient:
+        max_seconds = self._max_seconds if error.transient else min(self.refused_seconds, self._max_seconds)
+        if not error.transient and max_seconds == 0:
             raise error
         if self._since is None:
             self._since = moment
         if isinstance(error, RateLimitedError):
             self._since = max(self._since, moment - error.answered_ago)
-        left = self._since + self._max_seconds - moment
+        left = self._since + max_seconds - moment
         if left <= 0:
             raise error
         self._failures += 1

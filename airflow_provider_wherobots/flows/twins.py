@@ -2,6 +2,7 @@
 
 List Runs may lag by more than the time for which a try looks for such a run before it sends the create again. So it is
 looked for again while the run that the try got is followed, and at its end, and every other active one is cancelled.
+One that was created later may be that of the next try, after a clear: it is left alone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from airflow_provider_wherobots.flows.runs_by_suffix import find_runs
 LOOKS = (30.0, 120.0)
 """Seconds after the try got its run at which its twin is looked for. A run that ends earlier is kept waiting until the
 first of them."""
+LATEST_SECONDS = 60.0
+"""How much later than the try got its run the second one may be created, by the service's clock."""
 
 
 class TwinWatch:
@@ -29,6 +32,7 @@ class TwinWatch:
     def __init__(self, run_id: str, suffix: str, since: float) -> None:
         self._run_id = run_id
         self._suffix = suffix
+        self._created_until = since + LATEST_SECONDS
         self._due = [since + seconds for seconds in LOOKS] if suffix else []
         self._has_looked = False
 
@@ -57,7 +61,7 @@ class TwinWatch:
             yield Note(logging.WARNING, f"Could not check that run {self._run_id} is this task's only run: {error}")
             return
         for run in runs:
-            if run.is_active and run.id != self._run_id:
+            if run.is_active and run.id != self._run_id and run.is_created_until(self._created_until):
                 text = f"Run {run.id} was started by a create call of this task that was not answered. It is cancelled"
                 yield Note(logging.WARNING, text)
                 yield from cancel_run(run.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
@@ -44,7 +45,9 @@ def refuse_other_words(operator: type, kwargs: Mapping[str, Any], words: Mapping
     :param words: words that are no arguments of it, and what is meant by each.
     :raises WherobotsArgumentException: names the task, the word, and what is meant.
     """
-    for word in kwargs.keys() & words.keys():
+    # A subclass may have such an argument of its own.
+    own = signature(operator.__init__).parameters.keys()  # type: ignore[misc]
+    for word in (kwargs.keys() & words.keys()) - own:
         raise WherobotsArgumentException(
             f"{kwargs.get('task_id')}: {word}: is not an argument of {operator.__name__}; use {words[word]}"
         )

@@ -7,15 +7,18 @@ key of an XCom: Airflow deletes the XComs when the next try starts, and tells th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.compat import note_for_retry, xcom_keys_of_earlier_try
-from airflow_provider_wherobots.flows.run_name import make_suffix, task_identity
+from airflow_provider_wherobots.flows.run_name import HASH_CHARS, make_suffix, task_identity
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_SUFFIX_KEY
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
+
+_NOTED = re.compile(rf"{RUN_SUFFIX_KEY}(-[0-9a-f]{{{HASH_CHARS}}})")
 
 
 def suffix_of_task(context: Context) -> str:
@@ -24,8 +27,8 @@ def suffix_of_task(context: Context) -> str:
     :param context: the task's context.
     """
     for key in _keys_of_earlier_try(context):
-        if key.startswith(RUN_SUFFIX_KEY):
-            return key.removeprefix(RUN_SUFFIX_KEY)
+        if (noted := _NOTED.fullmatch(key)) is not None:
+            return noted[1]
     ti = context["ti"]
     map_index = ti.map_index if ti.map_index is not None else -1
     return make_suffix(task_identity(ti.dag_id, ti.run_id, ti.task_id, map_index, context["dag_run"].start_date))
@@ -53,4 +56,4 @@ def leave_word(push: Callable[[str, Any], None], context: Context, suffix: str) 
 
 def _keys_of_earlier_try(context: Context) -> tuple[str, ...]:
     ti = context["ti"]
-    return (xcom_keys_of_earlier_try(ti, None) or ()) if ti.try_number > 1 else ()
+    return (xcom_keys_of_earlier_try(ti) or ()) if ti.try_number > 1 else ()

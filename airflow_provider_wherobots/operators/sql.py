@@ -182,7 +182,7 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
         :returns: what ``handler`` makes of the result, a DataFrame without it, or the address of a stored result.
         """
         with self._endings(context):
-            keys = xcom_keys_of_earlier_try(context["ti"], context["dag_run"].start_date)
+            keys = xcom_keys_of_earlier_try(context["ti"])
             return self._begin(context, None if keys is None else frozenset(keys))
 
     def execute_in_session(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -149,7 +150,9 @@ class SubmitTry(RunTry[T]):
             return False
         if state not in ("running", "up_for_retry"):
             return False
-        self.log.info("The run is left active for the retry: no user has ended the task (state: %s)", state)
+        # The interrupted code may be in the middle of writing to the same log.
+        with suppress(RuntimeError):
+            self.log.info("The run is left active for the retry: no user has ended the task (state: %s)", state)
         return True
 
     def _end_what_nobody_follows(self, run_id: str) -> str:

@@ -59,17 +59,17 @@ class SensorTry(RunTry["WherobotsRunSensor"]):
 
         :returns: whether the run has completed, and its id if so.
         """
-        options, ti, begun = self._options(), self.context["ti"], self.context["dag_run"].start_date
+        options, ti = self._options(), self.context["ti"]
         which = self._named_run() if self.task.run_id is None else str(self.task.run_id)
         try:
-            look = self.attempt.run(look_once(which, options, failing_since(ti, begun)))
+            look = self.attempt.run(look_once(which, options, failing_since(ti)))
         except WherobotsApiError as error:
             if isinstance(which, str):
                 raise _failed_call(which, error) from error
             reason = f"No {which.describe()}, was found: {words.quoted(str(error))}"
             raise WherobotsUnavailableException(reason) from error
         try:
-            keep_failing_since(ti, begun, look.failing_since)
+            keep_failing_since(ti, look.failing_since)
         except Exception as error:
             self.log.warning("The next look will not know when looks began to fail: %s", reason_of(error))
         if (run := look.run) is None:

@@ -44,6 +44,10 @@ by a call that blocks all triggers, and on 3.3.1 an XCom, an earlier DAG run or 
 """
 
 
+_FILTERS = ("ds", "ds_nodash", "ts", "ts_nodash", "ts_nodash_with_tz")
+"""Airflow's own filters."""
+
+
 def start_trigger_args(task: WherobotsRunSensor) -> StartTriggerArgs | None:
     """What Airflow makes the trigger with; None if a worker must start the task, to render its templates.
 
@@ -73,8 +77,12 @@ def start_trigger_args(task: WherobotsRunSensor) -> StartTriggerArgs | None:
 def _is_at_hand(*values: object) -> bool:
     """Whether the triggerer can render values without asking anyone."""
     environment = Environment()  # noqa: S701 - nothing is rendered
+    environment.filters.update(dict.fromkeys(_FILTERS, str))
     try:
         texts = [environment.parse(value) for value in values if isinstance(value, str)]
+        for text in texts:
+            # Refuses a filter of the DAG's own, which the triggerer does not have.
+            environment.compile(text)
     except TemplateSyntaxError:
         return False
     names = {name.name for text in texts for name in text.find_all(nodes.Name)}

@@ -54,5 +54,9 @@ class WherobotsQuotaTrigger(GuardedTrigger):
         return f"A run named *{self.suffix}"
 
     async def _cancel(self) -> None:
-        async with WherobotsHook(self.wherobots_conn_id).async_driver(self.log, urgent=True) as driver:
-            await driver.run(cancel_runs_by_suffix(self.suffix, CANCEL_BUDGET_SECONDS))
+        began_at, until = time.time(), time.monotonic() + CANCEL_BUDGET_SECONDS
+        hook = WherobotsHook(self.wherobots_conn_id)
+        async with hook.async_driver(self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS) as driver:
+            left = until - time.monotonic()
+            # A later one is that of the next try, after a clear.
+            await driver.run(cancel_runs_by_suffix(self.suffix, left, created_until=began_at))

@@ -63,7 +63,7 @@ def run(cases: Sequence[Case], gap: float) -> list[Ended]:
     :returns: the measurements of each.
     :raises RuntimeError: if a task or its run failed, or a line of the log is missing or doubled.
     """
-    with world() as here, RunningTimes(here.airflow.home / "airflow.db") as running:
+    with world() as here, RunningTimes(here.airflow.database) as running:
         api = here.airflow.api
         for dag_id in {case.dag_id for case in cases}:
             api.wait_for_dag(dag_id)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 import threading
 import time
 from collections import defaultdict
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy import create_engine, text
+
 LOOK_SECONDS = 0.02
+RUNNING = text("SELECT dag_id, run_id FROM task_instance WHERE state = 'running'")
 
 
 class RunningTimes:
@@ -19,10 +19,10 @@ class RunningTimes:
 
     Airflow itself does not report this: the duration of a deferred task includes the time it was deferred.
 
-    :param database: the file of the SQLite database.
+    :param database: the database's address.
     """
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: str) -> None:
         self._database = database
         self._seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._failure: Exception | None = None
@@ -52,16 +52,18 @@ class RunningTimes:
 
     def _watch(self) -> None:
         try:
-            with contextlib.closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=30)) as one:
+            engine = create_engine(self._database, isolation_level="AUTOCOMMIT")
+            with engine.connect() as one:
                 seen: set[tuple[str, str]] = set()
                 before = time.monotonic()
                 while not self._stop.wait(LOOK_SECONDS):
-                    now_running = set(one.execute("SELECT dag_id, run_id FROM task_instance WHERE state = 'running'"))
+                    now_running = {(dag_id, run_id) for dag_id, run_id in one.execute(RUNNING)}
                     moment = time.monotonic()
                     # A change between two reads counts as in the middle between them.
                     for task in now_running | seen:
                         share = 1.0 if task in now_running and task in seen else 0.5
                         self._seconds[task] += share * (moment - before)
                     seen, before = now_running, moment
+            engine.dispose()
         except Exception as error:
             self._failure = error

@@ -104,8 +104,8 @@ def test_kills_are_told_since_3_3() -> None:
 def test_airflow_tells_the_keys_of_the_earlier_try_where_it_is_asked_for_them() -> None:
     """The one place where a private name of Airflow's is relied on; without it a retry is only more careful."""
     told = SimpleNamespace(_ti_context_from_server=SimpleNamespace(xcom_keys_to_clear=["a", "b"]))
-    assert compat.xcom_keys_of_earlier_try(told, None) == ("a", "b")
-    assert compat.xcom_keys_of_earlier_try(SimpleNamespace(), None) is None
+    assert compat.xcom_keys_of_earlier_try(told) == ("a", "b")
+    assert compat.xcom_keys_of_earlier_try(SimpleNamespace(try_number=2)) is None
     if compat.AIRFLOW >= (3, 0):
         from airflow.sdk.api.datamodels._generated import TIRunContext
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
@@ -123,28 +123,31 @@ def test_on_2_11_a_retry_reads_what_the_try_before_has_noted() -> None:
 
     def try_of(number: int, **fields: Any) -> Any:
         return SimpleNamespace(
-            **{"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": 2, **fields}, try_number=number
+            **{"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": 2, "dag_run": DAG_RUN, **fields},
+            try_number=number,
         )
 
-    start = datetime.now(UTC) - timedelta(minutes=1)
     compat.note_for_retry(try_of(1), "sql_settled")
-    assert compat.xcom_keys_of_earlier_try(try_of(2), start) is None, "there is no database, which is no failure"
+    assert compat.xcom_keys_of_earlier_try(try_of(2)) is None, "there is no database, which is no failure"
     Log.__table__.create(settings.engine)
     try:
         compat.note_for_retry(try_of(1), "sql_settled")
-        assert compat.xcom_keys_of_earlier_try(try_of(2), start) == ("sql_settled",)
+        assert compat.xcom_keys_of_earlier_try(try_of(2)) == ("sql_settled",)
         for other in (try_of(1), try_of(3), try_of(2, map_index=1), try_of(2, run_id="other"), try_of(2, dag_id="e")):
-            assert compat.xcom_keys_of_earlier_try(other, start) is None
+            assert compat.xcom_keys_of_earlier_try(other) is None
         compat.note_for_retry(try_of(1), "run_id")
-        assert compat.xcom_keys_of_earlier_try(try_of(2), None) == ("run_id", "sql_settled"), "the newest first"
-        later = datetime.now(UTC) + timedelta(minutes=1)
-        assert compat.xcom_keys_of_earlier_try(try_of(2), later) is None, "of a deleted DAG run of the same id"
+        assert compat.xcom_keys_of_earlier_try(try_of(2)) == ("run_id", "sql_settled"), "the newest first"
+        assert compat.xcom_keys_of_earlier_try(try_of(2, dag_run=ANOTHER)) is None, "of a deleted DAG run"
     finally:
         Log.__table__.drop(settings.engine)
 
 
+DAG_RUN, ANOTHER = SimpleNamespace(id=7), SimpleNamespace(id=8)
+
+
 def look_of(try_number: int, **fields: Any) -> Any:
-    ids = {"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": -1, "xcom_push": lambda **_: None, **fields}
+    ids = {"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": -1, "dag_run": DAG_RUN, **fields}
+    ids.setdefault("xcom_push", lambda **_: None)
     return SimpleNamespace(**ids, try_number=try_number)
 
 
@@ -158,11 +161,11 @@ def test_a_look_learns_from_the_keys_of_the_look_before_since_when_looks_fail() 
         return look_of(try_number, _ti_context_from_server=told, xcom_push=lambda key, value: pushed.append(key))
 
     for look, since in ((next_look(2), 1_764_300_000.4), (next_look(2), None)):
-        compat.keep_failing_since(look, None, since)
+        compat.keep_failing_since(look, since)
         assert pushed == ([] if since is None else ["looks_fail_since_1764300000_in_try_2"])
-        assert compat.failing_since(next_look(2), None) == (None if since is None else 1_764_300_000.0)
-    compat.keep_failing_since(next_look(2), None, 1_764_300_000.0)
-    assert compat.failing_since(next_look(3), None) is None, "a new try begins anew"
+        assert compat.failing_since(next_look(2)) == (None if since is None else 1_764_300_000.0)
+    compat.keep_failing_since(next_look(2), 1_764_300_000.0)
+    assert compat.failing_since(next_look(3)) is None, "a new try begins anew"
 
 
 @pytest.mark.skipif(compat.AIRFLOW >= (3, 0), reason="Airflow 3 tells the keys itself")
@@ -172,22 +175,22 @@ def test_on_2_11_a_look_reads_what_the_look_before_has_noted() -> None:
 
     start = datetime.now(UTC) - timedelta(minutes=1)
     look, other = look_of(1), look_of(1, map_index=3)
-    compat.keep_failing_since(look, start, 1.0)
-    assert compat.failing_since(look, start) is None, "there is no database, which is no failure"
+    compat.keep_failing_since(look, 1.0)
+    assert compat.failing_since(look) is None, "there is no database, which is no failure"
     Log.__table__.create(settings.engine)
     try:
-        compat.keep_failing_since(look, start, None)
-        assert compat.failing_since(look, start) is None
-        compat.keep_failing_since(look, start, 1.0)
-        since = compat.failing_since(look, start)
+        compat.keep_failing_since(look, None)
+        assert compat.failing_since(look) is None
+        compat.keep_failing_since(look, 1.0)
+        since = compat.failing_since(look)
         assert since is not None
         assert since > start.timestamp()
-        compat.keep_failing_since(look, start, since)
-        assert compat.failing_since(look, start) == since
+        compat.keep_failing_since(look, since)
+        assert compat.failing_since(look) == since
         for one in (look_of(2), other):
-            assert compat.failing_since(one, start) is None
-        assert compat.failing_since(look, datetime.now(UTC) + timedelta(minutes=1)) is None
-        compat.keep_failing_since(look, start, None)
-        assert compat.failing_since(look, start) is None
+            assert compat.failing_since(one) is None
+        assert compat.failing_since(look_of(1, dag_run=ANOTHER)) is None
+        compat.keep_failing_since(look, None)
+        assert compat.failing_since(look) is None
     finally:
         Log.__table__.drop(settings.engine)

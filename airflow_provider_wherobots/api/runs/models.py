@@ -181,6 +181,13 @@ class Run:
         """Whether a task can still re-attach to the run: it has not ended and is not being torn down."""
         return not self.is_terminal and not self.kube_app.is_torn_down
 
+    def is_created_until(self, moment: float) -> bool:
+        """Whether the run was certainly not created later than a moment.
+
+        :param moment: the moment, in epoch seconds.
+        """
+        return self.create_time is not None and self.create_time.timestamp() <= moment
+
     @property
     def has_timed_out(self) -> bool:
         """Whether the service's own timeout ended the run, in either of the ways it reports that."""

@@ -16,6 +16,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.operators.removed_arguments import RUN_WORDS, SENSOR_WORDS
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from tests.integration.support import TaskInstance, context
 from wherobots_local.control.client import ControlClient
@@ -278,3 +279,11 @@ def test_a_wrong_default_of_the_deployment_is_named(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("AIRFLOW__WHEROBOTS__POLLING_INTERVAL", "often")
     with pytest.raises(Exception, match="polling_interval"):
         WherobotsRunOperator(task_id="task", run_python=TALK)
+
+
+def test_a_subclass_may_have_such_a_word_as_an_argument_of_its_own() -> None:
+    class Report(WherobotsSqlOperator):
+        def __init__(self, *, query: str, **kwargs: Any) -> None:
+            super().__init__(sql=query, **kwargs)
+
+    assert Report(task_id="report", query="SELECT 1").sql == "SELECT 1"

@@ -125,3 +125,13 @@ def test_a_run_from_before_a_clear_is_not_taken_over_by_a_later_retry(
     cleared.xcoms = dict.fromkeys(suffix_only, True)
     run_to_end(task, next_try(cleared, max_tries=2))
     assert control.counts()["creates_received"] == 2
+
+
+def test_an_xcom_of_the_users_own_is_not_taken_for_the_suffix(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    task, first = operator(run_python=WAIT, retries=1), TaskInstance()
+    run_id = start(task, first)
+    first.xcoms = {"run_suffix": 1, "run_suffix_of_day": 2, "run_suffix-of-today": 3, **first.xcoms}
+    assert start(task, next_try(first)) == run_id
+    task.hook.cancel_run(run_id)

@@ -498,13 +498,13 @@ def test_a_rescheduled_sensor_tolerates_failed_looks_one_at_a_time_and_fails_whe
 ) -> None:
     name, noted = f"{NAME}-looked-for", None
 
-    def keep(ti: Any, dag_run_start: Any, since: float | None) -> None:
+    def keep(ti: Any, since: float | None) -> None:
         nonlocal noted
         noted = since
 
     if AIRFLOW < (3, 0):
         # Its database is in the tests of `compat`.
-        monkeypatch.setattr(sensor_try, "failing_since", lambda ti, dag_run_start: noted)
+        monkeypatch.setattr(sensor_try, "failing_since", lambda ti: noted)
         monkeypatch.setattr(sensor_try, "keep_failing_since", keep)
     run_id, operation = started_run(control, name), "listJobRuns" if by_name else "getJobRun"
     which = {"run_name": name} if by_name else {"run_id": run_id}
@@ -720,6 +720,8 @@ def test_a_worker_starts_what_the_triggerer_would_have_to_ask_for(sensor: Make) 
             {"run_name": NAME, "created_after": "{{ prev_start_date_success }}"},
             {"run_name": "{{ triggering_asset_events }}"},
             {"run_name": "{{ macro_of_the_dag() }}"},
+            {"run_name": "bbox_{{ ds | filter_of_the_dag }}"},
+            {"run_id": "r1", "wherobots_conn_id": "{{ var.value.tenant }}"},
             # The worker names the mistake.
             {"run_name": "{{ run_id"},
         )

@@ -471,6 +471,32 @@ def test_a_refusal_loses_sight_at_once_and_leaves_the_run_alone(error: Wherobots
     assert script.operations == ["getJobRun"]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [AuthenticationError("getJobRun", 401), PermissionDeniedError("getJobRun", 403), NotFoundError("getJobRun", 404)],
+)
+@pytest.mark.parametrize("refusals", [1, 4, 30])
+def test_a_run_that_was_seen_is_not_lost_from_sight_by_a_few_refusals(error: WherobotsApiError, refusals: int) -> None:
+    """A gateway may be wrong once. The log says so once."""
+    service, _ = serve((0, "RUNNING"), (400, "COMPLETED"))
+    left = refusals
+
+    def gateway(call: Any, moment: float) -> Any:
+        nonlocal left
+        if call.operation == "getJobRun" and moment > START + 200 and left > 0:
+            left -= 1
+            raise error
+        return service(call, moment)
+
+    outcome, script = follow(gateway)
+    if refusals == 30:
+        assert outcome.ending is Ending.GAVE_UP
+        assert script.now - START < 200 + 60 + 40
+        return
+    assert outcome.ending is Ending.COMPLETED
+    assert len(script.said("the run is not affected and is polled again")) == 1
+
+
 def test_a_deadline_within_an_outage_is_kept() -> None:
     service, run = serve((0, "RUNNING"), faults=(Fault.ERROR_500,) * 50)
     outcome, script = follow(service, deadline=START + 100)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_wherobots.flows.cancel import cancel_run_and_twin, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending
 from airflow_provider_wherobots.flows.submit import Submission, submit_run
@@ -80,3 +81,25 @@ def test_looking_fails_without_failing_the_task() -> None:
     _, ending, script = submit_and_follow(service)
     assert ending is Ending.COMPLETED
     assert len(script.said("Could not check that run run0 is this task's only run")) == len(LOOKS) + 1
+
+
+def test_the_run_of_the_next_try_is_no_twin() -> None:
+    """After a clear, an old trigger may go on for a while."""
+    service = FakeService(plan=((0.0, "PENDING"), (300.0, "COMPLETED")))
+    run = service.add_run(f"hail_stats{SUFFIX}", START)
+    next_run = service.add_run(f"hail_stats{SUFFIX}", START + 100)
+    Script(service).run(follow_run(FollowOptions(run.id, START, poll_logs=False, twin_suffix=SUFFIX)))
+    assert next_run.cancelled_at is None
+
+
+@pytest.mark.parametrize("kill", [cancel_run_and_twin, None])
+def test_a_kill_leaves_the_run_alone_that_the_next_try_creates_meanwhile(kill: Any) -> None:
+    service = FakeService()
+    run = service.add_run(f"hail_stats{SUFFIX}", START - 100)
+    later = service.add_run(f"hail_stats{SUFFIX}", START + 3)
+    flow = (
+        kill(run.id, SUFFIX, 13.0) if kill else cancel_runs_by_suffix(SUFFIX, 13.0, look_on=True, created_until=START)
+    )
+    Script(service).run(flow)
+    assert run.cancelled_at is not None
+    assert later.cancelled_at is None
