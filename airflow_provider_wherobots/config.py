@@ -46,7 +46,7 @@ POLLING_INTERVAL = Option(
     30.0,
     "60",
     "The longest delay between two polls of a run, in seconds, if a task does not set polling_interval. The delay "
-    "starts at 6 s, and grows by one for each minute of the run's age.",
+    "starts at 6 s, and grows by one for every two minutes of the run's age.",
 )
 MAX_OUTAGE_SECONDS = Option(
     "max_outage_seconds",

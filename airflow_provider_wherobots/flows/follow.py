@@ -92,7 +92,7 @@ class FollowOptions:
         return cls(**known_fields(cls, kwargs))
 
     def poll_delay(self, moment: float) -> float:
-        """Seconds until the next poll: 6, and one more for each minute of the run's age, up to ``polling_interval``.
+        """Seconds until the next poll: 6, and one more for every two minutes of the run's age; at most the interval.
 
         :param moment: the time, in epoch seconds.
         """

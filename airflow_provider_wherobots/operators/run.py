@@ -76,7 +76,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Templated.
     :param poll_logs: whether the run's log goes into the task log; default True.
     :param polling_interval: the longest delay between two polls in seconds, above 0; default
-        ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for each minute of the
+        ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for every two minutes of the
         run's age; it is never below 2 s.
     :param wait_post_run_logs_timeout_seconds: how long to wait for late log lines after the end, in seconds; default
         ``[wherobots] wait_post_run_logs_timeout_seconds``, 60. Time during which the service limits the API key

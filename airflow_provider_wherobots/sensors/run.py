@@ -79,7 +79,7 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Templated.
     :param poll_logs: whether the run's log goes into the task log; default False.
     :param polling_interval: the longest delay between two polls in seconds, above 0; default ``poke_interval``, else
-        ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for each minute waited; it
+        ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for every two minutes waited; it
         is never below 2 s.
     :param poke_interval: the same, by the name it has in other sensors; with ``mode="reschedule"`` the delay between
         two looks, which is at least 10 s. A number of seconds or a timedelta.

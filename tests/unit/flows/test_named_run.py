@@ -120,7 +120,7 @@ def test_a_run_that_does_not_exist_yet_is_waited_for_and_followed_to_its_end() -
     assert script.published == [(RUN_ID_KEY, "late")]
     assert Note(logging.INFO, "Run late (nightly.hail_stats-0123456789ab) was found") in script.notes
     looks = script.sent_of("listJobRuns")
-    assert len(looks) < 90, "the wait slows down"
+    assert len(looks) < 120, "the wait slows down"
     assert START + 1_003 <= looks[-1].at < START + 1_003 + 34
     assert script.elapsed < 1_060 + 34 + 10
     assert "cancelJobRun" not in script.operations
@@ -148,7 +148,7 @@ def test_the_deadline_ends_the_wait_with_what_was_waited_for() -> None:
     assert Outcome.from_event(outcome.to_event()) == outcome
 
 
-@pytest.mark.parametrize(("timeout", "sleeps"), [(0.5, [0.5]), (13.1, [6.0, 6.5]), (19.0, [6.0, 6.11, 5.68])])
+@pytest.mark.parametrize(("timeout", "sleeps"), [(0.5, [0.5]), (13.1, [6.0, 6.5]), (19.0, [6.0, 6.05, 5.74])])
 def test_the_last_look_is_at_the_deadline_whatever_the_jitter(timeout: float, sleeps: list[float]) -> None:
     script = Script(FakeService(), jitter=1.0, latency=0.0)
     assert isinstance(script.run(await_run(NAMED, until(timeout))), Outcome)
