@@ -30,6 +30,16 @@ WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 TALK = {"uri": "s3://jobs/talk.py", "args": ["1"]}
 
 
+@pytest.fixture
+def failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user has marked the task."""
+
+    async def state(task_instance: Any) -> str:
+        return "failed"
+
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", state)
+
+
 def start(task: WherobotsRunOperator, ti: TaskInstance) -> TaskDeferred:
     with pytest.raises(TaskDeferred) as caught:
         task.execute(context(ti))
@@ -158,12 +168,8 @@ def test_ctrl_c_in_a_trigger_that_dags_test_runs_cancels_the_run(
 
 
 def test_a_kill_while_waiting_for_quota_cancels_what_an_unanswered_create_has_started(
-    conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    conn_id: str, control: ControlClient, failed: None
 ) -> None:
-    async def state(task_instance: Any) -> str:
-        return "failed"
-
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", state)
     WherobotsHook(conn_id).create_run({"name": "dag.task-0123456789ab", "runPython": WAIT})
     trigger = WherobotsQuotaTrigger(time.time() + 3_600, conn_id, "-0123456789ab")
     path, arguments = trigger.serialize()
@@ -175,12 +181,8 @@ def test_a_kill_while_waiting_for_quota_cancels_what_an_unanswered_create_has_st
 
 
 def test_a_kill_cancels_the_second_run_of_an_unanswered_create_too(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, failed: None
 ) -> None:
-    async def state(task_instance: Any) -> str:
-        return "failed"
-
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", state)
     task, ti = operator(run_python=WAIT), TaskInstance()
     trigger = start(task, ti).trigger
     name = task.hook.get_run(ti.xcoms["run_id"]).name
