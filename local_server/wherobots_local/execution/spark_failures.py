@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 
 from wherobots_local import extras
 
-PAGE = "docs/local-spark.md"
+# Not a path: a wheel has no pages.
+SECTION = 'see "Sedona" in the documentation'
 
 _INSTALL_JAVA = "install Java 17 or 21, such as Debian's default-jre-headless"
 _SEDONA_JARS = (
     "Apache Sedona's JARs are missing: name them in spark.jars.packages or spark.jars, or use SedonaDB"
-    f" or plain Spark SQL on the local server (see {PAGE})"
+    f" or plain Spark SQL on the local server ({SECTION})"
 )
 _KNOWN = (
     (r"UnsupportedClassVersionError", f"Java is too old for this Spark or JAR: {_INSTALL_JAVA}"),
@@ -25,12 +26,12 @@ _KNOWN = (
     (
         r"No module named 'sedona(?!db)",
         "Apache Sedona is not installed in the local server's Python: pip install apache-sedona pandas, and give the"
-        f" run Sedona's JARs (see {PAGE})",
+        f" run Sedona's JARs ({SECTION})",
     ),
     (
         r"unresolved dependency: ",
         "Spark could not download spark.jars.packages: check the names, and that Maven Central can be reached, or"
-        f" name downloaded JARs in spark.jars (see {PAGE})",
+        f" name downloaded JARs in spark.jars ({SECTION})",
     ),
     (r"'JavaPackage' object is not callable|ClassNotFoundException: org\.apache\.sedona\.", _SEDONA_JARS),
     (r"Cannot resolve routine `(?:ST|RS)_|Undefined function: `?(?:ST|RS)_", _SEDONA_JARS),
