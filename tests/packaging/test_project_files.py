@@ -75,6 +75,7 @@ def test_each_package_is_installed_as_it_is_before_or_after_the_first_release() 
         else ("/path/to/checkout", "/path/to/checkout/local_server")
     )
     assert arguments == {
+        "README.md": [provider],
         "local_server/README.md": [f"{server}[sql]"],
         "docs/local-server.md": [f"{server}[sql]"],
         "docs/quickstart.md": [server, provider],
