@@ -26,7 +26,6 @@ with DAG(
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
-    # [START demo]
     WherobotsRunOperator(
         task_id="airport_neighbours",
         run_python={
@@ -46,4 +45,3 @@ with DAG(
         },
         timeout_seconds=900,
     )
-    # [END demo]

@@ -22,7 +22,6 @@ with DAG(
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
-    # [START fire_and_forget]
     start = WherobotsRunOperator(
         task_id="start",
         run_python={
@@ -31,7 +30,6 @@ with DAG(
         },
         wait_for_completion=False,
     )
-    # [END fire_and_forget]
 
     # [START hook]
     @task

@@ -15,13 +15,13 @@ except ImportError:  # Airflow 2.11
 BUCKET = "s3://wherobots-demo"
 
 
-# [START mapped]
 @task
 def countries() -> list[str]:
     """Return the countries to report on; a real DAG would read a catalogue or list a bucket."""
     return ["CH", "IE", "NZ"]
 
 
+# [START mapped_arguments]
 @task
 def run_python(country: str, **context: Any) -> dict[str, Any]:
     """Return the operator's ``run_python`` for one country."""
@@ -34,6 +34,9 @@ def run_python(country: str, **context: Any) -> dict[str, Any]:
     }
 
 
+# [END mapped_arguments]
+
+
 with DAG(
     "example_wherobots_mapped",
     description="The airport report for several countries, one mapped run each",
@@ -42,6 +45,7 @@ with DAG(
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
+    # [START mapped]
     WherobotsRunOperator.partial(
         task_id="airport_neighbours",
         environment={
@@ -53,4 +57,4 @@ with DAG(
         timeout_seconds=900,
         max_active_tis_per_dag=2,
     ).expand(run_python=run_python.expand(country=countries()))
-# [END mapped]
+    # [END mapped]

@@ -24,9 +24,7 @@ with DAG(
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
-    # [START worker]
     WherobotsRunOperator(task_id="on_a_worker", run_python=AREA, deferrable=False)
-    # [END worker]
 
     # [START timeouts]
     WherobotsRunOperator(
