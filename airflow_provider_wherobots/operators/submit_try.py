@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
@@ -37,8 +37,9 @@ from airflow_provider_wherobots.flows.submit import AwaitingQuota, NotReplacedEr
 from airflow_provider_wherobots.flows.tries import is_first_since_clear, is_last, was_cancelled_for_earlier_try
 from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.flows.unforeseen import reason_of
+from airflow_provider_wherobots.operators.creates_run import CreatesRun
+from airflow_provider_wherobots.operators.local_files import find_uploads
 from airflow_provider_wherobots.operators.metrics import emit
-from airflow_provider_wherobots.operators.payload import payload_to_send, uploads_of
 from airflow_provider_wherobots.operators.run_suffix import earlier_try_had_run, leave_word, suffix_of_task
 from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, TRIGGER_TIMEOUT
@@ -46,13 +47,8 @@ from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 
-if TYPE_CHECKING:
-    from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
-T = TypeVar("T", bound="WherobotsRunOperator")
-
-
-class SubmitTry(RunTry[T]):
+class SubmitTry(RunTry[CreatesRun]):
     """One try of a ``WherobotsRunOperator``."""
 
     _suffix = ""
@@ -231,21 +227,20 @@ class SubmitTry(RunTry[T]):
 
     def _get_run(self, quota: QuotaWait, *, look_first: bool, replace: bool, reuse_completed: bool) -> Submission:
         task = self.task
-        settings = task.hook.settings
-        payload = payload_to_send(task, self.context, self._suffix)
+        payload = task.payload_to_send(self.context, self._suffix)
         if task.durable:
             self._suffix = durable_suffix(payload["name"])
         try:
             submission = self.attempt.submit(
                 payload,
-                task.region or settings.region,
+                task.region_to_send,
                 durable=task.durable,
                 look_first=look_first,
                 replace=replace,
                 reuse_completed=reuse_completed,
                 max_outage=task.max_outage_seconds,
                 quota=quota,
-                uploads=uploads_of(task, payload, self.context),
+                uploads=find_uploads(task, payload, self.context),
             )
         except InvalidArgumentError as error:
             raise WherobotsArgumentException(f"{task.task_id}: {error}") from None

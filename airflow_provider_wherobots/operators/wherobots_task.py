@@ -9,6 +9,7 @@ from functools import cached_property
 from sys import float_info
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.compat import AirflowFailException, Context
 from airflow_provider_wherobots.config import SECTION, Option, configured
 from airflow_provider_wherobots.exceptions import (
@@ -115,6 +116,29 @@ class WherobotsTask(Base):
 
     def _wrong(self, what: str) -> WherobotsArgumentException:
         return WherobotsArgumentException(f"{self.task_id}: {what}")
+
+
+@contextmanager
+def naming(task_id: str) -> Iterator[None]:
+    """Name the task in the errors of what knows no task.
+
+    :param task_id: the task's id.
+    :returns: a context in which an ``InvalidArgumentError`` becomes a ``WherobotsArgumentException``.
+    """
+    try:
+        yield
+    except InvalidArgumentError as error:
+        raise WherobotsArgumentException(f"{task_id}: {error}") from None
+
+
+def is_unrendered(value: Any) -> bool:
+    """Whether a value must still be rendered: a template, or the output of another task.
+
+    :param value: the value.
+    """
+    if isinstance(value, str):
+        return any(opening in value for opening in ("{{", "{%", "{#"))
+    return hasattr(value, "iter_references")
 
 
 def push(task: WherobotsTask, context: Context, key: str, value: Any) -> None:

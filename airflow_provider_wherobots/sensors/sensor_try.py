@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.lookup import moment_of
@@ -20,18 +20,16 @@ from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink
 from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout
+from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, RUN_URL_KEY
-
-if TYPE_CHECKING:
-    from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 
 CLOCK_MARGIN_SECONDS = 60.0
 """How far the service's clock may be behind Airflow's, so that a run of this DAG run is still found by its name."""
 
 
-class SensorTry(RunTry["WherobotsRunSensor"]):
+class SensorTry(RunTry[AwaitsRun]):
     """One try of a ``WherobotsRunSensor``."""
 
     def begin(self) -> Any:
@@ -183,7 +181,7 @@ def _failed_call(run_id: str, error: WherobotsApiError) -> WherobotsException:
     return kind_of_call(error)(f"Run {words.short(run_id)}: {words.quoted(str(error))}")
 
 
-def follow_options(task: WherobotsRunSensor, started_at: float, deadline: float | None) -> FollowOptions:
+def follow_options(task: AwaitsRun, started_at: float, deadline: float | None) -> FollowOptions:
     """How a sensor follows its run.
 
     :param task: the sensor.

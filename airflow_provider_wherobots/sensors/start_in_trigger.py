@@ -13,7 +13,7 @@ from airflow_provider_wherobots.sensors.sensor_try import CLOCK_MARGIN_SECONDS, 
 from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
+    from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
 
 DUE = f"{{{{ dag_run.run_after - macros.timedelta(seconds={CLOCK_MARGIN_SECONDS:g}) }}}}"
 """The default of ``created_after`` as a template."""
@@ -48,7 +48,7 @@ _FILTERS = ("ds", "ds_nodash", "ts", "ts_nodash", "ts_nodash_with_tz")
 """Airflow's own filters."""
 
 
-def start_trigger_args(task: WherobotsRunSensor) -> StartTriggerArgs | None:
+def start_trigger_args(task: AwaitsRun) -> StartTriggerArgs | None:
     """What Airflow makes the trigger with; None if a worker must start the task, to render its templates.
 
     :param task: the sensor.
