@@ -24,15 +24,16 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "logs": ("api.runs.models", "logs"),
     "files": ("api.errors", "api.storage", "files"),
     "flows": ("api", "files", "logs", "flows", "xcoms"),
-    "drivers": ("api", "files", "logs", "flows", "drivers"),
+    "drivers": ("api", "files", "logs", "flows", "drivers", "shared"),
     "sql": ("api.errors", "api.sql", "sql"),
     "dbapi": ("api", "flows", "drivers", "sql", "dbapi"),
     "doctor": ("api", "logs", "flows", "doctor"),
-    "task_log": ("logs", "task_log", "compat"),
+    "task_log": ("logs", "task_log", "compat", "shared"),
     "cli": ("api", "logs", "flows", "drivers", "doctor", "hooks", "compat", "xcoms", "cli"),
     "decorators.script": ("api.errors", "logs.result", "decorators.names"),
     "decorators.names": (),
     "decorators.arguments": ("api.errors",),
+    "shared": (),
     "xcoms": (),
 }
 """What a room may import of this package: itself, and what stands below it."""
@@ -55,6 +56,7 @@ WITHOUT_AIRFLOW = (
     "decorators.script",
     "decorators.names",
     "decorators.arguments",
+    "shared",
     "xcoms",
 )
 
