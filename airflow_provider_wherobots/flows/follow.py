@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,9 +15,9 @@ from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, LogForwarder
 from airflow_provider_wherobots.flows.known_fields import known_fields
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome, why_given_up
 from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, FIRST_DELAY_SECONDS, MIN_DELAY_SECONDS
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage, within
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
 from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
@@ -148,7 +147,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
         # The trigger may start later, and its clock may be behind.
         left = options.poll_delay(options.started_at) - max(0.0, moment - options.started_at)
         if left > 0:
-            yield _within(options.deadline, moment, Sleep(left, POLL_JITTER))
+            yield within(options.deadline, moment, Sleep(left, POLL_JITTER))
     while True:
         moment = yield from now()
         behind = False
@@ -157,11 +156,10 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
         except WherobotsApiError as error:
             pause = yield from _after_failed_poll(error, options, outage, status, moment)
             if pause is None:
-                reason = f"{error}; {given_up(options.max_outage_seconds)}" if error.transient else str(error)
+                reason = why_given_up(error, options.max_outage_seconds)
                 return Outcome(Ending.GAVE_UP, options.run_id, status.last, reason, ended_at=moment)
         else:
-            if failures := outage.over(moment):
-                yield Note(logging.INFO, f"The Runs API answers again, after {failures} failed attempts")
+            yield from outage.answered(moment)
             yield from status.seen(run, moment, options.started_at)
             yield from spark_ui.seen(run)
             if run.is_terminal:
@@ -189,13 +187,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
             yield from twins.look_last(may_wait=False)
             return outcome
         if not behind:
-            yield _within(options.deadline, moment, pause)
-
-
-def _within(deadline: float | None, moment: float, pause: Sleep) -> Sleep:
-    """The pause, or what is left of the time until the deadline."""
-    left = math.inf if deadline is None else max(0.0, deadline - moment)
-    return pause if pause.seconds * (1 + pause.jitter) <= left else Sleep(left)
+            yield within(options.deadline, moment, pause)
 
 
 def _after_failed_poll(
@@ -205,14 +197,12 @@ def _after_failed_poll(
     if isinstance(error, NotFoundError) and moment < options.started_at + APPEARANCE_SECONDS:
         return Sleep(MIN_DELAY_SECONDS, JITTER)
     try:
-        delay = outage.failed(error, moment)
+        pause = yield from outage.pause(error, moment, "the run is not affected and is polled again")
     except WherobotsApiError:
         return None
-    if outage.is_first_failure:
-        yield Note(logging.WARNING, f"{error}; the run is not affected and is polled again")
-    elif isinstance(error, KeyLimitedError):
+    if isinstance(error, KeyLimitedError):
         yield from status.held_up(error, moment)
-    return Sleep(delay, 0.0 if isinstance(error, KeyLimitedError) else JITTER)
+    return pause
 
 
 def _conclude(

@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
@@ -20,11 +21,11 @@ from airflow_provider_wherobots.flows.follow import (
     FollowOptions,
     follow_run,
 )
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
+from airflow_provider_wherobots.flows.list_runs import PAGE_SIZE, age, read_pages
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up, why_given_up
 from airflow_provider_wherobots.flows.poll_delays import MIN_DELAY_SECONDS
-from airflow_provider_wherobots.flows.retry import JITTER, Outage, wait_out
+from airflow_provider_wherobots.flows.retry import JITTER, Outage, wait_out, within
 from airflow_provider_wherobots.flows.run_name import HASH_CHARS, MAX_NAME_CHARS, SUFFIX_CHARS
-from airflow_provider_wherobots.flows.runs_by_suffix import MAX_PAGES, age
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 
 
@@ -74,18 +75,9 @@ def find_newest(named: NamedRun) -> Flow[Run | None]:
     :returns: the newest run that matches, in any status; None if there is none.
     :raises WherobotsApiError: the failure of a request.
     """
-    newest: Run | None = None
-    cursor: str | None = None
-    for _ in range(MAX_PAGES):
-        call = calls.list_runs(name=named.pattern, created_after=named.earliest, size=100, cursor=cursor)
-        page = yield from attempt(call)
-        # The order of List Runs is not documented.
-        candidates = page.items if newest is None else (newest, *page.items)
-        newest = max(filter(named.matches, candidates), key=age, default=None)
-        if page.next_page is None or page.next_page == cursor:
-            break
-        cursor = page.next_page
-    return newest
+    call = partial(calls.list_runs, name=named.pattern, created_after=named.earliest, size=PAGE_SIZE)
+    runs = yield from read_pages(call, wanted=named.matches)
+    return max(runs, key=age, default=None)
 
 
 def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
@@ -103,35 +95,25 @@ def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
             run = yield from find_newest(named)
         except WherobotsApiError as error:
             try:
-                delay = outage.failed(error, moment)
+                pause = yield from outage.pause(error, moment, "runs are listed again")
             except WherobotsApiError:
-                reason = f"{error}; {given_up(options.max_outage_seconds)}" if error.transient else str(error)
+                reason = why_given_up(error, options.max_outage_seconds)
                 return Outcome(Ending.GAVE_UP, "", "", f"No {named.describe()}, was found: {reason}", ended_at=moment)
-            if outage.is_first_failure:
-                yield Note(logging.WARNING, f"{error}; runs are listed again")
-            jitter = 0.0 if isinstance(error, KeyLimitedError) else JITTER
         else:
-            if failures := outage.over(moment):
-                yield Note(logging.INFO, f"The Runs API answers again, after {failures} failed attempts")
+            yield from outage.answered(moment)
             if run is not None:
                 return run
             if moment - said_at >= HEARTBEAT_SECONDS:
                 said_at = moment
                 minutes = round((moment - options.started_at) / words.MINUTE) * words.MINUTE
                 yield Note(logging.INFO, f"Still no {named.describe()}, after {words.duration(minutes)}")
-            delay, jitter = options.poll_delay(moment), POLL_JITTER
+            pause = Sleep(options.poll_delay(moment), POLL_JITTER)
         moment = yield from now()
-        if options.deadline is not None:
-            left = options.deadline - moment
-            if left <= 0:
-                limit = words.duration(options.execution_timeout or 0.0)
-                reason = (
-                    f"No {named.describe()}, was found before the task's {options.limit_name} ({limit}) was reached"
-                )
-                return Outcome(Ending.DEADLINE, "", "", reason, ended_at=moment)
-            if left < delay * (1 + jitter):
-                delay, jitter = left, 0.0
-        yield Sleep(delay, jitter)
+        if options.deadline is not None and moment >= options.deadline:
+            limit = words.duration(options.execution_timeout or 0.0)
+            reason = f"No {named.describe()}, was found before the task's {options.limit_name} ({limit}) was reached"
+            return Outcome(Ending.DEADLINE, "", "", reason, ended_at=moment)
+        yield within(options.deadline, moment, pause)
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,11 @@ def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, agai
     return f"{text}. No run was created: {given_up(max_outage_seconds)}"
 
 
+def why_given_up(error: WherobotsApiError, max_outage_seconds: float) -> str:
+    """Why a run, or looking for one, was given up: the last failure, and if it was an outage, how long it lasted."""
+    return f"{error}; {given_up(max_outage_seconds)}" if error.transient else str(error)
+
+
 def given_up(max_outage_seconds: float) -> str:
     """Say how long transient failures were tolerated, and which setting limits that.
 

@@ -16,7 +16,7 @@ from airflow_provider_wherobots.api.errors import Arrival, QuotaError, Wherobots
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep
 from airflow_provider_wherobots.flows.known_fields import known_fields
-from airflow_provider_wherobots.flows.retry import JITTER
+from airflow_provider_wherobots.flows.retry import JITTER, growing_delay
 
 DEFAULT_MAX_QUOTA_WAIT_SECONDS = 3_600.0
 """How long to wait for quota unless the user sets another limit."""
@@ -90,7 +90,7 @@ class QuotaWait:
         left = self.left(moment)
         if left <= 0:
             return None
-        growing = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(max(0, self.refusals - 1), 10))
+        growing = growing_delay(max(1, self.refusals), FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS)
         delay = max(growing, error.retry_after or 0.0)
         return Sleep(delay, JITTER) if delay * (1 + JITTER) < left else Sleep(left)
 

@@ -8,6 +8,8 @@ succeed, that is no outage.
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Callable
 from typing import TypeVar
 
 from airflow_provider_wherobots.api.call import Call
@@ -66,7 +68,7 @@ class Outage:
         delay = error.retry_after
         # "Retry-After: 0", obeyed to the letter, would hammer the service for the whole streak.
         if delay is None or delay < FIRST_DELAY_SECONDS:
-            delay = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(self._failures - 1, 10))
+            delay = growing_delay(self._failures)
         return min(delay, left)
 
     def over(self, moment: float) -> int:
@@ -79,6 +81,21 @@ class Outage:
         failures, self._failures, self._since = self._failures, 0, None
         return failures
 
+    def pause(self, error: WherobotsApiError, moment: float, again: str) -> Flow[Sleep]:
+        """The pause after a failed poll. The first failure of a streak is logged, with what is done ``again``.
+
+        :raises WherobotsApiError: see :meth:`failed`.
+        """
+        delay = self.failed(error, moment)
+        if self.is_first_failure:
+            yield Note(logging.WARNING, f"{error}; {again}")
+        return Sleep(delay, 0.0 if isinstance(error, KeyLimitedError) else JITTER)
+
+    def answered(self, moment: float) -> Flow[None]:
+        """End the streak, and say so if there was one. ``moment`` is the time of the attempt, in epoch seconds."""
+        if failures := self.over(moment):
+            yield Note(logging.INFO, f"The Runs API answers again, after {failures} failed attempts")
+
     def seconds(self, moment: float) -> float:
         """How long all streaks have lasted, the current one included.
 
@@ -86,6 +103,17 @@ class Outage:
         """
         current = 0.0 if self._since is None else max(0.0, moment - self._since)
         return round(self._earlier_seconds + current, 3)
+
+
+def growing_delay(failures: int, first: float = FIRST_DELAY_SECONDS, longest: float = MAX_DELAY_SECONDS) -> float:
+    """Seconds to wait after so many failures in a row, 1 or more: twice as long after each, up to the longest."""
+    return min(longest, first * 2.0 ** min(failures - 1, 10))
+
+
+def within(deadline: float | None, moment: float, pause: Sleep) -> Sleep:
+    """The pause, or what is left of the time until the deadline."""
+    left = math.inf if deadline is None else max(0.0, deadline - moment)
+    return pause if pause.seconds * (1 + pause.jitter) <= left else Sleep(left)
 
 
 def pause_of(error: KeyLimitedError) -> float:
@@ -103,12 +131,23 @@ def send(call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) 
     :param max_outage_seconds: how long a streak of failures is tolerated, in seconds; default 600.
     :raises WherobotsApiError: the last failure.
     """
+    return repeat(
+        lambda: attempt(call), max_outage_seconds, lambda error: call.repeatable or error.arrival is Arrival.NOT_ARRIVED
+    )
+
+
+def repeat(
+    flow: Callable[[], Flow[T]],
+    max_outage_seconds: float,
+    is_safe: Callable[[WherobotsApiError], bool] = lambda error: True,
+) -> Flow[T]:
+    """Run a flow, and run it anew while it fails transiently and repeating is safe."""
     outage = Outage(max_outage_seconds)
     while True:
         try:
-            return (yield from attempt(call))
+            return (yield from flow())
         except WherobotsApiError as error:
-            if not call.repeatable and error.arrival is not Arrival.NOT_ARRIVED:
+            if not is_safe(error):
                 raise
             yield from wait_out(outage, error)
 

@@ -21,7 +21,7 @@ from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_raise
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.quota import QuotaNotes, QuotaNotFreedError, QuotaWait
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, wait_out
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, repeat, wait_out
 from airflow_provider_wherobots.flows.run_name import durable_suffix
 from airflow_provider_wherobots.flows.runs_by_suffix import differing_fields, find_runs
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
@@ -211,13 +211,8 @@ class _Create:
 
         :raises WherobotsApiError: when they could not be listed for longer than the outage limit.
         """
-        outage = Outage(self._max_outage_seconds)
-        while True:
-            try:
-                runs = yield from find_runs(self._suffix)
-                return [run for run in runs if run.id not in self.before and not self._is_older(run)]
-            except WherobotsApiError as error:
-                yield from wait_out(outage, error)
+        runs = yield from repeat(lambda: find_runs(self._suffix), self._max_outage_seconds)
+        return [run for run in runs if run.id not in self.before and not self._is_older(run)]
 
     def _is_older(self, run: Run) -> bool:
         if self._began_at is None or run.create_time is None:
