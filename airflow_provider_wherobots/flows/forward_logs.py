@@ -17,7 +17,6 @@ from airflow_provider_wherobots.api.errors import (
     BadRequestError,
     KeyLimitedError,
     NotFoundError,
-    ServerError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs import calls
@@ -64,7 +63,7 @@ class LogForwarder:
         self._is_ending = False
         # Whether the API key is limited for longer than there is time left.
         self._held_up = False
-        # A single line was too large, and no other line has come since.
+        # A page was too large until a single line was requested, and no line has come since.
         self._too_large: AnswerTooLargeError | None = None
         self._said_too_large = False
         self._fresh = 0
@@ -243,15 +242,14 @@ class LogForwarder:
                 yield Sleep(pause_of(error))
                 continue
             except WherobotsApiError as error:
-                is_refused = isinstance(error, BadRequestError)
-                # The service may answer a made-up cursor with any error.
-                is_refused |= self._cursor.is_guess and isinstance(error, ServerError | NotFoundError)
-                if is_refused and self._cursor.refuse():
+                if isinstance(error, BadRequestError) and self._cursor.refuse():
                     continue
                 if isinstance(error, AnswerTooLargeError):
-                    if self._cursor.size == 1:
+                    was_single = self._cursor.size == 1
+                    has_more_to_try = self._cursor.refuse(too_large=True)
+                    if was_single or self._cursor.size == 1:
                         self._too_large = error
-                    if self._cursor.refuse(too_large=True):
+                    if has_more_to_try:
                         continue
                     self._failure = None
                     yield from self._say_too_large(error)

@@ -1,5 +1,8 @@
 """A second look at recently left pages of a log, because lines of other nodes may be inserted late.
 
+Source: the official provider, which reads a log by time (see ``cursor``), and waits a minute after a run's end because
+"logs land slightly late" (its pull request 35). A line that lands late, by its time, stands before lines shown already.
+
 The last page of a log is read in every round. Once a page is left for the next one, its late lines would be lost. So
 the pages left last are remembered, by their cursors and by hashes of their lines, and are read a second time.
 
