@@ -84,6 +84,7 @@ def room_in(logger: Any) -> Callable[[], Awaitable[None]] | None:
     if not is_structured():
         return None
     try:
+        # Private names of structlog. If they move, a busy supervisor blocks the event loop again.
         descriptor = _structured(logger).bind()._logger._file.fileno()
     except (AttributeError, OSError, ValueError):
         return None
@@ -207,11 +208,16 @@ def _from_one_place(structured: Any) -> Any:
     bound = structured.bind() if hasattr(structured, "bind") else structured
     if not isinstance(bound, BoundLoggerBase):
         return structured
-    processors = [
-        _adder_of_place(processor) if isinstance(processor, CallsiteParameterAdder) else processor
-        for processor in bound._processors
-    ]
-    return type(bound)(bound._logger, processors, bound._context)
+    try:
+        logger, processors, context = bound._logger, bound._processors, bound._context
+    except AttributeError:
+        # Private names, which may move. Then each record costs more, and is the same.
+        return structured
+    return type(bound)(
+        logger,
+        [_adder_of_place(one) if isinstance(one, CallsiteParameterAdder) else one for one in processors],
+        context,
+    )
 
 
 def _adder_of_place(adder: Callable[..., Any]) -> Callable[[Any, str, MutableMapping[str, Any]], Mapping[str, Any]]:
