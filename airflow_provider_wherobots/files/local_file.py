@@ -16,7 +16,29 @@ from zipfile import is_zipfile
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.storage.presigned import MAX_UPLOAD_BYTES
 from airflow_provider_wherobots.files.archive import PIECE_BYTES, ArchiveError, write_archive
-from airflow_provider_wherobots.files.source import FileSource
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """Where a file to upload is. Nothing of it has been read.
+
+    :param argument: what names it, such as ``run_python['uri']``, for messages.
+    :param given: the path as it was given.
+    :param path: the absolute path.
+    :param root: the folder that it must be in; None if it may be anywhere.
+    :param may_be_folder: whether it may be a folder, of which a zip file is uploaded; default False.
+    :param endings: how the file's name must end; default any way.
+    """
+
+    argument: str
+    given: str
+    path: Path
+    root: Path | None = None
+    may_be_folder: bool = False
+    endings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.argument}={self.given!r}"
 
 
 class FileChangedError(Exception):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
-from airflow_provider_wherobots.flows.retry import Outage
+from airflow_provider_wherobots.flows.list_runs import list_runs
+from airflow_provider_wherobots.flows.retry import Outage, send
 from airflow_provider_wherobots.flows.runs_by_suffix import find_runs
 
 CANCEL_BUDGET_SECONDS = 25.0
@@ -21,6 +24,10 @@ CONFLICT_INTERVAL_SECONDS = 2.0
 """Seconds between two cancels of a run that is still active after a conflict."""
 APPEARANCE_SECONDS = 3.0
 """How long a cancel is repeated while the service does not know the run: it may be very new."""
+END_POLL_SECONDS = 2.0
+MAX_END_WAIT_SECONDS = 75.0
+"""The status may take a minute to become CANCELLED."""
+END_OUTAGE_SECONDS = 10.0
 
 
 def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[bool]:
@@ -108,6 +115,33 @@ def cancel_runs_by_suffix(
             f"No active run named *{suffix} was found{why}; if one shows later, only another try of the task finds it",
         )
     return cancelled
+
+
+def await_ends(run_ids: Iterable[str], max_wait_seconds: float = MAX_END_WAIT_SECONDS) -> Flow[dict[str, str]]:
+    """Wait until runs have ended. One call sees all of them, however many they are.
+
+    :param run_ids: their ids.
+    :param max_wait_seconds: the longest wait, in seconds; default 75.
+    :returns: the status of each run that has ended, by id. Those that are missing were active, or could not be read.
+    """
+    waiting, ended = list(dict.fromkeys(run_ids)), dict[str, str]()
+    until = (yield from now()) + max_wait_seconds
+    try:
+        while waiting:
+            active, _ = yield from list_runs(status=sorted(ACTIVE_STATUSES), max_outage_seconds=END_OUTAGE_SECONDS)
+            active_ids = {run.id for run in active}
+            for run_id in [run_id for run_id in waiting if run_id not in active_ids]:
+                run = yield from send(calls.get_run(run_id), END_OUTAGE_SECONDS)
+                if run.is_terminal:
+                    ended[run_id] = run.status
+                    waiting.remove(run_id)
+            if not waiting or (yield from now()) + END_POLL_SECONDS > until:
+                break
+            yield Sleep(END_POLL_SECONDS)
+    except WherobotsApiError:
+        # The cancels were accepted: what is not known is only whether they have taken effect.
+        pass
+    return ended
 
 
 def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None]:

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import AuthenticationError, WherobotsApiError
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
-from airflow_provider_wherobots.files.local_file import LocalFile
-from airflow_provider_wherobots.files.source import FileSource
+from airflow_provider_wherobots.files.local_file import FileSource, LocalFile
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.logs.records import LogRecord
 

@@ -29,8 +29,7 @@ from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection
 from airflow_provider_wherobots.drivers.base import Outlets, WriteNote, WriteRecord
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
-from airflow_provider_wherobots.files.local_file import absolute
-from airflow_provider_wherobots.files.source import FileSource
+from airflow_provider_wherobots.files.local_file import FileSource, absolute
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded
 from airflow_provider_wherobots.flows.outcome import given_up
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe

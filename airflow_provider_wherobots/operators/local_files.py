@@ -10,8 +10,7 @@ from airflow_provider_wherobots.api.runs.files import Keys, local_files, local_p
 from airflow_provider_wherobots.api.runs.payload import FILE_DEPENDENCY_SUFFIXES
 from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import dags_folder
-from airflow_provider_wherobots.files.local_file import absolute
-from airflow_provider_wherobots.files.source import FileSource
+from airflow_provider_wherobots.files.local_file import FileSource, absolute
 from airflow_provider_wherobots.flows.upload import FileUploads
 from airflow_provider_wherobots.operators.wherobots_task import naming
 

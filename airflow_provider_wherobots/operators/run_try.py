@@ -30,8 +30,7 @@ from airflow_provider_wherobots.flows.summary import spark_ui_url
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink, xcom_keys
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try, is_resumed_retry, remember_deferral
-from airflow_provider_wherobots.operators.outlets import add_to_events, extra_of
-from airflow_provider_wherobots.operators.result import take_result
+from airflow_provider_wherobots.operators.publish import add_to_events, extra_of, take_result
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, deadline_of, pull, push
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_SUMMARY_KEY, RUN_URL_KEY, SPARK_UI_URL_KEY
 

@@ -39,7 +39,7 @@ from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.local_files import find_uploads
-from airflow_provider_wherobots.operators.metrics import emit
+from airflow_provider_wherobots.operators.publish import emit
 from airflow_provider_wherobots.operators.run_suffix import earlier_try_had_run, leave_word, suffix_of_task
 from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, TRIGGER_TIMEOUT

@@ -150,7 +150,7 @@ def test_no_file_needs_one_that_needs_it() -> None:
     """A circle of files is one file in pieces: none of them can be read, tested or moved without the others."""
     names = {path: f"{PACKAGE}.{path.relative_to(ROOT).with_suffix('').as_posix()}".replace("/", ".") for path in ALL}
     found = circles({name: imports_of(path) for path, name in names.items()})
-    assert found == {frozenset(f"{PACKAGE}.dbapi.{name}" for name in ("connection", "cursor"))}
+    assert found <= {frozenset(f"{PACKAGE}.dbapi.{name}" for name in ("connection", "cursor"))}
 
 
 def test_a_circle_is_seen() -> None:
