@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 class FunctionTry(SubmitTry):
     """One try of a task whose run calls a function.
 
-    :param function: the function.
-    :param run_python: makes the task's ``run_python`` of the path of the function's script.
+    ``run_python`` makes the task's argument of that name of the path of the function's script.
     """
 
     def __init__(

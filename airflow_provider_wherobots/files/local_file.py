@@ -72,8 +72,7 @@ class LocalFile:
     def pieces(self) -> Iterator[bytes]:
         """Read its bytes. The last piece comes only if all of them are those that were hashed.
 
-        :raises FileChangedError: if they are not.
-        :raises InvalidArgumentError: if they can no longer be read.
+        Else it raises a ``FileChangedError``, or an ``InvalidArgumentError`` if they can no longer be read.
         """
         digest, size, held = hashlib.sha256(), 0, b""
         for piece in _pieces_of(self.source, self.archive):
@@ -92,8 +91,7 @@ class LocalFile:
 def open_file(source: FileSource) -> LocalFile:
     """Check a file or folder, and hash it. Blocks.
 
-    :param source: where it is.
-    :raises InvalidArgumentError: if it cannot be uploaded; says why and what to do.
+    Raises an ``InvalidArgumentError`` if it cannot be uploaded; it says why and what to do.
     """
     name = source.path.name
     archive: IO[bytes] | None = None
@@ -191,10 +189,6 @@ def _too_large(source: FileSource, what: str) -> InvalidArgumentError:
 
 
 def absolute(folder: Path, given: str) -> Path:
-    """The absolute path of a given one, without following links.
-
-    :param folder: absolute path of the folder that a relative one starts from. It may be a zip file with a DAG file.
-    :param given: the path.
-    """
+    """The absolute path of a given one, without following links. The folder may be a zip file with a DAG file."""
     is_plain = ".." not in Path(given).parts or folder.is_file()
     return Path(os.path.normpath(folder / given)) if is_plain else folder / given

@@ -84,26 +84,16 @@ class FollowOptions:
 
     @classmethod
     def from_kwargs(cls, kwargs: Mapping[str, Any]) -> FollowOptions:
-        """Read options that another version of this package may have stored. Unknown ones are left out.
-
-        :param kwargs: what :meth:`to_kwargs` made.
-        """
+        """Read options that another version of this package may have stored. Unknown ones are left out."""
         return cls(**known_fields(cls, kwargs))
 
     def poll_delay(self, moment: float) -> float:
-        """Seconds until the next poll: 6, and one more for every two minutes of the run's age; at most the interval.
-
-        :param moment: the time, in epoch seconds.
-        """
+        """Seconds until the next poll: 6, and one more for every two minutes of the run's age; at most the interval."""
         age = max(0.0, moment - self.started_at)
         return max(MIN_DELAY_SECONDS, min(FIRST_DELAY_SECONDS + age * DELAY_PER_AGE, self.polling_interval))
 
     def describe(self, deferred: bool, what: str = "") -> str:
-        """Say how the run is followed.
-
-        :param deferred: whether the triggerer follows it.
-        :param what: names the run; default its id.
-        """
+        """Say how the run is followed."""
         shortest, longest = self.poll_delay(self.started_at), max(MIN_DELAY_SECONDS, self.polling_interval)
         follower = "the triggerer (the task is deferred)" if deferred else "this worker"
         text = f"{what or f'Run {self.run_id}'} is followed by {follower}: polled every {shortest:g} s"
@@ -119,8 +109,7 @@ class FollowOptions:
 def follow_run(options: FollowOptions) -> Flow[Outcome]:
     """Follow a run until it ends, the deadline passes, or polling it is given up.
 
-    :param options: what to follow and how.
-    :returns: the outcome. Only a passed deadline cancels the run.
+    Only a passed deadline cancels the run.
     """
     log = LogForwarder(options.run_id, forward=options.poll_logs)
     outage = Outage(options.max_outage_seconds)
@@ -231,11 +220,7 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder) -> Flow[Out
 
 
 def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:
-    """Find the outcome of a run that ended while nobody followed it. Its log is read, but not forwarded.
-
-    :param run: the run, in a terminal status.
-    :param return_result: see :class:`FollowOptions`.
-    """
+    """Find the outcome of a run that ended while nobody followed it. Its log is read, but not forwarded."""
     moment = yield from now()
     options = FollowOptions(run.id, moment, poll_logs=False, return_result=return_result)
     summary = RunSummary.of_run(run, spark_ui_url=spark_ui_url(run))

@@ -55,14 +55,8 @@ def list_runs(
 ) -> Flow[tuple[list[Run], bool]]:
     """List runs (``GET /runs``).
 
-    :param name: name or pattern with at most one ``*``; default all.
-    :param status: only runs in one of these statuses; default all.
-    :param region: only runs of this region; default all.
-    :param created_after: only runs created after this moment; default all.
-    :param limit: how many runs at most; default all.
-    :param max_outage_seconds: how long consecutive failures of a call are tolerated, in seconds.
-    :returns: the runs, newest first, and whether the limit left some out.
-    :raises WherobotsApiError: the failure of a call.
+    ``name`` may be a pattern with at most one ``*``. Returns the runs, newest first, and whether the limit left some
+    out.
     """
     # One more than the limit, to see whether there are more. The same for every page: what a cursor counts is unknown.
     size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit + 1)
@@ -80,12 +74,7 @@ def list_runs(
 
 
 def list_active_runs(max_outage_seconds: float) -> Flow[list[Run]]:
-    """List the runs of the organisation that have not ended and are not being torn down.
-
-    :param max_outage_seconds: how long consecutive failures of a call are tolerated, in seconds.
-    :returns: the runs, newest first.
-    :raises WherobotsApiError: the failure of a call.
-    """
+    """List the runs of the organisation that have not ended and are not being torn down. Newest first."""
     runs, _ = yield from list_runs(status=sorted(ACTIVE_STATUSES), max_outage_seconds=max_outage_seconds)
     return [run for run in runs if run.is_active]
 

@@ -53,7 +53,7 @@ class NamedRun:
     def matches(self, run: Run) -> bool:
         """Whether a run has the name, and was created late enough.
 
-        :param run: the run. One without a create time does not match: it may be any earlier one.
+        A run without a create time does not match: it may be any earlier one.
         """
         has_name = run.name == self.name or re.fullmatch(rf"{re.escape(self._stem)}-[0-9a-f]{{{HASH_CHARS}}}", run.name)
         return bool(has_name) and run.create_time is not None and run.create_time >= self.earliest
@@ -69,12 +69,7 @@ class NamedRun:
 
 
 def find_newest(named: NamedRun) -> Flow[Run | None]:
-    """Look for the run once (``GET /runs?name=…*&created_after=…``).
-
-    :param named: which run.
-    :returns: the newest run that matches, in any status; None if there is none.
-    :raises WherobotsApiError: the failure of a request.
-    """
+    """Look for the run once (``GET /runs?name=…*&created_after=…``). It may be in any status. None if there is none."""
     call = partial(calls.list_runs, name=named.pattern, created_after=named.earliest, size=PAGE_SIZE)
     runs = yield from read_pages(call, wanted=named.matches)
     return max(runs, key=age, default=None)
@@ -83,10 +78,8 @@ def find_newest(named: NamedRun) -> Flow[Run | None]:
 def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
     """Wait until there is a run of the name.
 
-    :param named: which run.
-    :param options: how often to look, until when, and how long failures are tolerated; its ``run_id`` is unused.
-    :returns: the run; or an outcome without a ``run_id``, if there was none until the deadline, or looking for it was
-        given up. Its ``reason`` says why.
+    The ``run_id`` of ``options`` is unused. Returns an outcome without a ``run_id`` if there was no run until the
+    deadline, or looking for it was given up. Its ``reason`` says why.
     """
     outage, said_at = Outage(options.max_outage_seconds), options.started_at
     while True:
@@ -120,9 +113,8 @@ def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
 class Look:
     """What one look of a rescheduled sensor has found.
 
-    :param run: the run; None if there is none yet, or the look failed.
-    :param failing_since: when the first of the consecutive failed looks began, in epoch seconds; None if this look was
-        answered.
+    ``run`` is None if there is none yet, or the look failed. ``failing_since`` is when the first of the consecutive
+    failed looks began, in epoch seconds; None if this look was answered.
     """
 
     run: Run | None
@@ -132,11 +124,8 @@ class Look:
 def look_once(which: str | NamedRun, options: FollowOptions, failing_since: float | None) -> Flow[Look]:
     """Look for a run once. The next look takes place in another process.
 
-    :param which: the run's id, or its name.
-    :param options: how long consecutive failed looks are tolerated. A run that is given by its id may be unknown for a
-        minute, if it was created a moment ago.
-    :param failing_since: that of the look before; None if it was answered, or there was none.
-    :raises WherobotsApiError: a failure that is permanent, or no longer tolerated.
+    A run that is given by its id may be unknown for a minute, if it was created a moment ago. Raises a failure that is
+    permanent, or no longer tolerated.
     """
     moment = yield from now()
     try:
@@ -163,12 +152,7 @@ def look_once(which: str | NamedRun, options: FollowOptions, failing_since: floa
 
 
 def follow_named_run(named: NamedRun, options: FollowOptions) -> Flow[Outcome]:
-    """Wait until there is a run of the name, publish its id, and follow it to its end.
-
-    :param named: which run.
-    :param options: how to follow it; its ``run_id`` is unused.
-    :returns: the outcome; see :func:`await_run` for one without a ``run_id``.
-    """
+    """Wait until there is a run of the name, publish its id, and follow it to its end."""
     found = yield from await_run(named, options)
     if isinstance(found, Outcome):
         return found
@@ -182,8 +166,7 @@ def follow_named_run(named: NamedRun, options: FollowOptions) -> Flow[Outcome]:
 def follow_created_run(options: FollowOptions) -> Flow[Outcome]:
     """Get a run, publish its id, and follow it to its end: what a task does that starts in the triggerer.
 
-    :param options: which run, and how to follow it.
-    :returns: the outcome; without a ``run_id`` if there is no such run.
+    The outcome has no ``run_id`` if there is no such run.
     """
     try:
         run = yield from get_created_run(options)
@@ -202,11 +185,7 @@ def _announce(run: Run) -> Flow[str]:
 
 
 def get_created_run(options: FollowOptions) -> Flow[Run]:
-    """Get a run that may have been created a moment ago: for a minute Get Run may not know it yet.
-
-    :param options: which run, until when, and how long consecutive transient failures are tolerated.
-    :raises WherobotsApiError: the last failure.
-    """
+    """Get a run that may have been created a moment ago: for a minute Get Run may not know it yet."""
     began_at = yield from now()
     left = math.inf if options.deadline is None else max(0.0, options.deadline - began_at)
     outage, known_by = Outage(min(options.max_outage_seconds, left)), began_at + min(APPEARANCE_SECONDS, left)

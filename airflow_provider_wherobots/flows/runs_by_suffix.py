@@ -20,11 +20,7 @@ _PARENT_IN_LINEAGE = tuple(f"environment.sparkConfigs.spark.openlineage.{key}" f
 def find_runs(suffix: str, timeout: float | None = None, *, urgent: bool = False) -> Flow[list[Run]]:
     """List every run whose name ends with the suffix, in any status (``GET /runs?name=*{suffix}``).
 
-    :param suffix: the end of the name; see :func:`~airflow_provider_wherobots.flows.run_name.durable_suffix`.
-    :param timeout: seconds for each request; None takes the driver's own.
-    :param urgent: whether the calls are sent even while the service limits the API key; default False.
-    :returns: the runs, oldest first.
-    :raises WherobotsApiError: the failure of a request.
+    Oldest first. Urgent calls are sent even while the service limits the API key.
     """
     call = partial(calls.list_runs, name=f"*{suffix}", size=PAGE_SIZE)
     runs = yield from read_pages(
@@ -38,10 +34,8 @@ def find_runs(suffix: str, timeout: float | None = None, *, urgent: bool = False
 def differing_fields(sent: Mapping[str, Any], echoed: Mapping[str, Any]) -> list[str]:
     """Name the fields in which a run differs from what this try would create.
 
-    :param sent: the payload to send.
-    :param echoed: the run's payload as the service echoes it, with its defaults filled in.
-    :returns: dotted names, sorted; fields that are not sent do not count, nor does which try is the run's parent in
-        OpenLineage: the run keeps the one that created it.
+    ``echoed`` is what the service has filled in with its defaults, so fields that are not sent do not count. Nor does
+    which try is the run's parent in OpenLineage: the run keeps the one that created it.
     """
     return sorted(name for name in _differences(sent, echoed, "") if not name.startswith(_PARENT_IN_LINEAGE))
 

@@ -24,13 +24,9 @@ class Reads(dict[str, "_Read"]):
 async def recent_connection(conn_id: str, *, since: float | None = None, in_turn: bool = True) -> Connection:
     """Read a connection without blocking the event loop, unless it is being read or was read a moment ago.
 
-    :param conn_id: id of the connection.
-    :param since: a read that began earlier is not shared, in the time of ``time.monotonic``; default None, 3 s ago. If
-        it is given, a new read begins once the last one has ended, and 3 s after that one's start, so that many callers
-        share it.
-    :param in_turn: whether callers that share a read continue in turns; default True. False is for a kill, which does
-        not wait for those 3 s either.
-    :returns: the connection. Callers must not change it.
+    A read that began before ``since`` (``time.monotonic``; default 3 s ago) is not shared. If it is given, a new read
+    begins once the last one has ended, and 3 s after that one's start, so that many callers share it. A kill is not
+    ``in_turn``, and does not wait for those 3 s. Callers must not change the connection.
     """
     reads = of_event_loop(Reads)
     read = reads.get(conn_id)
@@ -41,12 +37,7 @@ async def recent_connection(conn_id: str, *, since: float | None = None, in_turn
 
 
 class _Read:
-    """A read that begins now, or after another one.
-
-    :param conn_id: id of the connection.
-    :param previous: the read that must have ended before; None begins now.
-    :param pause: the shortest time between the starts of both, in seconds.
-    """
+    """A read that begins now, or after another one."""
 
     def __init__(self, conn_id: str, previous: _Read | None, pause: float) -> None:
         self.began = math.inf

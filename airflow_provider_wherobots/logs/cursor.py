@@ -74,11 +74,8 @@ class LogCursor:
     def accept(self, page: LogPage, moment: float = 0.0, *, is_ending: bool = False) -> tuple[Sequence[Line], bool]:
         """Take the page fetched from the current cursor, and move the position.
 
-        :param page: what the service answered.
-        :param moment: the time in epoch seconds.
-        :param is_ending: whether the run has ended or is no longer followed, so that there is no next round. Default
-            False.
-        :returns: the lines not seen before, in order; and whether another page should be fetched at once.
+        ``is_ending``: there is no next round, because the run has ended or is no longer followed. Returns the lines not
+        seen before, in order; and whether another page should be fetched at once.
         """
         place, items = self._place, page.lines
         # A page that was full when it was opened: lines come faster than they are read.
@@ -105,8 +102,6 @@ class LogCursor:
         """Begin a round of reading.
 
         If a page left before the given moment has not been read again yet, this round begins there.
-
-        :param before: the moment in epoch seconds.
         """
         start = self._look_back.begin(before, self._place)
         if start is not None:
@@ -115,7 +110,7 @@ class LogCursor:
     def abandon(self) -> bool:
         """End a second look whose page cannot be read, and return to the page where it began.
 
-        :returns: whether there was a second look.
+        Returns whether there was a second look.
         """
         place = self._look_back.abandon()
         if place is not None:
@@ -125,9 +120,8 @@ class LogCursor:
     def refuse(self, *, too_large: bool = False) -> bool:
         """Handle a request that the service refused as invalid: request smaller pages.
 
-        :param too_large: whether the answer had too many bytes instead: then smaller pages come first, down to a single
-            line, and the next page may be larger again. Default False.
-        :returns: whether something is left to try.
+        ``too_large``: the answer had too many bytes instead. Then smaller pages come first, down to a single line, and
+        the next page may be larger again. Returns whether something is left to try.
         """
         if too_large and self.size > 1:
             self.size = self._largest = self._fewest = min(self._fewest, self.size // 2)
@@ -144,8 +138,8 @@ class LogCursor:
     def request_fewer(self) -> bool:
         """Handle a failure that a large page may have caused: from now on request no more than any known client does.
 
-        :returns: whether fewer lines are requested now. A page that has been read keeps its size, or it would be cut at
-            another line.
+        Returns whether fewer lines are requested now. A page that has been read keeps its size, or it would be cut at
+        another line.
         """
         if not self._place.is_new or self.size <= PAGE_SIZE:
             return False

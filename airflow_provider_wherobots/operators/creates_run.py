@@ -53,9 +53,7 @@ class CreatesRun(FollowsRun):
     def payload_to_send(self, context: Context, suffix: str = "") -> dict[str, Any]:
         """Build the body after all arguments are rendered. The region is checked too, but is a query parameter.
 
-        :param context: the task's context.
-        :param suffix: the suffix of the run's name, if the task is durable; default that of the task instance.
-        :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
+        Without ``suffix`` it is that of the task instance.
         """
         from airflow_provider_wherobots.operators.run_suffix import suffix_of_task
 
@@ -132,19 +130,13 @@ class PayloadOnceRendered:
     """The ``payload`` on Airflow's page of rendered templates. It is known after all other fields are rendered.
 
     Source: callables as template fields. Airflow 2.10 and later call them to render them, in mapped tasks too.
-
-    :param build: builds the payload from the rendered fields and the context.
     """
 
     def __init__(self, build: Callable[[Any], Any]) -> None:
         self._build = build
 
     def __call__(self, context: Context, jinja_env: Any) -> Any:
-        """Render the field. An error is shown as text: the task must fail with it later, not its rendering.
-
-        :param context: the task's context.
-        :param jinja_env: unused.
-        """
+        """Render the field. An error is shown as text: the task must fail with it later, not its rendering."""
         try:
             return self._build(context)
         except AirflowException as error:

@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 
 
 def find_uploads(task: CreatesRun, payload: Mapping[str, Any], context: Context) -> FileUploads:
-    """Find the local files that a create body names, and where to they are uploaded. Reads none of them.
-
-    :param task: the task, all rendered.
-    :param payload: its create body.
-    :param context: the task's context.
-    :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
-    """
+    """Find the local files that a create body names, and where to they are uploaded. Reads none of them."""
     with naming(task.task_id):
         sources = find_sources(payload, context)
         upload_to = task.hook.settings.upload_to

@@ -30,12 +30,7 @@ def take_result(
 ) -> Any:
     """Push a run's result, and say so. The value itself goes into no log of the provider's.
 
-    :param outcome: how the run ended.
-    :param push: pushes an XCom; must not raise.
-    :param log: takes the messages.
-    :param may_push: the task's ``do_xcom_push``.
-    :param is_wanted: whether the task returns the result.
-    :returns: the result; None if there is none.
+    ``push`` must not raise. None if there is no result.
     """
     if outcome.result is None:
         if is_wanted and outcome.ending is Ending.COMPLETED:
@@ -57,12 +52,7 @@ def take_result(
 
 
 def extra_of(outcome: Outcome, run_url: str, result: Any) -> dict[str, Any]:
-    """What an event says about a run, JSON-able.
-
-    :param outcome: how it ended.
-    :param run_url: its address.
-    :param result: its result, or None.
-    """
+    """What an event says about a run, JSON-able."""
     summary = outcome.summary or {}
     measured = {key: summary.get(key) for key in SUMMARY_KEYS}
     return {"run_id": outcome.run_id, "run_url": run_url, **measured, "result": result}
@@ -73,10 +63,7 @@ def add_to_events(outlets: Iterable[Any], context: Mapping[str, Any], extra: Map
 
     What Airflow cannot resolve, such as a reference to an asset that does not exist, is logged and left out.
 
-    :param outlets: the task's outlets. Aliases are left alone: which assets they stand for is the author's to say.
-    :param context: the task's context.
-    :param extra: the keys to add.
-    :param log: takes the warnings.
+    Aliases are left alone: which assets they stand for is the author's to say.
     """
     for outlet in outlets:
         if not is_asset(outlet):
@@ -89,11 +76,7 @@ def add_to_events(outlets: Iterable[Any], context: Mapping[str, Any], extra: Map
 
 
 def emit(measurements: Iterable[Measurement], warn: Callable[[str], None]) -> None:
-    """Send values. Never fails: an error is one warning in the task log.
-
-    :param measurements: what to send.
-    :param warn: logs a warning.
-    """
+    """Send values. Never fails: an error is one warning in the task log."""
     try:
         stats = get_stats()
         for measurement in measurements:

@@ -57,10 +57,6 @@ class RunTry(Generic[T]):
     """What the tries of ``WherobotsRunOperator`` and ``WherobotsRunSensor`` share: what they push, and how they end.
 
     Made anew for each call of Airflow's: at the start of a try, and when a deferred one resumes.
-
-    :param task: the task.
-    :param context: its context.
-    :param attempt: the task's calls, which a kill stops.
     """
 
     def __init__(self, task: T, context: Context, attempt: WorkerAttempt) -> None:
@@ -81,9 +77,7 @@ class RunTry(Generic[T]):
     def finish(self, outcome: Outcome) -> Any:
         """Push what is known of the run, and end the task.
 
-        :param outcome: how the run ended, or why it is followed no more.
-        :returns: the run's id, or its result.
-        :raises Exception: what the task fails with.
+        Returns the run's id, or its result. Raises what the task fails with.
         """
         task = self.task
         if outcome.summary is not None:
@@ -170,10 +164,7 @@ class RunTry(Generic[T]):
 
 
 def defer_timeout(options: FollowOptions) -> timedelta | None:
-    """How long Airflow may let the task be deferred; None without a deadline.
-
-    :param options: how the run is followed.
-    """
+    """How long Airflow may let the task be deferred; None without a deadline."""
     if options.deadline is None:
         return None
     return timedelta(seconds=max(0.0, options.deadline - options.started_at) + DEFER_MARGIN_SECONDS)

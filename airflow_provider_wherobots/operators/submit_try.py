@@ -57,7 +57,7 @@ class SubmitTry(RunTry[CreatesRun]):
     def begin(self) -> Any:
         """Create the run, or re-attach to that of an earlier try, and wait for its end.
 
-        :returns: the run's id, or its result.
+        Returns the run's id, or its result.
         """
         ti, task = self.context["ti"], self.task
         self.attempt.is_left_for_retry = self._is_left_for_retry
@@ -73,23 +73,14 @@ class SubmitTry(RunTry[CreatesRun]):
         )
 
     def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str) -> Any:
-        """Repeat the create call.
-
-        :param quota: fields of ``QuotaWait``.
-        :param suffix: the suffix of the names of the task's runs; empty if it is not known.
-        :returns: the run's id, or its result.
-        """
+        """Repeat the create call. ``suffix`` is empty if it is not known."""
         self._suffix = suffix
         return self._work(QuotaWait.from_kwargs(quota), look_first=True)
 
     def resume_with(self, event: Mapping[str, Any], reattached: bool, started_at: float, suffix: str) -> Any:
         """Finish with a trigger's event, or begin again if the run ended because the previous try had cancelled it.
 
-        :param event: the event.
-        :param reattached: whether an earlier try started the run.
-        :param started_at: when this try got the run, in epoch seconds.
-        :param suffix: the suffix of the names of the task's runs; empty if it is not known.
-        :returns: the run's id, or its result.
+        ``started_at`` is when this try got the run, in epoch seconds. ``suffix`` is empty if it is not known.
         """
         self._suffix = suffix
         outcome = Outcome.from_event(event)
@@ -100,8 +91,7 @@ class SubmitTry(RunTry[CreatesRun]):
     def outcome_after_trigger_failure(self, next_kwargs: Mapping[str, Any] | None) -> Outcome | None:
         """Look at the run, and cancel it if it is active and ``cancel_on_kill``.
 
-        :param next_kwargs: what Airflow says of the failure.
-        :returns: how the run ended; None if the trigger's failure is the task's.
+        None if the trigger's failure is the task's.
         """
         run_id = self._pull(RUN_ID_KEY)
         if not run_id:
@@ -114,9 +104,7 @@ class SubmitTry(RunTry[CreatesRun]):
     def finish(self, outcome: Outcome) -> Any:
         """Send the metrics of the run's end, push what is known of the run, and end the task.
 
-        :param outcome: how the run ended, or why it is followed no more.
-        :returns: the run's id, or its result.
-        :raises WherobotsException: what the task fails with.
+        Returns the run's id, or its result. Raises what the task fails with.
         """
         cancelled_at_deadline = self.task.cancel_on_kill
         emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=cancelled_at_deadline), self._warn)
@@ -152,10 +140,7 @@ class SubmitTry(RunTry[CreatesRun]):
         return True
 
     def _end_what_nobody_follows(self, run_id: str) -> str:
-        """Cancel a run that this try gave up, if no retry comes for it.
-
-        :returns: what becomes of it.
-        """
+        """Cancel a run that this try gave up, if no retry comes for it. Returns what becomes of it."""
         task = self.task
         if not self._is_last:
             return REATTACHED if task.durable else NOT_FOUND_AGAIN
@@ -172,8 +157,7 @@ class SubmitTry(RunTry[CreatesRun]):
     def _end_what_may_exist(self, error: WherobotsApiError) -> str:
         """Cancel what a failed submission may have left active, if no retry looks for it.
 
-        :param error: why there is no run.
-        :returns: a sentence about it.
+        Returns a sentence about it.
         """
         task, may_exist = self.task, "The run may exist and be active"
         if not self._is_last:
@@ -200,11 +184,9 @@ class SubmitTry(RunTry[CreatesRun]):
     ) -> Any:
         """Get a run and follow it to its end, here or by deferring. Replace one that the previous try cancelled, once.
 
-        :param quota: the wait for quota so far.
-        :param look_first: whether an earlier try may have left a run.
-        :param replace: whether such a run is cancelled and replaced.
-        :param reuse_completed: whether such a run counts as this try's if it has completed.
-        :param is_fresh: whether the run that the previous try cancelled has already been replaced.
+        ``look_first``: an earlier try may have left a run, which is cancelled and replaced with ``replace``, and counts
+        as this try's with ``reuse_completed`` if it has completed. ``is_fresh``: the run that the previous try
+        cancelled has already been replaced.
         """
         while True:
             submission = self._get_run(quota, look_first=look_first, replace=replace, reuse_completed=reuse_completed)

@@ -33,10 +33,7 @@ class SensorTry(RunTry[AwaitsRun]):
     """One try of a ``WherobotsRunSensor``."""
 
     def begin(self) -> Any:
-        """Find the run and wait for its end.
-
-        :returns: the run's id.
-        """
+        """Find the run and wait for its end."""
         task, options = self.task, self._options()
         run = self._find(options, waits=not task.deferrable)
         if isinstance(run, Run):
@@ -53,10 +50,7 @@ class SensorTry(RunTry[AwaitsRun]):
         return self.finish(run)
 
     def look(self) -> tuple[bool, str | None]:
-        """Look once.
-
-        :returns: whether the run has completed, and its id if so.
-        """
+        """Look once. Returns whether the run has completed, and its id if so."""
         options, ti = self._options(), self.context["ti"]
         which = self._named_run() if self.task.run_id is None else str(self.task.run_id)
         try:
@@ -79,11 +73,7 @@ class SensorTry(RunTry[AwaitsRun]):
         return True, self.finish(self._follow_here(replace(options, run_id=run.id)))
 
     def resume_with(self, event: Mapping[str, Any]) -> Any:
-        """Finish with a trigger's event.
-
-        :param event: the event.
-        :returns: the run's id.
-        """
+        """Finish with a trigger's event."""
         if self.task.start_from_trigger and self.context["ti"].try_number > 1:
             self._forget_earlier_try()
         outcome = Outcome.from_event(event)
@@ -96,8 +86,7 @@ class SensorTry(RunTry[AwaitsRun]):
     def outcome_after_trigger_failure(self, timed_out: bool) -> Outcome | None:
         """Look at the run, and cancel it if it is active and ``cancel_on_kill``.
 
-        :param timed_out: whether the trigger timed out, rather than crashed.
-        :returns: how the run ended, or that the wait timed out; None if the trigger's failure is the task's.
+        Returns how the run ended, or that the wait timed out; None if the trigger's failure is the task's.
         """
         task = self.task
         # A trigger in which the task has started may not have pushed it.
@@ -118,8 +107,8 @@ class SensorTry(RunTry[AwaitsRun]):
     def _find(self, options: FollowOptions, *, waits: bool) -> Run | Outcome:
         """Find the run, and announce it.
 
-        :param waits: whether to wait for a run that is given by its name; otherwise one look is taken.
-        :returns: the run; or an outcome that says why there is none, which is ``DEADLINE`` if there is none yet.
+        Without ``waits`` one look is taken. Returns an outcome if there is no run, which is ``DEADLINE`` if there is
+        none yet.
         """
         if self.task.run_id is not None:
             run: Run | Outcome = self._get_run(replace(options, run_id=str(self.task.run_id)))
@@ -182,12 +171,7 @@ def _failed_call(run_id: str, error: WherobotsApiError) -> WherobotsException:
 
 
 def follow_options(task: AwaitsRun, started_at: float, deadline: float | None) -> FollowOptions:
-    """How a sensor follows its run.
-
-    :param task: the sensor.
-    :param started_at: when its try began, in epoch seconds.
-    :param deadline: when to give up, in epoch seconds; None if the trigger is told later.
-    """
+    """How a sensor follows its run. ``deadline`` is None if the trigger is told later."""
     limit_name, seconds = task.limit
     return FollowOptions(
         run_id="",

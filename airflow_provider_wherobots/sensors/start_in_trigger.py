@@ -49,10 +49,7 @@ _FILTERS = ("ds", "ds_nodash", "ts", "ts_nodash", "ts_nodash_with_tz")
 
 
 def start_trigger_args(task: AwaitsRun) -> StartTriggerArgs | None:
-    """What Airflow makes the trigger with; None if a worker must start the task, to render its templates.
-
-    :param task: the sensor.
-    """
+    """What Airflow makes the trigger with; None if a worker must start the task, to render its templates."""
     if not _is_at_hand(task.wherobots_conn_id, task.run_id, task.run_name, task.created_after):
         return None
     limit_name, seconds = task.limit

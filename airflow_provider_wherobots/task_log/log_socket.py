@@ -23,10 +23,7 @@ RETRY_SECONDS = 0.05
 
 
 class LogSocket:
-    """The socket to the supervisor, shared by all triggers of an event loop.
-
-    :param descriptor: its file descriptor.
-    """
+    """The socket to the supervisor, shared by all triggers of an event loop."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -66,8 +63,7 @@ class LogSockets(dict[int, LogSocket]):
 def log_socket(descriptor: int) -> LogSocket | None:
     """The socket of a file descriptor, the same for all callers of an event loop.
 
-    :param descriptor: what a logger writes to.
-    :returns: the socket; None if it is something else, such as a file.
+    None if it is something else, such as a file.
     """
     sockets = of_event_loop(LogSockets)
     if descriptor not in sockets and _is_socket(descriptor):
