@@ -163,6 +163,21 @@ class RunTry(Generic[T]):
             return ""
 
 
+def follow_options(task: FollowsRun, started_at: float, deadline: float | None) -> FollowOptions:
+    """How a task follows a run, as far as its arguments say. The run is not known yet."""
+    return FollowOptions(
+        run_id="",
+        started_at=started_at,
+        deadline=deadline,
+        polling_interval=task.polling_interval,
+        poll_logs=task.poll_logs,
+        wait_post_run_logs_timeout_seconds=task.wait_post_run_logs_timeout_seconds,
+        max_outage_seconds=task.max_outage_seconds,
+        cancel_at_deadline=task.cancel_on_kill,
+        return_result=task.return_result,
+    )
+
+
 def defer_timeout(options: FollowOptions) -> timedelta | None:
     """How long Airflow may let the task be deferred; None without a deadline."""
     if options.deadline is None:

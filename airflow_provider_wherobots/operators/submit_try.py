@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -20,7 +21,6 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows import measurements, words
 from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_suffix
-from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import (
     CANCELLED_AT_LAST,
     LEFT_ALONE,
@@ -41,7 +41,7 @@ from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.local_files import find_uploads
 from airflow_provider_wherobots.operators.publish import emit
 from airflow_provider_wherobots.operators.run_suffix import earlier_try_had_run, leave_word, suffix_of_task
-from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout
+from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout, follow_options
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, TRIGGER_TIMEOUT
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
@@ -242,17 +242,10 @@ class SubmitTry(RunTry[CreatesRun]):
         self, run: Run, deadline: float | None, reattached: bool, started_at: float, twin_suffix: str
     ) -> Outcome:
         task = self.task
-        options = FollowOptions(
+        options = replace(
+            follow_options(task, started_at, deadline),
             run_id=run.id,
-            started_at=started_at,
-            deadline=deadline,
             execution_timeout=None if task.execution_timeout is None else task.execution_timeout.total_seconds(),
-            polling_interval=task.polling_interval,
-            poll_logs=task.poll_logs,
-            wait_post_run_logs_timeout_seconds=task.wait_post_run_logs_timeout_seconds,
-            max_outage_seconds=task.max_outage_seconds,
-            cancel_at_deadline=task.cancel_on_kill,
-            return_result=task.return_result,
             is_new=not reattached and run.is_active,
             twin_suffix=twin_suffix,
         )

@@ -19,7 +19,7 @@ from airflow_provider_wherobots.flows.named_run import NamedRun, await_run, get_
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink
-from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout
+from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout, follow_options
 from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
@@ -141,7 +141,7 @@ class SensorTry(RunTry[AwaitsRun]):
         started_at = time.time()
         limit_name, seconds = self.task.limit
         deadline = self._deadline() if limit_name == "execution_timeout" else started_at + seconds
-        return follow_options(self.task, started_at, deadline)
+        return sensor_options(self.task, started_at, deadline)
 
     def _forget_earlier_try(self) -> None:
         """Delete what an earlier try pushed at its end. Airflow deletes XComs only for a try that a worker starts."""
@@ -170,21 +170,10 @@ def _failed_call(run_id: str, error: WherobotsApiError) -> WherobotsException:
     return kind_of_call(error)(f"Run {words.short(run_id)}: {words.quoted(str(error))}")
 
 
-def follow_options(task: AwaitsRun, started_at: float, deadline: float | None) -> FollowOptions:
+def sensor_options(task: AwaitsRun, started_at: float, deadline: float | None) -> FollowOptions:
     """How a sensor follows its run. ``deadline`` is None if the trigger is told later."""
     limit_name, seconds = task.limit
-    return FollowOptions(
-        run_id="",
-        started_at=started_at,
-        deadline=deadline,
-        execution_timeout=seconds,
-        limit_name=limit_name,
-        polling_interval=task.polling_interval,
-        poll_logs=task.poll_logs,
-        wait_post_run_logs_timeout_seconds=task.wait_post_run_logs_timeout_seconds,
-        max_outage_seconds=task.max_outage_seconds,
-        cancel_at_deadline=task.cancel_on_kill,
-    )
+    return replace(follow_options(task, started_at, deadline), execution_timeout=seconds, limit_name=limit_name)
 
 
 def _due(dag_run: Any) -> datetime:

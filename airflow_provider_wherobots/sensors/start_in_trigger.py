@@ -9,7 +9,7 @@ from airflow.triggers.base import StartTriggerArgs
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, deadline_margin
-from airflow_provider_wherobots.sensors.sensor_try import CLOCK_MARGIN_SECONDS, follow_options
+from airflow_provider_wherobots.sensors.sensor_try import CLOCK_MARGIN_SECONDS, sensor_options
 from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def start_trigger_args(task: AwaitsRun) -> StartTriggerArgs | None:
         trigger_cls=f"{WherobotsSensorTrigger.__module__}.{WherobotsSensorTrigger.__qualname__}",
         trigger_kwargs={
             "wherobots_conn_id": task.wherobots_conn_id,
-            "follow": follow_options(task, 0.0, None).to_kwargs(),
+            "follow": sensor_options(task, 0.0, None).to_kwargs(),
             "cancel_on_kill": task.cancel_on_kill,
             # Airflow shortens its own timeout to `execution_timeout`.
             "margin": deadline_margin(seconds) if limit_name == "execution_timeout" else DEFER_MARGIN_SECONDS,
