@@ -1,1 +1,5 @@
-"""The Wherobots Runs REST API in plain Python, over HTTP. Imports nothing from Airflow."""
+"""HTTP as data: calls, responses, errors, and the connection. In ``transports`` also what sends them.
+
+Belongs here: what a request contains, how a response is read, and what a failure says.
+Not here: when something is sent, repeated or given up (``flows``), and anything of Airflow.
+"""

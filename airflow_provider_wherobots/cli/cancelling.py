@@ -12,8 +12,7 @@ from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.cli.errors import FAILED, CommandFailedError
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
-from airflow_provider_wherobots.flows.await_ends import await_ends
-from airflow_provider_wherobots.flows.cancel import cancel_run
+from airflow_provider_wherobots.flows.cancel import await_ends, cancel_run
 from airflow_provider_wherobots.flows.retry import send
 
 CANCELLED = "cancelled"

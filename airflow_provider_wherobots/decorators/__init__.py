@@ -1,1 +1,5 @@
-"""The decorator ``@task.wherobots``."""
+"""The decorator ``@task.wherobots``.
+
+Belongs here: what makes a script of a function, and JSON of its arguments.
+Not here: how the run of the script is created and followed (``operators``).
+"""

@@ -40,13 +40,8 @@ def encode_arguments(
     Parameters that are named like a key of the context and are not given receive its value, as in
     ``PythonVirtualenvOperator``.
 
-    :param function: the function.
-    :param args: its positional arguments.
-    :param kwargs: its keyword arguments.
-    :param context: the task's context.
-    :returns: ``{"args": [...], "kwargs": {...}}`` as JSON, in ASCII.
-    :raises InvalidArgumentError: if the function cannot be called with them, JSON cannot hold one of them, or they are
-        too large.
+    Returns ``{"args": [...], "kwargs": {...}}`` as JSON, in ASCII. Raises an ``InvalidArgumentError`` if the function
+    cannot be called with them, JSON cannot hold one of them, or they are too large.
     """
     signature = inspect.signature(function)
     from_context = _context_values(signature, args, kwargs, context)
@@ -75,11 +70,7 @@ def check_arguments(
 ) -> None:
     """Check the arguments that are known when the DAG is parsed.
 
-    :param function: the function.
-    :param args: its positional arguments.
-    :param kwargs: its keyword arguments.
-    :param is_unrendered: whether a value is not rendered yet, such as the output of another task.
-    :raises InvalidArgumentError: if JSON cannot hold one of them.
+    Raises an ``InvalidArgumentError`` if JSON cannot hold one of them.
     """
     for name, value in inspect.signature(function).bind_partial(*args, **kwargs).arguments.items():
         _plain(name, value, is_unrendered)
@@ -103,7 +94,7 @@ def _context_values(
 def _plain(where: str, value: Any, is_unrendered: Callable[[Any], bool] = lambda value: False) -> Any:
     """The value in the types that JSON has. The outputs of a mapped task are a sequence of their own type.
 
-    :param where: where it is, such as ``regions[2]['since']``.
+    ``where`` is where it is, such as ``regions[2]['since']``.
     """
     match value:
         case None | bool() | str() | int():

@@ -21,8 +21,7 @@ _CATCH_IT = {"NameError", "Exception", "BaseException"}
 def undefined_names(script: str) -> dict[str, int]:
     """Find the names that a script uses and does not define.
 
-    :param script: its text.
-    :returns: each name, with the line where it is used first.
+    Returns each name, with the line where it is used first.
     """
     tree = ast.parse(script)
     used: dict[str, set[int]] = {}

@@ -122,9 +122,8 @@ def check_function(function: Any, user: str) -> None:
 
     Source: ``PythonVirtualenvOperator`` in Airflow's standard provider: the same rules, in the same words.
 
-    :param function: the function.
-    :param user: what uses it, for the message.
-    :raises InvalidArgumentError: if it is no function that was defined with ``def``, or one that yields or awaits.
+    Raises an ``InvalidArgumentError`` if it is no function that was defined with ``def``, or one that yields or awaits.
+    ``user`` is what uses it.
     """
     if not isinstance(function, types.FunctionType) or function.__name__ == "<lambda>":
         raise InvalidArgumentError(f"{user} only supports functions for python_callable arg")
@@ -137,8 +136,7 @@ def check_function(function: Any, user: str) -> None:
 def check_names(function: Callable[..., Any]) -> None:
     """Check that a function uses no name that its script does not have. Its source may not be readable yet.
 
-    :param function: a function that :func:`check_function` accepts.
-    :raises InvalidArgumentError: names the function, the names and their lines.
+    Raises an ``InvalidArgumentError`` that names the function, the names and their lines.
     """
     if function in _CHECKED:
         return
@@ -159,10 +157,7 @@ def check_names(function: Callable[..., Any]) -> None:
 
 
 def script_name(function: Callable[..., Any]) -> str:
-    """The file name of a function's script: that of the file that defines it, such as ``hail.py``.
-
-    :param function: the function.
-    """
+    """The file name of a function's script: that of the file that defines it, such as ``hail.py``."""
     name = PurePath(inspect.unwrap(function).__code__.co_filename).name
     return name if name.endswith(".py") else "function.py"
 
@@ -173,9 +168,8 @@ def script_of(function: Callable[..., Any]) -> str:
     Its only argument is ``{"args": [...], "kwargs": {...}}`` as JSON. It prints the return value as the run's result
     (``airflow-result: …``). If the function raises, it prints the function's traceback and exits with code 1.
 
-    :param function: a function that :func:`check_function` accepts.
-    :returns: the script, which is the same for the same text of the function at the same lines of its file.
-    :raises InvalidArgumentError: if the function's source cannot be read, or its decorators cannot be told apart.
+    It is the same for the same text of the function at the same lines of its file. Raises an ``InvalidArgumentError``
+    if the function's source cannot be read, or its decorators cannot be told apart.
     """
     return _own_text(function) + _call(_plain(function).__code__.co_name)
 
@@ -242,8 +236,8 @@ def _call(name: str) -> str:
 def _own_lines(lines: list[str], definition: ast.FunctionDef, shift: int, is_wrapped: bool) -> list[str]:
     """The function's lines, without the task's decorators and without annotations in its head; as many as before.
 
-    :param shift: how many lines of the parsed text stand before these.
-    :param is_wrapped: whether another decorator has replaced the function.
+    ``shift`` is how many lines of the parsed text stand before these. ``is_wrapped``: another decorator has replaced
+    the function.
     """
     first = definition.body[0]
     # The line of a decorated definition is that of its `def`.

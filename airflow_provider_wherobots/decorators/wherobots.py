@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.decorators.arguments import check_arguments
+from airflow_provider_wherobots.decorators.arguments import check_arguments, encode_arguments
 from airflow_provider_wherobots.decorators.base import DecoratedOperator, task_decorator_factory
 from airflow_provider_wherobots.decorators.script import check_function, check_names, script_name
-from airflow_provider_wherobots.operators.arguments import is_unrendered, naming
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.operators.wherobots_task import is_unrendered, naming
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
@@ -96,16 +97,20 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         # 3.0 it needs a method that operators do not have.
         return WherobotsRunOperator.execute(self, context)
 
-    def _build_payload(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_wherobots.decorators.function_try import run_python_of
+    def _payload_to_show(self, context: Context) -> dict[str, Any]:
+        self.run_python = self._run_python_of(context, script_name(self.python_callable))
+        return super()._payload_to_show(context)
 
-        self.run_python = run_python_of(self, script_name(self.python_callable), context)
-        return super()._build_payload(context)
+    def _run_python_of(self, context: Context, uri: str) -> dict[str, Any]:
+        """The ``run_python`` of a script that calls the function with this task's arguments."""
+        with naming(self.task_id):
+            return {"uri": uri, "args": [encode_arguments(self.python_callable, self.op_args, self.op_kwargs, context)]}
 
     def _new_try(self, context: Context) -> FunctionTry:
         from airflow_provider_wherobots.decorators.function_try import FunctionTry
 
-        return FunctionTry(self, context, self._attempt)
+        run_python = partial(self._run_python_of, context)
+        return FunctionTry(self, context, self._attempt, self.python_callable, run_python)
 
 
 @overload

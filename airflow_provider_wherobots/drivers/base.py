@@ -69,10 +69,7 @@ class Clock(Generic[N]):
     draw: Callable[[], float] = random.random
 
     def seconds(self, effect: Sleep) -> float:
-        """How long a sleep takes, in seconds, jitter included.
-
-        :param effect: the sleep.
-        """
+        """How long a sleep takes, in seconds, jitter included."""
         return effect.seconds * (1 + effect.jitter * self.draw())
 
 
@@ -80,8 +77,6 @@ def timeouts(effect: Send[object]) -> tuple[float, float]:
     """The connect timeout and the read timeout of a request, in seconds; both are always set.
 
     In the event loop only their sum bounds the response.
-
-    :param effect: the call to be sent.
     """
     if effect.timeout is None:
         return CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
@@ -90,19 +85,12 @@ def timeouts(effect: Send[object]) -> tuple[float, float]:
 
 
 def size_of(text: str) -> int:
-    """The room that a record takes, in bytes.
-
-    :param text: its text, of which each character is taken for three bytes.
-    """
+    """The room that a record takes, in bytes. Each character is taken for three bytes."""
     return RECORD_OVERHEAD + 3 * len(text)
 
 
 class Gate:
-    """Refuses a driver's calls while their API key is limited.
-
-    :param limits: the limits of API keys, shared with other drivers.
-    :param clock: the driver's clock.
-    """
+    """Refuses a driver's calls while their API key is limited."""
 
     def __init__(self, limits: RateLimits, clock: Clock[Any]) -> None:
         self._limits = limits
@@ -114,9 +102,7 @@ class Gate:
     def passing(self, api_key: str, call: Call[Any]) -> Iterator[None]:
         """The context in which a call is sent. It refuses the call while the key is limited, and records a 429.
 
-        :param api_key: the key it is sent with.
-        :param call: the call to be sent.
-        :raises KeyLimitedError: when the call may not be sent yet.
+        Raises a ``KeyLimitedError`` when the call may not be sent yet.
         """
         if api_key != self._api_key:
             self._api_key, self._places = api_key, {}

@@ -55,11 +55,6 @@ class SyncDriver:
     """Perform a flow's effects one after the other.
 
     A WebSocket that a flow opens stays open for the next flow; :meth:`close` closes it.
-
-    :param transport: sends the calls.
-    :param outlets: where all other effects go.
-    :param limits: the limits of API keys, shared with other drivers; default its own.
-    :param clock: the source of time; default the system's.
     """
 
     def __init__(
@@ -79,10 +74,8 @@ class SyncDriver:
     def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end.
 
-        :param flow: the flow, not started yet.
-        :returns: what the flow returns.
-        :raises FlowStoppedError: when the flow sends or waits after :meth:`stop`. A flow that is started after it may
-            still cancel an execution, and open a WebSocket for that.
+        Raises a ``FlowStoppedError`` when the flow sends or waits after :meth:`stop`. A flow that is started after it
+        may still cancel an execution, and open a WebSocket for that.
         """
         is_last_act = self.stopped
         step: Callable[[Any], Effect[Any]] = flow.send
@@ -108,7 +101,7 @@ class SyncDriver:
     def stop(self) -> bool:
         """Let the flow neither send nor wait any more, and break off an upload. A signal handler may call this.
 
-        :returns: whether an upload was broken off.
+        Returns whether an upload was broken off.
         """
         self.stopped = True
         if self._socket is not None:

@@ -69,11 +69,6 @@ class AsyncDriver:
     """Perform a flow's effects one after the other, never blocking the loop for long.
 
     A WebSocket that a flow opens stays open for the next flow; :meth:`close` closes it.
-
-    :param transport: sends the calls.
-    :param outlets: where all other effects go.
-    :param limits: the limits of API keys, shared with other drivers; default its own.
-    :param clock: the source of time; default the system's.
     """
 
     def __init__(
@@ -94,11 +89,7 @@ class AsyncDriver:
         self._socket: SqlSocket | None = None
 
     async def run(self, flow: Flow[T]) -> T:
-        """Run a flow to its end.
-
-        :param flow: the flow, not started yet.
-        :returns: what the flow returns.
-        """
+        """Run a flow to its end."""
         send, throw = flow.send, flow.throw
         step: Callable[[Any], Effect[Any]] = send
         value: Any = None

@@ -30,13 +30,9 @@ def write_archive(folder: Path, out: IO[bytes], max_bytes: int, root: Path | Non
     folder are at its top. Left out are ``__pycache__``, ``*.pyc``, and what begins with a dot, such as ``.git`` and the
     secrets in an ``.env``.
 
-    :param folder: absolute path of the folder.
-    :param out: a seekable file, open for writing.
-    :param max_bytes: the most bytes of the zip file.
-    :param root: the folder that no link may lead out of; default None, links may lead anywhere.
-    :returns: the files and folders that are left out because they begin with a dot, sorted.
-    :raises ArchiveError: if it would be larger, or if there is nothing in it, or something that is no file.
-    :raises OSError: if something cannot be read.
+    ``out`` is a seekable file. No link may lead out of ``root``, if it is given. Returns what is left out because it
+    begins with a dot, sorted. Raises an ``ArchiveError`` if the zip file would be larger than ``max_bytes``, or if
+    there is nothing in the folder, or something that is no file; an ``OSError`` if something cannot be read.
     """
     top = f"{folder.name}/" if (folder / "__init__.py").is_file() else ""
     hidden: list[str] = []

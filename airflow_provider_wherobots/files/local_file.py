@@ -16,7 +16,29 @@ from zipfile import is_zipfile
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.storage.presigned import MAX_UPLOAD_BYTES
 from airflow_provider_wherobots.files.archive import PIECE_BYTES, ArchiveError, write_archive
-from airflow_provider_wherobots.files.source import FileSource
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """Where a file to upload is. Nothing of it has been read.
+
+    :param argument: what names it, such as ``run_python['uri']``, for messages.
+    :param given: the path as it was given.
+    :param path: the absolute path.
+    :param root: the folder that it must be in; None if it may be anywhere.
+    :param may_be_folder: whether it may be a folder, of which a zip file is uploaded; default False.
+    :param endings: how the file's name must end; default any way.
+    """
+
+    argument: str
+    given: str
+    path: Path
+    root: Path | None = None
+    may_be_folder: bool = False
+    endings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.argument}={self.given!r}"
 
 
 class FileChangedError(Exception):
@@ -50,8 +72,7 @@ class LocalFile:
     def pieces(self) -> Iterator[bytes]:
         """Read its bytes. The last piece comes only if all of them are those that were hashed.
 
-        :raises FileChangedError: if they are not.
-        :raises InvalidArgumentError: if they can no longer be read.
+        Else it raises a ``FileChangedError``, or an ``InvalidArgumentError`` if they can no longer be read.
         """
         digest, size, held = hashlib.sha256(), 0, b""
         for piece in _pieces_of(self.source, self.archive):
@@ -70,8 +91,7 @@ class LocalFile:
 def open_file(source: FileSource) -> LocalFile:
     """Check a file or folder, and hash it. Blocks.
 
-    :param source: where it is.
-    :raises InvalidArgumentError: if it cannot be uploaded; says why and what to do.
+    Raises an ``InvalidArgumentError`` if it cannot be uploaded; it says why and what to do.
     """
     name = source.path.name
     archive: IO[bytes] | None = None
@@ -169,10 +189,6 @@ def _too_large(source: FileSource, what: str) -> InvalidArgumentError:
 
 
 def absolute(folder: Path, given: str) -> Path:
-    """The absolute path of a given one, without following links.
-
-    :param folder: absolute path of the folder that a relative one starts from. It may be a zip file with a DAG file.
-    :param given: the path.
-    """
+    """The absolute path of a given one, without following links. The folder may be a zip file with a DAG file."""
     is_plain = ".." not in Path(given).parts or folder.is_file()
     return Path(os.path.normpath(folder / given)) if is_plain else folder / given

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
-from airflow_provider_wherobots.flows.retry import Outage
+from airflow_provider_wherobots.flows.list_runs import list_runs
+from airflow_provider_wherobots.flows.retry import Outage, send
 from airflow_provider_wherobots.flows.runs_by_suffix import find_runs
 
 CANCEL_BUDGET_SECONDS = 25.0
@@ -21,14 +24,16 @@ CONFLICT_INTERVAL_SECONDS = 2.0
 """Seconds between two cancels of a run that is still active after a conflict."""
 APPEARANCE_SECONDS = 3.0
 """How long a cancel is repeated while the service does not know the run: it may be very new."""
+END_POLL_SECONDS = 2.0
+MAX_END_WAIT_SECONDS = 75.0
+"""The status may take a minute to become CANCELLED."""
+END_OUTAGE_SECONDS = 10.0
 
 
 def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[bool]:
     """Ask the service to cancel a run. Never raises: a cancel must not mask why it was needed.
 
-    :param run_id: the run's id.
-    :param budget_seconds: how long to try, in seconds; default 25.
-    :returns: whether the cancel was accepted, or was not needed any more.
+    Returns whether the cancel was accepted, or was not needed any more.
     """
     deadline = (yield from now()) + budget_seconds
     return (yield from _cancel_until(run_id, deadline)) is None
@@ -37,9 +42,7 @@ def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Fl
 def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
     """Ask the service to cancel a run, and fail if it stays active.
 
-    :param run_id: the run's id.
-    :param budget_seconds: how long to try, in seconds; less than 25 counts as 25.
-    :raises WherobotsApiError: the failure of the last attempt.
+    A budget under 25 s counts as 25. Raises the failure of the last attempt.
     """
     deadline = (yield from now()) + max(budget_seconds, CANCEL_BUDGET_SECONDS)
     error = yield from _cancel_until(run_id, deadline)
@@ -52,10 +55,8 @@ def cancel_run_and_twin(run_id: str, suffix: str, budget_seconds: float) -> Flow
 
     A run that is created later than this begins is that of the next try, after a clear: it is left alone.
 
-    :param run_id: the run's id.
-    :param suffix: the suffix of the names of the task's runs; empty if there can be no second one.
-    :param budget_seconds: how long to try, in seconds.
-    :returns: whether the cancel of the run was accepted, or was not needed any more.
+    ``suffix`` is empty if there can be no second run. Returns whether the cancel of the run was accepted, or was not
+    needed.
     """
     began_at = yield from now()
     deadline = began_at + budget_seconds
@@ -76,13 +77,9 @@ def cancel_runs_by_suffix(
 ) -> Flow[list[str]]:
     """Find and cancel what an interrupted create call may have started. Never raises.
 
-    :param suffix: the end of the run's name; it must be unique to this task instance.
-    :param budget_seconds: how long to look, in seconds, as List Runs may lag; default 3.8.
-    :param look_on: whether to keep looking after one was cancelled, because that may be an older run that was already
-        ending; default False.
-    :param besides: id of a run that was cancelled already, so that there need be no other; default empty.
-    :param created_until: the latest time of a run's creation, in epoch seconds; default infinite.
-    :returns: ids of the runs cancelled.
+    It looks until the budget is used up, as List Runs may lag. With ``look_on`` it goes on after one was cancelled:
+    that may be an older run, which was already ending. ``besides`` is a run that was cancelled already, so that there
+    need be no other. ``created_until`` is in epoch seconds. Returns the ids of the runs cancelled.
     """
     deadline = (yield from now()) + budget_seconds
     found = bool(besides)
@@ -108,6 +105,31 @@ def cancel_runs_by_suffix(
             f"No active run named *{suffix} was found{why}; if one shows later, only another try of the task finds it",
         )
     return cancelled
+
+
+def await_ends(run_ids: Iterable[str], max_wait_seconds: float = MAX_END_WAIT_SECONDS) -> Flow[dict[str, str]]:
+    """Wait until runs have ended. One call sees all of them, however many they are.
+
+    Returns the status of each run that has ended, by id. Those that are missing were active, or could not be read.
+    """
+    waiting, ended = list(dict.fromkeys(run_ids)), dict[str, str]()
+    until = (yield from now()) + max_wait_seconds
+    try:
+        while waiting:
+            active, _ = yield from list_runs(status=sorted(ACTIVE_STATUSES), max_outage_seconds=END_OUTAGE_SECONDS)
+            active_ids = {run.id for run in active}
+            for run_id in [run_id for run_id in waiting if run_id not in active_ids]:
+                run = yield from send(calls.get_run(run_id), END_OUTAGE_SECONDS)
+                if run.is_terminal:
+                    ended[run_id] = run.status
+                    waiting.remove(run_id)
+            if not waiting or (yield from now()) + END_POLL_SECONDS > until:
+                break
+            yield Sleep(END_POLL_SECONDS)
+    except WherobotsApiError:
+        # The cancels were accepted: what is not known is only whether they have taken effect.
+        pass
+    return ended
 
 
 def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None]:

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import AuthenticationError, WherobotsApiError
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
-from airflow_provider_wherobots.files.local_file import LocalFile
-from airflow_provider_wherobots.files.source import FileSource
+from airflow_provider_wherobots.files.local_file import FileSource, LocalFile
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.logs.records import LogRecord
 
@@ -38,11 +37,7 @@ Flow: TypeAlias = Generator[Effect[Any], Any, T]
 
 
 def perform(effect: Effect[T]) -> Flow[T]:
-    """Yield an effect and return its result.
-
-    :param effect: the effect.
-    :returns: its result.
-    """
+    """Yield an effect and return its result."""
     result: T = yield effect
     return result
 
@@ -51,8 +46,7 @@ def perform(effect: Effect[T]) -> Flow[T]:
 class Send(Effect[T]):
     """Send a call once; resumed with its model, or with a ``WherobotsApiError``.
 
-    :param call: what to send.
-    :param timeout: seconds this attempt should take in all; None takes the driver's own.
+    ``timeout`` is how many seconds this attempt should take in all; None takes the driver's own.
     """
 
     call: Call[T]
@@ -64,9 +58,6 @@ class Prefetch(Effect[None]):
     """Start the next call while lines are written. A driver may ignore this.
 
     If the next :class:`Send` sends the same call, it receives the answer; otherwise the answer is dropped.
-
-    :param call: the next call.
-    :param timeout: seconds, see :class:`Send`.
     """
 
     call: Call[Any]
@@ -75,11 +66,7 @@ class Prefetch(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class Sleep(Effect[None]):
-    """Wait.
-
-    :param seconds: the shortest wait, in seconds.
-    :param jitter: a random wait is added, up to this share of ``seconds``; default 0.
-    """
+    """Wait. A random wait is added, up to the share ``jitter`` of ``seconds``."""
 
     seconds: float
     jitter: float = 0.0
@@ -92,11 +79,7 @@ class Now(Effect[float]):
 
 @dataclass(frozen=True, slots=True)
 class Note(Effect[None]):
-    """Write a message to the task log.
-
-    :param level: a ``logging`` level.
-    :param text: the message.
-    """
+    """Write a message to the task log."""
 
     level: int
     text: str
@@ -104,10 +87,7 @@ class Note(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class Forward(Effect[None]):
-    """Write lines of the run's own log into the task log.
-
-    :param records: the lines, in order, with their own time and level.
-    """
+    """Write lines of the run's own log into the task log."""
 
     records: Sequence[LogRecord]
 
@@ -116,9 +96,6 @@ class Forward(Effect[None]):
 class Publish(Effect[None]):
     """Publish a value of the run as an XCom of the task, while the run is active. May fail silently: nothing may depend
     on it.
-
-    :param key: the value's key.
-    :param value: the value.
     """
 
     key: str
@@ -127,10 +104,7 @@ class Publish(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class OpenFile(Effect[LocalFile]):
-    """Check and hash a file of this machine; resumed with it, or with an ``InvalidArgumentError``.
-
-    :param source: where it is.
-    """
+    """Check and hash a file of this machine; resumed with it, or with an ``InvalidArgumentError``."""
 
     source: FileSource
 
@@ -139,9 +113,6 @@ class OpenFile(Effect[LocalFile]):
 class Upload(Effect[None]):
     """Send a file to a presigned URL once; resumed when it is stored, or with a ``WherobotsApiError``, a
     ``FileChangedError`` or an ``InvalidArgumentError``.
-
-    :param url: where to.
-    :param file: what to send.
     """
 
     url: PresignedUrl
@@ -153,8 +124,7 @@ class Connect(Effect[None]):
     """Open a WebSocket to a SQL session, in place of the driver's open one; resumed when it is open, or with a
     ``WherobotsApiError``.
 
-    :param url: its address, see :attr:`~airflow_provider_wherobots.api.sql.models.SqlSession.socket_url`.
-    :param timeout: seconds this attempt may take in all; None takes the driver's own.
+    ``timeout`` is how many seconds this attempt may take in all; None takes the driver's own.
     """
 
     url: str
@@ -165,8 +135,6 @@ class Connect(Effect[None]):
 class Transmit(Effect[None]):
     """Write a message to the WebSocket; resumed when it is written, or with a ``ConnectionLostError``. It is a
     ``NotWrittenError`` if nothing of the message was written.
-
-    :param message: the message.
     """
 
     message: ClientMessage
@@ -176,8 +144,6 @@ class Transmit(Effect[None]):
 class Receive(Effect["ServerMessage | None"]):
     """Wait for the next message of the WebSocket; resumed with it, with None if none has come in time (or the wait was
     broken off), or with a ``ConnectionLostError``.
-
-    :param timeout: the longest wait, in seconds.
     """
 
     timeout: float
@@ -192,8 +158,7 @@ class Disconnect(Effect[None]):
 class Reloaded:
     """The result of reading the connection again.
 
-    :param changed: whether its key or host has changed.
-    :param source: what holds the key, such as ``connection 'wherobots_default'``.
+    ``source`` is what holds the key, such as ``connection 'wherobots_default'``.
     """
 
     changed: bool
@@ -213,9 +178,8 @@ def now() -> Flow[float]:
 def attempt(call: Call[T], timeout: float | None = None) -> Flow[T]:
     """Send a call once. If the key is refused, read the connection, and send it again if the connection has changed.
 
-    :param call: what to send; safe for creates too, as a refused request has no effect.
-    :param timeout: seconds, see :class:`Send`.
-    :raises WherobotsApiError: the failure; its text is safe for a log and an exception.
+    Raises a ``WherobotsApiError`` whose text is safe for a log and an exception. Safe for creates too, as a refused
+    request has no effect.
     """
     return (yield from _with_the_key_of_today(Send(call, timeout)))
 
@@ -223,9 +187,7 @@ def attempt(call: Call[T], timeout: float | None = None) -> Flow[T]:
 def attempt_to_connect(url: str, timeout: float | None = None) -> Flow[None]:
     """Open a WebSocket once. If the key is refused, read the connection, and try again if the connection has changed.
 
-    :param url: its address.
-    :param timeout: seconds, see :class:`Connect`.
-    :raises WherobotsApiError: the failure; its text is safe for a log and an exception.
+    Raises a ``WherobotsApiError`` whose text is safe for a log and an exception.
     """
     yield from _with_the_key_of_today(Connect(url, timeout))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,9 +15,9 @@ from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, LogForwarder
 from airflow_provider_wherobots.flows.known_fields import known_fields
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome, why_given_up
 from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, FIRST_DELAY_SECONDS, MIN_DELAY_SECONDS
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage, within
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
 from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
@@ -85,26 +84,16 @@ class FollowOptions:
 
     @classmethod
     def from_kwargs(cls, kwargs: Mapping[str, Any]) -> FollowOptions:
-        """Read options that another version of this package may have stored. Unknown ones are left out.
-
-        :param kwargs: what :meth:`to_kwargs` made.
-        """
+        """Read options that another version of this package may have stored. Unknown ones are left out."""
         return cls(**known_fields(cls, kwargs))
 
     def poll_delay(self, moment: float) -> float:
-        """Seconds until the next poll: 6, and one more for every two minutes of the run's age; at most the interval.
-
-        :param moment: the time, in epoch seconds.
-        """
+        """Seconds until the next poll: 6, and one more for every two minutes of the run's age; at most the interval."""
         age = max(0.0, moment - self.started_at)
         return max(MIN_DELAY_SECONDS, min(FIRST_DELAY_SECONDS + age * DELAY_PER_AGE, self.polling_interval))
 
     def describe(self, deferred: bool, what: str = "") -> str:
-        """Say how the run is followed.
-
-        :param deferred: whether the triggerer follows it.
-        :param what: names the run; default its id.
-        """
+        """Say how the run is followed."""
         shortest, longest = self.poll_delay(self.started_at), max(MIN_DELAY_SECONDS, self.polling_interval)
         follower = "the triggerer (the task is deferred)" if deferred else "this worker"
         text = f"{what or f'Run {self.run_id}'} is followed by {follower}: polled every {shortest:g} s"
@@ -120,8 +109,7 @@ class FollowOptions:
 def follow_run(options: FollowOptions) -> Flow[Outcome]:
     """Follow a run until it ends, the deadline passes, or polling it is given up.
 
-    :param options: what to follow and how.
-    :returns: the outcome. Only a passed deadline cancels the run.
+    Only a passed deadline cancels the run.
     """
     log = LogForwarder(options.run_id, forward=options.poll_logs)
     outage = Outage(options.max_outage_seconds)
@@ -148,7 +136,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
         # The trigger may start later, and its clock may be behind.
         left = options.poll_delay(options.started_at) - max(0.0, moment - options.started_at)
         if left > 0:
-            yield _within(options.deadline, moment, Sleep(left, POLL_JITTER))
+            yield within(options.deadline, moment, Sleep(left, POLL_JITTER))
     while True:
         moment = yield from now()
         behind = False
@@ -157,11 +145,10 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
         except WherobotsApiError as error:
             pause = yield from _after_failed_poll(error, options, outage, status, moment)
             if pause is None:
-                reason = f"{error}; {given_up(options.max_outage_seconds)}" if error.transient else str(error)
+                reason = why_given_up(error, options.max_outage_seconds)
                 return Outcome(Ending.GAVE_UP, options.run_id, status.last, reason, ended_at=moment)
         else:
-            if failures := outage.over(moment):
-                yield Note(logging.INFO, f"The Runs API answers again, after {failures} failed attempts")
+            yield from outage.answered(moment)
             yield from status.seen(run, moment, options.started_at)
             yield from spark_ui.seen(run)
             if run.is_terminal:
@@ -189,13 +176,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
             yield from twins.look_last(may_wait=False)
             return outcome
         if not behind:
-            yield _within(options.deadline, moment, pause)
-
-
-def _within(deadline: float | None, moment: float, pause: Sleep) -> Sleep:
-    """The pause, or what is left of the time until the deadline."""
-    left = math.inf if deadline is None else max(0.0, deadline - moment)
-    return pause if pause.seconds * (1 + pause.jitter) <= left else Sleep(left)
+            yield within(options.deadline, moment, pause)
 
 
 def _after_failed_poll(
@@ -205,14 +186,12 @@ def _after_failed_poll(
     if isinstance(error, NotFoundError) and moment < options.started_at + APPEARANCE_SECONDS:
         return Sleep(MIN_DELAY_SECONDS, JITTER)
     try:
-        delay = outage.failed(error, moment)
+        pause = yield from outage.pause(error, moment, "the run is not affected and is polled again")
     except WherobotsApiError:
         return None
-    if outage.is_first_failure:
-        yield Note(logging.WARNING, f"{error}; the run is not affected and is polled again")
-    elif isinstance(error, KeyLimitedError):
+    if isinstance(error, KeyLimitedError):
         yield from status.held_up(error, moment)
-    return Sleep(delay, 0.0 if isinstance(error, KeyLimitedError) else JITTER)
+    return pause
 
 
 def _conclude(
@@ -241,11 +220,7 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder) -> Flow[Out
 
 
 def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:
-    """Find the outcome of a run that ended while nobody followed it. Its log is read, but not forwarded.
-
-    :param run: the run, in a terminal status.
-    :param return_result: see :class:`FollowOptions`.
-    """
+    """Find the outcome of a run that ended while nobody followed it. Its log is read, but not forwarded."""
     moment = yield from now()
     options = FollowOptions(run.id, moment, poll_logs=False, return_result=return_result)
     summary = RunSummary.of_run(run, spark_ui_url=spark_ui_url(run))

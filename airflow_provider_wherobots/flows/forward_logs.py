@@ -17,7 +17,6 @@ from airflow_provider_wherobots.api.errors import (
     BadRequestError,
     KeyLimitedError,
     NotFoundError,
-    ServerError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs import calls
@@ -42,11 +41,7 @@ SLICE_LINES, SLICE_CHARS = 200, 100_000
 
 
 class LogForwarder:
-    """Forwards one run's log and keeps its position.
-
-    :param run_id: the run's id.
-    :param forward: whether lines go to the task log; if not, only the tail and the result are kept. Default True.
-    """
+    """Forwards one run's log and keeps its position. Without ``forward`` only the tail and the result are kept."""
 
     def __init__(self, run_id: str, *, forward: bool = True) -> None:
         self._run_id = run_id
@@ -64,7 +59,7 @@ class LogForwarder:
         self._is_ending = False
         # Whether the API key is limited for longer than there is time left.
         self._held_up = False
-        # A single line was too large, and no other line has come since.
+        # A page was too large until a single line was requested, and no line has come since.
         self._too_large: AnswerTooLargeError | None = None
         self._said_too_large = False
         self._fresh = 0
@@ -85,9 +80,8 @@ class LogForwarder:
 
         A log that had no new line for ten seconds is read again after ten more seconds, then after twenty, and so on.
 
-        :param until: when to stop in any case, in epoch seconds.
-        :param longest_pause: seconds after the last read at which the log is read in any case.
-        :returns: whether there is more to fetch at once.
+        It stops at ``until`` in any case, and reads in any case ``longest_pause`` seconds after the last read. Returns
+        whether there is more to fetch at once.
         """
         moment = yield from now()
         if self._caught_up_at is None or self._fresh_at is None:
@@ -102,8 +96,7 @@ class LogForwarder:
     def catch_up(self, until: float) -> Flow[bool]:
         """Read pages, without sleeping, until there are no more for now.
 
-        :param until: when to stop in any case, in epoch seconds.
-        :returns: whether there is more to fetch at once.
+        Returns whether there is more to fetch at once.
         """
         before = self._fresh
         behind = yield from self._read_on(until)
@@ -124,10 +117,7 @@ class LogForwarder:
             yield from self.release()
 
     def release(self, *, failed: bool = False) -> Flow[None]:
-        """Forward the lines that are held back.
-
-        :param failed: whether the run has failed and its log was read to its end. Default False.
-        """
+        """Forward the lines that are held back. ``failed``: the run has failed, and its log was read to its end."""
         yield from self._take_all()
         if records := self._reader.release(failed=failed):
             yield Forward(records)
@@ -135,8 +125,7 @@ class LogForwarder:
     def read_last(self, until: float, timeout: float) -> Flow[None]:
         """Read the log a last time, when following ends before the run does. Recently left pages are read again too.
 
-        :param until: when to stop in any case, in epoch seconds.
-        :param timeout: seconds a call may take.
+        ``timeout`` is that of each call, in seconds.
         """
         self._is_ending = True
         behind = yield from self._read_on(until, look_back=True, timeout=timeout)
@@ -172,19 +161,14 @@ class LogForwarder:
     def drain(self, max_wait_seconds: float, until: float, ended_ago: float = 0.0) -> Flow[None]:
         """Read the log of a run that has ended, until it has been quiet long enough.
 
-        :param max_wait_seconds: the longest wait in all, in seconds.
-        :param until: when to stop in any case, in epoch seconds.
-        :param ended_ago: seconds since the run ended. Default 0.
+        ``max_wait_seconds`` is the longest wait in all, and ``until`` when to stop in any case, in epoch seconds.
         """
         self._is_ending = True
         behind = yield from self._read_until_quiet(max_wait_seconds, until, ended_ago)
         yield from self._say_what_is_left(behind)
 
     def _read_until_quiet(self, max_wait_seconds: float, until: float, ended_ago: float) -> Flow[bool]:
-        """Read until the log is quiet.
-
-        :returns: whether there is more to fetch at once.
-        """
+        """Read until the log is quiet. Returns whether there is more to fetch at once."""
         waited, quiet, is_first = 0.0, max(0.0, ended_ago), True
         while True:
             before = self._fresh
@@ -218,11 +202,7 @@ class LogForwarder:
         self._untaken = iter(())
 
     def _take(self, lines: Sequence[Line]) -> Iterator[list[LogRecord]]:
-        """Take in the lines of a page, step by step.
-
-        :param lines: the lines as received.
-        :returns: the records that each step makes.
-        """
+        """Take in the lines of a page, step by step. Returns the records that each step makes."""
         for part in _slices(lines):
             self.tail.add(part)
             self.result.add(part)
@@ -243,15 +223,14 @@ class LogForwarder:
                 yield Sleep(pause_of(error))
                 continue
             except WherobotsApiError as error:
-                is_refused = isinstance(error, BadRequestError)
-                # The service may answer a made-up cursor with any error.
-                is_refused |= self._cursor.is_guess and isinstance(error, ServerError | NotFoundError)
-                if is_refused and self._cursor.refuse():
+                if isinstance(error, BadRequestError) and self._cursor.refuse():
                     continue
                 if isinstance(error, AnswerTooLargeError):
-                    if self._cursor.size == 1:
+                    was_single = self._cursor.size == 1
+                    has_more_to_try = self._cursor.refuse(too_large=True)
+                    if was_single or self._cursor.size == 1:
                         self._too_large = error
-                    if self._cursor.refuse(too_large=True):
+                    if has_more_to_try:
                         continue
                     self._failure = None
                     yield from self._say_too_large(error)
@@ -277,11 +256,7 @@ class LogForwarder:
 
 
 def print_log(run_id: str) -> Flow[bool]:
-    """Forward a run's log as far as there is one, without waiting for more.
-
-    :param run_id: the run's id.
-    :returns: whether it could be read.
-    """
+    """Forward a run's log as far as there is one, without waiting for more. Returns whether it could be read."""
     log = LogForwarder(run_id)
     yield from log.drain(0.0, math.inf)
     yield from log.release()
@@ -316,9 +291,8 @@ def _fitting(lines: Sequence[Line]) -> int:
 def _next_look(quiet: float, *, found: bool, unreadable: bool) -> float | None:
     """Seconds until the log is read for late lines again; None when it is complete.
 
-    :param quiet: seconds since the run's end, or since the last late lines.
-    :param found: whether the last read brought new lines.
-    :param unreadable: whether it failed and may succeed later: then the log does not count as quiet.
+    ``quiet`` is the seconds since the run's end or the last late lines. A log that cannot be read now, and may be
+    later, does not count as quiet.
     """
     for moment in QUIET_LOOKS:
         if quiet < moment - ROUNDING_SECONDS:

@@ -8,10 +8,6 @@ from typing import Any
 
 
 def known_fields(cls: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The given values that a dataclass has a field for. Others, which a later version may have sent, are left out.
-
-    :param cls: the dataclass.
-    :param given: values by field name.
-    """
+    """The given values that a dataclass has a field for. Others, which a later version may have sent, are left out."""
     known = {field.name for field in fields(cls)}
     return {name: value for name, value in given.items() if name in known}

@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+import math
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
 
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, Run
-from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, Run, RunPage
+from airflow_provider_wherobots.flows.effects import Flow, attempt
 from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.flows.runs_by_suffix import age
 
-MAX_PAGE_SIZE = 100
+PAGE_SIZE = 100
+MAX_PAGES = 20
+"""How many pages are read to find the runs of a name, should a service name pages without end."""
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def read_pages(
+    call: Callable[..., Call[RunPage]],
+    fetch: Callable[[Call[RunPage]], Flow[RunPage]] = attempt,
+    *,
+    wanted: Callable[[Run], bool] = lambda run: True,
+    limit: float = math.inf,
+    max_pages: float = MAX_PAGES,
+) -> Flow[list[Run]]:
+    """Read pages of ``call(cursor=…)`` until more runs than the limit were wanted, each once, in the service's order.
+
+    Runs that are created meanwhile move others to the next page.
+    """
+    runs: dict[str, Run] = {}
+    cursor: str | None = None
+    pages = 0
+    while pages < max_pages:
+        page = yield from fetch(call(cursor=cursor))
+        pages += 1
+        runs.update((run.id, run) for run in page.items if wanted(run))
+        if len(runs) > limit or page.next_page is None or page.next_page == cursor:
+            break
+        cursor = page.next_page
+    return list(runs.values())
 
 
 def list_runs(
@@ -23,42 +53,32 @@ def list_runs(
     limit: int | None = None,
     max_outage_seconds: float,
 ) -> Flow[tuple[list[Run], bool]]:
-    """List runs (``GET /runs``), each once: runs that are created meanwhile move others to the next page.
+    """List runs (``GET /runs``).
 
-    :param name: name or pattern with at most one ``*``; default all.
-    :param status: only runs in one of these statuses; default all.
-    :param region: only runs of this region; default all.
-    :param created_after: only runs created after this moment; default all.
-    :param limit: how many runs at most; default all.
-    :param max_outage_seconds: how long consecutive failures of a call are tolerated, in seconds.
-    :returns: the runs, newest first, and whether the limit left some out.
-    :raises WherobotsApiError: the failure of a call.
+    ``name`` may be a pattern with at most one ``*``. Returns the runs, newest first, and whether the limit left some
+    out.
     """
-    chosen = tuple(status)
     # One more than the limit, to see whether there are more. The same for every page: what a cursor counts is unknown.
-    size = MAX_PAGE_SIZE if limit is None else min(MAX_PAGE_SIZE, limit + 1)
-    runs: dict[str, Run] = {}
-    cursor: str | None = None
-    while True:
-        call = calls.list_runs(
-            name=name, created_after=created_after, status=chosen, region=region, cursor=cursor, size=size
-        )
-        page = yield from send(call, max_outage_seconds)
-        runs.update((run.id, run) for run in page.items)
-        is_full = limit is not None and len(runs) > limit
-        if is_full or page.next_page is None or page.next_page == cursor:
-            break
-        cursor = page.next_page
+    size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit + 1)
+    call = partial(
+        calls.list_runs, name=name, created_after=created_after, status=tuple(status), region=region, size=size
+    )
+    runs = yield from read_pages(
+        call,
+        lambda page: send(page, max_outage_seconds),
+        limit=math.inf if limit is None else limit,
+        max_pages=math.inf,
+    )
     # The service's order is not documented, so those of the last page may be newer than those of the first.
-    return sorted(list(runs.values())[:limit], key=age, reverse=True), is_full
+    return sorted(runs[:limit], key=age, reverse=True), limit is not None and len(runs) > limit
 
 
 def list_active_runs(max_outage_seconds: float) -> Flow[list[Run]]:
-    """List the runs of the organisation that have not ended and are not being torn down.
-
-    :param max_outage_seconds: how long consecutive failures of a call are tolerated, in seconds.
-    :returns: the runs, newest first.
-    :raises WherobotsApiError: the failure of a call.
-    """
+    """List the runs of the organisation that have not ended and are not being torn down. Newest first."""
     runs, _ = yield from list_runs(status=sorted(ACTIVE_STATUSES), max_outage_seconds=max_outage_seconds)
     return [run for run in runs if run.is_active]
+
+
+def age(run: Run) -> tuple[datetime, str]:
+    """What runs are sorted by: oldest first, and always in the same order. One without a time counts as the oldest."""
+    return run.create_time or _EPOCH, run.id

@@ -32,13 +32,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One value of a metric.
-
-    :param kind: the metric's kind.
-    :param name: its name.
-    :param value: the value; of a timing, in seconds.
-    :param tags: the tags by name. Each has few values, so none is an id of a run.
-    """
+    """One value of a metric. A timing is in seconds. Each tag has few values, so none is an id of a run."""
 
     kind: Kind
     name: str
@@ -51,10 +45,6 @@ def of_end(outcome: Outcome, task_tags: Mapping[str, str], *, cancelled_at_deadl
 
     How long it was queued and ran and what it cost is measured once for each run. So it is left out if the task leaves
     the run active, because a later try may see its end.
-
-    :param outcome: how following it ended.
-    :param task_tags: tags that identify the task.
-    :param cancelled_at_deadline: whether the run is cancelled if the task reaches its ``execution_timeout``.
     """
     summary = outcome.summary or {}
     tags = {**task_tags, **_run_tags(summary.get("region"), summary.get("runtime"), outcome.status)}
@@ -70,11 +60,7 @@ def of_end(outcome: Outcome, task_tags: Mapping[str, str], *, cancelled_at_deadl
 
 
 def of_reattachment(run: Run, task_tags: Mapping[str, str]) -> list[Measurement]:
-    """Measure that a try re-attached to a run.
-
-    :param run: the run.
-    :param task_tags: tags that identify the task.
-    """
+    """Measure that a try re-attached to a run."""
     summary = RunSummary.of_run(run)
     tags = {**task_tags, **_run_tags(summary.region, summary.runtime, summary.status)}
     return [Measurement(Kind.COUNTER, REATTACHED, 1, tags)]

@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
@@ -20,11 +21,11 @@ from airflow_provider_wherobots.flows.follow import (
     FollowOptions,
     follow_run,
 )
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
+from airflow_provider_wherobots.flows.list_runs import PAGE_SIZE, age, read_pages
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up, why_given_up
 from airflow_provider_wherobots.flows.poll_delays import MIN_DELAY_SECONDS
-from airflow_provider_wherobots.flows.retry import JITTER, Outage, wait_out
+from airflow_provider_wherobots.flows.retry import JITTER, Outage, wait_out, within
 from airflow_provider_wherobots.flows.run_name import HASH_CHARS, MAX_NAME_CHARS, SUFFIX_CHARS
-from airflow_provider_wherobots.flows.runs_by_suffix import MAX_PAGES, age
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 
 
@@ -52,7 +53,7 @@ class NamedRun:
     def matches(self, run: Run) -> bool:
         """Whether a run has the name, and was created late enough.
 
-        :param run: the run. One without a create time does not match: it may be any earlier one.
+        A run without a create time does not match: it may be any earlier one.
         """
         has_name = run.name == self.name or re.fullmatch(rf"{re.escape(self._stem)}-[0-9a-f]{{{HASH_CHARS}}}", run.name)
         return bool(has_name) and run.create_time is not None and run.create_time >= self.earliest
@@ -68,33 +69,17 @@ class NamedRun:
 
 
 def find_newest(named: NamedRun) -> Flow[Run | None]:
-    """Look for the run once (``GET /runs?name=…*&created_after=…``).
-
-    :param named: which run.
-    :returns: the newest run that matches, in any status; None if there is none.
-    :raises WherobotsApiError: the failure of a request.
-    """
-    newest: Run | None = None
-    cursor: str | None = None
-    for _ in range(MAX_PAGES):
-        call = calls.list_runs(name=named.pattern, created_after=named.earliest, size=100, cursor=cursor)
-        page = yield from attempt(call)
-        # The order of List Runs is not documented.
-        candidates = page.items if newest is None else (newest, *page.items)
-        newest = max(filter(named.matches, candidates), key=age, default=None)
-        if page.next_page is None or page.next_page == cursor:
-            break
-        cursor = page.next_page
-    return newest
+    """Look for the run once (``GET /runs?name=…*&created_after=…``). It may be in any status. None if there is none."""
+    call = partial(calls.list_runs, name=named.pattern, created_after=named.earliest, size=PAGE_SIZE)
+    runs = yield from read_pages(call, wanted=named.matches)
+    return max(runs, key=age, default=None)
 
 
 def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
     """Wait until there is a run of the name.
 
-    :param named: which run.
-    :param options: how often to look, until when, and how long failures are tolerated; its ``run_id`` is unused.
-    :returns: the run; or an outcome without a ``run_id``, if there was none until the deadline, or looking for it was
-        given up. Its ``reason`` says why.
+    The ``run_id`` of ``options`` is unused. Returns an outcome without a ``run_id`` if there was no run until the
+    deadline, or looking for it was given up. Its ``reason`` says why.
     """
     outage, said_at = Outage(options.max_outage_seconds), options.started_at
     while True:
@@ -103,44 +88,33 @@ def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
             run = yield from find_newest(named)
         except WherobotsApiError as error:
             try:
-                delay = outage.failed(error, moment)
+                pause = yield from outage.pause(error, moment, "runs are listed again")
             except WherobotsApiError:
-                reason = f"{error}; {given_up(options.max_outage_seconds)}" if error.transient else str(error)
+                reason = why_given_up(error, options.max_outage_seconds)
                 return Outcome(Ending.GAVE_UP, "", "", f"No {named.describe()}, was found: {reason}", ended_at=moment)
-            if outage.is_first_failure:
-                yield Note(logging.WARNING, f"{error}; runs are listed again")
-            jitter = 0.0 if isinstance(error, KeyLimitedError) else JITTER
         else:
-            if failures := outage.over(moment):
-                yield Note(logging.INFO, f"The Runs API answers again, after {failures} failed attempts")
+            yield from outage.answered(moment)
             if run is not None:
                 return run
             if moment - said_at >= HEARTBEAT_SECONDS:
                 said_at = moment
                 minutes = round((moment - options.started_at) / words.MINUTE) * words.MINUTE
                 yield Note(logging.INFO, f"Still no {named.describe()}, after {words.duration(minutes)}")
-            delay, jitter = options.poll_delay(moment), POLL_JITTER
+            pause = Sleep(options.poll_delay(moment), POLL_JITTER)
         moment = yield from now()
-        if options.deadline is not None:
-            left = options.deadline - moment
-            if left <= 0:
-                limit = words.duration(options.execution_timeout or 0.0)
-                reason = (
-                    f"No {named.describe()}, was found before the task's {options.limit_name} ({limit}) was reached"
-                )
-                return Outcome(Ending.DEADLINE, "", "", reason, ended_at=moment)
-            if left < delay * (1 + jitter):
-                delay, jitter = left, 0.0
-        yield Sleep(delay, jitter)
+        if options.deadline is not None and moment >= options.deadline:
+            limit = words.duration(options.execution_timeout or 0.0)
+            reason = f"No {named.describe()}, was found before the task's {options.limit_name} ({limit}) was reached"
+            return Outcome(Ending.DEADLINE, "", "", reason, ended_at=moment)
+        yield within(options.deadline, moment, pause)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """What one look of a rescheduled sensor has found.
 
-    :param run: the run; None if there is none yet, or the look failed.
-    :param failing_since: when the first of the consecutive failed looks began, in epoch seconds; None if this look was
-        answered.
+    ``run`` is None if there is none yet, or the look failed. ``failing_since`` is when the first of the consecutive
+    failed looks began, in epoch seconds; None if this look was answered.
     """
 
     run: Run | None
@@ -150,11 +124,8 @@ class Look:
 def look_once(which: str | NamedRun, options: FollowOptions, failing_since: float | None) -> Flow[Look]:
     """Look for a run once. The next look takes place in another process.
 
-    :param which: the run's id, or its name.
-    :param options: how long consecutive failed looks are tolerated. A run that is given by its id may be unknown for a
-        minute, if it was created a moment ago.
-    :param failing_since: that of the look before; None if it was answered, or there was none.
-    :raises WherobotsApiError: a failure that is permanent, or no longer tolerated.
+    A run that is given by its id may be unknown for a minute, if it was created a moment ago. Raises a failure that is
+    permanent, or no longer tolerated.
     """
     moment = yield from now()
     try:
@@ -181,12 +152,7 @@ def look_once(which: str | NamedRun, options: FollowOptions, failing_since: floa
 
 
 def follow_named_run(named: NamedRun, options: FollowOptions) -> Flow[Outcome]:
-    """Wait until there is a run of the name, publish its id, and follow it to its end.
-
-    :param named: which run.
-    :param options: how to follow it; its ``run_id`` is unused.
-    :returns: the outcome; see :func:`await_run` for one without a ``run_id``.
-    """
+    """Wait until there is a run of the name, publish its id, and follow it to its end."""
     found = yield from await_run(named, options)
     if isinstance(found, Outcome):
         return found
@@ -200,8 +166,7 @@ def follow_named_run(named: NamedRun, options: FollowOptions) -> Flow[Outcome]:
 def follow_created_run(options: FollowOptions) -> Flow[Outcome]:
     """Get a run, publish its id, and follow it to its end: what a task does that starts in the triggerer.
 
-    :param options: which run, and how to follow it.
-    :returns: the outcome; without a ``run_id`` if there is no such run.
+    The outcome has no ``run_id`` if there is no such run.
     """
     try:
         run = yield from get_created_run(options)
@@ -220,11 +185,7 @@ def _announce(run: Run) -> Flow[str]:
 
 
 def get_created_run(options: FollowOptions) -> Flow[Run]:
-    """Get a run that may have been created a moment ago: for a minute Get Run may not know it yet.
-
-    :param options: which run, until when, and how long consecutive transient failures are tolerated.
-    :raises WherobotsApiError: the last failure.
-    """
+    """Get a run that may have been created a moment ago: for a minute Get Run may not know it yet."""
     began_at = yield from now()
     left = math.inf if options.deadline is None else max(0.0, options.deadline - began_at)
     outage, known_by = Outage(min(options.max_outage_seconds, left)), began_at + min(APPEARANCE_SECONDS, left)

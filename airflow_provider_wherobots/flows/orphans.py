@@ -71,21 +71,13 @@ class Owner:
 
 
 def suffix_of(run: Run) -> str | None:
-    """The suffix of a run's name, or None if the name has none.
-
-    :param run: the run.
-    """
+    """The suffix of a run's name, or None if the name has none."""
     end = run.name[-SUFFIX_CHARS:]
     return end if _SUFFIX.fullmatch(end) else None
 
 
 def find_owners(runs: Iterable[Run], task_instances: Iterable[Owner]) -> dict[str, Owner]:
-    """Find the task instances that runs belong to.
-
-    :param runs: the runs.
-    :param task_instances: the candidates; read only until every run has its owner.
-    :returns: the owners by suffix.
-    """
+    """Find the task instances that runs belong to. ``task_instances`` are read only until every run has its owner."""
     missing = {suffix for run in runs if (suffix := suffix_of(run)) is not None}
     owners: dict[str, Owner] = {}
     if not missing:
@@ -101,11 +93,7 @@ def find_owners(runs: Iterable[Run], task_instances: Iterable[Owner]) -> dict[st
 
 
 def judge(run: Run, owner: Owner | None) -> RunVerdict:
-    """Say what an active run is to this deployment.
-
-    :param run: the run.
-    :param owner: the task instance that it belongs to, or None if this deployment has none.
-    """
+    """Say what an active run is to this deployment. ``owner`` is None if this deployment has none."""
     if owner is None or owner.suffix != suffix_of(run):
         return RunVerdict.OF_OTHERS
     if owner.state not in ENDED_STATES:
@@ -121,10 +109,7 @@ def judge(run: Run, owner: Owner | None) -> RunVerdict:
 
 
 def count(verdicts: Iterable[RunVerdict]) -> str:
-    """Count runs in one line: "20 active runs: 10 orphans, 6 in use, 4 of others".
-
-    :param verdicts: a verdict per run.
-    """
+    """Count runs in one line: "20 active runs: 10 orphans, 6 in use, 4 of others"."""
     found = list(verdicts)
     runs = f"{len(found)} active {'run' if len(found) == 1 else 'runs'}"
     parts = [

@@ -78,8 +78,7 @@ class Outcome:
         Unknown keys are left out. An unknown ending is derived from the run's status; if the run is active, it is
         ``GAVE_UP``, so that a retry re-attaches.
 
-        :param event: what :meth:`to_event` made.
-        :raises ValueError: for anything else.
+        Raises a ``ValueError`` for what :meth:`to_event` did not make.
         """
         try:
             given = known_fields(cls, event)
@@ -95,13 +94,7 @@ class Outcome:
 
     @classmethod
     def of_run(cls, run: Run, ended_at: float, log_tail: str = "", summary: RunSummary | None = None) -> Outcome:
-        """The outcome of a run that has ended.
-
-        :param run: the run, in a terminal status.
-        :param ended_at: when this was known, in epoch seconds.
-        :param log_tail: the last lines of its log; left out if the run completed.
-        :param summary: the run's summary.
-        """
+        """The outcome of a run that has ended. The log's tail is left out if the run completed."""
         if run.status == COMPLETED:
             ending = Ending.COMPLETED
         elif run.status == CANCELLED:
@@ -124,12 +117,7 @@ class Outcome:
         return self.ending in (Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT)
 
     def closed(self, log_tail: str, summary: RunSummary | None, result: str | None = None) -> Outcome:
-        """The same outcome, with what was read after it was known.
-
-        :param log_tail: the last lines of the run's log; left out if the run completed.
-        :param summary: the run's summary.
-        :param result: the run's result as JSON; default None, there is none.
-        """
+        """The same outcome, with what was read after it was known. The log's tail is left out if the run completed."""
         return replace(
             self,
             log_tail="" if self.ending is Ending.COMPLETED else log_tail,
@@ -140,9 +128,7 @@ class Outcome:
     def describe(self, run_url: str = "", *, left: str = REATTACHED, limit_name: str = "execution_timeout") -> str:
         """The message of the task's exception, which alerts and the UI show.
 
-        :param run_url: address of the run's page; left out when empty.
-        :param left: what becomes of a run that can no longer be followed; default that a retry re-attaches to it.
-        :param limit_name: the argument that set the deadline; default ``execution_timeout``.
+        ``left`` says what becomes of a run that can no longer be followed.
         """
         run = f"Run {words.short(self.run_id)}"
         text = {
@@ -166,9 +152,7 @@ class Outcome:
 def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, again: str) -> str:
     """Say why a try has no run, and whether one may exist anyway.
 
-    :param error: why creating it failed.
-    :param max_outage_seconds: how long consecutive failures were tolerated.
-    :param again: a sentence about the run that may exist.
+    ``again`` is a sentence about the run that may exist.
     """
     text = words.quoted(str(error))
     if not error.transient:
@@ -178,11 +162,13 @@ def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, agai
     return f"{text}. No run was created: {given_up(max_outage_seconds)}"
 
 
-def given_up(max_outage_seconds: float) -> str:
-    """Say how long transient failures were tolerated, and which setting limits that.
+def why_given_up(error: WherobotsApiError, max_outage_seconds: float) -> str:
+    """Why a run, or looking for one, was given up: the last failure, and if it was an outage, how long it lasted."""
+    return f"{error}; {given_up(max_outage_seconds)}" if error.transient else str(error)
 
-    :param max_outage_seconds: how long consecutive failures were tolerated.
-    """
+
+def given_up(max_outage_seconds: float) -> str:
+    """Say how long transient failures were tolerated, and which setting limits that."""
     return (
         f"given up after {words.duration(max_outage_seconds)} of failures (max_outage_seconds={max_outage_seconds:g})"
     )

@@ -27,8 +27,7 @@ PROBE_SECONDS = 10.0
 def probe(timeout_seconds: float = PROBE_SECONDS) -> Flow[tuple[bool, str]]:
     """List at most one run: needs the host, the key and the permission to use runs, and changes nothing.
 
-    :param timeout_seconds: how long the call may take; it is not repeated.
-    :returns: whether it worked, and a message that says so or what is wrong.
+    The call is not repeated. Returns whether it worked, and a message that says so or what is wrong.
     """
     try:
         # Not `attempt`: the key is tested as given, and the connection may not be stored yet.
@@ -39,10 +38,7 @@ def probe(timeout_seconds: float = PROBE_SECONDS) -> Flow[tuple[bool, str]]:
 
 
 def diagnose(error: WherobotsApiError) -> str:
-    """Say what an error means for the connection.
-
-    :param error: the failure of the call.
-    """
+    """Say what an error means for the connection."""
     match error:
         case UntrustedServerError():
             return "The host's TLS certificate is not trusted"

@@ -16,7 +16,7 @@ from airflow_provider_wherobots.api.errors import Arrival, QuotaError, Wherobots
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep
 from airflow_provider_wherobots.flows.known_fields import known_fields
-from airflow_provider_wherobots.flows.retry import JITTER
+from airflow_provider_wherobots.flows.retry import JITTER, growing_delay
 
 DEFAULT_MAX_QUOTA_WAIT_SECONDS = 3_600.0
 """How long to wait for quota unless the user sets another limit."""
@@ -57,66 +57,45 @@ class QuotaWait:
 
     @classmethod
     def from_kwargs(cls, kwargs: Mapping[str, Any]) -> QuotaWait:
-        """Read a wait from a dict. Unknown keys, which a later version may have added, are left out.
-
-        :param kwargs: what :meth:`to_kwargs` made.
-        """
+        """Read a wait from a dict. Unknown keys, which a later version may have added, are left out."""
         known = known_fields(cls, kwargs)
         return cls(**{**known, "passed_over": tuple(known.get("passed_over", ()))})
 
     def refused(self, moment: float) -> QuotaWait:
-        """The wait after one more refusal.
-
-        :param moment: the time of the refusal, in epoch seconds.
-        """
+        """The wait after one more refusal."""
         since = moment if self.since is None else self.since
         return replace(self, since=since, refusals=self.refusals + 1)
 
     def waited(self, moment: float) -> float:
-        """Seconds since quota was first refused.
-
-        :param moment: the current time, in epoch seconds.
-        """
+        """Seconds since quota was first refused."""
         return 0.0 if self.since is None else max(0.0, moment - self.since)
 
     def next_attempt(self, error: QuotaError, moment: float) -> Sleep | None:
         """When to send the create again: after a growing delay or the service's ``Retry-After``, whichever is longer,
         but never after a limit.
 
-        :param error: the refusal.
-        :param moment: the time of the refusal, in epoch seconds.
-        :returns: how long to wait; None when a limit is reached.
+        None when a limit is reached.
         """
         left = self.left(moment)
         if left <= 0:
             return None
-        growing = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(max(0, self.refusals - 1), 10))
+        growing = growing_delay(max(1, self.refusals), FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS)
         delay = max(growing, error.retry_after or 0.0)
         return Sleep(delay, JITTER) if delay * (1 + JITTER) < left else Sleep(left)
 
     def left(self, moment: float) -> float:
-        """Seconds that the wait may still take.
-
-        :param moment: the current time, in epoch seconds.
-        """
+        """Seconds that the wait may still take."""
         return min(self.max_seconds - self.waited(moment), self._left_until_deadline(moment))
 
     def ends_at_deadline(self, moment: float) -> bool:
-        """Whether the deadline ends the wait, and not ``max_seconds``.
-
-        :param moment: the current time, in epoch seconds.
-        """
+        """Whether the deadline ends the wait, and not ``max_seconds``."""
         return self._left_until_deadline(moment) <= self.max_seconds - self.waited(moment)
 
     def _left_until_deadline(self, moment: float) -> float:
         return float("inf") if self.deadline is None else self.deadline - MIN_RUN_SECONDS - moment
 
     def is_handed_over(self, delay: float, moment: float) -> bool:
-        """Whether the caller waits from here on.
-
-        :param delay: seconds until the create is sent again.
-        :param moment: the current time, in epoch seconds.
-        """
+        """Whether the caller waits from here on. ``delay`` is the seconds until the create is sent again."""
         return self.may_hand_over and self.waited(moment) + delay > HOLD_SECONDS
 
 
@@ -129,11 +108,7 @@ class QuotaNotes:
     def refused(self, wait: QuotaWait, error: QuotaError, delay: float, moment: float, handed_over: bool) -> Flow[None]:
         """Log a refusal if it is the first, if a heartbeat is due, or if the wait is handed over.
 
-        :param wait: the wait, this refusal included.
-        :param error: the refusal.
-        :param delay: seconds until the create is sent again.
-        :param moment: the current time, in epoch seconds.
-        :param handed_over: whether the caller waits from here on.
+        ``wait`` includes this refusal.
         """
         if wait.refusals == 1:
             by_deadline = wait.ends_at_deadline(moment)
@@ -156,12 +131,7 @@ class QuotaNotes:
 
 
 class QuotaNotFreedError(WherobotsApiError):
-    """The organisation had no room for the run until the wait reached its limit. No run was created.
-
-    :param refusal: the last refusal.
-    :param wait: the wait.
-    :param moment: when it was given up, in epoch seconds.
-    """
+    """The organisation had no room for the run until the wait reached its limit. No run was created."""
 
     transient = True
     arrival = Arrival.REFUSED

@@ -73,10 +73,8 @@ class RateLimit:
     def check(self, call: Call[Any], places: Places, moment: float) -> None:
         """Refuse a call while the key is limited or other calls are before it in the queue.
 
-        :param call: the call to be sent; an urgent one is never refused.
-        :param places: the caller's places; if the call has to wait, its place is added.
-        :param moment: the current time.
-        :raises KeyLimitedError: if the call has to wait. It says for how long at the present pace.
+        An urgent call is never refused. A call that has to wait gets a place, and the error says how long it waits at
+        the present pace.
         """
         self._advance(moment)
         if call.urgent or (call.operation not in places and self._is_free(moment)):
@@ -88,31 +86,20 @@ class RateLimit:
             raise KeyLimitedError(call.operation, wait)
 
     def answered(self, call: Call[Any], places: Places) -> None:
-        """Record that a call ended with anything but 429.
-
-        :param call: the call.
-        :param places: the caller's places; that of the call is removed.
-        """
+        """Record that a call ended with anything but 429."""
         self._is_unanswered = False
         places.pop(call.operation, None)
 
     def succeeded(self, call: Call[Any], moment: float) -> None:
-        """Record that a call succeeded. While calls of its operation succeed, a 429 is no outage.
-
-        :param call: the call.
-        :param moment: the current time.
-        """
+        """Record that a call succeeded. While calls of its operation succeed, a 429 is no outage."""
         self._succeeded[call.operation] = moment
 
     def refused(self, call: Call[Any], places: Places, error: RateLimitedError, moment: float) -> None:
         """Record that the service refused a call with 429.
 
-        :param call: the call.
-        :param places: the caller's places.
-        :param error: the refusal; its ``answered_ago`` is set. If its ``retry_after`` is a second or more, that is
-            replaced by the seconds until the call's turn. If it is shorter or missing, the key is limited for a second,
-            and for twice as long after each further refusal, up to 30 s, until a call is answered.
-        :param moment: the current time.
+        If the ``retry_after`` of the error is a second or more, it is replaced by the seconds until the call's turn. If
+        it is shorter or missing, the key is limited for a second, and for twice as long after each further refusal, up
+        to 30 s, until a call is answered.
         """
         self._advance(moment)
         if (last := self._succeeded.get(call.operation)) is not None:
@@ -170,10 +157,7 @@ class RateLimits:
         self._by_key: dict[str, RateLimit] = {}
 
     def of(self, api_key: str) -> RateLimit:
-        """The limit of a key.
-
-        :param api_key: the key.
-        """
+        """The limit of a key."""
         if (limit := self._by_key.get(api_key)) is None:
             limit = self._by_key[api_key] = RateLimit()
         return limit

@@ -8,6 +8,8 @@ succeed, that is no outage.
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Callable
 from typing import TypeVar
 
 from airflow_provider_wherobots.api.call import Call
@@ -24,10 +26,7 @@ JITTER = 0.2
 
 
 class Outage:
-    """A streak of consecutive failures.
-
-    :param max_seconds: how long a streak of transient failures may last, in seconds; default 600.
-    """
+    """A streak of consecutive failures."""
 
     def __init__(self, max_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> None:
         self._max_seconds = max_seconds
@@ -42,11 +41,9 @@ class Outage:
     def failed(self, error: WherobotsApiError, moment: float) -> float:
         """Count a failure. A call that was not sent because the API key is limited does not count.
 
-        :param error: the failure of the attempt.
-        :param moment: the time of the attempt, in epoch seconds.
-        :returns: seconds to wait before the next attempt: the service's ``Retry-After`` if it is a second or more, else
-            a growing delay; never so long that the next attempt would come after the streak's limit.
-        :raises WherobotsApiError: the error itself, if it is permanent or the streak has lasted ``max_seconds``.
+        Returns the seconds to wait before the next attempt: the service's ``Retry-After`` if it is a second or more,
+        else a growing delay; never so long that the next attempt would come after the streak's limit. Raises the error
+        itself if it is permanent, or the streak has lasted too long.
         """
         if isinstance(error, KeyLimitedError):
             self.is_first_failure = False
@@ -66,49 +63,74 @@ class Outage:
         delay = error.retry_after
         # "Retry-After: 0", obeyed to the letter, would hammer the service for the whole streak.
         if delay is None or delay < FIRST_DELAY_SECONDS:
-            delay = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(self._failures - 1, 10))
+            delay = growing_delay(self._failures)
         return min(delay, left)
 
     def over(self, moment: float) -> int:
-        """End the streak.
-
-        :param moment: the time of the attempt that did not fail, in epoch seconds.
-        :returns: how many failures it had.
-        """
+        """End the streak. Returns how many failures it had."""
         self._earlier_seconds = self.seconds(moment)
         failures, self._failures, self._since = self._failures, 0, None
         return failures
 
-    def seconds(self, moment: float) -> float:
-        """How long all streaks have lasted, the current one included.
+    def pause(self, error: WherobotsApiError, moment: float, again: str) -> Flow[Sleep]:
+        """The pause after a failed poll. The first failure of a streak is logged, with what is done ``again``.
 
-        :param moment: the time, in epoch seconds.
+        Raises as :meth:`failed` does.
         """
+        delay = self.failed(error, moment)
+        if self.is_first_failure:
+            yield Note(logging.WARNING, f"{error}; {again}")
+        return Sleep(delay, 0.0 if isinstance(error, KeyLimitedError) else JITTER)
+
+    def answered(self, moment: float) -> Flow[None]:
+        """End the streak, and say so if there was one. ``moment`` is the time of the attempt, in epoch seconds."""
+        if failures := self.over(moment):
+            yield Note(logging.INFO, f"The Runs API answers again, after {failures} failed attempts")
+
+    def seconds(self, moment: float) -> float:
+        """How long all streaks have lasted, the current one included."""
         current = 0.0 if self._since is None else max(0.0, moment - self._since)
         return round(self._earlier_seconds + current, 3)
 
 
-def pause_of(error: KeyLimitedError) -> float:
-    """Seconds until a call that was not sent is tried again: half of a long wait, because its turn may come earlier.
+def growing_delay(failures: int, first: float = FIRST_DELAY_SECONDS, longest: float = MAX_DELAY_SECONDS) -> float:
+    """Seconds to wait after so many failures in a row, 1 or more: twice as long after each, up to the longest."""
+    return min(longest, first * 2.0 ** min(failures - 1, 10))
 
-    :param error: why it was not sent.
-    """
+
+def within(deadline: float | None, moment: float, pause: Sleep) -> Sleep:
+    """The pause, or what is left of the time until the deadline."""
+    left = math.inf if deadline is None else max(0.0, deadline - moment)
+    return pause if pause.seconds * (1 + pause.jitter) <= left else Sleep(left)
+
+
+def pause_of(error: KeyLimitedError) -> float:
+    """Seconds until a call that was not sent is tried again: half of a long wait, because its turn may come earlier."""
     return error.seconds if error.seconds <= FIRST_DELAY_SECONDS else max(FIRST_DELAY_SECONDS, error.seconds / 2)
 
 
 def send(call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> Flow[T]:
     """Send a call, and repeat it while it fails transiently and repeating is safe.
 
-    :param call: what to send. A call that is not repeatable is repeated only if it certainly did not arrive.
-    :param max_outage_seconds: how long a streak of failures is tolerated, in seconds; default 600.
-    :raises WherobotsApiError: the last failure.
+    A call that is not repeatable is repeated only if it certainly did not arrive. Raises the last failure.
     """
+    return repeat(
+        lambda: attempt(call), max_outage_seconds, lambda error: call.repeatable or error.arrival is Arrival.NOT_ARRIVED
+    )
+
+
+def repeat(
+    flow: Callable[[], Flow[T]],
+    max_outage_seconds: float,
+    is_safe: Callable[[WherobotsApiError], bool] = lambda error: True,
+) -> Flow[T]:
+    """Run a flow, and run it anew while it fails transiently and repeating is safe."""
     outage = Outage(max_outage_seconds)
     while True:
         try:
-            return (yield from attempt(call))
+            return (yield from flow())
         except WherobotsApiError as error:
-            if not call.repeatable and error.arrival is not Arrival.NOT_ARRIVED:
+            if not is_safe(error):
                 raise
             yield from wait_out(outage, error)
 
@@ -116,9 +138,7 @@ def send(call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) 
 def wait_out(outage: Outage, error: WherobotsApiError) -> Flow[None]:
     """Count a failure, log it, and sleep until the next attempt is due.
 
-    :param outage: the streak the failure belongs to.
-    :param error: the failure of the attempt.
-    :raises WherobotsApiError: the error itself, if it is permanent or the streak has lasted too long.
+    Raises the error itself if it is permanent, or the streak has lasted too long.
     """
     delay = outage.failed(error, (yield from now()))
     if isinstance(error, KeyLimitedError):

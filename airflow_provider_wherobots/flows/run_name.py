@@ -17,11 +17,7 @@ _OUTSIDE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def default_run_name(dag_id: str, task_id: str) -> str:
-    """The name of a run that the user did not name: ``{dag_id}.{task_id}``, in the characters the API allows.
-
-    :param dag_id: id of the DAG.
-    :param task_id: id of the task.
-    """
+    """The name of a run that the user did not name: ``{dag_id}.{task_id}``, in the characters the API allows."""
     name = _OUTSIDE.sub("_", f"{dag_id}.{task_id}")
     return name[:MAX_NAME_CHARS] if len(name) >= 8 else f"airflow.{name}"
 
@@ -29,37 +25,25 @@ def default_run_name(dag_id: str, task_id: str) -> str:
 def durable_run_name(name: str, suffix: str) -> str:
     """Add the suffix by which every try of a task instance, and no other task, finds its run.
 
-    :param name: the user's name, or the default one; cut if the suffix would not fit.
-    :param suffix: what :func:`make_suffix` made.
+    The name is cut if the suffix would not fit.
     """
     return f"{name[: MAX_NAME_CHARS - SUFFIX_CHARS]}{suffix}"
 
 
 def make_suffix(identity: str) -> str:
-    """The suffix of the names of a task instance's runs, dash included.
-
-    :param identity: what :func:`task_identity` made.
-    """
+    """The suffix of the names of a task instance's runs, dash included."""
     return f"-{hashlib.sha256(identity.encode()).hexdigest()[:HASH_CHARS]}"
 
 
 def task_identity(dag_id: str, run_id: str, task_id: str, map_index: int, dag_run_start: datetime | None) -> str:
     """What the tries of a task instance have in common, and no other task has. A clear may change the start.
 
-    :param dag_id: id of the DAG.
-    :param run_id: id of the DAG run.
-    :param task_id: id of the task.
-    :param map_index: index of the mapped task instance, -1 for none.
-    :param dag_run_start: when the DAG run started. Its microseconds differ between two deployments with the same ids in
-        one organisation.
+    The microseconds of the DAG run's start differ between two deployments with the same ids in one organisation.
     """
     start = "" if dag_run_start is None else dag_run_start.astimezone(UTC).isoformat(timespec="microseconds")
     return "\x1f".join((dag_id, run_id, task_id, str(map_index), start))
 
 
 def durable_suffix(name: str) -> str:
-    """The suffix of a durable name, dash included.
-
-    :param name: what :func:`durable_run_name` made.
-    """
+    """The suffix of a durable name, dash included."""
     return name[-SUFFIX_CHARS:]

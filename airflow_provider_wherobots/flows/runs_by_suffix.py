@@ -6,46 +6,36 @@ Names are not unique, List Runs has no documented order, and its filter may matc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.effects import Flow, attempt
+from airflow_provider_wherobots.flows.list_runs import PAGE_SIZE, age, read_pages
 
-MAX_PAGES = 20
 _PARENT_IN_LINEAGE = tuple(f"environment.sparkConfigs.spark.openlineage.{key}" for key in ("parent", "rootParent"))
-_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def find_runs(suffix: str, timeout: float | None = None, *, urgent: bool = False) -> Flow[list[Run]]:
     """List every run whose name ends with the suffix, in any status (``GET /runs?name=*{suffix}``).
 
-    :param suffix: the end of the name; see :func:`~airflow_provider_wherobots.flows.run_name.durable_suffix`.
-    :param timeout: seconds for each request; None takes the driver's own.
-    :param urgent: whether the calls are sent even while the service limits the API key; default False.
-    :returns: the runs, oldest first.
-    :raises WherobotsApiError: the failure of a request.
+    Oldest first. Urgent calls are sent even while the service limits the API key.
     """
-    runs: dict[str, Run] = {}
-    cursor: str | None = None
-    for _ in range(MAX_PAGES):
-        call = calls.list_runs(name=f"*{suffix}", size=100, cursor=cursor)
-        page = yield from attempt(call.at_once() if urgent else call, timeout)
-        runs.update((run.id, run) for run in page.items if run.name.endswith(suffix))
-        if page.next_page is None or page.next_page == cursor:
-            break
-        cursor = page.next_page
-    return sorted(runs.values(), key=age)
+    call = partial(calls.list_runs, name=f"*{suffix}", size=PAGE_SIZE)
+    runs = yield from read_pages(
+        call,
+        lambda page: attempt(page.at_once() if urgent else page, timeout),
+        wanted=lambda run: run.name.endswith(suffix),
+    )
+    return sorted(runs, key=age)
 
 
 def differing_fields(sent: Mapping[str, Any], echoed: Mapping[str, Any]) -> list[str]:
     """Name the fields in which a run differs from what this try would create.
 
-    :param sent: the payload to send.
-    :param echoed: the run's payload as the service echoes it, with its defaults filled in.
-    :returns: dotted names, sorted; fields that are not sent do not count, nor does which try is the run's parent in
-        OpenLineage: the run keeps the one that created it.
+    ``echoed`` is what the service has filled in with its defaults, so fields that are not sent do not count. Nor does
+    which try is the run's parent in OpenLineage: the run keeps the one that created it.
     """
     return sorted(name for name in _differences(sent, echoed, "") if not name.startswith(_PARENT_IN_LINEAGE))
 
@@ -61,11 +51,3 @@ def _differences(sent: Any, echoed: Any, path: str) -> list[str]:
     if isinstance(sent, list) and isinstance(echoed, list) and len(sent) == len(echoed):
         return [path] if any(_differences(a, b, path) for a, b in zip(sent, echoed, strict=True)) else []
     return [] if sent == echoed else [path]
-
-
-def age(run: Run) -> tuple[datetime, str]:
-    """What runs are sorted by: oldest first, and always in the same order.
-
-    :param run: the run; one without a time of creation counts as the oldest.
-    """
-    return run.create_time or _EPOCH, run.id

@@ -21,7 +21,7 @@ from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_raise
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.quota import QuotaNotes, QuotaNotFreedError, QuotaWait
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, wait_out
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, repeat, wait_out
 from airflow_provider_wherobots.flows.run_name import durable_suffix
 from airflow_provider_wherobots.flows.runs_by_suffix import differing_fields, find_runs
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
@@ -39,11 +39,7 @@ class UnclearCreateError(WherobotsApiError):
 
 
 class NotReplacedError(WherobotsApiError):
-    """The run of the previous try could not be cancelled, so it stays active and no run was created.
-
-    :param run: that run.
-    :param cause: how its cancel failed.
-    """
+    """The run of the previous try could not be cancelled, so it stays active and no run was created."""
 
     def __init__(self, run: Run, cause: WherobotsApiError) -> None:
         super().__init__(
@@ -58,9 +54,7 @@ class NotReplacedError(WherobotsApiError):
 class Submission:
     """The run of this try.
 
-    :param run: the run, as last seen.
-    :param reattached: whether an earlier try had started it.
-    :param may_have_twin: whether an unanswered create may have started another one, which does not show yet.
+    ``may_have_twin``: an unanswered create may have started another run, which does not show yet.
     """
 
     run: Run
@@ -70,11 +64,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingQuota:
-    """There is no run yet: the organisation is full. The caller waits, and then submits with ``wait``.
-
-    :param wait: the wait so far.
-    :param pause: how long to wait until then.
-    """
+    """There is no run yet: the organisation is full. The caller waits, and then submits with ``wait``."""
 
     wait: QuotaWait
     pause: Sleep
@@ -144,9 +134,8 @@ def submit_run(
 class _Create:
     """One create call, repeated until there is a run, but never so that there are two.
 
-    :param before: ids of runs that existed before it.
-    :param began_at: when the try began, if no earlier one may have left a run: then an older run is that of another DAG
-        run with the same id.
+    ``began_at`` is when the try began, if no earlier one may have left a run: then an older run is that of another DAG
+    run with the same id.
     """
 
     def __init__(
@@ -166,11 +155,7 @@ class _Create:
         """How many creates may have created a run that was not found, as their answers were lost."""
 
     def once(self, call: Call[Run], wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
-        """Send it until there is a run.
-
-        :param call: the create call.
-        :param wait: how long to wait for quota.
-        """
+        """Send it until there is a run."""
         outage, notes, self._unclear = Outage(self._max_outage_seconds), QuotaNotes(), int(wait.unclear)
         while True:
             try:
@@ -207,17 +192,9 @@ class _Create:
         return self._unclear > 0
 
     def find_new(self) -> Flow[list[Run]]:
-        """The task's runs, without those that existed before, oldest first.
-
-        :raises WherobotsApiError: when they could not be listed for longer than the outage limit.
-        """
-        outage = Outage(self._max_outage_seconds)
-        while True:
-            try:
-                runs = yield from find_runs(self._suffix)
-                return [run for run in runs if run.id not in self.before and not self._is_older(run)]
-            except WherobotsApiError as error:
-                yield from wait_out(outage, error)
+        """The task's runs, without those that existed before, oldest first."""
+        runs = yield from repeat(lambda: find_runs(self._suffix), self._max_outage_seconds)
+        return [run for run in runs if run.id not in self.before and not self._is_older(run)]
 
     def _is_older(self, run: Run) -> bool:
         if self._began_at is None or run.create_time is None:

@@ -60,12 +60,7 @@ class RunSummary:
     def of_run(
         cls, run: Run, metrics: Mapping[str, float | None] | None = None, spark_ui_url: str | None = None
     ) -> RunSummary:
-        """Sum up a run.
-
-        :param run: the run.
-        :param metrics: its instant metrics; None if they are unknown.
-        :param spark_ui_url: the last known address of its Spark UI.
-        """
+        """Sum up a run."""
         created, started, completed = run.create_time, run.start_time, run.complete_time
         return cls(
             run_id=run.id,
@@ -83,10 +78,7 @@ class RunSummary:
         ).measured(metrics or {})
 
     def measured(self, metrics: Mapping[str, float | None]) -> RunSummary:
-        """The same summary, with what the run cost.
-
-        :param metrics: its instant metrics.
-        """
+        """The same summary, with what the run cost."""
         return replace(self, cost_usd=_number(metrics.get(COST)), spatial_units=_number(metrics.get(SPATIAL_UNITS)))
 
     def to_json(self) -> dict[str, Any]:
@@ -112,29 +104,20 @@ class RunSummary:
 
 
 def spark_ui_url(run: Run) -> str | None:
-    """The address of a run's Spark UI, if it has one that is a web address.
-
-    :param run: the run.
-    """
+    """The address of a run's Spark UI, if it has one that is a web address."""
     url = run.kube_app.spark_ui_url
     return url if url is not None and is_web_address(url) else None
 
 
 def summarize_run(run: Run, seen_spark_ui_url: str | None = None, deadline: float | None = None) -> Flow[RunSummary]:
-    """Sum up a run, with its metrics if the service gives them. Never fails.
-
-    :param run: the run, in a terminal status.
-    :param seen_spark_ui_url: the last known address of its Spark UI.
-    :param deadline: see :func:`add_metrics`.
-    """
+    """Sum up a run, with its metrics if the service gives them. Never fails."""
     return (yield from add_metrics(RunSummary.of_run(run, spark_ui_url=seen_spark_ui_url), deadline))
 
 
 def add_metrics(summary: RunSummary, deadline: float | None = None) -> Flow[RunSummary]:
     """Add to a summary what the run cost, if one short call can get it. Never fails.
 
-    :param summary: the summary.
-    :param deadline: in epoch seconds; no call is made that might end after it. Default None, no deadline.
+    No call is made that might end after the deadline, in epoch seconds.
     """
     if deadline is not None and (yield from now()) + METRICS_SECONDS > deadline:
         return summary

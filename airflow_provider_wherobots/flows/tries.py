@@ -13,41 +13,23 @@ def is_first_since_clear(try_number: int, max_tries: int, retries: int) -> bool:
     """Whether a try is the first one since its task was cleared, or the first of all.
 
     A clear raises ``max_tries`` so that all retries are left again; nothing else distinguishes it from a retry.
-
-    :param try_number: the try's number.
-    :param max_tries: the task instance's ``max_tries``.
-    :param retries: the task's ``retries``.
     """
     return try_number == max_tries - retries + 1
 
 
 def is_last(try_number: int, max_tries: int) -> bool:
-    """Whether Airflow makes no other try after this one fails.
-
-    :param try_number: the try's number.
-    :param max_tries: the task instance's ``max_tries``.
-    """
+    """Whether Airflow makes no other try after this one fails."""
     return try_number > max_tries
 
 
 def earlier_tries(try_number: int, max_tries: int, retries: int) -> list[int]:
-    """The numbers of the tries since the task was cleared last, newest first, without the current one; at most five.
-
-    :param try_number: the current try's number.
-    :param max_tries: the task instance's ``max_tries``.
-    :param retries: the task's ``retries``.
-    """
+    """The numbers of the tries since the task was cleared last, newest first, without the current one; at most five."""
     first = _first_since_clear(try_number, max_tries, retries)
     return list(range(try_number - 1, first - 1, -1))[:MAX_EARLIER_TRIES]
 
 
 def tries_before_clear(try_number: int, max_tries: int, retries: int) -> list[int]:
-    """The numbers of the tries before the task was cleared last, newest first; at most five.
-
-    :param try_number: the current try's number.
-    :param max_tries: the task instance's ``max_tries``.
-    :param retries: the task's ``retries``.
-    """
+    """The numbers of the tries before the task was cleared last, newest first; at most five."""
     first = _first_since_clear(try_number, max_tries, retries)
     return list(range(first - 1, 0, -1))[:MAX_EARLIER_TRIES]
 
@@ -61,9 +43,7 @@ def _first_since_clear(try_number: int, max_tries: int, retries: int) -> int:
 def was_cancelled_for_earlier_try(outcome: Outcome, reattached: bool, started_at: float) -> bool:
     """Whether a run ended because the previous try cancelled it: a cancel takes up to a minute to show.
 
-    :param outcome: how it ended.
-    :param reattached: whether an earlier try had started it.
-    :param started_at: when this try got it, in epoch seconds.
+    ``started_at`` is when this try got the run, in epoch seconds.
     """
     if outcome.ending is not Ending.CANCELLED or not reattached:
         return False

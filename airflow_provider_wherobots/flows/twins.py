@@ -24,9 +24,7 @@ LATEST_SECONDS = 60.0
 class TwinWatch:
     """Looks for a second run, and cancels it.
 
-    :param run_id: the run that the try follows.
-    :param suffix: the suffix of the names of the task's runs; empty if there can be no second one.
-    :param since: when the try got its run, in epoch seconds.
+    ``suffix`` is empty if there can be no second run; ``since`` is when the try got its run, in epoch seconds.
     """
 
     def __init__(self, run_id: str, suffix: str, since: float) -> None:
@@ -43,10 +41,7 @@ class TwinWatch:
             yield from self._look()
 
     def look_last(self, *, may_wait: bool) -> Flow[None]:
-        """Look once more.
-
-        :param may_wait: whether to wait until the first look is due, if there was none.
-        """
+        """Look once more. With ``may_wait`` it waits until the first look is due, if there was none."""
         if not self._suffix:
             return
         if may_wait and not self._has_looked:

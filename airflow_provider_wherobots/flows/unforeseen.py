@@ -19,21 +19,14 @@ _USER_INFO = re.compile(r"(?<=//)\S*@")
 
 
 def reason_of(error: BaseException) -> str:
-    """The type of an exception and its text.
-
-    :param error: the exception.
-    :returns: at most 2,000 characters.
-    """
+    """The type of an exception and its text. At most 2,000 characters."""
     said = str(error)
     text = (f"{type(error).__name__}: {said}" if said else type(error).__name__)[: 2 * MAX_CHARS]
     return quoted(_USER_INFO.sub("***@", text))
 
 
 def places_of(error: BaseException) -> str:
-    """Where an exception was raised, after those that led to it: files, lines and types, no texts.
-
-    :param error: the exception.
-    """
+    """Where an exception was raised, after those that led to it: files, lines and types, no texts."""
     parts: list[str] = []
     found: BaseException | None = error
     while found is not None and len(parts) < MAX_CAUSES:

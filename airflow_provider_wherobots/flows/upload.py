@@ -23,8 +23,7 @@ from airflow_provider_wherobots.api.runs.files import Keys, value_at, with_value
 from airflow_provider_wherobots.api.storage import calls
 from airflow_provider_wherobots.api.storage.address import SCHEME, address_of, end_of_address
 from airflow_provider_wherobots.api.storage.presigned import PUT_OBJECT
-from airflow_provider_wherobots.files.local_file import FileChangedError, LocalFile
-from airflow_provider_wherobots.files.source import FileSource
+from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource, LocalFile
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, OpenFile, Upload, attempt, perform
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, send, wait_out
@@ -39,12 +38,7 @@ MAX_READS = 3
 
 
 class UploadFailedError(WherobotsApiError):
-    """A file could not be uploaded.
-
-    :param what: what was not possible.
-    :param cause: the failure.
-    :param advice: what to do; may be empty.
-    """
+    """A file could not be uploaded."""
 
     def __init__(self, what: str, cause: WherobotsApiError, advice: str) -> None:
         text = f"{what} ({str(cause).removeprefix(f'{cause.operation}: ')})"
@@ -61,12 +55,8 @@ def upload(
 ) -> Flow[str]:
     """Upload a file.
 
-    :param source: the file, or the folder of which a zip file is uploaded.
-    :param upload_to: ``s3://`` address of the folder for uploads; None asks the API for one.
-    :param max_outage_seconds: how long consecutive transient failures are tolerated, in seconds; default 600.
-    :returns: its ``s3://`` address.
-    :raises InvalidArgumentError: if the file cannot be uploaded as it is.
-    :raises WherobotsApiError: if the upload failed; also see :func:`find_shared_folder`.
+    Without ``upload_to`` the API is asked for a folder. Returns the ``s3://`` address. Raises an
+    ``InvalidArgumentError`` if the file cannot be uploaded as it is.
     """
     addresses = yield from _upload_all({(): source}, upload_to, max_outage_seconds)
     return addresses[()]
@@ -75,9 +65,7 @@ def upload(
 def find_shared_folder(max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> Flow[str]:
     """Find a folder for uploads in the organisation's managed storage (``GET /organization``).
 
-    :param max_outage_seconds: how long consecutive transient failures are tolerated, in seconds; default 600.
-    :returns: its ``s3://`` address.
-    :raises WherobotsApiError: if there is none, or if the API key may not know.
+    Raises if there is none, or if the API key may not know.
     """
     name_it = "set upload_to, of the task or of the connection, to the S3 address of a folder for uploads"
     call = calls.get_organization()
@@ -94,9 +82,7 @@ def find_shared_folder(max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -
 class FileUploads:
     """The files that a create body names by their paths on the worker.
 
-    :param sources: each file, by where its path is in the body.
-    :param upload_to: ``s3://`` address of the folder for uploads; None asks the API for one.
-    :param max_outage_seconds: how long consecutive transient failures are tolerated, in seconds; default 600.
+    ``sources`` are the files by where their paths are in the body. Without ``upload_to`` the API is asked for a folder.
     """
 
     sources: Mapping[Keys, FileSource]
@@ -104,22 +90,14 @@ class FileUploads:
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 
     def upload(self, payload: Mapping[str, Any]) -> Flow[dict[str, Any]]:
-        """Upload the files.
-
-        :param payload: the create body.
-        :returns: the body with the address of each file in place of its path.
-        :raises InvalidArgumentError: see :func:`upload`.
-        :raises WherobotsApiError: see :func:`upload` and :func:`find_shared_folder`.
-        """
+        """Upload the files. Returns the body with the address of each file in place of its path."""
         addresses = yield from _upload_all(self.sources, self.upload_to, self.max_outage_seconds)
         return with_values(payload, addresses)
 
     def compare(self, payload: Mapping[str, Any], echoed: Mapping[str, Any]) -> Flow[dict[str, Any]]:
         """Compare the files with those of an existing run, without a request.
 
-        :param payload: the create body.
-        :param echoed: the body of the run.
-        :returns: the create body with the address from ``echoed`` in place of each path whose file is the same.
+        Returns the body with the address from ``echoed`` in place of each path whose file is the same.
         """
         addresses: dict[Keys, str] = {}
         for keys, source in self.sources.items():

@@ -15,10 +15,7 @@ MAX_SECONDS = 1e9
 
 
 def duration(seconds: float) -> str:
-    """Say how long something took or may take: "14 seconds", "2 hours 5 minutes".
-
-    :param seconds: how long; from an hour on it is rounded to minutes.
-    """
+    """Say how long something took or may take: "14 seconds", "2 hours 5 minutes"."""
     if seconds < 1:
         return "less than a second"
     seconds = min(seconds, MAX_SECONDS)
@@ -28,18 +25,12 @@ def duration(seconds: float) -> str:
 
 
 def moment(epoch_seconds: float) -> str:
-    """Say when, as "2026-07-21 08:00:00 UTC".
-
-    :param epoch_seconds: when, in epoch seconds.
-    """
+    """Say when, as "2026-07-21 08:00:00 UTC"."""
     return f"{pendulum.from_timestamp(epoch_seconds).to_datetime_string()} UTC"
 
 
 def size(byte_count: int) -> str:
-    """Say how large a file is: "312 bytes", "1.2 KB".
-
-    :param byte_count: its size in bytes; a kilobyte has 1,000 of them.
-    """
+    """Say how large a file is: "312 bytes", "1.2 KB"."""
     if byte_count < 1_000:
         return "1 byte" if byte_count == 1 else f"{byte_count} bytes"
     for unit, factor in (("KB", 1e3), ("MB", 1e6)):
@@ -49,19 +40,12 @@ def size(byte_count: int) -> str:
 
 
 def quoted(text: str, max_chars: int = MAX_CHARS) -> str:
-    """Make a text of the service safe for an exception or a log line: make control characters visible, and cut it.
-
-    :param text: the text.
-    :param max_chars: how much of it is kept; default 2,000.
-    """
+    """Make a text of the service safe for an exception or a log line: make control characters visible, and cut it."""
     # Cut before, as only what is kept needs escaping, and after, as escapes make a text longer.
     safe = make_safe(text[: max_chars + 1])
     return safe if len(safe) <= max_chars else f"{safe[: max_chars - 1]}…"
 
 
 def short(text: str) -> str:
-    """Make an id, a name or a status of the service safe for an exception or a log line.
-
-    :param text: the text.
-    """
+    """Make an id, a name or a status of the service safe for an exception or a log line."""
     return quoted(text, MAX_SHORT_CHARS)

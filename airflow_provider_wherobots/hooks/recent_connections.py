@@ -9,29 +9,26 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from weakref import WeakKeyDictionary
 
 from airflow_provider_wherobots.compat import Connection, get_async_connection
-from airflow_provider_wherobots.drivers.turns import shared_result
+from airflow_provider_wherobots.shared import of_event_loop, share, shared_result
 
 SHARED_SECONDS = 3.0
 """How long after its start a read is shared. A key that was changed since is noticed by the 401, and read anew."""
 
-_reads: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Read]] = WeakKeyDictionary()
+
+class Reads(dict[str, "_Read"]):
+    """The latest read of each connection, by its id."""
 
 
 async def recent_connection(conn_id: str, *, since: float | None = None, in_turn: bool = True) -> Connection:
     """Read a connection without blocking the event loop, unless it is being read or was read a moment ago.
 
-    :param conn_id: id of the connection.
-    :param since: a read that began earlier is not shared, in the time of ``time.monotonic``; default None, 3 s ago. If
-        it is given, a new read begins once the last one has ended, and 3 s after that one's start, so that many callers
-        share it.
-    :param in_turn: whether callers that share a read continue in turns; default True. False is for a kill, which does
-        not wait for those 3 s either.
-    :returns: the connection. Callers must not change it.
+    A read that began before ``since`` (``time.monotonic``; default 3 s ago) is not shared. If it is given, a new read
+    begins once the last one has ended, and 3 s after that one's start, so that many callers share it. A kill is not
+    ``in_turn``, and does not wait for those 3 s. Callers must not change the connection.
     """
-    reads = _reads.setdefault(asyncio.get_running_loop(), {})
+    reads = of_event_loop(Reads)
     read = reads.get(conn_id)
     if read is None or read.has_failed or read.began < (time.monotonic() - SHARED_SECONDS if since is None else since):
         previous = None if since is None else read
@@ -40,18 +37,11 @@ async def recent_connection(conn_id: str, *, since: float | None = None, in_turn
 
 
 class _Read:
-    """A read that begins now, or after another one.
-
-    :param conn_id: id of the connection.
-    :param previous: the read that must have ended before; None begins now.
-    :param pause: the shortest time between the starts of both, in seconds.
-    """
+    """A read that begins now, or after another one."""
 
     def __init__(self, conn_id: str, previous: _Read | None, pause: float) -> None:
         self.began = math.inf
-        self.task = asyncio.create_task(self._begin(conn_id, previous, pause))
-        # If all callers are cancelled, nobody asks for its failure, and asyncio would log that.
-        self.task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        self.task = share(self._begin(conn_id, previous, pause))
 
     @property
     def has_failed(self) -> bool:

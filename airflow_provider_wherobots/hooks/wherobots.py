@@ -14,7 +14,6 @@ from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -29,10 +28,8 @@ from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection
 from airflow_provider_wherobots.drivers.base import Outlets, WriteNote, WriteRecord
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
-from airflow_provider_wherobots.drivers.turns import shared_result
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
-from airflow_provider_wherobots.files.local_file import absolute
-from airflow_provider_wherobots.files.source import FileSource
+from airflow_provider_wherobots.files.local_file import FileSource, absolute
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded
 from airflow_provider_wherobots.flows.outcome import given_up
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
@@ -42,6 +39,7 @@ from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.recent_connections import recent_connection
+from airflow_provider_wherobots.shared import of_event_loop, share, shared_result
 from airflow_provider_wherobots.task_log.entries import record_writer, room_in
 
 if TYPE_CHECKING:
@@ -57,8 +55,6 @@ FOR_EVENT_LOOP = (
     "airflow_provider_wherobots.api.transports.session_pool",
     "airflow_provider_wherobots.drivers.event_loop",
 )
-_imported_for_event_loop: list[ModuleType] = []
-_imports: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
 MASKED_KEY = "***"
 """What Airflow shows in place of a secret. The Test button of some versions sends it as the key: apache/airflow #61670
 (3.0 to 3.1.6) and #72318 (3.3.1, where the form sends "" or 0 for a host or port that is stored as null)."""
@@ -432,18 +428,27 @@ def _within(seconds: float, function: Callable[[], T]) -> T:
     return done.result(seconds)
 
 
+class _Imports:
+    """The imports of what the event loop needs; None before they begin, and again if they fail."""
+
+    task: asyncio.Task[None] | None = None
+
+
 async def _import_for_event_loop(*, in_turn: bool = True) -> None:
     """Import what the event loop needs, in a thread: an import in the loop would stop all triggers."""
-    if _imported_for_event_loop:
-        return
-    loop = asyncio.get_running_loop()
-    if (task := _imports.get(loop)) is None:
+    imports = of_event_loop(_Imports)
+    if (task := imports.task) is None:
         # One for all: thousands of imports would fill the threads.
-        task = _imports[loop] = asyncio.create_task(_import_in_thread())
-        # If all are cancelled, nobody asks for its failure, and asyncio would log that.
-        task.add_done_callback(lambda done: (_imports.pop(loop), done.cancelled() or done.exception()))
+        task = imports.task = share(_import_in_thread(imports))
+    elif task.done():
+        return
     await shared_result(task, in_turn=in_turn)
 
 
-async def _import_in_thread() -> None:
-    _imported_for_event_loop[:] = [await asyncio.to_thread(import_module, name) for name in FOR_EVENT_LOOP]
+async def _import_in_thread(imports: _Imports) -> None:
+    try:
+        for name in FOR_EVENT_LOOP:
+            await asyncio.to_thread(import_module, name)
+    except BaseException:
+        imports.task = None
+        raise

@@ -47,9 +47,7 @@ class WherobotsSparkUiLink(BaseOperatorLink):
 def xcom_keys(link: BaseOperatorLink, key: str) -> tuple[str, ...]:
     """The XCom keys to store a link's address under, so that the link works before the task ends.
 
-    :param link: the link.
-    :param key: this provider's key, which the link reads.
-    :returns: that key, and on Airflow 3 the link's own key, which Airflow itself sets only when the task ends.
+    On Airflow 3 the second is the link's own key, which Airflow itself sets only when the task ends.
     """
     own = getattr(link, "xcom_key", None)
     return (key,) if own is None else (key, own)
@@ -58,9 +56,7 @@ def xcom_keys(link: BaseOperatorLink, key: str) -> tuple[str, ...]:
 def stored_address(ti_key: Any, key: str) -> str:
     """Read an address from the task instance's XComs.
 
-    :param ti_key: key of the task instance.
-    :param key: XCom key.
-    :returns: the address; "" while there is none, and for anything that must not become a link.
+    It is "" while there is none, and for anything that must not become a link.
     """
     value = pull_xcom(ti_key, key)
     return value if isinstance(value, str) and is_web_address(value) else ""

@@ -1,5 +1,8 @@
 """A second look at recently left pages of a log, because lines of other nodes may be inserted late.
 
+Source: the official provider, which reads a log by time (see ``cursor``), and waits a minute after a run's end because
+"logs land slightly late" (its pull request 35). A line that lands late, by its time, stands before lines shown already.
+
 The last page of a log is read in every round. Once a page is left for the next one, its late lines would be lost. So
 the pages left last are remembered, by their cursors and by hashes of their lines, and are read a second time.
 
@@ -52,19 +55,11 @@ class Place:
 
     @classmethod
     def opened(cls, cursor: str | int, repeats: Counter[int]) -> Place:
-        """Make the place of a page that has not been read yet.
-
-        :param cursor: its cursor.
-        :param repeats: hashes of the lines of the previous page that it may begin with.
-        """
+        """Make the place of a page that has not been read yet."""
         return cls(cursor, repeats.copy(), repeats)
 
     def take_new(self, items: Sequence[Line]) -> Sequence[Line]:
-        """Find the new lines of the page, and remember them as shown.
-
-        :param items: the page's lines.
-        :returns: those that have not been shown before, in order.
-        """
+        """Find the new lines of the page, and remember them as shown."""
         fresh = self._not_shown(items)
         if fresh:
             numbers = list(map(hash, fresh))
@@ -134,10 +129,8 @@ class LookBack:
     def remember(self, place: Place, there: Sequence[Line], moment: float) -> None:
         """Remember a page that is left.
 
-        :param place: the page.
-        :param there: the lines on it now. A line that was shown but is missing now was pushed onto the next page by
-            lines inserted before it, and is left out there.
-        :param moment: when it is left, in epoch seconds.
+        A line that was shown but is missing ``there`` was pushed onto the next page by lines inserted before it, and is
+        left out there.
         """
         numbers = list(map(hash, there))
         if place.seen_ahead:
@@ -163,9 +156,8 @@ class LookBack:
     def begin(self, before: float, head: Place) -> Place | None:
         """Begin a second look, if one is due.
 
-        :param before: pages left before this moment are due, in epoch seconds.
-        :param head: the page that is being read.
-        :returns: the page to begin with; None when no page is due.
+        Pages left before ``before`` are due, in epoch seconds. Returns the page to begin with; None when no page is
+        due.
         """
         if self._known or not any(page.moment <= before for page in self._left):
             return None
@@ -178,11 +170,7 @@ class LookBack:
         return start
 
     def leave_out_known(self, lines: Sequence[Line]) -> Sequence[Line]:
-        """Leave out the lines that were shown before the second look.
-
-        :param lines: lines of one page, in order.
-        :returns: the others, in order.
-        """
+        """Leave out the lines that were shown before the second look."""
         if not self._known:
             return lines
         new = []
@@ -220,7 +208,7 @@ class LookBack:
     def abandon(self) -> Place | None:
         """Give up a second look whose pages cannot be read.
 
-        :returns: the page that was being read when it began; None when there is no second look.
+        Returns the page that was being read when it began; None when there is no second look.
         """
         head = self._head
         if head is not None:
@@ -232,10 +220,7 @@ class LookBack:
 
 
 def count_lines(lines: Iterable[Line]) -> Counter[int]:
-    """Count equal lines, by their hashes.
-
-    :param lines: the lines.
-    """
+    """Count equal lines, by their hashes."""
     return Counter(map(hash, lines))
 
 

@@ -107,17 +107,13 @@ class RecordReader:
         self._last: LogRecord | None = None
 
     def read_all(self, lines: Iterable[Line]) -> list[LogRecord]:
-        """Turn lines into records, as :meth:`read` does, but faster for the usual lines.
-
-        :param lines: the lines as received, in order.
-        """
+        """Turn lines into records, as :meth:`read` does, but faster for the usual lines."""
         return list(chain.from_iterable(self.steps(lines)))
 
     def steps(self, lines: Iterable[Line]) -> Iterator[list[LogRecord]]:
         """Turn lines into records, step by step: a text line that is very long takes many.
 
-        :param lines: the lines as received, in order.
-        :returns: the records of each step; none of one whose records are held back.
+        A step whose records are held back has none.
         """
         records: list[LogRecord] = []
         for line in lines:
@@ -143,10 +139,7 @@ class RecordReader:
         yield records
 
     def read(self, line: Line) -> list[LogRecord]:
-        """Turn a line into records: one per text line, more if that is very long, none while it is held back.
-
-        :param line: the line as received.
-        """
+        """Turn a line into records: one per text line, more if that is very long, none while it is held back."""
         return list(chain.from_iterable(self._read_in_steps(line)))
 
     def _read_in_steps(self, line: Line) -> Iterator[list[LogRecord]]:
@@ -166,7 +159,7 @@ class RecordReader:
     ) -> Iterator[list[LogRecord]]:
         """Hold a line back with the stack trace, unless the program has continued or the line was inserted late.
 
-        :returns: the records to be written now, step by step.
+        Returns the records to be written now, step by step.
         """
         if self._held and (self._has_continued(time_ns) or (begins_trace and self._lines_after > 0)):
             yield self.release()
@@ -191,9 +184,7 @@ class RecordReader:
     def release(self, *, failed: bool = False) -> list[LogRecord]:
         """Return what is held back.
 
-        :param failed: whether the log is complete and the run has failed: then the stack trace is an error. Default
-            False.
-        :returns: the records, in order.
+        ``failed``: the log is complete and the run has failed, so the stack trace is an error.
         """
         held, count = self._held, self._trace_records
         self._held, self._trace_records, self._lines_after = [], 0, 0
@@ -202,10 +193,7 @@ class RecordReader:
         return held
 
     def _has_continued(self, time_ns: int | None) -> bool:
-        """Whether the program has evidently continued after the stack trace that is held back, or too much is held.
-
-        :param time_ns: the time of the next line.
-        """
+        """Whether the program has evidently continued after the stack trace that is held back, or too much is held."""
         if len(self._held) >= MAX_HELD_RECORDS or self._lines_after >= MAX_LINES_AFTER:
             return True
         began_ns = self._held[0].time_ns
@@ -256,8 +244,7 @@ def _ms(time_ns: int | None) -> int | None:
 def find_level(head: str) -> int | None:
     """Find the level a logging framework wrote into a line.
 
-    :param head: the line's beginning, without colours.
-    :returns: a ``logging`` level; None if the level's word is absent or only part of a sentence.
+    None if the level's word is absent or only part of a sentence.
     """
     if (usual := _USUAL_HEAD.match(head)) is not None:
         return _LEVELS[usual[1]]
@@ -273,8 +260,7 @@ def find_level(head: str) -> int | None:
 def read_time_ns(timestamp: str | int) -> int | None:
     """Read a line's time. The service documents no unit; it is inferred from the magnitude.
 
-    :param timestamp: digits (epoch seconds to nanoseconds) or ISO 8601.
-    :returns: epoch nanoseconds, or None when unreadable.
+    It is digits (epoch seconds to nanoseconds) or ISO 8601. None when unreadable.
     """
     try:
         value = int(timestamp)
@@ -291,10 +277,7 @@ def read_time_ns(timestamp: str | int) -> int | None:
 
 
 def split_lines(raw: str) -> Iterator[str]:
-    """Split a line at its line breaks, one after the other; a trailing one is dropped.
-
-    :param raw: the line as received.
-    """
+    """Split a line at its line breaks, one after the other; a trailing one is dropped."""
     start, end = 0, raw.find("\n")
     if end < 0:
         yield raw
@@ -328,10 +311,7 @@ def _long_safe_pieces(text: str) -> Iterator[str]:
 
 
 def make_plain(text: str) -> str:
-    """Make control characters visible and remove colours, for places that do not show colours.
-
-    :param text: the text.
-    """
+    """Make control characters visible and remove colours, for places that do not show colours."""
     return make_safe(_COLOUR.sub("", text))
 
 
@@ -340,7 +320,7 @@ def make_safe(text: str) -> str:
 
     Colours (``ESC[…m``) stay: Airflow's log view shows them. Lone surrogates are shown as escapes.
 
-    :param text: the text; line breaks in it stay.
+    Line breaks stay.
     """
     if text.isprintable():
         return text

@@ -57,11 +57,7 @@ class NoResultError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A marked line that is not used.
-
-    :param reason: why, as in "is not JSON".
-    :param excerpt: its beginning, as received.
-    """
+    """A marked line that is not used."""
 
     reason: str
     excerpt: str
@@ -83,10 +79,7 @@ class ResultReader:
         self._parts_of = ("", "")
 
     def add(self, lines: Sequence[Line]) -> None:
-        """Look for results among lines.
-
-        :param lines: the lines as received. Each may contain line breaks.
-        """
+        """Look for results among lines."""
         # One search, not one per line: hardly any slice of a log has a result.
         joined = "\n".join([raw for _, raw in lines])
         if MARKER not in joined and PART_MARKER not in joined:
@@ -124,12 +117,7 @@ class ResultReader:
 
 
 def read_result(text: str) -> Any:
-    """Read the JSON of a result.
-
-    :param text: the JSON.
-    :returns: its value.
-    :raises NoResultError: if it is not JSON, or cannot be stored.
-    """
+    """Read the JSON of a result. Raises a ``NoResultError`` if it is not JSON, or cannot be stored."""
     size = len(_encoded(text))
     if size > MAX_RESULT_BYTES:
         raise NoResultError(f"has {size:,} bytes of JSON, and the most is {MAX_RESULT_BYTES:,}")

@@ -25,10 +25,7 @@ class LogTail:
         self._lines: list[str] = []
 
     def add(self, lines: Sequence[Line]) -> None:
-        """Remember lines. Each is split at line breaks, and cut if too long.
-
-        :param lines: the lines as received.
-        """
+        """Remember lines. Each is split at line breaks, and cut if too long."""
         for _, raw in lines[-MAX_LINES:]:
             for text in deque(split_lines(raw), MAX_LINES):
                 self._lines.append(text if len(text) <= MAX_LINE_CHARS else f"{text[:MAX_LINE_CHARS]}…")
@@ -39,7 +36,7 @@ class LogTail:
 
         A traceback includes those of its causes.
 
-        :returns: plain text that is safe for an exception and a trigger event.
+        It is safe for an exception and a trigger event.
         """
         lines = [make_plain(text) for text in self._lines]
         start = max(0, len(lines) - UNMARKED_LINES)

@@ -23,30 +23,18 @@ from airflow_provider_wherobots.xcoms import (
 
 
 def remember_deferral(push: Callable[[str, Any], None], try_number: int) -> None:
-    """Store the number of the try that defers.
-
-    :param push: pushes an XCom.
-    :param try_number: the try's number.
-    """
+    """Store the number of the try that defers."""
     if RETRY_RESUMES_DEFERRAL:
         push(DEFERRED_TRY_KEY, try_number)
 
 
 def is_resumed_retry(pull: Callable[[str], Any], try_number: int) -> bool:
-    """Whether a retry is resumed although it should start over, because an earlier try deferred.
-
-    :param pull: pulls an XCom.
-    :param try_number: the current try's number.
-    """
+    """Whether a retry is resumed although it should start over, because an earlier try deferred."""
     return RETRY_RESUMES_DEFERRAL and pull(DEFERRED_TRY_KEY) not in (None, try_number)
 
 
 def forget_earlier_try(push: Callable[[str, Any], None], keys: Iterable[str] | None = None) -> None:
-    """Clear the XComs of the previous try.
-
-    :param push: pushes an XCom.
-    :param keys: their keys; default those of a run.
-    """
+    """Clear the XComs of the previous try. Without ``keys``: those of a run."""
     links = (*xcom_keys(WherobotsRunLink(), RUN_URL_KEY), *xcom_keys(WherobotsSparkUiLink(), SPARK_UI_URL_KEY))
     for key in (RUN_ID_KEY, RUN_SUMMARY_KEY, RESULT_KEY, *links) if keys is None else keys:
         # 3.0 accepts no None, and cannot delete the XComs of a mapped task.

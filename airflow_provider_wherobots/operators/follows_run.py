@@ -19,8 +19,12 @@ class FollowsRun(WherobotsTask):
     page "Best Practices".
     """
 
-    cancel_on_kill: bool
     poll_logs: bool
+    polling_interval: float
+    wait_post_run_logs_timeout_seconds: float
+    deferrable: bool
+    cancel_on_kill: bool
+    max_outage_seconds: float
     return_result: bool = False
     """Whether the task returns the run's result instead of its id."""
     always_prints_result: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""From the paths in a task's arguments to files of the worker."""
+"""The local files that a task's arguments name by their paths."""
 
 from __future__ import annotations
 
@@ -8,24 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.runs.files import Keys, local_files, local_path
 from airflow_provider_wherobots.api.runs.payload import FILE_DEPENDENCY_SUFFIXES
+from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import dags_folder
-from airflow_provider_wherobots.files.local_file import absolute
-from airflow_provider_wherobots.files.source import FileSource
+from airflow_provider_wherobots.files.local_file import FileSource, absolute
+from airflow_provider_wherobots.flows.upload import FileUploads
+from airflow_provider_wherobots.operators.wherobots_task import naming
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
+    from airflow_provider_wherobots.operators.creates_run import CreatesRun
+
+
+def find_uploads(task: CreatesRun, payload: Mapping[str, Any], context: Context) -> FileUploads:
+    """Find the local files that a create body names, and where to they are uploaded. Reads none of them."""
+    with naming(task.task_id):
+        sources = find_sources(payload, context)
+        upload_to = task.hook.settings.upload_to
+        if task.upload_to is not None:
+            upload_to = checked_upload_to("upload_to", task.upload_to)
+    return FileUploads(sources, upload_to, task.max_outage_seconds)
 
 
 def find_sources(payload: Mapping[str, Any], context: Context) -> dict[Keys, FileSource]:
-    """Find the local files that a create body names. Reads none of them.
+    """Each local file, by where it is in the body.
 
     A relative path starts from the DAG file's folder. On Airflow 3 that folder is in the version of the DAG bundle that
     the DAG run began with, so a retry uploads the same file.
-
-    :param payload: the create body, all rendered.
-    :param context: the task's context.
-    :returns: each file, by where it is in the body.
-    :raises InvalidArgumentError: if a path cannot be one.
     """
     sources = {}
     for keys, argument, uri in local_files(payload):

@@ -27,10 +27,8 @@ _SECRET = re.compile(r"\.(auth\.(?!type$)|headers\.)")
 class SparkLineage:
     """The properties for the runs of one task. Made once per try, so that a failure is logged once.
 
-    :param parent: whether the run is told which task started it; None for ``[openlineage]
-        spark_inject_parent_job_info``.
-    :param transport: whether the run is told where Airflow sends its lineage, with the credentials for it.
-    :param warn: logs a warning.
+    With ``parent`` the run is told which task started it; None asks ``[openlineage] spark_inject_parent_job_info``.
+    With ``transport`` it is told where Airflow sends its lineage, with the credentials for it.
     """
 
     def __init__(self, parent: bool | None, transport: bool, warn: Callable[[str], None]) -> None:
@@ -42,9 +40,7 @@ class SparkLineage:
     def add_to(self, payload: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Add the properties to a create body. Never fails: an error is one warning in the task log.
 
-        :param payload: the body.
-        :param context: the task's context.
-        :returns: the body with the properties in ``environment.sparkConfigs``, next to those of the user, which win.
+        They stand in ``environment.sparkConfigs``, next to those of the user, which win.
         """
         ti = context["ti"]
         environment = payload.get("environment") or {"dependencies": []}
@@ -86,8 +82,6 @@ def without_secrets(payload: dict[str, Any]) -> dict[str, Any]:
     """A create body for Airflow's page of rendered templates: without the values of a transport.
 
     Its address may contain a secret too.
-
-    :param payload: the body.
     """
     environment = payload.get("environment") or {}
     configs = environment.get("sparkConfigs") or {}

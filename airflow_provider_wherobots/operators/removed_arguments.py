@@ -38,13 +38,7 @@ SQL_WORDS = {
 
 
 def refuse_other_words(operator: type, kwargs: Mapping[str, Any], words: Mapping[str, str]) -> None:
-    """Name the argument that is meant, where Airflow would only say that an argument is missing or invalid.
-
-    :param operator: the operator.
-    :param kwargs: the arguments given.
-    :param words: words that are no arguments of it, and what is meant by each.
-    :raises WherobotsArgumentException: names the task, the word, and what is meant.
-    """
+    """Name the argument that is meant, where Airflow would only say that an argument is missing or invalid."""
     # A subclass may have such an argument of its own.
     own = signature(operator.__init__).parameters.keys()  # type: ignore[misc]
     for word in (kwargs.keys() & words.keys()) - own:
@@ -57,9 +51,6 @@ def drop_removed_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
     """Remove arguments that have no effect any more, with a warning that says what to do.
 
     Source: the run operator of ``airflow-providers-wherobots`` 1.0 to 1.2.
-
-    :param kwargs: the arguments that the operator passes on to ``BaseOperator``.
-    :returns: the remaining arguments.
     """
     for argument in kwargs.keys() & _REMOVED.keys():
         from airflow.exceptions import AirflowProviderDeprecationWarning

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
@@ -21,15 +20,12 @@ from airflow_provider_wherobots.config import (
 )
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsRunCancelledException
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
-from airflow_provider_wherobots.operators.arguments import check_arguments
-from airflow_provider_wherobots.operators.follows_run import FollowsRun
+from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.removed_arguments import RUN_WORDS, drop_removed_arguments, refuse_other_words
-from airflow_provider_wherobots.operators.rendered_payload import PayloadOnceRendered
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
-    from airflow_provider_wherobots.operators.openlineage import SparkLineage
     from airflow_provider_wherobots.operators.submit_try import SubmitTry
 
 _FLAGS = (
@@ -45,7 +41,7 @@ _FLAGS = (
 )
 
 
-class WherobotsRunOperator(FollowsRun, BaseOperator):
+class WherobotsRunOperator(CreatesRun, BaseOperator):
     """Run a Python script or a JAR on Wherobots Cloud, follow it to its end, and copy its log into the task log.
 
     Creates the run (``POST /runs``), pushes its id and address to XCom, and defers to
@@ -167,9 +163,9 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
         self.run_python = run_python
         self.run_jar = run_jar
         self.name = name
-        self.runtime = runtime.value if isinstance(runtime, Enum) else runtime
-        self.region = region.value if isinstance(region, Enum) else region
-        self.version = version.value if isinstance(version, Enum) else version
+        self.runtime = runtime
+        self.region = region
+        self.version = version
         self.environment = environment
         self.timeout_seconds = whole_seconds(timeout_seconds)
         self.wherobots_conn_id = wherobots_conn_id
@@ -197,31 +193,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
             )
         if not isinstance(value := openlineage_inject_parent_job_info, bool | None):
             raise self._wrong(f"openlineage_inject_parent_job_info={value!r}: must be True, False or None")
-        check_arguments(self)
-
-    @property
-    def payload(self) -> Any:
-        """The body of ``POST /runs``, for Airflow's page of rendered templates."""
-        return getattr(self, "_rendered_payload", None) or PayloadOnceRendered(self._build_payload)
-
-    @payload.setter
-    def payload(self, rendered: Any) -> None:
-        # Airflow sets the rendered value.
-        self._rendered_payload = rendered
-
-    def _build_payload(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_wherobots.operators.payload import payload_to_show
-
-        return payload_to_show(self, context)
-
-    @cached_property
-    def lineage(self) -> SparkLineage:
-        """OpenLineage's properties for this task's run."""
-        from airflow_provider_wherobots.operators.openlineage import SparkLineage
-
-        return SparkLineage(
-            self.openlineage_inject_parent_job_info, self.openlineage_inject_transport_info, self.log.warning
-        )
+        self.check_arguments()
 
     def execute(self, context: Context) -> Any:
         """Create the run, or re-attach to it, and wait for its end.
@@ -287,7 +259,7 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
                     return this_try.finish(outcome)
             return super().resume_execution(next_method, next_kwargs, context)
 
-    def _new_try(self, context: Context) -> SubmitTry[Any]:
+    def _new_try(self, context: Context) -> SubmitTry:
         from airflow_provider_wherobots.operators.submit_try import SubmitTry
 
         return SubmitTry(self, context, self._attempt)

@@ -22,10 +22,7 @@ _NOTED = re.compile(rf"{RUN_SUFFIX_KEY}(-[0-9a-f]{{{HASH_CHARS}}})")
 
 
 def suffix_of_task(context: Context) -> str:
-    """The suffix of the names of a task instance's runs: that of the try before, else a new one.
-
-    :param context: the task's context.
-    """
+    """The suffix of the names of a task instance's runs: that of the try before, else a new one."""
     for key in _keys_of_earlier_try(context):
         if (noted := _NOTED.fullmatch(key)) is not None:
             return noted[1]
@@ -35,20 +32,12 @@ def suffix_of_task(context: Context) -> str:
 
 
 def earlier_try_had_run(context: Context) -> bool:
-    """Whether the try before this one had a run, and has pushed its id.
-
-    :param context: the task's context.
-    """
+    """Whether the try before this one had a run, and has pushed its id."""
     return RUN_ID_KEY in _keys_of_earlier_try(context)
 
 
 def leave_word(push: Callable[[str, Any], None], context: Context, suffix: str) -> None:
-    """Write the suffix where the next try finds it.
-
-    :param push: pushes an XCom; must not raise.
-    :param context: the task's context.
-    :param suffix: the suffix.
-    """
+    """Write the suffix where the next try finds it."""
     key = f"{RUN_SUFFIX_KEY}{suffix}"
     push(key, True)
     note_for_retry(context["ti"], key)

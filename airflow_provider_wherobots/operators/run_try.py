@@ -30,8 +30,7 @@ from airflow_provider_wherobots.flows.summary import spark_ui_url
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink, xcom_keys
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try, is_resumed_retry, remember_deferral
-from airflow_provider_wherobots.operators.outlets import add_to_events, extra_of
-from airflow_provider_wherobots.operators.result import take_result
+from airflow_provider_wherobots.operators.publish import add_to_events, extra_of, take_result
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, deadline_of, pull, push
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_SUMMARY_KEY, RUN_URL_KEY, SPARK_UI_URL_KEY
 
@@ -58,10 +57,6 @@ class RunTry(Generic[T]):
     """What the tries of ``WherobotsRunOperator`` and ``WherobotsRunSensor`` share: what they push, and how they end.
 
     Made anew for each call of Airflow's: at the start of a try, and when a deferred one resumes.
-
-    :param task: the task.
-    :param context: its context.
-    :param attempt: the task's calls, which a kill stops.
     """
 
     def __init__(self, task: T, context: Context, attempt: WorkerAttempt) -> None:
@@ -82,9 +77,7 @@ class RunTry(Generic[T]):
     def finish(self, outcome: Outcome) -> Any:
         """Push what is known of the run, and end the task.
 
-        :param outcome: how the run ended, or why it is followed no more.
-        :returns: the run's id, or its result.
-        :raises Exception: what the task fails with.
+        Returns the run's id, or its result. Raises what the task fails with.
         """
         task = self.task
         if outcome.summary is not None:
@@ -170,11 +163,23 @@ class RunTry(Generic[T]):
             return ""
 
 
-def defer_timeout(options: FollowOptions) -> timedelta | None:
-    """How long Airflow may let the task be deferred; None without a deadline.
+def follow_options(task: FollowsRun, started_at: float, deadline: float | None) -> FollowOptions:
+    """How a task follows a run, as far as its arguments say. The run is not known yet."""
+    return FollowOptions(
+        run_id="",
+        started_at=started_at,
+        deadline=deadline,
+        polling_interval=task.polling_interval,
+        poll_logs=task.poll_logs,
+        wait_post_run_logs_timeout_seconds=task.wait_post_run_logs_timeout_seconds,
+        max_outage_seconds=task.max_outage_seconds,
+        cancel_at_deadline=task.cancel_on_kill,
+        return_result=task.return_result,
+    )
 
-    :param options: how the run is followed.
-    """
+
+def defer_timeout(options: FollowOptions) -> timedelta | None:
+    """How long Airflow may let the task be deferred; None without a deadline."""
     if options.deadline is None:
         return None
     return timedelta(seconds=max(0.0, options.deadline - options.started_at) + DEFER_MARGIN_SECONDS)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
@@ -20,7 +21,6 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows import measurements, words
 from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_suffix
-from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import (
     CANCELLED_AT_LAST,
     LEFT_ALONE,
@@ -37,22 +37,18 @@ from airflow_provider_wherobots.flows.submit import AwaitingQuota, NotReplacedEr
 from airflow_provider_wherobots.flows.tries import is_first_since_clear, is_last, was_cancelled_for_earlier_try
 from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.flows.unforeseen import reason_of
-from airflow_provider_wherobots.operators.metrics import emit
-from airflow_provider_wherobots.operators.payload import payload_to_send, uploads_of
+from airflow_provider_wherobots.operators.creates_run import CreatesRun
+from airflow_provider_wherobots.operators.local_files import find_uploads
+from airflow_provider_wherobots.operators.publish import emit
 from airflow_provider_wherobots.operators.run_suffix import earlier_try_had_run, leave_word, suffix_of_task
-from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout
+from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout, follow_options
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, TRIGGER_TIMEOUT
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 
-if TYPE_CHECKING:
-    from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
-T = TypeVar("T", bound="WherobotsRunOperator")
-
-
-class SubmitTry(RunTry[T]):
+class SubmitTry(RunTry[CreatesRun]):
     """One try of a ``WherobotsRunOperator``."""
 
     _suffix = ""
@@ -61,7 +57,7 @@ class SubmitTry(RunTry[T]):
     def begin(self) -> Any:
         """Create the run, or re-attach to that of an earlier try, and wait for its end.
 
-        :returns: the run's id, or its result.
+        Returns the run's id, or its result.
         """
         ti, task = self.context["ti"], self.task
         self.attempt.is_left_for_retry = self._is_left_for_retry
@@ -77,23 +73,14 @@ class SubmitTry(RunTry[T]):
         )
 
     def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str) -> Any:
-        """Repeat the create call.
-
-        :param quota: fields of ``QuotaWait``.
-        :param suffix: the suffix of the names of the task's runs; empty if it is not known.
-        :returns: the run's id, or its result.
-        """
+        """Repeat the create call. ``suffix`` is empty if it is not known."""
         self._suffix = suffix
         return self._work(QuotaWait.from_kwargs(quota), look_first=True)
 
     def resume_with(self, event: Mapping[str, Any], reattached: bool, started_at: float, suffix: str) -> Any:
         """Finish with a trigger's event, or begin again if the run ended because the previous try had cancelled it.
 
-        :param event: the event.
-        :param reattached: whether an earlier try started the run.
-        :param started_at: when this try got the run, in epoch seconds.
-        :param suffix: the suffix of the names of the task's runs; empty if it is not known.
-        :returns: the run's id, or its result.
+        ``started_at`` is when this try got the run, in epoch seconds. ``suffix`` is empty if it is not known.
         """
         self._suffix = suffix
         outcome = Outcome.from_event(event)
@@ -104,8 +91,7 @@ class SubmitTry(RunTry[T]):
     def outcome_after_trigger_failure(self, next_kwargs: Mapping[str, Any] | None) -> Outcome | None:
         """Look at the run, and cancel it if it is active and ``cancel_on_kill``.
 
-        :param next_kwargs: what Airflow says of the failure.
-        :returns: how the run ended; None if the trigger's failure is the task's.
+        None if the trigger's failure is the task's.
         """
         run_id = self._pull(RUN_ID_KEY)
         if not run_id:
@@ -118,9 +104,7 @@ class SubmitTry(RunTry[T]):
     def finish(self, outcome: Outcome) -> Any:
         """Send the metrics of the run's end, push what is known of the run, and end the task.
 
-        :param outcome: how the run ended, or why it is followed no more.
-        :returns: the run's id, or its result.
-        :raises WherobotsException: what the task fails with.
+        Returns the run's id, or its result. Raises what the task fails with.
         """
         cancelled_at_deadline = self.task.cancel_on_kill
         emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=cancelled_at_deadline), self._warn)
@@ -156,10 +140,7 @@ class SubmitTry(RunTry[T]):
         return True
 
     def _end_what_nobody_follows(self, run_id: str) -> str:
-        """Cancel a run that this try gave up, if no retry comes for it.
-
-        :returns: what becomes of it.
-        """
+        """Cancel a run that this try gave up, if no retry comes for it. Returns what becomes of it."""
         task = self.task
         if not self._is_last:
             return REATTACHED if task.durable else NOT_FOUND_AGAIN
@@ -176,8 +157,7 @@ class SubmitTry(RunTry[T]):
     def _end_what_may_exist(self, error: WherobotsApiError) -> str:
         """Cancel what a failed submission may have left active, if no retry looks for it.
 
-        :param error: why there is no run.
-        :returns: a sentence about it.
+        Returns a sentence about it.
         """
         task, may_exist = self.task, "The run may exist and be active"
         if not self._is_last:
@@ -204,11 +184,9 @@ class SubmitTry(RunTry[T]):
     ) -> Any:
         """Get a run and follow it to its end, here or by deferring. Replace one that the previous try cancelled, once.
 
-        :param quota: the wait for quota so far.
-        :param look_first: whether an earlier try may have left a run.
-        :param replace: whether such a run is cancelled and replaced.
-        :param reuse_completed: whether such a run counts as this try's if it has completed.
-        :param is_fresh: whether the run that the previous try cancelled has already been replaced.
+        ``look_first``: an earlier try may have left a run, which is cancelled and replaced with ``replace``, and counts
+        as this try's with ``reuse_completed`` if it has completed. ``is_fresh``: the run that the previous try
+        cancelled has already been replaced.
         """
         while True:
             submission = self._get_run(quota, look_first=look_first, replace=replace, reuse_completed=reuse_completed)
@@ -231,21 +209,20 @@ class SubmitTry(RunTry[T]):
 
     def _get_run(self, quota: QuotaWait, *, look_first: bool, replace: bool, reuse_completed: bool) -> Submission:
         task = self.task
-        settings = task.hook.settings
-        payload = payload_to_send(task, self.context, self._suffix)
+        payload = task.payload_to_send(self.context, self._suffix)
         if task.durable:
             self._suffix = durable_suffix(payload["name"])
         try:
             submission = self.attempt.submit(
                 payload,
-                task.region or settings.region,
+                task.region_to_send,
                 durable=task.durable,
                 look_first=look_first,
                 replace=replace,
                 reuse_completed=reuse_completed,
                 max_outage=task.max_outage_seconds,
                 quota=quota,
-                uploads=uploads_of(task, payload, self.context),
+                uploads=find_uploads(task, payload, self.context),
             )
         except InvalidArgumentError as error:
             raise WherobotsArgumentException(f"{task.task_id}: {error}") from None
@@ -265,17 +242,10 @@ class SubmitTry(RunTry[T]):
         self, run: Run, deadline: float | None, reattached: bool, started_at: float, twin_suffix: str
     ) -> Outcome:
         task = self.task
-        options = FollowOptions(
+        options = replace(
+            follow_options(task, started_at, deadline),
             run_id=run.id,
-            started_at=started_at,
-            deadline=deadline,
             execution_timeout=None if task.execution_timeout is None else task.execution_timeout.total_seconds(),
-            polling_interval=task.polling_interval,
-            poll_logs=task.poll_logs,
-            wait_post_run_logs_timeout_seconds=task.wait_post_run_logs_timeout_seconds,
-            max_outage_seconds=task.max_outage_seconds,
-            cancel_at_deadline=task.cancel_on_kill,
-            return_result=task.return_result,
             is_new=not reattached and run.is_active,
             twin_suffix=twin_suffix,
         )

@@ -9,6 +9,7 @@ from functools import cached_property
 from sys import float_info
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.compat import AirflowFailException, Context
 from airflow_provider_wherobots.config import SECTION, Option, configured
 from airflow_provider_wherobots.exceptions import (
@@ -63,10 +64,7 @@ class WherobotsTask(Base):
         return WherobotsHook(self.wherobots_conn_id)
 
     def _made_once(self, make: Callable[[], A]) -> A:
-        """The object that does this try's calls, and that a kill stops.
-
-        :param make: makes it.
-        """
+        """The object that does this try's calls, and that a kill stops."""
         if self._made_attempt is None:
             self._made_attempt = make()
             # The signal may come between any two of these lines. It is never lost, and a second kill does nothing.
@@ -117,14 +115,27 @@ class WherobotsTask(Base):
         return WherobotsArgumentException(f"{self.task_id}: {what}")
 
 
-def push(task: WherobotsTask, context: Context, key: str, value: Any) -> None:
-    """Push an XCom. A failure is logged, and does not fail the task.
+@contextmanager
+def naming(task_id: str) -> Iterator[None]:
+    """Name the task in the errors of what knows no task.
 
-    :param task: the task.
-    :param context: its context.
-    :param key: the XCom's key.
-    :param value: its value.
+    In this context an ``InvalidArgumentError`` becomes a ``WherobotsArgumentException``.
     """
+    try:
+        yield
+    except InvalidArgumentError as error:
+        raise WherobotsArgumentException(f"{task_id}: {error}") from None
+
+
+def is_unrendered(value: Any) -> bool:
+    """Whether a value must still be rendered: a template, or the output of another task."""
+    if isinstance(value, str):
+        return any(opening in value for opening in ("{{", "{%", "{#"))
+    return hasattr(value, "iter_references")
+
+
+def push(task: WherobotsTask, context: Context, key: str, value: Any) -> None:
+    """Push an XCom. A failure is logged, and does not fail the task."""
     try:
         context["ti"].xcom_push(key=key, value=value)
     except Exception as error:
@@ -134,23 +145,15 @@ def push(task: WherobotsTask, context: Context, key: str, value: Any) -> None:
 
 
 def pull(task: WherobotsTask, context: Context, key: str) -> Any:
-    """Pull an XCom of this task instance.
-
-    :param task: the task.
-    :param context: its context.
-    :param key: the XCom's key.
-    :returns: its value; None if there is none.
-    """
+    """Pull an XCom of this task instance. None if there is none."""
     return context["ti"].xcom_pull(task_ids=task.task_id, key=key, map_indexes=context["ti"].map_index)
 
 
 def deadline_of(task: WherobotsTask, context: Context, began_at: float | None = None) -> float | None:
     """When to give up: shortly before Airflow would, to have time to cancel the run and report why.
 
-    :param task: the task.
-    :param context: its context.
-    :param began_at: when this try began, in epoch seconds, if Airflow has the wrong time (3.0 and 3.1.0); default None.
-    :returns: epoch seconds; None without an ``execution_timeout``.
+    ``began_at`` is when this try began, if Airflow has the wrong time (3.0 and 3.1.0). In epoch seconds; None without
+    an ``execution_timeout``.
     """
     if task.execution_timeout is None:
         return None
@@ -161,8 +164,5 @@ def deadline_of(task: WherobotsTask, context: Context, began_at: float | None = 
 
 
 def deadline_margin(execution_timeout: float) -> float:
-    """How long before ``execution_timeout`` the provider gives up, in seconds.
-
-    :param execution_timeout: the limit, in seconds.
-    """
+    """How long before ``execution_timeout`` the provider gives up, in seconds."""
     return min(15.0, max(2.0, execution_timeout * 0.05))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from inspect import unwrap
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
-from airflow_provider_wherobots.api.runs.lookup import check_run_id, moment_of
-from airflow_provider_wherobots.api.runs.payload import check_run_name
 from airflow_provider_wherobots.compat import (
     AIRFLOW,
     AirflowSensorTimeout,
@@ -36,10 +34,9 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.poll_delays import MIN_DELAY_SECONDS
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
-from airflow_provider_wherobots.operators.arguments import is_unrendered, naming
-from airflow_provider_wherobots.operators.follows_run import FollowsRun
 from airflow_provider_wherobots.operators.removed_arguments import SENSOR_WORDS, refuse_other_words
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, TRIGGER_TIMEOUT
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, TRIGGER_TIMEOUT, is_unrendered
+from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
@@ -56,7 +53,7 @@ fails the task (apache/airflow issue 67287).
 _FINAL = (WherobotsRunFailedException, WherobotsRunTimedOutException)
 
 
-class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
+class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
     """Wait for the end of a run that this task did not start, and succeed or fail as the run does.
 
     The run is known by its id, such as that of a ``WherobotsRunOperator`` with ``wait_for_completion=False``, or by its
@@ -200,30 +197,6 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
         """
         with self._apply_sensor_rules():
             return PokeReturnValue(*(self._this_try or self._new_try(context)).look())
-
-    def check_arguments(self, is_unrendered: Callable[[Any], bool] = lambda value: False) -> None:
-        """Check the arguments that say which run is meant.
-
-        :param is_unrendered: whether a value is not rendered yet. Such values are not checked. Default: every value is
-            checked.
-        :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
-        """
-        if (self.run_id is None) == (self.run_name is None):
-            raise self._wrong(f"run_id={self.run_id!r}, run_name={self.run_name!r}: exactly one must be given")
-        with naming(self.task_id):
-            if self.run_id is not None and not is_unrendered(self.run_id):
-                check_run_id(self.run_id)
-            if self.run_name is not None and not is_unrendered(self.run_name):
-                check_run_name("run_name", self.run_name)
-            if not is_unrendered(self.created_after):
-                moment_of(self.created_after)
-
-    @property
-    def limit(self) -> tuple[str, float]:
-        """The argument that limits a try, and its seconds."""
-        if self.execution_timeout is not None and self.execution_timeout.total_seconds() <= self.timeout:
-            return "execution_timeout", self.execution_timeout.total_seconds()
-        return "timeout", float(self.timeout)
 
     def _begin_try(self, this_try: SensorTry) -> Any:
         self.check_arguments()

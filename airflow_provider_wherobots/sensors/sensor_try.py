@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.lookup import moment_of
@@ -19,26 +19,21 @@ from airflow_provider_wherobots.flows.named_run import NamedRun, await_run, get_
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink
-from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout
+from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout, follow_options
+from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, RUN_URL_KEY
-
-if TYPE_CHECKING:
-    from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 
 CLOCK_MARGIN_SECONDS = 60.0
 """How far the service's clock may be behind Airflow's, so that a run of this DAG run is still found by its name."""
 
 
-class SensorTry(RunTry["WherobotsRunSensor"]):
+class SensorTry(RunTry[AwaitsRun]):
     """One try of a ``WherobotsRunSensor``."""
 
     def begin(self) -> Any:
-        """Find the run and wait for its end.
-
-        :returns: the run's id.
-        """
+        """Find the run and wait for its end."""
         task, options = self.task, self._options()
         run = self._find(options, waits=not task.deferrable)
         if isinstance(run, Run):
@@ -55,10 +50,7 @@ class SensorTry(RunTry["WherobotsRunSensor"]):
         return self.finish(run)
 
     def look(self) -> tuple[bool, str | None]:
-        """Look once.
-
-        :returns: whether the run has completed, and its id if so.
-        """
+        """Look once. Returns whether the run has completed, and its id if so."""
         options, ti = self._options(), self.context["ti"]
         which = self._named_run() if self.task.run_id is None else str(self.task.run_id)
         try:
@@ -81,11 +73,7 @@ class SensorTry(RunTry["WherobotsRunSensor"]):
         return True, self.finish(self._follow_here(replace(options, run_id=run.id)))
 
     def resume_with(self, event: Mapping[str, Any]) -> Any:
-        """Finish with a trigger's event.
-
-        :param event: the event.
-        :returns: the run's id.
-        """
+        """Finish with a trigger's event."""
         if self.task.start_from_trigger and self.context["ti"].try_number > 1:
             self._forget_earlier_try()
         outcome = Outcome.from_event(event)
@@ -98,8 +86,7 @@ class SensorTry(RunTry["WherobotsRunSensor"]):
     def outcome_after_trigger_failure(self, timed_out: bool) -> Outcome | None:
         """Look at the run, and cancel it if it is active and ``cancel_on_kill``.
 
-        :param timed_out: whether the trigger timed out, rather than crashed.
-        :returns: how the run ended, or that the wait timed out; None if the trigger's failure is the task's.
+        Returns how the run ended, or that the wait timed out; None if the trigger's failure is the task's.
         """
         task = self.task
         # A trigger in which the task has started may not have pushed it.
@@ -120,8 +107,8 @@ class SensorTry(RunTry["WherobotsRunSensor"]):
     def _find(self, options: FollowOptions, *, waits: bool) -> Run | Outcome:
         """Find the run, and announce it.
 
-        :param waits: whether to wait for a run that is given by its name; otherwise one look is taken.
-        :returns: the run; or an outcome that says why there is none, which is ``DEADLINE`` if there is none yet.
+        Without ``waits`` one look is taken. Returns an outcome if there is no run, which is ``DEADLINE`` if there is
+        none yet.
         """
         if self.task.run_id is not None:
             run: Run | Outcome = self._get_run(replace(options, run_id=str(self.task.run_id)))
@@ -154,7 +141,7 @@ class SensorTry(RunTry["WherobotsRunSensor"]):
         started_at = time.time()
         limit_name, seconds = self.task.limit
         deadline = self._deadline() if limit_name == "execution_timeout" else started_at + seconds
-        return follow_options(self.task, started_at, deadline)
+        return sensor_options(self.task, started_at, deadline)
 
     def _forget_earlier_try(self) -> None:
         """Delete what an earlier try pushed at its end. Airflow deletes XComs only for a try that a worker starts."""
@@ -183,26 +170,10 @@ def _failed_call(run_id: str, error: WherobotsApiError) -> WherobotsException:
     return kind_of_call(error)(f"Run {words.short(run_id)}: {words.quoted(str(error))}")
 
 
-def follow_options(task: WherobotsRunSensor, started_at: float, deadline: float | None) -> FollowOptions:
-    """How a sensor follows its run.
-
-    :param task: the sensor.
-    :param started_at: when its try began, in epoch seconds.
-    :param deadline: when to give up, in epoch seconds; None if the trigger is told later.
-    """
+def sensor_options(task: AwaitsRun, started_at: float, deadline: float | None) -> FollowOptions:
+    """How a sensor follows its run. ``deadline`` is None if the trigger is told later."""
     limit_name, seconds = task.limit
-    return FollowOptions(
-        run_id="",
-        started_at=started_at,
-        deadline=deadline,
-        execution_timeout=seconds,
-        limit_name=limit_name,
-        polling_interval=task.polling_interval,
-        poll_logs=task.poll_logs,
-        wait_post_run_logs_timeout_seconds=task.wait_post_run_logs_timeout_seconds,
-        max_outage_seconds=task.max_outage_seconds,
-        cancel_at_deadline=task.cancel_on_kill,
-    )
+    return replace(follow_options(task, started_at, deadline), execution_timeout=seconds, limit_name=limit_name)
 
 
 def _due(dag_run: Any) -> datetime:

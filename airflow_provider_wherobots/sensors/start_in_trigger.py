@@ -9,11 +9,11 @@ from airflow.triggers.base import StartTriggerArgs
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, deadline_margin
-from airflow_provider_wherobots.sensors.sensor_try import CLOCK_MARGIN_SECONDS, follow_options
+from airflow_provider_wherobots.sensors.sensor_try import CLOCK_MARGIN_SECONDS, sensor_options
 from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
+    from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
 
 DUE = f"{{{{ dag_run.run_after - macros.timedelta(seconds={CLOCK_MARGIN_SECONDS:g}) }}}}"
 """The default of ``created_after`` as a template."""
@@ -48,11 +48,8 @@ _FILTERS = ("ds", "ds_nodash", "ts", "ts_nodash", "ts_nodash_with_tz")
 """Airflow's own filters."""
 
 
-def start_trigger_args(task: WherobotsRunSensor) -> StartTriggerArgs | None:
-    """What Airflow makes the trigger with; None if a worker must start the task, to render its templates.
-
-    :param task: the sensor.
-    """
+def start_trigger_args(task: AwaitsRun) -> StartTriggerArgs | None:
+    """What Airflow makes the trigger with; None if a worker must start the task, to render its templates."""
     if not _is_at_hand(task.wherobots_conn_id, task.run_id, task.run_name, task.created_after):
         return None
     limit_name, seconds = task.limit
@@ -60,7 +57,7 @@ def start_trigger_args(task: WherobotsRunSensor) -> StartTriggerArgs | None:
         trigger_cls=f"{WherobotsSensorTrigger.__module__}.{WherobotsSensorTrigger.__qualname__}",
         trigger_kwargs={
             "wherobots_conn_id": task.wherobots_conn_id,
-            "follow": follow_options(task, 0.0, None).to_kwargs(),
+            "follow": sensor_options(task, 0.0, None).to_kwargs(),
             "cancel_on_kill": task.cancel_on_kill,
             # Airflow shortens its own timeout to `execution_timeout`.
             "margin": deadline_margin(seconds) if limit_name == "execution_timeout" else DEFER_MARGIN_SECONDS,

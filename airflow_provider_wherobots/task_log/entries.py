@@ -54,10 +54,7 @@ class Entry(NamedTuple):
 
 
 def record_writer(logger: Any) -> Callable[[LogRecord], None]:
-    """Return a function that writes a line of the run's log with its own time.
-
-    :param logger: the ``log`` of an operator or a trigger.
-    """
+    """Return a function that writes a line of the run's log with its own time."""
     if not is_structured():
         return lambda record: write_entry(logger, entry_of(record))
     # The same with everything looked up once, as a log may have a million lines.
@@ -78,12 +75,12 @@ def record_writer(logger: Any) -> Callable[[LogRecord], None]:
 def room_in(logger: Any) -> Callable[[], Awaitable[None]] | None:
     """Return a function that waits until records can be written without blocking the event loop.
 
-    :param logger: the ``log`` of a trigger.
-    :returns: the function; None if the logger does not write to a socket, as on 2.11, where a thread writes.
+    None if the logger does not write to a socket, as on 2.11, where a thread writes.
     """
     if not is_structured():
         return None
     try:
+        # Private names of structlog. If they move, a busy supervisor blocks the event loop again.
         descriptor = _structured(logger).bind()._logger._file.fileno()
     except (AttributeError, OSError, ValueError):
         return None
@@ -92,10 +89,7 @@ def room_in(logger: Any) -> Callable[[], Awaitable[None]] | None:
 
 
 def entry_of(record: LogRecord) -> Entry:
-    """Convert a line of the run's log to the entry that is written, and that is searched for when a log is resumed.
-
-    :param record: the line.
-    """
+    """Convert a line of the run's log to the entry that is written, and that is searched for when a log is resumed."""
     if is_structured():
         # Repeated records differ by a microsecond.
         return Entry(
@@ -107,11 +101,7 @@ def entry_of(record: LogRecord) -> Entry:
 
 
 def write_entry(logger: Any, entry: Entry) -> None:
-    """Write a record.
-
-    :param logger: the ``log`` of an operator or a trigger.
-    :param entry: the record.
-    """
+    """Write a record."""
     if is_structured():
         fields = dict(entry.fields) if entry.time_us is None else {**entry.fields, "timestamp": _iso(entry.time_us)}
         line = entry.fields.get("lineno")
@@ -130,7 +120,7 @@ def write_entry(logger: Any, entry: Entry) -> None:
 def read_entries(lines: Iterable[str]) -> Iterator[Entry]:
     """Read a log file, with one record in memory at a time. Anything that is not a record is skipped.
 
-    :param lines: its lines, with their line ends. A line without one was cut off by a crash; reading stops there.
+    A line without a line end was cut off by a crash; reading stops there.
     """
     last: Entry | None = None
     more: list[str] = []
@@ -207,11 +197,16 @@ def _from_one_place(structured: Any) -> Any:
     bound = structured.bind() if hasattr(structured, "bind") else structured
     if not isinstance(bound, BoundLoggerBase):
         return structured
-    processors = [
-        _adder_of_place(processor) if isinstance(processor, CallsiteParameterAdder) else processor
-        for processor in bound._processors
-    ]
-    return type(bound)(bound._logger, processors, bound._context)
+    try:
+        logger, processors, context = bound._logger, bound._processors, bound._context
+    except AttributeError:
+        # Private names, which may move. Then each record costs more, and is the same.
+        return structured
+    return type(bound)(
+        logger,
+        [_adder_of_place(one) if isinstance(one, CallsiteParameterAdder) else one for one in processors],
+        context,
+    )
 
 
 def _adder_of_place(adder: Callable[..., Any]) -> Callable[[Any, str, MutableMapping[str, Any]], Mapping[str, Any]]:

@@ -15,17 +15,15 @@ import asyncio
 import os
 import select
 import stat
-from weakref import WeakKeyDictionary
+
+from airflow_provider_wherobots.shared import of_event_loop
 
 RETRY_SECONDS = 0.05
 """The delay between two looks at a socket that the event loop cannot watch."""
 
 
 class LogSocket:
-    """The socket to the supervisor, shared by all triggers of an event loop.
-
-    :param descriptor: its file descriptor.
-    """
+    """The socket to the supervisor, shared by all triggers of an event loop."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -58,16 +56,16 @@ class LogSocket:
             loop.remove_writer(self._descriptor)
 
 
-_sockets: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, LogSocket]] = WeakKeyDictionary()
+class LogSockets(dict[int, LogSocket]):
+    """The sockets of an event loop, by their file descriptors."""
 
 
 def log_socket(descriptor: int) -> LogSocket | None:
     """The socket of a file descriptor, the same for all callers of an event loop.
 
-    :param descriptor: what a logger writes to.
-    :returns: the socket; None if it is something else, such as a file.
+    None if it is something else, such as a file.
     """
-    sockets = _sockets.setdefault(asyncio.get_running_loop(), {})
+    sockets = of_event_loop(LogSockets)
     if descriptor not in sockets and _is_socket(descriptor):
         sockets[descriptor] = LogSocket(descriptor)
     return sockets.get(descriptor)

@@ -38,11 +38,7 @@ MASK = "***"
 
 
 class ResumedLog:
-    """Writes a run's log into the task log, and continues where an earlier trigger of this try stopped.
-
-    :param logger: the trigger's ``log``.
-    :param task_instance: the trigger's ``task_instance``, set by Airflow.
-    """
+    """Writes a run's log into the task log, and continues where an earlier trigger of this try stopped."""
 
     def __init__(self, logger: Any, task_instance: Any) -> None:
         self._logger = logger
@@ -54,7 +50,7 @@ class ResumedLog:
     async def resume(self, first: str) -> None:
         """Write this trigger's first record, and copy what an earlier trigger wrote after its first record.
 
-        :param first: the text of the first record; the same for every trigger of this try.
+        The text of the first record is the same for every trigger of this try.
         """
         wait_for_room = room_in(self._logger)
         if wait_for_room is not None:
@@ -74,10 +70,7 @@ class ResumedLog:
             self._logger.debug("The log of an earlier trigger cannot be read: %r", error)
 
     def write(self, record: LogRecord) -> None:
-        """Write a line of the run's log, unless it was copied from the earlier trigger.
-
-        :param record: the line.
-        """
+        """Write a line of the run's log, unless it was copied from the earlier trigger."""
         if self._known:
             entry = entry_of(record)
             if self._forget(entry) or self._forget_masked(entry):
@@ -113,8 +106,7 @@ class ResumedLog:
 
         Airflow 2.11 appends to a file when a trigger returns to a triggerer; 3.x truncates it.
 
-        :param first: the text of the first record.
-        :returns: the records of each file, and whether it is this trigger's own.
+        Returns the records of each file, and whether it is this trigger's own.
         """
         own = _own_log_end(self._task_instance)
         found: list[tuple[Iterator[Entry], bool]] = []
@@ -133,11 +125,7 @@ class ResumedLog:
 
 
 def could_be(text: str, masked: str) -> bool:
-    """Whether a text with its secrets masked could be a given masked text.
-
-    :param text: the text.
-    :param masked: a text in which Airflow has masked secrets.
-    """
+    """Whether a text with its secrets masked could be a given masked text."""
     start, *others = masked.split(MASK)
     if not others or not text.startswith(start):
         return False

@@ -12,8 +12,8 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_wherobots.compat import TRIGGER_HAS_ON_KILL, get_task_state, warm_up_supervisor
-from airflow_provider_wherobots.drivers.turns import take_turn
 from airflow_provider_wherobots.flows.unforeseen import places_of, reason_of
+from airflow_provider_wherobots.shared import take_turn
 
 STATE_TIMEOUT_SECONDS = 5.0
 """How long one check whether the task is still deferred may take."""

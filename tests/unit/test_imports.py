@@ -9,7 +9,7 @@ import ast
 import importlib
 import pkgutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -17,21 +17,23 @@ import pytest
 
 PACKAGE = "airflow_provider_wherobots"
 ROOT = Path(importlib.import_module(PACKAGE).__path__[0])
+ALL = sorted(ROOT.rglob("*.py"))
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "api": ("api",),
     "logs": ("api.runs.models", "logs"),
     "files": ("api.errors", "api.storage", "files"),
     "flows": ("api", "files", "logs", "flows", "xcoms"),
-    "drivers": ("api", "files", "logs", "flows", "drivers"),
+    "drivers": ("api", "files", "logs", "flows", "drivers", "shared"),
     "sql": ("api.errors", "api.sql", "sql"),
     "dbapi": ("api", "flows", "drivers", "sql", "dbapi"),
     "doctor": ("api", "logs", "flows", "doctor"),
-    "task_log": ("logs", "task_log", "compat"),
+    "task_log": ("logs", "task_log", "compat", "shared"),
     "cli": ("api", "logs", "flows", "drivers", "doctor", "hooks", "compat", "xcoms", "cli"),
     "decorators.script": ("api.errors", "logs.result", "decorators.names"),
     "decorators.names": (),
     "decorators.arguments": ("api.errors",),
+    "shared": (),
     "xcoms": (),
 }
 """What a room may import of this package: itself, and what stands below it."""
@@ -54,6 +56,7 @@ WITHOUT_AIRFLOW = (
     "decorators.script",
     "decorators.names",
     "decorators.arguments",
+    "shared",
     "xcoms",
 )
 
@@ -105,6 +108,25 @@ def wrong_imports(room: str) -> list[str]:
     return wrong
 
 
+def circles(imports: Mapping[str, Iterable[str]]) -> set[frozenset[str]]:
+    """The groups of files each of which needs all others of its group, also if only for types."""
+
+    def needed(name: str) -> set[str]:
+        found: set[str] = set()
+        left = [name]
+        while left:
+            left += set(imports.get(name := left.pop(), ())) - found
+            found |= set(imports.get(name, ()))
+        return found
+
+    reached = {name: needed(name) for name in imports}
+    return {
+        frozenset(other for other in found if name in reached.get(other, ()))
+        for name, found in reached.items()
+        if name in found
+    }
+
+
 def modules_of(room: str) -> list[str]:
     name = f"{PACKAGE}.{room}"
     if not (ROOT / room).is_dir():
@@ -122,6 +144,17 @@ def test_the_check_sees_an_arrow_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "drivers/blocking.py imports flows.effects" in wrong_imports("drivers")
     monkeypatch.setitem(MAY_IMPORT, "hooks", ("hooks",))
     assert "hooks/wherobots.py imports drivers.blocking" in wrong_imports("hooks")
+
+
+def test_no_file_needs_one_that_needs_it() -> None:
+    """A circle of files is one file in pieces: none of them can be read, tested or moved without the others."""
+    names = {path: f"{PACKAGE}.{path.relative_to(ROOT).with_suffix('').as_posix()}".replace("/", ".") for path in ALL}
+    found = circles({name: imports_of(path) for path, name in names.items()})
+    assert found <= {frozenset(f"{PACKAGE}.dbapi.{name}" for name in ("connection", "cursor"))}
+
+
+def test_a_circle_is_seen() -> None:
+    assert circles({"a": ["b"], "b": ["c", "e"], "c": ["a"], "d": ["a"], "e": []}) == {frozenset("abc")}
 
 
 @pytest.mark.parametrize("room", WITHOUT_AIRFLOW)

@@ -18,20 +18,13 @@ MAX_LOG_PAGE_BYTES = 16_000_000
 
 
 def create_run(payload: Mapping[str, Any], region: str | None = None) -> Call[Run]:
-    """``POST /runs`` (createJobRun). Not repeatable: the API has no idempotency key.
-
-    :param payload: the request body (``CreateRunPayload``), see :mod:`airflow_provider_wherobots.api.runs.payload`.
-    :param region: compute region; None takes the organisation's default.
-    """
+    """``POST /runs`` (createJobRun). Not repeatable: the API has no idempotency key."""
     params = () if region is None else (("region", region),)
     return Call("createJobRun", "POST", "/runs", Run.from_json, params, dict(payload), repeatable=False)
 
 
 def get_run(run_id: str) -> Call[Run]:
-    """``GET /runs/{run_id}`` (getJobRun).
-
-    :param run_id: the run's id.
-    """
+    """``GET /runs/{run_id}`` (getJobRun)."""
     return Call("getJobRun", "GET", _run_path(run_id), Run.from_json, date=Run.answered)
 
 
@@ -46,12 +39,8 @@ def list_runs(
 ) -> Call[RunPage]:
     """``GET /runs`` (listJobRuns), one page.
 
-    :param name: name or pattern with at most one ``*``; None lists all.
-    :param created_after: only runs created after this moment (naive means UTC).
-    :param status: only runs in one of these statuses; empty means all.
-    :param region: only runs of this region.
-    :param cursor: ``next_page`` of the previous page; None starts at the first page.
-    :param size: runs per page, 0 to 100; None takes the service's 50.
+    ``name`` may be a pattern with at most one ``*``. A naive ``created_after`` means UTC. ``size`` is 0 to 100; None
+    takes the service's 50.
     """
     params: list[tuple[str, str]] = []
     if name is not None:
@@ -70,19 +59,14 @@ def list_runs(
 
 
 def cancel_run(run_id: str) -> Call[None]:
-    """``POST /runs/{run_id}/cancel`` (cancelJobRun). The status may take a minute to become CANCELLED.
-
-    :param run_id: the run's id.
-    """
+    """``POST /runs/{run_id}/cancel`` (cancelJobRun). The status may take a minute to become CANCELLED."""
     return Call("cancelJobRun", "POST", f"{_run_path(run_id)}/cancel", _ignore, urgent=True)
 
 
 def get_run_logs(run_id: str, cursor: str | int = LOG_START_CURSOR, size: int | None = None) -> Call[LogPage]:
     """``GET /runs/{run_id}/logs`` (getJobRunLogs), one page.
 
-    :param run_id: the run's id.
-    :param cursor: a cursor from the service, exactly as received; default the log's start.
-    :param size: lines per page; None takes the service's 100.
+    The cursor is sent exactly as received. Without ``size`` the service takes 100.
     """
     params: list[tuple[str, str]] = [("cursor", str(cursor))]
     if size is not None:
@@ -92,10 +76,7 @@ def get_run_logs(run_id: str, cursor: str | int = LOG_START_CURSOR, size: int | 
 
 
 def get_run_metrics(run_id: str) -> Call[RunMetrics]:
-    """``GET /runs/{run_id}/metrics`` (getJobRunMetrics).
-
-    :param run_id: the run's id.
-    """
+    """``GET /runs/{run_id}/metrics`` (getJobRunMetrics)."""
     return Call("getJobRunMetrics", "GET", f"{_run_path(run_id)}/metrics", RunMetrics.from_json)
 
 

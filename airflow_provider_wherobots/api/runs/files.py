@@ -17,10 +17,7 @@ _ARGUMENTS = {"runPython": "run_python", "runJar": "run_jar"}
 
 
 def is_local(uri: str) -> bool:
-    """Whether a URI is a path, or begins with ``file:``.
-
-    :param uri: the URI of a file to run, or the path of a dependency.
-    """
+    """Whether a URI is a path, or begins with ``file:``."""
     scheme = _SCHEME.match(uri)
     return scheme is None or scheme[1].lower() == "file"
 
@@ -28,9 +25,7 @@ def is_local(uri: str) -> bool:
 def local_path(where: str, uri: str) -> str:
     """Return the path of a local URI.
 
-    :param where: names the value in the error.
-    :param uri: a path, or ``file:///path``.
-    :raises InvalidArgumentError: if it is no path.
+    ``where`` names the value in the error, an ``InvalidArgumentError`` if it is no path.
     """
     path = uri
     if _SCHEME.match(uri):
@@ -48,11 +43,7 @@ def local_path(where: str, uri: str) -> str:
 
 
 def local_files(payload: Mapping[str, Any]) -> Iterator[tuple[Keys, str, str]]:
-    """Find the local files in a create body.
-
-    :param payload: the body, all rendered.
-    :returns: where each is in the body, the argument that names it, and its URI.
-    """
+    """Find the local files in a create body. Where each is in the body, the argument that names it, and its URI."""
     for key, argument in _ARGUMENTS.items():
         if key in payload and is_local(uri := payload[key]["uri"]):
             yield (key, "uri"), f"{argument}['uri']", uri
@@ -63,11 +54,7 @@ def local_files(payload: Mapping[str, Any]) -> Iterator[tuple[Keys, str, str]]:
 
 
 def value_at(document: Any, keys: Keys) -> Any:
-    """Return a value in a body; None if it is not there.
-
-    :param document: the body.
-    :param keys: where the value is.
-    """
+    """Return a value in a body; None if it is not there."""
     for key in keys:
         try:
             document = document[key]
@@ -77,11 +64,7 @@ def value_at(document: Any, keys: Keys) -> Any:
 
 
 def with_values(document: Mapping[str, Any], values: Mapping[Keys, Any]) -> dict[str, Any]:
-    """Return a copy of a body with other values.
-
-    :param document: the body, which is not changed.
-    :param values: each value, by where it is.
-    """
+    """Return a copy of a body with other values. The body is not changed."""
     copied: Any = dict(document)
     for keys, value in values.items():
         copied = _with_value(copied, keys, value)

@@ -13,11 +13,7 @@ _RUN_ID = re.compile(r"[!-~]{1,255}")
 
 
 def check_run_id(run_id: Any) -> None:
-    """Check the id of a run.
-
-    :param run_id: the id.
-    :raises InvalidArgumentError: names the argument, the value and the rule.
-    """
+    """Check the id of a run. Raises an ``InvalidArgumentError`` that names the argument, the value and the rule."""
     # A template of an XCom that is not there renders to "None".
     if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id) or run_id == "None":
         raise InvalidArgumentError(f"run_id={run_id!r}: must be the id of a run")
@@ -26,8 +22,7 @@ def check_run_id(run_id: Any) -> None:
 def moment_of(value: Any) -> datetime | None:
     """Read ``created_after``.
 
-    :param value: a datetime, ISO 8601 text, or None; without an offset it is UTC.
-    :raises InvalidArgumentError: names the argument, the value and the rule.
+    Without an offset it is UTC. Raises an ``InvalidArgumentError`` that names the argument, the value and the rule.
     """
     moment = value
     if isinstance(value, str):

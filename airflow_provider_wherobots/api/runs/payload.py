@@ -74,9 +74,9 @@ def build_payload(
     else:
         payload["runJar"] = checker.run("run_jar", run_jar)
     if runtime is not None:
-        payload["runtime"] = checker.choice("runtime", runtime)
+        payload["runtime"] = checked_choice("runtime", runtime, is_unrendered)
     if version is not None:
-        payload["version"] = checker.choice("version", version)
+        payload["version"] = checked_choice("version", version, is_unrendered)
     if timeout_seconds is not None:
         payload["timeoutSeconds"] = checker.positive_int("timeout_seconds", whole_seconds(timeout_seconds))
     if environment is not None:
@@ -84,15 +84,21 @@ def build_payload(
     return payload
 
 
-def checked_region(region: Any, is_unrendered: Callable[[Any], bool] = lambda value: False) -> Any:
-    """Check the region, a query parameter, by the same rule as ``runtime`` and ``version``.
+def checked_choice(argument: str, value: Any, is_unrendered: Callable[[Any], bool] = lambda value: False) -> Any:
+    """Check a runtime, a version or a region, which is a query parameter.
 
-    :param region: compute region, a string or an enum member; None takes the organisation's default.
+    :param argument: the argument, for the message.
+    :param value: a string or an enum member; None takes the default.
     :param is_unrendered: see :func:`build_payload`.
-    :returns: the region without spaces around it, or None.
+    :returns: the string without spaces around it, or None.
     :raises InvalidArgumentError: names the argument, the value and the rule.
     """
-    return None if region is None else _Checker(is_unrendered).choice("region", region)
+    if value is None:
+        return None
+    # The official provider's `Region` and `Runtime` are enums. A template that renders to nothing is a mistake: the run
+    # must not silently use the default region or runtime.
+    hint = "; omit it or pass None to use the default"
+    return _Checker(is_unrendered).text(argument, getattr(value, "value", value), hint)
 
 
 def check_run_name(argument: str, name: Any) -> None:
@@ -125,11 +131,6 @@ class _Checker:
     def check_name(self, name: Any) -> None:
         if not self._is_unrendered(name):
             check_run_name("name", name)
-
-    def choice(self, argument: str, value: Any) -> Any:
-        # The official provider's `Region` and `Runtime` are enums. A template that renders to nothing is a mistake: the
-        # run must not silently use the default region or runtime.
-        return self.text(argument, getattr(value, "value", value), "; omit it or pass None to use the default")
 
     def text(self, argument: str, value: Any, hint: str = "") -> Any:
         if self._is_unrendered(value):

@@ -27,9 +27,8 @@ _ASSIGNED = re.compile(rf"""([?&;,\s{{"']|^)([\w.-]+)(["']?(?:\s*=\s*|\s*:\s+))(
 def redact(value: Any) -> Any:
     """Hide what looks like a secret.
 
-    :param value: decoded JSON.
-    :returns: a copy with ``***`` in place of values whose key, option or parameter is named like a secret, and of user
-        information in addresses.
+    A copy has ``***`` in place of values whose key, option or parameter is named like a secret, and of user information
+    in addresses.
     """
     if isinstance(value, Mapping):
         return {key: HIDDEN if _is_secret(key, item) else redact(item) for key, item in value.items()}

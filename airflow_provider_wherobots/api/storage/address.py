@@ -19,10 +19,8 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_.+-]")
 def checked_upload_to(argument: str, value: object) -> str:
     """Check the address of the folder that files are uploaded to.
 
-    :param argument: names the value in the error.
-    :param value: ``s3://bucket`` or ``s3://bucket/folder``.
-    :returns: the address without a slash at its end.
-    :raises InvalidArgumentError: names the argument, the value and the rule.
+    Returns the address without a slash at its end. Raises an ``InvalidArgumentError`` that names the argument, the
+    value and the rule.
     """
     address = value.strip().rstrip("/") if isinstance(value, str) else ""
     bucket, *segments = address.removeprefix(SCHEME).split("/")
@@ -36,27 +34,15 @@ def checked_upload_to(argument: str, value: object) -> str:
 
 
 def address_of(upload_to: str, sha256: str, name: str) -> str:
-    """The address of a file. The same content always has the same one, and other content has another.
-
-    :param upload_to: ``s3://`` address of the folder for uploads, without a slash at its end.
-    :param sha256: hash of the content, as hexadecimal digits.
-    :param name: the file's name.
-    """
+    """The address of a file. The same content always has the same one, and other content has another."""
     return f"{upload_to}/{end_of_address(sha256, name)}"
 
 
 def end_of_address(sha256: str, name: str) -> str:
-    """The part of :func:`address_of` that the file itself determines.
-
-    :param sha256: hash of the content, as hexadecimal digits.
-    :param name: the file's name.
-    """
+    """The part of :func:`address_of` that the file itself determines."""
     return f"{sha256[:32]}/{safe_name(name)}"
 
 
 def safe_name(name: str) -> str:
-    """The name of a file in storage. What could not be part of every client's address becomes ``_``.
-
-    :param name: its name on the worker.
-    """
+    """The name of a file in storage. What could not be part of every client's address becomes ``_``."""
     return _UNSAFE.sub("_", name)

@@ -20,9 +20,6 @@ def get_organization() -> Call[Organization]:
 
 
 def create_upload_url(address: str) -> Call[PresignedUrl]:
-    """``POST /files/upload-url`` (createUploadUrl). It only makes a URL, so it is repeatable.
-
-    :param address: ``s3://`` address that the file is to have.
-    """
+    """``POST /files/upload-url`` (createUploadUrl). It only makes a URL, so it is repeatable."""
     params = (("key", address.removeprefix(SCHEME)),)
     return Call("createUploadUrl", "POST", "/files/upload-url", PresignedUrl.from_json, params, is_answer_secret=True)

@@ -22,21 +22,14 @@ class Content(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """The organisation that the API key belongs to.
-
-    :param id: its id.
-    :param bucket: the bucket of its managed storage, without ``s3://``; None if it has none.
-    """
+    """The organisation that the API key belongs to. ``bucket`` has no ``s3://``; None without managed storage."""
 
     id: str
     bucket: str | None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Organization:
-        """Read an ``Organization``.
-
-        :param data: decoded JSON.
-        """
+        """Read an ``Organization``."""
         store = data.get("fileStore")
         name = store.get("bucketName") if isinstance(store, Mapping) else None
         # Some answers have an address in place of the name.

@@ -48,26 +48,20 @@ class UnusableUrlError(WherobotsApiError):
 
 @dataclass(frozen=True, slots=True)
 class PresignedUrl:
-    """A URL that allows one upload. It is a secret: whoever has it can use it.
-
-    :param value: the URL.
-    """
+    """A URL that allows one upload. It is a secret: whoever has it can use it."""
 
     value: str = field(repr=False)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PresignedUrl:
-        """Read an ``UploadUrlResponse``.
-
-        :param data: decoded JSON.
-        """
+        """Read an ``UploadUrlResponse``."""
         return cls(str(data["uploadUrl"]))
 
     @property
     def origin(self) -> str:
         """Its scheme, host and port, for messages.
 
-        :raises UnusableUrlError: if it is not https, or http to this machine, or if it holds a user.
+        Raises an ``UnusableUrlError`` if it is not https, or http to this machine, or if it holds a user.
         """
         problem = "is not a URL"
         try:
@@ -83,10 +77,7 @@ class PresignedUrl:
         raise UnusableUrlError(PUT_OBJECT.operation, f"the upload URL from the API {problem}, so nothing was sent")
 
     def redact(self, text: str) -> str:
-        """Remove the URL from a text.
-
-        :param text: a text from a response or an error.
-        """
+        """Remove the URL from a text."""
         base, _, query = self.value.partition("?")
         for part in (self.value, query, base):
             text = text.replace(part, "***") if part else text
@@ -94,20 +85,12 @@ class PresignedUrl:
 
 
 def upload_seconds(size: int) -> float:
-    """How long the transfer of a file may take in all, in seconds.
-
-    :param size: its size in bytes.
-    """
+    """How long the transfer of a file may take in all, in seconds."""
     return size / LEAST_BYTES_PER_SECOND
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ResponseError | None:
-    """The error in the answer to an upload; None if it succeeded. Of the body only S3's code is kept.
-
-    :param status: HTTP status code.
-    :param headers: response headers, looked up case-insensitively.
-    :param body: the undecoded body.
-    """
+    """The error in the answer to an upload; None if it succeeded. Of the body only S3's code is kept."""
     if 200 <= status < 300:
         return None
     found = _CODE.search(body)

@@ -316,6 +316,8 @@ class _BoundedConnection(HTTPConnection):
         super().send(data)
 
     def _new_conn(self) -> socket.socket:
+        # Private names of urllib3: this method, and `_dns_host`. If they move, the base class resolves the host, for as
+        # long as the system's resolver takes.
         bounds = _BOUNDS.get()
         addresses = _resolve(self._dns_host, self.port, bounds)
         while True:

@@ -13,7 +13,6 @@ from airflow.exceptions import TaskDeferred
 from airflow.serialization import serialized_objects
 
 from airflow_provider_wherobots.decorators import wherobots
-from airflow_provider_wherobots.decorators.function_try import run_python_of
 from airflow_provider_wherobots.decorators.wherobots import WherobotsDecoratedOperator, wherobots_task
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
@@ -296,7 +295,8 @@ def test_the_outputs_of_a_mapped_task_are_a_list(conn_id: str) -> None:
     operator = operator_of(functions.echo, [])
     # Airflow resolves them to a sequence of a type of its own, which is no list.
     operator.op_args = [UserList([1, 2])]
-    assert run_python_of(operator, "x.py", given(TaskInstance()))["args"] == ['{"args": [[1, 2]], "kwargs": {}}']
+    found = operator._run_python_of(given(TaskInstance()), "x.py")
+    assert found["args"] == ['{"args": [[1, 2]], "kwargs": {}}']
 
 
 def test_a_retry_re_attaches_to_the_run_of_the_same_script(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.drivers.turns import STARTS_PER_ROUND
 from airflow_provider_wherobots.hooks import recent_connections
 from airflow_provider_wherobots.hooks.recent_connections import recent_connection
+from airflow_provider_wherobots.shared import STARTS_PER_ROUND, of_event_loop
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_read_that_fails_after_all_who_waited_were_killed_is_no_error_of_the_e
         await asyncio.sleep(0)
         killed.cancel()
         await asyncio.sleep(0.05)
-        recent_connections._reads[loop].clear()
+        of_event_loop(recent_connections.Reads).clear()
         del killed
         gc.collect()
 

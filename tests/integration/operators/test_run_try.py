@@ -7,7 +7,6 @@ import pytest
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
-from airflow_provider_wherobots.operators.payload import payload_to_send
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.support import TaskInstance, context, follow
 from wherobots_local.control.client import ControlClient
@@ -83,7 +82,7 @@ def test_a_re_attached_run_that_falls_to_the_earlier_cancel_is_replaced_once(
 ) -> None:
     ti = TaskInstance(try_number=2)
     task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1, deferrable=deferrable)
-    name = payload_to_send(task, context(ti))["name"]
+    name = task.payload_to_send(context(ti))["name"]
     earlier = control.create_run(name)["id"]
     push, pushed = ti.xcom_push, []
 

@@ -17,7 +17,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.files import archive
-from airflow_provider_wherobots.files.source import FileSource
+from airflow_provider_wherobots.files.local_file import FileSource
 from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator

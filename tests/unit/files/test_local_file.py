@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.files.archive import ArchiveError, write_archive
-from airflow_provider_wherobots.files.local_file import FileChangedError, absolute, open_file
-from airflow_provider_wherobots.files.source import FileSource
+from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource, absolute, open_file
 
 LIMIT = 10_000_000
 NAMES = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=6)

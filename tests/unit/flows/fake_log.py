@@ -55,7 +55,6 @@ class FakeLog:
     :param cap: the most lines on a page, whatever is asked for.
     :param max_chars: the most characters on a page that has more than one line; 0 for no limit.
     :param max_size: a greater ``size`` is refused.
-    :param names_next: whether a page that was cut names the next one.
     :param lags: by how many seconds the replica that answers lags behind, call after call; in the end none does.
     :param boundary: whose time a next page is named by.
     """
@@ -66,7 +65,6 @@ class FakeLog:
     cap: int = 1000
     max_chars: int = 0
     max_size: int = 1_000_000
-    names_next: bool = True
     boundary: Boundary = "last"
     lags: list[float] = field(default_factory=list)
     _in_order: list[FakeLine] = field(default_factory=list, init=False, repr=False)
@@ -95,7 +93,7 @@ class FakeLog:
             "current_page": self._cursor(cursor),
         }
         if end < len(arrived):
-            page["next_page"] = self._name(arrived, end) if self.names_next else None
+            page["next_page"] = self._name(arrived, end)
         elif self.caught_up == "end":
             page["next_page"] = self._name(arrived, len(arrived)) if arrived[start:] else self._cursor(cursor)
         elif self.caught_up != "absent":

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import replace
 from math import inf
 from typing import Any, Literal
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     AnswerTooLargeError,
     BadRequestError,
     NotFoundError,
@@ -74,14 +74,6 @@ def test_a_short_page_waits_for_the_next_round_to_be_followed() -> None:
         script.run(forwarder.keep_up(inf, 20.0))
         assert (len(script.sent), len(script.records)) == (calls, shown)
         script.now += 3.0
-
-
-def test_after_pages_of_few_lines_but_of_one_length_a_log_is_read_without_a_pause() -> None:
-    _, run, script = serve(log_of(*[0.0] * 95, cap=10))
-    forwarder = LogForwarder(run.id)
-    script.run(forwarder.catch_up(inf))
-    script.run(forwarder.catch_up(inf))
-    assert texts(script.records) == [f"line {n}" for n in range(95)]
 
 
 @pytest.mark.parametrize("mode", ["offset", "nanoseconds", "opaque"])
@@ -261,24 +253,6 @@ def test_a_request_that_is_refused_in_every_form_is_a_warning() -> None:
     assert len(script.sent) < 10
 
 
-@pytest.mark.parametrize("error", [ServerError("getJobRunLogs", 500), NotFoundError("getJobRunLogs", 404)])
-def test_an_error_about_a_cursor_that_was_guessed_is_no_failure_of_the_log(error: Exception) -> None:
-    page = LogPage(tuple(LogLine(str(T0 + n), f"line {n}") for n in range(50)))
-    script = Script(answers(page, error, error, page))
-    assert script.run(LogForwarder("r1").catch_up(script.now + 10)) is False
-    assert (len(script.records), script.notes, len(script.sent)) == (50, [], 4)
-
-
-def test_a_guess_whose_answers_are_lost_is_given_up() -> None:
-    page = LogPage(tuple(LogLine(str(T0 + n), f"line {n}") for n in range(50)))
-    lost = AnswerLostError("getJobRunLogs", "connection reset")
-    script = Script(answers(page, lost, lost, LogPage((*page.items, LogLine(str(T0 + 50), "line 50")))))
-    forwarder = LogForwarder("r1")
-    for _ in range(3):
-        assert script.run(forwarder.catch_up(script.now + 10)) is False
-    assert len(script.records) == 51
-
-
 @pytest.mark.parametrize("late", [0.5, 2.5, 6.5, 9.0, 20.0])
 def test_late_lines_are_caught_as_long_as_each_comes_before_it_is_quiet(late: float) -> None:
     arrivals = [0.0, *(late * share for share in (0.3, 0.6, 1.0))]
@@ -363,7 +337,7 @@ def test_lines_pushed_over_more_than_a_page_are_not_doubled() -> None:
     forwarder = LogForwarder(run.id)
     poll_often(script, forwarder, 6)
     script.run(forwarder.drain(60.0, inf))
-    assert texts(script.records) == [line.text for line in (*shown, *late, *more, last)]
+    assert Counter(texts(script.records)) == Counter(line.text for line in (*shown, *late, *more, last))
 
 
 def test_pages_are_looked_at_again_once_and_not_for_ever() -> None:
@@ -406,22 +380,22 @@ def test_a_second_look_that_finds_pages_cut_elsewhere_forgets_none_that_is_not_d
 
 @pytest.mark.parametrize("fault", [[Fault.ERROR_500], [Fault.ERROR_500] * 2, [Fault.LOST_BEFORE_EFFECT] * 5])
 def test_pages_that_cannot_be_read_again_do_not_hold_up_the_log(fault: list[Fault]) -> None:
-    lines = [FakeLine(0.0 if n < 95 else 20.0, T0 + n, f"line {n}") for n in range(100)]
-    service, run, script = serve(FakeLog(lines, cap=10))
+    lines = [FakeLine(0.0 if n < 950 else 20.0, T0 + n, f"line {n}") for n in range(1_000)]
+    service, run, script = serve(FakeLog(lines, cap=100))
     forwarder = LogForwarder(run.id)
     script.run(forwarder.catch_up(script.now + 10))
     service.fault("getJobRunLogs", *fault)
     for _ in range(8):
         script.now += 10
         script.run(forwarder.catch_up(script.now + 10))
-    assert texts(script.records) == [f"line {n}" for n in range(100)]
+    assert texts(script.records) == [f"line {n}" for n in range(1_000)]
 
 
 def test_late_lines_of_a_second_look_that_is_given_up_are_not_doubled() -> None:
-    lines = [FakeLine(0.0, T0 + 100 * n, f"line {n}") for n in range(125)]
+    lines = [FakeLine(0.0, T0 + 100 * n, f"line {n}") for n in range(250)]
     # They push lines off the page at which the look began, so it goes on to the next one, and fails there.
-    late = [FakeLine(10.5, T0 + 9_801 + n, f"late {n}") for n in range(30)]
-    service, run, script = serve(FakeLog([*lines, *late], cap=50))
+    late = [FakeLine(10.5, T0 + 19_801 + n, f"late {n}") for n in range(60)]
+    service, run, script = serve(FakeLog([*lines, *late], cap=100))
     forwarder = LogForwarder(run.id)
     script.run(forwarder.catch_up(script.now + 10))
     script.now = START + 11
@@ -623,10 +597,9 @@ def test_a_first_line_over_the_limit_is_said_once() -> None:
 
 
 @pytest.mark.parametrize("mode", ["nanoseconds", "int", "offset"])
-@pytest.mark.parametrize("names_next", [True, False])
-def test_no_line_is_said_to_be_too_long_where_only_pages_were(mode: CursorMode, names_next: bool) -> None:
+def test_no_line_is_said_to_be_too_long_where_only_pages_were(mode: CursorMode) -> None:
     lines = [FakeLine(0.0, T0 + 10 * n, f"{n} " + "x" * 90) for n in range(300)]
-    script, run_id, _ = limited(FakeLog(lines, mode, names_next=names_next), 16_000)
+    script, run_id, _ = limited(FakeLog(lines, mode), 16_000)
     forwarder = LogForwarder(run_id)
     for _ in range(10):
         script.run(forwarder.catch_up(script.now + 100))

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_wherobots.api.errors import NotFoundError, ServerError
 from airflow_provider_wherobots.api.runs.models import KubeApp, Run, RunPage
-from airflow_provider_wherobots.flows.await_ends import await_ends
+from airflow_provider_wherobots.flows.cancel import await_ends
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.list_runs import list_active_runs, list_runs
 from tests.unit.flows.fake_service import FakeService, Fault

@@ -24,8 +24,7 @@ from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.api.storage.models import Organization
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
-from airflow_provider_wherobots.files.local_file import FileChangedError
-from airflow_provider_wherobots.files.source import FileSource
+from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource
 from airflow_provider_wherobots.flows.effects import Effect, Note, Upload
 from airflow_provider_wherobots.flows.submit import submit_run
 from airflow_provider_wherobots.flows.upload import (

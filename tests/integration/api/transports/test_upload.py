@@ -29,8 +29,7 @@ from airflow_provider_wherobots.api.storage.presigned import PresignedUrl, Unusa
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.api.transports.session_pool import shared_session
-from airflow_provider_wherobots.files.local_file import FileChangedError, LocalFile, open_file
-from airflow_provider_wherobots.files.source import FileSource
+from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource, LocalFile, open_file
 from tests.integration.api.transports.wire import (
     Wire,
     answering,

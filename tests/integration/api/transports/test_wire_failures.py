@@ -34,6 +34,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.transports import requests
 from tests.integration.api.transports.wire import (
     Handler,
     Send,
@@ -42,6 +43,7 @@ from tests.integration.api.transports.wire import (
     forever,
     full_listener,
     resetting,
+    send_by_requests,
     server_context,
     silent,
     speaking_tls,
@@ -159,6 +161,19 @@ def test_to_a_name_that_does_not_resolve_nothing_was_sent(send: Send, host: str)
     assert type(error) is NotSentError
     assert error.__context__ is None
     assert host in str(error)
+
+
+def test_urllib3_asks_the_transport_for_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``_new_conn`` and ``_dns_host`` are private. If they move, a slow name server holds a call beyond its limits."""
+    asked: list[str] = []
+
+    def resolve(host: str, *_: object) -> list[tuple[str, int]]:
+        asked.append(host)
+        raise OSError("not resolved")
+
+    monkeypatch.setattr(requests, "_resolve", resolve)
+    assert type(failure_of(send_by_requests, "https://some-host.invalid")) is NotSentError
+    assert asked == ["some-host.invalid"]
 
 
 def test_a_name_that_does_not_resolve_may_be_wrong(send: Send) -> None:

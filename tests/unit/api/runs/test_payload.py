@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.runs.files import local_files
-from airflow_provider_wherobots.api.runs.payload import build_payload, checked_region
+from airflow_provider_wherobots.api.runs.payload import build_payload, checked_choice
 
 PYTHON = {"uri": "s3://bucket/job.py"}
 NAN, INFINITY = float("nan"), float("inf")
@@ -106,7 +106,7 @@ def test_the_runtime_may_be_an_enum_member(runtime: Any) -> None:
 @pytest.mark.parametrize("value", [Runtime.TINY, TextRuntime.TINY, "tiny", " tiny\n", None, "", " ", 5])
 def test_runtime_version_and_region_follow_one_rule(argument: str, value: Any) -> None:
     def choose() -> Any:
-        return checked_region(value) if argument == "region" else build(**{argument: value}).get(argument)
+        return checked_choice(argument, value) if argument == "region" else build(**{argument: value}).get(argument)
 
     if value in ("", " ", 5):
         with pytest.raises(InvalidArgumentError) as caught:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from airflow_provider_wherobots.drivers.turns import STARTS_PER_ROUND, take_turn
+from airflow_provider_wherobots.shared import STARTS_PER_ROUND, take_turn
 from tests.unit.drivers.virtual_loop import run
 
 

@@ -1,0 +1,153 @@
+"""What a task is that creates a run: its arguments, and the body of ``POST /runs`` that they make.
+
+The body is made three times by the same rules: when the DAG is parsed, of what is known then, to check it; when Airflow
+renders the task, to show it; and before it is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from functools import cached_property
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_wherobots.api.runs.payload import build_payload, checked_choice
+from airflow_provider_wherobots.api.storage.address import checked_upload_to
+from airflow_provider_wherobots.compat import AirflowException
+from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
+from airflow_provider_wherobots.operators.follows_run import FollowsRun
+from airflow_provider_wherobots.operators.wherobots_task import is_unrendered, naming
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.compat import Context
+    from airflow_provider_wherobots.operators.openlineage import SparkLineage
+
+
+class CreatesRun(FollowsRun):
+    """What a try needs of the task that creates a run. ``WherobotsRunOperator`` describes the arguments."""
+
+    run_python: Mapping[str, Any] | None
+    run_jar: Mapping[str, Any] | None
+    name: str | None
+    runtime: str | Enum | None
+    region: str | Enum | None
+    version: str | Enum | None
+    environment: Mapping[str, Any] | None
+    timeout_seconds: int | str | None
+    upload_to: str | None
+    openlineage_inject_parent_job_info: bool | None
+    openlineage_inject_transport_info: bool
+    durable: bool
+    wait_for_completion: bool
+    max_quota_wait_seconds: float
+    reuse_completed: bool
+
+    def check_arguments(self) -> None:
+        """Check the arguments that are known when the DAG is parsed.
+
+        :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
+        """
+        self._checked_payload(self._name_or_default("dag"), is_unrendered)
+
+    def payload_to_send(self, context: Context, suffix: str = "") -> dict[str, Any]:
+        """Build the body after all arguments are rendered. The region is checked too, but is a query parameter.
+
+        Without ``suffix`` it is that of the task instance.
+        """
+        from airflow_provider_wherobots.operators.run_suffix import suffix_of_task
+
+        settings, name = self.hook.settings, self._name_or_default(context["ti"].dag_id)
+        payload = self._checked_payload(name)
+        for key, default in (("runtime", settings.runtime), ("version", settings.version)):
+            if default is not None:
+                payload.setdefault(key, default)
+        if self.execution_timeout is not None:
+            payload.setdefault("timeoutSeconds", max(1, ceil(self.execution_timeout.total_seconds())))
+        if self.durable:
+            payload["name"] = durable_run_name(name, suffix or suffix_of_task(context))
+        return self.lineage.add_to(payload, context)
+
+    @property
+    def region_to_send(self) -> str | None:
+        """The task's region, else the connection's; None takes the organisation's."""
+        region: str | None = checked_choice("region", self.region)
+        return region or self.hook.settings.region
+
+    @property
+    def payload(self) -> Any:
+        """The body of ``POST /runs``, for Airflow's page of rendered templates."""
+        return getattr(self, "_rendered_payload", None) or PayloadOnceRendered(self._payload_to_show)
+
+    @payload.setter
+    def payload(self, rendered: Any) -> None:
+        # Airflow sets the rendered value.
+        self._rendered_payload = rendered
+
+    @cached_property
+    def lineage(self) -> SparkLineage:
+        """OpenLineage's properties for this task's run."""
+        from airflow_provider_wherobots.operators.openlineage import SparkLineage
+
+        return SparkLineage(
+            self.openlineage_inject_parent_job_info, self.openlineage_inject_transport_info, self.log.warning
+        )
+
+    def _payload_to_show(self, context: Context) -> dict[str, Any]:
+        """The body without the credentials that OpenLineage may add.
+
+        It has the paths of local files, not their addresses: Airflow builds it again when the task resumes, and then a
+        file may be another than the one that was uploaded, or gone.
+        """
+        from airflow_provider_wherobots.operators.openlineage import without_secrets
+
+        return without_secrets(self.payload_to_send(context))
+
+    def _name_or_default(self, dag_id: str) -> str:
+        return self.name if self.name is not None else default_run_name(dag_id, self.task_id)
+
+    def _checked_payload(self, name: str, is_unrendered: Callable[[Any], bool] = lambda value: False) -> dict[str, Any]:
+        with naming(self.task_id):
+            if self.upload_to is not None and not is_unrendered(self.upload_to):
+                checked_upload_to("upload_to", self.upload_to)
+            # Airflow also stores the arguments: members of an enum as what they stand for.
+            self.runtime = checked_choice("runtime", self.runtime, is_unrendered)
+            self.region = checked_choice("region", self.region, is_unrendered)
+            self.version = checked_choice("version", self.version, is_unrendered)
+            return build_payload(
+                name=name,
+                run_python=self.run_python,
+                run_jar=self.run_jar,
+                runtime=self.runtime,
+                version=self.version,
+                timeout_seconds=self.timeout_seconds,
+                environment=self.environment,
+                is_unrendered=is_unrendered,
+            )
+
+
+class PayloadOnceRendered:
+    """The ``payload`` on Airflow's page of rendered templates. It is known after all other fields are rendered.
+
+    Source: callables as template fields. Airflow 2.10 and later call them to render them, in mapped tasks too.
+    """
+
+    def __init__(self, build: Callable[[Any], Any]) -> None:
+        self._build = build
+
+    def __call__(self, context: Context, jinja_env: Any) -> Any:
+        """Render the field. An error is shown as text: the task must fail with it later, not its rendering."""
+        try:
+            return self._build(context)
+        except AirflowException as error:
+            return f"cannot be built: {error}"
+        except Exception as error:
+            # Only the type: the text, such as a secrets backend's, may contain secrets.
+            return f"cannot be built: {type(error).__name__}"
+
+    def serialize(self) -> str:
+        """The text shown before the task has run. On Airflow 3 it must be the same each time the DAG is parsed."""
+        return str(self)
+
+    def __str__(self) -> str:
+        return "known once the task runs"
