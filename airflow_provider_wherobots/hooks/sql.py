@@ -163,14 +163,14 @@ class WherobotsSqlHook(DbApiHook):
         from airflow_provider_wherobots.dbapi.connection import Connection
         from airflow_provider_wherobots.dbapi.obtain_session import obtain_session
         from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session
-        from airflow_provider_wherobots.hooks.sql_failures import failure
+        from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 
         request, wait = self.session_request, SessionWait(timeout=self._wait_seconds)
         connection = Connection(
             self._rest.driver(),
             self.log.log,
             geometry=self._geometry,
-            failure=failure,
+            failure=failure_of_hook,
             before_statement=self.before_statement,
             log_sql=self._logs_statements,
         )

@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn
 
+from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.sql.look_back import Planned
 from airflow_provider_wherobots.flows.sql.statement import (
@@ -20,6 +21,7 @@ from airflow_provider_wherobots.flows.sql.statement import (
     execute,
     fetch,
 )
+from airflow_provider_wherobots.hooks.sql_failures import not_connected
 from airflow_provider_wherobots.operators.airflow_3_0 import remember_deferral
 from airflow_provider_wherobots.operators.sql_tries import SqlTries
 from airflow_provider_wherobots.operators.sql_work import SqlWork
@@ -84,8 +86,10 @@ class SqlExecution(SqlTries):
 
     def _connect(self, work: SqlWork) -> None:
         work.session = self._get_ready(work.session_id, work.wait)
-        with self._session_failures():
+        try:
             self._attempt.run(connect(work.session))
+        except WherobotsApiError as error:
+            raise not_connected(error) from error
 
     def _reconnect(self, work: SqlWork, outcome: StatementOutcome) -> None:
         """Connect again to the session that has executed a statement."""

@@ -15,7 +15,7 @@ from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.sql.look_back import Planned
 from airflow_provider_wherobots.flows.sql.statement import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
-from airflow_provider_wherobots.operators.sql_outcome import failure
+from airflow_provider_wherobots.hooks.sql_failures import failure
 from airflow_provider_wherobots.operators.sql_task import SqlTask
 from airflow_provider_wherobots.operators.sql_work import SqlWork
 from airflow_provider_wherobots.operators.wherobots_task import push
@@ -101,9 +101,9 @@ class SqlResults(SqlTask):
     def _read(self, work: SqlWork, outcome: StatementOutcome) -> tuple[Any, Any]:
         """What the task returns of a result, and the description of its columns."""
         from airflow_provider_wherobots.dbapi.connection import Connection
-        from airflow_provider_wherobots.hooks.sql_failures import failure as as_exception
+        from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 
-        with Connection(nullcontext(self._attempt.driver), self.log.log, failure=as_exception) as connection:
+        with Connection(nullcontext(self._attempt.driver), self.log.log, failure=failure_of_hook) as connection:
             cursor = connection.cursor()
             cursor.take(outcome)
             work.rows = cursor.rowcount if cursor.description else None

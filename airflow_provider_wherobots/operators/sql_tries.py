@@ -19,7 +19,7 @@ from airflow_provider_wherobots.flows.sql.replace import end_earlier
 from airflow_provider_wherobots.flows.sql.statement import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.tries import earlier_tries, tries_before_clear
 from airflow_provider_wherobots.flows.unforeseen import reason_of
-from airflow_provider_wherobots.operators.sql_outcome import unknown_of_earlier_try
+from airflow_provider_wherobots.hooks.sql_failures import unknown_of_earlier_try
 from airflow_provider_wherobots.operators.sql_results import SqlResults
 from airflow_provider_wherobots.operators.sql_work import SqlWork
 from airflow_provider_wherobots.operators.wherobots_task import push
