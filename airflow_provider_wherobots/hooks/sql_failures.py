@@ -49,6 +49,7 @@ WITHOUT_EFFECT = (StatementState.FAILED, StatementState.CANCELLED, StatementStat
 
 _REPEATABLE = "A retry of the task may execute it again"
 _LOOK = "It may have written. Look at what it writes to"
+_ASKS = "It may have written. A retry of the task asks what became of it, and does not execute it again by itself"
 _OPERATORS_ADVICE = (
     f"{_LOOK}. If it has not written, clear the task; if it has, mark the task as successful. retry_unknown=True lets "
     "retries of the task execute it again"
@@ -57,7 +58,13 @@ _HOOKS_ADVICE = f"{_LOOK} before you execute it again: the task is not retried, 
 
 
 def failure(
-    outcome: StatementOutcome, what: str, session_id: str, limit_seconds: float | None, may_repeat: bool
+    outcome: StatementOutcome,
+    what: str,
+    session_id: str,
+    limit_seconds: float | None,
+    *,
+    may_repeat: bool,
+    is_last: bool,
 ) -> WherobotsException:
     """Make the operator's exception of a statement that did not succeed.
 
@@ -66,22 +73,32 @@ def failure(
     :param session_id: id of its session.
     :param limit_seconds: the task's ``execution_timeout`` in seconds, or None.
     :param may_repeat: whether a retry may execute it again.
+    :param is_last: whether no retry follows.
     """
-    return _of_outcome(outcome, what, session_id, limit_seconds, _REPEATABLE if may_repeat else _OPERATORS_ADVICE)
+    return _of_outcome(outcome, what, session_id, limit_seconds, _advice(may_repeat, is_last))
 
 
-def unknown_of_earlier_try(what: str, execution_id: str, session_id: str) -> WherobotsSqlOutcomeUnknownException:
+def unknown_of_earlier_try(
+    what: str, why: str, execution_id: str, session_id: str, *, is_last: bool
+) -> WherobotsSqlOutcomeUnknownException:
     """Make the operator's exception of a statement that an earlier try has sent, and of which nothing is known.
 
     :param what: names the statement.
+    :param why: why nothing is known.
     :param execution_id: id of its execution by the previous try.
     :param session_id: id of the session that was asked about it.
+    :param is_last: whether no retry follows.
     """
     return WherobotsSqlOutcomeUnknownException(
-        f"Outcome unknown: an earlier try of this task may have executed {what[:1].lower()}{what[1:]}, and the SQL "
-        f"session cannot say what it has written. {_OPERATORS_ADVICE}\n"
-        f"Execution {execution_id}, looked for in SQL session {session_id}"
+        f"Outcome unknown: an earlier try of this task may have executed {what[:1].lower()}{what[1:]}, and {why}. "
+        f"{_advice(False, is_last)}\nExecution {execution_id}, looked for in SQL session {session_id}"
     )
+
+
+def _advice(may_repeat: bool, is_last: bool) -> str:
+    if may_repeat:
+        return _REPEATABLE
+    return _OPERATORS_ADVICE if is_last else _ASKS
 
 
 def not_connected(error: WherobotsApiError) -> WherobotsException:

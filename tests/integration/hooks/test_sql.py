@@ -28,6 +28,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.sql.statement import cancel, connect
 from airflow_provider_wherobots.hooks import sql as hook_module
+from airflow_provider_wherobots.sql import requirements
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from tests.integration import sql_support
@@ -698,7 +699,7 @@ def test_the_hook_names_the_extra_if_airflows_part_of_it_is_missing() -> None:
 def test_what_the_extra_installs_is_named_if_it_is_missing(
     hook: WherobotsSqlHook, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hook_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
     with pytest.raises(
         AirflowOptionalProviderFeatureException,
         match=re.escape("SQL needs pyarrow and cbor2: pip install 'airflow-provider-wherobots[sql]'"),
