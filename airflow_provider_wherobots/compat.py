@@ -389,35 +389,44 @@ def xcom_keys_of_earlier_try(task_instance: Any) -> tuple[str, ...] | None:
     """The keys of the XComs that a task instance had when its current try started, which has deleted them.
 
     :param task_instance: the ``ti`` of a task's context.
-    :returns: the keys; on 2.11, which does not tell, those that the try before has noted, newest first, or None.
+    :returns: the keys; on 2.11, which does not tell, those that the try before has noted, newest first. None if they
+        cannot be known.
     """
     keys = getattr(getattr(task_instance, "_ti_context_from_server", None), "xcom_keys_to_clear", None)
     if keys is None and AIRFLOW < (3, 0):
         noted = _notes(task_instance, task_instance.try_number - 1)
-        return tuple(event.removeprefix(_NOTED) for event, _ in noted) or None
+        return None if noted is None else tuple(event.removeprefix(_NOTED) for event, _ in noted)
     return None if keys is None else tuple(keys)
 
 
 _NOTED = "wherobots."
 
 
-def note_for_retry(task_instance: Any, key: str) -> None:
-    """Let a retry know the key of an XCom. On 2.11 that takes an entry in Airflow's audit log; a failure is ignored.
+def note_for_retry(task_instance: Any, key: str) -> bool:
+    """Let a retry know the key of an XCom. On 2.11 that takes an entry in Airflow's audit log, of 50 characters.
 
     :param task_instance: the ``ti`` of a task's context.
     :param key: the key.
+    :returns: whether a retry will know it.
     """
-    if AIRFLOW < (3, 0):
-        from airflow.models.log import Log
-        from airflow.utils.session import create_session
+    if AIRFLOW >= (3, 0):
+        return True
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
 
-        with suppress(Exception), create_session() as session:
+    with suppress(Exception):
+        with create_session() as session:
             entry = Log(f"{_NOTED}{key}", task_instance, extra=_number_of_dag_run(task_instance))  # type: ignore[no-untyped-call, unused-ignore]
             session.add(entry)
+        return True
+    return False
 
 
-def _notes(task_instance: Any, try_number: int) -> list[tuple[str, datetime]]:
-    """What a try has noted on 2.11, newest first. A DAG run of the same id that was deleted has left its entries."""
+def _notes(task_instance: Any, try_number: int) -> list[tuple[str, datetime]] | None:
+    """What a try has noted on 2.11, newest first; None if that cannot be read.
+
+    A DAG run of the same id that was deleted has left its entries.
+    """
     from airflow.models.log import Log
     from airflow.utils.session import create_session
 
@@ -432,7 +441,7 @@ def _notes(task_instance: Any, try_number: int) -> list[tuple[str, datetime]]:
             Log.extra == _number_of_dag_run(task_instance),
         )
         return list(found.order_by(Log.dttm.desc(), Log.id.desc()))
-    return []
+    return None
 
 
 def _number_of_dag_run(task_instance: Any) -> str:
@@ -452,7 +461,7 @@ def failing_since(task_instance: Any) -> float | None:
     :returns: epoch seconds; None if the look before did not fail, or was one of an earlier try.
     """
     if AIRFLOW < (3, 0):
-        looks = [note for note in _notes(task_instance, task_instance.try_number) if "looks_" in note[0]]
+        looks = [note for note in _notes(task_instance, task_instance.try_number) or () if "looks_" in note[0]]
         return float(looks[0][1].timestamp()) if looks and looks[0][0] == f"{_NOTED}{_LOOKS_FAIL}" else None
     key = re.compile(rf"{_LOOKS_FAIL}_since_(\d+)_in_try_{task_instance.try_number}")
     told = map(key.fullmatch, xcom_keys_of_earlier_try(task_instance) or ())

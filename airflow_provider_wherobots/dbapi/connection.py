@@ -43,7 +43,8 @@ class Connection:
     :param driver: makes the driver whose WebSocket the connection is; it is closed with the connection.
     :param note: takes messages about results.
     :param geometry: how geometries are written: ``ewkt``, ``wkt``, ``wkb``, ``ewkb`` or ``geojson``; default ``ewkt``.
-    :param failure: makes the exception to raise of one of this room's; default the exception itself.
+    :param failure: makes the exception to raise of one of this module's, and of whether its statement may be executed
+        again; default the exception itself.
     :param before_statement: takes the id of each execution before it is sent; default None.
     :param log_sql: whether statements are noted, with their literals masked; default True.
     """
@@ -57,7 +58,7 @@ class Connection:
         note: WriteNote,
         *,
         geometry: str = "ewkt",
-        failure: Callable[[Error], Exception] | None = None,
+        failure: Callable[[Error, bool], Exception] | None = None,
         before_statement: Callable[[str], None] | None = None,
         log_sql: bool = True,
     ) -> None:
@@ -85,6 +86,11 @@ class Connection:
             with self.translated():
                 raise InterfaceError("the connection is not open yet")
         return self._session
+
+    @property
+    def session_id(self) -> str:
+        """The id of the session; empty if there is none (yet)."""
+        return "" if self._session is None else self._session.id
 
     def open(self, session: Flow[SqlSession]) -> None:
         """Wait for a session, and connect to it.
@@ -196,14 +202,17 @@ class Connection:
                 self._exit.close()
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
-        """The context in which errors become those that the connection's owner wants."""
+    def translated(self, may_repeat: bool = False) -> Iterator[None]:
+        """The context in which errors become those that the connection's owner wants.
+
+        :param may_repeat: whether they are of a statement that may be executed again; default False.
+        """
         try:
             yield
         except Error as error:
             if self._failure is None:
                 raise
-            raise self._failure(error) from error.__cause__
+            raise self._failure(error, may_repeat) from error.__cause__
 
     def _run(self, flow: Flow[T], kind: type[OperationalError] = OperationalError) -> T:
         try:

@@ -15,6 +15,7 @@ from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.parameters import Parameters, bind
+from airflow_provider_wherobots.sql.repeatable import may_repeat
 from airflow_provider_wherobots.sql.results import (
     MAX_ROWS,
     Column,
@@ -60,6 +61,7 @@ class Cursor:
         self._description: tuple[Column, ...] | None = None
         self._rows: list[Row] | None = None
         self._query_id: str | None = None
+        self._may_repeat = False
 
     @property
     def description(self) -> tuple[Column, ...] | None:
@@ -111,7 +113,10 @@ class Cursor:
             self._take(outcome)
 
     def fetchone(self) -> Row | None:
-        """The next row; None if there is none left, or no result set."""
+        """The next row; None if there is none left.
+
+        :raises ProgrammingError: without a result set, as after DDL.
+        """
         rows = self.fetchmany(1)
         return rows[0] if rows else None
 
@@ -119,6 +124,7 @@ class Cursor:
         """The next rows.
 
         :param size: how many at most; default :attr:`arraysize`.
+        :raises ProgrammingError: without a result set, as after DDL.
         """
         rows = self._remaining()
         wanted = self.arraysize if size is None else size
@@ -126,7 +132,10 @@ class Cursor:
         return rows[:wanted]
 
     def fetchall(self) -> list[Row]:
-        """All rows that are left; an empty list without a result set."""
+        """All rows that are left.
+
+        :raises ProgrammingError: without a result set, as after DDL.
+        """
         rows, self._rows = self._remaining(), []
         return rows
 
@@ -175,15 +184,18 @@ class Cursor:
                 raise ProgrammingError(str(error)) from error
             if log_sql:
                 self._note(logging.INFO, f"Executing: {words.quoted(masked(operation))}")
+        self._may_repeat = may_repeat(statement)
+        with self.connection.translated(self._may_repeat):
             self._take(self.connection.execute(statement))
 
     def _clear(self) -> None:
         self._table = self._description = self._rows = self._query_id = None
+        self._may_repeat = False
 
     def _take(self, outcome: StatementOutcome) -> None:
         self._query_id = outcome.execution_id
         if outcome.state is not StatementState.SUCCEEDED:
-            raise StatementError(outcome)
+            raise StatementError(outcome, self.connection.session_id)
         try:
             table = read_table(outcome.results)
         except UnreadableResultError as error:
@@ -197,15 +209,21 @@ class Cursor:
 
     def _remaining(self) -> list[Row]:
         self._check_open()
+        if self._table is None:
+            with self.connection.translated():
+                raise ProgrammingError(
+                    "there is no result set to fetch: the last statement has none, such as DDL, or none was executed. "
+                    "If that may be, look at the cursor's description first: it is None then"
+                )
         if self._rows is None:
             with self._reading():
-                self._rows = [] if self._table is None else rows_of(self._table)
+                self._rows = rows_of(self._table)
         return self._rows
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """The context in which values are read: Python's types do not hold every date that Spark's do."""
-        with self.connection.translated():
+        with self.connection.translated(self._may_repeat):
             try:
                 yield
             except (ValueError, OverflowError) as error:

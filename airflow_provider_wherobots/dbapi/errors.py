@@ -6,6 +6,10 @@ from airflow_provider_wherobots.api.errors import reduced
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 
 
+class Warning(Exception):
+    """Never raised: warnings are logged."""
+
+
 class Error(Exception):
     """Base class of all errors of this module."""
 
@@ -24,6 +28,14 @@ class DataError(DatabaseError):
     """A result cannot be read."""
 
 
+class IntegrityError(DatabaseError):
+    """Never raised: Spark checks no keys."""
+
+
+class InternalError(DatabaseError):
+    """Never raised: what the session says of a statement is in a :class:`StatementError`."""
+
+
 class OperationalError(DatabaseError):
     """There is no session, or the connection to it failed. The cause says why."""
 
@@ -37,7 +49,7 @@ class StoppedError(OperationalError):
 
 
 class ProgrammingError(DatabaseError):
-    """Parameters do not fit the statement; nothing was sent."""
+    """Parameters do not fit the statement, and nothing was sent; or rows are fetched without a result set."""
 
 
 class NotSupportedError(DatabaseError):
@@ -48,8 +60,10 @@ class StatementError(DatabaseError):
     """A statement did not succeed.
 
     :param outcome: how it ended.
+    :param session_id: id of its session; default empty.
     """
 
-    def __init__(self, outcome: StatementOutcome) -> None:
+    def __init__(self, outcome: StatementOutcome, session_id: str = "") -> None:
         super().__init__(outcome.message or f"the statement has ended as {outcome.state}")
         self.outcome = outcome
+        self.session_id = session_id

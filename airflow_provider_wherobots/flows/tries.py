@@ -6,7 +6,6 @@ from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 
 EARLIER_CANCEL_SECONDS = 300.0
 """A re-attached run that ends CANCELLED within this time was cancelled by the previous try."""
-MAX_EARLIER_TRIES = 5
 
 
 def is_first_since_clear(try_number: int, max_tries: int, retries: int) -> bool:
@@ -22,19 +21,8 @@ def is_last(try_number: int, max_tries: int) -> bool:
     return try_number > max_tries
 
 
-def earlier_tries(try_number: int, max_tries: int, retries: int) -> list[int]:
-    """The numbers of the tries since the task was cleared last, newest first, without the current one; at most five."""
-    first = _first_since_clear(try_number, max_tries, retries)
-    return list(range(try_number - 1, first - 1, -1))[:MAX_EARLIER_TRIES]
-
-
-def tries_before_clear(try_number: int, max_tries: int, retries: int) -> list[int]:
-    """The numbers of the tries before the task was cleared last, newest first; at most five."""
-    first = _first_since_clear(try_number, max_tries, retries)
-    return list(range(first - 1, 0, -1))[:MAX_EARLIER_TRIES]
-
-
-def _first_since_clear(try_number: int, max_tries: int, retries: int) -> int:
+def first_since_clear(try_number: int, max_tries: int, retries: int) -> int:
+    """The number of the first try since the task was cleared last."""
     first = max_tries - retries + 1
     # Otherwise ``retries`` was changed while the task ran. Then nothing is known of a clear.
     return first if 1 <= first <= try_number else 1

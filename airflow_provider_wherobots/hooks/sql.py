@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.calls import is_session_id
+from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
@@ -20,8 +21,7 @@ from airflow_provider_wherobots.exceptions import WherobotsArgumentException, wi
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.sql.lexer import statements
-
-HOW_TO_INSTALL = "pip install 'airflow-provider-wherobots[sql]'"
+from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
 
 try:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -35,9 +35,7 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.dbapi.connection import Connection
     from airflow_provider_wherobots.dbapi.cursor import Cursor
 
-GEOMETRIES = ("ewkt", "wkt", "wkb", "ewkb", "geojson")
 SESSION_WAIT_SECONDS = 900.0
-PACKAGES = ("pyarrow", "cbor2")
 
 
 class WherobotsSqlHook(DbApiHook):
@@ -163,14 +161,14 @@ class WherobotsSqlHook(DbApiHook):
         from airflow_provider_wherobots.dbapi.connection import Connection
         from airflow_provider_wherobots.dbapi.obtain_session import obtain_session
         from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session
-        from airflow_provider_wherobots.hooks.sql_failures import failure
+        from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 
         request, wait = self.session_request, SessionWait(timeout=self._wait_seconds)
         connection = Connection(
             self._rest.driver(),
             self.log.log,
             geometry=self._geometry,
-            failure=failure,
+            failure=failure_of_hook,
             before_statement=self.before_statement,
             log_sql=self._logs_statements,
         )
@@ -287,9 +285,8 @@ def check_installed() -> None:
 
     :raises AirflowOptionalProviderFeatureException: names what is missing, and how to install it.
     """
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
-        raise AirflowOptionalProviderFeatureException(f"SQL needs {' and '.join(missing)}: {HOW_TO_INSTALL}")
+    if absent := missing():
+        raise AirflowOptionalProviderFeatureException(absent)
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,12 @@
-"""Which exception of this provider an error of a SQL connection becomes."""
+"""What a task fails with if its SQL did not succeed, and what it says.
+
+Two callers share the table. A retry of the operator asks the session what became of a statement. A retry of a task that
+uses the hook executes its statements again: so there a write that may have taken effect is never retried.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from airflow_provider_wherobots.api.errors import AuthenticationError, PermissionDeniedError, WherobotsApiError
 from airflow_provider_wherobots.dbapi.errors import (
@@ -27,60 +33,140 @@ from airflow_provider_wherobots.exceptions import (
     kind_of_call,
     without_retry,
 )
+from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionFailedError
 
-KEY_ERRORS = (AuthenticationError, PermissionDeniedError)
+EXCEPTIONS: Mapping[StatementState, type[WherobotsException]] = {
+    StatementState.FAILED: WherobotsSqlStatementFailedException,
+    StatementState.CANCELLED: WherobotsSqlStatementCancelledException,
+    StatementState.UNKNOWN: WherobotsSqlOutcomeUnknownException,
+    StatementState.DEADLINE: WherobotsExecutionTimeoutException,
+    StatementState.GAVE_UP: WherobotsUnavailableException,
+}
+WITHOUT_EFFECT = (StatementState.FAILED, StatementState.CANCELLED, StatementState.DEADLINE)
+"""How a statement ends that has written nothing. A hook's statement has no deadline."""
+
+_REPEATABLE = "A retry of the task may execute it again"
+_LOOK = "It may have written. Look at what it writes to"
+_ASKS = "It may have written. A retry of the task asks what became of it, and does not execute it again by itself"
+_OPERATORS_ADVICE = (
+    f"{_LOOK}. If it has not written, clear the task; if it has, mark the task as successful. retry_unknown=True lets "
+    "retries of the task execute it again"
+)
+_HOOKS_ADVICE = f"{_LOOK} before you execute it again: the task is not retried, because a retry would"
 
 
-def failure(error: Error) -> Exception:
-    """Make the exception that a task fails with. Kinds that a retry cannot help are not retried.
+def failure(
+    outcome: StatementOutcome,
+    what: str,
+    session_id: str,
+    limit_seconds: float | None,
+    *,
+    may_repeat: bool,
+    is_last: bool,
+) -> WherobotsException:
+    """Make the operator's exception of a statement that did not succeed.
 
-    :param error: an error of a connection or cursor.
-    :returns: an exception of this provider, or the error itself if it is one of the program that uses the cursor.
+    :param outcome: how it ended.
+    :param what: names the statement, such as ``Statement 1 of 2 (MERGE INTO …)``.
+    :param session_id: id of its session.
+    :param limit_seconds: the task's ``execution_timeout`` in seconds, or None.
+    :param may_repeat: whether a retry may execute it again.
+    :param is_last: whether no retry follows.
     """
-    match error:
-        case StatementError():
-            return _marked(_of_outcome(error.outcome))
-        case ProgrammingError():
-            return _marked(WherobotsArgumentException(str(error)))
-        case DataError():
-            # The statement has succeeded: a retry would execute it again.
-            return without_retry(WherobotsSqlException(str(error)))
-        case StoppedError():
-            return WherobotsTaskKilledException(str(error))
-        case RefusedError(__cause__=WherobotsApiError() as cause) if not isinstance(cause, KEY_ERRORS):
-            # A retry asks for a session again, and may get another one.
-            return WherobotsSqlSessionException(str(error))
-        case OperationalError(__cause__=WherobotsApiError() as cause):
-            return _marked(_of_call(cause))
-    return error
+    return _of_outcome(outcome, what, session_id, limit_seconds, _advice(may_repeat, is_last))
 
 
-def _of_outcome(outcome: StatementOutcome) -> WherobotsException:
-    statement, why = f"Statement {outcome.execution_id}", outcome.message
-    match outcome.state:
-        case StatementState.FAILED:
-            return WherobotsSqlStatementFailedException(f"{statement} failed: {why}")
-        case StatementState.CANCELLED:
-            return WherobotsSqlStatementCancelledException(f"{statement} was cancelled on the service's side")
-        case StatementState.DEADLINE:
-            return WherobotsExecutionTimeoutException(f"{statement} had not ended in time: {why}")
-        case StatementState.GAVE_UP if not outcome.was_sent:
-            return WherobotsUnavailableException(f"{statement} was not executed: {why}")
-        case StatementState.GAVE_UP:
-            # It has succeeded, and a retry would execute it again.
-            return without_retry(WherobotsSqlException(f"{statement}: {why}"))
+def unknown_of_earlier_try(
+    what: str, why: str, execution_id: str, session_id: str, *, is_last: bool
+) -> WherobotsSqlOutcomeUnknownException:
+    """Make the operator's exception of a statement that an earlier try has sent, and of which nothing is known.
+
+    :param what: names the statement.
+    :param why: why nothing is known.
+    :param execution_id: id of its execution by the previous try.
+    :param session_id: id of the session that was asked about it.
+    :param is_last: whether no retry follows.
+    """
     return WherobotsSqlOutcomeUnknownException(
-        f"Outcome unknown: {statement} was sent, but {why}. It may have written, so nothing executes it again"
+        f"Outcome unknown: an earlier try of this task may have executed {what[:1].lower()}{what[1:]}, and {why}. "
+        f"{_advice(False, is_last)}\nExecution {execution_id}, looked for in SQL session {session_id}"
     )
 
 
-def _of_call(error: WherobotsApiError) -> WherobotsException:
-    if isinstance(error, SessionFailedError):
-        return WherobotsSqlSessionException(str(error))
-    return kind_of_call(error)(str(error))
+def _advice(may_repeat: bool, is_last: bool) -> str:
+    if may_repeat:
+        return _REPEATABLE
+    return _OPERATORS_ADVICE if is_last else _ASKS
 
 
-def _marked(error: WherobotsException) -> WherobotsException:
-    return without_retry(error) if isinstance(error, NOT_RETRIED) else error
+def not_connected(error: WherobotsApiError) -> WherobotsException:
+    """Make the exception of a session that was ready, but could not be connected to.
+
+    :param error: the last failure to connect.
+    """
+    if error.transient or isinstance(error, (AuthenticationError, PermissionDeniedError)):
+        return kind_of_call(error)(str(error))
+    # It has ended since the last poll: a retry asks for a session again, and may get another one.
+    return WherobotsSqlSessionException(str(error))
+
+
+def failure_of_hook(error: Error, may_repeat: bool) -> Exception:
+    """Make the exception that a task fails with which uses the hook.
+
+    :param error: an error of a connection or cursor.
+    :param may_repeat: whether the cursor's last statement may be executed again.
+    :returns: an exception of this provider, or the error itself if it is one of the program that uses the cursor.
+    """
+    match error:
+        case StatementError(outcome=outcome):
+            advice = _REPEATABLE if may_repeat else _HOOKS_ADVICE
+            made = _of_outcome(outcome, "The statement", error.session_id, None, advice)
+            is_final = not may_repeat and outcome.was_sent and outcome.state not in WITHOUT_EFFECT
+        case DataError():
+            # The statement has succeeded.
+            made, is_final = WherobotsSqlException(str(error)), not may_repeat
+        case ProgrammingError():
+            made, is_final = WherobotsArgumentException(str(error)), True
+        case StoppedError():
+            made, is_final = WherobotsTaskKilledException(str(error)), False
+        case RefusedError(__cause__=WherobotsApiError() as cause):
+            made, is_final = not_connected(cause), False
+        case OperationalError(__cause__=SessionFailedError() as cause):
+            made, is_final = WherobotsSqlSessionException(str(cause)), False
+        case OperationalError(__cause__=WherobotsApiError() as cause):
+            made, is_final = kind_of_call(cause)(str(cause)), False
+        case _:
+            return error
+    return without_retry(made) if is_final or _is_never_retried(made) else made
+
+
+def _is_never_retried(error: WherobotsException) -> bool:
+    # Whether an unknown outcome is retried depends on the statement.
+    return isinstance(error, NOT_RETRIED) and not isinstance(error, WherobotsSqlOutcomeUnknownException)
+
+
+def _of_outcome(
+    outcome: StatementOutcome, what: str, session_id: str, limit_seconds: float | None, advice: str
+) -> WherobotsException:
+    kind = EXCEPTIONS.get(outcome.state, WherobotsSqlOutcomeUnknownException)
+    said = _said(outcome, what, limit_seconds, advice)
+    return kind(f"{said}\nExecution {outcome.execution_id} in SQL session {session_id}")
+
+
+def _said(outcome: StatementOutcome, what: str, limit_seconds: float | None, advice: str) -> str:
+    why = outcome.message
+    match outcome.state:
+        case StatementState.FAILED:
+            return f"{what} failed: {why}"
+        case StatementState.CANCELLED:
+            return f"{what} was cancelled on the service's side"
+        case StatementState.DEADLINE:
+            limit = "" if limit_seconds is None else f" ({words.duration(limit_seconds)})"
+            return f"{what} had not ended when the task's execution_timeout{limit} was reached; {why}"
+        case StatementState.GAVE_UP if not outcome.was_sent:
+            return f"{what} was not executed: {why}"
+        case StatementState.GAVE_UP:
+            return f"{what}: {why}"
+    return f"Outcome unknown: {what[:1].lower()}{what[1:]} was sent, but how it ended cannot be known: {why}. {advice}"

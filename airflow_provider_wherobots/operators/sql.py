@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from enum import Enum
-from functools import partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_wherobots.api.sql.calls import is_session_id
-from airflow_provider_wherobots.api.sql.session_request import MULTI
-from airflow_provider_wherobots.compat import Context, xcom_keys_of_earlier_try
+from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.sql.messages import GEOMETRIES, Store
+from airflow_provider_wherobots.api.sql.session_request import MULTI, SINGLE
+from airflow_provider_wherobots.api.sql.store import read_store
+from airflow_provider_wherobots.compat import RETRY_RESUMES_DEFERRAL, AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsSqlOutcomeUnknownException
-from airflow_provider_wherobots.flows.sql.session import SessionWait
-from airflow_provider_wherobots.flows.sql.statement import StatementOutcome, StatementState
-from airflow_provider_wherobots.hooks.sql import GEOMETRIES, WherobotsSqlHook, check_installed
-from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try
 from airflow_provider_wherobots.operators.removed_arguments import SQL_WORDS, refuse_other_words
-from airflow_provider_wherobots.operators.sql_execution import SqlExecution
-from airflow_provider_wherobots.operators.sql_task import RESUMED_OUTAGE_SECONDS
-from airflow_provider_wherobots.operators.sql_work import SqlWork, was_settled
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, TRIGGER_TIMEOUT, pull, push
-from airflow_provider_wherobots.xcoms import (
-    SQL_EXECUTION_ID_KEY,
-    SQL_SESSION_ID_KEY,
-    SQL_SETTLED_KEY,
-    SQL_SUMMARY_KEY,
-    SQL_UNSETTLED_KEY,
-)
+from airflow_provider_wherobots.operators.sql_task import SqlTask
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
+from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
 
-# Last: where the extra is missing, the hook's module says so.
-from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator  # isort: skip
+try:
+    from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+except ImportError as error:
+    raise AirflowOptionalProviderFeatureException(f"SQL needs more packages ({error}): {HOW_TO_INSTALL}") from error
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
 
+    from airflow_provider_wherobots.compat import Context
+    from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
+    from airflow_provider_wherobots.operators.sql_try import SqlTry
 
-class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
+
+class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
     """Execute SQL in a session of Wherobots Cloud, and return the result or store it in a file.
 
     Asks for a session (``POST /sql/session``), which is shared with other tasks that ask for the same, and defers while
@@ -49,10 +41,11 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
     lets another connection take over, and the worker fetches its result later. A statement is cancelled if the task is
     killed, marked or cleared, or reaches its ``execution_timeout``.
 
-    A statement is sent once in a try. A retry first asks the session what became of the statements of the tries before,
+    A statement is sent once in a try. A retry first finds out what became of the statements of the tries before,
     follows one that still runs, and repeats no write that has succeeded, unless the second time changes nothing. If
-    nobody can say any more what became of a write, the task fails with
-    :class:`~airflow_provider_wherobots.exceptions.WherobotsSqlOutcomeUnknownException`.
+    nobody can say what became of a write, the task fails with
+    :class:`~airflow_provider_wherobots.exceptions.WherobotsSqlOutcomeUnknownException`. A retry asks again, and never
+    executes such a write by itself.
 
     XComs: ``session_id`` and ``session_url`` as soon as there is a session, ``execution_id`` before each statement is
     sent, and ``sql_summary`` (fields of :class:`~airflow_provider_wherobots.flows.sql.summary.SqlSummary`) at the end.
@@ -69,7 +62,8 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
     :param version: Wherobots version; default the connection's, else the latest. Templated.
     :param session_wait_timeout: how long a session may take to become ready, in seconds; default 900.
     :param read_timeout: has no effect; the official provider's operator has it.
-    :param force_new: whether the task gets a new session; default False.
+    :param force_new: whether the task gets a new session, which ends with it unless ``session_key`` is given; default
+        False.
     :param session_type: ``multi`` (default), which tasks share, or ``single``.
     :param session_key: only tasks with the same key and the same other arguments share a session; default None.
         Templated.
@@ -90,7 +84,12 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
     :param return_last: whether only the last result of a string that was split is returned; default True.
     :param deferrable: whether the triggerer waits, so that no worker is held; default
         ``[wherobots] default_deferrable``, True.
-    :param retry_unknown: whether a write whose outcome is unknown may be executed again by a retry; default False.
+    :param retry_unknown: whether a write whose outcome is unknown may be executed again by a retry; default False. One
+        that is known to have succeeded never is.
+    :param outcome_sql: a query that says whether the one write in ``sql`` has taken effect: the first value of its
+        first row is true or a number other than 0 if it has, and false or 0 if it has not. NULL, or no row: it cannot
+        tell. A retry executes it if nobody else can say what became of the write; default None. It takes
+        ``parameters`` too, if they are a mapping. Templated.
     :param max_outage_seconds: how long the service may be unreachable before the task gives up, in seconds; default
         ``[wherobots] max_outage_seconds``, 600.
     :raises WherobotsException: the subclass says how the task failed, see
@@ -100,6 +99,7 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
     conn_id_field = "wherobots_conn_id"
     template_fields: Sequence[str] = (
         "sql",
+        "outcome_sql",
         "parameters",
         "wherobots_conn_id",
         "runtime",
@@ -110,6 +110,7 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
         "database",
         "hook_params",
     )
+    template_ext: Sequence[str] = (".sql",)
     ui_color = "#d5f0e6"
     operator_extra_links = (WherobotsSqlSessionLink(),)
 
@@ -123,7 +124,7 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
         self,
         *,
         sql: str | list[str] | XComArg,
-        wherobots_conn_id: str = WherobotsHook.default_conn_name,
+        wherobots_conn_id: str = DEFAULT_CONN_ID,
         runtime: str | Enum | None = None,
         region: str | Enum | None = None,
         version: str | Enum | None = None,
@@ -140,19 +141,22 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
         output_processor: Callable[..., Any] | None = None,
         deferrable: bool | None = None,
         retry_unknown: bool = False,
+        outcome_sql: str | None = None,
         max_outage_seconds: float | None = None,
         **kwargs: Any,
     ) -> None:
         # Typed as Any: the parent knows neither an absent handler nor an XComArg.
         given: Any = {"sql": sql, "handler": handler, "output_processor": output_processor, **kwargs}
         super().__init__(conn_id=wherobots_conn_id, **given)
+        self.parameters = as_values(self.parameters)
         self.wherobots_conn_id = wherobots_conn_id
         self.read_timeout = read_timeout
         self.session_id = session_id
-        self._is_session_given = session_id is not None
+        self.is_session_given = session_id is not None
         self.geometry = geometry
         self.store = store
         self.retry_unknown = retry_unknown
+        self.outcome_sql = outcome_sql
         self._set_session_arguments(
             runtime=runtime,
             region=region,
@@ -173,7 +177,8 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
             raise self._wrong(f"handler={handler!r}: must be a function that takes a cursor, or None")
         if store is not None and (handler is not None or output_processor is not None):
             raise self._wrong("store: a stored result is not read, so there can be no handler and no output_processor")
-        self._checked_store()
+        self.checked_store()
+        self._check_installed()
 
     def execute(self, context: Context) -> Any:
         """Get a session, and execute the statements in it.
@@ -181,9 +186,8 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
         :param context: the task's context.
         :returns: what ``handler`` makes of the result, a DataFrame without it, or the address of a stored result.
         """
-        with self._endings(context):
-            keys = xcom_keys_of_earlier_try(context["ti"])
-            return self._begin(context, None if keys is None else frozenset(keys))
+        with self._apply_retry_rules():
+            return self._new_try(context).begin()
 
     def execute_in_session(
         self,
@@ -191,7 +195,8 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
         event: Any,
         session_id: str = "",
         wait: dict[str, Any] | None = None,
-        is_settled: bool | None = True,
+        record: Sequence[str] | None = None,
+        suffix: str = "",
         **of_later_versions: Any,
     ) -> Any:
         """Execute the statements, after the triggerer has waited for the session.
@@ -200,15 +205,13 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
         :param event: the trigger's event.
         :param session_id: the session's id; default that of the XCom, as ``dag.test()`` passes the event alone.
         :param wait: fields of :class:`~airflow_provider_wherobots.flows.sql.session.SessionWait`; default a new wait.
-        :param is_settled: whether the previous try knew the outcome of all that it had sent; None if that is not known.
+        :param record: what the try knew of the tries before it; default None, it is not known.
+        :param suffix: what the ids of the task's executions have in common; default empty, it is not known.
         :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
         :returns: see :meth:`execute`.
         """
-        with self._endings(context):
-            self._is_in_doubt = bool(self._earlier_tries(context)) and is_settled is not True
-            session_id, left = self._resumed(context, event, session_id, wait)
-            work = self._new_work(context, session_id, left)
-            return self._execute_all(work, is_settled=is_settled)
+        with self._apply_retry_rules():
+            return self._new_try(context, suffix).resume_in_session(event, session_id, wait, record)
 
     def execute_after_statement(
         self,
@@ -218,6 +221,8 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
         index: int | None = None,
         seconds: float = 0.0,
         count: int | None = None,
+        mark: str = "",
+        suffix: str = "",
         **of_later_versions: Any,
     ) -> Any:
         """Fetch the result of a statement that the triggerer has followed, and execute those after it.
@@ -228,17 +233,14 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
         :param index: the statement's place, from 0; default that of the event's execution.
         :param seconds: how long the statements before it took; default 0.
         :param count: how many statements the task had; None if that is not known.
+        :param mark: what stands for the statement, if it must not be executed twice; default empty.
+        :param suffix: what the ids of the task's executions have in common; default empty, it is not known.
         :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
         :returns: see :meth:`execute`.
         """
-        with self._endings(context):
-            self._is_in_doubt = True
-            outcome = StatementOutcome.from_event(event)
-            session_id = session_id or pull(self, context, SQL_SESSION_ID_KEY)
-            work = self._new_work(context, session_id, self._short_wait(context))
-            work.resume_at(self._checked_index(work, outcome.execution_id, index, count), seconds)
-            self._is_in_doubt = False
-            return self._resume_with(work, outcome)
+        with self._apply_retry_rules():
+            this_try = self._new_try(context, suffix)
+            return this_try.resume_after_statement(event, session_id, index, seconds, count, mark)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, finish with the statement's outcome, or cancel it.
@@ -249,31 +251,16 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
         :param next_kwargs: its arguments.
         :param context: the task's context.
         """
-        if self._is_resumed_retry(context):
-            with self._endings(context):
-                keys = (SQL_EXECUTION_ID_KEY, SQL_UNSETTLED_KEY, SQL_SETTLED_KEY, SQL_SUMMARY_KEY)
-                left = frozenset(key for key in keys if pull(self, context, key))
-                # The doubt stays until this try has its own: the task may be killed at any moment.
-                forget_earlier_try(partial(push, self, context), left - {SQL_UNSETTLED_KEY})
-                return self._begin(context, left)
-        if next_method == FAILED_TRIGGER:
-            with self._endings(context):
-                self._is_in_doubt = True
-                if (followed := self._followed(context)) is not None:
-                    self._is_in_doubt = False
-                    error = (next_kwargs or {}).get("error")
-                    self.log.warning("The trigger failed: %s", error)
-                    return self._settle(*followed, is_late=error == TRIGGER_TIMEOUT)
-                self._is_in_doubt = bool(self._earlier_tries(context) or pull(self, context, SQL_EXECUTION_ID_KEY))
-                return super().resume_execution(next_method, next_kwargs, context)
-        return super().resume_execution(next_method, next_kwargs, context)
-
-    def on_kill(self) -> None:
-        """Stop, and cancel the statement that is executed.
-
-        Airflow calls this in a signal handler, seconds before it ends the process.
-        """
-        self._kill_attempt()
+        with self._apply_retry_rules():
+            if RETRY_RESUMES_DEFERRAL or next_method == FAILED_TRIGGER:
+                this_try = self._new_try(context)
+                if this_try.starts_over():
+                    return this_try.begin_over()
+                if next_method == FAILED_TRIGGER:
+                    is_settled, value = this_try.settle_after_trigger_failure((next_kwargs or {}).get("error"))
+                    if is_settled:
+                        return value
+            return super().resume_execution(next_method, next_kwargs, context)
 
     def get_db_hook(self) -> WherobotsSqlHook:
         """Make a hook with the task's arguments.
@@ -293,74 +280,69 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
             "shutdown_after_inactive_seconds": self.shutdown_after_inactive_seconds,
             "geometry": self.geometry,
         }
+        from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
+
         return WherobotsSqlHook(**{**(self.hook_params or {}), **arguments})
 
+    @property
+    def makes_own_session(self) -> bool:
+        """Whether the task asks for a session that nobody else gets."""
+        is_new = self.force_new or self.session_type == SINGLE
+        return is_new and self.session_key is None and not self.is_session_given
+
+    @property
+    def returns_one(self) -> bool:
+        """Whether one result is returned, and not a list of them, as ``DbApiHook.run`` has it."""
+        return isinstance(self.sql, str) and (self.return_last or not self.split_statements)
+
+    @property
+    def fetches_results(self) -> bool:
+        """Whether results are fetched."""
+        return bool(self.do_xcom_push or self.requires_result_fetch)
+
+    def checked_store(self) -> Store | None:
+        """Where the result of the last statement is stored; None if it is fetched.
+
+        :raises WherobotsArgumentException: if ``store`` is wrong.
+        """
+        try:
+            return None if self.store is None else read_store(self.store)
+        except InvalidArgumentError as error:
+            raise self._wrong(str(error)) from None
+
+    def _check_installed(self) -> None:
+        # The default result is a pandas DataFrame.
+        makes_frames = self.handler is None and self.store is None and self.fetches_results
+        if absent := missing(*(["pandas"] if makes_frames else [])):
+            raise AirflowOptionalProviderFeatureException(f"{self.task_id}: {absent}")
+
     def _may_retry(self, error: WherobotsException) -> bool:
-        if isinstance(error, WherobotsSqlOutcomeUnknownException) and self._work is not None:
-            return self._work.statement.may_repeat
-        return super()._may_retry(error)
+        # A retry asks again, and executes nothing of which it is not sure.
+        return isinstance(error, WherobotsSqlOutcomeUnknownException) or super()._may_retry(error)
 
-    def _begin(self, context: Context, earlier_keys: frozenset[str] | None) -> Any:
-        tries = self._earlier_tries(context)
-        is_settled = was_settled(earlier_keys, len(tries))
-        if tries and is_settled is not True:
-            # The doubt outlives a try that ends before it could ask.
-            self._is_in_doubt = True
-            self._push_unsettled(context)
-        work = self._new_work(context, "", self._new_wait(context))
-        with self._attempt.open():
-            if not self._is_session_given:
-                work.session_id = self._ask(self._session_request(self.session_key)).id
-            else:
-                work.session_id = self._checked_session_id()
-            self._announce_session(context, work.session_id)
-            if not self.deferrable or self._is_ready(work.session_id, work.wait):
-                return self._execute_all(work, is_settled=is_settled)
-        self._defer_until_ready(context, work.session_id, work.wait, {"is_settled": is_settled})
+    def _new_try(self, context: Context, suffix: str = "") -> SqlTry:
+        from airflow_provider_wherobots.operators.sql_try import SqlTry
 
-    def _new_work(self, context: Context, session_id: str, wait: SessionWait) -> SqlWork:
-        """Check all that can be checked before anything is sent."""
-        check_installed()
-        planned = self._plan()
-        if self._makes_frames(planned) and find_spec("pandas") is None:
-            raise self._wrong(
-                "the result is returned as a pandas DataFrame, but pandas is not installed: pip install pandas, or set "
-                "handler=, such as airflow.providers.common.sql.hooks.handlers.fetch_all_handler"
-            )
-        if self.database:
-            self.log.warning(
-                "database=%r has no effect: connections share their session, so it has no current database. Name it in "
-                "the statement, such as catalog.database.table",
-                self.database,
-            )
-        if self.hook_params:
-            names = ", ".join(map(str, self.hook_params))
-            self.log.warning("hook_params (%s) has no effect: the task has arguments for all of it", names)
-        self._work = SqlWork(context, planned, session_id, wait, self._deadline(context))
-        return self._work
+        return SqlTry(self, context, self._attempt, suffix)
 
-    def _checked_session_id(self) -> str:
-        if self.session_id is None:
-            raise self._wrong("session_id: the task that should have started the SQL session has returned none")
-        session_id = self.session_id.strip() if isinstance(self.session_id, str) else self.session_id
-        if not is_session_id(session_id):
-            raise self._wrong(f"session_id={self.session_id!r}: must be the id of a SQL session")
-        return session_id
 
-    def _short_wait(self, context: Context) -> SessionWait:
-        """The wait for a session that has executed statements already."""
-        return SessionWait(RESUMED_OUTAGE_SECONDS, RESUMED_OUTAGE_SECONDS, self._deadline(context), time.time())
+class _Value(str):
+    """A parameter that ends like the name of a file. Airflow would read that file."""
 
-    def _followed(self, context: Context) -> tuple[SqlWork, StatementOutcome] | None:
-        """The statement that a trigger was to follow; None if it waited for the session, or if that is unknown now."""
-        session_id, execution_id = (pull(self, context, key) for key in (SQL_SESSION_ID_KEY, SQL_EXECUTION_ID_KEY))
-        if not session_id or not execution_id:
-            return None
-        # The deadline may be what has ended the trigger, and asking takes a moment.
-        work = self._new_work(context, session_id, replace(self._short_wait(context), deadline=None))
-        index = self._index_of(work, execution_id)
-        if index is None:
-            # The statements are rendered differently now: nothing of theirs may be executed or taken for this one's.
-            return None
-        work.resume_at(index, 0.0)
-        return work, StatementOutcome(StatementState.RUNNING, execution_id)
+    __slots__ = ()
+
+    def endswith(self, *suffix: Any) -> bool:
+        """Say no: Airflow asks this to find out whether a text is the name of a file."""
+        return False
+
+
+def as_values(parameters: Any) -> Any:
+    """Parameters that Airflow renders, but takes for no files.
+
+    :param parameters: what the task was given.
+    """
+    if isinstance(parameters, str):
+        return _Value(parameters) if parameters.endswith(".sql") else parameters
+    if type(parameters) is dict:
+        return {name: as_values(value) for name, value in parameters.items()}
+    return type(parameters)(map(as_values, parameters)) if type(parameters) in (list, tuple) else parameters

@@ -1,66 +1,47 @@
-"""The SQL work of one try while it runs on a worker, and how a kill stops it."""
+"""The SQL of one try while it runs on a worker: what a kill cancels and stops."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TypeVar
 
-from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
+from airflow_provider_wherobots.api.sql.messages import ExecutionResult, StateUpdated
+from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.sql.cancel import WORKER_CANCEL_BUDGET_SECONDS
+from airflow_provider_wherobots.flows.sql.cancel import (
+    WORKER_CANCEL_BUDGET_SECONDS,
+    cancel,
+    last_word_after_cancel,
+)
 from airflow_provider_wherobots.flows.sql.session import stop_session
-from airflow_provider_wherobots.flows.sql.statement import cancel
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.operators.attempt import Attempt
 
 T = TypeVar("T")
 
 
-class SqlAttempt:
-    """Runs flows on the calling thread, on one WebSocket. A signal handler may interrupt it with :meth:`kill`.
-
-    :param hook: the connection to use.
-    """
+class SqlAttempt(Attempt):
+    """Runs the flows of SQL, on one WebSocket."""
 
     def __init__(self, hook: WherobotsHook) -> None:
-        self._hook = hook
-        self._driver: SyncDriver | None = None
+        super().__init__(hook)
         self._in_flight: tuple[Sequence[str], str] = ((), "")
-        self._starting: str | None = None
-        self._killed = False
-        self._notes: list[tuple[int, str]] = []
+        self.session_to_stop: str | None = None
+        """Id of the session that a kill stops; None if others may use it."""
+        self.ended_at_kill: dict[str, str] = {}
+        """The states in which statements have ended, as the session has told the kill that has cancelled them."""
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Open what flows need, and close it, with the WebSocket, at the end."""
-        # A kill must find the HTTP client imported and the connection read: it may interrupt either.
-        import airflow_provider_wherobots.api.transports.requests  # noqa: F401
-
-        self._hook.settings  # noqa: B018
-        with self._hook.driver(self._note) as driver:
-            driver.stopped = self._killed
-            self._driver = driver
-            try:
-                yield
-            finally:
-                self._driver = None
-
-    @contextmanager
-    def open_once(self) -> Iterator[None]:
-        """The same, unless it is open already."""
+        """Open what flows need, and close it, with the WebSocket, at the end; or leave it, if it is open already."""
         if self._driver is not None:
             yield
             return
-        with self.open():
+        self.get_ready()
+        with self.driving():
             yield
-
-    @property
-    def driver(self) -> SyncDriver:
-        """The driver, between :meth:`open` and its end."""
-        if self._driver is None:
-            raise RuntimeError("the attempt is not open")
-        return self._driver
 
     def run(self, flow: Flow[T]) -> T:
         """Run a flow that :meth:`kill` can stop, between :meth:`open` and its end.
@@ -71,10 +52,14 @@ class SqlAttempt:
         if self._killed:
             # The driver would let it use the WebSocket, as it must let the cancel.
             raise WherobotsTaskKilledException("the task is being stopped")
-        try:
-            return self.driver.run(flow)
-        except FlowStoppedError as error:
-            raise WherobotsTaskKilledException(str(error)) from None
+        return self.run_on(self.driver, flow)
+
+    @property
+    def driver(self) -> SyncDriver:
+        """The driver, between :meth:`open` and its end."""
+        if self._driver is None:
+            raise RuntimeError("the attempt is not open")
+        return self._driver
 
     @contextmanager
     def in_flight(self, execution_ids: Sequence[str], url: str) -> Iterator[None]:
@@ -87,58 +72,20 @@ class SqlAttempt:
         yield
         self._in_flight = (), ""
 
-    @contextmanager
-    def starting(self, session_id: str | None) -> Iterator[None]:
-        """The time in which a kill stops a session.
-
-        :param session_id: its id; None for a session that is not to be stopped.
-        """
-        self._starting = session_id
-        yield
-        self._starting = None
-
-    @property
-    def was_killed(self) -> bool:
-        """Whether the task was killed."""
-        return self._killed
-
-    def kill(self) -> None:
-        """Stop for good, and cancel the statement in flight, or stop the session that starts.
-
-        Does not read the connection again, because the interrupted code may be in the middle of a request to the
-        supervisor.
-        """
-        if self._killed:
-            return
-        self._killed = True
-        driver = self._driver
-        if driver is not None:
-            driver.stop()
-        try:
-            if self._in_flight[0] and driver is not None:
-                self._cancel_on(driver)
-            elif self._in_flight[0] or self._starting is not None:
-                # Not the driver's own session: it may hold half a response.
-                with self._hook.driver(self._note, may_reload=False) as another:
-                    if self._starting is not None:
-                        another.run(stop_session(self._starting, WORKER_CANCEL_BUDGET_SECONDS))
-                    else:
-                        self._cancel_on(another)
-        finally:
-            # Log last, and ignore failure: the interrupted thread may be in the middle of writing to the same log.
-            with suppress(RuntimeError):
-                for level, text in self._notes:
-                    self._hook.log.log(level, text)
-
-    def _cancel_on(self, driver: SyncDriver) -> None:
+    def _end_all(self, *, was_uploading: bool) -> None:
+        """Cancel the statements in flight, then stop the session."""
         execution_ids, url = self._in_flight
-        share = WORKER_CANCEL_BUDGET_SECONDS / len(execution_ids)
-        for execution_id in execution_ids:
-            # The answers about several would take longer than Airflow waits.
-            driver.run(cancel(execution_id, share, url=url, listen=len(execution_ids) == 1))
-
-    def _note(self, level: int, text: str) -> None:
-        if self._killed:
-            self._notes.append((level, text))
+        share = WORKER_CANCEL_BUDGET_SECONDS / max(1, len(execution_ids) + (self.session_to_stop is not None))
+        if len(execution_ids) == 1:
+            told = self._run_at_kill(last_word_after_cancel(execution_ids[0], share, url))
+            if isinstance(told, StateUpdated | ExecutionResult):
+                self.ended_at_kill[told.execution_id] = told.state
         else:
-            self._hook.log.log(level, text)
+            for execution_id in execution_ids:
+                # The answers about several would take longer than Airflow waits.
+                self._run_at_kill(cancel(execution_id, share, url=url, listen=False))
+        if self.session_to_stop is not None:
+            self._run_on_new_session(stop_session(self.session_to_stop, share))
+
+    def _run_at_kill(self, flow: Flow[T]) -> T:
+        return self._run_on_new_session(flow) if self._driver is None else self._driver.run(flow)

@@ -17,10 +17,11 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name, make_suffix, task_identity
-from airflow_provider_wherobots.flows.sql.session import SessionWait, stop_session
+from airflow_provider_wherobots.flows.sql.session import stop_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
+from airflow_provider_wherobots.operators.sql_session_try import SqlSessionTry
 from airflow_provider_wherobots.operators.sql_task import SqlTask
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, WherobotsTask, pull, push
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY, SQL_SESSION_KEY_KEY
@@ -95,24 +96,24 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         :returns: its id.
         """
         with self._apply_retry_rules():
-            wait, key = self._new_wait(context), self._key(context)
+            this_try = SqlSessionTry(self, context, self._attempt)
+            wait, key = this_try.new_wait(), self._key(context)
             with self._attempt.open():
-                asked = self._ask(self._session_request(key))
+                asked = this_try.ask(self.session_request(key))
                 if asked.fallback:
                     # The stop task would stop a session that others use.
                     raise WherobotsQuotaException(
                         f"The organisation's quota ({words.short(asked.fallback)}) allows no session of this DAG run's "
                         f"own: the service offers SQL session {words.short(asked.id)}, which others use"
                     )
-                self._announce_session(context, asked.id)
+                this_try.announce(asked.id)
                 push(self, context, SQL_SESSION_KEY_KEY, key)
-                if not self.deferrable:
-                    return self._await(asked.id, wait)
                 with self._stopping_on_failure(asked.id):
-                    is_ready = self._is_ready(asked.id, wait)
-                if is_ready:
-                    return asked.id
-            self._defer_until_ready(context, asked.id, wait, {}, stop_on_kill=self._is_own)
+                    if not self.deferrable:
+                        return this_try.get_ready(asked.id, wait).id
+                    if this_try.is_ready(asked.id, wait):
+                        return asked.id
+            this_try.defer_until_ready(asked.id, wait, {}, stop_on_kill=self._is_own)
 
     def execute_in_session(
         self,
@@ -132,7 +133,10 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         :returns: its id.
         """
         with self._apply_retry_rules(), self._attempt.open():
-            return self._await(*self._resumed(context, event, session_id, wait))
+            this_try = SqlSessionTry(self, context, self._attempt)
+            session_id, left = this_try.resumed(event, session_id, wait)
+            with self._stopping_on_failure(session_id):
+                return this_try.get_ready(session_id, left).id
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, the session is stopped.
@@ -141,32 +145,22 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         :param next_kwargs: its arguments.
         :param context: the task's context.
         """
-        if self._is_resumed_retry(context):
+        if SqlSessionTry(self, context, self._attempt).starts_over():
             return self.execute(context)
         if next_method == FAILED_TRIGGER and (session_id := pull(self, context, SQL_SESSION_ID_KEY)):
             with self._attempt.open():
                 self._stop_if_own(session_id)
         return super().resume_execution(next_method, next_kwargs, context)
 
-    def on_kill(self) -> None:
-        """Stop, and stop the session.
-
-        Airflow calls this in a signal handler, seconds before it ends the process.
-        """
-        self._kill_attempt()
-
-    def _await(self, session_id: str, wait: SessionWait) -> str:
-        with self._stopping_on_failure(session_id):
-            return self._get_ready(session_id, wait).id
-
     @contextmanager
     def _stopping_on_failure(self, session_id: str) -> Iterator[None]:
+        self._attempt.session_to_stop = session_id if self._is_own else None
         try:
-            with self._attempt.starting(session_id if self._is_own else None):
-                yield
+            yield
         except WherobotsException:
             self._stop_if_own(session_id)
             raise
+        self._attempt.session_to_stop = None
 
     def _stop_if_own(self, session_id: str) -> None:
         if self._is_own and not self._attempt.was_killed:

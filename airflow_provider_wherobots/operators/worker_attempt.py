@@ -1,12 +1,10 @@
-"""The work of one try of a task while it runs on a worker, and how a kill stops it."""
+"""The run of one try while it is created or followed on a worker, and what a kill cancels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, TypeVar
 
-from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.cancel import (
     WORKER_CANCEL_BUDGET_SECONDS,
@@ -22,26 +20,25 @@ from airflow_provider_wherobots.flows.run_name import durable_suffix
 from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission, submit_run
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.operators.attempt import Attempt
 
 T = TypeVar("T")
 
 
-class WorkerAttempt:
-    """Submits and follows runs on the calling thread. A signal handler may interrupt it with :meth:`kill`.
+class WorkerAttempt(Attempt):
+    """Submits and follows runs on the calling thread.
 
     :param hook: the connection to use.
     :param cancel_on_kill: whether :meth:`kill` cancels the run.
     """
 
     def __init__(self, hook: WherobotsHook, *, cancel_on_kill: bool) -> None:
-        self._hook = hook
+        super().__init__(hook)
         self._cancel_on_kill = cancel_on_kill
-        self._driver: SyncDriver | None = None
         self._suffix_in_flight: str | None = None
         self._older_may_exist = False
         self._run_id: str | None = None
         self._twin_suffix = ""
-        self._killed = False
         self._cancelled: set[str] = set()
         self.is_left_for_retry: Callable[[], bool] = lambda: False
         """Says at a kill whether the run stays for a retry, which re-attaches to it. Must not raise."""
@@ -75,7 +72,7 @@ class WorkerAttempt:
         :raises InvalidArgumentError: if a file cannot be uploaded; there is no run.
         :raises WherobotsApiError: if there is no run.
         """
-        self._get_ready()
+        self.get_ready()
         self._suffix_in_flight = durable_suffix(payload["name"]) if durable else None
         self._older_may_exist = look_first
         submission = self.run(
@@ -109,7 +106,7 @@ class WorkerAttempt:
         :param run_id: the run's id.
         :raises WherobotsTaskKilledException: when the task was killed meanwhile.
         """
-        self._get_ready()
+        self.get_ready()
         self._run_id = run_id
         self._stop_if_killed(run_id)
 
@@ -132,32 +129,11 @@ class WorkerAttempt:
         :param publish: takes a published key and value, and must not raise; default drops them.
         :raises WherobotsTaskKilledException: when the task was killed meanwhile.
         """
-        with self._hook.driver(publish=publish) as driver:
-            self._driver = driver
-            driver.stopped = self._killed
-            try:
-                return driver.run(flow)
-            except FlowStoppedError as error:
-                raise WherobotsTaskKilledException(str(error)) from None
-            finally:
-                self._driver = None
+        with self.driving(publish) as driver:
+            return self.run_on(driver, flow)
 
-    def _get_ready(self) -> None:
-        """Import the HTTP client and read the connection. A kill must find both done: it may interrupt either."""
-        import airflow_provider_wherobots.api.transports.requests  # noqa: F401
-
-        self._hook.settings  # noqa: B018
-
-    def kill(self) -> None:
-        """Stop for good, and cancel the run, or the run that a create call in flight may have started.
-
-        Uses a new session, because the interrupted one may hold half a response. Does not read the connection again,
-        because the interrupted code may be in the middle of a request to the supervisor.
-        """
-        if self._killed:
-            return
-        self._killed = True
-        was_uploading = self._driver is not None and self._driver.stop()
+    def _end_all(self, *, was_uploading: bool) -> None:
+        """Cancel the run, or the run that a create call in flight may have started."""
         if self._cancel_on_kill and self.is_left_for_retry():
             self._cancel_on_kill = False
         if not self._cancel_on_kill:
@@ -180,14 +156,3 @@ class WorkerAttempt:
         if self._cancel_on_kill and run_id not in self._cancelled:
             self._run_on_new_session(cancel_run(run_id, WORKER_CANCEL_BUDGET_SECONDS))
         raise WherobotsTaskKilledException(f"The task was killed before it could follow run {run_id}")
-
-    def _run_on_new_session(self, flow: Flow[T]) -> T:
-        notes: list[tuple[int, str]] = []
-        try:
-            with self._hook.driver(lambda level, text: notes.append((level, text)), may_reload=False) as driver:
-                return driver.run(flow)
-        finally:
-            # Log last, and ignore failure: the interrupted thread may be in the middle of writing to the same log.
-            with suppress(RuntimeError):
-                for level, text in notes:
-                    self._hook.log.log(level, text)

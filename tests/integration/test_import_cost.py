@@ -175,7 +175,7 @@ def test_a_task_without_sql_imports_nothing_of_it(imported: set[str]) -> None:
     assert not imported & {"cbor2", "pyarrow", *(f"{PACKAGE}.{name}" for name in names)}
 
 
-@pytest.mark.parametrize("module", ["operators.run", "decorators.wherobots", "sensors.run"])
+@pytest.mark.parametrize("module", ["operators.run", "operators.sql", "decorators.wherobots", "sensors.run"])
 def test_a_dag_file_imports_nothing_that_only_a_running_task_needs(imported: set[str]) -> None:
     needed = ("hooks.wherobots", "drivers", "flows.effects", "api.runs.models", "api.call", "triggers.run", "files")
     assert not imported & {f"{PACKAGE}.{name}" for name in needed}

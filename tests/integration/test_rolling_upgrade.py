@@ -30,14 +30,14 @@ from airflow_provider_wherobots.flows.effects import Sleep
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.quota import QuotaWait
-from airflow_provider_wherobots.flows.sql.look_back import Planned
 from airflow_provider_wherobots.flows.sql.session import SessionWait
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.submit import AwaitingQuota
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.operators.sql_work import SqlWork
+from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
+from airflow_provider_wherobots.operators.sql_try import SqlTry
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
@@ -222,12 +222,12 @@ def stored_by_this_version(conn_id: str) -> dict[str, Any]:
 
 def stored_of_sql() -> dict[str, Any]:
     operator = WherobotsSqlOperator(task_id="task", sql="SELECT 1", execution_timeout=timedelta(hours=1))
-    given, wait = context(TaskInstance()), SessionWait(deadline=1e10, since=1e9)
-    work = SqlWork(given, [Planned("SELECT 1", True)], "s1", wait, 1e10)
+    wait = SessionWait(deadline=1e10, since=1e9)
+    this_try = SqlTry(operator, context(TaskInstance()), SqlAttempt(operator.hook))
     with pytest.raises(TaskDeferred) as session:
-        operator._defer_until_ready(given, "s1", wait, {"is_settled": False})
+        this_try.defer_until_ready("s1", wait, this_try._kept(), stop_on_kill=False)
     with pytest.raises(TaskDeferred) as statement:
-        operator._hand_over(work, StatementOutcome(StatementState.RUNNING, "e1", started_at=1e9))
+        this_try._hand_over(StatementOutcome(StatementState.RUNNING, "e1", started_at=1e9))
     return {
         **{
             name: {

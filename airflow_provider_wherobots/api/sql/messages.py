@@ -17,6 +17,8 @@ SUCCEEDED = "succeeded"
 FAILED = "failed"
 CANCELLED = "cancelled"
 FINAL = frozenset({SUCCEEDED, FAILED, CANCELLED})
+GEOMETRIES = ("ewkt", "wkt", "wkb", "ewkb", "geojson")
+"""How a session can write geometries; the first one is the default."""
 MAX_ERROR_CHARS = 10_000
 """How much of an error's text is kept."""
 MAX_COUNT = 2**63

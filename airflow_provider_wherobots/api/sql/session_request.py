@@ -7,8 +7,8 @@ from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
-MULTI = "multi"
-SESSION_TYPES = (MULTI, "single")
+MULTI, SINGLE = "multi", "single"
+SESSION_TYPES = (MULTI, SINGLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,7 @@ class StatementExecution:
         # often it was replaced since one that lasted.
         self._has_taken_over = False
         self._is_attached: bool | None = None
+        self._was_running = False
         self._lost_at: float | None = None
         self._connected_at = 0.0
         self._losses = 0
@@ -450,6 +451,7 @@ class StatementExecution:
                 return self._failed() if self._error else None
             case "cancelled":
                 return self._cancelled()
+        self._was_running = self._has_taken_over
         self._error_at, self._error = None, ""
         if self._refusal:
             self._forgotten_at, self._refusal = None, ""
@@ -480,6 +482,7 @@ class StatementExecution:
             seconds=round(self._earlier_seconds + self._now, 3),
             started_at=self._started_at,
             was_sent=self._was_sent,
+            was_running=self._was_running,
             **more,
         )
 

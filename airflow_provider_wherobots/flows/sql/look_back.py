@@ -1,8 +1,19 @@
-"""What became of the statements that earlier tries of a task have sent, as far as the session knows.
+"""What became of the statements that earlier tries of a task have sent, as far as the record and the session know.
 
 A worker can die at any moment. Its session cancels what it executed after a grace period, or the statement ends within
-it. So a retry asks about the executions of the tries before it, and repeats no write that has succeeded, unless it may
-be repeated (``sql/repeatable.py``).
+it. So a retry looks at the task's writes first:
+
+=======================================================  ===============================================================
+a write                                                  is
+=======================================================  ===============================================================
+has taken effect, says the record or the session         not executed again
+still runs                                               followed to its end
+has certainly written nothing, or was never sent         executed
+was sent, and nobody can say what became of it           in doubt: nothing is executed, unless the task says otherwise
+=======================================================  ===============================================================
+
+A statement that may be repeated (``sql/repeatable.py``) is executed again, unless a write after it has taken effect,
+or it still runs: a task that fails because of what it has read reads again.
 """
 
 from __future__ import annotations
@@ -12,11 +23,11 @@ from dataclasses import dataclass, field, replace
 
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds
+from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds, mark_of
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach, can_be_attached
+from airflow_provider_wherobots.flows.sql.record import SqlRecord, Word
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
 
-UNCLEAR = (StatementState.UNKNOWN, StatementState.CANCELLED)
 SUCCESSES = (StatementState.SUCCEEDED, StatementState.GAVE_UP)
 """A statement that was attached to gives up only on its result."""
 
@@ -26,107 +37,162 @@ class Planned:
     """A statement of a task.
 
     :param text: the SQL text.
-    :param may_repeat: whether it may be executed although it may have been executed before.
+    :param may_repeat: whether it may be executed although it has been executed before.
     :param wants_result: whether its result is fetched; default True.
     :param store: where its result goes; default None.
+    :param occurrence: how many equal statements stand before it in the task; default 0.
     """
 
     text: str = field(repr=False)
     may_repeat: bool
     wants_result: bool = True
     store: Store | None = None
+    occurrence: int = 0
+
+    @property
+    def mark(self) -> str:
+        """What stands for it in the record, and in the ids of its executions."""
+        return mark_of(self.text, self.store, self.occurrence)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     """What earlier tries leave to do.
 
-    :param outcomes: of the first statements, which are not executed again. One that has not succeeded, or whose result
-        is lost, is for the task to fail with.
-    :param in_doubt: index of a statement that must not be executed, as an earlier try may have done it; None if there
+    :param outcomes: the statements that are not executed again, by their place, and the try that has sent each. One
+        that has not succeeded, or whose result is lost, is for the task to fail with.
+    :param in_doubt: the place of a write that must not be executed, as an earlier try may have done it; None if there
         is none.
+    :param is_edited: whether that is because the earlier tries had another statement in its place.
+    :param learned: the keys of what the session has said.
     """
 
-    outcomes: tuple[StatementOutcome, ...] = ()
+    outcomes: dict[int, tuple[int, StatementOutcome]] = field(default_factory=dict)
     in_doubt: int | None = None
+    is_edited: bool = False
+    learned: list[str] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is to be executed."""
+        ended = (outcome.state not in SUCCESSES for _, outcome in self.outcomes.values())
+        return self.in_doubt is not None or any(ended)
 
 
-def look_back(
-    statements: Sequence[Planned],
-    ids: ExecutionIds,
-    tries: Sequence[int],
-    options: StatementOptions,
-    *,
-    geometry: str = "ewkt",
-    is_settled: bool | None,
-) -> Flow[Found]:
-    """Ask about the statements in order, up to the first that has not succeeded. One that still runs is followed.
-
-    A finished statement that may be repeated is executed again, unless a write after it has succeeded: a task that
-    fails because of what it has read reads again. One that the session has forgotten says nothing about those after it:
-    they are asked about too.
+class LookBack:
+    """Looks at the statements of a task in a session whose WebSocket is open.
 
     :param statements: the task's statements.
     :param ids: the ids of their executions.
-    :param tries: numbers of the tries to ask about, newest first.
-    :param options: how a running statement is followed; a WebSocket is open.
+    :param record: what the tries before know; it learns what the session says.
+    :param options: how a running statement is followed.
     :param geometry: how geometries are written; default ``ewkt``.
-    :param is_settled: whether the previous try knew the outcome of all that it had sent; None if that is not known.
+    :param repeats_unknown: whether a write in doubt is executed again; default False.
     """
-    outcomes: list[StatementOutcome] = []
-    kept = 0
-    for index, statement in enumerate(statements):
-        outcome, was_running = yield from _ask(index, statement, ids, tries, options, geometry)
-        outcomes.append(outcome)
-        if was_running or outcome.state is StatementState.DEADLINE or _has_written(statement, outcome):
-            kept = index + 1
-        if outcome.state in SUCCESSES:
-            continue
-        if was_running or outcome.state not in UNCLEAR or is_settled is True:
-            break
-        if not statement.may_repeat:
-            return Found(_presumed(outcomes[:kept], statements), index)
-        if outcome.is_cancelled:
-            # No try goes on after that.
-            break
-    return Found(_presumed(outcomes[:kept], statements))
 
+    def __init__(
+        self,
+        statements: Sequence[Planned],
+        ids: ExecutionIds,
+        record: SqlRecord,
+        options: StatementOptions,
+        *,
+        geometry: str = "ewkt",
+        repeats_unknown: bool = False,
+    ) -> None:
+        self._statements = statements
+        self._ids = ids
+        self._record = record
+        self._options = options
+        self._geometry = geometry
+        self._repeats_unknown = repeats_unknown
+        self._found = Found()
 
-def _has_written(statement: Planned, outcome: StatementOutcome) -> bool:
-    return outcome.state in SUCCESSES and not statement.may_repeat
+    def run(self) -> Flow[Found]:
+        """Look at the writes, and then at what stands before and after those that are done."""
+        yield from self._look_at_writes()
+        if self._found.in_doubt is None:
+            yield from self._presume_what_came_before()
+        if not self._found.is_over:
+            yield from self._look_for_one_that_runs()
+        return self._found
 
+    def _look_at_writes(self) -> Flow[None]:
+        found, marks = self._found, {statement.mark for statement in self._statements}
+        for index, statement in enumerate(self._statements):
+            if statement.may_repeat:
+                continue
+            if (settled := (yield from self._settle(statement))) is not None:
+                found.outcomes[index] = settled
+                if found.is_over:
+                    return
+                continue
+            found.is_edited = self._record.knows_others(marks)
+            is_in_doubt = found.is_edited or bool(self._record.in_doubt(statement.mark))
+            if is_in_doubt and not self._repeats_unknown:
+                found.in_doubt = index
+                return
 
-def _presumed(outcomes: Sequence[StatementOutcome], statements: Sequence[Planned]) -> tuple[StatementOutcome, ...]:
-    """The outcomes; statements that are forgotten have succeeded if a write after them has been sent."""
-    return tuple(
-        outcome
-        if outcome.state is not StatementState.UNKNOWN or index == len(outcomes) - 1
-        else _forgotten(outcome, statement)
-        for index, (outcome, statement) in enumerate(zip(outcomes, statements, strict=False))
-    )
+    def _settle(self, statement: Planned) -> Flow[tuple[int, StatementOutcome] | None]:
+        """The outcome of a write that is not to be executed any more; None for any other."""
+        mark = statement.mark
+        if (number := self._record.succeeded_in(mark)) is not None:
+            return number, (yield from self._success(statement, number))
+        for number in self._record.in_doubt(mark):
+            outcome = yield from self._ask(statement, number)
+            if outcome.state in SUCCESSES or outcome.was_running:
+                return number, outcome
+            if outcome.state is StatementState.FAILED and (key := self._record.write(Word.NO_EFFECT, mark, number)):
+                self._found.learned.append(key)
+        return None
 
+    def _success(self, statement: Planned, number: int) -> Flow[StatementOutcome]:
+        """A write that has succeeded, with its result if it is wanted and still there. Most writes have none."""
+        if statement.wants_result:
+            outcome = yield from self._ask(statement, number)
+            if outcome.state is StatementState.SUCCEEDED:
+                return outcome
+        return StatementOutcome(StatementState.SUCCEEDED, self._ids.of(number, statement.mark))
 
-def _forgotten(outcome: StatementOutcome, statement: Planned) -> StatementOutcome:
-    if not statement.wants_result:
-        return replace(outcome, state=StatementState.SUCCEEDED)
-    why = "it succeeded, as a later one was sent, but the session no longer knows it, so its result cannot be fetched"
-    return replace(outcome, state=StatementState.GAVE_UP, message=why)
+    def _presume_what_came_before(self) -> Flow[None]:
+        """What stands before a write that was sent has succeeded, as statements are executed in order."""
+        outcomes = self._found.outcomes
+        for index in range(max(outcomes, default=0)):
+            statement = self._statements[index]
+            if statement.may_repeat and index not in outcomes:
+                outcomes[index] = yield from self._presumed(statement)
 
+    def _presumed(self, statement: Planned) -> Flow[tuple[int, StatementOutcome]]:
+        number = self._record.try_number - 1
+        outcome = StatementOutcome(StatementState.SUCCEEDED, self._ids.of(number, statement.mark))
+        if not statement.wants_result:
+            return number, outcome
+        for number in self._record.earlier_tries:
+            asked = yield from self._ask(statement, number)
+            if asked.state in SUCCESSES:
+                return number, asked
+        why = "it succeeded, as a later one was sent, but the session no longer knows it, so its result"
+        return number, replace(outcome, state=StatementState.GAVE_UP, message=f"{why} cannot be fetched")
 
-def _ask(
-    index: int,
-    statement: Planned,
-    ids: ExecutionIds,
-    tries: Sequence[int],
-    options: StatementOptions,
-    geometry: str,
-) -> Flow[tuple[StatementOutcome, bool]]:
-    """The newest execution that the session knows, and whether it was still running."""
-    outcome = StatementOutcome(StatementState.UNKNOWN, "")
-    for number in tries:
-        execution_id = ids.of(number, index, statement.text, statement.store)
-        was_running = yield from can_be_attached(execution_id)
-        outcome = yield from attach(execution_id, options, geometry=geometry, wants_result=statement.wants_result)
-        if was_running or outcome.is_cancelled or outcome.state is not StatementState.UNKNOWN:
-            return outcome, was_running
-    return outcome, False
+    def _look_for_one_that_runs(self) -> Flow[None]:
+        begin = max(self._found.outcomes, default=-1) + 1
+        passed: dict[int, tuple[int, StatementOutcome]] = {}
+        for index, statement in enumerate(self._statements[begin:], begin):
+            if not statement.may_repeat:
+                return
+            for number in self._record.earlier_tries:
+                outcome = yield from self._ask(statement, number)
+                if outcome.was_running or outcome.state in SUCCESSES:
+                    passed[index] = number, outcome
+                    break
+            else:
+                return
+            if outcome.was_running:
+                self._found.outcomes.update(passed)
+                return
+
+    def _ask(self, statement: Planned, number: int) -> Flow[StatementOutcome]:
+        """Ask about an execution once. One that runs is followed to its end."""
+        execution_id = self._ids.of(number, statement.mark)
+        options, wants_result = self._options, statement.wants_result
+        return (yield from attach(execution_id, options, geometry=self._geometry, wants_result=wants_result))

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
+from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
 
 from airflow_provider_wherobots.compat import AIRFLOW, AirflowFailException, AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.dbapi import connection as connection_module
@@ -27,6 +28,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.sql.statement import cancel, connect
 from airflow_provider_wherobots.hooks import sql as hook_module
+from airflow_provider_wherobots.sql import requirements
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from tests.integration import sql_support
@@ -90,10 +92,23 @@ def test_a_statement_without_a_result_set(hook: WherobotsSqlHook, control: Contr
     with closing(hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
         cursor.execute("CREATE TABLE t AS SELECT 1")
         assert (cursor.description, cursor.rowcount) == (None, -1)
-        assert (cursor.fetchall(), cursor.fetchone(), cursor.fetchmany(3), list(cursor)) == ([], None, [], [])
         assert cursor.fetch_pandas().empty
     assert hook.get_records("DROP TABLE t") is None
     assert hook.get_first("DROP TABLE t") is None
+
+
+@pytest.mark.parametrize("fetch", ["fetchone", "fetchmany", "fetchall", "__next__"])
+def test_rows_without_a_result_set_are_a_mistake(hook: WherobotsSqlHook, fetch: str) -> None:
+    """As PEP 249 has it. The statement has taken effect, so the task is not retried."""
+    with closing(hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+        with pytest.raises(WherobotsArgumentException, match="no result set"):
+            cursor.fetchall()
+        cursor.execute("DROP TABLE t")
+        with pytest.raises(
+            WherobotsArgumentException, match="no result set to fetch: .* look at the cursor's"
+        ) as caught:
+            next(iter(cursor)) if fetch == "__next__" else getattr(cursor, fetch)()
+        assert isinstance(caught.value, AirflowFailException)
 
 
 def test_an_empty_result_set_has_columns(hook: WherobotsSqlHook, control: ControlClient) -> None:
@@ -145,7 +160,7 @@ def test_exactly_as_many_rows_as_the_service_returns_are_warned_about_once(
 
 def test_a_run_without_a_handler_does_not_cancel_its_statement(hook: WherobotsSqlHook, control: ControlClient) -> None:
     hook.run("SLEEP 0.2")
-    hook.run("SLEEP 0.2", handler=lambda cursor: cursor.fetchall())
+    hook.run("SLEEP 0.2", handler=lambda cursor: cursor.rowcount)
     assert executed(control) == ["SLEEP 0.2", "SLEEP 0.2"]
     assert control.requests("cancelExecution") == []
     (session,) = [one for one in control.sql_sessions() if one["status"] == "READY"]
@@ -162,14 +177,14 @@ def test_a_second_run_works_in_the_same_session(hook: WherobotsSqlHook, control:
 
 
 def test_a_list_of_statements_runs_on_one_connection(hook: WherobotsSqlHook, control: ControlClient) -> None:
-    results = hook.run(["CREATE TABLE t (a INT)", "SELECT 7 AS n"], handler=lambda cursor: cursor.fetchall())
-    assert results == [[], [(7,)]]
+    results = hook.run(["CREATE TABLE t (a INT)", "SELECT 7 AS n"], handler=fetch_all_handler)
+    assert results == [None, [(7,)]]
     assert session_requests(control) == 1
 
 
 def test_statements_are_split_at_semicolons_that_end_them(hook: WherobotsSqlHook, control: ControlClient) -> None:
     sql = "SELECT /*+ BROADCAST(t) */ ';' ; -- nothing;\nSELECT 7 AS n;"
-    assert hook.run(sql, split_statements=True, handler=lambda cursor: cursor.fetchall()) == []
+    hook.run(sql, split_statements=True)
     assert executed(control) == ["SELECT /*+ BROADCAST(t) */ ';'", "-- nothing;\nSELECT 7 AS n"]
 
 
@@ -182,7 +197,7 @@ def test_a_cursor_shows_the_result_of_what_was_executed_otherwise(
         assert (cursor.fetchall(), cursor.query_id) == ([(7,)], outcome.execution_id)
         with pytest.raises(WherobotsSqlStatementFailedException, match="gone"):
             cursor.take(connection.execute("FAIL gone"))
-        assert (cursor.description, cursor.rowcount, cursor.fetchall()) == (None, -1, [])
+        assert (cursor.description, cursor.rowcount) == (None, -1)
 
 
 def test_autocommit_and_commit_do_nothing(hook: WherobotsSqlHook) -> None:
@@ -270,10 +285,18 @@ def test_a_cancel_of_somebody_else_is_a_failure_of_its_own(
     thread.join()
 
 
-def test_a_forgotten_execution_is_an_unknown_outcome_that_is_not_retried(
-    hook: WherobotsSqlHook, control: ControlClient
+@pytest.mark.parametrize(
+    ("statement", "is_retried", "says"),
+    [
+        ("INSERT INTO t SELECT 1", False, r"^Outcome unknown: the statement was sent, .* may have written"),
+        ("SELECT * FROM t", True, r"^Outcome unknown: .*\. A retry of the task may execute it again"),
+    ],
+)
+def test_an_unknown_outcome_is_final_if_the_statement_may_not_be_repeated(
+    hook: WherobotsSqlHook, control: ControlClient, statement: str, is_retried: bool, says: str
 ) -> None:
     """The connection is lost, and the session no longer knows the execution."""
+    control.answer_sql(statement, held=True)
 
     def lose() -> None:
         wait_for(lambda: executed(control), what="the statement")
@@ -283,11 +306,11 @@ def test_a_forgotten_execution_is_an_unknown_outcome_that_is_not_retried(
 
     thread = threading.Thread(target=lose)
     thread.start()
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match=r"^Outcome unknown: .* may have written") as caught:
-        hook.run("HOLD")
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match=says) as caught:
+        hook.run(statement)
     thread.join()
-    assert isinstance(caught.value, AirflowFailException)
-    assert executed(control) == ["HOLD"]
+    assert isinstance(caught.value, AirflowFailException) is not is_retried
+    assert executed(control) == [statement]
 
 
 def test_a_session_that_ends_while_it_starts(hook: WherobotsSqlHook, control: ControlClient) -> None:
@@ -676,7 +699,7 @@ def test_the_hook_names_the_extra_if_airflows_part_of_it_is_missing() -> None:
 def test_what_the_extra_installs_is_named_if_it_is_missing(
     hook: WherobotsSqlHook, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hook_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
     with pytest.raises(
         AirflowOptionalProviderFeatureException,
         match=re.escape("SQL needs pyarrow and cbor2: pip install 'airflow-provider-wherobots[sql]'"),

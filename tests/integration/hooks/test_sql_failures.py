@@ -7,20 +7,22 @@ import pytest
 from airflow_provider_wherobots import exceptions
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
+    BadRequestError,
     ConnectionLostError,
     NotFoundError,
     PermissionDeniedError,
+    ResponseError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.compat import AirflowFailException
 from airflow_provider_wherobots.dbapi import errors
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionWaitTimeoutError
-from airflow_provider_wherobots.hooks.sql_failures import failure
+from airflow_provider_wherobots.hooks.sql_failures import failure, failure_of_hook
 
 
 def outcome(state: StatementState, **fields: Any) -> errors.StatementError:
-    return errors.StatementError(StatementOutcome(state, "e1", "the reason", **fields))
+    return errors.StatementError(StatementOutcome(state, "e1", "the reason", **fields), "s1")
 
 
 def caused(kind: type[errors.Error], cause: WherobotsApiError) -> errors.Error:
@@ -36,19 +38,19 @@ def caused(kind: type[errors.Error], cause: WherobotsApiError) -> errors.Error:
             outcome(StatementState.FAILED),
             exceptions.WherobotsSqlStatementFailedException,
             True,
-            "Statement e1 failed: the reason",
+            "The statement failed: the reason\nExecution e1 in SQL session s1",
         ),
         (
             outcome(StatementState.CANCELLED),
             exceptions.WherobotsSqlStatementCancelledException,
             False,
-            "Statement e1 was cancelled on the service's side",
+            "The statement was cancelled on the service's side",
         ),
         (
             outcome(StatementState.UNKNOWN),
             exceptions.WherobotsSqlOutcomeUnknownException,
             False,
-            "Outcome unknown: Statement e1 was sent, but the reason",
+            "It may have written. Look at what it writes to before you execute it again",
         ),
         (
             outcome(StatementState.RUNNING),
@@ -60,19 +62,19 @@ def caused(kind: type[errors.Error], cause: WherobotsApiError) -> errors.Error:
             outcome(StatementState.DEADLINE),
             exceptions.WherobotsExecutionTimeoutException,
             True,
-            "Statement e1 had not ended in time",
+            "The statement had not ended when the task's execution_timeout was reached; the reason",
         ),
         (
             outcome(StatementState.GAVE_UP, was_sent=False),
             exceptions.WherobotsUnavailableException,
             True,
-            "Statement e1 was not executed: the reason",
+            "The statement was not executed: the reason",
         ),
         (
             outcome(StatementState.GAVE_UP, was_sent=True),
-            exceptions.WherobotsSqlException,
+            exceptions.WherobotsUnavailableException,
             False,
-            "Statement e1: the reason",
+            "The statement: the reason",
         ),
         (errors.DataError("unreadable"), exceptions.WherobotsSqlException, False, "unreadable"),
         (errors.ProgrammingError("wrong"), exceptions.WherobotsArgumentException, False, "wrong"),
@@ -96,10 +98,28 @@ def caused(kind: type[errors.Error], cause: WherobotsApiError) -> errors.Error:
             "404",
         ),
         (
+            caused(errors.RefusedError, ConnectionLostError("op", "gone")),
+            exceptions.WherobotsUnavailableException,
+            True,
+            "gone",
+        ),
+        (
             caused(errors.RefusedError, NotFoundError("op", 404)),
             exceptions.WherobotsSqlSessionException,
             True,
-            "the error",
+            "404",
+        ),
+        (
+            caused(errors.RefusedError, BadRequestError("op", 400)),
+            exceptions.WherobotsSqlSessionException,
+            True,
+            "400",
+        ),
+        (
+            caused(errors.RefusedError, ResponseError("op", 410)),
+            exceptions.WherobotsSqlSessionException,
+            True,
+            "410",
         ),
         (
             caused(errors.RefusedError, AuthenticationError("op", 401)),
@@ -115,10 +135,10 @@ def caused(kind: type[errors.Error], cause: WherobotsApiError) -> errors.Error:
         ),
     ],
 )
-def test_each_error_becomes_an_exception_of_its_kind(
+def test_an_error_of_a_write_becomes_an_exception_of_its_kind(
     error: errors.Error, kind: type[Exception], is_retried: bool, says: str
 ) -> None:
-    made = failure(error)
+    made = failure_of_hook(error, may_repeat=False)
     assert isinstance(made, kind)
     assert type(made).__name__ == kind.__name__
     assert isinstance(made, AirflowFailException) is not is_retried
@@ -127,4 +147,27 @@ def test_each_error_becomes_an_exception_of_its_kind(
 
 @pytest.mark.parametrize("error", [errors.InterfaceError("closed"), errors.NotSupportedError("no")])
 def test_an_error_of_the_program_stays_what_it_is(error: errors.Error) -> None:
-    assert failure(error) is error
+    assert failure_of_hook(error, may_repeat=False) is error
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (outcome(StatementState.UNKNOWN), "the reason. A retry of the task may execute it again"),
+        (outcome(StatementState.GAVE_UP, was_sent=True), "The statement: the reason"),
+        (errors.DataError("unreadable"), "unreadable"),
+    ],
+)
+def test_what_only_reads_is_retried(error: errors.Error, says: str) -> None:
+    made = failure_of_hook(error, may_repeat=True)
+    assert not isinstance(made, AirflowFailException)
+    assert says in str(made)
+    assert "written" not in str(made)
+
+
+def test_the_operator_and_the_hook_have_one_table() -> None:
+    ended = StatementOutcome(StatementState.FAILED, "e1", "the reason")
+    of_operator = failure(ended, "Statement 1 of 2", "s1", None, False)
+    of_hook = failure_of_hook(errors.StatementError(ended, "s1"), may_repeat=False)
+    assert type(of_operator) is type(of_hook)
+    assert str(of_operator).replace("Statement 1 of 2", "The statement") == str(of_hook)

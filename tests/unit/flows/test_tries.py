@@ -4,9 +4,8 @@ import pytest
 
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.tries import (
-    earlier_tries,
+    first_since_clear,
     is_first_since_clear,
-    tries_before_clear,
     was_cancelled_for_earlier_try,
 )
 
@@ -20,36 +19,21 @@ def test_a_clear_is_told_by_airflows_arithmetic(try_number: int, max_tries: int,
 
 
 @pytest.mark.parametrize(
-    ("try_number", "max_tries", "retries", "before"),
+    ("try_number", "max_tries", "retries", "first"),
     [
-        (1, 1, 1, []),
-        (2, 1, 1, []),
-        (2, 2, 1, [1]),
-        (3, 2, 1, [1]),
-        (9, 8, 0, [8, 7, 6, 5, 4]),
-        # ``retries`` was lowered by more than one: that is no clear.
-        (2, 3, 0, []),
+        (1, 1, 1, 1),
+        (2, 1, 1, 1),
+        (2, 2, 1, 2),
+        (3, 2, 1, 2),
+        (9, 8, 0, 9),
+        # ``retries`` was raised, or lowered by more than one, between the tries: that is no clear.
+        (2, 1, 5, 1),
+        (2, 5, 1, 1),
+        (2, 3, 0, 1),
     ],
 )
-def test_the_tries_before_a_clear(try_number: int, max_tries: int, retries: int, before: list[int]) -> None:
-    assert tries_before_clear(try_number, max_tries, retries) == before
-
-
-@pytest.mark.parametrize(
-    ("try_number", "max_tries", "retries", "expected"),
-    [
-        (1, 1, 1, []),
-        (2, 1, 1, [1]),
-        (3, 2, 1, [2]),
-        (2, 2, 1, []),
-        (9, 8, 8, [8, 7, 6, 5, 4]),
-        # ``retries`` was raised or lowered between the tries.
-        (2, 1, 5, [1]),
-        (2, 5, 1, [1]),
-    ],
-)
-def test_the_tries_since_a_clear(try_number: int, max_tries: int, retries: int, expected: list[int]) -> None:
-    assert earlier_tries(try_number, max_tries, retries) == expected
+def test_the_first_try_since_a_clear(try_number: int, max_tries: int, retries: int, first: int) -> None:
+    assert first_since_clear(try_number, max_tries, retries) == first
 
 
 @pytest.mark.parametrize(

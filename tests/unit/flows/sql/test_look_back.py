@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from airflow_provider_wherobots.api.errors import NotFoundError
 from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED, ExecuteSql, RetrieveResults, Store
-from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds
-from airflow_provider_wherobots.flows.sql.look_back import Found, Planned, look_back
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementState
+from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds, mark_of
+from airflow_provider_wherobots.flows.sql.look_back import Found, LookBack, Planned
+from airflow_provider_wherobots.flows.sql.record import SqlRecord, Word, key_of
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
 from airflow_provider_wherobots.sql.repeatable import may_repeat
 from tests.unit.flows.script import START
 from tests.unit.flows.sql.fake_session import (
@@ -35,81 +35,140 @@ ENDLESS = "endless"
 FORGOTTEN = None
 
 
+SENT, DONE, NOTHING = Word.SENT, Word.SUCCEEDED, Word.NO_EFFECT
+
+
+def record_of(
+    statements: list[str], *written: Word | None, try_number: int = 2, store: Store | None = None
+) -> SqlRecord:
+    """What the first try has written down of its statements; of those that may be repeated nothing is."""
+    words = zip(statements, written, strict=False)
+    told = [key_of(word, 1, mark_of(text, store)) for text, word in words if word is not None]
+    return SqlRecord.begin(told, try_number, 1)
+
+
 def asked(
     statements: list[str],
     *states: str | None,
-    is_settled: bool | None = False,
+    record: SqlRecord | None = None,
     wants_result: bool = False,
     deadline: float | None = None,
     can_attach: bool = True,
-    tries: Sequence[int] = (1,),
     store: Store | None = None,
     session: FakeSession | None = None,
+    questions: int | None = None,
     **options: Any,
 ) -> Found:
-    """Look back at one try, whose statements have these states in the session."""
+    """Look back at one try, which has written down that it has sent its writes. The session has these states of them."""
     session = session or FakeSession(can_attach=can_attach)
-    for index, (text, state) in enumerate(zip(statements, states, strict=False)):
+    for text, state in zip(statements, states, strict=False):
         if state is not FORGOTTEN:
             ends_at = {RUNNING: START + 5, ENDLESS: NEVER}.get(state, START - 5)
             final = SUCCEEDED if state in (RUNNING, ENDLESS) else state
-            execution_id = IDS.of(1, index, text, store)
+            execution_id = IDS.of(1, mark_of(text, store))
             session.executions[execution_id] = Running(Plan(), START - 9, ends_at, final, None, False)
             if state == RUNNING:
                 session._end(session.executions[execution_id], execution_id, ends_at, final)
     planned = [Planned(text, may_repeat(text), wants_result, store) for text in statements]
+    if record is None:
+        sent = [None if may_repeat(text) else SENT for text in statements]
+        record = record_of(statements, *sent, store=store)
     script = SqlScript(session)
-    followed = StatementOptions(URL, deadline)
-    found = script.run(look_back(planned, IDS, tries, followed, is_settled=is_settled, **options))
+    found = script.run(LookBack(planned, IDS, record, StatementOptions(URL, deadline), **options).run())
     assert script.arrived(ExecuteSql) == []
-    # To see whether it runs, and to attach to it.
-    asked = script.arrived(RetrieveResults)
-    geometries = {message.geometry for message in asked if isinstance(message, RetrieveResults)}
-    assert geometries == {"ewkt", options.get("geometry", "ewkt")}
+    arrived = [message for message in script.arrived(RetrieveResults) if isinstance(message, RetrieveResults)]
+    assert {message.geometry for message in arrived} <= {options.get("geometry", "ewkt")}
+    assert questions in (None, len(arrived))
     return found
+
+
+def outcomes(found: Found) -> list[StatementOutcome]:
+    return [found.outcomes[index][1] for index in sorted(found.outcomes)]
 
 
 @pytest.mark.parametrize(
     ("statements", "states", "kept", "in_doubt"),
     [
-        ([INSERT, SELECT], [SUCCEEDED, FAILED], 1, None),
-        ([INSERT, UPDATE], [SUCCEEDED, FAILED], 1, None),
-        ([INSERT, UPDATE], [SUCCEEDED, FORGOTTEN], 1, 1),
-        ([INSERT, UPDATE], [SUCCEEDED, CANCELLED], 1, 1),
-        # What comes before a write says nothing about it once the session has forgotten it.
-        ([CREATE, INSERT], [FORGOTTEN, FORGOTTEN], 0, 1),
-        ([CREATE, INSERT], [FORGOTTEN, SUCCEEDED], 2, None),
-        ([CREATE, INSERT], [FORGOTTEN, FAILED], 0, None),
-        ([CREATE, INSERT], [FORGOTTEN, RUNNING], 2, None),
-        ([CREATE, INSERT], [SUCCEEDED, SUCCEEDED], 2, None),
-        ([SELECT, CREATE, INSERT], [FORGOTTEN, SUCCEEDED, FORGOTTEN], 0, 2),
-        # No try has gone on after these.
-        ([CREATE, INSERT], [FAILED, FORGOTTEN], 0, None),
-        ([INSERT, SELECT, UPDATE], [SUCCEEDED, CANCELLED, FORGOTTEN], 1, None),
+        ([INSERT, SELECT], [SUCCEEDED, FAILED], [0], None),
+        ([INSERT, UPDATE], [SUCCEEDED, FAILED], [0], None),
+        ([INSERT, UPDATE], [SUCCEEDED, FORGOTTEN], [0], 1),
+        # Nobody of the task has asked for this cancel.
+        ([INSERT, UPDATE], [SUCCEEDED, CANCELLED], [0], 1),
+        ([CREATE, INSERT], [FORGOTTEN, FORGOTTEN], [], 1),
+        ([CREATE, INSERT], [FORGOTTEN, SUCCEEDED], [0, 1], None),
+        ([CREATE, INSERT], [FORGOTTEN, FAILED], [], None),
+        ([CREATE, INSERT], [FORGOTTEN, RUNNING], [0, 1], None),
+        ([CREATE, INSERT], [SUCCEEDED, SUCCEEDED], [0, 1], None),
+        ([SELECT, CREATE, INSERT], [FORGOTTEN, SUCCEEDED, FORGOTTEN], [], 2),
         # What was read is read again.
-        ([INSERT, SELECT], [SUCCEEDED, SUCCEEDED], 1, None),
-        ([SELECT], [SUCCEEDED], 0, None),
-        ([SELECT], [RUNNING], 1, None),
-        ([SELECT], [FORGOTTEN], 0, None),
+        ([INSERT, SELECT], [SUCCEEDED, SUCCEEDED], [0], None),
+        ([SELECT], [SUCCEEDED], [], None),
+        ([SELECT], [RUNNING], [0], None),
+        ([SELECT, CREATE], [SUCCEEDED, RUNNING], [0, 1], None),
+        ([SELECT], [FORGOTTEN], [], None),
     ],
 )
-@pytest.mark.parametrize("is_settled", [False, None])
+@pytest.mark.parametrize("can_attach", [True, False])
 def test_no_write_is_executed_twice(
-    statements: list[str], states: list[str | None], kept: int, in_doubt: int | None, is_settled: bool | None
+    statements: list[str], states: list[str | None], kept: list[int], in_doubt: int | None, can_attach: bool
 ) -> None:
-    found = asked(statements, *states, is_settled=is_settled)
-    assert (len(found.outcomes), found.in_doubt) == (kept, in_doubt)
-    assert all(outcome.state is StatementState.SUCCEEDED for outcome in found.outcomes)
+    found = asked(statements, *states, can_attach=can_attach)
+    assert (sorted(found.outcomes), found.in_doubt) == (kept, in_doubt)
+    assert all(outcome.state is StatementState.SUCCEEDED for outcome in outcomes(found))
 
 
-@pytest.mark.parametrize("statements", [[INSERT], [CREATE, INSERT]])
-def test_a_try_that_knew_all_outcomes_leaves_no_doubt(statements: list[str]) -> None:
-    assert asked(statements, is_settled=True) == Found()
+@pytest.mark.parametrize(
+    ("statements", "words", "kept"),
+    [
+        ([INSERT], [DONE], [0]),
+        ([INSERT], [NOTHING], []),
+        ([INSERT], [], []),
+        ([CREATE, INSERT, UPDATE], [None, DONE, NOTHING], [0, 1]),
+        # The first was edited: it is another statement.
+        ([UPDATE, INSERT], [None, DONE], [1]),
+    ],
+)
+def test_what_the_record_knows_is_asked_of_nobody(
+    statements: list[str], words: list[Word | None], kept: list[int]
+) -> None:
+    found = asked(statements, record=record_of(statements, *words), questions=0)
+    assert (sorted(found.outcomes), found.in_doubt) == (kept, None)
+
+
+def test_an_execution_is_asked_about_once() -> None:
+    asked([INSERT, SELECT], SUCCEEDED, SUCCEEDED, wants_result=True, questions=2)
+
+
+def test_what_the_session_says_is_learned() -> None:
+    assert asked([INSERT], FAILED).learned == [key_of(NOTHING, 1, mark_of(INSERT))]
+
+
+def test_without_a_complete_record_all_writes_are_in_doubt() -> None:
+    record = SqlRecord.begin(None, 3, 1)
+    assert asked([INSERT], FORGOTTEN, record=record, questions=2).in_doubt == 0
+
+
+@pytest.mark.parametrize("word", [SENT, DONE])
+def test_a_statement_that_was_edited_is_another_one_and_in_doubt_in_its_place(word: Word) -> None:
+    record = record_of([INSERT], word)
+    found = asked([UPDATE], record=record, questions=0)
+    assert (found.in_doubt, found.is_edited) == (0, True)
+
+
+def test_a_write_in_doubt_is_repeated_if_the_task_says_so_but_not_one_that_has_succeeded() -> None:
+    found = asked(
+        [INSERT, UPDATE], FORGOTTEN, FORGOTTEN, record=record_of([INSERT, UPDATE], DONE, SENT), repeats_unknown=True
+    )
+    assert (sorted(found.outcomes), found.in_doubt) == ([0], None)
+
+
+def test_a_write_whose_result_is_lost_counts_without_it() -> None:
+    found = asked([INSERT], FORGOTTEN, record=record_of([INSERT], DONE), wants_result=True)
+    assert [(each.state, each.results) for each in outcomes(found)] == [(StatementState.SUCCEEDED, None)]
 
 
 def test_a_forgotten_result_before_a_write_is_lost_and_not_read_again() -> None:
-    found = asked([SELECT, INSERT], FORGOTTEN, SUCCEEDED, wants_result=True)
-    lost, written = found.outcomes
+    lost, written = outcomes(asked([SELECT, INSERT], FORGOTTEN, SUCCEEDED, wants_result=True))
     assert (lost.state, written.state) == (StatementState.GAVE_UP, StatementState.SUCCEEDED)
     assert lost.message == (
         "it succeeded, as a later one was sent, but the session no longer knows it, so its result cannot be fetched"
@@ -119,25 +178,25 @@ def test_a_forgotten_result_before_a_write_is_lost_and_not_read_again() -> None:
 @pytest.mark.parametrize("options", [{}, {"geometry": "geojson"}])
 def test_a_result_of_an_earlier_try_is_fetched_if_it_is_wanted(options: dict[str, Any]) -> None:
     found = asked([SELECT, INSERT], SUCCEEDED, SUCCEEDED, wants_result=True, **options)
-    assert [(each.state, each.results) for each in found.outcomes] == [(StatementState.SUCCEEDED, RESULT)] * 2
+    assert [(each.state, each.results) for each in outcomes(found)] == [(StatementState.SUCCEEDED, RESULT)] * 2
 
 
 def test_a_statement_that_is_stored_elsewhere_is_another_one() -> None:
     found = asked([INSERT], SUCCEEDED, store=Store("parquet"))
-    assert [each.state for each in found.outcomes] == [StatementState.SUCCEEDED]
+    assert [each.state for each in outcomes(found)] == [StatementState.SUCCEEDED]
 
 
 def test_the_outcome_of_a_write_is_unknown_if_it_was_running_and_its_session_was_lost() -> None:
     session = FakeSession(
         connections=[Connection(seconds=3.0)], refusals=[None, NotFoundError("connectSqlSession", 404)]
     )
-    found = asked([INSERT], ENDLESS, tries=(1, 0), session=session)
-    assert [each.state for each in found.outcomes] == [StatementState.UNKNOWN]
+    found = asked([INSERT], ENDLESS, session=session)
+    assert [each.state for each in outcomes(found)] == [StatementState.UNKNOWN]
     assert found.in_doubt is None
 
 
 @pytest.mark.parametrize("can_attach", [True, False])
 def test_a_write_that_meets_the_deadline_is_the_tasks_outcome(can_attach: bool) -> None:
     found = asked([INSERT, SELECT], ENDLESS, deadline=START + 20, can_attach=can_attach)
-    (outcome,) = found.outcomes
+    (outcome,) = outcomes(found)
     assert (outcome.state, outcome.is_cancelled) == (StatementState.DEADLINE, True)

@@ -1,0 +1,99 @@
+"""The work of one try while it runs on a worker, and how a kill stops it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
+from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
+from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+
+T = TypeVar("T")
+
+
+class Attempt:
+    """Runs flows on the calling thread. A signal handler may interrupt it with :meth:`kill`.
+
+    :param hook: the connection to use.
+    """
+
+    def __init__(self, hook: WherobotsHook) -> None:
+        self._hook = hook
+        self._driver: SyncDriver | None = None
+        self._killed = False
+        self._notes: list[tuple[int, str]] | None = None
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether the task was killed."""
+        return self._killed
+
+    def get_ready(self) -> None:
+        """Import the HTTP client and read the connection. A kill must find both done: it may interrupt either."""
+        import airflow_provider_wherobots.api.transports.requests  # noqa: F401
+
+        self._hook.settings  # noqa: B018
+
+    @contextmanager
+    def driving(self, publish: Callable[[str, str], None] | None = None) -> Iterator[SyncDriver]:
+        """The time in which flows can run. A WebSocket that one opens stays open until its end.
+
+        :param publish: takes a published key and value, and must not raise; default drops them.
+        """
+        with self._hook.driver(self._note, publish=publish) as driver:
+            driver.stopped = self._killed
+            self._driver = driver
+            try:
+                yield driver
+            finally:
+                self._driver = None
+
+    def run_on(self, driver: SyncDriver, flow: Flow[T]) -> T:
+        """Run a flow that :meth:`kill` can stop.
+
+        :param driver: what :meth:`driving` gave.
+        :param flow: the flow.
+        :raises WherobotsTaskKilledException: when the task was killed meanwhile.
+        """
+        try:
+            return driver.run(flow)
+        except FlowStoppedError as error:
+            raise WherobotsTaskKilledException(str(error)) from None
+
+    def kill(self) -> None:
+        """Stop for good, and end what is under way.
+
+        Does not read the connection again, because the interrupted code may be in the middle of a request to the
+        supervisor.
+        """
+        if self._killed:
+            return
+        self._killed, self._notes = True, []
+        was_uploading = self._driver is not None and self._driver.stop()
+        try:
+            self._end_all(was_uploading=was_uploading)
+        finally:
+            # Log last, and ignore failure: the interrupted thread may be in the middle of writing to the same log.
+            notes, self._notes = self._notes, None
+            with suppress(RuntimeError):
+                for level, text in notes:
+                    self._hook.log.log(level, text)
+
+    @abstractmethod
+    def _end_all(self, *, was_uploading: bool) -> None:
+        """End what is under way, in the seconds that Airflow leaves."""
+
+    def _run_on_new_session(self, flow: Flow[T]) -> T:
+        """Run a flow, but not on the driver's own HTTP session: it may hold half a response."""
+        with self._hook.driver(self._note, may_reload=False) as driver:
+            return driver.run(flow)
+
+    def _note(self, level: int, text: str) -> None:
+        if self._notes is None:
+            self._hook.log.log(level, text)
+        else:
+            self._notes.append((level, text))

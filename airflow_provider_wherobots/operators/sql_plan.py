@@ -1,0 +1,86 @@
+"""The statements that a task's arguments stand for. All is checked here that can be before anything is sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.sql.calls import is_session_id
+from airflow_provider_wherobots.exceptions import WherobotsArgumentException
+from airflow_provider_wherobots.flows.sql.look_back import Planned
+from airflow_provider_wherobots.sql.repeatable import may_repeat
+from airflow_provider_wherobots.sql.task_statements import read_statements
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+
+
+def plan(task: WherobotsSqlOperator) -> list[Planned]:
+    """Make the statements of a task, once its arguments are rendered.
+
+    :param task: the task.
+    :raises WherobotsArgumentException: names the argument and the rule.
+    """
+    _warn_of_what_has_no_effect(task)
+    try:
+        planned = _read(task)
+        _check_session_id(task.session_id, is_given=task.is_session_given)
+        writes = sum(not statement.may_repeat for statement in planned)
+        if task.outcome_sql is not None and writes != 1:
+            raise InvalidArgumentError(
+                f"outcome_sql: says whether one write has taken effect, but sql has {writes} statements that must not "
+                "be repeated"
+            )
+    except InvalidArgumentError as error:
+        raise WherobotsArgumentException(f"{task.task_id}: {error}") from None
+    return planned
+
+
+def outcome_query(task: WherobotsSqlOperator) -> str:
+    """The query that says whether the task's write has taken effect.
+
+    :param task: the task.
+    """
+    # Those of a sequence are meant for the placeholders of ``sql``.
+    parameters = task.parameters if isinstance(task.parameters, Mapping) else None
+    (query,) = read_statements(task.outcome_sql, False, parameters)
+    return query
+
+
+def _read(task: WherobotsSqlOperator) -> list[Planned]:
+    texts = read_statements(task.sql, bool(task.split_statements), task.parameters)
+    if task.outcome_sql is not None:
+        outcome_query(task)
+    store, last, before = task.checked_store(), len(texts) - 1, Counter[str]()
+    planned = []
+    for index, text in enumerate(texts):
+        # A stored result is not fetched, and one that is not returned need not be.
+        wants_result = store is None and task.fetches_results and (index == last or not task.returns_one)
+        at = store if index == last else None
+        planned.append(Planned(text, may_repeat(text), wants_result, at, before[text]))
+        before[text] += 1
+    return planned
+
+
+def _check_session_id(session_id: object, *, is_given: bool) -> None:
+    # Jinja makes "None" of a task that has returned nothing.
+    if is_given and session_id in (None, "", "None"):
+        raise InvalidArgumentError(
+            f"session_id={session_id!r}: the task that should have started the SQL session has returned none"
+        )
+    if is_given and not is_session_id(session_id.strip() if isinstance(session_id, str) else session_id):
+        raise InvalidArgumentError(f"session_id={session_id!r}: must be the id of a SQL session")
+
+
+def _warn_of_what_has_no_effect(task: WherobotsSqlOperator) -> None:
+    if task.database:
+        task.log.warning(
+            "database=%r has no effect: connections share their session, so it has no current database. Name it in "
+            "the statement, such as catalog.database.table",
+            task.database,
+        )
+    if task.hook_params:
+        names = ", ".join(map(str, task.hook_params))
+        task.log.warning("hook_params (%s) has no effect: the task has arguments for all of it", names)

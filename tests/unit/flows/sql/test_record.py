@@ -1,0 +1,141 @@
+"""What tries write down of statements, and what a later try makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.flows.sql.execution_ids import mark_of
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.record import CLEARED_KEY, SqlRecord, Word, word_of
+
+A, B = mark_of("INSERT INTO t VALUES (1)"), mark_of("INSERT INTO t VALUES (2)")
+
+
+def told(try_number: int, *keys: str, first: int = 1) -> SqlRecord:
+    return SqlRecord.begin(keys, try_number, first)
+
+
+def test_a_first_try_knows_that_nothing_was_sent() -> None:
+    record = SqlRecord.begin((), 1, 1)
+    assert (record.is_complete, record.earlier_tries, record.in_doubt(A)) == (True, [], [])
+    assert record.to_keys() == ["sql_since-1"]
+
+
+def test_each_word_has_its_key_and_is_written_once() -> None:
+    record = told(2, f"sql_sent-1-{A}")
+    assert record.in_doubt(A) == [1]
+    assert record.write(Word.NO_EFFECT, A, 1) == f"sql_no_effect-1-{A}"
+    assert record.write(Word.NO_EFFECT, A, 1) is None
+    assert record.in_doubt(A) == []
+    assert record.write(Word.SENT, A, 2) == f"sql_sent-2-{A}"
+    assert record.sent_now() == A
+    assert record.write(Word.SUCCEEDED, A, 2) == f"sql_succeeded-2-{A}"
+    assert (record.sent_now(), record.succeeded_in(A)) == (None, 2)
+
+
+@pytest.mark.parametrize("word", Word)
+def test_a_key_fits_into_the_audit_log_of_airflow_2_11(word: Word) -> None:
+    key = told(999).write(word, A, 999)
+    assert key is not None
+    assert len(f"wherobots.{key}") <= 60
+
+
+@pytest.mark.parametrize("is_reversed", [True, False])
+def test_the_last_word_counts_in_whatever_order_the_keys_are_told(is_reversed: bool) -> None:
+    keys = [f"sql_sent-1-{A}", f"sql_succeeded-1-{A}", f"sql_sent-1-{B}", f"sql_no_effect-1-{B}", "return_value"]
+    record = told(2, *(reversed(keys) if is_reversed else keys))
+    assert (record.succeeded_in(A), record.in_doubt(A), record.in_doubt(B)) == (1, [], [])
+    assert record.to_keys() == [f"sql_succeeded-1-{A}", "sql_since-1"]
+
+
+def test_what_was_told_is_handed_on() -> None:
+    second = told(2, f"sql_sent-1-{A}")
+    second.write(Word.SENT, B, 2)
+    third = told(3, *second.to_keys())
+    assert (third.is_complete, third.in_doubt(A), third.in_doubt(B)) == (True, [1], [2])
+
+
+def test_a_try_that_did_not_hand_on_what_it_was_told_leaves_all_in_doubt() -> None:
+    record = told(3, f"sql_no_effect-2-{A}")
+    assert (record.is_complete, record.in_doubt(A), record.in_doubt(B)) == (False, [1], [2, 1])
+    assert f"sql_no_effect-2-{A}" in record.to_keys()
+    assert not any(key.startswith("sql_since") for key in record.to_keys())
+    assert not told(4, *record.to_keys()).is_complete
+
+
+def test_keys_that_are_not_known_leave_all_in_doubt() -> None:
+    assert SqlRecord.begin(None, 2, 1).in_doubt(A) == [1]
+    assert SqlRecord.begin(None, 9, 1).in_doubt(A) == [8, 7, 6, 5, 4]
+
+
+@pytest.mark.parametrize(
+    "record", [told(3, f"sql_succeeded-2-{A}", first=3), told(3, f"sql_succeeded-2-{A}", CLEARED_KEY)]
+)
+def test_a_clear_begins_anew(record: SqlRecord) -> None:
+    assert (record.succeeded_in(A), record.earlier_tries, record.tries_before_clear) == (None, [], [2, 1])
+    assert record.to_keys() == ["sql_since-3"]
+    after = told(4, *record.to_keys(), f"sql_succeeded-2-{A}")
+    assert (after.succeeded_in(A), after.earlier_tries) == (None, [3]), "not even by a key that 3.0 could not delete"
+
+
+def test_a_deferral_keeps_it() -> None:
+    for record in (told(1), told(2, f"sql_sent-1-{A}"), told(3, f"sql_sent-2-{A}")):
+        first = 1
+        assert SqlRecord.resume(record.to_keys(), record.try_number, first) == record
+    assert SqlRecord.resume(None, 1, 1).is_complete, "as in dag.test()"
+    assert not SqlRecord.resume(None, 2, 1).is_complete
+
+
+def test_a_statement_that_is_not_the_tasks_any_more_is_noticed() -> None:
+    assert told(2, f"sql_sent-1-{A}").knows_others([B])
+    assert told(2, f"sql_succeeded-1-{A}").knows_others([B])
+    assert not told(2, f"sql_sent-1-{A}").knows_others([A, B])
+    assert not told(2, f"sql_sent-1-{A}", f"sql_no_effect-1-{A}").knows_others([B])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (StatementOutcome(StatementState.SUCCEEDED, "e"), Word.SUCCEEDED),
+        (StatementOutcome(StatementState.GAVE_UP, "e"), Word.SUCCEEDED),
+        (StatementOutcome(StatementState.FAILED, "e"), Word.NO_EFFECT),
+        (StatementOutcome(StatementState.GAVE_UP, "e", was_sent=False), Word.NO_EFFECT),
+        (StatementOutcome(StatementState.GAVE_UP, "e", is_cancelled=True), Word.NO_EFFECT),
+        (StatementOutcome(StatementState.DEADLINE, "e", was_sent=False), Word.NO_EFFECT),
+        (StatementOutcome(StatementState.DEADLINE, "e", is_cancelled=True), Word.NO_EFFECT),
+        (StatementOutcome(StatementState.DEADLINE, "e"), None),
+        (StatementOutcome(StatementState.UNKNOWN, "e"), None),
+        # Nobody of this task has asked for it.
+        (StatementOutcome(StatementState.UNKNOWN, "e", is_cancelled=True), None),
+        (StatementOutcome(StatementState.CANCELLED, "e"), None),
+        (StatementOutcome(StatementState.RUNNING, "e"), None),
+    ],
+)
+def test_what_an_outcome_says(outcome: StatementOutcome, expected: Word | None) -> None:
+    assert word_of(outcome) is expected
+
+
+ENDS = st.sampled_from([None, Word.SENT, Word.SUCCEEDED, Word.NO_EFFECT])
+
+
+@given(st.lists(st.tuples(ENDS, st.booleans()), min_size=1, max_size=5))
+def test_no_try_forgets_what_an_earlier_one_knew(tries: Sequence[tuple[Word | None, bool]]) -> None:
+    """Each try leaves a word of A or none, and may die before it hands on what it was told."""
+    keys: list[str] = []
+    succeeded, unsure = False, False
+    for number, (word, hands_on) in enumerate(tries, 1):
+        record = SqlRecord.begin(keys, number, 1)
+        knows_success = record.succeeded_in(A) is not None
+        assert not knows_success or succeeded
+        if succeeded or unsure:
+            assert knows_success or record.in_doubt(A), "it would be executed again"
+        keys = record.to_keys() if hands_on else []
+        if hands_on and word is not None:
+            keys.append(f"sql_sent-{number}-{A}")
+            if word is not Word.SENT:
+                keys.append(f"sql_{word}-{number}-{A}")
+            succeeded, unsure = succeeded or word is Word.SUCCEEDED, unsure or word is Word.SENT
