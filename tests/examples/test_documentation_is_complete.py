@@ -93,7 +93,7 @@ def test_the_operators_guide_names_every_argument_with_its_default() -> None:
     assert told.keys() == there.keys()
     configurable = {option.name.removeprefix("default_"): option.default for option in OPTIONS}
     for name, default in (there | configurable).items():
-        said = told[name].partition(", or [configured](configuration.md)")
+        said = told[name].partition(", or [configured](")
         assert bool(said[1]) == (name in configurable), name
         if default is not None:
             told_default = said[0].strip("`")
@@ -227,10 +227,9 @@ def test_the_connections_page_names_every_field() -> None:
     assert set(names(rule)) == {field.name for field in EXTRA_FIELDS}
 
 
-def test_the_configuration_page_names_every_option_with_its_default() -> None:
-    told = {
-        names(option)[0]: default.strip("`") for option, default, _ in table(page("configuration.md"), "## Options")
-    }
+def test_the_connections_page_names_every_option_with_its_default() -> None:
+    rows = table(page("connection.md"), "## Defaults for all tasks")
+    told = {names(option)[0]: default.strip("`") for option, default, _ in rows}
     assert told == {option.name: str(option.default) for option in OPTIONS}
 
 

@@ -66,7 +66,7 @@ def test_each_package_is_installed_as_it_is_before_or_after_the_first_release() 
             named = re.findall(
                 r"(?:/path/to/checkout[\w/-]*|airflow-provider-wherobots|wherobots-local)(?:\[[\w,]+\])?", block
             )
-            if "pip install" in block or "pipx install" in block:
+            if named and ("pip install" in block or "pipx install" in block):
                 arguments.setdefault(page.relative_to(TREE).as_posix(), []).extend(named)
     released = re.search(r"^## [\d.]+, \d{4}-\d\d-\d\d$", (TREE / "CHANGELOG.md").read_text(), re.MULTILINE)
     provider, server = (
