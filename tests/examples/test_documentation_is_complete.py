@@ -1,5 +1,6 @@
 """The pages name everything: example DAGs, arguments, XComs, exceptions, fields, settings; and quote real messages."""
 
+import argparse
 import ast
 import inspect
 import json
@@ -312,6 +313,27 @@ def test_a_readme_links_to_files_that_exist(readme: Path) -> None:
 def test_the_pages_show_every_picture() -> None:
     shown = {name for text in map(Path.read_text, DOCS.glob("*.md")) for name in re.findall(r"images/([\w.-]+)", text)}
     assert shown == {path.name for path in (DOCS / "images").glob("*")}
+
+
+def test_the_command_lines_page_names_every_option() -> None:
+    from airflow_provider_wherobots.cli.main import add_commands
+
+    def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+        (action,) = (one for one in parser._actions if isinstance(one, argparse._SubParsersAction))
+        return dict(action.choices)
+
+    parser = argparse.ArgumentParser()
+    add_commands(parser)
+    parsers = commands(parser)
+    parsers |= {f"runs {name}": one for name, one in commands(parsers.pop("runs")).items()}
+    # It has a page of its own.
+    del parsers["doctor"]
+    there = {name: {one.option_strings[-1] for one in p._actions if one.option_strings} for name, p in parsers.items()}
+    told = {
+        re.sub(r" RUN_ID.*", "", names(command)[0]): {name for name in names(options) if name.startswith("--")}
+        for command, _, options in table(page("command-line.md"), "## Runs")
+    }
+    assert {name: options | {"--help"} for name, options in told.items()} == there
 
 
 def test_the_doctors_page_names_every_check_and_question() -> None:
