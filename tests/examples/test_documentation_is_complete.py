@@ -234,20 +234,20 @@ def test_the_connections_page_names_every_option_with_its_default() -> None:
     assert told == {option.name: str(option.default) for option in OPTIONS}
 
 
-def test_the_local_servers_pages_name_every_switch_with_its_default() -> None:
+def test_the_local_servers_page_names_every_switch_with_its_default() -> None:
     rows = [
-        *table(page("local-server.md"), "### Switches: `GET`, `PATCH /_control/behaviour`"),
-        *table(page("local-sql.md"), "## Switches"),
+        *table(page("local-api.md"), "## Switches"),
+        *table(page("local-api.md"), "### Switches of SQL sessions"),
     ]
     told = {names(switch)[0]: json.loads(default.strip("`")) for switch, default, _ in rows}
     assert told == Behaviour().model_dump()
 
 
-def test_the_local_servers_sql_page_names_every_fault_and_control_call() -> None:
-    text = page("local-sql.md")
-    told = {name for operations, *_ in table(text, "## Faults") for name in names(operations)}
+def test_the_local_servers_page_names_every_fault_of_sql_and_control_call() -> None:
+    text = page("local-api.md")
+    told = {name for operations, *_ in table(text, "### Faults of SQL sessions") for name in names(operations)}
     assert told == {*SQL_MESSAGES, *SQL_EVENTS}
-    methods = {name.partition("(")[0] for cell, *_ in table(text, "## Control calls") for name in names(cell)}
+    methods = {name.partition("(")[0] for cell, *_ in table(text, "### Control calls for SQL") for name in names(cell)}
     assert methods == {name for name in dir(ControlClient) if "sql" in name}
 
 
