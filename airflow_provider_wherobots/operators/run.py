@@ -51,8 +51,8 @@ class WherobotsRunOperator(FollowsRun, BaseOperator):
     Creates the run (``POST /runs``), pushes its id and address to XCom, and defers to
     :class:`~airflow_provider_wherobots.triggers.run.WherobotsRunTrigger`. A retry re-attaches to a run that is still
     active. The run is cancelled if the task is killed, marked or cleared, or reaches its ``execution_timeout``
-    (the page 'Failures and retries' has the exceptions). Returns the run's id, or with ``return_result`` what the
-    script printed as its result: ``print("airflow-result:", json.dumps(value))``.
+    (docs/what-happens-when.md names the exceptions). Returns the run's id, or with ``return_result`` what the script
+    printed as its result: ``print("airflow-result:", json.dumps(value))``.
 
     XComs: ``run_id`` and ``run_url`` as soon as there is a run, ``spark_ui_url`` as soon as it is known,
     ``run_summary`` (fields of :class:`~airflow_provider_wherobots.flows.summary.RunSummary`) once the run has ended,

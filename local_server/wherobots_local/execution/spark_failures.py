@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from wherobots_local import extras
 
-PAGE = "'Spark, SQL and dbt' in the documentation"
+PAGE = "docs/local-spark.md"
 
 _INSTALL_JAVA = "install Java 17 or 21, such as Debian's default-jre-headless"
 _SEDONA_JARS = (
