@@ -36,7 +36,7 @@ DEFAULT_DEFERRABLE = Option(
     "boolean",
     True,
     "False",
-    "Whether WherobotsRunOperator and WherobotsRunSensor wait in the triggerer, if a task does not set deferrable. Set "
+    "Whether tasks of this provider (runs, SQL, sensors) wait in the triggerer, if a task does not set deferrable. Set "
     "it to False if no triggerer runs. [operators] default_deferrable is ignored, because its default, False, would "
     "hold a worker for the whole of every run.",
 )

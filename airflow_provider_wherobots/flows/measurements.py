@@ -1,4 +1,4 @@
-"""What is measured of a run for Airflow's metrics: names, values and tags. docs/metrics.md says what they mean."""
+"""What is measured of a run for Airflow's metrics: names, values and tags. docs/monitoring.md says what they mean."""
 
 from __future__ import annotations
 

@@ -217,7 +217,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="environment variable passed on to runs; repeatable",
     )
-    add("--like-the-service", action="store_true", help="start with the delays and missing values of the service")
+    add(
+        "--like-the-service",
+        action="store_true",
+        help="start with delays and missing values that the service has, or may have",
+    )
     add(
         "--behaviour",
         type=Path,

@@ -45,8 +45,8 @@ class ServerSettings:
     :param max_parallel_runs: how many runs have a process at the same time; default None, the number of CPUs but at
         least four.
     :param passed_environment: names of environment variables that runs see besides the documented ones; default none.
-    :param like_the_service: whether the server starts with the delays, late lines and missing values of the service;
-        default False.
+    :param like_the_service: whether the server starts with delays, late lines and missing values that the service has,
+        or may have; default False.
     :param behaviour: the switches to start with; they override those of ``like_the_service``. Default none. See
         ``control.behaviour.Behaviour``.
     :param keep_runs: how many ended runs are kept, the newest; default 200.

@@ -65,7 +65,7 @@ class WherobotsLocal:
     def behave(self, **switches: Any) -> dict[str, Any]:
         """Change switches, such as ``sql_synthetic=True``, and return all.
 
-        :param switches: see the table of switches in ``docs/local-server.md``.
+        :param switches: see the table of switches in ``docs/local-api.md``.
         """
         return self.control.behaviour(**switches)
 

@@ -1,5 +1,6 @@
 """The pages name everything: example DAGs, arguments, XComs, exceptions, fields, settings; and quote real messages."""
 
+import argparse
 import ast
 import inspect
 import json
@@ -100,7 +101,7 @@ def test_the_operators_guide_names_every_argument_with_its_default() -> None:
     assert told.keys() == there.keys()
     configurable = {option.name.removeprefix("default_"): option.default for option in OPTIONS}
     for name, default in (there | configurable).items():
-        said = told[name].partition(", or [configured](configuration.md)")
+        said = told[name].partition(", or [configured](")
         assert bool(said[1]) == (name in configurable), name
         if default is not None:
             told_default = said[0].strip("`")
@@ -234,27 +235,26 @@ def test_the_connections_page_names_every_field() -> None:
     assert set(names(rule)) == {field.name for field in EXTRA_FIELDS}
 
 
-def test_the_configuration_page_names_every_option_with_its_default() -> None:
-    told = {
-        names(option)[0]: default.strip("`") for option, default, _ in table(page("configuration.md"), "## Options")
-    }
+def test_the_connections_page_names_every_option_with_its_default() -> None:
+    rows = table(page("connection.md"), "## Defaults for all tasks")
+    told = {names(option)[0]: default.strip("`") for option, default, _ in rows}
     assert told == {option.name: str(option.default) for option in OPTIONS}
 
 
-def test_the_local_servers_pages_name_every_switch_with_its_default() -> None:
+def test_the_local_servers_page_names_every_switch_with_its_default() -> None:
     rows = [
-        *table(page("local-server.md"), "### Switches: `GET`, `PATCH /_control/behaviour`"),
-        *table(page("local-sql.md"), "## Switches"),
+        *table(page("local-api.md"), "## Switches"),
+        *table(page("local-api.md"), "### Switches of SQL sessions"),
     ]
     told = {names(switch)[0]: json.loads(default.strip("`")) for switch, default, _ in rows}
     assert told == Behaviour().model_dump()
 
 
-def test_the_local_servers_sql_page_names_every_fault_and_control_call() -> None:
-    text = page("local-sql.md")
-    told = {name for operations, *_ in table(text, "## Faults") for name in names(operations)}
+def test_the_local_servers_page_names_every_fault_of_sql_and_control_call() -> None:
+    text = page("local-api.md")
+    told = {name for operations, *_ in table(text, "### Faults of SQL sessions") for name in names(operations)}
     assert told == {*SQL_MESSAGES, *SQL_EVENTS}
-    methods = {name.partition("(")[0] for cell, *_ in table(text, "## Control calls") for name in names(cell)}
+    methods = {name.partition("(")[0] for cell, *_ in table(text, "### Control calls for SQL") for name in names(cell)}
     assert methods == {name for name in dir(ControlClient) if "sql" in name}
 
 
@@ -320,6 +320,27 @@ def test_a_readme_links_to_files_that_exist(readme: Path) -> None:
 def test_the_pages_show_every_picture() -> None:
     shown = {name for text in map(Path.read_text, DOCS.glob("*.md")) for name in re.findall(r"images/([\w.-]+)", text)}
     assert shown == {path.name for path in (DOCS / "images").glob("*")}
+
+
+def test_the_command_lines_page_names_every_option() -> None:
+    from airflow_provider_wherobots.cli.main import add_commands
+
+    def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+        (action,) = (one for one in parser._actions if isinstance(one, argparse._SubParsersAction))
+        return dict(action.choices)
+
+    parser = argparse.ArgumentParser()
+    add_commands(parser)
+    parsers = commands(parser)
+    parsers |= {f"runs {name}": one for name, one in commands(parsers.pop("runs")).items()}
+    # It has a page of its own.
+    del parsers["doctor"]
+    there = {name: {one.option_strings[-1] for one in p._actions if one.option_strings} for name, p in parsers.items()}
+    told = {
+        re.sub(r" RUN_ID.*", "", names(command)[0]): {name for name in names(options) if name.startswith("--")}
+        for command, _, options in table(page("command-line.md"), "## Runs")
+    }
+    assert {name: options | {"--help"} for name, options in told.items()} == there
 
 
 def test_the_doctors_page_names_every_check_and_question() -> None:

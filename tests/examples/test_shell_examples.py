@@ -101,21 +101,21 @@ def test_the_quick_start_of_the_local_server(shell: Shell, port: int, tmp_path: 
 
 def test_an_upload_with_curl(shell: Shell, tmp_path: Path) -> None:
     start, *_ = blocks("local-server.md", "## Quick start")
-    (upload,) = blocks("local-storage.md", "## Upload a script with curl")
+    (upload,) = blocks("local-api.md", "### Upload a script with curl")
     shell(start, serve=True)
     (tmp_path / "hello.py").write_text("print('uploaded')\n")
     assert '"status":"PENDING"' in shell(upload)
 
 
 def test_the_recipe_for_airflow_in_docker(shell: Shell, port: int, tmp_path: Path) -> None:
-    (start,) = blocks("local-server.md", "### Airflow in Docker")
+    (start,) = blocks("local-server.md", "## Airflow in Docker")
     printed = shell(start, serve=True)
     assert f'"host": "https://host.docker.internal:{port}"' in printed
     page = (TREE / "docs" / "local-server.md").read_text()
     (check,) = re.findall(r"`(curl --cacert [^`]+)`", page)
     assert '"ok"' in shell(check)
 
-    (compose,) = blocks("local-server.md", "### Airflow in Docker", "yaml")
+    (compose,) = blocks("local-server.md", "## Airflow in Docker", "yaml")
     common = yaml.safe_load(compose.replace("8765", str(port)))["x-airflow-common"]
     connection = json.loads(common["environment"]["AIRFLOW_CONN_WHEROBOTS_DEFAULT"])
     (told,) = re.findall(r"AIRFLOW_CONN_WHEROBOTS_DEFAULT='(.*)'$", printed, re.MULTILINE)

@@ -66,7 +66,7 @@ def test_each_package_is_installed_as_it_is_before_or_after_the_first_release() 
             named = re.findall(
                 r"(?:/path/to/checkout[\w/-]*|airflow-provider-wherobots|wherobots-local)(?:\[[\w,]+\])?", block
             )
-            if "pip install" in block or "pipx install" in block:
+            if named and ("pip install" in block or "pipx install" in block):
                 arguments.setdefault(page.relative_to(TREE).as_posix(), []).extend(named)
     released = re.search(r"^## [\d.]+, \d{4}-\d\d-\d\d$", (TREE / "CHANGELOG.md").read_text(), re.MULTILINE)
     provider, server = (
@@ -83,6 +83,17 @@ def test_each_package_is_installed_as_it_is_before_or_after_the_first_release() 
     }
     saying = {page.relative_to(TREE).as_posix() for page in pages if "not on PyPI yet" in page.read_text()}
     assert saying == (set() if released else set(arguments))
+
+
+def test_the_versions_page_names_what_is_tested() -> None:
+    rows = re.findall(
+        r"^\| (\d\.\d+) \| ([\d., to]+) \| ([\d.]+) \|$", (TREE / "docs" / "airflow-versions.md").read_text(), re.M
+    )
+    pinned = re.findall(r"apache-airflow==([\d.]+)$", "\n".join(tox_setting("testenv", "deps")), re.MULTILINE)
+    assert [tested for *_, tested in rows] == pinned
+    for project in PACKAGES.values():
+        pythons = re.findall(r"Python :: (3\.\d+)", (project / "pyproject.toml").read_text())
+        assert rows[-1][1] == f"{pythons[0]} to {pythons[-1]}"
 
 
 def tox_setting(section: str, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The page about the SQL of the local server has the table of Sedona's functions."""
+"""The page about SQL on the local server has the table of Sedona's functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from local_server.tests.sql.geometry_answers import SEDONA
 from tests.support.places import TREE
 from wherobots_local.sql.dialect.functions import OWN
 
-PAGE = TREE / "docs" / "local-sql-dialect.md"
+PAGE = TREE / "docs" / "local-spark-sql.md"
 GENERATED = re.compile(r"(?<=\n)\| the same \| .*\n\| missing: refused \| .*\n")
 DIFFERENT = re.compile(r"^\| `(st_\w+)` \| [A-Z].*\. \|$", re.MULTILINE)
 

@@ -20,12 +20,12 @@ from tests.support.places import TREE
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 EXAMPLE = TREE / "local_server" / "examples" / "dbt"
-PAGE = (TREE / "docs" / "dbt.md").read_text()
+PAGE = (TREE / "docs" / "local-spark-sql.md").read_text()
 
 
 def block(heading: str, kind: str) -> str:
     """The last block below a heading of the page."""
-    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    section = PAGE.partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
     return str(re.findall(rf"^```{kind}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[-1])
 
 
