@@ -11,7 +11,8 @@ from airflow_provider_wherobots.cli.errors import FAILED
 
 DESCRIPTION = """\
 Check the connection, the key, its rights, the clock and the triggerer. With --run, create three small runs of at most
-15 minutes each, and compare what the service does with what this provider assumes. The runs are always ended.
+15 minutes each, and compare what the service does with what this provider assumes. Runs that have not ended by then,
+or when the command is interrupted, are cancelled. One that could not be cancelled is named.
 """
 
 
