@@ -12,9 +12,11 @@ from airflow_provider_wherobots.api.sql.store import read_store
 from airflow_provider_wherobots.compat import mask_secret
 from airflow_provider_wherobots.exceptions import WherobotsSqlException
 from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.measurements import of_statement
 from airflow_provider_wherobots.flows.sql.look_back import Planned
 from airflow_provider_wherobots.flows.sql.statement import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
+from airflow_provider_wherobots.operators.metrics import emit
 from airflow_provider_wherobots.operators.sql_outcome import failure
 from airflow_provider_wherobots.operators.sql_task import SqlTask
 from airflow_provider_wherobots.operators.sql_work import SqlWork
@@ -81,8 +83,12 @@ class SqlResults(SqlTask):
         except InvalidArgumentError as error:
             raise self._wrong(str(error)) from None
 
-    def _take(self, work: SqlWork, outcome: StatementOutcome) -> None:
+    def _take(self, work: SqlWork, outcome: StatementOutcome, *, is_of_this_try: bool = True) -> None:
         """Keep the value of a statement that has succeeded; else fail."""
+        if is_of_this_try:
+            ti, region = work.context["ti"], work.session.region if work.session else None
+            tags = {"dag_id": ti.dag_id, "task_id": ti.task_id}
+            emit(of_statement(outcome.seconds, outcome.state.value, region, tags), self.log.warning)
         work.last = outcome
         work.seconds += outcome.seconds
         work.has_written = work.has_written or not (work.statement.may_repeat or _had_no_effect(outcome))

@@ -94,7 +94,7 @@ class SqlTries(SqlResults):
             )
         for outcome in found.outcomes:
             self.log.info("%s was sent by an earlier try, and is not executed again", work.name())
-            self._take(work, outcome)
+            self._take(work, outcome, is_of_this_try=False)
         if found.in_doubt is not None:
             statement = work.planned[found.in_doubt]
             execution_id = ids.of(tries[0], found.in_doubt, statement.text, statement.store)
