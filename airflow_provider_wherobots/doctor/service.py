@@ -39,8 +39,6 @@ SLOW_SECONDS = 2.0
 SKEW_SECONDS, WRONG_CLOCK_SECONDS = 5.0, 300.0
 UNRESOLVED = "Failed to resolve"
 """How the transport's error begins if a name has no address."""
-UNREACHED = NotSentError | AnswerLostError | UntrustedServerError | PlainHttpError | CaBundleError | ProxySettingError
-"""The errors after which nothing is known of the API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +109,7 @@ def _try(call: Call[T]) -> Flow[T | WherobotsApiError]:
 def service_checks(asked: Asked, settings: Settings, proxy: str | None) -> list[Check]:
     """What the responses mean. ``proxy`` is the address of the proxy in use; None for a direct connection."""
     return [
-        _name(asked, settings, proxy),
-        _reach(asked, settings, proxy),
-        _key(asked),
-        _rights(asked),
+        *_access(asked.refused, settings.endpoint.base_url, proxy),
         _clock(asked.samples),
         _latency(asked.samples),
         _region(asked, settings),
@@ -123,60 +118,51 @@ def service_checks(asked: Asked, settings: Settings, proxy: str | None) -> list[
     ]
 
 
-def _name(asked: Asked, settings: Settings, proxy: str | None) -> Check:
-    host = urlsplit(settings.endpoint.base_url).hostname or ""
-    if isinstance(asked.refused, NotSentError) and UNRESOLVED in str(asked.refused):
-        text = f"{'the name of the proxy' if proxy else host} has no address ({asked.refused})."
-        return Check("DNS", State.FAILED, text, "correct the name, or ask your network's administrator")
-    if proxy:
-        return Check("DNS", State.NOT_CHECKED, f"The proxy looks up {host}.")
-    if isinstance(asked.refused, ProxySettingError | CaBundleError):
-        return Check("DNS", State.NOT_CHECKED, "Nothing was sent.")
-    return Check("DNS", State.OK, f"{host} has an address.")
+def _access(error: WherobotsApiError | None, url: str, proxy: str | None) -> list[Check]:
+    """The way to a list of runs, step by step: the cause of an error fails one step, and hides those after it."""
+    host, through = urlsplit(url).hostname or "", f" through the proxy {proxy}" if proxy else ""
+    tls = "with a trusted certificate" if url.startswith("https") else "in plain http, on this machine"
+    steps = {
+        "DNS": f"{host} has an address.",
+        "reach and TLS": f"{url} responds{through}, {tls}.",
+        "API key": "The service accepts the key.",
+        "rights: list runs": "The key may list runs.",
+    }
+    failed, advice = ("", "") if error is None else _cause(error, url)
+    checks, state = [], State.OK
+    for name, text in steps.items():
+        if error is not None and name == failed:
+            checks.append(Check(name, State.FAILED, f"{diagnose(error)}{through} ({error}).", advice))
+            state = State.NOT_CHECKED
+        elif name == "DNS" and proxy:
+            checks.append(Check(name, State.NOT_CHECKED, f"The proxy looks up {host}."))
+        elif name == "DNS" and isinstance(error, ProxySettingError | CaBundleError):
+            checks.append(Check(name, State.NOT_CHECKED, "Nothing was sent."))
+        else:
+            checks.append(Check(name, state, text if state is State.OK else f"{failed} failed."))
+    return checks
 
 
-def _reach(asked: Asked, settings: Settings, proxy: str | None) -> Check:
-    name, error, url = "reach and TLS", asked.refused, settings.endpoint.base_url
-    through = f" through the proxy {proxy}" if proxy else ""
+def _cause(error: WherobotsApiError, url: str) -> tuple[str, str]:
+    """The step that an error fails, and what to do."""
     match error:
+        case NotSentError() if UNRESOLVED in str(error):
+            return "DNS", "correct the name of the host or the proxy, or ask your network's administrator"
         case UntrustedServerError():
-            advice = "set REQUESTS_CA_BUNDLE to your CA bundle, on workers, triggerers and here"
+            return "reach and TLS", "set REQUESTS_CA_BUNDLE to your CA bundle, on workers, triggerers and here"
         case CaBundleError():
-            advice = "correct REQUESTS_CA_BUNDLE"
+            return "reach and TLS", "correct REQUESTS_CA_BUNDLE"
         case ProxySettingError():
-            advice = "name an HTTP proxy in HTTPS_PROXY, or add the host to NO_PROXY"
+            return "reach and TLS", "name an HTTP proxy in HTTPS_PROXY, or add the host to NO_PROXY"
         case PlainHttpError():
-            advice = "put http:// before the host, for the local server only"
+            return "reach and TLS", "put http:// before the host, for the local server only"
         case NotSentError() | AnswerLostError():
-            advice = f"allow {url} in firewalls and proxies, from here, from workers and from triggerers"
-        case _:
-            tls = "with a trusted certificate" if url.startswith("https") else "in plain http, on this machine"
-            return Check(name, State.OK, f"{url} responds{through}, {tls}.")
-    return Check(name, State.FAILED, f"{diagnose(error)}{through} ({error}).", advice)
-
-
-def _key(asked: Asked) -> Check:
-    name, error = "API key", asked.refused
-    if error is None or isinstance(error, PermissionDeniedError):
-        return Check(name, State.OK, "The service accepts the key.")
-    if isinstance(error, UNREACHED):
-        return Check(name, State.NOT_CHECKED, "The service was not reached.")
-    if isinstance(error, AuthenticationError):
-        text, advice = f"The service refuses the key ({error}).", "put a valid key into the connection's password"
-        return Check(name, State.FAILED, text, advice)
-    advice = "set the API host to api.cloud.wherobots.com, or leave it empty"
-    return Check(name, State.FAILED, f"{diagnose(error)} ({error}).", advice)
-
-
-def _rights(asked: Asked) -> Check:
-    name = "rights: list runs"
-    match asked.refused:
-        case None:
-            return Check(name, State.OK, "The key may list runs.")
-        case PermissionDeniedError() as error:
-            advice = "runs need a Professional or Enterprise organisation; ask its administrator"
-            return Check(name, State.FAILED, f"The key may not use runs ({error}).", advice)
-    return Check(name, State.NOT_CHECKED, "The key was not accepted.")
+            return "reach and TLS", f"allow {url} in firewalls and proxies, from here, from workers and from triggerers"
+        case AuthenticationError():
+            return "API key", "put a valid key into the connection's password"
+        case PermissionDeniedError():
+            return "rights: list runs", "runs need a Professional or Enterprise organisation; ask its administrator"
+    return "API key", "set the API host to api.cloud.wherobots.com, or leave it empty"
 
 
 def _clock(samples: Sequence[Sample]) -> Check:

@@ -93,7 +93,7 @@ def of_statement(seconds: float, state: str, region: str | None, task_tags: Mapp
 
 
 def _run_tags(region: Any, runtime: Any, status: Any) -> dict[str, str]:
-    """The tags of a run or a statement, made safe for every format, as the service gives them. Unknown ones are left out.
+    """The tags of a run or a statement, made safe for every format. Unknown ones are left out.
 
     In StatsD's formats a comma, an equals sign, a colon, a bar, a hash and a space have a meaning.
     """

@@ -104,7 +104,7 @@ def test_what_a_person_sees(conn_id: str, capsys: pytest.CaptureFixture[str]) ->
     [
         ({"password": ""}, "connection", "must hold the Wherobots API key, but is empty"),
         ({"password": "***"}, "connection", "*** in place of the key"),
-        ({"password": "another-key"}, "API key", "The service refuses the key"),
+        ({"password": "another-key"}, "API key", "The API key is refused"),
         ({"host": "http://127.0.0.1:9"}, "reach and TLS", "allow http://127.0.0.1:9"),
         ({"host": "http://10.0.0.1"}, "connection", "plain http would send the API key in the clear"),
         ({"extra": '{"region": "aws-us-wets-2"}'}, "region", "use one of aws-us-west-2"),

@@ -240,7 +240,7 @@ def test_a_task_that_is_cleared_meanwhile_keeps_its_session(
         "xcoms": {"session_id": session_id, "session_key": key},
     }
     write(row)
-    read = find_orphans.read_session_users
+    read = deployment.read_session_users
 
     def read_and_clear(session_ids: list[str]) -> Any:
         found = read(session_ids)

@@ -60,7 +60,7 @@ def test_all_is_well() -> None:
 @pytest.mark.parametrize(
     ("error", "states", "advice"),
     [
-        (NotSentError(OPERATION, "Failed to resolve 'x'"), "failed failed not not", "correct the name"),
+        (NotSentError(OPERATION, "Failed to resolve 'x'"), "failed not not not", "correct the name"),
         (NotSentError(OPERATION, "refused"), "ok failed not not", "allow https://api.cloud.wherobots.com"),
         (PlainHttpError(OPERATION, "[SSL: WRONG_VERSION_NUMBER]"), "ok failed not not", "put http:// before the host"),
         (AnswerLostError(OPERATION, "timed out"), "ok failed not not", "allow https://"),
