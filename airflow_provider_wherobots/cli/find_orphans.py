@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.api.sql.calls import list_sessions
+from airflow_provider_wherobots.api.sql.calls import get_session, list_sessions
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.cli import cancelling
 from airflow_provider_wherobots.cli.cancelling import cancel_each
@@ -48,7 +48,7 @@ def find_orphans(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.conn)
     with driver_of(settings, arguments.conn) as driver:
         if arguments.stop_session:
-            ended = [_stop(driver, session_id) for session_id in dict.fromkeys(arguments.stop_session)]
+            ended = [_stop_named(driver, session_id) for session_id in dict.fromkeys(arguments.stop_session)]
             print_rows(ended, arguments.output, ("id", "result"))
             tell(cancelling.count(ended, SESSION))
             return cancelling.exit_code(ended)
@@ -156,6 +156,17 @@ def _stop_orphan(driver: SyncDriver, session_id: str) -> dict[str, Any]:
     if verdict is not RunVerdict.ORPHAN:
         return {"id": session_id, "result": f"kept: {verdict}"}
     return _stop(driver, session_id)
+
+
+def _stop_named(driver: SyncDriver, session_id: str) -> dict[str, Any]:
+    """Stop a session whose id may be wrong."""
+    try:
+        session = driver.run(send(get_session(session_id), MAX_OUTAGE_SECONDS))
+    except NotFoundError:
+        session = None
+    if session is None:
+        return {"id": session_id, "result": f"{cancelling.NOT_CANCELLED}: the service does not know it"}
+    return {"id": session_id, "result": cancelling.HAD_ENDED} if session.has_ended else _stop(driver, session_id)
 
 
 def _stop(driver: SyncDriver, session_id: str) -> dict[str, Any]:

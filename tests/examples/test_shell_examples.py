@@ -146,5 +146,5 @@ def test_the_doctor_against_the_local_server(shell: Shell, tmp_path: Path) -> No
     (shown,) = blocks("doctor.md", "## Try it against the local server", "text")
     assert printed.endswith(shown)
     report = (tmp_path / "report.md").read_text()
-    assert "## What the service does" in report
+    assert "Where does the next page of a log begin?" in report
     assert "local-key" not in report

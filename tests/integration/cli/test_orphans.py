@@ -227,6 +227,10 @@ def test_sql_sessions(hook: WherobotsHook, orphans: Program, control: ControlCli
     named = orphans("--stop-session", ids["unsure"])
     assert "1 SQL session: 1 stopped" in named.stdout
     assert "2 SQL sessions: 0 orphans, 1 in use, 1 of others" in orphans().stdout
+    again = orphans("--stop-session", ids["unsure"], "--stop-session", "a-typing-error")
+    assert again.returncode == 1
+    assert "2 SQL sessions: 1 had ended, 1 not cancelled" in again.stdout
+    assert len(control.requests("deleteSqlSession")) == 2
 
 
 def test_a_task_that_is_cleared_meanwhile_keeps_its_session(
