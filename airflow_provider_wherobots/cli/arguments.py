@@ -11,60 +11,42 @@ DEFAULT_CONN_ID = "wherobots_default"
 
 
 def add_conn(parser: argparse.ArgumentParser) -> None:
-    """Add the argument ``--conn``.
-
-    :param parser: where to.
-    """
+    """Add the argument ``--conn``."""
     parser.add_argument(
         "--conn", metavar="ID", default=DEFAULT_CONN_ID, help="id of the Airflow connection (default: %(default)s)"
     )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
-    """Add the argument ``--output``.
-
-    :param parser: where to.
-    """
+    """Add the argument ``--output``."""
     parser.add_argument(
         "-o", "--output", choices=FORMATS, default="table", help="how it is printed (default: %(default)s)"
     )
 
 
 def name_pattern(text: str) -> str:
-    """Check a pattern for names: List Runs knows one ``*``.
-
-    :param text: as given.
-    """
+    """Check a pattern for names: List Runs knows one ``*``."""
     if not text or text.count("*") > 1:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a name with at most one *")
     return text
 
 
-def run_id(text: str) -> str:
-    """Check a run's id.
-
-    :param text: as given.
-    """
+def identifier(text: str) -> str:
+    """Check the id of a run or a SQL session: it becomes a part of a path."""
     if not text or text in (".", ".."):
-        raise argparse.ArgumentTypeError(f"{text!r}: must be the id of a run")
+        raise argparse.ArgumentTypeError(f"{text!r}: must be the id of a run or a SQL session")
     return text
 
 
 def positive_number(text: str) -> int:
-    """Read a whole number above 0.
-
-    :param text: as given.
-    """
+    """Read a whole number above 0."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, 1 or more")
     return int(text)
 
 
 def moment(text: str) -> datetime:
-    """Read a time in ISO 8601; without an offset it is UTC.
-
-    :param text: as given.
-    """
+    """Read a time in ISO 8601; without an offset it is UTC."""
     try:
         read = datetime.fromisoformat(text)
     except ValueError:

@@ -24,23 +24,16 @@ COLUMNS = ("id", "name", "status", "result")
 
 
 def always(run: Run) -> str | None:
-    """The check of a command that names its runs: each is cancelled.
-
-    :param run: the run.
-    """
+    """The check of a command that names its runs: each is cancelled."""
     return None
 
 
 def cancel_each(
     driver: SyncDriver, run_ids: Iterable[str], why_not: Callable[[Run], str | None] = always
 ) -> list[dict[str, Any]]:
-    """Cancel runs, and wait until they have ended.
+    """Cancel runs, wait until they have ended, and return a row for each.
 
-    :param driver: performs the calls.
-    :param run_ids: their ids.
-    :param why_not: says why a run is not cancelled after all, or None; called immediately before the cancel. Default:
-        every run is.
-    :returns: a row per run.
+    ``why_not`` gives the reason why a run is not cancelled after all. It is called immediately before the cancel.
     """
     rows = [_cancel(driver, run_id, why_not) for run_id in run_ids]
     ended = driver.run(await_ends(row["id"] for row in rows if row["result"] == REQUESTED))
@@ -50,32 +43,21 @@ def cancel_each(
     return rows
 
 
-def count(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Count in one line what became of the runs: "10 runs: 9 cancelled, 1 had ended".
-
-    :param rows: a row per run.
-    """
+def count(rows: Iterable[Mapping[str, Any]], noun: str = "run") -> str:
+    """Count in one line what became of the runs: "10 runs: 9 cancelled, 1 had ended"."""
     results = Counter(row["result"].partition(":")[0] for row in rows)
     number = results.total()
-    runs = f"{number} {'run' if number == 1 else 'runs'}"
+    runs = f"{number} {noun}{'' if number == 1 else 's'}"
     return f"{runs}: {', '.join(f'{times} {result}' for result, times in results.items())}" if number else runs
 
 
 def exit_code(rows: Iterable[Mapping[str, Any]]) -> int:
-    """The exit code of a command that cancels: 1 if a run that was to be cancelled was not.
-
-    :param rows: a row per run.
-    """
+    """The exit code of a command that cancels: 1 if a run that was to be cancelled was not."""
     return FAILED if any(row["result"].startswith(NOT_CANCELLED) for row in rows) else 0
 
 
 def preview(driver: SyncDriver, run_ids: Iterable[str]) -> list[dict[str, Any]]:
-    """Say which runs a cancel would end, and change nothing.
-
-    :param driver: performs the calls.
-    :param run_ids: their ids.
-    :returns: a row per run.
-    """
+    """A row for each run that a cancel would end; nothing is changed."""
     return [_cancel(driver, run_id, None) for run_id in run_ids]
 
 

@@ -11,20 +11,14 @@ from airflow_provider_wherobots.cli.errors import FAILED
 
 DESCRIPTION = """\
 Check the connection, the key, its rights, the clock and the triggerer. With --run, create three small runs of at most
-15 minutes each, and compare what the service does with what this provider assumes. Runs that are still active at the
-end, or after Ctrl-C, are cancelled.
+15 minutes each, and compare what the service does with what this provider assumes. Runs that have not ended by then,
+or when the command is interrupted, are cancelled. One that could not be cancelled is named.
 """
 
 
-def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
-    """Add the command's name and arguments.
-
-    :param subparsers: where to.
-    :returns: its parser.
-    """
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        "doctor", help="check an installation against a service", description=DESCRIPTION
-    )
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Add the command's name and arguments."""
+    parser = subparsers.add_parser("doctor", help="check an installation against a service", description=DESCRIPTION)
     add_conn(parser)
     parser.add_argument(
         "--run", action="store_true", help="create three small runs, which cost some minutes of compute"
@@ -45,13 +39,12 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
         help="write a report in Markdown, with keys, passwords and tokens hidden, to paste into an issue",
     )
     add_output(parser)
-    return parser
+    parser.set_defaults(run_command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command.
 
-    :param arguments: as parsed.
     :returns: 0; 1 if a check failed, or an answer differs from what this package can handle; 130 after Ctrl-C.
     """
     from airflow_provider_wherobots.cli.examination import Examination, print_script

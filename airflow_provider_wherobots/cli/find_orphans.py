@@ -1,17 +1,22 @@
-"""What ``orphans`` does: active runs, the task instances they belong to, and a cancel for those without need."""
+"""What ``orphans`` does: active runs and SQL sessions, their task instances, and the end of those without need."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
+from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.api.sql.calls import get_session, list_sessions
+from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.cli import cancelling
 from airflow_provider_wherobots.cli.cancelling import cancel_each
-from airflow_provider_wherobots.cli.deployment import read_again, read_noted, read_task_instances
+from airflow_provider_wherobots.cli.deployment import read_again, read_noted, read_session_users, read_task_instances
+from airflow_provider_wherobots.cli.errors import CommandFailedError
 from airflow_provider_wherobots.cli.output import emit, print_rows, say
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, driver_of, read_settings
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
@@ -20,36 +25,48 @@ from airflow_provider_wherobots.flows.orphans import (
     ENDED_STATES,
     Owner,
     RunVerdict,
+    SessionUser,
     count,
     find_owners,
     judge,
+    judge_session,
     suffix_of,
 )
+from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.sql.session import stop_session
+from airflow_provider_wherobots.flows.words import quoted
 
-COLUMNS = ("id", "verdict", "created", "task_instance", "state", "name")
+COLUMNS = ("id", "kind", "verdict", "created", "task_instance", "state", "name")
+RUN, SESSION = "run", "SQL session"
+STOPPED = "stopped"
 
 
 def find_orphans(arguments: argparse.Namespace) -> int:
-    """List the active runs, and cancel the orphans if that was asked for.
-
-    :param arguments: as parsed.
-    """
+    """List the active runs and SQL sessions, and end the orphans if that was asked for."""
     is_table = arguments.output == "table"
     tell = emit if is_table else say
     settings = read_settings(arguments.conn)
     with driver_of(settings, arguments.conn) as driver:
-        found = _find(driver)
-        rows = [_row(run, owner) for run, owner in found]
-        orphans = {
-            run.id: owner for run, owner in found if owner is not None and judge(run, owner) is RunVerdict.ORPHAN
-        }
-        ended = []
+        if arguments.stop_session:
+            ended = [_stop_named(driver, session_id) for session_id in dict.fromkeys(arguments.stop_session)]
+            print_rows(ended, arguments.output, ("id", "result"))
+            tell(cancelling.count(ended, SESSION))
+            return cancelling.exit_code(ended)
+        runs, sessions = _find(driver), _find_sessions(driver)
+        rows = [_row(run, owner) for run, owner in runs] + [_session_row(*found) for found in sessions]
+        orphans = {row["id"]: row["kind"] for row in rows if row["verdict"] == RunVerdict.ORPHAN}
+        ended_runs, ended_sessions = [], []
         if arguments.cancel:
             # Before anything is printed: whoever reads the output may have read enough of it, such as `head`.
-            ended = cancel_each(driver, orphans, lambda run: _why_not(run, orphans[run.id]))
+            owners = {run.id: owner for run, owner in runs if owner is not None and run.id in orphans}
+            ended_runs = cancel_each(driver, owners, lambda run: _why_not(run, owners[run.id]))
+            ended_sessions = [_stop_orphan(driver, one) for one, kind in orphans.items() if kind == SESSION]
+    ended = ended_runs + ended_sessions
     if is_table:
         print_rows(rows, arguments.output, COLUMNS)
-    tell(count(judge(run, owner) for run, owner in found))
+    tell(count(judge(run, owner) for run, owner in runs))
+    if sessions:
+        tell(count((judge_session(users) for _, users in sessions), SESSION))
     if orphans and not arguments.cancel:
         tell("Nothing was cancelled. --cancel cancels the orphans.")
     if is_table:
@@ -57,8 +74,9 @@ def find_orphans(arguments: argparse.Namespace) -> int:
     else:
         results = {row["id"]: row for row in ended}
         print_rows([row | results.get(row["id"], {}) for row in rows], arguments.output, (*COLUMNS, "status", "result"))
-    if ended:
-        tell(cancelling.count(ended))
+    for rows_of_kind, kind in ((ended_runs, RUN), (ended_sessions, SESSION)):
+        if rows_of_kind:
+            tell(cancelling.count(rows_of_kind, kind))
     return cancelling.exit_code(ended)
 
 
@@ -79,15 +97,43 @@ def _find(driver: SyncDriver) -> list[tuple[Run, Owner | None]]:
     return [(active[run.id], owners.get(suffix_of(run) or "")) for run in reversed(runs) if run.id in active]
 
 
+def _find_sessions(driver: SyncDriver) -> list[tuple[SqlSession, Sequence[SessionUser]]]:
+    """The caller's SQL sessions that have not ended, oldest first, each with the task instances that name it."""
+    try:
+        listed = driver.run(send(list_sessions(), MAX_OUTAGE_SECONDS))
+    except WherobotsApiError as error:
+        # An organisation may have no SQL.
+        say(f"SQL sessions cannot be listed: {quoted(str(error))}")
+        return []
+    sessions = sorted((session for session in listed if not session.has_ended), key=lambda session: session.created)
+    users = read_session_users([session.id for session in sessions]) if sessions else {}
+    return [(session, users[session.id]) for session in sessions]
+
+
 def _row(run: Run, owner: Owner | None) -> dict[str, Any]:
     return {
         "id": run.id,
+        "kind": RUN,
         "name": run.name,
         "status": run.status,
         "created": run.create_time.isoformat(timespec="seconds") if run.create_time else None,
         "verdict": judge(run, owner).value,
         "task_instance": owner.describe() if owner else None,
         "state": owner.state if owner else None,
+        "result": None,
+    }
+
+
+def _session_row(session: SqlSession, users: Sequence[SessionUser]) -> dict[str, Any]:
+    return {
+        "id": session.id,
+        "kind": SESSION,
+        "name": next((user.session_key for user in users if user.session_key), None),
+        "status": session.status,
+        "created": session.created or None,
+        "verdict": judge_session(users).value,
+        "task_instance": ", ".join(user.owner.describe() for user in users) or None,
+        "state": ", ".join(str(user.owner.state) for user in users) or None,
         "result": None,
     }
 
@@ -99,3 +145,30 @@ def _why_not(run: Run, owner: Owner) -> str | None:
         return "its task instance is gone"
     verdict = judge(run, present)
     return None if verdict is RunVerdict.ORPHAN else f"{verdict} (its task instance is {present.state or 'cleared'})"
+
+
+def _stop_orphan(driver: SyncDriver, session_id: str) -> dict[str, Any]:
+    """Stop a session, unless its task instances have changed since it was judged."""
+    try:
+        verdict = judge_session(read_session_users([session_id])[session_id])
+    except CommandFailedError as error:
+        return {"id": session_id, "result": f"{cancelling.NOT_CANCELLED}: {error}"}
+    if verdict is not RunVerdict.ORPHAN:
+        return {"id": session_id, "result": f"kept: {verdict}"}
+    return _stop(driver, session_id)
+
+
+def _stop_named(driver: SyncDriver, session_id: str) -> dict[str, Any]:
+    """Stop a session whose id may be wrong."""
+    try:
+        session = driver.run(send(get_session(session_id), MAX_OUTAGE_SECONDS))
+    except NotFoundError:
+        session = None
+    if session is None:
+        return {"id": session_id, "result": f"{cancelling.NOT_CANCELLED}: the service does not know it"}
+    return {"id": session_id, "result": cancelling.HAD_ENDED} if session.has_ended else _stop(driver, session_id)
+
+
+def _stop(driver: SyncDriver, session_id: str) -> dict[str, Any]:
+    is_stopped = driver.run(stop_session(session_id))
+    return {"id": session_id, "result": STOPPED if is_stopped else cancelling.NOT_CANCELLED}

@@ -6,7 +6,7 @@ import platform
 from typing import Any
 
 from airflow_provider_wherobots import __version__
-from airflow_provider_wherobots.doctor.verdicts import Check, State
+from airflow_provider_wherobots.doctor.check import Check, State
 
 OLDEST_AIRFLOW, NEWEST_AIRFLOW = (2, 11), (3, 3)
 

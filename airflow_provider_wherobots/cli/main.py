@@ -8,50 +8,23 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from typing import Any, Protocol
 
 from airflow_provider_wherobots.cli import doctor, orphans, runs
 from airflow_provider_wherobots.cli.errors import FAILED, INTERRUPTED, CommandFailedError
 
-DESCRIPTION = "Look at Wherobots runs, end those that no task needs, and check an installation."
-
-
-class Command(Protocol):
-    """A module of this package that is a command."""
-
-    def add_parser(self, subparsers: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
-        """Add the command's name and arguments.
-
-        :param subparsers: where to.
-        :returns: its parser.
-        """
-
-    def run(self, arguments: argparse.Namespace) -> int:
-        """Run the command.
-
-        :param arguments: as parsed.
-        :returns: the exit code.
-        :raises CommandFailedError: to end with one line.
-        """
-
-
-COMMANDS: tuple[Command, ...] = (runs, orphans, doctor)
+DESCRIPTION = "Show Wherobots runs, end runs and SQL sessions that no task needs, and check an installation."
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
-    """Add every command to a parser.
-
-    :param parser: this program's, or that of ``airflow wherobots``.
-    """
+    """Add every command to a parser."""
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_parser(subparsers).set_defaults(run_command=command.run)
+    for command in (runs, orphans, doctor):
+        command.add_parser(subparsers)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
-    :param arguments: command line arguments; default those of the process.
     :returns: the exit code: 0, 1 after a failure, 130 after Ctrl-C.
     :raises SystemExit: with the code 2 for wrong arguments.
     """
@@ -66,7 +39,6 @@ def run(arguments: argparse.Namespace) -> int:
     What the command prints with :func:`~airflow_provider_wherobots.cli.output.emit` goes to stdout, and everything else
     to stderr.
 
-    :param arguments: as parsed.
     :returns: the exit code.
     """
     from airflow_provider_wherobots.cli.output import reserved_stdout, say

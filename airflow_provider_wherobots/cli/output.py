@@ -50,21 +50,12 @@ def results() -> TextIO:
 
 
 def emit(text: str, *, at_once: bool = False) -> None:
-    """Print a line of what was asked for.
-
-    :param text: the line, safe for a terminal.
-    :param at_once: whether it is not buffered, even if stdout is a pipe; default False.
-    """
+    """Print a line of what was asked for, safe for a terminal; ``at_once`` without the buffer of a pipe."""
     print(text, file=results(), flush=at_once)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], output: str, columns: Sequence[str]) -> None:
-    """Print rows to stdout.
-
-    :param rows: JSON-able values by name.
-    :param output: one of ``arguments.FORMATS``.
-    :param columns: what a table or plain columns show; JSON and YAML have every value.
-    """
+    """Print rows to stdout. A table and plain text have the columns; JSON and YAML have every value."""
     if output in ("json", "yaml"):
         print_document(list(rows), output)
         return
@@ -77,11 +68,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], output: str, columns: Sequence
 
 
 def print_item(item: Mapping[str, Any], output: str) -> None:
-    """Print one thing to stdout: as an object, or as a table of names and values.
-
-    :param item: JSON-able values by name.
-    :param output: one of ``arguments.FORMATS``.
-    """
+    """Print one thing to stdout: as an object, or as a table of names and values."""
     if output in ("json", "yaml"):
         print_document(item, output)
     elif output == "plain":
@@ -92,11 +79,7 @@ def print_item(item: Mapping[str, Any], output: str) -> None:
 
 
 def print_document(document: Any, output: str) -> None:
-    """Print JSON or YAML, in which a terminal's control characters are escaped.
-
-    :param document: JSON-able data.
-    :param output: ``json`` or ``yaml``.
-    """
+    """Print JSON or YAML, in which a terminal's control characters are escaped."""
     if output == "json":
         emit(json.dumps(document, indent=2))
         return
@@ -106,18 +89,12 @@ def print_document(document: Any, output: str) -> None:
 
 
 def say(text: str) -> None:
-    """Print a line to stderr.
-
-    :param text: the line, safe for a terminal.
-    """
+    """Print a line to stderr."""
     print(without_colours(text), file=sys.stderr, flush=True)
 
 
 def without_colours(text: str) -> str:
-    """Show colours as escapes: in the task log they stay, but they would change a table.
-
-    :param text: text that is safe for a log.
-    """
+    """Show colours as escapes: in the task log they stay, but they would change a table."""
     return text.replace("\x1b", "\\x1b")
 
 

@@ -27,10 +27,7 @@ MAX_OUTAGE_SECONDS = 30.0
 
 
 def hook_of(conn_id: str) -> WherobotsHook:
-    """Make a hook that works outside of a task.
-
-    :param conn_id: id of its Airflow connection.
-    """
+    """Make a hook that works outside of a task."""
     from airflow.models.connection import Connection
 
     from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
@@ -47,7 +44,6 @@ def hook_of(conn_id: str) -> WherobotsHook:
 def read_settings(conn_id: str) -> Settings:
     """Read an Airflow connection.
 
-    :param conn_id: its id.
     :raises CommandFailedError: when there is none, or a field of it breaks a rule.
     """
     try:
@@ -65,9 +61,6 @@ def driver_of(
 ) -> Iterator[SyncDriver]:
     """Make a driver for flows. Their messages of level INFO and above go to stderr.
 
-    :param settings: the connection.
-    :param conn_id: its id, for the message about a refused key.
-    :param write: takes the lines of a run's log; default drops them.
     :raises CommandFailedError: for any failure of a call that ends the block.
     """
 

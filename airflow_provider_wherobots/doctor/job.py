@@ -6,7 +6,6 @@ waits until it is ended.
 
 import importlib.util
 import json
-import os
 import platform
 import sys
 import time
@@ -14,7 +13,7 @@ import time
 BEGIN = "doctor-begin "
 """Begins the line of facts."""
 LINE = "doctor-line "
-"""Begins each numbered line: number, and the time in epoch nanoseconds at which it was printed."""
+"""Begins each numbered line."""
 ERROR_LINE = "doctor-error-line "
 """The same on standard error, with numbers of its own."""
 SPECIAL = "doctor-special "
@@ -46,10 +45,7 @@ SPECIALS = {
 
 
 def special_line(name: str) -> str:
-    """The line with an unusual text.
-
-    :param name: its name in :data:`SPECIALS`.
-    """
+    """The line with an unusual text."""
     return f"{SPECIAL}{name}: {SPECIALS[name]}"
 
 
@@ -59,20 +55,12 @@ def facts() -> dict[str, object]:
         "args": sys.argv[2:],
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cpus": os.cpu_count(),
-        "encoding": sys.stdout.encoding,
-        "utc_offset": time.strftime("%z"),
-        "time_ns": time.time_ns(),
         "packages": [name for name in ("pyspark", "sedona", "wherobots") if importlib.util.find_spec(name)],
     }
 
 
 def write(text: str, stream: object = None) -> None:
-    """Print a line at once, in UTF-8 whatever the machine's language is.
-
-    :param text: the line.
-    :param stream: default standard output.
-    """
+    """Print a line at once, in UTF-8 regardless of the machine's language."""
     out = getattr(stream or sys.stdout, "buffer")  # noqa: B009
     out.write(f"{text}\n".encode())
     out.flush()
@@ -83,15 +71,15 @@ def print_log() -> None:
     write(BEGIN + json.dumps(facts()))
     for number in range(1, SLOW_LINES + 1):
         time.sleep(SLOW_SECONDS)
-        write(f"{LINE}{number} {time.time_ns()}")
+        write(f"{LINE}{number}")
     for number in range(1, ERROR_LINES + 1):
-        write(f"{ERROR_LINE}{number} {time.time_ns()}", sys.stderr)
+        write(f"{ERROR_LINE}{number}", sys.stderr)
     for index, name in enumerate(SPECIALS):
         write(special_line(name))
         if index == 0:
             write("")
     for number in range(SLOW_LINES + 1, LINES + 1):
-        write(f"{LINE}{number} {time.time_ns()}")
+        write(f"{LINE}{number}")
 
 
 if __name__ == "__main__":

@@ -58,10 +58,7 @@ class Redactor:
         self._names = sorted({name for name in names if len(name) >= MIN_NAME_CHARS}, key=len, reverse=True)
 
     def hide_secrets(self, text: str) -> str:
-        """Remove keys, passwords, tokens, signatures and the user part of addresses; for the terminal.
-
-        :param text: the text.
-        """
+        """Remove keys, passwords, tokens, signatures and the user part of addresses; for the terminal."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         text = _AWS_KEY.sub(HIDDEN, _TOKEN.sub(HIDDEN, text))
@@ -69,10 +66,7 @@ class Redactor:
         return self._without_secrets(_SIGNED.sub(rf"\1={HIDDEN}", text))
 
     def hide_all(self, text: str) -> str:
-        """Remove secrets, and mask names, e-mail addresses, buckets and hosts; for a text that is published.
-
-        :param text: the text.
-        """
+        """Remove secrets, and mask names, e-mail addresses, buckets and hosts; for a text that is published."""
         text = _ADDRESS.sub(_masked_address, self.hide_secrets(text))
         text = _OWN_REGION.sub("byoc-…", text)
         text = _ARN.sub(HIDDEN, _EMAIL.sub(HIDDEN, _HOME.sub(r"\1\2…", text)))
@@ -90,18 +84,12 @@ class Redactor:
 
 
 def masked(name: str) -> str:
-    """The first letters of a name.
-
-    :param name: the name.
-    """
+    """The first letters of a name."""
     return f"{name[:SHOWN_CHARS]}…" if len(name) > SHOWN_CHARS else HIDDEN
 
 
 def names_in(document: Any) -> set[str]:
-    """The names and ids in an answer about the organisation, its users and its storage.
-
-    :param document: decoded JSON.
-    """
+    """The names and ids in an answer about the organisation, its users and its storage."""
     found: set[str] = set()
     if isinstance(document, Mapping):
         for key, value in document.items():
@@ -116,10 +104,7 @@ def names_in(document: Any) -> set[str]:
 
 
 def names_of_host(base_url: str) -> set[str]:
-    """The host of an address, if it tells whose it is: not one of the service's own, and not this machine.
-
-    :param base_url: the address.
-    """
+    """The host of an address, if it tells whose it is: not one of the service's own, and not this machine."""
     host = urlsplit(base_url).hostname or ""
     return set() if _is_public(host) else {host}
 

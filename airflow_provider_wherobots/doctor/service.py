@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -25,10 +25,9 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.runtimes import RUNTIMES
-from airflow_provider_wherobots.doctor.transcript import Exchange, Transcript
-from airflow_provider_wherobots.doctor.verdicts import Check, State
+from airflow_provider_wherobots.doctor.check import Check, State
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.effects import Flow, Send, perform
+from airflow_provider_wherobots.flows.effects import Flow, Send, now, perform
 from airflow_provider_wherobots.flows.probe import diagnose
 
 T = TypeVar("T")
@@ -42,33 +41,48 @@ UNRESOLVED = "Failed to resolve"
 """How the transport's error begins if a name has no address."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A list of one run: when it was sent in epoch seconds, how long the response took, and its ``Date`` header."""
+
+    at: float
+    seconds: float
+    date: str = ""
+
+
 @dataclass(slots=True)
 class Asked:
-    """What the service said about itself.
+    """What the service reports about itself.
 
     :param refused: why List Runs failed; None if it works.
     :param organization: ``GET /organization``, or why it failed.
     :param storage: ``GET /storage``, or why it failed.
     :param me: ``GET /users/me``, or why it failed.
+    :param samples: the lists that succeeded.
     """
 
     refused: WherobotsApiError | None = None
     organization: Any = field(default=None, repr=False)
     storage: Any = field(default=None, repr=False)
     me: Any = field(default=None, repr=False)
+    samples: list[Sample] = field(default_factory=list)
 
 
 def ask_service() -> Flow[Asked]:
-    """Make the reading calls. Never raises for an answer of the service.
-
-    :returns: the answers.
-    """
+    """Make the reading calls. Never raises a ``WherobotsApiError``."""
     asked = Asked()
     for _ in range(SAMPLES):
-        answer = yield from _try(calls.list_runs(size=1))
-        if isinstance(answer, WherobotsApiError):
-            asked.refused = answer
+        at, dates = (yield from now()), list[str]()
+
+        def keep(page: T, date: str, dates: list[str] = dates) -> T:
+            dates.append(date)
+            return page
+
+        response = yield from _try(replace(calls.list_runs(size=1), date=keep))
+        if isinstance(response, WherobotsApiError):
+            asked.refused = response
             return asked
+        asked.samples.append(Sample(at, (yield from now()) - at, *dates))
     asked.organization = yield from _try(_get("getMyOrganization", "/organization", dict))
     asked.storage = yield from _try(_get("listIntegration", "/storage", list))
     asked.me = yield from _try(_get("getMe", "/users/me", dict))
@@ -92,129 +106,86 @@ def _try(call: Call[T]) -> Flow[T | WherobotsApiError]:
         return error
 
 
-def service_checks(asked: Asked, transcript: Transcript, settings: Settings, proxy: str | None) -> list[Check]:
-    """Say what the answers mean.
-
-    :param asked: the answers.
-    :param transcript: what was sent and answered.
-    :param settings: the connection.
-    :param proxy: scheme, host and port of the proxy in use; None for a direct connection.
-    """
-    exchanges = [exchange for exchange in transcript if exchange.status is not None]
+def service_checks(asked: Asked, settings: Settings, proxy: str | None) -> list[Check]:
+    """What the responses mean. ``proxy`` is the address of the proxy in use; None for a direct connection."""
     return [
-        _name(asked, settings, proxy),
-        _reach(asked, settings, proxy),
-        _key(asked),
-        _rights(asked),
-        _clock(exchanges),
-        _latency(transcript.of("listJobRuns")),
+        *_access(asked.refused, settings.endpoint.base_url, proxy),
+        _clock(asked.samples),
+        _latency(asked.samples),
         _region(asked, settings),
         _runtime(asked, settings),
         _storage(asked),
     ]
 
 
-def _name(asked: Asked, settings: Settings, proxy: str | None) -> Check:
-    host = urlsplit(settings.endpoint.base_url).hostname or ""
-    if isinstance(asked.refused, NotSentError) and UNRESOLVED in str(asked.refused):
-        what = "the proxy's name" if proxy else host
-        return Check(
-            "DNS",
-            State.FAILED,
-            f"{what} has no address ({asked.refused}).",
-            "correct the name, or ask your network's administrator",
-        )
-    if proxy:
-        return Check("DNS", State.NOT_CHECKED, f"The proxy looks up {host}.")
-    if isinstance(asked.refused, ProxySettingError | CaBundleError):
-        return Check("DNS", State.NOT_CHECKED, "Nothing was sent.")
-    return Check("DNS", State.OK, f"{host} has an address.")
+def _access(error: WherobotsApiError | None, url: str, proxy: str | None) -> list[Check]:
+    """The way to a list of runs, step by step: the cause of an error fails one step, and hides those after it."""
+    host, through = urlsplit(url).hostname or "", f" through the proxy {proxy}" if proxy else ""
+    tls = "with a trusted certificate" if url.startswith("https") else "in plain http, on this machine"
+    steps = {
+        "DNS": f"{host} has an address.",
+        "reach and TLS": f"{url} responds{through}, {tls}.",
+        "API key": "The service accepts the key.",
+        "rights: list runs": "The key may list runs.",
+    }
+    failed, advice = ("", "") if error is None else _cause(error, url)
+    checks, state = [], State.OK
+    for name, text in steps.items():
+        if error is not None and name == failed:
+            checks.append(Check(name, State.FAILED, f"{diagnose(error)}{through} ({error}).", advice))
+            state = State.NOT_CHECKED
+        elif name == "DNS" and proxy:
+            checks.append(Check(name, State.NOT_CHECKED, f"The proxy looks up {host}."))
+        elif name == "DNS" and isinstance(error, ProxySettingError | CaBundleError):
+            checks.append(Check(name, State.NOT_CHECKED, "Nothing was sent."))
+        else:
+            checks.append(Check(name, state, text if state is State.OK else f"{failed} failed."))
+    return checks
 
 
-def _reach(asked: Asked, settings: Settings, proxy: str | None) -> Check:
-    name, error, url = "reach and TLS", asked.refused, settings.endpoint.base_url
-    through = f" through the proxy {proxy}" if proxy else ""
+def _cause(error: WherobotsApiError, url: str) -> tuple[str, str]:
+    """The step that an error fails, and what to do."""
     match error:
+        case NotSentError() if UNRESOLVED in str(error):
+            return "DNS", "correct the name of the host or the proxy, or ask your network's administrator"
         case UntrustedServerError():
-            advice = "set REQUESTS_CA_BUNDLE to your CA bundle, on workers, triggerers and here"
+            return "reach and TLS", "set REQUESTS_CA_BUNDLE to your CA bundle, on workers, triggerers and here"
         case CaBundleError():
-            advice = "correct REQUESTS_CA_BUNDLE"
+            return "reach and TLS", "correct REQUESTS_CA_BUNDLE"
         case ProxySettingError():
-            advice = "name an HTTP proxy in HTTPS_PROXY, or add the host to NO_PROXY"
+            return "reach and TLS", "name an HTTP proxy in HTTPS_PROXY, or add the host to NO_PROXY"
         case PlainHttpError():
-            advice = "put http:// before the host, for the local server only"
+            return "reach and TLS", "put http:// before the host, for the local server only"
         case NotSentError() | AnswerLostError():
-            advice = f"allow {url} in firewalls and proxies, from here, from workers and from triggerers"
-        case _:
-            tls = "with a trusted certificate" if url.startswith("https") else "in plain http, on this machine"
-            return Check(name, State.OK, f"{url} answers{through}, {tls}.")
-    return Check(name, State.FAILED, f"{diagnose(error)}{through} ({error}).", advice)
+            return "reach and TLS", f"allow {url} in firewalls and proxies, from here, from workers and from triggerers"
+        case AuthenticationError():
+            return "API key", "put a valid key into the connection's password"
+        case PermissionDeniedError():
+            return "rights: list runs", "runs need a Professional or Enterprise organisation; ask its administrator"
+    return "API key", "set the API host to api.cloud.wherobots.com, or leave it empty"
 
 
-def _key(asked: Asked) -> Check:
-    name, error = "API key", asked.refused
-    if error is None or isinstance(error, PermissionDeniedError):
-        return Check(name, State.OK, "The service accepts the key.")
-    if isinstance(error, AuthenticationError):
-        return Check(
-            name,
-            State.FAILED,
-            f"The service refuses the key ({error}).",
-            "put a valid key into the connection's password",
-        )
-    if not _was_answered(error):
-        return Check(name, State.NOT_CHECKED, "The service was not reached.")
-    return Check(
-        name,
-        State.FAILED,
-        f"{diagnose(error)} ({error}).",
-        "set the API host to api.cloud.wherobots.com, or leave it empty",
-    )
-
-
-def _was_answered(error: WherobotsApiError) -> bool:
-    return not isinstance(
-        error,
-        NotSentError | AnswerLostError | UntrustedServerError | PlainHttpError | CaBundleError | ProxySettingError,
-    )
-
-
-def _rights(asked: Asked) -> Check:
-    name = "rights: list runs"
-    if asked.refused is None:
-        return Check(name, State.OK, "The key may list runs.")
-    if isinstance(asked.refused, PermissionDeniedError):
-        return Check(
-            name,
-            State.FAILED,
-            f"The key may not use runs ({asked.refused}).",
-            "runs need a Professional or Enterprise organisation; ask its administrator",
-        )
-    return Check(name, State.NOT_CHECKED, "The key was not accepted.")
-
-
-def _clock(exchanges: Sequence[Exchange]) -> Check:
+def _clock(samples: Sequence[Sample]) -> Check:
     name = "clock"
-    skews = []
-    for exchange in exchanges:
-        moment = parse_http_date(exchange.date) if exchange.date else None
-        if moment is not None:
-            # The header has whole seconds, rounded down.
-            skews.append(exchange.at + exchange.seconds / 2 - moment.timestamp() - 0.5)
+    # The header has whole seconds, rounded down.
+    skews = [
+        sample.at + sample.seconds / 2 - moment.timestamp() - 0.5
+        for sample in samples
+        if sample.date and (moment := parse_http_date(sample.date)) is not None
+    ]
     if not skews:
-        return Check(name, State.NOT_CHECKED, "No answer has a Date header.")
+        return Check(name, State.NOT_CHECKED, "No response has a Date header.")
     skew = median(skews)
     if abs(skew) <= SKEW_SECONDS:
         return Check(name, State.OK, f"This machine's clock differs by {abs(skew):.1f} s from the service's.")
-    side = "ahead of" if skew > 0 else "behind"
     state = State.WARNING if abs(skew) < WRONG_CLOCK_SECONDS else State.FAILED
+    text = f"This machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the service's."
     advice = "set the clock (NTP) here and on workers: times in logs and certificates depend on it"
-    return Check(name, state, f"This machine's clock is {abs(skew):.0f} s {side} the service's.", advice)
+    return Check(name, state, text, advice)
 
 
-def _latency(exchanges: Sequence[Exchange]) -> Check:
-    name = "latency"
-    times = [exchange.seconds for exchange in exchanges if exchange.status is not None]
+def _latency(samples: Sequence[Sample]) -> Check:
+    name, times = "latency", [sample.seconds for sample in samples]
     if not times:
         return Check(name, State.NOT_CHECKED, "The service was not reached.")
     text = f"A list of one run takes {median(times) * 1000:.0f} ms (the median of {len(times)} calls)."
@@ -224,8 +195,7 @@ def _latency(exchanges: Sequence[Exchange]) -> Check:
 
 
 def _region(asked: Asked, settings: Settings) -> Check:
-    name = "region"
-    region, organization = settings.region, asked.organization
+    name, region, organization = "region", settings.region, asked.organization
     if not isinstance(organization, dict):
         return Check(name, State.NOT_CHECKED, _why_unknown("the organisation", asked, organization))
     allowed = [str(value) for value in organization.get("allowedRegions") or []]
@@ -233,46 +203,34 @@ def _region(asked: Asked, settings: Settings) -> Check:
     if region is None and default:
         return Check(name, State.OK, f"The connection names none; the organisation's default is {default}.")
     if region is None:
-        return Check(
-            name,
-            State.WARNING,
-            "Neither the connection nor the organisation names one.",
-            "set region in the connection or in each task",
-        )
+        text = "Neither the connection nor the organisation names one."
+        return Check(name, State.WARNING, text, "set region in the connection or in each task")
     if not allowed or region in allowed:
         return Check(name, State.OK, f"{region} is allowed{'' if allowed else ': the organisation limits none'}.")
     return Check(name, State.FAILED, f"{region!r} is not allowed.", f"use one of {', '.join(allowed)}")
 
 
 def _runtime(asked: Asked, settings: Settings) -> Check:
-    name = "runtime"
+    name, runtime = "runtime", settings.runtime
     default = asked.organization.get("defaultRuntime") if isinstance(asked.organization, dict) else None
-    if settings.runtime is None:
-        if default:
-            return Check(name, State.OK, f"The connection names none; the organisation's default is {default}.")
+    if runtime is None and default:
+        return Check(name, State.OK, f"The connection names none; the organisation's default is {default}.")
+    if runtime is None:
         return Check(name, State.NOT_CHECKED, "The connection names none, and the organisation's default is unknown.")
-    if settings.runtime in RUNTIMES or settings.runtime == default:
-        return Check(name, State.OK, f"{settings.runtime} is a published one.")
-    return Check(
-        name,
-        State.WARNING,
-        f"{settings.runtime!r} is not a published one.",
-        "check its spelling; the service may know it all the same",
-    )
+    if runtime in RUNTIMES or runtime == default:
+        return Check(name, State.OK, f"{runtime} is a published one.")
+    advice = "check its spelling; the service may know it all the same"
+    return Check(name, State.WARNING, f"{runtime!r} is not a published one.", advice)
 
 
 def _storage(asked: Asked) -> Check:
     name, storage = "rights: storage", asked.storage
     if not isinstance(storage, list):
         text = _why_unknown("the storage", asked, storage)
-        if isinstance(storage, PermissionDeniedError | NotFoundError):
-            return Check(
-                name,
-                State.WARNING,
-                text,
-                "a script in the DAG's folder cannot be uploaded; put scripts into S3, and give s3:// addresses",
-            )
-        return Check(name, State.NOT_CHECKED, text)
+        if not isinstance(storage, PermissionDeniedError | NotFoundError):
+            return Check(name, State.NOT_CHECKED, text)
+        advice = "a script in the DAG's folder cannot be uploaded; put scripts into S3, and give s3:// addresses"
+        return Check(name, State.WARNING, text, advice)
     sources = [source for source in storage if isinstance(source, dict)]
     writable = [source for source in sources if not source.get("readOnly")]
     managed = sum(source.get("type") == "MANAGED" for source in writable)
@@ -282,7 +240,7 @@ def _storage(asked: Asked) -> Check:
     return Check(name, State.WARNING, text, "without one, scripts in the DAG's folder cannot be uploaded")
 
 
-def _why_unknown(what: str, asked: Asked, answer: Any) -> str:
+def _why_unknown(what: str, asked: Asked, response: Any) -> str:
     if asked.refused is not None:
-        return "List Runs failed, so nothing else was asked."
-    return f"The service does not show {what} ({answer})."
+        return "List Runs failed, so nothing else was requested."
+    return f"The service does not show {what} ({response})."

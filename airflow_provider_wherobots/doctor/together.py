@@ -1,18 +1,15 @@
-"""Running flows side by side on one driver: while one of them sleeps, the others go on."""
+"""Running flows side by side on one driver: while one of them sleeps, the others continue."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from airflow_provider_wherobots.flows.effects import Effect, Flow, Sleep, now, perform
 
 
-def together(*flows: Flow[None]) -> Flow[None]:
-    """Run flows to their ends. An error of one ends them all.
-
-    :param flows: the flows, not started yet.
-    """
+def together(flows: Sequence[Flow[None]], carry_out: Callable[[Effect[Any]], Flow[Any]] = perform) -> Flow[None]:
+    """Run flows to their ends. An error of one ends them all. ``carry_out`` gets each of their effects but a sleep."""
     due = dict.fromkeys(flows, 0.0)
     try:
         while due:
@@ -20,7 +17,7 @@ def together(*flows: Flow[None]) -> Flow[None]:
             pause = due[flow] - (yield from now())
             if pause > 0:
                 yield Sleep(pause)
-            seconds = yield from _until_it_sleeps(flow)
+            seconds = yield from _until_it_sleeps(flow, carry_out)
             if seconds is None:
                 del due[flow]
             else:
@@ -30,11 +27,8 @@ def together(*flows: Flow[None]) -> Flow[None]:
             flow.close()
 
 
-def _until_it_sleeps(flow: Flow[None]) -> Flow[float | None]:
-    """Go on with a flow.
-
-    :returns: how long it sleeps now; None if it has ended.
-    """
+def _until_it_sleeps(flow: Flow[None], carry_out: Callable[[Effect[Any]], Flow[Any]]) -> Flow[float | None]:
+    """Continue a flow, and return how long it sleeps then; None if it has ended."""
     step: Callable[[Any], Effect[Any]] = flow.send
     value: Any = None
     while True:
@@ -45,6 +39,6 @@ def _until_it_sleeps(flow: Flow[None]) -> Flow[float | None]:
         if isinstance(effect, Sleep):
             return effect.seconds
         try:
-            value, step = (yield from perform(effect)), flow.send
+            value, step = (yield from carry_out(effect)), flow.send
         except BaseException as error:
             value, step = error, flow.throw

@@ -1,13 +1,13 @@
 """The doctor's three small runs: one prints, one is cancelled, one is left to its ``timeoutSeconds``.
 
-The flow only makes the calls. A recording transport keeps the answers, and the findings are made from those. The log is
-read by the provider's own reader, so what it forwards is what a task log would have.
+The flow makes the calls, and keeps each with its response; ``questions`` reads them. The log is read by the provider's
+own reader, so what it forwards is what a task log would have.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -20,10 +20,11 @@ from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.together import together
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
-from airflow_provider_wherobots.flows.effects import Effect, Flow, Forward, Note, Sleep, attempt, now, perform
+from airflow_provider_wherobots.flows.effects import Effect, Flow, Forward, Note, Send, Sleep, attempt, now, perform
 from airflow_provider_wherobots.flows.forward_logs import LogForwarder
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.runs_by_suffix import find_runs
+from airflow_provider_wherobots.logs.records import LogRecord
 
 T = TypeVar("T")
 
@@ -32,9 +33,10 @@ LOG, CANCEL, TIMEOUT = "log", "cancel", "timeout"
 NAME = "airflow-doctor"
 
 OUTAGE_SECONDS = 60.0
-PROBE_LINES = 5
+DRAIN_SECONDS = 60.0
+"""The default of ``wait_post_run_logs_timeout_seconds``."""
+PROBE_LINES, PROBE_PAGES = 5, 3
 """Lines per page while the cursor is examined: few, so that pages end between lines of different times."""
-PROBE_PAGES = 3
 END_PAGES = 500
 SIZES = (5_000, 2_000, 1_000, 500, 100, 10)
 """Lines per page that are tried until one is accepted."""
@@ -51,8 +53,8 @@ class Plan:
     :param version: Wherobots version; default None, ``latest``.
     :param max_seconds: how long everything may take; then the runs are cancelled. Default 900.
     :param timeout_seconds: ``timeoutSeconds`` of the run that is left to it; default 30.
-    :param late_seconds: how long lines are waited for after the end; default 90.
-    :param list_seconds: how long a new run is waited for in List Runs; default 60.
+    :param late_seconds: how long to wait for lines after the end; default 90.
+    :param list_seconds: how long to wait for a new run in List Runs; default 60.
     :param poll_seconds: seconds between two polls of a run; default 2.
     """
 
@@ -68,11 +70,22 @@ class Plan:
     poll_seconds: float = 2.0
 
     def name(self, role: str) -> str:
-        """The name of a run.
-
-        :param role: its role.
-        """
+        """The name of a run."""
         return f"{NAME}-{role}-{self.suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A call that was sent, and its response: a model, or the error. Times are epoch seconds of this machine."""
+
+    call: Call[Any]
+    at: float
+    ended_at: float
+    response: Any
+
+    def param(self, name: str) -> str | None:
+        """The value of a query parameter, or None."""
+        return dict(self.call.params).get(name)
 
 
 @dataclass(slots=True)
@@ -81,10 +94,11 @@ class Trial:
 
     :param plan: what to run.
     :param ids: ids by role.
-    :param creating: roles whose create was sent, and may have taken effect without an answer.
+    :param creating: roles whose create was sent, and may have taken effect without a response.
     :param ended: roles whose run has ended.
     :param failures: why there is no run, by role.
-    :param forwarded: the lines that the provider's reader forwarded, by its own rules of when a log is complete.
+    :param forwarded: what the provider's reader forwarded, by its own rules of when a log is complete.
+    :param exchanges: what was sent, in order.
     :param until: when the trial must end, in epoch seconds.
     """
 
@@ -93,40 +107,91 @@ class Trial:
     creating: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
     failures: dict[str, str] = field(default_factory=dict)
-    forwarded: list[str] = field(default_factory=list)
+    forwarded: list[LogRecord] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
     until: float = 0.0
+
+    def of(self, operation: str, role: str | None = None) -> list[Exchange]:
+        """What was sent of one operation, for one run or for all."""
+        run_id = None if role is None else self.ids.get(role, "")
+        return [
+            exchange
+            for exchange in self.exchanges
+            if exchange.call.operation == operation
+            and (run_id is None or exchange.call.path.split("/")[2:3] == [run_id])
+        ]
+
+    def create(self) -> Exchange | None:
+        """The create of the printing run, if it succeeded."""
+        created = [exchange for exchange in self.of("createJobRun") if isinstance(exchange.response, Run)]
+        return created[0] if LOG in self.ids and created else None
+
+    def polls(self, role: str) -> list[tuple[Exchange, Run]]:
+        """The polls of a run that succeeded."""
+        found = self.of("getJobRun", role)
+        return [(exchange, exchange.response) for exchange in found if isinstance(exchange.response, Run)]
+
+    def end(self, role: str) -> tuple[Exchange, Run] | None:
+        """The first poll that saw the run's end."""
+        return next(((exchange, run) for exchange, run in self.polls(role) if run.is_terminal), None)
+
+    def pages(self) -> list[tuple[Exchange, LogPage]]:
+        """The pages of the printing run's log."""
+        found = self.of("getJobRunLogs", LOG)
+        return [(exchange, exchange.response) for exchange in found if isinstance(exchange.response, LogPage)]
+
+    def has_every_line(self) -> bool:
+        """Whether a page had each numbered line."""
+        lines = [raw for _, page in self.pages() for _, raw in page.lines]
+        return all(len(set(numbers(lines, prefix))) == count for prefix, count in printed())
+
+
+def printed() -> tuple[tuple[str, int], ...]:
+    """What the numbered lines begin with, and how many there are, on standard output and on standard error."""
+    return (job.LINE, job.LINES), (job.ERROR_LINE, job.ERROR_LINES)
+
+
+def numbers(lines: Iterable[str], prefix: str) -> list[int]:
+    """The numbers of the numbered lines, in order."""
+    found = (line.removeprefix(prefix) for line in lines if line.startswith(prefix))
+    return [int(number) for number in found if number.isdecimal()]
 
 
 def try_out(trial: Trial) -> Flow[None]:
-    """Create the three runs and observe them. Does not end them: see :func:`end_runs`.
+    """Create the three runs and observe them. Does not end them: see :func:`end_runs`."""
 
-    :param trial: filled while the flow runs.
-    """
-    plan = trial.plan
-    trial.until = (yield from now()) + plan.max_seconds
-    yield from _create_log_run(trial)
+    def keep(effect: Effect[Any]) -> Flow[Any]:
+        if isinstance(effect, Forward):
+            trial.forwarded.extend(effect.records)
+            return None
+        if not isinstance(effect, Send):
+            return (yield from perform(effect))
+        at = yield from now()
+        try:
+            response = yield from perform(effect)
+        except WherobotsApiError as error:
+            trial.exchanges.append(Exchange(effect.call, at, (yield from now()), error))
+            raise
+        trial.exchanges.append(Exchange(effect.call, at, (yield from now()), response))
+        return response
+
+    trial.until = (yield from now()) + trial.plan.max_seconds
+    yield from together([_create_runs(trial)], keep)
     if LOG not in trial.ids:
         return
-    yield from _create(trial, CANCEL, ["sleep"], int(plan.max_seconds))
-    yield from _create(trial, TIMEOUT, ["sleep"], plan.timeout_seconds)
     flows = [_observe_log_run(trial), _observe_lists(trial)]
     if CANCEL in trial.ids:
         flows.append(_observe_cancel(trial))
     if TIMEOUT in trial.ids:
         flows.append(_wait_for_end(trial, TIMEOUT))
-    yield from together(*flows)
-    # When is the cost known? The other runs took some time after the end of this one.
-    yield from _look(calls.get_run_metrics(trial.ids[LOG]))
+    yield from together(flows, keep)
 
 
 def end_runs(trial: Trial) -> Flow[list[str]]:
-    """Cancel the runs that have not ended. Never raises.
+    """Cancel the runs that have not ended, and return the ids of those that could not be cancelled. Never raises.
 
-    The run of a create without an answer is looked for by its name until List Runs shows it, for ``list_seconds``. If
+    The run of a create without a response is looked up by its name until List Runs shows it, for ``list_seconds``. If
     it is found, its role is no longer in ``creating``.
-
-    :param trial: the trial, complete or interrupted.
-    :returns: the ids of the runs that could not be cancelled.
     """
     left = []
     for role, run_id in trial.ids.items():
@@ -138,7 +203,7 @@ def end_runs(trial: Trial) -> Flow[list[str]]:
     until = (yield from now()) + plan.list_seconds
     names = ", ".join(map(plan.name, sorted(trial.creating)))
     limit = words.duration(plan.list_seconds)
-    yield Note(logging.INFO, f"The create of {names} had no answer: its run is looked for, for up to {limit}")
+    yield Note(logging.INFO, f"The create of {names} had no response: looking for its run for up to {limit}")
     while True:
         for role, run in (yield from _find_created(trial)):
             trial.creating.discard(role)
@@ -153,7 +218,7 @@ def end_runs(trial: Trial) -> Flow[list[str]]:
 
 
 def _find_created(trial: Trial) -> Flow[list[tuple[str, Run]]]:
-    """List the runs whose create had no answer, with their roles."""
+    """List the runs whose create had no response, with their roles."""
     try:
         runs = yield from find_runs(f"-{trial.plan.suffix}", urgent=True)
     except WherobotsApiError:
@@ -161,13 +226,16 @@ def _find_created(trial: Trial) -> Flow[list[tuple[str, Run]]]:
     return [(role, run) for role in sorted(trial.creating) for run in runs if run.name == trial.plan.name(role)]
 
 
-def _create_log_run(trial: Trial) -> Flow[None]:
+def _create_runs(trial: Trial) -> Flow[None]:
     seconds = int(trial.plan.max_seconds)
     try:
         yield from _create(trial, LOG, [LOG, *job.ARGUMENTS], seconds, may_refuse=True)
     except BadRequestError:
         # The service may refuse unusual arguments; the rest can be observed without them.
         yield from _create(trial, LOG, [LOG], seconds)
+    if LOG in trial.ids:
+        yield from _create(trial, CANCEL, ["sleep"], seconds)
+        yield from _create(trial, TIMEOUT, ["sleep"], trial.plan.timeout_seconds)
 
 
 def _create(trial: Trial, role: str, args: list[str], seconds: int, *, may_refuse: bool = False) -> Flow[None]:
@@ -197,136 +265,88 @@ def _observe_log_run(trial: Trial) -> Flow[None]:
     run_id, plan = trial.ids[LOG], trial.plan
     reader = LogForwarder(run_id)
     while True:
-        run = yield from _status(trial, LOG)
+        run = yield from _poll(trial, LOG)
         if run is not None and run.status != PENDING:
-            yield from _captured(reader.keep_up(trial.until, plan.poll_seconds), trial.forwarded)
+            yield from reader.keep_up(trial.until, plan.poll_seconds)
         if run is not None and run.is_terminal:
             break
         if (yield from now()) >= trial.until:
             return
         yield Sleep(plan.poll_seconds)
-    ended_at = yield from now()
-    yield from _look(calls.get_run_metrics(run_id))
-    yield from _captured(reader.drain(60.0, trial.until, run.ended_ago), trial.forwarded)
-    yield from _captured(reader.release(), trial.forwarded)
-    yield from _wait_for_late_lines(trial, min(trial.until, ended_at + plan.late_seconds))
-    yield from _examine_cursor(run_id)
-    yield from _look(calls.cancel_run(run_id))
+    until = min(trial.until, (yield from now()) + plan.late_seconds)
+    yield from _try(calls.get_run_metrics(run_id))
+    yield from reader.drain(DRAIN_SECONDS, trial.until, run.ended_ago)
+    yield from reader.release()
+    yield from _read_short_pages(run_id)
+    yield from _read_long_pages(run_id)
+    # Where the provider's reader has stopped: do lines come after that?
+    while not trial.has_every_line() and (yield from now()) < until:
+        yield Sleep(plan.poll_seconds)
+        yield from _read_long_pages(run_id)
 
 
-def _wait_for_late_lines(trial: Trial, until: float) -> Flow[None]:
-    """Read on where the provider's reader has stopped, until all lines were seen."""
-    lines, reader = list(trial.forwarded), LogForwarder(trial.ids[LOG])
-    while not has_every_line(lines) and (yield from now()) < until:
-        yield from _captured(reader.catch_up(until), lines)
-        yield Sleep(trial.plan.poll_seconds)
-
-
-def has_every_line(lines: Iterable[str]) -> bool:
-    """Whether all numbered lines of the script are among the lines of a log.
-
-    :param lines: the lines.
-    """
-    return len(set(numbers(lines, job.LINE))) == job.LINES and (
-        len(set(numbers(lines, job.ERROR_LINE))) == job.ERROR_LINES
-    )
-
-
-def numbers(lines: Iterable[str], prefix: str) -> list[int]:
-    """The numbers of the numbered lines, in order.
-
-    :param lines: lines of a log.
-    :param prefix: what the lines begin with.
-    """
-    found = (line.removeprefix(prefix).split(" ")[0] for line in lines if line.startswith(prefix))
-    return [int(number) for number in found if number.isdecimal()]
-
-
-def _examine_cursor(run_id: str) -> Flow[None]:
-    """Read the complete log in short pages, then in the longest ones to its end."""
-    cursor: str | int = LOG_START_CURSOR
+def _read_short_pages(run_id: str) -> Flow[None]:
+    cursor: str | int | None = LOG_START_CURSOR
     for _ in range(PROBE_PAGES):
-        page = yield from _page(run_id, cursor, PROBE_LINES)
-        if page is None or page.next_page is None:
-            break
-        cursor = page.next_page
+        if cursor is None:
+            return
+        page = yield from _try(calls.get_run_logs(run_id, cursor, PROBE_LINES))
+        cursor = None if page is None else page.next_page
+
+
+def _read_long_pages(run_id: str) -> Flow[None]:
+    """Read the log from its start to its end, in the longest pages that the service accepts."""
     for size in SIZES:
-        page = yield from _page(run_id, LOG_START_CURSOR, size)
+        page = yield from _try(calls.get_run_logs(run_id, LOG_START_CURSOR, size))
         if page is not None:
             break
-    else:
-        return
-    cursor = LOG_START_CURSOR
+    cursor: str | int = LOG_START_CURSOR
     for _ in range(END_PAGES):
         if page is None or page.next_page is None or str(page.next_page) == str(cursor):
             return
         cursor = page.next_page
-        page = yield from _page(run_id, cursor, size)
-
-
-def _page(run_id: str, cursor: str | int, size: int) -> Flow[LogPage | None]:
-    try:
-        return (yield from send(calls.get_run_logs(run_id, cursor, size), OUTAGE_SECONDS))
-    except WherobotsApiError:
-        return None
+        page = yield from _try(calls.get_run_logs(run_id, cursor, size))
 
 
 def _observe_lists(trial: Trial) -> Flow[None]:
-    plan = trial.plan
-    name, until = plan.name(LOG), (yield from now()) + plan.list_seconds
-    yield from _list_until(name, {trial.ids[LOG]}, until, plan.poll_seconds)
-    # A part of the name without its ends; then the pattern by which a run is found again.
-    yield from _look(calls.list_runs(name=name[1:-1], size=100))
-    yield from _list_until(f"*-{plan.suffix}", set(trial.ids.values()), until, plan.poll_seconds)
-    yield from _look(calls.list_runs(size=100))
+    until = (yield from now()) + trial.plan.list_seconds
+    # By the whole name, and by the pattern with which a retry finds its run.
+    yield from _list_until(trial, trial.plan.name(LOG), {trial.ids[LOG]}, until)
+    yield from _list_until(trial, f"*-{trial.plan.suffix}", set(trial.ids.values()), until)
 
 
-def _list_until(name: str, ids: set[str], until: float, poll_seconds: float) -> Flow[None]:
+def _list_until(trial: Trial, name: str, ids: set[str], until: float) -> Flow[None]:
     """List runs, at least once, until all that are expected are there."""
     while True:
-        page = yield from _look(calls.list_runs(name=name, size=100))
+        page = yield from _try(calls.list_runs(name=name, size=100))
         if (page is not None and ids <= {run.id for run in page.items}) or (yield from now()) >= until:
-            return
-        yield Sleep(poll_seconds)
-
-
-def _observe_cancel(trial: Trial) -> Flow[None]:
-    run_id, plan = trial.ids[CANCEL], trial.plan
-    run = None
-    while run is None or run.status == PENDING:
-        run = yield from _status(trial, CANCEL)
-        if (run is not None and run.is_terminal) or (yield from now()) >= trial.until:
-            return
-        yield Sleep(plan.poll_seconds)
-    try:
-        yield from attempt(calls.cancel_run(run_id))
-    except WherobotsApiError:
-        return
-    yield from _wait_for_end(trial, CANCEL)
-    if CANCEL not in trial.ended:
-        return
-    until = min(trial.until, (yield from now()) + plan.late_seconds)
-    while (yield from now()) < until:
-        run = yield from _status(trial, CANCEL)
-        if run is not None and run.kube_app.status in (None, "DESTROYED"):
-            return
-        yield Sleep(plan.poll_seconds)
-
-
-def _wait_for_end(trial: Trial, role: str) -> Flow[None]:
-    while (yield from now()) < trial.until:
-        yield from _status(trial, role)
-        if role in trial.ended:
             return
         yield Sleep(trial.plan.poll_seconds)
 
 
-def _status(trial: Trial, role: str) -> Flow[Run | None]:
+def _observe_cancel(trial: Trial) -> Flow[None]:
+    run = None
+    while run is None or run.status == PENDING:
+        run = yield from _poll(trial, CANCEL)
+        if (run is not None and run.is_terminal) or (yield from now()) >= trial.until:
+            return
+        yield Sleep(trial.plan.poll_seconds)
+    yield from _try(calls.cancel_run(trial.ids[CANCEL]))
+    yield from _wait_for_end(trial, CANCEL)
+
+
+def _wait_for_end(trial: Trial, role: str) -> Flow[None]:
+    while role not in trial.ended and (yield from now()) < trial.until:
+        yield from _poll(trial, role)
+        yield Sleep(trial.plan.poll_seconds)
+
+
+def _poll(trial: Trial, role: str) -> Flow[Run | None]:
     """Poll a run; None if it is unknown for the moment, or the service is away."""
     try:
         run = yield from send(calls.get_run(trial.ids[role]), OUTAGE_SECONDS)
     except NotFoundError:
-        # A new run may be unknown for a moment. For how long is seen in the transcript.
+        # A new run may be unknown for a moment.
         return None
     except WherobotsApiError as error:
         if not error.transient:
@@ -337,28 +357,9 @@ def _status(trial: Trial, role: str) -> Flow[Run | None]:
     return run
 
 
-def _look(call: Call[T]) -> Flow[T | None]:
-    """Send a call for its answer in the transcript. A failure is an answer too."""
+def _try(call: Call[T]) -> Flow[T | None]:
+    """Send a call for its response. A failure is a response too."""
     try:
         return (yield from attempt(call))
     except WherobotsApiError:
         return None
-
-
-def _captured(flow: Flow[object], lines: list[str]) -> Flow[None]:
-    """Run a flow; take the lines that it forwards, and drop what it says."""
-    value: Any = None
-    step: Callable[[Any], Effect[Any]] = flow.send
-    while True:
-        try:
-            effect = step(value)
-        except StopIteration:
-            return
-        value, step = None, flow.send
-        if isinstance(effect, Forward):
-            lines.extend(record.text for record in effect.records)
-        elif not isinstance(effect, Note):
-            try:
-                value = yield from perform(effect)
-            except BaseException as error:
-                value, step = error, flow.throw

@@ -1,4 +1,4 @@
-"""What is measured of a run for Airflow's metrics: names, values and tags. docs/monitoring.md says what they mean."""
+"""What is measured of runs and SQL statements for Airflow's metrics. docs/monitoring.md says what they mean."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ RAN = "wherobots.run.ran"
 COST = "wherobots.run.cost_usd"
 REATTACHED = "wherobots.run.reattached"
 OUTAGE = "wherobots.run.outage"
+STATEMENT = "wherobots.sql.statement"
 
 MAX_TAG_CHARS = 64
 _NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_.-]")
@@ -66,8 +67,19 @@ def of_reattachment(run: Run, task_tags: Mapping[str, str]) -> list[Measurement]
     return [Measurement(Kind.COUNTER, REATTACHED, 1, tags)]
 
 
+def of_statement(seconds: float, state: str, region: str | None, task_tags: Mapping[str, str]) -> list[Measurement]:
+    """Measure a SQL statement that a try has executed. The timing counts the statements too.
+
+    :param seconds: how long it took, in seconds.
+    :param state: how it ended, such as ``succeeded``.
+    :param region: region of its session, if it is known.
+    :param task_tags: tags that identify the task.
+    """
+    return [Measurement(Kind.TIMING, STATEMENT, seconds, {**task_tags, **_run_tags(region, None, state)})]
+
+
 def _run_tags(region: Any, runtime: Any, status: Any) -> dict[str, str]:
-    """The tags of a run. They come from the service, so they are made safe for every format; unknown ones are left out.
+    """The tags of a run or a statement, made safe for every format. Unknown ones are left out.
 
     In StatsD's formats a comma, an equals sign, a colon, a bar, a hash and a space have a meaning.
     """

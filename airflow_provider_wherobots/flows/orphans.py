@@ -1,4 +1,4 @@
-"""Which active runs no task needs any more: those of this deployment whose task instance has ended.
+"""Which active runs and SQL sessions no task needs any more: those whose task instance in this deployment has ended.
 
 A run belongs to the task instance whose suffix its name ends with. The suffix is a hash, also of the start of
 the DAG run in microseconds, so that another deployment with the same DAGs has other suffixes. A clear may give the DAG
@@ -26,7 +26,7 @@ _SUFFIX = re.compile(rf"-[0-9a-f]{{{HASH_CHARS}}}")
 
 
 class RunVerdict(StrEnum):
-    """What a run is to this deployment."""
+    """What a run or a SQL session is to this deployment."""
 
     ORPHAN = "orphan"
     IN_USE = "in use"
@@ -70,6 +70,20 @@ class Owner:
         return f"{self.dag_id}.{self.task_id}{index} {self.run_id}"
 
 
+@dataclass(frozen=True, slots=True)
+class SessionUser:
+    """A task instance that names a SQL session in an XCom.
+
+    :param owner: the task instance.
+    :param is_dag_run_active: whether its DAG run is queued or running.
+    :param session_key: the key of the session, if the task instance has started it; else empty.
+    """
+
+    owner: Owner
+    is_dag_run_active: bool
+    session_key: str = ""
+
+
 def suffix_of(run: Run) -> str | None:
     """The suffix of a run's name, or None if the name has none."""
     end = run.name[-SUFFIX_CHARS:]
@@ -108,10 +122,26 @@ def judge(run: Run, owner: Owner | None) -> RunVerdict:
     return RunVerdict.ORPHAN if RUN_ID_KEY in owner.xcom_keys else RunVerdict.UNSURE
 
 
-def count(verdicts: Iterable[RunVerdict]) -> str:
+def judge_session(users: Iterable[SessionUser]) -> RunVerdict:
+    """What a SQL session is to this deployment, whose task instances name it in an XCom.
+
+    A task that begins later in the same DAG run may use it too, so it is in use until the DAG run has ended. Only a
+    session with a key of a task's own is an orphan then: any other one may be shared with clients that Airflow does not
+    know.
+    """
+    found = list(users)
+    if not found:
+        return RunVerdict.OF_OTHERS
+    if any(user.is_dag_run_active or user.owner.state not in ENDED_STATES for user in found):
+        return RunVerdict.IN_USE
+    is_own = any(_SUFFIX.fullmatch(user.session_key[-SUFFIX_CHARS:]) for user in found)
+    return RunVerdict.ORPHAN if is_own else RunVerdict.UNSURE
+
+
+def count(verdicts: Iterable[RunVerdict], noun: str = "active run") -> str:
     """Count runs in one line: "20 active runs: 10 orphans, 6 in use, 4 of others"."""
     found = list(verdicts)
-    runs = f"{len(found)} active {'run' if len(found) == 1 else 'runs'}"
+    runs = f"{len(found)} {noun}{'' if len(found) == 1 else 's'}"
     parts = [
         f"{number} {verdict}{'s' if verdict is RunVerdict.ORPHAN and number != 1 else ''}"
         for verdict in RunVerdict

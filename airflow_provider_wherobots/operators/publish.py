@@ -90,4 +90,4 @@ def emit(measurements: Iterable[Measurement], warn: Callable[[str], None]) -> No
                     # A number would be milliseconds to some clients and seconds to others.
                     stats.timing(name, timedelta(seconds=value), tags=tags)
     except Exception as error:
-        warn(f"The run's metrics could not be sent: {reason_of(error)}")
+        warn(f"The task's metrics could not be sent: {reason_of(error)}")

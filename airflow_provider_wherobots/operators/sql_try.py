@@ -29,6 +29,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.measurements import of_statement
 from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds, mark_of
 from airflow_provider_wherobots.flows.sql.look_back import Found, LookBack, Planned
 from airflow_provider_wherobots.flows.sql.record import CLEARED_KEY, SqlRecord, Word, key_of, word_of
@@ -51,6 +52,7 @@ from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks.sql_failures import failure, not_connected, unknown_of_earlier_try
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try
 from airflow_provider_wherobots.operators.run_suffix import leave_word, suffix_of_task
+from airflow_provider_wherobots.operators.publish import emit
 from airflow_provider_wherobots.operators.sql_plan import outcome_query, plan
 from airflow_provider_wherobots.operators.sql_results import SqlResults, first_value
 from airflow_provider_wherobots.operators.sql_session_try import RESUMED_OUTAGE_SECONDS, SqlSessionTry
@@ -527,6 +529,10 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
         :param earlier_try: the try that has sent the statement; None for this one.
         """
         statement = self._statement
+        if earlier_try is None:
+            ti, region = self.context["ti"], self._session.region if self._session else None
+            tags = {"dag_id": ti.dag_id, "task_id": ti.task_id}
+            emit(of_statement(outcome.seconds, outcome.state.value, region, tags), self.log.warning)
         self._last = outcome
         self._seconds += outcome.seconds
         mark = self._record.sent_now() if earlier_try is None else None if statement.may_repeat else statement.mark

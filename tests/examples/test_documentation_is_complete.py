@@ -345,23 +345,13 @@ def test_the_command_lines_page_names_every_option() -> None:
 
 def test_the_doctors_page_names_every_check_and_question() -> None:
     from airflow_provider_wherobots.api.connection import read_settings
-    from airflow_provider_wherobots.doctor.list_findings import list_findings
-    from airflow_provider_wherobots.doctor.log_findings import log_findings
-    from airflow_provider_wherobots.doctor.run_findings import run_findings
+    from airflow_provider_wherobots.doctor.questions import QUESTIONS
     from airflow_provider_wherobots.doctor.service import Asked, service_checks
-    from airflow_provider_wherobots.doctor.transcript import Transcript
-    from airflow_provider_wherobots.doctor.trial import Plan, Trial
 
-    text, nothing = page("doctor.md"), Transcript([])
-    trial = Trial(Plan("0123456789ab", "s3://bucket/job.py"))
-    findings = [
-        finding.question for find in (run_findings, list_findings, log_findings) for finding in find(nothing, trial)
+    text = page("doctor.md")
+    assert [question for question, *_ in table(text, "## Compare the service with what the provider assumes")] == [
+        question.ask for question in QUESTIONS
     ]
-    rows = re.findall(r"^\| (.*?) \|", text, re.MULTILINE)
-    asked = [row.replace("\\*", "*") for row in rows if row.endswith("?")]
-    assert asked == findings
-    checks = {check.name for check in service_checks(Asked(), nothing, read_settings(password="a-key"), None)}
-    named = {
-        name for row in table(f"\n{text}", "# Doctor") for name in (row[0].split(", ") if "," in row[0] else [row[0]])
-    }
+    checks = {check.name for check in service_checks(Asked(), read_settings(password="a-key"), None)}
+    named = {name for row in table(text, "## Check an installation") for name in row[0].split(", ")}
     assert checks | {"versions", "connection", "proxy", "triggerer"} == named

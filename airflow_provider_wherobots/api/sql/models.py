@@ -37,6 +37,7 @@ class SqlSession:
     :param message: the service's latest message about it.
     :param region: its region.
     :param version: the resolved version of Wherobots.
+    :param created: when it was created, as the service writes it.
     """
 
     id: str
@@ -45,6 +46,7 @@ class SqlSession:
     message: str = ""
     region: str = ""
     version: str = ""
+    created: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> SqlSession | None:
@@ -63,6 +65,7 @@ class SqlSession:
             message=str(data.get("message") or _newest_event(data.get("events"))),
             region=str(data.get("regionName") or ""),
             version=str(meta.get("resolved_version") or ""),
+            created=str(data.get("createTime") or ""),
         )
 
     @property

@@ -18,9 +18,12 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import select, update
 
+from airflow_provider_wherobots.api.sql import calls as sql_calls
+from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.cli import deployment, find_orphans
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.flows.orphans import Owner
+from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.run_name import durable_run_name, make_suffix, task_identity
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from tests.integration.conftest import API_KEY
@@ -44,7 +47,7 @@ Json = dict[str, Any]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """A server without the runs of other tests."""
-    with LocalServer(tmp_path_factory.mktemp("root"), api_key=API_KEY) as running:
+    with LocalServer(tmp_path_factory.mktemp("root"), api_key=API_KEY, behaviour={"sql_synthetic": True}) as running:
         yield running
 
 
@@ -59,11 +62,13 @@ def orphans(conn_id: str, database: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.fixture
-def hook(conn_id: str) -> Iterator[WherobotsHook]:
+def hook(conn_id: str, control: ControlClient) -> Iterator[WherobotsHook]:
     hook = WherobotsHook(conn_id)
     yield hook
     for run in hook.list_runs(status=ACTIVE):
         hook.cancel_run(run.id)
+    for session in control.sql_sessions():
+        control.end_sql_session(session["id"])
 
 
 def task_instance(task_id: str, state: str | None, *, map_index: int = -1, xcom_keys: tuple[str, ...] = ()) -> Json:
@@ -95,8 +100,10 @@ def write(*rows: Json) -> None:
                 after = {"run_after": STARTED} if hasattr(DagRun, "run_after") else {}
                 insert(DagRun, **key, **after, run_type="manual", state=row["dag_run_state"], start_date=STARTED)
             insert(TaskInstance, **key, **task, state=row["state"], pool="default_pool")
-            for name in row["xcom_keys"]:
-                insert(xcoms, **key, **task, dag_run_id=session.scalar(found), key=name)
+            values = dict.fromkeys(row["xcom_keys"]) | row.get("xcoms", {})
+            for name, value in values.items():
+                stored = xcoms.serialize_value(value, key=name, **key, **task)
+                insert(xcoms, **key, **task, dag_run_id=session.scalar(found), key=name, value=stored)
 
 
 def set_state(row: Json, state: str | None) -> None:
@@ -181,6 +188,82 @@ def test_twenty_runs_half_of_them_orphans(hook: WherobotsHook, orphans: Program,
     results = {row["id"]: row["result"] for row in json.loads(as_json.stdout)}
     assert list(results.values()).count("cancelled") == 1
     assert list(results.values()).count(None) == 9
+
+
+def start_session(hook: WherobotsHook, session_key: str) -> str:
+    """Start a SQL session, as the service shares it with those who know its key."""
+    with hook.driver() as driver:
+        return driver.run(send(sql_calls.create_session(SessionRequest(session_key=session_key)), 10.0)).id
+
+
+def test_sql_sessions(hook: WherobotsHook, orphans: Program, control: ControlClient) -> None:
+    keys = {name: f"nightly.start-{index:012x}" for index, name in enumerate(("orphan", "in use", "of others"))}
+    keys["unsure"] = "a-key-of-the-user"
+    ids = {name: start_session(hook, key) for name, key in keys.items()}
+
+    def started(name: str) -> Json:
+        xcoms = {"session_id": ids[name], "session_key": keys[name]}
+        return {**task_instance(f"start_{name.replace(' ', '_')}", "success"), "xcoms": xcoms}
+
+    use = {**task_instance("use", "failed"), "run_id": "manual__start_orphan", "xcoms": {"session_id": ids["orphan"]}}
+    rows = [{**started(name), "dag_run_state": "success"} for name in ("orphan", "unsure")]
+    write(*rows, use, started("in use"))
+
+    before = orphans()
+    assert "4 SQL sessions: 1 orphan, 1 in use, 1 unsure, 1 of others" in before.stdout
+    listed = json.loads(orphans("--output", "json").stdout)
+    assert {row["id"]: row["verdict"] for row in listed} == {session: name for name, session in ids.items()}
+    (mine,) = (row for row in listed if row["id"] == ids["orphan"])
+    assert (mine["name"], mine["kind"]) == (keys["orphan"], "SQL session")
+    assert mine["task_instance"] == "nightly.start_orphan manual__start_orphan, nightly.use manual__start_orphan"
+    assert control.requests("deleteSqlSession") == []
+
+    done = orphans("--cancel")
+    assert done.returncode == 0, done.stderr
+    assert "1 SQL session: 1 stopped" in done.stdout
+    assert [entry["path"] for entry in control.requests("deleteSqlSession")] == [f"/sql/session/{ids['orphan']}"]
+
+    # One of another verdict has to be named.
+    named = orphans("--stop-session", ids["unsure"])
+    assert "1 SQL session: 1 stopped" in named.stdout
+    assert "2 SQL sessions: 0 orphans, 1 in use, 1 of others" in orphans().stdout
+    again = orphans("--stop-session", ids["unsure"], "--stop-session", "a-typing-error")
+    assert again.returncode == 1
+    assert "2 SQL sessions: 1 had ended, 1 not cancelled" in again.stdout
+    assert len(control.requests("deleteSqlSession")) == 2
+
+
+def test_a_task_that_is_cleared_meanwhile_keeps_its_session(
+    hook: WherobotsHook, orphans: Program, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = f"nightly.start-{99:012x}"
+    session_id = start_session(hook, key)
+    row = {
+        **task_instance("start_cleared", "success"),
+        "dag_run_state": "success",
+        "xcoms": {"session_id": session_id, "session_key": key},
+    }
+    write(row)
+    read = deployment.read_session_users
+
+    def read_and_clear(session_ids: list[str]) -> Any:
+        found = read(session_ids)
+        set_state(row, None)
+        return found
+
+    monkeypatch.setattr(find_orphans, "read_session_users", read_and_clear)
+    results = json.loads(orphans("--cancel", "-o", "json").stdout)
+    assert [one["result"] for one in results if one["id"] == session_id] == ["kept: in use"]
+    assert control.requests("deleteSqlSession") == []
+
+
+def test_an_organisation_without_sql(orphans: Program, control: ControlClient) -> None:
+    control.add_fault("listSqlSessions", {"type": "status", "status": 403})
+    printed = orphans()
+    control.clear_faults()
+    assert printed.returncode == 0
+    assert "SQL sessions cannot be listed: listSqlSessions: 403" in printed.stderr
+    assert "0 active runs" in printed.stdout
 
 
 def cancels(control: ControlClient) -> list[str]:

@@ -141,4 +141,4 @@ def test_metrics_that_cannot_be_sent_fail_no_task(
         monkeypatch.setattr(get_stats(), method, refuse, raising=False)
     ti = TaskInstance()
     assert run_to_end(task(), ti) == ti.xcoms["run_id"]
-    assert times_said("The run's metrics could not be sent: OSError: no route to statsd.example.com") == 1
+    assert times_said("The task's metrics could not be sent: OSError: no route to statsd.example.com") == 1

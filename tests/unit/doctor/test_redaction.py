@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_wherobots.doctor.check import Check, State
 from airflow_provider_wherobots.doctor.redaction import Redactor, masked, names_in, names_of_host
 from airflow_provider_wherobots.doctor.report import as_markdown, redacted
-from airflow_provider_wherobots.doctor.verdicts import Check, Finding, State, Verdict
 
 KEY = "wbt_live_0a1b2c3d4e5f"
 PRINTABLE = st.characters(min_codepoint=33, max_codepoint=126)
@@ -21,8 +21,7 @@ NAMES = st.from_regex(r"[A-Z][a-z0-9]{4,11}(-[a-z0-9]{3,8})?", fullmatch=True)
 def report_with(text: str, redactor: Redactor) -> str:
     """A report in which a text stands in every place that the service or the environment fills."""
     checks = [Check("a check", State.FAILED, text, text)]
-    findings = [Finding("a question", text, Verdict.DIFFERS, "something")]
-    return redactor.hide_secrets(as_markdown(*redacted(checks, findings, redactor.hide_all), "today"))
+    return redactor.hide_secrets(as_markdown(redacted(checks, redactor.hide_all), "today"))
 
 
 @given(secret=SECRETS, around=st.text(max_size=20))

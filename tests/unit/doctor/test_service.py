@@ -23,10 +23,9 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import RunPage
-from airflow_provider_wherobots.doctor.service import Asked, ask_service, service_checks
-from airflow_provider_wherobots.doctor.transcript import Exchange, Transcript
-from airflow_provider_wherobots.doctor.verdicts import Check, State
-from tests.unit.doctor.recorded import START, exchange
+from airflow_provider_wherobots.doctor.check import Check, State
+from airflow_provider_wherobots.doctor.service import Asked, Sample, ask_service, service_checks
+from tests.unit.doctor.recorded import START
 from tests.unit.flows.script import Script, answers, by_operation
 
 OPERATION = "listJobRuns"
@@ -37,20 +36,19 @@ DENIED = PermissionDeniedError("listIntegration", 403, SAID)
 
 
 def checks(
-    asked: Asked, *exchanges: Exchange, proxy: str | None = None, host: str = "", extra: str = ""
+    asked: Asked, *samples: Sample, proxy: str | None = None, host: str = "", extra: str = ""
 ) -> dict[str, Check]:
     settings = read_settings(host=host, password="a-key", extra=extra)
-    return {check.name: check for check in service_checks(asked, Transcript(exchanges), settings, proxy)}
+    return {check.name: check for check in service_checks(replace(asked, samples=list(samples)), settings, proxy)}
 
 
 def healthy(**changes: Any) -> Asked:
     return replace(Asked(None, ORGANIZATION, STORAGE, {}), **changes)
 
 
-def dated(behind: float = 0.0, seconds: float = 0.2) -> Exchange:
+def dated(behind: float = 0.0, seconds: float = 0.2) -> Sample:
     """A list whose answer was dated so many seconds before this machine's clock."""
-    date = formatdate(START - behind, usegmt=True)
-    return exchange(OPERATION, "/runs", date=date, seconds=seconds)
+    return Sample(START, seconds, formatdate(START - behind, usegmt=True))
 
 
 def test_all_is_well() -> None:
@@ -62,7 +60,7 @@ def test_all_is_well() -> None:
 @pytest.mark.parametrize(
     ("error", "states", "advice"),
     [
-        (NotSentError(OPERATION, "Failed to resolve 'x'"), "failed failed not not", "correct the name"),
+        (NotSentError(OPERATION, "Failed to resolve 'x'"), "failed not not not", "correct the name"),
         (NotSentError(OPERATION, "refused"), "ok failed not not", "allow https://api.cloud.wherobots.com"),
         (PlainHttpError(OPERATION, "[SSL: WRONG_VERSION_NUMBER]"), "ok failed not not", "put http:// before the host"),
         (AnswerLostError(OPERATION, "timed out"), "ok failed not not", "allow https://"),
@@ -127,7 +125,7 @@ def test_a_slow_answer_makes_no_wrong_clock() -> None:
 
 
 def test_answers_without_a_date() -> None:
-    no_date, unreadable = exchange(OPERATION, "/runs"), exchange(OPERATION, "/runs", date="yesterday")
+    no_date, unreadable = Sample(START, 0.2), Sample(START, 0.2, "yesterday")
     assert checks(healthy(), no_date, unreadable)["clock"].state is State.NOT_CHECKED
 
 

@@ -18,7 +18,7 @@ def ticking(seen: list[tuple[str, float]], name: str, pause: float, times: int) 
 def test_flows_take_turns_while_others_sleep() -> None:
     seen: list[tuple[str, float]] = []
     script = Script(always(None))
-    script.run(together(ticking(seen, "a", 2.0, 3), ticking(seen, "b", 3.0, 2)))
+    script.run(together([ticking(seen, "a", 2.0, 3), ticking(seen, "b", 3.0, 2)]))
     assert seen == [("a", 0.0), ("b", 0.0), ("a", 2.0), ("b", 3.0), ("a", 4.0)]
     assert script.elapsed == pytest.approx(6.0)
 
@@ -28,8 +28,8 @@ def test_no_flows_and_one_that_yields_nothing() -> None:
         return
         yield
 
-    assert Script(always(None)).run(together()) is None
-    assert Script(always(None)).run(together(nothing())) is None
+    assert Script(always(None)).run(together([])) is None
+    assert Script(always(None)).run(together([nothing()])) is None
 
 
 def test_a_flow_may_handle_its_own_errors() -> None:
@@ -42,7 +42,7 @@ def test_a_flow_may_handle_its_own_errors() -> None:
             seen.append(("failed", 0.0))
         yield from ticking(seen, "after", 1.0, 1)
 
-    Script(always(NotSentError("getJobRun", "refused"))).run(together(careful(), ticking(seen, "b", 1.0, 1)))
+    Script(always(NotSentError("getJobRun", "refused"))).run(together([careful(), ticking(seen, "b", 1.0, 1)]))
     assert [name for name, _ in seen] == ["failed", "after", "b"]
 
 
@@ -61,5 +61,5 @@ def test_an_error_ends_them_all_and_closes_the_others() -> None:
         yield from attempt(calls.get_run("a0run"))
 
     with pytest.raises(NotSentError):
-        Script(always(NotSentError("getJobRun", "refused"))).run(together(other(), failing()))
+        Script(always(NotSentError("getJobRun", "refused"))).run(together([other(), failing()]))
     assert closed == [True]

@@ -176,5 +176,5 @@ def test_a_run_that_cannot_be_cancelled_is_named() -> None:
 
 
 def test_numbers_of_lines() -> None:
-    lines = ["noise", f"{job.LINE}2 17", f"{job.LINE}1 16", f"{job.LINE}", f"{job.LINE}x 1", f"{job.ERROR_LINE}9 1"]
+    lines = ["noise", f"{job.LINE}2", f"{job.LINE}1", f"{job.LINE}", f"{job.LINE}x", f"{job.ERROR_LINE}9"]
     assert numbers(lines, job.LINE) == [2, 1]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.measurements import Kind, Measurement, of_end, of_reattachment
+from airflow_provider_wherobots.flows.measurements import Kind, Measurement, of_end, of_reattachment, of_statement
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 
 TASK = {"dag_id": "dag", "task_id": "group.task"}
@@ -72,6 +72,11 @@ def test_a_tag_of_the_service_can_be_written_in_every_format() -> None:
     tags = end(Ending.COMPLETED, summary=summary, status="ODD STATUS\n")[0].tags
     assert (tags["region"], tags["status"]) == ("a_b_c_d_e_f_g", "ODD_STATUS_")
     assert tags["runtime"] == "x" * 64
+
+
+def test_a_statement_is_timed_with_its_outcome() -> None:
+    tags = {**TASK, "region": "here", "status": "failed"}
+    assert of_statement(1.5, "failed", "here", TASK) == [Measurement(Kind.TIMING, "wherobots.sql.statement", 1.5, tags)]
 
 
 def test_a_reattachment_is_counted_with_the_tags_of_the_run() -> None:

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.orphans import Owner, RunVerdict, count, find_owners, judge, suffix_of
+from airflow_provider_wherobots.flows.orphans import (
+    Owner,
+    RunVerdict,
+    SessionUser,
+    count,
+    find_owners,
+    judge,
+    judge_session,
+    suffix_of,
+)
 from airflow_provider_wherobots.flows.run_name import durable_run_name
 
 STARTED = datetime(2026, 7, 21, 8, 0, 0, 123456, UTC)
@@ -157,11 +166,39 @@ def test_only_runs_of_task_instances_that_have_ended_are_orphans(
             assert known[suffix_of(run) or ""].state in {"failed", "skipped", "upstream_failed", "removed"}
 
 
+def user(state: str | None, key: str = "", *, active: bool = False) -> SessionUser:
+    return SessionUser(replace(OWNER, state=state), active, key)
+
+
+OWN_KEY = durable_run_name("hail.start", OWNER.suffix)
+
+
+@pytest.mark.parametrize(
+    ("users", "verdict"),
+    [
+        ([], RunVerdict.OF_OTHERS),
+        ([user("success", OWN_KEY), user("failed")], RunVerdict.ORPHAN),
+        # A task that has not begun may use it.
+        ([user("success", OWN_KEY, active=True)], RunVerdict.IN_USE),
+        ([user("success", OWN_KEY), user(None)], RunVerdict.IN_USE),
+        ([user("success", OWN_KEY), user("deferred")], RunVerdict.IN_USE),
+        # Anybody with the same arguments, or the same key, may share it.
+        ([user("success"), user("failed")], RunVerdict.UNSURE),
+        ([user("success", "nightly")], RunVerdict.UNSURE),
+    ],
+)
+def test_a_session_is_an_orphan_only_if_it_is_a_tasks_own_and_its_dag_runs_have_ended(
+    users: list[SessionUser], verdict: RunVerdict
+) -> None:
+    assert judge_session(users) is verdict
+
+
 def test_counting() -> None:
     found = [RunVerdict.ORPHAN] * 10 + [RunVerdict.IN_USE] * 6 + [RunVerdict.OF_OTHERS] * 4
     assert count(found) == "20 active runs: 10 orphans, 6 in use, 4 of others"
     assert count([RunVerdict.IN_USE, RunVerdict.ORPHAN]) == "2 active runs: 1 orphan, 1 in use"
     assert count([RunVerdict.UNSURE]) == "1 active run: 0 orphans, 1 unsure"
+    assert count([RunVerdict.ORPHAN], "SQL session") == "1 SQL session: 1 orphan"
     assert count([]) == "0 active runs"
 
 
