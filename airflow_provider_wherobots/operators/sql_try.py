@@ -28,8 +28,8 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.measurements import of_statement
+from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds, mark_of
 from airflow_provider_wherobots.flows.sql.look_back import Found, LookBack, Planned
 from airflow_provider_wherobots.flows.sql.record import CLEARED_KEY, SqlRecord, Word, key_of, word_of
@@ -51,8 +51,8 @@ from airflow_provider_wherobots.flows.tries import first_since_clear, is_last
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks.sql_failures import failure, not_connected, unknown_of_earlier_try
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try
-from airflow_provider_wherobots.operators.run_suffix import leave_word, suffix_of_task
 from airflow_provider_wherobots.operators.publish import emit
+from airflow_provider_wherobots.operators.run_suffix import leave_word, suffix_of_task
 from airflow_provider_wherobots.operators.sql_plan import outcome_query, plan
 from airflow_provider_wherobots.operators.sql_results import SqlResults, first_value
 from airflow_provider_wherobots.operators.sql_session_try import RESUMED_OUTAGE_SECONDS, SqlSessionTry
