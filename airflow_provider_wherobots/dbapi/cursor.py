@@ -13,6 +13,7 @@ from airflow_provider_wherobots.dbapi.errors import DataError, InterfaceError, P
 from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.sql.frames import for_frames, to_pandas, to_polars
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.parameters import Parameters, bind
 from airflow_provider_wherobots.sql.repeatable import may_repeat
@@ -24,8 +25,6 @@ from airflow_provider_wherobots.sql.results import (
     columns_of,
     read_table,
     rows_of,
-    to_pandas,
-    to_polars,
 )
 
 if TYPE_CHECKING:
@@ -142,20 +141,23 @@ class Cursor:
     def fetch_pandas(self) -> pandas.DataFrame:
         """The whole result set as a pandas DataFrame; one without columns if there is no result set.
 
+        A BIGINT column with NULL has the type ``Int64``, so that its numbers stay exact. Columns of the same name and
+        maps are changed, see :func:`airflow_provider_wherobots.sql.frames.for_frames`.
+
         :raises ImportError: if pandas is not installed.
         """
-        self._check_open()
         with self._reading():
-            return to_pandas(self._table)
+            return to_pandas(self._frame())
 
     def fetch_polars(self) -> polars.DataFrame:
         """The whole result set as a polars DataFrame; one without columns if there is no result set.
 
+        Columns of the same name and maps are changed as in :meth:`fetch_pandas`.
+
         :raises ImportError: if polars is not installed.
         """
-        self._check_open()
         with self._reading():
-            return to_polars(self._table)
+            return to_polars(self._frame())
 
     def close(self) -> None:
         """Cancel the statement that still runs, which only an interruption leaves behind, and drop the result."""
@@ -219,6 +221,15 @@ class Cursor:
             with self._reading():
                 self._rows = rows_of(self._table)
         return self._rows
+
+    def _frame(self) -> pyarrow.Table:
+        import pyarrow
+
+        self._check_open()
+        table, changes = for_frames(pyarrow.table({}) if self._table is None else self._table)
+        for change in changes:
+            self._note(logging.INFO, change)
+        return table
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

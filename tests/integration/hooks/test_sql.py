@@ -8,12 +8,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
+import pyarrow
 import pytest
 from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
+from airflow.serialization.serde import deserialize, serialize
 
+from airflow_provider_wherobots.api.sql.messages import Results
 from airflow_provider_wherobots.compat import AIRFLOW, AirflowFailException, AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.dbapi import connection as connection_module
 from airflow_provider_wherobots.dbapi import errors
@@ -103,9 +107,7 @@ def test_rows_without_a_result_set_are_a_mistake(hook: WherobotsSqlHook, fetch: 
         with pytest.raises(WherobotsArgumentException, match="no result set"):
             cursor.fetchall()
         cursor.execute("DROP TABLE t")
-        with pytest.raises(
-            WherobotsArgumentException, match="no result set to fetch: .* look at the cursor's"
-        ) as caught:
+        with pytest.raises(WherobotsArgumentException, match=r"no result set .* look at the cursor's") as caught:
             next(iter(cursor)) if fetch == "__next__" else getattr(cursor, fetch)()
         assert isinstance(caught.value, AirflowFailException)
 
@@ -659,6 +661,28 @@ def test_a_pandas_frame_holds_the_last_result(hook: WherobotsSqlHook, control: C
     assert list(hook.get_pandas_df("SELECT %(a)s AS n", parameters={"a": 3})["n"]) == [3]
     assert [len(part) for part in hook.get_df_by_chunks("ROWS 5", chunksize=2)] == [2, 2, 1]
     assert hook.get_df("CREATE TABLE t (a INT)").empty
+
+
+def test_a_frame_of_any_result_goes_through_xcom(
+    hook: WherobotsSqlHook, control: ControlClient, said: Callable[[], str]
+) -> None:
+    with hook.get_conn() as connection, connection.cursor() as cursor:
+        outcome = connection.execute("SELECT 1 AS n")
+        tags = pyarrow.array([[("a", 1)], None], pyarrow.map_(pyarrow.string(), pyarrow.int64()))
+        cells = pyarrow.array([617700169958293503, None])
+        sink = pyarrow.BufferOutputStream()
+        table = pyarrow.Table.from_arrays([cells, cells, tags], names=["n", "n", "tags"])
+        with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        cursor.take(replace(outcome, results=Results(sink.getvalue().to_pybytes(), compression="none")))
+        frame = cursor.fetch_pandas()
+        assert cursor.fetchone() == (617700169958293503, 617700169958293503, [("a", 1)])
+        assert [column[0] for column in cursor.description or ()] == ["n", "n", "tags"]
+    pulled: Any = deserialize(serialize(frame))
+    assert pulled["n_2"].iloc[0] == 617700169958293503
+    assert list(pulled["tags"].iloc[0]) == [{"key": "a", "value": 1}]
+    assert said().count("renamed in the data frame: n_2") == 1
+    assert said().count("lists of their entries (key, value) in the data frame: tags") == 1
 
 
 @pytest.mark.skipif(AIRFLOW < (3, 3), reason="the environment of the newest Airflow has polars")
