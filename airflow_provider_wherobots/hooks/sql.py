@@ -267,8 +267,9 @@ class WherobotsSqlHook(DbApiHook):
     def _frame(self, kind: str, sql: Any, parameters: Any, others: Mapping[str, Any]) -> Any:
         if others:
             raise TypeError(f"get_df: unknown arguments: {', '.join(others)}")
-        if find_spec(kind) is None:
+        if kind == "polars" and find_spec(kind) is None:
             raise AirflowOptionalProviderFeatureException(f"{kind} is not installed: pip install {kind}")
+        check_installed(frames=kind == "pandas")
 
         def fetch(cursor: Cursor) -> Any:
             return cursor.fetch_pandas() if kind == "pandas" else cursor.fetch_polars()
@@ -282,12 +283,13 @@ class WherobotsSqlHook(DbApiHook):
         return cell
 
 
-def check_installed() -> None:
-    """Check that what a statement needs is installed.
+def check_installed(*, frames: bool = False) -> None:
+    """Check that what SQL needs is installed, which imports nothing.
 
+    :param frames: whether results become pandas DataFrames; default False.
     :raises AirflowOptionalProviderFeatureException: names what is missing, and how to install it.
     """
-    missing = [name for name in PACKAGES if find_spec(name) is None]
+    missing = [name for name in (*PACKAGES, *(("pandas",) if frames else ())) if find_spec(name) is None]
     if missing:
         raise AirflowOptionalProviderFeatureException(f"SQL needs {' and '.join(missing)}: {HOW_TO_INSTALL}")
 

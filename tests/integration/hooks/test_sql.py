@@ -15,7 +15,6 @@ from typing import Any
 import pyarrow
 import pytest
 from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
-from airflow.serialization.serde import deserialize, serialize
 
 from airflow_provider_wherobots.api.sql.messages import Results
 from airflow_provider_wherobots.compat import AIRFLOW, AirflowFailException, AirflowOptionalProviderFeatureException
@@ -678,7 +677,9 @@ def test_a_frame_of_any_result_goes_through_xcom(
         frame = cursor.fetch_pandas()
         assert cursor.fetchone() == (617700169958293503, 617700169958293503, [("a", 1)])
         assert [column[0] for column in cursor.description or ()] == ["n", "n", "tags"]
-    pulled: Any = deserialize(serialize(frame))
+    # The name is that of every Airflow; the newest have it as an alias.
+    xcom = importlib.import_module("airflow.serialization.serde")
+    pulled = xcom.deserialize(xcom.serialize(frame))
     assert pulled["n_2"].iloc[0] == 617700169958293503
     assert list(pulled["tags"].iloc[0]) == [{"key": "a", "value": 1}]
     assert said().count("renamed in the data frame: n_2") == 1
@@ -698,10 +699,16 @@ def test_a_polars_frame(hook: WherobotsSqlHook) -> None:
 def test_a_frame_of_what_is_not_installed_is_refused_before_anything_is_sent(
     hook: WherobotsSqlHook, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hook_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(hook_module, "find_spec", lambda name: None if name in ("pandas", "polars") else True)
     with pytest.raises(AirflowOptionalProviderFeatureException, match="polars is not installed: pip install polars"):
         hook.get_df("SELECT 1 AS n", df_type="polars")
+    with pytest.raises(
+        AirflowOptionalProviderFeatureException,
+        match=re.escape("SQL needs pandas: pip install 'airflow-provider-wherobots[sql]'"),
+    ):
+        hook.get_df("SELECT 1 AS n")
     assert control.requests() == []
+    assert hook.get_first("SELECT 7 AS n") == (7,)
 
 
 def test_arguments_of_pandas_are_refused(hook: WherobotsSqlHook) -> None:
