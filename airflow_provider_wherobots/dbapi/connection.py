@@ -73,6 +73,8 @@ class Connection:
         self._running: str | None = None
         self._is_following = False
         self.is_closed = False
+        self.needs: object = None
+        """What must live as long as the connection does."""
         # A kill in one thread is not to lose its connection to another thread that closes it.
         self._ending = RLock()
 
@@ -102,13 +104,14 @@ class Connection:
             self._session = self._run(session)
             self._run(connect(self._session), RefusedError)
 
-    def cursor(self) -> Cursor:
+    def cursor(self, *, log_sql: bool = True) -> Cursor:
         """Make a cursor.
 
+        :param log_sql: whether it notes its statements, if the connection does; default True.
         :raises InterfaceError: if the connection is closed.
         """
         self._check_open()
-        return Cursor(self, self._note, log_sql=self._log_sql)
+        return Cursor(self, self._note, log_sql=log_sql and self._log_sql)
 
     def execute(self, statement: str) -> StatementOutcome:
         """Execute a statement, and wait for its end.

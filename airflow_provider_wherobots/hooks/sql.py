@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from enum import Enum
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
+from weakref import finalize
 
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
@@ -19,6 +20,7 @@ from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureExce
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException, without_retry
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.sql.inserts import insert_statements
 from airflow_provider_wherobots.sql.lexer import statements
 
 HOW_TO_INSTALL = "pip install 'airflow-provider-wherobots[sql]'"
@@ -34,9 +36,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_wherobots.dbapi.connection import Connection
     from airflow_provider_wherobots.dbapi.cursor import Cursor
+    from airflow_provider_wherobots.hooks.sql_inspector import SqlInspector
 
 GEOMETRIES = ("ewkt", "wkt", "wkb", "ewkb", "geojson")
 SESSION_WAIT_SECONDS = 900.0
+STOP_SECONDS = 5.0
+"""How long stopping a session is tried that nobody needs any more."""
 PACKAGES = ("pyarrow", "cbor2")
 
 
@@ -44,7 +49,11 @@ class WherobotsSqlHook(DbApiHook):
     """Executes statements in a SQL session of Wherobots.
 
     Connections with the same arguments share one session, unless it is to be new. Each :meth:`get_conn`, and so each
-    :meth:`run`, is a connection of its own. A session ends by itself some time after its last connection.
+    :meth:`run`, is a connection of its own. A shared session ends by itself some time after its last connection.
+
+    A session of its own (``force_new``, or the type ``single``) is stopped when Python drops the hook and its
+    connections, such as at the end of the function that made them, or by :meth:`close`. Airflow's own operators keep
+    their hook until the process of their task is ended, so there the session ends by itself too.
 
     All arguments but the connection's id may be None or empty, which takes the default.
 
@@ -72,6 +81,7 @@ class WherobotsSqlHook(DbApiHook):
     default_conn_name = WherobotsHook.default_conn_name
     conn_type = SQL_CONNECTION_TYPE
     hook_name = connection_form.SQL_HOOK_NAME
+    dialect_name = "spark"
     supports_autocommit = True
 
     def __init__(
@@ -113,6 +123,7 @@ class WherobotsSqlHook(DbApiHook):
         except InvalidArgumentError as error:
             raise without_retry(WherobotsArgumentException(str(error))) from None
         self._connections: list[Connection] = []
+        self._own: OwnSession | None = None
         self.session: SqlSession | None = None
         """The session of the last connection; None before the first."""
         self.before_statement: Callable[[str], None] | None = None
@@ -185,12 +196,21 @@ class WherobotsSqlHook(DbApiHook):
             else:
                 # A request that is not repeatable would make one more session each time.
                 kept = self.session.id if self.session is not None and not request.is_repeatable else None
-                connection.open(obtain_session(request, wait, kept))
+                connection.open(obtain_session(request, wait, kept, self._keep))
+                connection.needs = self._own
         except BaseException:
             connection.close()
             raise
         self.session = connection.session
         return connection
+
+    def close(self) -> None:
+        """Stop the session that the hook has made for itself, if there is one, with all that runs in it."""
+        if self._own is not None:
+            self._own.stop()
+
+    def _keep(self, session_id: str) -> None:
+        self._own = OwnSession(self._rest, session_id)
 
     def cancel_running(self, budget_seconds: float | None = None) -> bool:
         """Stop all connections of this hook: no statement begins any more, and those that run are cancelled.
@@ -220,6 +240,80 @@ class WherobotsSqlHook(DbApiHook):
     def get_uri(self) -> str:
         """The address of the API, without the key."""
         return f"{self.conn_type}://{urlsplit(self.settings.endpoint.base_url).netloc}"
+
+    def get_sqlalchemy_engine(self, engine_kwargs: Any = None) -> NoReturn:
+        """Refuse: SQLAlchemy has no dialect for Wherobots.
+
+        :raises NotImplementedError: says what to use.
+        """
+        raise NotImplementedError(
+            "get_sqlalchemy_engine: SQLAlchemy has no dialect for Wherobots. Use get_df() for a data frame, "
+            "get_records() for rows, insert_rows() to write some, inspector for tables and columns, or get_conn() for "
+            "a connection as PEP 249 describes it"
+        )
+
+    @property
+    def inspector(self) -> SqlInspector:  # type: ignore[override]
+        """Asks for the names of tables and for the columns of one."""
+        from airflow_provider_wherobots.hooks.sql_inspector import SqlInspector
+
+        return SqlInspector(self.get_records)
+
+    def get_table_schema(self, table_name: str, schema: str | None = None) -> list[dict[str, str]]:
+        """The names and types of a table's columns.
+
+        :param table_name: the table, such as ``table`` or ``catalog.schema.table``.
+        :param schema: such as ``catalog.schema``; default that in ``table_name``, else the session's current one.
+        :returns: ``name`` and ``type`` of each.
+        """
+        return [
+            {"name": column["name"], "type": column["type"]}
+            for column in self.inspector.get_columns(table_name, schema)
+        ]
+
+    def insert_rows(
+        self,
+        table: str,
+        rows: Iterable[Any],
+        target_fields: Iterable[str] | None = None,
+        commit_every: int = 1000,
+        replace: bool = False,
+        **unused: Any,
+    ) -> None:
+        """Insert rows, with one ``INSERT`` for many of them.
+
+        Each statement takes effect by itself: if one fails, the rows of those before it stay, and a retry of the task
+        inserts them again.
+
+        :param table: the table as a statement names it, such as ``catalog.schema.table``.
+        :param rows: the rows: sequences of values, or with ``target_fields`` mappings by name. They become literals.
+        :param target_fields: names of the columns; default all, in the table's order.
+        :param commit_every: the most rows of a statement; default 1000, 0 for no limit. A statement with more than
+            one row has a million characters at most.
+        :param replace: must be False: Spark has no ``REPLACE INTO``.
+        :param unused: ``executemany``, ``fast_executemany`` and ``autocommit``, which have no effect.
+        :raises WherobotsArgumentException: names the argument or the row, and the rule. Not retried.
+        :raises WherobotsException: of another kind if a statement fails.
+        """
+        if replace:
+            raise without_retry(
+                WherobotsArgumentException(
+                    "replace=True: Spark has no REPLACE INTO. Insert the rows into a table of their own, and MERGE "
+                    "INTO from there; or delete those that they replace before"
+                )
+            )
+        fields, done = list(target_fields or ()), 0
+        with closing(self.get_conn()) as connection, closing(connection.cursor(log_sql=False)) as cursor:
+            try:
+                for statement, count in insert_statements(table, rows, fields, commit_every):
+                    cursor.execute(statement)
+                    done += count
+                    self.log.info("Inserted %d rows into %s so far", done, table)
+            except InvalidArgumentError as error:
+                raise without_retry(
+                    WherobotsArgumentException(f"{error}. The {done} rows before that batch are inserted")
+                ) from None
+        self.log.info("Inserted %d rows into %s", done, table)
 
     @staticmethod
     def split_sql_string(sql: str, strip_semicolon: bool = False) -> list[str]:
@@ -266,7 +360,10 @@ class WherobotsSqlHook(DbApiHook):
 
     def _frame(self, kind: str, sql: Any, parameters: Any, others: Mapping[str, Any]) -> Any:
         if others:
-            raise TypeError(f"get_df: unknown arguments: {', '.join(others)}")
+            raise TypeError(
+                f"get_df: {', '.join(others)}: pandas does not read the result, so its arguments have no effect. "
+                "Change the data frame instead, such as with set_index() for index_col"
+            )
         if kind == "polars" and find_spec(kind) is None:
             raise AirflowOptionalProviderFeatureException(f"{kind} is not installed: pip install {kind}")
         check_installed(frames=kind == "pandas")
@@ -277,10 +374,23 @@ class WherobotsSqlHook(DbApiHook):
         frames: Any = self.run(sql, parameters=parameters, handler=fetch)
         return frames if isinstance(sql, str) else frames[-1]
 
-    @staticmethod
-    def _serialize_cell(cell: Any, conn: Any = None) -> Any:
-        # The cursor makes a literal of its type's own.
-        return cell
+
+class OwnSession:
+    """A session that a hook has made for itself: it ends with the hook, and with the connections that use it.
+
+    :param rest: the hook's connection.
+    :param session_id: the session's id.
+    """
+
+    def __init__(self, rest: WherobotsHook, session_id: str) -> None:
+        self.stop = finalize(self, _stop, rest, session_id)
+
+
+def _stop(rest: WherobotsHook, session_id: str) -> None:
+    from airflow_provider_wherobots.flows.sql.session import stop_session
+
+    with rest.driver(may_reload=False) as driver:
+        driver.run(stop_session(session_id, STOP_SECONDS))
 
 
 def check_installed(*, frames: bool = False) -> None:

@@ -1,5 +1,6 @@
 """The SQL hook, its connection and its cursor, against a local server over HTTP and a WebSocket."""
 
+import gc
 import importlib
 import re
 import subprocess
@@ -141,9 +142,58 @@ def test_executemany_executes_once_for_each(hook: WherobotsSqlHook, control: Con
     assert executed(control) == ["INSERT INTO t VALUES (1, 'a')", "INSERT INTO t VALUES (2, 'b\\'')"]
 
 
-def test_rows_are_inserted_with_the_types_that_they_have(hook: WherobotsSqlHook, control: ControlClient) -> None:
-    hook.insert_rows("t", [(1, "O'Brien", None, 0.5)], target_fields=["a", "b", "c", "d"])
-    assert executed(control) == ["INSERT INTO t (a, b, c, d) VALUES (1,'O\\'Brien',NULL,0.5E0)"]
+def test_rows_are_inserted_many_at_a_time(hook: WherobotsSqlHook, control: ControlClient) -> None:
+    rows = [(n, "O'Brien", None, 0.5) for n in range(3)]
+    hook.insert_rows("t", rows, target_fields=["a", "b", "c", "d"], commit_every=2, executemany=True, autocommit=True)
+    start = "INSERT INTO t (`a`, `b`, `c`, `d`) VALUES "
+    assert executed(control) == [
+        start + "(0, 'O\\'Brien', NULL, 0.5E0), (1, 'O\\'Brien', NULL, 0.5E0)",
+        start + "(2, 'O\\'Brien', NULL, 0.5E0)",
+    ]
+    assert session_requests(control) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "says"),
+    [
+        ([(1,)], {"replace": True}, "replace=True: Spark has no REPLACE INTO"),
+        ([(1,), (1, 2)], {}, "rows[1]: has 2 values, but must have 1"),
+    ],
+)
+def test_rows_that_cannot_be_inserted_are_refused(
+    hook: WherobotsSqlHook, control: ControlClient, rows: Any, arguments: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(WherobotsArgumentException, match=re.escape(says)) as caught:
+        hook.insert_rows("t", rows, **arguments)
+    assert isinstance(caught.value, AirflowFailException)
+    assert executed(control) == []
+
+
+def test_tables_and_columns_are_asked_for_as_sqlalchemys_inspector_is(
+    hook: WherobotsSqlHook, control: ControlClient
+) -> None:
+    control.answer_sql("SHOW TABLES", {"namespace": ["hail"], "tableName": ["reports"], "isTemporary": [False]})
+    control.answer_sql(
+        "DESCRIBE TABLE",
+        {
+            "col_name": ["id", "place", "", "# Partitioning", "Part 0"],
+            "data_type": ["bigint", "geometry", "", "", "days(day)"],
+            "comment": [None, "where", "", "", ""],
+        },
+    )
+    assert hook.inspector.get_table_names(schema="org_catalog.hail") == ["reports"]
+    assert hook.inspector.get_table_names() == ["reports"]
+    assert hook.get_table_schema("reports", schema="org_catalog.hail") == [
+        {"name": "id", "type": "bigint"},
+        {"name": "place", "type": "geometry"},
+    ]
+    assert hook.dialect.get_column_names("org_catalog.hail.reports") == ["id", "place"]
+    assert executed(control) == [
+        "SHOW TABLES IN `org_catalog`.`hail`",
+        "SHOW TABLES",
+        "DESCRIBE TABLE `org_catalog`.`hail`.`reports`",
+        "DESCRIBE TABLE `org_catalog`.`hail`.`reports`",
+    ]
 
 
 def test_exactly_as_many_rows_as_the_service_returns_are_warned_about_once(
@@ -575,6 +625,56 @@ def test_a_hook_with_a_session_of_its_own_keeps_it_as_long_as_it_lives(
     assert own.session.id != first.id
 
 
+def ready(control: ControlClient) -> list[str]:
+    return [one["id"] for one in control.sql_sessions() if one["status"] == "READY"]
+
+
+@pytest.mark.parametrize("arguments", [{"force_new": True}, {"session_type": "single"}])
+def test_a_session_of_its_own_ends_with_the_hook_and_its_connections(
+    hook: WherobotsSqlHook, control: ControlClient, arguments: dict[str, Any]
+) -> None:
+    own = WherobotsSqlHook(**arguments)
+    own.run("SELECT 1 AS n")
+    connection = own.get_conn()
+    assert len(ready(control)) == 1
+    del own
+    with connection, connection.cursor() as cursor:
+        assert cursor.execute("SELECT 7 AS n").fetchall() == [(7,)]
+        assert len(ready(control)) == 1
+    del connection, cursor
+    assert ready(control) == []
+    assert len(control.requests("deleteSqlSession")) == 1
+
+
+def test_a_session_of_its_own_ends_when_the_hook_is_closed(hook: WherobotsSqlHook, control: ControlClient) -> None:
+    own = WherobotsSqlHook(force_new=True)
+    own.run("SELECT 1 AS n")
+    own.close()
+    assert ready(control) == []
+    assert own.get_first("SELECT 7 AS n") == (7,)
+    assert len(ready(control)) == 1
+
+
+def test_a_session_of_its_own_ends_although_it_was_not_ready_in_time(
+    hook: WherobotsSqlHook, control: ControlClient
+) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    with pytest.raises(WherobotsSqlSessionException):
+        WherobotsSqlHook(force_new=True, session_wait_timeout=1).run("SELECT 1 AS n")
+    gc.collect()
+    assert len(control.requests("deleteSqlSession")) == 1
+
+
+def test_a_session_that_others_may_use_is_left_alone(hook: WherobotsSqlHook, control: ControlClient) -> None:
+    hook.run("SELECT 1 AS n")
+    WherobotsSqlHook().run("SELECT 2 AS n")
+    WherobotsSqlHook(session_id=ready(control)[0], force_new=True).run("SELECT 3 AS n")
+    hook.close()
+    control.behaviour(sql_max_sessions=1)
+    WherobotsSqlHook(force_new=True).run("SELECT 4 AS n")
+    assert control.requests("deleteSqlSession") == []
+
+
 def test_a_session_that_is_named_is_used(hook: WherobotsSqlHook, control: ControlClient) -> None:
     hook.run("SELECT 1 AS n")
     assert hook.session is not None
@@ -635,7 +735,12 @@ def test_a_current_database_is_refused(hook: WherobotsSqlHook) -> None:
 
 def test_the_key_is_in_no_address(hook: WherobotsSqlHook) -> None:
     assert API_KEY not in hook.get_uri()
-    assert hook.dialect_name == "default"
+    assert hook.dialect_name == "spark"
+
+
+def test_an_engine_of_sqlalchemy_is_refused_with_what_to_use(hook: WherobotsSqlHook) -> None:
+    with pytest.raises(NotImplementedError, match=r"SQLAlchemy has no dialect for Wherobots. Use get_df\(\)"):
+        hook.get_sqlalchemy_engine()
 
 
 def test_the_connection_is_tested_without_a_session(hook: WherobotsSqlHook, control: ControlClient) -> None:
@@ -682,8 +787,9 @@ def test_a_frame_of_any_result_goes_through_xcom(
     pulled = xcom.deserialize(xcom.serialize(frame))
     assert pulled["n_2"].iloc[0] == 617700169958293503
     assert list(pulled["tags"].iloc[0]) == [{"key": "a", "value": 1}]
-    assert said().count("renamed in the data frame: n_2") == 1
-    assert said().count("lists of their entries (key, value) in the data frame: tags") == 1
+    logged = said()
+    assert logged.count("renamed in the data frame: n_2") == 1
+    assert logged.count("lists of their entries (key, value) in the data frame: tags") == 1
 
 
 @pytest.mark.skipif(AIRFLOW < (3, 3), reason="the environment of the newest Airflow has polars")
@@ -712,7 +818,7 @@ def test_a_frame_of_what_is_not_installed_is_refused_before_anything_is_sent(
 
 
 def test_arguments_of_pandas_are_refused(hook: WherobotsSqlHook) -> None:
-    with pytest.raises(TypeError, match="get_df: unknown arguments: index_col"):
+    with pytest.raises(TypeError, match=r"get_df: index_col: .* with set_index\(\) for index_col"):
         hook.get_df("SELECT 1 AS n", index_col="n")
 
 
