@@ -33,6 +33,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     import pandas
     import polars
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_wherobots.dbapi.connection import Connection
     from airflow_provider_wherobots.dbapi.cursor import Cursor
@@ -314,6 +315,20 @@ class WherobotsSqlHook(DbApiHook):
                     WherobotsArgumentException(f"{error}. The {done} rows before that batch are inserted")
                 ) from None
         self.log.info("Inserted %d rows into %s", done, table)
+
+    def get_openlineage_database_specific_lineage(self, task_instance: Any) -> OperatorLineage | None:
+        """The tables and columns that a task's statements read and write, for Airflow's OpenLineage provider.
+
+        Common-sql's operators and ``WherobotsSqlOperator`` call it when the task ends. Nothing is asked of the service.
+
+        :param task_instance: the task instance, whose task may have ``sql`` and ``parameters``.
+        :returns: the lineage; None for a task without ``sql``.
+        """
+        from airflow_provider_wherobots.hooks.sql_lineage import lineage_of
+
+        task = task_instance.task
+        sql = getattr(task, "sql", None)
+        return lineage_of(sql, getattr(task, "parameters", None), self.settings.endpoint.base_url) if sql else None
 
     @staticmethod
     def split_sql_string(sql: str, strip_semicolon: bool = False) -> list[str]:
