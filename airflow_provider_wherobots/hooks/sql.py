@@ -7,7 +7,8 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from enum import Enum
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NoReturn
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
 from weakref import finalize
 
@@ -20,6 +21,7 @@ from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureExce
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException, without_retry
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.sql.frames import read_parquet
 from airflow_provider_wherobots.sql.inserts import insert_statements
 from airflow_provider_wherobots.sql.lexer import statements
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.hooks.sql_inspector import SqlInspector
 
 GEOMETRIES = ("ewkt", "wkt", "wkb", "ewkb", "geojson")
+ON_TRUNCATED = ("warn", "fail")
 SESSION_WAIT_SECONDS = 900.0
 STOP_SECONDS = 5.0
 """How long stopping a session is tried that nobody needs any more."""
@@ -73,6 +76,8 @@ class WherobotsSqlHook(DbApiHook):
         the service's default.
     :param geometry: how geometries are written: ``ewkt`` (default), ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
     :param session_id: id of a session to use; default None, one is asked for.
+    :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``warn`` (default) or
+        ``fail``.
     :param log_sql: whether statements are logged, with their literals masked; default True.
     :param unused: anything else, which has no effect: operators pass all keys of the connection's extra.
     :raises WherobotsArgumentException: names the argument, the value and the rule. Not retried.
@@ -100,6 +105,7 @@ class WherobotsSqlHook(DbApiHook):
         shutdown_after_inactive_seconds: int | None = None,
         geometry: str | None = None,
         session_id: str | None = None,
+        on_truncated: str | None = None,
         log_sql: bool = True,
         **unused: Any,
     ) -> None:
@@ -121,6 +127,7 @@ class WherobotsSqlHook(DbApiHook):
             self._wait_seconds = _checked_wait(session_wait_timeout)
             self._geometry = _checked_geometry(geometry)
             self._given_session_id = _checked_session_id(_plain(session_id))
+            self._fails_if_cut = _checked_on_truncated(on_truncated) == "fail"
         except InvalidArgumentError as error:
             raise without_retry(WherobotsArgumentException(str(error))) from None
         self._connections: list[Connection] = []
@@ -185,6 +192,7 @@ class WherobotsSqlHook(DbApiHook):
             failure=failure_of_hook,
             before_statement=self.before_statement,
             log_sql=self._logs_statements,
+            fails_if_cut=self._fails_if_cut,
         )
         # One step each, which no other thread's can undo: a kill must find every connection.
         self._connections.append(connection)
@@ -241,6 +249,43 @@ class WherobotsSqlHook(DbApiHook):
     def get_uri(self) -> str:
         """The address of the API, without the key."""
         return f"{self.conn_type}://{urlsplit(self.settings.endpoint.base_url).netloc}"
+
+    def get_df(
+        self,
+        sql: str | list[str],
+        parameters: Iterable[Any] | Mapping[str, Any] | None = None,
+        *,
+        df_type: str = "pandas",
+        stored: bool = False,
+        **unknown: Any,
+    ) -> Any:
+        """Execute SQL, and return the (last) result as a data frame.
+
+        :param sql: a statement, or a list of them.
+        :param parameters: their values, see :func:`airflow_provider_wherobots.sql.parameters.bind`.
+        :param df_type: ``pandas`` (default) or ``polars``; with ``stored`` also ``geopandas``, for a GeoDataFrame.
+        :param stored: whether the service stores the result in a Parquet file, which is downloaded: so all rows come,
+            and not 1,000 at most. ``sql`` is one statement then. Default False.
+        :param unknown: must be empty: pandas does not read the result, so its arguments have no effect.
+        :returns: the data frame. It has no columns if there is no result set, or if a stored result has no rows.
+        :raises TypeError: for unknown arguments.
+        :raises WherobotsException: if a statement fails.
+        """
+        _check_no_arguments(unknown)
+        kinds = ("pandas", "polars", "geopandas") if stored else ("pandas", "polars")
+        if df_type not in kinds or (stored and not isinstance(sql, str)):
+            known = f"df_type={df_type!r}: must be {' or '.join(kinds)}; geopandas needs stored=True"
+            one = "sql: must be one statement with stored=True"
+            raise without_retry(WherobotsArgumentException(known if df_type not in kinds else one))
+        if not stored:
+            return self._frame(df_type, sql, parameters)
+        _check_makes(df_type)
+        with closing(self.get_conn()) as connection, closing(connection.cursor()) as cursor, TemporaryFile() as file:
+            has_rows = cursor.execute_stored(cast(str, sql), file, cast(Any, parameters))
+            frame, changes = read_parquet(file if has_rows else None, df_type)
+        for change in changes:
+            self.log.info(change)
+        return frame
 
     def get_sqlalchemy_engine(self, engine_kwargs: Any = None) -> NoReturn:
         """Refuse: SQLAlchemy has no dialect for Wherobots.
@@ -352,13 +397,15 @@ class WherobotsSqlHook(DbApiHook):
     def _get_pandas_df(
         self, sql: str | list[str], parameters: Iterable[Any] | Mapping[str, Any] | None = None, **kwargs: Any
     ) -> pandas.DataFrame:
-        frame: pandas.DataFrame = self._frame("pandas", sql, parameters, kwargs)
+        _check_no_arguments(kwargs)
+        frame: pandas.DataFrame = self._frame("pandas", sql, parameters)
         return frame
 
     def _get_polars_df(
         self, sql: str | list[str], parameters: Iterable[Any] | Mapping[str, Any] | None = None, **kwargs: Any
     ) -> polars.DataFrame:
-        frame: polars.DataFrame = self._frame("polars", sql, parameters, kwargs)
+        _check_no_arguments(kwargs)
+        frame: polars.DataFrame = self._frame("polars", sql, parameters)
         return frame
 
     def _get_pandas_df_by_chunks(
@@ -373,15 +420,8 @@ class WherobotsSqlHook(DbApiHook):
         frame = self._get_polars_df(sql, parameters, **kwargs)
         yield from (frame.slice(start, chunksize) for start in range(0, len(frame), chunksize))
 
-    def _frame(self, kind: str, sql: Any, parameters: Any, others: Mapping[str, Any]) -> Any:
-        if others:
-            raise TypeError(
-                f"get_df: {', '.join(others)}: pandas does not read the result, so its arguments have no effect. "
-                "Change the data frame instead, such as with set_index() for index_col"
-            )
-        if kind == "polars" and find_spec(kind) is None:
-            raise AirflowOptionalProviderFeatureException(f"{kind} is not installed: pip install {kind}")
-        check_installed(frames=kind == "pandas")
+    def _frame(self, kind: str, sql: Any, parameters: Any) -> Any:
+        _check_makes(kind)
 
         def fetch(cursor: Cursor) -> Any:
             return cursor.fetch_pandas() if kind == "pandas" else cursor.fetch_polars()
@@ -419,6 +459,20 @@ def check_installed(*, frames: bool = False) -> None:
         raise AirflowOptionalProviderFeatureException(f"SQL needs {' and '.join(missing)}: {HOW_TO_INSTALL}")
 
 
+def _check_makes(kind: str) -> None:
+    check_installed(frames=kind == "pandas")
+    if find_spec(kind) is None:
+        raise AirflowOptionalProviderFeatureException(f"{kind} is not installed: pip install {kind}")
+
+
+def _check_no_arguments(unknown: Mapping[str, Any]) -> None:
+    if unknown:
+        raise TypeError(
+            f"get_df: {', '.join(unknown)}: pandas does not read the result, so its arguments have no effect. Change "
+            "the data frame instead, such as with set_index() for index_col"
+        )
+
+
 def _plain(value: Any) -> Any:
     """The value of an enum, such as the official provider's; None for an empty field of a connection."""
     value = value.value if isinstance(value, Enum) else value
@@ -444,3 +498,10 @@ def _checked_geometry(geometry: Any) -> str:
     if geometry not in GEOMETRIES:
         raise InvalidArgumentError(f"geometry={geometry!r}: must be {', '.join(GEOMETRIES[:-1])} or {GEOMETRIES[-1]}")
     return str(geometry)
+
+
+def _checked_on_truncated(value: Any) -> str:
+    value = _plain(value) or ON_TRUNCATED[0]
+    if value not in ON_TRUNCATED:
+        raise InvalidArgumentError(f"on_truncated={value!r}: must be {' or '.join(ON_TRUNCATED)}")
+    return str(value)

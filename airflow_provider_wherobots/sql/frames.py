@@ -6,7 +6,7 @@ Airflow's XCom cannot hold, are changed in the frame.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 if TYPE_CHECKING:
     import pandas
@@ -63,6 +63,26 @@ def to_polars(table: pyarrow.Table) -> polars.DataFrame:
     import polars
 
     return cast("polars.DataFrame", polars.from_arrow(table))
+
+
+def read_parquet(file: BinaryIO | None, kind: str) -> tuple[Any, list[str]]:
+    """Make a data frame of a stored result.
+
+    :param file: the Parquet file; None for a result without rows, of which nothing is stored.
+    :param kind: ``pandas``, ``polars`` or ``geopandas``, which needs a GeoParquet file.
+    :returns: the frame, and one sentence about each kind of change, see :func:`for_frames`.
+    :raises ImportError: if the package is not installed.
+    :raises ValueError: for ``geopandas``, if the file has no geometries.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    if kind == "geopandas":
+        import geopandas
+
+        return geopandas.GeoDataFrame() if file is None else geopandas.read_parquet(file), []
+    table, changes = for_frames(pyarrow.table({}) if file is None else parquet.read_table(file))
+    return to_polars(table) if kind == "polars" else to_pandas(table), changes
 
 
 def _distinct(names: list[str]) -> list[str]:

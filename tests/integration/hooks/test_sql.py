@@ -11,19 +11,25 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from enum import Enum
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow
 import pytest
 from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
+from pyarrow import parquet
 
+from airflow_provider_wherobots.api.errors import PermissionDeniedError
 from airflow_provider_wherobots.api.sql.messages import Results
+from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
+from airflow_provider_wherobots.api.transports import download
 from airflow_provider_wherobots.compat import AIRFLOW, AirflowFailException, AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.dbapi import connection as connection_module
 from airflow_provider_wherobots.dbapi import errors
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsRequestException,
+    WherobotsSqlException,
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlSessionException,
     WherobotsSqlStatementCancelledException,
@@ -708,6 +714,7 @@ def test_a_connection_of_each_type_works_when_it_is_named(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        ({"on_truncated": "cut"}, "on_truncated='cut': must be warn or fail"),
         ({"geometry": "shape"}, "geometry='shape': must be ewkt, wkt, wkb, ewkb or geojson"),
         ({"session_wait_timeout": 0}, "session_wait_timeout=0: must be a number of seconds above 0"),
         ({"session_wait_timeout": "900"}, "session_wait_timeout='900'"),
@@ -800,6 +807,70 @@ def test_a_polars_frame(hook: WherobotsSqlHook) -> None:
     assert frame.rows()[4] == (4, "row 4")
     assert [len(part) for part in hook.get_df_by_chunks("ROWS 5", chunksize=2, df_type="polars")] == [2, 2, 1]
     assert hook.get_df("CREATE TABLE t (a INT)", df_type="polars").is_empty()
+
+
+def test_a_stored_result_brings_all_rows(hook: WherobotsSqlHook, said: Callable[[], str]) -> None:
+    frame = hook.get_df("ROWS 1500", stored=True)
+    assert list(frame.columns) == ["id", "name"]
+    assert (len(frame), frame["id"].iloc[-1]) == (1500, 1499)
+    assert hook.get_df("SELECT %(n)s AS n", {"n": 7}, stored=True)["n"].iloc[0] == 7
+    assert hook.get_df("ROWS 0", stored=True).empty
+    logged = said()
+    assert "X-Amz" not in logged
+    assert "exactly 1,000 rows" not in logged
+
+
+def test_a_stored_result_as_a_frame_with_geometries(hook: WherobotsSqlHook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GeoPandas reads the file itself."""
+    fake = SimpleNamespace(read_parquet=lambda file: parquet.read_table(file).num_rows, GeoDataFrame=lambda: "none")
+    monkeypatch.setitem(sys.modules, "geopandas", fake)  # type: ignore[arg-type]
+    monkeypatch.setattr(hook_module, "find_spec", lambda name: True)
+    assert hook.get_df("ROWS 3", df_type="geopandas", stored=True) == 3
+    assert hook.get_df("ROWS 0", df_type="geopandas", stored=True) == "none"
+
+
+@pytest.mark.parametrize(
+    ("sql", "arguments", "says"),
+    [
+        ("SELECT 1", {"df_type": "spark"}, "df_type='spark': must be pandas or polars"),
+        ("SELECT 1", {"df_type": "geopandas"}, "geopandas needs stored=True"),
+        (["SELECT 1"], {"stored": True}, "sql: must be one statement with stored=True"),
+    ],
+)
+def test_a_frame_that_there_is_not_is_refused(
+    hook: WherobotsSqlHook, control: ControlClient, sql: Any, arguments: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(WherobotsArgumentException, match=re.escape(says)):
+        hook.get_df(sql, **arguments)
+    assert control.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_retried"), [("SELECT * FROM t", True), ("INSERT INTO u SELECT * FROM t", False)]
+)
+def test_a_stored_result_that_cannot_be_downloaded(
+    hook: WherobotsSqlHook,
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+    is_retried: bool,
+) -> None:
+    control.answer_sql("t", {"n": [1]})
+
+    def refuse(url: PresignedUrl, file: Any) -> None:
+        raise PermissionDeniedError("getObject", 403)
+
+    monkeypatch.setattr(download, "download", refuse)
+    with pytest.raises(WherobotsSqlException, match=r"stored result cannot be downloaded: getObject.*403") as caught:
+        hook.get_df(statement, stored=True)
+    assert isinstance(caught.value, AirflowFailException) is not is_retried
+
+
+def test_a_result_that_may_be_cut_can_fail(hook: WherobotsSqlHook) -> None:
+    strict = WherobotsSqlHook(on_truncated="fail")
+    assert len(strict.get_records("ROWS 999")) == 999
+    with pytest.raises(WherobotsSqlException, match="on_truncated='fail': the result has exactly 1,000 rows"):
+        strict.get_records("ROWS 1500")
 
 
 def test_a_frame_of_what_is_not_installed_is_refused_before_anything_is_sent(
