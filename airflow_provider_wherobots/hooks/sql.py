@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 GEOMETRIES = ("ewkt", "wkt", "wkb", "ewkb", "geojson")
 ON_TRUNCATED = ("warn", "fail")
 SESSION_WAIT_SECONDS = 900.0
+OWN_INACTIVE_SECONDS = 300
+"""How long a hook's own session lives after its last connection, if nothing stops it."""
 STOP_SECONDS = 5.0
 """How long stopping a session is tried that nobody needs any more."""
 PACKAGES = ("pyarrow", "cbor2")
@@ -56,8 +58,9 @@ class WherobotsSqlHook(DbApiHook):
     :meth:`run`, is a connection of its own. A shared session ends by itself some time after its last connection.
 
     A session of its own (``force_new``, or the type ``single``) is stopped when Python drops the hook and its
-    connections, such as at the end of the function that made them, or by :meth:`close`. Airflow's own operators keep
-    their hook until the process of their task is ended, so there the session ends by itself too.
+    connections, such as at the end of the function that made them, or by :meth:`close`. Airflow's own operators and its
+    OpenLineage provider keep the hook until the task's process is ended: then the session ends by itself, five minutes
+    after its last connection.
 
     All arguments but the connection's id may be None or empty, which takes the default.
 
@@ -73,7 +76,7 @@ class WherobotsSqlHook(DbApiHook):
     :param session_type: ``multi`` (default), which connections share, or ``single``.
     :param session_key: only hooks with the same key share a session; None shares with those without a key.
     :param shutdown_after_inactive_seconds: how long the session lives after its last connection, in seconds; None takes
-        the service's default.
+        five minutes for a session of its own, else the service's default.
     :param geometry: how geometries are written: ``ewkt`` (default), ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
     :param session_id: id of a session to use; default None, one is asked for.
     :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``warn`` (default) or
@@ -150,11 +153,13 @@ class WherobotsSqlHook(DbApiHook):
     def session_request(self) -> SessionRequest:
         """Which session is asked for: the hook's arguments, and the connection's where there is none."""
         request, settings = self._request, self.settings
+        inactive = None if request.is_repeatable else OWN_INACTIVE_SECONDS
         return replace(
             request,
             region=request.region or settings.region,
             runtime=request.runtime or settings.runtime,
             version=request.version or settings.version,
+            shutdown_after_inactive_seconds=request.shutdown_after_inactive_seconds or inactive,
         )
 
     @property

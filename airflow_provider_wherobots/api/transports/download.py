@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from airflow_provider_wherobots.api.errors import AnswerLostError, WherobotsApiError
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl, refusal
@@ -30,18 +31,15 @@ def download(url: PresignedUrl, file: BinaryIO) -> None:
     request.method, request.url = "GET", url.value
     request.prepare_headers({"User-Agent": "airflow-provider-wherobots"})
     failed: WherobotsApiError | None = None
+    adapter = HTTPAdapter()
     try:
-        with (
-            requests.Session() as session,
-            session.send(
-                request,
-                stream=True,
-                timeout=TIMEOUTS,
-                verify=ca_bundle() if url.value.startswith("https") else True,
-                proxies={"all": proxy.url} if proxy else {},
-                allow_redirects=False,
-            ) as response,
-        ):
+        with adapter.send(
+            request,
+            stream=True,
+            timeout=TIMEOUTS,
+            verify=ca_bundle() if url.value.startswith("https") else True,
+            proxies={"all": proxy.url} if proxy else None,
+        ) as response:
             if response.status_code == 200:
                 for piece in response.iter_content(PIECE_BYTES):
                     file.write(piece)
@@ -50,6 +48,8 @@ def download(url: PresignedUrl, file: BinaryIO) -> None:
                 failed = refusal(response.status_code, response.headers, body, OPERATION)
     except requests.RequestException as error:
         failed = AnswerLostError(OPERATION, f"{url.origin}: {url.redact(str(error))}")
+    finally:
+        adapter.close()
     # Raised outside the except block: the libraries' errors may show the URL.
     if failed is not None:
         raise failed

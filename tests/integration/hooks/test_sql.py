@@ -640,9 +640,11 @@ def test_a_session_of_its_own_ends_with_the_hook_and_its_connections(
     hook: WherobotsSqlHook, control: ControlClient, arguments: dict[str, Any]
 ) -> None:
     own = WherobotsSqlHook(**arguments)
-    own.run("SELECT 1 AS n")
+    # Not by `run`: an OpenLineage provider would keep the hook.
+    own.get_conn().close()
     connection = own.get_conn()
     assert len(ready(control)) == 1
+    assert own.session_request.shutdown_after_inactive_seconds == 300
     del own
     with connection, connection.cursor() as cursor:
         assert cursor.execute("SELECT 7 AS n").fetchall() == [(7,)]
@@ -775,7 +777,7 @@ def test_a_pandas_frame_holds_the_last_result(hook: WherobotsSqlHook, control: C
 
 
 def test_a_frame_of_any_result_goes_through_xcom(
-    hook: WherobotsSqlHook, control: ControlClient, said: Callable[[], str]
+    hook: WherobotsSqlHook, control: ControlClient, times_said: Callable[[str], int]
 ) -> None:
     with hook.get_conn() as connection, connection.cursor() as cursor:
         outcome = connection.execute("SELECT 1 AS n")
@@ -794,9 +796,7 @@ def test_a_frame_of_any_result_goes_through_xcom(
     pulled = xcom.deserialize(xcom.serialize(frame))
     assert pulled["n_2"].iloc[0] == 617700169958293503
     assert list(pulled["tags"].iloc[0]) == [{"key": "a", "value": 1}]
-    logged = said()
-    assert logged.count("renamed in the data frame: n_2") == 1
-    assert logged.count("lists of their entries (key, value) in the data frame: tags") == 1
+    assert times_said("renamed in the data frame: n_2") == 1
 
 
 @pytest.mark.skipif(AIRFLOW < (3, 3), reason="the environment of the newest Airflow has polars")
