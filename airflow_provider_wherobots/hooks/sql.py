@@ -8,17 +8,18 @@ from dataclasses import replace
 from enum import Enum
 from importlib.util import find_spec
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 from urllib.parse import urlsplit
 from weakref import finalize
 
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
-from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.calls import is_session_id
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
+from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
-from airflow_provider_wherobots.exceptions import WherobotsArgumentException, without_retry
+from airflow_provider_wherobots.exceptions import WherobotsArgumentException, kind_of_call, without_retry
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.sql.frames import read_parquet
@@ -287,7 +288,39 @@ class WherobotsSqlHook(DbApiHook):
         _check_makes(df_type)
         with closing(self.get_conn()) as connection, closing(connection.cursor()) as cursor, TemporaryFile() as file:
             has_rows = cursor.execute_stored(cast(str, sql), file, cast(Any, parameters))
-            frame, changes = read_parquet(file if has_rows else None, df_type)
+            return self._frame_of_file(file if has_rows else None, df_type)
+
+    def read_stored(self, address: str | None, *, df_type: str = "pandas") -> Any:
+        """Read what ``WherobotsSqlOperator`` has stored in one Parquet file, and returned the presigned URL of.
+
+        :param address: the URL, or None for a result without rows, as the operator returns it.
+        :param df_type: ``pandas`` (default), ``polars``, or ``geopandas`` for a GeoDataFrame of a GeoParquet file.
+        :returns: the data frame. It has no columns if the result has no rows.
+        :raises WherobotsArgumentException: for an address that is no presigned URL. Not retried.
+        :raises WherobotsException: of another kind if it cannot be downloaded.
+        """
+        _check_makes(df_type)
+        with TemporaryFile() as file:
+            if address is None:
+                return self._frame_of_file(None, df_type)
+            if address.startswith("s3:"):
+                raise without_retry(
+                    WherobotsArgumentException(
+                        "address: is in S3, where only its owner may read it: store with 'single': True and "
+                        "'generate_presigned_url': True, or read it with a hook for S3"
+                    )
+                )
+            from airflow_provider_wherobots.api.transports.download import download
+
+            try:
+                download(PresignedUrl(address), file)
+            except WherobotsApiError as error:
+                raise kind_of_call(error)(f"The stored result cannot be downloaded: {error}") from error
+            file.seek(0)
+            return self._frame_of_file(file, df_type)
+
+    def _frame_of_file(self, file: BinaryIO | None, kind: str) -> Any:
+        frame, changes = read_parquet(file, kind)
         for change in changes:
             self.log.info(change)
         return frame

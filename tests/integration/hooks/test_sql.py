@@ -26,6 +26,7 @@ from airflow_provider_wherobots.api.transports import download
 from airflow_provider_wherobots.compat import AIRFLOW, AirflowFailException, AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.dbapi import connection as connection_module
 from airflow_provider_wherobots.dbapi import errors
+from airflow_provider_wherobots.dbapi.cursor import STORED
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsRequestException,
@@ -820,10 +821,22 @@ def test_a_stored_result_brings_all_rows(hook: WherobotsSqlHook, said: Callable[
     assert "exactly 1,000 rows" not in logged
 
 
+def test_what_the_operator_has_stored_is_read(hook: WherobotsSqlHook) -> None:
+    with hook.get_conn() as connection:
+        address = connection.execute("ROWS 1500", STORED).result_uri
+    assert len(hook.read_stored(address)) == 1500
+    assert hook.read_stored(None).empty
+    with pytest.raises(WherobotsArgumentException, match="'generate_presigned_url': True"):
+        hook.read_stored("s3://bucket/sql-results/x")
+    with pytest.raises(WherobotsRequestException, match=r"cannot be downloaded: getObject") as caught:
+        hook.read_stored(f"{address}9")
+    assert str(address) not in str(caught.value)
+
+
 def test_a_stored_result_as_a_frame_with_geometries(hook: WherobotsSqlHook, monkeypatch: pytest.MonkeyPatch) -> None:
     """GeoPandas reads the file itself."""
     fake = SimpleNamespace(read_parquet=lambda file: parquet.read_table(file).num_rows, GeoDataFrame=lambda: "none")
-    monkeypatch.setitem(sys.modules, "geopandas", fake)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "geopandas", fake)
     monkeypatch.setattr(hook_module, "find_spec", lambda name: True)
     assert hook.get_df("ROWS 3", df_type="geopandas", stored=True) == 3
     assert hook.get_df("ROWS 0", df_type="geopandas", stored=True) == "none"
