@@ -10,17 +10,24 @@ from importlib.util import find_spec
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 from urllib.parse import urlsplit
-from weakref import finalize
 
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
-from airflow_provider_wherobots.api.sql.calls import is_session_id
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException, kind_of_call, without_retry
 from airflow_provider_wherobots.hooks import connection_form
+from airflow_provider_wherobots.hooks.sql_arguments import (
+    check_no_arguments,
+    checked_geometry,
+    checked_on_truncated,
+    checked_session_id,
+    checked_wait,
+    plain,
+)
+from airflow_provider_wherobots.hooks.sql_own_session import OWN_INACTIVE_SECONDS, OwnSession
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.sql.frames import read_parquet
 from airflow_provider_wherobots.sql.inserts import insert_statements
@@ -42,13 +49,6 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.dbapi.cursor import Cursor
     from airflow_provider_wherobots.hooks.sql_inspector import SqlInspector
 
-GEOMETRIES = ("ewkt", "wkt", "wkb", "ewkb", "geojson")
-ON_TRUNCATED = ("warn", "fail")
-SESSION_WAIT_SECONDS = 900.0
-OWN_INACTIVE_SECONDS = 300
-"""How long a hook's own session lives after its last connection, if nothing stops it."""
-STOP_SECONDS = 5.0
-"""How long stopping a session is tried that nobody needs any more."""
 PACKAGES = ("pyarrow", "cbor2")
 
 
@@ -120,18 +120,18 @@ class WherobotsSqlHook(DbApiHook):
         self._logs_statements = log_sql
         try:
             self._request = SessionRequest(
-                runtime=_plain(runtime),
-                region=_plain(region),
-                version=_plain(version),
-                session_type=_plain(session_type) or MULTI,
+                runtime=plain(runtime),
+                region=plain(region),
+                version=plain(version),
+                session_type=plain(session_type) or MULTI,
                 force_new=force_new or False,
-                session_key=_plain(session_key),
+                session_key=plain(session_key),
                 shutdown_after_inactive_seconds=shutdown_after_inactive_seconds,
             )
-            self._wait_seconds = _checked_wait(session_wait_timeout)
-            self._geometry = _checked_geometry(geometry)
-            self._given_session_id = _checked_session_id(_plain(session_id))
-            self._fails_if_cut = _checked_on_truncated(on_truncated) == "fail"
+            self._wait_seconds = checked_wait(session_wait_timeout)
+            self._geometry = checked_geometry(geometry)
+            self._given_session_id = checked_session_id(plain(session_id))
+            self._fails_if_cut = checked_on_truncated(on_truncated) == "fail"
         except InvalidArgumentError as error:
             raise without_retry(WherobotsArgumentException(str(error))) from None
         self._connections: list[Connection] = []
@@ -277,12 +277,12 @@ class WherobotsSqlHook(DbApiHook):
         :raises TypeError: for unknown arguments.
         :raises WherobotsException: if a statement fails.
         """
-        _check_no_arguments(unknown)
-        kinds = ("pandas", "polars", "geopandas") if stored else ("pandas", "polars")
-        if df_type not in kinds or (stored and not isinstance(sql, str)):
-            known = f"df_type={df_type!r}: must be {' or '.join(kinds)}; geopandas needs stored=True"
-            one = "sql: must be one statement with stored=True"
-            raise without_retry(WherobotsArgumentException(known if df_type not in kinds else one))
+        check_no_arguments(unknown)
+        if df_type not in ("pandas", "polars") and not (stored and df_type == "geopandas"):
+            text = f"df_type={df_type!r}: must be pandas or polars, or geopandas with stored=True"
+            raise without_retry(WherobotsArgumentException(text))
+        if stored and not isinstance(sql, str):
+            raise without_retry(WherobotsArgumentException("sql: must be one statement with stored=True"))
         if not stored:
             return self._frame(df_type, sql, parameters)
         _check_makes(df_type)
@@ -435,14 +435,14 @@ class WherobotsSqlHook(DbApiHook):
     def _get_pandas_df(
         self, sql: str | list[str], parameters: Iterable[Any] | Mapping[str, Any] | None = None, **kwargs: Any
     ) -> pandas.DataFrame:
-        _check_no_arguments(kwargs)
+        check_no_arguments(kwargs)
         frame: pandas.DataFrame = self._frame("pandas", sql, parameters)
         return frame
 
     def _get_polars_df(
         self, sql: str | list[str], parameters: Iterable[Any] | Mapping[str, Any] | None = None, **kwargs: Any
     ) -> polars.DataFrame:
-        _check_no_arguments(kwargs)
+        check_no_arguments(kwargs)
         frame: polars.DataFrame = self._frame("polars", sql, parameters)
         return frame
 
@@ -468,24 +468,6 @@ class WherobotsSqlHook(DbApiHook):
         return frames if isinstance(sql, str) else frames[-1]
 
 
-class OwnSession:
-    """A session that a hook has made for itself: it ends with the hook, and with the connections that use it.
-
-    :param rest: the hook's connection.
-    :param session_id: the session's id.
-    """
-
-    def __init__(self, rest: WherobotsHook, session_id: str) -> None:
-        self.stop = finalize(self, _stop, rest, session_id)
-
-
-def _stop(rest: WherobotsHook, session_id: str) -> None:
-    from airflow_provider_wherobots.flows.sql.session import stop_session
-
-    with rest.driver(may_reload=False) as driver:
-        driver.run(stop_session(session_id, STOP_SECONDS))
-
-
 def check_installed(*, frames: bool = False) -> None:
     """Check that what SQL needs is installed, which imports nothing.
 
@@ -501,45 +483,3 @@ def _check_makes(kind: str) -> None:
     check_installed(frames=kind == "pandas")
     if find_spec(kind) is None:
         raise AirflowOptionalProviderFeatureException(f"{kind} is not installed: pip install {kind}")
-
-
-def _check_no_arguments(unknown: Mapping[str, Any]) -> None:
-    if unknown:
-        raise TypeError(
-            f"get_df: {', '.join(unknown)}: pandas does not read the result, so its arguments have no effect. Change "
-            "the data frame instead, such as with set_index() for index_col"
-        )
-
-
-def _plain(value: Any) -> Any:
-    """The value of an enum, such as the official provider's; None for an empty field of a connection."""
-    value = value.value if isinstance(value, Enum) else value
-    return None if value == "" else value
-
-
-def _checked_wait(seconds: Any) -> float:
-    if seconds is None:
-        return SESSION_WAIT_SECONDS
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
-        raise InvalidArgumentError(f"session_wait_timeout={seconds!r}: must be a number of seconds above 0")
-    return float(seconds)
-
-
-def _checked_session_id(session_id: Any) -> str | None:
-    if session_id is not None and not is_session_id(session_id):
-        raise InvalidArgumentError(f"session_id={session_id!r}: must be the id of a SQL session, or None")
-    return None if session_id is None else str(session_id)
-
-
-def _checked_geometry(geometry: Any) -> str:
-    geometry = _plain(geometry) or GEOMETRIES[0]
-    if geometry not in GEOMETRIES:
-        raise InvalidArgumentError(f"geometry={geometry!r}: must be {', '.join(GEOMETRIES[:-1])} or {GEOMETRIES[-1]}")
-    return str(geometry)
-
-
-def _checked_on_truncated(value: Any) -> str:
-    value = _plain(value) or ON_TRUNCATED[0]
-    if value not in ON_TRUNCATED:
-        raise InvalidArgumentError(f"on_truncated={value!r}: must be {' or '.join(ON_TRUNCATED)}")
-    return str(value)

@@ -16,7 +16,8 @@ from airflow_provider_wherobots.compat import Context, xcom_keys_of_earlier_try
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsSqlOutcomeUnknownException
 from airflow_provider_wherobots.flows.sql.session import SessionWait
 from airflow_provider_wherobots.flows.sql.statement import StatementOutcome, StatementState
-from airflow_provider_wherobots.hooks.sql import GEOMETRIES, WherobotsSqlHook, check_installed
+from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook, check_installed
+from airflow_provider_wherobots.hooks.sql_arguments import GEOMETRIES
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try

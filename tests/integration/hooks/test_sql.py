@@ -846,7 +846,7 @@ def test_a_stored_result_as_a_frame_with_geometries(hook: WherobotsSqlHook, monk
     ("sql", "arguments", "says"),
     [
         ("SELECT 1", {"df_type": "spark"}, "df_type='spark': must be pandas or polars"),
-        ("SELECT 1", {"df_type": "geopandas"}, "geopandas needs stored=True"),
+        ("SELECT 1", {"df_type": "geopandas"}, "or geopandas with stored=True"),
         (["SELECT 1"], {"stored": True}, "sql: must be one statement with stored=True"),
     ],
 )
