@@ -21,6 +21,8 @@ from airflow_provider_wherobots.cli.installation import check_triggerer, check_v
 from airflow_provider_wherobots.cli.output import emit, print_document, print_rows, say
 from airflow_provider_wherobots.cli.recording import RecordingTransport
 from airflow_provider_wherobots.cli.service import hook_of, read_settings
+from airflow_provider_wherobots.cli.sql_trial import NAME as SQL
+from airflow_provider_wherobots.cli.sql_trial import check_sql
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.list_findings import list_findings
 from airflow_provider_wherobots.doctor.log_findings import log_findings
@@ -64,18 +66,23 @@ class Examination:
     def examine(self) -> int:
         """Check everything that can be checked.
 
-        :returns: an exit code: 130 if the runs were interrupted, else 0.
+        :returns: an exit code: 130 if the runs or the SQL session were interrupted, else 0.
         :raises CommandFailedError: when the report could not be written afterwards.
         """
         if self._arguments.report is not None:
             _write(self._arguments.report, "", "a")
         self._checks.append(check_versions())
         settings = self._connection()
-        code = 0
+        code, arguments = 0, self._arguments
         if settings is not None:
-            if self._service(settings) and self._arguments.run:
+            is_fine = self._service(settings)
+            if arguments.sql and is_fine:
+                code = self._sql(settings)
+            elif arguments.sql:
+                self._checks.append(Check(SQL, State.NOT_CHECKED, "No session was started: the checks above failed."))
+            if arguments.run and is_fine and not code:
                 code = self._trial(settings)
-            elif self._arguments.run:
+            elif arguments.run:
                 self._checks.append(
                     Check("runs", State.NOT_CHECKED, "No run was created, because the checks above failed.")
                 )
@@ -155,6 +162,16 @@ class Examination:
         self._secrets.update(proxy.headers.values())
         self._checks.append(Check("proxy", State.OK, f"{proxy.url} is used."))
         return proxy.url
+
+    def _sql(self, settings: Settings) -> int:
+        arguments = self._arguments
+        try:
+            with _signals_interrupt():
+                self._checks.append(check_sql(settings, arguments.conn, arguments.runtime, arguments.region))
+        except KeyboardInterrupt:
+            self._checks.append(Check(SQL, State.WARNING, "Interrupted; its session is stopped.", "repeat the command"))
+            return INTERRUPTED
+        return 0
 
     def _trial(self, settings: Settings) -> int:
         uri = self._script_uri()

@@ -77,9 +77,11 @@ def driver_of(
 
     transport = RequestsTransport(settings.endpoint)
     outlets: Outlets[Reloaded, None] = Outlets(note, write, lambda: Reloaded(False, f"connection {conn_id!r}"))
+    driver = SyncDriver(transport, outlets)
     try:
-        yield SyncDriver(transport, outlets)
+        yield driver
     except WherobotsApiError as error:
         raise CommandFailedError(quoted(str(error))) from None
     finally:
+        driver.close()
         transport.close()

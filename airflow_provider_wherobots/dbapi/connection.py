@@ -10,6 +10,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
+from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.dbapi.cursor import Cursor
 from airflow_provider_wherobots.dbapi.errors import (
@@ -47,6 +48,7 @@ class Connection:
         again; default the exception itself.
     :param before_statement: takes the id of each execution before it is sent; default None.
     :param log_sql: whether statements are noted, with their literals masked; default True.
+    :param fails_if_cut: whether a result that may be cut is an error, and not a warning; default False.
     """
 
     autocommit = True
@@ -61,6 +63,7 @@ class Connection:
         failure: Callable[[Error, bool], Exception] | None = None,
         before_statement: Callable[[str], None] | None = None,
         log_sql: bool = True,
+        fails_if_cut: bool = False,
     ) -> None:
         self._exit = ExitStack()
         self._driver = self._exit.enter_context(driver)
@@ -69,10 +72,13 @@ class Connection:
         self._failure = failure
         self._before_statement = before_statement
         self._log_sql = log_sql
+        self.fails_if_cut = fails_if_cut
         self._session: SqlSession | None = None
         self._running: str | None = None
         self._is_following = False
         self.is_closed = False
+        self.needs: object = None
+        """What must live as long as the connection does."""
         # A kill in one thread is not to lose its connection to another thread that closes it.
         self._ending = RLock()
 
@@ -102,18 +108,20 @@ class Connection:
             self._session = self._run(session)
             self._run(connect(self._session), RefusedError)
 
-    def cursor(self) -> Cursor:
+    def cursor(self, *, log_sql: bool = True) -> Cursor:
         """Make a cursor.
 
+        :param log_sql: whether it notes its statements, if the connection does; default True.
         :raises InterfaceError: if the connection is closed.
         """
         self._check_open()
-        return Cursor(self, self._note, log_sql=self._log_sql)
+        return Cursor(self, self._note, log_sql=log_sql and self._log_sql)
 
-    def execute(self, statement: str) -> StatementOutcome:
+    def execute(self, statement: str, store: Store | None = None) -> StatementOutcome:
         """Execute a statement, and wait for its end.
 
         :param statement: the statement, with its parameters in it.
+        :param store: where its result goes; default None, it is fetched.
         :returns: its outcome, whatever it is.
         :raises StoppedError: if the process is being stopped.
         """
@@ -122,7 +130,8 @@ class Connection:
         if self._before_statement is not None:
             self._before_statement(execution_id)
         options = StatementOptions(url=self.session.socket_url)
-        return self.follow(execution_id, execute(Statement(execution_id, statement, geometry=self._geometry), options))
+        executed = Statement(execution_id, statement, store, self._geometry)
+        return self.follow(execution_id, execute(executed, options))
 
     def follow(self, execution_id: str, flow: Flow[StatementOutcome]) -> StatementOutcome:
         """Run a flow that executes a statement, or attaches to one. An interruption leaves the statement to

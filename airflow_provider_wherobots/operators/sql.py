@@ -313,7 +313,7 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
     def _check_installed(self) -> None:
         # The default result is a pandas DataFrame.
         makes_frames = self.handler is None and self.store is None and self.fetches_results
-        if absent := missing(*(["pandas"] if makes_frames else [])):
+        if absent := missing(frames=makes_frames):
             raise AirflowOptionalProviderFeatureException(f"{self.task_id}: {absent}")
 
     def _may_retry(self, error: WherobotsException) -> bool:

@@ -228,7 +228,7 @@ def test_what_is_not_installed_is_told_when_the_dag_is_parsed(make: Make, monkey
     monkeypatch.setattr(requirements, "find_spec", lambda name: None if name == "pandas" else name)
     with pytest.raises(AirflowOptionalProviderFeatureException) as caught:
         make()
-    assert str(caught.value) == "task: SQL needs pandas: pip install 'airflow-provider-wherobots[sql]' pandas"
+    assert str(caught.value) == "task: SQL needs pandas: pip install 'airflow-provider-wherobots[sql]'"
     for arguments in ({"handler": fetch_all_handler}, {"do_xcom_push": False}, {"store": {"format": "csv"}}):
         make(**arguments)
     monkeypatch.setattr(requirements, "find_spec", lambda name: None)
