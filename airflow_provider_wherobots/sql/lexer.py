@@ -5,8 +5,8 @@ literal turns that off, a quoted name doubles its backtick, comments in ``/* */`
 
 A comment ends at the ``*/`` of its own depth. The rule ``BRACKETED_COMMENT`` is not greedy, but it can also end at the
 end of the text. So ``/* s3://b/*.parquet */``, in which ``/*`` begins a second comment, extends to the end, and Spark
-refuses it as not closed. Like Spark's command line (``SparkSQLCLIDriver.splitSemiColon``), this module makes a statement
-of it. So the service says what is wrong, and no statement is lost.
+refuses it as not closed. Like Spark's command line (``SparkSQLCLIDriver.splitSemiColon``), this module makes a
+statement of it. So the service says what is wrong, and no statement is lost.
 """
 
 from __future__ import annotations
