@@ -185,6 +185,27 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
             keys = xcom_keys_of_earlier_try(context["ti"])
             return self._begin(context, None if keys is None else frozenset(keys))
 
+    def execute_after_quota_wait(
+        self,
+        context: Context,
+        event: Any,
+        quota: Mapping[str, Any],
+        is_settled: bool | None = None,
+        **of_later_versions: Any,
+    ) -> Any:
+        """Ask for a session again, after the triggerer has waited for quota.
+
+        :param context: the task's context.
+        :param event: the trigger's event; unused.
+        :param quota: fields of :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`.
+        :param is_settled: whether the previous try knew the outcome of all that it had sent; None if that is not known.
+        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
+        :returns: see :meth:`execute`.
+        """
+        with self._endings(context):
+            self._is_in_doubt = bool(self._earlier_tries(context)) and is_settled is not True
+            return self._begin_in_session(context, is_settled, quota)
+
     def execute_in_session(
         self,
         context: Context,
@@ -307,12 +328,18 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
             # The doubt outlives a try that ends before it could ask.
             self._is_in_doubt = True
             self._push_unsettled(context)
+        return self._begin_in_session(context, is_settled, None)
+
+    def _begin_in_session(self, context: Context, is_settled: bool | None, quota: Mapping[str, Any] | None) -> Any:
         work = self._new_work(context, "", self._new_wait(context))
         with self._attempt.open():
             if not self._is_session_given:
-                work.session_id = self._ask(self._session_request(self.session_key)).id
+                work.session_id = self._ask(
+                    context, self._session_request(self.session_key), quota, {"is_settled": is_settled}
+                ).id
             else:
                 work.session_id = self._checked_session_id()
+                work.wait = replace(work.wait, appearance_seconds=0.0)
             self._announce_session(context, work.session_id)
             if not self.deferrable or self._is_ready(work.session_id, work.wait):
                 return self._execute_all(work, is_settled=is_settled)
@@ -349,7 +376,7 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
 
     def _short_wait(self, context: Context) -> SessionWait:
         """The wait for a session that has executed statements already."""
-        return SessionWait(RESUMED_OUTAGE_SECONDS, RESUMED_OUTAGE_SECONDS, self._deadline(context), time.time())
+        return SessionWait(RESUMED_OUTAGE_SECONDS, RESUMED_OUTAGE_SECONDS, self._deadline(context), time.time(), 0.0)
 
     def _followed(self, context: Context) -> tuple[SqlWork, StatementOutcome] | None:
         """The statement that a trigger was to follow; None if it waited for the session, or if that is unknown now."""

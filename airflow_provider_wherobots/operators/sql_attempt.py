@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
@@ -10,7 +10,6 @@ from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDr
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.sql.cancel import WORKER_CANCEL_BUDGET_SECONDS
-from airflow_provider_wherobots.flows.sql.session import stop_session
 from airflow_provider_wherobots.flows.sql.statement import cancel
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 
@@ -27,7 +26,7 @@ class SqlAttempt:
         self._hook = hook
         self._driver: SyncDriver | None = None
         self._in_flight: tuple[Sequence[str], str] = ((), "")
-        self._starting: str | None = None
+        self._stop: Callable[[float], Flow[object]] | None = None
         self._killed = False
         self._notes: list[tuple[int, str]] = []
 
@@ -88,14 +87,14 @@ class SqlAttempt:
         self._in_flight = (), ""
 
     @contextmanager
-    def starting(self, session_id: str | None) -> Iterator[None]:
+    def starting(self, stop: Callable[[float], Flow[object]] | None) -> Iterator[None]:
         """The time in which a kill stops a session.
 
-        :param session_id: its id; None for a session that is not to be stopped.
+        :param stop: makes the flow that stops it, of the seconds that it may take; None for a session of others.
         """
-        self._starting = session_id
+        self._stop = stop
         yield
-        self._starting = None
+        self._stop = None
 
     @property
     def was_killed(self) -> bool:
@@ -117,11 +116,11 @@ class SqlAttempt:
         try:
             if self._in_flight[0] and driver is not None:
                 self._cancel_on(driver)
-            elif self._in_flight[0] or self._starting is not None:
+            elif self._in_flight[0] or self._stop is not None:
                 # Not the driver's own session: it may hold half a response.
                 with self._hook.driver(self._note, may_reload=False) as another:
-                    if self._starting is not None:
-                        another.run(stop_session(self._starting, WORKER_CANCEL_BUDGET_SECONDS))
+                    if self._stop is not None:
+                        another.run(self._stop(WORKER_CANCEL_BUDGET_SECONDS))
                     else:
                         self._cancel_on(another)
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -11,12 +11,13 @@ from enum import Enum
 from functools import partial
 from typing import Any, NoReturn
 
-from airflow_provider_wherobots.api.errors import InvalidArgumentError, QuotaError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.console import workload_history_url
 from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.compat import Context
-from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, configured
+from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS, configured
+from airflow_provider_wherobots.drivers.base import Clock
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
     WherobotsQuotaException,
@@ -24,11 +25,12 @@ from airflow_provider_wherobots.exceptions import (
     kind_of_call,
 )
 from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.sql.session import (
     SessionFailedError,
     SessionWait,
     SessionWaitTimeoutError,
-    ask_for_session,
+    ask_with_quota,
     await_session,
 )
 from airflow_provider_wherobots.links.run import xcom_keys
@@ -42,6 +44,7 @@ from airflow_provider_wherobots.operators.wherobots_task import (
     pull,
     push,
 )
+from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from airflow_provider_wherobots.triggers.sql_session import WherobotsSqlSessionTrigger
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY, SQL_SESSION_URL_KEY
 
@@ -120,10 +123,27 @@ class SqlTask(WherobotsTask):
         except InvalidArgumentError as error:
             raise self._wrong(str(error)) from None
 
-    def _ask(self, request: SessionRequest) -> AskedSession:
-        """Ask for a session, between the attempt's opening and its end."""
+    def _ask(
+        self, context: Context, request: SessionRequest, quota: Mapping[str, Any] | None, kwargs: Mapping[str, Any]
+    ) -> AskedSession:
+        """Ask for a session, between the attempt's opening and its end. A long wait for quota is deferred."""
+        if quota is None:
+            most = self._seconds(MAX_QUOTA_WAIT_SECONDS, None)
+            wait = QuotaWait(most, may_hand_over=self.deferrable, deadline=self._deadline(context))
+        else:
+            wait = QuotaWait.from_kwargs(quota)
         with self._session_failures():
-            return self._attempt.run(ask_for_session(request, self.max_outage_seconds))
+            asked = self._attempt.run(ask_with_quota(request, wait, self.max_outage_seconds))
+        if isinstance(asked, AwaitingQuota):
+            remember_deferral(partial(push, self, context), context["ti"].try_number)
+            seconds = Clock(time.sleep).seconds(asked.pause)
+            self.defer(
+                trigger=WherobotsQuotaTrigger(time.time() + seconds),
+                method_name="execute_after_quota_wait",
+                kwargs={"quota": asked.wait.to_kwargs(), **kwargs},
+                timeout=None if wait.deadline is None else timedelta(seconds=seconds + DEFER_MARGIN_SECONDS),
+            )
+        return asked
 
     def _deadline(self, context: Context) -> float | None:
         return deadline_of(self, context, self._began_at)
@@ -202,8 +222,8 @@ class SqlTask(WherobotsTask):
             raise WherobotsSqlSessionException(str(error)) from error
         except SessionFailedError as error:
             raise WherobotsSqlSessionException(str(error)) from error
-        except QuotaError as error:
-            raise WherobotsQuotaException(f"{words.quoted(str(error))}. No SQL session was started") from error
+        except QuotaNotFreedError as error:
+            raise WherobotsQuotaException(str(error)) from error
         except WherobotsApiError as error:
             raise kind_of_call(error)(f"There is no SQL session: {words.quoted(str(error))}") from error
 

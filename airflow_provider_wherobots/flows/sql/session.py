@@ -272,34 +272,29 @@ def stop_session(session_id: str, budget_seconds: float = STOP_BUDGET_SECONDS) -
             return True
 
 
-def stop_asked(
-    request: SessionRequest, asked: AskedSession | None, budget_seconds: float = STOP_BUDGET_SECONDS
-) -> Flow[bool]:
-    """Stop the session of a request. Never raises a ``WherobotsApiError``.
+def stop_asked(request: SessionRequest, budget_seconds: float = STOP_BUDGET_SECONDS) -> Flow[bool]:
+    """Stop the session of a request whose response was not received. Never raises a ``WherobotsApiError``.
+
+    Only the response tells the session's id. So the request is sent again, which gives the same session.
 
     :param request: the request, whose key nobody else has.
-    :param asked: the response; None if it has not come (yet). Then the request is sent again, which gives the same
-        session, as nothing else tells its id.
     :param budget_seconds: how long to try, in seconds; default 25.
     :returns: whether it is being stopped, or needs no stopping.
     """
     clock = SteadyClock()
     yield from clock.read()
-    if asked is None:
-        try:
-            asked = yield from attempt(calls.create_session(request), budget_seconds / 2)
-        except WherobotsApiError as error:
-            yield Note(
-                logging.WARNING,
-                f"A SQL session may have been started, and could not be stopped ({error}). A retry gets the same one; "
-                "else it ends by itself some time after its start",
-            )
-            return False
-        yield from clock.read(budget_seconds / 2)
-    if asked.fallback:
-        # It is that of others.
-        return True
-    return (yield from stop_session(asked.id, budget_seconds - clock.seconds))
+    try:
+        asked = yield from attempt(calls.create_session(request), budget_seconds / 2)
+    except WherobotsApiError as error:
+        yield Note(
+            logging.WARNING,
+            f"A SQL session may have been started, and could not be stopped ({error}). A retry gets the same one; "
+            "else it ends by itself some time after its start",
+        )
+        return False
+    yield from clock.read(budget_seconds / 2)
+    # A session of others is not this request's.
+    return bool(asked.fallback) or (yield from stop_session(asked.id, budget_seconds - clock.seconds))
 
 
 def _not_in_time(session_id: str, wait: SessionWait, notes: _StatusNotes) -> SessionWaitTimeoutError:

@@ -381,25 +381,21 @@ def test_whatever_a_session_does_it_is_ready_or_a_typed_error_in_time(
 @pytest.mark.parametrize(
     ("asked", "operations"),
     [
-        (AskedSession("s1"), ["deleteSqlSession"]),
-        (AskedSession("s2", "quota"), []),
-        (None, ["createSqlSession", "deleteSqlSession"]),
+        (AskedSession("s1"), ["createSqlSession", "deleteSqlSession"]),
+        (AskedSession("s2", "quota"), ["createSqlSession"]),
     ],
 )
-def test_the_session_of_a_request_is_stopped(asked: AskedSession | None, operations: list[str]) -> None:
-    script = Script(by_operation(createSqlSession=always(AskedSession("s1")), deleteSqlSession=always(None)))
-    assert script.run(stop_asked(SessionRequest(session_key="ours"), asked))
+def test_the_session_of_a_request_is_stopped_unless_it_is_that_of_others(
+    asked: AskedSession, operations: list[str]
+) -> None:
+    script = Script(by_operation(createSqlSession=always(asked), deleteSqlSession=always(None)))
+    assert script.run(stop_asked(SessionRequest(session_key="ours")))
     assert script.operations == operations
-
-
-def test_a_session_of_others_is_not_stopped() -> None:
-    script = Script(by_operation(createSqlSession=always(AskedSession("s2", "quota"))))
-    assert script.run(stop_asked(SessionRequest(session_key="ours"), None))
 
 
 def test_a_session_that_cannot_be_asked_for_again_is_told_in_time() -> None:
     script = Script(hanging)
-    assert not script.run(stop_asked(SessionRequest(session_key="ours"), None, 3.8))
+    assert not script.run(stop_asked(SessionRequest(session_key="ours"), 3.8))
     assert script.notes[-1].text.startswith("A SQL session may have been started, and could not be stopped (")
     assert script.elapsed < 3.8
 
