@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsTaskKilledException
+from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds
 from airflow_provider_wherobots.flows.sql.look_back import Planned
 from airflow_provider_wherobots.flows.sql.statement import (
     Statement,
@@ -24,6 +25,7 @@ from airflow_provider_wherobots.operators.airflow_3_0 import remember_deferral
 from airflow_provider_wherobots.operators.sql_tries import SqlTries
 from airflow_provider_wherobots.operators.sql_work import SqlWork
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, push
+from airflow_provider_wherobots.sql.repeatable import may_repeat
 from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
 from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY
 
@@ -59,7 +61,8 @@ class SqlExecution(SqlTries):
             self._reconnect(work, outcome)
             if is_running:
                 self.log.warning("The triggerer cannot follow the statement (%s); this worker does", outcome.message)
-            self._take(work, self._attach(work, outcome) if is_running else self._fetch(work, outcome))
+            outcome = self._attach(work, outcome) if is_running else self._fetch(work, outcome)
+            self._take(work, self._again_if_forgotten(work, outcome))
             return self._execute_rest(work)
 
     def _settle(self, work: SqlWork, outcome: StatementOutcome, *, is_late: bool) -> Any:
@@ -100,27 +103,38 @@ class SqlExecution(SqlTries):
             self._take(work, replace(outcome, state=state, message=f"{what}: {error}"))
 
     def _execute_rest(self, work: SqlWork) -> Any:
-        ids, ti = self._ids(work.context), work.context["ti"]
         while work.index < len(work.planned):
-            statement = work.statement
-            execution_id = ids.of(ti.try_number, work.index, statement.text, statement.store)
-            push(self, work.context, SQL_EXECUTION_ID_KEY, execution_id)
-            if not statement.may_repeat:
+            if not work.statement.may_repeat:
                 self._push_unsettled(work.context)
                 work.is_writing = True
-            self.log.info("Executing %s as %s", work.name(limit=None), execution_id)
-            options = work.options(HAND_OVER_SECONDS if self.deferrable and not work.holds_results else None)
-            with self._attempt.in_flight([execution_id], work.url):
-                outcome = self._attempt.run(
-                    execute(
-                        Statement(execution_id, statement.text, statement.store, self.geometry, statement.wants_result),
-                        options,
-                    )
-                )
-                if outcome.state is StatementState.RUNNING:
-                    self._hand_over(work, outcome)
-            self._take(work, outcome)
+            outcome = self._execute_once(work, self._first_id(work))
+            self._take(work, self._again_if_forgotten(work, outcome))
         return self._finish(work)
+
+    def _first_id(self, work: SqlWork) -> str:
+        statement = work.statement
+        number = work.context["ti"].try_number
+        return self._ids(work.context).of(number, work.index, statement.text, statement.store)
+
+    def _execute_once(self, work: SqlWork, execution_id: str) -> StatementOutcome:
+        statement = work.statement
+        push(self, work.context, SQL_EXECUTION_ID_KEY, execution_id)
+        self.log.info("Executing %s as %s", work.name(limit=None), execution_id)
+        options = work.options(HAND_OVER_SECONDS if self.deferrable and not work.holds_results else None)
+        sent = Statement(execution_id, statement.text, statement.store, self.geometry, statement.wants_result)
+        with self._attempt.in_flight([execution_id], work.url):
+            outcome = self._attempt.run(execute(sent, options))
+            if outcome.state is StatementState.RUNNING:
+                self._hand_over(work, outcome)
+        return outcome
+
+    def _again_if_forgotten(self, work: SqlWork, outcome: StatementOutcome) -> StatementOutcome:
+        """Execute a statement once more if the session, which executes many at once, has forgotten its result."""
+        is_first = outcome.execution_id == self._first_id(work)
+        if not (outcome.is_result_forgotten and is_first and may_repeat(work.statement.text)):
+            return outcome
+        self.log.warning("%s: %s. It is executed once more", work.name(), outcome.message)
+        return self._execute_once(work, ExecutionIds.of_second(outcome.execution_id))
 
     def _attach(
         self, work: SqlWork, outcome: StatementOutcome, options: StatementOptions | None = None
@@ -147,7 +161,8 @@ class SqlExecution(SqlTries):
         if fetched.state is StatementState.SUCCEEDED:
             return replace(fetched, seconds=outcome.seconds)
         why = f"it succeeded, but its result cannot be fetched: {fetched.message}"
-        return replace(outcome, state=StatementState.GAVE_UP, message=why)
+        is_forgotten = fetched.is_result_forgotten
+        return replace(outcome, state=StatementState.GAVE_UP, message=why, is_result_forgotten=is_forgotten)
 
     def _hand_over(self, work: SqlWork, outcome: StatementOutcome) -> NoReturn:
         """Let the triggerer attach to a statement. The session cancels it if that does not happen in two minutes."""

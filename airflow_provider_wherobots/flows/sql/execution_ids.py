@@ -36,3 +36,11 @@ class ExecutionIds:
         """
         target = "" if store is None else json.dumps(store.to_json(), sort_keys=True)
         return str(uuid5(NAMESPACE, "\x1f".join((self.identity, str(try_number), str(index), statement, target))))
+
+    @staticmethod
+    def of_second(execution_id: str) -> str:
+        """The id under which a try executes a statement once more.
+
+        :param execution_id: the id of its first execution in this try.
+        """
+        return str(uuid5(NAMESPACE, execution_id))
