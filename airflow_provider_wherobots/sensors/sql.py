@@ -15,6 +15,7 @@ from airflow_provider_wherobots.compat import (
     AirflowSensorTimeout,
     BaseSensorOperator,
     Context,
+    trigger_at,
 )
 from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, configured
 from airflow_provider_wherobots.exceptions import WherobotsSqlException, WherobotsSqlSessionException
@@ -91,6 +92,10 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#d5f0e6"
     operator_extra_links = (WherobotsSqlSessionLink(),)
+    selector: Callable[[Any], Any]
+    version: Any
+    session_key: Any
+    session_id: Any
     _sql_hook: WherobotsSqlHook | None = None
     _is_starting: bool = False
     """Whether the last look has found the session starting."""
@@ -208,12 +213,6 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
         return STARTING_SECONDS if self._is_starting else super()._get_next_poke_interval(*args, **kwargs)
 
     def _defer_until_next_look(self, context: Context) -> NoReturn:
-        # Imported here: a DAG file needs no trigger.
-        try:
-            from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-        except ImportError:  # 2.11
-            from airflow.triggers.temporal import DateTimeTrigger
-
         began = context["ti"].start_date or datetime.now(UTC)
 
         def waited() -> float:
@@ -222,7 +221,7 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
         if waited() > self.timeout:
             raise AirflowSensorTimeout(f"The query's first row was not as expected within timeout={self.timeout:g} s")
         pause = timedelta(seconds=self._get_next_poke_interval(began, waited, 1))
-        self.defer(trigger=DateTimeTrigger(datetime.now(UTC) + pause), method_name="execute_after_pause")
+        self.defer(trigger=trigger_at(datetime.now(UTC) + pause), method_name="execute_after_pause")
         raise AssertionError("a deferral returns")
 
     def _announce(self, context: Context, hook: WherobotsSqlHook) -> None:

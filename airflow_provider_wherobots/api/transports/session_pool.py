@@ -72,7 +72,7 @@ class _Connector(aiohttp.TCPConnector):
         super().__init__(ssl=trust if isinstance(trust, ssl.SSLContext) else True, **options)
         if protocol is not None:
             # There is no public way.
-            self._factory = partial(protocol, loop=self._loop)
+            self._factory = partial(protocol, self._loop)
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's own
         if self._trust_error is not None:
