@@ -10,6 +10,7 @@
 * Airflow's own metrics client moved to ``airflow.sdk`` in 3.2, and became a module in 3.3.
 * A retry is told the keys of the XComs that it has lost on 3.x; on 2.11 they are noted in the audit log.
 * A task on a worker that gets SIGTERM can find out whether a user has ended it on 2.11 only.
+* The trigger that waits until a moment moved to the standard provider in 3.0.
 * The function that masks a text in the task log moved to ``airflow.sdk``, in 3.0 and again in 3.1.
 """
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         AirflowException,
         AirflowFailException,
         AirflowOptionalProviderFeatureException,
+        AirflowRescheduleException,
         AirflowSensorTimeout,
         AirflowSkipException,
         TaskDeferralError,
@@ -65,6 +67,7 @@ else:
             AirflowException,
             AirflowFailException,
             AirflowOptionalProviderFeatureException,
+            AirflowRescheduleException,
             AirflowSensorTimeout,
             AirflowSkipException,
             TaskDeferralError,
@@ -75,6 +78,7 @@ else:
             AirflowException,
             AirflowFailException,
             AirflowOptionalProviderFeatureException,
+            AirflowRescheduleException,
             AirflowSensorTimeout,
             AirflowSkipException,
             TaskDeferralError,
@@ -102,6 +106,7 @@ __all__ = [
     "AirflowException",
     "AirflowFailException",
     "AirflowOptionalProviderFeatureException",
+    "AirflowRescheduleException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "BaseHook",
@@ -127,9 +132,20 @@ __all__ = [
     "pull_xcom",
     "push_xcom",
     "state_at_kill",
+    "trigger_at",
     "warm_up_supervisor",
     "xcom_keys_of_earlier_try",
 ]
+
+
+def trigger_at(moment: datetime) -> BaseTrigger:
+    """Make Airflow's trigger that fires at a moment.
+
+    :param moment: when, with a time zone.
+    """
+    package = "airflow.triggers" if AIRFLOW < (3, 0) else "airflow.providers.standard.triggers"
+    trigger: BaseTrigger = import_module(f"{package}.temporal").DateTimeTrigger(moment)
+    return trigger
 
 
 def dags_folder() -> str:

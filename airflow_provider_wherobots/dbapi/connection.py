@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import RLock
@@ -34,6 +35,7 @@ from airflow_provider_wherobots.flows.sql.statement import (
     connect,
     execute,
 )
+from airflow_provider_wherobots.sql.repeatable import may_repeat
 
 T = TypeVar("T")
 
@@ -118,13 +120,21 @@ class Connection:
         return Cursor(self, self._note, log_sql=log_sql and self._log_sql)
 
     def execute(self, statement: str, store: Store | None = None) -> StatementOutcome:
-        """Execute a statement, and wait for its end.
+        """Execute a statement, and wait for its end. It is executed once more if the session, which executes many
+        statements at once, has forgotten its result, and it may be repeated.
 
         :param statement: the statement, with its parameters in it.
         :param store: where its result goes; default None, it is fetched.
         :returns: its outcome, whatever it is.
         :raises StoppedError: if the process is being stopped.
         """
+        outcome = self._execute_once(statement)
+        if outcome.is_result_forgotten and may_repeat(statement):
+            self._note(logging.WARNING, f"{outcome.message}. The statement is executed once more")
+            return self._execute_once(statement)
+        return outcome
+
+    def _execute_once(self, statement: str) -> StatementOutcome:
         self._check_open()
         execution_id = str(uuid4())
         if self._before_statement is not None:

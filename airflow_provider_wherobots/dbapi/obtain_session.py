@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
@@ -26,7 +27,7 @@ def obtain_session(
     """
     if kept is not None:
         try:
-            return (yield from await_session(kept, wait))
+            return (yield from await_session(kept, replace(wait, appearance_seconds=0.0)))
         except SessionEndedError:
             yield Note(logging.INFO, f"SQL session {words.short(kept)} has ended: another one is asked for")
     asked = yield from ask_for_session(request, wait.max_outage_seconds)

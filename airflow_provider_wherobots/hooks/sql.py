@@ -205,7 +205,7 @@ class WherobotsSqlHook(DbApiHook):
                 self._connections.remove(closed)
         try:
             if self._given_session_id is not None:
-                connection.open(await_session(self._given_session_id, wait))
+                connection.open(await_session(self._given_session_id, replace(wait, appearance_seconds=0.0)))
             else:
                 # A request that is not repeatable would make one more session each time.
                 kept = self.session.id if self.session is not None and not request.is_repeatable else None

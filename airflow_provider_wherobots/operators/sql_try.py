@@ -8,11 +8,12 @@ sent and once its outcome is known (``flows/sql/record.py``).
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
@@ -91,7 +92,7 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
         self._ids = ExecutionIds(suffix or suffix_of_task(context))
         self._results = SqlResults(task)
         self._session: SqlSession | None = None
-        self._session_id = ""
+        self._session_id = self._own_session_id = ""
         self._wait = self.new_wait()
         self._index = 0
         self._seconds = 0.0
@@ -112,6 +113,18 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
         told = [key for key in self._possible_keys() if self._pull(key)]
         forget_earlier_try(self._push, [key for key in (SQL_EXECUTION_ID_KEY, SQL_SUMMARY_KEY) if self._pull(key)])
         return self._begin(told)
+
+    def resume_after_quota_wait(self, quota: Mapping[str, Any], record: Collection[str] | None) -> Any:
+        """Ask for a session again.
+
+        :param quota: fields of ``QuotaWait``.
+        :param record: the keys of the record at the deferral; None if they are not known.
+        :returns: what the task returns.
+        """
+        self._record = SqlRecord.resume(record, self._try_number, self._first)
+        with self._ending(), self.attempt.open():
+            self._session_id = self._ask_for_session(quota)
+            return self._begin_in_session()
 
     def resume_in_session(
         self, event: Any, session_id: str, wait: dict[str, Any] | None, record: Collection[str] | None
@@ -144,6 +157,7 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
         """
         outcome = StatementOutcome.from_event(event)
         self._session_id = session_id or self._pull(SQL_SESSION_ID_KEY)
+        self._wait = self._short_wait(self.deadline)
         with self._ending():
             if mark:
                 self._record.write(Word.SENT, mark, self._try_number)
@@ -165,6 +179,8 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
                 # Or the statements are rendered differently now: none of them is the one that was executed.
                 return False, None
             self.log.warning("The trigger failed: %s", error)
+            # The deadline may be what has ended it, and asking takes a moment.
+            self._wait = self._short_wait(None)
             self._go_to(index, 0.0)
             if not self._statement.may_repeat:
                 self._record.write(Word.SENT, self._statement.mark, self._try_number)
@@ -180,12 +196,15 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
                 self._write_down(key)
             leave_word(self._push, self.context, self._ids.identity)
             with self.attempt.open():
-                self._session_id = self._earlier_session(told or ()) or self._ask_for_session()
-                self.announce(self._session_id)
-                if not self.task.deferrable or self.is_ready(self._session_id, self._wait):
-                    return self._execute_all()
-            is_own = self.attempt.session_to_stop is not None
-            self.defer_until_ready(self._session_id, self._wait, self._kept(), stop_on_kill=is_own)
+                self._session_id = self._earlier_session(told or ()) or self._ask_for_session(None)
+                return self._begin_in_session()
+
+    def _begin_in_session(self) -> Any:
+        self.announce(self._session_id)
+        if not self.task.deferrable or self.is_ready(self._session_id, self._wait):
+            return self._execute_all()
+        is_own = self.attempt.stop is not None
+        self.defer_until_ready(self._session_id, self._wait, self._kept(), stop_on_kill=is_own)
 
     def _kept(self) -> dict[str, Any]:
         """What a deferral keeps of what is known of the tries before."""
@@ -226,7 +245,7 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
 
         :param is_over: whether the try ends without an error too.
         """
-        self._own_session()
+        self._find_own_session()
         try:
             yield
         except BaseException:
@@ -269,33 +288,42 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
                 return session_id
         return ""
 
-    def _ask_for_session(self) -> str:
+    def _ask_for_session(self, quota: Mapping[str, Any] | None) -> str:
         if self.task.is_session_given:
+            self._wait = replace(self._wait, appearance_seconds=0.0)
             return str(self.task.session_id).strip()
-        asked = self.ask(self.task.session_request(self.task.session_key))
+        asked = self.ask(self.task.session_request(self.task.session_key), quota, self._kept())
         if self.task.makes_own_session and not asked.fallback:
             self._take_for_own(asked.id)
         return asked.id
 
     def _take_for_own(self, session_id: str) -> None:
-        self.attempt.session_to_stop = session_id
+        self._own(session_id)
         self._learn(f"{SQL_OWN_SESSION_KEY}{session_id}")
 
-    def _own_session(self) -> None:
+    def _own(self, session_id: str) -> None:
+        self._own_session_id, self.attempt.stop = session_id, partial(stop_session, session_id)
+
+    def _find_own_session(self) -> None:
         """After a deferral: whether the session is this try's own."""
         if self._session_id and self.task.makes_own_session and self._pull(f"{SQL_OWN_SESSION_KEY}{self._session_id}"):
-            self.attempt.session_to_stop = self._session_id
+            self._own(self._session_id)
 
     def _stop_own_session(self) -> None:
-        session_id = self.attempt.session_to_stop
-        if session_id is None or self.attempt.was_killed:
+        session_id = self._own_session_id
+        if not session_id or self.attempt.was_killed:
             return
         if self._record.sent_now() is not None and not self._is_last:
             self.log.info("SQL session %s is left to the retry, which asks it about the statement", session_id)
             return
         with self.attempt.open():
             self.attempt.run(stop_session(session_id))
-        self.attempt.session_to_stop = None
+        self.attempt.stop = None
+
+    @staticmethod
+    def _short_wait(deadline: float | None) -> SessionWait:
+        """The wait for a session that has executed statements already."""
+        return SessionWait(RESUMED_OUTAGE_SECONDS, RESUMED_OUTAGE_SECONDS, deadline, time.time(), 0.0)
 
     def _connect(self) -> None:
         self._session = self.get_ready(self._session_id, self._wait)
@@ -306,8 +334,6 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
 
     def _reconnect(self, outcome: StatementOutcome) -> None:
         """Connect again to the session that has executed a statement."""
-        # The deadline may be what has ended the trigger, and asking takes a moment.
-        self._wait = SessionWait(RESUMED_OUTAGE_SECONDS, RESUMED_OUTAGE_SECONDS, since=time.time())
         try:
             self._connect()
         except WherobotsTaskKilledException:
@@ -414,14 +440,27 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
                 self.log.info("%s was sent by an earlier try, and is not executed again", self._name())
                 self._take(earlier[1], earlier[0])
             else:
-                self._take(self._execute(self._statement))
+                if not self._statement.may_repeat:
+                    self._write_down(self._record.write(Word.SENT, self._statement.mark, self._try_number))
+                self._take(self._again_if_forgotten(self._execute(self._first_id)))
         return self._finish()
 
-    def _execute(self, statement: Planned) -> StatementOutcome:
-        execution_id = self._ids.of(self._try_number, statement.mark)
+    @property
+    def _first_id(self) -> str:
+        return self._ids.of(self._try_number, self._statement.mark)
+
+    def _again_if_forgotten(self, outcome: StatementOutcome) -> StatementOutcome:
+        """Execute a statement once more if the session, which executes many at once, has forgotten its result."""
+        is_first = outcome.execution_id == self._first_id
+        if not (outcome.is_result_forgotten and is_first and self._statement.may_repeat):
+            return outcome
+        self.log.warning("%s: %s. It is executed once more", self._name(), outcome.message)
+        return self._execute(ExecutionIds.of_second(outcome.execution_id))
+
+    def _execute(self, execution_id: str) -> StatementOutcome:
+        statement = self._statement
         self._push(SQL_EXECUTION_ID_KEY, execution_id)
         if not statement.may_repeat:
-            self._write_down(self._record.write(Word.SENT, statement.mark, self._try_number))
             self._writes[execution_id] = self._try_number, statement.mark
         self.log.info("Executing %s as %s", self._name(limit=None), execution_id)
         may_hand_over = self.task.deferrable and not self._results.is_holding
@@ -474,7 +513,8 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
             self._reconnect(outcome)
             if is_running:
                 self.log.warning("The triggerer cannot follow the statement (%s); this worker does", outcome.message)
-            self._take(self._attach(outcome, self._options()) if is_running else self._fetch(outcome))
+            outcome = self._attach(outcome, self._options()) if is_running else self._fetch(outcome)
+            self._take(self._again_if_forgotten(outcome))
             return self._execute_rest()
 
     def _settle(self, outcome: StatementOutcome, *, is_late: bool) -> Any:
@@ -518,7 +558,8 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
         if fetched.state is StatementState.SUCCEEDED:
             return replace(fetched, seconds=outcome.seconds)
         why = f"it succeeded, but its result cannot be fetched: {fetched.message}"
-        return replace(outcome, state=StatementState.GAVE_UP, message=why)
+        is_forgotten = fetched.is_result_forgotten
+        return replace(outcome, state=StatementState.GAVE_UP, message=why, is_result_forgotten=is_forgotten)
 
     def _take(self, outcome: StatementOutcome, earlier_try: int | None = None) -> None:
         """Write down what an outcome says, and keep the value of a statement that has succeeded; else fail.

@@ -29,10 +29,9 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.effects import Sleep
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
-from airflow_provider_wherobots.flows.quota import QuotaWait
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
 from airflow_provider_wherobots.flows.sql.session import SessionWait
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.submit import AwaitingQuota
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator

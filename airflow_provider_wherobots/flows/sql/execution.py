@@ -411,7 +411,7 @@ class StatementExecution:
         if self._failed_at is not None:
             return None
         if self._success is not None:
-            return self._without_result(text)
+            return self._without_result(text, is_forgotten=is_not_found)
         if self._has_taken_over and is_not_found:
             return self._unknown(f"the connection to it was replaced, and the session answers: {text}")
         if not is_not_found:
@@ -516,9 +516,9 @@ class StatementExecution:
     def _unknown(self, why: str, *, is_cancelled: bool = False) -> StatementOutcome:
         return self._ended(StatementState.UNKNOWN, why, is_cancelled=is_cancelled)
 
-    def _without_result(self, why: str) -> StatementOutcome:
+    def _without_result(self, why: str, *, is_forgotten: bool = False) -> StatementOutcome:
         text = f"it succeeded, but its result could not be fetched: {why}"
-        return self._ended(StatementState.GAVE_UP, text)
+        return self._ended(StatementState.GAVE_UP, text, is_result_forgotten=is_forgotten)
 
     def _lost(self, error: WherobotsApiError) -> StatementOutcome:
         text = words.quoted(str(error))
