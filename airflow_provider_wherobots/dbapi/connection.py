@@ -24,6 +24,7 @@ from airflow_provider_wherobots.dbapi.errors import (
 from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.flows.sql.statement import (
     CANCEL_BUDGET_SECONDS,
     Statement,
@@ -46,6 +47,7 @@ class Connection:
     :param failure: makes the exception to raise of one of this room's; default the exception itself.
     :param before_statement: takes the id of each execution before it is sent; default None.
     :param log_sql: whether statements are noted, with their literals masked; default True.
+    :param max_outage_seconds: how long the WebSocket may take to be opened, or replaced, in seconds; default 600.
     """
 
     autocommit = True
@@ -60,6 +62,7 @@ class Connection:
         failure: Callable[[Error], Exception] | None = None,
         before_statement: Callable[[str], None] | None = None,
         log_sql: bool = True,
+        max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
     ) -> None:
         self._exit = ExitStack()
         self._driver = self._exit.enter_context(driver)
@@ -68,6 +71,7 @@ class Connection:
         self._failure = failure
         self._before_statement = before_statement
         self._log_sql = log_sql
+        self._max_outage_seconds = max_outage_seconds
         self._session: SqlSession | None = None
         self._running: str | None = None
         self._is_following = False
@@ -94,7 +98,7 @@ class Connection:
         """
         with self.translated():
             self._session = self._run(session)
-            self._run(connect(self._session), RefusedError)
+            self._run(connect(self._session, self._max_outage_seconds), RefusedError)
 
     def cursor(self) -> Cursor:
         """Make a cursor.
@@ -115,7 +119,7 @@ class Connection:
         execution_id = str(uuid4())
         if self._before_statement is not None:
             self._before_statement(execution_id)
-        options = StatementOptions(url=self.session.socket_url)
+        options = StatementOptions(url=self.session.socket_url, max_outage_seconds=self._max_outage_seconds)
         return self.follow(execution_id, execute(Statement(execution_id, statement, geometry=self._geometry), options))
 
     def follow(self, execution_id: str, flow: Flow[StatementOutcome]) -> StatementOutcome:

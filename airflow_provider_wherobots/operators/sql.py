@@ -336,7 +336,7 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
         if self.hook_params:
             names = ", ".join(map(str, self.hook_params))
             self.log.warning("hook_params (%s) has no effect: the task has arguments for all of it", names)
-        self._work = SqlWork(context, planned, session_id, wait, self._deadline(context))
+        self._work = SqlWork(context, planned, session_id, wait, self._deadline(context), self.max_outage_seconds)
         return self._work
 
     def _checked_session_id(self) -> str:
@@ -349,7 +349,10 @@ class WherobotsSqlOperator(SqlExecution, SQLExecuteQueryOperator):
 
     def _short_wait(self, context: Context) -> SessionWait:
         """The wait for a session that has executed statements already."""
-        return SessionWait(RESUMED_OUTAGE_SECONDS, RESUMED_OUTAGE_SECONDS, self._deadline(context), time.time())
+        deadline = self._deadline(context)
+        return SessionWait(
+            RESUMED_OUTAGE_SECONDS, RESUMED_OUTAGE_SECONDS, deadline, time.time(), appearance_seconds=0.0
+        )
 
     def _followed(self, context: Context) -> tuple[SqlWork, StatementOutcome] | None:
         """The statement that a trigger was to follow; None if it waited for the session, or if that is unknown now."""

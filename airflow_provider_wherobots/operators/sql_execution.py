@@ -85,7 +85,7 @@ class SqlExecution(SqlTries):
     def _connect(self, work: SqlWork) -> None:
         work.session = self._get_ready(work.session_id, work.wait)
         with self._session_failures():
-            self._attempt.run(connect(work.session))
+            self._attempt.run(connect(work.session, work.wait.max_outage_seconds))
 
     def _reconnect(self, work: SqlWork, outcome: StatementOutcome) -> None:
         """Connect again to the session that has executed a statement."""
@@ -152,7 +152,7 @@ class SqlExecution(SqlTries):
     def _hand_over(self, work: SqlWork, outcome: StatementOutcome) -> NoReturn:
         """Let the triggerer attach to a statement. The session cancels it if that does not happen in two minutes."""
         store = work.statement.store
-        options = StatementOptions(deadline=work.deadline, started_at=outcome.started_at)
+        options = replace(work.options(), url="", started_at=outcome.started_at)
         timeout = None
         if work.deadline is not None:
             timeout = timedelta(seconds=max(0.0, work.deadline - time.time()) + DEFER_MARGIN_SECONDS)

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.compat import Context
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.flows.sql.look_back import Planned
 from airflow_provider_wherobots.flows.sql.session import SessionWait
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome
@@ -26,6 +27,7 @@ class SqlWork:
     :param session_id: the session's id.
     :param wait: how long to wait for the session.
     :param deadline: when to give up, in epoch seconds, or None.
+    :param max_outage_seconds: how long a lost connection may take to be replaced, in seconds; default 600.
     """
 
     context: Context
@@ -33,6 +35,7 @@ class SqlWork:
     session_id: str
     wait: SessionWait
     deadline: float | None
+    max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
     session: SqlSession | None = None
     index: int = 0
     seconds: float = 0.0
@@ -70,7 +73,12 @@ class SqlWork:
 
         :param hand_over_after: seconds after which the triggerer may follow it; default None, never.
         """
-        return StatementOptions(url=self.url, deadline=self.deadline, hand_over_after=hand_over_after)
+        return StatementOptions(
+            url=self.url,
+            deadline=self.deadline,
+            hand_over_after=hand_over_after,
+            max_outage_seconds=self.max_outage_seconds,
+        )
 
     def resume_at(self, index: int, seconds: float) -> None:
         """Go to the statement that a trigger has followed. Those before it had no result, else it had stayed.

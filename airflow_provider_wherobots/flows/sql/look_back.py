@@ -14,7 +14,7 @@ from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach, can_be_attached
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
 
 UNCLEAR = (StatementState.UNKNOWN, StatementState.CANCELLED)
 SUCCESSES = (StatementState.SUCCEEDED, StatementState.GAVE_UP)
@@ -76,13 +76,13 @@ def look_back(
     outcomes: list[StatementOutcome] = []
     kept = 0
     for index, statement in enumerate(statements):
-        outcome, was_running = yield from _ask(index, statement, ids, tries, options, geometry)
+        outcome = yield from _ask(index, statement, ids, tries, options, geometry)
         outcomes.append(outcome)
-        if was_running or outcome.state is StatementState.DEADLINE or _has_written(statement, outcome):
+        if outcome.was_running or outcome.state is StatementState.DEADLINE or _has_written(statement, outcome):
             kept = index + 1
         if outcome.state in SUCCESSES:
             continue
-        if was_running or outcome.state not in UNCLEAR or is_settled is True:
+        if outcome.was_running or outcome.state not in UNCLEAR or is_settled is True:
             break
         if not statement.may_repeat:
             return Found(_presumed(outcomes[:kept], statements), index)
@@ -120,13 +120,12 @@ def _ask(
     tries: Sequence[int],
     options: StatementOptions,
     geometry: str,
-) -> Flow[tuple[StatementOutcome, bool]]:
-    """The newest execution that the session knows, and whether it was still running."""
+) -> Flow[StatementOutcome]:
+    """The outcome of the newest execution that the session knows."""
     outcome = StatementOutcome(StatementState.UNKNOWN, "")
     for number in tries:
         execution_id = ids.of(number, index, statement.text, statement.store)
-        was_running = yield from can_be_attached(execution_id)
         outcome = yield from attach(execution_id, options, geometry=geometry, wants_result=statement.wants_result)
-        if was_running or outcome.is_cancelled or outcome.state is not StatementState.UNKNOWN:
-            return outcome, was_running
-    return outcome, False
+        if outcome.was_running or outcome.is_cancelled or outcome.state is not StatementState.UNKNOWN:
+            break
+    return outcome

@@ -43,7 +43,10 @@ class StatementOutcome:
     :param started_at: when it was sent, in epoch seconds.
     :param was_sent: whether it may have reached the session. If not, it may be sent again.
     :param is_location_lost: whether a stored result may have an address that nobody can tell any more.
-    :param is_cancelled: whether the session has said of an unknown outcome, or at the deadline, that it was cancelled.
+    :param is_cancelled: whether the session has said that it was cancelled. With ``DEADLINE`` this task has asked for
+        that, and as Spark stops a statement before its commit, nothing was written. With ``UNKNOWN`` nobody of this
+        task has, and a write may have happened.
+    :param was_running: whether it still ran when it was attached to. Never part of an event.
     """
 
     state: StatementState
@@ -57,6 +60,7 @@ class StatementOutcome:
     was_sent: bool = True
     is_location_lost: bool = False
     is_cancelled: bool = False
+    was_running: bool = False
 
     def to_event(self) -> dict[str, Any]:
         """The outcome as a JSON-able dict, without the result itself."""
@@ -80,7 +84,8 @@ class StatementOutcome:
         :param event: what :meth:`to_event` made. A state that only a later version knows is ``UNKNOWN``.
         """
         known = known_fields(cls, event)
-        known.pop("results", None)
+        for name in ("results", "was_running"):
+            known.pop(name, None)
         known["execution_id"] = str(known.get("execution_id") or "")
         try:
             known["state"] = StatementState(str(known.get("state")))

@@ -37,12 +37,15 @@ class SessionWait:
     :param max_outage_seconds: how long consecutive transient failures are tolerated, in seconds; default 600.
     :param deadline: when to give up in any case, in epoch seconds; default None, never.
     :param since: when the wait began, in epoch seconds; None begins it with the first poll.
+    :param appearance_seconds: how long after its beginning the session may be unknown to the service; default 60. 0 is
+        for one that was not just asked for.
     """
 
     timeout: float = DEFAULT_SESSION_WAIT_TIMEOUT
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
     deadline: float | None = None
     since: float | None = None
+    appearance_seconds: float = APPEARANCE_SECONDS
 
     def to_kwargs(self) -> dict[str, Any]:
         """The wait as a JSON-able dict."""
@@ -173,7 +176,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
                 raise SessionEndedError(session_id, notes.last, f"{notes.session} is {notes.described(session)}")
         elif is_answered:
             unknown_since = clock.seconds if unknown_since is None else unknown_since
-            if clock.seconds - unknown_since >= APPEARANCE_SECONDS:
+            if clock.seconds - unknown_since >= max(wait.appearance_seconds, FIRST_DELAY_SECONDS):
                 raise SessionEndedError(session_id, notes.last, f"the service does not know {notes.session}")
         moment = yield from clock.read(seconds)
         left = wait.left(waited + clock.seconds, moment)

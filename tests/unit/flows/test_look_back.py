@@ -36,16 +36,11 @@ def known(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[int, int], StatementSta
                 return number, index
         return None
 
-    def can_be_attached(execution_id: str) -> Flow[Any]:
-        yield from ()
-        return False
-
     def attach(execution_id: str, options: Any, *, geometry: str, wants_result: bool) -> Flow[Any]:
         yield from ()
         place = find(execution_id)
         return StatementOutcome(GONE if place is None else states[place], execution_id)
 
-    monkeypatch.setattr(module, "can_be_attached", can_be_attached)
     monkeypatch.setattr(module, "attach", attach)
     return states
 
@@ -107,15 +102,13 @@ def test_the_newest_try_that_is_known_counts(known: Any) -> None:
     assert look(WRITE, tries=(3, 2, 1), is_settled=False) == (1, None)
 
 
-def test_one_that_still_runs_is_followed_whatever_it_is(known: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def can_be_attached(execution_id: str) -> Flow[Any]:
+@pytest.mark.parametrize("state", [OK, BAD])
+def test_one_that_still_ran_is_followed_whatever_it_is(monkeypatch: pytest.MonkeyPatch, state: StatementState) -> None:
+    def attach(execution_id: str, options: Any, **how: Any) -> Flow[Any]:
         yield from ()
-        return True
+        return StatementOutcome(state, execution_id, was_running=True)
 
-    monkeypatch.setattr(module, "can_be_attached", can_be_attached)
-    known[1, 0] = OK
-    assert look(READ, is_settled=True) == (1, None)
-    known[1, 0] = BAD
+    monkeypatch.setattr(module, "attach", attach)
     assert look(READ, is_settled=True) == (1, None), "its failure is that of this try"
 
 

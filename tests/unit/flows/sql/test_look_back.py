@@ -62,10 +62,12 @@ def asked(
     followed = StatementOptions(URL, deadline)
     found = script.run(look_back(planned, IDS, tries, followed, is_settled=is_settled, **options))
     assert script.arrived(ExecuteSql) == []
-    # To see whether it runs, and to attach to it.
     asked = script.arrived(RetrieveResults)
     geometries = {message.geometry for message in asked if isinstance(message, RetrieveResults)}
-    assert geometries == {"ewkt", options.get("geometry", "ewkt")}
+    assert geometries == {options.get("geometry", "ewkt")}
+    if RUNNING not in states and ENDLESS not in states:
+        ids = [message.execution_id for message in asked]
+        assert len(ids) == len(set(ids)), "one question for one execution"
     return found
 
 
@@ -129,7 +131,7 @@ def test_a_statement_that_is_stored_elsewhere_is_another_one() -> None:
 
 def test_the_outcome_of_a_write_is_unknown_if_it_was_running_and_its_session_was_lost() -> None:
     session = FakeSession(
-        connections=[Connection(seconds=3.0)], refusals=[None, NotFoundError("connectSqlSession", 404)]
+        connections=[Connection(seconds=3.0)], refusals=[None, *[NotFoundError("connectSqlSession", 404)] * 99]
     )
     found = asked([INSERT], ENDLESS, tries=(1, 0), session=session)
     assert [each.state for each in found.outcomes] == [StatementState.UNKNOWN]
