@@ -28,6 +28,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     ServerMessage,
     StateUpdated,
     Store,
+    TooLarge,
     Unreadable,
 )
 from airflow_provider_wherobots.api.sql.models import SqlSession
@@ -49,6 +50,7 @@ from tests.unit.flows.script import START
 from tests.unit.flows.sql.fake_session import (
     FAILURE,
     GRACE,
+    LIMIT,
     NEVER,
     RESULT,
     URL,
@@ -342,6 +344,55 @@ def test_a_state_that_is_not_known_is_told_once(state: str, says: str) -> None:
     assert len(script.said("Statement e1 is")) == 20
 
 
+def test_a_result_that_is_too_large_is_asked_for_once_and_the_way_out_is_named() -> None:
+    script = SqlScript(FakeSession([Plan(is_too_large=True)]))
+    outcome = run(script)
+    assert (outcome.state, outcome.was_sent) == (StatementState.GAVE_UP, True)
+    assert outcome.message == (
+        "it succeeded, but its result is larger than 1.0 MB, the most that is fetched. Select less, or store it in a "
+        "file: WherobotsSqlOperator(store=...)"
+    )
+    assert len(script.written(RetrieveResults)) == 1
+    assert len(script.session.connects) == 1
+
+
+@pytest.mark.parametrize("wants_result", [True, False])
+def test_who_attaches_late_learns_from_a_result_that_is_too_large_that_it_has_succeeded(wants_result: bool) -> None:
+    script = begun(FakeSession([Plan(is_too_large=True)]))
+    script.now += 5.0
+    script.session._events.clear()
+    outcome = script.run(attach("e1", OPTIONS, wants_result=wants_result))
+    assert outcome.state is (StatementState.GAVE_UP if wants_result else StatementState.SUCCEEDED)
+    assert not outcome.was_running
+    assert len(script.written(RetrieveResults)) == 1
+
+
+def test_a_cancel_that_comes_too_late_learns_it_too() -> None:
+    script = begun(FakeSession([Plan(is_too_large=True)]))
+    script.now += 5.0
+    script.session._events.clear()
+    assert script.run(cancel("e1", 3.8))
+    assert script.said("needs no cancelling: it has already succeeded")
+
+
+def test_a_result_that_nobody_asked_for_says_nothing_about_the_statement() -> None:
+    """It was sent in response to a question about an earlier one."""
+    script = SqlScript(FakeSession([Plan(seconds=20.0, final="failed")]))
+    script.session.say(TooLarge(LIMIT), START + 5, script.open)
+    assert run(script).state is StatementState.FAILED
+
+
+def test_a_late_response_about_one_statement_cannot_reach_the_next() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=31.0), Plan(seconds=60.0, final="failed")], answers=False))
+    first = script.open
+    assert first is not None
+    script.session.say(TooLarge(LIMIT), START + 65, first)
+    assert run(script, DROP).state is StatementState.SUCCEEDED
+    outcome = run(script, Statement("e2", "INSERT", wants_result=False))
+    assert outcome.state is StatementState.FAILED
+    assert first.is_closed
+
+
 def test_an_error_instead_of_the_result_is_told() -> None:
     script = SqlScript(FakeSession(answers=False))
     script.session.say(ExecutionError("e1", "unknown geometry format"), START + 2)
@@ -470,6 +521,37 @@ def test_a_forgotten_execution_without_an_event_is_unknown_after_a_bounded_time(
     assert len(script.arrived(RetrieveResults)) == 1
 
 
+def attached_and_forgotten(plan: Plan) -> SqlScript:
+    """The session has forgotten the execution since this connection has attached."""
+    script = SqlScript(FakeSession([plan]))
+    script.session.transmit(script._opened(), ExecuteSql("e1", "INSERT"), script.now)
+    script._close()
+    return script
+
+
+@pytest.mark.parametrize("final", ["succeeded", "failed"])
+def test_one_that_is_forgotten_after_it_was_attached_to_still_ends_with_its_event(final: str) -> None:
+    script = attached_and_forgotten(Plan(seconds=500.0, final=final, forgotten_after=10.0))
+    outcome = script.run(attach("e1", OPTIONS, wants_result=False))
+    assert (outcome.state.value, outcome.was_running) == (final, True)
+    assert len(script.said("no longer knows it")) == 1
+
+
+def test_one_that_is_forgotten_after_it_was_attached_to_is_unknown_only_when_its_event_does_not_come() -> None:
+    script = attached_and_forgotten(Plan(seconds=60.0, forgotten_after=10.0, is_final_event_lost=True))
+    outcome = script.run(attach("e1", OPTIONS, wants_result=False))
+    assert outcome.state is StatementState.UNKNOWN
+    assert "the session no longer knows it (Execution not found), and 10 minutes have passed" in outcome.message
+
+
+def test_one_that_an_older_session_has_forgotten_sends_no_event_to_wait_for() -> None:
+    script = attached_and_forgotten(Plan(seconds=500.0, forgotten_after=10.0))
+    script.session.can_attach = False
+    outcome = script.run(attach("e1", OPTIONS, wants_result=False))
+    assert (outcome.state, outcome.was_running) == (StatementState.UNKNOWN, True)
+    assert script.elapsed < 20
+
+
 def test_progress_of_a_forgotten_execution_is_a_sign_of_life() -> None:
     script = SqlScript(FakeSession([Plan(seconds=5_000.0, forgotten_after=10.0, progress_every=300.0)]))
     assert run(script, DROP).state is StatementState.SUCCEEDED
@@ -566,9 +648,7 @@ def broken_after(seconds: float, **session: Any) -> SqlScript:
 
 
 @pytest.mark.parametrize(("options", "seconds"), [({}, 600), ({"max_outage_seconds": 90.0}, 90)])
-def test_a_lost_connection_is_replaced_for_as_long_as_an_outage_may_last(
-    options: dict[str, Any], seconds: int
-) -> None:
+def test_a_lost_connection_is_replaced_for_as_long_as_an_outage_may_last(options: dict[str, Any], seconds: int) -> None:
     script = broken_after(10.0, refusals=[None, *[NotSentError("connectSqlSession", "refused")] * 99])
     outcome = run(script, **options)
     assert outcome.state is StatementState.UNKNOWN

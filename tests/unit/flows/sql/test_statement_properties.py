@@ -60,6 +60,7 @@ PLANS = st.builds(
     forgotten_after=st.just(NEVER) | SECONDS,
     error_after=st.sampled_from([-1.0, 0.01, 3.0, NEVER]),
     copies=st.integers(1, 3),
+    is_too_large=st.sampled_from([False, False, False, True]),
 )
 CONNECTIONS = st.lists(
     st.builds(
