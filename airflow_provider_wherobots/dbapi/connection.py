@@ -26,6 +26,7 @@ from airflow_provider_wherobots.dbapi.errors import (
 from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.flows.sql.statement import (
     CANCEL_BUDGET_SECONDS,
     Statement,
@@ -51,6 +52,7 @@ class Connection:
     :param before_statement: takes the id of each execution before it is sent; default None.
     :param log_sql: whether statements are noted, with their literals masked; default True.
     :param fails_if_cut: whether a result that may be cut is an error, and not a warning; default False.
+    :param max_outage_seconds: how long the WebSocket may take to be opened, or replaced, in seconds; default 600.
     """
 
     autocommit = True
@@ -66,6 +68,7 @@ class Connection:
         before_statement: Callable[[str], None] | None = None,
         log_sql: bool = True,
         fails_if_cut: bool = False,
+        max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
     ) -> None:
         self._exit = ExitStack()
         self._driver = self._exit.enter_context(driver)
@@ -75,6 +78,7 @@ class Connection:
         self._before_statement = before_statement
         self._log_sql = log_sql
         self.fails_if_cut = fails_if_cut
+        self._max_outage_seconds = max_outage_seconds
         self._session: SqlSession | None = None
         self._running: str | None = None
         self._is_following = False
@@ -108,7 +112,7 @@ class Connection:
         """
         with self.translated():
             self._session = self._run(session)
-            self._run(connect(self._session), RefusedError)
+            self._run(connect(self._session, self._max_outage_seconds), RefusedError)
 
     def cursor(self, *, log_sql: bool = True) -> Cursor:
         """Make a cursor.
@@ -128,18 +132,18 @@ class Connection:
         :returns: its outcome, whatever it is.
         :raises StoppedError: if the process is being stopped.
         """
-        outcome = self._execute_once(statement)
+        outcome = self._execute_once(statement, store)
         if outcome.is_result_forgotten and may_repeat(statement):
             self._note(logging.WARNING, f"{outcome.message}. The statement is executed once more")
-            return self._execute_once(statement)
+            return self._execute_once(statement, store)
         return outcome
 
-    def _execute_once(self, statement: str) -> StatementOutcome:
+    def _execute_once(self, statement: str, store: Store | None) -> StatementOutcome:
         self._check_open()
         execution_id = str(uuid4())
         if self._before_statement is not None:
             self._before_statement(execution_id)
-        options = StatementOptions(url=self.session.socket_url)
+        options = StatementOptions(url=self.session.socket_url, max_outage_seconds=self._max_outage_seconds)
         executed = Statement(execution_id, statement, store, self._geometry)
         return self.follow(execution_id, execute(executed, options))
 

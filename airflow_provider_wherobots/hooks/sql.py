@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.hooks.sql_inspector import SqlInspector
 
 
-
 class WherobotsSqlHook(DbApiHook):
     """Executes statements in a SQL session of Wherobots.
 

@@ -328,7 +328,7 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
     def _connect(self) -> None:
         self._session = self.get_ready(self._session_id, self._wait)
         try:
-            self.attempt.run(connect(self._session))
+            self.attempt.run(connect(self._session, self._wait.max_outage_seconds))
         except WherobotsApiError as error:
             raise not_connected(error) from error
 
@@ -360,11 +360,8 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
     def _end_what_a_clear_left(self) -> None:
         marks, tries = [statement.mark for statement in self._planned], self._record.tries_before_clear
         earlier = [self._ids.of(number, mark) for mark in marks for number in tries]
-        try:
-            with self.attempt.in_flight(earlier, self._url):
-                running = self.attempt.run(end_earlier(earlier, self._url))
-        except WherobotsApiError as error:
-            raise not_connected(error) from error
+        with self.attempt.in_flight(earlier, self._url):
+            running = self.attempt.run(end_earlier(earlier, self._url))
         if running:
             raise WherobotsUnavailableException(
                 f"The task was cleared, but its statement {running} could not be cancelled, and may still run in SQL "
@@ -484,7 +481,7 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
                 self.task.wherobots_conn_id,
                 self._session_id,
                 outcome.execution_id,
-                StatementOptions(deadline=deadline, started_at=outcome.started_at).to_kwargs(),
+                replace(self._options(), url="", started_at=outcome.started_at).to_kwargs(),
                 tells_address=store is None or not store.presigned_url,
             ),
             method_name="execute_after_statement",
@@ -616,7 +613,8 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
         return self._planned[self._index]
 
     def _options(self) -> StatementOptions:
-        return StatementOptions(url=self._url, deadline=self.deadline)
+        outage = self.task.max_outage_seconds
+        return StatementOptions(url=self._url, deadline=self.deadline, max_outage_seconds=outage)
 
     def _go_to(self, index: int, seconds: float) -> None:
         """Go to the statement that a trigger has followed. Those before it had no result, else it had stayed."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.take_over import SESSION_SECONDS, cancel_in_session, follow_in_session
+from airflow_provider_wherobots.flows.sql.take_over import cancel_in_session, follow_in_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.triggers.guarded import CANCEL_BUDGET_SECONDS, GuardedTrigger
 
@@ -62,7 +62,7 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         )
 
     async def _wait(self) -> dict[str, Any]:
-        async with self._hook.async_driver(self.log, max_outage_seconds=SESSION_SECONDS) as driver:
+        async with self._hook.async_driver(self.log, max_outage_seconds=self.options.max_outage_seconds) as driver:
             self.log.info("%s is followed in SQL session %s", self._what, words.short(self.session_id))
             outcome = await driver.run(follow_in_session(self.session_id, self.execution_id, self.options))
         event = outcome.to_event()

@@ -39,9 +39,9 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.sql.statement import cancel, connect
 from airflow_provider_wherobots.hooks import sql as hook_module
-from airflow_provider_wherobots.sql import requirements
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.sql import requirements
 from tests.integration import sql_support
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import API_KEY, executed, set_connection

@@ -32,6 +32,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     ServerMessage,
     StateUpdated,
     Store,
+    TooLarge,
     Unreadable,
 )
 from airflow_provider_wherobots.flows.sql.statement import (
@@ -40,7 +41,6 @@ from airflow_provider_wherobots.flows.sql.statement import (
     StatementOutcome,
     StatementState,
     attach,
-    can_be_attached,
     cancel,
     execute,
 )
@@ -60,6 +60,7 @@ PLANS = st.builds(
     forgotten_after=st.just(NEVER) | SECONDS,
     error_after=st.sampled_from([-1.0, 0.01, 3.0, NEVER]),
     copies=st.integers(1, 3),
+    is_too_large=st.sampled_from([False, False, False, True]),
 )
 CONNECTIONS = st.lists(
     st.builds(
@@ -183,7 +184,7 @@ def test_on_a_faultless_connection_every_outcome_is_known(session: FakeSession, 
     assert script.elapsed <= session.executions["e1"].plan.seconds + 241
 
 
-@given(SESSIONS, st.lists(st.tuples(SECONDS, st.sampled_from(["execute", "attach", "cancel", "ask"])), max_size=4))
+@given(SESSIONS, st.lists(st.tuples(SECONDS, st.sampled_from(["execute", "attach", "cancel"])), max_size=4))
 def test_no_mixture_of_flows_executes_twice_or_raises(session: FakeSession, steps: list[tuple[float, str]]) -> None:
     script, options = SqlScript(session), StatementOptions(url=URL)
     for number, (seconds, step) in enumerate(steps):
@@ -192,7 +193,6 @@ def test_no_mixture_of_flows_executes_twice_or_raises(session: FakeSession, step
             "execute": lambda number=number: execute(Statement(f"e{number}", "SELECT"), options),
             "attach": lambda: attach("e0", options),
             "cancel": lambda: cancel("e0", 25.0, url=URL),
-            "ask": lambda: can_be_attached("e0"),
         }
         script.run(flows[step]())
     ids = [message.execution_id for message, _ in script.written(ExecuteSql)]
@@ -221,6 +221,7 @@ MESSAGES: st.SearchStrategy[ServerMessage] = st.one_of(
     st.builds(ExecutionError, IDS, TEXTS),
     st.builds(ExecutionProgress, IDS, *[st.integers(0, 9)] * 3),
     st.builds(Unreadable, TEXTS),
+    st.builds(TooLarge, st.just(1_000_000)),
 )
 
 
