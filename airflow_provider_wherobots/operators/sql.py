@@ -277,7 +277,7 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
             if RETRY_RESUMES_DEFERRAL or next_method == FAILED_TRIGGER:
                 this_try = self._new_try(context)
                 if this_try.starts_over():
-                    return this_try.begin_over()
+                    return this_try.begin(is_resumed=True)
                 if next_method == FAILED_TRIGGER:
                     is_settled, value = this_try.settle_after_trigger_failure((next_kwargs or {}).get("error"))
                     if is_settled:
