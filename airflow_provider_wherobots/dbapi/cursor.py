@@ -6,11 +6,10 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.messages import Store
-from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.dbapi.errors import DataError, InterfaceError, ProgrammingError, StatementError
 from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.flows import words
@@ -66,7 +65,8 @@ class Cursor:
         self._description: tuple[Column, ...] | None = None
         self._rows: list[Row] | None = None
         self._query_id: str | None = None
-        self._may_repeat = False
+        self.may_repeat = False
+        """Whether the last statement may be executed again."""
 
     @property
     def description(self) -> tuple[Column, ...] | None:
@@ -178,31 +178,20 @@ class Cursor:
     def setoutputsize(self, size: int, column: int | None = None) -> None:
         """Do nothing, as PEP 249 allows."""
 
-    def execute_stored(self, operation: str, file: BinaryIO, parameters: Parameters | None = None) -> bool:
-        """Execute a statement whose result is stored in one Parquet file, and download that: the way to all rows.
+    def execute_stored(self, operation: str, parameters: Parameters | None = None) -> str | None:
+        """Execute a statement whose result is stored in one Parquet file: the way to all rows.
 
         :param operation: the statement, one.
-        :param file: takes the file, and is then at its beginning.
         :param parameters: see :meth:`execute`.
-        :returns: whether the result has rows; without any, nothing is stored.
-        :raises DataError: if the statement succeeded, but its result cannot be downloaded.
+        :returns: presigned URL of the file; None if the result has no rows, as nothing is stored then.
+        :raises DataError: if the statement succeeded, but nobody can say where its result is stored.
         :raises Error: as :meth:`execute` does.
         """
-        from airflow_provider_wherobots.api.transports.download import download
-
         outcome = self._execute(operation, parameters, self._log_sql, STORED)
-        if outcome.result_uri is None and not outcome.is_location_lost:
-            return False
-        with self.connection.translated(self._may_repeat):
-            if outcome.result_uri is None:
+        if outcome.is_location_lost:
+            with self.connection.translated(self.may_repeat):
                 raise DataError("the statement succeeded, but the session can no longer say where its result is stored")
-            try:
-                download(PresignedUrl(outcome.result_uri), file)
-            except WherobotsApiError as error:
-                text = f"the statement succeeded, but its stored result cannot be downloaded: {error}"
-                raise DataError(text) from error
-        file.seek(0)
-        return True
+        return outcome.result_uri
 
     def _execute(
         self, operation: str, parameters: Parameters | None, log_sql: bool, store: Store | None = None
@@ -220,15 +209,15 @@ class Cursor:
                 raise ProgrammingError(str(error)) from error
             if log_sql:
                 self._note(logging.INFO, f"Executing: {words.quoted(masked(operation))}")
-        self._may_repeat = may_repeat(statement)
-        with self.connection.translated(self._may_repeat):
+        self.may_repeat = may_repeat(statement)
+        with self.connection.translated(self.may_repeat):
             outcome = self.connection.execute(statement, store)
             self._take(outcome)
         return outcome
 
     def _clear(self) -> None:
         self._table = self._description = self._rows = self._query_id = None
-        self._may_repeat = False
+        self.may_repeat = False
 
     def _take(self, outcome: StatementOutcome) -> None:
         self._query_id = outcome.execution_id
@@ -273,7 +262,7 @@ class Cursor:
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """The context in which values are read: Python's types do not hold every date that Spark's do."""
-        with self.connection.translated(self._may_repeat):
+        with self.connection.translated(self.may_repeat):
             try:
                 yield
             except (ValueError, OverflowError) as error:

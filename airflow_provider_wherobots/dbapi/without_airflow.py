@@ -1,19 +1,14 @@
-"""A connection without Airflow: the driver is its own, and messages go to Python's log."""
+"""A connection without Airflow: its driver is its own, and messages go to Python's log."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
-from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.dbapi.connection import Connection
 from airflow_provider_wherobots.dbapi.obtain_session import obtain_session
-from airflow_provider_wherobots.drivers.base import Outlets
-from airflow_provider_wherobots.drivers.blocking import SyncDriver
-from airflow_provider_wherobots.flows.effects import Reloaded
+from airflow_provider_wherobots.drivers.standalone import standalone_driver
 from airflow_provider_wherobots.flows.sql.session import SessionWait
 
 log = logging.getLogger(__name__)
@@ -28,24 +23,11 @@ def open_connection(endpoint: Endpoint, request: SessionRequest, wait_seconds: f
     :param geometry: how geometries are written.
     :raises OperationalError: if there is none, or it cannot be connected to.
     """
-    connection = Connection(_driver(endpoint), log.log, geometry=geometry)
+    driver = standalone_driver(endpoint, log.log, "the arguments of connect()")
+    connection = Connection(driver, log.log, geometry=geometry)
     try:
         connection.open(obtain_session(request, SessionWait(timeout=wait_seconds)))
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-@contextmanager
-def _driver(endpoint: Endpoint) -> Iterator[SyncDriver]:
-    transport = RequestsTransport(endpoint)
-    outlets: Outlets[Reloaded, None] = Outlets(
-        log.log, lambda record: None, lambda: Reloaded(False, "the arguments of connect()")
-    )
-    driver = SyncDriver(transport, outlets)
-    try:
-        yield driver
-    finally:
-        driver.close()
-        transport.close()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from enum import Enum
 from importlib.util import find_spec
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
+from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
@@ -17,7 +17,12 @@ from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
-from airflow_provider_wherobots.exceptions import WherobotsArgumentException, kind_of_call, without_retry
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsException,
+    kind_of_call,
+    without_retry,
+)
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.sql_arguments import (
     check_no_arguments,
@@ -283,9 +288,14 @@ class WherobotsSqlHook(DbApiHook):
         if not stored:
             return self._frame(df_type, sql, parameters)
         _check_makes(df_type)
-        with closing(self.get_conn()) as connection, closing(connection.cursor()) as cursor, TemporaryFile() as file:
-            has_rows = cursor.execute_stored(cast(str, sql), file, cast(Any, parameters))
-            return self._frame_of_file(file if has_rows else None, df_type)
+        with closing(self.get_conn()) as connection, closing(connection.cursor()) as cursor:
+            address = cursor.execute_stored(cast(str, sql), cast(Any, parameters))
+            may_repeat = cursor.may_repeat
+        try:
+            return self.read_stored(address, df_type=df_type)
+        except WherobotsException as error:
+            # The statement has succeeded: a retry would execute it again.
+            raise (error if may_repeat else without_retry(error)) from error.__cause__
 
     def read_stored(self, address: str | None, *, df_type: str = "pandas") -> Any:
         """Read what ``WherobotsSqlOperator`` has stored in one Parquet file, and returned the presigned URL of.
@@ -298,26 +308,9 @@ class WherobotsSqlHook(DbApiHook):
         """
         _check_makes(df_type)
         with TemporaryFile() as file:
-            if address is None:
-                return self._frame_of_file(None, df_type)
-            if address.startswith("s3:"):
-                raise without_retry(
-                    WherobotsArgumentException(
-                        "address: is in S3, where only its owner may read it: store with 'single': True and "
-                        "'generate_presigned_url': True, or read it with a hook for S3"
-                    )
-                )
-            from airflow_provider_wherobots.api.transports.download import download
-
-            try:
-                download(PresignedUrl(address), file)
-            except WherobotsApiError as error:
-                raise kind_of_call(error)(f"The stored result cannot be downloaded: {error}") from error
-            file.seek(0)
-            return self._frame_of_file(file, df_type)
-
-    def _frame_of_file(self, file: BinaryIO | None, kind: str) -> Any:
-        frame, changes = read_parquet(file, kind)
+            if address is not None:
+                _download(address, file)
+            frame, changes = read_parquet(None if address is None else file, df_type)
         for change in changes:
             self.log.info(change)
         return frame
@@ -479,3 +472,20 @@ def _check_makes(kind: str) -> None:
     check_installed(frames=kind == "pandas")
     if find_spec(kind) is None:
         raise AirflowOptionalProviderFeatureException(f"{kind} is not installed: pip install {kind}")
+
+
+def _download(address: str, file: IO[bytes]) -> None:
+    from airflow_provider_wherobots.api.transports.download import download
+
+    if address.startswith("s3:"):
+        raise without_retry(
+            WherobotsArgumentException(
+                "address: is in S3, where only its owner may read it: store with 'single': True and "
+                "'generate_presigned_url': True, or read it with a hook for S3"
+            )
+        )
+    try:
+        download(PresignedUrl(address), file)
+    except WherobotsApiError as error:
+        raise kind_of_call(error)(f"The stored result cannot be downloaded: {error}") from error
+    file.seek(0)

@@ -6,7 +6,7 @@ Airflow's XCom cannot hold, are changed in the frame.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     import pandas
@@ -65,7 +65,7 @@ def to_polars(table: pyarrow.Table) -> polars.DataFrame:
     return cast("polars.DataFrame", polars.from_arrow(table))
 
 
-def read_parquet(file: BinaryIO | None, kind: str) -> tuple[Any, list[str]]:
+def read_parquet(file: IO[bytes] | None, kind: str) -> tuple[Any, list[str]]:
     """Make a data frame of a stored result.
 
     :param file: the Parquet file; None for a result without rows, of which nothing is stored.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import IO
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -18,7 +18,7 @@ PIECE_BYTES = 1024 * 1024
 MAX_ERROR_BYTES = 10_000
 
 
-def download(url: PresignedUrl, file: BinaryIO) -> None:
+def download(url: PresignedUrl, file: IO[bytes]) -> None:
     """Download a file once. Redirects are not followed.
 
     :param url: where from.

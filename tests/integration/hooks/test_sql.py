@@ -19,7 +19,7 @@ import pytest
 from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
 from pyarrow import parquet
 
-from airflow_provider_wherobots.api.errors import PermissionDeniedError
+from airflow_provider_wherobots.api.errors import ServerError
 from airflow_provider_wherobots.api.sql.messages import Results
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.api.transports import download
@@ -36,6 +36,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsSqlStatementCancelledException,
     WherobotsSqlStatementFailedException,
     WherobotsTaskKilledException,
+    WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.sql.statement import cancel, connect
 from airflow_provider_wherobots.hooks import sql as hook_module
@@ -872,10 +873,11 @@ def test_a_stored_result_that_cannot_be_downloaded(
     control.answer_sql("t", {"n": [1]})
 
     def refuse(url: PresignedUrl, file: Any) -> None:
-        raise PermissionDeniedError("getObject", 403)
+        raise ServerError("getObject", 503)
 
     monkeypatch.setattr(download, "download", refuse)
-    with pytest.raises(WherobotsSqlException, match=r"stored result cannot be downloaded: getObject.*403") as caught:
+    says = r"stored result cannot be downloaded: getObject.*503"
+    with pytest.raises(WherobotsUnavailableException, match=says) as caught:
         hook.get_df(statement, stored=True)
     assert isinstance(caught.value, AirflowFailException) is not is_retried
 
