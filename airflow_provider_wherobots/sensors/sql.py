@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_wherobots.api.sql.console import workload_history_url
 from airflow_provider_wherobots.compat import (
-    AirflowRescheduleException,
     AirflowSensorTimeout,
     BaseSensorOperator,
     Context,
@@ -97,6 +96,8 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
     session_key: Any
     session_id: Any
     _sql_hook: WherobotsSqlHook | None = None
+    _began: datetime
+    _looks: int
     _is_starting: bool = False
     """Whether the last look has found the session starting."""
 
@@ -132,10 +133,7 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
             value = getattr(self, name)
             if not callable(value) and (value is not None or name == "selector"):
                 raise self._wrong(f"{name}={value!r}: must be a function that takes one value")
-        if self.deferrable:
-            # Airflow's sensor looks once, and says when to look again.
-            self.mode = "reschedule"
-        if self.mode == "reschedule":
+        if not self._holds_worker:
             self.poke_interval = max(self.poke_interval, MIN_RESCHEDULE_SECONDS)
 
     def execute(self, context: Context) -> Any:
@@ -143,23 +141,17 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
 
         :param context: the task's context.
         """
-        with self._apply_retry_rules():
-            try:
-                # Without the decorator of Airflow 2.11, which takes this for a call from outside of a task, and warns.
-                unwrap(BaseSensorOperator.execute)(self, context)
-            except AirflowRescheduleException:
-                if not self.deferrable:
-                    raise
-                self._defer_until_next_look(context)
+        self._look(context, 1)
 
-    def execute_after_pause(self, context: Context, event: Any = None, **of_later_versions: Any) -> Any:
+    def execute_after_pause(self, context: Context, event: Any = None, looks: int = 1, **of_later_versions: Any) -> Any:
         """Look again, after the triggerer has waited.
 
         :param context: the task's context.
         :param event: the trigger's event; unused.
+        :param looks: how many looks there were before; default 1.
         :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
         """
-        self.execute(context)
+        self._look(context, looks + 1)
 
     def poke(self, context: Context) -> bool:
         """Execute the query once.
@@ -176,7 +168,7 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
         try:
             rows = hook.get_records(self.sql, self.parameters)
         except WherobotsSqlSessionException as error:
-            if self.mode == "poke" or not isinstance(error.__cause__, SessionWaitTimeoutError):
+            if self._holds_worker or not isinstance(error.__cause__, SessionWaitTimeoutError):
                 raise
             self.log.info("The SQL session starts: the next look is in %g s", STARTING_SECONDS)
             self._is_starting = True
@@ -203,25 +195,43 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
             wherobots_conn_id=self.wherobots_conn_id,
             runtime=self.runtime,
             version=self.version,
-            session_wait_timeout=None if self.mode == "poke" else READY_SECONDS,
+            session_wait_timeout=None if self._holds_worker else READY_SECONDS,
             session_key=self.session_key,
             shutdown_after_inactive_seconds=self.shutdown_after_inactive_seconds,
             session_id=self.session_id,
         )
 
-    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
-        return STARTING_SECONDS if self._is_starting else super()._get_next_poke_interval(*args, **kwargs)
+    @property
+    def _holds_worker(self) -> bool:
+        return not self.deferrable and self.mode == "poke"
 
-    def _defer_until_next_look(self, context: Context) -> NoReturn:
-        began = context["ti"].start_date or datetime.now(UTC)
+    def _look(self, context: Context, looks: int) -> None:
+        self._began, self._looks = context["ti"].start_date or datetime.now(UTC), looks
+        with self._apply_retry_rules():
+            # Without the decorator of Airflow 2.11, which takes this for a call from outside of a task, and warns.
+            unwrap(BaseSensorOperator.execute)(self, context)
 
+    def _get_next_poke_interval(self, started_at: Any, run_duration: Callable[[], float], poke_count: int) -> float:
+        """Airflow's sensor asks this after a look, to wait on the worker, or for the scheduler."""
+        if self.deferrable:
+            self._defer_until_next_look()
+        return self._pause(started_at, run_duration, poke_count)
+
+    def _pause(self, *since: Any) -> float:
+        return STARTING_SECONDS if self._is_starting else super()._get_next_poke_interval(*since)
+
+    def _defer_until_next_look(self) -> NoReturn:
         def waited() -> float:
-            return (datetime.now(UTC) - began).total_seconds()
+            return (datetime.now(UTC) - self._began).total_seconds()
 
         if waited() > self.timeout:
             raise AirflowSensorTimeout(f"The query's first row was not as expected within timeout={self.timeout:g} s")
-        pause = timedelta(seconds=self._get_next_poke_interval(began, waited, 1))
-        self.defer(trigger=trigger_at(datetime.now(UTC) + pause), method_name="execute_after_pause")
+        pause = timedelta(seconds=self._pause(self._began, waited, self._looks))
+        self.defer(
+            trigger=trigger_at(datetime.now(UTC) + pause),
+            method_name="execute_after_pause",
+            kwargs={"looks": self._looks},
+        )
         raise AssertionError("a deferral returns")
 
     def _announce(self, context: Context, hook: WherobotsSqlHook) -> None:

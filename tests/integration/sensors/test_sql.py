@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.compat import (
     AirflowFailException,
-    AirflowRescheduleException,
     AirflowSensorTimeout,
     AirflowSkipException,
 )
@@ -28,14 +28,6 @@ from tests.integration.signals import signal_when
 from tests.integration.sql_support import control_of, executed, is_running, set_connection, synthetic_server
 from tests.integration.support import TaskInstance, context
 from wherobots_local import ControlClient, LocalServer
-
-
-class SensorTaskInstance(TaskInstance):
-    """Its task was never rescheduled."""
-
-    def get_first_reschedule_date(self, context: Any) -> None:
-        return None
-
 
 QUERY = "SELECT count(*) FROM arrivals"
 
@@ -74,7 +66,7 @@ def connections(control: ControlClient) -> int:
 
 def test_it_is_deferred_between_two_looks_and_holds_no_connection(make: Make, control: ControlClient) -> None:
     arrive(control, 0)
-    ti, task = SensorTaskInstance(task_id="wait"), make(poke_interval=600)
+    ti, task = TaskInstance(task_id="wait"), make(poke_interval=600)
     before = datetime.now(UTC)
     deferred = deferral_of(lambda: task.execute(context(ti)))
     path, kwargs = deferred.trigger.serialize()
@@ -91,7 +83,7 @@ def test_it_is_deferred_between_two_looks_and_holds_no_connection(make: Make, co
 
 def test_its_session_is_an_xcom_and_has_a_link(make: Make, control: ControlClient) -> None:
     arrive(control, 0)
-    ti = SensorTaskInstance(task_id="wait")
+    ti = TaskInstance(task_id="wait")
     deferral_of(lambda: make(runtime="tiny").execute(context(ti)))
     assert control.sql_session(ti.xcoms["session_id"])["apiPayload"]["runtimeId"] == "tiny"
     assert ti.xcoms["session_url"].endswith("/workloads")
@@ -113,7 +105,7 @@ def test_the_first_row_decides(
     make: Make, control: ControlClient, arguments: dict[str, Any], counts: list[int], is_over: bool
 ) -> None:
     arrive(control, *counts)
-    assert make(**arguments).poke(context(SensorTaskInstance())) is is_over
+    assert make(**arguments).poke(context(TaskInstance())) is is_over
 
 
 @pytest.mark.parametrize(
@@ -128,16 +120,16 @@ def test_the_first_row_may_fail_the_task(
 ) -> None:
     arrive(control, *counts)
     with pytest.raises(WherobotsSqlException, match=told):
-        make(**arguments).execute(context(SensorTaskInstance()))
+        make(**arguments).execute(context(TaskInstance()))
     with pytest.raises(AirflowSkipException):
-        make(never_fail=True, **arguments).execute(context(SensorTaskInstance()))
+        make(never_fail=True, **arguments).execute(context(TaskInstance()))
 
 
 def test_parameters_become_literals_and_no_log_shows_them(
     make: Make, control: ControlClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arrive(control, 1)
-    make(sql=f"{QUERY} WHERE name = %(name)s", parameters={"name": "O'Brien"}).execute(context(SensorTaskInstance()))
+    make(sql=f"{QUERY} WHERE name = %(name)s", parameters={"name": "O'Brien"}).execute(context(TaskInstance()))
     assert executed(control) == [f"{QUERY} WHERE name = 'O\\'Brien'"]
     assert "Brien" not in "".join(capsys.readouterr())
 
@@ -147,7 +139,7 @@ def test_a_statement_that_may_not_be_repeated_is_refused(make: Make, control: Co
     with pytest.raises(
         WherobotsArgumentException, match="wait: sql: must be one statement that changes nothing"
     ) as caught:
-        make(sql=sql).execute(context(SensorTaskInstance()))
+        make(sql=sql).execute(context(TaskInstance()))
     assert isinstance(caught.value, AirflowFailException)
     assert control.requests() == []
 
@@ -173,7 +165,7 @@ def test_a_session_that_starts_holds_no_worker(
     monkeypatch.setattr(sensor_module, "READY_SECONDS", 0.1)
     control.behaviour(sql_start_delay_seconds=60)
     before = datetime.now(UTC)
-    deferred = deferral_of(lambda: make(poke_interval=3_600).execute(context(SensorTaskInstance())))
+    deferred = deferral_of(lambda: make(poke_interval=3_600).execute(context(TaskInstance())))
     # Not after an hour: it would have ended by then.
     assert deferred.trigger.serialize()[1]["moment"] - before < timedelta(seconds=90)
     assert executed(control) == []
@@ -185,14 +177,14 @@ def test_a_session_that_is_not_ready_in_time_fails_a_sensor_that_stays_on_its_wo
     monkeypatch.setattr("airflow_provider_wherobots.hooks.sql.SESSION_WAIT_SECONDS", 0.1)
     control.behaviour(sql_start_delay_seconds=60)
     with pytest.raises(WherobotsSqlSessionException, match="session_wait_timeout"):
-        make(deferrable=False).execute(context(SensorTaskInstance()))
+        make(deferrable=False).execute(context(TaskInstance()))
 
 
 def test_a_query_that_fails_fails_the_task(make: Make, control: ControlClient) -> None:
     control.answer_sql("arrivals", error="[TABLE_OR_VIEW_NOT_FOUND] arrivals")
     with pytest.raises(WherobotsSqlStatementFailedException, match="TABLE_OR_VIEW_NOT_FOUND"):
-        make().execute(context(SensorTaskInstance()))
-    deferral_of(lambda: make(silent_fail=True).execute(context(SensorTaskInstance())))
+        make().execute(context(TaskInstance()))
+    deferral_of(lambda: make(silent_fail=True).execute(context(TaskInstance())))
 
 
 @pytest.mark.parametrize(("soft_fail", "kind"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
@@ -200,7 +192,7 @@ def test_its_timeout_counts_from_the_start_of_the_try(
     make: Make, control: ControlClient, soft_fail: bool, kind: type[Exception]
 ) -> None:
     arrive(control, 0)
-    ti = SensorTaskInstance(task_id="wait")
+    ti = TaskInstance(task_id="wait")
     task = make(timeout=3_600, soft_fail=soft_fail)
     deferred = deferral_of(lambda: task.execute(context(ti)))
     ti.start_date -= timedelta(seconds=3_601)
@@ -210,19 +202,23 @@ def test_its_timeout_counts_from_the_start_of_the_try(
 
 def test_the_pause_grows_with_exponential_backoff(make: Make, control: ControlClient) -> None:
     arrive(control, 0)
-    ti = SensorTaskInstance(task_id="wait")
-    ti.start_date -= timedelta(seconds=1_000)
-    before = datetime.now(UTC)
+    ti, before = TaskInstance(task_id="wait"), datetime.now(UTC)
     task = make(poke_interval=10, exponential_backoff=True, timeout=100_000)
     deferred = deferral_of(lambda: task.execute(context(ti)))
+    for _ in range(5):
+        again = {"event": None, **(deferred.kwargs or {})}
+        deferred = deferral_of(partial(task.resume_execution, deferred.method_name, again, context(ti)))
     assert deferred.trigger.serialize()[1]["moment"] - before > timedelta(seconds=100)
 
 
-def test_it_can_be_rescheduled_instead(make: Make, control: ControlClient) -> None:
-    arrive(control, 0)
-    with pytest.raises(AirflowRescheduleException):
-        make(deferrable=False, mode="reschedule").execute(context(SensorTaskInstance()))
-    assert connections(control) == 0
+def test_with_reschedule_a_session_that_starts_holds_no_worker_either(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensor_module, "READY_SECONDS", 0.1)
+    control.behaviour(sql_start_delay_seconds=60)
+    task = make(deferrable=False, mode="reschedule", poke_interval=3_600)
+    assert not task.poke(context(TaskInstance()))
+    assert task._get_next_poke_interval(datetime.now(UTC), lambda: 0.0, 1) == sensor_module.STARTING_SECONDS
 
 
 def test_a_kill_cancels_the_query(make: Make, control: ControlClient) -> None:
@@ -230,6 +226,6 @@ def test_a_kill_cancels_the_query(make: Make, control: ControlClient) -> None:
     task = make()
     kill = signal_when(lambda: is_running(control), lambda *_: task.on_kill())
     with kill, pytest.raises(Exception, match=r"stopped|cancelled"):
-        task.execute(context(SensorTaskInstance()))
+        task.execute(context(TaskInstance()))
     assert not is_running(control)
     make().on_kill()
