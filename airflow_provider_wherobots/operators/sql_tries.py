@@ -23,6 +23,7 @@ from airflow_provider_wherobots.operators.sql_outcome import unknown_of_earlier_
 from airflow_provider_wherobots.operators.sql_results import SqlResults
 from airflow_provider_wherobots.operators.sql_work import SqlWork
 from airflow_provider_wherobots.operators.wherobots_task import push
+from airflow_provider_wherobots.sql.repeatable import only_reads
 from airflow_provider_wherobots.xcoms import SQL_SETTLED_KEY, SQL_UNSETTLED_KEY
 
 
@@ -76,9 +77,16 @@ class SqlTries(SqlResults):
 
     def _end_what_a_clear_left(self, work: SqlWork) -> None:
         ti = work.context["ti"]
-        earlier = self._executions_of(work, tries_before_clear(ti.try_number, ti.max_tries, self.retries or 0))
+        tries, ids = tries_before_clear(ti.try_number, ti.max_tries, self.retries or 0), self._ids(work.context)
+        earlier = self._executions_of(work, tries)
+        reads = {
+            ids.of(number, index, statement.text, statement.store)
+            for index, statement in enumerate(work.planned)
+            for number in tries
+            if only_reads(statement.text)
+        }
         with self._attempt.in_flight(earlier, work.url), self._session_failures():
-            running = self._attempt.run(end_earlier(earlier, work.url))
+            running = self._attempt.run(end_earlier(earlier, work.url, reads=reads))
         if running:
             raise WherobotsUnavailableException(
                 f"The task was cleared, but its statement {running} could not be cancelled, and may still run in SQL "
