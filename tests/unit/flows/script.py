@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, TypeAlias
@@ -158,7 +159,7 @@ def answers(*given: Any) -> Answer:
         assert left, f"no answer is left for {call.operation}"
         found = left.pop(0)
         if isinstance(found, Exception):
-            raise found
+            raise copy(found)
         return found(call, moment) if callable(found) else found
 
     return answer
@@ -172,7 +173,8 @@ def always(given: Any) -> Answer:
 
     def answer(call: Call[Any], moment: float) -> Any:
         if isinstance(given, Exception):
-            raise given
+            # A flow may add to the text of an error, and the next test gives the same one.
+            raise copy(given)
         return given
 
     return answer
