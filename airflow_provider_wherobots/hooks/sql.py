@@ -17,6 +17,7 @@ from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
+from airflow_provider_wherobots.config import MAX_OUTAGE_SECONDS, configured
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
@@ -192,7 +193,8 @@ class WherobotsSqlHook(DbApiHook):
         from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session
         from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 
-        request, wait = self.session_request, SessionWait(timeout=self._wait_seconds)
+        outage_seconds = configured(MAX_OUTAGE_SECONDS)
+        request, wait = self.session_request, SessionWait(self._wait_seconds, outage_seconds)
         connection = Connection(
             self._rest.driver(),
             self.log.log,
@@ -201,6 +203,7 @@ class WherobotsSqlHook(DbApiHook):
             before_statement=self.before_statement,
             log_sql=self._logs_statements,
             fails_if_cut=self._fails_if_cut,
+            max_outage_seconds=outage_seconds,
         )
         # One step each, which no other thread's can undo: a kill must find every connection.
         self._connections.append(connection)

@@ -31,6 +31,7 @@ from airflow_provider_wherobots.operators.sql_plan import outcome_query
 from airflow_provider_wherobots.operators.sql_results import first_value
 from airflow_provider_wherobots.operators.wherobots_task import pull, push
 from airflow_provider_wherobots.sql.masking import masked
+from airflow_provider_wherobots.sql.repeatable import only_reads
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
@@ -161,10 +162,14 @@ class SqlHistory:
         :param session_id: the session's id.
         :raises WherobotsUnavailableException: if one may still run.
         """
-        marks, tries = [statement.mark for statement in self._planned], self.record.tries_before_clear
-        earlier = [self.ids.of(number, mark) for mark in marks for number in tries]
+        earlier, reads = [], set()
+        for statement in self._planned:
+            ids = [self.ids.of(number, statement.mark) for number in self.record.tries_before_clear]
+            earlier += ids
+            if only_reads(statement.text):
+                reads.update(ids)
         with self._attempt.in_flight(earlier, url):
-            running = self._attempt.run(end_earlier(earlier, url))
+            running = self._attempt.run(end_earlier(earlier, url, reads=reads))
         if running:
             raise WherobotsUnavailableException(
                 f"The task was cleared, but its statement {running} could not be cancelled, and may still run in SQL "

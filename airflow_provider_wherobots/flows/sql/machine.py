@@ -44,16 +44,15 @@ Fetching     the result                                              Ended (SUCC
 Fetching     an unreadable message, or due                           Fetching: a question, twice on a connection
 Fetching     an error message, or no question is left                Ended (GAVE_UP)
 any          a message that is too large, while a question is open   Ended: it has succeeded
-any          loss; after four questions nothing was heard            another connection; Running (Forgotten too), a
-                                                                     question that asks to attach
+any          loss; after four questions nothing was heard            the same, Forgotten: Running; another connection
+                                                                     and a question that asks to attach
 any          no other connection in time                             Ended: UNKNOWN; GAVE_UP if unsent or Fetching
 any          the deadline                                            Ended: FAILED if Failing, else DEADLINE; what
                                                                      may run is cancelled first
 ===========  ======================================================  =============================================
 
-(*) and HandingOver. (**) and Forgotten. ``Execution.due`` says when something is due in each state.
-
-Contact: SENDER until the connection is replaced; then ASKING, and by each response ATTACHED or POLLING.
+(*) and HandingOver. (**) and Forgotten. ``Execution.due`` says when something is due in each state. The contact is
+SENDER until the connection is replaced; then ASKING, and by each response ATTACHED or POLLING.
 """
 
 from __future__ import annotations

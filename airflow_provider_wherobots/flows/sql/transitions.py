@@ -192,7 +192,8 @@ def _heard_error(execution: Execution, message: ExecutionError, now: float) -> S
     execution = replace(execution, contact=execution.contact.answered())
     match state:
         case Failing():
-            return Step(execution) if is_answer and message.is_not_found else failed(execution, text)
+            is_late = message.is_not_found and (is_answer or state.words)
+            return Step(execution) if is_late else failed(execution, text)
         case Fetching() if is_answer or not message.is_not_found:
             return without_result(execution, text, is_forgotten=message.is_not_found)
         case Running() | HandingOver() | Accused() | Forgotten() if is_answer:

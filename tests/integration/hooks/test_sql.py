@@ -38,6 +38,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
+from airflow_provider_wherobots.flows.sql import connection
 from airflow_provider_wherobots.flows.sql.statement import cancel, connect
 from airflow_provider_wherobots.hooks import sql as hook_module
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
@@ -397,9 +398,10 @@ def test_a_session_that_is_not_ready_in_time(
 
 
 def test_a_session_that_refuses_the_connection_is_asked_for_again_by_a_retry(
-    hook: WherobotsSqlHook, control: ControlClient
+    hook: WherobotsSqlHook, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has ended after its last poll."""
+    monkeypatch.setattr(connection, "REFUSED_SECONDS", 0.5)
     control.add_fault("openSqlSocket", {"type": "status", "status": 404})
     with pytest.raises(WherobotsSqlSessionException, match="404") as caught:
         hook.run("SELECT 1 AS n")

@@ -576,6 +576,19 @@ def test_a_session_that_fails_is_told(make: Make, control: ControlClient) -> Non
     assert not isinstance(caught.value, AirflowFailException)
 
 
+@pytest.mark.parametrize("status", [400, 404, 410])
+def test_a_session_that_refuses_connections_is_asked_for_again_by_a_retry(
+    make: Make, control: ControlClient, status: int
+) -> None:
+    control.add_fault("openSqlSocket", {"type": "status", "status": status})
+    with pytest.raises(WherobotsSqlSessionException, match=rf"is READY, but refuses connections: .*{status}") as caught:
+        make(max_outage_seconds=0.5).execute(context(TaskInstance()))
+    assert not isinstance(caught.value, AirflowFailException)
+    control.clear_faults()
+    make().execute(context(TaskInstance()))
+    assert executed(control) == ["SELECT 7 AS n"]
+
+
 def test_a_session_that_is_not_ready_in_time_is_told(make: Make, control: ControlClient) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     with pytest.raises(WherobotsSqlSessionException, match="session_wait_timeout=1"):
@@ -631,7 +644,7 @@ def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(
     with pytest.raises(
         WherobotsSqlOutcomeUnknownException, match=r"Outcome unknown.*A retry of the task may"
     ) as caught:
-        make(statement, **arguments).execute(context(TaskInstance()))
+        make(statement, max_outage_seconds=1, **arguments).execute(context(TaskInstance()))
     elsewhere.join()
     assert "may have written" not in str(caught.value)
     assert not isinstance(caught.value, AirflowFailException)

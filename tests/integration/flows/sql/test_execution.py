@@ -235,7 +235,7 @@ def test_a_session_that_refuses_connections_is_none_to_execute_in(
     driven: Driven, session: SqlSession, session_server: ControlClient
 ) -> None:
     session_server.end_sql_session(session.id)
-    with pytest.raises(SessionFailedError, match="is READY, but refuses connections: .*404"):
+    with pytest.raises(SessionFailedError, match=r"is READY, but refuses connections: .*404"):
         driven.run(connect(session, 0.5))
 
 

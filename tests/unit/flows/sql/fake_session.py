@@ -220,7 +220,8 @@ class FakeSession:
             uri = running.plan.result_uri if final == SUCCEEDED else None
             self._tell(running, StateUpdated(execution_id, final, uri), moment)
         if final == FAILED:
-            self._tell(running, ExecutionError(execution_id, FAILURE), moment + running.plan.error_after)
+            at = max(running.began_at, moment + running.plan.error_after)
+            self._tell(running, ExecutionError(execution_id, FAILURE), at)
 
     def _tell(self, running: Running, message: ServerMessage, moment: float) -> None:
         for _ in range(running.plan.copies):

@@ -92,6 +92,7 @@ def verdict(step: Step) -> tuple[StatementState, str]:
         (Accused("words", 104.0, REFUSED), EVENT["running"], 0, Running(120.0)),
         (Failing(104.0), EVENT["running"], 0, Failing(104.0)),
         (Failing(104.0), NOT_FOUND, 1, Failing(104.0)),
+        (Failing(104.0, "boom"), NOT_FOUND, 0, Failing(104.0, "boom")),
         (Failing(104.0), TooLarge(1), 1, Failing(104.0)),
         (FETCHING, EVENT["succeeded"], 1, FETCHING),
         (FETCHING, EVENT["failed"], 1, FETCHING),
