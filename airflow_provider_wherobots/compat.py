@@ -10,6 +10,7 @@
 * Airflow's own metrics client moved to ``airflow.sdk`` in 3.2, and became a module in 3.3.
 * A retry is told the keys of the XComs that it has lost on 3.x; on 2.11 they are noted in the audit log.
 * A task on a worker that gets SIGTERM can find out whether a user has ended it on 2.11 only.
+* The trigger that waits until a moment moved to the standard provider in 3.0.
 * The function that masks a text in the task log moved to ``airflow.sdk``, in 3.0 and again in 3.1.
 """
 
@@ -127,9 +128,20 @@ __all__ = [
     "pull_xcom",
     "push_xcom",
     "state_at_kill",
+    "trigger_at",
     "warm_up_supervisor",
     "xcom_keys_of_earlier_try",
 ]
+
+
+def trigger_at(moment: datetime) -> BaseTrigger:
+    """Make Airflow's trigger that fires at a moment.
+
+    :param moment: when, with a time zone.
+    """
+    package = "airflow.triggers" if AIRFLOW < (3, 0) else "airflow.providers.standard.triggers"
+    trigger: BaseTrigger = import_module(f"{package}.temporal").DateTimeTrigger(moment)
+    return trigger
 
 
 def dags_folder() -> str:

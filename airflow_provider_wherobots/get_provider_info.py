@@ -39,7 +39,9 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{PACKAGE}.operators.{name}" for name in ("run", "sql", "sql_session")],
             }
         ],
-        "sensors": [{"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.sensors.run"]}],
+        "sensors": [
+            {"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.sensors.run", f"{PACKAGE}.sensors.sql"]}
+        ],
         "triggers": [
             {
                 "integration-name": INTEGRATION,

@@ -10,9 +10,10 @@ from airflow_provider_wherobots.cli.arguments import add_conn, add_output
 from airflow_provider_wherobots.cli.errors import FAILED
 
 DESCRIPTION = """\
-Check the connection, the key, its rights, the clock and the triggerer. With --run, create three small runs of at most
-15 minutes each, and compare what the service does with what this provider assumes. Runs that have not ended by then,
-or when the command is interrupted, are cancelled. One that could not be cancelled is named.
+Check the connection, the key, its rights, the clock and the triggerer. With --sql, execute SELECT 1 in a SQL session of
+its own, and stop the session. With --run, create three small runs of at most 15 minutes each, and compare what the
+service does with what this provider assumes. Runs that have not ended by then, or when the command is interrupted, are
+cancelled. One that could not be cancelled is named.
 """
 
 
@@ -23,8 +24,15 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--run", action="store_true", help="create three small runs, which cost some minutes of compute"
     )
-    parser.add_argument("--runtime", help="runtime of the runs (default: tiny)", default="tiny")
-    parser.add_argument("--region", help="region of the runs (default: the connection's, else the organisation's)")
+    parser.add_argument(
+        "--sql",
+        action="store_true",
+        help="start a SQL session, which costs some minutes of compute, and execute SELECT 1",
+    )
+    parser.add_argument("--runtime", help="runtime of the runs and the session (default: tiny)", default="tiny")
+    parser.add_argument(
+        "--region", help="region of runs and session (default: the connection's, else the organisation's)"
+    )
     parser.add_argument(
         "--script-uri",
         metavar="S3_URI",

@@ -20,6 +20,8 @@ from airflow_provider_wherobots.cli.errors import INTERRUPTED, CommandFailedErro
 from airflow_provider_wherobots.cli.installation import check_triggerer, check_versions
 from airflow_provider_wherobots.cli.output import emit, print_document, print_rows, say
 from airflow_provider_wherobots.cli.service import driver_of, hook_of, read_settings
+from airflow_provider_wherobots.cli.sql_trial import NAME as SQL
+from airflow_provider_wherobots.cli.sql_trial import check_sql
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.check import Check, State, has_failed
 from airflow_provider_wherobots.doctor.ended import OBSERVING, runs_check
@@ -53,7 +55,7 @@ class Examination:
     def examine(self) -> int:
         """Check everything that can be checked.
 
-        :returns: an exit code: 130 if the runs were interrupted, else 0.
+        :returns: an exit code: 130 if the runs or the SQL session were interrupted, else 0.
         :raises CommandFailedError: when the report could not be written afterwards.
         """
         code, arguments = 0, self._arguments
@@ -62,8 +64,12 @@ class Examination:
         self._checks.append(check_versions())
         settings = self._connection()
         if settings is not None:
-            may_run = self._service(settings)
-            if arguments.run and may_run:
+            is_fine = self._service(settings)
+            if arguments.sql and is_fine:
+                code = self._sql(settings)
+            elif arguments.sql:
+                self._add(SQL, State.NOT_CHECKED, "No session was started, because the checks above failed.")
+            if arguments.run and is_fine and not code:
                 code = self._trial(settings)
             elif arguments.run:
                 self._add("runs", State.NOT_CHECKED, "No run was created, because the checks above failed.")
@@ -133,6 +139,16 @@ class Examination:
         self._secrets.update(proxy.headers.values())
         self._add("proxy", State.OK, f"{proxy.url} is used.")
         return proxy.url
+
+    def _sql(self, settings: Settings) -> int:
+        arguments = self._arguments
+        try:
+            with _signals_interrupt():
+                self._checks.append(check_sql(settings, arguments.conn, arguments.runtime, arguments.region))
+        except KeyboardInterrupt:
+            self._add(SQL, State.WARNING, "Interrupted; its session is stopped.", "repeat the command")
+            return INTERRUPTED
+        return 0
 
     def _trial(self, settings: Settings) -> int:
         """Create the runs, observe and end them; returns an exit code."""

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.connection import Settings
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.cli.errors import CommandFailedError
 from airflow_provider_wherobots.cli.output import say
-from airflow_provider_wherobots.drivers.base import Outlets
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
-from airflow_provider_wherobots.flows.effects import Reloaded
+from airflow_provider_wherobots.drivers.standalone import standalone_driver
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.flows.words import quoted
 from airflow_provider_wherobots.logs.records import LogRecord
@@ -68,11 +66,8 @@ def driver_of(
         if level >= logging.INFO:
             say(text)
 
-    transport = RequestsTransport(settings.endpoint)
-    outlets: Outlets[Reloaded, None] = Outlets(note, write, lambda: Reloaded(False, f"connection {conn_id!r}"))
     try:
-        yield SyncDriver(transport, outlets)
+        with standalone_driver(settings.endpoint, note, f"connection {conn_id!r}", write) as driver:
+            yield driver
     except WherobotsApiError as error:
         raise CommandFailedError(quoted(str(error))) from None
-    finally:
-        transport.close()

@@ -3,3 +3,87 @@
 Belongs here: what PEP 249 asks for.
 Not here: when a statement is executed or asked for (``flows.sql``), and anything of Airflow.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_wherobots.dbapi.errors import (
+    DatabaseError,
+    DataError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    Warning,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.dbapi.connection import Connection
+
+__all__ = [
+    "DataError",
+    "DatabaseError",
+    "Error",
+    "IntegrityError",
+    "InterfaceError",
+    "InternalError",
+    "NotSupportedError",
+    "OperationalError",
+    "ProgrammingError",
+    "Warning",
+    "apilevel",
+    "connect",
+    "paramstyle",
+    "threadsafety",
+]
+
+apilevel = "2.0"
+threadsafety = 1
+"""Threads may share this module, but each needs its own connection."""
+paramstyle = "pyformat"
+"""``%(name)s``; ``%s`` too, and ``%(name)i`` for names."""
+
+
+def connect(
+    api_key: str,
+    host: str | None = None,
+    *,
+    runtime: str | None = None,
+    region: str | None = None,
+    version: str | None = None,
+    session_type: str = "multi",
+    force_new: bool = False,
+    session_key: str | None = None,
+    shutdown_after_inactive_seconds: int | None = None,
+    session_wait_timeout: float = 900.0,
+    geometry: str = "ewkt",
+) -> Connection:
+    """Ask for a session, wait until it is ready, and connect to it. Needs no Airflow connection.
+
+    :param api_key: the API key.
+    :param host: host of the API; default ``api.cloud.wherobots.com``.
+    :param runtime: runtime of the session; default the organisation's.
+    :param region: compute region; default the organisation's.
+    :param version: Wherobots version; default the latest.
+    :param session_type: ``multi`` (default), which connections share, or ``single``.
+    :param force_new: whether it must be a new session; default False.
+    :param session_key: only requests with the same key share a session; default None.
+    :param shutdown_after_inactive_seconds: how long the session lives after its last connection, in seconds; default
+        the service's.
+    :param session_wait_timeout: how long the session may take to become ready, in seconds; default 900.
+    :param geometry: how geometries are written: ``ewkt`` (default), ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
+    :raises ValueError: names the argument and the rule.
+    :raises OperationalError: if there is no session, or it cannot be connected to.
+    """
+    from airflow_provider_wherobots.api.endpoint import Endpoint, base_url
+    from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+    from airflow_provider_wherobots.dbapi.without_airflow import open_connection
+
+    request = SessionRequest(
+        runtime, region, version, session_type, force_new, session_key, shutdown_after_inactive_seconds
+    )
+    return open_connection(Endpoint(base_url(host), api_key), request, session_wait_timeout, geometry)

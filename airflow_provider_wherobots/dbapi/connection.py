@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import RLock
@@ -10,6 +11,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
+from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.dbapi.cursor import Cursor
 from airflow_provider_wherobots.dbapi.errors import (
@@ -24,6 +26,7 @@ from airflow_provider_wherobots.dbapi.errors import (
 from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.flows.sql.statement import (
     CANCEL_BUDGET_SECONDS,
     Statement,
@@ -33,6 +36,7 @@ from airflow_provider_wherobots.flows.sql.statement import (
     connect,
     execute,
 )
+from airflow_provider_wherobots.sql.repeatable import may_repeat
 
 T = TypeVar("T")
 
@@ -47,6 +51,8 @@ class Connection:
         again; default the exception itself.
     :param before_statement: takes the id of each execution before it is sent; default None.
     :param log_sql: whether statements are noted, with their literals masked; default True.
+    :param fails_if_cut: whether a result that may be cut is an error, and not a warning; default False.
+    :param max_outage_seconds: how long the WebSocket may take to be opened, or replaced, in seconds; default 600.
     """
 
     autocommit = True
@@ -61,6 +67,8 @@ class Connection:
         failure: Callable[[Error, bool], Exception] | None = None,
         before_statement: Callable[[str], None] | None = None,
         log_sql: bool = True,
+        fails_if_cut: bool = False,
+        max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
     ) -> None:
         self._exit = ExitStack()
         self._driver = self._exit.enter_context(driver)
@@ -69,10 +77,14 @@ class Connection:
         self._failure = failure
         self._before_statement = before_statement
         self._log_sql = log_sql
+        self.fails_if_cut = fails_if_cut
+        self._max_outage_seconds = max_outage_seconds
         self._session: SqlSession | None = None
         self._running: str | None = None
         self._is_following = False
         self.is_closed = False
+        self.needs: object = None
+        """What must live as long as the connection does."""
         # A kill in one thread is not to lose its connection to another thread that closes it.
         self._ending = RLock()
 
@@ -100,29 +112,40 @@ class Connection:
         """
         with self.translated():
             self._session = self._run(session)
-            self._run(connect(self._session), RefusedError)
+            self._run(connect(self._session, self._max_outage_seconds), RefusedError)
 
-    def cursor(self) -> Cursor:
+    def cursor(self, *, log_sql: bool = True) -> Cursor:
         """Make a cursor.
 
+        :param log_sql: whether it notes its statements, if the connection does; default True.
         :raises InterfaceError: if the connection is closed.
         """
         self._check_open()
-        return Cursor(self, self._note, log_sql=self._log_sql)
+        return Cursor(self, self._note, log_sql=log_sql and self._log_sql)
 
-    def execute(self, statement: str) -> StatementOutcome:
-        """Execute a statement, and wait for its end.
+    def execute(self, statement: str, store: Store | None = None) -> StatementOutcome:
+        """Execute a statement, and wait for its end. It is executed once more if the session, which executes many
+        statements at once, has forgotten its result, and it may be repeated.
 
         :param statement: the statement, with its parameters in it.
+        :param store: where its result goes; default None, it is fetched.
         :returns: its outcome, whatever it is.
         :raises StoppedError: if the process is being stopped.
         """
+        outcome = self._execute_once(statement, store)
+        if outcome.is_result_forgotten and may_repeat(statement):
+            self._note(logging.WARNING, f"{outcome.message}. The statement is executed once more")
+            return self._execute_once(statement, store)
+        return outcome
+
+    def _execute_once(self, statement: str, store: Store | None) -> StatementOutcome:
         self._check_open()
         execution_id = str(uuid4())
         if self._before_statement is not None:
             self._before_statement(execution_id)
-        options = StatementOptions(url=self.session.socket_url)
-        return self.follow(execution_id, execute(Statement(execution_id, statement, geometry=self._geometry), options))
+        options = StatementOptions(url=self.session.socket_url, max_outage_seconds=self._max_outage_seconds)
+        executed = Statement(execution_id, statement, store, self._geometry)
+        return self.follow(execution_id, execute(executed, options))
 
     def follow(self, execution_id: str, flow: Flow[StatementOutcome]) -> StatementOutcome:
         """Run a flow that executes a statement, or attaches to one. An interruption leaves the statement to

@@ -9,10 +9,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.dbapi.errors import DataError, InterfaceError, ProgrammingError, StatementError
 from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.sql.frames import for_frames, to_pandas, to_polars
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.parameters import Parameters, bind
 from airflow_provider_wherobots.sql.repeatable import may_repeat
@@ -24,8 +26,6 @@ from airflow_provider_wherobots.sql.results import (
     columns_of,
     read_table,
     rows_of,
-    to_pandas,
-    to_polars,
 )
 
 if TYPE_CHECKING:
@@ -36,9 +36,13 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.dbapi.connection import Connection
 
 CUT_WARNING = (
-    f"The result has exactly {MAX_ROWS:,} rows, the most that the service returns: it may be cut. Store the result in "
+    f"the result has exactly {MAX_ROWS:,} rows, the most that the service returns: it may be cut. Store the result in "
     "a file to get all rows, or select fewer"
 )
+
+
+STORED = Store("parquet", single=True, presigned_url=True)
+"""Where a result goes that is downloaded as a file."""
 
 
 class Cursor:
@@ -61,7 +65,8 @@ class Cursor:
         self._description: tuple[Column, ...] | None = None
         self._rows: list[Row] | None = None
         self._query_id: str | None = None
-        self._may_repeat = False
+        self.may_repeat = False
+        """Whether the last statement may be executed again."""
 
     @property
     def description(self) -> tuple[Column, ...] | None:
@@ -142,20 +147,23 @@ class Cursor:
     def fetch_pandas(self) -> pandas.DataFrame:
         """The whole result set as a pandas DataFrame; one without columns if there is no result set.
 
+        A BIGINT column with NULL has the type ``Int64``, so that its numbers stay exact. Columns of the same name and
+        maps are changed, see :func:`airflow_provider_wherobots.sql.frames.for_frames`.
+
         :raises ImportError: if pandas is not installed.
         """
-        self._check_open()
         with self._reading():
-            return to_pandas(self._table)
+            return to_pandas(self._frame())
 
     def fetch_polars(self) -> polars.DataFrame:
         """The whole result set as a polars DataFrame; one without columns if there is no result set.
 
+        Columns of the same name and maps are changed as in :meth:`fetch_pandas`.
+
         :raises ImportError: if polars is not installed.
         """
-        self._check_open()
         with self._reading():
-            return to_polars(self._table)
+            return to_polars(self._frame())
 
     def close(self) -> None:
         """Cancel the statement that still runs, which only an interruption leaves behind, and drop the result."""
@@ -170,7 +178,24 @@ class Cursor:
     def setoutputsize(self, size: int, column: int | None = None) -> None:
         """Do nothing, as PEP 249 allows."""
 
-    def _execute(self, operation: str, parameters: Parameters | None, log_sql: bool) -> None:
+    def execute_stored(self, operation: str, parameters: Parameters | None = None) -> str | None:
+        """Execute a statement whose result is stored in one Parquet file: the way to all rows.
+
+        :param operation: the statement, one.
+        :param parameters: see :meth:`execute`.
+        :returns: presigned URL of the file; None if the result has no rows, as nothing is stored then.
+        :raises DataError: if the statement succeeded, but nobody can say where its result is stored.
+        :raises Error: as :meth:`execute` does.
+        """
+        outcome = self._execute(operation, parameters, self._log_sql, STORED)
+        if outcome.is_location_lost:
+            with self.connection.translated(self.may_repeat):
+                raise DataError("the statement succeeded, but the session can no longer say where its result is stored")
+        return outcome.result_uri
+
+    def _execute(
+        self, operation: str, parameters: Parameters | None, log_sql: bool, store: Store | None = None
+    ) -> StatementOutcome:
         self._check_open()
         self._clear()
         with self.connection.translated():
@@ -184,13 +209,15 @@ class Cursor:
                 raise ProgrammingError(str(error)) from error
             if log_sql:
                 self._note(logging.INFO, f"Executing: {words.quoted(masked(operation))}")
-        self._may_repeat = may_repeat(statement)
-        with self.connection.translated(self._may_repeat):
-            self._take(self.connection.execute(statement))
+        self.may_repeat = may_repeat(statement)
+        with self.connection.translated(self.may_repeat):
+            outcome = self.connection.execute(statement, store)
+            self._take(outcome)
+        return outcome
 
     def _clear(self) -> None:
         self._table = self._description = self._rows = self._query_id = None
-        self._may_repeat = False
+        self.may_repeat = False
 
     def _take(self, outcome: StatementOutcome) -> None:
         self._query_id = outcome.execution_id
@@ -205,7 +232,10 @@ class Cursor:
         self._table = table
         self._description = columns_of(table, outcome.results.geo_columns if outcome.results else ())
         if table.num_rows == MAX_ROWS:
-            self._note(logging.WARNING, CUT_WARNING)
+            if self.connection.fails_if_cut:
+                self._table = self._description = None
+                raise DataError(f"the statement succeeded, but on_truncated='fail': {CUT_WARNING}")
+            self._note(logging.WARNING, f"{CUT_WARNING[0].upper()}{CUT_WARNING[1:]}")
 
     def _remaining(self) -> list[Row]:
         self._check_open()
@@ -220,10 +250,19 @@ class Cursor:
                 self._rows = rows_of(self._table)
         return self._rows
 
+    def _frame(self) -> pyarrow.Table:
+        import pyarrow
+
+        self._check_open()
+        table, changes = for_frames(pyarrow.table({}) if self._table is None else self._table)
+        for change in changes:
+            self._note(logging.INFO, change)
+        return table
+
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """The context in which values are read: Python's types do not hold every date that Spark's do."""
-        with self.connection.translated(self._may_repeat):
+        with self.connection.translated(self.may_repeat):
             try:
                 yield
             except (ValueError, OverflowError) as error:

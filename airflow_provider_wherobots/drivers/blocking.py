@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_wherobots.api.errors import NotWrittenError, WherobotsApiError
 from airflow_provider_wherobots.api.response import read_response
+from airflow_provider_wherobots.api.transports.socket_limits import ON_WORKER, SocketLimits
 from airflow_provider_wherobots.drivers.base import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
@@ -63,9 +64,11 @@ class SyncDriver:
         outlets: Outlets[Reloaded, None],
         limits: RateLimits | None = None,
         clock: Clock[None] | None = None,
+        socket_limits: SocketLimits = ON_WORKER,
     ) -> None:
         self._transport = transport
         self._outlets = outlets
+        self._socket_limits = socket_limits
         self._clock = clock or Clock(time.sleep)
         self._gate = Gate(limits or RateLimits(), self._clock)
         self._socket: SocketThread | None = None
@@ -176,7 +179,7 @@ class SyncDriver:
             # Imported here: a task without SQL needs neither aiohttp nor a second thread.
             from airflow_provider_wherobots.api.transports.socket_thread import SocketThread
 
-            self._socket = SocketThread()
+            self._socket = SocketThread(self._socket_limits)
         match effect:
             case Connect():
                 self._socket.connect(self._transport.endpoint, effect.url, effect.timeout or SOCKET_TIMEOUT_SECONDS)

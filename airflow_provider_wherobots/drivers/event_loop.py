@@ -13,6 +13,7 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import KeyLimitedError, NotWrittenError
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
+from airflow_provider_wherobots.api.transports.socket_limits import IN_TRIGGERER, SocketLimits
 from airflow_provider_wherobots.drivers.base import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
@@ -77,9 +78,11 @@ class AsyncDriver:
         outlets: Outlets[Awaitable[Reloaded], Awaitable[None]],
         limits: RateLimits | None = None,
         clock: Clock[Awaitable[None]] | None = None,
+        socket_limits: SocketLimits = IN_TRIGGERER,
     ) -> None:
         self._transport = transport
         self._outlets = outlets
+        self._socket_limits = socket_limits
         self._clock = clock or Clock(asyncio.sleep)
         self._gate = Gate(limits or RateLimits(), self._clock)
         self._since = 0.0
@@ -176,7 +179,7 @@ class AsyncDriver:
             # Imported in a thread: an import in the loop would stop all triggers.
             module = await asyncio.to_thread(import_module, "airflow_provider_wherobots.api.transports.websocket")
             seconds = effect.timeout or SOCKET_TIMEOUT_SECONDS
-            self._socket = await module.open_socket(self._transport.endpoint, effect.url, seconds)
+            self._socket = await module.open_socket(self._transport.endpoint, effect.url, seconds, self._socket_limits)
         elif not isinstance(effect, Disconnect):
             if self._socket is None:
                 raise NotWrittenError("sqlSession", "no WebSocket is open")

@@ -99,10 +99,27 @@ class QuotaWait:
         return self.may_hand_over and self.waited(moment) + delay > HOLD_SECONDS
 
 
-class QuotaNotes:
-    """Logs a wait for quota: its start, a heartbeat, and when it is handed over."""
+@dataclass(frozen=True, slots=True)
+class AwaitingQuota:
+    """There is no run, or no SQL session, yet: the organisation is full. The caller waits, and then goes on with
+    ``wait``.
 
-    def __init__(self) -> None:
+    :param wait: the wait so far.
+    :param pause: how long to wait until then.
+    """
+
+    wait: QuotaWait
+    pause: Sleep
+
+
+class QuotaNotes:
+    """Logs a wait for quota: its start, a heartbeat, and when it is handed over.
+
+    :param what: what is to be created; default a run.
+    """
+
+    def __init__(self, what: str = "run") -> None:
+        self._what = what
         self._said_at: float | None = None
 
     def refused(self, wait: QuotaWait, error: QuotaError, delay: float, moment: float, handed_over: bool) -> Flow[None]:
@@ -115,7 +132,7 @@ class QuotaNotes:
             limit = "execution_timeout" if by_deadline else f"max_quota_wait_seconds={wait.max_seconds:g}"
             yield Note(
                 logging.WARNING,
-                f"No run was created yet: the organisation's quota is used up. {words.quoted(str(error))}. "
+                f"No {self._what} was created yet: the organisation's quota is used up. {words.quoted(str(error))}. "
                 f"The create call is repeated for up to {words.duration(wait.left(moment))} "
                 f"({limit}), first in {words.duration(delay)}",
             )
@@ -131,21 +148,21 @@ class QuotaNotes:
 
 
 class QuotaNotFreedError(WherobotsApiError):
-    """The organisation had no room for the run until the wait reached its limit. No run was created."""
+    """The organisation had no room until the wait reached its limit. Nothing was created."""
 
     transient = True
     arrival = Arrival.REFUSED
 
-    def __init__(self, refusal: QuotaError, wait: QuotaWait, moment: float) -> None:
+    def __init__(self, refusal: QuotaError, wait: QuotaWait, moment: float, what: str = "run") -> None:
         self.at_deadline = wait.ends_at_deadline(moment)
         limit, waited = f"max_quota_wait_seconds={wait.max_seconds:g}", words.duration(wait.waited(moment))
         if self.at_deadline:
-            when = f"for {waited}, and the task's execution_timeout leaves no time for a run"
+            when = f"for {waited}, and the task's execution_timeout leaves no time for a {what}"
         elif wait.max_seconds > 0:
             when = f"for {waited} ({limit})"
         else:
             when = f"and {limit} allows no wait"
         super().__init__(
             refusal.operation,
-            f"no run was created: the organisation's quota was used up {when}. {words.quoted(refusal.said)}",
+            f"no {what} was created: the organisation's quota was used up {when}. {words.quoted(refusal.said)}",
         )

@@ -20,7 +20,7 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_raise
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
-from airflow_provider_wherobots.flows.quota import QuotaNotes, QuotaNotFreedError, QuotaWait
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotes, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, repeat, wait_out
 from airflow_provider_wherobots.flows.run_name import durable_suffix
 from airflow_provider_wherobots.flows.runs_by_suffix import differing_fields, find_runs
@@ -60,14 +60,6 @@ class Submission:
     run: Run
     reattached: bool
     may_have_twin: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AwaitingQuota:
-    """There is no run yet: the organisation is full. The caller waits, and then submits with ``wait``."""
-
-    wait: QuotaWait
-    pause: Sleep
 
 
 def submit_run(

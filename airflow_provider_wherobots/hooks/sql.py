@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from enum import Enum
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
-from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.sql.calls import is_session_id
-from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
+from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
+from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
-from airflow_provider_wherobots.exceptions import WherobotsArgumentException, without_retry
+from airflow_provider_wherobots.config import MAX_OUTAGE_SECONDS, configured
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsException,
+    kind_of_call,
+    without_retry,
+)
 from airflow_provider_wherobots.hooks import connection_form
+from airflow_provider_wherobots.hooks.sql_arguments import (
+    check_no_arguments,
+    checked_geometry,
+    checked_on_truncated,
+    checked_session_id,
+    checked_wait,
+    plain,
+)
+from airflow_provider_wherobots.hooks.sql_own_session import OWN_INACTIVE_SECONDS, OwnSession
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.sql.frames import read_parquet
+from airflow_provider_wherobots.sql.inserts import insert_statements
 from airflow_provider_wherobots.sql.lexer import statements
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
 
@@ -31,18 +48,23 @@ except ImportError as error:
 if TYPE_CHECKING:
     import pandas
     import polars
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_wherobots.dbapi.connection import Connection
     from airflow_provider_wherobots.dbapi.cursor import Cursor
-
-SESSION_WAIT_SECONDS = 900.0
+    from airflow_provider_wherobots.hooks.sql_inspector import SqlInspector
 
 
 class WherobotsSqlHook(DbApiHook):
     """Executes statements in a SQL session of Wherobots.
 
     Connections with the same arguments share one session, unless it is to be new. Each :meth:`get_conn`, and so each
-    :meth:`run`, is a connection of its own. A session ends by itself some time after its last connection.
+    :meth:`run`, is a connection of its own. A shared session ends by itself some time after its last connection.
+
+    A session of its own (``force_new``, or the type ``single``) is stopped when Python drops the hook and its
+    connections, such as at the end of the function that made them, or by :meth:`close`. Airflow's own operators and its
+    OpenLineage provider keep the hook until the task's process is ended: then the session ends by itself, five minutes
+    after its last connection.
 
     All arguments but the connection's id may be None or empty, which takes the default.
 
@@ -58,9 +80,11 @@ class WherobotsSqlHook(DbApiHook):
     :param session_type: ``multi`` (default), which connections share, or ``single``.
     :param session_key: only hooks with the same key share a session; None shares with those without a key.
     :param shutdown_after_inactive_seconds: how long the session lives after its last connection, in seconds; None takes
-        the service's default.
+        five minutes for a session of its own, else the service's default.
     :param geometry: how geometries are written: ``ewkt`` (default), ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
     :param session_id: id of a session to use; default None, one is asked for.
+    :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``warn`` (default) or
+        ``fail``.
     :param log_sql: whether statements are logged, with their literals masked; default True.
     :param unused: anything else, which has no effect: operators pass all keys of the connection's extra.
     :raises WherobotsArgumentException: names the argument, the value and the rule. Not retried.
@@ -70,6 +94,7 @@ class WherobotsSqlHook(DbApiHook):
     default_conn_name = WherobotsHook.default_conn_name
     conn_type = SQL_CONNECTION_TYPE
     hook_name = connection_form.SQL_HOOK_NAME
+    dialect_name = "spark"
     supports_autocommit = True
 
     def __init__(
@@ -87,6 +112,7 @@ class WherobotsSqlHook(DbApiHook):
         shutdown_after_inactive_seconds: int | None = None,
         geometry: str | None = None,
         session_id: str | None = None,
+        on_truncated: str | None = None,
         log_sql: bool = True,
         **unused: Any,
     ) -> None:
@@ -97,20 +123,22 @@ class WherobotsSqlHook(DbApiHook):
         self._logs_statements = log_sql
         try:
             self._request = SessionRequest(
-                runtime=_plain(runtime),
-                region=_plain(region),
-                version=_plain(version),
-                session_type=_plain(session_type) or MULTI,
+                runtime=plain(runtime),
+                region=plain(region),
+                version=plain(version),
+                session_type=plain(session_type) or MULTI,
                 force_new=force_new or False,
-                session_key=_plain(session_key),
+                session_key=plain(session_key),
                 shutdown_after_inactive_seconds=shutdown_after_inactive_seconds,
             )
-            self._wait_seconds = _checked_wait(session_wait_timeout)
-            self._geometry = _checked_geometry(geometry)
-            self._given_session_id = _checked_session_id(_plain(session_id))
+            self._wait_seconds = checked_wait(session_wait_timeout)
+            self._geometry = checked_geometry(geometry)
+            self._given_session_id = checked_session_id(plain(session_id))
+            self._fails_if_cut = checked_on_truncated(on_truncated) == "fail"
         except InvalidArgumentError as error:
             raise without_retry(WherobotsArgumentException(str(error))) from None
         self._connections: list[Connection] = []
+        self._own: OwnSession | None = None
         self.session: SqlSession | None = None
         """The session of the last connection; None before the first."""
         self.before_statement: Callable[[str], None] | None = None
@@ -129,11 +157,13 @@ class WherobotsSqlHook(DbApiHook):
     def session_request(self) -> SessionRequest:
         """Which session is asked for: the hook's arguments, and the connection's where there is none."""
         request, settings = self._request, self.settings
+        inactive = None if request.is_repeatable else OWN_INACTIVE_SECONDS
         return replace(
             request,
             region=request.region or settings.region,
             runtime=request.runtime or settings.runtime,
             version=request.version or settings.version,
+            shutdown_after_inactive_seconds=request.shutdown_after_inactive_seconds or inactive,
         )
 
     @property
@@ -163,7 +193,8 @@ class WherobotsSqlHook(DbApiHook):
         from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session
         from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 
-        request, wait = self.session_request, SessionWait(timeout=self._wait_seconds)
+        outage_seconds = configured(MAX_OUTAGE_SECONDS)
+        request, wait = self.session_request, SessionWait(self._wait_seconds, outage_seconds)
         connection = Connection(
             self._rest.driver(),
             self.log.log,
@@ -171,6 +202,8 @@ class WherobotsSqlHook(DbApiHook):
             failure=failure_of_hook,
             before_statement=self.before_statement,
             log_sql=self._logs_statements,
+            fails_if_cut=self._fails_if_cut,
+            max_outage_seconds=outage_seconds,
         )
         # One step each, which no other thread's can undo: a kill must find every connection.
         self._connections.append(connection)
@@ -179,16 +212,25 @@ class WherobotsSqlHook(DbApiHook):
                 self._connections.remove(closed)
         try:
             if self._given_session_id is not None:
-                connection.open(await_session(self._given_session_id, wait))
+                connection.open(await_session(self._given_session_id, replace(wait, appearance_seconds=0.0)))
             else:
                 # A request that is not repeatable would make one more session each time.
                 kept = self.session.id if self.session is not None and not request.is_repeatable else None
-                connection.open(obtain_session(request, wait, kept))
+                connection.open(obtain_session(request, wait, kept, self._keep))
+                connection.needs = self._own
         except BaseException:
             connection.close()
             raise
         self.session = connection.session
         return connection
+
+    def close(self) -> None:
+        """Stop the session that the hook has made for itself, if there is one, with all that runs in it."""
+        if self._own is not None:
+            self._own.stop()
+
+    def _keep(self, session_id: str) -> None:
+        self._own = OwnSession(self._rest, session_id)
 
     def cancel_running(self, budget_seconds: float | None = None) -> bool:
         """Stop all connections of this hook: no statement begins any more, and those that run are cancelled.
@@ -219,6 +261,151 @@ class WherobotsSqlHook(DbApiHook):
         """The address of the API, without the key."""
         return f"{self.conn_type}://{urlsplit(self.settings.endpoint.base_url).netloc}"
 
+    def get_df(
+        self,
+        sql: str | list[str],
+        parameters: Iterable[Any] | Mapping[str, Any] | None = None,
+        *,
+        df_type: str = "pandas",
+        stored: bool = False,
+        **unknown: Any,
+    ) -> Any:
+        """Execute SQL, and return the (last) result as a data frame.
+
+        :param sql: a statement, or a list of them.
+        :param parameters: their values, see :func:`airflow_provider_wherobots.sql.parameters.bind`.
+        :param df_type: ``pandas`` (default) or ``polars``; with ``stored`` also ``geopandas``, for a GeoDataFrame.
+        :param stored: whether the service stores the result in a Parquet file, which is downloaded: so all rows come,
+            and not 1,000 at most. ``sql`` is one statement then. Default False.
+        :param unknown: must be empty: pandas does not read the result, so its arguments have no effect.
+        :returns: the data frame. It has no columns if there is no result set, or if a stored result has no rows.
+        :raises TypeError: for unknown arguments.
+        :raises WherobotsException: if a statement fails.
+        """
+        check_no_arguments(unknown)
+        if df_type not in ("pandas", "polars") and not (stored and df_type == "geopandas"):
+            text = f"df_type={df_type!r}: must be pandas or polars, or geopandas with stored=True"
+            raise without_retry(WherobotsArgumentException(text))
+        if stored and not isinstance(sql, str):
+            raise without_retry(WherobotsArgumentException("sql: must be one statement with stored=True"))
+        if not stored:
+            return self._frame(df_type, sql, parameters)
+        _check_makes(df_type)
+        with closing(self.get_conn()) as connection, closing(connection.cursor()) as cursor:
+            address = cursor.execute_stored(cast(str, sql), cast(Any, parameters))
+            may_repeat = cursor.may_repeat
+        try:
+            return self.read_stored(address, df_type=df_type)
+        except WherobotsException as error:
+            # The statement has succeeded: a retry would execute it again.
+            raise (error if may_repeat else without_retry(error)) from error.__cause__
+
+    def read_stored(self, address: str | None, *, df_type: str = "pandas") -> Any:
+        """Read what ``WherobotsSqlOperator`` has stored in one Parquet file, and returned the presigned URL of.
+
+        :param address: the URL, or None for a result without rows, as the operator returns it.
+        :param df_type: ``pandas`` (default), ``polars``, or ``geopandas`` for a GeoDataFrame of a GeoParquet file.
+        :returns: the data frame. It has no columns if the result has no rows.
+        :raises WherobotsArgumentException: for an address that is no presigned URL. Not retried.
+        :raises WherobotsException: of another kind if it cannot be downloaded.
+        """
+        _check_makes(df_type)
+        with TemporaryFile() as file:
+            if address is not None:
+                _download(address, file)
+            frame, changes = read_parquet(None if address is None else file, df_type)
+        for change in changes:
+            self.log.info(change)
+        return frame
+
+    def get_sqlalchemy_engine(self, engine_kwargs: Any = None) -> NoReturn:
+        """Refuse: SQLAlchemy has no dialect for Wherobots.
+
+        :raises NotImplementedError: says what to use.
+        """
+        raise NotImplementedError(
+            "get_sqlalchemy_engine: SQLAlchemy has no dialect for Wherobots. Use get_df() for a data frame, "
+            "get_records() for rows, insert_rows() to write some, inspector for tables and columns, or get_conn() for "
+            "a connection as PEP 249 describes it"
+        )
+
+    @property
+    def inspector(self) -> SqlInspector:  # type: ignore[override]
+        """Asks for the names of tables and for the columns of one."""
+        from airflow_provider_wherobots.hooks.sql_inspector import SqlInspector
+
+        return SqlInspector(self.get_records)
+
+    def get_table_schema(self, table_name: str, schema: str | None = None) -> list[dict[str, str]]:
+        """The names and types of a table's columns.
+
+        :param table_name: the table, such as ``table`` or ``catalog.schema.table``.
+        :param schema: such as ``catalog.schema``; default that in ``table_name``, else the session's current one.
+        :returns: ``name`` and ``type`` of each.
+        """
+        return [
+            {"name": column["name"], "type": column["type"]}
+            for column in self.inspector.get_columns(table_name, schema)
+        ]
+
+    def insert_rows(
+        self,
+        table: str,
+        rows: Iterable[Any],
+        target_fields: Iterable[str] | None = None,
+        commit_every: int = 1000,
+        replace: bool = False,
+        **unused: Any,
+    ) -> None:
+        """Insert rows, with one ``INSERT`` for many of them.
+
+        Each statement takes effect by itself: if one fails, the rows of those before it stay, and a retry of the task
+        inserts them again.
+
+        :param table: the table as a statement names it, such as ``catalog.schema.table``.
+        :param rows: the rows: sequences of values, or with ``target_fields`` mappings by name. They become literals.
+        :param target_fields: names of the columns; default all, in the table's order.
+        :param commit_every: the most rows of a statement; default 1000, 0 for no limit. A statement with more than
+            one row has a million characters at most.
+        :param replace: must be False: Spark has no ``REPLACE INTO``.
+        :param unused: ``executemany``, ``fast_executemany`` and ``autocommit``, which have no effect.
+        :raises WherobotsArgumentException: names the argument or the row, and the rule. Not retried.
+        :raises WherobotsException: of another kind if a statement fails.
+        """
+        if replace:
+            raise without_retry(
+                WherobotsArgumentException(
+                    "replace=True: Spark has no REPLACE INTO. Insert the rows into a table of their own, and MERGE "
+                    "INTO from there; or delete those that they replace before"
+                )
+            )
+        fields, done = list(target_fields or ()), 0
+        with closing(self.get_conn()) as connection, closing(connection.cursor(log_sql=False)) as cursor:
+            try:
+                for statement, count in insert_statements(table, rows, fields, commit_every):
+                    cursor.execute(statement)
+                    done += count
+                    self.log.info("Inserted %d rows into %s so far", done, table)
+            except InvalidArgumentError as error:
+                raise without_retry(
+                    WherobotsArgumentException(f"{error}. The {done} rows before that batch are inserted")
+                ) from None
+        self.log.info("Inserted %d rows into %s", done, table)
+
+    def get_openlineage_database_specific_lineage(self, task_instance: Any) -> OperatorLineage | None:
+        """The tables and columns that a task's statements read and write, for Airflow's OpenLineage provider.
+
+        Common-sql's operators and ``WherobotsSqlOperator`` call it when the task ends. Nothing is asked of the service.
+
+        :param task_instance: the task instance, whose task may have ``sql`` and ``parameters``.
+        :returns: the lineage; None for a task without ``sql``.
+        """
+        from airflow_provider_wherobots.hooks.sql_lineage import lineage_of
+
+        task = task_instance.task
+        sql = getattr(task, "sql", None)
+        return lineage_of(sql, getattr(task, "parameters", None), self.settings.endpoint.base_url) if sql else None
+
     @staticmethod
     def split_sql_string(sql: str, strip_semicolon: bool = False) -> list[str]:
         """Split SQL at its semicolons. Comments and hints are kept.
@@ -241,13 +428,15 @@ class WherobotsSqlHook(DbApiHook):
     def _get_pandas_df(
         self, sql: str | list[str], parameters: Iterable[Any] | Mapping[str, Any] | None = None, **kwargs: Any
     ) -> pandas.DataFrame:
-        frame: pandas.DataFrame = self._frame("pandas", sql, parameters, kwargs)
+        check_no_arguments(kwargs)
+        frame: pandas.DataFrame = self._frame("pandas", sql, parameters)
         return frame
 
     def _get_polars_df(
         self, sql: str | list[str], parameters: Iterable[Any] | Mapping[str, Any] | None = None, **kwargs: Any
     ) -> polars.DataFrame:
-        frame: polars.DataFrame = self._frame("polars", sql, parameters, kwargs)
+        check_no_arguments(kwargs)
+        frame: polars.DataFrame = self._frame("polars", sql, parameters)
         return frame
 
     def _get_pandas_df_by_chunks(
@@ -262,11 +451,8 @@ class WherobotsSqlHook(DbApiHook):
         frame = self._get_polars_df(sql, parameters, **kwargs)
         yield from (frame.slice(start, chunksize) for start in range(0, len(frame), chunksize))
 
-    def _frame(self, kind: str, sql: Any, parameters: Any, others: Mapping[str, Any]) -> Any:
-        if others:
-            raise TypeError(f"get_df: unknown arguments: {', '.join(others)}")
-        if find_spec(kind) is None:
-            raise AirflowOptionalProviderFeatureException(f"{kind} is not installed: pip install {kind}")
+    def _frame(self, kind: str, sql: Any, parameters: Any) -> Any:
+        _check_makes(kind)
 
         def fetch(cursor: Cursor) -> Any:
             return cursor.fetch_pandas() if kind == "pandas" else cursor.fetch_polars()
@@ -274,43 +460,35 @@ class WherobotsSqlHook(DbApiHook):
         frames: Any = self.run(sql, parameters=parameters, handler=fetch)
         return frames if isinstance(sql, str) else frames[-1]
 
-    @staticmethod
-    def _serialize_cell(cell: Any, conn: Any = None) -> Any:
-        # The cursor makes a literal of its type's own.
-        return cell
 
+def check_installed(*, frames: bool = False) -> None:
+    """Check that what SQL needs is installed, which imports nothing.
 
-def check_installed() -> None:
-    """Check that what a statement needs is installed.
-
+    :param frames: whether results become pandas DataFrames; default False.
     :raises AirflowOptionalProviderFeatureException: names what is missing, and how to install it.
     """
-    if absent := missing():
+    if absent := missing(frames=frames):
         raise AirflowOptionalProviderFeatureException(absent)
 
 
-def _plain(value: Any) -> Any:
-    """The value of an enum, such as the official provider's; None for an empty field of a connection."""
-    value = value.value if isinstance(value, Enum) else value
-    return None if value == "" else value
+def _check_makes(kind: str) -> None:
+    check_installed(frames=kind == "pandas")
+    if find_spec(kind) is None:
+        raise AirflowOptionalProviderFeatureException(f"{kind} is not installed: pip install {kind}")
 
 
-def _checked_wait(seconds: Any) -> float:
-    if seconds is None:
-        return SESSION_WAIT_SECONDS
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
-        raise InvalidArgumentError(f"session_wait_timeout={seconds!r}: must be a number of seconds above 0")
-    return float(seconds)
+def _download(address: str, file: IO[bytes]) -> None:
+    from airflow_provider_wherobots.api.transports.download import download
 
-
-def _checked_session_id(session_id: Any) -> str | None:
-    if session_id is not None and not is_session_id(session_id):
-        raise InvalidArgumentError(f"session_id={session_id!r}: must be the id of a SQL session, or None")
-    return None if session_id is None else str(session_id)
-
-
-def _checked_geometry(geometry: Any) -> str:
-    geometry = _plain(geometry) or GEOMETRIES[0]
-    if geometry not in GEOMETRIES:
-        raise InvalidArgumentError(f"geometry={geometry!r}: must be {', '.join(GEOMETRIES[:-1])} or {GEOMETRIES[-1]}")
-    return str(geometry)
+    if address.startswith("s3:"):
+        raise without_retry(
+            WherobotsArgumentException(
+                "address: is in S3, where only its owner may read it: store with 'single': True and "
+                "'generate_presigned_url': True, or read it with a hook for S3"
+            )
+        )
+    try:
+        download(PresignedUrl(address), file)
+    except WherobotsApiError as error:
+        raise kind_of_call(error)(f"The stored result cannot be downloaded: {error}") from error
+    file.seek(0)

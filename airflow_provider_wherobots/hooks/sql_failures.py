@@ -7,17 +7,9 @@ uses the hook executes its statements again: so there a write that may have take
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from airflow_provider_wherobots.api.errors import AuthenticationError, PermissionDeniedError, WherobotsApiError
-from airflow_provider_wherobots.dbapi.errors import (
-    DataError,
-    Error,
-    OperationalError,
-    ProgrammingError,
-    RefusedError,
-    StatementError,
-    StoppedError,
-)
 from airflow_provider_wherobots.exceptions import (
     NOT_RETRIED,
     WherobotsArgumentException,
@@ -36,6 +28,9 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionFailedError
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.dbapi.errors import Error
 
 EXCEPTIONS: Mapping[StatementState, type[WherobotsException]] = {
     StatementState.FAILED: WherobotsSqlStatementFailedException,
@@ -119,6 +114,16 @@ def failure_of_hook(error: Error, may_repeat: bool) -> Exception:
     :param may_repeat: whether the cursor's last statement may be executed again.
     :returns: an exception of this provider, or the error itself if it is one of the program that uses the cursor.
     """
+    # Imported here: a DAG file that uses the operator needs none.
+    from airflow_provider_wherobots.dbapi.errors import (
+        DataError,
+        OperationalError,
+        ProgrammingError,
+        RefusedError,
+        StatementError,
+        StoppedError,
+    )
+
     match error:
         case StatementError(outcome=outcome):
             advice = _REPEATABLE if may_repeat else _HOOKS_ADVICE

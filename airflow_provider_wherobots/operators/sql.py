@@ -189,6 +189,28 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
         with self._apply_retry_rules():
             return self._new_try(context).begin()
 
+    def execute_after_quota_wait(
+        self,
+        context: Context,
+        event: Any,
+        quota: Mapping[str, Any],
+        record: Sequence[str] | None = None,
+        suffix: str = "",
+        **of_later_versions: Any,
+    ) -> Any:
+        """Ask for a session again, after the triggerer has waited for quota.
+
+        :param context: the task's context.
+        :param event: the trigger's event; unused.
+        :param quota: fields of :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`.
+        :param record: what the try knew of the tries before it; default None, it is not known.
+        :param suffix: what the ids of the task's executions have in common; default empty, it is not known.
+        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
+        :returns: see :meth:`execute`.
+        """
+        with self._apply_retry_rules():
+            return self._new_try(context, suffix).resume_after_quota_wait(quota, record)
+
     def execute_in_session(
         self,
         context: Context,
@@ -255,7 +277,7 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
             if RETRY_RESUMES_DEFERRAL or next_method == FAILED_TRIGGER:
                 this_try = self._new_try(context)
                 if this_try.starts_over():
-                    return this_try.begin_over()
+                    return this_try.begin(is_resumed=True)
                 if next_method == FAILED_TRIGGER:
                     is_settled, value = this_try.settle_after_trigger_failure((next_kwargs or {}).get("error"))
                     if is_settled:
@@ -313,7 +335,7 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
     def _check_installed(self) -> None:
         # The default result is a pandas DataFrame.
         makes_frames = self.handler is None and self.store is None and self.fetches_results
-        if absent := missing(*(["pandas"] if makes_frames else [])):
+        if absent := missing(frames=makes_frames):
             raise AirflowOptionalProviderFeatureException(f"{self.task_id}: {absent}")
 
     def _may_retry(self, error: WherobotsException) -> bool:

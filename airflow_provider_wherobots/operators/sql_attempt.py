@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -15,7 +15,6 @@ from airflow_provider_wherobots.flows.sql.cancel import (
     cancel,
     last_word_after_cancel,
 )
-from airflow_provider_wherobots.flows.sql.session import stop_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.attempt import Attempt
 
@@ -28,8 +27,8 @@ class SqlAttempt(Attempt):
     def __init__(self, hook: WherobotsHook) -> None:
         super().__init__(hook)
         self._in_flight: tuple[Sequence[str], str] = ((), "")
-        self.session_to_stop: str | None = None
-        """Id of the session that a kill stops; None if others may use it."""
+        self.stop: Callable[[float], Flow[object]] | None = None
+        """Makes the flow by which a kill stops a session, of the seconds that it may take; None for one of others."""
         self.ended_at_kill: dict[str, str] = {}
         """The states in which statements have ended, as the session has told the kill that has cancelled them."""
 
@@ -72,10 +71,20 @@ class SqlAttempt(Attempt):
         yield
         self._in_flight = (), ""
 
+    @contextmanager
+    def starting(self, stop: Callable[[float], Flow[object]] | None) -> Iterator[None]:
+        """The time in which a kill stops a session. A failure does not end it.
+
+        :param stop: makes the flow that stops it, of the seconds that it may take; None for a session of others.
+        """
+        self.stop = stop
+        yield
+        self.stop = None
+
     def _end_all(self, *, was_uploading: bool) -> None:
         """Cancel the statements in flight, then stop the session."""
         execution_ids, url = self._in_flight
-        share = WORKER_CANCEL_BUDGET_SECONDS / max(1, len(execution_ids) + (self.session_to_stop is not None))
+        share = WORKER_CANCEL_BUDGET_SECONDS / max(1, len(execution_ids) + (self.stop is not None))
         if len(execution_ids) == 1:
             told = self._run_at_kill(last_word_after_cancel(execution_ids[0], share, url))
             if isinstance(told, StateUpdated | ExecutionResult):
@@ -84,8 +93,8 @@ class SqlAttempt(Attempt):
             for execution_id in execution_ids:
                 # The answers about several would take longer than Airflow waits.
                 self._run_at_kill(cancel(execution_id, share, url=url, listen=False))
-        if self.session_to_stop is not None:
-            self._run_on_new_session(stop_session(self.session_to_stop, share))
+        if self.stop is not None:
+            self._run_on_new_session(self.stop(share))
 
     def _run_at_kill(self, flow: Flow[T]) -> T:
         return self._run_on_new_session(flow) if self._driver is None else self._driver.run(flow)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.sql.calls import is_session_id
@@ -17,7 +18,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name, make_suffix, task_identity
-from airflow_provider_wherobots.flows.sql.session import stop_session
+from airflow_provider_wherobots.flows.sql.session import stop_asked, stop_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
@@ -96,24 +97,44 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         :returns: its id.
         """
         with self._apply_retry_rules():
-            this_try = SqlSessionTry(self, context, self._attempt)
-            wait, key = this_try.new_wait(), self._key(context)
-            with self._attempt.open():
-                asked = this_try.ask(self.session_request(key))
-                if asked.fallback:
-                    # The stop task would stop a session that others use.
-                    raise WherobotsQuotaException(
-                        f"The organisation's quota ({words.short(asked.fallback)}) allows no session of this DAG run's "
-                        f"own: the service offers SQL session {words.short(asked.id)}, which others use"
-                    )
+            return self._start(context, None)
+
+    def execute_after_quota_wait(
+        self, context: Context, event: Any, quota: Mapping[str, Any], **of_later_versions: Any
+    ) -> str:
+        """Ask for the session again, after the triggerer has waited for quota.
+
+        :param context: the task's context.
+        :param event: the trigger's event; unused.
+        :param quota: fields of :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`.
+        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
+        :returns: its id.
+        """
+        with self._apply_retry_rules():
+            return self._start(context, quota)
+
+    def _start(self, context: Context, quota: Mapping[str, Any] | None) -> str:
+        this_try = SqlSessionTry(self, context, self._attempt)
+        wait, request = this_try.new_wait(), self.session_request(self._key(context))
+        # A kill may come before the response, which has the session's id.
+        stop = partial(stop_asked, request) if self._is_own else None
+        with self._attempt.open(), self._attempt.starting(stop):
+            asked = this_try.ask(request, quota)
+            if asked.fallback:
+                # The stop task would stop a session that others use.
+                raise WherobotsQuotaException(
+                    f"The organisation's quota ({words.short(asked.fallback)}) allows no session of this DAG run's "
+                    f"own: the service offers SQL session {words.short(asked.id)}, which others use"
+                )
+            with self._stopping_on_failure(asked.id):
                 this_try.announce(asked.id)
-                push(self, context, SQL_SESSION_KEY_KEY, key)
-                with self._stopping_on_failure(asked.id):
-                    if not self.deferrable:
-                        return this_try.get_ready(asked.id, wait).id
-                    if this_try.is_ready(asked.id, wait):
-                        return asked.id
-            this_try.defer_until_ready(asked.id, wait, {}, stop_on_kill=self._is_own)
+                push(self, context, SQL_SESSION_KEY_KEY, request.session_key)
+                if not self.deferrable:
+                    return this_try.get_ready(asked.id, wait).id
+                is_ready = this_try.is_ready(asked.id, wait)
+        if is_ready:
+            return asked.id
+        this_try.defer_until_ready(asked.id, wait, {}, stop_on_kill=self._is_own)
 
     def execute_in_session(
         self,
@@ -154,13 +175,12 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
 
     @contextmanager
     def _stopping_on_failure(self, session_id: str) -> Iterator[None]:
-        self._attempt.session_to_stop = session_id if self._is_own else None
         try:
-            yield
+            with self._attempt.starting(partial(stop_session, session_id) if self._is_own else None):
+                yield
         except WherobotsException:
             self._stop_if_own(session_id)
             raise
-        self._attempt.session_to_stop = None
 
     def _stop_if_own(self, session_id: str) -> None:
         if self._is_own and not self._attempt.was_killed:

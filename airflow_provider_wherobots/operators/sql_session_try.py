@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-from airflow_provider_wherobots.api.errors import QuotaError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.sql.console import workload_history_url
 from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.compat import Context
+from airflow_provider_wherobots.drivers.base import Clock
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
     WherobotsQuotaException,
@@ -21,17 +22,19 @@ from airflow_provider_wherobots.exceptions import (
     kind_of_call,
 )
 from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.sql.session import (
     SessionFailedError,
     SessionWait,
     SessionWaitTimeoutError,
-    ask_for_session,
+    ask_with_quota,
     await_session,
 )
 from airflow_provider_wherobots.links.run import xcom_keys
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.airflow_3_0 import is_resumed_retry, remember_deferral
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, deadline_of, pull, push
+from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from airflow_provider_wherobots.triggers.sql_session import WherobotsSqlSessionTrigger
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY, SQL_SESSION_URL_KEY
 
@@ -80,13 +83,30 @@ class SqlSessionTry(Generic[T]):
         task = self.task
         return SessionWait(task.session_wait_timeout, task.max_outage_seconds, self.deadline, time.time())
 
-    def ask(self, request: SessionRequest) -> AskedSession:
-        """Ask for a session, while the attempt is open.
+    def ask(
+        self, request: SessionRequest, quota: Mapping[str, Any] | None, kept: Mapping[str, Any] | None = None
+    ) -> AskedSession:
+        """Ask for a session, while the attempt is open. A long wait for quota is deferred.
 
         :param request: which session.
+        :param quota: fields of ``QuotaWait``, after the triggerer has waited for quota; else None.
+        :param kept: what the task resumes with after that; default nothing.
         """
+        if quota is None:
+            wait = QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self.deadline)
+        else:
+            wait = QuotaWait.from_kwargs(quota)
         with self._failures():
-            return self.attempt.run(ask_for_session(request, self.task.max_outage_seconds))
+            asked = self.attempt.run(ask_with_quota(request, wait, self.task.max_outage_seconds))
+        if isinstance(asked, AwaitingQuota):
+            seconds = Clock(time.sleep).seconds(asked.pause)
+            self._defer(
+                trigger=WherobotsQuotaTrigger(time.time() + seconds),
+                method_name="execute_after_quota_wait",
+                kwargs={"quota": asked.wait.to_kwargs(), **(kept or {})},
+                timeout=None if wait.deadline is None else timedelta(seconds=seconds + DEFER_MARGIN_SECONDS),
+            )
+        return asked
 
     def announce(self, session_id: str) -> None:
         """Push the session's id and address.
@@ -172,8 +192,8 @@ class SqlSessionTry(Generic[T]):
             raise WherobotsSqlSessionException(str(error)) from error
         except SessionFailedError as error:
             raise WherobotsSqlSessionException(str(error)) from error
-        except QuotaError as error:
-            raise WherobotsQuotaException(f"{words.quoted(str(error))}. No SQL session was started") from error
+        except QuotaNotFreedError as error:
+            raise WherobotsQuotaException(str(error)) from error
         except WherobotsApiError as error:
             raise kind_of_call(error)(f"There is no SQL session: {words.quoted(str(error))}") from error
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
-from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, configured
+from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS, configured
 from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class SqlTask(WherobotsTask):
     session_wait_timeout: float
     deferrable: bool
     max_outage_seconds: float
+    max_quota_wait_seconds: float
 
     def _set_session_arguments(
         self,
@@ -56,6 +57,7 @@ class SqlTask(WherobotsTask):
         self.session_wait_timeout = self._number("session_wait_timeout", session_wait_timeout, above_0=True)
         self.deferrable = configured(DEFAULT_DEFERRABLE) if deferrable is None else deferrable
         self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
+        self.max_quota_wait_seconds = self._seconds(MAX_QUOTA_WAIT_SECONDS, None)
         if not isinstance(self.deferrable, bool):
             raise self._wrong(f"deferrable={deferrable!r}: must be True or False")
         # What may be a template is checked when it is rendered.

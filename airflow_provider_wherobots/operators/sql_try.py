@@ -1,39 +1,34 @@
 """One try of the operator that executes SQL.
 
-A try gets a session, looks at what the tries before it have done, and executes what is left, statement by statement. A
-long statement is handed to the triggerer and taken back. What must not be executed twice is written down before it is
-sent and once its outcome is known (``flows/sql/record.py``).
+A try gets a session, looks at what the tries before it have done (``sql_history``), and executes what is left, one
+statement after the other. A long one is handed to the triggerer and taken back. What must not be executed twice is
+written down before it is sent, and once its outcome is known.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.sql import calls
-from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED
 from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.compat import Context, note_for_retry, state_at_kill, xcom_keys_of_earlier_try
+from airflow_provider_wherobots.compat import Context
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
-    WherobotsSqlException,
     WherobotsTaskKilledException,
-    WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.measurements import of_statement
 from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds, mark_of
-from airflow_provider_wherobots.flows.sql.look_back import Found, LookBack, Planned
-from airflow_provider_wherobots.flows.sql.record import CLEARED_KEY, SqlRecord, Word, key_of, word_of
-from airflow_provider_wherobots.flows.sql.replace import end_earlier
+from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds
+from airflow_provider_wherobots.flows.sql.look_back import Planned
 from airflow_provider_wherobots.flows.sql.session import SessionWait, stop_session
 from airflow_provider_wherobots.flows.sql.statement import (
     Statement,
@@ -41,20 +36,17 @@ from airflow_provider_wherobots.flows.sql.statement import (
     StatementOutcome,
     StatementState,
     attach,
-    cancel,
     connect,
     execute,
     fetch,
 )
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
-from airflow_provider_wherobots.flows.tries import first_since_clear, is_last
-from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks.sql_failures import failure, not_connected, unknown_of_earlier_try
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try
 from airflow_provider_wherobots.operators.publish import emit
-from airflow_provider_wherobots.operators.run_suffix import leave_word, suffix_of_task
-from airflow_provider_wherobots.operators.sql_plan import outcome_query, plan
-from airflow_provider_wherobots.operators.sql_results import SqlResults, first_value
+from airflow_provider_wherobots.operators.sql_history import SqlHistory
+from airflow_provider_wherobots.operators.sql_plan import plan
+from airflow_provider_wherobots.operators.sql_results import SqlResults
 from airflow_provider_wherobots.operators.sql_session_try import RESUMED_OUTAGE_SECONDS, SqlSessionTry
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, TRIGGER_TIMEOUT
 from airflow_provider_wherobots.sql.masking import masked
@@ -85,35 +77,44 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
 
     def __init__(self, task: WherobotsSqlOperator, context: Context, attempt: SqlAttempt, suffix: str = "") -> None:
         super().__init__(task, context, attempt)
-        ti = context["ti"]
         self._planned = plan(task)
-        self._try_number: int = ti.try_number
-        self._first = first_since_clear(ti.try_number, ti.max_tries, task.retries or 0)
-        self._record = SqlRecord.resume(None, self._try_number, self._first)
-        self._ids = ExecutionIds(suffix or suffix_of_task(context))
+        self._history = SqlHistory(task, context, attempt, self._planned, suffix)
         self._results = SqlResults(task)
         self._session: SqlSession | None = None
-        self._session_id = ""
+        self._session_id = self._own_session_id = ""
         self._wait = self.new_wait()
         self._index = 0
         self._seconds = 0.0
         self._last: StatementOutcome | None = None
+        # The statements that are not executed again, and the try that has sent each.
         self._found: dict[int, tuple[int, StatementOutcome]] = {}
-        # The writes that may be under way: the try that has sent each, and its mark.
-        self._writes: dict[str, tuple[int, str]] = {}
 
-    def begin(self) -> Any:
+    def begin(self, *, is_resumed: bool = False) -> Any:
         """Get a session, and execute the statements in it.
 
+        :param is_resumed: whether Airflow 3.0 or 3.1.0 resumes a retry: the XComs of the try before are still there.
         :returns: what the task returns.
         """
-        return self._begin(xcom_keys_of_earlier_try(self.context["ti"]) if self._try_number > 1 else ())
+        with self._ending():
+            told = self._history.begin(is_resumed=is_resumed)
+            if is_resumed:
+                left = [key for key in (SQL_EXECUTION_ID_KEY, SQL_SUMMARY_KEY) if self._pull(key)]
+                forget_earlier_try(self._push, left)
+            with self.attempt.open():
+                self._session_id = self._earlier_session(told) or self._ask_for_session(None)
+                return self._begin_in_session()
 
-    def begin_over(self) -> Any:
-        """The same on Airflow 3.0 and 3.1.0 after a deferral of the try before, whose XComs are still there."""
-        told = [key for key in self._possible_keys() if self._pull(key)]
-        forget_earlier_try(self._push, [key for key in (SQL_EXECUTION_ID_KEY, SQL_SUMMARY_KEY) if self._pull(key)])
-        return self._begin(told)
+    def resume_after_quota_wait(self, quota: Mapping[str, Any], record: Collection[str] | None) -> Any:
+        """Ask for a session again.
+
+        :param quota: fields of ``QuotaWait``.
+        :param record: the keys of the record at the deferral; None if they are not known.
+        :returns: what the task returns.
+        """
+        self._history.resume(record)
+        with self._ending(), self.attempt.open():
+            self._session_id = self._ask_for_session(quota)
+            return self._begin_in_session()
 
     def resume_in_session(
         self, event: Any, session_id: str, wait: dict[str, Any] | None, record: Collection[str] | None
@@ -126,7 +127,7 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
         :param record: the keys of the record at the deferral; None if they are not known.
         :returns: what the task returns.
         """
-        self._record = SqlRecord.resume(record, self._try_number, self._first)
+        self._history.resume(record)
         self._session_id, self._wait = self.resumed(event, session_id, wait)
         with self._ending():
             return self._execute_all()
@@ -146,9 +147,10 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
         """
         outcome = StatementOutcome.from_event(event)
         self._session_id = session_id or self._pull(SQL_SESSION_ID_KEY)
+        self._wait = self._short_wait(self.deadline)
         with self._ending():
             if mark:
-                self._record.write(Word.SENT, mark, self._try_number)
+                self._history.resume_sent(mark)
             self._go_to(self._checked_index(outcome.execution_id, index, count), seconds)
             return self._take_back(outcome)
 
@@ -162,96 +164,39 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
         self._session_id, index = session_id or "", None
         if session_id and execution_id:
             index = 0 if len(self._planned) == 1 else self._index_of(execution_id)
-        with self._ending(is_over=index is not None):
+        with self._ending():
             if index is None:
                 # Or the statements are rendered differently now: none of them is the one that was executed.
                 return False, None
             self.log.warning("The trigger failed: %s", error)
+            # The deadline may be what has ended it, and asking takes a moment.
+            self._wait = self._short_wait(None)
             self._go_to(index, 0.0)
             if not self._statement.may_repeat:
-                self._record.write(Word.SENT, self._statement.mark, self._try_number)
+                self._history.resume_sent(self._statement.mark)
             outcome = StatementOutcome(StatementState.RUNNING, execution_id)
             return True, self._settle(outcome, is_late=error == TRIGGER_TIMEOUT)
 
-    # What the tries know of each other
-
-    def _begin(self, told: Collection[str] | None) -> Any:
-        self._record = SqlRecord.begin(told, self._try_number, self._first)
-        with self._ending():
-            for key in self._record.to_keys():
-                self._write_down(key)
-            leave_word(self._push, self.context, self._ids.identity)
-            with self.attempt.open():
-                self._session_id = self._earlier_session(told or ()) or self._ask_for_session()
-                self.announce(self._session_id)
-                if not self.task.deferrable or self.is_ready(self._session_id, self._wait):
-                    return self._execute_all()
-            is_own = self.attempt.session_to_stop is not None
-            self.defer_until_ready(self._session_id, self._wait, self._kept(), stop_on_kill=is_own)
-
-    def _kept(self) -> dict[str, Any]:
-        """What a deferral keeps of what is known of the tries before."""
-        return {"record": self._record.to_keys(), "suffix": self._ids.identity}
-
-    def _write_down(self, key: str | None) -> None:
-        """Leave word for the next try, or fail: without that word no write is sent."""
-        if key is None:
-            return
-        try:
-            self.context["ti"].xcom_push(key=key, value=True)
-        except Exception as error:
-            raise self._no_word(key, reason_of(error)) from error
-        if not note_for_retry(self.context["ti"], key):
-            raise self._no_word(key, "Airflow's audit log cannot be written")
-
-    def _no_word(self, key: str, why: str) -> WherobotsSqlException:
-        return WherobotsSqlException(
-            f"Nothing more is executed: XCom {key}, by which a retry knows what this try has executed, could not be "
-            f"pushed: {why}"
-        )
-
-    def _learn(self, key: str | None) -> None:
-        """Leave word for the next try. Without it, that try asks the session."""
-        if key is not None:
-            self._push(key, True)
-            note_for_retry(self.context["ti"], key)
-
-    def _possible_keys(self) -> list[str]:
-        marks = [statement.mark for statement in self._planned if not statement.may_repeat]
-        tries = range(1, self._try_number)
-        told = [key_of(word, number, mark) for mark in marks for number in tries for word in Word]
-        return [*told, *(f"sql_since-{number}" for number in tries)]
+    def _begin_in_session(self) -> Any:
+        self.announce(self._session_id)
+        if not self.task.deferrable or self.is_ready(self._session_id, self._wait):
+            return self._execute_all()
+        is_own = self.attempt.stop is not None
+        self.defer_until_ready(self._session_id, self._wait, self._history.kept(), stop_on_kill=is_own)
 
     @contextmanager
-    def _ending(self, *, is_over: bool = True) -> Iterator[None]:
-        """What a try does at its end: leaves word of what a kill has cancelled, and stops a session of its own.
-
-        :param is_over: whether the try ends without an error too.
-        """
-        self._own_session()
+    def _ending(self) -> Iterator[None]:
+        """What a try does at its end: leaves word of what a kill has cancelled, and stops a session of its own."""
+        self._find_own_session()
         try:
             yield
         except BaseException:
             if self.attempt.was_killed:
-                self._learn_from_kill()
+                self._history.learn_from_kill()
             if not self._is_deferring:
                 self._stop_own_session()
             raise
-        if is_over:
-            self._stop_own_session()
-
-    def _learn_from_kill(self) -> None:
-        for execution_id, state in self.attempt.ended_at_kill.items():
-            if execution_id in self._writes and state in (SUCCEEDED, FAILED, CANCELLED):
-                number, mark = self._writes[execution_id]
-                word = Word.SUCCEEDED if state == SUCCEEDED else Word.NO_EFFECT
-                self._learn(self._record.write(word, mark, number))
-        if state_at_kill(self.context["ti"]) == "restarting":
-            note_for_retry(self.context["ti"], CLEARED_KEY)
-
-    @property
-    def _is_last(self) -> bool:
-        return is_last(self._try_number, self.context["ti"].max_tries)
+        self._stop_own_session()
 
     # The session
 
@@ -271,45 +216,52 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
                 return session_id
         return ""
 
-    def _ask_for_session(self) -> str:
+    def _ask_for_session(self, quota: Mapping[str, Any] | None) -> str:
         if self.task.is_session_given:
+            self._wait = replace(self._wait, appearance_seconds=0.0)
             return str(self.task.session_id).strip()
-        asked = self.ask(self.task.session_request(self.task.session_key))
+        asked = self.ask(self.task.session_request(self.task.session_key), quota, self._history.kept())
         if self.task.makes_own_session and not asked.fallback:
             self._take_for_own(asked.id)
         return asked.id
 
     def _take_for_own(self, session_id: str) -> None:
-        self.attempt.session_to_stop = session_id
-        self._learn(f"{SQL_OWN_SESSION_KEY}{session_id}")
+        self._own(session_id)
+        self._history.tell(f"{SQL_OWN_SESSION_KEY}{session_id}")
 
-    def _own_session(self) -> None:
+    def _own(self, session_id: str) -> None:
+        self._own_session_id, self.attempt.stop = session_id, partial(stop_session, session_id)
+
+    def _find_own_session(self) -> None:
         """After a deferral: whether the session is this try's own."""
         if self._session_id and self.task.makes_own_session and self._pull(f"{SQL_OWN_SESSION_KEY}{self._session_id}"):
-            self.attempt.session_to_stop = self._session_id
+            self._own(self._session_id)
 
     def _stop_own_session(self) -> None:
-        session_id = self.attempt.session_to_stop
-        if session_id is None or self.attempt.was_killed:
+        session_id = self._own_session_id
+        if not session_id or self.attempt.was_killed:
             return
-        if self._record.sent_now() is not None and not self._is_last:
+        if self._history.record.sent_now() is not None and not self._history.is_last:
             self.log.info("SQL session %s is left to the retry, which asks it about the statement", session_id)
             return
         with self.attempt.open():
             self.attempt.run(stop_session(session_id))
-        self.attempt.session_to_stop = None
+        self.attempt.stop = None
+
+    @staticmethod
+    def _short_wait(deadline: float | None) -> SessionWait:
+        """The wait for a session that has executed statements already."""
+        return SessionWait(RESUMED_OUTAGE_SECONDS, RESUMED_OUTAGE_SECONDS, deadline, time.time(), 0.0)
 
     def _connect(self) -> None:
         self._session = self.get_ready(self._session_id, self._wait)
         try:
-            self.attempt.run(connect(self._session))
+            self.attempt.run(connect(self._session, self._wait.max_outage_seconds))
         except WherobotsApiError as error:
             raise not_connected(error) from error
 
     def _reconnect(self, outcome: StatementOutcome) -> None:
         """Connect again to the session that has executed a statement."""
-        # The deadline may be what has ended the trigger, and asking takes a moment.
-        self._wait = SessionWait(RESUMED_OUTAGE_SECONDS, RESUMED_OUTAGE_SECONDS, since=time.time())
         try:
             self._connect()
         except WherobotsTaskKilledException:
@@ -329,86 +281,21 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
     def _execute_all(self) -> Any:
         with self.attempt.open():
             self._connect()
-            self._end_what_a_clear_left()
+            self._history.end_what_a_clear_left(self._url, self._session_id)
             self._look_back()
             return self._execute_rest()
 
-    def _end_what_a_clear_left(self) -> None:
-        marks, tries = [statement.mark for statement in self._planned], self._record.tries_before_clear
-        earlier = [self._ids.of(number, mark) for mark in marks for number in tries]
-        try:
-            with self.attempt.in_flight(earlier, self._url):
-                running = self.attempt.run(end_earlier(earlier, self._url))
-        except WherobotsApiError as error:
-            raise not_connected(error) from error
-        if running:
-            raise WherobotsUnavailableException(
-                f"The task was cleared, but its statement {running} could not be cancelled, and may still run in SQL "
-                f"session {self._session_id}. Nothing was executed"
-            )
-
     def _look_back(self) -> None:
-        if not self._record.earlier_tries:
-            return
-        found, why = self._look(), "the SQL session cannot say what it has written"
-        if found.is_edited:
-            why = "the statement is another one now: it was edited, or is rendered differently"
-        elif found.in_doubt is not None and self.task.outcome_sql is not None:
-            why = self._ask_outcome_sql(self._planned[found.in_doubt])
-            found = self._look()
+        found, why = self._history.look_back(self._options())
         self._found = found.outcomes
-        if found.in_doubt is not None:
-            self._index = found.in_doubt
-            execution_id = self._ids.of(self._record.earlier_tries[0], self._statement.mark)
-            self._last = StatementOutcome(StatementState.UNKNOWN, execution_id)
-            self._summarize()
-            session_id = self._session_id
-            raise unknown_of_earlier_try(self._name(), why, execution_id, session_id, is_last=self._is_last)
-
-    def _look(self) -> Found:
-        look_back = LookBack(
-            self._planned,
-            self._ids,
-            self._record,
-            self._options(),
-            geometry=self.task.geometry,
-            repeats_unknown=self.task.retry_unknown,
-        )
-        sent = []
-        for statement in self._planned:
-            tries = self._record.earlier_tries if statement.may_repeat else self._record.in_doubt(statement.mark)
-            for number in tries:
-                sent.append(self._ids.of(number, statement.mark))
-                if not statement.may_repeat:
-                    self._writes[sent[-1]] = number, statement.mark
-        with self.attempt.in_flight(sent, self._url):
-            found = self.attempt.run(look_back.run())
-        for key in found.learned:
-            self._learn(key)
-        return found
-
-    def _ask_outcome_sql(self, statement: Planned) -> str:
-        """Execute the query that says whether a write in doubt has taken effect, and write down what it says.
-
-        :returns: why it says nothing, if it does not.
-        """
-        query, tries = outcome_query(self.task), self._record.in_doubt(statement.mark)
-        for number in tries:
-            # The table is not to change any more once it is asked.
-            self.attempt.run(cancel(self._ids.of(number, statement.mark), url=self._url))
-        execution_id = self._ids.of(self._try_number, mark_of(query))
-        self.log.info("Executing outcome_sql (%s) as %s", masked(query), execution_id)
-        with self.attempt.in_flight([execution_id], self._url):
-            outcome = self.attempt.run(execute(Statement(execution_id, query), self._options()))
-        if outcome.state is not StatementState.SUCCEEDED:
-            return f"outcome_sql cannot tell: it has ended as {outcome.state} ({outcome.message})"
-        value = first_value(outcome, self.attempt.driver)
-        if not isinstance(value, bool | int | float | Decimal):
-            return f"outcome_sql cannot tell: its first value is {'NULL' if value is None else 'no boolean or number'}"
-        self.log.info("outcome_sql says that the write %s taken effect", "has" if value else "has not")
-        for number in tries[:1] if value else tries:
-            self._learn(self._record.write(Word.SUCCEEDED if value else Word.NO_EFFECT, statement.mark, number))
-        return ""
+        if found.in_doubt is None:
+            return
+        self._index = found.in_doubt
+        execution_id = self._history.ids.of(self._history.record.earlier_tries[0], self._statement.mark)
+        self._last = StatementOutcome(StatementState.UNKNOWN, execution_id)
+        self._summarize()
+        is_last = self._history.is_last
+        raise unknown_of_earlier_try(self._name(), why, execution_id, self._session_id, is_last=is_last)
 
     def _execute_rest(self) -> Any:
         while self._index < len(self._planned):
@@ -416,15 +303,26 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
                 self.log.info("%s was sent by an earlier try, and is not executed again", self._name())
                 self._take(earlier[1], earlier[0])
             else:
-                self._take(self._execute(self._statement))
+                self._take(self._again_if_forgotten(self._execute(self._first_id)))
         return self._finish()
 
-    def _execute(self, statement: Planned) -> StatementOutcome:
-        execution_id = self._ids.of(self._try_number, statement.mark)
+    @property
+    def _first_id(self) -> str:
+        return self._history.ids.of(self._history.try_number, self._statement.mark)
+
+    def _again_if_forgotten(self, outcome: StatementOutcome) -> StatementOutcome:
+        """Execute a statement once more if the session, which executes many at once, has forgotten its result."""
+        is_first = outcome.execution_id == self._first_id
+        if not (outcome.is_result_forgotten and is_first and self._statement.may_repeat):
+            return outcome
+        self.log.warning("%s: %s. It is executed once more", self._name(), outcome.message)
+        return self._execute(ExecutionIds.of_second(outcome.execution_id))
+
+    def _execute(self, execution_id: str) -> StatementOutcome:
+        statement = self._statement
         self._push(SQL_EXECUTION_ID_KEY, execution_id)
         if not statement.may_repeat:
-            self._write_down(self._record.write(Word.SENT, statement.mark, self._try_number))
-            self._writes[execution_id] = self._try_number, statement.mark
+            self._history.sending(statement, execution_id)
         self.log.info("Executing %s as %s", self._name(limit=None), execution_id)
         may_hand_over = self.task.deferrable and not self._results.is_holding
         options = replace(self._options(), hand_over_after=HAND_OVER_SECONDS if may_hand_over else None)
@@ -447,8 +345,9 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
                 self.task.wherobots_conn_id,
                 self._session_id,
                 outcome.execution_id,
-                StatementOptions(deadline=deadline, started_at=outcome.started_at).to_kwargs(),
+                replace(self._options(), url="", started_at=outcome.started_at).to_kwargs(),
                 tells_address=store is None or not store.presigned_url,
+                stops_session=bool(self._own_session_id),
             ),
             method_name="execute_after_statement",
             kwargs={
@@ -457,7 +356,7 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
                 "seconds": self._seconds,
                 "count": len(self._planned),
                 "mark": "" if self._statement.may_repeat else self._statement.mark,
-                "suffix": self._ids.identity,
+                "suffix": self._history.ids.identity,
             },
             timeout=timeout,
         )
@@ -476,7 +375,8 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
             self._reconnect(outcome)
             if is_running:
                 self.log.warning("The triggerer cannot follow the statement (%s); this worker does", outcome.message)
-            self._take(self._attach(outcome, self._options()) if is_running else self._fetch(outcome))
+            outcome = self._attach(outcome, self._options()) if is_running else self._fetch(outcome)
+            self._take(self._again_if_forgotten(outcome))
             return self._execute_rest()
 
     def _settle(self, outcome: StatementOutcome, *, is_late: bool) -> Any:
@@ -504,8 +404,7 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
         if outcome.started_at:
             options = replace(options, started_at=outcome.started_at)
         execution_id, wants_result = outcome.execution_id, self._statement.wants_result
-        if (mark := self._record.sent_now()) is not None:
-            self._writes[execution_id] = self._try_number, mark
+        self._history.attaching(execution_id)
         with self.attempt.in_flight([execution_id], self._url):
             flow = attach(execution_id, options, geometry=self.task.geometry, wants_result=wants_result)
             return self.attempt.run(flow)
@@ -520,7 +419,8 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
         if fetched.state is StatementState.SUCCEEDED:
             return replace(fetched, seconds=outcome.seconds)
         why = f"it succeeded, but its result cannot be fetched: {fetched.message}"
-        return replace(outcome, state=StatementState.GAVE_UP, message=why)
+        is_forgotten = fetched.is_result_forgotten
+        return replace(outcome, state=StatementState.GAVE_UP, message=why, is_result_forgotten=is_forgotten)
 
     def _take(self, outcome: StatementOutcome, earlier_try: int | None = None) -> None:
         """Write down what an outcome says, and keep the value of a statement that has succeeded; else fail.
@@ -535,9 +435,7 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
             emit(of_statement(outcome.seconds, outcome.state.value, region, tags), self.log.warning)
         self._last = outcome
         self._seconds += outcome.seconds
-        mark = self._record.sent_now() if earlier_try is None else None if statement.may_repeat else statement.mark
-        if mark is not None and (word := word_of(outcome)) is not None:
-            self._learn(self._record.write(word, mark, earlier_try or self._try_number))
+        self._history.learn(outcome, statement, earlier_try)
         if outcome.state is not StatementState.SUCCEEDED:
             self._summarize()
             limit = self.task.execution_timeout
@@ -547,7 +445,7 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
                 self._session_id,
                 None if limit is None else limit.total_seconds(),
                 may_repeat=statement.may_repeat or self.task.retry_unknown,
-                is_last=self._is_last,
+                is_last=self._history.is_last,
             )
         self.log.info("%s succeeded in %s", self._name(), words.duration(outcome.seconds))
         if statement.wants_result:
@@ -581,7 +479,8 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
         return self._planned[self._index]
 
     def _options(self) -> StatementOptions:
-        return StatementOptions(url=self._url, deadline=self.deadline)
+        outage = self.task.max_outage_seconds
+        return StatementOptions(url=self._url, deadline=self.deadline, max_outage_seconds=outage)
 
     def _go_to(self, index: int, seconds: float) -> None:
         """Go to the statement that a trigger has followed. Those before it had no result, else it had stayed."""
@@ -590,7 +489,7 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
 
     def _index_of(self, execution_id: str) -> int | None:
         """The place of the statement that this try has executed under an id; None if it is none of them."""
-        ids = [self._ids.of(self._try_number, statement.mark) for statement in self._planned]
+        ids = [self._history.ids.of(self._history.try_number, statement.mark) for statement in self._planned]
         return ids.index(execution_id) if execution_id in ids else None
 
     def _checked_index(self, execution_id: str, index: int | None, count: int | None) -> int:

@@ -31,9 +31,9 @@ from airflow_provider_wherobots.flows.outcome import (
     Outcome,
     describe_no_run,
 )
-from airflow_provider_wherobots.flows.quota import QuotaNotFreedError, QuotaWait
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.run_name import durable_suffix
-from airflow_provider_wherobots.flows.submit import AwaitingQuota, NotReplacedError, Submission, UnclearCreateError
+from airflow_provider_wherobots.flows.submit import NotReplacedError, Submission, UnclearCreateError
 from airflow_provider_wherobots.flows.tries import is_first_since_clear, is_last, was_cancelled_for_earlier_try
 from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.flows.unforeseen import reason_of

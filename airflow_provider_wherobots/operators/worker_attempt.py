@@ -15,9 +15,9 @@ from airflow_provider_wherobots.flows.cancel import (
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Outcome
-from airflow_provider_wherobots.flows.quota import QuotaWait
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
 from airflow_provider_wherobots.flows.run_name import durable_suffix
-from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission, submit_run
+from airflow_provider_wherobots.flows.submit import Submission, submit_run
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.attempt import Attempt

@@ -2,6 +2,11 @@
 
 Source: Spark's grammar ``SqlBaseLexer.g4``: a backslash escapes the next character of a literal, an ``r`` before a
 literal turns that off, a quoted name doubles its backtick, comments in ``/* */`` are nested, and ``/*+`` begins a hint.
+
+A comment ends at the ``*/`` of its own depth. The rule ``BRACKETED_COMMENT`` is not greedy, but it can also end at the
+end of the text. So ``/* s3://b/*.parquet */``, in which ``/*`` begins a second comment, extends to the end, and Spark
+refuses it as not closed. Like Spark's command line (``SparkSQLCLIDriver.splitSemiColon``), this module makes a
+statement of it. So the service says what is wrong, and no statement is lost.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ class SqlTokenKind(Enum):
     """A doubled percent sign."""
     SEMICOLON = auto()
     OPEN = auto()
-    """A quote that is never closed, and all that follows it."""
+    """A quote or comment that is never closed, and all that follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,11 @@ class Token:
     text: str
     key: str | None = None
     form: str = ""
+
+    @property
+    def opening(self) -> str:
+        """What a literal, a quoted name or a comment begins with."""
+        return self.text[:2] if self.text.startswith("/*") else self.text[0]
 
 
 _TOKEN = re.compile(
@@ -78,7 +88,7 @@ def tokens(sql: str) -> Iterator[Token]:
 
 
 def statements(sql: str) -> list[str]:
-    """Split SQL at its semicolons, which are left out, as are statements that consist of comments only.
+    """Split SQL at its semicolons. Semicolons, and statements that consist of closed comments only, are left out.
 
     :param sql: the SQL.
     :returns: the statements, with their comments and hints.
@@ -107,7 +117,8 @@ def _token(sql: str, found: re.Match[str]) -> Token:
         case "line":
             return Token(SqlTokenKind.COMMENT, text)
         case "block":
-            return Token(SqlTokenKind.COMMENT, sql[found.start() : _end_of_block(sql, found.end())])
+            if (end := _end_of_block(sql, found.end())) is not None:
+                return Token(SqlTokenKind.COMMENT, sql[found.start() : end])
         case "percent":
             return Token(SqlTokenKind.PERCENT, text)
         case "placeholder":
@@ -117,11 +128,11 @@ def _token(sql: str, found: re.Match[str]) -> Token:
     return Token(SqlTokenKind.OPEN, sql[found.start() :])
 
 
-def _end_of_block(sql: str, position: int) -> int:
+def _end_of_block(sql: str, position: int) -> int | None:
     depth = 1
     while edge := _BLOCK_EDGE.search(sql, position):
         depth += 1 if edge.group() == "/*" else -1
         position = edge.end()
         if depth == 0:
             return position
-    return len(sql)
+    return None

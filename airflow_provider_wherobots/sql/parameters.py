@@ -42,7 +42,7 @@ def bind(statement: str, parameters: Parameters | None = None) -> str:
     found = list(tokens(statement))
     if found and found[-1].kind is SqlTokenKind.OPEN:
         raise InvalidArgumentError(
-            f"sql: its last {found[-1].text[0]} is never closed, so the placeholders after it cannot be told from text"
+            f"sql: its last {found[-1].opening} is never closed, so the placeholders after it cannot be told from text"
         )
     values = _values_of(found, parameters)
     return "".join(_written(found, index, values) for index in range(len(found)))

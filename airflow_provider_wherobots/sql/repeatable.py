@@ -30,11 +30,9 @@ def may_repeat(statement: str) -> bool:
     :param statement: the statement.
     """
     code = _code(statement)
-    words = [found.upper() for found in _WORD.findall(code)]
+    words = _words(code)
     first, second = (*words, "", "")[:2]
-    if first == "WITH":
-        return "SELECT" in words and not _WRITE.intersection(words)
-    if first in _READ:
+    if _only_reads(words):
         return True
     if first == "INSERT":
         return second == "OVERWRITE" and not _reads_its_target(code)
@@ -43,6 +41,24 @@ def may_repeat(statement: str) -> bool:
     if first == "CREATE":
         return (second == "OR" and not _reads_its_target(code)) or _follows(words, "IF", "NOT", "EXISTS")
     return first == "DROP" and _follows(words, "IF", "EXISTS")
+
+
+def only_reads(statement: str) -> bool:
+    """Whether a statement changes no table.
+
+    :param statement: the statement.
+    """
+    return _only_reads(_words(_code(statement)))
+
+
+def _only_reads(words: list[str]) -> bool:
+    if words[:1] == ["WITH"]:
+        return "SELECT" in words and not _WRITE.intersection(words)
+    return bool(_READ.intersection(words[:1]))
+
+
+def _words(code: str) -> list[str]:
+    return [found.upper() for found in _WORD.findall(code)]
 
 
 def _code(statement: str) -> str:

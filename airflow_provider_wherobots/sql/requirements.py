@@ -8,11 +8,10 @@ HOW_TO_INSTALL = "pip install 'airflow-provider-wherobots[sql]'"
 PACKAGES = ("pyarrow", "cbor2")
 
 
-def missing(*more: str) -> str:
+def missing(*, frames: bool = False) -> str:
     """What is not installed, and how to install it; empty if all is. Imports nothing.
 
-    :param more: packages that are needed besides those of the extra.
+    :param frames: whether results become pandas DataFrames; default False.
     """
-    absent = [name for name in (*PACKAGES, *more) if find_spec(name) is None]
-    command = " ".join([HOW_TO_INSTALL, *(name for name in more if name in absent)])
-    return f"SQL needs {' and '.join(absent)}: {command}" if absent else ""
+    absent = [name for name in (*PACKAGES, *(("pandas",) if frames else ())) if find_spec(name) is None]
+    return f"SQL needs {' and '.join(absent)}: {HOW_TO_INSTALL}" if absent else ""

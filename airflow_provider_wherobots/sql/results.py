@@ -1,17 +1,15 @@
-"""The result of an execution as columns, rows and data frames.
+"""The result of an execution as a table, its columns and its rows.
 
 PyArrow is imported where it is used: a DAG file that names the hook needs none.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_wherobots.api.sql.messages import Results
 
 if TYPE_CHECKING:
-    import pandas
-    import polars
     import pyarrow
 
 MAX_ROWS = 1000
@@ -70,31 +68,6 @@ def rows_of(table: pyarrow.Table) -> list[Row]:
     :param table: the table; names of its columns may occur twice.
     """
     return list(zip(*(_values(column) for column in table.columns), strict=True))
-
-
-def to_pandas(table: pyarrow.Table | None) -> pandas.DataFrame:
-    """Make a pandas DataFrame.
-
-    :param table: the table; None gives a frame without columns.
-    :raises ImportError: if pandas is not installed.
-    """
-    import pandas
-
-    if table is None:
-        return pandas.DataFrame()
-    frame: pandas.DataFrame = table.to_pandas()
-    return frame
-
-
-def to_polars(table: pyarrow.Table | None) -> polars.DataFrame:
-    """Make a polars DataFrame.
-
-    :param table: the table; None gives a frame without columns.
-    :raises ImportError: if polars is not installed.
-    """
-    import polars
-
-    return polars.DataFrame() if table is None else cast("polars.DataFrame", polars.from_arrow(table))
 
 
 def _decompressed(data: bytes, compression: str, max_bytes: int) -> bytes | pyarrow.Buffer:

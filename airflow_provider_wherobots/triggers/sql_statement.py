@@ -6,8 +6,9 @@ import time
 from typing import Any
 
 from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.sql.session import stop_session
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.take_over import SESSION_SECONDS, cancel_in_session, follow_in_session
+from airflow_provider_wherobots.flows.sql.take_over import cancel_in_session, follow_in_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.triggers.guarded import CANCEL_BUDGET_SECONDS, GuardedTrigger
 
@@ -26,6 +27,7 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
     :param tells_address: whether the event has the address of a stored result; default True. Airflow logs the event, so
         it must not contain a presigned URL.
     :param cancel_on_kill: whether a kill of the task cancels the statement; default True.
+    :param stops_session: whether a kill of the task stops the session too, as nobody else has it; default False.
     :param of_later_versions: arguments that a worker of a later version added; ignored.
     """
 
@@ -37,6 +39,7 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         follow: dict[str, Any],
         tells_address: bool = True,
         cancel_on_kill: bool = True,
+        stops_session: bool = False,
         **of_later_versions: Any,
     ) -> None:
         super().__init__(cancel_on_kill)
@@ -45,6 +48,7 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         self.execution_id = execution_id
         self.options = StatementOptions.from_kwargs(follow)
         self.tells_address = tells_address
+        self.stops_session = stops_session
         self._hook = WherobotsHook(wherobots_conn_id)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -58,11 +62,12 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
                 "follow": self.options.to_kwargs(),
                 "tells_address": self.tells_address,
                 "cancel_on_kill": self.cancel_on_kill,
+                "stops_session": self.stops_session,
             },
         )
 
     async def _wait(self) -> dict[str, Any]:
-        async with self._hook.async_driver(self.log, max_outage_seconds=SESSION_SECONDS) as driver:
+        async with self._hook.async_driver(self.log, max_outage_seconds=self.options.max_outage_seconds) as driver:
             self.log.info("%s is followed in SQL session %s", self._what, words.short(self.session_id))
             outcome = await driver.run(follow_in_session(self.session_id, self.execution_id, self.options))
         event = outcome.to_event()
@@ -76,6 +81,8 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         until = time.monotonic() + CANCEL_BUDGET_SECONDS
         async with self._hook.async_driver(self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS) as driver:
             await driver.run(cancel_in_session(self.session_id, self.execution_id, until - time.monotonic()))
+            if self.stops_session:
+                await driver.run(stop_session(self.session_id, max(1.0, until - time.monotonic())))
 
     @property
     def _what(self) -> str:

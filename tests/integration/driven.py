@@ -10,6 +10,7 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.api.transports.session_pool import shared_session
+from airflow_provider_wherobots.api.transports.socket_limits import IN_TRIGGERER, ON_WORKER, SocketLimits
 from airflow_provider_wherobots.drivers.base import Outlets
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
@@ -21,9 +22,10 @@ class Driven:
 
     :param kind: ``sync`` or ``async``.
     :param endpoint: host and key.
+    :param limits: the limits of WebSockets; default those of the driver.
     """
 
-    def __init__(self, kind: str, endpoint: Endpoint) -> None:
+    def __init__(self, kind: str, endpoint: Endpoint, limits: SocketLimits | None = None) -> None:
         self.kind = kind
         self.notes: list[tuple[int, str]] = []
         self.endpoints: list[Endpoint] = []
@@ -33,11 +35,19 @@ class Driven:
         self.transport: Any
         if kind == "sync":
             self.transport = RequestsTransport(endpoint)
-            self.sync = SyncDriver(self.transport, Outlets(self._note, self._write, self._reload))
+            self.sync = SyncDriver(
+                self.transport,
+                Outlets(self._note, self._write, self._reload),
+                socket_limits=limits or ON_WORKER,
+            )
         else:
             session = self.loop.run_until_complete(self._open.enter_async_context(shared_session(endpoint.base_url)))
             self.transport = AiohttpTransport(endpoint, session)
-            self.asynchronous = AsyncDriver(self.transport, Outlets(self._note, self._write, self._reload_async))
+            self.asynchronous = AsyncDriver(
+                self.transport,
+                Outlets(self._note, self._write, self._reload_async),
+                socket_limits=limits or IN_TRIGGERER,
+            )
 
     def run(self, flow: Flow[Any]) -> Any:
         if self.kind == "sync":

@@ -21,6 +21,7 @@ MODULES = (
     "operators.sql",
     "operators.sql_session",
     "sensors.run",
+    "sensors.sql",
     "triggers.run",
 )
 
@@ -200,7 +201,7 @@ def test_who_does_not_use_sql_does_not_import_it(imported: set[str]) -> None:
     assert imported & {*sql, *(f"{PACKAGE}.{name}" for name in names)} <= {"sqlparse"}
 
 
-@pytest.mark.parametrize("module", ["hooks.sql", "operators.sql", "operators.sql_session"])
+@pytest.mark.parametrize("module", ["hooks.sql", "operators.sql", "operators.sql_session", "sensors.sql"])
 def test_a_dag_file_that_uses_sql_imports_nothing_that_only_a_statement_needs(imported: set[str]) -> None:
     needed = {"pyarrow", "pandas", "cbor2", f"{PACKAGE}.dbapi", f"{PACKAGE}.api.transports.aiohttp", HTTP_OF_WORKER}
     assert not imported & needed

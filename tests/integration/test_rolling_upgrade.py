@@ -29,10 +29,9 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.effects import Sleep
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
-from airflow_provider_wherobots.flows.quota import QuotaWait
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
 from airflow_provider_wherobots.flows.sql.session import SessionWait
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.submit import AwaitingQuota
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
@@ -225,7 +224,7 @@ def stored_of_sql() -> dict[str, Any]:
     wait = SessionWait(deadline=1e10, since=1e9)
     this_try = SqlTry(operator, context(TaskInstance()), SqlAttempt(operator.hook))
     with pytest.raises(TaskDeferred) as session:
-        this_try.defer_until_ready("s1", wait, this_try._kept(), stop_on_kill=False)
+        this_try.defer_until_ready("s1", wait, this_try._history.kept(), stop_on_kill=False)
     with pytest.raises(TaskDeferred) as statement:
         this_try._hand_over(StatementOutcome(StatementState.RUNNING, "e1", started_at=1e9))
     return {

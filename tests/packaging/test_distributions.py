@@ -23,7 +23,12 @@ ENTRY_POINTS = {
 NEEDS = {
     PROVIDER: {
         "": {"aiohttp>=3.11.18", "apache-airflow>=2.11.0", "pendulum>=3.1.0", "requests>=2.32.3"},
-        "extra == 'sql'": {"apache-airflow-providers-common-sql>=1.27.1", "cbor2>=5.6.5", "pyarrow>=16.1"},
+        "extra == 'sql'": {
+            "apache-airflow-providers-common-sql>=1.27.1",
+            "cbor2>=5.6.5",
+            "pandas>=2.1.4",
+            "pyarrow>=16.1",
+        },
     },
     SERVER: {
         "": {

@@ -77,9 +77,9 @@ def _asked_from_body(data: Any) -> AskedSession:
 def is_session_id(value: Any) -> TypeGuard[str]:
     """Whether a value may be the id of a session, and so a part of a path.
 
-    :param value: the value.
+    :param value: the value. Jinja makes ``None`` of a task that has returned nothing.
     """
-    return isinstance(value, str) and bool(value.strip()) and value not in (".", "..") and value.isprintable()
+    return isinstance(value, str) and bool(value.strip()) and value not in (".", "..", "None") and value.isprintable()
 
 
 def _session_path(session_id: str) -> str:

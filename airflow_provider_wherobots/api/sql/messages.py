@@ -219,7 +219,18 @@ class Unreadable:
     execution_id: str = ""
 
 
-ServerMessage: TypeAlias = StateUpdated | ExecutionResult | ExecutionError | ExecutionProgress | Unreadable
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """A message that was larger than the client takes. Only a result can be. The connection is closed after it.
+
+    :param limit_bytes: how many bytes a message may have.
+    """
+
+    limit_bytes: int
+    execution_id: str = ""
+
+
+ServerMessage: TypeAlias = StateUpdated | ExecutionResult | ExecutionError | ExecutionProgress | Unreadable | TooLarge
 
 
 def read_message(frame: str | bytes) -> ServerMessage | None:

@@ -76,7 +76,12 @@ class SqlSession:
     @property
     def has_ended(self) -> bool:
         """Whether it will never be ready (again)."""
-        return self.status in ENDED or self.status.startswith("DESTROY")
+        return self.status in ENDED or self.is_being_stopped
+
+    @property
+    def is_being_stopped(self) -> bool:
+        """Whether it is being stopped, or was."""
+        return self.status.startswith("DESTROY")
 
     @property
     def socket_url(self) -> str:

@@ -48,7 +48,7 @@ class UnusableUrlError(WherobotsApiError):
 
 @dataclass(frozen=True, slots=True)
 class PresignedUrl:
-    """A URL that allows one upload. It is a secret: whoever has it can use it."""
+    """A URL that allows one upload, or downloads. It is a secret: whoever has it can use it."""
 
     value: str = field(repr=False)
 
@@ -74,7 +74,7 @@ class PresignedUrl:
                 return f"{parts.scheme}://{parts.netloc}"
         except ValueError:
             pass
-        raise UnusableUrlError(PUT_OBJECT.operation, f"the upload URL from the API {problem}, so nothing was sent")
+        raise UnusableUrlError(PUT_OBJECT.operation, f"the presigned URL from the API {problem}, so nothing was sent")
 
     def redact(self, text: str) -> str:
         """Remove the URL from a text."""
@@ -89,8 +89,10 @@ def upload_seconds(size: int) -> float:
     return size / LEAST_BYTES_PER_SECOND
 
 
-def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ResponseError | None:
-    """The error in the answer to an upload; None if it succeeded. Of the body only S3's code is kept."""
+def refusal(
+    status: int, headers: Mapping[str, str], body: bytes, operation: str = PUT_OBJECT.operation
+) -> ResponseError | None:
+    """The error in the response to an upload or download; None if it succeeded. Of the body only S3's code is kept."""
     if 200 <= status < 300:
         return None
     found = _CODE.search(body)
@@ -98,10 +100,10 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ResponseErr
     said = code or "no code of S3"
     kind: type[ResponseError] = BadRequestError
     if 300 <= status < 400:
-        said = "the host redirects, and redirects of uploads are not followed"
+        said = "the host redirects, and redirects are not followed"
     elif status >= 500 or status in _TRANSIENT_STATUSES or code in _TRANSIENT_CODES:
         kind = ServerError
     elif status in (401, 403):
         kind = PermissionDeniedError
     retry_after = parse_retry_after(headers.get("Retry-After"), datetime.now(UTC))
-    return kind(PUT_OBJECT.operation, status, retry_after=retry_after, excerpt=said)
+    return kind(operation, status, retry_after=retry_after, excerpt=said)

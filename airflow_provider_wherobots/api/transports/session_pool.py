@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 
 from airflow_provider_wherobots.api.transports.environment import UnusableCaBundleError, ssl_context
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from aiohttp.tracing import Trace
 
 T = TypeVar("T")
+MakeProtocol: TypeAlias = Callable[[asyncio.AbstractEventLoop], ResponseHandler]
 
 MAX_CONNECTIONS = 64
 KEEP_ALIVE_SECONDS = 90.0
@@ -59,11 +62,17 @@ class _Connector(aiohttp.TCPConnector):
     """Records progress, and refuses to connect without usable certificates.
 
     :param trust: the TLS context; None for a host without TLS; or the error that explains why there is no context.
+    :param protocol: makes the protocol of a connection; default aiohttp's own.
     """
 
-    def __init__(self, trust: ssl.SSLContext | UnusableCaBundleError | None, **options: Any) -> None:
+    def __init__(
+        self, trust: ssl.SSLContext | UnusableCaBundleError | None, protocol: MakeProtocol | None, **options: Any
+    ) -> None:
         self._trust_error = trust if isinstance(trust, UnusableCaBundleError) else None
         super().__init__(ssl=trust if isinstance(trust, ssl.SSLContext) else True, **options)
+        if protocol is not None:
+            # There is no public way.
+            self._factory = partial(protocol, self._loop)
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's own
         if self._trust_error is not None:
@@ -107,14 +116,17 @@ async def shared_session(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @asynccontextmanager
-async def own_session(base_url: str, *traces: aiohttp.TraceConfig) -> AsyncIterator[aiohttp.ClientSession]:
+async def own_session(
+    base_url: str, protocol: MakeProtocol, *traces: aiohttp.TraceConfig
+) -> AsyncIterator[aiohttp.ClientSession]:
     """Make a session that is not shared, for one long connection: it would take a place in a shared pool.
 
     :param base_url: scheme and host of what it connects to.
+    :param protocol: makes the protocol of the connection.
     :param traces: listen to its requests.
     """
     trust = await asyncio.to_thread(_trust) if base_url.startswith("https") else None
-    async with _open_session(trust, *traces) as session:
+    async with _open_session(trust, protocol, *traces) as session:
         yield session
 
 
@@ -137,10 +149,12 @@ def _trust() -> ssl.SSLContext | UnusableCaBundleError:
 
 
 def _open_session(
-    trust: ssl.SSLContext | UnusableCaBundleError | None, *traces: aiohttp.TraceConfig
+    trust: ssl.SSLContext | UnusableCaBundleError | None,
+    protocol: MakeProtocol | None = None,
+    *traces: aiohttp.TraceConfig,
 ) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=_Connector(trust, limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS),
+        connector=_Connector(trust, protocol, limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         # `Body` decompresses within its limit. No `trust_env`: it would read ~/.netrc before every request, and use a
         # proxy even for this machine.

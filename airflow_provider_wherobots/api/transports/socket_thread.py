@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import ConnectionLostError, NotWrittenError
 from airflow_provider_wherobots.api.sql.messages import ClientMessage, ServerMessage
+from airflow_provider_wherobots.api.transports.socket_limits import SocketLimits
 from airflow_provider_wherobots.api.transports.websocket import CLOSE_SECONDS, WRITE_SECONDS, SqlSocket, open_socket
 
 T = TypeVar("T")
@@ -26,9 +27,13 @@ SLACK_SECONDS = 5.0
 
 
 class SocketThread:
-    """At most one open WebSocket, and the thread of its event loop, which is started when the first is opened."""
+    """At most one open WebSocket, and the thread of its event loop, which is started when the first is opened.
 
-    def __init__(self) -> None:
+    :param limits: the limits of the WebSocket.
+    """
+
+    def __init__(self, limits: SocketLimits) -> None:
+        self._limits = limits
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
         self._socket: SqlSocket | None = None
@@ -45,7 +50,7 @@ class SocketThread:
         :raises WherobotsApiError: if it could not be opened.
         """
         self.disconnect()
-        opened = self._in_loop(open_socket(endpoint, url, seconds), seconds)
+        opened = self._in_loop(open_socket(endpoint, url, seconds, self._limits), seconds)
         # A signal handler may have opened another one meanwhile.
         self.disconnect()
         self._socket = opened

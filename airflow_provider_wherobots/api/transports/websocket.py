@@ -1,7 +1,8 @@
 """The WebSocket to a SQL session, on aiohttp.
 
-A task of its own reads the connection all the time. aiohttp answers pings, and notices a dead connection, only while
-something reads, and a client may be busy between two statements.
+A task of its own reads the connection all the time. aiohttp answers pings, and notices that a connection was cut, only
+while something reads, and a client may be busy between two statements. A second task pings the session when nothing has
+come for a while: any byte is a sign of life, also one of a large message that is not complete yet.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     ExecutionError,
     ExecutionProgress,
     ServerMessage,
+    TooLarge,
     Unreadable,
     read_message,
 )
@@ -43,11 +45,9 @@ from airflow_provider_wherobots.api.transports.environment import (
     describe_route,
     proxy_for,
 )
+from airflow_provider_wherobots.api.transports.incoming import Incoming
+from airflow_provider_wherobots.api.transports.socket_limits import SocketLimits
 
-HEARTBEAT_SECONDS = 40.0
-"""How long nothing may come before the session is pinged. It has half as long to answer: its answer may have to wait
-behind a large result. A dead connection is noticed in a minute, half of the grace period of its executions."""
-MAX_MESSAGE_BYTES = 100 * 1024 * 1024
 WRITE_SECONDS = 30.0
 """How long writing a message may take."""
 CLOSE_SECONDS = 1.0
@@ -80,6 +80,8 @@ class SqlSocket:
     :param endpoint: whose key was sent.
     :param route: names the session's host in messages.
     :param resources: what is closed with it.
+    :param incoming: counts what comes over the connection.
+    :param limits: its limits.
     """
 
     def __init__(
@@ -88,15 +90,19 @@ class SqlSocket:
         endpoint: Endpoint,
         route: str,
         resources: AsyncExitStack,
+        incoming: Incoming,
+        limits: SocketLimits,
     ) -> None:
         self._connection = connection
         self._endpoint = endpoint
         self._route = route
         self._resources = resources
+        self._incoming = incoming
+        self._limits = limits
         self._arrived: deque[ServerMessage] = deque()
         self._news = asyncio.Event()
         self._lost: str | None = None
-        self._reader = asyncio.create_task(self._read())
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._watch())]
 
     async def transmit(self, message: ClientMessage) -> None:
         """Write a message.
@@ -154,9 +160,10 @@ class SqlSocket:
     async def close(self) -> None:
         """Close the connection. Never raises."""
         self._lose("the WebSocket is closed")
-        self._reader.cancel()
+        for task in self._tasks:
+            task.cancel()
         try:
-            await asyncio.wait([self._reader])
+            await asyncio.wait(self._tasks)
         finally:
             await _close(self._resources)
 
@@ -172,10 +179,26 @@ class SqlSocket:
         except Exception as error:
             self._lose(words_of(error))
 
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._lost is None:
+            heard_at = self._incoming.heard_at
+            await asyncio.sleep(heard_at + self._limits.quiet_seconds - loop.time())
+            if self._incoming.heard_at == heard_at:
+                pong_by = loop.time() + self._limits.pong_seconds
+                # A connection that is cut is the reader's to tell.
+                with suppress(TimeoutError, aiohttp.ClientError, OSError):
+                    async with asyncio.timeout_at(pong_by):
+                        await self._connection.ping()
+                await asyncio.sleep(pong_by - loop.time())
+            if self._incoming.heard_at == heard_at:
+                self._lose(
+                    f"the session sent nothing for {loop.time() - heard_at:.0f} s, and did not respond to a ping"
+                )
+
     async def _take_frame(self, frame: aiohttp.WSMessage) -> None:
-        if frame.type is aiohttp.WSMsgType.ERROR:
-            self._lose(words_of(frame.data) if isinstance(frame.data, BaseException) else "the connection broke")
-        elif frame.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+        if frame.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+            self._incoming.became_message()
             message = await _decoded(frame.data)
             if isinstance(message, ExecutionError):
                 message = replace(message, message=self._endpoint.redact(message.message))
@@ -184,6 +207,12 @@ class SqlSocket:
             ):
                 self._arrived.append(message)
                 self._news.set()
+        elif self._incoming.is_too_large or _is_too_big(frame):
+            limit = self._limits.message_bytes
+            self._arrived.append(TooLarge(limit))
+            self._lose(f"a message was larger than {limit:,} bytes")
+        elif frame.type is aiohttp.WSMsgType.ERROR:
+            self._lose(words_of(frame.data) if isinstance(frame.data, BaseException) else "the connection broke")
         else:
             code, said = self._connection.close_code, str(frame.extra or "")
             cause = self._connection.exception()
@@ -196,26 +225,30 @@ class SqlSocket:
         self._news.set()
 
 
-async def open_socket(endpoint: Endpoint, url: str, seconds: float) -> SqlSocket:
+async def open_socket(endpoint: Endpoint, url: str, seconds: float, limits: SocketLimits) -> SqlSocket:
     """Open a WebSocket to a session. Redirects are not followed, as they would forward the API key.
 
     :param endpoint: whose key and other headers to send.
     :param url: the WebSocket's address.
     :param seconds: how long that may take in all.
+    :param limits: its limits.
     :raises WherobotsApiError: if it could not be opened; a refused upgrade is the error of its HTTP status.
     """
     origin = _origin(url)
     resources = AsyncExitStack()
     proxy = proxy_for(_CONNECT.operation, origin)
     route = describe_route(origin, proxy)
+    incoming = Incoming(limits.message_bytes)
     failure: WherobotsApiError
     with session_pool.Progress() as progress:
         try:
             async with asyncio.timeout(seconds):
-                session = await resources.enter_async_context(session_pool.own_session(origin, _refusals(endpoint)))
-                connection = await _connected(session, url, endpoint, proxy)
+                session = await resources.enter_async_context(
+                    session_pool.own_session(origin, incoming.protocol, _refusals(endpoint))
+                )
+                connection = await _connected(session, url, endpoint, proxy, limits)
             resources.push_async_callback(connection.close)
-            return SqlSocket(connection, endpoint, route, resources)
+            return SqlSocket(connection, endpoint, route, resources, incoming, limits)
         except _RefusedError as refused:
             failure = refused.error
         except _FAILURES as error:
@@ -229,13 +262,12 @@ async def open_socket(endpoint: Endpoint, url: str, seconds: float) -> SqlSocket
 
 
 async def _connected(
-    session: aiohttp.ClientSession, url: str, endpoint: Endpoint, proxy: Proxy | None
+    session: aiohttp.ClientSession, url: str, endpoint: Endpoint, proxy: Proxy | None, limits: SocketLimits
 ) -> aiohttp.ClientWebSocketResponse:
     return await session.ws_connect(
         url,
         headers=endpoint.headers,
-        heartbeat=HEARTBEAT_SECONDS,
-        max_msg_size=MAX_MESSAGE_BYTES,
+        max_msg_size=limits.message_bytes,
         timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
         proxy=proxy.url if proxy else None,
         proxy_headers=proxy.headers if proxy else None,
@@ -276,6 +308,10 @@ def _refusals(endpoint: Endpoint) -> aiohttp.TraceConfig:
     found.on_request_end.append(refuse)
     found.on_request_redirect.append(refuse)
     return found
+
+
+def _is_too_big(frame: aiohttp.WSMessage) -> bool:
+    return isinstance(frame.data, aiohttp.WebSocketError) and frame.data.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
 
 
 async def _decoded(frame: Any) -> ServerMessage | None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from typing import TypeAlias
 
 from airflow_provider_wherobots.api.errors import ConnectionLostError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import (
     CANCELLED,
+    SUCCEEDED,
     CancelExecution,
     ExecutionError,
     ExecutionResult,
     RetrieveResults,
     StateUpdated,
+    TooLarge,
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Connect, Flow, Note, Receive, Transmit, perform
@@ -22,8 +25,12 @@ CANCEL_BUDGET_SECONDS = 25.0
 WORKER_CANCEL_BUDGET_SECONDS = 3.8
 """The same in a killed worker process, to which Airflow 3 leaves 5 s."""
 CONFIRM_SECONDS = 1.5
-"""How long the session may take to say that the execution was cancelled, before it is asked for its state."""
+"""How long the session may take to say that the execution was cancelled, before it is asked, and asked again."""
 CONNECT_SECONDS = 10.0
+
+
+LastWord: TypeAlias = StateUpdated | ExecutionResult | ExecutionError
+"""The final state of an execution, or that the session does not know it."""
 
 
 def cancel(
@@ -43,32 +50,45 @@ def cancel(
     return (yield from last_word_after_cancel(execution_id, budget_seconds, url)) is not None
 
 
-def last_word_after_cancel(
-    execution_id: str, budget_seconds: float, url: str
-) -> Flow[StateUpdated | ExecutionResult | ExecutionError | None]:
-    """Cancel an execution, and learn in which state it has ended.
+def last_word_after_cancel(execution_id: str, budget_seconds: float, url: str) -> Flow[LastWord | None]:
+    """Cancel an execution, and log in which state it has ended. Never raises a ``WherobotsApiError``.
 
     :param execution_id: its id.
     :param budget_seconds: how long to try, in seconds.
     :param url: address of the session's WebSocket, which is opened if none is open.
-    :returns: the message with its final state, or that it is not known; None if it is not known to have ended.
+    :returns: the message with its final state, or that it is not known; None if it is not known to have ended. If the
+        state is ``cancelled``, nothing was written: Spark stops a statement before its commit.
     """
-    clock, what = SteadyClock(), f"Statement {words.short(execution_id)}"
+    what = f"Statement {words.short(execution_id)}"
+    last = yield from end(execution_id, budget_seconds, url)
+    if isinstance(last, ExecutionError):
+        yield Note(logging.INFO, f"{what} needs no cancelling: {words.quoted(last.message)}")
+    elif last is not None and last.state == CANCELLED:
+        yield Note(logging.INFO, f"{what} was cancelled")
+    elif last is not None:
+        yield Note(logging.INFO, f"{what} needs no cancelling: it has already {last.state}")
+    return last
+
+
+def end(
+    execution_id: str, budget_seconds: float, url: str, ask_after: float = CONFIRM_SECONDS
+) -> Flow[LastWord | None]:
+    """The same, but only a failure is logged.
+
+    :param ask_after: seconds after which the session is asked. The execution of another connection is asked about at
+        once, as its events may not come here.
+    """
+    clock = SteadyClock()
     yield from clock.read()
     if not (yield from _written(execution_id, budget_seconds, url)):
         return None
     try:
-        last = yield from _last_word(execution_id, budget_seconds, clock)
+        last = yield from _last_word(execution_id, budget_seconds, clock, ask_after)
     except ConnectionLostError:
         last = None
     if last is None:
-        yield Note(logging.WARNING, f"{what}: its cancel was sent, but is not confirmed")
-    elif isinstance(last, ExecutionError):
-        yield Note(logging.INFO, f"{what} needs no cancelling: {words.quoted(last.message)}")
-    elif last.state == CANCELLED:
-        yield Note(logging.INFO, f"{what} was cancelled")
-    else:
-        yield Note(logging.INFO, f"{what} needs no cancelling: it has already {last.state}")
+        text = f"Statement {words.short(execution_id)}: its cancel was sent, but is not confirmed"
+        yield Note(logging.WARNING, text)
     return last
 
 
@@ -91,26 +111,25 @@ def _written(execution_id: str, budget_seconds: float, url: str) -> Flow[bool]:
     return True
 
 
-def _last_word(
-    execution_id: str, budget_seconds: float, clock: SteadyClock
-) -> Flow[StateUpdated | ExecutionResult | ExecutionError | None]:
-    longest, ask_at = 2 * CONNECT_SECONDS, None
-    while True:
-        yield from clock.read(longest)
-        if ask_at is None:
-            ask_at = clock.seconds + CONFIRM_SECONDS
-        elif clock.seconds >= ask_at:
-            # Once: the answer may carry a whole result.
-            ask_at = float("inf")
-            yield from perform(Transmit(RetrieveResults(execution_id)))
-        left = budget_seconds - clock.seconds
-        if left <= 0:
-            return None
+def _last_word(execution_id: str, budget_seconds: float, clock: SteadyClock, ask_after: float) -> Flow[LastWord | None]:
+    yield from clock.read(2 * CONNECT_SECONDS)
+    ask_at, is_asked = clock.seconds + ask_after, False
+    while (left := budget_seconds - clock.seconds) > 0:
+        if clock.seconds >= ask_at:
+            # Not again before there is a response: it may carry a whole result.
+            ask_at, is_asked = float("inf"), True
+            yield from perform(Transmit(RetrieveResults(execution_id, attach=True)))
         longest = min(left, max(0.0, ask_at - clock.seconds))
         message = yield from perform(Receive(longest))
+        yield from clock.read(longest)
+        if isinstance(message, TooLarge) and is_asked:
+            return StateUpdated(execution_id, SUCCEEDED)
         if message is None or message.execution_id != execution_id:
             continue
         if isinstance(message, StateUpdated | ExecutionResult) and message.is_final:
             return message
         if isinstance(message, ExecutionError) and message.is_not_found:
             return message
+        if isinstance(message, ExecutionResult):
+            ask_at = clock.seconds + CONFIRM_SECONDS
+    return None

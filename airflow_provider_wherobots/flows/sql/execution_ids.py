@@ -44,3 +44,11 @@ class ExecutionIds:
         :param mark: the statement's mark.
         """
         return str(uuid5(NAMESPACE, "\x1f".join((self.identity, str(try_number), mark))))
+
+    @staticmethod
+    def of_second(execution_id: str) -> str:
+        """The id under which a try executes a statement once more.
+
+        :param execution_id: the id of its first execution in this try.
+        """
+        return str(uuid5(NAMESPACE, execution_id))

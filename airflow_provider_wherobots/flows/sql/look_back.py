@@ -79,7 +79,7 @@ class Found:
         return self.in_doubt is not None or any(ended)
 
 
-class LookBack:
+class SqlLookBack:
     """Looks at the statements of a task in a session whose WebSocket is open.
 
     :param statements: the task's statements.

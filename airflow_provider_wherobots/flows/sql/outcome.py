@@ -47,6 +47,8 @@ class StatementOutcome:
         that, and as Spark stops a statement before its commit, nothing was written. With ``UNKNOWN`` nobody of this
         task has, and a write may have happened.
     :param was_running: whether it still ran when it was attached to. Never part of an event.
+    :param is_result_forgotten: whether it has succeeded, and the session no longer knows its result. Never part of an
+        event.
     """
 
     state: StatementState
@@ -61,6 +63,7 @@ class StatementOutcome:
     is_location_lost: bool = False
     is_cancelled: bool = False
     was_running: bool = False
+    is_result_forgotten: bool = False
 
     def to_event(self) -> dict[str, Any]:
         """The outcome as a JSON-able dict, without the result itself."""
@@ -84,7 +87,7 @@ class StatementOutcome:
         :param event: what :meth:`to_event` made. A state that only a later version knows is ``UNKNOWN``.
         """
         known = known_fields(cls, event)
-        for name in ("results", "was_running"):
+        for name in ("results", "was_running", "is_result_forgotten"):
             known.pop(name, None)
         known["execution_id"] = str(known.get("execution_id") or "")
         try:

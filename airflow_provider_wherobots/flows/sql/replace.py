@@ -7,26 +7,37 @@ runs at that moment. Without this the same write would be executed twice at the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from airflow_provider_wherobots.api.sql.messages import CANCELLED, ExecutionError
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note
-from airflow_provider_wherobots.flows.sql.cancel import CANCEL_BUDGET_SECONDS
-from airflow_provider_wherobots.flows.sql.statement import cancel, is_running
+from airflow_provider_wherobots.flows.sql.cancel import CANCEL_BUDGET_SECONDS, cancel, end
 
 
-def end_earlier(execution_ids: Sequence[str], url: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[str]:
-    """Cancel the executions that still run.
+def end_earlier(
+    execution_ids: Sequence[str],
+    url: str,
+    budget_seconds: float = CANCEL_BUDGET_SECONDS,
+    *,
+    reads: Collection[str] = (),
+) -> Flow[str]:
+    """Cancel the executions that still run. Never raises a ``WherobotsApiError``.
 
     :param execution_ids: their ids; the session need not know them.
-    :param url: address of the session's WebSocket, which is open.
+    :param url: address of the session's WebSocket.
     :param budget_seconds: how long one cancel is tried, in seconds; default 25.
+    :param reads: ids of those that only read. They are not asked about: the response would carry their result, and it
+        does not matter if they run on. Default none.
     :returns: the id of one that may still run; empty if none does.
-    :raises ConnectionLostError: when the connection is lost.
     """
     for execution_id in execution_ids:
-        if (yield from is_running(execution_id)):
-            yield Note(logging.INFO, f"The task was cleared: its statement {words.short(execution_id)} is cancelled")
-            if not (yield from cancel(execution_id, budget_seconds, url=url)):
-                return execution_id
+        if execution_id in reads:
+            yield from cancel(execution_id, budget_seconds, url=url, listen=False)
+            continue
+        last = yield from end(execution_id, budget_seconds, url, ask_after=0.0)
+        if last is None:
+            return execution_id
+        if not isinstance(last, ExecutionError) and last.state == CANCELLED:
+            yield Note(logging.INFO, f"The task was cleared: its statement {words.short(execution_id)} was cancelled")
     return ""

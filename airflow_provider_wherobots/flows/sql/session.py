@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.models import READY, AskedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.known_fields import known_fields
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotes, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage, send
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 
@@ -22,7 +23,10 @@ FIRST_DELAY_SECONDS = 1.0
 MAX_DELAY_SECONDS = 5.0
 GROWTH = 1.5
 APPEARANCE_SECONDS = 60.0
-"""How long a session may be unknown to the service, or null, before it is taken to have ended."""
+"""How long a session that was just asked for may be unknown to the service, or null."""
+MAX_ASKS = 12
+"""How often a session is asked for while the one that is shared is being stopped."""
+WHAT = "SQL session"
 HEARTBEAT_SECONDS = 300.0
 STOP_BUDGET_SECONDS = 25.0
 STOP_ATTEMPT_SECONDS = 10.0
@@ -37,12 +41,15 @@ class SessionWait:
     :param max_outage_seconds: how long consecutive transient failures are tolerated, in seconds; default 600.
     :param deadline: when to give up in any case, in epoch seconds; default None, never.
     :param since: when the wait began, in epoch seconds; None begins it with the first poll.
+    :param appearance_seconds: how long after its beginning the session may be unknown to the service; default 60. 0 is
+        for one that was not just asked for.
     """
 
     timeout: float = DEFAULT_SESSION_WAIT_TIMEOUT
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
     deadline: float | None = None
     since: float | None = None
+    appearance_seconds: float = APPEARANCE_SECONDS
 
     def to_kwargs(self) -> dict[str, Any]:
         """The wait as a JSON-able dict."""
@@ -115,21 +122,67 @@ class SessionWaitTimeoutError(SessionFailedError):
 def ask_for_session(
     request: SessionRequest, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> Flow[AskedSession]:
-    """Ask for a session: a new one, or a shared one that is equal.
+    """Ask for a session: a new one, or a shared one that is equal. One that is being stopped is waited out.
 
     :param request: which session.
     :param max_outage_seconds: how long a streak of transient failures is tolerated, in seconds; default 600. A request
         that makes a new session each time is repeated only if it certainly did not arrive.
     :raises WherobotsApiError: the last failure.
     """
-    asked = yield from send(calls.create_session(request), max_outage_seconds)
-    session = f"SQL session {words.short(asked.id)}"
+    asks = 0
+    while True:
+        asked = yield from send(calls.create_session(request), max_outage_seconds)
+        session = f"SQL session {words.short(asked.id)}"
+        asks += 1
+        # A request that makes a new one each time shares none.
+        if asks == MAX_ASKS or not request.is_repeatable or not (yield from _is_being_stopped(asked)):
+            break
+        yield Note(logging.INFO, f"{session} is being stopped: another one is asked for in {MAX_DELAY_SECONDS:g} s")
+        yield Sleep(MAX_DELAY_SECONDS, JITTER)
     if asked.fallback:
         reason = words.short(asked.fallback)
         yield Note(logging.WARNING, f"No new SQL session was started ({reason}): {session} of the same user is shared")
     else:
         yield Note(logging.INFO, f"Statements are executed in {session}")
     return asked
+
+
+def _is_being_stopped(asked: AskedSession) -> Flow[bool]:
+    try:
+        session = yield from attempt(calls.get_session(asked.id), POLL_TIMEOUT_SECONDS)
+    except WherobotsApiError:
+        # The wait for it says why.
+        return False
+    return session is not None and session.is_being_stopped
+
+
+def ask_with_quota(
+    request: SessionRequest, wait: QuotaWait, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
+) -> Flow[AskedSession | AwaitingQuota]:
+    """Ask for a session, and wait while the organisation's quota is used up.
+
+    :param request: which session.
+    :param wait: how long to wait for quota.
+    :param max_outage_seconds: how long a streak of transient failures is tolerated, in seconds; default 600.
+    :returns: the session; or the wait for quota, if ``wait`` hands it over.
+    :raises QuotaNotFreedError: if the organisation was full for too long.
+    :raises WherobotsApiError: the last failure.
+    """
+    notes = QuotaNotes(WHAT)
+    while True:
+        try:
+            return (yield from ask_for_session(request, max_outage_seconds))
+        except QuotaError as error:
+            moment = yield from now()
+            wait = wait.refused(moment)
+            pause = wait.next_attempt(error, moment)
+            if pause is None:
+                raise QuotaNotFreedError(error, wait, moment, WHAT) from error
+            handed_over = wait.is_handed_over(pause.seconds, moment)
+            yield from notes.refused(wait, error, pause.seconds, moment, handed_over)
+            if handed_over:
+                return AwaitingQuota(wait, pause)
+            yield pause
 
 
 def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
@@ -148,7 +201,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     wait = options.begun(moment)
     waited = 0.0 if wait.since is None else max(0.0, moment - wait.since)
     outage, notes = Outage(wait.max_outage_seconds), _StatusNotes(session_id, waited)
-    delay, unknown_since = FIRST_DELAY_SECONDS, None
+    delay = FIRST_DELAY_SECONDS
     while True:
         left = wait.left(waited + clock.seconds, moment)
         seconds = max(1.0, min(left, POLL_TIMEOUT_SECONDS))
@@ -164,7 +217,6 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
         if is_answered and (failures := outage.over(clock.seconds)):
             yield Note(logging.INFO, f"The service answers again, after {failures} failed attempts")
         if session is not None:
-            unknown_since = None
             yield from notes.seen(session, clock.seconds)
             if session.is_ready:
                 address_of(session)
@@ -172,9 +224,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
             if session.has_ended:
                 raise SessionEndedError(session_id, notes.last, f"{notes.session} is {notes.described(session)}")
         elif is_answered:
-            unknown_since = clock.seconds if unknown_since is None else unknown_since
-            if clock.seconds - unknown_since >= APPEARANCE_SECONDS:
-                raise SessionEndedError(session_id, notes.last, f"the service does not know {notes.session}")
+            yield from notes.not_seen(wait.appearance_seconds - waited - clock.seconds)
         moment = yield from clock.read(seconds)
         left = wait.left(waited + clock.seconds, moment)
         if left <= 0:
@@ -222,6 +272,31 @@ def stop_session(session_id: str, budget_seconds: float = STOP_BUDGET_SECONDS) -
             return True
 
 
+def stop_asked(request: SessionRequest, budget_seconds: float = STOP_BUDGET_SECONDS) -> Flow[bool]:
+    """Stop the session of a request whose response was not received. Never raises a ``WherobotsApiError``.
+
+    Only the response tells the session's id. So the request is sent again, which gives the same session.
+
+    :param request: the request, whose key nobody else has.
+    :param budget_seconds: how long to try, in seconds; default 25.
+    :returns: whether it is being stopped, or needs no stopping.
+    """
+    clock = SteadyClock()
+    yield from clock.read()
+    try:
+        asked = yield from attempt(calls.create_session(request), budget_seconds / 2)
+    except WherobotsApiError as error:
+        yield Note(
+            logging.WARNING,
+            f"A SQL session may have been started, and could not be stopped ({error}). A retry gets the same one; "
+            "else it ends by itself some time after its start",
+        )
+        return False
+    yield from clock.read(budget_seconds / 2)
+    # A session of others is not this request's.
+    return bool(asked.fallback) or (yield from stop_session(asked.id, budget_seconds - clock.seconds))
+
+
 def _not_in_time(session_id: str, wait: SessionWait, notes: _StatusNotes) -> SessionWaitTimeoutError:
     at_deadline = wait.ends_at_deadline()
     limit = "the task's execution_timeout" if at_deadline else f"session_wait_timeout={wait.timeout:g}"
@@ -242,10 +317,12 @@ def address_of(session: SqlSession) -> str:
 
 
 class _StatusNotes:
-    """Logs each change of status once, and a heartbeat while there is none."""
+    """Logs each change of status once, and a heartbeat while there is none. Ends the wait for an unknown session."""
 
     def __init__(self, session_id: str, waited: float) -> None:
+        self._id = session_id
         self._waited = waited
+        self._unknown = 0
         self.session = f"SQL session {words.short(session_id)}"
         self.last = ""
         self._said: str | None = None
@@ -255,7 +332,17 @@ class _StatusNotes:
         message = words.quoted(session.message)
         return f"{self.last}: {message}" if message else self.last
 
+    def not_seen(self, left: float) -> Flow[None]:
+        """The service does not know it, which is tolerated for ``left`` seconds more."""
+        self._unknown += 1
+        if self._unknown == 1:
+            limit = f"again for up to {words.duration(left)}" if left > 0 else "once more"
+            yield Note(logging.INFO, f"The service does not know {self.session}; it is polled {limit}")
+        elif left <= 0:
+            raise SessionEndedError(self._id, self.last, f"the service does not know {self.session}")
+
     def seen(self, session: SqlSession, seconds: float) -> Flow[None]:
+        self._unknown = 0
         self.last = words.short(session.status)
         said = "READY, but has no address yet" if session.status == READY and not session.url else self.last
         if said != self._said:

@@ -12,6 +12,7 @@ from airflow_provider_wherobots.flows.sql.session import (
     SessionAddressError,
     SessionEndedError,
     SessionWait,
+    SessionWaitTimeoutError,
     await_session,
 )
 from airflow_provider_wherobots.flows.sql.statement import (
@@ -22,8 +23,6 @@ from airflow_provider_wherobots.flows.sql.statement import (
     cancel,
 )
 
-SESSION_SECONDS = 60.0
-"""How long a session that has executed a statement may take to be ready, or to be reached."""
 LOOK_UP_SECONDS = 4.0
 
 
@@ -35,8 +34,14 @@ def follow_in_session(session_id: str, execution_id: str, options: StatementOpti
     :param options: how to follow it; its ``url`` is replaced.
     :returns: the outcome; ``UNKNOWN`` if the session has ended or cannot be reached.
     """
+    seconds = options.max_outage_seconds
+    # It has executed a statement: if the service does not know it now, it has ended.
+    wait = SessionWait(seconds, seconds, options.deadline, appearance_seconds=0.0)
     try:
-        session = yield from await_session(session_id, SessionWait(SESSION_SECONDS, SESSION_SECONDS))
+        session = yield from await_session(session_id, wait)
+    except SessionWaitTimeoutError as error:
+        state = StatementState.DEADLINE if error.at_deadline else StatementState.UNKNOWN
+        return StatementOutcome(state, execution_id, f"its session cannot be reached ({words.quoted(str(error))})")
     except (SessionEndedError, SessionAddressError) as error:
         return StatementOutcome(StatementState.UNKNOWN, execution_id, words.quoted(str(error)))
     except WherobotsApiError as error:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_wherobots.operators import sql_execution
+from airflow_provider_wherobots.operators import sql_try
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_session import (
     WherobotsSqlSessionStartOperator,
@@ -22,7 +22,7 @@ def rows(cursor: Any) -> list[list[Any]] | None:
 
 
 # A task that is to be deferred holds its worker for so long, and not for half a minute.
-sql_execution.HAND_OVER_SECONDS = 2.5
+sql_try.HAND_OVER_SECONDS = 2.5
 CONN_ID = "{{ dag_run.conf['conn_id'] }}"
 
 WAYS: dict[str, dict[str, Any]] = {

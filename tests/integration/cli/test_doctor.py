@@ -91,6 +91,44 @@ def test_a_healthy_installation(doctor: Doctor, control: ControlClient) -> None:
     assert {request["method"] for request in control.requests()} == {"GET"}
 
 
+@pytest.fixture
+def synthetic(control: ControlClient) -> None:
+    control.behaviour(sql_synthetic=True)
+
+
+@pytest.mark.usefixtures("synthetic")
+def test_sql_is_executed_in_a_session_that_is_stopped(doctor: Doctor, control: ControlClient) -> None:
+    code, said = doctor("--sql")
+    assert (code, states(said)["SQL"]) == (0, "ok")
+    assert "A SQL session was ready after" in text_of(said, "SQL")
+    assert [one["status"] for one in control.sql_sessions() if one["status"] == "READY"] == []
+    assert len(control.requests("deleteSqlSession")) == 1
+
+
+@pytest.mark.usefixtures("synthetic")
+@pytest.mark.parametrize(
+    ("operation", "text"),
+    [("executeSql", "[NO_EXECUTOR] dead"), ("openSqlSocket", "404"), ("createSqlSession", "403")],
+)
+def test_a_dead_sql_engine_fails_the_command(doctor: Doctor, control: ControlClient, operation: str, text: str) -> None:
+    if operation == "executeSql":
+        control.answer_sql("SELECT 1", error=text)
+    else:
+        control.add_fault(operation, {"type": "status", "status": int(text)})
+    code, said = doctor("--sql")
+    control.clear_sql_answers()
+    assert (code, said["failed"], states(said)["SQL"]) == (1, True, "failed")
+    assert text in text_of(said, "SQL")
+    assert [one["status"] for one in control.sql_sessions() if one["status"] == "READY"] == []
+
+
+def test_a_bad_connection_starts_no_session(doctor: Doctor, control: ControlClient) -> None:
+    control.add_fault("listJobRuns", {"type": "status", "status": 401})
+    _, said = doctor("--sql")
+    assert states(said)["SQL"] == "not checked"
+    assert control.requests("createSqlSession") == []
+
+
 def test_what_a_person_sees(conn_id: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--conn", conn_id]) == 0
     printed = capsys.readouterr().out

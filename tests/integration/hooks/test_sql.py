@@ -1,5 +1,6 @@
 """The SQL hook, its connection and its cursor, against a local server over HTTP and a WebSocket."""
 
+import gc
 import importlib
 import re
 import subprocess
@@ -8,24 +9,36 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from enum import Enum
+from types import SimpleNamespace
 from typing import Any
 
+import pyarrow
 import pytest
 from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
+from pyarrow import parquet
 
+from airflow_provider_wherobots.api.errors import ServerError
+from airflow_provider_wherobots.api.sql.messages import Results
+from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
+from airflow_provider_wherobots.api.transports import download
 from airflow_provider_wherobots.compat import AIRFLOW, AirflowFailException, AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.dbapi import connection as connection_module
 from airflow_provider_wherobots.dbapi import errors
+from airflow_provider_wherobots.dbapi.cursor import STORED
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsRequestException,
+    WherobotsSqlException,
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlSessionException,
     WherobotsSqlStatementCancelledException,
     WherobotsSqlStatementFailedException,
     WherobotsTaskKilledException,
+    WherobotsUnavailableException,
 )
+from airflow_provider_wherobots.flows.sql import connection
 from airflow_provider_wherobots.flows.sql.statement import cancel, connect
 from airflow_provider_wherobots.hooks import sql as hook_module
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
@@ -104,9 +117,7 @@ def test_rows_without_a_result_set_are_a_mistake(hook: WherobotsSqlHook, fetch: 
         with pytest.raises(WherobotsArgumentException, match="no result set"):
             cursor.fetchall()
         cursor.execute("DROP TABLE t")
-        with pytest.raises(
-            WherobotsArgumentException, match="no result set to fetch: .* look at the cursor's"
-        ) as caught:
+        with pytest.raises(WherobotsArgumentException, match=r"no result set .* look at the cursor's") as caught:
             next(iter(cursor)) if fetch == "__next__" else getattr(cursor, fetch)()
         assert isinstance(caught.value, AirflowFailException)
 
@@ -141,9 +152,58 @@ def test_executemany_executes_once_for_each(hook: WherobotsSqlHook, control: Con
     assert executed(control) == ["INSERT INTO t VALUES (1, 'a')", "INSERT INTO t VALUES (2, 'b\\'')"]
 
 
-def test_rows_are_inserted_with_the_types_that_they_have(hook: WherobotsSqlHook, control: ControlClient) -> None:
-    hook.insert_rows("t", [(1, "O'Brien", None, 0.5)], target_fields=["a", "b", "c", "d"])
-    assert executed(control) == ["INSERT INTO t (a, b, c, d) VALUES (1,'O\\'Brien',NULL,0.5E0)"]
+def test_rows_are_inserted_many_at_a_time(hook: WherobotsSqlHook, control: ControlClient) -> None:
+    rows = [(n, "O'Brien", None, 0.5) for n in range(3)]
+    hook.insert_rows("t", rows, target_fields=["a", "b", "c", "d"], commit_every=2, executemany=True, autocommit=True)
+    start = "INSERT INTO t (`a`, `b`, `c`, `d`) VALUES "
+    assert executed(control) == [
+        start + "(0, 'O\\'Brien', NULL, 0.5E0), (1, 'O\\'Brien', NULL, 0.5E0)",
+        start + "(2, 'O\\'Brien', NULL, 0.5E0)",
+    ]
+    assert session_requests(control) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "says"),
+    [
+        ([(1,)], {"replace": True}, "replace=True: Spark has no REPLACE INTO"),
+        ([(1,), (1, 2)], {}, "rows[1]: has 2 values, but must have 1"),
+    ],
+)
+def test_rows_that_cannot_be_inserted_are_refused(
+    hook: WherobotsSqlHook, control: ControlClient, rows: Any, arguments: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(WherobotsArgumentException, match=re.escape(says)) as caught:
+        hook.insert_rows("t", rows, **arguments)
+    assert isinstance(caught.value, AirflowFailException)
+    assert executed(control) == []
+
+
+def test_tables_and_columns_are_asked_for_as_sqlalchemys_inspector_is(
+    hook: WherobotsSqlHook, control: ControlClient
+) -> None:
+    control.answer_sql("SHOW TABLES", {"namespace": ["hail"], "tableName": ["reports"], "isTemporary": [False]})
+    control.answer_sql(
+        "DESCRIBE TABLE",
+        {
+            "col_name": ["id", "place", "", "# Partitioning", "Part 0"],
+            "data_type": ["bigint", "geometry", "", "", "days(day)"],
+            "comment": [None, "where", "", "", ""],
+        },
+    )
+    assert hook.inspector.get_table_names(schema="org_catalog.hail") == ["reports"]
+    assert hook.inspector.get_table_names() == ["reports"]
+    assert hook.get_table_schema("reports", schema="org_catalog.hail") == [
+        {"name": "id", "type": "bigint"},
+        {"name": "place", "type": "geometry"},
+    ]
+    assert hook.dialect.get_column_names("org_catalog.hail.reports") == ["id", "place"]
+    assert executed(control) == [
+        "SHOW TABLES IN `org_catalog`.`hail`",
+        "SHOW TABLES",
+        "DESCRIBE TABLE `org_catalog`.`hail`.`reports`",
+        "DESCRIBE TABLE `org_catalog`.`hail`.`reports`",
+    ]
 
 
 def test_exactly_as_many_rows_as_the_service_returns_are_warned_about_once(
@@ -338,9 +398,10 @@ def test_a_session_that_is_not_ready_in_time(
 
 
 def test_a_session_that_refuses_the_connection_is_asked_for_again_by_a_retry(
-    hook: WherobotsSqlHook, control: ControlClient
+    hook: WherobotsSqlHook, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has ended after its last poll."""
+    monkeypatch.setattr(connection, "REFUSED_SECONDS", 0.5)
     control.add_fault("openSqlSocket", {"type": "status", "status": 404})
     with pytest.raises(WherobotsSqlSessionException, match="404") as caught:
         hook.run("SELECT 1 AS n")
@@ -575,6 +636,58 @@ def test_a_hook_with_a_session_of_its_own_keeps_it_as_long_as_it_lives(
     assert own.session.id != first.id
 
 
+def ready(control: ControlClient) -> list[str]:
+    return [one["id"] for one in control.sql_sessions() if one["status"] == "READY"]
+
+
+@pytest.mark.parametrize("arguments", [{"force_new": True}, {"session_type": "single"}])
+def test_a_session_of_its_own_ends_with_the_hook_and_its_connections(
+    hook: WherobotsSqlHook, control: ControlClient, arguments: dict[str, Any]
+) -> None:
+    own = WherobotsSqlHook(**arguments)
+    # Not by `run`: an OpenLineage provider would keep the hook.
+    own.get_conn().close()
+    connection = own.get_conn()
+    assert len(ready(control)) == 1
+    assert own.session_request.shutdown_after_inactive_seconds == 300
+    del own
+    with connection, connection.cursor() as cursor:
+        assert cursor.execute("SELECT 7 AS n").fetchall() == [(7,)]
+        assert len(ready(control)) == 1
+    del connection, cursor
+    assert ready(control) == []
+    assert len(control.requests("deleteSqlSession")) == 1
+
+
+def test_a_session_of_its_own_ends_when_the_hook_is_closed(hook: WherobotsSqlHook, control: ControlClient) -> None:
+    own = WherobotsSqlHook(force_new=True)
+    own.run("SELECT 1 AS n")
+    own.close()
+    assert ready(control) == []
+    assert own.get_first("SELECT 7 AS n") == (7,)
+    assert len(ready(control)) == 1
+
+
+def test_a_session_of_its_own_ends_although_it_was_not_ready_in_time(
+    hook: WherobotsSqlHook, control: ControlClient
+) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    with pytest.raises(WherobotsSqlSessionException):
+        WherobotsSqlHook(force_new=True, session_wait_timeout=1).run("SELECT 1 AS n")
+    gc.collect()
+    assert len(control.requests("deleteSqlSession")) == 1
+
+
+def test_a_session_that_others_may_use_is_left_alone(hook: WherobotsSqlHook, control: ControlClient) -> None:
+    hook.run("SELECT 1 AS n")
+    WherobotsSqlHook().run("SELECT 2 AS n")
+    WherobotsSqlHook(session_id=ready(control)[0], force_new=True).run("SELECT 3 AS n")
+    hook.close()
+    control.behaviour(sql_max_sessions=1)
+    WherobotsSqlHook(force_new=True).run("SELECT 4 AS n")
+    assert control.requests("deleteSqlSession") == []
+
+
 def test_a_session_that_is_named_is_used(hook: WherobotsSqlHook, control: ControlClient) -> None:
     hook.run("SELECT 1 AS n")
     assert hook.session is not None
@@ -608,6 +721,7 @@ def test_a_connection_of_each_type_works_when_it_is_named(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        ({"on_truncated": "cut"}, "on_truncated='cut': must be warn or fail"),
         ({"geometry": "shape"}, "geometry='shape': must be ewkt, wkt, wkb, ewkb or geojson"),
         ({"session_wait_timeout": 0}, "session_wait_timeout=0: must be a number of seconds above 0"),
         ({"session_wait_timeout": "900"}, "session_wait_timeout='900'"),
@@ -635,7 +749,12 @@ def test_a_current_database_is_refused(hook: WherobotsSqlHook) -> None:
 
 def test_the_key_is_in_no_address(hook: WherobotsSqlHook) -> None:
     assert API_KEY not in hook.get_uri()
-    assert hook.dialect_name == "default"
+    assert hook.dialect_name == "spark"
+
+
+def test_an_engine_of_sqlalchemy_is_refused_with_what_to_use(hook: WherobotsSqlHook) -> None:
+    with pytest.raises(NotImplementedError, match=r"SQLAlchemy has no dialect for Wherobots. Use get_df\(\)"):
+        hook.get_sqlalchemy_engine()
 
 
 def test_the_connection_is_tested_without_a_session(hook: WherobotsSqlHook, control: ControlClient) -> None:
@@ -662,6 +781,29 @@ def test_a_pandas_frame_holds_the_last_result(hook: WherobotsSqlHook, control: C
     assert hook.get_df("CREATE TABLE t (a INT)").empty
 
 
+def test_a_frame_of_any_result_goes_through_xcom(
+    hook: WherobotsSqlHook, control: ControlClient, times_said: Callable[[str], int]
+) -> None:
+    with hook.get_conn() as connection, connection.cursor() as cursor:
+        outcome = connection.execute("SELECT 1 AS n")
+        tags = pyarrow.array([[("a", 1)], None], pyarrow.map_(pyarrow.string(), pyarrow.int64()))
+        cells = pyarrow.array([617700169958293503, None])
+        sink = pyarrow.BufferOutputStream()
+        table = pyarrow.Table.from_arrays([cells, cells, tags], names=["n", "n", "tags"])
+        with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        cursor.take(replace(outcome, results=Results(sink.getvalue().to_pybytes(), compression="none")))
+        frame = cursor.fetch_pandas()
+        assert cursor.fetchone() == (617700169958293503, 617700169958293503, [("a", 1)])
+        assert [column[0] for column in cursor.description or ()] == ["n", "n", "tags"]
+    # The name is that of every Airflow; the newest have it as an alias.
+    xcom = importlib.import_module("airflow.serialization.serde")
+    pulled = xcom.deserialize(xcom.serialize(frame))
+    assert pulled["n_2"].iloc[0] == 617700169958293503
+    assert list(pulled["tags"].iloc[0]) == [{"key": "a", "value": 1}]
+    assert times_said("renamed in the data frame: n_2") == 1
+
+
 @pytest.mark.skipif(AIRFLOW < (3, 3), reason="the environment of the newest Airflow has polars")
 def test_a_polars_frame(hook: WherobotsSqlHook) -> None:
     polars = importlib.import_module("polars")
@@ -672,17 +814,101 @@ def test_a_polars_frame(hook: WherobotsSqlHook) -> None:
     assert hook.get_df("CREATE TABLE t (a INT)", df_type="polars").is_empty()
 
 
-def test_a_frame_of_what_is_not_installed_is_refused_before_anything_is_sent(
-    hook: WherobotsSqlHook, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+def test_a_stored_result_brings_all_rows(hook: WherobotsSqlHook, said: Callable[[], str]) -> None:
+    frame = hook.get_df("ROWS 1500", stored=True)
+    assert list(frame.columns) == ["id", "name"]
+    assert (len(frame), frame["id"].iloc[-1]) == (1500, 1499)
+    assert hook.get_df("SELECT %(n)s AS n", {"n": 7}, stored=True)["n"].iloc[0] == 7
+    assert hook.get_df("ROWS 0", stored=True).empty
+    logged = said()
+    assert "X-Amz" not in logged
+    assert "exactly 1,000 rows" not in logged
+
+
+def test_what_the_operator_has_stored_is_read(hook: WherobotsSqlHook) -> None:
+    with hook.get_conn() as connection:
+        address = connection.execute("ROWS 1500", STORED).result_uri
+    assert len(hook.read_stored(address)) == 1500
+    assert hook.read_stored(None).empty
+    with pytest.raises(WherobotsArgumentException, match="'generate_presigned_url': True"):
+        hook.read_stored("s3://bucket/sql-results/x")
+    with pytest.raises(WherobotsRequestException, match=r"cannot be downloaded: getObject") as caught:
+        hook.read_stored(f"{address}9")
+    assert str(address) not in str(caught.value)
+
+
+def test_a_stored_result_as_a_frame_with_geometries(hook: WherobotsSqlHook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GeoPandas reads the file itself."""
+    fake = SimpleNamespace(read_parquet=lambda file: parquet.read_table(file).num_rows, GeoDataFrame=lambda: "none")
+    monkeypatch.setitem(sys.modules, "geopandas", fake)
+    monkeypatch.setattr(hook_module, "find_spec", lambda name: True)
+    assert hook.get_df("ROWS 3", df_type="geopandas", stored=True) == 3
+    assert hook.get_df("ROWS 0", df_type="geopandas", stored=True) == "none"
+
+
+@pytest.mark.parametrize(
+    ("sql", "arguments", "says"),
+    [
+        ("SELECT 1", {"df_type": "spark"}, "df_type='spark': must be pandas or polars"),
+        ("SELECT 1", {"df_type": "geopandas"}, "or geopandas with stored=True"),
+        (["SELECT 1"], {"stored": True}, "sql: must be one statement with stored=True"),
+    ],
+)
+def test_a_frame_that_there_is_not_is_refused(
+    hook: WherobotsSqlHook, control: ControlClient, sql: Any, arguments: dict[str, Any], says: str
 ) -> None:
-    monkeypatch.setattr(hook_module, "find_spec", lambda name: None)
-    with pytest.raises(AirflowOptionalProviderFeatureException, match="polars is not installed: pip install polars"):
-        hook.get_df("SELECT 1 AS n", df_type="polars")
+    with pytest.raises(WherobotsArgumentException, match=re.escape(says)):
+        hook.get_df(sql, **arguments)
     assert control.requests() == []
 
 
+@pytest.mark.parametrize(
+    ("statement", "is_retried"), [("SELECT * FROM t", True), ("INSERT INTO u SELECT * FROM t", False)]
+)
+def test_a_stored_result_that_cannot_be_downloaded(
+    hook: WherobotsSqlHook,
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+    is_retried: bool,
+) -> None:
+    control.answer_sql("t", {"n": [1]})
+
+    def refuse(url: PresignedUrl, file: Any) -> None:
+        raise ServerError("getObject", 503)
+
+    monkeypatch.setattr(download, "download", refuse)
+    says = r"stored result cannot be downloaded: getObject.*503"
+    with pytest.raises(WherobotsUnavailableException, match=says) as caught:
+        hook.get_df(statement, stored=True)
+    assert isinstance(caught.value, AirflowFailException) is not is_retried
+
+
+def test_a_result_that_may_be_cut_can_fail(hook: WherobotsSqlHook) -> None:
+    strict = WherobotsSqlHook(on_truncated="fail")
+    assert len(strict.get_records("ROWS 999")) == 999
+    with pytest.raises(WherobotsSqlException, match="on_truncated='fail': the result has exactly 1,000 rows"):
+        strict.get_records("ROWS 1500")
+
+
+def test_a_frame_of_what_is_not_installed_is_refused_before_anything_is_sent(
+    hook: WherobotsSqlHook, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (hook_module, requirements):
+        monkeypatch.setattr(module, "find_spec", lambda name: None if name in ("pandas", "polars") else True)
+    with pytest.raises(AirflowOptionalProviderFeatureException, match="polars is not installed: pip install polars"):
+        hook.get_df("SELECT 1 AS n", df_type="polars")
+    with pytest.raises(
+        AirflowOptionalProviderFeatureException,
+        match=re.escape("SQL needs pandas: pip install 'airflow-provider-wherobots[sql]'"),
+    ):
+        hook.get_df("SELECT 1 AS n")
+    assert control.requests() == []
+    assert hook.get_first("SELECT 7 AS n") == (7,)
+
+
 def test_arguments_of_pandas_are_refused(hook: WherobotsSqlHook) -> None:
-    with pytest.raises(TypeError, match="get_df: unknown arguments: index_col"):
+    with pytest.raises(TypeError, match=r"get_df: index_col: .* with set_index\(\) for index_col"):
         hook.get_df("SELECT 1 AS n", index_col="n")
 
 

@@ -15,6 +15,7 @@ from airflow.providers.common.sql.operators.sql import (
     SQLCheckOperator,
     SQLColumnCheckOperator,
     SQLExecuteQueryOperator,
+    SQLInsertRowsOperator,
     SQLIntervalCheckOperator,
     SQLTableCheckOperator,
     SQLThresholdCheckOperator,
@@ -107,6 +108,19 @@ def test_ddl_and_dml_return_nothing(control: ControlClient) -> None:
     assert query("INSERT INTO t VALUES (3)", do_xcom_push=False) is None
     assert query("SELECT COUNT(*) FROM t") == [(3,)]
     assert control.requests("cancelExecution") == []
+
+
+def test_rows_are_inserted(control: ControlClient) -> None:
+    SQLInsertRowsOperator(
+        task_id="insert",
+        conn_id=CONN_ID,
+        table_name="hail",
+        columns=["id", "state"],
+        rows=[(4, "CA"), (5, None)],
+        preoperator="DELETE FROM hail",
+    ).execute({})
+    assert query("SELECT id, state FROM hail ORDER BY id") == [(4, "CA"), (5, None)]
+    assert executed(control)[:2] == ["DELETE FROM hail", "INSERT INTO hail (`id`, `state`) VALUES (4, 'CA'), (5, NULL)"]
 
 
 def test_statements_are_split() -> None:

@@ -45,7 +45,7 @@ from airflow_provider_wherobots.flows.sql.statement import (
     StatementState,
     attach,
 )
-from airflow_provider_wherobots.operators import sql_attempt, sql_results, sql_try
+from airflow_provider_wherobots.operators import sql_attempt, sql_history, sql_results, sql_try
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.sql import requirements
@@ -83,7 +83,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 @pytest.fixture(autouse=True)
 def audit_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """On Airflow 2.11 a try needs it before it writes. ``next_try`` tells the keys on every version."""
-    monkeypatch.setattr(sql_try, "note_for_retry", lambda task_instance, key: True)
+    monkeypatch.setattr(sql_history, "note_for_retry", lambda task_instance, key: True)
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_what_is_not_installed_is_told_when_the_dag_is_parsed(make: Make, monkey
     monkeypatch.setattr(requirements, "find_spec", lambda name: None if name == "pandas" else name)
     with pytest.raises(AirflowOptionalProviderFeatureException) as caught:
         make()
-    assert str(caught.value) == "task: SQL needs pandas: pip install 'airflow-provider-wherobots[sql]' pandas"
+    assert str(caught.value) == "task: SQL needs pandas: pip install 'airflow-provider-wherobots[sql]'"
     for arguments in ({"handler": fetch_all_handler}, {"do_xcom_push": False}, {"store": {"format": "csv"}}):
         make(**arguments)
     monkeypatch.setattr(requirements, "find_spec", lambda name: None)
@@ -576,6 +576,19 @@ def test_a_session_that_fails_is_told(make: Make, control: ControlClient) -> Non
     assert not isinstance(caught.value, AirflowFailException)
 
 
+@pytest.mark.parametrize("status", [400, 404, 410])
+def test_a_session_that_refuses_connections_is_asked_for_again_by_a_retry(
+    make: Make, control: ControlClient, status: int
+) -> None:
+    control.add_fault("openSqlSocket", {"type": "status", "status": status})
+    with pytest.raises(WherobotsSqlSessionException, match=rf"is READY, but refuses connections: .*{status}") as caught:
+        make(max_outage_seconds=0.5).execute(context(TaskInstance()))
+    assert not isinstance(caught.value, AirflowFailException)
+    control.clear_faults()
+    make().execute(context(TaskInstance()))
+    assert executed(control) == ["SELECT 7 AS n"]
+
+
 def test_a_session_that_is_not_ready_in_time_is_told(make: Make, control: ControlClient) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     with pytest.raises(WherobotsSqlSessionException, match="session_wait_timeout=1"):
@@ -631,7 +644,7 @@ def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(
     with pytest.raises(
         WherobotsSqlOutcomeUnknownException, match=r"Outcome unknown.*A retry of the task may"
     ) as caught:
-        make(statement, **arguments).execute(context(TaskInstance()))
+        make(statement, max_outage_seconds=1, **arguments).execute(context(TaskInstance()))
     elsewhere.join()
     assert "may have written" not in str(caught.value)
     assert not isinstance(caught.value, AirflowFailException)
@@ -1054,8 +1067,8 @@ def test_on_2_11_a_clear_of_a_running_write_is_told_to_the_next_try(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noted: list[str] = []
-    monkeypatch.setattr(sql_try, "note_for_retry", lambda task_instance, key: not noted.append(key))
-    monkeypatch.setattr(sql_try, "state_at_kill", lambda task_instance: "restarting")
+    monkeypatch.setattr(sql_history, "note_for_retry", lambda task_instance, key: not noted.append(key))
+    monkeypatch.setattr(sql_history, "state_at_kill", lambda task_instance: "restarting")
     second = "UPDATE a.b.c SET x = 1"
     control.answer_sql(second, held=True)
     task, ti = make([INSERT, second], retries=1), TaskInstance()
@@ -1138,6 +1151,40 @@ def test_a_session_of_its_own_outlives_a_deferral(make: Make, control: ControlCl
     resume(task, ti, deferred, event_of(trigger_of(deferred)))
     assert is_stopped(control, ti)
     assert len(control.requests("createSqlSession")) == 1
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+@pytest.mark.parametrize(("state", "is_ended"), [("failed", True), ("deferred", False)])
+def test_a_kill_while_deferred_stops_a_session_of_its_own(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: str, is_ended: bool
+) -> None:
+    async def get_task_state(task_instance: Any) -> str:
+        return state
+
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", get_task_state)
+    ti = TaskInstance()
+    trigger = trigger_of(statement_deferral_of(make("HOLD", deferrable=True, force_new=True), ti))
+    asyncio.run(trigger.on_kill())
+    assert is_stopped(control, ti) is is_ended
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_session_of_its_own_ends_if_the_wait_for_it_fails(
+    make: Make, control: ControlClient, deferrable: bool
+) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    task, ti = (
+        make(deferrable=deferrable, force_new=True, session_wait_timeout=1 if not deferrable else 900),
+        TaskInstance(),
+    )
+    if deferrable:
+        deferral_of(task, ti)
+        with pytest.raises(Exception, match="Trigger"):
+            task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    else:
+        with pytest.raises(WherobotsSqlSessionException):
+            task.execute(context(ti))
+    assert is_stopped(control, ti)
 
 
 def test_a_retry_asks_the_session_of_a_dead_worker_and_ends_it(make: Make, control: ControlClient) -> None:
@@ -1236,7 +1283,7 @@ def test_after_a_clear_nothing_is_executed_beside_a_statement_that_cannot_be_can
     leave_behind(make, control, INSERT)
     control.answer_sql(INSERT)
     control.add_fault("cancelExecution", "lose_message")
-    monkeypatch.setattr(sql_try, "end_earlier", partial(end_earlier, budget_seconds=3))
+    monkeypatch.setattr(sql_history, "end_earlier", partial(end_earlier, budget_seconds=3))
     for cleared in (TaskInstance(try_number=2, max_tries=2), TaskInstance(try_number=3, max_tries=2)):
         with pytest.raises(WherobotsUnavailableException, match="could not be cancelled, and may still run"):
             make(INSERT, retries=1).execute(context(cleared))
@@ -1292,7 +1339,7 @@ def test_a_write_of_which_no_word_can_be_left_is_not_sent(make: Make, control: C
 def test_on_2_11_a_write_that_the_audit_log_does_not_take_is_not_sent(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql_try, "note_for_retry", lambda task_instance, key: not key.startswith("sql_sent"))
+    monkeypatch.setattr(sql_history, "note_for_retry", lambda task_instance, key: not key.startswith("sql_sent"))
     with pytest.raises(WherobotsSqlException, match="audit log"):
         make(INSERT).execute(context(TaskInstance()))
     assert executed(control) == []

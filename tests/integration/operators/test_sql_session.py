@@ -18,6 +18,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
+from airflow_provider_wherobots.flows import quota
 from airflow_provider_wherobots.flows.sql import session as session_flows
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_session import (
@@ -155,10 +156,67 @@ def test_a_session_that_is_not_ready_in_time_is_stopped_unless_others_may_use_it
 
 
 def test_a_session_that_cannot_be_looked_at_is_stopped(start: Start, control: ControlClient) -> None:
-    control.add_fault("getSqlSession", {"type": "status", "status": 403}, times=1)
+    control.add_fault("getSqlSession", {"type": "status", "status": 403}, times=2)
     with pytest.raises(WherobotsRequestException):
         start(deferrable=True).execute(context(TaskInstance()))
     assert len(control.requests("deleteSqlSession")) == 1
+
+
+NO_ROOM = {"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR", "message": "no more sessions"}], "requestId": "req-1"}
+
+
+@pytest.mark.parametrize("status", [403, 409])
+@pytest.mark.parametrize("hold_seconds", [0.0, 180.0])
+def test_a_full_organisation_is_waited_for_and_a_long_wait_is_deferred(
+    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch, status: int, hold_seconds: float
+) -> None:
+    monkeypatch.setattr(quota, "FIRST_DELAY_SECONDS", 0.1)
+    monkeypatch.setattr(quota, "HOLD_SECONDS", hold_seconds)
+    control.add_fault("createSqlSession", {"type": "status", "status": status, "body": NO_ROOM}, times=2)
+    session_id, triggers = run_to_end(start(deferrable=True), TaskInstance(task_id="start"))
+    assert triggers == ([] if hold_seconds else ["WherobotsQuotaTrigger"] * 2)
+    assert is_alive(control, session_id)
+    assert len(control.requests("createSqlSession")) == 3
+
+
+def test_a_statement_waits_for_quota_too(start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "FIRST_DELAY_SECONDS", 0.1)
+    monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
+    control.add_fault("createSqlSession", {"type": "status", "status": 403, "body": NO_ROOM}, times=1)
+    rows, triggers = run_to_end(WherobotsSqlOperator(task_id="task", sql="SELECT 1", deferrable=True), TaskInstance())
+    assert (len(rows), triggers[0]) == (1, "WherobotsQuotaTrigger")
+
+
+def test_an_organisation_that_stays_full_fails_the_try(
+    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__WHEROBOTS__MAX_QUOTA_WAIT_SECONDS", "0")
+    control.add_fault("createSqlSession", {"type": "status", "status": 403, "body": NO_ROOM})
+    with pytest.raises(WherobotsQuotaException, match=r"no SQL session was created.*no more sessions"):
+        start().execute(context(TaskInstance()))
+
+
+def test_a_session_that_is_being_stopped_is_not_taken(
+    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_flows, "MAX_DELAY_SECONDS", 0.1)
+    ending = start().execute(context(TaskInstance(task_id="start")))
+    stop(ending)
+    location = {"Location": f"/sql/session/{ending}"}
+    control.add_fault("createSqlSession", {"type": "status", "status": 303, "headers": location}, times=2)
+    assert start().execute(context(TaskInstance(try_number=2, task_id="start"))) != ending
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_named_session_that_is_unknown_is_told_at_once(
+    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+) -> None:
+    monkeypatch.setattr(session_flows, "FIRST_DELAY_SECONDS", 0.1)
+    task = WherobotsSqlOperator(task_id="task", sql="SELECT 1", session_id="gone", deferrable=deferrable)
+    with pytest.raises(WherobotsSqlSessionException, match="does not know SQL session gone"):
+        run_to_end(task, TaskInstance())
+    # On the worker twice; else there once, in the trigger twice, and on the worker twice again.
+    assert len(control.requests("getSqlSession")) == (5 if deferrable else 2)
 
 
 def test_a_shared_session_of_a_full_organisation_is_not_taken(start: Start, control: ControlClient) -> None:
@@ -185,6 +243,54 @@ def test_a_kill_on_the_worker_stops_the_session(
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert deletes(control) == 1
+
+
+def test_a_kill_before_the_response_stops_the_session(start: Start, control: ControlClient) -> None:
+    """It has no id yet, but the same request gives the same session."""
+    control.behaviour(sql_start_delay_seconds=60)
+    control.add_fault("createSqlSession", {"type": "slow", "seconds": 1.0}, times=1)
+    task = start()
+    kill = signal_when(lambda: alive(control), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert [len(control.requests(name)) for name in ("createSqlSession", "deleteSqlSession")] == [2, 1]
+    assert alive(control) == []
+
+
+def test_a_kill_before_the_request_sends_nothing(start: Start, control: ControlClient) -> None:
+    task = start()
+    task.on_kill()
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert control.requests() == []
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize("key", ["session_id", "session_url", "session_key"])
+def test_a_kill_while_an_xcom_is_pushed_stops_the_session(
+    start: Start, control: ControlClient, key: str, deferrable: bool
+) -> None:
+    class Killed(TaskInstance):
+        def xcom_push(self, key: str, value: Any) -> None:
+            super().xcom_push(key, value)
+            if key == key_of_kill:
+                task.on_kill()
+
+    key_of_kill, task = key, start(deferrable=deferrable)
+    control.behaviour(sql_start_delay_seconds=60)
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(Killed()))
+    assert deletes(control) == 1
+    assert alive(control) == []
+
+
+def test_a_kill_stops_no_session_that_others_may_use(start: Start, control: ControlClient) -> None:
+    control.add_fault("createSqlSession", {"type": "slow", "seconds": 1.0}, times=1)
+    task = start(session_key="shared")
+    kill = signal_when(lambda: alive(control), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert deletes(control) == 0
 
 
 def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_stop_is_not_answered(

@@ -13,8 +13,14 @@ from hypothesis import strategies as st
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import ErrorInfo, NotSentError, QuotaError
 from airflow_provider_wherobots.flows.effects import Note, Sleep
-from airflow_provider_wherobots.flows.quota import HOLD_SECONDS, MAX_DELAY_SECONDS, QuotaNotFreedError, QuotaWait
-from airflow_provider_wherobots.flows.submit import AwaitingQuota, Submission, UnclearCreateError, submit_run
+from airflow_provider_wherobots.flows.quota import (
+    HOLD_SECONDS,
+    MAX_DELAY_SECONDS,
+    AwaitingQuota,
+    QuotaNotFreedError,
+    QuotaWait,
+)
+from airflow_provider_wherobots.flows.submit import Submission, UnclearCreateError, submit_run
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Script, always
 

@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.quota import QuotaWait
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
 from airflow_provider_wherobots.flows.submit import (
     LOOK_UP_DELAYS,
-    AwaitingQuota,
     Submission,
     UnclearCreateError,
     submit_run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_wherobots.sql.repeatable import may_repeat
+from airflow_provider_wherobots.sql.repeatable import may_repeat, only_reads
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,19 @@ def test_a_statement_that_changes_nothing_the_second_time(statement: str) -> Non
 )
 def test_a_statement_that_may_write_twice(statement: str) -> None:
     assert not may_repeat(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("-- rows\nSELECT 1", True),
+        ("WITH t AS (SELECT 1) SELECT * FROM t", True),
+        ("SHOW TABLES", True),
+        ("WITH t AS (SELECT 1) INSERT INTO u SELECT * FROM t", False),
+        ("DELETE FROM t", False),
+        ("CREATE OR REPLACE TABLE t AS SELECT 1", False),
+        ("", False),
+    ],
+)
+def test_what_only_reads_changes_no_table(statement: str, expected: bool) -> None:
+    assert only_reads(statement) is expected

@@ -67,6 +67,7 @@ class SessionServer:
         self.messages: list[dict[str, Any]] = []
         self.requests: list[web.Request] = []
         self.close_codes: list[int | None] = []
+        self.pings = 0
         self.pongs = 0
         self.port = 0
 
@@ -121,6 +122,7 @@ class SessionServer:
             await asyncio.sleep(60)
         async for frame in socket:
             if frame.type is WSMsgType.PING:
+                self.pings += 1
                 await socket.pong(frame.data)
             elif frame.type is WSMsgType.PONG:
                 self.pongs += 1

@@ -39,9 +39,11 @@ from airflow_provider_wherobots.api.sql.messages import (
     ExecutionResult,
     RetrieveResults,
     StateUpdated,
+    TooLarge,
     Unreadable,
 )
-from airflow_provider_wherobots.api.transports import socket_thread, websocket
+from airflow_provider_wherobots.api.transports import incoming, socket_thread, websocket
+from airflow_provider_wherobots.api.transports.socket_limits import IN_TRIGGERER, ON_WORKER, SocketLimits
 from airflow_provider_wherobots.drivers import event_loop
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
 from airflow_provider_wherobots.flows.effects import (
@@ -80,14 +82,26 @@ ENDPOINT = Endpoint("https://api.example.com", KEY)
 
 
 @pytest.fixture(params=["sync", "async"])
-def driven(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[Driven]:
+def drive(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Driven]]:
+    """Makes a driver, with the limits of its WebSockets."""
     caplog.set_level(logging.DEBUG)
-    made = Driven(request.param, ENDPOINT)
-    yield made
-    made.close()
+    made: list[Driven] = []
+
+    def make(limits: SocketLimits | None = None) -> Driven:
+        made.append(Driven(request.param, ENDPOINT, limits))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+        assert KEY not in str(each.notes)
     assert KEY not in caplog.text
-    assert KEY not in str(made.notes)
     assert [record for record in caplog.records if record.name == "asyncio" and record.levelno >= logging.WARNING] == []
+
+
+@pytest.fixture
+def driven(drive: Callable[..., Driven]) -> Driven:
+    return drive()
 
 
 def options(server: SessionServer, **more: Any) -> StatementOptions:
@@ -108,6 +122,19 @@ def eventually(is_so: Callable[[], bool], seconds: float = 60.0) -> None:
     while not is_so():
         assert time.monotonic() < until, "it did not become so"
         time.sleep(0.01)
+
+
+def frame_header(size: int, *, is_first: bool = True, is_last: bool = True) -> bytes:
+    """The header of a binary frame, of one message or of a part of it."""
+    return struct.pack("!BBQ", (0x80 if is_last else 0) | (0x2 if is_first else 0), 127, size)
+
+
+def write(sock: web.WebSocketResponse, data: bytes) -> None:
+    """Write bytes as they are."""
+    assert sock._req is not None
+    transport = sock._req.transport
+    assert transport is not None
+    transport.write(data)
 
 
 # One connection
@@ -170,13 +197,14 @@ def test_pings_are_answered_while_nobody_listens(driven: Driven, monkeypatch: py
 
 
 @pytest.mark.parametrize("size", [10, websocket.LARGE_FRAME_BYTES - 1, 6_000_000])
-def test_a_large_result_comes_whole(driven: Driven, size: int) -> None:
+def test_a_large_result_comes_whole(drive: Callable[..., Driven], size: int) -> None:
     """More than the four megabytes that aiohttp takes by default."""
 
     async def send(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
         await sock.send_bytes(result("e1", b"x" * size))
         await sock.send_str(state("e1", "late"))
 
+    driven = drive(SocketLimits(7_000_000))
     with SessionServer(send) as server:
         driven.connect(server.url)
         driven.transmit(RetrieveResults("e1"))
@@ -187,17 +215,42 @@ def test_a_large_result_comes_whole(driven: Driven, size: int) -> None:
         assert driven.receive() == StateUpdated("e1", "late")
 
 
-def test_a_message_that_is_too_large_ends_the_connection(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "MAX_MESSAGE_BYTES", 1_000)
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_message_that_is_too_large_is_told_and_the_connection_is_lost(
+    drive: Callable[..., Driven], parts: int
+) -> None:
+    """Also in a message of several frames."""
 
     async def send(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
-        await sock.send_bytes(result("e1", b"x" * 2_000))
+        await sock.send_str(state("e1", "running"))
+        for part in range(parts):
+            write(sock, frame_header(2_000, is_first=part == 0, is_last=part == parts - 1) + b"x" * 2_000)
 
+    driven = drive(SocketLimits(1_000 + 2_000 * (parts - 1)))
     with SessionServer(send) as server:
         driven.connect(server.url)
         driven.transmit(RetrieveResults("e1"))
-        with pytest.raises(ConnectionLostError, match=r"code 1009|size"):
+        assert driven.receive() == StateUpdated("e1", "running")
+        assert driven.receive() == TooLarge(1_000 + 2_000 * (parts - 1))
+        with pytest.raises(ConnectionLostError, match=r"larger than [15],000 bytes"):
             driven.receive()
+
+
+def test_a_message_that_is_too_large_is_not_read_to_its_end(drive: Callable[..., Driven]) -> None:
+    """Its last byte never comes: what is told of it is told before."""
+
+    async def send(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        write(sock, frame_header(2**40) + b"x" * (2_000_000 + incoming.SLACK_BYTES))
+
+    driven = drive(SocketLimits(1_000_000))
+    with SessionServer(send) as server:
+        driven.connect(server.url)
+        driven.transmit(RetrieveResults("e1"))
+        assert driven.receive() == TooLarge(1_000_000)
+
+
+def test_a_triggerer_takes_a_megabyte_and_a_worker_a_hundred() -> None:
+    assert (IN_TRIGGERER.message_bytes, ON_WORKER.message_bytes) == (2**20, 100 * 2**20)
 
 
 @pytest.mark.parametrize("frame", ["{", b"\x61", "[" * 50_000, b"\x81" * 50_000, b""])
@@ -268,12 +321,41 @@ def test_a_connection_that_is_cut_is_lost(driven: Driven, is_reset: bool) -> Non
             driven.receive()
 
 
-def test_a_connection_that_answers_no_ping_is_lost(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "HEARTBEAT_SECONDS", 0.2)
+def test_a_connection_that_answers_no_ping_is_lost(drive: Callable[..., Driven]) -> None:
+    driven = drive(SocketLimits(1_000, quiet_seconds=0.1, pong_seconds=0.1))
     with SessionServer(answers_pings=False) as server:
         driven.connect(server.url)
-        with pytest.raises(ConnectionLostError, match=r"(?i)pong"):
+        with pytest.raises(ConnectionLostError, match=r"sent nothing for .* did not respond to a ping"):
             driven.receive(20.0)
+
+
+def test_a_quiet_connection_that_answers_pings_stays(drive: Callable[..., Driven]) -> None:
+    driven = drive(SocketLimits(1_000, quiet_seconds=0.05))
+    with SessionServer() as server:
+        driven.connect(server.url)
+        while server.pings < 3:
+            assert driven.receive(0.05) is None
+        driven.transmit(CancelExecution("e1"))
+        assert driven.receive() == StateUpdated("e1", "cancelled")
+
+
+def test_a_large_message_is_a_sign_of_life_while_it_comes(drive: Callable[..., Driven]) -> None:
+    """The response to a ping has to wait until the message is complete."""
+    whole = result("e1", b"x" * 100_000)
+
+    async def send(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        write(sock, frame_header(len(whole)))
+        for start in range(0, len(whole), 2_000):
+            write(sock, whole[start : start + 2_000])
+            await asyncio.sleep(0.05)
+
+    driven = drive(SocketLimits(1_000_000, quiet_seconds=0.5, pong_seconds=0.5))
+    with SessionServer(send) as server:
+        driven.connect(server.url)
+        driven.transmit(RetrieveResults("e1"))
+        message = driven.receive(60.0)
+        assert isinstance(message, ExecutionResult)
+        assert driven.receive(0.0) is None
 
 
 def test_a_statement_whose_connection_is_cut_is_taken_over_and_never_sent_again(driven: Driven) -> None:

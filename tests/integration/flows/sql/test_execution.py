@@ -14,9 +14,10 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
-from airflow_provider_wherobots.flows.sql import execution
+from airflow_provider_wherobots.flows.sql import machine
 from airflow_provider_wherobots.flows.sql.session import (
     SessionEndedError,
+    SessionFailedError,
     SessionWait,
     ask_for_session,
     await_session,
@@ -28,7 +29,6 @@ from airflow_provider_wherobots.flows.sql.statement import (
     StatementOutcome,
     StatementState,
     attach,
-    can_be_attached,
     cancel,
     connect,
     execute,
@@ -167,7 +167,7 @@ def test_a_running_statement_survives_lost_connections(
 def test_an_older_session_is_polled_after_a_lost_connection(
     driven: Driven, session: SqlSession, session_server: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "POLL_AFTER", (0.3,))
+    monkeypatch.setattr(machine, "POLL_AFTER", (0.3,))
     session_server.behaviour(sql_attach=False)
     session_server.add_fault("executeSql", "lose_answer", times=1)
     outcome = run(driven, session, "SLEEP 1", Store("csv"))
@@ -193,7 +193,7 @@ def test_an_orphan_that_the_session_has_cancelled_is_unknown(
 def test_a_lost_final_event_is_found_by_a_question(
     driven: Driven, session: SqlSession, session_server: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "ASK_AFTER", (0.5, 1.0, 2.0, 4.0))
+    monkeypatch.setattr(machine, "ASK_AFTER", (0.5, 1.0, 2.0, 4.0))
     session_server.add_fault("stateUpdated", "lose_message", state="succeeded")
     outcome = run(driven, session, "SELECT 7 AS n")
     assert outcome.results is not None
@@ -203,7 +203,7 @@ def test_a_lost_final_event_is_found_by_a_question(
 def test_an_execution_that_is_forgotten_while_it_runs_still_ends_with_its_event(
     driven: Driven, session: SqlSession, session_server: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "ASK_AFTER", (0.3, 0.3, 0.3, 0.3))
+    monkeypatch.setattr(machine, "ASK_AFTER", (0.3, 0.3, 0.3, 0.3))
     options = StatementOptions(url=session.socket_url)
 
     def evict_and_release() -> None:
@@ -226,9 +226,17 @@ def test_a_session_that_dies_leaves_the_outcome_unknown(
         session_server.end_sql_session(session.id)
 
     with meanwhile(end):
-        outcome = run(driven, session, "HOLD")
+        outcome = run(driven, session, "HOLD", max_outage_seconds=0.5)
     assert outcome.state is StatementState.UNKNOWN
     assert "404" in outcome.message
+
+
+def test_a_session_that_refuses_connections_is_none_to_execute_in(
+    driven: Driven, session: SqlSession, session_server: ControlClient
+) -> None:
+    session_server.end_sql_session(session.id)
+    with pytest.raises(SessionFailedError, match=r"is READY, but refuses connections: .*404"):
+        driven.run(connect(session, 0.5))
 
 
 def test_a_deadline_cancels(driven: Driven, session: SqlSession, session_server: ControlClient) -> None:
@@ -259,7 +267,6 @@ def test_a_long_statement_is_handed_from_the_worker_to_the_triggerer_and_back(
         session_server.answer_sql("slow", {"n": [7]}, held=True)
         outcome = run(worker, ready, text, hand_over_after=0.3)
         assert outcome.state is StatementState.RUNNING
-        assert worker.run(can_be_attached("e1"))
         worker.sync.close()
         options = StatementOptions(url=ready.socket_url, started_at=outcome.started_at)
         with meanwhile(session_server.release_sql):

@@ -128,7 +128,7 @@ def test_a_redirect_to_somewhere_else_is_unreadable(headers: dict[str, str]) -> 
         asked(answer(303, **headers))
 
 
-@pytest.mark.parametrize("session_id", [None, "", " ", "..", 5, ["s1"], "a\nb", "\ud800"])
+@pytest.mark.parametrize("session_id", [None, "", " ", "..", "None", 5, ["s1"], "a\nb", "\ud800"])
 def test_an_answer_whose_id_is_none_is_unreadable(session_id: Any) -> None:
     with pytest.raises(UnreadableAnswerError, match="createSqlSession"):
         asked(answer(200, {"id": session_id}))
@@ -153,7 +153,7 @@ def test_a_session_is_got_and_deleted() -> None:
     assert delete.urgent
 
 
-@pytest.mark.parametrize("session_id", ["", " ", ".", "..", "a\nb", "\ud800"])
+@pytest.mark.parametrize("session_id", ["", " ", ".", "..", "None", "a\nb", "\ud800"])
 def test_no_id_leads_to_another_path(session_id: str) -> None:
     with pytest.raises(InvalidArgumentError, match="session_id"):
         calls.get_session(session_id)

@@ -28,6 +28,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     RetrieveResults,
     ServerMessage,
     StateUpdated,
+    TooLarge,
 )
 from airflow_provider_wherobots.flows.effects import Connect, Disconnect, Effect, Now, Receive, Transmit
 from tests.unit.flows.script import LATENCY, START, Answer, Script, by_operation
@@ -39,6 +40,8 @@ GRACE = 120.0
 RESULT = Results(b"rows")
 FAILURE = "[TABLE_OR_VIEW_NOT_FOUND] The table or view `gone` cannot be found"
 NOT_FOUND = "Execution not found"
+LIMIT = 1024 * 1024
+"""The largest message that the client takes, in bytes."""
 
 
 @dataclass
@@ -54,6 +57,7 @@ class Plan:
     :param forgotten_after: seconds after which the session no longer answers questions about it.
     :param error_after: seconds between the state ``failed`` and its message.
     :param copies: how often each of its events comes.
+    :param is_too_large: whether its result is larger than the client takes, so that the connection is closed after it.
     """
 
     seconds: float = 1.0
@@ -65,6 +69,7 @@ class Plan:
     forgotten_after: float = NEVER
     error_after: float = 0.01
     copies: int = 1
+    is_too_large: bool = False
 
 
 @dataclass
@@ -215,7 +220,8 @@ class FakeSession:
             uri = running.plan.result_uri if final == SUCCEEDED else None
             self._tell(running, StateUpdated(execution_id, final, uri), moment)
         if final == FAILED:
-            self._tell(running, ExecutionError(execution_id, FAILURE), moment + running.plan.error_after)
+            at = max(running.began_at, moment + running.plan.error_after)
+            self._tell(running, ExecutionError(execution_id, FAILURE), at)
 
     def _tell(self, running: Running, message: ServerMessage, moment: float) -> None:
         for _ in range(running.plan.copies):
@@ -259,6 +265,9 @@ class FakeSession:
         attached = message.attach and self.can_attach
         if attached:
             running.owner = connection
+        if state == SUCCEEDED and running.plan.is_too_large and not running.has_store:
+            connection.seconds = min(connection.seconds, moment + connection.delay + 0.001 - connection.opened_at)
+            return TooLarge(LIMIT)
         if state == SUCCEEDED:
             results = None if running.has_store else running.plan.results
             uri = running.plan.result_uri if self.can_attach else None

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_wherobots.api.errors import NotFoundError
 from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED, ExecuteSql, RetrieveResults, Store
 from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds, mark_of
-from airflow_provider_wherobots.flows.sql.look_back import Found, LookBack, Planned
+from airflow_provider_wherobots.flows.sql.look_back import Found, Planned, SqlLookBack
 from airflow_provider_wherobots.flows.sql.record import SqlRecord, Word, key_of
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
 from airflow_provider_wherobots.sql.repeatable import may_repeat
@@ -59,7 +59,7 @@ def asked(
     questions: int | None = None,
     **options: Any,
 ) -> Found:
-    """Look back at one try, which has written down that it has sent its writes. The session has these states of them."""
+    """Look back at one try, which has written down that its writes were sent. The session has these states of them."""
     session = session or FakeSession(can_attach=can_attach)
     for text, state in zip(statements, states, strict=False):
         if state is not FORGOTTEN:
@@ -74,7 +74,7 @@ def asked(
         sent = [None if may_repeat(text) else SENT for text in statements]
         record = record_of(statements, *sent, store=store)
     script = SqlScript(session)
-    found = script.run(LookBack(planned, IDS, record, StatementOptions(URL, deadline), **options).run())
+    found = script.run(SqlLookBack(planned, IDS, record, StatementOptions(URL, deadline), **options).run())
     assert script.arrived(ExecuteSql) == []
     arrived = [message for message in script.arrived(RetrieveResults) if isinstance(message, RetrieveResults)]
     assert {message.geometry for message in arrived} <= {options.get("geometry", "ewkt")}
@@ -188,7 +188,7 @@ def test_a_statement_that_is_stored_elsewhere_is_another_one() -> None:
 
 def test_the_outcome_of_a_write_is_unknown_if_it_was_running_and_its_session_was_lost() -> None:
     session = FakeSession(
-        connections=[Connection(seconds=3.0)], refusals=[None, NotFoundError("connectSqlSession", 404)]
+        connections=[Connection(seconds=3.0)], refusals=[None, *[NotFoundError("connectSqlSession", 404)] * 99]
     )
     found = asked([INSERT], ENDLESS, session=session)
     assert [each.state for each in outcomes(found)] == [StatementState.UNKNOWN]

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from airflow_provider_wherobots.api.errors import ConnectionLostError, NotWrittenError
+from airflow_provider_wherobots.api.errors import NotSentError, NotWrittenError
 from airflow_provider_wherobots.api.sql.messages import CancelExecution, ClientMessage, RetrieveResults
 from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.sql.replace import end_earlier
@@ -30,18 +30,13 @@ def cancelled(script: SqlScript) -> list[str]:
 def test_what_still_runs_is_cancelled_and_nothing_else() -> None:
     script = SqlScript(session_with("e1", "e3", ended="e2"))
     assert script.run(end_earlier(["e1", "e2", "e3", "never sent"], URL)) == ""
-    assert cancelled(script) == ["e1", "e3"]
+    assert cancelled(script) == ["e1", "e2", "e3", "never sent"]
     assert [script.truth(each) for each in ("e1", "e2", "e3")] == ["cancelled", "succeeded", "cancelled"]
     assert set(script.arrived(RetrieveResults)) == {
         RetrieveResults(each, attach=True) for each in ("e1", "e2", "e3", "never sent")
     }
     assert script.notes == [
-        Note(logging.INFO, text)
-        for each in ("e1", "e3")
-        for text in (
-            f"The task was cleared: its statement {each} is cancelled",
-            f"Statement {each} was cancelled",
-        )
+        Note(logging.INFO, f"The task was cleared: its statement {each} was cancelled") for each in ("e1", "e3")
     ]
 
 
@@ -76,6 +71,25 @@ def test_a_connection_that_breaks_before_the_cancel_is_opened_again() -> None:
 
 def test_without_a_connection_it_is_not_known_and_nobody_may_go_on() -> None:
     session = session_with("e1")
-    session.connections = [Connection(seconds=0.0)]
-    with pytest.raises(ConnectionLostError):
-        SqlScript(session).run(end_earlier(["e1"], URL))
+    session.connections = [Connection(seconds=0.0)] * 2
+    assert SqlScript(session).run(end_earlier(["e1"], URL)) == "e1"
+    session.refusals = [NotSentError("connectSqlSession", "refused")] * 9
+    assert SqlScript(session, is_connected=False).run(end_earlier(["e1"], URL)) == "e1"
+
+
+def test_what_only_reads_is_cancelled_and_its_result_is_not_downloaded() -> None:
+    script = SqlScript(session_with("e1", "e3", ended="e2"))
+    assert script.run(end_earlier(["e1", "e2", "e3"], URL, reads=["e1", "e2"])) == ""
+    assert cancelled(script) == ["e1", "e2", "e3"]
+    assert {message.execution_id for message in script.arrived(RetrieveResults)} == {"e3"}
+    script.now += 1.0
+    assert script.truth("e1") == "cancelled"
+
+
+@pytest.mark.parametrize("can_attach", [True, False])
+def test_a_cancel_that_takes_a_while_is_awaited(can_attach: bool) -> None:
+    session = session_with("e1", cancel_seconds=5.0)
+    session.can_attach = can_attach
+    script = SqlScript(session)
+    assert script.run(end_earlier(["e1"], URL)) == ""
+    assert 5 <= script.elapsed < 7

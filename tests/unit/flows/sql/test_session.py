@@ -18,6 +18,7 @@ from airflow_provider_wherobots.api.errors import (
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
+    QuotaError,
     ServerError,
     UnreadableAnswerError,
     WherobotsApiError,
@@ -25,6 +26,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.flows.effects import Note
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.sql.session import (
     APPEARANCE_SECONDS,
     SessionAddressError,
@@ -33,7 +35,9 @@ from airflow_provider_wherobots.flows.sql.session import (
     SessionWait,
     SessionWaitTimeoutError,
     ask_for_session,
+    ask_with_quota,
     await_session,
+    stop_asked,
     stop_session,
 )
 from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation
@@ -65,10 +69,13 @@ def in_stage(status: str, **fields: Any) -> SqlSession:
 # Asking
 
 
-def test_a_session_is_asked_for_once() -> None:
-    script = Script(by_operation(createSqlSession=always(AskedSession("s1"))))
+@pytest.mark.parametrize(
+    "looked_at", [in_stage("PENDING"), in_stage("DEPLOY_FAILED"), None, ServerError("getSqlSession", 503)]
+)
+def test_a_session_is_asked_for_once(looked_at: Any) -> None:
+    script = Script(by_operation(createSqlSession=always(AskedSession("s1")), getSqlSession=always(looked_at)))
     assert script.run(ask_for_session(SessionRequest())) == AskedSession("s1")
-    assert script.operations == ["createSqlSession"]
+    assert script.operations == ["createSqlSession", "getSqlSession"]
     assert script.notes == [Note(logging.INFO, "Statements are executed in SQL session s1")]
 
 
@@ -79,9 +86,28 @@ def test_a_shared_session_for_want_of_quota_is_a_warning() -> None:
     assert script.notes == [Note(logging.WARNING, told)]
 
 
+@pytest.mark.parametrize("status", ["DESTROY_PENDING", "DESTROYING", "DESTROYED"])
+def test_a_shared_session_that_is_being_stopped_is_waited_out(status: str) -> None:
+    asks = answers(AskedSession("s1"), AskedSession("s1"), AskedSession("s2"))
+    looks = answers(in_stage(status), in_stage("DESTROYED"), SqlSession("s2", "PENDING"))
+    script = Script(by_operation(createSqlSession=asks, getSqlSession=looks))
+    assert script.run(ask_for_session(SessionRequest())) == AskedSession("s2")
+    assert script.sleeps == [5.0, 5.0]
+    told = "SQL session s1 is being stopped: another one is asked for in 5 s"
+    assert [note.text for note in script.notes] == [told, told, "Statements are executed in SQL session s2"]
+
+
+def test_a_session_that_does_not_end_being_stopped_is_told_by_the_wait_for_it() -> None:
+    script = Script(
+        by_operation(createSqlSession=always(AskedSession("s1")), getSqlSession=always(in_stage("DESTROYING")))
+    )
+    assert script.run(ask_for_session(SessionRequest())) == AskedSession("s1")
+    assert 55 <= script.elapsed < 70
+
+
 @pytest.mark.parametrize("lost", [AnswerLostError("createSqlSession", "reset"), ServerError("createSqlSession", 503)])
 def test_a_lost_answer_is_asked_for_again_only_if_that_gives_the_same_session(lost: WherobotsApiError) -> None:
-    script = Script(answers(lost, AskedSession("s1")))
+    script = Script(answers(lost, AskedSession("s1"), in_stage("PENDING")))
     assert script.run(ask_for_session(SessionRequest())).id == "s1"
     for request in (SessionRequest(force_new=True), SessionRequest(session_type="single")):
         script = Script(answers(lost))
@@ -96,6 +122,36 @@ def test_what_was_not_sent_is_sent_again_whatever_is_asked_for() -> None:
     with pytest.raises(NotSentError):
         script.run(ask_for_session(SessionRequest(), 60.0))
     assert 60 <= script.elapsed < 62
+
+
+# Quota
+
+FULL = QuotaError("createSqlSession", 403)
+
+
+def test_a_session_waits_for_quota_as_a_run_does() -> None:
+    script = Script(by_operation(createSqlSession=answers(FULL, FULL, AskedSession("s1")), getSqlSession=always(None)))
+    assert script.run(ask_with_quota(SessionRequest(), QuotaWait())) == AskedSession("s1")
+    assert script.sleeps == [5.0, 10.0]
+    assert script.notes[0].text.startswith("No SQL session was created yet: the organisation's quota is used up.")
+
+
+def test_a_wait_for_quota_is_bounded() -> None:
+    script = Script(always(FULL))
+    with pytest.raises(QuotaNotFreedError, match=r"no SQL session was created.*max_quota_wait_seconds=100"):
+        script.run(ask_with_quota(SessionRequest(), QuotaWait(max_seconds=100)))
+    assert 100 <= script.elapsed < 101
+
+
+def test_a_long_wait_for_quota_is_handed_over_and_goes_on() -> None:
+    script = Script(always(FULL))
+    handed_over = script.run(ask_with_quota(SessionRequest(), QuotaWait(may_hand_over=True)))
+    assert isinstance(handed_over, AwaitingQuota)
+    assert script.elapsed < 180
+    again = QuotaWait.from_kwargs(json.loads(json.dumps(handed_over.wait.to_kwargs())))
+    script = Script(always(FULL))
+    assert isinstance(script.run(ask_with_quota(SessionRequest(), again)), AwaitingQuota)
+    assert script.operations == ["createSqlSession"]
 
 
 # Waiting
@@ -137,21 +193,40 @@ def test_a_session_may_be_unknown_for_a_while(unknown: Any) -> None:
 
 
 @pytest.mark.parametrize("unknown", [None, NotFoundError("getSqlSession", 404)])
-def test_a_session_that_stays_unknown_has_ended(unknown: Any) -> None:
+def test_a_session_that_stays_unknown_has_ended_and_that_is_said_early(unknown: Any) -> None:
     script = Script(stages((0, unknown)))
     with pytest.raises(SessionEndedError) as caught:
         script.run(await_session("s1", SessionWait()))
     assert str(caught.value) == "getSqlSession: the service does not know SQL session s1"
     assert (caught.value.session_id, caught.value.status) == ("s1", "")
     assert APPEARANCE_SECONDS <= script.elapsed < APPEARANCE_SECONDS + 10
+    told = "The service does not know SQL session s1; it is polled again for up to 1 minute"
+    assert script.notes == [Note(logging.INFO, told)]
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [SessionWait(appearance_seconds=0), SessionWait(since=START - 60), SessionWait(since=START, appearance_seconds=0)],
+)
+def test_a_session_that_was_not_just_asked_for_is_looked_for_twice(wait: SessionWait) -> None:
+    script = Script(stages((0, None)))
+    with pytest.raises(SessionEndedError, match="does not know"):
+        script.run(await_session("s1", wait))
+    assert script.operations == ["getSqlSession"] * 2
+    assert script.notes == [Note(logging.INFO, "The service does not know SQL session s1; it is polled once more")]
+
+
+def test_a_session_that_is_unknown_once_has_not_ended() -> None:
+    script = Script(answers(None, in_stage("PENDING"), NotFoundError("getSqlSession", 404), READY))
+    assert script.run(await_session("s1", SessionWait(appearance_seconds=0))) == READY
 
 
 def test_a_session_that_vanishes_while_it_starts_has_ended() -> None:
-    script = Script(stages((0, in_stage("PENDING")), (30, None)))
+    script = Script(stages((0, in_stage("PENDING")), (70, None)))
     with pytest.raises(SessionEndedError) as caught:
         script.run(await_session("s1", SessionWait()))
     assert caught.value.status == "PENDING"
-    assert 90 <= script.elapsed < 100
+    assert 70 <= script.elapsed < 85
 
 
 @pytest.mark.parametrize("status", ["DEPLOY_FAILED", "INIT_FAILED", "PREPARE_FAILED", "DESTROYING", "DESTROYED"])
@@ -301,6 +376,29 @@ def test_whatever_a_session_does_it_is_ready_or_a_typed_error_in_time(
 
 
 # Stopping
+
+
+@pytest.mark.parametrize(
+    ("asked", "operations"),
+    [
+        (AskedSession("s1"), ["createSqlSession", "deleteSqlSession"]),
+        (AskedSession("s2", "quota"), ["createSqlSession"]),
+    ],
+)
+def test_the_session_of_a_request_is_stopped_unless_it_is_that_of_others(
+    asked: AskedSession, operations: list[str]
+) -> None:
+    script = Script(by_operation(createSqlSession=always(asked), deleteSqlSession=always(None)))
+    assert script.run(stop_asked(SessionRequest(session_key="ours")))
+    assert script.operations == operations
+
+
+def test_a_session_that_cannot_be_asked_for_again_is_told_in_time() -> None:
+    script = Script(hanging)
+    assert not script.run(stop_asked(SessionRequest(session_key="ours"), 3.8))
+    assert script.notes[-1].text.startswith("A SQL session may have been started, and could not be stopped (")
+    assert script.elapsed < 3.8
+
 
 COULD_NOT = "could not be stopped ({}). It ends by itself some time after its last client"
 

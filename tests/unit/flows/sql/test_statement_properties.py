@@ -9,6 +9,9 @@ CANCELLED are what really became of the statement, a result is the real one, and
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from hypothesis import given
@@ -20,6 +23,7 @@ from airflow_provider_wherobots.api.errors import (
     NotSentError,
     RateLimitedError,
     ServerError,
+    WherobotsApiError,
 )
 from airflow_provider_wherobots.api.sql.messages import (
     CancelExecution,
@@ -32,15 +36,16 @@ from airflow_provider_wherobots.api.sql.messages import (
     ServerMessage,
     StateUpdated,
     Store,
+    TooLarge,
     Unreadable,
 )
+from airflow_provider_wherobots.flows.effects import Effect, Flow
 from airflow_provider_wherobots.flows.sql.statement import (
     Statement,
     StatementOptions,
     StatementOutcome,
     StatementState,
     attach,
-    can_be_attached,
     cancel,
     execute,
 )
@@ -60,6 +65,7 @@ PLANS = st.builds(
     forgotten_after=st.just(NEVER) | SECONDS,
     error_after=st.sampled_from([-1.0, 0.01, 3.0, NEVER]),
     copies=st.integers(1, 3),
+    is_too_large=st.sampled_from([False, False, False, True]),
 )
 CONNECTIONS = st.lists(
     st.builds(
@@ -149,7 +155,8 @@ def check(script: SqlScript, outcome: StatementOutcome, statement: Statement) ->
         is_fetched = statement.wants_result and statement.store is None
         plan = script.session.executions["e1"].plan
         assert outcome.results == (plan.results if is_fetched else None)
-        if not is_fetched and not outcome.is_location_lost:
+        has_rows = plan.is_too_large and statement.store is None
+        if not is_fetched and not outcome.is_location_lost and not has_rows:
             assert outcome.result_uri == plan.result_uri
     if outcome.state is StatementState.RUNNING:
         assert script.session.can_attach
@@ -183,7 +190,82 @@ def test_on_a_faultless_connection_every_outcome_is_known(session: FakeSession, 
     assert script.elapsed <= session.executions["e1"].plan.seconds + 241
 
 
-@given(SESSIONS, st.lists(st.tuples(SECONDS, st.sampled_from(["execute", "attach", "cancel", "ask"])), max_size=4))
+def dying(flow: Flow[StatementOutcome], script: SqlScript, seconds: float) -> Flow[StatementOutcome | None]:
+    """Run a flow in a process that dies some seconds later."""
+    until = script.now + seconds
+    resume: Callable[[], Effect[Any]] = partial(next, flow)
+    try:
+        while script.now < until:
+            try:
+                effect = resume()
+            except StopIteration as end:
+                outcome: StatementOutcome = end.value
+                return outcome
+            try:
+                resume = partial(flow.send, (yield effect))
+            except WherobotsApiError as error:
+                resume = partial(flow.throw, error)
+    finally:
+        script._close()
+    return None
+
+
+@given(
+    PLANS,
+    st.none() | st.floats(0, 100),
+    st.lists(st.tuples(st.floats(1, 100), st.floats(0, 60)), max_size=4),
+    st.floats(1, 500),
+)
+def test_a_final_event_that_comes_in_time_is_believed_whoever_hears_it(
+    plan: Plan, hand_over: float | None, lives: list[tuple[float, float]], forgotten_after: float
+) -> None:
+    """A worker hands over, triggers die and others attach within the grace, and then the session forgets it."""
+    seconds = min(plan.seconds, 550.0)
+    session = FakeSession([replace(plan, seconds=seconds, is_final_event_lost=False, forgotten_after=NEVER)])
+    script, options = SqlScript(session), StatementOptions(url=URL)
+    statement = Statement("e1", "INSERT", wants_result=False)
+    outcome = script.run(execute(statement, replace(options, hand_over_after=hand_over)))
+    script._close()
+    for lasts, gap in lives if outcome.state is StatementState.RUNNING else ():
+        script.now += gap
+        seen = script.run(dying(attach("e1", options, wants_result=False), script, lasts))
+        if seen is not None:
+            outcome = seen
+            break
+    if outcome.state is StatementState.RUNNING:
+        running = session.executions["e1"]
+        running.plan.forgotten_after = script.now - running.began_at + forgotten_after
+        outcome = script.run(attach("e1", options, wants_result=False))
+    truth = script.truth("e1")
+    assert truth == session.executions["e1"].plan.final
+    if truth == "cancelled":
+        assert outcome.state in (StatementState.CANCELLED, StatementState.UNKNOWN)
+        assert outcome.is_cancelled is (outcome.state is StatementState.UNKNOWN)
+    else:
+        assert outcome.state.value == truth
+    assert len(script.written(ExecuteSql)) == 1
+    assert script.elapsed < LONGEST
+
+
+@given(SESSIONS, st.lists(st.tuples(st.floats(0, 300), SECONDS), max_size=5), st.none() | st.floats(0, 100))
+def test_whoever_dies_and_whoever_attaches_it_is_executed_once_and_told_as_it_was(
+    session: FakeSession, lives: list[tuple[float, float]], hand_over: float | None
+) -> None:
+    script, options = SqlScript(session), StatementOptions(url=URL)
+    flow = execute(Statement("e1", "INSERT"), replace(options, hand_over_after=hand_over))
+    for lasts, gap in lives:
+        outcome = script.run(dying(flow, script, lasts))
+        if outcome is not None and (expected := TRUE_STATES.get(outcome.state)) is not None:
+            assert script.truth("e1") == expected
+        script.now += gap
+        flow = attach("e1", options)
+    outcome = script.run(flow)
+    if (expected := TRUE_STATES.get(outcome.state)) is not None:
+        assert script.truth("e1") == expected
+    assert len(script.written(ExecuteSql)) <= 1
+
+
+@given(SESSIONS, st.lists(st.tuples(SECONDS, st.sampled_from(["execute", "attach", "cancel"])), max_size=4))
 def test_no_mixture_of_flows_executes_twice_or_raises(session: FakeSession, steps: list[tuple[float, str]]) -> None:
     script, options = SqlScript(session), StatementOptions(url=URL)
     for number, (seconds, step) in enumerate(steps):
@@ -192,7 +274,6 @@ def test_no_mixture_of_flows_executes_twice_or_raises(session: FakeSession, step
             "execute": lambda number=number: execute(Statement(f"e{number}", "SELECT"), options),
             "attach": lambda: attach("e0", options),
             "cancel": lambda: cancel("e0", 25.0, url=URL),
-            "ask": lambda: can_be_attached("e0"),
         }
         script.run(flows[step]())
     ids = [message.execution_id for message, _ in script.written(ExecuteSql)]
@@ -221,6 +302,7 @@ MESSAGES: st.SearchStrategy[ServerMessage] = st.one_of(
     st.builds(ExecutionError, IDS, TEXTS),
     st.builds(ExecutionProgress, IDS, *[st.integers(0, 9)] * 3),
     st.builds(Unreadable, TEXTS),
+    st.builds(TooLarge, st.just(1_000_000)),
 )
 
 

@@ -18,7 +18,7 @@ READY = SqlSession("s1", "READY", "https://compute.example.com/sql/org/s1/ws", v
     ("found", "why", "seconds"),
     [
         (SqlSession("s1", "DESTROYED"), "getSqlSession: SQL session s1 is DESTROYED", 0),
-        (None, "getSqlSession: the service does not know SQL session s1", 60),
+        (None, "getSqlSession: the service does not know SQL session s1", 1),
         (
             PermissionDeniedError("getSqlSession", 403),
             "its session cannot be reached (getSqlSession: 403: no body)",
@@ -27,7 +27,7 @@ READY = SqlSession("s1", "READY", "https://compute.example.com/sql/org/s1/ws", v
         (
             ServerError("getSqlSession", 503),
             "its session cannot be reached (getSqlSession: 503: no body)",
-            60,
+            600,
         ),
     ],
     ids=["ended", "gone", "refused", "in an outage"],

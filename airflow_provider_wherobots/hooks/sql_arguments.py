@@ -1,0 +1,56 @@
+"""The rules of the SQL hook's arguments. Each may be empty, as in a field of a connection, which takes the default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.sql.calls import is_session_id
+from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
+
+ON_TRUNCATED = ("warn", "fail")
+SESSION_WAIT_SECONDS = 900.0
+
+
+def plain(value: Any) -> Any:
+    """The value of an enum, such as the official provider's; None for an empty field of a connection."""
+    value = value.value if isinstance(value, Enum) else value
+    return None if value == "" else value
+
+
+def checked_wait(seconds: Any) -> float:
+    if seconds is None:
+        return SESSION_WAIT_SECONDS
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
+        raise InvalidArgumentError(f"session_wait_timeout={seconds!r}: must be a number of seconds above 0")
+    return float(seconds)
+
+
+def checked_session_id(session_id: Any) -> str | None:
+    if session_id is not None and not is_session_id(session_id):
+        raise InvalidArgumentError(f"session_id={session_id!r}: must be the id of a SQL session, or None")
+    return None if session_id is None else str(session_id)
+
+
+def checked_geometry(geometry: Any) -> str:
+    geometry = plain(geometry) or GEOMETRIES[0]
+    if geometry not in GEOMETRIES:
+        raise InvalidArgumentError(f"geometry={geometry!r}: must be {', '.join(GEOMETRIES[:-1])} or {GEOMETRIES[-1]}")
+    return str(geometry)
+
+
+def checked_on_truncated(value: Any) -> str:
+    value = plain(value) or ON_TRUNCATED[0]
+    if value not in ON_TRUNCATED:
+        raise InvalidArgumentError(f"on_truncated={value!r}: must be {' or '.join(ON_TRUNCATED)}")
+    return str(value)
+
+
+def check_no_arguments(unknown: Mapping[str, Any]) -> None:
+    if unknown:
+        raise TypeError(
+            f"get_df: {', '.join(unknown)}: pandas does not read the result, so its arguments have no effect. Change "
+            "the data frame instead, such as with set_index() for index_col"
+        )

@@ -1,0 +1,242 @@
+"""The sensor that waits for the first row of a query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from inspect import unwrap
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_provider_wherobots.api.sql.console import workload_history_url
+from airflow_provider_wherobots.compat import (
+    AirflowSensorTimeout,
+    BaseSensorOperator,
+    Context,
+    trigger_at,
+)
+from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, configured
+from airflow_provider_wherobots.exceptions import WherobotsSqlException, WherobotsSqlSessionException
+from airflow_provider_wherobots.flows.sql.session import SessionWaitTimeoutError
+from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
+from airflow_provider_wherobots.links.run import xcom_keys
+from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
+from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask, push
+from airflow_provider_wherobots.sensors.run import MIN_RESCHEDULE_SECONDS
+from airflow_provider_wherobots.sql.repeatable import may_repeat
+from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY, SQL_SESSION_URL_KEY
+
+# Last: where the extra is missing, the hook's module says so.
+from airflow.providers.common.sql.sensors.sql import SqlSensor  # isort: skip
+
+if TYPE_CHECKING:
+    from airflow.sdk import XComArg
+
+READY_SECONDS = 15.0
+"""How long one look waits on a worker for a session that starts."""
+STARTING_SECONDS = 30.0
+"""How long after it the next look comes. A session that is ready and not used ends by itself."""
+
+
+class WherobotsSqlSensor(WherobotsTask, SqlSensor):
+    """Execute a query in a SQL session of Wherobots Cloud again and again, until its first row is as expected.
+
+    Each look executes the query on a worker. Between two looks the task is deferred, and no connection to the session
+    is open: it holds no worker, and the session may end. After a look that finds the session starting, the next one
+    comes half a minute later. The query is cancelled if the task is killed.
+
+    Airflow's own arguments mean what they mean in other sensors: ``poke_interval`` (at least 10 s, except with
+    ``mode="poke"``), ``timeout``, ``soft_fail``, ``silent_fail``, ``exponential_backoff``. ``mode`` counts with
+    ``deferrable=False`` only. ``timeout`` also limits the wait for a session.
+
+    XComs: ``session_id`` and ``session_url``.
+
+    Source: the arguments of ``SqlSensor`` of Airflow's provider common.sql.
+
+    :param sql: the query, or the name of a ``.sql`` file. One statement that changes nothing when it is executed again.
+        Templated.
+    :param parameters: values for ``%(name)s`` and ``%s``, and names for ``%(name)i`` and ``%i``, see
+        :func:`~airflow_provider_wherobots.sql.parameters.bind`. Templated.
+    :param success: takes the selected value, and returns whether the wait is over; default whether the value is true.
+    :param failure: takes the selected value, and returns whether the task fails; default None, never.
+    :param selector: takes the first row as a tuple, and returns the value; default its first field.
+    :param fail_on_empty: whether the task fails if the query returns no row; default False.
+    :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Templated.
+    :param runtime: runtime of the session, such as ``tiny``; default the connection's, else the organisation's.
+        Templated.
+    :param region: compute region; default the connection's, else the organisation's. Templated.
+    :param version: Wherobots version; default the connection's, else the latest. Templated.
+    :param session_key: only tasks with the same key and the same other arguments share a session; default None.
+        Templated.
+    :param session_id: id of the session to use; default None, one is asked for. Templated.
+    :param shutdown_after_inactive_seconds: how long the session lives after its last client, in seconds; default the
+        service's. A shorter one than ``poke_interval`` lets it end between two looks.
+    :param deferrable: whether the task is deferred between two looks; default ``[wherobots] default_deferrable``, True.
+    :raises AirflowSensorTimeout: if ``timeout`` passes. Not retried.
+    :raises WherobotsException: the subclass says how the task failed, see
+        :mod:`airflow_provider_wherobots.exceptions`.
+    """
+
+    template_fields: Sequence[str] = (
+        "sql",
+        "parameters",
+        "wherobots_conn_id",
+        "runtime",
+        "region",
+        "version",
+        "session_key",
+        "session_id",
+    )
+    template_ext: Sequence[str] = (".sql",)
+    ui_color = "#d5f0e6"
+    operator_extra_links = (WherobotsSqlSessionLink(),)
+    selector: Callable[[Any], Any]
+    version: Any
+    session_key: Any
+    session_id: Any
+    _sql_hook: WherobotsSqlHook | None = None
+    _began: datetime
+    _looks: int
+    _is_starting: bool = False
+    """Whether the last look has found the session starting."""
+
+    def __init__(
+        self,
+        *,
+        sql: str | XComArg,
+        parameters: Mapping[str, Any] | Sequence[Any] | XComArg | None = None,
+        success: Callable[[Any], Any] | None = None,
+        failure: Callable[[Any], Any] | None = None,
+        selector: Callable[[Any], Any] = itemgetter(0),
+        fail_on_empty: bool = False,
+        wherobots_conn_id: str = WherobotsSqlHook.default_conn_name,
+        runtime: str | Enum | None = None,
+        region: str | Enum | None = None,
+        version: str | Enum | None = None,
+        session_key: str | XComArg | None = None,
+        session_id: str | XComArg | None = None,
+        shutdown_after_inactive_seconds: int | None = None,
+        deferrable: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        given: Any = {"sql": sql, "parameters": parameters, "success": success, "failure": failure, **kwargs}
+        super().__init__(conn_id=wherobots_conn_id, selector=selector, fail_on_empty=fail_on_empty, **given)
+        self.wherobots_conn_id = wherobots_conn_id
+        self.runtime, self.region, self.version = runtime, region, version
+        self.session_key, self.session_id = session_key, session_id
+        self.shutdown_after_inactive_seconds = shutdown_after_inactive_seconds
+        self.deferrable = configured(DEFAULT_DEFERRABLE) if deferrable is None else deferrable
+        if not isinstance(self.deferrable, bool):
+            raise self._wrong(f"deferrable={deferrable!r}: must be True or False")
+        for name in ("success", "failure", "selector"):
+            value = getattr(self, name)
+            if not callable(value) and (value is not None or name == "selector"):
+                raise self._wrong(f"{name}={value!r}: must be a function that takes one value")
+        if not self._holds_worker:
+            self.poke_interval = max(self.poke_interval, MIN_RESCHEDULE_SECONDS)
+
+    def execute(self, context: Context) -> Any:
+        """Look, and defer until the next look.
+
+        :param context: the task's context.
+        """
+        self._look(context, 1)
+
+    def execute_after_pause(self, context: Context, event: Any = None, looks: int = 1, **of_later_versions: Any) -> Any:
+        """Look again, after the triggerer has waited.
+
+        :param context: the task's context.
+        :param event: the trigger's event; unused.
+        :param looks: how many looks there were before; default 1.
+        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
+        """
+        self._look(context, looks + 1)
+
+    def poke(self, context: Context) -> bool:
+        """Execute the query once.
+
+        :param context: the task's context.
+        :returns: whether the wait is over.
+        """
+        self._is_starting = False
+        if not isinstance(self.sql, str) or not may_repeat(self.sql):
+            raise self._wrong(
+                "sql: must be one statement that changes nothing when it is executed again, as SELECT does"
+            )
+        hook = self._sql_hook = self._get_hook()
+        try:
+            rows = hook.get_records(self.sql, self.parameters)
+        except WherobotsSqlSessionException as error:
+            if self._holds_worker or not isinstance(error.__cause__, SessionWaitTimeoutError):
+                raise
+            self.log.info("The SQL session starts: the next look is in %g s", STARTING_SECONDS)
+            self._is_starting = True
+            return False
+        finally:
+            self._announce(context, hook)
+        if not rows:
+            if self.fail_on_empty:
+                raise WherobotsSqlException("The query returned no row (fail_on_empty=True)")
+            return False
+        value = self.selector(rows[0])
+        if self.failure is not None and self.failure(value):
+            raise WherobotsSqlException(f"failure says that the task fails: it was given {value!r}")
+        return bool(value if self.success is None else self.success(value))
+
+    def on_kill(self) -> None:
+        """Cancel the query that is executed. Airflow calls this in a signal handler."""
+        if self._sql_hook is not None:
+            self._sql_hook.cancel_running()
+
+    def _get_hook(self) -> WherobotsSqlHook:
+        return WherobotsSqlHook(
+            region=self.region,
+            wherobots_conn_id=self.wherobots_conn_id,
+            runtime=self.runtime,
+            version=self.version,
+            session_wait_timeout=None if self._holds_worker else READY_SECONDS,
+            session_key=self.session_key,
+            shutdown_after_inactive_seconds=self.shutdown_after_inactive_seconds,
+            session_id=self.session_id,
+        )
+
+    @property
+    def _holds_worker(self) -> bool:
+        return not self.deferrable and self.mode == "poke"
+
+    def _look(self, context: Context, looks: int) -> None:
+        self._began, self._looks = context["ti"].start_date or datetime.now(UTC), looks
+        with self._apply_retry_rules():
+            # Without the decorator of Airflow 2.11, which takes this for a call from outside of a task, and warns.
+            unwrap(BaseSensorOperator.execute)(self, context)
+
+    def _get_next_poke_interval(self, started_at: Any, run_duration: Callable[[], float], poke_count: int) -> float:
+        """Airflow's sensor asks this after a look, to wait on the worker, or for the scheduler."""
+        if self.deferrable:
+            self._defer_until_next_look()
+        return self._pause(started_at, run_duration, poke_count)
+
+    def _pause(self, *since: Any) -> float:
+        return STARTING_SECONDS if self._is_starting else super()._get_next_poke_interval(*since)
+
+    def _defer_until_next_look(self) -> NoReturn:
+        def waited() -> float:
+            return (datetime.now(UTC) - self._began).total_seconds()
+
+        if waited() > self.timeout:
+            raise AirflowSensorTimeout(f"The query's first row was not as expected within timeout={self.timeout:g} s")
+        pause = timedelta(seconds=self._pause(self._began, waited, self._looks))
+        self.defer(
+            trigger=trigger_at(datetime.now(UTC) + pause),
+            method_name="execute_after_pause",
+            kwargs={"looks": self._looks},
+        )
+        raise AssertionError("a deferral returns")
+
+    def _announce(self, context: Context, hook: WherobotsSqlHook) -> None:
+        """Push the id of the session, and the link to it."""
+        if hook.session is not None:
+            push(self, context, SQL_SESSION_ID_KEY, hook.session.id)
+            for key in xcom_keys(WherobotsSqlSessionLink(), SQL_SESSION_URL_KEY):
+                push(self, context, key, workload_history_url(hook.settings.endpoint.base_url))

@@ -1,0 +1,110 @@
+"""The result of an execution as a data frame of pandas or polars.
+
+Whole numbers stay exact beside NULL, where pandas would make floats of them. Columns of the same name and maps, which
+Airflow's XCom cannot hold, are changed in the frame.
+"""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
+
+def for_frames(table: pyarrow.Table) -> tuple[pyarrow.Table, list[str]]:
+    """Make a table that a data frame, and a file of Parquet, can hold.
+
+    Columns of the same name get a number: ``n``, ``n_2``, ``n_3``. A map becomes the list of its entries, as Spark's
+    ``map_entries`` has it: ``[{"key": …, "value": …}]``.
+
+    :param table: the table.
+    :returns: the table, and one sentence about each kind of change.
+    """
+    import pyarrow
+
+    names = _distinct(table.column_names)
+    kinds = [_without_maps(kind) for kind in table.schema.types]
+    renamed = [new for old, new in zip(table.column_names, names, strict=True) if old != new]
+    listed = [name for name, old, new in zip(names, table.schema.types, kinds, strict=True) if old != new]
+    changes = []
+    if renamed:
+        changes.append(f"Columns of the same name are renamed in the data frame: {', '.join(renamed)}")
+    if listed:
+        changes.append(f"Maps are lists of their entries (key, value) in the data frame: {', '.join(listed)}")
+    columns = [column.cast(kind) for column, kind in zip(table.columns, kinds, strict=True)]
+    return (pyarrow.Table.from_arrays(columns, names=names) if changes else table), changes
+
+
+def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
+    """Make a pandas DataFrame. A BIGINT column with NULL has pandas' nullable type ``Int64``.
+
+    :param table: the table, as :func:`for_frames` makes it.
+    :raises ImportError: if pandas is not installed.
+    """
+    import pandas
+    import pyarrow
+
+    frame: pandas.DataFrame = table.to_pandas()
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if column.type == pyarrow.int64() and column.null_count:
+            frame[name] = column.to_pandas(types_mapper={pyarrow.int64(): pandas.Int64Dtype()}.get)
+    return frame
+
+
+def to_polars(table: pyarrow.Table) -> polars.DataFrame:
+    """Make a polars DataFrame.
+
+    :param table: the table, as :func:`for_frames` makes it.
+    :raises ImportError: if polars is not installed.
+    """
+    import polars
+
+    return cast("polars.DataFrame", polars.from_arrow(table))
+
+
+def read_parquet(file: IO[bytes] | None, kind: str) -> tuple[Any, list[str]]:
+    """Make a data frame of a stored result.
+
+    :param file: the Parquet file; None for a result without rows, of which nothing is stored.
+    :param kind: ``pandas``, ``polars`` or ``geopandas``, which needs a GeoParquet file.
+    :returns: the frame, and one sentence about each kind of change, see :func:`for_frames`.
+    :raises ImportError: if the package is not installed.
+    :raises ValueError: for ``geopandas``, if the file has no geometries.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    if kind == "geopandas":
+        import geopandas
+
+        return geopandas.GeoDataFrame() if file is None else geopandas.read_parquet(file), []
+    table, changes = for_frames(pyarrow.table({}) if file is None else parquet.read_table(file))
+    return to_polars(table) if kind == "polars" else to_pandas(table), changes
+
+
+def _distinct(names: list[str]) -> list[str]:
+    distinct: list[str] = []
+    for name in names:
+        new, number = name, 1
+        while new in distinct or (new != name and new in names):
+            number += 1
+            new = f"{name}_{number}"
+        distinct.append(new)
+    return distinct
+
+
+def _without_maps(kind: pyarrow.DataType) -> pyarrow.DataType:
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_map(kind):
+        entry = [("key", _without_maps(kind.key_type)), ("value", _without_maps(kind.item_type))]
+        return pyarrow.list_(pyarrow.struct(entry))
+    if types.is_list(kind):
+        return pyarrow.list_(kind.value_field.with_type(_without_maps(kind.value_type)))
+    if types.is_struct(kind):
+        return pyarrow.struct([field.with_type(_without_maps(field.type)) for field in kind])
+    return kind

@@ -1,0 +1,75 @@
+"""Rows as INSERT statements of many rows each: a statement takes the service as long for a thousand rows as for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.sql.identifiers import identifier
+from airflow_provider_wherobots.sql.literals import literal
+
+MAX_CHARS = 1_000_000
+"""The most characters of a statement with more than one row."""
+
+
+def insert_into(table: str, fields: Sequence[str] | None) -> str:
+    """The beginning of the statements.
+
+    :param table: the table as the statement names it, such as ``catalog.schema.table``.
+    :param fields: names of the columns; None or empty for all, in the table's order.
+    """
+    names = [identifier(f"target_fields[{index}]", field) for index, field in enumerate(fields or ())]
+    return " ".join(["INSERT INTO", table, *([f"({', '.join(names)})"] if names else ()), "VALUES "])
+
+
+def insert_statements(
+    table: str,
+    rows: Iterable[Any],
+    fields: Sequence[str] | None = None,
+    max_rows: int = 1000,
+    max_chars: int = MAX_CHARS,
+) -> Iterator[tuple[str, int]]:
+    """Make the statements.
+
+    :param table: see :func:`insert_into`.
+    :param rows: the rows, sequences of values or, with ``fields``, mappings by name.
+    :param fields: see :func:`insert_into`.
+    :param max_rows: the most rows of a statement; default 1000, 0 for no limit.
+    :param max_chars: the most characters of a statement, unless it has one row; default 1,000,000.
+    :returns: each statement, and how many rows it has.
+    :raises InvalidArgumentError: names the row and the rule.
+    """
+    beginning = insert_into(table, fields)
+    batch: list[str] = []
+    chars, width = len(beginning), len(fields) if fields else None
+    for index, row in enumerate(rows):
+        values = _values(index, row, fields)
+        width = len(values) if width is None else width
+        if len(values) != width or not values:
+            raise InvalidArgumentError(f"rows[{index}]: has {len(values)} values, but must have {width or 'some'}")
+        text = f"({', '.join(literal(f'rows[{index}][{place}]', value) for place, value in enumerate(values))})"
+        if batch and (len(batch) == max_rows or chars + len(text) > max_chars):
+            yield beginning + ", ".join(batch), len(batch)
+            batch, chars = [], len(beginning)
+        batch.append(text)
+        chars += len(text) + 2
+    if batch:
+        yield beginning + ", ".join(batch), len(batch)
+
+
+def _values(index: int, row: Any, fields: Sequence[str] | None) -> Sequence[Any]:
+    if isinstance(row, Mapping):
+        missing = [name for name in fields or () if name not in row]
+        if missing or not fields:
+            raise InvalidArgumentError(
+                f"rows[{index}]: is a mapping without {', '.join(missing)}"
+                if fields
+                else f"rows[{index}]: is a mapping, so target_fields must name the columns"
+            )
+        return [row[name] for name in fields]
+    if isinstance(row, str | bytes) or not isinstance(row, Iterable):
+        raise InvalidArgumentError(
+            f"rows[{index}]: must be a list or tuple of values, but is of type {type(row).__name__}"
+        )
+    return tuple(row)

@@ -1,0 +1,76 @@
+"""A download from a presigned URL on the wire: what is sent, and how it can go wrong."""
+
+from __future__ import annotations
+
+import io
+import socket
+
+import pytest
+
+from airflow_provider_wherobots.api.errors import (
+    AnswerLostError,
+    BadRequestError,
+    PermissionDeniedError,
+    ServerError,
+    WherobotsApiError,
+)
+from airflow_provider_wherobots.api.storage.presigned import PresignedUrl, UnusableUrlError
+from airflow_provider_wherobots.api.transports.download import download
+from tests.integration.api.transports.wire import Wire, answering, resetting
+
+SECRET = "signature-0f9e8d"
+TARGET = f"/bucket/a%20b/st%C3%A4ts.parquet?X-Amz-Credential=a%2Fb%2Faws4_request&X-Amz-Signature={SECRET}&x=a+b%20c~"
+
+
+def response(status: str, body: bytes, *headers: str) -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {status}", *headers]).encode() + b"\r\n\r\n" + body
+
+
+def test_the_url_is_sent_as_it_is_and_without_the_key() -> None:
+    asked: list[bytes] = []
+    content = bytes(range(256)) * 9_000
+
+    def serve(connection: socket.socket) -> None:
+        asked.append(connection.recv(65_536))
+        connection.sendall(response("200 OK", content, f"Content-Length: {len(content)}"))
+
+    file = io.BytesIO()
+    with Wire(serve) as wire:
+        download(PresignedUrl(f"http://127.0.0.1:{wire.port}{TARGET}"), file)
+    assert file.getvalue() == content
+    (request,) = asked
+    assert request.startswith(f"GET {TARGET} HTTP/1.1\r\n".encode())
+    assert b"x-api-key" not in request.lower()
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "words"),
+    [
+        (
+            response("403 Forbidden", b"<Code>AccessDenied</Code>"),
+            PermissionDeniedError,
+            "getObject.*403.*AccessDenied",
+        ),
+        (response("503 Slow", b"<Code>SlowDown</Code>"), ServerError, "SlowDown"),
+        (response("302 Found", b"", "Location: http://127.0.0.1:9/"), BadRequestError, "redirects are not followed"),
+        (response("200 OK", b"part", "Content-Length: 100"), AnswerLostError, "127.0.0.1"),
+    ],
+    ids=["refused", "later", "redirected", "cut"],
+)
+def test_what_goes_wrong_is_told_without_the_secret(said: bytes, kind: type[WherobotsApiError], words: str) -> None:
+    with Wire(answering(said)) as wire, pytest.raises(kind, match=words) as caught:
+        download(PresignedUrl(f"http://127.0.0.1:{wire.port}{TARGET}"), io.BytesIO())
+    assert SECRET not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_a_host_that_does_not_answer_is_told_without_the_secret() -> None:
+    with Wire(resetting()) as wire, pytest.raises(AnswerLostError) as caught:
+        download(PresignedUrl(f"http://127.0.0.1:{wire.port}{TARGET}"), io.BytesIO())
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://example.com/x", "https://user@example.com/x", "s3://bucket/x"])
+def test_nothing_is_sent_to_what_is_no_presigned_url(url: str) -> None:
+    with pytest.raises(UnusableUrlError, match=r"the presigned URL from the API (is|holds)"):
+        download(PresignedUrl(url), io.BytesIO())

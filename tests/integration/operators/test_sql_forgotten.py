@@ -1,0 +1,79 @@
+"""A session that executes more statements at once than it remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.exceptions import WherobotsException
+from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
+from airflow_provider_wherobots.operators import sql_try
+from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+from tests.integration.operators.sql_tasks import event_of, resume, statement_deferral_of, trigger_of
+from tests.integration.sql_support import control_of, executed, set_connection, synthetic_server
+from tests.integration.support import TaskInstance, context
+from wherobots_local import ControlClient, LocalServer
+
+Execute = Callable[[str], Any]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    yield from synthetic_server(tmp_path_factory.mktemp("root"))
+
+
+@pytest.fixture
+def control(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlClient]:
+    set_connection(monkeypatch, server)
+    yield from control_of(server)
+
+
+def on_operator(sql: str) -> Any:
+    return WherobotsSqlOperator(task_id="task", sql=sql, deferrable=False).execute(context(TaskInstance()))
+
+
+def on_hook(sql: str) -> Any:
+    return WherobotsSqlHook().get_records(sql)
+
+
+def forget(control: ControlClient, times: int) -> None:
+    control.add_fault("executeSql", {"type": "evict"}, times=times)
+
+
+@pytest.mark.parametrize("execute", [on_operator, on_hook])
+def test_a_select_whose_result_is_forgotten_is_executed_once_more(control: ControlClient, execute: Execute) -> None:
+    forget(control, times=1)
+    assert len(execute("SELECT 1")) == 1
+    assert executed(control) == ["SELECT 1"] * 2
+
+
+@pytest.mark.parametrize("execute", [on_operator, on_hook])
+def test_it_is_executed_twice_at_most(control: ControlClient, execute: Execute) -> None:
+    forget(control, times=9)
+    with pytest.raises(WherobotsException, match="it succeeded, but its result could not be fetched"):
+        execute("SELECT 1")
+    assert executed(control) == ["SELECT 1"] * 2
+
+
+@pytest.mark.parametrize("execute", [on_operator, on_hook])
+def test_a_write_whose_result_is_forgotten_is_not_repeated(control: ControlClient, execute: Execute) -> None:
+    forget(control, times=1)
+    with pytest.raises(WherobotsException, match="it succeeded, but its result could not be fetched"):
+        execute("INSERT INTO t VALUES (1)")
+    assert executed(control) == ["INSERT INTO t VALUES (1)"]
+
+
+def test_a_result_that_is_forgotten_while_the_task_is_deferred(
+    control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_try, "HAND_OVER_SECONDS", 0.1)
+    control.answer_sql("slow", {"one": [1]}, seconds=1.0)
+    task, ti = WherobotsSqlOperator(task_id="task", sql="SELECT slow", deferrable=True), TaskInstance()
+    deferred = statement_deferral_of(task, ti)
+    event = event_of(trigger_of(deferred))
+    monkeypatch.setattr(sql_try, "HAND_OVER_SECONDS", 30.0)
+    control.evict_sql_execution(ti.xcoms["session_id"], event["execution_id"])
+    assert len(resume(task, ti, deferred, event)) == 1
+    assert executed(control) == ["SELECT slow"] * 2

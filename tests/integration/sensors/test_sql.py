@@ -1,0 +1,231 @@
+"""The sensor on a query, against the local server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_wherobots.compat import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsSqlException,
+    WherobotsSqlSessionException,
+    WherobotsSqlStatementFailedException,
+)
+from airflow_provider_wherobots.sensors import sql as sensor_module
+from airflow_provider_wherobots.sensors.sql import WherobotsSqlSensor
+from tests.integration.signals import signal_when
+from tests.integration.sql_support import control_of, executed, is_running, set_connection, synthetic_server
+from tests.integration.support import TaskInstance, context
+from wherobots_local import ControlClient, LocalServer
+
+QUERY = "SELECT count(*) FROM arrivals"
+
+Make = Callable[..., WherobotsSqlSensor]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    yield from synthetic_server(tmp_path_factory.mktemp("root"))
+
+
+@pytest.fixture
+def control(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlClient]:
+    set_connection(monkeypatch, server)
+    yield from control_of(server)
+
+
+@pytest.fixture
+def make(control: ControlClient) -> Make:
+    return lambda **arguments: WherobotsSqlSensor(**{"task_id": "wait", "sql": QUERY, **arguments})
+
+
+def arrive(control: ControlClient, *counts: Any) -> None:
+    control.answer_sql("arrivals", {"count": list(counts)})
+
+
+def deferral_of(look: Callable[[], Any]) -> TaskDeferred:
+    with pytest.raises(TaskDeferred) as caught:
+        look()
+    return caught.value
+
+
+def connections(control: ControlClient) -> int:
+    return sum(session["connections"] for session in control.sql_sessions())
+
+
+def test_it_is_deferred_between_two_looks_and_holds_no_connection(make: Make, control: ControlClient) -> None:
+    arrive(control, 0)
+    ti, task = TaskInstance(task_id="wait"), make(poke_interval=600)
+    before = datetime.now(UTC)
+    deferred = deferral_of(lambda: task.execute(context(ti)))
+    path, kwargs = deferred.trigger.serialize()
+    assert path.endswith(".temporal.DateTimeTrigger")
+    assert timedelta(seconds=600) <= kwargs["moment"] - before < timedelta(seconds=660)
+    assert connections(control) == 0
+    again = {"event": kwargs["moment"], **(deferred.kwargs or {})}
+    deferral_of(lambda: make(poke_interval=600).resume_execution(deferred.method_name, again, context(ti)))
+    arrive(control, 3)
+    assert make(poke_interval=600).resume_execution(deferred.method_name, again, context(ti)) is None
+    assert executed(control) == [QUERY] * 3
+    assert len(control.requests("createSqlSession")) == 3
+
+
+def test_its_session_is_an_xcom_and_has_a_link(make: Make, control: ControlClient) -> None:
+    arrive(control, 0)
+    ti = TaskInstance(task_id="wait")
+    deferral_of(lambda: make(runtime="tiny").execute(context(ti)))
+    assert control.sql_session(ti.xcoms["session_id"])["apiPayload"]["runtimeId"] == "tiny"
+    assert ti.xcoms["session_url"].endswith("/workloads")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "counts", "is_over"),
+    [
+        ({}, [0], False),
+        ({}, [], False),
+        ({}, [1], True),
+        ({"success": lambda count: count > 5}, [5], False),
+        ({"success": lambda count: count > 5}, [6], True),
+        ({"selector": lambda row: len(row), "success": lambda size: size == 1}, [0], True),
+        ({"failure": lambda count: count > 9}, [9], True),
+    ],
+)
+def test_the_first_row_decides(
+    make: Make, control: ControlClient, arguments: dict[str, Any], counts: list[int], is_over: bool
+) -> None:
+    arrive(control, *counts)
+    assert make(**arguments).poke(context(TaskInstance())) is is_over
+
+
+@pytest.mark.parametrize(
+    ("arguments", "counts", "told"),
+    [
+        ({"failure": lambda count: count > 9}, [10], "failure says that the task fails: it was given 10"),
+        ({"fail_on_empty": True}, [], "no row"),
+    ],
+)
+def test_the_first_row_may_fail_the_task(
+    make: Make, control: ControlClient, arguments: dict[str, Any], counts: list[int], told: str
+) -> None:
+    arrive(control, *counts)
+    with pytest.raises(WherobotsSqlException, match=told):
+        make(**arguments).execute(context(TaskInstance()))
+    with pytest.raises(AirflowSkipException):
+        make(never_fail=True, **arguments).execute(context(TaskInstance()))
+
+
+def test_parameters_become_literals_and_no_log_shows_them(
+    make: Make, control: ControlClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arrive(control, 1)
+    make(sql=f"{QUERY} WHERE name = %(name)s", parameters={"name": "O'Brien"}).execute(context(TaskInstance()))
+    assert executed(control) == [f"{QUERY} WHERE name = 'O\\'Brien'"]
+    assert "Brien" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("sql", ["INSERT INTO t VALUES (1)", "", ["SELECT 1"]])
+def test_a_statement_that_may_not_be_repeated_is_refused(make: Make, control: ControlClient, sql: Any) -> None:
+    with pytest.raises(
+        WherobotsArgumentException, match="wait: sql: must be one statement that changes nothing"
+    ) as caught:
+        make(sql=sql).execute(context(TaskInstance()))
+    assert isinstance(caught.value, AirflowFailException)
+    assert control.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"success": "yes"}, "success='yes': must be a function"),
+        ({"failure": 1}, "failure=1: must be a function"),
+        ({"selector": None}, "selector=None: must be a function"),
+        ({"deferrable": "yes"}, "deferrable='yes': must be True or False"),
+        ({"wherobots_conn_id": ""}, "wherobots_conn_id=''"),
+    ],
+)
+def test_a_wrong_argument_is_refused_when_the_dag_is_parsed(make: Make, arguments: dict[str, Any], told: str) -> None:
+    with pytest.raises(WherobotsArgumentException, match=re.escape(told)):
+        make(**arguments)
+
+
+def test_a_session_that_starts_holds_no_worker(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensor_module, "READY_SECONDS", 0.1)
+    control.behaviour(sql_start_delay_seconds=60)
+    before = datetime.now(UTC)
+    deferred = deferral_of(lambda: make(poke_interval=3_600).execute(context(TaskInstance())))
+    # Not after an hour: it would have ended by then.
+    assert deferred.trigger.serialize()[1]["moment"] - before < timedelta(seconds=90)
+    assert executed(control) == []
+
+
+def test_a_session_that_is_not_ready_in_time_fails_a_sensor_that_stays_on_its_worker(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_wherobots.hooks.sql.SESSION_WAIT_SECONDS", 0.1)
+    control.behaviour(sql_start_delay_seconds=60)
+    with pytest.raises(WherobotsSqlSessionException, match="session_wait_timeout"):
+        make(deferrable=False).execute(context(TaskInstance()))
+
+
+def test_a_query_that_fails_fails_the_task(make: Make, control: ControlClient) -> None:
+    control.answer_sql("arrivals", error="[TABLE_OR_VIEW_NOT_FOUND] arrivals")
+    with pytest.raises(WherobotsSqlStatementFailedException, match="TABLE_OR_VIEW_NOT_FOUND"):
+        make().execute(context(TaskInstance()))
+    deferral_of(lambda: make(silent_fail=True).execute(context(TaskInstance())))
+
+
+@pytest.mark.parametrize(("soft_fail", "kind"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
+def test_its_timeout_counts_from_the_start_of_the_try(
+    make: Make, control: ControlClient, soft_fail: bool, kind: type[Exception]
+) -> None:
+    arrive(control, 0)
+    ti = TaskInstance(task_id="wait")
+    task = make(timeout=3_600, soft_fail=soft_fail)
+    deferred = deferral_of(lambda: task.execute(context(ti)))
+    ti.start_date -= timedelta(seconds=3_601)
+    with pytest.raises(kind):
+        task.resume_execution(deferred.method_name, {"event": None}, context(ti))
+
+
+def test_the_pause_grows_with_exponential_backoff(make: Make, control: ControlClient) -> None:
+    arrive(control, 0)
+    ti, before = TaskInstance(task_id="wait"), datetime.now(UTC)
+    task = make(poke_interval=10, exponential_backoff=True, timeout=100_000)
+    deferred = deferral_of(lambda: task.execute(context(ti)))
+    for _ in range(5):
+        again = {"event": None, **(deferred.kwargs or {})}
+        deferred = deferral_of(partial(task.resume_execution, deferred.method_name, again, context(ti)))
+    assert deferred.trigger.serialize()[1]["moment"] - before > timedelta(seconds=100)
+
+
+def test_with_reschedule_a_session_that_starts_holds_no_worker_either(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensor_module, "READY_SECONDS", 0.1)
+    control.behaviour(sql_start_delay_seconds=60)
+    task = make(deferrable=False, mode="reschedule", poke_interval=3_600)
+    assert not task.poke(context(TaskInstance()))
+    assert task._get_next_poke_interval(datetime.now(UTC), lambda: 0.0, 1) == sensor_module.STARTING_SECONDS
+
+
+def test_a_kill_cancels_the_query(make: Make, control: ControlClient) -> None:
+    control.answer_sql("arrivals", {"count": [1]}, held=True)
+    task = make()
+    kill = signal_when(lambda: is_running(control), lambda *_: task.on_kill())
+    with kill, pytest.raises(Exception, match=r"stopped|cancelled"):
+        task.execute(context(TaskInstance()))
+    assert not is_running(control)
+    make().on_kill()

@@ -1,0 +1,83 @@
+"""INSERT statements of many rows."""
+
+import re
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.sql.identifiers import parts_of
+from airflow_provider_wherobots.sql.inserts import insert_statements
+
+
+def test_rows_become_literals_and_columns_names() -> None:
+    rows = [(1, "O'Brien", None, 0.5), (2, "b", True, 1.0)]
+    assert list(insert_statements("cat.hail.t", rows, ["a", "b c", "d`", "e"])) == [
+        (
+            "INSERT INTO cat.hail.t (`a`, `b c`, `d```, `e`) VALUES "
+            "(1, 'O\\'Brien', NULL, 0.5E0), (2, 'b', TRUE, 1.0E0)",
+            2,
+        )
+    ]
+
+
+def test_without_fields_all_columns_are_written() -> None:
+    assert list(insert_statements("t", [(1,)])) == [("INSERT INTO t VALUES (1)", 1)]
+
+
+def test_without_rows_there_is_no_statement() -> None:
+    assert list(insert_statements("t", [])) == []
+
+
+@pytest.mark.parametrize(("max_rows", "sizes"), [(2, [2, 2, 1]), (5, [5]), (0, [5]), (1, [1] * 5)])
+def test_a_statement_has_at_most_so_many_rows(max_rows: int, sizes: list[int]) -> None:
+    assert [count for _, count in insert_statements("t", [(n,) for n in range(5)], max_rows=max_rows)] == sizes
+
+
+def test_a_statement_has_at_most_so_many_characters_unless_one_row_has_more() -> None:
+    rows = [("a" * 40,), ("b" * 40,), ("c" * 200,), ("d",)]
+    made = list(insert_statements("t", rows, max_chars=120))
+    assert [count for _, count in made] == [2, 1, 1]
+    assert all(len(text) <= 120 for text, _ in (made[0], made[2]))
+    assert sum(text.count("(") for text, _ in made) == 4
+
+
+def test_rows_are_read_as_they_are_needed() -> None:
+    def rows() -> Any:
+        yield (1,)
+        yield (2,)
+        raise RuntimeError("the third was read")
+
+    assert next(insert_statements("t", rows(), max_rows=1)) == ("INSERT INTO t VALUES (1)", 1)
+
+
+def test_a_row_may_be_a_mapping() -> None:
+    assert list(insert_statements("t", [{"b": 2, "a": 1, "other": 3}], ["a", "b"])) == [
+        ("INSERT INTO t (`a`, `b`) VALUES (1, 2)", 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "fields", "says"),
+    [
+        ([(1, 2), (1,)], None, "rows[1]: has 1 values, but must have 2"),
+        ([(1, 2)], ["a"], "rows[0]: has 2 values, but must have 1"),
+        ([()], None, "rows[0]: has 0 values, but must have some"),
+        (["ab"], None, "rows[0]: must be a list or tuple of values, but is of type str"),
+        ([7], None, "rows[0]: must be a list or tuple of values, but is of type int"),
+        ([{"a": 1}], ["a", "b"], "rows[0]: is a mapping without b"),
+        ([{"a": 1}], None, "rows[0]: is a mapping, so target_fields must name the columns"),
+        ([(1, object())], None, "rows[0][1]: is of type object"),
+    ],
+)
+def test_wrong_rows_are_named(rows: Any, fields: Any, says: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=re.escape(says)):
+        list(insert_statements("t", rows, fields))
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [("t", ["t"]), ("c.s.t", ["c", "s", "t"]), ("`a.b`.`c``d`.e", ["a.b", "c`d", "e"]), ("", [])],
+)
+def test_the_parts_of_a_name(name: str, parts: list[str]) -> None:
+    assert parts_of(name) == parts
