@@ -1,10 +1,10 @@
-"""Many that start at once start a few in each round of the event loop, in their order."""
+"""What the tasks of one event loop share, and how many that start at once take turns."""
 
 from __future__ import annotations
 
 import asyncio
 
-from airflow_provider_wherobots.shared import STARTS_PER_ROUND, take_turn
+from airflow_provider_wherobots.shared import STARTS_PER_ROUND, of_event_loop, take_turn
 from tests.unit.drivers.virtual_loop import run
 
 
@@ -38,3 +38,19 @@ def test_one_whose_turn_is_cancelled_holds_up_nobody() -> None:
         await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10)
 
     run(main())
+
+
+def test_the_tasks_of_one_event_loop_share_an_object_and_those_of_another_do_not() -> None:
+    class Kept:
+        """Anything."""
+
+    async def both() -> tuple[Kept, Kept]:
+        return await asyncio.create_task(get()), await asyncio.create_task(get())
+
+    async def get() -> Kept:
+        return of_event_loop(Kept)
+
+    first, second = run(both()), run(both())
+    assert first[0] is first[1]
+    assert second[0] is second[1]
+    assert first[0] is not second[0]
