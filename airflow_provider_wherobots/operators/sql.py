@@ -7,15 +7,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
-from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.sql.messages import GEOMETRIES, Store
-from airflow_provider_wherobots.api.sql.session_request import MULTI, SINGLE
-from airflow_provider_wherobots.api.sql.store import read_store
+from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
+from airflow_provider_wherobots.api.sql.session_request import MULTI
 from airflow_provider_wherobots.compat import RETRY_RESUMES_DEFERRAL, AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsSqlOutcomeUnknownException
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
+from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
 from airflow_provider_wherobots.operators.removed_arguments import SQL_WORDS, refuse_other_words
-from airflow_provider_wherobots.operators.sql_task import SqlTask
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
 
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.operators.sql_try import SqlTry
 
 
-class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
+class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     """Execute SQL in a session of Wherobots Cloud, and return the result or store it in a file.
 
     Asks for a session (``POST /sql/session``), which is shared with other tasks that ask for the same, and defers while
@@ -305,32 +303,6 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
         from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 
         return WherobotsSqlHook(**{**(self.hook_params or {}), **arguments})
-
-    @property
-    def makes_own_session(self) -> bool:
-        """Whether the task asks for a session that nobody else gets."""
-        is_new = self.force_new or self.session_type == SINGLE
-        return is_new and self.session_key is None and not self.is_session_given
-
-    @property
-    def returns_one(self) -> bool:
-        """Whether one result is returned, and not a list of them, as ``DbApiHook.run`` has it."""
-        return isinstance(self.sql, str) and (self.return_last or not self.split_statements)
-
-    @property
-    def fetches_results(self) -> bool:
-        """Whether results are fetched."""
-        return bool(self.do_xcom_push or self.requires_result_fetch)
-
-    def checked_store(self) -> Store | None:
-        """Where the result of the last statement is stored; None if it is fetched.
-
-        :raises WherobotsArgumentException: if ``store`` is wrong.
-        """
-        try:
-            return None if self.store is None else read_store(self.store)
-        except InvalidArgumentError as error:
-            raise self._wrong(str(error)) from None
 
     def _check_installed(self) -> None:
         # The default result is a pandas DataFrame.

@@ -34,7 +34,7 @@ from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.repeatable import only_reads
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+    from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
     from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
 
 
@@ -49,7 +49,7 @@ class SqlHistory:
     """
 
     def __init__(
-        self, task: WherobotsSqlOperator, context: Context, attempt: SqlAttempt, planned: list[Planned], suffix: str
+        self, task: ExecutesSql, context: Context, attempt: SqlAttempt, planned: list[Planned], suffix: str
     ) -> None:
         self._task = task
         self._context = context

@@ -14,10 +14,10 @@ from airflow_provider_wherobots.sql.repeatable import may_repeat
 from airflow_provider_wherobots.sql.task_statements import read_statements
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+    from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
 
 
-def plan(task: WherobotsSqlOperator) -> list[Planned]:
+def plan(task: ExecutesSql) -> list[Planned]:
     """Make the statements of a task, once its arguments are rendered.
 
     :param task: the task.
@@ -38,7 +38,7 @@ def plan(task: WherobotsSqlOperator) -> list[Planned]:
     return planned
 
 
-def outcome_query(task: WherobotsSqlOperator) -> str:
+def outcome_query(task: ExecutesSql) -> str:
     """The query that says whether the task's write has taken effect.
 
     :param task: the task.
@@ -49,7 +49,7 @@ def outcome_query(task: WherobotsSqlOperator) -> str:
     return query
 
 
-def _read(task: WherobotsSqlOperator) -> list[Planned]:
+def _read(task: ExecutesSql) -> list[Planned]:
     texts = read_statements(task.sql, bool(task.split_statements), task.parameters)
     if task.outcome_sql is not None:
         outcome_query(task)
@@ -74,7 +74,7 @@ def _check_session_id(session_id: object, *, is_given: bool) -> None:
         raise InvalidArgumentError(f"session_id={session_id!r}: must be the id of a SQL session")
 
 
-def _warn_of_what_has_no_effect(task: WherobotsSqlOperator) -> None:
+def _warn_of_what_has_no_effect(task: ExecutesSql) -> None:
     if task.database:
         task.log.warning(
             "database=%r has no effect: connections share their session, so it has no current database. Name it in "

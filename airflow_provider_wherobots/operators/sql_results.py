@@ -14,7 +14,7 @@ from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.drivers.blocking import SyncDriver
-    from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+    from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
 
 
 class SqlResults:
@@ -23,7 +23,7 @@ class SqlResults:
     :param task: the task.
     """
 
-    def __init__(self, task: WherobotsSqlOperator) -> None:
+    def __init__(self, task: ExecutesSql) -> None:
         self._task = task
         self._values: list[Any] = []
         self._descriptions: list[Any] = []

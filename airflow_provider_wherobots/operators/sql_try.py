@@ -59,7 +59,7 @@ from airflow_provider_wherobots.xcoms import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+    from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
     from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
 
 HAND_OVER_SECONDS = 30.0
@@ -72,10 +72,10 @@ LOOK_UP_SECONDS = 10.0
 """How long the session of the try before may take to be looked up, before another one is asked for."""
 
 
-class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
+class SqlTry(SqlSessionTry["ExecutesSql"]):
     """One try of a ``WherobotsSqlOperator``."""
 
-    def __init__(self, task: WherobotsSqlOperator, context: Context, attempt: SqlAttempt, suffix: str = "") -> None:
+    def __init__(self, task: ExecutesSql, context: Context, attempt: SqlAttempt, suffix: str = "") -> None:
         super().__init__(task, context, attempt)
         self._planned = plan(task)
         self._history = SqlHistory(task, context, attempt, self._planned, suffix)
