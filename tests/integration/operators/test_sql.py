@@ -1074,7 +1074,12 @@ def test_on_2_11_a_clear_of_a_running_write_is_told_to_the_next_try(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noted: list[str] = []
-    monkeypatch.setattr(sql_history, "note_for_retry", lambda task_instance, key: not noted.append(key))
+
+    def note(task_instance: Any, key: str) -> bool:
+        noted.append(key)
+        return True
+
+    monkeypatch.setattr(sql_history, "note_for_retry", note)
     monkeypatch.setattr(sql_history, "state_at_kill", lambda task_instance: "restarting")
     second = "UPDATE a.b.c SET x = 1"
     control.answer_sql(second, held=True)
