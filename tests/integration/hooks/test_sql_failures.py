@@ -167,7 +167,7 @@ def test_what_only_reads_is_retried(error: errors.Error, says: str) -> None:
 
 def test_the_operator_and_the_hook_have_one_table() -> None:
     ended = StatementOutcome(StatementState.FAILED, "e1", "the reason")
-    of_operator = failure(ended, "Statement 1 of 2", "s1", None, may_repeat=False, is_last=False)
+    of_operator = failure(ended, "Statement 1 of 2", "s1", None, may_repeat=False, is_last=True)
     of_hook = failure_of_hook(errors.StatementError(ended, "s1"), may_repeat=False)
     assert type(of_operator) is type(of_hook)
     assert str(of_operator).replace("Statement 1 of 2", "The statement") == str(of_hook)
