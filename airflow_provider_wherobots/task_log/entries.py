@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.logs.records import LogRecord
-from airflow_provider_wherobots.task_log.log_socket import log_socket
+from airflow_provider_wherobots.task_log.log_socket import LogSocket, log_socket
 
 _TEXT_RECORD = re.compile(r"\[([^\]]+)\] \{([^:}]*):(\d+)\} ([A-Z]+) - (.*)", re.DOTALL)
 _LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
@@ -77,6 +77,18 @@ def room_in(logger: Any) -> Callable[[], Awaitable[None]] | None:
 
     None if the logger does not write to a socket, as on 2.11, where a thread writes.
     """
+    socket = _socket_of(logger)
+    return None if socket is None else socket.wait_for_room
+
+
+async def wait_until_read(logger: Any) -> None:
+    """Wait until the triggerer's supervisor has read what was written, for ten seconds at most."""
+    socket = _socket_of(logger)
+    if socket is not None:
+        await socket.wait_until_read()
+
+
+def _socket_of(logger: Any) -> LogSocket | None:
     if not is_structured():
         return None
     try:
@@ -84,8 +96,7 @@ def room_in(logger: Any) -> Callable[[], Awaitable[None]] | None:
         descriptor = _structured(logger).bind()._logger._file.fileno()
     except (AttributeError, OSError, ValueError):
         return None
-    socket = log_socket(descriptor)
-    return None if socket is None else socket.wait_for_room
+    return log_socket(descriptor)
 
 
 def entry_of(record: LogRecord) -> Entry:

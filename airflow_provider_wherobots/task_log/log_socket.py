@@ -7,19 +7,29 @@ and states for the triggers, and starts them.
 
 So before a trigger writes, it asks the operating system whether the socket is writable. Linux says so only while at
 least three quarters of the socket are free. That is room for the ``ROOM`` of records that a driver then writes.
+
+And before a trigger fires its event, it waits until the supervisor has read the socket. The supervisor closes a
+trigger's log file as soon as it learns, on another socket, that the trigger has ended. What it reads later it writes
+to its own output, where no user looks.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import select
 import stat
+import struct
+import termios
+import time
 
 from airflow_provider_wherobots.shared import of_event_loop
 
 RETRY_SECONDS = 0.05
 """The delay between two looks at a socket that the event loop cannot watch."""
+READ_SECONDS = 10.0
+"""How long the supervisor may take to read: other triggers may never let the socket be empty."""
 
 
 class LogSocket:
@@ -42,6 +52,20 @@ class LogSocket:
         async with self._turn:
             while not self.is_writable():
                 await self._writable()
+
+    def is_read(self) -> bool:
+        """Whether the other end has read everything. Linux says what it has not read, other systems do not."""
+        try:
+            (unread,) = struct.unpack("i", fcntl.ioctl(self._descriptor, termios.TIOCOUTQ, bytes(4)))
+        except OSError:
+            return True
+        return bool(unread == 0)
+
+    async def wait_until_read(self) -> None:
+        """Wait until the other end has read everything, for ten seconds at most."""
+        until = time.monotonic() + READ_SECONDS
+        while not self.is_read() and time.monotonic() < until:  # noqa: ASYNC110 - nothing tells when it was read
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _writable(self) -> None:
         loop, event = asyncio.get_running_loop(), asyncio.Event()

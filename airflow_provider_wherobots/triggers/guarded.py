@@ -14,6 +14,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_wherobots.compat import TRIGGER_HAS_ON_KILL, get_task_state, warm_up_supervisor
 from airflow_provider_wherobots.flows.unforeseen import places_of, reason_of
 from airflow_provider_wherobots.shared import take_turn
+from airflow_provider_wherobots.task_log.entries import wait_until_read
 
 STATE_TIMEOUT_SECONDS = 5.0
 """How long one check whether the task is still deferred may take."""
@@ -49,6 +50,7 @@ class GuardedTrigger(BaseTrigger):
             payload = await self._wait_in_turn()
             if self._is_in_triggerer:
                 await asyncio.sleep(earliest - time.monotonic())
+            await wait_until_read(self.log)
         except asyncio.CancelledError:
             if not self._is_in_triggerer:
                 # Ctrl-C.

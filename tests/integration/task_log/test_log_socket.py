@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_wherobots.drivers.base import ROOM, size_of
 from airflow_provider_wherobots.logs.records import MAX_RECORD_CHARS
+from airflow_provider_wherobots.task_log import log_socket as module
 from airflow_provider_wherobots.task_log.log_socket import LogSocket, log_socket
 
 Sockets = tuple[socket.socket, socket.socket]
@@ -115,3 +116,24 @@ def test_all_loggers_of_one_socket_share_its_turns(sockets: Sockets, tmp_path: P
 
     file_descriptor_of_nothing = 1_000_000
     asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say what was not read")
+def test_what_nobody_reads_is_not_waited_for_without_end(sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, reader = sockets
+    socket_of_log = LogSocket(writer.fileno())
+    writer.send(b"a record\n")
+    assert not socket_of_log.is_read()
+    monkeypatch.setattr(module, "READ_SECONDS", 0.1)
+    asyncio.run(socket_of_log.wait_until_read())
+    assert not socket_of_log.is_read()
+    drain(reader)
+    assert socket_of_log.is_read()
+
+
+def test_a_socket_that_is_gone_is_no_reason_to_wait() -> None:
+    writer, reader = socket.socketpair()
+    socket_of_log = LogSocket(writer.fileno())
+    with writer, reader:
+        pass
+    asyncio.run(socket_of_log.wait_until_read())

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import select
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -331,6 +332,43 @@ def test_a_supervisor_that_does_not_read_the_log_does_not_block_the_event_loop(
     assert event.payload["ending"] == "completed"
     texts = [json.loads(record)["event"] for record in received.decode().splitlines()]
     assert [text for text in texts if text.startswith("line ")] == lines
+
+
+@pytest.mark.skipif(not is_structured(), reason="a thread of Airflow 2.11 writes the log, not the event loop")
+def test_the_event_waits_until_the_supervisor_has_read_the_log(
+    conn_id: str, control: ControlClient, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = control.create_run("short-log")["id"]
+    control.insert_logs(run_id, [{"timestamp": T0, "raw": "the last line"}])
+    control.patch_run(run_id, status="COMPLETED")
+    trigger = WherobotsRunTrigger(
+        conn_id, {"run_id": run_id, "started_at": time.time(), "wait_post_run_logs_timeout_seconds": 0}
+    )
+    writer, reader = socket.socketpair()
+    reader.setblocking(False)
+
+    async def main() -> bytes:
+        following = asyncio.create_task(first_of(trigger.run()))
+        async with asyncio.timeout(60):
+            while b"COMPLETED: " not in (written := reader.recv(65_536, socket.MSG_PEEK) if readable(reader) else b""):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        for _ in range(5):
+            await asyncio.sleep(0.1)
+            assert not following.done()
+        received = bytearray()
+        receive(reader, received)
+        await following
+        assert not readable(reader)
+        assert received.startswith(written)
+        return bytes(received)
+
+    with writer, reader:
+        monkeypatch.setattr(type(trigger), "log", log_to(writer.fileno()))
+        assert b"the last line" in asyncio.run(main())
+
+
+def readable(reader: socket.socket) -> bool:
+    return bool(select.select([reader], [], [], 0)[0])
 
 
 async def first_of(events: AsyncIterator[Any]) -> Any:
