@@ -19,7 +19,7 @@ from tests.support.processes import ProcessFamily
 from tests.support.waiting import WaitTimeout, wait_for
 
 DAG_ID = "example_wherobots_demo"
-TASK_ID = "airport_neighbours"
+TASKS = ("airport_neighbours", "busiest_airports")
 BUCKET = "wherobots-demo"
 EXAMPLES = TREE / "example_dags"
 FOLDER = CHECKOUT / ".demo"
@@ -56,24 +56,26 @@ def airflow_and_server(folder: Path, tell: TimedOutput) -> Iterator[tuple[Airflo
 
 
 def run_example(airflow: AirflowInstance, tell: TimedOutput) -> bool:
-    """Run the example DAG to its end and print its task's log; return whether it succeeded."""
+    """Run the example DAG to its end and print the logs of its tasks; return whether it succeeded."""
     airflow.api.wait_for_dag(DAG_ID)
     run_id = airflow.api.trigger_dag(DAG_ID)
     tell(f"Triggered {DAG_ID}; its run is {run_id}")
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
 
     def look() -> str | None:
         for instance in airflow.api.task_instances(DAG_ID, run_id):
-            state = str(instance["state"])
-            if state not in seen and instance["state"]:
-                seen.add(state)
-                tell(f"Task {TASK_ID} is {state}")
+            task_id, state = str(instance["task_id"]), str(instance["state"])
+            if instance["state"] and (task_id, state) not in seen:
+                seen.add((task_id, state))
+                tell(f"Task {task_id} is {state}")
         state = str(airflow.api.dag_run(DAG_ID, run_id)["state"])
         return state if state in FINISHED else None
 
     state = wait_for(look, timeout=600, what=f"{DAG_ID} to end")
-    print(f"\n--- Log of task {TASK_ID}, as Airflow serves it ---")
-    print(airflow.api.task_log(DAG_ID, run_id, TASK_ID).text)
+    for task_id in TASKS:
+        if not seen.isdisjoint({(task_id, "success"), (task_id, "failed")}):
+            print(f"\n--- Log of task {task_id}, as Airflow serves it ---")
+            print(airflow.api.task_log(DAG_ID, run_id, task_id).text)
     return state == "success"
 
 

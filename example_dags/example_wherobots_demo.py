@@ -1,12 +1,14 @@
-"""The demo: a spatial join over the world's airports. ``make demo`` runs it without an account.
+"""The demo: a spatial join over the world's airports, and SQL on its result. ``make demo`` runs it without an account.
 
-The script ``jobs/airport_neighbours.py`` lies beside this file, and is uploaded. It writes its result into the local
+The script ``jobs/airport_neighbours.py`` lies next to this file, and is uploaded. It writes its result into the local
 server's root, so it runs only there.
 """
 
 import pendulum
+from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 
 try:
     from airflow.sdk import DAG
@@ -16,6 +18,7 @@ except ImportError:  # Airflow 2.11
 RESULTS = "s3://wherobots-demo/results"
 # On Airflow 3 a DAG run that is triggered by hand has no logical date, and so no `{{ ds }}`. This always renders.
 DAY = "{{ (dag_run.logical_date or dag_run.run_after) | ds }}"
+RESULT = f"{RESULTS}/airport_neighbours_{{{{ params.country }}}}_{DAY}"
 
 with DAG(
     "example_wherobots_demo",
@@ -26,7 +29,7 @@ with DAG(
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
-    WherobotsRunOperator(
+    neighbours = WherobotsRunOperator(
         task_id="airport_neighbours",
         run_python={
             "uri": "jobs/airport_neighbours.py",
@@ -34,7 +37,8 @@ with DAG(
                 *("--date", DAY),
                 *("--country", "{{ params.country }}"),
                 *("--radius-km", "{{ params.radius_km }}"),
-                *("--output", f"{RESULTS}/airport_neighbours_{{{{ params.country }}}}_{DAY}.geojson"),
+                *("--output", f"{RESULT}.geojson"),
+                *("--table", f"{RESULT}.parquet"),
             ],
         },
         environment={
@@ -45,3 +49,12 @@ with DAG(
         },
         timeout_seconds=900,
     )
+
+    busiest = WherobotsSqlOperator(
+        task_id="busiest_airports",
+        sql="SELECT iata, name, neighbours FROM parquet.%(file)i ORDER BY neighbours DESC, iata LIMIT 3",
+        parameters={"file": f"{RESULT}.parquet"},
+        handler=fetch_all_handler,
+    )
+
+    neighbours >> busiest

@@ -82,6 +82,7 @@ def main() -> None:
     parser.add_argument("--country", type=country_code, default="IS", help="two letters, ISO 3166")
     parser.add_argument("--radius-km", type=float, default=100, help="how far neighbours may be, in kilometres")
     parser.add_argument("--output", required=True, help="s3://bucket/key of the GeoJSON, on the local server only")
+    parser.add_argument("--table", help="s3://bucket/key of the same as Parquet, on the local server only")
     wanted = parser.parse_args()
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -100,6 +101,11 @@ def main() -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps({"type": "FeatureCollection", "date": wanted.date, "features": features}))
     log.info("Wrote %d features to %s", len(features), wanted.output)
+
+    if wanted.table:
+        table = sedona.sql("SELECT iata, name, city, neighbours, nearest, nearest_km FROM found")
+        table.to_parquet(str(local_path(wanted.table)))
+        log.info("Wrote the table %s", wanted.table)
 
     top = "SELECT iata, name, neighbours, nearest, round(nearest_km, 1) AS km FROM found"
     sedona.sql(f"{top} ORDER BY neighbours DESC, iata LIMIT 5").show(width=100)

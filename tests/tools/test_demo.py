@@ -67,10 +67,12 @@ def test_the_demo_shows_log_and_result_and_stays_until_ctrl_c(folder: Path) -> N
         "airports loaded",
         "Wrote 15 features",
         "15 features in",
+        "Task busiest_airports is success",
+        "'iata'",
         "The run succeeded.",
     ):
         assert words in demo.text
-    (result,) = (folder / "storage" / "wherobots-demo" / "results").iterdir()
+    (result,) = (folder / "storage" / "wherobots-demo" / "results").glob("*.geojson")
     assert len(json.loads(result.read_text())["features"]) == 15
 
 
