@@ -29,6 +29,8 @@ from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, State
 
 MAX_EARLIER_TRIES = 5
 CLEARED_KEY = "sql_cleared"
+_UNSETTLED_KEY, _SETTLED_KEY = "sql_unsettled", "sql_settled"
+"""What versions without this record have left: a write may have been sent, and none of it has had an effect."""
 _SINCE = re.compile(r"sql_since-(\d+)")
 _KEY = re.compile(r"sql_(sent|succeeded|no_effect)-(\d+)-([0-9a-f]{12})")
 
@@ -75,7 +77,7 @@ class SqlRecord:
         """
         if first == try_number or CLEARED_KEY in (told or ()):
             return cls(try_number, try_number)
-        if told is None:
+        if told is None or (_UNSETTLED_KEY in told and _SETTLED_KEY not in told):
             return cls(try_number, first, is_complete=False)
         # The first of all tries was told nothing, and need not say so. A later one may have ended before it handed on.
         return cls._read(told, try_number, first, is_complete=first == try_number - 1)
