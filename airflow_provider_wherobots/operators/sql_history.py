@@ -68,6 +68,12 @@ class SqlHistory:
         """Whether no retry follows."""
         return is_last(self.try_number, self._ti.max_tries)
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether this try or one before it has sent a write of which nobody knows the outcome."""
+        writes = (statement.mark for statement in self._planned if not statement.may_repeat)
+        return self.record.sent_now() is not None or any(map(self.record.in_doubt, writes))
+
     def begin(self, *, is_resumed: bool = False) -> Collection[str]:
         """Read what the try before has left, and hand it on.
 

@@ -241,7 +241,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         session_id = self._own_session_id
         if not session_id or self.attempt.was_killed:
             return
-        if self._history.record.sent_now() is not None and not self._history.is_last:
+        if self._history.is_in_doubt and not self._history.is_last:
             self.log.info("SQL session %s is left to the retry, which asks it about the statement", session_id)
             return
         with self.attempt.open():
@@ -324,7 +324,8 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         if not statement.may_repeat:
             self._history.sending(statement, execution_id)
         self.log.info("Executing %s as %s", self._name(limit=None), execution_id)
-        may_hand_over = self.task.deferrable and not self._results.is_holding
+        # What was found is not looked for again after a deferral.
+        may_hand_over = self.task.deferrable and not self._results.is_holding and not self._found
         options = replace(self._options(), hand_over_after=HAND_OVER_SECONDS if may_hand_over else None)
         sent = Statement(execution_id, statement.text, statement.store, self.task.geometry, statement.wants_result)
         with self.attempt.in_flight([execution_id], self._url):

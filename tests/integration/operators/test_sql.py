@@ -1115,6 +1115,16 @@ def test_a_statement_that_was_edited_is_in_doubt_after_a_try_that_may_have_writt
     assert executed(control) == [INSERT]
 
 
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_long_write_put_between_two_that_have_succeeded_repeats_neither(make: Make, control: ControlClient) -> None:
+    first, between, last = (INSERT.replace("1", number) for number in "123")
+    ti = TaskInstance()
+    make([first, last], retries=1).execute(context(ti))
+    control.answer_sql(between, seconds=1)
+    run_warm(make([first, between, last], retries=1, deferrable=True, do_xcom_push=False), next_try(ti))
+    assert executed(control) == [first, last, between]
+
+
 # Sessions of a task's own
 
 OWN = pytest.mark.parametrize("own", [{"force_new": True}, {"session_type": "single"}], ids=["new", "single"])
@@ -1208,6 +1218,23 @@ def test_a_retry_asks_the_session_of_a_dead_worker_and_ends_it(make: Make, contr
     assert executed(control) == [INSERT]
     assert second.xcoms["session_id"] == ti.xcoms["session_id"]
     assert is_stopped(control, second)
+
+
+def test_a_session_of_its_own_lives_while_it_may_still_tell_what_an_earlier_try_has_written(
+    make: Make, control: ControlClient
+) -> None:
+    control.answer_sql(INSERT, held=True)
+    first = leave_behind(make, control, INSERT, force_new=True, retries=2)
+    control.evict_sql_execution(first.xcoms["session_id"], first.xcoms["execution_id"])
+    second = next_try(first, max_tries=2)
+    with pytest.raises(WherobotsSqlOutcomeUnknownException):
+        make(INSERT, retries=2, force_new=True).execute(context(second))
+    assert not is_stopped(control, second)
+    third = next_try(second, max_tries=2)
+    with pytest.raises(WherobotsSqlOutcomeUnknownException):
+        make(INSERT, retries=2, force_new=True).execute(context(third))
+    assert third.xcoms["session_id"] == first.xcoms["session_id"]
+    assert is_stopped(control, third), "no retry follows"
 
 
 def test_a_retry_after_a_session_of_its_own_has_ended_goes_on_where_the_try_before_failed(
