@@ -388,7 +388,8 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 options = replace(options, limit_name=f"limit of {SETTLE_SECONDS:g} seconds after its trigger failed")
             outcome = self._attach(outcome, options)
             if outcome.state is StatementState.DEADLINE and not is_late:
-                state = StatementState.GAVE_UP if outcome.is_cancelled else StatementState.UNKNOWN
+                is_known = outcome.is_cancelled or outcome.has_succeeded
+                state = StatementState.GAVE_UP if is_known else StatementState.UNKNOWN
                 why = f"its trigger failed, and it had not ended; {outcome.message}"
                 outcome = replace(outcome, state=state, message=why)
             self._take(outcome)

@@ -12,7 +12,7 @@ from airflow_provider_wherobots.flows.effects import Disconnect, Flow, Note, Rec
 from airflow_provider_wherobots.flows.sql import transitions
 from airflow_provider_wherobots.flows.sql.cancel import CANCEL_BUDGET_SECONDS, last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.connection import Dialling
-from airflow_provider_wherobots.flows.sql.machine import Do, Ended, Step
+from airflow_provider_wherobots.flows.sql.machine import Attachment, Do, Ended, Step
 from airflow_provider_wherobots.flows.sql.notes import Notes
 from airflow_provider_wherobots.flows.sql.options import Statement, StatementOptions
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
@@ -131,4 +131,5 @@ class StatementExecution:
         execution_id = self._statement.execution_id
         last = yield from last_word_after_cancel(execution_id, CANCEL_BUDGET_SECONDS, self._options.url)
         yield from self._tick(CANCEL_BUDGET_SECONDS)
-        return transitions.stopped_after_cancel(step.execution, last)
+        is_lost = step.do is Do.REPLACE or step.execution.contact.attachment is Attachment.ASKING
+        return transitions.stopped_after_cancel(step.execution, last, has_contact=not is_lost)

@@ -46,6 +46,8 @@ class StatementOutcome:
     :param is_cancelled: whether the session has said that it was cancelled. With ``DEADLINE`` this task has asked for
         that, and as Spark stops a statement before its commit, nothing was written. With ``UNKNOWN`` nobody of this
         task has, and a write may have happened.
+    :param has_succeeded: whether, with ``DEADLINE``, it is known to have succeeded: only its result is missing. Never part
+        of an event.
     :param was_running: whether it still ran when it was attached to. Never part of an event.
     :param is_result_forgotten: whether it has succeeded, and the session no longer knows its result. Never part of an
         event.
@@ -62,6 +64,7 @@ class StatementOutcome:
     was_sent: bool = True
     is_location_lost: bool = False
     is_cancelled: bool = False
+    has_succeeded: bool = False
     was_running: bool = False
     is_result_forgotten: bool = False
 
@@ -87,7 +90,7 @@ class StatementOutcome:
         :param event: what :meth:`to_event` made. A state that only a later version knows is ``UNKNOWN``.
         """
         known = known_fields(cls, event)
-        for name in ("results", "was_running", "is_result_forgotten"):
+        for name in ("results", "has_succeeded", "was_running", "is_result_forgotten"):
             known.pop(name, None)
         known["execution_id"] = str(known.get("execution_id") or "")
         try:

@@ -190,6 +190,8 @@ def word_of(outcome: StatementOutcome) -> Word | None:
             return Word.SUCCEEDED
         case StatementState.FAILED:
             return Word.NO_EFFECT
+        case StatementState.DEADLINE if outcome.has_succeeded:
+            return Word.SUCCEEDED
         case StatementState.DEADLINE | StatementState.GAVE_UP if outcome.is_cancelled or not outcome.was_sent:
             return Word.NO_EFFECT
         case StatementState.GAVE_UP:

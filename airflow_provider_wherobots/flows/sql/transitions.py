@@ -119,21 +119,25 @@ def stopped(execution: Execution) -> Step | None:
             return failed(execution, text)
         case Fetching():
             text = "it had succeeded, but its result was not fetched in time"
-            return ended(execution, StatementState.DEADLINE, text)
+            return ended(execution, StatementState.DEADLINE, text, has_succeeded=True)
     return None
 
 
-def stopped_after_cancel(execution: Execution, last: LastWord | None) -> Step:
+def stopped_after_cancel(execution: Execution, last: LastWord | None, *, has_contact: bool = True) -> Step:
     """The deadline is reached, and the execution was cancelled.
 
+    :param has_contact: whether the session had not cancelled it before, as one whose connection is lost.
     :param last: how it has ended, or that the session does not know it; None if the session has not said.
     """
     if isinstance(last, StateUpdated | ExecutionResult):
         if last.state == SUCCEEDED and not execution.wants_result:
             return succeeded(execution, last)
-        is_cancelled = last.state == CANCELLED
+        has_succeeded, is_cancelled = last.state == SUCCEEDED, last.state == CANCELLED
         said = "it was cancelled" if is_cancelled else f"it had already {last.state}"
-        return ended(execution, StatementState.DEADLINE, said, is_cancelled=is_cancelled)
+        if is_cancelled and not has_contact:
+            is_cancelled, said = False, f"{said}, perhaps by the session after the connection was lost"
+        more = {"is_cancelled": is_cancelled, "has_succeeded": has_succeeded}
+        return ended(execution, StatementState.DEADLINE, said, **more)
     said = "cancelling it is not confirmed" if last is None else "the session does not know it"
     return ended(execution, StatementState.DEADLINE, said)
 

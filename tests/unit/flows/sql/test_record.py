@@ -112,6 +112,7 @@ def test_a_statement_that_is_not_the_tasks_any_more_is_noticed() -> None:
         (StatementOutcome(StatementState.GAVE_UP, "e", is_cancelled=True), Word.NO_EFFECT),
         (StatementOutcome(StatementState.DEADLINE, "e", was_sent=False), Word.NO_EFFECT),
         (StatementOutcome(StatementState.DEADLINE, "e", is_cancelled=True), Word.NO_EFFECT),
+        (StatementOutcome(StatementState.DEADLINE, "e", has_succeeded=True), Word.SUCCEEDED),
         (StatementOutcome(StatementState.DEADLINE, "e"), None),
         (StatementOutcome(StatementState.UNKNOWN, "e"), None),
         # Nobody of this task has asked for it.

@@ -807,6 +807,7 @@ def test_a_statement_whose_result_is_wanted_has_reached_its_deadline_all_the_sam
     script = SqlScript(FakeSession([Plan(seconds=80.0, is_final_event_lost=True)]))
     outcome = run(script, deadline=START + 85)
     assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "it had already succeeded")
+    assert outcome.has_succeeded
 
 
 def test_a_deadline_while_the_result_is_awaited_cancels_nothing() -> None:
@@ -814,6 +815,7 @@ def test_a_deadline_while_the_result_is_awaited_cancels_nothing() -> None:
     outcome = run(script, deadline=START + 50)
     assert outcome.state is StatementState.DEADLINE
     assert outcome.message == "it had succeeded, but its result was not fetched in time"
+    assert outcome.has_succeeded
     assert script.arrived(CancelExecution) == []
     assert 50 <= script.elapsed < 51
 
@@ -837,7 +839,17 @@ def test_a_cancel_at_the_deadline_opens_a_connection_if_it_can() -> None:
     refused = NotSentError("connectSqlSession", "refused")
     script = broken_after(10.0, refusals=[None, *[refused] * 5])
     outcome = run(script, deadline=START + 20)
-    assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "it was cancelled")
+    assert (outcome.state, outcome.message) == (
+        StatementState.DEADLINE,
+        "it was cancelled, perhaps by the session after the connection was lost",
+    )
+
+
+def test_a_cancel_at_the_deadline_proves_nothing_if_the_session_may_have_cancelled_it_before() -> None:
+    script = broken_after(10.0, refusals=[None, *[NotSentError("connectSqlSession", "refused")] * 22])
+    outcome = run(script, deadline=START + 200)
+    assert script.truth("e1") == "cancelled"
+    assert (outcome.state, outcome.is_cancelled) == (StatementState.DEADLINE, False)
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0, -3.0, 3.0])
