@@ -225,9 +225,10 @@ class SqlHistory:
         :returns: why it says nothing, if it does not.
         """
         query, tries, log = outcome_query(self._task), self.record.in_doubt(statement.mark), self._task.log
-        for number in tries:
-            # The table is not to change any more once it is asked.
-            self._attempt.run(cancel(self.ids.of(number, statement.mark), url=options.url))
+        # The table is not to change any more once it is asked.
+        has_ended = [
+            self._attempt.run(cancel(self.ids.of(number, statement.mark), url=options.url)) for number in tries
+        ]
         execution_id = self.ids.of(self.try_number, mark_of(query))
         log.info("Executing outcome_sql (%s) as %s", masked(query), execution_id)
         with self._attempt.in_flight([execution_id], options.url):
@@ -237,6 +238,8 @@ class SqlHistory:
         value = first_value(outcome, self._attempt.driver)
         if not isinstance(value, bool | int | float | Decimal):
             return f"outcome_sql cannot tell: its first value is {'NULL' if value is None else 'no boolean or number'}"
+        if not value and not all(has_ended):
+            return "outcome_sql cannot tell yet: the cancel of the write is not confirmed, so it may still run"
         log.info("outcome_sql says that the write %s taken effect", "has" if value else "has not")
         for number in tries[:1] if value else tries:
             self.tell(self.record.write(Word.SUCCEEDED if value else Word.NO_EFFECT, statement.mark, number))

@@ -1033,6 +1033,23 @@ def test_a_query_that_cannot_tell_leaves_the_write_in_doubt(
     assert executed(control).count(INSERT) == 1
 
 
+def test_a_query_cannot_tell_that_a_write_which_may_still_run_has_no_effect(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unconfirmed(execution_id: str, *, url: str) -> Any:
+        yield from ()
+        return False
+
+    monkeypatch.setattr(sql_history, "cancel", unconfirmed)
+    control.answer_sql(INSERT, held=True)
+    ti = leave_behind(make, control, INSERT)
+    control.end_sql_session(ti.xcoms["session_id"])
+    control.answer_sql("SELECT COUNT", {"has": [0]})
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="outcome_sql cannot tell yet"):
+        make(INSERT, retries=1, outcome_sql="SELECT COUNT(*) FROM a.b.c").execute(context(next_try(ti)))
+    assert executed(control).count(INSERT) == 1
+
+
 def test_a_query_of_the_user_is_not_executed_if_the_session_knows(make: Make, control: ControlClient) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
