@@ -46,8 +46,8 @@ class StatementOutcome:
     :param is_cancelled: whether the session has said that it was cancelled. With ``DEADLINE`` this task has asked for
         that, and as Spark stops a statement before its commit, nothing was written. With ``UNKNOWN`` nobody of this
         task has, and a write may have happened.
-    :param has_succeeded: whether, with ``DEADLINE``, it is known to have succeeded: only its result is missing. Never part
-        of an event.
+    :param has_succeeded: whether, with ``DEADLINE``, it is known to have succeeded: only its result is missing. Never
+        part of an event.
     :param was_running: whether it still ran when it was attached to. Never part of an event.
     :param is_result_forgotten: whether it has succeeded, and the session no longer knows its result. Never part of an
         event.

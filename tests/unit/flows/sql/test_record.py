@@ -37,7 +37,9 @@ def test_each_word_has_its_key_and_is_written_once() -> None:
     assert (record.sent_now(), record.succeeded_in(A)) == (None, 2)
 
 
-@pytest.mark.parametrize(("keys", "doubts"), [(["sql_unsettled"], [1]), (["sql_unsettled", "sql_settled"], []), ([], [])])
+@pytest.mark.parametrize(
+    ("keys", "doubts"), [(["sql_unsettled"], [1]), (["sql_unsettled", "sql_settled"], []), ([], [])]
+)
 def test_a_try_of_a_version_without_the_record_leaves_its_write_in_doubt(keys: list[str], doubts: list[int]) -> None:
     assert told(2, "session_id", "execution_id", *keys).in_doubt(A) == doubts
 
