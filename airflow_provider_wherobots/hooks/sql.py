@@ -16,7 +16,7 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError, Wherobot
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
-from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
+from airflow_provider_wherobots.compat import AirflowFailException, AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.config import MAX_OUTAGE_SECONDS, configured
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
@@ -359,8 +359,8 @@ class WherobotsSqlHook(DbApiHook):
     ) -> None:
         """Insert rows, with one ``INSERT`` for many of them.
 
-        Each statement takes effect by itself: if one fails, the rows of those before it stay, and a retry of the task
-        inserts them again.
+        Each statement takes effect by itself: if one fails, the rows of those before it stay. The task is not retried
+        then, because a retry would insert them again.
 
         :param table: the table as a statement names it, such as ``catalog.schema.table``.
         :param rows: the rows: sequences of values, or with ``target_fields`` mappings by name. They become literals.
@@ -390,6 +390,11 @@ class WherobotsSqlHook(DbApiHook):
                 raise without_retry(
                     WherobotsArgumentException(f"{error}. The {done} rows before that batch are inserted")
                 ) from None
+            except WherobotsException as error:
+                if not done or isinstance(error, AirflowFailException):
+                    raise
+                text = f"{error}\nThe {done} rows before that batch are inserted: a retry would insert them again"
+                raise without_retry(type(error)(text)) from error
         self.log.info("Inserted %d rows into %s", done, table)
 
     def get_openlineage_database_specific_lineage(self, task_instance: Any) -> OperatorLineage | None:

@@ -163,6 +163,17 @@ def test_rows_are_inserted_many_at_a_time(hook: WherobotsSqlHook, control: Contr
     assert session_requests(control) == 1
 
 
+@pytest.mark.parametrize("inserted", [0, 2])
+def test_a_batch_that_fails_is_retried_only_if_none_before_it_is_inserted(
+    hook: WherobotsSqlHook, control: ControlClient, inserted: int
+) -> None:
+    control.answer_sql("(99)", error="out of memory")
+    with pytest.raises(WherobotsSqlStatementFailedException, match="out of memory") as caught:
+        hook.insert_rows("t", [*[(1,)] * inserted, (99,)], commit_every=2)
+    assert isinstance(caught.value, AirflowFailException) is bool(inserted)
+    assert ("The 2 rows before that batch are inserted" in str(caught.value)) is bool(inserted)
+
+
 @pytest.mark.parametrize(
     ("rows", "arguments", "says"),
     [
