@@ -196,7 +196,7 @@ def test_the_sql_page_names_every_argument_with_its_default() -> None:
 
 def test_the_sql_page_says_what_becomes_of_parameters() -> None:
     seen = 0
-    for placeholder, parameters, becomes in table(page("sql.md"), "## Parameters"):
+    for placeholder, parameters, becomes in table(page("sql.md"), "## Pass values and names"):
         given = re.fullmatch(r"`(\{.*\})`", parameters)
         if given:
             values = eval(given[1], {"date": date})  # noqa: S307 - our own documentation
