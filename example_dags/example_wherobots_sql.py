@@ -28,7 +28,6 @@ with DAG(
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
-    # [START tables]
     # A real DAG would load the tables from files. Each statement can be executed twice, so the task can be retried.
     tables = WherobotsSqlOperator(
         task_id="tables",
@@ -53,7 +52,6 @@ with DAG(
         parameters={"schema": SCHEMA, "fields": [*SCHEMA, "fields"], "reports": [*SCHEMA, "reports"]},
         do_xcom_push=False,
     )
-    # [END tables]
 
     # [START store]
     join = WherobotsSqlOperator(
@@ -73,7 +71,6 @@ with DAG(
     )
     # [END store]
 
-    # [START frame]
     largest = WherobotsSqlOperator(
         task_id="largest",
         runtime="tiny",
@@ -87,11 +84,10 @@ with DAG(
 
     @task
     def report(found: pandas.DataFrame, address: str) -> str:
-        """Say where it hailed most; the task gets the result as a data frame, and the address of the stored one."""
+        """Report where it hailed most, with the result of one task and the address of the other one's."""
         name, count, mm = found.iloc[0]
         return f"{name}: {count} reports, up to {mm:.0f} mm; all of them are in {address}"
 
     values: Any = (largest.output, join.output)
     tables >> [join, largest]
     report(*values)
-    # [END frame]
