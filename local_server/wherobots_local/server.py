@@ -23,10 +23,7 @@ _P = ParamSpec("_P")
 def _with_the_arguments_of(
     settings: Callable[_P, ServerSettings],
 ) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, _P], None]]:
-    """Give a method the arguments of the settings, for type checkers, ``help()`` and the reference.
-
-    :param settings: the class of the settings.
-    """
+    """Give a method the arguments of the settings, for type checkers, ``help()`` and the reference."""
 
     def signed(method: Callable[..., None]) -> Callable[Concatenate[Any, _P], None]:
         method.__signature__ = inspect.signature(ServerSettings.__init__)  # type: ignore[attr-defined]

@@ -40,12 +40,7 @@ from wherobots_local.views.run_view import metrics_view, run_view
 
 
 class LocalService:
-    """The runs and the switches of a server. Belongs to one event loop.
-
-    :param settings: the server's settings.
-    :param on_change: called with each run that was created or has changed; default None, nothing.
-    :raises SettingsError: if the server cannot keep its own files under the root.
-    """
+    """The runs and the switches of a server. Belongs to one event loop."""
 
     def __init__(self, settings: ServerSettings, on_change: Callable[[LocalRun], None] | None = None) -> None:
         self.api_key = settings.api_key
@@ -109,10 +104,8 @@ class LocalService:
         """Become like a new server on an empty root.
 
         Runs, also those of earlier servers, SQL sessions, faults and journal are deleted. Switches and key are those
-        that the server was started with.
-
-        :param storage: whether the storage is emptied too.
-        :raises ApiError: 409 if a part of the storage cannot be removed. Everything else is reset then.
+        that the server was started with. It is a 409 if a part of the storage cannot be removed; everything else is
+        reset then.
         """
         async with self._resetting:
             self.uploads.end_all()
@@ -139,13 +132,9 @@ class LocalService:
             )
 
     def create(self, request: CreateRunRequest, region: str | None, *, synthetic: bool = False) -> LocalRun:
-        """Create and start a run.
+        """Create and start a run: ``POST /runs``. A ``synthetic`` one gets no process.
 
-        :param request: the checked create request.
-        :param region: the region; None for the default one, aws-us-west-2.
-        :param synthetic: whether it gets no process; default False.
-        :returns: the run, PENDING.
-        :raises ApiError: 422 if the region is blank. Source: ``POST /runs``.
+        It is a 422 if the region is blank.
         """
         if region is not None and not region.strip():
             raise ApiError(422, [Problem(f"region is {region!r}, but must be the name of a region", "region")])
@@ -159,12 +148,9 @@ class LocalService:
         return run
 
     def cancel(self, run: LocalRun) -> bool:
-        """Request the cancel of a run.
+        """Request the cancel of a run: ``POST /runs/{run_id}/cancel``. Returns False if one was requested before.
 
-        :param run: the run.
-        :returns: whether this request ends the run; False if a cancel was requested before.
-        :raises ApiError: 409 if it has ended and ``cancel_finished_status`` is 409.
-            Source: ``POST /runs/{run_id}/cancel``.
+        It is a 409 if the run has ended and ``cancel_finished_status`` is 409.
         """
         if run.ended and self.behaviour.cancel_finished_status == 409:
             raise ApiError(409, f"the run {run.id} cannot be cancelled: it is {run.status}")
@@ -197,10 +183,10 @@ class LocalService:
         return metrics_view(run, costs=self.knows_cost(run))
 
     def log_page(self, run: LocalRun, query: LogsQuery) -> dict[str, Any]:
-        """Return a page of a run's log. Source: ``GET /runs/{run_id}/logs``.
+        """Return a page of a run's log: ``GET /runs/{run_id}/logs``.
 
-        :raises ApiError: 404 if the log is gone, because the script may have removed its folder. 422 if ``size`` is
-            above ``log_max_size`` and ``log_oversize`` is ``refused``.
+        It is a 404 if the log is gone, because the script may have removed its folder, and a 422 if ``size`` is above
+        ``log_max_size`` and ``log_oversize`` is ``refused``.
         """
         most = self.behaviour.log_max_size
         if query.size > most and self.behaviour.log_oversize == "refused":

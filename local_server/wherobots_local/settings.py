@@ -104,11 +104,7 @@ class ServerSettings:
 
 
 def checked_host_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Check the names of a ``Host`` header.
-
-    :param names: the setting ``host_names``.
-    :raises SettingsError: for one that is neither a host name nor an IP address.
-    """
+    """Check that each of ``host_names`` is a host name or an IP address."""
     for name in names:
         if not is_host_name(name):
             raise SettingsError(

@@ -64,25 +64,14 @@ class LogsQuery(Parameters):
 
 
 class LogEndQuery(LogsQuery):
-    """The checked parameters of a log as the status page reads it.
-
-    :param cursor: ``next_page`` of the page before; default None, the start of the log.
-    :param size: the most lines of a page; default 1000.
-    :param last: how many lines from the end of the log a page begins at most; default 5000.
-    """
+    """The parameters of a log as the status page reads it: at most its ``last`` lines."""
 
     size: Annotated[int, Field(ge=0)] = 1000
     last: Annotated[int, Field(ge=1)] = 5000
 
 
 def parse_query(parameters: type[Model], query: Query) -> Model:
-    """Check the parameters of a URL; unknown ones are ignored.
-
-    :param parameters: the model that they must fit; there, a parameter that may be repeated is a set.
-    :param query: the parameters of the URL.
-    :returns: the checked parameters.
-    :raises ApiError: 422 with one problem per wrong parameter.
-    """
+    """Check the parameters of a URL; unknown ones are ignored. In the model, a repeatable parameter is a set."""
     values: dict[str, object] = dict(query)
     if "status" in values:
         values["status"] = [value for key, value in query if key == "status"]
@@ -100,11 +89,9 @@ def parse_logs_query(query: Query) -> LogsQuery:
 
 
 def name_matches(pattern: str, name: str, *, part: bool = False) -> bool:
-    """Say whether a name fits a pattern with at most one ``*``.
+    """Return whether a name fits a pattern with at most one ``*``.
 
-    :param pattern: the pattern.
-    :param name: the name.
-    :param part: whether a pattern without ``*`` also fits a part of the name; default False, only the whole name.
+    With ``part``, one without ``*`` also fits a part of the name.
     """
     head, star, tail = pattern.partition("*")
     if not star:

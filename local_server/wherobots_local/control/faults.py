@@ -59,10 +59,9 @@ class Slow(ControlModel):
 
 
 class StatusAnswer(ControlModel):
-    """The request is not handled, and gets this answer.
+    """The request is not handled, and gets this response.
 
-    :param body: JSON value or text; None is an empty body. If it is not given, the API's own error body is sent.
-    :param content_type: content type; default None, the one that fits the body.
+    A ``body`` of None is an empty one. If it is not given, the API's own error body is sent.
     """
 
     type: Literal["status"]
@@ -129,15 +128,7 @@ _OF_EVENTS = frozenset({"lose_message", "reset", "truncate", "slow"})
 
 @dataclass(frozen=True)
 class FaultTarget:
-    """The request, or the message of a SQL session, that rules are compared with.
-
-    :param operation: what it is.
-    :param run_id: the run it is about.
-    :param name: name of the run to create.
-    :param session_id: the SQL session it is about.
-    :param statement: the statement it is about.
-    :param state: the state of the execution that it tells.
-    """
+    """The request, or the message of a SQL session, that rules are compared with."""
 
     operation: str
     run_id: str | None = None
@@ -148,20 +139,7 @@ class FaultTarget:
 
 
 class FaultRule(ControlModel):
-    """One rule.
-
-    :param operation: an ``operationId``, a message over the WebSocket of a SQL session, or ``*``, all requests.
-    :param action: what happens to a request or message that matches.
-    :param run_id: only requests for this run; None matches any.
-    :param name: only creates of a run with this name, which may contain one ``*``; None matches any.
-    :param session_id: only requests and messages for this SQL session; None matches any.
-    :param statement: only messages about a statement that contains this text, in any case; None matches any.
-    :param state: only messages that tell this state of an execution; None matches any.
-    :param times: how often the rule applies; None sets no limit.
-    :param seconds: for how long the rule applies; None sets no limit.
-    :param after: how many matching requests pass before the rule applies.
-    :param per_second: how many matching requests pass each second after that; None lets none pass.
-    """
+    """One rule. A key that is None matches anything, and sets no limit."""
 
     operation: Literal[  # type: ignore[valid-type]
         ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET, *SQL_MESSAGES, *SQL_EVENTS
@@ -204,10 +182,7 @@ class FaultRule(ControlModel):
 
 
 class Allowance:
-    """How many requests per second may pass. After a pause, as many as in one second may pass at once.
-
-    :param per_second: requests per second.
-    """
+    """How many requests per second may pass. After a pause, as many as in one second may pass at once."""
 
     def __init__(self, per_second: float) -> None:
         self._per_second = per_second
@@ -215,10 +190,7 @@ class Allowance:
         self._moment = float("-inf")
 
     def admits(self, now: float) -> bool:
-        """Count a request, and say whether it may pass.
-
-        :param now: the current ``time.monotonic()``.
-        """
+        """Count a request, and return whether it may pass."""
         self._left = min(self._most, self._left + (now - self._moment) * self._per_second)
         self._moment = now
         if self._left < 1.0:
@@ -257,12 +229,7 @@ class FaultRules:
         self._rules: list[_Applied] = []
 
     def add(self, body: Any, now: float) -> None:
-        """Check a rule and add it after the others.
-
-        :param body: the decoded JSON.
-        :param now: the current ``time.monotonic()``, from which ``seconds`` counts.
-        :raises ApiError: 422 if anything about it is wrong.
-        """
+        """Check a rule and add it after the others. Its ``seconds`` count from ``now``, a ``time.monotonic()``."""
         rule = validated(FaultRule, body)
         expires_at = None if rule.seconds is None else now + rule.seconds
         allowance = None if rule.per_second is None else Allowance(rule.per_second)
@@ -273,12 +240,7 @@ class FaultRules:
         self._rules.clear()
 
     def take(self, target: FaultTarget, now: float) -> FaultAction | None:
-        """Find the fault for a request and count it; the first rule that applies wins.
-
-        :param target: the request.
-        :param now: the current ``time.monotonic()``.
-        :returns: what to do to the request, or None.
-        """
+        """Find the fault for a request and count it; the first rule that applies wins."""
         for known in self._rules:
             if not known.applies(target, now):
                 continue

@@ -39,9 +39,7 @@ class AppPatch(ControlModel):
 class RunPatch(ControlModel):
     """Changes to a run; None changes nothing. Any status is allowed, also one that a client does not know.
 
-    :param status: the status.
-    :param completed: whether to set ``completeTime``, which a terminal status does by itself.
-    :param app: changes to ``kubeApp``.
+    ``completed`` sets ``completeTime``, which a terminal status does by itself.
     """
 
     status: str | None = None
@@ -81,11 +79,7 @@ class Reset(ControlModel):
 
 
 def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:
-    """Change a run.
-
-    :param run: the run.
-    :param patch: the changes.
-    """
+    """Change a run."""
     for event in patch.app.events:
         run.add_event(event.code, event.message)
     if patch.app.status is not None or patch.app.message is not None:
@@ -99,12 +93,7 @@ def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:
 
 
 def parse_new_key(body: object) -> str | None:
-    """Check a new API key.
-
-    :param body: the decoded JSON: ``{"api_key": ...}``.
-    :returns: the key; None for a random one.
-    :raises ApiError: 422 if it is not usable; the message does not show it.
-    """
+    """Check a new API key. Returns None for a random one. The message of an error does not show the key."""
     try:
         return validated(NewKey, body).api_key
     except ApiError as error:

@@ -15,44 +15,7 @@ _RefusalStatus = Annotated[int, Field(ge=400, le=599)]
 
 
 class SqlBehaviour(ControlModel):
-    """The switches of SQL sessions.
-
-    :param sql_synthetic: whether new sessions have the synthetic engine, which executes nothing; default False.
-    :param sql_start_delay_seconds: how long a session takes to become READY; default 0.
-    :param sql_null_seconds: how long after its creation the answer to Get SQL Session is null; default 0.
-    :param sql_url_delay_seconds: how long a READY session has an empty address; default 0.
-    :param sql_unknown_session: answer to Get SQL Session for an unknown id: 404, or 200 with null; default 404.
-    :param sql_inactive_seconds: ``shutdownAfterInactiveSeconds`` where it is not given; default 900.
-    :param sql_idle_timeout_of: what must be idle for ``idleTimeoutMinutes``: ``clients`` (no connection),
-        ``statements`` (nothing runs) or ``nothing`` (the field has no effect); default clients.
-    :param sql_inactive_code: code with which connections are closed when a session ends because it is inactive or
-        deleted; default 1000.
-    :param sql_death_code: the same when its engine dies; default 1011.
-    :param sql_ended_status: HTTP status of the upgrade for a session that has ended; default 404.
-    :param sql_starting_status: the same for one that is not ready yet; default 503.
-    :param sql_max_sessions: how many sessions there may be at the same time; default None, any number.
-    :param sql_quota: what happens beyond it: ``fallback`` shares another session, 403, 409 or 429 refuses; default
-        fallback.
-    :param sql_clean_close: what becomes of the statements of a connection that its client closed: ``orphan`` (as if the
-        connection were lost), ``cancel`` at once, or ``continue``; default orphan.
-    :param sql_orphan_grace_seconds: after how long the statements of a lost connection are cancelled; None never;
-        default 120.
-    :param sql_attach: whether the session knows ``attach``. An older one ignores it, and does not repeat where a result
-        is stored; default True.
-    :param sql_executions_kept: how many executions a session knows, those that run among them; default 16.
-    :param sql_max_rows: how many rows come back; None sets no limit; default 1000.
-    :param sql_cut_marked: whether a result that was cut says so, with ``"truncated": true``; default False.
-    :param sql_results_of_ddl: the result of a statement without one: a table without columns (``columnless``), or
-        ``null``; default columnless.
-    :param sql_store_single: whether a stored result is one file where ``single`` is not given; default False.
-    :param sql_store_folder: the folder of stored results in the user's managed storage; default sql-results.
-    :param sql_store_seconds: for how long a stored result is kept; None keeps it; default None.
-    :param sql_needless_cancel: answer to the cancel of an execution that is unknown or has ended: ``nothing``, its
-        ``state``, or an ``error``; default nothing.
-    :param sql_used_execution_id: what happens to a statement whose id has been used: it is ``executed`` again,
-        ``refused`` with an error, or ``ignored``; default executed.
-    :param sql_cancel_delay_seconds: how long after a cancel the execution ends; default 0.
-    """
+    """The switches of SQL sessions. ``docs/local-api.md`` describes each one."""
 
     sql_synthetic: bool = False
     sql_start_delay_seconds: Seconds = 0.0

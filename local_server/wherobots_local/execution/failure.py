@@ -16,12 +16,7 @@ _MAX_LENGTH = 500
 
 
 def failure_message(exit_code: int, lines: Sequence[str]) -> str:
-    """Describe how a process ended, with its last error line.
-
-    :param exit_code: its exit code, or the negative number of the signal that ended it.
-    :param lines: its log, oldest line first.
-    :returns: such as ``The process exited with code 1: ValueError: no such column``.
-    """
+    """Describe how a process ended: ``The process exited with code 1: ValueError: no such column``."""
     if exit_code < 0:
         ending = f"The process was ended by signal {-exit_code}{_signal_name(-exit_code)}"
     else:
@@ -31,11 +26,7 @@ def failure_message(exit_code: int, lines: Sequence[str]) -> str:
 
 
 def last_error_line(lines: Sequence[str]) -> str | None:
-    """Find the newest line that looks like an error, else the newest that is not blank.
-
-    :param lines: log lines, oldest first.
-    :returns: the line, stripped and cut to 500 characters; None if all are blank.
-    """
+    """Find the newest line that looks like an error, else the newest that is not blank, cut to 500 characters."""
     newest = [line.strip() for line in islice(reversed(lines), _LINES_SEARCHED) if line.strip()]
     found = next((line for line in newest if _ERROR.match(line)), newest[0] if newest else None)
     return found[:_MAX_LENGTH] if found else None

@@ -17,11 +17,7 @@ class LineSplitter:
         self._pending_bytes = 0
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Take the next piece.
-
-        :param piece: bytes as they were read, fewer than ``MAX_LINE_BYTES``.
-        :returns: the lines that are complete now, in blocks.
-        """
+        """Take a piece shorter than ``MAX_LINE_BYTES``; return the lines that are complete now, in blocks."""
         whole, newline, rest = piece.rpartition(b"\n")
         if newline and self._pending_bytes:
             # On its own, so that no piece is longer than the limit.

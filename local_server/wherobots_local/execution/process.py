@@ -53,15 +53,10 @@ class GuardedProcess:
     async def start(
         cls, argv: Sequence[str], *, environment: Mapping[str, str], folder: Path, on_output: OnOutput
     ) -> GuardedProcess:
-        """Start a program in its own session.
+        """Start a program in its own session, without a shell.
 
-        :param argv: the program and its arguments; no shell is involved.
-        :param environment: its whole environment.
-        :param folder: its working directory.
-        :param on_output: called with its output, standard output and error as they come.
-        :returns: the running process.
-        :raises StartError: if the guard cannot be started, such as for too many arguments. A program that cannot be
-            started ends with code 127.
+        Raises ``StartError`` if the guard cannot be started, such as for too many arguments. A program that cannot be
+        started ends with code 127.
         """
         with contextlib.ExitStack() as opened:
             try:
@@ -107,7 +102,7 @@ class GuardedProcess:
     async def wait(self) -> int:
         """Wait for the end of the process and its output, but only two seconds for output of processes it left behind.
 
-        :returns: its exit code, or the negative number of the signal that ended it.
+        Returns its exit code, or the negative number of the signal that ended it.
         """
         code = await self._process.wait()
         try:
@@ -126,11 +121,7 @@ class GuardedProcess:
         await self.stop()
 
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> int:
-        """End the process: send SIGTERM, then SIGKILL to what is left, and last to a guard that does not react.
-
-        :param grace_seconds: seconds between the first two; default 3.
-        :returns: as :meth:`wait`.
-        """
+        """End the process: send SIGTERM, then SIGKILL to what is left, and last to a guard that does not react."""
         ending = asyncio.create_task(self._end(grace_seconds))
         try:
             return await asyncio.shield(ending)

@@ -45,13 +45,7 @@ _LAST_LINES = 200
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run ended.
-
-    :param status: its terminal status.
-    :param message: ``kubeApp.message``; None after success.
-    :param app_status: ``kubeApp.status`` at the end; default DESTROYED.
-    :param event_code: code of the event to add; None adds none.
-    """
+    """How a run ended. ``message`` becomes ``kubeApp.message``, and ``event_code`` the code of a new event."""
 
     status: str
     message: str | None = None
@@ -60,15 +54,7 @@ class RunEnd:
 
 
 class Runner:
-    """Executes runs, a limited number at a time. The others wait PENDING in the order of their creation.
-
-    :param root: folder behind ``s3://``.
-    :param max_parallel_runs: how many runs have a process at the same time.
-    :param environments: the virtual environments.
-    :param behaviour: returns the current behaviour.
-    :param on_end: called after the end of each run.
-    :param passed_environment: names of further environment variables that runs see.
-    """
+    """Executes runs, a limited number at a time. The others wait PENDING in the order of their creation."""
 
     def __init__(
         self,
@@ -96,8 +82,7 @@ class Runner:
     def request_cancel(self, run: LocalRun) -> bool:
         """Request the cancel of a run, which ends after the behaviour's ``cancel_delay_seconds``.
 
-        :param run: the run.
-        :returns: whether this request ends the run: False if it has ended or a cancel was requested before.
+        Returns whether this request ends the run: False if it has ended or a cancel was requested before.
         """
         if run.ended or run.cancel_requested:
             return False
@@ -112,10 +97,7 @@ class Runner:
         return True
 
     async def end_all(self, reason: str) -> None:
-        """End all runs and wait until their processes have ended. None may be begun meanwhile.
-
-        :param reason: why they end.
-        """
+        """End all runs and wait until their processes have ended. No run may be started meanwhile."""
         self._reason = reason
         tasks = list(self._tasks.values())
         for task in tasks:

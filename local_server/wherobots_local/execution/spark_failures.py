@@ -45,12 +45,7 @@ _NO_JAVA = re.compile(r"JAVA_GATEWAY_EXITED|JAVA_HOME is not set")
 
 
 def advice(lines: Sequence[str], environment: Mapping[str, str]) -> str | None:
-    """Say what to do about a failure.
-
-    :param lines: the end of the run's log.
-    :param environment: the environment of the run.
-    :returns: a sentence without its full stop; None if the failure is not a known one of Spark.
-    """
+    """Return what to do about a failure, without a full stop; None if the failure is not a known one of Spark."""
     text = "\n".join(lines)
     if _NO_JAVA.search(text) and not _has_java(environment):
         home = environment.get("JAVA_HOME")

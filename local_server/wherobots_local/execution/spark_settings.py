@@ -28,13 +28,7 @@ logger.pyspark.level = info
 
 
 def server_settings(root: Path, folder: Path, temporary: Path) -> dict[str, str]:
-    """Return the settings of the server.
-
-    :param root: folder behind ``s3://``.
-    :param folder: the run's private folder.
-    :param temporary: an existing folder for the JVM's temporary files, those of shuffles among them.
-    :returns: the settings.
-    """
+    """Return the settings of the server. ``temporary`` gets the JVM's temporary files, also those of shuffles."""
     # At a comma Spark would read two folders.
     options = {} if "," in str(temporary) else {_JAVA_OPTIONS: f"-Djava.io.tmpdir={_quoted(str(temporary))}"}
     return {

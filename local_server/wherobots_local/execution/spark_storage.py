@@ -19,11 +19,7 @@ _FILES_SCHEME = "wherobots-local"
 
 
 def storage_settings(root: Path) -> dict[str, str]:
-    """Make each bucket a mount point of Hadoop, for the schemes ``s3`` and ``s3a``.
-
-    :param root: folder behind ``s3://``.
-    :returns: the settings, for the buckets that there are now.
-    """
+    """Make each bucket that there is now a mount point of Hadoop, for the schemes ``s3`` and ``s3a``."""
     settings = {f"{_HADOOP}.{scheme}.impl": _MOUNTS for scheme in _SCHEMES}
     settings[f"{_HADOOP}.{_FILES_SCHEME}.impl"] = _FILES
     # All files are local, and Hadoop fails where it is asked for the places of those at the top of a bucket.

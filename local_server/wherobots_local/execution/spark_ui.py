@@ -27,9 +27,9 @@ _ANSWER_BYTES = 64 * 1024
 
 
 def free_port() -> int:
-    """Find a port for a Spark UI. Spark takes the next one if another program takes it first.
+    """Find a free port for a Spark UI; 0, for any, if there is none.
 
-    :returns: a port that is free now; 0, for any, if none is found.
+    If another program takes it first, Spark takes the next.
     """
     for _ in range(_ATTEMPTS):
         port = _PORTS[secrets.randbelow(len(_PORTS))]
@@ -40,12 +40,7 @@ def free_port() -> int:
 
 
 def ui_port(settings: Mapping[str, str], own: int) -> int:
-    """Return the port on which the UI of a run will be.
-
-    :param settings: the run's ``sparkConfigs``, which may name another port.
-    :param own: the port that the server chose.
-    :returns: the port; 0 if it is unknown.
-    """
+    """Return the port on which the UI of a run will be, which its ``sparkConfigs`` may set; 0 if it is unknown."""
     text = settings.get(PORT, str(own)).strip()
     port = int(text) if text.isascii() and text.isdigit() else 0
     return port if port < 2**16 else 0
@@ -53,12 +48,7 @@ def ui_port(settings: Mapping[str, str], own: int) -> int:
 
 @contextlib.asynccontextmanager
 async def watching_ui(ancestor: int, port: int, on_change: Callable[[str], None]) -> AsyncIterator[None]:
-    """Report the address of a Spark UI as soon as it is there, and ``""`` when it is gone, at the latest at the end.
-
-    :param ancestor: process whose descendants may have the UI.
-    :param port: where it will be; 0 for nowhere.
-    :param on_change: called with each change.
-    """
+    """Report the address of a Spark UI as soon as it is there, and ``""`` when it is gone, at the latest at the end."""
     shown = _Shown(on_change)
     task = asyncio.create_task(_watch(ancestor, port, shown)) if port else None
     try:

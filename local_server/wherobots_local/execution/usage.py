@@ -28,11 +28,7 @@ class _Reading:
 
 
 async def sample_usage(ancestor: int, on_sample: Callable[[Usage], None]) -> None:
-    """Measure until cancelled: after a second, then every five.
-
-    :param ancestor: process whose descendants are measured.
-    :param on_sample: called with each sample.
-    """
+    """Measure until cancelled: after a second, then every five."""
     before = _Reading(time.monotonic())
     wait = _FIRST_SECONDS
     while True:

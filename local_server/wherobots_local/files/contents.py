@@ -18,13 +18,7 @@ from wherobots_local.storage import StorageError, check_inside, place_of
 
 @dataclass(frozen=True)
 class FolderEntry:
-    """A file or folder in a folder.
-
-    :param name: its name.
-    :param is_folder: whether it is a folder.
-    :param size: bytes of a file; 0 for a folder.
-    :param modified: when it was last changed.
-    """
+    """A file or folder in a folder."""
 
     name: str
     is_folder: bool
@@ -42,11 +36,7 @@ class FolderPage:
 
 @contextmanager
 def storage_errors(what: str) -> Iterator[None]:
-    """Turn the errors of the file system into errors of the API.
-
-    :param what: the file or folder, for the message.
-    :raises ApiError: 404 if it does not exist, 409 if something else is in its place, else 400.
-    """
+    """Turn errors of the file system into errors of the API."""
     try:
         yield
     except StorageError as error:
@@ -61,14 +51,7 @@ def storage_errors(what: str) -> Iterator[None]:
 
 
 def folder_page(root: Path, address: str, *, limit: int = 0, cursor: str | None = None) -> FolderPage:
-    """List a folder in the order of names.
-
-    :param root: folder behind ``s3://``.
-    :param address: its ``s3://`` address.
-    :param limit: the most entries; 0 for all.
-    :param cursor: cursor of the page; None for the first.
-    :raises ApiError: 404 if it does not exist, 400 if the cursor is not one that this server issued.
-    """
+    """List a folder in the order of names. A ``limit`` of 0 means all entries."""
     after = _from_cursor(cursor) if cursor else ""
     with storage_errors(address):
         folder = _inside(root, place_of(root, address))
@@ -79,19 +62,13 @@ def folder_page(root: Path, address: str, *, limit: int = 0, cursor: str | None 
 
 
 def make_folder(root: Path, address: str) -> None:
-    """Make a folder in an existing one.
-
-    :raises ApiError: 409 if it exists, 404 if the folder above it does not.
-    """
+    """Make a folder in an existing one. It is a 409 if it exists, 404 if the folder above it does not."""
     with storage_errors(address):
         place_of(root, address).mkdir()
 
 
 def remove_folder(root: Path, address: str) -> None:
-    """Remove a folder with its content.
-
-    :raises ApiError: 404 if it does not exist.
-    """
+    """Remove a folder with its content."""
     with storage_errors(address):
         folder = place_of(root, address)
         if folder.is_symlink():
@@ -101,19 +78,13 @@ def remove_folder(root: Path, address: str) -> None:
 
 
 def remove_file(root: Path, address: str) -> None:
-    """Remove a file.
-
-    :raises ApiError: 404 if it does not exist.
-    """
+    """Remove a file."""
     with storage_errors(address):
         place_of(root, address).unlink()
 
 
 def rename_file(root: Path, address: str, new_name: str) -> None:
-    """Rename a file in its folder. An existing file with the new name is replaced.
-
-    :raises ApiError: 404 if it does not exist, 422 if the new name cannot be the name of a file.
-    """
+    """Rename a file in its folder. An existing file with the new name is replaced."""
     if new_name in ("", ".", "..") or "/" in new_name or "\0" in new_name:
         raise ApiError(422, [Problem(f"new_name is {new_name!r}, but must be the name of a file", "new_name")])
     with storage_errors(address):

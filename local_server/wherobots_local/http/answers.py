@@ -30,10 +30,7 @@ class JsonAnswer(Response):
 
 
 class WithRequestId:
-    """Gives each request an id and puts it into a header of the answer.
-
-    :param app: the application to call.
-    """
+    """Gives each request an id and puts it into a header of the response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -56,11 +53,7 @@ class WithRequestId:
 
 
 def error_answer(error: ApiError, scope: Scope) -> JsonAnswer:
-    """Build the answer to a failed request.
-
-    :param error: what went wrong.
-    :param scope: the ASGI scope of the request.
-    """
+    """Build the response to a failed request."""
     body = error_body(error, path=scope["path"], request_id=scope[_SCOPE_KEY])
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
     return JsonAnswer(body, error.status, headers)

@@ -27,11 +27,7 @@ from wherobots_local.service import LocalService
 
 
 def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
-    """Build the application. Its shutdown ends all runs and SQL sessions.
-
-    :param service: the service behind it.
-    :param hosts: the ``Host`` headers that it answers.
-    """
+    """Build the application. Its shutdown ends all runs and SQL sessions."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -59,10 +55,7 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
 
 
 def api_routes(service: LocalService) -> list[Route]:
-    """Return the routes of the published API.
-
-    :param service: the service behind them.
-    """
+    """Return the routes of the published API."""
     return [
         Route(path, Operation(operation, handler, service), methods=[method])
         for method, path, operation, handler in (

@@ -38,10 +38,7 @@ ControlHandler = Callable[[LocalService, Request, bytes], Response | Awaitable[R
 
 
 def control_routes(service: LocalService) -> list[Route]:
-    """Return the routes of the control surface.
-
-    :param service: the service that they control.
-    """
+    """Return the routes of the control surface."""
     return [
         Route(f"{PREFIX}{path}", ControlCall(handler, service), methods=[method])
         for method, path, handler in (
@@ -67,11 +64,7 @@ def control_routes(service: LocalService) -> list[Route]:
 
 
 class ControlCall:
-    """The ASGI application of one control call.
-
-    :param handler: what it does.
-    :param service: the service.
-    """
+    """The ASGI application of one control call."""
 
     def __init__(self, handler: ControlHandler, service: LocalService) -> None:
         self._handler = handler

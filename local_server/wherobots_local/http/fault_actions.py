@@ -31,14 +31,9 @@ _HTML = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center
 
 
 async def carry_out(action: FaultAction, handle: Handle, scope: Scope, receive: Receive, send: Send) -> int | None:
-    """Inject a fault into a request.
+    """Inject a fault into a request, whose body was read. ``handle`` is called only for faults that happen afterwards.
 
-    :param action: the fault.
-    :param handle: handles the request; called only for faults that happen afterwards.
-    :param scope: the ASGI scope of the request, its body read.
-    :param receive: its ASGI channel.
-    :param send: the ASGI channel of the answer.
-    :returns: the status that was sent; None if no answer, or only a part of it, was sent.
+    Returns the status that was sent; None if no response, or only a part of it, was sent.
     """
     match action:
         case StatusAnswer() | HtmlAnswer():
@@ -56,11 +51,7 @@ async def carry_out(action: FaultAction, handle: Handle, scope: Scope, receive: 
 async def disturb_upgrade(action: FaultAction, scope: Scope, receive: Receive, send: Send) -> tuple[bool, int | None]:
     """Inject a fault into the upgrade to a WebSocket.
 
-    :param action: the fault.
-    :param scope: the ASGI scope of the socket.
-    :param receive: its ASGI channel.
-    :param send: the ASGI channel of the answer.
-    :returns: whether the socket is to be opened nevertheless, and the status that was sent, if one was.
+    Returns whether the socket is to be opened nevertheless, and the status that was sent, if one was.
     """
     match action:
         case StatusAnswer() | HtmlAnswer():

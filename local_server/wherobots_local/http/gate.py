@@ -11,11 +11,7 @@ from wherobots_local.security import ApiKey, HostCheck
 
 
 class HostGate:
-    """Refuses requests for other hosts, so that no web page can reach the server through DNS rebinding.
-
-    :param app: the application to call.
-    :param hosts: the hosts that are answered.
-    """
+    """Refuses requests for other hosts, so that no web page can reach the server through DNS rebinding."""
 
     def __init__(self, app: ASGIApp, hosts: HostCheck) -> None:
         self._app = app
@@ -36,12 +32,7 @@ class HostGate:
 
 
 def require_key(scope: Scope, key: ApiKey) -> None:
-    """Check the key of a request.
-
-    :param scope: the ASGI scope of the request.
-    :param key: the key that it must carry.
-    :raises ApiError: 401 if the key is missing or wrong.
-    """
+    """Check the key of a request. It is a 401 if it is missing or wrong."""
     headers = Headers(scope=scope)
     if not key.admits(headers):
         given = "x-api-key" in headers or "authorization" in headers

@@ -22,12 +22,7 @@ from wherobots_local.storage import SCHEME, StorageError, local_path
 
 
 class S3Error(Exception):
-    """A request that is answered with an error of S3, in XML.
-
-    :param status: HTTP status of the answer.
-    :param code: S3's code.
-    :param message: what is wrong.
-    """
+    """A request that gets an error of S3, in XML."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         self.status = status
@@ -45,11 +40,7 @@ ObjectHandler = Callable[[LocalService, Request], Awaitable[Response]]
 
 
 class ObjectEndpoint:
-    """The ASGI application of requests for objects. Faults apply to them too, and they are in the journal.
-
-    :param handler: what it does.
-    :param service: the service.
-    """
+    """The ASGI application of requests for objects. Faults apply to them too, and they are in the journal."""
 
     def __init__(self, handler: ObjectHandler, service: LocalService) -> None:
         self._handler = handler
@@ -86,10 +77,7 @@ class ObjectEndpoint:
 
 
 def object_routes(service: LocalService) -> list[Route]:
-    """Return the route of presigned URLs.
-
-    :param service: the service behind it.
-    """
+    """Return the route of presigned URLs."""
     return [Route(f"{PREFIX}/{{key:path}}", ObjectEndpoint(_presigned, service), methods=["GET", "PUT"])]
 
 
@@ -98,11 +86,7 @@ async def store(
 ) -> None:
     """Write an object completely, or not at all.
 
-    :param service: the service.
-    :param address: its ``s3://`` address.
-    :param pieces: its bytes.
-    :param limit: the most bytes; default 500 MiB.
-    :raises S3Error: if there are more bytes, or if the address cannot be that of an object.
+    Raises an ``S3Error`` if it is too large or its address cannot be used.
     """
     if address.endswith("/"):
         raise S3Error(400, "InvalidArgument", "The key is that of a folder")
@@ -115,12 +99,7 @@ async def store(
 
 
 def stored(service: LocalService, address: str) -> Response:
-    """Return an object.
-
-    :param service: the service.
-    :param address: its ``s3://`` address.
-    :raises S3Error: 404 if there is none.
-    """
+    """Return an object. Raises an ``S3Error`` (404) if there is none."""
     try:
         path = local_path(service.root, address)
     except StorageError:

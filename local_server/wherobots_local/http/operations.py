@@ -27,13 +27,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class ReceivedCall:
-    """A request with its body read.
-
-    :param service: the service.
-    :param request: the request.
-    :param body: its body.
-    :param entry: its entry in the journal.
-    """
+    """A request with its body read."""
 
     service: LocalService
     request: Request
@@ -46,12 +40,7 @@ Handler = Callable[[ReceivedCall], Response]
 
 
 class Operation:
-    """The ASGI application of one operation of the API.
-
-    :param operation_id: its ``operationId``.
-    :param handler: what it does.
-    :param service: the service.
-    """
+    """The ASGI application of one operation of the API."""
 
     def __init__(self, operation_id: str, handler: Handler, service: LocalService) -> None:
         self._operation_id = operation_id

@@ -140,9 +140,6 @@ class LocalServerProtocol(H11Protocol):
 
 
 def connection_of(scope: Any) -> TrackedConnection:
-    """Return the connection of a request.
-
-    :param scope: its ASGI scope.
-    """
+    """Return the connection of a request."""
     connection: TrackedConnection = scope[SCOPE_KEY]
     return connection

@@ -30,10 +30,7 @@ _CHUNK_HEAD_BYTES = 16 * 1024
 
 
 class S3Api:
-    """The objects of a server, for S3 clients.
-
-    :param service: the service behind it.
-    """
+    """The objects of a server, for S3 clients."""
 
     def __init__(self, service: LocalService) -> None:
         self._service = service
@@ -174,10 +171,7 @@ async def _unchunked(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 class _Buffered:
-    """A body that is read by lines and by pieces.
-
-    :param stream: the body.
-    """
+    """A body that is read by lines and by pieces."""
 
     def __init__(self, stream: AsyncIterator[bytes]) -> None:
         self._stream = stream

@@ -67,9 +67,6 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
 
 def closed_by_client(scope: Any) -> bool:
-    """Say whether the client of a socket sent a closing frame, instead of the connection being lost.
-
-    :param scope: the ASGI scope of the socket.
-    """
+    """Say whether the client of a socket sent a closing frame, instead of the connection being lost."""
     closed: bool = scope[_CLEAN_KEY]()
     return closed

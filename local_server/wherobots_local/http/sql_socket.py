@@ -42,10 +42,7 @@ _LONGEST_REASON = 100
 
 
 def sql_socket_route(service: LocalService) -> WebSocketRoute:
-    """Return the route of the WebSockets of SQL sessions.
-
-    :param service: the service behind them.
-    """
+    """Return the route of the WebSockets of SQL sessions."""
     return WebSocketRoute("/sql/{organization_id}/{session_id}/ws/{version}", _SqlSocketEndpoint(service))
 
 
@@ -102,13 +99,7 @@ class _SqlSocketEndpoint:
 
 
 class SqlConnection:
-    """An open WebSocket: the listener of the executions that it began or took over.
-
-    :param service: the service.
-    :param session: its session.
-    :param scope: its ASGI scope.
-    :param send: its ASGI channel, accepted.
-    """
+    """An open WebSocket: the listener of the executions that it began or took over."""
 
     def __init__(self, service: LocalService, session: LocalSqlSession, scope: Scope, send: Send) -> None:
         self.origin = _origin_of(scope)
@@ -122,10 +113,7 @@ class SqlConnection:
         self._is_lost = self._has_ended = False
 
     async def serve(self, receive: Receive) -> None:
-        """Handle what the client sends, until the connection ends.
-
-        :param receive: the ASGI channel of the socket.
-        """
+        """Handle what the client sends, until the connection ends."""
         self._session.connect(self)
         self._task(self._write())
         try:

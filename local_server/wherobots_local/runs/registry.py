@@ -17,9 +17,8 @@ _SAVED_AT_ONCE = 20
 class RunRegistry:
     """Keeps the runs, and writes their records to disk when they change. Belongs to one event loop.
 
-    :param store: records and logs on disk.
-    :param earlier: the runs of earlier servers, oldest first.
-    :param on_change: called with each run that was created or has changed; None for nothing.
+    ``earlier`` are the runs of earlier servers, oldest first. ``on_change`` is called with each run that was created or
+    has changed.
     """
 
     def __init__(
@@ -44,13 +43,7 @@ class RunRegistry:
         return list(self._by_id.values())
 
     def create(self, request: CreateRunRequest, region: str, *, synthetic: bool = False) -> LocalRun:
-        """Add a new run, and write its record.
-
-        :param request: the checked create request.
-        :param region: the region it was created in.
-        :param synthetic: whether it has no process; default False.
-        :returns: the run, PENDING.
-        """
+        """Add a new run, PENDING, and write its record. A ``synthetic`` one has no process."""
         run_id = new_id()
         run = LocalRun(
             request=request,
@@ -68,10 +61,7 @@ class RunRegistry:
         return run
 
     def get(self, run_id: str) -> LocalRun:
-        """Find a run by its id.
-
-        :raises ApiError: 404 if there is none.
-        """
+        """Find a run by its id. It is a 404 if there is none."""
         run = self._by_id.get(run_id)
         if run is None:
             raise ApiError(404, f"there is no run with the id {run_id!r}", "Check the id of the run.")

@@ -44,12 +44,7 @@ class AppEvent:
 
 @dataclass(frozen=True)
 class Usage:
-    """CPU and memory use of a run at one moment.
-
-    :param timestamp: seconds since the epoch.
-    :param cpu_percent: share of all CPUs since the sample before, 0 to 100.
-    :param memory_percent: share of the machine's memory, 0 to 100.
-    """
+    """CPU use since the sample before, and memory use, both in percent of the machine."""
 
     timestamp: int
     cpu_percent: float
@@ -60,11 +55,7 @@ class Usage:
 class LocalRun:
     """A run and its state. Only the methods change the state, so that the times stay consistent.
 
-    :param request: the checked create request.
-    :param region: the region it was created in.
-    :param sequence: its position in the order of creation.
-    :param synthetic: whether it has no process and changes only through the control surface.
-    :param on_change: called after each change; None for nothing.
+    A ``synthetic`` run has no process and changes only through the control surface.
     """
 
     request: CreateRunRequest

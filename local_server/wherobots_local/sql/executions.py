@@ -37,11 +37,8 @@ _REMEMBERED = 1000
 class Executions:
     """The executions of one session. Belongs to one event loop.
 
-    :param engine: what executes the statements.
-    :param rules: returns the present switches.
-    :param stored: where results are stored.
-    :param on_change: called when an execution begins or ends.
-    :param on_death: called with the reason if the engine ended by itself.
+    ``on_change`` is called when an execution begins or ends, and ``on_death`` with the reason if the engine ended by
+    itself.
     """
 
     def __init__(
@@ -68,12 +65,7 @@ class Executions:
         return bool(self._running)
 
     def execute(self, wish: ExecuteMessage, listener: SqlListener) -> bool:
-        """Begin to execute a statement.
-
-        :param wish: the message of the client.
-        :param listener: its connection.
-        :returns: whether it begins; False if its id has been used and that is not allowed.
-        """
+        """Begin to execute a statement. Returns False if its id has been used and that is not allowed."""
         rule = self._rules().sql_used_execution_id
         if rule != "executed" and any(known.id == wish.execution_id for known in self._history):
             if rule == "refused":
@@ -95,11 +87,7 @@ class Executions:
         return True
 
     async def retrieve(self, wish: RetrieveMessage, listener: SqlListener) -> None:
-        """Answer with the state and the result of an execution.
-
-        :param wish: the message of the client.
-        :param listener: its connection.
-        """
+        """Respond with the state and the result of an execution."""
         execution = self._known.get(wish.execution_id)
         if execution is None:
             listener.post(error_frame(wish.execution_id, NOT_FOUND), "")
@@ -126,12 +114,7 @@ class Executions:
             listener.post(error_frame(execution.id, execution.message), execution.wish.statement)
 
     def cancel(self, execution_id: str, listener: SqlListener) -> bool:
-        """Cancel an execution.
-
-        :param execution_id: its id.
-        :param listener: the connection of the client that asks for it.
-        :returns: whether this ends it; False if it is unknown, has ended or is being cancelled.
-        """
+        """Cancel an execution. Returns False if it is unknown, has ended or is being cancelled."""
         execution = self._known.get(execution_id)
         if execution is not None and execution.is_running:
             return self._cancel(execution)
@@ -145,11 +128,7 @@ class Executions:
         return False
 
     def detach(self, listener: SqlListener, *, clean: bool) -> None:
-        """Note that a connection has ended.
-
-        :param listener: the connection.
-        :param clean: whether the client closed it, instead of it being lost.
-        """
+        """Note that a connection has ended: its client closed it (``clean``), or it was lost."""
         rules = self._rules()
         for execution in [known for known in self._running if known.listener is listener]:
             execution.listener = None
@@ -163,11 +142,7 @@ class Executions:
                 execution.listener = None
 
     def evict(self, execution_id: str) -> bool:
-        """Forget an execution, whether or not it runs. If it runs, it goes on.
-
-        :param execution_id: its id.
-        :returns: whether it was known.
-        """
+        """Forget an execution, and return whether it was known. If it runs, it continues."""
         execution = self._known.pop(execution_id, None)
         if execution is not None:
             self._let_go(execution)

@@ -19,12 +19,7 @@ NOT_FOUND = "Execution not found"
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message of a session.
-
-    :param event: what it is, for faults: ``stateUpdated``, ``executionResult``, ``executionError`` or
-        ``executionProgress``.
-    :param content: the message.
-    """
+    """One message of a session. Faults know it by its ``event``, such as ``stateUpdated``."""
 
     event: str
     content: dict[str, Any]
@@ -37,19 +32,12 @@ class Frame:
 
 
 def state_frame(execution_id: str, state: str, **stored: Any) -> Frame:
-    """Tell the state of an execution.
-
-    :param stored: ``result_uri`` and ``size`` of a stored result.
-    """
+    """Report the state of an execution. ``stored`` are ``result_uri`` and ``size`` of a stored result."""
     return Frame(STATE_UPDATED, {"kind": "state_updated", "execution_id": execution_id, "state": state, **stored})
 
 
 def result_frame(execution_id: str, state: str, results: dict[str, Any] | None, **more: Any) -> Frame:
-    """Answer ``retrieve_results``.
-
-    :param results: what :func:`results_of` returned; None if there is no result.
-    :param more: ``result_uri`` and ``size`` of a stored result, and ``attached``.
-    """
+    """Respond to ``retrieve_results``. ``more`` are ``result_uri`` and ``size`` if stored, and ``attached``."""
     content = {"kind": "execution_result", "execution_id": execution_id, "state": state, "results": results, **more}
     return Frame(EXECUTION_RESULT, content)
 

@@ -39,14 +39,7 @@ class ShownInstead:
 
 
 class LocalSqlSession:
-    """A SQL session with its engine. Belongs to one event loop.
-
-    :param payload: the body of the request for it.
-    :param region: its region.
-    :param make_engine: makes its engine from its id.
-    :param rules: returns the present switches.
-    :param stored: where results are stored.
-    """
+    """A SQL session with its engine. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -106,13 +99,7 @@ class LocalSqlSession:
         self._starting = self._task(self._start())
 
     def begin_to_end(self, status: str, message: str, *, code: int) -> bool:
-        """Begin to end. Returns at once.
-
-        :param status: the status at its end.
-        :param message: why it ends.
-        :param code: the code with which its connections are closed.
-        :returns: False if it was ending already.
-        """
+        """Begin to end. Returns at once, with False if it was ending already."""
         if self._ending is not None:
             return False
         self._progress(_ENDING, message)
@@ -120,17 +107,11 @@ class LocalSqlSession:
         return True
 
     def die(self, reason: str) -> None:
-        """End because the engine died.
-
-        :param reason: why it did.
-        """
+        """End because the engine died."""
         self.begin_to_end(DESTROYED, reason, code=self._rules().sql_death_code)
 
     async def end(self, reason: str) -> None:
-        """End, and wait for it.
-
-        :param reason: why it ends.
-        """
+        """End, and wait for it."""
         self.begin_to_end(DESTROYED, reason, code=1001)
         if self._ending is not None:
             await asyncio.wait([self._ending])
@@ -141,21 +122,16 @@ class LocalSqlSession:
         self._watch()
 
     def disconnect(self, listener: SqlListener, *, clean: bool) -> None:
-        """Note that a connection has ended.
-
-        :param listener: the connection.
-        :param clean: whether the client closed it, instead of it being lost.
-        """
+        """Note that a connection has ended: its client closed it (``clean``), or it was lost."""
         self._listeners.discard(listener)
         if not self.has_ended:
             self.executions.detach(listener, clean=clean)
         self._watch()
 
     def drop_connections(self, code: int | None) -> int:
-        """End all connections.
+        """End all connections, and return how many there were.
 
-        :param code: code of the closing frame; None ends them without one, as if the network had failed.
-        :returns: how many there were.
+        A ``code`` of None ends them as if the network had failed.
         """
         for listener in tuple(self._listeners):
             listener.close(code, "")

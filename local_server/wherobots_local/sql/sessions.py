@@ -22,11 +22,9 @@ _ENDED_KEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class GrantedSession:
-    """The answer to a request for a session.
+    """The response to a request for a session.
 
-    :param session: the session.
-    :param is_new: whether it was made for this request.
-    :param fallback: why it is another one than that asked for; empty if it is not.
+    ``fallback`` says why it is another session than requested; else it is empty.
     """
 
     session: LocalSqlSession
@@ -35,12 +33,7 @@ class GrantedSession:
 
 
 class SqlSessions:
-    """The sessions of the only user. Belongs to one event loop.
-
-    :param make_engine: makes the engine of a session from its id.
-    :param rules: returns the present switches.
-    :param stored: where results are stored.
-    """
+    """The sessions of the only user. Belongs to one event loop."""
 
     def __init__(self, make_engine: EngineFactory, rules: Callable[[], Behaviour], *, stored: StoredResults) -> None:
         self._make_engine = make_engine
@@ -49,13 +42,9 @@ class SqlSessions:
         self._sessions: dict[str, LocalSqlSession] = {}
 
     def ask(self, payload: SqlSessionPayload, region: str | None, *, force_new: bool) -> GrantedSession:
-        """Find a session to share, or start one.
+        """Find a session to share, or start one: ``POST /sql/session``.
 
-        :param payload: the checked body.
-        :param region: the region; None for the default one.
-        :param force_new: whether it must be a new one.
-        :raises ApiError: 422 if the region is blank. The status of ``sql_quota`` if there may be no more sessions.
-            Source: ``POST /sql/session``.
+        It is a 422 if the region is blank, and the status of ``sql_quota`` if there may be no more sessions.
         """
         if region is not None and not region.strip():
             raise ApiError(422, [Problem(f"region is {region!r}, but must be the name of a region", "region")])
@@ -84,20 +73,14 @@ class SqlSessions:
         return self._sessions.get(session_id)
 
     def get(self, session_id: str) -> LocalSqlSession:
-        """Find a session.
-
-        :raises ApiError: 404 if there is none.
-        """
+        """Find a session. It is a 404 if there is none."""
         session = self.find(session_id)
         if session is None:
             raise ApiError(404, f"there is no SQL session with the id {session_id!r}")
         return session
 
     def delete(self, session: LocalSqlSession) -> bool:
-        """Begin to end a session. Source: ``DELETE /sql/session/{session_id}``.
-
-        :returns: False if it was ending already.
-        """
+        """Begin to end a session: ``DELETE /sql/session/{session_id}``. Returns False if it was ending already."""
         return session.begin_to_end(DESTROYED, "the session was deleted", code=self._rules().sql_inactive_code)
 
     @property
@@ -106,10 +89,7 @@ class SqlSessions:
         return list(self._sessions.values())
 
     async def end_all(self, reason: str) -> None:
-        """End all sessions, and forget them.
-
-        :param reason: why they end.
-        """
+        """End all sessions, and forget them."""
         await asyncio.gather(*(session.end(reason) for session in self._sessions.values()))
         self._sessions.clear()
 

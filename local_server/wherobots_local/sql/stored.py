@@ -19,12 +19,7 @@ from wherobots_local.storage import SCHEME, place_of
 
 
 class StoredResults:
-    """The stored results of a server, in the user's managed storage. Belongs to one event loop.
-
-    :param root: folder behind ``s3://``.
-    :param signer: makes presigned URLs.
-    :param rules: returns the present switches.
-    """
+    """The stored results of a server, in the user's managed storage. Belongs to one event loop."""
 
     def __init__(self, root: Path, signer: UrlSigner, rules: Callable[[], Behaviour]) -> None:
         self._root = root
@@ -32,11 +27,9 @@ class StoredResults:
         self._rules = rules
 
     def target(self, wish: StoreWish, key: str) -> StoreTarget:
-        """Choose where a result goes.
+        """Choose where a result goes. No other execution has this key.
 
-        :param wish: what the client asked for.
-        :param key: the name of the execution, which no other one has.
-        :raises EngineError: for several files with a presigned URL.
+        Raises an ``EngineError`` for several files with a presigned URL.
         """
         rules = self._rules()
         single = rules.sql_store_single if wish.single is None else wish.single
@@ -51,12 +44,7 @@ class StoredResults:
             asyncio.get_running_loop().call_later(seconds, self._remove, executed.result_uri)
 
     def shown(self, wish: StoreWish, executed: Executed, origin: str) -> dict[str, Any]:
-        """Return ``result_uri``, which is None where there were no rows, and ``size``, where it is known.
-
-        :param wish: what the client asked for.
-        :param executed: what became of it.
-        :param origin: scheme, host and port of this server, as the client knows them.
-        """
+        """Return ``result_uri``, which is None where there were no rows, and ``size``, where it is known."""
         uri = executed.result_uri
         if uri is not None and wish.generate_presigned_url:
             uri = self._signer.url(origin, "GET", uri.removeprefix(SCHEME), time.time())

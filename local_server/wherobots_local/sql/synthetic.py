@@ -28,11 +28,7 @@ _NEEDED = f"results need a package that the local server does not have (pyarrow)
 
 
 class SyntheticEngine:
-    """Answers statements by rules.
-
-    :param root: folder behind ``s3://``.
-    :param answers: what statements do.
-    """
+    """Answers statements by rules."""
 
     def __init__(self, root: Path, answers: Answers) -> None:
         self._root = root

@@ -10,15 +10,10 @@ from wherobots_local.views.log_pages import START, LogStyle, log_page, start_of_
 
 
 def log_end(log: RunLog, query: LogEndQuery, style: LogStyle, now: float) -> dict[str, Any]:
-    """Cut one page out of a log.
+    """Cut one page out of a log: a ``LogsResponse`` with three more fields.
 
-    :param log: the log.
-    :param query: the page wanted.
-    :param style: the default one: cursors are nanoseconds, and a page begins after its cursor.
-    :param now: the current ``time.monotonic()``.
-    :returns: a ``LogsResponse`` with three more fields: ``log_file``, the path of the text; ``left_out``, how many
-        lines between the cursor and this page are skipped; and ``more``, whether there are lines after this page.
-    :raises ApiError: 400 if the cursor is not one that this call issued.
+    ``log_file`` is the path of the text, ``left_out`` the number of lines between the cursor and this page that are
+    skipped, and ``more`` is whether there are lines after this page.
     """
     lines, cursor = log.lines, query.cursor or START
     shown = start_of_page(lines, cursor, style)

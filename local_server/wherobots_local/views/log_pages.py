@@ -51,15 +51,9 @@ class LogStyle(Protocol):
 
 
 def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now: float) -> dict[str, Any]:
-    """Cut one page out of a log.
+    """Cut one page out of the sorted lines of a log: schema ``LogsResponse`` of ``GET /runs/{run_id}/logs``.
 
-    :param lines: the lines of the run, sorted.
-    :param query: the page wanted.
-    :param style: how cursors and timestamps look, and which lines are visible yet.
-    :param now: the current ``time.monotonic()``.
-    :returns: the ``LogsResponse``. ``next_page`` leads to the first line that is not on this page.
-    :raises ApiError: 400 if the cursor is not one that this style issues.
-        Source: ``GET /runs/{run_id}/logs``, schema ``LogsResponse``.
+    ``next_page`` leads to the first line that is not on this page. It is a 400 if the cursor is not one of this style.
     """
     size = min(query.size, style.log_max_size, MAX_PAGE_BYTES // _BYTES_OF_AN_ITEM)
     cursor = query.cursor or START
@@ -113,13 +107,7 @@ def _stamp(line: StoredLine, style: LogStyle, as_number: bool) -> str | int:
 
 
 def start_of_page(lines: Sequence[StoredLine], cursor: str, style: LogStyle) -> int:
-    """Return the index of the first line of a page (``offset``: the number of lines to skip).
-
-    :param lines: the lines of the run, sorted.
-    :param cursor: the cursor of the page.
-    :param style: what a cursor is.
-    :raises ApiError: 400 if the cursor is not one that this style issues.
-    """
+    """Return the index of the first line of a page (``offset``: the number of lines to skip)."""
     if style.log_cursor == "opaque":
         return 0 if cursor == START else bisect.bisect_right(lines, _from_opaque(cursor), key=lambda line: line[:2])
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 30:

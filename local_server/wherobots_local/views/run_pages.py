@@ -47,15 +47,9 @@ def run_page(
     now: float,
     view: Callable[[LocalRun], dict[str, Any]] = run_view,
 ) -> dict[str, Any]:
-    """Cut one page out of the runs.
+    """Cut one ``CursorPage`` out of the runs, which are sorted by age, oldest first.
 
-    :param runs: all runs, oldest first.
-    :param query: filters, cursor and size.
-    :param style: their order, how names are compared, and which runs are visible yet.
-    :param now: the current ``time.monotonic()``.
-    :param view: shows a run; default :func:`run_view`.
-    :returns: the ``CursorPage`` of ``RunView``; ``total`` counts all runs that fit.
-    :raises ApiError: 400 if the cursor is not one that this server issued. Source: ``GET /runs``.
+    ``total`` counts all runs that fit.
     """
     rank = _ORDERS[style.list_order]
     latest = now - style.list_delay_seconds

@@ -17,11 +17,7 @@ _LOCAL_VERSION = "local"
 
 
 def run_view(run: LocalRun, *, kube_app: bool = True) -> dict[str, Any]:
-    """Build the ``RunView`` of a run.
-
-    :param run: the run.
-    :param kube_app: whether it has its application yet; default True.
-    """
+    """Build the ``RunView`` of a run."""
     return {
         "id": run.id,
         "createTime": timestamp(run.created_at),
@@ -44,11 +40,7 @@ def run_view(run: LocalRun, *, kube_app: bool = True) -> dict[str, Any]:
 
 
 def metrics_view(run: LocalRun, *, costs: bool = True) -> dict[str, Any]:
-    """Build the ``RunMetricsResponse`` of a run: its measured CPU and memory; a local run costs nothing.
-
-    :param run: the run.
-    :param costs: whether cost and spatial units are known yet; default True.
-    """
+    """Build the ``RunMetricsResponse`` of a run: its measured CPU and memory; a local run costs nothing."""
     cost = 0.0 if costs else None
     moment = int(run.completed_at.timestamp() if run.completed_at else time.time())
     return {

@@ -42,12 +42,7 @@ def access_view() -> dict[str, bool]:
 
 
 def listing_view(page: FolderPage, path: str, cursor: str | None) -> dict[str, Any]:
-    """Build the ``DirectoryListingResult`` of a page of a folder.
-
-    :param page: the page.
-    :param path: path of the folder in its storage; empty for the root.
-    :param cursor: the cursor that led to it.
-    """
+    """Build the ``DirectoryListingResult`` of a page of a folder."""
     return {
         "items": [_entry_view(entry, f"{path}/" if path else "") for entry in page.entries],
         "path": f"{path}/" if path else "",
@@ -60,11 +55,7 @@ def listing_view(page: FolderPage, path: str, cursor: str | None) -> dict[str, A
 
 
 def directory_view(page: FolderPage, key: str) -> dict[str, Any]:
-    """Build the ``Directory`` of a folder.
-
-    :param page: a page with all entries.
-    :param key: its bucket and key.
-    """
+    """Build the ``Directory`` of a folder."""
     return {
         "name": key.rpartition("/")[2],
         "path": f"{key}/",

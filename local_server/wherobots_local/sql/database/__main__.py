@@ -27,11 +27,7 @@ _AGAIN_SECONDS = 0.05
 
 
 class Serving:
-    """Answers requests, each in a thread of its own. The requests are the public methods but :meth:`serve`.
-
-    :param connection: the connection to the server.
-    :param warehouse: the open database.
-    """
+    """Handles requests, each in a thread of its own. The requests are the public methods but :meth:`serve`."""
 
     def __init__(self, connection: Connection, warehouse: Warehouse) -> None:
         self._connection = connection

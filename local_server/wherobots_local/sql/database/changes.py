@@ -135,7 +135,7 @@ def changing(statement: Statement, table: str) -> Iterator[None]:
 def adopt_srids(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> None:
     """Let a column without geometries have the SRID of the first that it gets: in DuckDB the SRID is the column's.
 
-    :param values: columns of the table and the expressions for them, which are of ``rows``.
+    ``values`` are the expressions of ``rows`` for the columns of the table.
     """
     for name, kind in _other_srids(statement, table, values, rows).items():
         column = identifier(name)

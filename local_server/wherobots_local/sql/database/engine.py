@@ -24,10 +24,7 @@ _NEEDED = ("duckdb", "duckdb_extension_spatial", "pyarrow", "sqlglot")
 
 
 class Database:
-    """Starts the process for the first session, and ends it with the last. Belongs to one event loop.
-
-    :param root: folder behind ``s3://``.
-    """
+    """Starts the process for the first session, and ends it with the last. Belongs to one event loop."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -54,11 +51,7 @@ class Database:
 
 
 class DatabaseEngine:
-    """The :class:`~wherobots_local.sql.engine.Engine` of a session. A cancel interrupts one statement and no other.
-
-    :param session_id: id of the session.
-    :param database: the process of all sessions.
-    """
+    """The :class:`~wherobots_local.sql.engine.Engine` of a session. A cancel interrupts one statement and no other."""
 
     def __init__(self, session_id: str, database: Database) -> None:
         self._id = session_id
@@ -66,10 +59,7 @@ class DatabaseEngine:
         self._process: DatabaseProcess | None = None
 
     async def start(self) -> None:
-        """Open the session.
-
-        :raises EngineError: if it fails. The text says what is not installed.
-        """
+        """Open the session. Raises an ``EngineError`` that says what is not installed."""
         if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
             raise EngineError(
                 f"SQL needs packages that the local server does not have ({', '.join(missing)}): {extras.SQL}"

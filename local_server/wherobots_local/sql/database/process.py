@@ -42,10 +42,7 @@ class DatabaseProcess:
 
     @classmethod
     async def start(cls, root: Path) -> DatabaseProcess:
-        """Start the process, and wait until it is ready.
-
-        :raises EngineError: if it does not start.
-        """
+        """Start the process, and wait until it is ready."""
         folder = database_folder(root)
         folder.mkdir(parents=True, exist_ok=True)
         ours, its = socket.socketpair()
@@ -77,8 +74,7 @@ class DatabaseProcess:
     async def ask(self, method: str, *arguments: Any) -> Any:
         """Call a method of the process and wait for what it returns. If the caller is cancelled, so is the call.
 
-        :raises EngineError: with the text for the client, if it failed.
-        :raises EngineDiedError: if the process has ended.
+        Raises an ``EngineError`` with the text for the client, and ``EngineDiedError`` if the process has ended.
         """
         number, answer = self.call(method, *arguments)
         try:

@@ -34,11 +34,7 @@ _AS_TEXT = {
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a statement.
-
-    :param table: their values; geometries are WKB.
-    :param srids: the SRID of each column with geometries, by its position; 0 for none.
-    """
+    """The rows of a statement. Geometries are WKB; ``srids`` has the SRID of each of their columns, or 0."""
 
     table: pa.Table
     srids: dict[int, int] = field(default_factory=dict)

@@ -35,11 +35,8 @@ _CHANGES: dict[type[exp.Expr], Callable[[Statement, exp.Expr], None]] = {
 class Session:
     """What belongs to one session. Statements of it may run at the same time.
 
-    :param warehouse: the tables and views of all sessions.
-    :param id: its id.
-    :param current: the schema of names without one.
-    :param options: what ``SET`` said.
-    :param rows: the results kept, by the id of their execution.
+    ``current`` is the schema of names without one, ``options`` is what ``SET`` said, and ``rows`` are the results kept,
+    by the id of their execution.
     """
 
     warehouse: Warehouse
@@ -63,24 +60,17 @@ class Session:
 
 @dataclass
 class Statement:
-    """A statement that is carried out, on a connection of its own.
-
-    :param session: its session.
-    :param cursor: the connection.
-    :param is_cancelled: set when it is cancelled.
-    """
+    """A statement that is carried out, on a connection of its own."""
 
     session: Session
     cursor: duckdb.DuckDBPyConnection
     is_cancelled: threading.Event = field(default_factory=threading.Event)
 
     def run(self, text: str, store: Store | None, max_rows: int | None) -> Rows | int | None:
-        """Carry the statement out.
+        """Execute the statement. At most one more row than ``max_rows`` is kept, which shows that there are more.
 
-        :param store: where its rows are stored; None returns them.
-        :param max_rows: how many rows are kept at most, and one more if there are more; None sets no limit.
-        :returns: its rows, or the size of what was stored, 0 without rows; None if it has no result set.
-        :raises StatementError: if it fails. Or a ``duckdb.Error``.
+        Returns its rows, or the size of what was stored, 0 without rows; None if it has no result set. Raises
+        ``StatementError`` or a ``duckdb.Error``.
         """
         if len(text) > _MOST_CHARACTERS:
             raise unsupported(f"a statement of {len(text):,} characters", f"{_MOST_CHARACTERS:,} are allowed")

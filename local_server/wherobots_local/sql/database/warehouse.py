@@ -45,12 +45,7 @@ _AT_FIRST = (DEFAULT, SchemaName("org_catalog", DEFAULT_SCHEMA))
 
 
 class Warehouse:
-    """The open database.
-
-    :param root: folder behind ``s3://``.
-    :param folder: where the file is; it exists.
-    :raises duckdb.IOException: if another server on the same root has it open.
-    """
+    """The open database. Opening is a ``duckdb.IOException`` if another server on the same root has it open."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         self.root = root
