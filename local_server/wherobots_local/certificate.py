@@ -117,9 +117,7 @@ def _make(made: MadeCertificate, names: list[str]) -> None:
     _write(made.certfile, pem, 0o644)
     _write(made.keyfile, private, 0o600)
     _write(
-        made.bundle,
-        Path(certifi.where()).read_bytes().rstrip() + b"\n\n# The Wherobots local server\n" + pem,
-        0o644,
+        made.bundle, Path(certifi.where()).read_bytes().rstrip() + b"\n\n# The Wherobots local server\n" + pem, 0o644
     )
 
 

@@ -10,13 +10,7 @@ from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Ta
 
 from wherobots_local.api.queries import name_matches
 from wherobots_local.api.validation import ControlModel, validated
-from wherobots_local.api.vocabulary import (
-    OBJECT_OPERATIONS,
-    OPEN_SQL_SOCKET,
-    OPERATIONS,
-    SQL_EVENTS,
-    SQL_MESSAGES,
-)
+from wherobots_local.api.vocabulary import OBJECT_OPERATIONS, OPEN_SQL_SOCKET, OPERATIONS, SQL_EVENTS, SQL_MESSAGES
 
 ANY_OPERATION = "*"
 

@@ -12,12 +12,7 @@ from pathlib import Path
 
 from wherobots_local.api.vocabulary import CANCELLED, COMPLETED, FAILED, RUNNING, TIMED_OUT
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.execution.commands import (
-    CommandError,
-    find_jar_tools,
-    jar_command,
-    python_command,
-)
+from wherobots_local.execution.commands import CommandError, find_jar_tools, jar_command, python_command
 from wherobots_local.execution.environment_variables import install_environment, run_environment
 from wherobots_local.execution.failure import failure_message
 from wherobots_local.execution.process import GuardedProcess, OnOutput, StartError

@@ -19,10 +19,7 @@ _SEDONA_JARS = (
 )
 _KNOWN = (
     (r"UnsupportedClassVersionError", f"Java is too old for this Spark or JAR: {_INSTALL_JAVA}"),
-    (
-        r"No module named 'pyspark",
-        f"PySpark is not installed in the local server's Python: {extras.SPARK}",
-    ),
+    (r"No module named 'pyspark", f"PySpark is not installed in the local server's Python: {extras.SPARK}"),
     (
         r"No module named 'sedona(?!db)",
         "Apache Sedona is not installed in the local server's Python: pip install apache-sedona pandas, and give the"

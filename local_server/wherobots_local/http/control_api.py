@@ -15,13 +15,7 @@ from wherobots_local.api.errors import ApiError
 from wherobots_local.api.queries import LogEndQuery, parse_list_query
 from wherobots_local.api.validation import validated
 from wherobots_local.control.behaviour import Behaviour, patched
-from wherobots_local.control.requests import (
-    NewLines,
-    Reset,
-    RunPatch,
-    apply_run_patch,
-    parse_new_key,
-)
+from wherobots_local.control.requests import NewLines, Reset, RunPatch, apply_run_patch, parse_new_key
 from wherobots_local.http.answers import JsonAnswer, error_answer
 from wherobots_local.http.bodies import decoded, read_body
 from wherobots_local.http.gate import require_key

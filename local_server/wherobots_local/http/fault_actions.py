@@ -11,15 +11,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from wherobots_local.api.errors import ApiError
-from wherobots_local.control.faults import (
-    FaultAction,
-    Hang,
-    HtmlAnswer,
-    MessageFault,
-    Slow,
-    StatusAnswer,
-    SuddenEnd,
-)
+from wherobots_local.control.faults import FaultAction, Hang, HtmlAnswer, MessageFault, Slow, StatusAnswer, SuddenEnd
 from wherobots_local.http.answers import error_answer
 from wherobots_local.http.protocol import connection_of
 

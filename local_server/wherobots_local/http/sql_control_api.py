@@ -9,14 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from wherobots_local.api.validation import validated
-from wherobots_local.control.sql_requests import (
-    ConnectionsEnd,
-    Eviction,
-    NewAnswer,
-    Release,
-    SessionEnd,
-    SessionPatch,
-)
+from wherobots_local.control.sql_requests import ConnectionsEnd, Eviction, NewAnswer, Release, SessionEnd, SessionPatch
 from wherobots_local.http.answers import JsonAnswer
 from wherobots_local.http.bodies import decoded
 from wherobots_local.http.control_api import PREFIX, ControlCall

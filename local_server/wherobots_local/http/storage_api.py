@@ -24,13 +24,7 @@ from wherobots_local.http.answers import JsonAnswer
 from wherobots_local.http.bodies import decoded_json
 from wherobots_local.http.operations import Handler, ReceivedCall
 from wherobots_local.storage import SCHEME, place_of
-from wherobots_local.views.storage_view import (
-    access_view,
-    credentials_view,
-    directory_view,
-    listing_view,
-    source_view,
-)
+from wherobots_local.views.storage_view import access_view, credentials_view, directory_view, listing_view, source_view
 
 
 def _sources(call: ReceivedCall) -> Response:

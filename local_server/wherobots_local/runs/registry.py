@@ -22,10 +22,7 @@ class RunRegistry:
     """
 
     def __init__(
-        self,
-        store: RunStore,
-        earlier: Iterable[LocalRun] = (),
-        on_change: Callable[[LocalRun], None] | None = None,
+        self, store: RunStore, earlier: Iterable[LocalRun] = (), on_change: Callable[[LocalRun], None] | None = None
     ) -> None:
         self._store = store
         self._on_change = on_change

@@ -11,21 +11,9 @@ from typing import Any
 
 from wherobots_local.api.sql_requests import ExecuteMessage, RetrieveMessage
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.sql.engine import (
-    Engine,
-    EngineDiedError,
-    EngineError,
-    ResultForm,
-)
+from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError, ResultForm
 from wherobots_local.sql.execution import CANCELLED, FAILED, SUCCEEDED, Execution, SqlListener
-from wherobots_local.sql.frames import (
-    NOT_FOUND,
-    error_frame,
-    progress_frame,
-    result_frame,
-    results_of,
-    state_frame,
-)
+from wherobots_local.sql.frames import NOT_FOUND, error_frame, progress_frame, result_frame, results_of, state_frame
 from wherobots_local.sql.stored import StoredResults
 
 _log = logging.getLogger(__name__)
@@ -170,11 +158,7 @@ class Executions:
         try:
             target = None if wish.store is None else self._stored.target(wish.store, execution.key)
             execution.executed = await self._engine.execute(
-                execution.key,
-                wish.statement,
-                target,
-                self._rules().sql_max_rows,
-                partial(self._progress, execution),
+                execution.key, wish.statement, target, self._rules().sql_max_rows, partial(self._progress, execution)
             )
             self._stored.keep(execution.executed)
             execution.state = SUCCEEDED

@@ -5,12 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from wherobots_local.api.vocabulary import (
-    EXECUTION_ERROR,
-    EXECUTION_PROGRESS,
-    EXECUTION_RESULT,
-    STATE_UPDATED,
-)
+from wherobots_local.api.vocabulary import EXECUTION_ERROR, EXECUTION_PROGRESS, EXECUTION_RESULT, STATE_UPDATED
 from wherobots_local.sql.engine import ResultForm, Serialized
 
 NOT_FOUND = "Execution not found"

@@ -62,13 +62,7 @@ class LocalSqlSession:
         self._rules = rules
         self._engine = make_engine(self.id)
         self._listeners: set[SqlListener] = set()
-        self.executions = Executions(
-            self._engine,
-            rules,
-            stored=stored,
-            on_change=self._watch,
-            on_death=self.die,
-        )
+        self.executions = Executions(self._engine, rules, stored=stored, on_change=self._watch, on_death=self.die)
         self._deadline: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting: asyncio.Task[None] | None = None

@@ -13,14 +13,7 @@ from typing import Any
 
 from wherobots_local import extras
 from wherobots_local.sql.answers import Answers, SyntheticAnswer
-from wherobots_local.sql.engine import (
-    EngineError,
-    Executed,
-    OnProgress,
-    ResultForm,
-    Serialized,
-    StoreTarget,
-)
+from wherobots_local.sql.engine import EngineError, Executed, OnProgress, ResultForm, Serialized, StoreTarget
 from wherobots_local.storage import StorageError, place_of
 
 _STEPS = 10
