@@ -27,7 +27,6 @@ class ApiKey:
 
     @property
     def value(self) -> str:
-        """The key itself."""
         return self._value
 
     def rotate(self, value: str | None = None) -> str:
@@ -92,7 +91,7 @@ def resolves_to_loopback(host: str) -> bool:
 
 
 def is_host_name(name: str) -> bool:
-    """Say whether a text is a host name or an IP address as they may be in a ``Host`` header, without port or brackets.
+    """Return whether a text is a host name or an IP address as in a ``Host`` header, without port or brackets.
 
     An underscore is allowed, because the names of services in Docker may have one.
     """
@@ -103,7 +102,7 @@ def is_host_name(name: str) -> bool:
 
 
 def is_every_address(host: str) -> bool:
-    """Say whether a host means all addresses of this machine, such as 0.0.0.0."""
+    """Return whether a host means all addresses of this machine, such as 0.0.0.0."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:

@@ -35,7 +35,6 @@ class ServerLock:
         return False
 
     def remove_dead(self) -> None:
-        """Remove the locks of servers that have ended."""
         for path in self._folder.glob(f"*{_ENDING}"):
             if not self.is_alive(path.stem):
                 path.unlink(missing_ok=True)

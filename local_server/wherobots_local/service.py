@@ -157,29 +157,25 @@ class LocalService:
         return self.runner.request_cancel(run)
 
     def _sql_engine(self, session_id: str) -> Engine:
-        """Make the engine of a SQL session."""
         if self.behaviour.sql_synthetic:
             return SyntheticEngine(self.root, self.sql_answers)
         return DatabaseEngine(session_id, self._database)
 
     def list_page(self, query: ListQuery) -> dict[str, Any]:
-        """Return a page of runs. Source: ``GET /runs``."""
         return run_page(self.registry.runs, query, self.behaviour, time.monotonic(), self.view)
 
     def view(self, run: LocalRun) -> dict[str, Any]:
-        """Return a run as it looks now. Source: ``GET /runs/{run_id}``."""
         age = (utc_now() - run.created_at).total_seconds()
         return run_view(run, kube_app=age >= self.behaviour.kube_app_null_seconds)
 
     def knows_cost(self, run: LocalRun) -> bool:
-        """Say whether the cost of a run is known yet: at once, or after ``cost_delay_seconds``."""
+        """Return whether the cost of a run is known yet: at once, or after ``cost_delay_seconds``."""
         delay = self.behaviour.cost_delay_seconds
         if run.completed_at is None:
             return not delay
         return (utc_now() - run.completed_at).total_seconds() >= delay
 
     def metrics(self, run: LocalRun) -> dict[str, Any]:
-        """Return the metrics of a run. Source: ``GET /runs/{run_id}/metrics``."""
         return metrics_view(run, costs=self.knows_cost(run))
 
     def log_page(self, run: LocalRun, query: LogsQuery) -> dict[str, Any]:

@@ -104,7 +104,6 @@ class ServerSettings:
 
 
 def checked_host_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Check that each of ``host_names`` is a host name or an IP address."""
     for name in names:
         if not is_host_name(name):
             raise SettingsError(

@@ -58,7 +58,6 @@ def place_of(root: Path, uri: str) -> Path:
 
 
 def is_bucket(name: str) -> bool:
-    """Say whether a folder's name can be that of a bucket."""
     return _BUCKET.fullmatch(name) is not None
 
 

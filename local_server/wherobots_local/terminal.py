@@ -27,7 +27,6 @@ class EscapingFormatter(logging.Formatter):
     """A formatter of log records whose lines are :func:`escaped`: they may contain names of files that scripts made."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a record."""
         return "\n".join(map(escaped, super().format(record).split("\n")))
 
 

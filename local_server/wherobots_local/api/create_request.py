@@ -138,7 +138,6 @@ class RunEnvironment(PublishedModel):
 
     @property
     def files(self) -> tuple[FileDependency, ...]:
-        """The FILE dependencies."""
         return tuple(item for item in self.dependencies if isinstance(item, FileDependency))
 
 

@@ -41,7 +41,6 @@ class ApiError(Exception):
 
 
 def error_body(error: ApiError, *, path: str, request_id: str) -> dict[str, Any]:
-    """Build the ``ErrorBody`` of an error, with its ``ErrorInfo``."""
     code, message = _error_class(error.status)
     return {
         "errors": [

@@ -79,12 +79,10 @@ def parse_query(parameters: type[Model], query: Query) -> Model:
 
 
 def parse_list_query(query: Query) -> ListQuery:
-    """Check the parameters of ``GET /runs``, as :func:`parse_query` does."""
     return parse_query(ListQuery, query)
 
 
 def parse_logs_query(query: Query) -> LogsQuery:
-    """Check the parameters of ``GET /runs/{run_id}/logs``, as :func:`parse_query` does."""
     return parse_query(LogsQuery, query)
 
 

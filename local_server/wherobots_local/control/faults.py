@@ -163,7 +163,7 @@ class FaultRule(ControlModel):
         return self
 
     def matches(self, target: FaultTarget) -> bool:
-        """Say whether the rule is about this request or message."""
+        """Return whether the rule is about this request or message."""
         is_message = target.operation in SQL_MESSAGES or target.operation in SQL_EVENTS
         return (
             (self.operation == target.operation or (self.operation == ANY_OPERATION and not is_message))
@@ -212,7 +212,7 @@ class _Applied:
         )
 
     def lets_pass(self, now: float) -> bool:
-        """Say whether the rule does not apply yet to a request that it matches."""
+        """Return whether the rule does not apply yet to a request that it matches."""
         return self.passed < self.rule.after or (self.allowance is not None and self.allowance.admits(now))
 
 
@@ -230,7 +230,6 @@ class FaultRules:
         self._rules.append(_Applied(rule, dict(body), expires_at, allowance))
 
     def clear(self) -> None:
-        """Remove all rules."""
         self._rules.clear()
 
     def take(self, target: FaultTarget, now: float) -> FaultAction | None:

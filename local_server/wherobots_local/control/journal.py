@@ -59,7 +59,6 @@ class Journal:
         self._effective[entry.operation] += 1
 
     def clear(self) -> None:
-        """Forget everything, counts included."""
         self._entries.clear()
         self._received.clear()
         self._effective.clear()

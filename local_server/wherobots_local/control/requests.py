@@ -79,7 +79,6 @@ class Reset(ControlModel):
 
 
 def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:
-    """Change a run."""
     for event in patch.app.events:
         run.add_event(event.code, event.message)
     if patch.app.status is not None or patch.app.message is not None:

@@ -40,7 +40,6 @@ def day_of(requirements: Sequence[str], now: datetime) -> str:
 
 
 def mark_complete(folder: Path, day: str) -> None:
-    """Mark an environment as usable."""
     (folder / COMPLETE).write_text(day, encoding="utf-8")
 
 
@@ -87,7 +86,7 @@ def _held(file: IO[str], kind: int) -> Iterator[bool]:
 
 
 def _is_same(file: IO[str], path: Path) -> bool:
-    """Say whether the opened file is still the one at that path: its environment may have been removed meanwhile."""
+    """Return whether the opened file is still the one at that path: its environment may have been removed meanwhile."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except OSError:

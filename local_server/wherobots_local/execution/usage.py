@@ -65,7 +65,6 @@ def _read(ancestor: int) -> _Reading:
 
 
 def _all_parents() -> Iterator[tuple[int, int]]:
-    """Every process and its parent."""
     return ((process.pid, process.info["ppid"]) for process in psutil.process_iter(["ppid"]))
 
 
@@ -79,7 +78,6 @@ class _Family:
             self._children[parent].append(pid)
 
     def below(self, ancestor: int) -> list[int]:
-        """The descendants of a process."""
         found: set[int] = set()
         parents = [ancestor]
         # The list grows during the loop. Processes start and end while all are listed, so one may be there twice.

@@ -69,7 +69,6 @@ class EnvironmentCache:
                     built = True
 
     def remove_unused(self, unused_seconds: float) -> None:
-        """Remove environments that no run will use again. See :func:`environment_folders.remove_unused`."""
         remove_unused(self._folder, unused_seconds)
 
     async def _build(

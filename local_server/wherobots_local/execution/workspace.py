@@ -48,7 +48,6 @@ def own_folder(root: Path) -> Path:
 
 
 def make_workspace(root: Path, run_id: str) -> Workspace:
-    """Make the folders of a run."""
     own = own_folder(root)
     workspace = Workspace(root=root, folder=own / RUNS_FOLDER / run_id, home=own / "home")
     for folder in (workspace.home, workspace.folder / "tmp", workspace.folder / "files"):
@@ -83,7 +82,6 @@ def add_spark_settings(workspace: Workspace, settings: Mapping[str, str], own: M
 
 
 def remove_temporary(workspace: Workspace) -> None:
-    """Remove what the run's JVMs left behind."""
     shutil.rmtree(workspace.jvm_temporary, ignore_errors=True)
 
 

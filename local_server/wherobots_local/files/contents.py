@@ -68,7 +68,6 @@ def make_folder(root: Path, address: str) -> None:
 
 
 def remove_folder(root: Path, address: str) -> None:
-    """Remove a folder with its content."""
     with storage_errors(address):
         folder = place_of(root, address)
         if folder.is_symlink():
@@ -78,7 +77,6 @@ def remove_folder(root: Path, address: str) -> None:
 
 
 def remove_file(root: Path, address: str) -> None:
-    """Remove a file."""
     with storage_errors(address):
         place_of(root, address).unlink()
 

@@ -19,7 +19,6 @@ class UrlSigner:
         self.expire_all()
 
     def expire_all(self) -> None:
-        """Let all URLs that were made so far expire."""
         self._secret = secrets.token_bytes(32)
 
     def url(self, origin: str, method: str, key: str, now: float) -> str:

@@ -33,7 +33,6 @@ class Source:
         return f"{SCHEME}{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")
 
     def address(self, path: str) -> str:
-        """Return the address of a path in it."""
         return f"{self.path}/{path}" if path else self.path
 
 

@@ -33,7 +33,6 @@ class TemporaryKey:
     session: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
 
     def admits(self, address: str, *, writing: bool) -> bool:
-        """Say whether the key allows a request."""
         return (self.writes or not writing) and f"{address}/".startswith(f"{self.path.rstrip('/')}/")
 
 
@@ -62,7 +61,6 @@ class TemporaryKeys:
         self._keys: dict[str, TemporaryKey] = {}
 
     def issue(self, path: str, *, writes: bool) -> TemporaryKey:
-        """Make a key."""
         now = datetime.now(UTC)
         self._keys = {name: key for name, key in self._keys.items() if key.expires > now}
         key = TemporaryKey(path, writes, now + LIFETIME)
@@ -70,7 +68,6 @@ class TemporaryKeys:
         return key
 
     def expire_all(self) -> None:
-        """Let all keys expire."""
         self._keys.clear()
 
     def signer(self, request: SignedRequest, now: datetime) -> TemporaryKey | str:

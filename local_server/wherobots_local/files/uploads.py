@@ -94,7 +94,6 @@ class Uploads:
                 self.discard(file)
 
     def discard(self, file: Path) -> None:
-        """Remove a received file."""
         self._files.discard(file)
         file.unlink(missing_ok=True)
 
@@ -110,7 +109,6 @@ class Uploads:
 
 
 def _join(files: list[Path]) -> None:
-    """Append all files to the first one."""
     with files[0].open("ab") as whole:
         for file in files[1:]:
             with file.open("rb") as part:

@@ -24,7 +24,6 @@ class JsonAnswer(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """Encode the answer."""
         text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return text.encode("utf-8", errors="backslashreplace")
 
@@ -36,7 +35,6 @@ class WithRequestId:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -53,7 +51,6 @@ class WithRequestId:
 
 
 def error_answer(error: ApiError, scope: Scope) -> JsonAnswer:
-    """Build the response to a failed request."""
     body = error_body(error, path=scope["path"], request_id=scope[_SCOPE_KEY])
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
     return JsonAnswer(body, error.status, headers)

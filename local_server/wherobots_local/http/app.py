@@ -55,7 +55,6 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
 
 
 def api_routes(service: LocalService) -> list[Route]:
-    """Return the routes of the published API."""
     return [
         Route(path, Operation(operation, handler, service), methods=[method])
         for method, path, operation, handler in (

@@ -32,7 +32,6 @@ ControlHandler = Callable[[LocalService, Request, bytes], Response | Awaitable[R
 
 
 def control_routes(service: LocalService) -> list[Route]:
-    """Return the routes of the control surface."""
     return [
         Route(f"{PREFIX}{path}", ControlCall(handler, service), methods=[method])
         for method, path, handler in (
@@ -65,7 +64,6 @@ class ControlCall:
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one call."""
         request = Request(scope, receive)
         try:
             require_key(scope, self._service.api_key)

@@ -18,7 +18,6 @@ class HostGate:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
         if scope["type"] in ("http", "websocket"):
             host = Headers(scope=scope).get("host")
             if not self._hosts.admits(host, default_port=443 if scope["scheme"] in ("https", "wss") else 80):

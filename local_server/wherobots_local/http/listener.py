@@ -121,7 +121,6 @@ class Listener(uvicorn.Server):
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, then call ``on_listening``."""
         asyncio.get_running_loop().set_exception_handler(SaidOnce())
         await super().startup(sockets=sockets)
         if self.started:

@@ -30,7 +30,6 @@ class S3Error(Exception):
         super().__init__(message)
 
     def answer(self) -> Response:
-        """Return the answer."""
         text = f"<Error><Code>{self.code}</Code><Message>{escape(str(self))}</Message></Error>"
         return xml_answer(text, self.status)
 
@@ -47,7 +46,6 @@ class ObjectEndpoint:
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
         request = Request(scope, receive)
         await self._service.settled()
         operation = GET_OBJECT if request.method in ("GET", "HEAD") else PUT_OBJECT
@@ -77,7 +75,6 @@ class ObjectEndpoint:
 
 
 def object_routes(service: LocalService) -> list[Route]:
-    """Return the route of presigned URLs."""
     return [Route(f"{PREFIX}/{{key:path}}", ObjectEndpoint(_presigned, service), methods=["GET", "PUT"])]
 
 
@@ -109,12 +106,10 @@ def stored(service: LocalService, address: str) -> Response:
 
 
 def too_large(limit: int) -> S3Error:
-    """The error for an object that is too large."""
     return S3Error(400, "EntityTooLarge", f"The object has more bytes than the limit of {limit}")
 
 
 def xml_answer(text: str, status: int = 200) -> Response:
-    """Return an answer in XML."""
     return Response(f'<?xml version="1.0" encoding="UTF-8"?>\n{text}', status, media_type="application/xml")
 
 

@@ -48,7 +48,6 @@ class Operation:
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
         request = Request(scope, receive)
         await self._service.settled()
         run_id, session_id = (request.path_params.get(name) for name in ("run_id", "session_id"))

@@ -83,7 +83,6 @@ class LocalServerProtocol(H11Protocol):
             self._make_room(most)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
         self._clear_deadline()
         super().connection_lost(exc)
 
@@ -140,6 +139,5 @@ class LocalServerProtocol(H11Protocol):
 
 
 def connection_of(scope: Any) -> TrackedConnection:
-    """Return the connection of a request."""
     connection: TrackedConnection = scope[SCOPE_KEY]
     return connection

@@ -36,7 +36,6 @@ class S3Api:
         self._service = service
 
     def routes(self) -> list[Route]:
-        """Return the route of all objects."""
         endpoint = ObjectEndpoint(self._handle, self._service)
         return [Route(f"{PREFIX}/{{key:path}}", endpoint, methods=["GET", "PUT", "POST", "DELETE"])]
 
@@ -178,7 +177,6 @@ class _Buffered:
         self._buffer = b""
 
     async def line(self) -> bytes:
-        """Read a line, without its line end."""
         while b"\r\n" not in self._buffer:
             if len(self._buffer) > _CHUNK_HEAD_BYTES:
                 raise _unreadable()
@@ -187,7 +185,6 @@ class _Buffered:
         return line
 
     async def at_most(self, size: int) -> bytes:
-        """Read some bytes, at least one."""
         if not self._buffer:
             self._buffer = await self._next()
         piece, self._buffer = self._buffer[:size], self._buffer[size:]

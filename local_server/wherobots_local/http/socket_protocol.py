@@ -27,7 +27,6 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Add the connection to the scope of its socket."""
         self.logger = self.conn.logger = _log
         self.conn.debug = False
         super().connection_made(transport)
@@ -67,6 +66,6 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
 
 def closed_by_client(scope: Any) -> bool:
-    """Say whether the client of a socket sent a closing frame, instead of the connection being lost."""
+    """Return whether the client of a socket sent a closing frame, instead of the connection being lost."""
     closed: bool = scope[_CLEAN_KEY]()
     return closed

@@ -22,7 +22,6 @@ from wherobots_local.sql.view import controlled_session_view, session_view
 
 
 def sql_control_routes(service: LocalService) -> list[Route]:
-    """Return the routes of the control surface for SQL sessions."""
     return [
         Route(f"{PREFIX}/sql{path}", ControlCall(handler, service), methods=[method])
         for method, path, handler in (

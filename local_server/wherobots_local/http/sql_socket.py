@@ -42,7 +42,6 @@ _LONGEST_REASON = 100
 
 
 def sql_socket_route(service: LocalService) -> WebSocketRoute:
-    """Return the route of the WebSockets of SQL sessions."""
     return WebSocketRoute("/sql/{organization_id}/{session_id}/ws/{version}", _SqlSocketEndpoint(service))
 
 
@@ -86,7 +85,6 @@ class _SqlSocketEndpoint:
         await SqlConnection(service, session, scope, send).serve(receive)
 
     def _session(self, socket: WebSocket) -> LocalSqlSession:
-        """Find the session of a socket that may be opened."""
         behaviour, wanted = self._service.behaviour, socket.path_params
         if wanted["organization_id"] != ORGANIZATION_ID or wanted["version"] != SOCKET_VERSION:
             raise ApiError(404, f"the path {socket.url.path} does not exist")
@@ -113,7 +111,6 @@ class SqlConnection:
         self._is_lost = self._has_ended = False
 
     async def serve(self, receive: Receive) -> None:
-        """Handle what the client sends, until the connection ends."""
         self._session.connect(self)
         self._task(self._write())
         try:
@@ -129,7 +126,6 @@ class SqlConnection:
                 task.cancel()
 
     def post(self, frame: Frame, statement: str) -> None:
-        """Send a message, without waiting for it."""
         if frame.event != EXECUTION_PROGRESS or self._waiting.qsize() < _MOST_WAITING:
             self._waiting.put_nowait((frame, statement))
 

@@ -124,7 +124,6 @@ def _storage_and_path(call: ReceivedCall) -> tuple[Source, str]:
 
 
 def _file(call: ReceivedCall) -> str:
-    """The address of the file that a request is about."""
     if call.request.path_params["path"].endswith("/"):
         raise ApiError(400, "the path is that of a folder, but must be that of a file")
     return _folder(call)

@@ -46,7 +46,6 @@ class RunLog:
 
     @property
     def lines(self) -> Sequence[StoredLine]:
-        """All lines as they are now, sorted."""
         return LogLines(self._blocks)
 
     @property
@@ -78,7 +77,6 @@ class RunLog:
             self._blocks.add(self._now(), line + b"\n", 1, time.monotonic(), keep=True)
 
     def insert(self, timestamp: int, raw: str) -> None:
-        """Insert a line at the place of its timestamp, in nanoseconds since the epoch. It is visible at once."""
         self.insert_all([(timestamp, raw)])
 
     def insert_all(self, lines: Sequence[tuple[int, str]]) -> None:

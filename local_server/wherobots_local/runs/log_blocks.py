@@ -62,7 +62,6 @@ class StoredLine(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many bytes the text has."""
         return len(self.lines.text_of(self))
 
     def head(self, longest: int) -> str:
@@ -90,7 +89,6 @@ class LogBlocks:
 
     @property
     def size(self) -> int:
-        """How many bytes the files have."""
         return self._text.size + self._index.size
 
     def hold(self) -> None:
@@ -99,7 +97,6 @@ class LogBlocks:
         self._index.hold()
 
     def release(self) -> None:
-        """Close the files until they are needed."""
         self._text.release()
         self._index.release()
 
@@ -162,13 +159,11 @@ class LogBlocks:
         yield from reversed(ahead or behind)
 
     def read_records(self, start: int, count: int) -> list[Block]:
-        """Read records of the index."""
         data = self._index.read(start * _RECORD.size, count * _RECORD.size)
         whole = len(data) - len(data) % _RECORD.size
         return [Block(*fields) for fields in _RECORD.iter_unpack(data[:whole])]
 
     def read_text(self, offset: int, size: int) -> bytes:
-        """Read a part of the text."""
         return self._text.read(offset, size)
 
     def _read_back(self) -> None:
@@ -182,7 +177,6 @@ class LogBlocks:
         self.restored = True
 
     def _split(self, block: Block, count: int) -> tuple[Block, Block]:
-        """Cut a block after some of its lines."""
         rest = self.read_text(block.offset, block.size).split(b"\n", count)[count]
         left = block._replace(size=block.size - len(rest), lines=count)
         right = block._replace(
@@ -217,7 +211,6 @@ class LogLines(Sequence[StoredLine]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[StoredLine]: ...
     def __getitem__(self, index: int | slice) -> StoredLine | Sequence[StoredLine]:
-        """Return one line, or the lines of a slice."""
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(self._length))]
         position = index + self._length if index < 0 else index

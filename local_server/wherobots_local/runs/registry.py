@@ -78,7 +78,6 @@ class RunRegistry:
         self._created = 0
 
     def save(self) -> None:
-        """Write the records of all runs that have changed."""
         for run in (*self._unsaved.values(), *self._refused.values()):
             self._store.save(run)
         self._unsaved.clear()

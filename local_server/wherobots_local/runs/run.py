@@ -27,7 +27,6 @@ def new_id() -> str:
 
 
 def utc_now() -> datetime:
-    """Return the current time, in UTC."""
     return datetime.now(UTC)
 
 
@@ -85,12 +84,10 @@ class LocalRun:
 
     @cached_property
     def request_bytes(self) -> int:
-        """How many bytes its request has as JSON."""
         return len(json.dumps(self.request.as_json()))
 
     @property
     def ended(self) -> bool:
-        """Whether the run has a terminal status."""
         return self.status in TERMINAL_STATUSES
 
     def set_status(self, status: str) -> None:
@@ -110,7 +107,6 @@ class LocalRun:
         self._touch()
 
     def add_event(self, code: str | None, message: str | None, meta: dict[str, Any] | None = None) -> None:
-        """Add an event to ``kubeApp.events``."""
         self.events.append(AppEvent(code, message, meta))
         self._touch()
 
@@ -121,7 +117,6 @@ class LocalRun:
             del self.usage[1::2]
 
     def set_spark_ui(self, url: str) -> None:
-        """Change ``kubeApp.appMeta.spark_ui_url``."""
         self.spark_ui_url = url
         self._changed()
 

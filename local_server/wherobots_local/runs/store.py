@@ -35,7 +35,6 @@ class RunStore:
         self._failing = False
 
     def log(self, run_id: str) -> RunLog:
-        """Return the log of a run, with the lines that it already has."""
         return RunLog(self._own(run_id), self._limits)
 
     def save(self, run: LocalRun) -> bool:

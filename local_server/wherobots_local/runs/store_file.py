@@ -23,7 +23,6 @@ class StoreFile:
 
     @property
     def size(self) -> int:
-        """How many bytes it holds."""
         on_disk, memory = self._state
         return on_disk + len(memory)
 
@@ -68,7 +67,6 @@ class StoreFile:
                 self._held = _open(self._path, os.O_RDWR | os.O_CREAT)
 
     def release(self) -> None:
-        """Close the file until it is needed."""
         if self._held is not None:
             os.close(self._held)
             self._held = None

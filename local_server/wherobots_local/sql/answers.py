@@ -56,7 +56,6 @@ class Answers:
         self.given.insert(0, (statement, answer))
 
     def to(self, statement: str) -> SyntheticAnswer:
-        """Return what a statement does."""
         for part, answer in self.given:
             if part.casefold() in statement.casefold():
                 return answer
@@ -69,7 +68,6 @@ class Answers:
                 gate.set()
 
     async def wait(self, statement: str) -> None:
-        """Wait until a statement is released."""
         waiting = statement, asyncio.Event()
         self._waiting.append(waiting)
         try:

@@ -47,12 +47,10 @@ class Execution:
 
     @property
     def id(self) -> str:
-        """Its id, which the client made."""
         return self.wish.execution_id
 
     @property
     def is_running(self) -> bool:
-        """Whether its state is not final."""
         return self.state == RUNNING
 
     def tell(self, frame: Frame) -> None:
@@ -61,18 +59,15 @@ class Execution:
             self.listener.post(frame, self.wish.statement)
 
     def adopt(self, listener: SqlListener) -> None:
-        """Let another connection hear of it."""
         self.listener = listener
         self.end_grace()
 
     def end_grace(self) -> None:
-        """Forget that it would be cancelled as an orphan."""
         if self.grace is not None:
             self.grace.cancel()
             self.grace = None
 
     def as_json(self) -> dict[str, Any]:
-        """Show it to tests."""
         return {
             "execution_id": self.id,
             "statement": self.wish.statement,

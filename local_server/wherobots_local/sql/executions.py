@@ -49,7 +49,6 @@ class Executions:
 
     @property
     def are_running(self) -> bool:
-        """Whether a statement runs."""
         return bool(self._running)
 
     def execute(self, wish: ExecuteMessage, listener: SqlListener) -> bool:
@@ -75,7 +74,6 @@ class Executions:
         return True
 
     async def retrieve(self, wish: RetrieveMessage, listener: SqlListener) -> None:
-        """Respond with the state and the result of an execution."""
         execution = self._known.get(wish.execution_id)
         if execution is None:
             listener.post(error_frame(wish.execution_id, NOT_FOUND), "")

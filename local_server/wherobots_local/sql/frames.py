@@ -38,7 +38,6 @@ def result_frame(execution_id: str, state: str, results: dict[str, Any] | None, 
 
 
 def results_of(serialized: Serialized, form: ResultForm) -> dict[str, Any]:
-    """Build ``results``."""
     return {
         "result_bytes": serialized.data,
         "format": form.format,
@@ -49,12 +48,10 @@ def results_of(serialized: Serialized, form: ResultForm) -> dict[str, Any]:
 
 
 def error_frame(execution_id: str, message: str) -> Frame:
-    """Tell what went wrong."""
     return Frame(EXECUTION_ERROR, {"kind": "error", "execution_id": execution_id, "message": message})
 
 
 def progress_frame(execution_id: str, total: int, completed: int, active: int) -> Frame:
-    """Tell how many tasks are done."""
     content = {
         "kind": "execution_progress",
         "execution_id": execution_id,

@@ -75,21 +75,17 @@ class LocalSqlSession:
 
     @property
     def is_ready(self) -> bool:
-        """Whether statements can be executed."""
         return self.status == READY
 
     @property
     def has_ended(self) -> bool:
-        """Whether it ends or has ended."""
         return self._ending is not None
 
     @property
     def connections(self) -> int:
-        """How many connections of clients it has."""
         return len(self._listeners)
 
     def start(self) -> None:
-        """Begin to start. Returns at once."""
         self._starting = self._task(self._start())
 
     def begin_to_end(self, status: str, message: str, *, code: int) -> bool:
@@ -101,17 +97,14 @@ class LocalSqlSession:
         return True
 
     def die(self, reason: str) -> None:
-        """End because the engine died."""
         self.begin_to_end(DESTROYED, reason, code=self._rules().sql_death_code)
 
     async def end(self, reason: str) -> None:
-        """End, and wait for it."""
         self.begin_to_end(DESTROYED, reason, code=1001)
         if self._ending is not None:
             await asyncio.wait([self._ending])
 
     def connect(self, listener: SqlListener) -> None:
-        """Add the connection of a client."""
         self._listeners.add(listener)
         self._watch()
 

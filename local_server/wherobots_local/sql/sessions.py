@@ -69,11 +69,9 @@ class SqlSessions:
         return GrantedSession(session, is_new=True)
 
     def find(self, session_id: str) -> LocalSqlSession | None:
-        """Find a session; None if there is none."""
         return self._sessions.get(session_id)
 
     def get(self, session_id: str) -> LocalSqlSession:
-        """Find a session. It is a 404 if there is none."""
         session = self.find(session_id)
         if session is None:
             raise ApiError(404, f"there is no SQL session with the id {session_id!r}")
@@ -85,11 +83,9 @@ class SqlSessions:
 
     @property
     def all(self) -> list[LocalSqlSession]:
-        """All sessions, those that have ended too, oldest first."""
         return list(self._sessions.values())
 
     async def end_all(self, reason: str) -> None:
-        """End all sessions, and forget them."""
         await asyncio.gather(*(session.end(reason) for session in self._sessions.values()))
         self._sessions.clear()
 

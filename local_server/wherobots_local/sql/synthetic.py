@@ -39,7 +39,6 @@ class SyntheticEngine:
         max_rows: int | None,
         on_progress: OnProgress,
     ) -> Executed:
-        """Do what the statement's answer says."""
         answer = self._answers.to(statement)
         for step in range(_STEPS if answer.seconds else 0):
             on_progress(_STEPS, step, 1)
@@ -63,7 +62,6 @@ class SyntheticEngine:
         return Executed(has_columns=True, is_cut=is_cut)
 
     async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
-        """Serialize the rows kept."""
         kept = self._kept.get(execution_id)
         if kept is None:
             raise EngineError("the rows of the execution are gone")
@@ -75,11 +73,9 @@ class SyntheticEngine:
         return Serialized(data, tuple(name for name in columns if name in kept.geometry))
 
     def forget(self, execution_id: str) -> None:
-        """Drop the rows kept."""
         self._kept.pop(execution_id, None)
 
     async def kill(self) -> None:
-        """Drop all rows."""
         self._kept.clear()
 
     def _store(self, store: StoreTarget, answer: SyntheticAnswer, rows: int) -> Executed:

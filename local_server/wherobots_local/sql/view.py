@@ -11,7 +11,6 @@ from wherobots_local.views.run_view import event_view, resolved_version, timesta
 
 
 def session_view(session: LocalSqlSession, origin: str, now: datetime, url_delay_seconds: float = 0) -> dict[str, Any]:
-    """Build the ``SqlSessionKubeApp`` of a session."""
     shown = session.shown
     has_url = session.is_ready and _age(session.ready_at, now) >= url_delay_seconds
     url = f"{origin}{session.path}" if has_url else ""
@@ -36,7 +35,6 @@ def session_view(session: LocalSqlSession, origin: str, now: datetime, url_delay
 
 
 def controlled_session_view(session: LocalSqlSession, origin: str, now: datetime) -> dict[str, Any]:
-    """Build the view of a session for tests: with its connections and executions."""
     more = {"connections": session.connections, "executions": session.executions.as_json()}
     return {**session_view(session, origin, now), **more}
 

@@ -37,7 +37,6 @@ class Serving:
         self._sending = threading.Lock()
 
     def serve(self) -> None:
-        """Serve until the connection ends."""
         self._send(0, None)
         with contextlib.suppress(EOFError, OSError):
             while True:
@@ -48,11 +47,9 @@ class Serving:
                 threading.Thread(target=self._answer, args=request, daemon=True).start()
 
     def open(self, _: int, session: str) -> None:
-        """Begin a session."""
         self._sessions[session] = Session(self._warehouse, session)
 
     def close(self, _: int, session: str) -> None:
-        """End a session."""
         self._sessions.pop(session).close()
 
     def execute(
@@ -81,13 +78,11 @@ class Serving:
             time.sleep(_AGAIN_SECONDS)
 
     def serialize(self, _: int, session: str, execution_id: str, form: ResultForm) -> Serialized:
-        """Return the rows of an execution."""
         if (rows := self._sessions[session].rows.get(execution_id)) is None:
             raise StatementError("the rows of the execution are gone")
         return serialized(self._warehouse.cursor(), rows, form)
 
     def forget(self, _: int, session: str, execution_id: str) -> None:
-        """Drop the rows of an execution."""
         self._sessions[session].rows.pop(execution_id, None)
 
     def stop(self, _: int) -> None:
@@ -108,7 +103,6 @@ class Serving:
 
 
 def main(descriptor: str, root: str, folder: str) -> None:
-    """Serve the connection of a descriptor."""
     faulthandler.enable()
     connection = Connection(int(descriptor))
     try:

@@ -60,14 +60,12 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
 
 
 def delete(statement: Statement, tree: exp.Expr) -> None:
-    """Delete rows."""
     table, _ = statement.table(tree.this)
     with changing(statement, table):
         statement.execute(statement.written(tree))
 
 
 def truncate(statement: Statement, tree: exp.Expr) -> None:
-    """Delete all rows."""
     for named in tree.expressions:
         table, _ = statement.table(named)
         with changing(statement, table):
@@ -93,7 +91,6 @@ def update(statement: Statement, tree: exp.Expr) -> None:
 
 
 def merge(statement: Statement, tree: exp.Expr) -> None:
-    """Update, delete and insert rows of a table, by the rows of a source."""
     table, _ = statement.table(tree.this)
     for then in tree.args["whens"].find_all(exp.Update, exp.Insert):
         _unqualify(then)

@@ -75,7 +75,6 @@ class DatabaseEngine:
         max_rows: int | None,
         on_progress: OnProgress,
     ) -> Executed:
-        """Execute a statement, and keep its rows until :meth:`forget`."""
         target = uri = None
         if store is not None:
             address = f"{store.address}.{store.format}" if store.single else store.address
@@ -92,17 +91,14 @@ class DatabaseEngine:
         return Executed(has_columns, is_cut, uri, size) if size else Executed(has_columns, is_cut)
 
     async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
-        """Serialize the rows kept."""
         answer: Serialized = await self._running.ask("serialize", self._id, execution_id, form)
         return answer
 
     def forget(self, execution_id: str) -> None:
-        """Drop the rows kept of an execution."""
         with contextlib.suppress(EngineDiedError):
             self._running.call("forget", self._id, execution_id)
 
     async def kill(self) -> None:
-        """End the session with all its work. Tables that were created stay."""
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(EngineError, EngineDiedError):

@@ -25,7 +25,6 @@ _CANCEL_SECONDS = 10.0
 
 
 def database_folder(root: Path) -> Path:
-    """Return the folder of the database file of a root."""
     return root / OWN_FOLDER / "sql"
 
 
@@ -109,7 +108,6 @@ class DatabaseProcess:
         await asyncio.to_thread(self._process.wait)
 
     def _receive(self) -> None:
-        """Receive answers, in a thread of its own."""
         with contextlib.suppress(EOFError, OSError), self._connection:
             while True:
                 number, value, error = self._connection.recv()

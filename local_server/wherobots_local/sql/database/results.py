@@ -70,7 +70,6 @@ def spark_type(kind: str) -> str:
 
 
 def is_geometry(kind: str) -> bool:
-    """Say whether a type of DuckDB is that of geometries."""
     return _GEOMETRY.fullmatch(kind) is not None
 
 

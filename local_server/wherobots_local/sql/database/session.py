@@ -54,7 +54,6 @@ class Session:
         return f"~{self.id}"
 
     def close(self) -> None:
-        """Drop its temporary views."""
         self.warehouse.cursor().execute(f"DROP SCHEMA IF EXISTS {identifier(self.temporary)} CASCADE")
 
 
@@ -94,7 +93,6 @@ class Statement:
         return self.cursor.execute(sql)
 
     def written(self, tree: exp.Expr) -> str:
-        """Return a query or an expression as DuckDB's SQL."""
         return write(tree, self)
 
     def plain(self, query: str) -> str:
@@ -118,7 +116,6 @@ class Statement:
 
     @property
     def current(self) -> SchemaName:
-        """The schema of names without one."""
         return self.session.current
 
     def schema_of(self, table: exp.Table) -> str:
@@ -132,7 +129,6 @@ class Statement:
         return schema.stored
 
     def file_query(self, file_format: str, address: str) -> str:
-        """Return a query that reads a file or folder of the storage."""
         return files.query(self, file_format, address)
 
     def schema(self, name: Name) -> SchemaName:
@@ -143,12 +139,10 @@ class Statement:
         return SchemaName(*self.current[: 2 - len(parts)], *parts)
 
     def check_schema(self, schema: SchemaName) -> None:
-        """Refuse a schema that does not exist."""
         if schema not in self.schemas():
             raise schema_not_found(schema)
 
     def schemas(self) -> list[SchemaName]:
-        """List all schemas."""
         found = self.execute("SELECT schema_name FROM duckdb_schemas() WHERE schema_name LIKE '%.%' ORDER BY 1")
         return [SchemaName.of_stored(name) for (name,) in found.fetchall() if not name.startswith("~")]
 
@@ -159,7 +153,6 @@ class Statement:
         return {name: "view" if kind == "VIEW" else "table" for name, kind in found}
 
     def partitioning(self, schema: str, table: str) -> changes.Parts:
-        """Return what a table is partitioned by."""
         listed = "SELECT comment FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
         found = self.cursor.execute(listed, [schema, table.lower()]).fetchone()
         return [(column, unit) for column, unit in json.loads(found[0])] if found and found[0] else []

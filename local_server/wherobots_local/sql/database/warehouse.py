@@ -34,7 +34,6 @@ class SchemaName(NamedTuple):
 
     @classmethod
     def of_stored(cls, name: str) -> SchemaName:
-        """Return the schema with a name in DuckDB."""
         catalog, _, schema = name.replace("%7E", "~").partition(".")
         return cls(*(part.replace("%2E", ".").replace("%25", "%") for part in (catalog, schema)))
 
@@ -72,7 +71,6 @@ class Warehouse:
         self._connection.execute("SET lock_configuration = true")
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection of its own, for one statement."""
         return self._connection.cursor()
 
     @contextmanager
@@ -101,10 +99,8 @@ class Warehouse:
 
 
 def identifier(name: str) -> str:
-    """Return a name in quotes."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """Return a text in quotes."""
     return "'" + text.replace("'", "''") + "'"

@@ -72,7 +72,6 @@ def read(text: str) -> exp.Expr:
 
 
 def read_name(text: str) -> Name:
-    """Read a name."""
     try:
         return name_of(exp.to_table(text, dialect=ServiceSql))
     except SqlglotError:
