@@ -78,14 +78,6 @@ def parse_query(parameters: type[Model], query: Query) -> Model:
     return validated(parameters, values)
 
 
-def parse_list_query(query: Query) -> ListQuery:
-    return parse_query(ListQuery, query)
-
-
-def parse_logs_query(query: Query) -> LogsQuery:
-    return parse_query(LogsQuery, query)
-
-
 def name_matches(pattern: str, name: str, *, part: bool = False) -> bool:
     """Return whether a name fits a pattern with at most one ``*``.
 

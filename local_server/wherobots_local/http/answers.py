@@ -6,6 +6,7 @@ import json
 import secrets
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -48,6 +49,12 @@ class WithRequestId:
             await send(message)
 
         await self._app(scope, receive, send_with_id)
+
+
+def origin_of(scope: Scope) -> str:
+    """Return scheme, host and port of this server as the client knows them: the ``Host`` header was checked."""
+    scheme = "https" if scope["scheme"] in ("https", "wss") else "http"
+    return f"{scheme}://{Headers(scope=scope)['host']}"
 
 
 def error_answer(error: ApiError, scope: Scope) -> JsonAnswer:

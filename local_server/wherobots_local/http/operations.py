@@ -8,16 +8,19 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from wherobots_local.api.errors import ApiError
+from wherobots_local.api.queries import parse_query
+from wherobots_local.api.validation import Model
 from wherobots_local.control.faults import FaultTarget
 from wherobots_local.control.journal import LONGEST_TEXT, JournalEntry
-from wherobots_local.http.answers import error_answer
-from wherobots_local.http.bodies import read_body
+from wherobots_local.http.answers import JsonAnswer, error_answer
+from wherobots_local.http.bodies import decoded_json, read_body
 from wherobots_local.http.fault_actions import carry_out
 from wherobots_local.http.gate import require_key
 from wherobots_local.service import LocalService
@@ -34,9 +37,21 @@ class ReceivedCall:
     body: bytes
     entry: JournalEntry
 
+    @property
+    def json(self) -> Any:
+        """The decoded body."""
+        return decoded_json(self.request, self.body)
 
-Handler = Callable[[ReceivedCall], Response]
-"""Handles a request without waiting for anything; raises ``ApiError`` for one that is wrong."""
+    def query(self, parameters: type[Model]) -> Model:
+        """The checked parameters of the URL."""
+        return parse_query(parameters, self.request.query_params.multi_items())
+
+
+Handler = Callable[[ReceivedCall], Any]
+"""Handles a request without waiting for anything. Returns a ``Response`` or the JSON of one; raises ``ApiError`` for
+a request that is wrong."""
+OperationTable = tuple[tuple[str, str, str, Handler], ...]
+"""Method, path, ``operationId`` and handler of each operation."""
 
 
 class Operation:
@@ -93,7 +108,8 @@ class Operation:
 
     def _answer(self, call: ReceivedCall) -> Response:
         try:
-            return self._handler(call)
+            answer = self._handler(call)
+            return answer if isinstance(answer, Response) else JsonAnswer(answer)
         except ApiError as error:
             return error_answer(error, call.request.scope)
         except Exception:

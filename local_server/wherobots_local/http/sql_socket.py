@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 import cbor2
-from starlette.datastructures import Headers
 from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -25,7 +24,7 @@ from wherobots_local.api.sql_requests import (
 from wherobots_local.api.vocabulary import EXECUTION_PROGRESS, OPEN_SQL_SOCKET, ORGANIZATION_ID
 from wherobots_local.control.faults import FaultTarget, Slow
 from wherobots_local.control.journal import LONGEST_TEXT, JournalEntry
-from wherobots_local.http.answers import error_answer
+from wherobots_local.http.answers import error_answer, origin_of
 from wherobots_local.http.fault_actions import disturb_upgrade
 from wherobots_local.http.gate import require_key
 from wherobots_local.http.protocol import connection_of
@@ -100,7 +99,7 @@ class SqlConnection:
     """An open WebSocket: the listener of the executions that it began or took over."""
 
     def __init__(self, service: LocalService, session: LocalSqlSession, scope: Scope, send: Send) -> None:
-        self.origin = _origin_of(scope)
+        self.origin = origin_of(scope)
         self._service = service
         self._session = session
         self._scope = scope
@@ -242,8 +241,3 @@ def _encoded(content: dict[str, Any], *, half: bool = False) -> dict[str, Any]:
         return {"type": "websocket.send", "text": text[: len(text) // 2] if half else text}
     data = cbor2.dumps(content)
     return {"type": "websocket.send", "bytes": data[: len(data) // 2] if half else data}
-
-
-def _origin_of(scope: Scope) -> str:
-    scheme = "https" if scope["scheme"] == "wss" else "http"
-    return f"{scheme}://{Headers(scope=scope)['host']}"

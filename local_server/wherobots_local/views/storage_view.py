@@ -36,8 +36,8 @@ def integration_view(source: Source) -> dict[str, Any]:
     }
 
 
-def access_view() -> dict[str, bool]:
-    """Build the ``StorageIntegrationAccess``: on this machine everything is allowed."""
+def access_view(source: Source) -> dict[str, bool]:
+    """Build the ``StorageIntegrationAccess`` of a source: on this machine everything is allowed."""
     return {"listAccess": True, "getAccess": True, "putAccess": True, "deleteAccess": True}
 
 
