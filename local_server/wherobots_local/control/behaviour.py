@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from wherobots_local.api.errors import ApiError, Problem
-from wherobots_local.api.validation import shown, validated
-from wherobots_local.control.sql_behaviour import SQL_LIKE_THE_SERVICE, Count, Seconds, SqlBehaviour
+from wherobots_local.api.validation import ControlModel, shown, validated
+
+Seconds = Annotated[float, Field(ge=0, le=10 * 365 * 24 * 3600, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, lt=2**63)]
 
 
-class Behaviour(SqlBehaviour):
-    """The switches of the server, with those of SQL sessions. ``docs/local-api.md`` describes each one.
+class Behaviour(ControlModel):
+    """The switches of the server. ``docs/local-api.md`` describes each one.
 
     The defaults are quick, and all known clients of Wherobots work with them.
     """
@@ -38,6 +42,19 @@ class Behaviour(SqlBehaviour):
     create_status: Literal[201, 200] = 201
     synthetic_runs: bool = False
 
+    sql_synthetic: bool = False
+    sql_start_delay_seconds: Seconds = 0.0
+    sql_null_seconds: Seconds = 0.0
+    sql_url_delay_seconds: Seconds = 0.0
+    sql_max_sessions: Count | None = None
+    sql_quota: Literal["fallback", 403, 409, 429] = "fallback"
+    sql_orphan_grace_seconds: Seconds | None = 120.0
+    sql_attach: bool = True
+    sql_max_rows: Count | None = 1000
+    sql_results_of_ddl: Literal["columnless", "null"] = "columnless"
+    sql_needless_cancel: Literal["nothing", "state", "error"] = "nothing"
+    sql_cancel_delay_seconds: Seconds = 0.0
+
 
 LIKE_THE_SERVICE: Mapping[str, Any] = {
     "start_delay_seconds": 60.0,
@@ -53,7 +70,11 @@ LIKE_THE_SERVICE: Mapping[str, Any] = {
     "destroy_seconds": 30.0,
     "timeout_counts_pending": True,
     "cost_delay_seconds": 60.0,
-    **SQL_LIKE_THE_SERVICE,
+    "sql_start_delay_seconds": 120.0,
+    "sql_null_seconds": 5.0,
+    "sql_url_delay_seconds": 5.0,
+    "sql_results_of_ddl": "null",
+    "sql_cancel_delay_seconds": 2.0,
 }
 """The delays and missing values that the service has, or may have."""
 

@@ -7,14 +7,17 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wherobots_local.execution import guard
-from wherobots_local.execution.lines import LineSplitter
 
 GRACE_SECONDS = 3.0
 """Seconds between SIGTERM and SIGKILL."""
+
+MAX_LINE_BYTES = 1024 * 1024
+"""A longer line is cut into pieces. So output without line ends cannot fill the memory, and two lines always fit on a
+page of the log."""
 
 GUARD_PROGRAM = guard.__file__
 
@@ -24,6 +27,49 @@ _DRAIN_SECONDS = 2.0
 
 OnOutput = Callable[[bytes], Awaitable[None]]
 """Takes whole lines of output, each with its line end. No more output is read until it returns."""
+
+
+class LineSplitter:
+    """Collects pieces of a stream and returns blocks of whole lines, each line with its line end.
+
+    Costs the same for many short lines as for a few long ones.
+    """
+
+    def __init__(self) -> None:
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """Take a piece shorter than ``MAX_LINE_BYTES``; return the lines that are complete now, in blocks."""
+        whole, newline, rest = piece.rpartition(b"\n")
+        if newline and self._pending_bytes:
+            # On its own, so that no piece is longer than the limit.
+            first, _, whole = (whole + newline).partition(b"\n")
+            yield from self._keep(first)
+            yield self._take()
+        elif newline:
+            whole += newline
+        if whole:
+            yield whole
+        yield from self._keep(rest)
+
+    def finish(self) -> Iterator[bytes]:
+        """Return the last line if the stream did not end with a line end."""
+        if self._pending_bytes:
+            yield self._take()
+
+    def _keep(self, piece: bytes) -> Iterator[bytes]:
+        if piece:
+            if self._pending_bytes + len(piece) > MAX_LINE_BYTES:
+                yield self._take()
+            self._pending.append(piece)
+            self._pending_bytes += len(piece)
+
+    def _take(self) -> bytes:
+        line = b"".join(self._pending)
+        self._pending.clear()
+        self._pending_bytes = 0
+        return line + b"\n"
 
 
 class StartError(Exception):

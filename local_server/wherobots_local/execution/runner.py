@@ -14,9 +14,8 @@ from wherobots_local.api.vocabulary import CANCELLED, COMPLETED, FAILED, RUNNING
 from wherobots_local.control.behaviour import Behaviour
 from wherobots_local.execution.commands import CommandError, find_jar_tools, jar_command, python_command
 from wherobots_local.execution.environment_variables import install_environment, run_environment
-from wherobots_local.execution.failure import failure_message
+from wherobots_local.execution.failures import advice, failure_message
 from wherobots_local.execution.process import GuardedProcess, OnOutput, StartError
-from wherobots_local.execution.spark_failures import advice
 from wherobots_local.execution.spark_ui import watching_ui
 from wherobots_local.execution.usage import sample_usage
 from wherobots_local.execution.virtual_environments import EnvironmentCache, PrepareError

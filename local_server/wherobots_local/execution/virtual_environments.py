@@ -22,7 +22,7 @@ from wherobots_local.execution.environment_folders import (
     mark_complete,
     remove_unused,
 )
-from wherobots_local.execution.failure import failure_message
+from wherobots_local.execution.failures import failure_message
 from wherobots_local.execution.process import GuardedProcess, OnOutput, StartError
 
 _BASE_PACKAGES = "zz_wherobots_local_base.pth"

@@ -23,7 +23,7 @@ from wherobots_local.http.bodies import decoded, read_body
 from wherobots_local.http.gate import require_key
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.service import LocalService
-from wherobots_local.views.log_end import log_end
+from wherobots_local.views.log_pages import log_end
 from wherobots_local.views.run_pages import run_page
 from wherobots_local.views.run_view import run_view
 

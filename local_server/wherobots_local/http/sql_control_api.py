@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wherobots_local.api.validation import validated
-from wherobots_local.control.sql_requests import ConnectionsEnd, Eviction, NewAnswer, Release, SessionEnd, SessionPatch
+from wherobots_local.control.requests import ConnectionsEnd, Eviction, NewAnswer, Release, SessionEnd, SessionPatch
 from wherobots_local.http.answers import origin_of
 from wherobots_local.http.control_api import ControlCall, ControlTable
 from wherobots_local.runs.run import utc_now

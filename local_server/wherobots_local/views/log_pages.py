@@ -20,8 +20,8 @@ from itertools import islice
 from typing import Any, Protocol
 
 from wherobots_local.api.errors import ApiError, Problem
-from wherobots_local.api.queries import LogsQuery
-from wherobots_local.runs.log import StoredLine
+from wherobots_local.api.queries import LogEndQuery, LogsQuery
+from wherobots_local.runs.log import RunLog, StoredLine
 
 START = "0"
 
@@ -79,6 +79,25 @@ def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now
     elif style.log_next_page_when_caught_up == "null":
         body["next_page"] = None
     return body
+
+
+def log_end(log: RunLog, query: LogEndQuery, style: LogStyle, now: float) -> dict[str, Any]:
+    """Cut a page out of the end of a log, for the status page: a ``LogsResponse`` with three more fields.
+
+    ``log_file`` is the path of the text, ``left_out`` the number of lines between the cursor and this page that are
+    skipped, and ``more`` is whether there are lines after this page.
+    """
+    lines, cursor = log.lines, query.cursor or START
+    shown = start_of_page(lines, cursor, style)
+    left_out = max(len(lines) - shown - query.last, 0)
+    if left_out:
+        cursor = str(max(lines[shown + left_out].timestamp - 1, int(START)))
+        # A page begins with all lines of a time.
+        left_out = start_of_page(lines, cursor, style) - shown
+    query = query.model_copy(update={"cursor": cursor})
+    page = log_page(lines, query, style, now)
+    more = start_of_page(lines, page["next_page"], style) < len(lines)
+    return {**page, "left_out": left_out, "more": more, "log_file": str(log.file or "")}
 
 
 def _fitting(lines: list[StoredLine]) -> list[StoredLine]:
