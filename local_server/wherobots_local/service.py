@@ -9,8 +9,7 @@ from typing import Any
 
 from wherobots_local.api.create_request import CreateRunRequest
 from wherobots_local.api.errors import ApiError, Problem
-from wherobots_local.api.queries import ListQuery, LogsQuery
-from wherobots_local.api.vocabulary import DEFAULT_REGION
+from wherobots_local.api.queries import ListQuery, LogsQuery, checked_region
 from wherobots_local.control.faults import FaultRules
 from wherobots_local.control.journal import Journal
 from wherobots_local.execution.runner import Runner
@@ -130,17 +129,12 @@ class LocalService:
             )
 
     def create(self, request: CreateRunRequest, region: str | None, *, synthetic: bool = False) -> LocalRun:
-        """Create and start a run: ``POST /runs``. A ``synthetic`` one gets no process.
-
-        It is a 422 if the region is blank.
-        """
-        if region is not None and not region.strip():
-            raise ApiError(422, [Problem(f"region is {region!r}, but must be the name of a region", "region")])
+        """Create and start a run: ``POST /runs``. A ``synthetic`` one gets no process."""
         longest = self.behaviour.max_timeout_seconds
         if longest is not None and request.timeout_seconds > longest:
             request = request.model_copy(update={"timeout_seconds": longest})
         synthetic = synthetic or self.behaviour.synthetic_runs
-        run = self.registry.create(request, DEFAULT_REGION if region is None else region, synthetic=synthetic)
+        run = self.registry.create(request, checked_region(region), synthetic=synthetic)
         if not synthetic:
             self.runner.submit(run)
         return run

@@ -77,13 +77,16 @@ class ServerSettings:
         max_log_bytes: int = DEFAULT_MAX_BYTES,
         max_log_lines: int = DEFAULT_MAX_LINES,
     ) -> None:
-        self.port = _checked_port(port)
+        if not 0 <= port <= 65535:
+            raise SettingsError(f"port is {port}, but must be from 0 to 65535")
+        self.port = port
         self.retention = Retention(_at_least(0, "keep_runs", keep_runs), _at_least(0, "keep_days", keep_days))
         self.log_limits = LogLimits(
             _at_least(1, "max_log_bytes", max_log_bytes), _at_least(1, "max_log_lines", max_log_lines)
         )
         self.behaviour = _checked_behaviour({**(LIKE_THE_SERVICE if like_the_service else {}), **(behaviour or {})})
-        self.max_parallel_runs = _checked_parallel_runs(max_parallel_runs)
+        parallel = default_parallel_runs() if max_parallel_runs is None else max_parallel_runs
+        self.max_parallel_runs = _at_least(1, "max_parallel_runs", parallel)
         if (certfile is None) != (keyfile is None):
             missing = "certfile" if certfile is None else "keyfile"
             raise SettingsError(f"{missing} is missing: certfile and keyfile must be given together")
@@ -112,21 +115,11 @@ def checked_host_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _checked_port(port: int) -> int:
-    if not 0 <= port <= 65535:
-        raise SettingsError(f"port is {port}, but must be from 0 to 65535")
-    return port
-
-
 def _checked_behaviour(switches: Mapping[str, Any]) -> Behaviour:
     try:
         return patched(Behaviour(), switches)
     except ApiError as error:
         raise SettingsError(f"behaviour cannot be used: {error}") from None
-
-
-def _checked_parallel_runs(number: int | None) -> int:
-    return _at_least(1, "max_parallel_runs", default_parallel_runs() if number is None else number)
 
 
 def _at_least(least: int, name: str, number: _Number) -> _Number:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from wherobots_local.api.errors import ApiError, Problem
 from wherobots_local.api.validation import Model, validated
-from wherobots_local.api.vocabulary import RUN_STATUSES
+from wherobots_local.api.vocabulary import DEFAULT_REGION, RUN_STATUSES
+
+Parsed = TypeVar("Parsed")
 
 
 def _known(statuses: frozenset[str]) -> frozenset[str]:
@@ -76,6 +80,33 @@ def parse_query(parameters: type[Model], query: Query) -> Model:
     if "status" in values:
         values["status"] = [value for key, value in query if key == "status"]
     return validated(parameters, values)
+
+
+def cursor_of(text: str) -> str:
+    """Return a cursor that does not show what it is."""
+    return base64.urlsafe_b64encode(text.encode("utf-8", "surrogateescape")).decode()
+
+
+def read_cursor(cursor: str, parse: Callable[[str], Parsed]) -> Parsed:
+    """Read what :func:`cursor_of` has made a cursor of. It is a 400 if that or ``parse`` fails."""
+    try:
+        return parse(
+            base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode("utf-8", "surrogateescape")
+        )
+    except ValueError:
+        raise wrong_cursor(cursor) from None
+
+
+def wrong_cursor(cursor: str) -> ApiError:
+    """Return the error for a cursor that this server has not issued."""
+    return ApiError(400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")])
+
+
+def checked_region(region: str | None) -> str:
+    """Return a region, by default the default one. It is a 422 if it is blank."""
+    if region is not None and not region.strip():
+        raise ApiError(422, [Problem(f"region is {region!r}, but must be the name of a region", "region")])
+    return DEFAULT_REGION if region is None else region
 
 
 def name_matches(pattern: str, name: str, *, part: bool = False) -> bool:

@@ -81,16 +81,12 @@ class MessageFault(ControlModel):
 
 
 _TAGS = {
-    "lose_answer": "is-sudden",
-    "truncate": "is-sudden",
-    "reset": "is-sudden",
+    **dict.fromkeys(("lose_answer", "truncate", "reset"), "is-sudden"),
     "hang": "is-hang",
     "slow": "is-slow",
     "status": "is-status",
     "html": "is-html",
-    "lose_message": "is-message",
-    "evict": "is-message",
-    "end_session": "is-message",
+    **dict.fromkeys(("lose_message", "evict", "end_session"), "is-message"),
 }
 
 

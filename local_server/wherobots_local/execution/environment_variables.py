@@ -15,20 +15,9 @@ RUN_ID_VARIABLE = "WHEROBOTS_LOCAL_RUN_ID"
 FILES_VARIABLE = "WHEROBOTS_LOCAL_FILES"
 
 _INHERITED = (
-    "PATH",
-    "TZ",
-    "JAVA_HOME",
-    "SPARK_HOME",
-    "HADOOP_CONF_DIR",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
+    *("PATH", "TZ", "JAVA_HOME", "SPARK_HOME", "HADOOP_CONF_DIR"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 _PIP_MUST_NOT_INSTALL_ELSEWHERE = frozenset({"PIP_TARGET", "PIP_USER", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON"})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wherobots_local.api.errors import ApiError, Problem
+from wherobots_local.api.queries import cursor_of, read_cursor
 from wherobots_local.storage import StorageError, check_inside, place_of
 
 
@@ -52,13 +51,13 @@ def storage_errors(what: str) -> Iterator[None]:
 
 def folder_page(root: Path, address: str, *, limit: int = 0, cursor: str | None = None) -> FolderPage:
     """List a folder in the order of names. A ``limit`` of 0 means all entries."""
-    after = _from_cursor(cursor) if cursor else ""
+    after = read_cursor(cursor, str) if cursor else ""
     with storage_errors(address):
         folder = _inside(root, place_of(root, address))
         names = sorted(name for name in os.listdir(folder) if name > after)
         kept = names[:limit] if limit else names
         entries = [entry for name in kept if (entry := _entry(root, folder / name)) is not None]
-    return FolderPage(entries, _to_cursor(kept[-1]) if len(kept) < len(names) else None)
+    return FolderPage(entries, cursor_of(kept[-1]) if len(kept) < len(names) else None)
 
 
 def make_folder(root: Path, address: str) -> None:
@@ -107,15 +106,3 @@ def _entry(root: Path, path: Path) -> FolderEntry | None:
     is_folder = path.is_dir()
     modified = datetime.fromtimestamp(status.st_mtime, UTC)
     return FolderEntry(path.name, is_folder, 0 if is_folder else status.st_size, modified)
-
-
-def _to_cursor(name: str) -> str:
-    return base64.urlsafe_b64encode(os.fsencode(name)).decode()
-
-
-def _from_cursor(cursor: str) -> str:
-    try:
-        return os.fsdecode(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error):
-        details = f"cursor is {cursor!r}, but must be a cursor from an earlier page"
-        raise ApiError(400, [Problem(details, "cursor")]) from None

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wherobots_local.api.errors import ApiError, Problem
+from wherobots_local.api.errors import ApiError
+from wherobots_local.api.queries import checked_region
 from wherobots_local.api.sql_requests import SqlSessionPayload
-from wherobots_local.api.vocabulary import DEFAULT_REGION
 from wherobots_local.control.behaviour import Behaviour
 from wherobots_local.files.presigned import UrlSigner
 from wherobots_local.sql.engine import EngineFactory
@@ -46,9 +46,7 @@ class SqlSessions:
 
         It is a 422 if the region is blank, and the status of ``sql_quota`` if there may be no more sessions.
         """
-        if region is not None and not region.strip():
-            raise ApiError(422, [Problem(f"region is {region!r}, but must be the name of a region", "region")])
-        region = DEFAULT_REGION if region is None else region
+        region = checked_region(region)
         living = [session for session in self._sessions.values() if not session.has_ended]
         if payload.session_type == "multi" and not force_new:
             for session in reversed(living):

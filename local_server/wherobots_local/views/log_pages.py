@@ -12,15 +12,12 @@ this the official provider, the Wherobots SDK and the Wherobots command-line cli
 
 from __future__ import annotations
 
-import base64
-import binascii
 import bisect
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
-from wherobots_local.api.errors import ApiError, Problem
-from wherobots_local.api.queries import LogEndQuery, LogsQuery
+from wherobots_local.api.queries import LogEndQuery, LogsQuery, cursor_of, read_cursor, wrong_cursor
 from wherobots_local.runs.log import RunLog, StoredLine
 
 START = "0"
@@ -128,9 +125,10 @@ def _stamp(line: StoredLine, style: LogStyle, as_number: bool) -> str | int:
 def start_of_page(lines: Sequence[StoredLine], cursor: str, style: LogStyle) -> int:
     """Return the index of the first line of a page (``offset``: the number of lines to skip)."""
     if style.log_cursor == "opaque":
-        return 0 if cursor == START else bisect.bisect_right(lines, _from_opaque(cursor), key=lambda line: line[:2])
+        place = None if cursor == START else read_cursor(cursor, _from_opaque)
+        return 0 if place is None else bisect.bisect_right(lines, place, key=lambda line: line[:2])
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 30:
-        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")])
+        raise wrong_cursor(cursor)
     position = int(cursor)
     if style.log_cursor == "offset":
         return position
@@ -183,16 +181,9 @@ def _next_cursor(
 
 
 def _to_opaque(line: StoredLine) -> str:
-    text = f"{_OPAQUE_PREFIX}{line.timestamp}:{line.number}"
-    return base64.urlsafe_b64encode(text.encode()).decode()
+    return cursor_of(f"{_OPAQUE_PREFIX}{line.timestamp}:{line.number}")
 
 
-def _from_opaque(cursor: str) -> tuple[int, int]:
-    try:
-        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-        timestamp, number = text.removeprefix(_OPAQUE_PREFIX).split(":")
-        return int(timestamp), int(number)
-    except (ValueError, binascii.Error):
-        raise ApiError(
-            400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")]
-        ) from None
+def _from_opaque(text: str) -> tuple[int, int]:
+    timestamp, number = text.removeprefix(_OPAQUE_PREFIX).split(":")
+    return int(timestamp), int(number)

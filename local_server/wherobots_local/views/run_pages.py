@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
-from wherobots_local.api.errors import ApiError, Problem
-from wherobots_local.api.queries import ListQuery, name_matches
+from wherobots_local.api.queries import ListQuery, cursor_of, name_matches, read_cursor
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.views.run_view import run_view
 
@@ -79,7 +76,7 @@ def _fits(run: LocalRun, query: ListQuery, style: ListStyle) -> bool:
 
 
 def _cut(fitting: list[LocalRun], query: ListQuery, rank: Callable[[int], int]) -> list[LocalRun]:
-    direction, sequence = _from_cursor(query.cursor) if query.cursor else (_AFTER, None)
+    direction, sequence = read_cursor(query.cursor, _from_cursor) if query.cursor else (_AFTER, None)
     if query.size == 0:
         return []
     place = -math.inf if sequence is None else rank(sequence)
@@ -100,18 +97,11 @@ def _bounded(runs: Iterable[LocalRun]) -> Iterator[LocalRun]:
 
 
 def _to_cursor(direction: str, sequence: int | None) -> str:
-    text = direction if sequence is None else f"{direction}{sequence}"
-    return base64.urlsafe_b64encode(text.encode()).decode()
+    return cursor_of(direction if sequence is None else f"{direction}{sequence}")
 
 
-def _from_cursor(cursor: str) -> tuple[str, int | None]:
-    try:
-        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-        direction, sequence = text[:1], text[1:]
-        if direction not in (_AFTER, _BEFORE, _UP_TO) or (direction != _AFTER and not sequence):
-            raise ValueError(direction)
-        return direction, int(sequence) if sequence else None
-    except (ValueError, binascii.Error):
-        raise ApiError(
-            400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")]
-        ) from None
+def _from_cursor(text: str) -> tuple[str, int | None]:
+    direction, sequence = text[:1], text[1:]
+    if direction not in (_AFTER, _BEFORE, _UP_TO) or (direction != _AFTER and not sequence):
+        raise ValueError(direction)
+    return direction, int(sequence) if sequence else None
