@@ -83,10 +83,10 @@ class LocalServer:
         return ControlClient(self.url, self.api_key, certificate=self._settings.certfile)
 
     def start(self) -> LocalServer:
-        """Start the server and wait until it answers requests.
+        """Start the server and wait until it responds.
 
         :raises SettingsError: if the port or the certificate cannot be used.
-        :raises RuntimeError: if it does not answer within 30 seconds.
+        :raises RuntimeError: if it does not respond within 30 seconds.
         """
         bound = bound_socket(self._settings)
         try:

@@ -31,7 +31,7 @@ class Problem:
 
 
 class ApiError(Exception):
-    """A request that is answered with an error body."""
+    """A request that gets an error body."""
 
     def __init__(self, status: int, problems: Sequence[Problem] | str, suggestion: str = DEFAULT_SUGGESTION) -> None:
         self.status = status

@@ -18,8 +18,8 @@ _Life = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class SqlSessionPayload(PublishedModel):
-    """``SqlSessionAPIPayload``, and ``sessionKey``, which clients send although it is not described. Two equal payloads
-    ask for the same session."""
+    """``SqlSessionAPIPayload``, and ``sessionKey``, which clients send although it is not described. Equal payloads
+    request the same session."""
 
     runtime_id: Literal[RUNTIMES] | None = None  # type: ignore[valid-type]
     version: str | None = None

@@ -21,9 +21,9 @@ _Printable = Annotated[str, StringConstraints(pattern=r"^[ -~]*$")]
 
 
 def _not_of_the_message(name: str) -> str:
-    # The server sets the length of an answer. To cut an answer short there is the fault ``truncate``.
+    # The server sets the length of a response. The fault ``truncate`` cuts one.
     if name.lower() in ("content-length", "transfer-encoding"):
-        raise ValueError("must not be about the length of the answer")
+        raise ValueError("must not be about the length of the response")
     return name
 
 
@@ -33,26 +33,26 @@ _HeaderName = Annotated[
 
 
 class SuddenEnd(ControlModel):
-    """``lose_answer``, after the request took effect; ``truncate``, after half of the answer; ``reset``, before."""
+    """``lose_answer``, after the request took effect; ``truncate``, after half of the response; ``reset``, before."""
 
     type: Literal["lose_answer", "truncate", "reset"]
 
 
 class Hang(ControlModel):
-    """The request is not handled, and gets no answer for a time."""
+    """The request is not handled, and gets no response for a time."""
 
     type: Literal["hang"]
     seconds: _Seconds = 3600.0
 
 
 class Slow(ControlModel):
-    """The request is handled, and answered after a time."""
+    """The request is handled, and gets its response after a time."""
 
     type: Literal["slow"]
     seconds: _Seconds = 1.0
 
 
-class StatusAnswer(ControlModel):
+class StatusResponse(ControlModel):
     """The request is not handled, and gets this response.
 
     A ``body`` of None is an empty one. If it is not given, the API's own error body is sent.
@@ -65,7 +65,7 @@ class StatusAnswer(ControlModel):
     content_type: _Printable | None = None
 
 
-class HtmlAnswer(ControlModel):
+class HtmlResponse(ControlModel):
     """The request is not handled, and gets a page as from a gateway."""
 
     type: Literal["html"]
@@ -95,13 +95,13 @@ def _tag(value: Any) -> str | None:
     return _TAGS.get(kind) if isinstance(kind, str) else None
 
 
-FaultAction = SuddenEnd | Hang | Slow | StatusAnswer | HtmlAnswer | MessageFault
+FaultAction = SuddenEnd | Hang | Slow | StatusResponse | HtmlResponse | MessageFault
 _AnyAction = Annotated[
     Annotated[SuddenEnd, Tag("is-sudden")]
     | Annotated[Hang, Tag("is-hang")]
     | Annotated[Slow, Tag("is-slow")]
-    | Annotated[StatusAnswer, Tag("is-status")]
-    | Annotated[HtmlAnswer, Tag("is-html")]
+    | Annotated[StatusResponse, Tag("is-status")]
+    | Annotated[HtmlResponse, Tag("is-html")]
     | Annotated[MessageFault, Tag("is-message")],
     Discriminator(
         _tag,

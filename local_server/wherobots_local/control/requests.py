@@ -81,7 +81,7 @@ class Reset(ControlModel):
 
 
 class SessionPatch(ControlModel):
-    """What a session says about itself instead of the truth; None says the truth."""
+    """What a session reports about itself instead of the truth; None is the truth."""
 
     status: str | None = None
     message: str | None = None
@@ -109,7 +109,7 @@ class Eviction(ControlModel):
 
 
 class Release(ControlModel):
-    """Which held statements go on: those that contain a text."""
+    """Which held statements continue: those that contain a text."""
 
     statement: str = ""
 

@@ -75,7 +75,7 @@ def _become(argv: list[str], guard: int) -> None:
         os.setsid()
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != guard:
-            # It was killed before this process asked for the signal, which will therefore never come.
+            # It was killed before this process requested the signal, which will therefore never come.
             os._exit(NOT_STARTED)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)

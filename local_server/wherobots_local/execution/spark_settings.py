@@ -65,7 +65,7 @@ def storage_settings(root: Path) -> dict[str, str]:
     """Make each bucket that there is now a mount point of Hadoop, for the schemes ``s3`` and ``s3a``."""
     settings = {f"{_HADOOP}.{scheme}.impl": _MOUNTS for scheme in _SCHEMES}
     settings[f"{_HADOOP}.{_FILES_SCHEME}.impl"] = _FILES
-    # All files are local, and Hadoop fails where it is asked for the places of those at the top of a bucket.
+    # All files are local, and Hadoop fails if Spark requests the places of files at the top of a bucket.
     settings["spark.sql.sources.ignoreDataLocality"] = "true"
     # Hadoop's default for s3a is a class of hadoop-aws, which PySpark does not have.
     settings["spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3a"] = _COMMITTERS

@@ -22,8 +22,8 @@ _PORTS = range(20_000, 32_000)
 _ATTEMPTS = 100
 _INTERVAL_SECONDS = 1.0
 _CONNECT_SECONDS = 0.1
-_ANSWER_SECONDS = 2.0
-_ANSWER_BYTES = 64 * 1024
+_RESPONSE_SECONDS = 2.0
+_RESPONSE_BYTES = 64 * 1024
 
 
 def free_port() -> int:
@@ -82,7 +82,7 @@ async def _watch(ancestor: int, port: int, shown: _Shown) -> None:
 
 
 def _refuses(port: int) -> bool:
-    """Whether nothing listens. Costs microseconds, as every run is asked every second, also those without Spark."""
+    """Whether nothing listens. Costs microseconds: it happens every second for every run, also without Spark."""
     with socket.socket() as trial:
         trial.settimeout(_CONNECT_SECONDS)
         return trial.connect_ex((LOOPBACK, port)) == errno.ECONNREFUSED
@@ -93,12 +93,12 @@ def _is_ui_of(ancestor: int, port: int) -> bool:
 
 
 def _has_application(port: int) -> bool:
-    """Whether Spark's own API answers there. While Spark starts, it does not."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_ANSWER_SECONDS)
+    """Whether Spark's own API responds there. While Spark starts, it does not."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_RESPONSE_SECONDS)
     try:
         connection.request("GET", "/api/v1/applications")
-        answer = connection.getresponse()
-        return answer.status == 200 and bool(json.loads(answer.read(_ANSWER_BYTES)))
+        response = connection.getresponse()
+        return response.status == 200 and bool(json.loads(response.read(_RESPONSE_BYTES)))
     except (OSError, http.client.HTTPException, ValueError):
         return False
     finally:

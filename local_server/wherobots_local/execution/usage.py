@@ -89,7 +89,7 @@ class _Family:
 
 
 class _SharedFamily:
-    """The present family, shared by all runs: hundreds ask for it at about the same time, and reading it is slow."""
+    """The present family, shared by all runs: hundreds need it at about the same time, and reading it is slow."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

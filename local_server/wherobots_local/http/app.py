@@ -13,11 +13,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from wherobots_local.http import account_api, control_api, runs_api, sql_api, sql_control_api, storage_api
-from wherobots_local.http.answers import JsonAnswer, WithRequestId, routing_error
 from wherobots_local.http.control_api import control_routes
 from wherobots_local.http.gate import HostGate
 from wherobots_local.http.objects import object_routes
 from wherobots_local.http.operations import Operation
+from wherobots_local.http.responses import JsonResponse, WithRequestId, routing_error
 from wherobots_local.http.s3_api import S3Api
 from wherobots_local.http.sql_socket import sql_socket_route
 from wherobots_local.http.status_page import status_page_routes
@@ -66,4 +66,4 @@ def api_routes(service: LocalService) -> list[Route]:
 
 
 async def _health(_: Request) -> Response:
-    return JsonAnswer({"status": "ok"})
+    return JsonResponse({"status": "ok"})

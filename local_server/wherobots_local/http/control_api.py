@@ -18,9 +18,9 @@ from wherobots_local.api.queries import ListQuery, LogEndQuery, parse_query
 from wherobots_local.api.validation import validated
 from wherobots_local.control.behaviour import Behaviour, patched
 from wherobots_local.control.requests import NewLines, Reset, RunPatch, apply_run_patch, parse_new_key
-from wherobots_local.http.answers import JsonAnswer, error_answer
 from wherobots_local.http.bodies import decoded, read_body
 from wherobots_local.http.gate import require_key
+from wherobots_local.http.responses import JsonResponse, error_response
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.service import LocalService
 from wherobots_local.views.log_pages import log_end
@@ -75,12 +75,14 @@ class _ControlEndpoint:
             body = await read_body(request)
             await self._service.settled()
             content = self._handler(ControlCall(self._service, request, body))
-            answer: Response = JsonAnswer(await content if isinstance(content, Awaitable) else content, self._status)
+            response: Response = JsonResponse(
+                await content if isinstance(content, Awaitable) else content, self._status
+            )
         except ApiError as error:
-            answer = error_answer(error, scope)
+            response = error_response(error, scope)
         except ClientDisconnect:
             return
-        await answer(scope, receive, send)
+        await response(scope, receive, send)
 
 
 def control_routes(service: LocalService, calls: ControlTable) -> list[Route]:

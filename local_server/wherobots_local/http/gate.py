@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wherobots_local.api.errors import ApiError
-from wherobots_local.http.answers import error_answer
+from wherobots_local.http.responses import error_response
 from wherobots_local.security import ApiKey, HostCheck
 
 
@@ -25,7 +25,7 @@ class HostGate:
                     "Use the address that the server printed when it started, or allow the name with --host-name."
                 )
                 error = ApiError(403, f"the Host header is {host!r}, which does not name this server", suggestion)
-                await error_answer(error, scope)(scope, receive, send)
+                await error_response(error, scope)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

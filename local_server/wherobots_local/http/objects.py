@@ -29,9 +29,9 @@ class S3Error(Exception):
         self.code = code
         super().__init__(message)
 
-    def answer(self) -> Response:
+    def response(self) -> Response:
         text = f"<Error><Code>{self.code}</Code><Message>{escape(str(self))}</Message></Error>"
-        return xml_answer(text, self.status)
+        return xml_response(text, self.status)
 
 
 ObjectHandler = Callable[[LocalService, Request], Awaitable[Response]]
@@ -57,9 +57,9 @@ class ObjectEndpoint:
             try:
                 return await self._handler(self._service, request)
             except S3Error as error:
-                return error.answer()
+                return error.response()
             except UploadEndedError:
-                return S3Error(409, "OperationAborted", "The server was reset during the upload. Try again.").answer()
+                return S3Error(409, "OperationAborted", "The server was reset during the upload. Try again.").response()
 
         fault = self._service.faults.take(FaultTarget(operation), time.monotonic())
         try:
@@ -67,11 +67,11 @@ class ObjectEndpoint:
                 entry.fault = fault.type
                 entry.status = await carry_out(fault, handle, scope, receive, send)
                 return
-            answer = await handle()
+            response = await handle()
         except ClientDisconnect:
             return
-        entry.status = answer.status_code
-        await answer(scope, receive, send)
+        entry.status = response.status_code
+        await response(scope, receive, send)
 
 
 def object_routes(service: LocalService) -> list[Route]:
@@ -109,7 +109,7 @@ def too_large(limit: int) -> S3Error:
     return S3Error(400, "EntityTooLarge", f"The object has more bytes than the limit of {limit}")
 
 
-def xml_answer(text: str, status: int = 200) -> Response:
+def xml_response(text: str, status: int = 200) -> Response:
     return Response(f'<?xml version="1.0" encoding="UTF-8"?>\n{text}', status, media_type="application/xml")
 
 

@@ -19,10 +19,10 @@ from wherobots_local.api.queries import parse_query
 from wherobots_local.api.validation import Model
 from wherobots_local.control.faults import FaultTarget
 from wherobots_local.control.journal import LONGEST_TEXT, JournalEntry
-from wherobots_local.http.answers import JsonAnswer, error_answer
 from wherobots_local.http.bodies import decoded_json, read_body
 from wherobots_local.http.fault_actions import carry_out
 from wherobots_local.http.gate import require_key
+from wherobots_local.http.responses import JsonResponse, error_response
 from wherobots_local.service import LocalService
 
 _log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Operation:
             body = await read_body(request)
         except ApiError as error:
             entry.status = error.status
-            await error_answer(error, scope)(scope, receive, send)
+            await error_response(error, scope)(scope, receive, send)
             return
         except ClientDisconnect:
             return
@@ -94,7 +94,7 @@ class Operation:
         entry.name = name and name[:LONGEST_TEXT]
 
         async def handle() -> Response:
-            return self._answer(ReceivedCall(self._service, request, body, entry))
+            return self._respond(ReceivedCall(self._service, request, body, entry))
 
         target = FaultTarget(self._operation_id, entry.run_id, entry.name, entry.session_id)
         fault = self._service.faults.take(target, time.monotonic())
@@ -102,19 +102,19 @@ class Operation:
             entry.fault = fault.type
             entry.status = await carry_out(fault, handle, scope, receive, send)
             return
-        answer = await handle()
-        entry.status = answer.status_code
-        await answer(scope, receive, send)
+        response = await handle()
+        entry.status = response.status_code
+        await response(scope, receive, send)
 
-    def _answer(self, call: ReceivedCall) -> Response:
+    def _respond(self, call: ReceivedCall) -> Response:
         try:
-            answer = self._handler(call)
-            return answer if isinstance(answer, Response) else JsonAnswer(answer)
+            response = self._handler(call)
+            return response if isinstance(response, Response) else JsonResponse(response)
         except ApiError as error:
-            return error_answer(error, call.request.scope)
+            return error_response(error, call.request.scope)
         except Exception:
             _log.exception("%s failed", self._operation_id)
-            return error_answer(ApiError(500, "internal error of the local server; see its log"), call.request.scope)
+            return error_response(ApiError(500, "internal error of the local server; see its log"), call.request.scope)
 
 
 def _run_name(body: bytes) -> str | None:

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from wherobots_local.api import vocabulary
 from wherobots_local.api.create_request import parse_create_request
 from wherobots_local.api.queries import ListQuery, LogsQuery
-from wherobots_local.http.answers import JsonAnswer
 from wherobots_local.http.operations import OperationTable, ReceivedCall
+from wherobots_local.http.responses import JsonResponse
 from wherobots_local.runs.run import LocalRun
 
 
@@ -18,7 +18,7 @@ def _create(call: ReceivedCall) -> Response:
     run = call.service.create(parse_create_request(call.json), call.request.query_params.get("region"))
     call.entry.run_id = run.id
     call.service.journal.took_effect(call.entry)
-    return JsonAnswer(call.service.view(run), call.service.behaviour.create_status)
+    return JsonResponse(call.service.view(run), call.service.behaviour.create_status)
 
 
 def _cancel(call: ReceivedCall) -> dict[str, Any]:

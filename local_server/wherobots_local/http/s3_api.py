@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from wherobots_local.files.temporary_keys import SignedRequest
 from wherobots_local.files.uploads import MAX_OBJECT_BYTES, PartedUpload, TooLargeError
-from wherobots_local.http.objects import ObjectEndpoint, S3Error, store, stored, too_large, xml_answer
+from wherobots_local.http.objects import ObjectEndpoint, S3Error, store, stored, too_large, xml_response
 from wherobots_local.service import LocalService
 from wherobots_local.storage import SCHEME, StorageError
 
@@ -82,7 +82,7 @@ class S3Api:
         upload_id = secrets.token_urlsafe(24)
         parted[upload_id] = PartedUpload(address)
         bucket, _, name = key.partition("/")
-        return xml_answer(
+        return xml_response(
             f"<InitiateMultipartUploadResult><Bucket>{escape(bucket)}</Bucket><Key>{escape(name)}</Key>"
             f"<UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>"
         )
@@ -115,7 +115,7 @@ class S3Api:
             await self._service.uploads.put_in_place([parts[number] for number in sorted(parts)], address)
         except (StorageError, OSError, ValueError) as error:
             raise S3Error(400, "InvalidArgument", str(error)) from None
-        return xml_answer(
+        return xml_response(
             f"<CompleteMultipartUploadResult><Key>{escape(key.partition('/')[2])}</Key>"
             "<ETag>&quot;local&quot;</ETag></CompleteMultipartUploadResult>"
         )

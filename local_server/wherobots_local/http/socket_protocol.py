@@ -39,7 +39,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.app = with_connection
 
     async def send(self, message: Any) -> None:
-        """Send what the application says. A refusal is sent here: older versions of uvicorn send headers twice."""
+        """Send what the application sends. A refusal is sent here: older versions of uvicorn send headers twice."""
         if message["type"] == "websocket.http.response.start":
             self._refusal_start = message
         elif message["type"] == "websocket.http.response.body":
@@ -48,7 +48,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             await super().send(message)
 
     def _refuse(self, start: Any, body: bytes) -> None:
-        """Answer the request for the upgrade. The body is not in pieces: it is that of an error."""
+        """Respond to the request for the upgrade. The body, of an error, is not in pieces."""
         status = start["status"]
         headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"])
         headers["Connection"] = "close"

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from wherobots_local.api import vocabulary
 from wherobots_local.api.sql_requests import SqlSessionPayload, SqlSessionQuery, SqlSessionsQuery
 from wherobots_local.api.validation import validated
-from wherobots_local.http.answers import JsonAnswer, origin_of
 from wherobots_local.http.operations import OperationTable, ReceivedCall
+from wherobots_local.http.responses import JsonResponse, origin_of
 from wherobots_local.runs.run import utc_now
 from wherobots_local.sql.view import session_view
 
@@ -26,7 +26,7 @@ def _create(call: ReceivedCall) -> Response:
     headers = {"Location": f"/sql/session/{granted.session.id}"}
     if granted.fallback:
         headers[FALLBACK_HEADER] = granted.fallback
-    return JsonAnswer(None, 303, headers)
+    return JsonResponse(None, 303, headers)
 
 
 def _get(call: ReceivedCall) -> dict[str, Any] | None:

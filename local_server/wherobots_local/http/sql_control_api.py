@@ -6,8 +6,8 @@ from typing import Any
 
 from wherobots_local.api.validation import validated
 from wherobots_local.control.requests import ConnectionsEnd, Eviction, NewAnswer, Release, SessionEnd, SessionPatch
-from wherobots_local.http.answers import origin_of
 from wherobots_local.http.control_api import ControlCall, ControlTable
+from wherobots_local.http.responses import origin_of
 from wherobots_local.runs.run import utc_now
 from wherobots_local.sql.answers import SyntheticAnswer
 from wherobots_local.sql.session import LocalSqlSession
@@ -15,7 +15,7 @@ from wherobots_local.sql.view import controlled_session_view, session_view
 
 
 def _list_sessions(call: ControlCall) -> dict[str, Any]:
-    # As the status page asks again and again: the executions of all sessions may be many megabytes.
+    # The status page requests this again and again, and the executions of all sessions may be many megabytes.
     view = session_view if "brief" in call.request.query_params else controlled_session_view
     origin, now = origin_of(call.request.scope), utc_now()
     return {"sessions": [view(session, origin, now) for session in call.service.sql_sessions.all]}

@@ -1,4 +1,4 @@
-"""The WebSocket of a SQL session: what clients send, and what the session says."""
+"""The WebSocket of a SQL session: what clients send, and what the session sends."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from wherobots_local.api.sql_requests import (
 from wherobots_local.api.vocabulary import EXECUTION_PROGRESS, OPEN_SQL_SOCKET, ORGANIZATION_ID
 from wherobots_local.control.faults import FaultTarget, Slow
 from wherobots_local.control.journal import LONGEST_TEXT, JournalEntry
-from wherobots_local.http.answers import error_answer, origin_of
 from wherobots_local.http.fault_actions import disturb_upgrade
 from wherobots_local.http.gate import require_key
 from wherobots_local.http.protocol import connection_of
+from wherobots_local.http.responses import error_response, origin_of
 from wherobots_local.service import LocalService
 from wherobots_local.sql.frames import Frame, error_frame
 from wherobots_local.sql.session import SOCKET_VERSION, LocalSqlSession
@@ -73,7 +73,7 @@ class _SqlSocketEndpoint:
             session = self._session(socket)
         except ApiError as error:
             entry.status = error.status
-            await error_answer(error, scope)(scope, receive, send)
+            await error_response(error, scope)(scope, receive, send)
             return
         await send({"type": "websocket.accept"})
         entry.status = 101
@@ -167,7 +167,7 @@ class SqlConnection:
             self._late.add(late)
             late.add_done_callback(self._late.discard)
         elif fault.type == "lose_answer":
-            # First the connection is gone, and only then there is something to say on it.
+            # First the connection is gone, and only then there is something to send.
             self._lose()
             self._handle(received, entry)
         elif fault.type == "evict":

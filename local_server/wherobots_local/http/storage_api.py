@@ -20,8 +20,8 @@ from wherobots_local.api.errors import ApiError
 from wherobots_local.api.validation import validated
 from wherobots_local.files import contents
 from wherobots_local.files.sources import Source, source, source_of_bucket, sources
-from wherobots_local.http.answers import origin_of
 from wherobots_local.http.operations import OperationTable, ReceivedCall
+from wherobots_local.http.responses import origin_of
 from wherobots_local.storage import SCHEME, place_of
 from wherobots_local.views.storage_view import access_view, credentials_view, directory_view, listing_view, source_view
 

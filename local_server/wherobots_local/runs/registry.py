@@ -98,7 +98,7 @@ class RunRegistry:
             asyncio.get_running_loop().call_soon(self._save_some)
 
     def _save_some(self) -> None:
-        """Write a few records, so that requests are answered while thousands of runs begin."""
+        """Write a few records, so that the server responds while thousands of runs begin."""
         for run_id in list(islice(self._unsaved, _SAVED_AT_ONCE)):
             self._save(self._unsaved.pop(run_id))
         self._saving = bool(self._unsaved)

@@ -1,4 +1,4 @@
-"""What the synthetic engine answers: given by tests, or said by the statement itself."""
+"""What the synthetic engine answers: set by tests, or by the statement itself."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SyntheticAnswer:
 
 
 def _said_by(text: str) -> SyntheticAnswer:
-    """Read what a statement says about itself: ``ROWS 1500``, ``SLEEP 5``, ``FAIL text``, ``HOLD``, ``SELECT 7 AS n``.
+    """Read what a statement does from its text: ``ROWS 1500``, ``SLEEP 5``, ``FAIL text``, ``HOLD``, ``SELECT 7 AS n``.
     Every other statement succeeds without a result."""
     if match := _ROWS.fullmatch(text):
         number = int(match[1])

@@ -1,4 +1,4 @@
-"""What a session says about its executions, before it is encoded."""
+"""What a session reports about its executions, before it is encoded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Frame:
 
     @property
     def state(self) -> str | None:
-        """The state that it tells; None if it tells none."""
+        """The state that it reports; None if it reports none."""
         state: str | None = self.content.get("state")
         return state
 

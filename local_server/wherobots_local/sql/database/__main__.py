@@ -1,4 +1,4 @@
-"""The process: carries out what the server asks for, until the server closes the connection or ends."""
+"""The process: handles the calls of the server, until the server closes the connection or ends."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def _check_cardinality(statement: Statement, target: str, name: str, source: str
 
 
 def _partitions(statement: Statement, tree: exp.Expr, into: exp.Expr, schema: str) -> tuple[dict[str, str], Parts]:
-    """Return the columns of the PARTITION clause with their values, and what else tells partitions apart: columns, and
+    """Return the columns of the PARTITION clause with their values, and what else divides partitions: columns, and
     a unit of time or nothing. With the overwrite mode ``dynamic``, that is what the table is partitioned by."""
     fixed: dict[str, str] = {}
     partitions: Parts = []

@@ -1,4 +1,4 @@
-"""The engine of a session: asks the process of the database."""
+"""The engine of a session: calls the process of the database."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ class DatabaseEngine:
         return Executed(has_columns, uri, size) if size else Executed(has_columns)
 
     async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
-        answer: Serialized = await self._running.ask("serialize", self._id, execution_id, form)
-        return answer
+        found: Serialized = await self._running.ask("serialize", self._id, execution_id, form)
+        return found
 
     def forget(self, execution_id: str) -> None:
         with contextlib.suppress(EngineDiedError):

@@ -1,4 +1,4 @@
-"""Rows as Arrow tables with the types that clients know, and in the forms that they ask for."""
+"""Rows as Arrow tables with the types that clients know, and in the forms that they request."""
 
 from __future__ import annotations
 

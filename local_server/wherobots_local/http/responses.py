@@ -1,4 +1,4 @@
-"""Answers of the local server, errors in the published envelope."""
+"""Responses of the local server, errors in the published envelope."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ REQUEST_ID_HEADER = "X-Request-Id"
 _SCOPE_KEY = "wherobots_local.request_id"
 
 
-class JsonAnswer(Response):
-    """An answer in JSON. Lone surrogates, which JSON text may hold as escapes, go out as the same escapes."""
+class JsonResponse(Response):
+    """A response in JSON. Lone surrogates, which JSON text may hold as escapes, go out as the same escapes."""
 
     media_type = "application/json"
 
@@ -57,10 +57,10 @@ def origin_of(scope: Scope) -> str:
     return f"{scheme}://{Headers(scope=scope)['host']}"
 
 
-def error_answer(error: ApiError, scope: Scope) -> JsonAnswer:
+def error_response(error: ApiError, scope: Scope) -> JsonResponse:
     body = error_body(error, path=scope["path"], request_id=scope[_SCOPE_KEY])
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-    return JsonAnswer(body, error.status, headers)
+    return JsonResponse(body, error.status, headers)
 
 
 async def routing_error(request: Request, error: Exception) -> Response:
@@ -69,5 +69,5 @@ async def routing_error(request: Request, error: Exception) -> Response:
     details = {
         404: f"the path {request.url.path} does not exist",
         405: f"the method {request.method} is not allowed for {request.url.path}",
-    }.get(status, "the request cannot be answered")
-    return error_answer(ApiError(status, details), request.scope)
+    }.get(status, "the request cannot be handled")
+    return error_response(ApiError(status, details), request.scope)
