@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from wherobots_local.api.vocabulary import CANCEL_RUN, CREATE_RUN
-from wherobots_local.runs.run import utc_now
-from wherobots_local.views.run_view import timestamp
+from wherobots_local.runs.run import timestamp, utc_now
 
 MAX_ENTRIES = 100_000
 """The journal keeps the newest requests, at most this many; the counts include all."""

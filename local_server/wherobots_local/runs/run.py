@@ -30,6 +30,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def timestamp(moment: datetime) -> str:
+    """Show a time as the service does: ISO 8601 in UTC with a ``Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 @dataclass
 class AppEvent:
     """An event of a run's application (``KubeAppEvent``)."""

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from wherobots_local.api.vocabulary import USER_ID
+from wherobots_local.runs.run import timestamp
 from wherobots_local.sql.session import LocalSqlSession
-from wherobots_local.views.run_view import event_view, resolved_version, timestamp
+from wherobots_local.views.run_view import event_view, resolved_version
 
 
 def session_view(session: LocalSqlSession, origin: str, now: datetime, url_delay_seconds: float = 0) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from wherobots_local.api.vocabulary import DEFAULT_REGION, ORGANIZATION_ID, USER_ID
 from wherobots_local.files.sources import MANAGED_BUCKET, Source
-from wherobots_local.runs.run import LocalRun
-from wherobots_local.views.run_view import SINCE, timestamp
+from wherobots_local.runs.run import LocalRun, timestamp
+from wherobots_local.views.run_view import SINCE
 from wherobots_local.views.storage_view import integration_view
 
 _EMAIL = "local@wherobots.invalid"

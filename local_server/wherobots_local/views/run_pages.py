@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from wherobots_local.api.queries import ListQuery, cursor_of, name_matches, read_cursor
+from wherobots_local.control.behaviour import Behaviour
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.views.run_view import run_view
 
@@ -26,21 +27,10 @@ _ORDERS: Mapping[str, Callable[[int], int]] = {
 }
 
 
-class ListStyle(Protocol):
-    """The part of the server's behaviour that :func:`run_page` needs; see ``control.behaviour.Behaviour``."""
-
-    @property
-    def list_delay_seconds(self) -> float: ...
-    @property
-    def list_order(self) -> str: ...
-    @property
-    def name_filter(self) -> str: ...
-
-
 def run_page(
     runs: Sequence[LocalRun],
     query: ListQuery,
-    style: ListStyle,
+    behaviour: Behaviour,
     now: float,
     view: Callable[[LocalRun], dict[str, Any]] = run_view,
 ) -> dict[str, Any]:
@@ -48,9 +38,9 @@ def run_page(
 
     ``total`` counts all runs that fit.
     """
-    rank = _ORDERS[style.list_order]
-    latest = now - style.list_delay_seconds
-    fitting = [run for run in runs if run.created_monotonic <= latest and _fits(run, query, style)]
+    rank = _ORDERS[behaviour.list_order]
+    latest = now - behaviour.list_delay_seconds
+    fitting = [run for run in runs if run.created_monotonic <= latest and _fits(run, query, behaviour)]
     fitting.sort(key=lambda run: rank(run.sequence))
     page = _cut(fitting, query, rank)
     has_previous = bool(page) and page[0] is not fitting[0]
@@ -65,8 +55,8 @@ def run_page(
     }
 
 
-def _fits(run: LocalRun, query: ListQuery, style: ListStyle) -> bool:
-    part = style.name_filter == "substring"
+def _fits(run: LocalRun, query: ListQuery, behaviour: Behaviour) -> bool:
+    part = behaviour.name_filter == "substring"
     return (
         (query.name is None or name_matches(query.name, run.request.name, part=part))
         and (query.created_after is None or run.created_at > query.created_after)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wherobots_local.api.vocabulary import USER_ID
-from wherobots_local.runs.run import AppEvent, LocalRun
+from wherobots_local.runs.run import AppEvent, LocalRun, timestamp
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 """The creation time of the user, the organization and the storage."""
@@ -57,11 +57,6 @@ def metrics_view(run: LocalRun, *, costs: bool = True) -> dict[str, Any]:
             "CONSUMED_SPATIAL_UNITS": _instant("Consumed Spatial Units", cost, moment, "NUMBER"),
         },
     }
-
-
-def timestamp(moment: datetime) -> str:
-    """Show a time as the service does: ISO 8601 in UTC with a ``Z``."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def event_view(event: AppEvent) -> dict[str, Any]:

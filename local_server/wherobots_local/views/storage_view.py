@@ -8,7 +8,8 @@ from wherobots_local.api.vocabulary import DEFAULT_REGION
 from wherobots_local.files.contents import FolderEntry, FolderPage
 from wherobots_local.files.sources import SHARED_FOLDER, Source
 from wherobots_local.files.temporary_keys import TemporaryKey
-from wherobots_local.views.run_view import SINCE, timestamp
+from wherobots_local.runs.run import timestamp
+from wherobots_local.views.run_view import SINCE
 
 
 def source_view(source: Source) -> dict[str, Any]:
