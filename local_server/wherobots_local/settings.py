@@ -47,8 +47,8 @@ class ServerSettings:
     :param passed_environment: names of environment variables that runs see besides the documented ones; default none.
     :param like_the_service: whether the server starts with delays, late lines and missing values that the service has,
         or may have; default False.
-    :param behaviour: the switches to start with; they override those of ``like_the_service``. Default none. See
-        ``control.behaviour.Behaviour``.
+    :param behaviour: the switches to start with; they override those of ``like_the_service``. Default none. See the
+        table of switches in ``docs/local-api.md``.
     :param keep_runs: how many ended runs are kept, the newest; default 200.
     :param keep_days: how many days ended runs, unused virtual environments and storage that a reset moved are kept;
         default 14.

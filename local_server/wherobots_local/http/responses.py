@@ -52,7 +52,7 @@ class WithRequestId:
 
 
 def origin_of(scope: Scope) -> str:
-    """Return scheme, host and port of this server as the client knows them: the ``Host`` header was checked."""
+    """Return scheme, host and port of this server as the client knows them. The ``Host`` header was checked."""
     scheme = "https" if scope["scheme"] in ("https", "wss") else "http"
     return f"{scheme}://{Headers(scope=scope)['host']}"
 
