@@ -47,7 +47,7 @@ def test_what_the_api_says_and_what_runs_are_know_nothing_of_the_rest() -> None:
     assert found["api"] == found["storage"] == found["security"] == set()
     assert found["runs"] == {"api"}
     assert found["files"] == {"api", "storage"}
-    assert found["views"] == {"api", "runs", "files"}
+    assert found["views"] == {"api", "control", "runs", "files"}
     assert "http" not in found["sql"] | found["control"]
 
 

@@ -24,10 +24,8 @@ _ALWAYS = ("localhost", "127.0.0.1", "::1")
 class MadeCertificate(NamedTuple):
     """The files of a certificate.
 
-    :param certfile: the certificate, ``cert.pem``. A client that trusts it needs no authority.
-    :param keyfile: its private key, ``key.pem``, readable by its owner only.
-    :param bundle: the certificate and the authorities that ``requests`` trusts, ``ca-bundle.pem``. For
-        ``REQUESTS_CA_BUNDLE``, which replaces those.
+    A client that trusts ``cert.pem`` needs no authority. ``ca-bundle.pem`` also has the authorities that ``requests``
+    trusts, because ``REQUESTS_CA_BUNDLE`` replaces them.
     """
 
     certfile: Path
@@ -38,14 +36,9 @@ class MadeCertificate(NamedTuple):
 def made_certificate(folder: Path, names: Iterable[str]) -> MadeCertificate:
     """Return a self-signed certificate. It is made if there is none for these names that is valid for 30 more days.
 
-    It is not an authority: with its key nobody can make certificates for other names.
-
-    :param folder: the folder of its files; made if it is missing.
-    :param names: host names and addresses, besides localhost, 127.0.0.1 and ::1. Those that mean every address, such as
-        0.0.0.0, are left out.
-    :raises OSError: if a file cannot be read or written.
-    :raises ValueError: if a name cannot be in a certificate, or the folder has files of these names that are not from
-        here. They are never replaced: with a private key more may be lost than this server.
+    It is not an authority: with its key nobody can make certificates for other names. Names that mean every address,
+    such as 0.0.0.0, are left out. Raises ``ValueError`` if a name cannot be in a certificate, or if the folder has
+    other files with these names: they are never replaced, because with a private key more may be lost than this server.
     """
     wanted = list(dict.fromkeys([*_ALWAYS, *(name for name in names if not is_every_address(name))]))
     made = MadeCertificate(folder / "cert.pem", folder / "key.pem", folder / "ca-bundle.pem")
@@ -124,9 +117,7 @@ def _make(made: MadeCertificate, names: list[str]) -> None:
     _write(made.certfile, pem, 0o644)
     _write(made.keyfile, private, 0o600)
     _write(
-        made.bundle,
-        Path(certifi.where()).read_bytes().rstrip() + b"\n\n# The Wherobots local server\n" + pem,
-        0o644,
+        made.bundle, Path(certifi.where()).read_bytes().rstrip() + b"\n\n# The Wherobots local server\n" + pem, 0o644
     )
 
 

@@ -48,9 +48,8 @@ _TERMINATED = 143
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT, SIGTERM or SIGHUP.
 
-    :param arguments: command line arguments; default those of the process.
-    :returns: the exit code: 130 after SIGINT, 2 for a wrong setting.
-    :raises SystemExit: with the code 143 after SIGTERM and SIGHUP.
+    Returns the exit code: 130 after SIGINT, 2 for a wrong setting. After SIGTERM and SIGHUP it raises
+    ``SystemExit(143)``.
     """
     options = vars(_parser().parse_args(arguments))
     names = tuple(options)

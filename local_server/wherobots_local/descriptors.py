@@ -10,10 +10,7 @@ _EACH_RUN = 8
 
 
 def raise_soft_limit(runs: int) -> None:
-    """Raise the soft limit of descriptors to 8192 and eight more for each parallel run, or as far as the system allows.
-
-    :param runs: how many runs may have a process at the same time.
-    """
+    """Raise the soft limit to 8192 and eight more for each parallel run, or as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED + runs * _EACH_RUN
     if hard != resource.RLIM_INFINITY:
@@ -24,6 +21,5 @@ def raise_soft_limit(runs: int) -> None:
 
 
 def soft_limit() -> int:
-    """Return how many descriptors this process may have."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return WANTED if soft == resource.RLIM_INFINITY else soft

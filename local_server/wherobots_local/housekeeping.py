@@ -16,14 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class Housekeeper:
-    """Removes what is no longer kept when it is asked to, one round at a time. Belongs to one event loop.
-
-    :param registry: the runs.
-    :param store: their folders.
-    :param environments: the virtual environments.
-    :param emptying: what a reset has moved.
-    :param retention: how long they are kept.
-    """
+    """Removes what is no longer kept, when it is called, one round at a time. Belongs to one event loop."""
 
     def __init__(
         self,

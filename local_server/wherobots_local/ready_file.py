@@ -12,12 +12,7 @@ from typing import Any
 
 
 def write_ready_file(path: Path, content: Mapping[str, Any]) -> None:
-    """Write the file atomically, readable only for its owner: it may hold a key.
-
-    :param path: the file.
-    :param content: what it holds, as JSON.
-    :raises OSError: if it cannot be written.
-    """
+    """Write the file atomically, readable only for its owner: it may hold a key."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -31,10 +26,7 @@ def write_ready_file(path: Path, content: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def removed_around(path: Path | None) -> Iterator[None]:
-    """Remove a file now and at the end of the block, so that it never names a server that has ended.
-
-    :param path: the file; None for none.
-    """
+    """Remove a file now and at the end of the block, so that it never names a server that has ended."""
     if path is None:
         yield
         return

@@ -25,11 +25,7 @@ _STOP_SECONDS = 2.0
 
 @dataclass
 class _Event:
-    """Something to print.
-
-    :param line: the line, or several with line ends between them.
-    :param run: the run whose log goes before it; None if there is none.
-    """
+    """Lines to print. The log of ``run`` goes before them."""
 
     line: str
     run: LocalRun | None = None
@@ -37,11 +33,7 @@ class _Event:
 
 @dataclass
 class _Followed:
-    """A run whose log is shown.
-
-    :param run: the run.
-    :param seen: time and number of the last line shown; None if there is none.
-    """
+    """A run whose log is shown. ``seen`` is the time and the number of the last line shown."""
 
     run: LocalRun
     seen: tuple[int, int] | None = None
@@ -50,9 +42,8 @@ class _Followed:
 class RunReport:
     """Prints runs as they change. It prints in a thread of its own, so that a slow terminal does not stop the server.
 
-    :param terminal: where to.
-    :param logs: whether the lines of the logs are printed too; default False. Of a run that writes faster than they can
-        be printed, lines are left out, and a line says how many.
+    With ``logs`` it prints the lines of the logs too. If a run writes faster than they can be printed, lines are left
+    out, and a line says how many.
     """
 
     def __init__(self, terminal: Terminal, *, logs: bool = False) -> None:
@@ -82,8 +73,7 @@ class RunReport:
     def say(self, *lines: str) -> None:
         """Print lines of the server itself, after those that wait. Returns at once.
 
-        :param lines: the lines, which must be :func:`~wherobots_local.terminal.escaped` where they
-            contain the text of others.
+        Text of others in them must be :func:`~wherobots_local.terminal.escaped`.
         """
         self._put(_Event("\n".join(lines)))
 
@@ -141,10 +131,7 @@ class RunReport:
         self._terminal.print(event.line)
 
     def _show_lines(self, followed: _Followed) -> bool:
-        """Print new lines of a log, a limited number.
-
-        :returns: whether there may be more.
-        """
+        """Print new lines of a log, a limited number. Returns whether there may be more."""
         run, texts = followed.run, []
         try:
             # Read through files of its own: the server's thread closes the others when the run ends.

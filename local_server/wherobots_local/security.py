@@ -19,11 +19,7 @@ _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class ApiKey:
-    """The key that every request must carry. Its ``repr`` does not show it.
-
-    :param value: the key; None makes a random one.
-    :raises ValueError: if it is blank or holds anything but printable ASCII.
-    """
+    """The key that every request must carry, by default a random one. Its ``repr`` does not show it."""
 
     def __init__(self, value: str | None = None) -> None:
         self.generated = value is None
@@ -31,16 +27,10 @@ class ApiKey:
 
     @property
     def value(self) -> str:
-        """The key itself."""
         return self._value
 
     def rotate(self, value: str | None = None) -> str:
-        """Replace the key; the old one is refused from now on.
-
-        :param value: the new key; None makes a random one.
-        :returns: the new key.
-        :raises ValueError: if it is blank or holds anything but printable ASCII.
-        """
+        """Replace the key, by default by a random one; the old one is refused from now on."""
         self._value = checked_key(secrets.token_urlsafe(24) if value is None else value)
         return self._value
 
@@ -49,10 +39,7 @@ class ApiKey:
         self._value = self._first
 
     def admits(self, headers: Mapping[str, str]) -> bool:
-        """Say whether a request carries the key, in ``X-API-Key`` or as a bearer token.
-
-        :param headers: the headers of the request, with case-insensitive names.
-        """
+        """Return whether a request carries the key, in ``X-API-Key`` or as a bearer token."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         given = (headers.get("x-api-key", ""), token if scheme.lower() == "bearer" else "")
         expected = self._value.encode()
@@ -65,9 +52,9 @@ class ApiKey:
 
 
 def checked_key(value: str) -> str:
-    """Check an API key and strip white space around it.
+    """Strip white space around an API key, and check it.
 
-    :raises ValueError: if it is blank or holds anything but printable ASCII. The message does not show it.
+    Raises ``ValueError`` if it is blank or holds anything but printable ASCII. The message does not show it.
     """
     key = value.strip()
     if not key:
@@ -78,12 +65,9 @@ def checked_key(value: str) -> str:
 
 
 class HostCheck:
-    """The ``Host`` headers that are answered, so that no web page can reach the server through DNS rebinding.
+    """The ``Host`` headers that are accepted, so that no web page can reach the server through DNS rebinding.
 
-    :param bound_host: the host that the server listens on, as it was given.
-    :param port: the port it listens on.
-    :param remote: whether other machines may reach it; then any IP address and this machine's name are accepted too.
-    :param names: further host names to answer to.
+    With ``remote``, other machines may reach it, and any IP address and this machine's name are accepted too.
     """
 
     def __init__(self, bound_host: str, port: int, *, remote: bool = False, names: Iterable[str] = ()) -> None:
@@ -93,11 +77,7 @@ class HostCheck:
         self._remote = remote
 
     def admits(self, header: str | None, *, default_port: int) -> bool:
-        """Say whether a ``Host`` header names this server.
-
-        :param header: the header; None if it is missing.
-        :param default_port: the port of a header without one: 80 or 443.
-        """
+        """Return whether a ``Host`` header names this server. Without a port it has ``default_port``."""
         host, port = _split_host(header or "")
         if (default_port if port is None else port) != self._port:
             return False
@@ -105,16 +85,13 @@ class HostCheck:
 
 
 def resolves_to_loopback(host: str) -> bool:
-    """Say whether all addresses of a host are loopback addresses, which only this machine can reach.
-
-    :raises OSError: if the name cannot be resolved.
-    """
+    """Return whether all addresses of a host are loopback addresses, which only this machine can reach."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)
 
 
 def is_host_name(name: str) -> bool:
-    """Say whether a text is a host name or an IP address as they may be in a ``Host`` header, without port or brackets.
+    """Return whether a text is a host name or an IP address as in a ``Host`` header, without port or brackets.
 
     An underscore is allowed, because the names of services in Docker may have one.
     """
@@ -125,7 +102,7 @@ def is_host_name(name: str) -> bool:
 
 
 def is_every_address(host: str) -> bool:
-    """Say whether a host means all addresses of this machine, such as 0.0.0.0."""
+    """Return whether a host means all addresses of this machine, such as 0.0.0.0."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:

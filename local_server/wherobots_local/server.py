@@ -23,10 +23,7 @@ _P = ParamSpec("_P")
 def _with_the_arguments_of(
     settings: Callable[_P, ServerSettings],
 ) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, _P], None]]:
-    """Give a method the arguments of the settings, for type checkers, ``help()`` and the reference.
-
-    :param settings: the class of the settings.
-    """
+    """Give a method the arguments of the settings, for type checkers, ``help()`` and the reference."""
 
     def signed(method: Callable[..., None]) -> Callable[Concatenate[Any, _P], None]:
         method.__signature__ = inspect.signature(ServerSettings.__init__)  # type: ignore[attr-defined]
@@ -86,10 +83,10 @@ class LocalServer:
         return ControlClient(self.url, self.api_key, certificate=self._settings.certfile)
 
     def start(self) -> LocalServer:
-        """Start the server and wait until it answers requests.
+        """Start the server and wait until it responds.
 
         :raises SettingsError: if the port or the certificate cannot be used.
-        :raises RuntimeError: if it does not answer within 30 seconds.
+        :raises RuntimeError: if it does not respond within 30 seconds.
         """
         bound = bound_socket(self._settings)
         try:

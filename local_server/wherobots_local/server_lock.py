@@ -13,11 +13,7 @@ _ENDING = ".lock"
 
 
 class ServerLock:
-    """The lock of this server. It ends with :meth:`release`, or with the process.
-
-    :param folder: folder of the locks of all servers on the root.
-    :raises OSError: if it cannot be made.
-    """
+    """The lock of this server. It ends with :meth:`release`, or with the process."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -26,10 +22,7 @@ class ServerLock:
         self._file = self._locked()
 
     def is_alive(self, server: str) -> bool:
-        """Say whether a server holds its lock.
-
-        :param server: its id.
-        """
+        """Return whether the server with an id holds its lock."""
         if server == self.id:
             return True
         try:
@@ -42,7 +35,6 @@ class ServerLock:
         return False
 
     def remove_dead(self) -> None:
-        """Remove the locks of servers that have ended."""
         for path in self._folder.glob(f"*{_ENDING}"):
             if not self.is_alive(path.stem):
                 path.unlink(missing_ok=True)

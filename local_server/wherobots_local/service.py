@@ -9,8 +9,7 @@ from typing import Any
 
 from wherobots_local.api.create_request import CreateRunRequest
 from wherobots_local.api.errors import ApiError, Problem
-from wherobots_local.api.queries import ListQuery, LogsQuery
-from wherobots_local.api.vocabulary import DEFAULT_REGION
+from wherobots_local.api.queries import ListQuery, LogsQuery, checked_region
 from wherobots_local.control.faults import FaultRules
 from wherobots_local.control.journal import Journal
 from wherobots_local.execution.runner import Runner
@@ -31,7 +30,6 @@ from wherobots_local.sql.database.engine import Database, DatabaseEngine
 from wherobots_local.sql.database.process import database_folder
 from wherobots_local.sql.engine import Engine
 from wherobots_local.sql.sessions import SqlSessions
-from wherobots_local.sql.stored import StoredResults
 from wherobots_local.sql.synthetic import SyntheticEngine
 from wherobots_local.storage import OWN_FOLDER, RUNS_FOLDER
 from wherobots_local.views.log_pages import log_page
@@ -40,12 +38,7 @@ from wherobots_local.views.run_view import metrics_view, run_view
 
 
 class LocalService:
-    """The runs and the switches of a server. Belongs to one event loop.
-
-    :param settings: the server's settings.
-    :param on_change: called with each run that was created or has changed; default None, nothing.
-    :raises SettingsError: if the server cannot keep its own files under the root.
-    """
+    """The runs and the switches of a server. Belongs to one event loop."""
 
     def __init__(self, settings: ServerSettings, on_change: Callable[[LocalRun], None] | None = None) -> None:
         self.api_key = settings.api_key
@@ -65,9 +58,8 @@ class LocalService:
                 f" {error.strerror}"
             ) from None
         self.sql_answers = Answers()
-        stored = StoredResults(settings.root, self.url_signer, lambda: self.behaviour)
         self._database = Database(settings.root)
-        self.sql_sessions = SqlSessions(self._sql_engine, lambda: self.behaviour, stored=stored)
+        self.sql_sessions = SqlSessions(self._sql_engine, lambda: self.behaviour, signer=self.url_signer)
         store = self._store = RunStore(own / RUNS_FOLDER, self._lock.id, settings.log_limits)
         self.registry = RunRegistry(store, store.load(self._lock.is_alive), on_change)
         self._lock.remove_dead()
@@ -109,10 +101,8 @@ class LocalService:
         """Become like a new server on an empty root.
 
         Runs, also those of earlier servers, SQL sessions, faults and journal are deleted. Switches and key are those
-        that the server was started with.
-
-        :param storage: whether the storage is emptied too.
-        :raises ApiError: 409 if a part of the storage cannot be removed. Everything else is reset then.
+        that the server was started with. It is a 409 if a part of the storage cannot be removed; everything else is
+        reset then.
         """
         async with self._resetting:
             self.uploads.end_all()
@@ -139,68 +129,52 @@ class LocalService:
             )
 
     def create(self, request: CreateRunRequest, region: str | None, *, synthetic: bool = False) -> LocalRun:
-        """Create and start a run.
-
-        :param request: the checked create request.
-        :param region: the region; None for the default one, aws-us-west-2.
-        :param synthetic: whether it gets no process; default False.
-        :returns: the run, PENDING.
-        :raises ApiError: 422 if the region is blank. Source: ``POST /runs``.
-        """
-        if region is not None and not region.strip():
-            raise ApiError(422, [Problem(f"region is {region!r}, but must be the name of a region", "region")])
+        """Create and start a run: ``POST /runs``. A ``synthetic`` one gets no process."""
         longest = self.behaviour.max_timeout_seconds
         if longest is not None and request.timeout_seconds > longest:
             request = request.model_copy(update={"timeout_seconds": longest})
         synthetic = synthetic or self.behaviour.synthetic_runs
-        run = self.registry.create(request, DEFAULT_REGION if region is None else region, synthetic=synthetic)
+        run = self.registry.create(request, checked_region(region), synthetic=synthetic)
         if not synthetic:
             self.runner.submit(run)
         return run
 
     def cancel(self, run: LocalRun) -> bool:
-        """Request the cancel of a run.
+        """Request the cancel of a run: ``POST /runs/{run_id}/cancel``. Returns False if one was requested before.
 
-        :param run: the run.
-        :returns: whether this request ends the run; False if a cancel was requested before.
-        :raises ApiError: 409 if it has ended and ``cancel_finished_status`` is 409.
-            Source: ``POST /runs/{run_id}/cancel``.
+        It is a 409 if the run has ended and ``cancel_finished_status`` is 409.
         """
         if run.ended and self.behaviour.cancel_finished_status == 409:
             raise ApiError(409, f"the run {run.id} cannot be cancelled: it is {run.status}")
         return self.runner.request_cancel(run)
 
     def _sql_engine(self, session_id: str) -> Engine:
-        """Make the engine of a SQL session."""
         if self.behaviour.sql_synthetic:
             return SyntheticEngine(self.root, self.sql_answers)
         return DatabaseEngine(session_id, self._database)
 
     def list_page(self, query: ListQuery) -> dict[str, Any]:
-        """Return a page of runs. Source: ``GET /runs``."""
         return run_page(self.registry.runs, query, self.behaviour, time.monotonic(), self.view)
 
     def view(self, run: LocalRun) -> dict[str, Any]:
-        """Return a run as it looks now. Source: ``GET /runs/{run_id}``."""
         age = (utc_now() - run.created_at).total_seconds()
         return run_view(run, kube_app=age >= self.behaviour.kube_app_null_seconds)
 
     def knows_cost(self, run: LocalRun) -> bool:
-        """Say whether the cost of a run is known yet: at once, or after ``cost_delay_seconds``."""
+        """Return whether the cost of a run is known yet: at once, or after ``cost_delay_seconds``."""
         delay = self.behaviour.cost_delay_seconds
         if run.completed_at is None:
             return not delay
         return (utc_now() - run.completed_at).total_seconds() >= delay
 
     def metrics(self, run: LocalRun) -> dict[str, Any]:
-        """Return the metrics of a run. Source: ``GET /runs/{run_id}/metrics``."""
         return metrics_view(run, costs=self.knows_cost(run))
 
     def log_page(self, run: LocalRun, query: LogsQuery) -> dict[str, Any]:
-        """Return a page of a run's log. Source: ``GET /runs/{run_id}/logs``.
+        """Return a page of a run's log: ``GET /runs/{run_id}/logs``.
 
-        :raises ApiError: 404 if the log is gone, because the script may have removed its folder. 422 if ``size`` is
-            above ``log_max_size`` and ``log_oversize`` is ``refused``.
+        It is a 404 if the log is gone, because the script may have removed its folder, and a 422 if ``size`` is above
+        ``log_max_size`` and ``log_oversize`` is ``refused``.
         """
         most = self.behaviour.log_max_size
         if query.size > most and self.behaviour.log_oversize == "refused":

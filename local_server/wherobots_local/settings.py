@@ -47,8 +47,8 @@ class ServerSettings:
     :param passed_environment: names of environment variables that runs see besides the documented ones; default none.
     :param like_the_service: whether the server starts with delays, late lines and missing values that the service has,
         or may have; default False.
-    :param behaviour: the switches to start with; they override those of ``like_the_service``. Default none. See
-        ``control.behaviour.Behaviour``.
+    :param behaviour: the switches to start with; they override those of ``like_the_service``. Default none. See the
+        table of switches in ``docs/local-api.md``.
     :param keep_runs: how many ended runs are kept, the newest; default 200.
     :param keep_days: how many days ended runs, unused virtual environments and storage that a reset moved are kept;
         default 14.
@@ -77,13 +77,16 @@ class ServerSettings:
         max_log_bytes: int = DEFAULT_MAX_BYTES,
         max_log_lines: int = DEFAULT_MAX_LINES,
     ) -> None:
-        self.port = _checked_port(port)
+        if not 0 <= port <= 65535:
+            raise SettingsError(f"port is {port}, but must be from 0 to 65535")
+        self.port = port
         self.retention = Retention(_at_least(0, "keep_runs", keep_runs), _at_least(0, "keep_days", keep_days))
         self.log_limits = LogLimits(
             _at_least(1, "max_log_bytes", max_log_bytes), _at_least(1, "max_log_lines", max_log_lines)
         )
         self.behaviour = _checked_behaviour({**(LIKE_THE_SERVICE if like_the_service else {}), **(behaviour or {})})
-        self.max_parallel_runs = _checked_parallel_runs(max_parallel_runs)
+        parallel = default_parallel_runs() if max_parallel_runs is None else max_parallel_runs
+        self.max_parallel_runs = _at_least(1, "max_parallel_runs", parallel)
         if (certfile is None) != (keyfile is None):
             missing = "certfile" if certfile is None else "keyfile"
             raise SettingsError(f"{missing} is missing: certfile and keyfile must be given together")
@@ -104,11 +107,6 @@ class ServerSettings:
 
 
 def checked_host_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Check the names of a ``Host`` header.
-
-    :param names: the setting ``host_names``.
-    :raises SettingsError: for one that is neither a host name nor an IP address.
-    """
     for name in names:
         if not is_host_name(name):
             raise SettingsError(
@@ -117,21 +115,11 @@ def checked_host_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _checked_port(port: int) -> int:
-    if not 0 <= port <= 65535:
-        raise SettingsError(f"port is {port}, but must be from 0 to 65535")
-    return port
-
-
 def _checked_behaviour(switches: Mapping[str, Any]) -> Behaviour:
     try:
         return patched(Behaviour(), switches)
     except ApiError as error:
         raise SettingsError(f"behaviour cannot be used: {error}") from None
-
-
-def _checked_parallel_runs(number: int | None) -> int:
-    return _at_least(1, "max_parallel_runs", default_parallel_runs() if number is None else number)
 
 
 def _at_least(least: int, name: str, number: _Number) -> _Number:

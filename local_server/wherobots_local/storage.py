@@ -20,12 +20,9 @@ class StorageError(Exception):
 
 
 def local_path(root: Path, uri: str) -> Path:
-    """Find the file of an ``s3://`` address. White space around the address is ignored.
+    """Find the file of an ``s3://`` address, symbolic links resolved. White space around the address is ignored.
 
-    :param root: the folder that holds the buckets.
-    :param uri: the address.
-    :returns: its path, symbolic links resolved.
-    :raises StorageError: if it is not an ``s3://`` address, leads out of the root, or names no file.
+    Raises ``StorageError`` if it is not an ``s3://`` address, leads out of the root, or names no file.
     """
     text, base = uri.strip(), root.resolve()
     parts = _parts(text)
@@ -43,10 +40,8 @@ def local_path(root: Path, uri: str) -> Path:
 def place_of(root: Path, uri: str) -> Path:
     """Find the path of an ``s3://`` address, whether or not there is a file or folder.
 
-    :param root: the folder that holds the buckets.
-    :param uri: the address; it may be that of a bucket, and end in a slash.
-    :returns: its path. Symbolic links of its folders are resolved; its last part may be a symbolic link.
-    :raises StorageError: if it is not an ``s3://`` address or leads out of the root.
+    Symbolic links of its folders are resolved; its last part may be one. Raises ``StorageError`` if it is not an
+    ``s3://`` address or leads out of the root.
     """
     text, base = uri.strip().removesuffix("/"), root.resolve()
     *folders, name = _parts(text, bucket_alone=True)
@@ -63,7 +58,6 @@ def place_of(root: Path, uri: str) -> Path:
 
 
 def is_bucket(name: str) -> bool:
-    """Say whether a folder's name can be that of a bucket."""
     return _BUCKET.fullmatch(name) is not None
 
 
@@ -83,12 +77,6 @@ def _parts(text: str, *, bucket_alone: bool = False) -> list[str]:
 
 
 def check_inside(base: Path, path: Path, text: str) -> None:
-    """Check that a path is one of the storage.
-
-    :param base: the root, symbolic links resolved.
-    :param path: the path, symbolic links resolved.
-    :param text: the address, for the message.
-    :raises StorageError: if it leads out of the root or to the server's own files.
-    """
+    """Raise ``StorageError`` if a path, symbolic links resolved, leads out of the root or to the server's own files."""
     if not path.is_relative_to(base) or path.is_relative_to(base / OWN_FOLDER):
         raise StorageError(f"{text} is outside the server's root")

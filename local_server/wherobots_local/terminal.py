@@ -12,10 +12,7 @@ _ESCAPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def escaped(text: str) -> str:
-    r"""Show control characters, and others that are invisible or change the order of letters, as escapes (``\x1b``).
-
-    :param text: text of a script or client, without a line end. Tabs stay.
-    """
+    r"""Show control characters, and others that are invisible or change the order of letters, as escapes (``\x1b``)."""
     if text.isprintable():
         return text
     return "".join(
@@ -30,15 +27,13 @@ class EscapingFormatter(logging.Formatter):
     """A formatter of log records whose lines are :func:`escaped`: they may contain names of files that scripts made."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a record."""
         return "\n".join(map(escaped, super().format(record).split("\n")))
 
 
 class Terminal:
-    """Prints lines. If the output is closed or its disk is full, they are lost, and the server goes on.
+    """Prints lines. If the output is closed or its disk is full, they are lost, and the server continues.
 
-    :param stream: where to, such as ``sys.stdout``, which is None in a process that was started without an output. What
-        is printed does not wait in its buffer.
+    ``stream`` is None in a process that was started without an output. What is printed does not wait in its buffer.
     """
 
     def __init__(self, stream: TextIO | None) -> None:

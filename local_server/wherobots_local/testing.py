@@ -54,7 +54,7 @@ class WherobotsLocal:
 
     @property
     def runs(self) -> list[dict[str, Any]]:
-        """All runs as they are, whatever the switches say, the oldest first."""
+        """All runs as they are, oldest first, regardless of the switches."""
         return self.control.runs()
 
     @property

@@ -29,7 +29,7 @@ from tests.unit.flows.fake_log import T0, Boundary, CaughtUp, CursorMode, FakeLi
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import Hang
 from wherobots_local import ControlClient, LocalServer
-from wherobots_local.api.queries import parse_logs_query
+from wherobots_local.api.queries import LogsQuery, parse_query
 from wherobots_local.runs.log import RunLog
 from wherobots_local.views.log_pages import log_page
 
@@ -312,7 +312,7 @@ def test_a_log_is_paged_alike_under_every_cursor(
 
     def read_served(cursor: str | int, size: int) -> LogPage:
         call = calls.get_run_logs("run", cursor, size)
-        page = log_page(served.lines, parse_logs_query(list(call.params)), style, 0.0)
+        page = log_page(served.lines, parse_query(LogsQuery, list(call.params)), style, 0.0)
         return read_response(call, Response(200, {}, json.dumps(page).encode()))
 
     readers: list[Reader] = [read_fake, read_served]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.support.waiting import wait_for
 from wherobots_local.execution import guard
-from wherobots_local.execution import lines as lines_module
+from wherobots_local.execution import process as process_module
 from wherobots_local.execution import usage as usage_module
 from wherobots_local.execution.commands import (
     NOTHING_RUNS_JARS,
@@ -29,13 +29,10 @@ from wherobots_local.execution.commands import (
 )
 from wherobots_local.execution.environment_folders import environment_key
 from wherobots_local.execution.environment_variables import install_environment, run_environment
-from wherobots_local.execution.failure import failure_message
-from wherobots_local.execution.lines import LineSplitter
-from wherobots_local.execution.process import GuardedProcess
+from wherobots_local.execution.failures import advice, failure_message
+from wherobots_local.execution.process import GuardedProcess, LineSplitter
 from wherobots_local.execution.spark_conf import properties, with_jars, write_conf_folder
-from wherobots_local.execution.spark_failures import advice
-from wherobots_local.execution.spark_settings import server_settings
-from wherobots_local.execution.spark_storage import storage_settings
+from wherobots_local.execution.spark_settings import server_settings, storage_settings
 from wherobots_local.execution.spark_ui import ui_port
 from wherobots_local.runs.run import Usage
 
@@ -51,7 +48,7 @@ def test_lines_do_not_depend_on_how_they_were_read(parts: list[bytes], size: int
 
 
 def test_output_without_line_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines_module, "MAX_LINE_BYTES", 10)
+    monkeypatch.setattr(process_module, "MAX_LINE_BYTES", 10)
     splitter = LineSplitter()
     found = [line for _ in range(10) for line in splitter.feed(b"abc")] + list(splitter.finish())
     assert b"".join(found).replace(b"\n", b"") == b"abc" * 10

@@ -13,13 +13,7 @@ from hypothesis import strategies as st
 from local_server.tests.support import behaviour
 from wherobots_local.api.create_request import CreateRunRequest
 from wherobots_local.api.errors import ApiError
-from wherobots_local.api.queries import (
-    ListQuery,
-    LogsQuery,
-    name_matches,
-    parse_list_query,
-    parse_logs_query,
-)
+from wherobots_local.api.queries import ListQuery, LogsQuery, name_matches, parse_query
 from wherobots_local.control.behaviour import Behaviour
 from wherobots_local.runs.log import RunLog
 from wherobots_local.runs.run import LocalRun
@@ -155,13 +149,13 @@ def test_name_patterns(pattern: str, name: str, fits: bool) -> None:
 )
 def test_wrong_list_parameters(query: list[tuple[str, str]], field: str) -> None:
     with pytest.raises(ApiError) as raised:
-        parse_list_query(query)
+        parse_query(ListQuery, query)
     assert (raised.value.status, [problem.field for problem in raised.value.problems]) == (422, [field])
 
 
 def test_wrong_log_size() -> None:
     with pytest.raises(ApiError) as raised:
-        parse_logs_query([("size", "1.5")])
+        parse_query(LogsQuery, [("size", "1.5")])
     assert (raised.value.status, raised.value.problems[0].field) == (422, "size")
 
 

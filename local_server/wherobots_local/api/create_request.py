@@ -138,7 +138,6 @@ class RunEnvironment(PublishedModel):
 
     @property
     def files(self) -> tuple[FileDependency, ...]:
-        """The FILE dependencies."""
         return tuple(item for item in self.dependencies if isinstance(item, FileDependency))
 
 
@@ -159,12 +158,10 @@ class CreateRunRequest(PublishedModel):
 
 
 def parse_create_request(body: object) -> CreateRunRequest:
-    """Check the decoded body of a create call. Unknown keys are ignored, as in the published schema.
+    """Check the body of a create call: schema ``CreateRunPayload-Input``.
 
-    :param body: the decoded JSON.
-    :returns: the request with its defaults.
-    :raises ApiError: 422 with one problem per wrong field; 400 unless exactly one run kind is given.
-        Source: ``POST /runs``, schema ``CreateRunPayload-Input``.
+    Unknown keys are ignored, as in the published schema. Raises an ``ApiError``: 422 with one problem per wrong field;
+    400 unless exactly one kind of run is given.
     """
     request = validated(CreateRunRequest, body)
     if (request.run_python is None) == (request.run_jar is None):

@@ -24,23 +24,14 @@ _ERROR_CLASSES = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a request.
-
-    :param details: what is wrong, naming the value and the rule.
-    :param field: the field or parameter at fault, such as ``runPython.uri``; default None, no single one.
-    """
+    """One thing that is wrong with a request. ``field`` is None if no single field is at fault."""
 
     details: str
     field: str | None = None
 
 
 class ApiError(Exception):
-    """A request that is answered with an error body.
-
-    :param status: HTTP status of the answer.
-    :param problems: what is wrong: one or more problems, or the details of the only one.
-    :param suggestion: what the user can do about it.
-    """
+    """A request that gets an error body."""
 
     def __init__(self, status: int, problems: Sequence[Problem] | str, suggestion: str = DEFAULT_SUGGESTION) -> None:
         self.status = status
@@ -50,13 +41,6 @@ class ApiError(Exception):
 
 
 def error_body(error: ApiError, *, path: str, request_id: str) -> dict[str, Any]:
-    """Build the ``ErrorBody`` of an error.
-
-    :param error: the error to show.
-    :param path: URL path of the request, which the service puts into ``path``.
-    :param request_id: id of the request, which is also the ``X-Request-Id`` header.
-    :returns: the JSON object. Source: schemas ``ErrorBody`` and ``ErrorInfo``.
-    """
     code, message = _error_class(error.status)
     return {
         "errors": [

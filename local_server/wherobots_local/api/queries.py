@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from wherobots_local.api.errors import ApiError, Problem
 from wherobots_local.api.validation import Model, validated
-from wherobots_local.api.vocabulary import RUN_STATUSES
+from wherobots_local.api.vocabulary import DEFAULT_REGION, RUN_STATUSES
+
+Parsed = TypeVar("Parsed")
 
 
 def _known(statuses: frozenset[str]) -> frozenset[str]:
@@ -64,47 +68,51 @@ class LogsQuery(Parameters):
 
 
 class LogEndQuery(LogsQuery):
-    """The checked parameters of a log as the status page reads it.
-
-    :param cursor: ``next_page`` of the page before; default None, the start of the log.
-    :param size: the most lines of a page; default 1000.
-    :param last: how many lines from the end of the log a page begins at most; default 5000.
-    """
+    """The parameters of a log as the status page reads it: at most its ``last`` lines."""
 
     size: Annotated[int, Field(ge=0)] = 1000
     last: Annotated[int, Field(ge=1)] = 5000
 
 
 def parse_query(parameters: type[Model], query: Query) -> Model:
-    """Check the parameters of a URL; unknown ones are ignored.
-
-    :param parameters: the model that they must fit; there, a parameter that may be repeated is a set.
-    :param query: the parameters of the URL.
-    :returns: the checked parameters.
-    :raises ApiError: 422 with one problem per wrong parameter.
-    """
+    """Check the parameters of a URL; unknown ones are ignored. In the model, a repeatable parameter is a set."""
     values: dict[str, object] = dict(query)
     if "status" in values:
         values["status"] = [value for key, value in query if key == "status"]
     return validated(parameters, values)
 
 
-def parse_list_query(query: Query) -> ListQuery:
-    """Check the parameters of ``GET /runs``, as :func:`parse_query` does."""
-    return parse_query(ListQuery, query)
+def cursor_of(text: str) -> str:
+    """Return a cursor that does not show what it is."""
+    return base64.urlsafe_b64encode(text.encode("utf-8", "surrogateescape")).decode()
 
 
-def parse_logs_query(query: Query) -> LogsQuery:
-    """Check the parameters of ``GET /runs/{run_id}/logs``, as :func:`parse_query` does."""
-    return parse_query(LogsQuery, query)
+def read_cursor(cursor: str, parse: Callable[[str], Parsed]) -> Parsed:
+    """Read what :func:`cursor_of` has made a cursor of. It is a 400 if that or ``parse`` fails."""
+    try:
+        return parse(
+            base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode("utf-8", "surrogateescape")
+        )
+    except ValueError:
+        raise wrong_cursor(cursor) from None
+
+
+def wrong_cursor(cursor: str) -> ApiError:
+    """Return the error for a cursor that this server has not issued."""
+    return ApiError(400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")])
+
+
+def checked_region(region: str | None) -> str:
+    """Return a region, by default the default one. It is a 422 if it is blank."""
+    if region is not None and not region.strip():
+        raise ApiError(422, [Problem(f"region is {region!r}, but must be the name of a region", "region")])
+    return DEFAULT_REGION if region is None else region
 
 
 def name_matches(pattern: str, name: str, *, part: bool = False) -> bool:
-    """Say whether a name fits a pattern with at most one ``*``.
+    """Return whether a name fits a pattern with at most one ``*``.
 
-    :param pattern: the pattern.
-    :param name: the name.
-    :param part: whether a pattern without ``*`` also fits a part of the name; default False, only the whole name.
+    With ``part``, one without ``*`` also fits a part of the name.
     """
     head, star, tail = pattern.partition("*")
     if not star:

@@ -18,8 +18,8 @@ _Life = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class SqlSessionPayload(PublishedModel):
-    """``SqlSessionAPIPayload``, and ``sessionKey``, which clients send although it is not described. Two equal payloads
-    ask for the same session."""
+    """``SqlSessionAPIPayload``, and ``sessionKey``, which clients send although it is not described. Equal payloads
+    request the same session."""
 
     runtime_id: Literal[RUNTIMES] | None = None  # type: ignore[valid-type]
     version: str | None = None
@@ -53,13 +53,10 @@ _Option = Annotated[str, BeforeValidator(lambda value: value if isinstance(value
 
 
 class StoreWish(Parameters):
-    """``store``: where a result goes. Clients send the booleans as such or as text.
-
-    :param single: whether it is one file; None leaves it to the session.
-    """
+    """``store``: where a result goes. Clients send the booleans as such or as text."""
 
     format: Literal["parquet", "csv", "geojson"] = "parquet"
-    single: bool | None = None
+    single: bool = False
     generate_presigned_url: bool = False
     options: dict[str, _Option] = Field(default_factory=dict)
 
@@ -102,10 +99,7 @@ _KINDS: dict[str, tuple[str, type[ExecuteMessage] | type[RetrieveMessage] | type
 class ReceivedMessage:
     """A message of a client.
 
-    :param operation: what it asks for: ``executeSql``, ``retrieveResults`` or ``cancelExecution``.
-    :param execution_id: the execution it is about.
-    :param message: its checked content; None if it breaks a rule.
-    :param problem: which rule, in one sentence; empty if it breaks none.
+    ``message`` is None if it breaks a rule, and ``problem`` then names the rule in one sentence.
     """
 
     operation: str
@@ -115,11 +109,7 @@ class ReceivedMessage:
 
 
 def parse_session_message(text: str) -> ReceivedMessage | None:
-    """Read a text frame.
-
-    :param text: the frame.
-    :returns: the message; None for one that is not JSON, has no known kind, or no execution to answer about.
-    """
+    """Read a text frame. Returns None if it is not JSON, has no known kind, or no execution to respond about."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):

@@ -28,14 +28,10 @@ class ControlModel(BaseModel):
 
 
 def validated(model: type[Model], value: object, *, where: str = "", names: bool = False) -> Model:
-    """Check a value.
+    """Check decoded JSON, or the parameters of a URL, against a model.
 
-    :param model: what it must be.
-    :param value: the decoded JSON, or the parameters of a URL.
-    :param where: path of the value in the body; default the body itself.
-    :param names: whether the message about an unknown key names the known ones; default False.
-    :returns: the value as a model.
-    :raises ApiError: 422 with one problem per wrong field.
+    ``where`` is the path of the value in the body. With ``names``, the message about an unknown key lists the known
+    keys. Raises an ``ApiError``: 422 with one problem per wrong field.
     """
     try:
         return model.model_validate(value)

@@ -13,36 +13,12 @@ RUN_STATUSES = (PENDING, RUNNING, FAILED, COMPLETED, CANCELLED, TIMED_OUT)
 TERMINAL_STATUSES = frozenset({FAILED, COMPLETED, CANCELLED, TIMED_OUT})
 
 RUNTIMES = (
-    "micro",
-    "tiny",
-    "small",
-    "medium",
-    "large",
-    "x-large",
-    "2x-large",
-    "4x-large",
-    "medium-himem",
-    "large-himem",
-    "x-large-himem",
-    "2x-large-himem",
-    "4x-large-himem",
-    "x-large-hicpu",
-    "2x-large-hicpu",
-    "x-large-matcher",
-    "2x-large-matcher",
-    "micro-a10-gpu",
-    "tiny-a10-gpu",
-    "small-a10-gpu",
-    "medium-a10-gpu",
-    "large-a10-gpu",
-    "x-large-a10-gpu",
+    *("micro", "tiny", "small", "medium", "large", "x-large", "2x-large", "4x-large"),
+    *("medium-himem", "large-himem", "x-large-himem", "2x-large-himem", "4x-large-himem"),
+    *("x-large-hicpu", "2x-large-hicpu", "x-large-matcher", "2x-large-matcher"),
+    *("micro-a10-gpu", "tiny-a10-gpu", "small-a10-gpu", "medium-a10-gpu", "large-a10-gpu", "x-large-a10-gpu"),
     # Names of earlier versions of the API, which the description still has.
-    "TINY",
-    "SMALL",
-    "MEDIUM",
-    "LARGE",
-    "XLARGE",
-    "XXLARGE",
+    *("TINY", "SMALL", "MEDIUM", "LARGE", "XLARGE", "XXLARGE"),
 )
 
 USER_ID = "local0user0000"

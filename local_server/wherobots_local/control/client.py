@@ -100,7 +100,7 @@ class ControlClient:
         return self._call("PATCH", f"/runs/{run_id}", changes)
 
     def insert_logs(self, run_id: str, items: Sequence[Mapping[str, Any]]) -> None:
-        """Put lines into the log of a run, wherever their timestamps belong.
+        """Put lines into the log of a run, where their timestamps belong.
 
         :param run_id: id of the run.
         :param items: ``{"timestamp": ns, "raw": text}``; without a timestamp: now.
@@ -127,7 +127,7 @@ class ControlClient:
         self._api_key = self._call("POST", "/reset", {"storage": storage}, seconds=_RESET_SECONDS)["api_key"]
 
     def runs(self) -> list[dict[str, Any]]:
-        """Return all runs as they are, oldest first, whatever the switches say."""
+        """Return all runs as they are, oldest first, regardless of the switches."""
         found: list[dict[str, Any]] = []
         page = self._call("GET", "/runs")
         while True:
@@ -148,7 +148,7 @@ class ControlClient:
         return self._call("GET", f"/sql/sessions/{session_id}")
 
     def show_sql_session(self, session_id: str, **instead: str | None) -> dict[str, Any]:
-        """Let a SQL session say something else about itself; what is None is true again.
+        """Let a SQL session report something else about itself; what is None is true again.
 
         :param session_id: its id.
         :param instead: ``status``, ``message``, ``url``.
@@ -169,7 +169,7 @@ class ControlClient:
         self._call("POST", f"/sql/sessions/{session_id}/end", {"status": status, "message": message, "code": code})
 
     def drop_sql_connections(self, session_id: str, *, code: int | None = None) -> int:
-        """End the connections of a SQL session; it goes on.
+        """End the connections of a SQL session, which continues.
 
         :param session_id: its id.
         :param code: the code with which they are closed; default None, they end as if the network had failed.
@@ -179,7 +179,7 @@ class ControlClient:
         return dropped
 
     def evict_sql_execution(self, session_id: str, execution_id: str) -> bool:
-        """Let a SQL session forget an execution, which goes on if it runs.
+        """Let a SQL session forget an execution, which continues if it runs.
 
         :param session_id: id of the session.
         :param execution_id: id of the execution.
@@ -198,7 +198,7 @@ class ControlClient:
         seconds: float = 0,
         held: bool = False,
     ) -> None:
-        """Say what the synthetic engine does with a statement. The newest answer that fits is taken.
+        """Set what the synthetic engine does with a statement. The newest of these that fits counts.
 
         :param statement: text that the statement contains, in any case.
         :param columns: its result, by the names of the columns; default None, it has none, such as DDL.
@@ -211,13 +211,13 @@ class ControlClient:
         self._call("POST", "/sql/answers", {"statement": statement, **answer})
 
     def clear_sql_answers(self) -> None:
-        """Forget all answers of :meth:`answer_sql`."""
+        """Forget what :meth:`answer_sql` has set."""
         self._call("DELETE", "/sql/answers")
 
     def release_sql(self, statement: str = "") -> None:
-        """Let statements of the synthetic engine go on that wait, such as ``HOLD``.
+        """Let waiting statements of the synthetic engine continue, such as ``HOLD``.
 
-        :param statement: text that they contain, in any case; default empty, all go on.
+        :param statement: text that they contain, in any case; default empty, all continue.
         """
         self._call("POST", "/sql/release", {"statement": statement})
 
@@ -228,12 +228,12 @@ class ControlClient:
         try:
             payload = None if body is None else json.dumps(body)
             connection.request(method, f"/_control{path}", payload, {"X-API-Key": self._api_key})
-            answer = connection.getresponse()
-            content = answer.read().decode()
+            response = connection.getresponse()
+            content = response.read().decode()
         finally:
             connection.close()
-        if not 200 <= answer.status < 300:
-            raise ControlError(f"{method} {path} was answered {answer.status}: {content}")
+        if not 200 <= response.status < 300:
+            raise ControlError(f"{method} {path} got the response {response.status}: {content}")
         decoded: dict[str, Any] = json.loads(content)
         return decoded
 

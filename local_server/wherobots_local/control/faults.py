@@ -10,13 +10,7 @@ from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Ta
 
 from wherobots_local.api.queries import name_matches
 from wherobots_local.api.validation import ControlModel, validated
-from wherobots_local.api.vocabulary import (
-    OBJECT_OPERATIONS,
-    OPEN_SQL_SOCKET,
-    OPERATIONS,
-    SQL_EVENTS,
-    SQL_MESSAGES,
-)
+from wherobots_local.api.vocabulary import OBJECT_OPERATIONS, OPEN_SQL_SOCKET, OPERATIONS, SQL_EVENTS, SQL_MESSAGES
 
 ANY_OPERATION = "*"
 
@@ -27,9 +21,9 @@ _Printable = Annotated[str, StringConstraints(pattern=r"^[ -~]*$")]
 
 
 def _not_of_the_message(name: str) -> str:
-    # The server sets the length of an answer. To cut an answer short there is the fault ``truncate``.
+    # The server sets the length of a response. The fault ``truncate`` cuts one.
     if name.lower() in ("content-length", "transfer-encoding"):
-        raise ValueError("must not be about the length of the answer")
+        raise ValueError("must not be about the length of the response")
     return name
 
 
@@ -39,30 +33,29 @@ _HeaderName = Annotated[
 
 
 class SuddenEnd(ControlModel):
-    """``lose_answer``, after the request took effect; ``truncate``, after half of the answer; ``reset``, before."""
+    """``lose_answer``, after the request took effect; ``truncate``, after half of the response; ``reset``, before."""
 
     type: Literal["lose_answer", "truncate", "reset"]
 
 
 class Hang(ControlModel):
-    """The request is not handled, and gets no answer for a time."""
+    """The request is not handled, and gets no response for a time."""
 
     type: Literal["hang"]
     seconds: _Seconds = 3600.0
 
 
 class Slow(ControlModel):
-    """The request is handled, and answered after a time."""
+    """The request is handled, and gets its response after a time."""
 
     type: Literal["slow"]
     seconds: _Seconds = 1.0
 
 
-class StatusAnswer(ControlModel):
-    """The request is not handled, and gets this answer.
+class StatusResponse(ControlModel):
+    """The request is not handled, and gets this response.
 
-    :param body: JSON value or text; None is an empty body. If it is not given, the API's own error body is sent.
-    :param content_type: content type; default None, the one that fits the body.
+    A ``body`` of None is an empty one. If it is not given, the API's own error body is sent.
     """
 
     type: Literal["status"]
@@ -72,7 +65,7 @@ class StatusAnswer(ControlModel):
     content_type: _Printable | None = None
 
 
-class HtmlAnswer(ControlModel):
+class HtmlResponse(ControlModel):
     """The request is not handled, and gets a page as from a gateway."""
 
     type: Literal["html"]
@@ -88,16 +81,12 @@ class MessageFault(ControlModel):
 
 
 _TAGS = {
-    "lose_answer": "is-sudden",
-    "truncate": "is-sudden",
-    "reset": "is-sudden",
+    **dict.fromkeys(("lose_answer", "truncate", "reset"), "is-sudden"),
     "hang": "is-hang",
     "slow": "is-slow",
     "status": "is-status",
     "html": "is-html",
-    "lose_message": "is-message",
-    "evict": "is-message",
-    "end_session": "is-message",
+    **dict.fromkeys(("lose_message", "evict", "end_session"), "is-message"),
 }
 
 
@@ -106,13 +95,13 @@ def _tag(value: Any) -> str | None:
     return _TAGS.get(kind) if isinstance(kind, str) else None
 
 
-FaultAction = SuddenEnd | Hang | Slow | StatusAnswer | HtmlAnswer | MessageFault
+FaultAction = SuddenEnd | Hang | Slow | StatusResponse | HtmlResponse | MessageFault
 _AnyAction = Annotated[
     Annotated[SuddenEnd, Tag("is-sudden")]
     | Annotated[Hang, Tag("is-hang")]
     | Annotated[Slow, Tag("is-slow")]
-    | Annotated[StatusAnswer, Tag("is-status")]
-    | Annotated[HtmlAnswer, Tag("is-html")]
+    | Annotated[StatusResponse, Tag("is-status")]
+    | Annotated[HtmlResponse, Tag("is-html")]
     | Annotated[MessageFault, Tag("is-message")],
     Discriminator(
         _tag,
@@ -129,15 +118,7 @@ _OF_EVENTS = frozenset({"lose_message", "reset", "truncate", "slow"})
 
 @dataclass(frozen=True)
 class FaultTarget:
-    """The request, or the message of a SQL session, that rules are compared with.
-
-    :param operation: what it is.
-    :param run_id: the run it is about.
-    :param name: name of the run to create.
-    :param session_id: the SQL session it is about.
-    :param statement: the statement it is about.
-    :param state: the state of the execution that it tells.
-    """
+    """The request, or the message of a SQL session, that rules are compared with."""
 
     operation: str
     run_id: str | None = None
@@ -148,20 +129,7 @@ class FaultTarget:
 
 
 class FaultRule(ControlModel):
-    """One rule.
-
-    :param operation: an ``operationId``, a message over the WebSocket of a SQL session, or ``*``, all requests.
-    :param action: what happens to a request or message that matches.
-    :param run_id: only requests for this run; None matches any.
-    :param name: only creates of a run with this name, which may contain one ``*``; None matches any.
-    :param session_id: only requests and messages for this SQL session; None matches any.
-    :param statement: only messages about a statement that contains this text, in any case; None matches any.
-    :param state: only messages that tell this state of an execution; None matches any.
-    :param times: how often the rule applies; None sets no limit.
-    :param seconds: for how long the rule applies; None sets no limit.
-    :param after: how many matching requests pass before the rule applies.
-    :param per_second: how many matching requests pass each second after that; None lets none pass.
-    """
+    """One rule. A key that is None matches anything, and sets no limit."""
 
     operation: Literal[  # type: ignore[valid-type]
         ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET, *SQL_MESSAGES, *SQL_EVENTS
@@ -191,7 +159,7 @@ class FaultRule(ControlModel):
         return self
 
     def matches(self, target: FaultTarget) -> bool:
-        """Say whether the rule is about this request or message."""
+        """Return whether the rule is about this request or message."""
         is_message = target.operation in SQL_MESSAGES or target.operation in SQL_EVENTS
         return (
             (self.operation == target.operation or (self.operation == ANY_OPERATION and not is_message))
@@ -204,10 +172,7 @@ class FaultRule(ControlModel):
 
 
 class Allowance:
-    """How many requests per second may pass. After a pause, as many as in one second may pass at once.
-
-    :param per_second: requests per second.
-    """
+    """How many requests per second may pass. After a pause, as many as in one second may pass at once."""
 
     def __init__(self, per_second: float) -> None:
         self._per_second = per_second
@@ -215,10 +180,7 @@ class Allowance:
         self._moment = float("-inf")
 
     def admits(self, now: float) -> bool:
-        """Count a request, and say whether it may pass.
-
-        :param now: the current ``time.monotonic()``.
-        """
+        """Count a request, and return whether it may pass."""
         self._left = min(self._most, self._left + (now - self._moment) * self._per_second)
         self._moment = now
         if self._left < 1.0:
@@ -246,7 +208,7 @@ class _Applied:
         )
 
     def lets_pass(self, now: float) -> bool:
-        """Say whether the rule does not apply yet to a request that it matches."""
+        """Return whether the rule does not apply yet to a request that it matches."""
         return self.passed < self.rule.after or (self.allowance is not None and self.allowance.admits(now))
 
 
@@ -257,28 +219,17 @@ class FaultRules:
         self._rules: list[_Applied] = []
 
     def add(self, body: Any, now: float) -> None:
-        """Check a rule and add it after the others.
-
-        :param body: the decoded JSON.
-        :param now: the current ``time.monotonic()``, from which ``seconds`` counts.
-        :raises ApiError: 422 if anything about it is wrong.
-        """
+        """Check a rule and add it after the others. Its ``seconds`` count from ``now``, a ``time.monotonic()``."""
         rule = validated(FaultRule, body)
         expires_at = None if rule.seconds is None else now + rule.seconds
         allowance = None if rule.per_second is None else Allowance(rule.per_second)
         self._rules.append(_Applied(rule, dict(body), expires_at, allowance))
 
     def clear(self) -> None:
-        """Remove all rules."""
         self._rules.clear()
 
     def take(self, target: FaultTarget, now: float) -> FaultAction | None:
-        """Find the fault for a request and count it; the first rule that applies wins.
-
-        :param target: the request.
-        :param now: the current ``time.monotonic()``.
-        :returns: what to do to the request, or None.
-        """
+        """Find the fault for a request and count it; the first rule that applies wins."""
         for known in self._rules:
             if not known.applies(target, now):
                 continue

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from wherobots_local.api.vocabulary import CANCEL_RUN, CREATE_RUN
-from wherobots_local.runs.run import utc_now
-from wherobots_local.views.run_view import timestamp
+from wherobots_local.runs.run import timestamp, utc_now
 
 MAX_ENTRIES = 100_000
 """The journal keeps the newest requests, at most this many; the counts include all."""
@@ -21,18 +20,8 @@ LONGEST_TEXT = 512
 class JournalEntry:
     """One request, or one message that a client sent over the WebSocket of a SQL session.
 
-    :param operation: its ``operationId``, or what the message asks for, such as ``executeSql``.
-    :param method: HTTP method; ``MESSAGE`` for a message.
-    :param path: path of the URL.
-    :param query: query string of the URL.
-    :param run_id: the run it is about, or the one that it created.
-    :param name: name of the run to create.
-    :param status: the status answered; None if no answer was sent, or not yet, and for a message.
-    :param fault: type of the fault that hit it.
-    :param effective: whether it created something, or ended something: a run, a SQL session, an execution.
-    :param session_id: the SQL session it is about, or the one that it got.
-    :param execution_id: the execution it is about.
-    :param statement: the statement to execute.
+    The ``method`` of a message is ``MESSAGE``. ``status`` is None if no response was sent, or not yet, and for a
+    message. ``effective`` is whether a run, a SQL session or an execution was created or ended.
     """
 
     operation: str
@@ -69,7 +58,6 @@ class Journal:
         self._effective[entry.operation] += 1
 
     def clear(self) -> None:
-        """Forget everything, counts included."""
         self._entries.clear()
         self._received.clear()
         self._effective.clear()

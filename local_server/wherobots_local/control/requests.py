@@ -1,4 +1,4 @@
-"""The bodies of control calls about runs, the key and the whole server: from JSON to checked values."""
+"""The bodies of control calls: from JSON to checked values."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from wherobots_local.api.errors import ApiError, Problem
 from wherobots_local.api.validation import ControlModel, validated
+from wherobots_local.control.behaviour import Seconds
 from wherobots_local.runs.run import LocalRun, utc_now
 from wherobots_local.security import checked_key
 
@@ -17,6 +18,7 @@ def _digits(value: Any) -> Any:
     return int(value) if is_number else value
 
 
+_Code = Annotated[int, Field(ge=1000, le=4999)]
 _Nanoseconds = Annotated[int, BeforeValidator(_digits), Field(ge=0, lt=2**63)]
 
 
@@ -39,9 +41,7 @@ class AppPatch(ControlModel):
 class RunPatch(ControlModel):
     """Changes to a run; None changes nothing. Any status is allowed, also one that a client does not know.
 
-    :param status: the status.
-    :param completed: whether to set ``completeTime``, which a terminal status does by itself.
-    :param app: changes to ``kubeApp``.
+    ``completed`` sets ``completeTime``, which a terminal status does by itself.
     """
 
     status: str | None = None
@@ -80,12 +80,52 @@ class Reset(ControlModel):
     storage: bool = True
 
 
-def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:
-    """Change a run.
+class SessionPatch(ControlModel):
+    """What a session reports about itself instead of the truth; None is the truth."""
 
-    :param run: the run.
-    :param patch: the changes.
-    """
+    status: str | None = None
+    message: str | None = None
+    url: str | None = None
+
+
+class SessionEnd(ControlModel):
+    """How a session ends."""
+
+    status: str = "DESTROYED"
+    message: str = "ended by a test"
+    code: _Code = 1011
+
+
+class ConnectionsEnd(ControlModel):
+    """How its connections end: with a code, or as if the network had failed."""
+
+    code: _Code | None = None
+
+
+class Eviction(ControlModel):
+    """Which execution a session forgets."""
+
+    execution_id: str
+
+
+class Release(ControlModel):
+    """Which held statements continue: those that contain a text."""
+
+    statement: str = ""
+
+
+class NewAnswer(ControlModel):
+    """What the synthetic engine does with a statement."""
+
+    statement: str
+    columns: dict[str, list[Any]] | None = None
+    geometry: list[str] = Field(default_factory=list)
+    error: str = ""
+    seconds: Seconds = 0.0
+    held: bool = False
+
+
+def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:
     for event in patch.app.events:
         run.add_event(event.code, event.message)
     if patch.app.status is not None or patch.app.message is not None:
@@ -99,12 +139,7 @@ def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:
 
 
 def parse_new_key(body: object) -> str | None:
-    """Check a new API key.
-
-    :param body: the decoded JSON: ``{"api_key": ...}``.
-    :returns: the key; None for a random one.
-    :raises ApiError: 422 if it is not usable; the message does not show it.
-    """
+    """Check a new API key. Returns None for a random one. The message of an error does not show the key."""
     try:
         return validated(NewKey, body).api_key
     except ApiError as error:

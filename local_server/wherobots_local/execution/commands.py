@@ -37,10 +37,7 @@ class JarTools:
 def find_jar_tools(environment: Mapping[str, str], python: Path) -> JarTools:
     """Look for the programs that can run a JAR.
 
-    :param environment: the environment of the run: ``SPARK_HOME``, ``JAVA_HOME``, ``PATH``.
-    :param python: its interpreter; a PySpark installed for it, or for
-        the server, has a ``spark-submit`` in the same folder.
-    :returns: what was found.
+    A PySpark installed for the run's interpreter, or for the server, has a ``spark-submit`` in the same folder.
     """
     path = environment.get("PATH", "")
     # A virtual environment of the run sees the server's packages, but does not have their programs.
@@ -68,15 +65,8 @@ def jar_command(
 ) -> list[str]:
     """Return the command of a JAR: ``spark-submit`` if it was found, else ``java``.
 
-    :param tools: the programs that were found.
-    :param jar: the JAR.
-    :param args: its arguments.
-    :param main_class: the class to start; None for the one that the manifest names.
-    :param class_path: further JARs.
-    :param settings: Spark settings; for ``java``, those that begin with ``spark.`` become system properties, where
-        Spark reads them.
-    :returns: the program and its arguments.
-    :raises CommandError: if no program is found or no class is named.
+    For ``java``, settings that begin with ``spark.`` become system properties, where Spark reads them. Raises
+    ``CommandError`` if no program is found or no class is named.
     """
     name = main_class or manifest_main_class(jar)
     if name is None:
@@ -94,12 +84,7 @@ def jar_command(
 
 
 def manifest_main_class(jar: Path) -> str | None:
-    """Read the ``Main-Class`` of a JAR's manifest.
-
-    :param jar: the JAR.
-    :returns: the class, or None if the manifest names none.
-    :raises CommandError: if the file is no JAR.
-    """
+    """Read the ``Main-Class`` of a JAR's manifest. Raises ``CommandError`` if the file is not a JAR."""
     try:
         with zipfile.ZipFile(jar) as archive:
             text = archive.read(_MANIFEST).decode("utf-8", errors="replace")

@@ -28,43 +28,25 @@ _EXACT_VERSION = re.compile(r"[^=<>!~]*===?[^*,]+")
 
 
 def environment_key(requirements: Sequence[str], day: str = "") -> str:
-    """Name the environment of a set of requirements.
-
-    :param requirements: requirements as pip takes them, in any order.
-    :param day: the day for which it is made; default empty, for any.
-    :returns: a hash of the interpreter, the machine, the set and the day.
-    """
+    """Name the environment of a set of requirements: a hash of the interpreter, the machine, the set and the day."""
     parts = [sys.version, sys.prefix, platform.machine(), sorted(set(requirements)), *([day] if day else [])]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
 
 
 def day_of(requirements: Sequence[str], now: datetime) -> str:
-    """Return the day for which a set is installed. A set with a package without an exact version is for one day only.
-
-    :param requirements: requirements as pip takes them.
-    :param now: the current time.
-    :returns: the day in UTC; empty if all versions are exact, for any day.
-    """
+    """Return the day in UTC for which a set is installed; empty, for any day, if all versions are exact."""
     exact = all(_EXACT_VERSION.fullmatch(requirement) for requirement in requirements)
     return "" if exact else now.astimezone(UTC).date().isoformat()
 
 
 def mark_complete(folder: Path, day: str) -> None:
-    """Mark an environment as usable.
-
-    :param folder: its folder.
-    :param day: the day for which it was made; empty for any.
-    """
     (folder / COMPLETE).write_text(day, encoding="utf-8")
 
 
 def remove_unused(parent: Path, unused_seconds: float) -> None:
     """Remove the environments that no run will use again: those of an earlier day, and those unused for long.
 
-    One that a run uses now, of this or another server, stays. What cannot be removed is tried again next time.
-
-    :param parent: folder of the environments.
-    :param unused_seconds: how long an environment is kept after its last use, in seconds.
+    An environment that a run of any server uses now stays. If one cannot be removed, the next round tries again.
     """
     today = datetime.now(UTC).date().isoformat()
     for lock in parent.glob(f"*{_LOCK_ENDING}"):
@@ -82,8 +64,7 @@ def remove_unused(parent: Path, unused_seconds: float) -> None:
 async def locked(folder: Path, *, shared: bool) -> AsyncIterator[None]:
     """Hold the lock of an environment, which other servers on the same root respect. It ends with this process.
 
-    :param folder: the environment.
-    :param shared: whether others may use it too; else it may be built.
+    An environment is used with a ``shared`` lock, and built with an exclusive one.
     """
     path = folder.with_suffix(_LOCK_ENDING)
     while True:
@@ -105,7 +86,7 @@ def _held(file: IO[str], kind: int) -> Iterator[bool]:
 
 
 def _is_same(file: IO[str], path: Path) -> bool:
-    """Say whether the opened file is still the one at that path: its environment may have been removed meanwhile."""
+    """Return whether the opened file is still the one at that path: its environment may have been removed meanwhile."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except OSError:

@@ -15,20 +15,9 @@ RUN_ID_VARIABLE = "WHEROBOTS_LOCAL_RUN_ID"
 FILES_VARIABLE = "WHEROBOTS_LOCAL_FILES"
 
 _INHERITED = (
-    "PATH",
-    "TZ",
-    "JAVA_HOME",
-    "SPARK_HOME",
-    "HADOOP_CONF_DIR",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
+    *("PATH", "TZ", "JAVA_HOME", "SPARK_HOME", "HADOOP_CONF_DIR"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 _PIP_MUST_NOT_INSTALL_ELSEWHERE = frozenset({"PIP_TARGET", "PIP_USER", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON"})
@@ -47,19 +36,10 @@ def run_environment(
     spark_conf: Path | None = None,
     passed: Iterable[str] = (),
 ) -> dict[str, str]:
-    """Build the environment of a script or JAR.
+    """Build the environment of a script or JAR. ``home`` is not the user's home directory.
 
-    :param own: the server's environment.
-    :param root: folder behind ``s3://``.
-    :param run_id: id of the run.
-    :param folder: the run's private folder, which gets its temporary files too.
-    :param home: its home directory; not the user's.
-    :param python: the interpreter of the run; its folder comes first on ``PATH``.
-    :param python_path: what its FILE dependencies put on ``PYTHONPATH``.
-    :param class_path: what they put on ``CLASSPATH``.
-    :param spark_conf: folder with its Spark configuration; None for the user's own.
-    :param passed: names of further variables of the server to pass on; never the API key.
-    :returns: the whole environment.
+    The folder of the run's ``python`` comes first on ``PATH``. ``spark_conf`` of None leaves the user's own Spark
+    configuration. ``passed`` are names of further variables of the server; the API key is never passed on.
     """
     environment = _inherited(own, passed)
     environment |= {
@@ -94,12 +74,7 @@ def user_packages() -> dict[str, str]:
 
 
 def install_environment(own: Mapping[str, str], *, folder: Path) -> dict[str, str]:
-    """Build the environment of pip: with the user's home and pip settings, which may name an index and its login.
-
-    :param own: the server's environment.
-    :param folder: folder for temporary files.
-    :returns: the whole environment.
-    """
+    """Build the environment of pip: with the user's home and pip settings, which may name an index and its login."""
     environment = _inherited(own, ())
     environment |= {
         key: value

@@ -31,11 +31,7 @@ _CHECK_SECONDS = 1.0
 
 
 def main(server_pid: int, argv: list[str]) -> None:
-    """Run a program under guard and end as it ends.
-
-    :param server_pid: the process that started the guard; when it ends, the guard ends the program.
-    :param argv: the program and its arguments.
-    """
+    """Run a program under guard and end as it ends. When the server's process ends, the guard ends the program."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     wake_reader = _wake_on_child_end()
     guard = os.getpid()
@@ -79,7 +75,7 @@ def _become(argv: list[str], guard: int) -> None:
         os.setsid()
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != guard:
-            # It was killed before this process asked for the signal, which will therefore never come.
+            # It was killed before this process requested the signal, which will therefore never come.
             os._exit(NOT_STARTED)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -95,7 +91,7 @@ def _become(argv: list[str], guard: int) -> None:
 def _reap(child: int) -> tuple[int | None, bool]:
     """Collect what has ended, adopted descendants included.
 
-    :returns: the child's wait status once it is among them, and whether any process is left.
+    Returns the child's wait status once it is among them, and whether any process is left.
     """
     status = None
     with contextlib.suppress(ChildProcessError):
@@ -130,10 +126,7 @@ def _signal_group(group: int, number: int) -> None:
 
 
 def descendants(ancestor: int) -> set[int]:
-    """Find all descendants of a process, on systems with /proc; elsewhere none.
-
-    :param ancestor: id of the process, which is not among them.
-    """
+    """Find all descendants of a process, on systems with /proc; elsewhere none."""
     parents = dict(_parents())
     below = {ancestor}
     while found := {pid for pid, parent in parents.items() if parent in below and pid not in below}:

@@ -7,14 +7,17 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wherobots_local.execution import guard
-from wherobots_local.execution.lines import LineSplitter
 
 GRACE_SECONDS = 3.0
 """Seconds between SIGTERM and SIGKILL."""
+
+MAX_LINE_BYTES = 1024 * 1024
+"""A longer line is cut into pieces. So output without line ends cannot fill the memory, and two lines always fit on a
+page of the log."""
 
 GUARD_PROGRAM = guard.__file__
 
@@ -24,6 +27,49 @@ _DRAIN_SECONDS = 2.0
 
 OnOutput = Callable[[bytes], Awaitable[None]]
 """Takes whole lines of output, each with its line end. No more output is read until it returns."""
+
+
+class LineSplitter:
+    """Collects pieces of a stream and returns blocks of whole lines, each line with its line end.
+
+    Costs the same for many short lines as for a few long ones.
+    """
+
+    def __init__(self) -> None:
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """Take a piece shorter than ``MAX_LINE_BYTES``; return the lines that are complete now, in blocks."""
+        whole, newline, rest = piece.rpartition(b"\n")
+        if newline and self._pending_bytes:
+            # On its own, so that no piece is longer than the limit.
+            first, _, whole = (whole + newline).partition(b"\n")
+            yield from self._keep(first)
+            yield self._take()
+        elif newline:
+            whole += newline
+        if whole:
+            yield whole
+        yield from self._keep(rest)
+
+    def finish(self) -> Iterator[bytes]:
+        """Return the last line if the stream did not end with a line end."""
+        if self._pending_bytes:
+            yield self._take()
+
+    def _keep(self, piece: bytes) -> Iterator[bytes]:
+        if piece:
+            if self._pending_bytes + len(piece) > MAX_LINE_BYTES:
+                yield self._take()
+            self._pending.append(piece)
+            self._pending_bytes += len(piece)
+
+    def _take(self) -> bytes:
+        line = b"".join(self._pending)
+        self._pending.clear()
+        self._pending_bytes = 0
+        return line + b"\n"
 
 
 class StartError(Exception):
@@ -53,15 +99,10 @@ class GuardedProcess:
     async def start(
         cls, argv: Sequence[str], *, environment: Mapping[str, str], folder: Path, on_output: OnOutput
     ) -> GuardedProcess:
-        """Start a program in its own session.
+        """Start a program in its own session, without a shell.
 
-        :param argv: the program and its arguments; no shell is involved.
-        :param environment: its whole environment.
-        :param folder: its working directory.
-        :param on_output: called with its output, standard output and error as they come.
-        :returns: the running process.
-        :raises StartError: if the guard cannot be started, such as for too many arguments. A program that cannot be
-            started ends with code 127.
+        Raises ``StartError`` if the guard cannot be started, such as for too many arguments. A program that cannot be
+        started ends with code 127.
         """
         with contextlib.ExitStack() as opened:
             try:
@@ -107,7 +148,7 @@ class GuardedProcess:
     async def wait(self) -> int:
         """Wait for the end of the process and its output, but only two seconds for output of processes it left behind.
 
-        :returns: its exit code, or the negative number of the signal that ended it.
+        Returns its exit code, or the negative number of the signal that ended it.
         """
         code = await self._process.wait()
         try:
@@ -126,11 +167,7 @@ class GuardedProcess:
         await self.stop()
 
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> int:
-        """End the process: send SIGTERM, then SIGKILL to what is left, and last to a guard that does not react.
-
-        :param grace_seconds: seconds between the first two; default 3.
-        :returns: as :meth:`wait`.
-        """
+        """End the process: send SIGTERM, then SIGKILL to what is left, and last to a guard that does not react."""
         ending = asyncio.create_task(self._end(grace_seconds))
         try:
             return await asyncio.shield(ending)

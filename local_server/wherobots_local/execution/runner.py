@@ -12,16 +12,10 @@ from pathlib import Path
 
 from wherobots_local.api.vocabulary import CANCELLED, COMPLETED, FAILED, RUNNING, TIMED_OUT
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.execution.commands import (
-    CommandError,
-    find_jar_tools,
-    jar_command,
-    python_command,
-)
+from wherobots_local.execution.commands import CommandError, find_jar_tools, jar_command, python_command
 from wherobots_local.execution.environment_variables import install_environment, run_environment
-from wherobots_local.execution.failure import failure_message
+from wherobots_local.execution.failures import advice, failure_message
 from wherobots_local.execution.process import GuardedProcess, OnOutput, StartError
-from wherobots_local.execution.spark_failures import advice
 from wherobots_local.execution.spark_ui import watching_ui
 from wherobots_local.execution.usage import sample_usage
 from wherobots_local.execution.virtual_environments import EnvironmentCache, PrepareError
@@ -45,13 +39,7 @@ _LAST_LINES = 200
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run ended.
-
-    :param status: its terminal status.
-    :param message: ``kubeApp.message``; None after success.
-    :param app_status: ``kubeApp.status`` at the end; default DESTROYED.
-    :param event_code: code of the event to add; None adds none.
-    """
+    """How a run ended. ``message`` becomes ``kubeApp.message``, and ``event_code`` the code of a new event."""
 
     status: str
     message: str | None = None
@@ -60,15 +48,7 @@ class RunEnd:
 
 
 class Runner:
-    """Executes runs, a limited number at a time. The others wait PENDING in the order of their creation.
-
-    :param root: folder behind ``s3://``.
-    :param max_parallel_runs: how many runs have a process at the same time.
-    :param environments: the virtual environments.
-    :param behaviour: returns the current behaviour.
-    :param on_end: called after the end of each run.
-    :param passed_environment: names of further environment variables that runs see.
-    """
+    """Executes runs, a limited number at a time. The others wait PENDING in the order of their creation."""
 
     def __init__(
         self,
@@ -96,8 +76,7 @@ class Runner:
     def request_cancel(self, run: LocalRun) -> bool:
         """Request the cancel of a run, which ends after the behaviour's ``cancel_delay_seconds``.
 
-        :param run: the run.
-        :returns: whether this request ends the run: False if it has ended or a cancel was requested before.
+        Returns whether this request ends the run: False if it has ended or a cancel was requested before.
         """
         if run.ended or run.cancel_requested:
             return False
@@ -112,10 +91,7 @@ class Runner:
         return True
 
     async def end_all(self, reason: str) -> None:
-        """End all runs and wait until their processes have ended. None may be begun meanwhile.
-
-        :param reason: why they end.
-        """
+        """End all runs and wait until their processes have ended. No run may be started meanwhile."""
         self._reason = reason
         tasks = list(self._tasks.values())
         for task in tasks:

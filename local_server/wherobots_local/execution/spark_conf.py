@@ -17,22 +17,13 @@ _KEY_ESCAPES = {**_ESCAPES, " ": "\\ ", ":": "\\:", "=": "\\=", "#": "\\#", "!":
 
 
 def with_jars(settings: Mapping[str, str], jars: Iterable[Path]) -> dict[str, str]:
-    """Add the run's JAR dependencies to the settings.
-
-    :param settings: the run's ``sparkConfigs``.
-    :param jars: its FILE dependencies that are JARs.
-    :returns: the settings, with ``spark.jars`` extended.
-    """
+    """Extend ``spark.jars`` of the settings by the run's JAR dependencies."""
     names = [name for name in [settings.get(JARS, ""), *map(str, jars)] if name]
     return {**settings, JARS: ",".join(names)} if names else dict(settings)
 
 
 def user_conf_folder(own: Mapping[str, str]) -> Path | None:
-    """Find the user's own Spark configuration.
-
-    :param own: the server's environment.
-    :returns: ``SPARK_CONF_DIR``, else ``SPARK_HOME/conf``, if that is a folder; else None.
-    """
+    """Find the user's own Spark configuration: ``SPARK_CONF_DIR``, else ``SPARK_HOME/conf``, if that is a folder."""
     named = own.get("SPARK_CONF_DIR") or (os.path.join(own["SPARK_HOME"], "conf") if own.get("SPARK_HOME") else None)
     return Path(named) if named and os.path.isdir(named) else None
 
@@ -40,13 +31,7 @@ def user_conf_folder(own: Mapping[str, str]) -> Path | None:
 def write_conf_folder(
     folder: Path, settings: Mapping[str, str], user_folder: Path | None, defaults: Mapping[str, str] | None = None
 ) -> None:
-    """Make a Spark configuration folder: the user's, with the run's settings after its defaults (the last one wins).
-
-    :param folder: the folder to make.
-    :param settings: the run's settings.
-    :param user_folder: the user's configuration folder, copied; None for none.
-    :param defaults: settings that the user's override; default none.
-    """
+    """Make a Spark configuration folder: the user's, with the run's settings after its defaults (the last one wins)."""
     if user_folder is not None:
         shutil.copytree(user_folder, folder)
     else:

@@ -22,14 +22,14 @@ _PORTS = range(20_000, 32_000)
 _ATTEMPTS = 100
 _INTERVAL_SECONDS = 1.0
 _CONNECT_SECONDS = 0.1
-_ANSWER_SECONDS = 2.0
-_ANSWER_BYTES = 64 * 1024
+_RESPONSE_SECONDS = 2.0
+_RESPONSE_BYTES = 64 * 1024
 
 
 def free_port() -> int:
-    """Find a port for a Spark UI. Spark takes the next one if another program takes it first.
+    """Find a free port for a Spark UI; 0, for any, if there is none.
 
-    :returns: a port that is free now; 0, for any, if none is found.
+    If another program takes it first, Spark takes the next.
     """
     for _ in range(_ATTEMPTS):
         port = _PORTS[secrets.randbelow(len(_PORTS))]
@@ -40,12 +40,7 @@ def free_port() -> int:
 
 
 def ui_port(settings: Mapping[str, str], own: int) -> int:
-    """Return the port on which the UI of a run will be.
-
-    :param settings: the run's ``sparkConfigs``, which may name another port.
-    :param own: the port that the server chose.
-    :returns: the port; 0 if it is unknown.
-    """
+    """Return the port on which the UI of a run will be, which its ``sparkConfigs`` may set; 0 if it is unknown."""
     text = settings.get(PORT, str(own)).strip()
     port = int(text) if text.isascii() and text.isdigit() else 0
     return port if port < 2**16 else 0
@@ -53,12 +48,7 @@ def ui_port(settings: Mapping[str, str], own: int) -> int:
 
 @contextlib.asynccontextmanager
 async def watching_ui(ancestor: int, port: int, on_change: Callable[[str], None]) -> AsyncIterator[None]:
-    """Report the address of a Spark UI as soon as it is there, and ``""`` when it is gone, at the latest at the end.
-
-    :param ancestor: process whose descendants may have the UI.
-    :param port: where it will be; 0 for nowhere.
-    :param on_change: called with each change.
-    """
+    """Report the address of a Spark UI as soon as it is there, and ``""`` when it is gone, at the latest at the end."""
     shown = _Shown(on_change)
     task = asyncio.create_task(_watch(ancestor, port, shown)) if port else None
     try:
@@ -92,7 +82,7 @@ async def _watch(ancestor: int, port: int, shown: _Shown) -> None:
 
 
 def _refuses(port: int) -> bool:
-    """Whether nothing listens. Costs microseconds, as every run is asked every second, also those without Spark."""
+    """Whether nothing listens. Costs microseconds: it happens every second for every run, also without Spark."""
     with socket.socket() as trial:
         trial.settimeout(_CONNECT_SECONDS)
         return trial.connect_ex((LOOPBACK, port)) == errno.ECONNREFUSED
@@ -103,12 +93,12 @@ def _is_ui_of(ancestor: int, port: int) -> bool:
 
 
 def _has_application(port: int) -> bool:
-    """Whether Spark's own API answers there. While Spark starts, it does not."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_ANSWER_SECONDS)
+    """Whether Spark's own API responds there. While Spark starts, it does not."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_RESPONSE_SECONDS)
     try:
         connection.request("GET", "/api/v1/applications")
-        answer = connection.getresponse()
-        return answer.status == 200 and bool(json.loads(answer.read(_ANSWER_BYTES)))
+        response = connection.getresponse()
+        return response.status == 200 and bool(json.loads(response.read(_RESPONSE_BYTES)))
     except (OSError, http.client.HTTPException, ValueError):
         return False
     finally:

@@ -28,11 +28,7 @@ class _Reading:
 
 
 async def sample_usage(ancestor: int, on_sample: Callable[[Usage], None]) -> None:
-    """Measure until cancelled: after a second, then every five.
-
-    :param ancestor: process whose descendants are measured.
-    :param on_sample: called with each sample.
-    """
+    """Measure until cancelled: after a second, then every five."""
     before = _Reading(time.monotonic())
     wait = _FIRST_SECONDS
     while True:
@@ -69,7 +65,6 @@ def _read(ancestor: int) -> _Reading:
 
 
 def _all_parents() -> Iterator[tuple[int, int]]:
-    """Every process and its parent."""
     return ((process.pid, process.info["ppid"]) for process in psutil.process_iter(["ppid"]))
 
 
@@ -83,7 +78,6 @@ class _Family:
             self._children[parent].append(pid)
 
     def below(self, ancestor: int) -> list[int]:
-        """The descendants of a process."""
         found: set[int] = set()
         parents = [ancestor]
         # The list grows during the loop. Processes start and end while all are listed, so one may be there twice.
@@ -95,7 +89,7 @@ class _Family:
 
 
 class _SharedFamily:
-    """The present family, shared by all runs: hundreds ask for it at about the same time, and reading it is slow."""
+    """The present family, shared by all runs: hundreds need it at about the same time, and reading it is slow."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

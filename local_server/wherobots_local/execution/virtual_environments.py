@@ -22,7 +22,7 @@ from wherobots_local.execution.environment_folders import (
     mark_complete,
     remove_unused,
 )
-from wherobots_local.execution.failure import failure_message
+from wherobots_local.execution.failures import failure_message
 from wherobots_local.execution.process import GuardedProcess, OnOutput, StartError
 
 _BASE_PACKAGES = "zz_wherobots_local_base.pth"
@@ -34,10 +34,7 @@ class PrepareError(Exception):
 
 
 class EnvironmentCache:
-    """Creates virtual environments and reuses them.
-
-    :param folder: where they are kept.
-    """
+    """Creates virtual environments and reuses them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -48,11 +45,7 @@ class EnvironmentCache:
     ) -> AsyncIterator[Path]:
         """Provide an interpreter with the requirements until the end of the block. Install them first if necessary.
 
-        :param requirements: requirements as pip takes them; with none it is the server's own interpreter.
-        :param environment: environment variables for pip.
-        :param on_output: called with what pip writes.
-        :returns: path of the interpreter.
-        :raises PrepareError: with pip's own error.
+        Without requirements it is the server's own interpreter. Raises ``PrepareError`` with pip's own error.
         """
         if not requirements:
             yield Path(sys.executable)
@@ -76,7 +69,6 @@ class EnvironmentCache:
                     built = True
 
     def remove_unused(self, unused_seconds: float) -> None:
-        """Remove environments that no run will use again. See :func:`environment_folders.remove_unused`."""
         remove_unused(self._folder, unused_seconds)
 
     async def _build(

@@ -20,13 +20,7 @@ from wherobots_local.storage import OWN_FOLDER, RUNS_FOLDER, StorageError, local
 class Workspace:
     """The folders of a run and the paths of its dependencies.
 
-    :param root: folder behind ``s3://``.
-    :param folder: the run's private folder, its working directory.
-    :param home: home directory that all runs share; not the user's.
-    :param python_path: wheels (unpacked) and ZIP files.
-    :param class_path: JARs.
-    :param spark_conf: folder with its Spark configuration; None until there is one.
-    :param spark_ui_port: port of its Spark UI, if it starts Spark; 0 if that is unknown.
+    ``home`` is shared by all runs, and is not the user's. ``spark_ui_port`` is 0 if it is unknown.
     """
 
     root: Path
@@ -44,12 +38,7 @@ class Workspace:
 
 
 def own_folder(root: Path) -> Path:
-    """Make the folder of the server's own files under the root, closed to other users and to git.
-
-    :param root: folder behind ``s3://``.
-    :returns: the folder.
-    :raises OSError: if it cannot be made or written to.
-    """
+    """Make the folder of the server's own files under the root, closed to other users and to git."""
     folder = root / OWN_FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     ignored = folder / ".gitignore"
@@ -59,12 +48,6 @@ def own_folder(root: Path) -> Path:
 
 
 def make_workspace(root: Path, run_id: str) -> Workspace:
-    """Make the folders of a run.
-
-    :param root: folder behind ``s3://``.
-    :param run_id: id of the run.
-    :returns: the workspace, still empty.
-    """
     own = own_folder(root)
     workspace = Workspace(root=root, folder=own / RUNS_FOLDER / run_id, home=own / "home")
     for folder in (workspace.home, workspace.folder / "tmp", workspace.folder / "files"):
@@ -75,9 +58,7 @@ def make_workspace(root: Path, run_id: str) -> Workspace:
 def add_files(workspace: Workspace, files: Sequence[FileDependency]) -> None:
     """Add the FILE dependencies of a run to its workspace.
 
-    :param workspace: the workspace of the run.
-    :param files: its FILE dependencies.
-    :raises PrepareError: if one does not exist or cannot be read.
+    Raises ``PrepareError`` if one does not exist or cannot be read.
     """
     for dependency in files:
         try:
@@ -89,12 +70,7 @@ def add_files(workspace: Workspace, files: Sequence[FileDependency]) -> None:
 
 
 def add_spark_settings(workspace: Workspace, settings: Mapping[str, str], own: Mapping[str, str]) -> None:
-    """Write the run's Spark configuration: the server's settings, then the user's, then the run's with its JARs.
-
-    :param workspace: the workspace of the run.
-    :param settings: its ``sparkConfigs``.
-    :param own: the server's environment, which names the user's Spark configuration.
-    """
+    """Write the run's Spark configuration: the server's settings, then the user's, then the run's with its JARs."""
     port = free_port()
     workspace.spark_ui_port = ui_port(settings, port)
     workspace.spark_conf = workspace.folder / "spark-conf"
@@ -106,10 +82,6 @@ def add_spark_settings(workspace: Workspace, settings: Mapping[str, str], own: M
 
 
 def remove_temporary(workspace: Workspace) -> None:
-    """Remove what the run's JVMs left behind.
-
-    :param workspace: the workspace of the run, which has ended.
-    """
     shutil.rmtree(workspace.jvm_temporary, ignore_errors=True)
 
 

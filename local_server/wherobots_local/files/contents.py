@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,18 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wherobots_local.api.errors import ApiError, Problem
+from wherobots_local.api.queries import cursor_of, read_cursor
 from wherobots_local.storage import StorageError, check_inside, place_of
 
 
 @dataclass(frozen=True)
 class FolderEntry:
-    """A file or folder in a folder.
-
-    :param name: its name.
-    :param is_folder: whether it is a folder.
-    :param size: bytes of a file; 0 for a folder.
-    :param modified: when it was last changed.
-    """
+    """A file or folder in a folder."""
 
     name: str
     is_folder: bool
@@ -42,11 +35,7 @@ class FolderPage:
 
 @contextmanager
 def storage_errors(what: str) -> Iterator[None]:
-    """Turn the errors of the file system into errors of the API.
-
-    :param what: the file or folder, for the message.
-    :raises ApiError: 404 if it does not exist, 409 if something else is in its place, else 400.
-    """
+    """Turn errors of the file system into errors of the API."""
     try:
         yield
     except StorageError as error:
@@ -61,37 +50,23 @@ def storage_errors(what: str) -> Iterator[None]:
 
 
 def folder_page(root: Path, address: str, *, limit: int = 0, cursor: str | None = None) -> FolderPage:
-    """List a folder in the order of names.
-
-    :param root: folder behind ``s3://``.
-    :param address: its ``s3://`` address.
-    :param limit: the most entries; 0 for all.
-    :param cursor: cursor of the page; None for the first.
-    :raises ApiError: 404 if it does not exist, 400 if the cursor is not one that this server issued.
-    """
-    after = _from_cursor(cursor) if cursor else ""
+    """List a folder in the order of names. A ``limit`` of 0 means all entries."""
+    after = read_cursor(cursor, str) if cursor else ""
     with storage_errors(address):
         folder = _inside(root, place_of(root, address))
         names = sorted(name for name in os.listdir(folder) if name > after)
         kept = names[:limit] if limit else names
         entries = [entry for name in kept if (entry := _entry(root, folder / name)) is not None]
-    return FolderPage(entries, _to_cursor(kept[-1]) if len(kept) < len(names) else None)
+    return FolderPage(entries, cursor_of(kept[-1]) if len(kept) < len(names) else None)
 
 
 def make_folder(root: Path, address: str) -> None:
-    """Make a folder in an existing one.
-
-    :raises ApiError: 409 if it exists, 404 if the folder above it does not.
-    """
+    """Make a folder in an existing one. It is a 409 if it exists, 404 if the folder above it does not."""
     with storage_errors(address):
         place_of(root, address).mkdir()
 
 
 def remove_folder(root: Path, address: str) -> None:
-    """Remove a folder with its content.
-
-    :raises ApiError: 404 if it does not exist.
-    """
     with storage_errors(address):
         folder = place_of(root, address)
         if folder.is_symlink():
@@ -101,19 +76,12 @@ def remove_folder(root: Path, address: str) -> None:
 
 
 def remove_file(root: Path, address: str) -> None:
-    """Remove a file.
-
-    :raises ApiError: 404 if it does not exist.
-    """
     with storage_errors(address):
         place_of(root, address).unlink()
 
 
 def rename_file(root: Path, address: str, new_name: str) -> None:
-    """Rename a file in its folder. An existing file with the new name is replaced.
-
-    :raises ApiError: 404 if it does not exist, 422 if the new name cannot be the name of a file.
-    """
+    """Rename a file in its folder. An existing file with the new name is replaced."""
     if new_name in ("", ".", "..") or "/" in new_name or "\0" in new_name:
         raise ApiError(422, [Problem(f"new_name is {new_name!r}, but must be the name of a file", "new_name")])
     with storage_errors(address):
@@ -138,15 +106,3 @@ def _entry(root: Path, path: Path) -> FolderEntry | None:
     is_folder = path.is_dir()
     modified = datetime.fromtimestamp(status.st_mtime, UTC)
     return FolderEntry(path.name, is_folder, 0 if is_folder else status.st_size, modified)
-
-
-def _to_cursor(name: str) -> str:
-    return base64.urlsafe_b64encode(os.fsencode(name)).decode()
-
-
-def _from_cursor(cursor: str) -> str:
-    try:
-        return os.fsdecode(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error):
-        details = f"cursor is {cursor!r}, but must be a cursor from an earlier page"
-        raise ApiError(400, [Problem(details, "cursor")]) from None

@@ -15,11 +15,7 @@ KEPT_FOLDER = "storage-before-reset"
 
 
 class Emptying:
-    """Removes all buckets and tables of a root. The first time they are moved to :data:`KEPT_FOLDER` instead.
-
-    :param root: folder behind ``s3://``.
-    :param tables: folder of the tables.
-    """
+    """Removes all buckets and tables of a root. The first time they are moved to :data:`KEPT_FOLDER` instead."""
 
     def __init__(self, root: Path, tables: Path) -> None:
         self._root = root
@@ -28,9 +24,9 @@ class Emptying:
         self._moves = True
 
     def empty(self) -> Sequence[str]:
-        """Remove everything. Links are removed, and what they lead to stays. Files beside the buckets stay too.
+        """Remove everything, and return what could not be removed, with the reasons.
 
-        :returns: what could not be removed, each with the reason.
+        Links are removed, and what they lead to stays. Files next to the buckets stay too.
         """
         moved_to = self._kept / f"{datetime.now(UTC):%Y-%m-%dT%H.%M.%S.%fZ}" if self._moves else None
         problems = []
@@ -48,10 +44,7 @@ class Emptying:
         return problems
 
     def remove_kept(self, before: float) -> None:
-        """Remove what was moved.
-
-        :param before: only what was moved before this time, in seconds since the epoch.
-        """
+        """Remove what was moved before a time, in seconds since the epoch."""
         for folder in self._kept.glob("*"):
             # Another server on this root may remove it at the same time.
             with contextlib.suppress(OSError):

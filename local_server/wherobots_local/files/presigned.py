@@ -19,29 +19,19 @@ class UrlSigner:
         self.expire_all()
 
     def expire_all(self) -> None:
-        """Let all URLs that were made so far expire."""
         self._secret = secrets.token_bytes(32)
 
     def url(self, origin: str, method: str, key: str, now: float) -> str:
-        """Make a URL.
+        """Make a URL for one method and one file.
 
-        :param origin: scheme, host and port of this server, as the client knows them.
-        :param method: the method that it allows.
-        :param key: bucket and key of the file, such as ``bucket/folder/file.py``.
-        :param now: the current time, in seconds since the epoch.
+        ``origin`` is this server's scheme, host and port, as the client knows them.
         """
         expires = str(int(now) + LIFETIME_SECONDS)
         query = urlencode({"expires": expires, "signature": self._signature(method, key, expires)})
         return f"{origin}{PREFIX}/{quote(key)}?{query}"
 
     def refusal(self, method: str, key: str, query: Mapping[str, str], now: float) -> tuple[str, str] | None:
-        """Say why a URL does not work, as code and message; None if it does.
-
-        :param method: the method of the request.
-        :param key: bucket and key of the file.
-        :param query: the parameters of the URL.
-        :param now: the current time, in seconds since the epoch.
-        """
+        """Return why a URL does not work, as code and message; None if it does."""
         expires = query.get("expires", "")
         expected = self._signature(method, key, expires)
         if not hmac.compare_digest(expected.encode(), query.get("signature", "").encode()):

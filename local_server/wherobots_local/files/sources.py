@@ -12,7 +12,7 @@ from wherobots_local.storage import SCHEME, is_bucket
 
 MANAGED_BUCKET = "managed-storage"
 SHARED_FOLDER = "data/shared"
-"""The folder of managed storage for all users of the organisation."""
+"""The folder of managed storage for all users of the organization."""
 
 _OWN_FOLDER = f"data/customer-{USER_ID}"
 _USER_FILES = "user_files::"
@@ -20,13 +20,7 @@ _USER_FILES = "user_files::"
 
 @dataclass(frozen=True)
 class Source:
-    """A storage source.
-
-    :param id: its id.
-    :param bucket: its bucket.
-    :param prefix: the folder in the bucket where it begins; empty for the whole bucket.
-    :param managed: whether it is the organisation's managed storage.
-    """
+    """A storage source."""
 
     id: str
     bucket: str
@@ -39,10 +33,6 @@ class Source:
         return f"{SCHEME}{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")
 
     def address(self, path: str) -> str:
-        """Return the address of a path in it.
-
-        :param path: the path, without a slash at its beginning; empty for the source itself.
-        """
         return f"{self.path}/{path}" if path else self.path
 
 
@@ -52,10 +42,7 @@ USER_FILES = Source("local0files000", MANAGED_BUCKET, f"{ORGANIZATION_ID}/{_OWN_
 
 
 def sources(root: Path) -> list[Source]:
-    """Return all sources: managed storage, and each further bucket that the root holds.
-
-    :param root: folder behind ``s3://``.
-    """
+    """Return all sources: managed storage, and each further bucket that the root holds."""
     own_folder = root / MANAGED.bucket / MANAGED.prefix
     for folder in (SHARED_FOLDER, _OWN_FOLDER):
         (own_folder / folder).mkdir(parents=True, exist_ok=True)
@@ -64,12 +51,7 @@ def sources(root: Path) -> list[Source]:
 
 
 def source(root: Path, source_id: str) -> Source:
-    """Find a source by its id.
-
-    :param root: folder behind ``s3://``.
-    :param source_id: the id of a source, or ``user_files::`` with a region for the user's own files.
-    :raises ApiError: 404 if there is none.
-    """
+    """Find a source by its id, or by ``user_files::`` with a region for the user's own files."""
     found = sources(root)
     if source_id.startswith(_USER_FILES) and source_id != _USER_FILES:
         return USER_FILES
@@ -80,10 +62,7 @@ def source(root: Path, source_id: str) -> Source:
 
 
 def source_of_bucket(root: Path, bucket: str) -> Source:
-    """Find the source of a bucket.
-
-    :raises ApiError: 400 if there is none. Its message begins as the service's, because clients look for that.
-    """
+    """Find the source of a bucket. The message of its error begins as the service's, because clients look for that."""
     for known in sources(root):
         if known.bucket == bucket:
             return known

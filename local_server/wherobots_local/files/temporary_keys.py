@@ -23,12 +23,7 @@ _AUTHORIZATION = re.compile(
 
 @dataclass(frozen=True)
 class TemporaryKey:
-    """A key for a part of storage.
-
-    :param path: ``s3://`` address; the key allows it and everything below it.
-    :param writes: whether it allows writing.
-    :param expires: when it expires.
-    """
+    """A key for an ``s3://`` address and everything below it."""
 
     path: str
     writes: bool
@@ -38,23 +33,12 @@ class TemporaryKey:
     session: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
 
     def admits(self, address: str, *, writing: bool) -> bool:
-        """Say whether the key allows a request.
-
-        :param address: ``s3://`` address of the object.
-        :param writing: whether it is to be written.
-        """
         return (self.writes or not writing) and f"{address}/".startswith(f"{self.path.rstrip('/')}/")
 
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """The parts of a request that are signed.
-
-    :param method: HTTP method.
-    :param path: path of the URL as it was sent.
-    :param query: query string of the URL as it was sent.
-    :param headers: its headers, with case-insensitive names.
-    """
+    """The parts of a request that are signed. Path and query are as they were sent."""
 
     method: str
     path: str
@@ -62,10 +46,7 @@ class SignedRequest:
     headers: Mapping[str, str]
 
     def text(self, names: str) -> str:
-        """Return the canonical request.
-
-        :param names: names of the signed headers, joined by semicolons.
-        """
+        """Return the canonical request. ``names`` are those of the signed headers, joined by semicolons."""
         pairs = sorted((name, value) for name, _, value in (part.partition("=") for part in self.query.split("&")))
         query = "&".join(f"{name}={value}" for name, value in pairs if name)
         headers = [f"{name}:{' '.join(self.headers.get(name, '').split())}\n" for name in names.split(";")]
@@ -80,11 +61,6 @@ class TemporaryKeys:
         self._keys: dict[str, TemporaryKey] = {}
 
     def issue(self, path: str, *, writes: bool) -> TemporaryKey:
-        """Make a key.
-
-        :param path: ``s3://`` address that it allows.
-        :param writes: whether it allows writing.
-        """
         now = datetime.now(UTC)
         self._keys = {name: key for name, key in self._keys.items() if key.expires > now}
         key = TemporaryKey(path, writes, now + LIFETIME)
@@ -92,16 +68,10 @@ class TemporaryKeys:
         return key
 
     def expire_all(self) -> None:
-        """Let all keys expire."""
         self._keys.clear()
 
     def signer(self, request: SignedRequest, now: datetime) -> TemporaryKey | str:
-        """Find the key that a request is signed with.
-
-        :param request: the request.
-        :param now: the current time.
-        :returns: the key, or S3's code of the error.
-        """
+        """Find the key that a request is signed with. Returns S3's error code if there is none."""
         given = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
         if given is None:
             return "AccessDenied"

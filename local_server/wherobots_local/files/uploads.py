@@ -37,10 +37,7 @@ class PartedUpload:
 
 
 class Uploads:
-    """Receives files for a root. Belongs to one event loop.
-
-    :param root: folder behind ``s3://``.
-    """
+    """Receives files for a root. Belongs to one event loop."""
 
     def __init__(self, root: Path) -> None:
         self.parted: dict[str, PartedUpload] = {}
@@ -55,13 +52,9 @@ class Uploads:
                     left.unlink()
 
     async def receive(self, pieces: AsyncIterable[bytes], limit: int = MAX_OBJECT_BYTES) -> Path:
-        """Write a file to the folder of uploads.
+        """Write a file to the folder of uploads, for :meth:`put_in_place` or :meth:`discard`.
 
-        :param pieces: its bytes.
-        :param limit: the most bytes; default 500 MiB.
-        :returns: the file, for :meth:`put_in_place` or :meth:`discard`.
-        :raises TooLargeError: if there are more bytes than allowed.
-        :raises UploadEndedError: if all uploads are ended meanwhile.
+        Raises ``TooLargeError`` above the limit, and ``UploadEndedError`` if all uploads are ended meanwhile.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / secrets.token_hex(16)
@@ -82,13 +75,10 @@ class Uploads:
         return path
 
     async def put_in_place(self, files: list[Path], address: str) -> None:
-        """Join files to the file of an address. An existing file is replaced.
+        """Join received files, in this order, to the file of an address. An existing file is replaced.
 
-        :param files: received files, in the order of their content.
-        :param address: its ``s3://`` address.
-        :raises StorageError: if the address leads out of the root.
-        :raises OSError: if a folder has that address, or the file cannot be written.
-        :raises UploadEndedError: if all uploads are ended meanwhile.
+        Raises ``StorageError`` if the address leads out of the root, ``OSError`` if a folder has it or the file cannot
+        be written, and ``UploadEndedError`` if all uploads are ended meanwhile.
         """
         try:
             self._check(files)
@@ -104,7 +94,6 @@ class Uploads:
                 self.discard(file)
 
     def discard(self, file: Path) -> None:
-        """Remove a received file."""
         self._files.discard(file)
         file.unlink(missing_ok=True)
 
@@ -120,7 +109,6 @@ class Uploads:
 
 
 def _join(files: list[Path]) -> None:
-    """Append all files to the first one."""
     with files[0].open("ab") as whole:
         for file in files[1:]:
             with file.open("rb") as part:

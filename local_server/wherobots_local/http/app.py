@@ -12,14 +12,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from wherobots_local.http import account_api, runs_api, sql_api, storage_api
-from wherobots_local.http.answers import JsonAnswer, WithRequestId, routing_error
+from wherobots_local.http import account_api, control_api, runs_api, sql_api, sql_control_api, storage_api
 from wherobots_local.http.control_api import control_routes
 from wherobots_local.http.gate import HostGate
 from wherobots_local.http.objects import object_routes
 from wherobots_local.http.operations import Operation
+from wherobots_local.http.responses import JsonResponse, WithRequestId, routing_error
 from wherobots_local.http.s3_api import S3Api
-from wherobots_local.http.sql_control_api import sql_control_routes
 from wherobots_local.http.sql_socket import sql_socket_route
 from wherobots_local.http.status_page import status_page_routes
 from wherobots_local.security import HostCheck
@@ -27,11 +26,7 @@ from wherobots_local.service import LocalService
 
 
 def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
-    """Build the application. Its shutdown ends all runs and SQL sessions.
-
-    :param service: the service behind it.
-    :param hosts: the ``Host`` headers that it answers.
-    """
+    """Build the application. Its shutdown ends all runs and SQL sessions."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -47,8 +42,8 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
             sql_socket_route(service),
             *object_routes(service),
             *S3Api(service).routes(),
-            *control_routes(service),
-            *sql_control_routes(service),
+            *control_routes(service, control_api.CALLS),
+            *control_routes(service, sql_control_api.CALLS),
         ],
         exception_handlers={HTTPException: routing_error},
         lifespan=lifespan,
@@ -59,10 +54,6 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
 
 
 def api_routes(service: LocalService) -> list[Route]:
-    """Return the routes of the published API.
-
-    :param service: the service behind them.
-    """
     return [
         Route(path, Operation(operation, handler, service), methods=[method])
         for method, path, operation, handler in (
@@ -75,4 +66,4 @@ def api_routes(service: LocalService) -> list[Route]:
 
 
 async def _health(_: Request) -> Response:
-    return JsonAnswer({"status": "ok"})
+    return JsonResponse({"status": "ok"})

@@ -18,12 +18,9 @@ __all__ = ["MAX_BODY_BYTES", "ClientDisconnect", "decoded", "decoded_json", "rea
 
 
 async def read_body(request: Request) -> bytes:
-    """Read a body of at most 4 MiB.
+    """Read a body.
 
-    :param request: the request.
-    :returns: the body.
-    :raises ApiError: 413 if it is larger than 4 MiB.
-    :raises ClientDisconnect: if the client disconnected before the end of the body.
+    Raises an ``ApiError`` (413) if it is larger than 4 MiB, and ``ClientDisconnect`` if it does not end.
     """
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared[:20]) > MAX_BODY_BYTES:
@@ -39,13 +36,7 @@ async def read_body(request: Request) -> bytes:
 
 
 def decoded_json(request: Request, body: bytes) -> Any:
-    """Decode a body that must be declared as JSON, as the API requires.
-
-    :param request: the request.
-    :param body: its body.
-    :returns: the decoded value.
-    :raises ApiError: 422 if its ``Content-Type`` is not one of JSON, or if it is not JSON in UTF-8.
-    """
+    """Decode a body that must be declared as JSON, as the API requires. Else it is a 422."""
     given = request.headers.get("content-type", "")
     kind = given.partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
@@ -55,12 +46,7 @@ def decoded_json(request: Request, body: bytes) -> Any:
 
 
 def decoded(body: bytes) -> Any:
-    """Decode a JSON body.
-
-    :param body: the body.
-    :returns: the decoded value.
-    :raises ApiError: 422 if it is not JSON in UTF-8.
-    """
+    """Decode a JSON body. It is a 422 if it is not JSON in UTF-8."""
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_finite, parse_float=_finite)
         _check_depth(value)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -12,180 +14,171 @@ from starlette.types import Receive, Scope, Send
 
 from wherobots_local.api.create_request import parse_create_request
 from wherobots_local.api.errors import ApiError
-from wherobots_local.api.queries import LogEndQuery, parse_list_query
+from wherobots_local.api.queries import ListQuery, LogEndQuery, parse_query
 from wherobots_local.api.validation import validated
 from wherobots_local.control.behaviour import Behaviour, patched
-from wherobots_local.control.requests import (
-    NewLines,
-    Reset,
-    RunPatch,
-    apply_run_patch,
-    parse_new_key,
-)
-from wherobots_local.http.answers import JsonAnswer, error_answer
+from wherobots_local.control.requests import NewLines, Reset, RunPatch, apply_run_patch, parse_new_key
 from wherobots_local.http.bodies import decoded, read_body
 from wherobots_local.http.gate import require_key
+from wherobots_local.http.responses import JsonResponse, error_response
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.service import LocalService
-from wherobots_local.views.log_end import log_end
+from wherobots_local.views.log_pages import log_end
 from wherobots_local.views.run_pages import run_page
 from wherobots_local.views.run_view import run_view
 
 PREFIX = "/_control"
 
-ControlHandler = Callable[[LocalService, Request, bytes], Response | Awaitable[Response]]
-"""Handles a call, with its body read; raises ``ApiError`` for one that is wrong."""
 
-
-def control_routes(service: LocalService) -> list[Route]:
-    """Return the routes of the control surface.
-
-    :param service: the service that they control.
-    """
-    return [
-        Route(f"{PREFIX}{path}", ControlCall(handler, service), methods=[method])
-        for method, path, handler in (
-            ("GET", "/behaviour", _get_behaviour),
-            ("PATCH", "/behaviour", _patch_behaviour),
-            ("GET", "/faults", _get_faults),
-            ("POST", "/faults", _add_fault),
-            ("DELETE", "/faults", _clear_faults),
-            ("GET", "/requests", _get_requests),
-            ("DELETE", "/requests", _clear_requests),
-            ("GET", "/counts", _get_counts),
-            ("GET", "/runs", _list_runs),
-            ("POST", "/runs", _create_run),
-            ("GET", "/runs/{run_id}", _get_run),
-            ("PATCH", "/runs/{run_id}", _patch_run),
-            ("POST", "/runs/{run_id}/cancel", _cancel_run),
-            ("GET", "/runs/{run_id}/logs", _get_logs),
-            ("POST", "/runs/{run_id}/logs", _insert_logs),
-            ("PUT", "/api-key", _rotate_key),
-            ("POST", "/reset", _reset),
-        )
-    ]
-
-
+@dataclass(frozen=True)
 class ControlCall:
-    """The ASGI application of one control call.
+    """A control call with its body read."""
 
-    :param handler: what it does.
-    :param service: the service.
-    """
+    service: LocalService
+    request: Request
+    body: bytes
 
-    def __init__(self, handler: ControlHandler, service: LocalService) -> None:
+    @property
+    def json(self) -> Any:
+        """The decoded body."""
+        return decoded(self.body)
+
+    @property
+    def json_if_any(self) -> Any:
+        """The decoded body, which may be left out."""
+        return decoded(self.body) if self.body else {}
+
+    @property
+    def run(self) -> LocalRun:
+        """The run in the path."""
+        return self.service.registry.get(self.request.path_params["run_id"])
+
+
+ControlHandler = Callable[[ControlCall], Any]
+"""Handles a call and returns the JSON of the response, or awaits it; raises ``ApiError`` for a call that is wrong."""
+ControlTable = Iterable[tuple[str, str, int, ControlHandler]]
+"""Method, path, status and handler of each call."""
+
+
+class _ControlEndpoint:
+    """The ASGI application of one control call."""
+
+    def __init__(self, handler: ControlHandler, status: int, service: LocalService) -> None:
         self._handler = handler
+        self._status = status
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one call."""
         request = Request(scope, receive)
         try:
             require_key(scope, self._service.api_key)
             body = await read_body(request)
             await self._service.settled()
-            answer = self._handler(self._service, request, body)
-            if not isinstance(answer, Response):
-                answer = await answer
+            content = self._handler(ControlCall(self._service, request, body))
+            response: Response = JsonResponse(
+                await content if isinstance(content, Awaitable) else content, self._status
+            )
         except ApiError as error:
-            answer = error_answer(error, scope)
+            response = error_response(error, scope)
         except ClientDisconnect:
             return
-        await answer(scope, receive, send)
+        await response(scope, receive, send)
 
 
-def _get_behaviour(service: LocalService, request: Request, body: bytes) -> Response:
-    return JsonAnswer(service.behaviour.model_dump())
+def control_routes(service: LocalService, calls: ControlTable) -> list[Route]:
+    """Return the routes of control calls."""
+    return [
+        Route(f"{PREFIX}{path}", _ControlEndpoint(handler, status, service), methods=[method])
+        for method, path, status, handler in calls
+    ]
 
 
-def _patch_behaviour(service: LocalService, request: Request, body: bytes) -> Response:
-    service.behaviour = patched(service.behaviour, decoded(body))
-    return JsonAnswer(service.behaviour.model_dump())
+def _patch_behaviour(call: ControlCall) -> dict[str, Any]:
+    call.service.behaviour = patched(call.service.behaviour, call.json)
+    return call.service.behaviour.model_dump()
 
 
-def _get_faults(service: LocalService, request: Request, body: bytes) -> Response:
-    return JsonAnswer({"faults": service.faults.as_json()})
+def _faults(call: ControlCall) -> dict[str, Any]:
+    return {"faults": call.service.faults.as_json()}
 
 
-def _add_fault(service: LocalService, request: Request, body: bytes) -> Response:
-    service.faults.add(decoded(body), time.monotonic())
-    return JsonAnswer({"faults": service.faults.as_json()}, 201)
+def _add_fault(call: ControlCall) -> dict[str, Any]:
+    call.service.faults.add(call.json, time.monotonic())
+    return _faults(call)
 
 
-def _clear_faults(service: LocalService, request: Request, body: bytes) -> Response:
-    service.faults.clear()
-    return JsonAnswer({"faults": []})
+def _clear_faults(call: ControlCall) -> dict[str, Any]:
+    call.service.faults.clear()
+    return _faults(call)
 
 
-def _get_requests(service: LocalService, request: Request, body: bytes) -> Response:
-    return JsonAnswer({"requests": service.journal.entries_as_json()})
+def _requests(call: ControlCall) -> dict[str, Any]:
+    return {"requests": call.service.journal.entries_as_json()}
 
 
-def _clear_requests(service: LocalService, request: Request, body: bytes) -> Response:
-    service.journal.clear()
-    return JsonAnswer({"requests": []})
+def _clear_requests(call: ControlCall) -> dict[str, Any]:
+    call.service.journal.clear()
+    return _requests(call)
 
 
-def _get_counts(service: LocalService, request: Request, body: bytes) -> Response:
-    return JsonAnswer(service.journal.counts_as_json())
+def _list_runs(call: ControlCall) -> dict[str, Any]:
+    query = parse_query(ListQuery, call.request.query_params.multi_items())
+    return run_page(call.service.registry.runs, query, Behaviour(), time.monotonic())
 
 
-def _list_runs(service: LocalService, request: Request, body: bytes) -> Response:
-    query = parse_list_query(request.query_params.multi_items())
-    return JsonAnswer(run_page(service.registry.runs, query, Behaviour(), time.monotonic()))
+def _create_run(call: ControlCall) -> dict[str, Any]:
+    region = call.request.query_params.get("region")
+    return call.service.view(call.service.create(parse_create_request(call.json), region, synthetic=True))
 
 
-def _get_run(service: LocalService, request: Request, body: bytes) -> Response:
-    return JsonAnswer(run_view(_run(service, request)))
+def _patch_run(call: ControlCall) -> dict[str, Any]:
+    run, patch = call.run, validated(RunPatch, call.json)
+    if not run.synthetic and not patch.suits_a_process:
+        raise ApiError(409, f"the run {run.id} has a process; only a synthetic run can be changed")
+    apply_run_patch(run, patch)
+    return call.service.view(run)
 
 
-def _cancel_run(service: LocalService, request: Request, body: bytes) -> Response:
-    run = _run(service, request)
-    service.runner.request_cancel(run)
-    return JsonAnswer(run_view(run))
+def _cancel_run(call: ControlCall) -> dict[str, Any]:
+    call.service.runner.request_cancel(call.run)
+    return run_view(call.run)
 
 
-def _get_logs(service: LocalService, request: Request, body: bytes) -> Response:
-    run = _run(service, request)
-    query = validated(LogEndQuery, dict(request.query_params))
+def _logs(call: ControlCall) -> dict[str, Any]:
+    run, query = call.run, validated(LogEndQuery, dict(call.request.query_params))
     try:
-        return JsonAnswer(log_end(run.log, query, Behaviour(), time.monotonic()))
+        return log_end(run.log, query, Behaviour(), time.monotonic())
     except (OSError, LookupError) as error:
         raise ApiError(404, f"the log of the run {run.id} cannot be read: {error}") from None
 
 
-def _create_run(service: LocalService, request: Request, body: bytes) -> Response:
-    wanted = parse_create_request(decoded(body))
-    run = service.create(wanted, request.query_params.get("region"), synthetic=True)
-    return JsonAnswer(service.view(run), 201)
-
-
-def _patch_run(service: LocalService, request: Request, body: bytes) -> Response:
-    run = _run(service, request)
-    patch = validated(RunPatch, decoded(body))
-    if not run.synthetic and not patch.suits_a_process:
-        raise ApiError(409, f"the run {run.id} has a process; only a synthetic run can be changed")
-    apply_run_patch(run, patch)
-    return JsonAnswer(service.view(run))
-
-
-def _insert_logs(service: LocalService, request: Request, body: bytes) -> Response:
-    run = _run(service, request)
-    items = validated(NewLines, decoded(body)).items
-    now = time.time_ns()
+def _insert_logs(call: ControlCall) -> dict[str, Any]:
+    run, items, now = call.run, validated(NewLines, call.json).items, time.time_ns()
     run.log.insert_all([(now if item.timestamp is None else item.timestamp, item.raw) for item in items])
-    return JsonAnswer({"inserted": len(items)}, 201)
+    return {"inserted": len(items)}
 
 
-def _rotate_key(service: LocalService, request: Request, body: bytes) -> Response:
-    return JsonAnswer({"api_key": service.api_key.rotate(parse_new_key(decoded(body) if body else {}))})
+async def _reset(call: ControlCall) -> dict[str, Any]:
+    await call.service.reset(storage=validated(Reset, call.json_if_any).storage)
+    return {"api_key": call.service.api_key.value}
 
 
-async def _reset(service: LocalService, request: Request, body: bytes) -> Response:
-    wanted = validated(Reset, decoded(body) if body else {})
-    await service.reset(storage=wanted.storage)
-    return JsonAnswer({"api_key": service.api_key.value})
-
-
-def _run(service: LocalService, request: Request) -> LocalRun:
-    return service.registry.get(request.path_params["run_id"])
+CALLS: ControlTable = (
+    ("GET", "/behaviour", 200, lambda call: call.service.behaviour.model_dump()),
+    ("PATCH", "/behaviour", 200, _patch_behaviour),
+    ("GET", "/faults", 200, _faults),
+    ("POST", "/faults", 201, _add_fault),
+    ("DELETE", "/faults", 200, _clear_faults),
+    ("GET", "/requests", 200, _requests),
+    ("DELETE", "/requests", 200, _clear_requests),
+    ("GET", "/counts", 200, lambda call: call.service.journal.counts_as_json()),
+    ("GET", "/runs", 200, _list_runs),
+    ("POST", "/runs", 201, _create_run),
+    ("GET", "/runs/{run_id}", 200, lambda call: run_view(call.run)),
+    ("PATCH", "/runs/{run_id}", 200, _patch_run),
+    ("POST", "/runs/{run_id}/cancel", 200, _cancel_run),
+    ("GET", "/runs/{run_id}/logs", 200, _logs),
+    ("POST", "/runs/{run_id}/logs", 201, _insert_logs),
+    ("PUT", "/api-key", 200, lambda call: {"api_key": call.service.api_key.rotate(parse_new_key(call.json_if_any))}),
+    ("POST", "/reset", 200, _reset),
+)

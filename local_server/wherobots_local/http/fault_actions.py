@@ -1,4 +1,4 @@
-"""Injecting faults: wrong answers, late answers, and no answer."""
+"""Injecting faults: wrong responses, late responses, and no response."""
 
 from __future__ import annotations
 
@@ -14,57 +14,48 @@ from wherobots_local.api.errors import ApiError
 from wherobots_local.control.faults import (
     FaultAction,
     Hang,
-    HtmlAnswer,
+    HtmlResponse,
     MessageFault,
     Slow,
-    StatusAnswer,
+    StatusResponse,
     SuddenEnd,
 )
-from wherobots_local.http.answers import error_answer
 from wherobots_local.http.protocol import connection_of
+from wherobots_local.http.responses import error_response
 
 Handle = Callable[[], Awaitable[Response]]
-"""Handles the request and returns its regular answer."""
+"""Handles the request and returns its regular response."""
 
 _WITHOUT_BODY = (204, 205, 304)
 _HTML = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>\n"
 
 
 async def carry_out(action: FaultAction, handle: Handle, scope: Scope, receive: Receive, send: Send) -> int | None:
-    """Inject a fault into a request.
+    """Inject a fault into a request, whose body was read. ``handle`` is called only for faults that happen afterwards.
 
-    :param action: the fault.
-    :param handle: handles the request; called only for faults that happen afterwards.
-    :param scope: the ASGI scope of the request, its body read.
-    :param receive: its ASGI channel.
-    :param send: the ASGI channel of the answer.
-    :returns: the status that was sent; None if no answer, or only a part of it, was sent.
+    Returns the status that was sent; None if no response, or only a part of it, was sent.
     """
     match action:
-        case StatusAnswer() | HtmlAnswer():
-            answer = _false_answer(action, scope)
+        case StatusResponse() | HtmlResponse():
+            response = _false_response(action, scope)
         case Slow():
-            answer = await handle()
+            response = await handle()
             await asyncio.sleep(action.seconds)
         case _:
             await _end(action, handle, scope, receive, send)
             return None
-    await answer(scope, receive, send)
-    return answer.status_code
+    await response(scope, receive, send)
+    return response.status_code
 
 
 async def disturb_upgrade(action: FaultAction, scope: Scope, receive: Receive, send: Send) -> tuple[bool, int | None]:
     """Inject a fault into the upgrade to a WebSocket.
 
-    :param action: the fault.
-    :param scope: the ASGI scope of the socket.
-    :param receive: its ASGI channel.
-    :param send: the ASGI channel of the answer.
-    :returns: whether the socket is to be opened nevertheless, and the status that was sent, if one was.
+    Returns whether the socket is to be opened nevertheless, and the status that was sent, if one was.
     """
     match action:
-        case StatusAnswer() | HtmlAnswer():
-            await _false_answer(action, scope)(scope, receive, send)
+        case StatusResponse() | HtmlResponse():
+            await _false_response(action, scope)(scope, receive, send)
             return False, action.status
         case Slow():
             await asyncio.sleep(action.seconds)
@@ -82,7 +73,7 @@ async def disturb_upgrade(action: FaultAction, scope: Scope, receive: Receive, s
 async def _end(
     action: SuddenEnd | Hang | MessageFault, handle: Handle, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """End the connection without a whole answer."""
+    """End the connection without a whole response."""
     connection = connection_of(scope)
     if action.type == "truncate":
         await _truncate(await handle(), scope, receive, send)
@@ -97,16 +88,16 @@ async def _end(
     await _end_of_connection(receive)
 
 
-def _false_answer(action: StatusAnswer | HtmlAnswer, scope: Scope) -> Response:
+def _false_response(action: StatusResponse | HtmlResponse, scope: Scope) -> Response:
     headers = dict(action.headers)
     if action.status in _WITHOUT_BODY:
         return Response(None, action.status, headers)
-    if isinstance(action, HtmlAnswer):
+    if isinstance(action, HtmlResponse):
         return Response(_HTML.format(action.status), action.status, headers, "text/html")
     if "body" not in action.model_fields_set:
-        answer: Response = error_answer(ApiError(action.status, "an injected fault"), scope)
-        answer.headers.update(headers)
-        return answer
+        response: Response = error_response(ApiError(action.status, "an injected fault"), scope)
+        response.headers.update(headers)
+        return response
     if action.body is None:
         return Response(b"", action.status, headers, action.content_type)
     if isinstance(action.body, str):
@@ -115,13 +106,13 @@ def _false_answer(action: StatusAnswer | HtmlAnswer, scope: Scope) -> Response:
     return Response(json.dumps(action.body), action.status, headers, action.content_type or "application/json")
 
 
-async def _truncate(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
+async def _truncate(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
     left = 0
 
     async def send_half(message: Message) -> None:
         nonlocal left
         if message["type"] == "http.response.start":
-            # The answer says its length there at the latest: that of a file is not known before.
+            # The response says its length there at the latest: that of a file is not known before.
             left = int(Headers(raw=message["headers"]).get("content-length", "0")) // 2
         else:
             piece = message.get("body", b"")[:left]
@@ -129,7 +120,7 @@ async def _truncate(answer: Response, scope: Scope, receive: Receive, send: Send
             message = {**message, "body": piece, "more_body": True}
         await send(message)
 
-    await answer(scope, receive, send_half)
+    await response(scope, receive, send_half)
     connection_of(scope).close()
 
 
@@ -143,6 +134,6 @@ async def _wait(seconds: float, receive: Receive) -> None:
 
 
 async def _end_of_connection(receive: Receive) -> None:
-    # uvicorn treats an application that returns without an answer as broken.
+    # uvicorn treats an application that returns without an response as broken.
     while not (await receive())["type"].endswith(".disconnect"):
         pass

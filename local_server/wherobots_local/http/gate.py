@@ -6,23 +6,18 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wherobots_local.api.errors import ApiError
-from wherobots_local.http.answers import error_answer
+from wherobots_local.http.responses import error_response
 from wherobots_local.security import ApiKey, HostCheck
 
 
 class HostGate:
-    """Refuses requests for other hosts, so that no web page can reach the server through DNS rebinding.
-
-    :param app: the application to call.
-    :param hosts: the hosts that are answered.
-    """
+    """Refuses requests for other hosts, so that no web page can reach the server through DNS rebinding."""
 
     def __init__(self, app: ASGIApp, hosts: HostCheck) -> None:
         self._app = app
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
         if scope["type"] in ("http", "websocket"):
             host = Headers(scope=scope).get("host")
             if not self._hosts.admits(host, default_port=443 if scope["scheme"] in ("https", "wss") else 80):
@@ -30,18 +25,13 @@ class HostGate:
                     "Use the address that the server printed when it started, or allow the name with --host-name."
                 )
                 error = ApiError(403, f"the Host header is {host!r}, which does not name this server", suggestion)
-                await error_answer(error, scope)(scope, receive, send)
+                await error_response(error, scope)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
 def require_key(scope: Scope, key: ApiKey) -> None:
-    """Check the key of a request.
-
-    :param scope: the ASGI scope of the request.
-    :param key: the key that it must carry.
-    :raises ApiError: 401 if the key is missing or wrong.
-    """
+    """Check the key of a request. It is a 401 if it is missing or wrong."""
     headers = Headers(scope=scope)
     if not key.admits(headers):
         given = "x-api-key" in headers or "authorization" in headers

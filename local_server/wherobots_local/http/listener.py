@@ -31,12 +31,7 @@ _KEEP_ALIVE_SECONDS = 60
 
 
 def bound_socket(settings: ServerSettings) -> socket.socket:
-    """Bind the port, so that its number is known before the server answers.
-
-    :param settings: the server's settings.
-    :returns: the socket, bound and not listening yet.
-    :raises SettingsError: if the server cannot listen on the port.
-    """
+    """Bind the port, so that its number is known before the server responds. The socket does not listen yet."""
     family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
     bound = socket.socket(family, kind, protocol)
     try:
@@ -53,11 +48,7 @@ def bound_socket(settings: ServerSettings) -> socket.socket:
 
 
 def url_of(settings: ServerSettings, bound: socket.socket) -> str:
-    """Return the address of a server, such as ``http://127.0.0.1:8765``.
-
-    :param settings: its settings.
-    :param bound: its socket.
-    """
+    """Return the address of a server, such as ``http://127.0.0.1:8765``."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"{'https' if settings.tls else 'http'}://{host}:{bound.getsockname()[1]}"
 
@@ -82,14 +73,7 @@ class SaidOnce:
 
 
 class Listener(uvicorn.Server):
-    """A uvicorn server with a callback for the moment it listens.
-
-    :param settings: the server's settings.
-    :param bound: the socket to listen on.
-    :param on_listening: called once, when the server listens.
-    :param on_change: called with each run that was created or has changed; default None, nothing.
-    :raises SettingsError: if the certificate or its key cannot be used.
-    """
+    """A uvicorn server that calls ``on_listening`` once, when it listens."""
 
     def __init__(
         self,
@@ -137,7 +121,6 @@ class Listener(uvicorn.Server):
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, then call ``on_listening``."""
         asyncio.get_running_loop().set_exception_handler(SaidOnce())
         await super().startup(sockets=sockets)
         if self.started:
@@ -152,9 +135,8 @@ class Listener(uvicorn.Server):
     def serve_until_stopped(self) -> None:
         """Serve until ``should_exit`` is set or, on the main thread, SIGINT or SIGTERM arrives.
 
-        The signal is raised again at the end, for the handler that was set before.
-
-        :raises OSError: if ``on_listening`` did.
+        The signal is raised again at the end, for the handler that was set before. An ``OSError`` of ``on_listening``
+        is raised again.
         """
         with contextlib.closing(self._bound):
             self.run(sockets=[self._bound])

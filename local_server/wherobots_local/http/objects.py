@@ -22,22 +22,16 @@ from wherobots_local.storage import SCHEME, StorageError, local_path
 
 
 class S3Error(Exception):
-    """A request that is answered with an error of S3, in XML.
-
-    :param status: HTTP status of the answer.
-    :param code: S3's code.
-    :param message: what is wrong.
-    """
+    """A request that gets an error of S3, in XML."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         self.status = status
         self.code = code
         super().__init__(message)
 
-    def answer(self) -> Response:
-        """Return the answer."""
+    def response(self) -> Response:
         text = f"<Error><Code>{self.code}</Code><Message>{escape(str(self))}</Message></Error>"
-        return xml_answer(text, self.status)
+        return xml_response(text, self.status)
 
 
 ObjectHandler = Callable[[LocalService, Request], Awaitable[Response]]
@@ -45,18 +39,13 @@ ObjectHandler = Callable[[LocalService, Request], Awaitable[Response]]
 
 
 class ObjectEndpoint:
-    """The ASGI application of requests for objects. Faults apply to them too, and they are in the journal.
-
-    :param handler: what it does.
-    :param service: the service.
-    """
+    """The ASGI application of requests for objects. Faults apply to them too, and they are in the journal."""
 
     def __init__(self, handler: ObjectHandler, service: LocalService) -> None:
         self._handler = handler
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
         request = Request(scope, receive)
         await self._service.settled()
         operation = GET_OBJECT if request.method in ("GET", "HEAD") else PUT_OBJECT
@@ -68,9 +57,9 @@ class ObjectEndpoint:
             try:
                 return await self._handler(self._service, request)
             except S3Error as error:
-                return error.answer()
+                return error.response()
             except UploadEndedError:
-                return S3Error(409, "OperationAborted", "The server was reset during the upload. Try again.").answer()
+                return S3Error(409, "OperationAborted", "The server was reset during the upload. Try again.").response()
 
         fault = self._service.faults.take(FaultTarget(operation), time.monotonic())
         try:
@@ -78,18 +67,14 @@ class ObjectEndpoint:
                 entry.fault = fault.type
                 entry.status = await carry_out(fault, handle, scope, receive, send)
                 return
-            answer = await handle()
+            response = await handle()
         except ClientDisconnect:
             return
-        entry.status = answer.status_code
-        await answer(scope, receive, send)
+        entry.status = response.status_code
+        await response(scope, receive, send)
 
 
 def object_routes(service: LocalService) -> list[Route]:
-    """Return the route of presigned URLs.
-
-    :param service: the service behind it.
-    """
     return [Route(f"{PREFIX}/{{key:path}}", ObjectEndpoint(_presigned, service), methods=["GET", "PUT"])]
 
 
@@ -98,11 +83,7 @@ async def store(
 ) -> None:
     """Write an object completely, or not at all.
 
-    :param service: the service.
-    :param address: its ``s3://`` address.
-    :param pieces: its bytes.
-    :param limit: the most bytes; default 500 MiB.
-    :raises S3Error: if there are more bytes, or if the address cannot be that of an object.
+    Raises an ``S3Error`` if it is too large or its address cannot be used.
     """
     if address.endswith("/"):
         raise S3Error(400, "InvalidArgument", "The key is that of a folder")
@@ -115,12 +96,7 @@ async def store(
 
 
 def stored(service: LocalService, address: str) -> Response:
-    """Return an object.
-
-    :param service: the service.
-    :param address: its ``s3://`` address.
-    :raises S3Error: 404 if there is none.
-    """
+    """Return an object. Raises an ``S3Error`` (404) if there is none."""
     try:
         path = local_path(service.root, address)
     except StorageError:
@@ -130,12 +106,10 @@ def stored(service: LocalService, address: str) -> Response:
 
 
 def too_large(limit: int) -> S3Error:
-    """The error for an object that is too large."""
     return S3Error(400, "EntityTooLarge", f"The object has more bytes than the limit of {limit}")
 
 
-def xml_answer(text: str, status: int = 200) -> Response:
-    """Return an answer in XML."""
+def xml_response(text: str, status: int = 200) -> Response:
     return Response(f'<?xml version="1.0" encoding="UTF-8"?>\n{text}', status, media_type="application/xml")
 
 

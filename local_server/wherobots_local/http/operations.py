@@ -8,18 +8,21 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from wherobots_local.api.errors import ApiError
+from wherobots_local.api.queries import parse_query
+from wherobots_local.api.validation import Model
 from wherobots_local.control.faults import FaultTarget
 from wherobots_local.control.journal import LONGEST_TEXT, JournalEntry
-from wherobots_local.http.answers import error_answer
-from wherobots_local.http.bodies import read_body
+from wherobots_local.http.bodies import decoded_json, read_body
 from wherobots_local.http.fault_actions import carry_out
 from wherobots_local.http.gate import require_key
+from wherobots_local.http.responses import JsonResponse, error_response
 from wherobots_local.service import LocalService
 
 _log = logging.getLogger(__name__)
@@ -27,31 +30,32 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class ReceivedCall:
-    """A request with its body read.
-
-    :param service: the service.
-    :param request: the request.
-    :param body: its body.
-    :param entry: its entry in the journal.
-    """
+    """A request with its body read."""
 
     service: LocalService
     request: Request
     body: bytes
     entry: JournalEntry
 
+    @property
+    def json(self) -> Any:
+        """The decoded body."""
+        return decoded_json(self.request, self.body)
 
-Handler = Callable[[ReceivedCall], Response]
-"""Handles a request without waiting for anything; raises ``ApiError`` for one that is wrong."""
+    def query(self, parameters: type[Model]) -> Model:
+        """The checked parameters of the URL."""
+        return parse_query(parameters, self.request.query_params.multi_items())
+
+
+Handler = Callable[[ReceivedCall], Any]
+"""Handles a request without waiting for anything. Returns a ``Response`` or the JSON of one; raises ``ApiError`` for
+a request that is wrong."""
+OperationTable = tuple[tuple[str, str, str, Handler], ...]
+"""Method, path, ``operationId`` and handler of each operation."""
 
 
 class Operation:
-    """The ASGI application of one operation of the API.
-
-    :param operation_id: its ``operationId``.
-    :param handler: what it does.
-    :param service: the service.
-    """
+    """The ASGI application of one operation of the API."""
 
     def __init__(self, operation_id: str, handler: Handler, service: LocalService) -> None:
         self._operation_id = operation_id
@@ -59,7 +63,6 @@ class Operation:
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
         request = Request(scope, receive)
         await self._service.settled()
         run_id, session_id = (request.path_params.get(name) for name in ("run_id", "session_id"))
@@ -79,7 +82,7 @@ class Operation:
             body = await read_body(request)
         except ApiError as error:
             entry.status = error.status
-            await error_answer(error, scope)(scope, receive, send)
+            await error_response(error, scope)(scope, receive, send)
             return
         except ClientDisconnect:
             return
@@ -91,7 +94,7 @@ class Operation:
         entry.name = name and name[:LONGEST_TEXT]
 
         async def handle() -> Response:
-            return self._answer(ReceivedCall(self._service, request, body, entry))
+            return self._respond(ReceivedCall(self._service, request, body, entry))
 
         target = FaultTarget(self._operation_id, entry.run_id, entry.name, entry.session_id)
         fault = self._service.faults.take(target, time.monotonic())
@@ -99,18 +102,19 @@ class Operation:
             entry.fault = fault.type
             entry.status = await carry_out(fault, handle, scope, receive, send)
             return
-        answer = await handle()
-        entry.status = answer.status_code
-        await answer(scope, receive, send)
+        response = await handle()
+        entry.status = response.status_code
+        await response(scope, receive, send)
 
-    def _answer(self, call: ReceivedCall) -> Response:
+    def _respond(self, call: ReceivedCall) -> Response:
         try:
-            return self._handler(call)
+            response = self._handler(call)
+            return response if isinstance(response, Response) else JsonResponse(response)
         except ApiError as error:
-            return error_answer(error, call.request.scope)
+            return error_response(error, call.request.scope)
         except Exception:
             _log.exception("%s failed", self._operation_id)
-            return error_answer(ApiError(500, "internal error of the local server; see its log"), call.request.scope)
+            return error_response(ApiError(500, "internal error of the local server; see its log"), call.request.scope)
 
 
 def _run_name(body: bytes) -> str | None:

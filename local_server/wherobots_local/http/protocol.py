@@ -52,7 +52,7 @@ class Stage(enum.IntEnum):
     HEAD = 0
     NEXT_REQUEST = 1
     BODY = 2
-    ANSWER = 3
+    RESPONSE = 3
 
 
 class LocalServerProtocol(H11Protocol):
@@ -67,7 +67,7 @@ class LocalServerProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Add the connection to the scope of its requests, and close another one if there are too many."""
         super().connection_made(transport)
-        # Whatever has become of the loggers of a process that is not the server's own, such as that of tests.
+        # In a process that is not the server's own, such as pytest, the loggers may have any level.
         self.access_log = False
         application = self.app
         connection = TrackedConnection(transport)
@@ -83,7 +83,6 @@ class LocalServerProtocol(H11Protocol):
             self._make_room(most)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
         self._clear_deadline()
         super().connection_lost(exc)
 
@@ -107,7 +106,7 @@ class LocalServerProtocol(H11Protocol):
         if self._is_upgraded:
             return
         if self.cycle is not None and not self.cycle.response_complete:
-            stage = Stage.BODY if self.cycle.more_body else Stage.ANSWER
+            stage = Stage.BODY if self.cycle.more_body else Stage.RESPONSE
         elif self.cycle is None or self.conn.trailing_data[0]:
             stage = Stage.HEAD
         else:
@@ -128,7 +127,7 @@ class LocalServerProtocol(H11Protocol):
             self._deadline = None
 
     def _make_room(self, most: int) -> None:
-        """Close the connections of the lowest stage, the oldest first. If all wait for an answer, close this one.
+        """Close the connections of the lowest stage, the oldest first. If all wait for an response, close this one.
 
         WebSockets count too, but are never closed for others.
         """
@@ -136,13 +135,9 @@ class LocalServerProtocol(H11Protocol):
         of_requests = [other for other in open_ones if isinstance(other, LocalServerProtocol)]
         of_requests.sort(key=lambda other: (other.stage, other.since))
         for victim in of_requests[: max(len(open_ones) - most, 0)]:
-            (self if victim.stage == Stage.ANSWER else victim).transport.abort()
+            (self if victim.stage == Stage.RESPONSE else victim).transport.abort()
 
 
 def connection_of(scope: Any) -> TrackedConnection:
-    """Return the connection of a request.
-
-    :param scope: its ASGI scope.
-    """
     connection: TrackedConnection = scope[SCOPE_KEY]
     return connection

@@ -2,61 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
 from wherobots_local.api import vocabulary
 from wherobots_local.api.create_request import parse_create_request
-from wherobots_local.api.queries import parse_list_query, parse_logs_query
-from wherobots_local.http.answers import JsonAnswer
-from wherobots_local.http.bodies import decoded_json
-from wherobots_local.http.operations import Handler, ReceivedCall
+from wherobots_local.api.queries import ListQuery, LogsQuery
+from wherobots_local.http.operations import OperationTable, ReceivedCall
+from wherobots_local.http.responses import JsonResponse
 from wherobots_local.runs.run import LocalRun
 
 
-def _list(call: ReceivedCall) -> Response:
-    query = parse_list_query(call.request.query_params.multi_items())
-    return JsonAnswer(call.service.list_page(query))
-
-
 def _create(call: ReceivedCall) -> Response:
-    request = parse_create_request(decoded_json(call.request, call.body))
-    run = call.service.create(request, call.request.query_params.get("region"))
+    run = call.service.create(parse_create_request(call.json), call.request.query_params.get("region"))
     call.entry.run_id = run.id
     call.service.journal.took_effect(call.entry)
-    return JsonAnswer(call.service.view(run), call.service.behaviour.create_status)
+    return JsonResponse(call.service.view(run), call.service.behaviour.create_status)
 
 
-def _get(call: ReceivedCall) -> Response:
-    return JsonAnswer(call.service.view(_run(call)))
-
-
-def _cancel(call: ReceivedCall) -> Response:
+def _cancel(call: ReceivedCall) -> dict[str, Any]:
     run = _run(call)
     if call.service.cancel(run):
         call.service.journal.took_effect(call.entry)
-    return JsonAnswer(call.service.view(run))
+    return call.service.view(run)
 
 
-def _logs(call: ReceivedCall) -> Response:
-    run = _run(call)
-    query = parse_logs_query(call.request.query_params.multi_items())
-    return JsonAnswer(call.service.log_page(run, query))
-
-
-def _metrics(call: ReceivedCall) -> Response:
-    return JsonAnswer(call.service.metrics(_run(call)))
+def _logs(call: ReceivedCall) -> dict[str, Any]:
+    return call.service.log_page(_run(call), call.query(LogsQuery))
 
 
 def _run(call: ReceivedCall) -> LocalRun:
     return call.service.registry.get(call.request.path_params["run_id"])
 
 
-OPERATIONS: tuple[tuple[str, str, str, Handler], ...] = (
-    ("GET", "/runs", vocabulary.LIST_RUNS, _list),
+OPERATIONS: OperationTable = (
+    ("GET", "/runs", vocabulary.LIST_RUNS, lambda call: call.service.list_page(call.query(ListQuery))),
     ("POST", "/runs", vocabulary.CREATE_RUN, _create),
-    ("GET", "/runs/{run_id}", vocabulary.GET_RUN, _get),
+    ("GET", "/runs/{run_id}", vocabulary.GET_RUN, lambda call: call.service.view(_run(call))),
     ("POST", "/runs/{run_id}/cancel", vocabulary.CANCEL_RUN, _cancel),
     ("GET", "/runs/{run_id}/logs", vocabulary.GET_RUN_LOGS, _logs),
-    ("GET", "/runs/{run_id}/metrics", vocabulary.GET_RUN_METRICS, _metrics),
+    ("GET", "/runs/{run_id}/metrics", vocabulary.GET_RUN_METRICS, lambda call: call.service.metrics(_run(call))),
 )
-"""Method, path, ``operationId`` and handler of each operation."""

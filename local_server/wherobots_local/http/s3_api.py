@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from wherobots_local.files.temporary_keys import SignedRequest
 from wherobots_local.files.uploads import MAX_OBJECT_BYTES, PartedUpload, TooLargeError
-from wherobots_local.http.objects import ObjectEndpoint, S3Error, store, stored, too_large, xml_answer
+from wherobots_local.http.objects import ObjectEndpoint, S3Error, store, stored, too_large, xml_response
 from wherobots_local.service import LocalService
 from wherobots_local.storage import SCHEME, StorageError
 
@@ -30,16 +30,12 @@ _CHUNK_HEAD_BYTES = 16 * 1024
 
 
 class S3Api:
-    """The objects of a server, for S3 clients.
-
-    :param service: the service behind it.
-    """
+    """The objects of a server, for S3 clients."""
 
     def __init__(self, service: LocalService) -> None:
         self._service = service
 
     def routes(self) -> list[Route]:
-        """Return the route of all objects."""
         endpoint = ObjectEndpoint(self._handle, self._service)
         return [Route(f"{PREFIX}/{{key:path}}", endpoint, methods=["GET", "PUT", "POST", "DELETE"])]
 
@@ -86,7 +82,7 @@ class S3Api:
         upload_id = secrets.token_urlsafe(24)
         parted[upload_id] = PartedUpload(address)
         bucket, _, name = key.partition("/")
-        return xml_answer(
+        return xml_response(
             f"<InitiateMultipartUploadResult><Bucket>{escape(bucket)}</Bucket><Key>{escape(name)}</Key>"
             f"<UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>"
         )
@@ -119,7 +115,7 @@ class S3Api:
             await self._service.uploads.put_in_place([parts[number] for number in sorted(parts)], address)
         except (StorageError, OSError, ValueError) as error:
             raise S3Error(400, "InvalidArgument", str(error)) from None
-        return xml_answer(
+        return xml_response(
             f"<CompleteMultipartUploadResult><Key>{escape(key.partition('/')[2])}</Key>"
             "<ETag>&quot;local&quot;</ETag></CompleteMultipartUploadResult>"
         )
@@ -174,17 +170,13 @@ async def _unchunked(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 class _Buffered:
-    """A body that is read by lines and by pieces.
-
-    :param stream: the body.
-    """
+    """A body that is read by lines and by pieces."""
 
     def __init__(self, stream: AsyncIterator[bytes]) -> None:
         self._stream = stream
         self._buffer = b""
 
     async def line(self) -> bytes:
-        """Read a line, without its line end."""
         while b"\r\n" not in self._buffer:
             if len(self._buffer) > _CHUNK_HEAD_BYTES:
                 raise _unreadable()
@@ -193,7 +185,6 @@ class _Buffered:
         return line
 
     async def at_most(self, size: int) -> bytes:
-        """Read some bytes, at least one."""
         if not self._buffer:
             self._buffer = await self._next()
         piece, self._buffer = self._buffer[:size], self._buffer[size:]

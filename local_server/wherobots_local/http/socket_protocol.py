@@ -17,8 +17,6 @@ _log = logging.getLogger(__name__)
 # Otherwise uvicorn and websockets log requests with their query and their headers: the key would be in the log.
 _log.setLevel(logging.WARNING)
 
-_CLEAN_KEY = "wherobots_local.closed_by_client"
-
 
 class SocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol, with a :class:`TrackedConnection` in the scope of each socket.
@@ -27,7 +25,6 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Add the connection to the scope of its socket."""
         self.logger = self.conn.logger = _log
         self.conn.debug = False
         super().connection_made(transport)
@@ -37,13 +34,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
         async def with_connection(scope: Any, receive: Any, send: Any) -> None:
             scope[SCOPE_KEY] = connection
-            scope[_CLEAN_KEY] = self._closed_by_client
             await application(scope, receive, send)
 
         self.app = with_connection
 
     async def send(self, message: Any) -> None:
-        """Send what the application says. A refusal is sent here: older versions of uvicorn send headers twice."""
+        """Send what the application sends. A refusal is sent here: older versions of uvicorn send headers twice."""
         if message["type"] == "websocket.http.response.start":
             self._refusal_start = message
         elif message["type"] == "websocket.http.response.body":
@@ -52,7 +48,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             await super().send(message)
 
     def _refuse(self, start: Any, body: bytes) -> None:
-        """Answer the request for the upgrade. The body is not in pieces: it is that of an error."""
+        """Respond to the request for the upgrade. The body, of an error, is not in pieces."""
         status = start["status"]
         headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"])
         headers["Connection"] = "close"
@@ -61,15 +57,3 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.handshake_complete = self.close_sent = True
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.transport.close()
-
-    def _closed_by_client(self) -> bool:
-        return self.conn.close_rcvd is not None
-
-
-def closed_by_client(scope: Any) -> bool:
-    """Say whether the client of a socket sent a closing frame, instead of the connection being lost.
-
-    :param scope: the ASGI scope of the socket.
-    """
-    closed: bool = scope[_CLEAN_KEY]()
-    return closed

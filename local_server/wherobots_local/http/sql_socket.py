@@ -1,4 +1,4 @@
-"""The WebSocket of a SQL session: what clients send, and what the session says."""
+"""The WebSocket of a SQL session: what clients send, and what the session sends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 import cbor2
-from starlette.datastructures import Headers
 from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -25,11 +24,10 @@ from wherobots_local.api.sql_requests import (
 from wherobots_local.api.vocabulary import EXECUTION_PROGRESS, OPEN_SQL_SOCKET, ORGANIZATION_ID
 from wherobots_local.control.faults import FaultTarget, Slow
 from wherobots_local.control.journal import LONGEST_TEXT, JournalEntry
-from wherobots_local.http.answers import error_answer
 from wherobots_local.http.fault_actions import disturb_upgrade
 from wherobots_local.http.gate import require_key
 from wherobots_local.http.protocol import connection_of
-from wherobots_local.http.socket_protocol import closed_by_client
+from wherobots_local.http.responses import error_response, origin_of
 from wherobots_local.service import LocalService
 from wherobots_local.sql.frames import Frame, error_frame
 from wherobots_local.sql.session import SOCKET_VERSION, LocalSqlSession
@@ -42,10 +40,6 @@ _LONGEST_REASON = 100
 
 
 def sql_socket_route(service: LocalService) -> WebSocketRoute:
-    """Return the route of the WebSockets of SQL sessions.
-
-    :param service: the service behind them.
-    """
     return WebSocketRoute("/sql/{organization_id}/{session_id}/ws/{version}", _SqlSocketEndpoint(service))
 
 
@@ -79,7 +73,7 @@ class _SqlSocketEndpoint:
             session = self._session(socket)
         except ApiError as error:
             entry.status = error.status
-            await error_answer(error, scope)(scope, receive, send)
+            await error_response(error, scope)(scope, receive, send)
             return
         await send({"type": "websocket.accept"})
         entry.status = 101
@@ -89,29 +83,22 @@ class _SqlSocketEndpoint:
         await SqlConnection(service, session, scope, send).serve(receive)
 
     def _session(self, socket: WebSocket) -> LocalSqlSession:
-        """Find the session of a socket that may be opened."""
-        behaviour, wanted = self._service.behaviour, socket.path_params
+        wanted = socket.path_params
         if wanted["organization_id"] != ORGANIZATION_ID or wanted["version"] != SOCKET_VERSION:
             raise ApiError(404, f"the path {socket.url.path} does not exist")
         session = self._service.sql_sessions.get(wanted["session_id"])
         if session.has_ended:
-            raise ApiError(behaviour.sql_ended_status, f"the SQL session {session.id} has ended")
+            raise ApiError(404, f"the SQL session {session.id} has ended")
         if not session.is_ready:
-            raise ApiError(behaviour.sql_starting_status, f"the SQL session {session.id} is not ready yet")
+            raise ApiError(503, f"the SQL session {session.id} is not ready yet")
         return session
 
 
 class SqlConnection:
-    """An open WebSocket: the listener of the executions that it began or took over.
-
-    :param service: the service.
-    :param session: its session.
-    :param scope: its ASGI scope.
-    :param send: its ASGI channel, accepted.
-    """
+    """An open WebSocket: the listener of the executions that it began or took over."""
 
     def __init__(self, service: LocalService, session: LocalSqlSession, scope: Scope, send: Send) -> None:
-        self.origin = _origin_of(scope)
+        self.origin = origin_of(scope)
         self._service = service
         self._session = session
         self._scope = scope
@@ -122,10 +109,6 @@ class SqlConnection:
         self._is_lost = self._has_ended = False
 
     async def serve(self, receive: Receive) -> None:
-        """Handle what the client sends, until the connection ends.
-
-        :param receive: the ASGI channel of the socket.
-        """
         self._session.connect(self)
         self._task(self._write())
         try:
@@ -136,12 +119,11 @@ class SqlConnection:
                     await self._receive(message)
         finally:
             self._has_ended = True
-            self._session.disconnect(self, clean=closed_by_client(self._scope))
+            self._session.disconnect(self)
             for task in self._tasks:
                 task.cancel()
 
     def post(self, frame: Frame, statement: str) -> None:
-        """Send a message, without waiting for it."""
         if frame.event != EXECUTION_PROGRESS or self._waiting.qsize() < _MOST_WAITING:
             self._waiting.put_nowait((frame, statement))
 
@@ -185,7 +167,7 @@ class SqlConnection:
             self._late.add(late)
             late.add_done_callback(self._late.discard)
         elif fault.type == "lose_answer":
-            # First the connection is gone, and only then there is something to say on it.
+            # First the connection is gone, and only then there is something to send.
             self._lose()
             self._handle(received, entry)
         elif fault.type == "evict":
@@ -205,7 +187,8 @@ class SqlConnection:
                 self.post(error_frame(received.execution_id, received.problem), "")
                 took_effect = False
             case ExecuteMessage() as wish:
-                took_effect = executions.execute(wish, self)
+                executions.execute(wish, self)
+                took_effect = True
             case CancelMessage() as wish:
                 took_effect = executions.cancel(wish.execution_id, self)
             case RetrieveMessage() as wish:
@@ -219,7 +202,7 @@ class SqlConnection:
         self._handle(received, entry)
         if self._has_ended:
             # What was sent arrives all the same, and what it began is an orphan.
-            self._session.disconnect(self, clean=False)
+            self._session.disconnect(self)
 
     async def _write(self) -> None:
         # uvicorn raises an OSError if the client has gone.
@@ -258,8 +241,3 @@ def _encoded(content: dict[str, Any], *, half: bool = False) -> dict[str, Any]:
         return {"type": "websocket.send", "text": text[: len(text) // 2] if half else text}
     data = cbor2.dumps(content)
     return {"type": "websocket.send", "bytes": data[: len(data) // 2] if half else data}
-
-
-def _origin_of(scope: Scope) -> str:
-    scheme = "https" if scope["scheme"] == "wss" else "http"
-    return f"{scheme}://{Headers(scope=scope)['host']}"

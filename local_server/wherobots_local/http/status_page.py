@@ -31,7 +31,7 @@ _ADDRESSES = (
 
 
 class _BrowserRoute(Route):
-    """A route for browsers only. For everything else it is not there, and the API answers."""
+    """A route for browsers only. For everything else it is not there, and the API responds."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Leave a request to other routes unless a person has opened its address."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
@@ -16,112 +17,77 @@ from wherobots_local.api.account_requests import (
     RenameQuery,
 )
 from wherobots_local.api.errors import ApiError
-from wherobots_local.api.queries import parse_query
-from wherobots_local.api.validation import Model, validated
+from wherobots_local.api.validation import validated
 from wherobots_local.files import contents
 from wherobots_local.files.sources import Source, source, source_of_bucket, sources
-from wherobots_local.http.answers import JsonAnswer
-from wherobots_local.http.bodies import decoded_json
-from wherobots_local.http.operations import Handler, ReceivedCall
+from wherobots_local.http.operations import OperationTable, ReceivedCall
+from wherobots_local.http.responses import origin_of
 from wherobots_local.storage import SCHEME, place_of
-from wherobots_local.views.storage_view import (
-    access_view,
-    credentials_view,
-    directory_view,
-    listing_view,
-    source_view,
-)
+from wherobots_local.views.storage_view import access_view, credentials_view, directory_view, listing_view, source_view
 
 
-def _sources(call: ReceivedCall) -> Response:
-    return JsonAnswer([source_view(known) for known in sources(call.service.root)])
-
-
-def _source(call: ReceivedCall) -> Response:
-    return JsonAnswer(source_view(source(call.service.root, call.request.path_params["integration_id"])))
-
-
-def _access(call: ReceivedCall) -> Response:
-    source(call.service.root, call.request.path_params["integration_id"])
-    return JsonAnswer(access_view())
-
-
-def _credentials(call: ReceivedCall) -> Response:
-    wanted = validated(CredentialsRequest, decoded_json(call.request, call.body))
+def _credentials(call: ReceivedCall) -> dict[str, str]:
+    wanted = validated(CredentialsRequest, call.json)
     bucket = wanted.path.removeprefix(SCHEME).partition("/")[0]
     if bucket not in {known.bucket for known in sources(call.service.root)}:
         raise ApiError(404, f"no storage source matches {wanted.path!r}", "A bucket is a folder under the root.")
     key = call.service.temporary_keys.issue(wanted.path, writes=wanted.access_mode == "read_write")
-    return JsonAnswer(credentials_view(key))
+    return credentials_view(key)
 
 
 # By the id of a storage, and a path in it.
 
 
-def _upload_url(call: ReceivedCall) -> Response:
+def _upload_url(call: ReceivedCall) -> dict[str, str]:
     address = _file(call)
-    key = address.removeprefix(SCHEME)
-    return JsonAnswer({"destination": address, "uploadUrl": _url(call, "PUT", key)})
+    return {"destination": address, "uploadUrl": _url(call, "PUT", address.removeprefix(SCHEME))}
 
 
 def _download(call: ReceivedCall) -> Response:
     return _redirected(call, _file(call))
 
 
-def _delete(call: ReceivedCall) -> Response:
+def _delete(call: ReceivedCall) -> None:
     contents.remove_file(call.service.root, _file(call))
-    return JsonAnswer(None)
 
 
-def _rename(call: ReceivedCall) -> Response:
+def _rename(call: ReceivedCall) -> None:
     address = _file(call)
-    contents.rename_file(call.service.root, address, _query(call, RenameQuery).new_name)
-    return JsonAnswer(None)
+    contents.rename_file(call.service.root, address, call.query(RenameQuery).new_name)
 
 
-def _list_folder(call: ReceivedCall) -> Response:
+def _list_folder(call: ReceivedCall) -> dict[str, Any]:
     storage, path = _storage_and_path(call)
-    query = _query(call, FolderQuery)
+    query = call.query(FolderQuery)
     page = contents.folder_page(call.service.root, storage.address(path), limit=query.limit, cursor=query.cursor)
-    return JsonAnswer(listing_view(page, path, query.cursor))
+    return listing_view(page, path, query.cursor)
 
 
-def _make_folder(call: ReceivedCall) -> Response:
+def _make_folder(call: ReceivedCall) -> None:
     contents.make_folder(call.service.root, _folder(call))
-    return JsonAnswer(None)
 
 
-def _remove_folder(call: ReceivedCall) -> Response:
+def _remove_folder(call: ReceivedCall) -> None:
     contents.remove_folder(call.service.root, _folder(call))
-    return JsonAnswer(None)
 
 
 # By bucket and key.
 
 
-def _upload_url_of_key(call: ReceivedCall) -> Response:
-    return JsonAnswer({"uploadUrl": _url(call, "PUT", _key(call))})
-
-
-def _download_of_key(call: ReceivedCall) -> Response:
-    return _redirected(call, f"{SCHEME}{_key(call)}")
-
-
-def _directory(call: ReceivedCall) -> Response:
-    key = _query(call, DirectoryQuery).dir
+def _directory(call: ReceivedCall) -> dict[str, Any]:
+    key = call.query(DirectoryQuery).dir
     source_of_bucket(call.service.root, key.partition("/")[0])
-    return JsonAnswer(directory_view(contents.folder_page(call.service.root, f"{SCHEME}{key}"), key))
+    return directory_view(contents.folder_page(call.service.root, f"{SCHEME}{key}"), key)
 
 
-def _integration_directory(call: ReceivedCall) -> Response:
-    query = _query(call, IntegrationDirectoryQuery)
+def _integration_directory(call: ReceivedCall) -> dict[str, Any]:
+    query = call.query(IntegrationDirectoryQuery)
     address = source(call.service.root, query.integration_id).address(query.dir)
-    page = contents.folder_page(call.service.root, address)
-    return JsonAnswer(directory_view(page, address.removeprefix(SCHEME)))
+    return directory_view(contents.folder_page(call.service.root, address), address.removeprefix(SCHEME))
 
 
-def _query(call: ReceivedCall, parameters: type[Model]) -> Model:
-    return parse_query(parameters, call.request.query_params.multi_items())
+def _source(call: ReceivedCall) -> Source:
+    return source(call.service.root, call.request.path_params["integration_id"])
 
 
 def _storage_and_path(call: ReceivedCall) -> tuple[Source, str]:
@@ -130,7 +96,6 @@ def _storage_and_path(call: ReceivedCall) -> tuple[Source, str]:
 
 
 def _file(call: ReceivedCall) -> str:
-    """The address of the file that a request is about."""
     if call.request.path_params["path"].endswith("/"):
         raise ApiError(400, "the path is that of a folder, but must be that of a file")
     return _folder(call)
@@ -145,7 +110,7 @@ def _folder(call: ReceivedCall) -> str:
 
 
 def _key(call: ReceivedCall) -> str:
-    key = _query(call, KeyQuery).key
+    key = call.query(KeyQuery).key
     source_of_bucket(call.service.root, key.partition("/")[0])
     if not key.partition("/")[2] or key.endswith("/"):
         raise ApiError(400, f"key is {key!r}, but must be a bucket and the key of a file in it")
@@ -168,16 +133,14 @@ def _redirected(call: ReceivedCall, address: str) -> Response:
 
 
 def _url(call: ReceivedCall, method: str, key: str) -> str:
-    # The ``Host`` header of the request, which has been checked.
-    origin = f"{call.request.url.scheme}://{call.request.headers['host']}"
-    return call.service.url_signer.url(origin, method, key, time.time())
+    return call.service.url_signer.url(origin_of(call.request.scope), method, key, time.time())
 
 
-OPERATIONS: tuple[tuple[str, str, str, Handler], ...] = (
-    ("GET", "/storage", vocabulary.LIST_STORAGE, _sources),
+OPERATIONS: OperationTable = (
+    ("GET", "/storage", vocabulary.LIST_STORAGE, lambda call: [*map(source_view, sources(call.service.root))]),
     ("POST", "/storage/credentials", vocabulary.STORAGE_CREDENTIALS, _credentials),
-    ("GET", "/storage/{integration_id}", vocabulary.GET_STORAGE, _source),
-    ("POST", "/storage/{integration_id}/access", vocabulary.STORAGE_ACCESS, _access),
+    ("GET", "/storage/{integration_id}", vocabulary.GET_STORAGE, lambda call: source_view(_source(call))),
+    ("POST", "/storage/{integration_id}/access", vocabulary.STORAGE_ACCESS, lambda call: access_view(_source(call))),
     ("POST", "/storage/{storage_id}/file-upload-url/{path:path}", vocabulary.FILE_UPLOAD_URL, _upload_url),
     ("GET", "/storage/{storage_id}/files/{path:path}", vocabulary.DOWNLOAD_FROM_STORAGE, _download),
     ("DELETE", "/storage/{storage_id}/files/{path:path}", vocabulary.DELETE_FROM_STORAGE, _delete),
@@ -185,9 +148,8 @@ OPERATIONS: tuple[tuple[str, str, str, Handler], ...] = (
     ("GET", "/storage/{storage_id}/directories/{path:path}", vocabulary.LIST_DIRECTORY, _list_folder),
     ("PUT", "/storage/{storage_id}/directories/{path:path}", vocabulary.CREATE_DIRECTORY, _make_folder),
     ("DELETE", "/storage/{storage_id}/directories/{path:path}", vocabulary.DELETE_DIRECTORY, _remove_folder),
-    ("POST", "/files/upload-url", vocabulary.UPLOAD_URL, _upload_url_of_key),
-    ("GET", "/files/download", vocabulary.DOWNLOAD_FILE, _download_of_key),
+    ("POST", "/files/upload-url", vocabulary.UPLOAD_URL, lambda call: {"uploadUrl": _url(call, "PUT", _key(call))}),
+    ("GET", "/files/download", vocabulary.DOWNLOAD_FILE, lambda call: _redirected(call, f"{SCHEME}{_key(call)}")),
     ("GET", "/files/dir", vocabulary.GET_DIRECTORY, _directory),
     ("GET", "/files/integration-dir", vocabulary.GET_INTEGRATION_DIRECTORY, _integration_directory),
 )
-"""Method, path, ``operationId`` and handler of each operation."""

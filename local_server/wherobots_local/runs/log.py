@@ -21,11 +21,7 @@ _LONGEST_LINE_SHOWN = 4096
 
 @dataclass(frozen=True)
 class LogLimits:
-    """How large a log may get.
-
-    :param bytes: bytes on disk, its index included.
-    :param lines: lines.
-    """
+    """How large a log may get: its bytes on disk, with its index, and its lines."""
 
     bytes: int = DEFAULT_MAX_BYTES
     lines: int = DEFAULT_MAX_LINES
@@ -34,9 +30,8 @@ class LogLimits:
 class RunLog:
     """The lines of a run, sorted by timestamp and, if that is equal, by arrival. Threads may append.
 
-    :param folder: folder of its files; default None, in memory, for tests.
-    :param limits: how large it may get; default 256 MiB and 5,000,000 lines. When a limit is reached, one line says so
-        and further lines are discarded.
+    Without a folder it is in memory, for tests. When a limit is reached, one line says so and further lines are
+    discarded.
     """
 
     def __init__(self, folder: Path | None = None, limits: LogLimits | None = None) -> None:
@@ -51,7 +46,6 @@ class RunLog:
 
     @property
     def lines(self) -> Sequence[StoredLine]:
-        """All lines as they are now, sorted."""
         return LogLines(self._blocks)
 
     @property
@@ -64,10 +58,7 @@ class RunLog:
         return LogLines(LogBlocks(self._folder))
 
     def append(self, lines: bytes) -> None:
-        """Add what the run has just written, stamped with the time of this call.
-
-        :param lines: whole lines; the last line end may be missing.
-        """
+        """Add what the run has just written, stamped with the time of this call. The last line end may be missing."""
         text = lines if lines.endswith(b"\n") else lines + b"\n"
         with self._lock:
             if self.full:
@@ -80,35 +71,21 @@ class RunLog:
                 self.note(f"The log has reached the local server's limit of {limit}. Further lines are discarded.")
 
     def note(self, text: str) -> None:
-        """Add a line of the server itself. It is kept even if a limit is reached or the disk is full.
-
-        :param text: the line.
-        """
+        """Add a line of the server itself. It is kept even if a limit is reached or the disk is full."""
         line = text.encode("utf-8", "backslashreplace")[:_LONGEST_NOTE].replace(b"\n", b" ")
         with self._lock:
             self._blocks.add(self._now(), line + b"\n", 1, time.monotonic(), keep=True)
 
     def insert(self, timestamp: int, raw: str) -> None:
-        """Insert a line at the place of its timestamp. It is visible at once.
-
-        :param timestamp: nanoseconds since the epoch.
-        :param raw: the text of the line.
-        """
         self.insert_all([(timestamp, raw)])
 
     def insert_all(self, lines: Sequence[tuple[int, str]]) -> None:
-        """Put many lines where their timestamps belong, visible at once.
-
-        :param lines: timestamp and text of each.
-        """
+        """Put many lines, each with its timestamp, where the timestamps belong, visible at once."""
         with self._lock:
             self._blocks.insert([(moment, raw.encode("utf-8", "surrogatepass") + b"\n") for moment, raw in lines])
 
     def last_lines(self, count: int) -> list[str]:
-        """Return the newest lines, oldest first, each cut to 4 KiB.
-
-        :param count: how many.
-        """
+        """Return the newest lines, oldest first, each cut to 4 KiB."""
         return [line.head(_LONGEST_LINE_SHOWN) for line in self.lines[-count:]]
 
     def hold(self) -> None:

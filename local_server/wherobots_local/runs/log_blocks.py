@@ -31,14 +31,9 @@ _TEXT_READ = 64 * 1024
 class Block(NamedTuple):
     """Some lines that follow each other in the text.
 
-    :param timestamp: time of the first line, in nanoseconds since the epoch.
-    :param number: number of the first line in the order of arrival, which is unique in the log.
-    :param first: position of the first line in the order of time.
-    :param offset: where the text begins.
-    :param size: bytes of the text, with a line end after each line.
-    :param lines: how many lines it has.
-    :param read_at: ``time.monotonic()`` when it was read; minus infinity if it is visible at once.
-    :param whole: whether it is one line, which may contain line ends.
+    ``timestamp`` and ``number``, in the order of arrival, are those of the first line, and ``first`` is its position in
+    the order of time. ``read_at`` is the ``time.monotonic()`` when it was read; minus infinity if it is visible at
+    once. A ``whole`` block is one line, which may contain line ends.
     """
 
     timestamp: int
@@ -52,14 +47,7 @@ class Block(NamedTuple):
 
 
 class StoredLine(NamedTuple):
-    """One line. Its text is read from the file when it is needed.
-
-    :param timestamp: nanoseconds since the epoch.
-    :param number: its number in the order of arrival, unique in the run.
-    :param read_at: ``time.monotonic()`` when it was read; minus infinity for lines that are visible at once.
-    :param block: the block that it is in.
-    :param lines: the log that it is in.
-    """
+    """One line of a block. Its text is read from the file when it is needed."""
 
     timestamp: int
     number: int
@@ -74,21 +62,17 @@ class StoredLine(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many bytes the text has."""
         return len(self.lines.text_of(self))
 
     def head(self, longest: int) -> str:
-        """Return the beginning of the text.
-
-        :param longest: how many bytes of it at most.
-        """
+        """Return the beginning of the text, at most so many bytes."""
         return self.lines.text_of(self)[:longest].decode("utf-8", "replace")
 
 
 class LogBlocks:
     """The files of one log. Writes must not overlap. A read during an append sees the log as it was before.
 
-    :param folder: folder of the files, made at the first write; None keeps the log in memory, for tests.
+    Without a folder the log is in memory, for tests.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -105,7 +89,6 @@ class LogBlocks:
 
     @property
     def size(self) -> int:
-        """How many bytes the files have."""
         return self._text.size + self._index.size
 
     def hold(self) -> None:
@@ -114,33 +97,22 @@ class LogBlocks:
         self._index.hold()
 
     def release(self) -> None:
-        """Close the files until they are needed."""
         self._text.release()
         self._index.release()
 
     def add(
         self, timestamp: int, text: bytes, count: int, read_at: float, *, whole: bool = False, keep: bool = False
     ) -> None:
-        """Insert lines at the place of their times, after lines of the same time.
+        """Insert lines, each with a line end, at the place of their times, after lines of the same time.
 
-        :param timestamp: time of the first line.
-        :param text: the lines, each with a line end.
-        :param count: how many.
-        :param read_at: as in :class:`Block`.
-        :param whole: as in :class:`Block`.
-        :param keep: whether lines that cannot be written at the end are kept in memory; default False.
-        :raises OSError: if they cannot be written.
+        With ``keep``, lines that cannot be written at the end are kept in memory, and are no ``OSError``.
         """
         block = Block(timestamp, self.extent[1], 0, self._text.size, len(text), count, read_at, whole)
         self._text.write(block.offset, text, keep=keep)
         self._place([block], keep=keep)
 
     def insert(self, lines: Sequence[tuple[int, bytes]]) -> None:
-        """Insert single lines at the places of their times, after lines of the same time. They are visible at once.
-
-        :param lines: timestamp and text of each, the text with a line end.
-        :raises OSError: if they cannot be written.
-        """
+        """Insert single lines at the places of their times, after lines of the same time. They are visible at once."""
         offset, blocks = self._text.size, []
         for number, (timestamp, text) in enumerate(lines, self.extent[1]):
             blocks.append(Block(timestamp, number, 0, offset, len(text), 1, -math.inf, True))
@@ -171,8 +143,7 @@ class LogBlocks:
     def _merged(self, earlier: Sequence[Block], later: Sequence[Block]) -> Iterator[Block]:
         """Merge two sorted lists of blocks; a block is cut where one of the other list falls into it.
 
-        :param earlier: blocks that arrived earlier: of lines of one time theirs come first.
-        :param later: the others.
+        Of lines of one time, those of ``earlier`` come first.
         """
         ahead, behind = list(reversed(earlier)), list(reversed(later))
         while ahead and behind:
@@ -188,13 +159,11 @@ class LogBlocks:
         yield from reversed(ahead or behind)
 
     def read_records(self, start: int, count: int) -> list[Block]:
-        """Read records of the index."""
         data = self._index.read(start * _RECORD.size, count * _RECORD.size)
         whole = len(data) - len(data) % _RECORD.size
         return [Block(*fields) for fields in _RECORD.iter_unpack(data[:whole])]
 
     def read_text(self, offset: int, size: int) -> bytes:
-        """Read a part of the text."""
         return self._text.read(offset, size)
 
     def _read_back(self) -> None:
@@ -208,7 +177,6 @@ class LogBlocks:
         self.restored = True
 
     def _split(self, block: Block, count: int) -> tuple[Block, Block]:
-        """Cut a block after some of its lines."""
         rest = self.read_text(block.offset, block.size).split(b"\n", count)[count]
         left = block._replace(size=block.size - len(rest), lines=count)
         right = block._replace(
@@ -225,8 +193,6 @@ class LogLines(Sequence[StoredLine]):
     """The lines of a log as they are now, sorted by timestamp and, if that is equal, by arrival.
 
     Keeps no more than one block of text in memory. Use it once: it does not see lines that come later.
-
-    :param blocks: the log.
     """
 
     def __init__(self, blocks: LogBlocks) -> None:
@@ -245,7 +211,6 @@ class LogLines(Sequence[StoredLine]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[StoredLine]: ...
     def __getitem__(self, index: int | slice) -> StoredLine | Sequence[StoredLine]:
-        """Return one line, or the lines of a slice."""
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(self._length))]
         position = index + self._length if index < 0 else index
@@ -257,10 +222,7 @@ class LogLines(Sequence[StoredLine]):
         return StoredLine(block.timestamp + within, block.number + within, read_at, block, self)
 
     def locate(self, position: int) -> tuple[int, Block]:
-        """Find the block that holds the line of a position.
-
-        :returns: its number in the index, and its record.
-        """
+        """Find the block that holds the line of a position, as its number in the index and its record."""
         if self._current is not None:
             number, block = self._current
             if position == block.first + block.lines and number + 1 < self._count:

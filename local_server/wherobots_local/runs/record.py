@@ -22,12 +22,7 @@ _PLAIN = (
 
 
 def to_record(run: LocalRun, server: str) -> dict[str, Any]:
-    """Build the record of a run.
-
-    :param run: the run.
-    :param server: id of the server that it belongs to while it is active.
-    :returns: the JSON object.
-    """
+    """Build the record of a run. ``server`` is the id of the server that it belongs to while it is active."""
     return {
         "version": VERSION,
         "server": server,
@@ -42,11 +37,7 @@ def to_record(run: LocalRun, server: str) -> dict[str, Any]:
 def from_record(record: Mapping[str, Any], log: RunLog) -> LocalRun:
     """Make a run from its record.
 
-    :param record: the JSON object.
-    :param log: its log.
-    :returns: the run, as it was when the record was written.
-    :raises ApiError: if its request is not a valid create request.
-    :raises KeyError, TypeError, ValueError: if anything else is missing or wrong.
+    Raises an ``ApiError``, ``KeyError``, ``TypeError`` or ``ValueError`` if it is not a valid one.
     """
     if record["version"] != VERSION:
         raise ValueError(f"its version is {record['version']!r}, but must be {VERSION}")

@@ -17,16 +17,12 @@ _SAVED_AT_ONCE = 20
 class RunRegistry:
     """Keeps the runs, and writes their records to disk when they change. Belongs to one event loop.
 
-    :param store: records and logs on disk.
-    :param earlier: the runs of earlier servers, oldest first.
-    :param on_change: called with each run that was created or has changed; None for nothing.
+    ``earlier`` are the runs of earlier servers, oldest first. ``on_change`` is called with each run that was created or
+    has changed.
     """
 
     def __init__(
-        self,
-        store: RunStore,
-        earlier: Iterable[LocalRun] = (),
-        on_change: Callable[[LocalRun], None] | None = None,
+        self, store: RunStore, earlier: Iterable[LocalRun] = (), on_change: Callable[[LocalRun], None] | None = None
     ) -> None:
         self._store = store
         self._on_change = on_change
@@ -44,13 +40,7 @@ class RunRegistry:
         return list(self._by_id.values())
 
     def create(self, request: CreateRunRequest, region: str, *, synthetic: bool = False) -> LocalRun:
-        """Add a new run, and write its record.
-
-        :param request: the checked create request.
-        :param region: the region it was created in.
-        :param synthetic: whether it has no process; default False.
-        :returns: the run, PENDING.
-        """
+        """Add a new run, PENDING, and write its record. A ``synthetic`` one has no process."""
         run_id = new_id()
         run = LocalRun(
             request=request,
@@ -68,10 +58,7 @@ class RunRegistry:
         return run
 
     def get(self, run_id: str) -> LocalRun:
-        """Find a run by its id.
-
-        :raises ApiError: 404 if there is none.
-        """
+        """Find a run by its id. It is a 404 if there is none."""
         run = self._by_id.get(run_id)
         if run is None:
             raise ApiError(404, f"there is no run with the id {run_id!r}", "Check the id of the run.")
@@ -91,7 +78,6 @@ class RunRegistry:
         self._created = 0
 
     def save(self) -> None:
-        """Write the records of all runs that have changed."""
         for run in (*self._unsaved.values(), *self._refused.values()):
             self._store.save(run)
         self._unsaved.clear()
@@ -112,7 +98,7 @@ class RunRegistry:
             asyncio.get_running_loop().call_soon(self._save_some)
 
     def _save_some(self) -> None:
-        """Write a few records, so that requests are answered while thousands of runs begin."""
+        """Write a few records, so that the server responds while thousands of runs begin."""
         for run_id in list(islice(self._unsaved, _SAVED_AT_ONCE)):
             self._save(self._unsaved.pop(run_id))
         self._saving = bool(self._unsaved)

@@ -18,11 +18,7 @@ _DAY_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class Retention:
-    """How long ended runs are kept.
-
-    :param runs: how many, the newest.
-    :param days: how many days after their end.
-    """
+    """How many ended runs are kept, the newest, and for how many days after their end."""
 
     runs: int = DEFAULT_KEEP_RUNS
     days: float = DEFAULT_KEEP_DAYS
@@ -33,11 +29,7 @@ class Retention:
         return max(self.days * _DAY_SECONDS, SPARED_SECONDS)
 
     def expired(self, runs: Sequence[LocalRun], now: float) -> list[LocalRun]:
-        """Find the runs to remove. Active runs are never among them.
-
-        :param runs: all runs, oldest first.
-        :param now: seconds since the epoch.
-        """
+        """Find the runs to remove, of all runs, oldest first. Active runs are never among them."""
         ended = [run for run in runs if run.ended and run.completed_at is not None]
         newest = {run.id for run in ended[len(ended) - min(self.runs, len(ended)) :]}
         return [

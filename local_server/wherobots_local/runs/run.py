@@ -27,8 +27,12 @@ def new_id() -> str:
 
 
 def utc_now() -> datetime:
-    """Return the current time, in UTC."""
     return datetime.now(UTC)
+
+
+def timestamp(moment: datetime) -> str:
+    """Show a time as the service does: ISO 8601 in UTC with a ``Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass
@@ -44,12 +48,7 @@ class AppEvent:
 
 @dataclass(frozen=True)
 class Usage:
-    """CPU and memory use of a run at one moment.
-
-    :param timestamp: seconds since the epoch.
-    :param cpu_percent: share of all CPUs since the sample before, 0 to 100.
-    :param memory_percent: share of the machine's memory, 0 to 100.
-    """
+    """CPU use since the sample before, and memory use, both in percent of the machine."""
 
     timestamp: int
     cpu_percent: float
@@ -60,11 +59,7 @@ class Usage:
 class LocalRun:
     """A run and its state. Only the methods change the state, so that the times stay consistent.
 
-    :param request: the checked create request.
-    :param region: the region it was created in.
-    :param sequence: its position in the order of creation.
-    :param synthetic: whether it has no process and changes only through the control surface.
-    :param on_change: called after each change; None for nothing.
+    A ``synthetic`` run has no process and changes only through the control surface.
     """
 
     request: CreateRunRequest
@@ -94,12 +89,10 @@ class LocalRun:
 
     @cached_property
     def request_bytes(self) -> int:
-        """How many bytes its request has as JSON."""
         return len(json.dumps(self.request.as_json()))
 
     @property
     def ended(self) -> bool:
-        """Whether the run has a terminal status."""
         return self.status in TERMINAL_STATUSES
 
     def set_status(self, status: str) -> None:
@@ -119,7 +112,6 @@ class LocalRun:
         self._touch()
 
     def add_event(self, code: str | None, message: str | None, meta: dict[str, Any] | None = None) -> None:
-        """Add an event to ``kubeApp.events``."""
         self.events.append(AppEvent(code, message, meta))
         self._touch()
 
@@ -130,7 +122,6 @@ class LocalRun:
             del self.usage[1::2]
 
     def set_spark_ui(self, url: str) -> None:
-        """Change ``kubeApp.appMeta.spark_ui_url``."""
         self.spark_ui_url = url
         self._changed()
 

@@ -26,12 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class RunStore:
-    """Records and logs on disk.
-
-    :param folder: holds a folder for each run.
-    :param server: id of this server.
-    :param limits: how large a log may get.
-    """
+    """Records and logs on disk, in a folder for each run."""
 
     def __init__(self, folder: Path, server: str, limits: LogLimits) -> None:
         self._folder = folder
@@ -40,14 +35,10 @@ class RunStore:
         self._failing = False
 
     def log(self, run_id: str) -> RunLog:
-        """Return the log of a run, with the lines that it already has."""
         return RunLog(self._own(run_id), self._limits)
 
     def save(self, run: LocalRun) -> bool:
-        """Write the record of a run atomically. The first failure in a row is logged.
-
-        :returns: whether it is written.
-        """
+        """Write the record of a run atomically. Returns False after a failure; the first in a row is logged."""
         try:
             _write(self._own(run.id) / RECORD_FILE, to_record(run, self._server))
         except OSError as error:
@@ -61,8 +52,7 @@ class RunStore:
     def load(self, is_alive: Callable[[str], bool]) -> list[LocalRun]:
         """Read the runs of earlier servers. Those that were active when their server ended become FAILED.
 
-        :param is_alive: says whether the server with an id still runs. Its active runs are left out.
-        :returns: the runs in the order of their creation.
+        Active runs of servers that are alive are left out. Returns the runs in the order of their creation.
         """
         found = []
         for path in self._records():
@@ -96,11 +86,9 @@ class RunStore:
         shutil.rmtree(folder, ignore_errors=True)
 
     def remove_all(self, known: Iterable[str], is_alive: Callable[[str], bool]) -> None:
-        """Remove the folders of runs: of these, and of all others with a record. Those of other servers that are alive
-        stay.
+        """Remove the folders of runs: of these, and of all others with a record.
 
-        :param known: ids of runs whose record may be missing.
-        :param is_alive: says whether the server with an id still runs.
+        Those of other servers that are alive stay. ``known`` are ids of runs whose record may be missing.
         """
         servers = dict.fromkeys(known, self._server)
         servers |= {path.parent.parent.name: _server_of(path) for path in self._records()}
@@ -109,10 +97,7 @@ class RunStore:
                 self.remove(run_id)
 
     def remove_nameless(self, before: float) -> None:
-        """Remove folders without a readable record: their runs are in no list.
-
-        :param before: only those that were last changed before this time, in seconds since the epoch.
-        """
+        """Remove folders without a readable record that were last changed before a time: their runs are in no list."""
         with contextlib.suppress(OSError):
             for folder in self._folder.iterdir():
                 if folder.stat().st_mtime < before and not _is_json(self._own(folder.name) / RECORD_FILE):

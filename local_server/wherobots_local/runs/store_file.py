@@ -9,10 +9,7 @@ from pathlib import Path
 
 
 class StoreFile:
-    """Bytes on disk, followed by those that could not be written yet.
-
-    :param path: the file, made at the first write; None keeps everything in memory, for tests.
-    """
+    """Bytes on disk, followed by those that could not be written yet. Without a path all are in memory, for tests."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -26,15 +23,11 @@ class StoreFile:
 
     @property
     def size(self) -> int:
-        """How many bytes it holds."""
         on_disk, memory = self._state
         return on_disk + len(memory)
 
     def read(self, offset: int, size: int) -> bytes:
-        """Read a range, or less if the file ends before.
-
-        :raises OSError: if the file cannot be read.
-        """
+        """Read a range, or less if the file ends before."""
         on_disk, memory = self._state
         end = offset + size
         behind = memory[max(offset - on_disk, 0) : max(end - on_disk, 0)]
@@ -44,12 +37,10 @@ class StoreFile:
             return os.pread(descriptor, min(end, on_disk) - offset, offset) + behind
 
     def write(self, offset: int, data: bytes, *, keep: bool = False) -> None:
-        """Replace everything from an offset on.
+        """Replace everything from an offset on, at most the size.
 
-        :param offset: where to write, at most the size.
-        :param data: the new end of the file.
-        :param keep: whether data that cannot be appended is kept in memory; default False, which is an error.
-        :raises OSError: if the data cannot be written. Then the file is as before.
+        With ``keep``, data that cannot be appended is kept in memory. Else it is an ``OSError``, and the file is as
+        before.
         """
         on_disk, memory = self._state
         if self._path is None:
@@ -76,7 +67,6 @@ class StoreFile:
                 self._held = _open(self._path, os.O_RDWR | os.O_CREAT)
 
     def release(self) -> None:
-        """Close the file until it is needed."""
         if self._held is not None:
             os.close(self._held)
             self._held = None

@@ -1,4 +1,4 @@
-"""What the synthetic engine answers: given by tests, or said by the statement itself."""
+"""What the synthetic engine answers: set by tests, or by the statement itself."""
 
 from __future__ import annotations
 
@@ -18,11 +18,8 @@ _NUMBER = re.compile(r"SELECT (-?\d{1,18})(?: (?:AS )?(\w+))?", re.IGNORECASE)
 class SyntheticAnswer:
     """What a statement does.
 
-    :param columns: the result, by the names of its columns; None for a statement without a result, such as DDL.
-    :param geometry: which of the columns are geometries, given as EWKT.
-    :param error: the text with which it fails; empty if it succeeds.
-    :param seconds: how long it takes.
-    :param held: whether it then waits until it is released.
+    ``columns`` is None for a statement without a result, such as DDL. Geometries are given as EWKT. A ``held``
+    statement waits after ``seconds`` until it is released.
     """
 
     columns: Mapping[str, Sequence[Any]] | None = None
@@ -33,7 +30,7 @@ class SyntheticAnswer:
 
 
 def _said_by(text: str) -> SyntheticAnswer:
-    """Read what a statement says about itself: ``ROWS 1500``, ``SLEEP 5``, ``FAIL text``, ``HOLD``, ``SELECT 7 AS n``.
+    """Read what a statement does from its text: ``ROWS 1500``, ``SLEEP 5``, ``FAIL text``, ``HOLD``, ``SELECT 7 AS n``.
     Every other statement succeeds without a result."""
     if match := _ROWS.fullmatch(text):
         number = int(match[1])
@@ -55,37 +52,22 @@ class Answers:
     _waiting: list[tuple[str, asyncio.Event]] = field(default_factory=list)
 
     def give(self, statement: str, answer: SyntheticAnswer) -> None:
-        """Say what a statement does, before all earlier answers.
-
-        :param statement: text that the statement contains, in any case.
-        :param answer: what it does.
-        """
+        """Set what a statement does that contains a text, in any case, before all earlier answers."""
         self.given.insert(0, (statement, answer))
 
     def to(self, statement: str) -> SyntheticAnswer:
-        """Return what a statement does.
-
-        :param statement: the statement.
-        """
         for part, answer in self.given:
             if part.casefold() in statement.casefold():
                 return answer
         return _said_by(statement.strip().removesuffix(";").strip())
 
     def release(self, part: str = "") -> None:
-        """Let statements go on that wait now.
-
-        :param part: text that they contain, in any case; default empty, all go on.
-        """
+        """Let statements continue that wait now: those that contain a text, in any case."""
         for statement, gate in self._waiting:
             if part.casefold() in statement.casefold():
                 gate.set()
 
     async def wait(self, statement: str) -> None:
-        """Wait until a statement is released.
-
-        :param statement: the statement.
-        """
         waiting = statement, asyncio.Event()
         self._waiting.append(waiting)
         try:

@@ -22,11 +22,8 @@ class EngineDiedError(Exception):
 class StoreTarget:
     """Where the rows of a statement are written instead of being kept.
 
-    :param format: ``parquet``, ``csv`` or ``geojson``.
-    :param single: whether it is one file.
-    :param options: options of Spark's writer.
-    :param address: ``s3://`` address without extension. One file is written to ``{address}.{format}``, several to
-        ``{address}/part-*.{format}``. Its folder need not exist.
+    ``options`` are those of Spark's writer. ``address`` has no extension: one file is written to
+    ``{address}.{format}``, several to ``{address}/part-*.{format}``. Its folder need not exist.
     """
 
     format: str
@@ -37,17 +34,13 @@ class StoreTarget:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """A statement that succeeded.
+    """A statement that succeeded. ``has_columns`` is False for DDL and DML.
 
-    :param has_columns: whether it has a result set; False for DDL and DML.
-    :param is_cut: whether rows beyond ``max_rows`` were dropped.
-    :param result_uri: ``s3://`` address of the file, or of the folder with a slash at its end; None without a store,
-        and for a store without rows.
-    :param size: size of what was stored, in bytes.
+    ``result_uri`` is the address of the file, or of the folder with a slash at its end; None without a store, and for a
+    store without rows.
     """
 
     has_columns: bool
-    is_cut: bool = False
     result_uri: str | None = None
     size: int | None = None
 
@@ -56,9 +49,8 @@ class Executed:
 class ResultForm:
     """How a result is serialized.
 
-    :param format: ``arrow`` (one IPC stream) or ``json``.
-    :param compression: ``brotli``, ``gzip``, ``zstd``, ``lz4`` or ``none``, of the whole.
-    :param geometry: ``ewkt``, ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
+    ``format`` is ``arrow`` (one IPC stream) or ``json``, ``compression`` of the whole ``brotli``, ``gzip``, ``zstd``,
+    ``lz4`` or ``none``, and ``geometry`` ``ewkt``, ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
     """
 
     format: str = "arrow"
@@ -68,11 +60,7 @@ class ResultForm:
 
 @dataclass(frozen=True, slots=True)
 class Serialized:
-    """A result as it is sent.
-
-    :param data: the bytes, compressed.
-    :param geo_columns: the names of the columns with geometries.
-    """
+    """A result as it is sent, compressed, and the names of its columns with geometries."""
 
     data: bytes = field(repr=False)
     geo_columns: tuple[str, ...] = ()
@@ -84,7 +72,7 @@ class Engine(Protocol):
     async def start(self) -> None:
         """Get ready to execute. Called once, before everything else but :meth:`kill`.
 
-        :raises EngineError: if it cannot start. The session then ends as ``INIT_FAILED`` with this text.
+        After an ``EngineError`` the session ends as ``INIT_FAILED`` with its text.
         """
 
     async def execute(
@@ -97,27 +85,18 @@ class Engine(Protocol):
     ) -> Executed:
         """Execute a statement, and keep its rows until :meth:`forget`. No id comes twice before it is forgotten.
 
-        The task that awaits this is cancelled to cancel the statement: the engine then ends its work before it lets
-        the ``CancelledError`` out, and stays usable. Where this costs other executions their work, they end with an
-        :class:`EngineError` that says so. Rows kept of other executions survive it.
-
-        :param execution_id: its id.
-        :param statement: its text, in the dialect of the service.
-        :param store: where its rows go; None keeps them.
-        :param max_rows: how many rows are kept at most; None sets no limit. Stores are not limited.
-        :param on_progress: told about the progress.
-        :raises EngineError: if it fails.
-        :raises EngineDiedError: if the engine ended by itself.
+        The task that awaits this is cancelled to cancel the statement: the engine then ends its work before it lets the
+        ``CancelledError`` out, and stays usable. Where this costs other executions their work, they end with an
+        :class:`EngineError` that says so. Rows kept of other executions survive it. At most ``max_rows`` rows are kept;
+        stores have no limit. Raises an ``EngineError`` if it fails, and ``EngineDiedError`` if the engine ended by
+        itself.
         """
 
     async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
-        """Serialize the rows kept. May be called any number of times; a statement without columns gives a table
-        without columns.
+        """Serialize the rows kept.
 
-        :param execution_id: id of a succeeded execution without a store.
-        :param form: how.
-        :raises EngineError: if it cannot be serialized in this form.
-        :raises EngineDiedError: if the engine ended by itself.
+        May be called any number of times; a statement without columns gives a table without columns. Raises an
+        ``EngineError`` if it cannot be serialized in this form, and ``EngineDiedError`` if the engine ended by itself.
         """
 
     def forget(self, execution_id: str) -> None:

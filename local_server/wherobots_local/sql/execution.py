@@ -24,27 +24,15 @@ class SqlListener(Protocol):
     """Scheme, host and port of this server as the client knows them."""
 
     def post(self, frame: Frame, statement: str) -> None:
-        """Send a message, without waiting for it.
-
-        :param frame: the message.
-        :param statement: the statement of the execution it is about; empty if it is not known.
-        """
+        """Send a message, without waiting for it."""
 
     def close(self, code: int | None, reason: str) -> None:
-        """End the connection.
-
-        :param code: code of the closing frame; None ends it without one.
-        :param reason: why.
-        """
+        """End the connection; without a closing frame if ``code`` is None."""
 
 
 @dataclass(eq=False)
 class Execution:
-    """One execution.
-
-    :param wish: the message that began it.
-    :param listener: the connection that hears of it; None for an orphan.
-    """
+    """One execution. Its ``listener`` is the connection that receives its messages; None for an orphan."""
 
     wish: ExecuteMessage
     listener: SqlListener | None
@@ -59,12 +47,10 @@ class Execution:
 
     @property
     def id(self) -> str:
-        """Its id, which the client made."""
         return self.wish.execution_id
 
     @property
     def is_running(self) -> bool:
-        """Whether its state is not final."""
         return self.state == RUNNING
 
     def tell(self, frame: Frame) -> None:
@@ -73,18 +59,15 @@ class Execution:
             self.listener.post(frame, self.wish.statement)
 
     def adopt(self, listener: SqlListener) -> None:
-        """Let another connection hear of it."""
         self.listener = listener
         self.end_grace()
 
     def end_grace(self) -> None:
-        """Forget that it would be cancelled as an orphan."""
         if self.grace is not None:
             self.grace.cancel()
             self.grace = None
 
     def as_json(self) -> dict[str, Any]:
-        """Show it to tests."""
         return {
             "execution_id": self.id,
             "statement": self.wish.statement,

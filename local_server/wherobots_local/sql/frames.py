@@ -1,16 +1,11 @@
-"""What a session says about its executions, before it is encoded."""
+"""What a session reports about its executions, before it is encoded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from wherobots_local.api.vocabulary import (
-    EXECUTION_ERROR,
-    EXECUTION_PROGRESS,
-    EXECUTION_RESULT,
-    STATE_UPDATED,
-)
+from wherobots_local.api.vocabulary import EXECUTION_ERROR, EXECUTION_PROGRESS, EXECUTION_RESULT, STATE_UPDATED
 from wherobots_local.sql.engine import ResultForm, Serialized
 
 NOT_FOUND = "Execution not found"
@@ -19,43 +14,30 @@ NOT_FOUND = "Execution not found"
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message of a session.
-
-    :param event: what it is, for faults: ``stateUpdated``, ``executionResult``, ``executionError`` or
-        ``executionProgress``.
-    :param content: the message.
-    """
+    """One message of a session. Faults know it by its ``event``, such as ``stateUpdated``."""
 
     event: str
     content: dict[str, Any]
 
     @property
     def state(self) -> str | None:
-        """The state that it tells; None if it tells none."""
+        """The state that it reports; None if it reports none."""
         state: str | None = self.content.get("state")
         return state
 
 
 def state_frame(execution_id: str, state: str, **stored: Any) -> Frame:
-    """Tell the state of an execution.
-
-    :param stored: ``result_uri`` and ``size`` of a stored result.
-    """
+    """Report the state of an execution. ``stored`` are ``result_uri`` and ``size`` of a stored result."""
     return Frame(STATE_UPDATED, {"kind": "state_updated", "execution_id": execution_id, "state": state, **stored})
 
 
 def result_frame(execution_id: str, state: str, results: dict[str, Any] | None, **more: Any) -> Frame:
-    """Answer ``retrieve_results``.
-
-    :param results: what :func:`results_of` returned; None if there is no result.
-    :param more: ``result_uri`` and ``size`` of a stored result, and ``attached``.
-    """
+    """Respond to ``retrieve_results``. ``more`` are ``result_uri`` and ``size`` if stored, and ``attached``."""
     content = {"kind": "execution_result", "execution_id": execution_id, "state": state, "results": results, **more}
     return Frame(EXECUTION_RESULT, content)
 
 
 def results_of(serialized: Serialized, form: ResultForm) -> dict[str, Any]:
-    """Build ``results``."""
     return {
         "result_bytes": serialized.data,
         "format": form.format,
@@ -66,12 +48,10 @@ def results_of(serialized: Serialized, form: ResultForm) -> dict[str, Any]:
 
 
 def error_frame(execution_id: str, message: str) -> Frame:
-    """Tell what went wrong."""
     return Frame(EXECUTION_ERROR, {"kind": "error", "execution_id": execution_id, "message": message})
 
 
 def progress_frame(execution_id: str, total: int, completed: int, active: int) -> Frame:
-    """Tell how many tasks are done."""
     content = {
         "kind": "execution_progress",
         "execution_id": execution_id,

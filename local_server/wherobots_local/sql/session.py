@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +13,11 @@ from typing import Any
 from wherobots_local.api.sql_requests import SqlSessionPayload
 from wherobots_local.api.vocabulary import ORGANIZATION_ID
 from wherobots_local.control.behaviour import Behaviour
+from wherobots_local.files.presigned import UrlSigner
 from wherobots_local.runs.run import AppEvent, new_id, utc_now
 from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError
 from wherobots_local.sql.execution import SqlListener
 from wherobots_local.sql.executions import Executions
-from wherobots_local.sql.stored import StoredResults
 
 _log = logging.getLogger(__name__)
 
@@ -25,8 +26,14 @@ DESTROYED = "DESTROYED"
 INIT_FAILED = "INIT_FAILED"
 SOCKET_VERSION = "1.0.0"
 
+UNUSED = 1000
+"""The code with which connections are closed when a session is inactive or deleted."""
+DIED = 1011
+"""The same when its engine dies."""
+
 _START_STEPS = ("PREPARING", "REQUESTED", "DEPLOYING", "DEPLOYED", "INITIALIZING")
 _ENDING = "DESTROYING"
+_INACTIVE_SECONDS = 900
 
 
 @dataclass
@@ -39,14 +46,7 @@ class ShownInstead:
 
 
 class LocalSqlSession:
-    """A SQL session with its engine. Belongs to one event loop.
-
-    :param payload: the body of the request for it.
-    :param region: its region.
-    :param make_engine: makes its engine from its id.
-    :param rules: returns the present switches.
-    :param stored: where results are stored.
-    """
+    """A SQL session with its engine. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class LocalSqlSession:
         make_engine: Callable[[str], Engine],
         rules: Callable[[], Behaviour],
         *,
-        stored: StoredResults,
+        signer: UrlSigner,
     ) -> None:
         self.id = new_id()
         self.payload = payload
@@ -69,13 +69,7 @@ class LocalSqlSession:
         self._rules = rules
         self._engine = make_engine(self.id)
         self._listeners: set[SqlListener] = set()
-        self.executions = Executions(
-            self._engine,
-            rules,
-            stored=stored,
-            on_change=self._watch,
-            on_death=self.die,
-        )
+        self.executions = Executions(self._engine, rules, signer=signer, on_death=self.die)
         self._deadline: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting: asyncio.Task[None] | None = None
@@ -88,31 +82,27 @@ class LocalSqlSession:
 
     @property
     def is_ready(self) -> bool:
-        """Whether statements can be executed."""
         return self.status == READY
 
     @property
     def has_ended(self) -> bool:
-        """Whether it ends or has ended."""
         return self._ending is not None
 
     @property
     def connections(self) -> int:
-        """How many connections of clients it has."""
         return len(self._listeners)
 
+    @property
+    def unused_seconds(self) -> float:
+        """How long it may have no connection."""
+        inactive, idle = self.payload.shutdown_after_inactive_seconds, self.payload.idle_timeout_minutes
+        return min(_INACTIVE_SECONDS if inactive is None else inactive, math.inf if idle is None else idle * 60)
+
     def start(self) -> None:
-        """Begin to start. Returns at once."""
         self._starting = self._task(self._start())
 
     def begin_to_end(self, status: str, message: str, *, code: int) -> bool:
-        """Begin to end. Returns at once.
-
-        :param status: the status at its end.
-        :param message: why it ends.
-        :param code: the code with which its connections are closed.
-        :returns: False if it was ending already.
-        """
+        """Begin to end. Returns at once, with False if it was ending already."""
         if self._ending is not None:
             return False
         self._progress(_ENDING, message)
@@ -120,42 +110,28 @@ class LocalSqlSession:
         return True
 
     def die(self, reason: str) -> None:
-        """End because the engine died.
-
-        :param reason: why it did.
-        """
-        self.begin_to_end(DESTROYED, reason, code=self._rules().sql_death_code)
+        self.begin_to_end(DESTROYED, reason, code=DIED)
 
     async def end(self, reason: str) -> None:
-        """End, and wait for it.
-
-        :param reason: why it ends.
-        """
         self.begin_to_end(DESTROYED, reason, code=1001)
         if self._ending is not None:
             await asyncio.wait([self._ending])
 
     def connect(self, listener: SqlListener) -> None:
-        """Add the connection of a client."""
         self._listeners.add(listener)
         self._watch()
 
-    def disconnect(self, listener: SqlListener, *, clean: bool) -> None:
-        """Note that a connection has ended.
-
-        :param listener: the connection.
-        :param clean: whether the client closed it, instead of it being lost.
-        """
+    def disconnect(self, listener: SqlListener) -> None:
+        """Note that a connection has ended."""
         self._listeners.discard(listener)
         if not self.has_ended:
-            self.executions.detach(listener, clean=clean)
+            self.executions.detach(listener)
         self._watch()
 
     def drop_connections(self, code: int | None) -> int:
-        """End all connections.
+        """End all connections, and return how many there were.
 
-        :param code: code of the closing frame; None ends them without one, as if the network had failed.
-        :returns: how many there were.
+        A ``code`` of None ends them as if the network had failed.
         """
         for listener in tuple(self._listeners):
             listener.close(code, "")
@@ -172,7 +148,7 @@ class LocalSqlSession:
         except Exception as error:
             is_foreseen = isinstance(error, EngineError | EngineDiedError)
             _log.warning("The SQL session %s cannot start: %s", self.id, error, exc_info=not is_foreseen)
-            self.begin_to_end(INIT_FAILED, str(error), code=self._rules().sql_death_code)
+            self.begin_to_end(INIT_FAILED, str(error), code=DIED)
             return
         self.ready_at = utc_now()
         self._progress(READY)
@@ -197,25 +173,11 @@ class LocalSqlSession:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        if not self.is_ready:
-            return
-        seconds = [limit for limit, is_used in self._limits() if not is_used]
-        if seconds:
-            self._deadline = asyncio.get_running_loop().call_later(min(seconds), self._end_unused)
-
-    def _limits(self) -> list[tuple[float, bool]]:
-        """How long it may be unused, for each kind of use, and whether it is used so at present."""
-        rules, wish = self._rules(), self.payload
-        inactive = wish.shutdown_after_inactive_seconds
-        limits = [(rules.sql_inactive_seconds if inactive is None else inactive, bool(self._listeners))]
-        if wish.idle_timeout_minutes is not None and rules.sql_idle_timeout_of != "nothing":
-            of_clients = rules.sql_idle_timeout_of == "clients"
-            in_use = bool(self._listeners) if of_clients else self.executions.are_running
-            limits.append((wish.idle_timeout_minutes * 60, in_use))
-        return limits
+        if self.is_ready and not self._listeners:
+            self._deadline = asyncio.get_running_loop().call_later(self.unused_seconds, self._end_unused)
 
     def _end_unused(self) -> None:
-        self.begin_to_end(DESTROYED, "the session was inactive", code=self._rules().sql_inactive_code)
+        self.begin_to_end(DESTROYED, "the session was inactive", code=UNUSED)
 
     def _progress(self, status: str, message: str | None = None) -> None:
         self.status = status

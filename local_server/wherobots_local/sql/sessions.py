@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wherobots_local.api.errors import ApiError, Problem
+from wherobots_local.api.errors import ApiError
+from wherobots_local.api.queries import checked_region
 from wherobots_local.api.sql_requests import SqlSessionPayload
-from wherobots_local.api.vocabulary import DEFAULT_REGION
 from wherobots_local.control.behaviour import Behaviour
+from wherobots_local.files.presigned import UrlSigner
 from wherobots_local.sql.engine import EngineFactory
-from wherobots_local.sql.session import DESTROYED, LocalSqlSession
-from wherobots_local.sql.stored import StoredResults
+from wherobots_local.sql.session import DESTROYED, UNUSED, LocalSqlSession
 
 _log = logging.getLogger(__name__)
 
@@ -22,11 +22,9 @@ _ENDED_KEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class GrantedSession:
-    """The answer to a request for a session.
+    """The response to a request for a session.
 
-    :param session: the session.
-    :param is_new: whether it was made for this request.
-    :param fallback: why it is another one than that asked for; empty if it is not.
+    ``fallback`` says why it is another session than requested; else it is empty.
     """
 
     session: LocalSqlSession
@@ -35,31 +33,20 @@ class GrantedSession:
 
 
 class SqlSessions:
-    """The sessions of the only user. Belongs to one event loop.
+    """The sessions of the only user. Belongs to one event loop."""
 
-    :param make_engine: makes the engine of a session from its id.
-    :param rules: returns the present switches.
-    :param stored: where results are stored.
-    """
-
-    def __init__(self, make_engine: EngineFactory, rules: Callable[[], Behaviour], *, stored: StoredResults) -> None:
+    def __init__(self, make_engine: EngineFactory, rules: Callable[[], Behaviour], *, signer: UrlSigner) -> None:
         self._make_engine = make_engine
         self._rules = rules
-        self._stored = stored
+        self._signer = signer
         self._sessions: dict[str, LocalSqlSession] = {}
 
     def ask(self, payload: SqlSessionPayload, region: str | None, *, force_new: bool) -> GrantedSession:
-        """Find a session to share, or start one.
+        """Find a session to share, or start one: ``POST /sql/session``.
 
-        :param payload: the checked body.
-        :param region: the region; None for the default one.
-        :param force_new: whether it must be a new one.
-        :raises ApiError: 422 if the region is blank. The status of ``sql_quota`` if there may be no more sessions.
-            Source: ``POST /sql/session``.
+        It is a 422 if the region is blank, and the status of ``sql_quota`` if there may be no more sessions.
         """
-        if region is not None and not region.strip():
-            raise ApiError(422, [Problem(f"region is {region!r}, but must be the name of a region", "region")])
-        region = DEFAULT_REGION if region is None else region
+        region = checked_region(region)
         living = [session for session in self._sessions.values() if not session.has_ended]
         if payload.session_type == "multi" and not force_new:
             for session in reversed(living):
@@ -73,43 +60,30 @@ class SqlSessions:
                 return GrantedSession(living[-1], fallback="quota")
             status = rules.sql_quota if isinstance(rules.sql_quota, int) else 429
             raise ApiError(status, f"a new SQL session would exceed the quota of {most}", "End a session.")
-        session = LocalSqlSession(payload, region, self._make_engine, self._rules, stored=self._stored)
+        session = LocalSqlSession(payload, region, self._make_engine, self._rules, signer=self._signer)
         self._sessions[session.id] = session
         self._forget_old_ones()
         session.start()
         return GrantedSession(session, is_new=True)
 
     def find(self, session_id: str) -> LocalSqlSession | None:
-        """Find a session; None if there is none."""
         return self._sessions.get(session_id)
 
     def get(self, session_id: str) -> LocalSqlSession:
-        """Find a session.
-
-        :raises ApiError: 404 if there is none.
-        """
         session = self.find(session_id)
         if session is None:
             raise ApiError(404, f"there is no SQL session with the id {session_id!r}")
         return session
 
     def delete(self, session: LocalSqlSession) -> bool:
-        """Begin to end a session. Source: ``DELETE /sql/session/{session_id}``.
-
-        :returns: False if it was ending already.
-        """
-        return session.begin_to_end(DESTROYED, "the session was deleted", code=self._rules().sql_inactive_code)
+        """Begin to end a session: ``DELETE /sql/session/{session_id}``. Returns False if it was ending already."""
+        return session.begin_to_end(DESTROYED, "the session was deleted", code=UNUSED)
 
     @property
     def all(self) -> list[LocalSqlSession]:
-        """All sessions, those that have ended too, oldest first."""
         return list(self._sessions.values())
 
     async def end_all(self, reason: str) -> None:
-        """End all sessions, and forget them.
-
-        :param reason: why they end.
-        """
         await asyncio.gather(*(session.end(reason) for session in self._sessions.values()))
         self._sessions.clear()
 

@@ -13,14 +13,7 @@ from typing import Any
 
 from wherobots_local import extras
 from wherobots_local.sql.answers import Answers, SyntheticAnswer
-from wherobots_local.sql.engine import (
-    EngineError,
-    Executed,
-    OnProgress,
-    ResultForm,
-    Serialized,
-    StoreTarget,
-)
+from wherobots_local.sql.engine import EngineError, Executed, OnProgress, ResultForm, Serialized, StoreTarget
 from wherobots_local.storage import StorageError, place_of
 
 _STEPS = 10
@@ -28,11 +21,7 @@ _NEEDED = f"results need a package that the local server does not have (pyarrow)
 
 
 class SyntheticEngine:
-    """Answers statements by rules.
-
-    :param root: folder behind ``s3://``.
-    :param answers: what statements do.
-    """
+    """Answers statements by rules."""
 
     def __init__(self, root: Path, answers: Answers) -> None:
         self._root = root
@@ -50,7 +39,6 @@ class SyntheticEngine:
         max_rows: int | None,
         on_progress: OnProgress,
     ) -> Executed:
-        """Do what the statement's answer says."""
         answer = self._answers.to(statement)
         for step in range(_STEPS if answer.seconds else 0):
             on_progress(_STEPS, step, 1)
@@ -68,13 +56,11 @@ class SyntheticEngine:
         rows = max((len(values) for values in answer.columns.values()), default=0)
         if store is not None:
             return await asyncio.to_thread(self._store, store, answer, rows)
-        is_cut = max_rows is not None and rows > max_rows
         columns = {name: values[:max_rows] for name, values in answer.columns.items()}
         self._kept[execution_id] = SyntheticAnswer(columns, answer.geometry)
-        return Executed(has_columns=True, is_cut=is_cut)
+        return Executed(has_columns=True)
 
     async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
-        """Serialize the rows kept."""
         kept = self._kept.get(execution_id)
         if kept is None:
             raise EngineError("the rows of the execution are gone")
@@ -86,11 +72,9 @@ class SyntheticEngine:
         return Serialized(data, tuple(name for name in columns if name in kept.geometry))
 
     def forget(self, execution_id: str) -> None:
-        """Drop the rows kept."""
         self._kept.pop(execution_id, None)
 
     async def kill(self) -> None:
-        """Drop all rows."""
         self._kept.clear()
 
     def _store(self, store: StoreTarget, answer: SyntheticAnswer, rows: int) -> Executed:

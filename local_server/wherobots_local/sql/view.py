@@ -6,18 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from wherobots_local.api.vocabulary import USER_ID
+from wherobots_local.runs.run import timestamp
 from wherobots_local.sql.session import LocalSqlSession
-from wherobots_local.views.run_view import event_view, resolved_version, timestamp
+from wherobots_local.views.run_view import event_view, resolved_version
 
 
 def session_view(session: LocalSqlSession, origin: str, now: datetime, url_delay_seconds: float = 0) -> dict[str, Any]:
-    """Build the ``SqlSessionKubeApp`` of a session.
-
-    :param session: the session.
-    :param origin: scheme, host and port of this server, as the client knows them.
-    :param now: the current time.
-    :param url_delay_seconds: how long a session that is ready has an empty address; default 0.
-    """
     shown = session.shown
     has_url = session.is_ready and _age(session.ready_at, now) >= url_delay_seconds
     url = f"{origin}{session.path}" if has_url else ""
@@ -42,12 +36,6 @@ def session_view(session: LocalSqlSession, origin: str, now: datetime, url_delay
 
 
 def controlled_session_view(session: LocalSqlSession, origin: str, now: datetime) -> dict[str, Any]:
-    """Build the view of a session for tests: with its connections and executions.
-
-    :param session: the session.
-    :param origin: scheme, host and port of this server, as the client knows them.
-    :param now: the current time.
-    """
     more = {"connections": session.connections, "executions": session.executions.as_json()}
     return {**session_view(session, origin, now), **more}
 

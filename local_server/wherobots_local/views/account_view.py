@@ -1,4 +1,4 @@
-"""The organisation, its only user, its quotas and the costs of its runs, as the API shows them."""
+"""The organization, its only user, its quotas and the costs of its runs, as the API shows them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from wherobots_local.api.vocabulary import DEFAULT_REGION, ORGANIZATION_ID, USER_ID
 from wherobots_local.files.sources import MANAGED_BUCKET, Source
-from wherobots_local.runs.run import LocalRun
-from wherobots_local.views.run_view import SINCE, timestamp
+from wherobots_local.runs.run import LocalRun, timestamp
+from wherobots_local.views.run_view import SINCE
 from wherobots_local.views.storage_view import integration_view
 
 _EMAIL = "local@wherobots.invalid"
@@ -17,10 +17,7 @@ _DATES = {"createTime": timestamp(SINCE), "updateTime": timestamp(SINCE)}
 
 
 def organization_view(sources: Sequence[Source]) -> dict[str, Any]:
-    """Build the ``Organization``.
-
-    :param sources: its storage sources.
-    """
+    """Build the ``Organization``."""
     return {
         "id": ORGANIZATION_ID,
         **_DATES,
@@ -74,12 +71,7 @@ def quotas_view() -> dict[str, int]:
 
 
 def costs_view(app_ids: Iterable[str], runs: Iterable[tuple[LocalRun, bool]], now: datetime) -> dict[str, Any]:
-    """Build the ``WorkloadCostsOutput``: a local run costs nothing.
-
-    :param app_ids: the ``kubeApp.id`` of each run.
-    :param runs: all runs, each with whether its cost is known yet.
-    :param now: the current time.
-    """
+    """Build the ``WorkloadCostsOutput``: costs are 0. Each run comes with whether its cost is known yet."""
     by_app = {run.app_id: (run, is_known) for run, is_known in runs}
     return {"costs": {app_id: _cost(app_id, by_app.get(app_id), now) for app_id in app_ids}}
 

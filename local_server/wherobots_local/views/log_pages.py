@@ -12,16 +12,14 @@ this the official provider, the Wherobots SDK and the Wherobots command-line cli
 
 from __future__ import annotations
 
-import base64
-import binascii
 import bisect
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
-from wherobots_local.api.errors import ApiError, Problem
-from wherobots_local.api.queries import LogsQuery
-from wherobots_local.runs.log import StoredLine
+from wherobots_local.api.queries import LogEndQuery, LogsQuery, cursor_of, read_cursor, wrong_cursor
+from wherobots_local.control.behaviour import Behaviour
+from wherobots_local.runs.log import RunLog, StoredLine
 
 START = "0"
 
@@ -33,58 +31,54 @@ _FEWEST_LINES = 2
 _OPAQUE_PREFIX = "after:"
 
 
-class LogStyle(Protocol):
-    """The part of the server's behaviour that :func:`log_page` needs; see ``control.behaviour.Behaviour``."""
+def log_page(lines: Sequence[StoredLine], query: LogsQuery, behaviour: Behaviour, now: float) -> dict[str, Any]:
+    """Cut one page out of the sorted lines of a log: schema ``LogsResponse`` of ``GET /runs/{run_id}/logs``.
 
-    @property
-    def log_cursor(self) -> str: ...
-    @property
-    def log_boundary(self) -> str: ...
-    @property
-    def log_next_page_when_caught_up(self) -> str: ...
-    @property
-    def log_delay_seconds(self) -> float: ...
-    @property
-    def log_timestamp_resolution_ns(self) -> int: ...
-    @property
-    def log_max_size(self) -> int: ...
-
-
-def log_page(lines: Sequence[StoredLine], query: LogsQuery, style: LogStyle, now: float) -> dict[str, Any]:
-    """Cut one page out of a log.
-
-    :param lines: the lines of the run, sorted.
-    :param query: the page wanted.
-    :param style: how cursors and timestamps look, and which lines are visible yet.
-    :param now: the current ``time.monotonic()``.
-    :returns: the ``LogsResponse``. ``next_page`` leads to the first line that is not on this page.
-    :raises ApiError: 400 if the cursor is not one that this style issues.
-        Source: ``GET /runs/{run_id}/logs``, schema ``LogsResponse``.
+    ``next_page`` leads to the first line that is not on this page. It is a 400 if it is no cursor of this kind.
     """
-    size = min(query.size, style.log_max_size, MAX_PAGE_BYTES // _BYTES_OF_AN_ITEM)
+    size = min(query.size, behaviour.log_max_size, MAX_PAGE_BYTES // _BYTES_OF_AN_ITEM)
     cursor = query.cursor or START
-    start = start_of_page(lines, cursor, style)
-    if style.log_cursor == "offset" and style.log_delay_seconds:
+    start = start_of_page(lines, cursor, behaviour)
+    if behaviour.log_cursor == "offset" and behaviour.log_delay_seconds:
         skipped = min(start, len(lines))
-        found = list(islice(_visible(lines, 0, style, now), skipped, skipped + size + 1))
+        found = list(islice(_visible(lines, 0, behaviour, now), skipped, skipped + size + 1))
     else:
-        found = list(islice(_visible(lines, start, style, now), size + 1))
+        found = list(islice(_visible(lines, start, behaviour, now), size + 1))
     page = _fitting(found[:size])
     following = found[len(page) :]
-    if page and following and _is_exclusive(style):
-        page, following = _cut_between_times(page, following, _visible(lines, start, style, now), style)
-    as_number = style.log_cursor == "nanoseconds-int"
+    if page and following and _is_exclusive(behaviour):
+        page, following = _cut_between_times(page, following, _visible(lines, start, behaviour, now), behaviour)
+    as_number = behaviour.log_cursor == "nanoseconds-int"
     body: dict[str, Any] = {
-        "items": [{"timestamp": _stamp(line, style, as_number), "raw": line.raw} for line in page],
+        "items": [{"timestamp": _stamp(line, behaviour, as_number), "raw": line.raw} for line in page],
         "current_page": int(cursor) if as_number else cursor,
     }
-    if following or style.log_next_page_when_caught_up == "end":
-        body["next_page"] = _next_cursor(start, page, following, cursor, style)
-    elif style.log_next_page_when_caught_up == "equal":
+    if following or behaviour.log_next_page_when_caught_up == "end":
+        body["next_page"] = _next_cursor(start, page, following, cursor, behaviour)
+    elif behaviour.log_next_page_when_caught_up == "equal":
         body["next_page"] = body["current_page"]
-    elif style.log_next_page_when_caught_up == "null":
+    elif behaviour.log_next_page_when_caught_up == "null":
         body["next_page"] = None
     return body
+
+
+def log_end(log: RunLog, query: LogEndQuery, behaviour: Behaviour, now: float) -> dict[str, Any]:
+    """Cut a page out of the end of a log, for the status page: a ``LogsResponse`` with three more fields.
+
+    ``log_file`` is the path of the text, ``left_out`` the number of lines between the cursor and this page that are
+    skipped, and ``more`` is whether there are lines after this page.
+    """
+    lines, cursor = log.lines, query.cursor or START
+    shown = start_of_page(lines, cursor, behaviour)
+    left_out = max(len(lines) - shown - query.last, 0)
+    if left_out:
+        cursor = str(max(lines[shown + left_out].timestamp - 1, int(START)))
+        # A page begins with all lines of a time.
+        left_out = start_of_page(lines, cursor, behaviour) - shown
+    query = query.model_copy(update={"cursor": cursor})
+    page = log_page(lines, query, behaviour, now)
+    more = start_of_page(lines, page["next_page"], behaviour) < len(lines)
+    return {**page, "left_out": left_out, "more": more, "log_file": str(log.file or "")}
 
 
 def _fitting(lines: list[StoredLine]) -> list[StoredLine]:
@@ -97,61 +91,56 @@ def _fitting(lines: list[StoredLine]) -> list[StoredLine]:
     return lines
 
 
-def _visible(lines: Sequence[StoredLine], start: int, style: LogStyle, now: float) -> Iterator[StoredLine]:
-    latest = now - style.log_delay_seconds
+def _visible(lines: Sequence[StoredLine], start: int, behaviour: Behaviour, now: float) -> Iterator[StoredLine]:
+    latest = now - behaviour.log_delay_seconds
     # By index: slicing would copy the whole rest of a long log, and islice would walk over its beginning.
     return (lines[index] for index in range(start, len(lines)) if lines[index].read_at <= latest)
 
 
-def _floored(timestamp: int, style: LogStyle) -> int:
-    return timestamp - timestamp % style.log_timestamp_resolution_ns
+def _floored(timestamp: int, behaviour: Behaviour) -> int:
+    return timestamp - timestamp % behaviour.log_timestamp_resolution_ns
 
 
-def _stamp(line: StoredLine, style: LogStyle, as_number: bool) -> str | int:
-    timestamp = _floored(line.timestamp, style)
+def _stamp(line: StoredLine, behaviour: Behaviour, as_number: bool) -> str | int:
+    timestamp = _floored(line.timestamp, behaviour)
     return timestamp if as_number else str(timestamp)
 
 
-def start_of_page(lines: Sequence[StoredLine], cursor: str, style: LogStyle) -> int:
-    """Return the index of the first line of a page (``offset``: the number of lines to skip).
-
-    :param lines: the lines of the run, sorted.
-    :param cursor: the cursor of the page.
-    :param style: what a cursor is.
-    :raises ApiError: 400 if the cursor is not one that this style issues.
-    """
-    if style.log_cursor == "opaque":
-        return 0 if cursor == START else bisect.bisect_right(lines, _from_opaque(cursor), key=lambda line: line[:2])
+def start_of_page(lines: Sequence[StoredLine], cursor: str, behaviour: Behaviour) -> int:
+    """Return the index of the first line of a page (``offset``: the number of lines to skip)."""
+    if behaviour.log_cursor == "opaque":
+        place = None if cursor == START else read_cursor(cursor, _from_opaque)
+        return 0 if place is None else bisect.bisect_right(lines, place, key=lambda line: line[:2])
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 30:
-        raise ApiError(400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")])
+        raise wrong_cursor(cursor)
     position = int(cursor)
-    if style.log_cursor == "offset":
+    if behaviour.log_cursor == "offset":
         return position
-    side = bisect.bisect_right if _is_exclusive(style) and position else bisect.bisect_left
-    return side(lines, position, key=lambda line: _floored(line.timestamp, style))
+    side = bisect.bisect_right if _is_exclusive(behaviour) and position else bisect.bisect_left
+    return side(lines, position, key=lambda line: _floored(line.timestamp, behaviour))
 
 
-def _is_exclusive(style: LogStyle) -> bool:
+def _is_exclusive(behaviour: Behaviour) -> bool:
     """Whether a page begins after the time that its cursor names."""
-    return style.log_boundary == "after" and style.log_cursor not in ("offset", "opaque")
+    return behaviour.log_boundary == "after" and behaviour.log_cursor not in ("offset", "opaque")
 
 
 def _cut_between_times(
-    page: list[StoredLine], following: list[StoredLine], visible: Iterator[StoredLine], style: LogStyle
+    page: list[StoredLine], following: list[StoredLine], visible: Iterator[StoredLine], behaviour: Behaviour
 ) -> tuple[list[StoredLine], list[StoredLine]]:
     """Cut a page where the time changes, because an exclusive cursor would skip the other lines of the same time.
 
     The page gets shorter. Only if all its lines have one time, it gets longer.
     """
-    last = _floored(page[-1].timestamp, style)
-    if _floored(following[0].timestamp, style) != last:
+    last = _floored(page[-1].timestamp, behaviour)
+    if _floored(following[0].timestamp, behaviour) != last:
         return page, following
-    shorter = [line for line in page if _floored(line.timestamp, style) != last]
+    shorter = [line for line in page if _floored(line.timestamp, behaviour) != last]
     if shorter:
         return shorter, page[len(shorter) :]
     same: list[StoredLine] = []
     for line in visible:
-        if _floored(line.timestamp, style) != last:
+        if _floored(line.timestamp, behaviour) != last:
             following = [line]
             break
         same.append(line)
@@ -162,30 +151,23 @@ def _cut_between_times(
 
 
 def _next_cursor(
-    start: int, page: list[StoredLine], following: list[StoredLine], cursor: str, style: LogStyle
+    start: int, page: list[StoredLine], following: list[StoredLine], cursor: str, behaviour: Behaviour
 ) -> str | int:
-    if style.log_cursor == "offset":
+    if behaviour.log_cursor == "offset":
         return str(start + len(page))
-    if style.log_cursor == "opaque":
+    if behaviour.log_cursor == "opaque":
         return _to_opaque(page[-1]) if page else cursor
-    named = following if following and style.log_boundary == "next" else page
+    named = following if following and behaviour.log_boundary == "next" else page
     if not named:
-        return int(cursor) if style.log_cursor == "nanoseconds-int" else cursor
-    timestamp = _floored((named[0] if named is following else named[-1]).timestamp, style)
-    return timestamp if style.log_cursor == "nanoseconds-int" else str(timestamp)
+        return int(cursor) if behaviour.log_cursor == "nanoseconds-int" else cursor
+    timestamp = _floored((named[0] if named is following else named[-1]).timestamp, behaviour)
+    return timestamp if behaviour.log_cursor == "nanoseconds-int" else str(timestamp)
 
 
 def _to_opaque(line: StoredLine) -> str:
-    text = f"{_OPAQUE_PREFIX}{line.timestamp}:{line.number}"
-    return base64.urlsafe_b64encode(text.encode()).decode()
+    return cursor_of(f"{_OPAQUE_PREFIX}{line.timestamp}:{line.number}")
 
 
-def _from_opaque(cursor: str) -> tuple[int, int]:
-    try:
-        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-        timestamp, number = text.removeprefix(_OPAQUE_PREFIX).split(":")
-        return int(timestamp), int(number)
-    except (ValueError, binascii.Error):
-        raise ApiError(
-            400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")]
-        ) from None
+def _from_opaque(text: str) -> tuple[int, int]:
+    timestamp, number = text.removeprefix(_OPAQUE_PREFIX).split(":")
+    return int(timestamp), int(number)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
-from wherobots_local.api.errors import ApiError, Problem
-from wherobots_local.api.queries import ListQuery, name_matches
+from wherobots_local.api.queries import ListQuery, cursor_of, name_matches, read_cursor
+from wherobots_local.control.behaviour import Behaviour
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.views.run_view import run_view
 
@@ -29,37 +27,20 @@ _ORDERS: Mapping[str, Callable[[int], int]] = {
 }
 
 
-class ListStyle(Protocol):
-    """The part of the server's behaviour that :func:`run_page` needs; see ``control.behaviour.Behaviour``."""
-
-    @property
-    def list_delay_seconds(self) -> float: ...
-    @property
-    def list_order(self) -> str: ...
-    @property
-    def name_filter(self) -> str: ...
-
-
 def run_page(
     runs: Sequence[LocalRun],
     query: ListQuery,
-    style: ListStyle,
+    behaviour: Behaviour,
     now: float,
     view: Callable[[LocalRun], dict[str, Any]] = run_view,
 ) -> dict[str, Any]:
-    """Cut one page out of the runs.
+    """Cut one ``CursorPage`` out of the runs, which are sorted by age, oldest first.
 
-    :param runs: all runs, oldest first.
-    :param query: filters, cursor and size.
-    :param style: their order, how names are compared, and which runs are visible yet.
-    :param now: the current ``time.monotonic()``.
-    :param view: shows a run; default :func:`run_view`.
-    :returns: the ``CursorPage`` of ``RunView``; ``total`` counts all runs that fit.
-    :raises ApiError: 400 if the cursor is not one that this server issued. Source: ``GET /runs``.
+    ``total`` counts all runs that fit.
     """
-    rank = _ORDERS[style.list_order]
-    latest = now - style.list_delay_seconds
-    fitting = [run for run in runs if run.created_monotonic <= latest and _fits(run, query, style)]
+    rank = _ORDERS[behaviour.list_order]
+    latest = now - behaviour.list_delay_seconds
+    fitting = [run for run in runs if run.created_monotonic <= latest and _fits(run, query, behaviour)]
     fitting.sort(key=lambda run: rank(run.sequence))
     page = _cut(fitting, query, rank)
     has_previous = bool(page) and page[0] is not fitting[0]
@@ -74,8 +55,8 @@ def run_page(
     }
 
 
-def _fits(run: LocalRun, query: ListQuery, style: ListStyle) -> bool:
-    part = style.name_filter == "substring"
+def _fits(run: LocalRun, query: ListQuery, behaviour: Behaviour) -> bool:
+    part = behaviour.name_filter == "substring"
     return (
         (query.name is None or name_matches(query.name, run.request.name, part=part))
         and (query.created_after is None or run.created_at > query.created_after)
@@ -85,7 +66,7 @@ def _fits(run: LocalRun, query: ListQuery, style: ListStyle) -> bool:
 
 
 def _cut(fitting: list[LocalRun], query: ListQuery, rank: Callable[[int], int]) -> list[LocalRun]:
-    direction, sequence = _from_cursor(query.cursor) if query.cursor else (_AFTER, None)
+    direction, sequence = read_cursor(query.cursor, _from_cursor) if query.cursor else (_AFTER, None)
     if query.size == 0:
         return []
     place = -math.inf if sequence is None else rank(sequence)
@@ -106,18 +87,11 @@ def _bounded(runs: Iterable[LocalRun]) -> Iterator[LocalRun]:
 
 
 def _to_cursor(direction: str, sequence: int | None) -> str:
-    text = direction if sequence is None else f"{direction}{sequence}"
-    return base64.urlsafe_b64encode(text.encode()).decode()
+    return cursor_of(direction if sequence is None else f"{direction}{sequence}")
 
 
-def _from_cursor(cursor: str) -> tuple[str, int | None]:
-    try:
-        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-        direction, sequence = text[:1], text[1:]
-        if direction not in (_AFTER, _BEFORE, _UP_TO) or (direction != _AFTER and not sequence):
-            raise ValueError(direction)
-        return direction, int(sequence) if sequence else None
-    except (ValueError, binascii.Error):
-        raise ApiError(
-            400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")]
-        ) from None
+def _from_cursor(text: str) -> tuple[str, int | None]:
+    direction, sequence = text[:1], text[1:]
+    if direction not in (_AFTER, _BEFORE, _UP_TO) or (direction != _AFTER and not sequence):
+        raise ValueError(direction)
+    return direction, int(sequence) if sequence else None

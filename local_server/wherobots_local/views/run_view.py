@@ -7,21 +7,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wherobots_local.api.vocabulary import USER_ID
-from wherobots_local.runs.run import AppEvent, LocalRun
+from wherobots_local.runs.run import AppEvent, LocalRun, timestamp
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
-"""The creation time of the user, the organisation and the storage."""
+"""The creation time of the user, the organization and the storage."""
 
 _MOVING_VERSIONS = ("", "latest", "preview")
 _LOCAL_VERSION = "local"
 
 
 def run_view(run: LocalRun, *, kube_app: bool = True) -> dict[str, Any]:
-    """Build the ``RunView`` of a run.
-
-    :param run: the run.
-    :param kube_app: whether it has its application yet; default True.
-    """
+    """Build the ``RunView`` of a run."""
     return {
         "id": run.id,
         "createTime": timestamp(run.created_at),
@@ -44,11 +40,7 @@ def run_view(run: LocalRun, *, kube_app: bool = True) -> dict[str, Any]:
 
 
 def metrics_view(run: LocalRun, *, costs: bool = True) -> dict[str, Any]:
-    """Build the ``RunMetricsResponse`` of a run: its measured CPU and memory; a local run costs nothing.
-
-    :param run: the run.
-    :param costs: whether cost and spatial units are known yet; default True.
-    """
+    """Build the ``RunMetricsResponse`` of a run: its measured CPU and memory; a local run costs nothing."""
     cost = 0.0 if costs else None
     moment = int(run.completed_at.timestamp() if run.completed_at else time.time())
     return {
@@ -65,11 +57,6 @@ def metrics_view(run: LocalRun, *, costs: bool = True) -> dict[str, Any]:
             "CONSUMED_SPATIAL_UNITS": _instant("Consumed Spatial Units", cost, moment, "NUMBER"),
         },
     }
-
-
-def timestamp(moment: datetime) -> str:
-    """Show a time as the service does: ISO 8601 in UTC with a ``Z``."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def event_view(event: AppEvent) -> dict[str, Any]:

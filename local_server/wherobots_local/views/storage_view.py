@@ -8,7 +8,8 @@ from wherobots_local.api.vocabulary import DEFAULT_REGION
 from wherobots_local.files.contents import FolderEntry, FolderPage
 from wherobots_local.files.sources import SHARED_FOLDER, Source
 from wherobots_local.files.temporary_keys import TemporaryKey
-from wherobots_local.views.run_view import SINCE, timestamp
+from wherobots_local.runs.run import timestamp
+from wherobots_local.views.run_view import SINCE
 
 
 def source_view(source: Source) -> dict[str, Any]:
@@ -36,18 +37,13 @@ def integration_view(source: Source) -> dict[str, Any]:
     }
 
 
-def access_view() -> dict[str, bool]:
-    """Build the ``StorageIntegrationAccess``: on this machine everything is allowed."""
+def access_view(source: Source) -> dict[str, bool]:
+    """Build the ``StorageIntegrationAccess`` of a source: on this machine everything is allowed."""
     return {"listAccess": True, "getAccess": True, "putAccess": True, "deleteAccess": True}
 
 
 def listing_view(page: FolderPage, path: str, cursor: str | None) -> dict[str, Any]:
-    """Build the ``DirectoryListingResult`` of a page of a folder.
-
-    :param page: the page.
-    :param path: path of the folder in its storage; empty for the root.
-    :param cursor: the cursor that led to it.
-    """
+    """Build the ``DirectoryListingResult`` of a page of a folder."""
     return {
         "items": [_entry_view(entry, f"{path}/" if path else "") for entry in page.entries],
         "path": f"{path}/" if path else "",
@@ -60,11 +56,7 @@ def listing_view(page: FolderPage, path: str, cursor: str | None) -> dict[str, A
 
 
 def directory_view(page: FolderPage, key: str) -> dict[str, Any]:
-    """Build the ``Directory`` of a folder.
-
-    :param page: a page with all entries.
-    :param key: its bucket and key.
-    """
+    """Build the ``Directory`` of a folder."""
     return {
         "name": key.rpartition("/")[2],
         "path": f"{key}/",

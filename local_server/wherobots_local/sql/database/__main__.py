@@ -1,4 +1,4 @@
-"""The process: carries out what the server asks for, until the server closes the connection or ends."""
+"""The process: handles the calls of the server, until the server closes the connection or ends."""
 
 from __future__ import annotations
 
@@ -27,11 +27,7 @@ _AGAIN_SECONDS = 0.05
 
 
 class Serving:
-    """Answers requests, each in a thread of its own. The requests are the public methods but :meth:`serve`.
-
-    :param connection: the connection to the server.
-    :param warehouse: the open database.
-    """
+    """Handles requests, each in a thread of its own. The requests are the public methods but :meth:`serve`."""
 
     def __init__(self, connection: Connection, warehouse: Warehouse) -> None:
         self._connection = connection
@@ -41,7 +37,6 @@ class Serving:
         self._sending = threading.Lock()
 
     def serve(self) -> None:
-        """Serve until the connection ends."""
         self._send(0, None)
         with contextlib.suppress(EOFError, OSError):
             while True:
@@ -52,17 +47,15 @@ class Serving:
                 threading.Thread(target=self._answer, args=request, daemon=True).start()
 
     def open(self, _: int, session: str) -> None:
-        """Begin a session."""
         self._sessions[session] = Session(self._warehouse, session)
 
     def close(self, _: int, session: str) -> None:
-        """End a session."""
         self._sessions.pop(session).close()
 
     def execute(
         self, number: int, _: str, execution_id: str, text: str, store: Store | None, max_rows: int | None
-    ) -> tuple[bool, bool, int]:
-        """Execute a statement. Return whether it has columns, whether rows were cut off, and the size of a store."""
+    ) -> tuple[bool, int]:
+        """Execute a statement. Return whether it has columns, and the size of a store."""
         if (statement := self._running.get(number)) is None:
             raise StatementError("the session has ended")
         try:
@@ -71,10 +64,9 @@ class Serving:
             del self._running[number]
             statement.cursor.close()
         if isinstance(done, int):
-            return True, False, done
-        rows = done or Rows(pa.table({}))
-        statement.session.rows[execution_id] = Rows(rows.table.slice(0, max_rows), rows.srids)
-        return done is not None, max_rows is not None and rows.table.num_rows > max_rows, 0
+            return True, done
+        statement.session.rows[execution_id] = done or Rows(pa.table({}))
+        return done is not None, 0
 
     def cancel(self, _: int, execute: int) -> None:
         """Cancel a statement, and wait for its end."""
@@ -85,13 +77,11 @@ class Serving:
             time.sleep(_AGAIN_SECONDS)
 
     def serialize(self, _: int, session: str, execution_id: str, form: ResultForm) -> Serialized:
-        """Return the rows of an execution."""
         if (rows := self._sessions[session].rows.get(execution_id)) is None:
             raise StatementError("the rows of the execution are gone")
         return serialized(self._warehouse.cursor(), rows, form)
 
     def forget(self, _: int, session: str, execution_id: str) -> None:
-        """Drop the rows of an execution."""
         self._sessions[session].rows.pop(execution_id, None)
 
     def stop(self, _: int) -> None:
@@ -112,7 +102,6 @@ class Serving:
 
 
 def main(descriptor: str, root: str, folder: str) -> None:
-    """Serve the connection of a descriptor."""
     faulthandler.enable()
     connection = Connection(int(descriptor))
     try:

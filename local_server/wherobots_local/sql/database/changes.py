@@ -60,14 +60,12 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
 
 
 def delete(statement: Statement, tree: exp.Expr) -> None:
-    """Delete rows."""
     table, _ = statement.table(tree.this)
     with changing(statement, table):
         statement.execute(statement.written(tree))
 
 
 def truncate(statement: Statement, tree: exp.Expr) -> None:
-    """Delete all rows."""
     for named in tree.expressions:
         table, _ = statement.table(named)
         with changing(statement, table):
@@ -93,7 +91,6 @@ def update(statement: Statement, tree: exp.Expr) -> None:
 
 
 def merge(statement: Statement, tree: exp.Expr) -> None:
-    """Update, delete and insert rows of a table, by the rows of a source."""
     table, _ = statement.table(tree.this)
     for then in tree.args["whens"].find_all(exp.Update, exp.Insert):
         _unqualify(then)
@@ -135,7 +132,7 @@ def changing(statement: Statement, table: str) -> Iterator[None]:
 def adopt_srids(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> None:
     """Let a column without geometries have the SRID of the first that it gets: in DuckDB the SRID is the column's.
 
-    :param values: columns of the table and the expressions for them, which are of ``rows``.
+    ``values`` are the expressions of ``rows`` for the columns of the table.
     """
     for name, kind in _other_srids(statement, table, values, rows).items():
         column = identifier(name)
@@ -188,7 +185,7 @@ def _check_cardinality(statement: Statement, target: str, name: str, source: str
 
 
 def _partitions(statement: Statement, tree: exp.Expr, into: exp.Expr, schema: str) -> tuple[dict[str, str], Parts]:
-    """Return the columns of the PARTITION clause with their values, and what else tells partitions apart: columns, and
+    """Return the columns of the PARTITION clause with their values, and what else divides partitions: columns, and
     a unit of time or nothing. With the overwrite mode ``dynamic``, that is what the table is partitioned by."""
     fixed: dict[str, str] = {}
     partitions: Parts = []

@@ -75,7 +75,6 @@ def drop(statement: Statement, tree: exp.Expr) -> None:
 
 
 def alter(statement: Statement, tree: exp.Expr) -> None:
-    """Add, drop and rename columns, or rename the table."""
     table, stored = statement.table(tree.this)
     with changing(statement, table):
         for action in tree.args["actions"]:
@@ -167,7 +166,6 @@ def _partition(part: exp.Expr) -> tuple[str, str]:
 
 
 def _column(column: exp.Expr) -> str:
-    """Return a column as DuckDB defines it."""
     kind = column.args.get("kind")
     if not isinstance(column, exp.ColumnDef) or kind is None:
         raise syntax_error("a column needs a type", column.name)

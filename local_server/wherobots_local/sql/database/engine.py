@@ -1,4 +1,4 @@
-"""The engine of a session: asks the process of the database."""
+"""The engine of a session: calls the process of the database."""
 
 from __future__ import annotations
 
@@ -24,10 +24,7 @@ _NEEDED = ("duckdb", "duckdb_extension_spatial", "pyarrow", "sqlglot")
 
 
 class Database:
-    """Starts the process for the first session, and ends it with the last. Belongs to one event loop.
-
-    :param root: folder behind ``s3://``.
-    """
+    """Starts the process for the first session, and ends it with the last. Belongs to one event loop."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -54,11 +51,7 @@ class Database:
 
 
 class DatabaseEngine:
-    """The :class:`~wherobots_local.sql.engine.Engine` of a session. A cancel interrupts one statement and no other.
-
-    :param session_id: id of the session.
-    :param database: the process of all sessions.
-    """
+    """The :class:`~wherobots_local.sql.engine.Engine` of a session. A cancel interrupts one statement and no other."""
 
     def __init__(self, session_id: str, database: Database) -> None:
         self._id = session_id
@@ -66,10 +59,7 @@ class DatabaseEngine:
         self._process: DatabaseProcess | None = None
 
     async def start(self) -> None:
-        """Open the session.
-
-        :raises EngineError: if it fails. The text says what is not installed.
-        """
+        """Open the session. Raises an ``EngineError`` that says what is not installed."""
         if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
             raise EngineError(
                 f"SQL needs packages that the local server does not have ({', '.join(missing)}): {extras.SQL}"
@@ -85,7 +75,6 @@ class DatabaseEngine:
         max_rows: int | None,
         on_progress: OnProgress,
     ) -> Executed:
-        """Execute a statement, and keep its rows until :meth:`forget`."""
         target = uri = None
         if store is not None:
             address = f"{store.address}.{store.format}" if store.single else store.address
@@ -97,22 +86,19 @@ class DatabaseEngine:
         # DuckDB reports the progress of one step only, so a statement counts as one task.
         on_progress(1, 0, 1)
         asked = self._running.ask("execute", self._id, execution_id, statement, target, max_rows)
-        has_columns, is_cut, size = await asked
+        has_columns, size = await asked
         on_progress(1, 1, 0)
-        return Executed(has_columns, is_cut, uri, size) if size else Executed(has_columns, is_cut)
+        return Executed(has_columns, uri, size) if size else Executed(has_columns)
 
     async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
-        """Serialize the rows kept."""
-        answer: Serialized = await self._running.ask("serialize", self._id, execution_id, form)
-        return answer
+        found: Serialized = await self._running.ask("serialize", self._id, execution_id, form)
+        return found
 
     def forget(self, execution_id: str) -> None:
-        """Drop the rows kept of an execution."""
         with contextlib.suppress(EngineDiedError):
             self._running.call("forget", self._id, execution_id)
 
     async def kill(self) -> None:
-        """End the session with all its work. Tables that were created stay."""
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(EngineError, EngineDiedError):

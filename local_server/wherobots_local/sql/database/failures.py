@@ -39,7 +39,6 @@ _KNOWN = (
 
 
 def failure_text(error: BaseException) -> str:
-    """Return the text of an error for the client."""
     text = str(error).strip() or type(error).__name__
     if isinstance(error, StatementError):
         return text

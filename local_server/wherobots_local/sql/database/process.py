@@ -25,7 +25,6 @@ _CANCEL_SECONDS = 10.0
 
 
 def database_folder(root: Path) -> Path:
-    """Return the folder of the database file of a root."""
     return root / OWN_FOLDER / "sql"
 
 
@@ -36,16 +35,13 @@ class DatabaseProcess:
         self._process = process
         self._connection = connection
         self._numbers = itertools.count(1)
-        self._pending: dict[int, Future[Any]] = {0: _answer()}
+        self._pending: dict[int, Future[Any]] = {0: _future()}
         self.has_ended = False
         threading.Thread(target=self._receive, name="wherobots-local-sql", daemon=True).start()
 
     @classmethod
     async def start(cls, root: Path) -> DatabaseProcess:
-        """Start the process, and wait until it is ready.
-
-        :raises EngineError: if it does not start.
-        """
+        """Start the process, and wait until it is ready."""
         folder = database_folder(root)
         folder.mkdir(parents=True, exist_ok=True)
         ours, its = socket.socketpair()
@@ -77,12 +73,11 @@ class DatabaseProcess:
     async def ask(self, method: str, *arguments: Any) -> Any:
         """Call a method of the process and wait for what it returns. If the caller is cancelled, so is the call.
 
-        :raises EngineError: with the text for the client, if it failed.
-        :raises EngineDiedError: if the process has ended.
+        Raises an ``EngineError`` with the text for the client, and ``EngineDiedError`` if the process has ended.
         """
-        number, answer = self.call(method, *arguments)
+        number, result = self.call(method, *arguments)
         try:
-            return await asyncio.wrap_future(answer)
+            return await asyncio.wrap_future(result)
         except asyncio.CancelledError:
             _, ended = self.call("cancel", number)
             # A few functions of DuckDB cannot be interrupted: then all sessions end.
@@ -95,15 +90,15 @@ class DatabaseProcess:
             raise
 
     def call(self, method: str, *arguments: Any) -> tuple[int, Future[Any]]:
-        """Call a method of the process. Return the number of the call, and what will be its answer."""
-        number, answer = next(self._numbers), _answer()
-        self._pending[number] = answer
+        """Call a method of the process. Return the number of the call, and its future result."""
+        number, result = next(self._numbers), _future()
+        self._pending[number] = result
         if self.has_ended:
             raise EngineDiedError("the SQL engine has ended")
         with contextlib.suppress(OSError):
             # The receiving thread notices the end.
             self._connection.send((number, method, *arguments))
-        return number, answer
+        return number, result
 
     async def stop(self) -> None:
         """End the process. What was committed stays."""
@@ -113,26 +108,25 @@ class DatabaseProcess:
         await asyncio.to_thread(self._process.wait)
 
     def _receive(self) -> None:
-        """Receive answers, in a thread of its own."""
         with contextlib.suppress(EOFError, OSError), self._connection:
             while True:
                 number, value, error = self._connection.recv()
-                answer = self._pending.pop(number)
+                result = self._pending.pop(number)
                 if error is None:
-                    answer.set_result(value)
+                    result.set_result(value)
                 else:
-                    answer.set_exception(EngineError(error))
+                    result.set_exception(EngineError(error))
         code = self._process.wait()
         self.has_ended = True
-        for answer in list(self._pending.values()):
-            answer.set_exception(EngineDiedError(f"the SQL engine has ended, with code {code}"))
+        for result in list(self._pending.values()):
+            result.set_exception(EngineDiedError(f"the SQL engine has ended, with code {code}"))
 
 
-def _answer() -> Future[Any]:
-    answer: Future[Any] = Future()
+def _future() -> Future[Any]:
+    result: Future[Any] = Future()
     # Who waits for it may be cancelled, but it may not.
-    answer.set_running_or_notify_cancel()
-    return answer
+    result.set_running_or_notify_cancel()
+    return result
 
 
 def _environment(folder: Path) -> dict[str, str]:

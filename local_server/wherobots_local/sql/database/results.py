@@ -1,4 +1,4 @@
-"""Rows as Arrow tables with the types that clients know, and in the forms that they ask for."""
+"""Rows as Arrow tables with the types that clients know, and in the forms that they request."""
 
 from __future__ import annotations
 
@@ -34,27 +34,23 @@ _AS_TEXT = {
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a statement.
-
-    :param table: their values; geometries are WKB.
-    :param srids: the SRID of each column with geometries, by its position; 0 for none.
-    """
+    """The rows of a statement. Geometries are WKB; ``srids`` has the SRID of each of their columns, or 0."""
 
     table: pa.Table
     srids: dict[int, int] = field(default_factory=dict)
 
 
 def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None) -> Rows:
-    """Read the rows of a cursor's last query: all, or so many that more than ``max_rows`` are seen as such."""
+    """Read the rows of a cursor's last query: all, or ``max_rows`` at most."""
     types = [str(column[1]) for column in cursor.description or ()]
     with cursor.to_arrow_reader(_BATCH_ROWS) as reader:
         batches, count = [], 0
         for batch in reader:
             batches.append(batch)
             count += batch.num_rows
-            if max_rows is not None and count > max_rows:
+            if max_rows is not None and count >= max_rows:
                 break
-        found = pa.Table.from_batches(batches, reader.schema)
+        found = pa.Table.from_batches(batches, reader.schema).slice(0, max_rows)
     schema = pa.schema([pa.field(column.name, column.type) for column in found.schema])
     srids = {place: srid_of_type(kind) for place, kind in enumerate(types) if is_geometry(kind)}
     return Rows(pa.table(found.columns, schema=schema), srids)
@@ -74,7 +70,6 @@ def spark_type(kind: str) -> str:
 
 
 def is_geometry(kind: str) -> bool:
-    """Say whether a type of DuckDB is that of geometries."""
     return _GEOMETRY.fullmatch(kind) is not None
 
 

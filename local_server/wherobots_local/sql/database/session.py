@@ -35,11 +35,8 @@ _CHANGES: dict[type[exp.Expr], Callable[[Statement, exp.Expr], None]] = {
 class Session:
     """What belongs to one session. Statements of it may run at the same time.
 
-    :param warehouse: the tables and views of all sessions.
-    :param id: its id.
-    :param current: the schema of names without one.
-    :param options: what ``SET`` said.
-    :param rows: the results kept, by the id of their execution.
+    ``current`` is the schema of names without one, ``options`` is what ``SET`` said, and ``rows`` are the results kept,
+    by the id of their execution.
     """
 
     warehouse: Warehouse
@@ -57,30 +54,22 @@ class Session:
         return f"~{self.id}"
 
     def close(self) -> None:
-        """Drop its temporary views."""
         self.warehouse.cursor().execute(f"DROP SCHEMA IF EXISTS {identifier(self.temporary)} CASCADE")
 
 
 @dataclass
 class Statement:
-    """A statement that is carried out, on a connection of its own.
-
-    :param session: its session.
-    :param cursor: the connection.
-    :param is_cancelled: set when it is cancelled.
-    """
+    """A statement that is carried out, on a connection of its own."""
 
     session: Session
     cursor: duckdb.DuckDBPyConnection
     is_cancelled: threading.Event = field(default_factory=threading.Event)
 
     def run(self, text: str, store: Store | None, max_rows: int | None) -> Rows | int | None:
-        """Carry the statement out.
+        """Execute the statement.
 
-        :param store: where its rows are stored; None returns them.
-        :param max_rows: how many rows are kept at most, and one more if there are more; None sets no limit.
-        :returns: its rows, or the size of what was stored, 0 without rows; None if it has no result set.
-        :raises StatementError: if it fails. Or a ``duckdb.Error``.
+        Returns its rows, or the size of what was stored, 0 without rows; None if it has no result set. Raises
+        ``StatementError`` or a ``duckdb.Error``.
         """
         if len(text) > _MOST_CHARACTERS:
             raise unsupported(f"a statement of {len(text):,} characters", f"{_MOST_CHARACTERS:,} are allowed")
@@ -104,7 +93,6 @@ class Statement:
         return self.cursor.execute(sql)
 
     def written(self, tree: exp.Expr) -> str:
-        """Return a query or an expression as DuckDB's SQL."""
         return write(tree, self)
 
     def plain(self, query: str) -> str:
@@ -128,7 +116,6 @@ class Statement:
 
     @property
     def current(self) -> SchemaName:
-        """The schema of names without one."""
         return self.session.current
 
     def schema_of(self, table: exp.Table) -> str:
@@ -142,7 +129,6 @@ class Statement:
         return schema.stored
 
     def file_query(self, file_format: str, address: str) -> str:
-        """Return a query that reads a file or folder of the storage."""
         return files.query(self, file_format, address)
 
     def schema(self, name: Name) -> SchemaName:
@@ -153,12 +139,10 @@ class Statement:
         return SchemaName(*self.current[: 2 - len(parts)], *parts)
 
     def check_schema(self, schema: SchemaName) -> None:
-        """Refuse a schema that does not exist."""
         if schema not in self.schemas():
             raise schema_not_found(schema)
 
     def schemas(self) -> list[SchemaName]:
-        """List all schemas."""
         found = self.execute("SELECT schema_name FROM duckdb_schemas() WHERE schema_name LIKE '%.%' ORDER BY 1")
         return [SchemaName.of_stored(name) for (name,) in found.fetchall() if not name.startswith("~")]
 
@@ -169,7 +153,6 @@ class Statement:
         return {name: "view" if kind == "VIEW" else "table" for name, kind in found}
 
     def partitioning(self, schema: str, table: str) -> changes.Parts:
-        """Return what a table is partitioned by."""
         listed = "SELECT comment FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
         found = self.cursor.execute(listed, [schema, table.lower()]).fetchone()
         return [(column, unit) for column, unit in json.loads(found[0])] if found and found[0] else []

@@ -24,8 +24,7 @@ _COMPRESSIONS = ("snappy", "gzip", "zstd", "lz4", "brotli", "none")
 def write(cursor: duckdb.DuckDBPyConnection, query: str, columns: Columns, store: Store) -> int:
     """Write the rows of a query of DuckDB to a file, or a folder of files, which is replaced once all are written.
 
-    :param columns: its columns with their types.
-    :returns: the size in bytes; 0 without rows: then nothing is written.
+    Returns the size in bytes; 0 without rows: then nothing is written.
     """
     target, place = store
     place.parent.mkdir(parents=True, exist_ok=True)

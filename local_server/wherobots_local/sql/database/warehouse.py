@@ -34,7 +34,6 @@ class SchemaName(NamedTuple):
 
     @classmethod
     def of_stored(cls, name: str) -> SchemaName:
-        """Return the schema with a name in DuckDB."""
         catalog, _, schema = name.replace("%7E", "~").partition(".")
         return cls(*(part.replace("%2E", ".").replace("%25", "%") for part in (catalog, schema)))
 
@@ -45,12 +44,7 @@ _AT_FIRST = (DEFAULT, SchemaName("org_catalog", DEFAULT_SCHEMA))
 
 
 class Warehouse:
-    """The open database.
-
-    :param root: folder behind ``s3://``.
-    :param folder: where the file is; it exists.
-    :raises duckdb.IOException: if another server on the same root has it open.
-    """
+    """The open database. Opening is a ``duckdb.IOException`` if another server on the same root has it open."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         self.root = root
@@ -77,7 +71,6 @@ class Warehouse:
         self._connection.execute("SET lock_configuration = true")
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection of its own, for one statement."""
         return self._connection.cursor()
 
     @contextmanager
@@ -106,10 +99,8 @@ class Warehouse:
 
 
 def identifier(name: str) -> str:
-    """Return a name in quotes."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """Return a text in quotes."""
     return "'" + text.replace("'", "''") + "'"

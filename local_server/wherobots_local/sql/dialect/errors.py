@@ -10,7 +10,6 @@ class StatementError(Exception):
 
 
 def failed(condition: str, text: str, state: str) -> StatementError:
-    """Return the error of a condition of Spark's."""
     return StatementError(f"[{condition}] {text} SQLSTATE: {state}")
 
 
@@ -21,17 +20,14 @@ def unsupported(what: str, instead: str = "") -> StatementError:
 
 
 def syntax_error(why: str, near: str = "end of input") -> StatementError:
-    """A text that is no statement."""
     return failed("PARSE_SYNTAX_ERROR", f"Syntax error at or near '{near}': {why}.", "42601")
 
 
 def unresolved_routine(name: str) -> StatementError:
-    """A function that does not exist."""
     return failed("UNRESOLVED_ROUTINE", f"Cannot resolve routine {quoted([name])}.", "42883")
 
 
 def not_found(name: Sequence[str]) -> StatementError:
-    """A table or view that does not exist."""
     return failed("TABLE_OR_VIEW_NOT_FOUND", f"The table or view {quoted(name)} cannot be found.", "42P01")
 
 
@@ -42,10 +38,8 @@ def schema_not_found(name: Sequence[str]) -> StatementError:
 
 
 def already_exists(name: Sequence[str]) -> StatementError:
-    """A table or view whose name is taken."""
     return failed("TABLE_OR_VIEW_ALREADY_EXISTS", f"The table or view {quoted(name)} already exists.", "42P07")
 
 
 def quoted(name: Sequence[str]) -> str:
-    """Return a name as Spark's errors show it."""
     return ".".join("`" + part.replace("`", "``") + "`" for part in name)

@@ -43,10 +43,7 @@ class ServiceSql(Spark):
 
 
 def read(text: str) -> exp.Expr:
-    """Read one statement; a semicolon may follow. What sqlglot does not read, such as SHOW, is a ``Command``.
-
-    :raises StatementError: if it is none.
-    """
+    """Read one statement; a semicolon may follow. What sqlglot does not read, such as SHOW, is a ``Command``."""
     if (table := re.fullmatch(r"\s*TABLE\s+(.*)", text, re.IGNORECASE | re.DOTALL)) is not None:
         text = f"SELECT * FROM {table[1]}"
     mode = _OVERWRITE_CLAUSE.search(text) if _OVERWRITE.match(text) else None
@@ -75,7 +72,6 @@ def read(text: str) -> exp.Expr:
 
 
 def read_name(text: str) -> Name:
-    """Read a name."""
     try:
         return name_of(exp.to_table(text, dialect=ServiceSql))
     except SqlglotError:

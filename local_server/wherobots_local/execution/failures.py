@@ -1,13 +1,22 @@
-"""What to do about a failure of Spark that a user can cure, told by the end of the run's log."""
+"""Why a run failed, in one line, and what to do about a failure of Spark that a user can cure."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
+import signal
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from wherobots_local import extras
+
+_ERROR = re.compile(
+    r"^\s*(?:Caused by: |Exception in thread [^ ]+ |ERROR: )?"
+    r"(?:[\w$]+\.)*[A-Z][\w$]*(?:Error|Exception|Exit|Interrupt)\b|^\s*(?:ERROR|FATAL|error)\b"
+)
+_LINES_SEARCHED = 200
+_MAX_LENGTH = 500
 
 # Not a path: a wheel has no pages.
 SECTION = 'see "Sedona" in the documentation'
@@ -19,10 +28,7 @@ _SEDONA_JARS = (
 )
 _KNOWN = (
     (r"UnsupportedClassVersionError", f"Java is too old for this Spark or JAR: {_INSTALL_JAVA}"),
-    (
-        r"No module named 'pyspark",
-        f"PySpark is not installed in the local server's Python: {extras.SPARK}",
-    ),
+    (r"No module named 'pyspark", f"PySpark is not installed in the local server's Python: {extras.SPARK}"),
     (
         r"No module named 'sedona(?!db)",
         "Apache Sedona is not installed in the local server's Python: pip install apache-sedona pandas, and give the"
@@ -44,13 +50,32 @@ _KNOWN = (
 _NO_JAVA = re.compile(r"JAVA_GATEWAY_EXITED|JAVA_HOME is not set")
 
 
-def advice(lines: Sequence[str], environment: Mapping[str, str]) -> str | None:
-    """Say what to do about a failure.
+def failure_message(exit_code: int, lines: Sequence[str]) -> str:
+    """Describe how a process ended: ``The process exited with code 1: ValueError: no such column``."""
+    if exit_code < 0:
+        ending = f"The process was ended by signal {-exit_code}{_signal_name(-exit_code)}"
+    else:
+        ending = f"The process exited with code {exit_code}"
+    line = last_error_line(lines)
+    return f"{ending}: {line}" if line else ending
 
-    :param lines: the end of the run's log.
-    :param environment: the environment of the run.
-    :returns: a sentence without its full stop; None if the failure is not a known one of Spark.
-    """
+
+def last_error_line(lines: Sequence[str]) -> str | None:
+    """Find the newest line that looks like an error, else the newest that is not blank, cut to 500 characters."""
+    newest = [line.strip() for line in islice(reversed(lines), _LINES_SEARCHED) if line.strip()]
+    found = next((line for line in newest if _ERROR.match(line)), newest[0] if newest else None)
+    return found[:_MAX_LENGTH] if found else None
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f" ({signal.Signals(number).name})"
+    except ValueError:
+        return ""
+
+
+def advice(lines: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    """Return what to do about a failure, without a full stop; None if the failure is not a known one of Spark."""
     text = "\n".join(lines)
     if _NO_JAVA.search(text) and not _has_java(environment):
         home = environment.get("JAVA_HOME")

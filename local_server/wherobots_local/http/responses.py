@@ -1,4 +1,4 @@
-"""Answers of the local server, errors in the published envelope."""
+"""Responses of the local server, errors in the published envelope."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import secrets
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,28 +19,23 @@ REQUEST_ID_HEADER = "X-Request-Id"
 _SCOPE_KEY = "wherobots_local.request_id"
 
 
-class JsonAnswer(Response):
-    """An answer in JSON. Lone surrogates, which JSON text may hold as escapes, go out as the same escapes."""
+class JsonResponse(Response):
+    """A response in JSON. Lone surrogates, which JSON text may hold as escapes, go out as the same escapes."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """Encode the answer."""
         text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return text.encode("utf-8", errors="backslashreplace")
 
 
 class WithRequestId:
-    """Gives each request an id and puts it into a header of the answer.
-
-    :param app: the application to call.
-    """
+    """Gives each request an id and puts it into a header of the response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -55,15 +51,16 @@ class WithRequestId:
         await self._app(scope, receive, send_with_id)
 
 
-def error_answer(error: ApiError, scope: Scope) -> JsonAnswer:
-    """Build the answer to a failed request.
+def origin_of(scope: Scope) -> str:
+    """Return scheme, host and port of this server as the client knows them. The ``Host`` header was checked."""
+    scheme = "https" if scope["scheme"] in ("https", "wss") else "http"
+    return f"{scheme}://{Headers(scope=scope)['host']}"
 
-    :param error: what went wrong.
-    :param scope: the ASGI scope of the request.
-    """
+
+def error_response(error: ApiError, scope: Scope) -> JsonResponse:
     body = error_body(error, path=scope["path"], request_id=scope[_SCOPE_KEY])
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-    return JsonAnswer(body, error.status, headers)
+    return JsonResponse(body, error.status, headers)
 
 
 async def routing_error(request: Request, error: Exception) -> Response:
@@ -72,5 +69,5 @@ async def routing_error(request: Request, error: Exception) -> Response:
     details = {
         404: f"the path {request.url.path} does not exist",
         405: f"the method {request.method} is not allowed for {request.url.path}",
-    }.get(status, "the request cannot be answered")
-    return error_answer(ApiError(status, details), request.scope)
+    }.get(status, "the request cannot be handled")
+    return error_response(ApiError(status, details), request.scope)
