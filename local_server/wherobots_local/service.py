@@ -30,6 +30,7 @@ from wherobots_local.sql.database.engine import Database, DatabaseEngine
 from wherobots_local.sql.database.process import database_folder
 from wherobots_local.sql.engine import Engine
 from wherobots_local.sql.sessions import SqlSessions
+from wherobots_local.sql.stored import StoredResults
 from wherobots_local.sql.synthetic import SyntheticEngine
 from wherobots_local.storage import OWN_FOLDER, RUNS_FOLDER
 from wherobots_local.views.log_pages import log_page
@@ -58,8 +59,9 @@ class LocalService:
                 f" {error.strerror}"
             ) from None
         self.sql_answers = Answers()
+        stored = StoredResults(settings.root, self.url_signer, lambda: self.behaviour)
         self._database = Database(settings.root)
-        self.sql_sessions = SqlSessions(self._sql_engine, lambda: self.behaviour, signer=self.url_signer)
+        self.sql_sessions = SqlSessions(self._sql_engine, lambda: self.behaviour, stored=stored)
         store = self._store = RunStore(own / RUNS_FOLDER, self._lock.id, settings.log_limits)
         self.registry = RunRegistry(store, store.load(self._lock.is_alive), on_change)
         self._lock.remove_dead()

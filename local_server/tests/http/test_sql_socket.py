@@ -91,17 +91,27 @@ def test_results_in_another_form_than_before(sql: SqlClient, session: dict[str, 
     assert json.loads(gzip.decompress(packed)) == [{"place": "SRID=4326;POINT (1 2)"}]
 
 
-def test_rows_beyond_a_thousand_are_cut(sql: SqlClient, session: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("switches", "rows", "mark"), [({}, 1000, None), ({"sql_cut_marked": True}, 1000, True)])
+def test_rows_beyond_a_thousand_are_cut(
+    switches: dict[str, Any],
+    rows: int,
+    mark: bool | None,
+    sql: SqlClient,
+    session: dict[str, Any],
+    control: ControlClient,
+) -> None:
+    control.behaviour(**switches)
     with sql.open(session) as socket:
-        answer = socket.retrieve(socket.run("ROWS 1500")[0])
-    assert (table(answer).num_rows, "truncated" in answer["results"]) == (1000, False)
+        execution_id, _ = socket.run("ROWS 1500")
+        answer = socket.retrieve(execution_id)
+    assert (table(answer).num_rows, answer["results"].get("truncated")) == (rows, mark)
 
 
 def test_as_many_rows_as_a_switch_allows(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
     with sql.open(session) as socket:
-        control.behaviour(sql_max_rows=None)
+        control.behaviour(sql_max_rows=None, sql_cut_marked=True)
         answer = socket.retrieve(socket.run("ROWS 1500")[0])
-        assert table(answer).num_rows == 1500
+        assert (table(answer).num_rows, "truncated" in answer["results"]) == (1500, False)
         control.behaviour(sql_max_rows=2)
         assert len(socket.rows("ROWS 3")) == 2
 
@@ -230,6 +240,16 @@ def test_a_stored_result_without_rows_has_no_address(sql: SqlClient, session: di
     assert (state["state"], state["result_uri"]) == ("succeeded", None)
 
 
+def test_place_life_and_number_of_stored_files(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    control.behaviour(sql_store_folder="a/b", sql_store_seconds=0.3, sql_store_single=True)
+    with sql.open(session) as socket:
+        _, state = socket.run("ROWS 2", store={"format": "csv"})
+    assert "/a/b/" in state["result_uri"]
+    assert state["result_uri"].endswith(".csv")
+    path = sql.root / state["result_uri"].removeprefix("s3://")
+    wait_for(lambda: not path.exists(), what="the end of the stored result")
+
+
 # Cancelling.
 
 
@@ -290,12 +310,19 @@ def test_a_needless_cancel(
 # Used ids.
 
 
-def test_a_used_id(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+@pytest.mark.parametrize(("rule", "times"), [("executed", 2), ("refused", 1), ("ignored", 1)])
+def test_a_used_id(rule: str, times: int, sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    control.behaviour(sql_used_execution_id=rule)
     with sql.open(session) as socket:
         execution_id, _ = socket.run("INSERT INTO t VALUES (1)")
         socket.send("execute_sql", execution_id, statement="INSERT INTO t VALUES (1)")
-        assert [socket.receive()["state"] for _ in range(2)] == ["running", "succeeded"]
-    assert sum(entry["effective"] for entry in control.requests("executeSql")) == 2
+        if rule == "executed":
+            assert [socket.receive()["state"] for _ in range(2)] == ["running", "succeeded"]
+        elif rule == "refused":
+            assert socket.receive()["message"] == "Execution already exists"
+        else:
+            assert socket.silence()
+    assert sum(entry["effective"] for entry in control.requests("executeSql")) == times
 
 
 # Lost connections.
@@ -374,14 +401,40 @@ def test_who_attaches_in_time_saves_it(sql: SqlClient, session: dict[str, Any], 
         assert second.receive()["state"] == "succeeded"
 
 
-@pytest.mark.parametrize(("grace", "statement", "state"), [(0.2, "HOLD", "cancelled"), (None, "SLEEP 1", "succeeded")])
-def test_a_clean_close_is_like_a_lost_connection(
-    grace: float | None, statement: str, state: str, sql: SqlClient, session: dict[str, Any], control: ControlClient
+@pytest.mark.parametrize(
+    ("switches", "statement", "state"),
+    [
+        ({"sql_clean_close": "orphan"}, "HOLD", "cancelled"),
+        ({"sql_clean_close": "cancel", "sql_orphan_grace_seconds": 3600}, "HOLD", "cancelled"),
+        ({"sql_clean_close": "continue"}, "SLEEP 1", "succeeded"),
+        ({"sql_clean_close": "orphan", "sql_orphan_grace_seconds": None}, "SLEEP 1", "succeeded"),
+    ],
+)
+def test_a_clean_close(
+    switches: dict[str, Any],
+    statement: str,
+    state: str,
+    sql: SqlClient,
+    session: dict[str, Any],
+    control: ControlClient,
 ) -> None:
-    control.behaviour(sql_orphan_grace_seconds=grace)
+    control.behaviour(**{"sql_orphan_grace_seconds": 0.2, **switches})
     with sql.open(session) as socket:
         execution_id = socket.begin(statement)
     wait_for_state(control, session, execution_id, state)
+
+
+def test_a_lost_connection_is_never_a_clean_close(
+    sql: SqlClient, session: dict[str, Any], control: ControlClient
+) -> None:
+    control.behaviour(sql_clean_close="cancel")
+    socket = sql.open(session)
+    execution_id = socket.begin("HOLD")
+    # The end of the TCP connection, without a closing frame.
+    socket.connection.socket.close()
+    control.drop_sql_connections(session["id"])
+    wait_for_orphan(control, session, execution_id)
+    assert of_session(control, session, execution_id)["state"] == "running"
 
 
 def test_the_server_closes_connections_with_a_code(
@@ -401,20 +454,20 @@ def test_the_server_closes_connections_with_a_code(
 # What a session remembers.
 
 
-def test_the_oldest_of_sixteen_executions_is_forgotten(
-    sql: SqlClient, session: dict[str, Any], control: ControlClient
-) -> None:
+def test_the_oldest_execution_is_forgotten(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+    control.behaviour(sql_executions_kept=2)
     with sql.open(session) as socket:
         running = socket.begin("HOLD")
-        first, *others = [socket.run(f"SELECT {number} AS n")[0] for number in range(16)]
+        first, _ = socket.run("SELECT 1 AS n")
+        second, _ = socket.run("SELECT 2 AS n")
         # One that still runs is forgotten too, and its last state comes all the same.
         error = {"kind": "error", "execution_id": running, "message": NOT_FOUND}
         assert socket.retrieve(running) == error
-        assert table(socket.retrieve(first)).to_pylist() == [{"n": 0}]
-        # The one that was not requested is the oldest now.
-        last, _ = socket.run("SELECT 16 AS n")
-        assert socket.retrieve(others[0])["message"] == NOT_FOUND
-        assert socket.retrieve(last)["state"] == "succeeded"
+        assert table(socket.retrieve(first)).to_pylist() == [{"n": 1}]
+        # The one that was not asked for is the oldest now.
+        third, _ = socket.run("SELECT 3 AS n")
+        assert socket.retrieve(second)["message"] == NOT_FOUND
+        assert socket.retrieve(third)["state"] == "succeeded"
         control.release_sql()
         assert socket.receive() == {"kind": "state_updated", "execution_id": running, "state": "succeeded"}
 
@@ -463,7 +516,9 @@ def test_no_connection_to_a_session_that_is_not_ready(sql: SqlClient, control: C
     assert refused(session) == 503
     control.end_sql_session(session_id)
     assert refused(session) == 404
-    assert [entry["status"] for entry in control.requests("openSqlSocket")] == [503, 404]
+    control.behaviour(sql_ended_status=410)
+    assert refused(session) == 410
+    assert [entry["status"] for entry in control.requests("openSqlSocket")] == [503, 404, 410]
 
 
 # Who is let in.

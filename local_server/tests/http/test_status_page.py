@@ -80,6 +80,7 @@ def test_a_browser_gets_the_page_at_each_address_that_clients_print(
 def test_a_client_of_the_api_gets_its_answer_there(
     method: str, headers: dict[str, str | None], address: str, server: LocalServer, control: ControlClient
 ) -> None:
+    control.behaviour(sql_unknown_session=404)
     answer = requests.request(method, f"{server.url}{address}", headers=headers, timeout=30)
     known = 200 if address in ("/runs", "/sql/sessions") else 404
     has_key = KEY in str(headers)

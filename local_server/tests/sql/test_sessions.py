@@ -13,7 +13,6 @@ from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY, assert_shape, behaviour
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.api.sql_requests import SqlSessionPayload
-from wherobots_local.files.presigned import UrlSigner
 from wherobots_local.sql.session import LocalSqlSession
 
 
@@ -120,9 +119,11 @@ def test_a_session_may_be_null_and_ready_without_an_address(sql: SqlClient, cont
     assert sql.shown(session_id)["appMeta"]["url"].endswith("/ws")
 
 
-def test_an_unknown_session(sql: SqlClient) -> None:
+def test_an_unknown_session(sql: SqlClient, control: ControlClient) -> None:
     assert sql.request("GET", "/sql/session/nosuchsession").status_code == 404
     assert sql.request("DELETE", "/sql/session/nosuchsession").status_code == 404
+    control.behaviour(sql_unknown_session=200)
+    assert sql.shown("nosuchsession") is None
 
 
 def test_a_session_is_deleted_once(sql: SqlClient, control: ControlClient) -> None:
@@ -168,26 +169,25 @@ def test_a_session_without_clients_ends(sql: SqlClient) -> None:
     assert sql.wait_for_session(session_id, "DESTROYED")["message"] == "the session was inactive"
 
 
-@pytest.mark.parametrize(
-    ("fields", "seconds"),
-    [
-        ({}, 900),
-        ({"idleTimeoutMinutes": 1}, 60),
-        ({"idleTimeoutMinutes": 100}, 900),
-        ({"idleTimeoutMinutes": 1, "shutdownAfterInactiveSeconds": 5}, 5),
-        ({"idleTimeoutMinutes": 1, "shutdownAfterInactiveSeconds": 5000}, 60),
-    ],
-)
-def test_how_long_a_session_may_be_unused(fields: dict[str, int], seconds: float) -> None:
-    # The limit is looked at instead of waited for.
+def test_the_default_of_the_inactive_seconds(sql: SqlClient, control: ControlClient) -> None:
+    control.behaviour(sql_inactive_seconds=0.3)
+    sql.wait_for_session(sql.ask(), "DESTROYED")
+
+
+@pytest.mark.parametrize(("of", "ends"), [("clients", False), ("statements", True), ("nothing", False)])
+def test_what_the_limits_of_a_session_are_about(of: str, ends: bool) -> None:
+    # The limits are looked at instead of waited for.
     session = LocalSqlSession(
-        SqlSessionPayload.model_validate(fields),
+        SqlSessionPayload.model_validate({"idleTimeoutMinutes": 1, "shutdownAfterInactiveSeconds": 5}),
         "region",
         lambda _: None,  # type: ignore[arg-type, return-value]
-        behaviour,
-        signer=UrlSigner(),
+        lambda: behaviour(sql_idle_timeout_of=of),
+        stored=None,  # type: ignore[arg-type]
     )
-    assert session.unused_seconds == seconds
+    assert (5, False) in session._limits()
+    session._listeners.add(object())  # type: ignore[arg-type]
+    assert (5, True) in session._limits()
+    assert ((60, False) in session._limits()) is ends
 
 
 def test_tests_let_a_session_say_something_else(sql: SqlClient, control: ControlClient) -> None:

@@ -56,7 +56,7 @@ class StoreWish(Parameters):
     """``store``: where a result goes. Clients send the booleans as such or as text."""
 
     format: Literal["parquet", "csv", "geojson"] = "parquet"
-    single: bool = False
+    single: bool | None = None
     generate_presigned_url: bool = False
     options: dict[str, _Option] = Field(default_factory=dict)
 

@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 # Otherwise uvicorn and websockets log requests with their query and their headers: the key would be in the log.
 _log.setLevel(logging.WARNING)
 
+_CLEAN_KEY = "wherobots_local.closed_by_client"
+
 
 class SocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol, with a :class:`TrackedConnection` in the scope of each socket.
@@ -34,6 +36,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
         async def with_connection(scope: Any, receive: Any, send: Any) -> None:
             scope[SCOPE_KEY] = connection
+            scope[_CLEAN_KEY] = self._closed_by_client
             await application(scope, receive, send)
 
         self.app = with_connection
@@ -57,3 +60,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.handshake_complete = self.close_sent = True
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.transport.close()
+
+    def _closed_by_client(self) -> bool:
+        return self.conn.close_rcvd is not None
+
+
+def closed_by_client(scope: Any) -> bool:
+    """Return whether the client of a socket sent a closing frame, instead of the connection being lost."""
+    closed: bool = scope[_CLEAN_KEY]()
+    return closed

@@ -28,6 +28,7 @@ from wherobots_local.http.fault_actions import disturb_upgrade
 from wherobots_local.http.gate import require_key
 from wherobots_local.http.protocol import connection_of
 from wherobots_local.http.responses import error_response, origin_of
+from wherobots_local.http.socket_protocol import closed_by_client
 from wherobots_local.service import LocalService
 from wherobots_local.sql.frames import Frame, error_frame
 from wherobots_local.sql.session import SOCKET_VERSION, LocalSqlSession
@@ -83,14 +84,14 @@ class _SqlSocketEndpoint:
         await SqlConnection(service, session, scope, send).serve(receive)
 
     def _session(self, socket: WebSocket) -> LocalSqlSession:
-        wanted = socket.path_params
+        behaviour, wanted = self._service.behaviour, socket.path_params
         if wanted["organization_id"] != ORGANIZATION_ID or wanted["version"] != SOCKET_VERSION:
             raise ApiError(404, f"the path {socket.url.path} does not exist")
         session = self._service.sql_sessions.get(wanted["session_id"])
         if session.has_ended:
-            raise ApiError(404, f"the SQL session {session.id} has ended")
+            raise ApiError(behaviour.sql_ended_status, f"the SQL session {session.id} has ended")
         if not session.is_ready:
-            raise ApiError(503, f"the SQL session {session.id} is not ready yet")
+            raise ApiError(behaviour.sql_starting_status, f"the SQL session {session.id} is not ready yet")
         return session
 
 
@@ -119,7 +120,7 @@ class SqlConnection:
                     await self._receive(message)
         finally:
             self._has_ended = True
-            self._session.disconnect(self)
+            self._session.disconnect(self, clean=closed_by_client(self._scope))
             for task in self._tasks:
                 task.cancel()
 
@@ -187,8 +188,7 @@ class SqlConnection:
                 self.post(error_frame(received.execution_id, received.problem), "")
                 took_effect = False
             case ExecuteMessage() as wish:
-                executions.execute(wish, self)
-                took_effect = True
+                took_effect = executions.execute(wish, self)
             case CancelMessage() as wish:
                 took_effect = executions.cancel(wish.execution_id, self)
             case RetrieveMessage() as wish:
@@ -202,7 +202,7 @@ class SqlConnection:
         self._handle(received, entry)
         if self._has_ended:
             # What was sent arrives all the same, and what it began is an orphan.
-            self._session.disconnect(self)
+            self._session.disconnect(self, clean=False)
 
     async def _write(self) -> None:
         # uvicorn raises an OSError if the client has gone.

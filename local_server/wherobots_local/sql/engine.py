@@ -36,11 +36,12 @@ class StoreTarget:
 class Executed:
     """A statement that succeeded. ``has_columns`` is False for DDL and DML.
 
-    ``result_uri`` is the address of the file, or of the folder with a slash at its end; None without a store, and for a
-    store without rows.
+    ``is_cut`` is whether rows beyond ``max_rows`` were dropped. ``result_uri`` is the address of the file, or of the
+    folder with a slash at its end; None without a store, and for a store without rows.
     """
 
     has_columns: bool
+    is_cut: bool = False
     result_uri: str | None = None
     size: int | None = None
 

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from wherobots_local.api.sql_requests import ExecuteMessage, RetrieveMessage, StoreWish
+from wherobots_local.api.sql_requests import ExecuteMessage, RetrieveMessage
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.files.presigned import UrlSigner
-from wherobots_local.files.sources import USER_FILES
-from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError, ResultForm, StoreTarget
+from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError, ResultForm
 from wherobots_local.sql.execution import CANCELLED, FAILED, SUCCEEDED, Execution, SqlListener
 from wherobots_local.sql.frames import NOT_FOUND, error_frame, progress_frame, result_frame, results_of, state_frame
-from wherobots_local.storage import SCHEME
+from wherobots_local.sql.stored import StoredResults
 
 _log = logging.getLogger(__name__)
 
-_STORE_FOLDER = "sql-results"
-"""The folder of stored results in the user's managed storage."""
-_KNOWN = 16
-"""How many executions a session knows. Older ones are not found, also if they still run."""
 _REMEMBERED = 1000
 """How many executions tests can look back at."""
 
@@ -32,7 +25,8 @@ _REMEMBERED = 1000
 class Executions:
     """The executions of one session. Belongs to one event loop.
 
-    ``on_death`` is called with the reason if the engine ended by itself.
+    ``on_change`` is called when an execution begins or ends, and ``on_death`` with the reason if the engine ended by
+    itself.
     """
 
     def __init__(
@@ -40,19 +34,30 @@ class Executions:
         engine: Engine,
         rules: Callable[[], Behaviour],
         *,
-        signer: UrlSigner,
+        stored: StoredResults,
+        on_change: Callable[[], None],
         on_death: Callable[[str], None],
     ) -> None:
         self._engine = engine
         self._rules = rules
-        self._signer = signer
+        self._stored = stored
+        self._on_change = on_change
         self._on_death = on_death
         self._known: OrderedDict[str, Execution] = OrderedDict()
         self._running: set[Execution] = set()
         self._history: list[Execution] = []
 
-    def execute(self, wish: ExecuteMessage, listener: SqlListener) -> None:
-        """Begin to execute a statement. One whose id has been used takes the place of the earlier one."""
+    @property
+    def are_running(self) -> bool:
+        return bool(self._running)
+
+    def execute(self, wish: ExecuteMessage, listener: SqlListener) -> bool:
+        """Begin to execute a statement. Returns False if its id has been used and that is not allowed."""
+        rule = self._rules().sql_used_execution_id
+        if rule != "executed" and any(known.id == wish.execution_id for known in self._history):
+            if rule == "refused":
+                listener.post(error_frame(wish.execution_id, "Execution already exists"), wish.statement)
+            return False
         replaced = self._known.pop(wish.execution_id, None)
         if replaced is not None:
             self._let_go(replaced)
@@ -61,10 +66,12 @@ class Executions:
         self._history.append(execution)
         del self._history[:-_REMEMBERED]
         self._running.add(execution)
-        while len(self._known) > _KNOWN:
+        while len(self._known) > self._rules().sql_executions_kept:
             self.evict(next(iter(self._known)))
         execution.tell(state_frame(execution.id, execution.state))
         execution.task = asyncio.get_running_loop().create_task(self._run(execution))
+        self._on_change()
+        return True
 
     async def retrieve(self, wish: RetrieveMessage, listener: SqlListener) -> None:
         execution = self._known.get(wish.execution_id)
@@ -106,15 +113,19 @@ class Executions:
             listener.post(error_frame(execution_id, text), "")
         return False
 
-    def detach(self, listener: SqlListener) -> None:
-        """Note that a connection has ended. What runs is cancelled later, unless another connection takes it over."""
-        grace = self._rules().sql_orphan_grace_seconds
-        for execution in {*self._running, *self._known.values()}:
+    def detach(self, listener: SqlListener, *, clean: bool) -> None:
+        """Note that a connection has ended: its client closed it (``clean``), or it was lost."""
+        rules = self._rules()
+        for execution in [known for known in self._running if known.listener is listener]:
+            execution.listener = None
+            if clean and rules.sql_clean_close == "cancel":
+                self._cancel(execution)
+            elif not (clean and rules.sql_clean_close == "continue") and rules.sql_orphan_grace_seconds is not None:
+                later = asyncio.get_running_loop().call_later
+                execution.grace = later(rules.sql_orphan_grace_seconds, partial(self._cancel, execution))
+        for execution in self._known.values():
             if execution.listener is listener:
                 execution.listener = None
-                if execution.is_running and grace is not None:
-                    later = asyncio.get_running_loop().call_later
-                    execution.grace = later(grace, partial(self._cancel, execution))
 
     def evict(self, execution_id: str) -> bool:
         """Forget an execution, and return whether it was known. If it runs, it continues."""
@@ -143,10 +154,11 @@ class Executions:
     async def _run(self, execution: Execution) -> None:
         wish = execution.wish
         try:
-            target = None if wish.store is None else _target(wish.store, execution.key)
+            target = None if wish.store is None else self._stored.target(wish.store, execution.key)
             execution.executed = await self._engine.execute(
                 execution.key, wish.statement, target, self._rules().sql_max_rows, partial(self._progress, execution)
             )
+            self._stored.keep(execution.executed)
             execution.state = SUCCEEDED
         except asyncio.CancelledError:
             execution.state = CANCELLED
@@ -167,6 +179,7 @@ class Executions:
         execution.tell(state_frame(execution.id, execution.state, **stored))
         if execution.state == FAILED:
             execution.tell(error_frame(execution.id, execution.message))
+        self._on_change()
 
     def _cancel(self, execution: Execution) -> bool:
         if execution.cancelling or execution.task is None:
@@ -185,25 +198,19 @@ class Executions:
             execution.tell(progress_frame(execution.id, total, completed, active))
 
     async def _results(self, execution: Execution, form: ResultForm) -> dict[str, Any] | None:
-        executed = execution.executed
+        executed, rules = execution.executed, self._rules()
         if executed is None or execution.wish.store is not None:
             return None
-        if not executed.has_columns and self._rules().sql_results_of_ddl == "null":
+        if not executed.has_columns and rules.sql_results_of_ddl == "null":
             return None
-        return results_of(await self._engine.retrieve(execution.key, form), form)
+        results = results_of(await self._engine.retrieve(execution.key, form), form)
+        if executed.is_cut and rules.sql_cut_marked:
+            results["truncated"] = True
+        return results
 
     def _address(self, execution: Execution, listener: SqlListener) -> dict[str, Any]:
-        """``result_uri``, which is None if there were no rows, and ``size`` of a stored result, if it is known."""
+        """``result_uri`` and ``size`` of a stored result."""
         wish, executed = execution.wish.store, execution.executed
         if wish is None or executed is None:
             return {}
-        uri = executed.result_uri
-        if uri is not None and wish.generate_presigned_url:
-            uri = self._signer.url(listener.origin, "GET", uri.removeprefix(SCHEME), time.time())
-        return {"result_uri": uri, **({} if executed.size is None else {"size": executed.size})}
-
-
-def _target(wish: StoreWish, key: str) -> StoreTarget:
-    if wish.generate_presigned_url and not wish.single:
-        raise EngineError("generate_presigned_url needs single: only one file can have a presigned URL")
-    return StoreTarget(wish.format, wish.single, USER_FILES.address(f"{_STORE_FOLDER}/{key}"), wish.options)
+        return self._stored.shown(wish, executed, listener.origin)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +12,11 @@ from typing import Any
 from wherobots_local.api.sql_requests import SqlSessionPayload
 from wherobots_local.api.vocabulary import ORGANIZATION_ID
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.files.presigned import UrlSigner
 from wherobots_local.runs.run import AppEvent, new_id, utc_now
 from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError
 from wherobots_local.sql.execution import SqlListener
 from wherobots_local.sql.executions import Executions
+from wherobots_local.sql.stored import StoredResults
 
 _log = logging.getLogger(__name__)
 
@@ -26,14 +25,8 @@ DESTROYED = "DESTROYED"
 INIT_FAILED = "INIT_FAILED"
 SOCKET_VERSION = "1.0.0"
 
-UNUSED = 1000
-"""The code with which connections are closed when a session is inactive or deleted."""
-DIED = 1011
-"""The same when its engine dies."""
-
 _START_STEPS = ("PREPARING", "REQUESTED", "DEPLOYING", "DEPLOYED", "INITIALIZING")
 _ENDING = "DESTROYING"
-_INACTIVE_SECONDS = 900
 
 
 @dataclass
@@ -55,7 +48,7 @@ class LocalSqlSession:
         make_engine: Callable[[str], Engine],
         rules: Callable[[], Behaviour],
         *,
-        signer: UrlSigner,
+        stored: StoredResults,
     ) -> None:
         self.id = new_id()
         self.payload = payload
@@ -69,7 +62,7 @@ class LocalSqlSession:
         self._rules = rules
         self._engine = make_engine(self.id)
         self._listeners: set[SqlListener] = set()
-        self.executions = Executions(self._engine, rules, signer=signer, on_death=self.die)
+        self.executions = Executions(self._engine, rules, stored=stored, on_change=self._watch, on_death=self.die)
         self._deadline: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting: asyncio.Task[None] | None = None
@@ -92,12 +85,6 @@ class LocalSqlSession:
     def connections(self) -> int:
         return len(self._listeners)
 
-    @property
-    def unused_seconds(self) -> float:
-        """How long it may have no connection."""
-        inactive, idle = self.payload.shutdown_after_inactive_seconds, self.payload.idle_timeout_minutes
-        return min(_INACTIVE_SECONDS if inactive is None else inactive, math.inf if idle is None else idle * 60)
-
     def start(self) -> None:
         self._starting = self._task(self._start())
 
@@ -110,7 +97,7 @@ class LocalSqlSession:
         return True
 
     def die(self, reason: str) -> None:
-        self.begin_to_end(DESTROYED, reason, code=DIED)
+        self.begin_to_end(DESTROYED, reason, code=self._rules().sql_death_code)
 
     async def end(self, reason: str) -> None:
         self.begin_to_end(DESTROYED, reason, code=1001)
@@ -121,11 +108,11 @@ class LocalSqlSession:
         self._listeners.add(listener)
         self._watch()
 
-    def disconnect(self, listener: SqlListener) -> None:
-        """Note that a connection has ended."""
+    def disconnect(self, listener: SqlListener, *, clean: bool) -> None:
+        """Note that a connection has ended: its client closed it (``clean``), or it was lost."""
         self._listeners.discard(listener)
         if not self.has_ended:
-            self.executions.detach(listener)
+            self.executions.detach(listener, clean=clean)
         self._watch()
 
     def drop_connections(self, code: int | None) -> int:
@@ -148,7 +135,7 @@ class LocalSqlSession:
         except Exception as error:
             is_foreseen = isinstance(error, EngineError | EngineDiedError)
             _log.warning("The SQL session %s cannot start: %s", self.id, error, exc_info=not is_foreseen)
-            self.begin_to_end(INIT_FAILED, str(error), code=DIED)
+            self.begin_to_end(INIT_FAILED, str(error), code=self._rules().sql_death_code)
             return
         self.ready_at = utc_now()
         self._progress(READY)
@@ -173,11 +160,25 @@ class LocalSqlSession:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        if self.is_ready and not self._listeners:
-            self._deadline = asyncio.get_running_loop().call_later(self.unused_seconds, self._end_unused)
+        if not self.is_ready:
+            return
+        seconds = [limit for limit, is_used in self._limits() if not is_used]
+        if seconds:
+            self._deadline = asyncio.get_running_loop().call_later(min(seconds), self._end_unused)
+
+    def _limits(self) -> list[tuple[float, bool]]:
+        """How long it may be unused, for each kind of use, and whether it is used so at present."""
+        rules, wish = self._rules(), self.payload
+        inactive = wish.shutdown_after_inactive_seconds
+        limits = [(rules.sql_inactive_seconds if inactive is None else inactive, bool(self._listeners))]
+        if wish.idle_timeout_minutes is not None and rules.sql_idle_timeout_of != "nothing":
+            of_clients = rules.sql_idle_timeout_of == "clients"
+            in_use = bool(self._listeners) if of_clients else self.executions.are_running
+            limits.append((wish.idle_timeout_minutes * 60, in_use))
+        return limits
 
     def _end_unused(self) -> None:
-        self.begin_to_end(DESTROYED, "the session was inactive", code=UNUSED)
+        self.begin_to_end(DESTROYED, "the session was inactive", code=self._rules().sql_inactive_code)
 
     def _progress(self, status: str, message: str | None = None) -> None:
         self.status = status

@@ -11,9 +11,9 @@ from wherobots_local.api.errors import ApiError
 from wherobots_local.api.queries import checked_region
 from wherobots_local.api.sql_requests import SqlSessionPayload
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.files.presigned import UrlSigner
 from wherobots_local.sql.engine import EngineFactory
-from wherobots_local.sql.session import DESTROYED, UNUSED, LocalSqlSession
+from wherobots_local.sql.session import DESTROYED, LocalSqlSession
+from wherobots_local.sql.stored import StoredResults
 
 _log = logging.getLogger(__name__)
 
@@ -35,10 +35,10 @@ class GrantedSession:
 class SqlSessions:
     """The sessions of the only user. Belongs to one event loop."""
 
-    def __init__(self, make_engine: EngineFactory, rules: Callable[[], Behaviour], *, signer: UrlSigner) -> None:
+    def __init__(self, make_engine: EngineFactory, rules: Callable[[], Behaviour], *, stored: StoredResults) -> None:
         self._make_engine = make_engine
         self._rules = rules
-        self._signer = signer
+        self._stored = stored
         self._sessions: dict[str, LocalSqlSession] = {}
 
     def ask(self, payload: SqlSessionPayload, region: str | None, *, force_new: bool) -> GrantedSession:
@@ -60,7 +60,7 @@ class SqlSessions:
                 return GrantedSession(living[-1], fallback="quota")
             status = rules.sql_quota if isinstance(rules.sql_quota, int) else 429
             raise ApiError(status, f"a new SQL session would exceed the quota of {most}", "End a session.")
-        session = LocalSqlSession(payload, region, self._make_engine, self._rules, signer=self._signer)
+        session = LocalSqlSession(payload, region, self._make_engine, self._rules, stored=self._stored)
         self._sessions[session.id] = session
         self._forget_old_ones()
         session.start()
@@ -77,7 +77,7 @@ class SqlSessions:
 
     def delete(self, session: LocalSqlSession) -> bool:
         """Begin to end a session: ``DELETE /sql/session/{session_id}``. Returns False if it was ending already."""
-        return session.begin_to_end(DESTROYED, "the session was deleted", code=UNUSED)
+        return session.begin_to_end(DESTROYED, "the session was deleted", code=self._rules().sql_inactive_code)
 
     @property
     def all(self) -> list[LocalSqlSession]:

@@ -86,9 +86,9 @@ class DatabaseEngine:
         # DuckDB reports the progress of one step only, so a statement counts as one task.
         on_progress(1, 0, 1)
         asked = self._running.ask("execute", self._id, execution_id, statement, target, max_rows)
-        has_columns, size = await asked
+        has_columns, is_cut, size = await asked
         on_progress(1, 1, 0)
-        return Executed(has_columns, uri, size) if size else Executed(has_columns)
+        return Executed(has_columns, is_cut, uri, size) if size else Executed(has_columns, is_cut)
 
     async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
         found: Serialized = await self._running.ask("serialize", self._id, execution_id, form)

@@ -41,16 +41,16 @@ class Rows:
 
 
 def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None) -> Rows:
-    """Read the rows of a cursor's last query: all, or ``max_rows`` at most."""
+    """Read the rows of a cursor's last query: all, or so many that more than ``max_rows`` are seen as such."""
     types = [str(column[1]) for column in cursor.description or ()]
     with cursor.to_arrow_reader(_BATCH_ROWS) as reader:
         batches, count = [], 0
         for batch in reader:
             batches.append(batch)
             count += batch.num_rows
-            if max_rows is not None and count >= max_rows:
+            if max_rows is not None and count > max_rows:
                 break
-        found = pa.Table.from_batches(batches, reader.schema).slice(0, max_rows)
+        found = pa.Table.from_batches(batches, reader.schema)
     schema = pa.schema([pa.field(column.name, column.type) for column in found.schema])
     srids = {place: srid_of_type(kind) for place, kind in enumerate(types) if is_geometry(kind)}
     return Rows(pa.table(found.columns, schema=schema), srids)

@@ -66,7 +66,7 @@ class Statement:
     is_cancelled: threading.Event = field(default_factory=threading.Event)
 
     def run(self, text: str, store: Store | None, max_rows: int | None) -> Rows | int | None:
-        """Execute the statement.
+        """Execute the statement. At most one more row than ``max_rows`` is kept, which shows that there are more.
 
         Returns its rows, or the size of what was stored, 0 without rows; None if it has no result set. Raises
         ``StatementError`` or a ``duckdb.Error``.
