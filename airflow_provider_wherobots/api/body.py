@@ -20,15 +20,7 @@ STEP_BYTES = 262_144
 
 
 class Body:
-    """The body of one response.
-
-    :param call: the call that was sent; its ``max_bytes`` is the limit.
-    :param status: HTTP status code.
-    :param headers: response headers, looked up case-insensitively.
-    :raises AnswerTooLargeError: if the ``Content-Length`` of a success is over the limit.
-    :raises AnswerLostError: if the ``Content-Length`` is not a number of bytes.
-    :raises UnreadableAnswerError: for a success in an encoding that was not requested.
-    """
+    """The body of one response. An error's body is cut at the limit; a success over it is an error."""
 
     def __init__(self, call: Call[object], status: int, headers: Mapping[str, str]) -> None:
         self._call = call
@@ -51,13 +43,8 @@ class Body:
             raise AnswerTooLargeError(call.operation, self._limit)
 
     def feed(self, piece: bytes) -> bool:
-        """Add the next piece.
-
-        :param piece: bytes as received; ``b""`` to continue with the previous piece.
-        :returns: whether some of the piece is still to be decompressed. If so, feed ``b""``; in an event loop, let
-            other tasks run first.
-        :raises AnswerTooLargeError: when a success grows over the limit.
-        :raises UnreadableAnswerError: when a success cannot be decompressed.
+        """Add the next piece. True asks for ``feed(b"")``, as some of it is still to be decompressed; in an event loop,
+        let other tasks run first.
         """
         if self.ended:
             return False
@@ -85,10 +72,7 @@ class Body:
         return not self.ended and (bool(self._left) or len(step) == STEP_BYTES)
 
     def close(self) -> bytes:
-        """Return the body; of an error status, up to the limit.
-
-        :raises UnreadableAnswerError: if the compressed body of a success is truncated.
-        """
+        """Return the body; of an error status, up to the limit."""
         if self._inflater is not None and not self._inflater.eof and not self.ended:
             self._fail(f"its {self._encoding} body is truncated")
         return b"".join(self._pieces)

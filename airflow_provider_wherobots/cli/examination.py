@@ -53,10 +53,8 @@ class Examination:
         self._names: set[str] = set()
 
     def examine(self) -> int:
-        """Check everything that can be checked.
-
-        :returns: an exit code: 130 if the runs or the SQL session were interrupted, else 0.
-        :raises CommandFailedError: when the report could not be written afterwards.
+        """Check everything that can be checked. Returns the exit code: 130 if the runs or the SQL session were
+        interrupted, else 0.
         """
         code, arguments = 0, self._arguments
         if arguments.report is not None:
@@ -77,10 +75,7 @@ class Examination:
         return code
 
     def show(self) -> bool:
-        """Print the result, write the report, and return whether something failed.
-
-        :raises CommandFailedError: when the report cannot be written.
-        """
+        """Print the result, write the report, and return whether something failed."""
         redactor, output, path = Redactor(self._secrets, self._names), self._arguments.output, self._arguments.report
         checks, failed = redacted(self._checks, redactor.hide_secrets), has_failed(self._checks)
         rows = [{name: str(getattr(check, name)) for name in COLUMNS} for check in checks]
@@ -185,9 +180,8 @@ class Examination:
         return uri
 
     def _carry_out(self, trial: Trial, settings: Settings) -> tuple[int, list[str]]:
-        """Run the trial and end its runs, whatever happens.
-
-        :returns: the exit code, and the ids of the runs that could not be ended.
+        """Run the trial and end its runs, whatever happens. Returns the exit code, and the ids of the runs that could
+        not be ended.
         """
         named, conn_id, code = f"*-{trial.plan.suffix}", self._arguments.conn, 0
         say(f"Creating three runs named {named}. Most of the time they wait for a runtime; 15 minutes at most")

@@ -20,13 +20,7 @@ SELECT_SECONDS = 120.0
 
 
 def check_sql(settings: Settings, conn_id: str, runtime: str, region: str | None) -> Check:
-    """Execute ``SELECT 1`` in a session of its own, which is stopped whatever happens.
-
-    :param settings: the connection.
-    :param conn_id: its id.
-    :param runtime: runtime of the session.
-    :param region: region of the session; None for the connection's, else the organisation's.
-    """
+    """Execute ``SELECT 1`` in a session of its own, which is stopped whatever happens."""
     try:
         from airflow_provider_wherobots.hooks.sql import check_installed
 

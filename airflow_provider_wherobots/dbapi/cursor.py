@@ -107,11 +107,7 @@ class Cursor:
         self._clear()
 
     def take(self, outcome: StatementOutcome) -> None:
-        """Hold the result of a statement that was executed otherwise.
-
-        :param outcome: its outcome.
-        :raises StatementError: if it did not succeed.
-        """
+        """Hold the result of a statement that was executed otherwise."""
         self._check_open()
         self._clear()
         with self.connection.translated():

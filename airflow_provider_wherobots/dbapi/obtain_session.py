@@ -16,14 +16,9 @@ from airflow_provider_wherobots.flows.sql.session import SessionEndedError, Sess
 def obtain_session(
     request: SessionRequest, wait: SessionWait, kept: str | None = None, own: Callable[[str], None] | None = None
 ) -> Flow[SqlSession]:
-    """Ask for a session, and wait until statements can be executed in it.
-
-    :param request: which session.
-    :param wait: how long to wait.
-    :param kept: id of a session that an earlier request made for itself alone, used as long as it lives; None asks at
-        once.
-    :param own: takes the id of a session that nobody else can have, as soon as it is known; default None.
-    :raises WherobotsApiError: if there is none in time.
+    """Request a session, and wait until statements can be executed in it. ``kept`` is the id of a session that an
+    earlier request made for itself alone, used as long as it lives. ``own`` takes the id of a session that nobody else
+    can have, as soon as it is known.
     """
     if kept is not None:
         try:

@@ -19,11 +19,8 @@ NO_RUN = "No run was observed that shows it."
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An open question about the service.
-
-    :param ask: the question.
-    :param read: reads the answer from the trial; None if the trial does not show it.
-    :param advice: what to do if the answer differs from what the provider assumes.
+    """An open question about the service. ``read`` finds the response in the trial, None if the trial does not show it;
+    ``advice`` is what to do if it differs from what the provider assumes.
     """
 
     ask: str

@@ -52,13 +52,8 @@ class Sample:
 
 @dataclass(slots=True)
 class Asked:
-    """What the service reports about itself.
-
-    :param refused: why List Runs failed; None if it works.
-    :param organization: ``GET /organization``, or why it failed.
-    :param storage: ``GET /storage``, or why it failed.
-    :param me: ``GET /users/me``, or why it failed.
-    :param samples: the lists that succeeded.
+    """What the service reports about itself. ``refused`` is why List Runs failed, a text in place of a response why
+    that call failed.
     """
 
     refused: WherobotsApiError | None = None

@@ -103,9 +103,6 @@ class QuotaWait:
 class AwaitingQuota:
     """There is no run, or no SQL session, yet: the organisation is full. The caller waits, and then goes on with
     ``wait``.
-
-    :param wait: the wait so far.
-    :param pause: how long to wait until then.
     """
 
     wait: QuotaWait
@@ -113,10 +110,7 @@ class AwaitingQuota:
 
 
 class QuotaNotes:
-    """Logs a wait for quota: its start, a heartbeat, and when it is handed over.
-
-    :param what: what is to be created; default a run.
-    """
+    """Logs a wait for quota: its start, a heartbeat, and when it is handed over."""
 
     def __init__(self, what: str = "run") -> None:
         self._what = what

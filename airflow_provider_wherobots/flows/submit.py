@@ -74,23 +74,11 @@ def submit_run(
     quota: QuotaWait | None = None,
     uploads: FileUploads = NO_UPLOADS,
 ) -> Flow[Submission | AwaitingQuota]:
-    """Create the run, or attach to the one that this task instance already has.
-
-    :param payload: the create body; with ``durable`` the suffix of its name must be unique to this task instance.
-    :param region: compute region; None takes the organisation's default.
-    :param durable: whether the run may be found by the suffix of its name; default True.
-    :param look_first: whether there may be a run of an earlier try or create; default False, which saves a call.
-    :param replace: whether such a run is cancelled and replaced, as after a clear; default False, which attaches to it.
-    :param reuse_completed: whether the newest run, if it has completed, counts as this try's; default False.
-    :param max_outage_seconds: how long consecutive transient failures are tolerated; default 600.
-    :param quota: how long to wait for quota; default an hour, without handing the wait over.
-    :param uploads: the files that the payload names by their paths; uploaded before the create, if there is one.
-    :returns: the run; or the wait for quota, if ``quota`` hands it over.
-    :raises UnclearCreateError: when it is unknown whether a run was created.
-    :raises NotReplacedError: when the run to be replaced could not be cancelled; no run was created.
-    :raises QuotaNotFreedError: when the organisation was full for too long; no run was created.
-    :raises InvalidArgumentError: when a file cannot be uploaded; no run was created.
-    :raises WherobotsApiError: the last failure; no run was created.
+    """Create the run, or attach to the one that this task instance already has. With ``durable`` the suffix of its name
+    must be unique to this task instance. ``look_first``: there may be a run of an earlier try or create; False saves a
+    call. ``replace`` cancels such a run first, as after a clear; ``reuse_completed`` also takes the newest run if it
+    has completed. Only after an ``UnclearCreateError`` may there be a run. Returns the wait instead, if ``quota`` hands
+    it over.
     """
     wait = quota or QuotaWait()
     began_at = None if look_first else (yield from now())

@@ -319,10 +319,7 @@ class WherobotsSqlHook(DbApiHook):
         return frame
 
     def get_sqlalchemy_engine(self, engine_kwargs: Any = None) -> NoReturn:
-        """Refuse: SQLAlchemy has no dialect for Wherobots.
-
-        :raises NotImplementedError: says what to use.
-        """
+        """Refuse: SQLAlchemy has no dialect for Wherobots."""
         raise NotImplementedError(
             "get_sqlalchemy_engine: SQLAlchemy has no dialect for Wherobots. Use get_df() for a data frame, "
             "get_records() for rows, insert_rows() to write some, inspector for tables and columns, or get_conn() for "
@@ -462,11 +459,7 @@ class WherobotsSqlHook(DbApiHook):
 
 
 def check_installed(*, frames: bool = False) -> None:
-    """Check that what SQL needs is installed, which imports nothing.
-
-    :param frames: whether results become pandas DataFrames; default False.
-    :raises AirflowOptionalProviderFeatureException: names what is missing, and how to install it.
-    """
+    """Check that what SQL needs is installed, which imports nothing. Imports nothing."""
     if absent := missing(frames=frames):
         raise AirflowOptionalProviderFeatureException(absent)
 

@@ -331,10 +331,7 @@ class _Value(str):
 
 
 def as_values(parameters: Any) -> Any:
-    """Parameters that Airflow renders, but takes for no files.
-
-    :param parameters: what the task was given.
-    """
+    """Parameters that Airflow renders, but takes for no files."""
     if isinstance(parameters, str):
         return _Value(parameters) if parameters.endswith(".sql") else parameters
     if type(parameters) is dict:

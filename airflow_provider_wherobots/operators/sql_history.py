@@ -39,13 +39,8 @@ if TYPE_CHECKING:
 
 
 class SqlHistory:
-    """The statements of a task's tries.
-
-    :param task: the task.
-    :param context: its context.
-    :param attempt: the task's calls, which a kill stops.
-    :param planned: its statements.
-    :param suffix: what the ids of its executions have in common; empty if it is not known.
+    """The statements of a task's tries. ``suffix`` is what the ids of its executions have in common; empty if it is not
+    known.
     """
 
     def __init__(
@@ -69,10 +64,8 @@ class SqlHistory:
         return is_last(self.try_number, self._ti.max_tries)
 
     def begin(self, *, is_resumed: bool = False) -> Collection[str]:
-        """Read what the try before has left, and hand it on.
-
-        :param is_resumed: whether Airflow 3.0 or 3.1.0 resumes a retry: the XComs of the try before are still there.
-        :returns: the keys of the XComs of the try before.
+        """Read what the try before has left, pass it on, and return the keys of its XComs. They are still there if
+        Airflow 3.0 or 3.1.0 resumes a retry (``is_resumed``); otherwise Airflow has deleted them.
         """
         if is_resumed:
             told: Collection[str] | None = [
@@ -87,17 +80,11 @@ class SqlHistory:
         return told or ()
 
     def resume(self, kept: Collection[str] | None) -> None:
-        """Read what this try knew when it deferred.
-
-        :param kept: the keys of its record; None if they are not known.
-        """
+        """Read what this try knew when it deferred."""
         self.record = SqlRecord.resume(kept, self.try_number, self._first)
 
     def resume_sent(self, mark: str) -> None:
-        """Remember after a deferral which write this try has sent.
-
-        :param mark: its mark.
-        """
+        """Remember after a deferral which write this try has sent."""
         self.record.write(Word.SENT, mark, self.try_number)
 
     def kept(self) -> dict[str, Any]:
@@ -105,30 +92,19 @@ class SqlHistory:
         return {"record": self.record.to_keys(), "suffix": self.ids.identity}
 
     def sending(self, statement: Planned, execution_id: str) -> None:
-        """Write down that a write is about to be sent.
-
-        :param statement: the write.
-        :param execution_id: id of its execution.
-        :raises WherobotsSqlException: if that cannot be written down: then it must not be sent.
-        """
+        """Write down that a write is about to be sent. If that cannot be recorded, it must not be sent."""
         self._writes[execution_id] = self.try_number, statement.mark
         if (key := self.record.write(Word.SENT, statement.mark, self.try_number)) is not None:
             self._write_down(key)
 
     def attaching(self, execution_id: str) -> None:
-        """A write that this try has sent, and a trigger has followed, is followed here.
-
-        :param execution_id: id of its execution.
-        """
+        """A write that this try has sent, and a trigger has followed, is followed here."""
         if (mark := self.record.sent_now()) is not None:
             self._writes[execution_id] = self.try_number, mark
 
     def learn(self, outcome: StatementOutcome, statement: Planned, earlier_try: int | None) -> None:
-        """Write down what an outcome says.
-
-        :param outcome: the outcome.
-        :param statement: the statement as it is rendered now.
-        :param earlier_try: the try that has sent it; None for this one.
+        """Record what an outcome says. ``earlier_try`` is None if this try has sent the statement, ``statement`` is as
+        it is rendered now.
         """
         mark = self.record.sent_now() if earlier_try is None else statement.mark
         if earlier_try is not None and statement.may_repeat:
@@ -147,21 +123,13 @@ class SqlHistory:
             note_for_retry(self._ti, CLEARED_KEY)
 
     def tell(self, key: str | None) -> None:
-        """Leave word for the next try. Without it, that try asks the session.
-
-        :param key: the word; None if there is nothing new.
-        """
+        """Leave word for the next try. Without it, that try asks the session."""
         if key is not None:
             self._push(key, True)
             note_for_retry(self._ti, key)
 
     def end_what_a_clear_left(self, url: str, session_id: str) -> None:
-        """Cancel the statements that tries before the last clear still execute.
-
-        :param url: address of the session's WebSocket.
-        :param session_id: the session's id.
-        :raises WherobotsUnavailableException: if one may still run.
-        """
+        """Cancel the statements that tries before the last clear still execute; the task fails if one may still run."""
         earlier, reads = [], set()
         for statement in self._planned:
             ids = [self.ids.of(number, statement.mark) for number in self.record.tries_before_clear]
@@ -177,11 +145,7 @@ class SqlHistory:
             )
 
     def look_back(self, options: StatementOptions) -> tuple[Found, str]:
-        """Find out what became of the statements of the tries since the last clear.
-
-        :param options: how a running statement is followed.
-        :returns: what was found; and if a write is in doubt, why.
-        """
+        """Find out what became of the statements of the tries since the last clear; and if a write is in doubt, why."""
         found, why = self._look(options), "the SQL session cannot say what it has written"
         if found.is_edited:
             return found, "the statement is another one now: it was edited, or is rendered differently"
@@ -214,9 +178,8 @@ class SqlHistory:
         return running
 
     def _ask_outcome_sql(self, statement: Planned, options: StatementOptions) -> str:
-        """Execute the query that says whether a write in doubt has taken effect, and write down what it says.
-
-        :returns: why it says nothing, if it does not.
+        """Execute the query that reports whether a write in doubt has taken effect, and record its result. Returns why
+        there is none.
         """
         query, tries, log = outcome_query(self._task), self.record.in_doubt(statement.mark), self._task.log
         for number in tries:

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
 
 def plan(task: ExecutesSql) -> list[Planned]:
-    """Make the statements of a task, once its arguments are rendered.
-
-    :param task: the task.
-    :raises WherobotsArgumentException: names the argument and the rule.
-    """
+    """Make the statements of a task, once its arguments are rendered."""
     _warn_of_what_has_no_effect(task)
     try:
         planned = _read(task)
@@ -39,10 +35,7 @@ def plan(task: ExecutesSql) -> list[Planned]:
 
 
 def outcome_query(task: ExecutesSql) -> str:
-    """The query that says whether the task's write has taken effect.
-
-    :param task: the task.
-    """
+    """The query that says whether the task's write has taken effect."""
     # Those of a sequence are meant for the placeholders of ``sql``.
     parameters = task.parameters if isinstance(task.parameters, Mapping) else None
     (query,) = read_statements(task.outcome_sql, False, parameters)

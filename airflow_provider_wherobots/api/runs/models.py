@@ -62,10 +62,7 @@ class KubeApp:
 
     @classmethod
     def from_json(cls, data: Any) -> KubeApp:
-        """Read a ``kubeApp`` object.
-
-        :param data: decoded JSON; anything but an object reads as an empty one.
-        """
+        """Read a ``kubeApp`` object. Anything but an object reads as an empty one."""
         if not isinstance(data, dict):
             return cls()
         meta = _mapping(data.get("appMeta"))
@@ -121,11 +118,7 @@ class Run:
 
     @classmethod
     def from_json(cls, data: Any) -> Run:
-        """Read a ``RunView``.
-
-        :param data: decoded JSON.
-        :raises ValueError: when it has no id or no status.
-        """
+        """Read a ``RunView``."""
         if not isinstance(data, dict):
             raise ValueError(f"a run must be an object, not {type(data).__name__}")
         run_id, status = data.get("id"), data.get("status")
@@ -163,10 +156,7 @@ class Run:
         return self.status not in ACTIVE_STATUSES and self.complete_time is not None
 
     def answered(self, date: str) -> Run:
-        """Return the run with the time of the response. An active run stays as it is: only an end has an age.
-
-        :param date: the response's ``Date`` header.
-        """
+        """Return the run with the time of the response. An active run stays as it is: only an end has an age."""
         return replace(self, answered_at=parse_http_date(date)) if self.is_terminal else self
 
     @property
@@ -182,10 +172,7 @@ class Run:
         return not self.is_terminal and not self.kube_app.is_torn_down
 
     def is_created_until(self, moment: float) -> bool:
-        """Whether the run was certainly not created later than a moment.
-
-        :param moment: the moment, in epoch seconds.
-        """
+        """Whether the run was certainly not created later than a moment."""
         return self.create_time is not None and self.create_time.timestamp() <= moment
 
     @property
@@ -211,12 +198,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """One page of List Runs.
-
-    :param items: the runs of this page, in the service's order (undocumented: sort where it matters).
-    :param total: how many runs match in total, or None.
-    :param next_page: cursor of the next page, or None on the last.
-    """
+    """One page of List Runs, in the service's order (undocumented: sort where it matters)."""
 
     items: tuple[Run, ...]
     total: int | None = None
@@ -224,12 +206,7 @@ class RunPage:
 
     @classmethod
     def from_json(cls, data: Any) -> RunPage:
-        """Read a ``CursorPage`` of runs.
-
-        :param data: decoded JSON.
-        :raises KeyError: if it has no ``items``.
-        :raises ValueError: if one of them is not a run.
-        """
+        """Read a ``CursorPage`` of runs."""
         total = data.get("total")
         return cls(
             items=tuple(Run.from_json(item) for item in data["items"]),
@@ -277,11 +254,7 @@ class LogPage:
 
     @classmethod
     def from_json(cls, data: Any) -> LogPage:
-        """Read a ``LogsResponse``.
-
-        :param data: decoded JSON.
-        :raises KeyError: if it has no ``items``, or one of them has no ``timestamp`` or ``raw``.
-        """
+        """Read a ``LogsResponse``."""
         return cls(
             lines=_lines(data["items"]),
             next_page=_cursor(data.get("next_page")),
@@ -308,10 +281,7 @@ class RunMetrics:
 
     @classmethod
     def from_json(cls, data: Any) -> RunMetrics:
-        """Read a ``RunMetricsResponse``.
-
-        :param data: decoded JSON.
-        """
+        """Read a ``RunMetricsResponse``."""
         values: dict[str, float | None] = {}
         for key, details in _mapping(data.get("instant_metrics")).items():
             value = _mapping(_mapping(_mapping(details).get("metric")).get("data")).get("value")
@@ -320,12 +290,8 @@ class RunMetrics:
 
 
 def parse_time(value: Any) -> datetime | None:
-    """Read an ISO 8601 date-time; without an offset it is UTC.
-
-    ``pendulum.parse`` would accept more than the service sends: "now", a bare time of day, durations such as "P1D".
-
-    :param value: what the service sent.
-    :returns: the moment, or None for anything unreadable.
+    """Read an ISO 8601 date-time; without an offset it is UTC. None for anything unreadable. ``pendulum.parse`` would
+    accept more than the service sends: "now", a bare time of day, durations such as "P1D".
     """
     if not isinstance(value, str):
         return None

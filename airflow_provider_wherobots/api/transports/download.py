@@ -19,12 +19,7 @@ MAX_ERROR_BYTES = 10_000
 
 
 def download(url: PresignedUrl, file: IO[bytes]) -> None:
-    """Download a file once. Redirects are not followed.
-
-    :param url: where from.
-    :param file: takes the bytes.
-    :raises WherobotsApiError: if it was refused, or is not complete. The text has no part of the URL that is secret.
-    """
+    """Download a file once. Redirects are not followed. Errors show no part of the URL that is secret."""
     proxy = proxy_for(OPERATION, url.origin)
     request = requests.PreparedRequest()
     # As it is: a URL that is quoted anew no longer fits its signature.

@@ -25,10 +25,7 @@ MAX_FETCHES_IN_ALL = 4
 
 
 def fetch(execution: Execution, state: Fetching, why: str = "") -> Step:
-    """Ask for the result, unless that was done often enough.
-
-    :param why: why it has not come.
-    """
+    """Ask for the result, unless that was done often enough."""
     if state.fetches >= MAX_FETCHES or state.fetches_in_all >= MAX_FETCHES_IN_ALL:
         return without_result(execution, why)
     again = replace(state, fetches=state.fetches + 1, fetches_in_all=state.fetches_in_all + 1)

@@ -67,10 +67,7 @@ def written(execution: Execution, now: float) -> Step:
 
 
 def lost(execution: Execution, error: WherobotsApiError, now: float, *, was_written: bool = True) -> Step:
-    """The connection is lost.
-
-    :param was_written: whether some of what was to be written may have arrived.
-    """
+    """The connection is lost. ``was_written``: some of what was to be written may have arrived."""
     if isinstance(execution.state, Failing):
         return failed(execution, execution.state.words)
     if isinstance(execution.state, Sending) and was_written:
@@ -79,10 +76,7 @@ def lost(execution: Execution, error: WherobotsApiError, now: float, *, was_writ
 
 
 def replaced(execution: Execution, why: str, now: float) -> Step:
-    """Another connection is open.
-
-    :param why: why the one before was lost.
-    """
+    """Another connection is open."""
     if isinstance(execution.state, Sending):
         return Step(execution, Do.SEND)
     execution = replace(execution, contact=Contact(Attachment.ASKING, now, now))
@@ -95,10 +89,7 @@ def replaced(execution: Execution, why: str, now: float) -> Step:
 
 
 def given_up(execution: Execution, why: str) -> Step:
-    """No other connection could be opened.
-
-    :param why: why not.
-    """
+    """No other connection could be opened."""
     match execution.state:
         case Sending():
             return ended(execution, StatementState.GAVE_UP, f"it was not sent: {why}")
@@ -108,10 +99,7 @@ def given_up(execution: Execution, why: str) -> Step:
 
 
 def stopped(execution: Execution) -> Step | None:
-    """The deadline is reached.
-
-    :returns: what follows; None if the execution may run, and must be cancelled first.
-    """
+    """The deadline is reached. None if the execution may run, and must be cancelled first."""
     match execution.state:
         case Sending():
             return ended(execution, StatementState.DEADLINE, "it was not sent")
@@ -124,9 +112,8 @@ def stopped(execution: Execution) -> Step | None:
 
 
 def stopped_after_cancel(execution: Execution, last: LastWord | None) -> Step:
-    """The deadline is reached, and the execution was cancelled.
-
-    :param last: how it has ended, or that the session does not know it; None if the session has not said.
+    """The deadline is reached, and the execution was cancelled. ``last`` is None if the session has not reported its
+    state.
     """
     if isinstance(last, StateUpdated | ExecutionResult):
         if last.state == SUCCEEDED and not execution.wants_result:
