@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import AnswerLostError, AnswerTooLargeError, UnreadableAnswerError
+from airflow_provider_wherobots.api.errors import ResponseLostError, ResponseTooLargeError, UnreadableResponseError
 
 ERROR_BODY_BYTES = 262_144
 """How much of an error status's body is read, after decompression."""
@@ -38,9 +38,9 @@ class Body:
             self._fail(f"Content-Encoding: {self._encoding[:50]!r} was not requested")
         length = headers.get("Content-Length", "0")
         if not (length.isdecimal() and length.isascii()):
-            raise AnswerLostError(call.operation, f"Content-Length: {length[:50]!r} is not a number of bytes")
+            raise ResponseLostError(call.operation, f"Content-Length: {length[:50]!r} is not a number of bytes")
         if self._is_success and (len(length) > 18 or int(length) > self._limit):
-            raise AnswerTooLargeError(call.operation, self._limit)
+            raise ResponseTooLargeError(call.operation, self._limit)
 
     def feed(self, piece: bytes) -> bool:
         """Add the next piece. True asks for ``feed(b"")``, as some of it is still to be decompressed; in an event loop,
@@ -101,11 +101,11 @@ class Body:
 
     def _end_at_limit(self) -> None:
         if self._is_success:
-            raise AnswerTooLargeError(self._call.operation, self._limit)
+            raise ResponseTooLargeError(self._call.operation, self._limit)
         self.ended = True
 
     def _fail(self, what: str) -> None:
         # An error status is clear enough without its body.
         if self._is_success:
-            raise UnreadableAnswerError(self._call.operation, self._status, b"", what)
+            raise UnreadableResponseError(self._call.operation, self._status, b"", what)
         self.ended = True

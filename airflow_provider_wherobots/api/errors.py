@@ -139,13 +139,13 @@ class NotWrittenError(ConnectionLostError):
     arrival = Arrival.NOT_ARRIVED
 
 
-class AnswerLostError(WherobotsApiError):
+class ResponseLostError(WherobotsApiError):
     """The request was sent, but no complete response came back: timeout, reset or truncated body."""
 
     transient = True
 
 
-class AnswerTooLargeError(WherobotsApiError):
+class ResponseTooLargeError(WherobotsApiError):
     """The response body is over its limit, or never ends; the rest was not read.
 
     :param operation: operation id of the call.
@@ -158,7 +158,7 @@ class AnswerTooLargeError(WherobotsApiError):
         super().__init__(operation, f"the response is larger than {limit:,} bytes, the limit for this call")
 
 
-class UnreadableAnswerError(WherobotsApiError):
+class UnreadableResponseError(WherobotsApiError):
     """A success whose body is not the endpoint's JSON, such as a gateway's or a login page's.
 
     :param operation: operation id of the call.
@@ -230,7 +230,7 @@ class AuthenticationError(ResponseError):
 
 
 class PermissionDeniedError(ResponseError):
-    """403: the key may not do this, or the organisation's plan does not include it."""
+    """403: the key may not do this, or the organization's plan does not include it."""
 
 
 class NotFoundError(ResponseError):
@@ -246,12 +246,12 @@ class RateLimitedError(ResponseError):
 
     transient = True
     arrival = Arrival.NOT_ARRIVED
-    answered_ago = float("inf")
+    succeeded_ago = float("inf")
     """Seconds since a call of the same operation with this API key last succeeded; infinite if none is known."""
 
 
 class QuotaError(ResponseError):
-    """``INSUFFICIENT_QUOTA_ERROR``, whatever the status: the organisation has no quota left for the run now."""
+    """``INSUFFICIENT_QUOTA_ERROR``, whatever the status: the organization has no quota left for the run now."""
 
 
 class KeyLimitedError(RateLimitedError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import UnreadableAnswerError, error_from_response
+from airflow_provider_wherobots.api.errors import UnreadableResponseError, error_from_response
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ def read_response(call: Call[T], response: Response) -> T:
             response.redact,
             address=response.address,
         )
-    unreadable: UnreadableAnswerError | None = None
+    unreadable: UnreadableResponseError | None = None
     try:
         # The documentation shows no body for a cancel. Every other call's parser refuses None.
         if see_other is not None:
@@ -48,8 +48,8 @@ def read_response(call: Call[T], response: Response) -> T:
         else:
             model = call.parse(json.loads(response.body) if response.body.strip() else None)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        body = b"" if call.is_answer_secret else response.body
-        unreadable = UnreadableAnswerError(
+        body = b"" if call.is_response_secret else response.body
+        unreadable = UnreadableResponseError(
             call.operation, response.status, body, str(error), response.redact, address=response.address
         )
     if unreadable is not None:

@@ -31,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--runtime", help="runtime of the runs and the session (default: tiny)", default="tiny")
     parser.add_argument(
-        "--region", help="region of runs and session (default: the connection's, else the organisation's)"
+        "--region", help="region of runs and session (default: the connection's, else the organization's)"
     )
     parser.add_argument(
         "--script-uri",

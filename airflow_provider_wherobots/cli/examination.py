@@ -25,7 +25,7 @@ from airflow_provider_wherobots.cli.sql_trial import check_sql
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.check import Check, State, has_failed
 from airflow_provider_wherobots.doctor.ended import OBSERVING, runs_check
-from airflow_provider_wherobots.doctor.questions import answered
+from airflow_provider_wherobots.doctor.questions import checks_of
 from airflow_provider_wherobots.doctor.redaction import Redactor, names_in, names_of_host
 from airflow_provider_wherobots.doctor.report import as_markdown, conclusion, redacted
 from airflow_provider_wherobots.doctor.service import ask_service, service_checks
@@ -156,7 +156,7 @@ class Examination:
         code, left = self._carry_out(trial, settings)
         for _, run in trial.polls(LOG):
             self._names |= names_in(run.raw.get("triggeredBy"))
-        self._checks += [runs_check(trial, left, interrupted=bool(code)), *answered(trial)]
+        self._checks += [runs_check(trial, left, interrupted=bool(code)), *checks_of(trial)]
         if LOG in trial.ids:
             # Only a person can open it: the console asks for a login.
             advice = "open it in a browser; if it shows no run, set console_url_template, and tell us the address"

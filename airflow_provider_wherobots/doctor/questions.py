@@ -96,12 +96,12 @@ QUESTIONS = (
 )
 
 
-def answered(trial: Trial) -> list[Check]:
+def checks_of(trial: Trial) -> list[Check]:
     """The answers of a trial, in the order of the questions."""
-    return [_answered(question, trial) for question in QUESTIONS]
+    return [_check_of(question, trial) for question in QUESTIONS]
 
 
-def _answered(question: Question, trial: Trial) -> Check:
+def _check_of(question: Question, trial: Trial) -> Check:
     text, state = question.read(trial) or (NO_RUN, State.NOT_CHECKED)
     differs = state in (State.HANDLED, State.DIFFERS)
     return Check(question.ask, state, text, question.advice if differs else "")

@@ -108,4 +108,4 @@ class Gate:
             limit.succeeded(call, self._clock.monotonic())
         finally:
             if not is_refused:
-                limit.answered(call, places)
+                limit.responded(call, places)

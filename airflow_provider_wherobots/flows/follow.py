@@ -148,7 +148,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
                 reason = why_given_up(error, options.max_outage_seconds)
                 return Outcome(Ending.GAVE_UP, options.run_id, status.last, reason, ended_at=moment)
         else:
-            yield from outage.answered(moment)
+            yield from outage.succeeded(moment)
             yield from status.seen(run, moment, options.started_at)
             yield from spark_ui.seen(run)
             if run.is_terminal:

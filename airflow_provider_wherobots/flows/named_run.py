@@ -93,7 +93,7 @@ def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
                 reason = why_given_up(error, options.max_outage_seconds)
                 return Outcome(Ending.GAVE_UP, "", "", f"No {named.describe()}, was found: {reason}", ended_at=moment)
         else:
-            yield from outage.answered(moment)
+            yield from outage.succeeded(moment)
             if run is not None:
                 return run
             if moment - said_at >= HEARTBEAT_SECONDS:

@@ -1,4 +1,4 @@
-"""Waiting for quota: how long to wait while the organisation is full, and when to send the create again.
+"""Waiting for quota: how long to wait while the organization is full, and when to send the create again.
 
 A wait of up to three minutes stays with the process that sends the create. A longer one is handed over: the caller
 waits elsewhere, and sends the create again with the same :class:`QuotaWait`. So the wait keeps its start and its limit
@@ -101,7 +101,7 @@ class QuotaWait:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingQuota:
-    """There is no run, or no SQL session, yet: the organisation is full. The caller waits, and then goes on with
+    """There is no run, or no SQL session, yet: the organization is full. The caller waits, and then goes on with
     ``wait``.
     """
 
@@ -126,7 +126,7 @@ class QuotaNotes:
             limit = "execution_timeout" if by_deadline else f"max_quota_wait_seconds={wait.max_seconds:g}"
             yield Note(
                 logging.WARNING,
-                f"No {self._what} was created yet: the organisation's quota is used up. {words.quoted(str(error))}. "
+                f"No {self._what} was created yet: the organization's quota is used up. {words.quoted(str(error))}. "
                 f"The create call is repeated for up to {words.duration(wait.left(moment))} "
                 f"({limit}), first in {words.duration(delay)}",
             )
@@ -142,7 +142,7 @@ class QuotaNotes:
 
 
 class QuotaNotFreedError(WherobotsApiError):
-    """The organisation had no room until the wait reached its limit. Nothing was created."""
+    """The organization had no room until the wait reached its limit. Nothing was created."""
 
     transient = True
     arrival = Arrival.REFUSED
@@ -158,5 +158,5 @@ class QuotaNotFreedError(WherobotsApiError):
             when = f"and {limit} allows no wait"
         super().__init__(
             refusal.operation,
-            f"no {what} was created: the organisation's quota was used up {when}. {words.quoted(refusal.said)}",
+            f"no {what} was created: the organization's quota was used up {when}. {words.quoted(refusal.said)}",
         )

@@ -3,7 +3,7 @@
 A request that certainly did not arrive is repeated. If the answer was lost or unclear, the run is looked up by the
 suffix of its name, which is unique to this task instance, before anything is sent again. If the run shows only after
 the create was sent again, :mod:`~airflow_provider_wherobots.flows.twins` finds it. A create that is refused because the
-organisation is full is repeated as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
+organization is full is repeated as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
 """
 
 from __future__ import annotations

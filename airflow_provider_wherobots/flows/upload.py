@@ -29,7 +29,7 @@ from airflow_provider_wherobots.flows.effects import Flow, Note, OpenFile, Uploa
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, send, wait_out
 
 SHARED_FOLDER = "data/shared"
-"""The folder of managed storage into which all principals of the organisation may write."""
+"""The folder of managed storage into which all principals of the organization may write."""
 OWN_FOLDER = "airflow-uploads"
 MAX_NAMES = 5
 """How many names of left-out files the task log shows."""
@@ -47,7 +47,7 @@ class UploadFailedError(WherobotsApiError):
 
 
 class NoStorageError(WherobotsApiError):
-    """The organisation has no managed storage, and nobody has named another folder."""
+    """The organization has no managed storage, and nobody has named another folder."""
 
 
 def upload(
@@ -63,7 +63,7 @@ def upload(
 
 
 def find_shared_folder(max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> Flow[str]:
-    """Find a folder for uploads in the organisation's managed storage (``GET /organization``).
+    """Find a folder for uploads in the organization's managed storage (``GET /organization``).
 
     Raises if there is none, or if the API key may not know.
     """
@@ -72,9 +72,9 @@ def find_shared_folder(max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -
     try:
         organization = yield from send(call, max_outage_seconds)
     except WherobotsApiError as error:
-        raise UploadFailedError("the organisation's storage could not be found", error, name_it) from error
+        raise UploadFailedError("the organization's storage could not be found", error, name_it) from error
     if organization.bucket is None:
-        raise NoStorageError(call.operation, f"the organisation has no managed storage; {name_it}")
+        raise NoStorageError(call.operation, f"the organization has no managed storage; {name_it}")
     return f"{SCHEME}{organization.bucket}/{organization.id}/{SHARED_FOLDER}/{OWN_FOLDER}"
 
 
@@ -176,7 +176,7 @@ def _advice(error: WherobotsApiError) -> str:
         return "the API key must be allowed to write there; upload_to can name another folder"
     if isinstance(error, NotFoundError) or (isinstance(error, BadRequestError) and "storage" in str(error).lower()):
         return (
-            "upload_to must be a folder in the organisation's managed storage, or in a bucket that is one of its "
+            "upload_to must be a folder in the organization's managed storage, or in a bucket that is one of its "
             "storage integrations"
         )
     return ""

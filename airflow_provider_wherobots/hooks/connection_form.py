@@ -43,14 +43,14 @@ EXTRA_FIELDS = (
     ExtraField(
         "region",
         "Region",
-        f"Compute region of runs whose task sets none; empty: the organisation's default. Known: {', '.join(REGIONS)}.",
+        f"Compute region of runs whose task sets none; empty: the organization's default. Known: {', '.join(REGIONS)}.",
         REGIONS,
         "such as aws-us-west-2",
     ),
     ExtraField(
         "runtime",
         "Runtime",
-        "Runtime of runs whose task sets none; empty: the organisation's default. "
+        "Runtime of runs whose task sets none; empty: the organization's default. "
         f"Known: {', '.join(RUNTIMES[:8])}; some also with -himem, -hicpu, -matcher or -a10-gpu.",
         RUNTIMES,
         "such as tiny",
@@ -66,7 +66,7 @@ EXTRA_FIELDS = (
         "upload_to",
         "Folder for uploads",
         "S3 address of the folder that local scripts and files are uploaded to; empty: a folder that all users of the "
-        "organisation share, in its managed storage.",
+        "organization share, in its managed storage.",
         placeholder="s3://bucket/folder",
     ),
     ExtraField(

@@ -68,11 +68,11 @@ class WherobotsSqlHook(DbApiHook):
 
     All arguments but the connection's id may be None or empty, which takes the default.
 
-    :param region: compute region; None takes the connection's, else the organisation's.
+    :param region: compute region; None takes the connection's, else the organization's.
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Its type is ``wherobots_sql`` or
         ``wherobots``, or ``generic`` or ``http`` if it was made for the official provider. Operators that find their
         hook by the connection need the type ``wherobots_sql``.
-    :param runtime: runtime of the session; None takes the connection's, else the organisation's.
+    :param runtime: runtime of the session; None takes the connection's, else the organization's.
     :param version: Wherobots version; None takes the connection's, else the latest.
     :param session_wait_timeout: how long a session may take to become ready, in seconds; default 900.
     :param read_timeout: has no effect; the official provider's hook has it.

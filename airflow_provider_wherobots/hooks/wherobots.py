@@ -177,7 +177,7 @@ class WherobotsHook(BaseHook):
         """``POST /runs``. Repeated only if the request certainly did not arrive.
 
         :param payload: the body, see :func:`airflow_provider_wherobots.api.runs.payload.build_payload`.
-        :param region: compute region; None takes the connection's default, else the organisation's.
+        :param region: compute region; None takes the connection's default, else the organization's.
         :raises WherobotsApiError: how the call ended.
         """
         return self._run(send(calls.create_run(payload, region or self.settings.region), HOOK_OUTAGE_SECONDS))
@@ -252,7 +252,7 @@ class WherobotsHook(BaseHook):
         :param path: the file, or a folder, of which a zip file is uploaded, without what begins with a dot; a relative
             path starts from the current directory. At most 500 MiB.
         :param upload_to: ``s3://`` address of the folder for uploads; None takes the connection's, else one in the
-            organisation's managed storage.
+            organization's managed storage.
         :returns: its ``s3://`` address. The same content always has the same one.
         :raises WherobotsArgumentException: if the file cannot be uploaded as it is; nothing was sent.
         :raises WherobotsApiError: how a call ended.

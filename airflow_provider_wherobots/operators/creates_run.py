@@ -67,7 +67,7 @@ class CreatesRun(FollowsRun):
 
     @property
     def region_to_send(self) -> str | None:
-        """The task's region, else the connection's; None takes the organisation's."""
+        """The task's region, else the connection's; None takes the organization's."""
         region: str | None = checked_choice("region", self.region)
         return region or self.hook.settings.region
 

@@ -63,9 +63,9 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
     :param selector: takes the first row as a tuple, and returns the value; default its first field.
     :param fail_on_empty: whether the task fails if the query returns no row; default False.
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Templated.
-    :param runtime: runtime of the session, such as ``tiny``; default the connection's, else the organisation's.
+    :param runtime: runtime of the session, such as ``tiny``; default the connection's, else the organization's.
         Templated.
-    :param region: compute region; default the connection's, else the organisation's. Templated.
+    :param region: compute region; default the connection's, else the organization's. Templated.
     :param version: Wherobots version; default the connection's, else the latest. Templated.
     :param session_key: only tasks with the same key and the same other arguments share a session; default None.
         Templated.

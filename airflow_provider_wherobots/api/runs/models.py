@@ -104,7 +104,7 @@ class Run:
     :param status: ``RunStatus`` as a plain string.
     :param kube_app: its application on the cluster.
     :param payload: the create body as the service echoes it.
-    :param answered_at: when the service sent the response, by its own clock; None if unknown, and of an active run.
+    :param responded_at: when the service sent the response, by its own clock; None if unknown, and of an active run.
     :param raw: the whole response. Times are parsed on access, because few polls need them.
     """
 
@@ -113,7 +113,7 @@ class Run:
     status: str
     kube_app: KubeApp = field(default_factory=KubeApp)
     payload: Mapping[str, Any] = field(default_factory=dict)
-    answered_at: datetime | None = None
+    responded_at: datetime | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -155,16 +155,16 @@ class Run:
             return True
         return self.status not in ACTIVE_STATUSES and self.complete_time is not None
 
-    def answered(self, date: str) -> Run:
+    def with_response_time(self, date: str) -> Run:
         """Return the run with the time of the response. An active run stays as it is: only an end has an age."""
-        return replace(self, answered_at=parse_http_date(date)) if self.is_terminal else self
+        return replace(self, responded_at=parse_http_date(date)) if self.is_terminal else self
 
     @property
     def ended_ago(self) -> float:
         """Seconds between the run's end and the response, both by the service's clock; 0 if unknown."""
-        if self.complete_time is None or self.answered_at is None:
+        if self.complete_time is None or self.responded_at is None:
             return 0.0
-        return max(0.0, (self.answered_at - self.complete_time).total_seconds())
+        return max(0.0, (self.responded_at - self.complete_time).total_seconds())
 
     @property
     def is_active(self) -> bool:

@@ -52,7 +52,7 @@ def build_payload(
     :param name: 8 to 255 characters of ``[A-Za-z0-9_.-]``.
     :param run_python: ``{"uri", "args"}`` of a Python run. Give either this or ``run_jar``.
     :param run_jar: ``{"uri", "args", "mainClass"}`` of a JAR run.
-    :param runtime: id of the runtime; None takes the organisation's default.
+    :param runtime: id of the runtime; None takes the organization's default.
     :param version: Wherobots version; None takes ``latest``.
     :param timeout_seconds: whole seconds after which the service ends the run, or a timedelta, which is rounded up to
         whole seconds; None takes the service's 3600.

@@ -15,7 +15,7 @@ from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 
 FALLBACK_HEADER = "X-Wherobots-Sql-Session-Fallback"
-"""Present if the organisation's quota allows no new session, so that another one of the caller is shared."""
+"""Present if the organization's quota allows no new session, so that another one of the caller is shared."""
 
 
 def create_session(request: SessionRequest) -> Call[AskedSession]:

@@ -13,10 +13,10 @@ from airflow_provider_wherobots.api.body import Body
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     CaBundleError,
     NotSentError,
     PlainHttpError,
+    ResponseLostError,
     UntrustedServerError,
     WherobotsApiError,
 )
@@ -161,7 +161,7 @@ def kind_of(error: BaseException, progress: Progress) -> type[WherobotsApiError]
         return PlainHttpError
     if isinstance(error, UnusableCaBundleError):
         return CaBundleError
-    return AnswerLostError if progress.is_connected else NotSentError
+    return ResponseLostError if progress.is_connected else NotSentError
 
 
 def words_of(error: BaseException) -> str:

@@ -34,11 +34,11 @@ from airflow_provider_wherobots.api.body import Body
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
-    AnswerTooLargeError,
     CaBundleError,
     NotSentError,
     PlainHttpError,
+    ResponseLostError,
+    ResponseTooLargeError,
     UntrustedServerError,
     WherobotsApiError,
 )
@@ -214,7 +214,7 @@ class _Bounds:
         """Count received bytes, including those outside the body."""
         self._bytes -= size
         if self._bytes < 0:
-            raise AnswerTooLargeError(self._call.operation, self._call.max_bytes)
+            raise ResponseTooLargeError(self._call.operation, self._call.max_bytes)
 
 
 _BOUNDS: ContextVar[_Bounds] = ContextVar("_BOUNDS")
@@ -378,7 +378,7 @@ def _kind_and_words(error: Exception, bounds: _Bounds) -> tuple[type[WherobotsAp
         return UntrustedServerError if error.is_untrusted else kind, _words(error.cause)
     if isinstance(error, UnusableCaBundleError):
         return CaBundleError, str(error)
-    return AnswerLostError if bounds.is_sent else NotSentError, _words(error)
+    return ResponseLostError if bounds.is_sent else NotSentError, _words(error)
 
 
 def _is_not_of_upload(record: logging.LogRecord) -> bool:

@@ -24,7 +24,7 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
     ConnectionLostError,
     NotWrittenError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
     WherobotsApiError,
     error_from_response,
 )
@@ -267,7 +267,7 @@ def _refusals(endpoint: Endpoint) -> aiohttp.TraceConfig:
         if 200 <= response.status < 300:
             cause = "it is not a WebSocket handshake"
             raise _RefusedError(
-                UnreadableAnswerError(_CONNECT.operation, response.status, body, cause, endpoint.redact)
+                UnreadableResponseError(_CONNECT.operation, response.status, body, cause, endpoint.redact)
             )
         raise _RefusedError(
             error_from_response(_CONNECT.operation, response.status, response.headers, body, endpoint.redact)

@@ -33,7 +33,7 @@ def fetch(execution: Execution, state: Fetching, why: str = "") -> Step:
 
 
 def too_large(execution: Execution, message: TooLarge) -> Step:
-    execution = replace(execution, contact=execution.contact.answered())
+    execution = replace(execution, contact=execution.contact.responded())
     if not execution.wants_result:
         return succeeded(execution, StateUpdated(execution.id, SUCCEEDED))
     text = (
@@ -44,7 +44,7 @@ def too_large(execution: Execution, message: TooLarge) -> Step:
 
 
 def succeeded(execution: Execution, message: StateUpdated | ExecutionResult) -> Step:
-    is_answer, wants_result = isinstance(message, ExecutionResult), execution.wants_result
+    is_response, wants_result = isinstance(message, ExecutionResult), execution.wants_result
     return ended(
         execution,
         StatementState.SUCCEEDED,
@@ -52,7 +52,7 @@ def succeeded(execution: Execution, message: StateUpdated | ExecutionResult) -> 
         result_uri=message.result_uri,
         size=message.size,
         # Older sessions tell the address in the event only, and only an attached connection shows a newer one.
-        is_location_lost=is_answer
+        is_location_lost=is_response
         and message.result_uri is None
         and not wants_result
         and execution.contact.attachment is not Attachment.ATTACHED,

@@ -91,14 +91,14 @@ class Attachment(Enum):
 class Contact:
     """The connection, and what was requested on it. ``quiet_since``: when the execution was last heard of or queried.
     ``untold_since``: when its state was last reported or requested. ``silences``: silences followed by a request since
-    the last event. ``unanswered``: requests since any sign of the execution.
+    the last event. ``without_response``: requests since any sign of the execution.
     """
 
     attachment: Attachment
     quiet_since: float
     untold_since: float
     silences: int = 0
-    unanswered: int = 0
+    without_response: int = 0
     open_questions: int = 0
 
     @property
@@ -115,13 +115,13 @@ class Contact:
 
     def heard(self, now: float) -> Contact:
         """Anything of the execution was heard."""
-        return replace(self, quiet_since=now, unanswered=0)
+        return replace(self, quiet_since=now, without_response=0)
 
     def asked(self, now: float) -> Contact:
         """A question was written."""
         return replace(self, quiet_since=now, untold_since=now, open_questions=self.open_questions + 1)
 
-    def answered(self) -> Contact:
+    def responded(self) -> Contact:
         """A question has its response."""
         return replace(self, open_questions=max(0, self.open_questions - 1))
 
@@ -132,7 +132,7 @@ class Contact:
             return replace(told, silences=0)
         if self.attachment is not Attachment.SENDER:
             told = replace(told, attachment=Attachment.ATTACHED if message.attached else Attachment.POLLING)
-        return told.answered()
+        return told.responded()
 
 
 @dataclass(frozen=True, slots=True)

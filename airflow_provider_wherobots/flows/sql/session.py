@@ -172,16 +172,16 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     while True:
         left = wait.left(waited + clock.seconds, moment)
         seconds = max(1.0, min(left, POLL_TIMEOUT_SECONDS))
-        pause, is_answered, session = delay, True, None
+        pause, has_succeeded, session = delay, True, None
         try:
             session = yield from attempt(calls.get_session(session_id), seconds)
         except NotFoundError:
             pass
         except WherobotsApiError as error:
-            is_answered, pause = False, outage.failed(error, clock.seconds)
+            has_succeeded, pause = False, outage.failed(error, clock.seconds)
             if outage.is_first_failure:
                 yield Note(logging.WARNING, f"{error}; the session is not affected and is polled again")
-        if is_answered and (failures := outage.over(clock.seconds)):
+        if has_succeeded and (failures := outage.over(clock.seconds)):
             yield Note(logging.INFO, f"The service answers again, after {failures} failed attempts")
         if session is not None:
             yield from notes.seen(session, clock.seconds)
@@ -190,7 +190,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
                 return session
             if session.has_ended:
                 raise SessionEndedError(session_id, notes.last, f"{notes.session} is {notes.described(session)}")
-        elif is_answered:
+        elif has_succeeded:
             yield from notes.not_seen(wait.appearance_seconds - waited - clock.seconds)
         moment = yield from clock.read(seconds)
         left = wait.left(waited + clock.seconds, moment)

@@ -138,9 +138,9 @@ def due(execution: Execution, now: float) -> Step:
             return fetch(execution, state, "the session does not respond")
         case Running(hand_over_at) if hand_over_at is not None and now >= hand_over_at:
             return Step(moved(execution, HandingOver()), Do.ASK)
-    if contact.unanswered >= len(ASK_AFTER):
+    if contact.without_response >= len(ASK_AFTER):
         return lost(execution, ConnectionLostError("sqlSession", "the session does not respond"), now)
-    contact = replace(contact, silences=contact.silences + 1, unanswered=contact.unanswered + 1)
+    contact = replace(contact, silences=contact.silences + 1, without_response=contact.without_response + 1)
     note = Note(logging.DEBUG, f"{name_of(execution)}: the session is asked for its state")
     return Step(replace(execution, contact=contact), Do.ASK, (note,))
 
@@ -175,15 +175,15 @@ def heard(execution: Execution, message: ServerMessage, now: float) -> Step:
 
 
 def _heard_error(execution: Execution, message: ExecutionError, now: float) -> Step:
-    text, state, is_answer = words.quoted(message.message), execution.state, execution.contact.open_questions > 0
-    execution = replace(execution, contact=execution.contact.answered())
+    text, state, is_response = words.quoted(message.message), execution.state, execution.contact.open_questions > 0
+    execution = replace(execution, contact=execution.contact.responded())
     match state:
         case Failing():
-            is_late = message.is_not_found and (is_answer or state.words)
+            is_late = message.is_not_found and (is_response or state.words)
             return Step(execution) if is_late else failed(execution, text)
-        case Fetching() if is_answer or not message.is_not_found:
+        case Fetching() if is_response or not message.is_not_found:
             return without_result(execution, text, is_forgotten=message.is_not_found)
-        case Running() | HandingOver() | Accused() | Forgotten() if is_answer:
+        case Running() | HandingOver() | Accused() | Forgotten() if is_response:
             return _refused(execution, text, message.is_not_found, now)
         case Running() | Forgotten() if not message.is_not_found:
             return Step(moved(execution, Accused(text, now + ERROR_SECONDS, state)))

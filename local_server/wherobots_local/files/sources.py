@@ -12,7 +12,7 @@ from wherobots_local.storage import SCHEME, is_bucket
 
 MANAGED_BUCKET = "managed-storage"
 SHARED_FOLDER = "data/shared"
-"""The folder of managed storage for all users of the organisation."""
+"""The folder of managed storage for all users of the organization."""
 
 _OWN_FOLDER = f"data/customer-{USER_ID}"
 _USER_FILES = "user_files::"
@@ -25,7 +25,7 @@ class Source:
     :param id: its id.
     :param bucket: its bucket.
     :param prefix: the folder in the bucket where it begins; empty for the whole bucket.
-    :param managed: whether it is the organisation's managed storage.
+    :param managed: whether it is the organization's managed storage.
     """
 
     id: str

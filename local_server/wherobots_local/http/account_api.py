@@ -1,4 +1,4 @@
-"""The operations for the organisation, the user and costs."""
+"""The operations for the organization, the user and costs."""
 
 from __future__ import annotations
 

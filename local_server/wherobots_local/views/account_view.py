@@ -1,4 +1,4 @@
-"""The organisation, its only user, its quotas and the costs of its runs, as the API shows them."""
+"""The organization, its only user, its quotas and the costs of its runs, as the API shows them."""
 
 from __future__ import annotations
 

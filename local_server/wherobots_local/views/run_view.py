@@ -10,7 +10,7 @@ from wherobots_local.api.vocabulary import USER_ID
 from wherobots_local.runs.run import AppEvent, LocalRun
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
-"""The creation time of the user, the organisation and the storage."""
+"""The creation time of the user, the organization and the storage."""
 
 _MOVING_VERSIONS = ("", "latest", "preview")
 _LOCAL_VERSION = "local"

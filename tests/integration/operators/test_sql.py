@@ -1415,7 +1415,7 @@ def test_tasks_share_a_session_by_key_and_use_a_given_one(make: Make, control: C
     assert len(control.requests("createSqlSession")) == 3
 
 
-def test_in_a_full_organisation_it_is_executed_in_the_session_that_the_service_names(
+def test_in_a_full_organization_it_is_executed_in_the_session_that_the_service_names(
     make: Make, control: ControlClient, said: Callable[[], str]
 ) -> None:
     other, ti = TaskInstance(), TaskInstance()

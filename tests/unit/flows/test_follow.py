@@ -11,11 +11,11 @@ import pytest
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     AuthenticationError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
+    ResponseLostError,
     ServerError,
     WherobotsApiError,
 )
@@ -543,7 +543,8 @@ def test_a_rotated_key_is_picked_up_mid_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ServerError("getJobRunLogs", 503), PermissionDeniedError("getJobRunLogs", 403), AnswerLostError("x", "y")]
+    "error",
+    [ServerError("getJobRunLogs", 503), PermissionDeniedError("getJobRunLogs", 403), ResponseLostError("x", "y")],
 )
 def test_a_log_that_cannot_be_read_never_decides_anything(error: WherobotsApiError) -> None:
     service, _ = serve((0, "RUNNING"), (100, "COMPLETED"))
@@ -581,7 +582,7 @@ def with_a_wrong_time(service: FakeService) -> Answer:
         found = service(call, moment)
         if isinstance(found, Run) and found.is_terminal:
             end = datetime.fromtimestamp(moment - 5 * 3600, UTC)
-            return Run.from_json({**found.raw, "completeTime": end.isoformat()}).answered(
+            return Run.from_json({**found.raw, "completeTime": end.isoformat()}).with_response_time(
                 formatdate(moment, usegmt=True)
             )
         return found

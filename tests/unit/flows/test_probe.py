@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     AuthenticationError,
     BadRequestError,
     ConflictError,
@@ -15,8 +14,9 @@ from airflow_provider_wherobots.api.errors import (
     PlainHttpError,
     ProxySettingError,
     RateLimitedError,
+    ResponseLostError,
     ServerError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
     UntrustedServerError,
     WherobotsApiError,
 )
@@ -45,7 +45,7 @@ def test_one_small_call_is_all_it_takes() -> None:
         (UntrustedServerError(OPERATION, "self-signed"), "The host's TLS certificate is not trusted: self-signed"),
         (ProxySettingError(OPERATION, "no scheme"), "The configured proxy cannot be used: no scheme"),
         (NotSentError(OPERATION, "refused"), "The host cannot be reached: refused"),
-        (AnswerLostError(OPERATION, "timed out"), "The host was reached, but did not answer: timed out"),
+        (ResponseLostError(OPERATION, "timed out"), "The host was reached, but did not answer: timed out"),
         (
             PlainHttpError(OPERATION, "[SSL: WRONG_VERSION_NUMBER] x"),
             "The host speaks plain http where https was expected: [SSL: WRONG_VERSION_NUMBER] x; this port speaks "
@@ -62,7 +62,7 @@ def test_one_small_call_is_all_it_takes() -> None:
             "There is no Wherobots Runs API at this address: 404 CODE: what the service said",
         ),
         (
-            UnreadableAnswerError(OPERATION, 200, b"<html>", "x"),
+            UnreadableResponseError(OPERATION, 200, b"<html>", "x"),
             "This is not the Wherobots Runs API: the response (200) does not match the API's format: x; body: <html>",
         ),
         (

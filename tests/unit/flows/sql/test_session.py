@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     AuthenticationError,
     ConflictError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
     QuotaError,
+    ResponseLostError,
     ServerError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
@@ -105,7 +105,7 @@ def test_a_session_that_does_not_end_being_stopped_is_told_by_the_wait_for_it() 
     assert 55 <= script.elapsed < 70
 
 
-@pytest.mark.parametrize("lost", [AnswerLostError("createSqlSession", "reset"), ServerError("createSqlSession", 503)])
+@pytest.mark.parametrize("lost", [ResponseLostError("createSqlSession", "reset"), ServerError("createSqlSession", 503)])
 def test_a_lost_answer_is_asked_for_again_only_if_that_gives_the_same_session(lost: WherobotsApiError) -> None:
     script = Script(answers(lost, AskedSession("s1"), in_stage("PENDING")))
     assert script.run(ask_for_session(SessionRequest())).id == "s1"
@@ -133,7 +133,7 @@ def test_a_session_waits_for_quota_as_a_run_does() -> None:
     script = Script(by_operation(createSqlSession=answers(FULL, FULL, AskedSession("s1")), getSqlSession=always(None)))
     assert script.run(ask_with_quota(SessionRequest(), QuotaWait())) == AskedSession("s1")
     assert script.sleeps == [5.0, 10.0]
-    assert script.notes[0].text.startswith("No SQL session was created yet: the organisation's quota is used up.")
+    assert script.notes[0].text.startswith("No SQL session was created yet: the organization's quota is used up.")
 
 
 def test_a_wait_for_quota_is_bounded() -> None:
@@ -307,8 +307,8 @@ def test_an_outage_is_tolerated_and_told_once() -> None:
 
 
 def test_an_outage_that_lasts_too_long_and_a_permanent_failure_end_the_wait() -> None:
-    script = Script(stages((0, UnreadableAnswerError("getSqlSession", 200, b"<html>", "no JSON"))))
-    with pytest.raises(UnreadableAnswerError):
+    script = Script(stages((0, UnreadableResponseError("getSqlSession", 200, b"<html>", "no JSON"))))
+    with pytest.raises(UnreadableResponseError):
         script.run(await_session("s1", SessionWait(max_outage_seconds=60)))
     assert 60 <= script.elapsed < 62
     for permanent in (PermissionDeniedError("getSqlSession", 403), AuthenticationError("getSqlSession", 401)):
@@ -357,7 +357,7 @@ def test_a_trigger_goes_on_with_the_same_wait() -> None:
                     in_stage("DESTROYED"),
                     NotFoundError("getSqlSession", 404),
                     ServerError("getSqlSession", 503),
-                    AnswerLostError("getSqlSession", "reset"),
+                    ResponseLostError("getSqlSession", "reset"),
                     PermissionDeniedError("getSqlSession", 403),
                 ]
             ),
