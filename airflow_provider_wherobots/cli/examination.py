@@ -159,7 +159,7 @@ class Examination:
         self._checks += [runs_check(trial, left, interrupted=bool(code)), *checks_of(trial)]
         if LOG in trial.ids:
             # Only a person can open it: the console asks for a login.
-            advice = "open it in a browser; if it shows no run, set console_url_template, and tell us the address"
+            advice = "open it in a browser; if it shows no run, set console_url_template, and report the address"
             self._add("run's page", State.NOT_CHECKED, f"It should be {settings.run_url(trial.ids[LOG])}", advice)
         return code
 

@@ -35,7 +35,7 @@ def check_sql(settings: Settings, conn_id: str, runtime: str, region: str | None
 
     request = SessionRequest(runtime, region or settings.region, settings.version, force_new=True)
     own: list[str] = []
-    say("A SQL session is started, which takes minutes, and stopped after SELECT 1")
+    say("Starting a SQL session, which takes minutes. It is stopped after SELECT 1")
     began = time.monotonic()
     try:
         with closing(Connection(driver_of(settings, conn_id), lambda level, text: say(text))) as connection:
@@ -51,7 +51,7 @@ def check_sql(settings: Settings, conn_id: str, runtime: str, region: str | None
             rows, ended = cursor.fetchall(), time.monotonic()
     except DatabaseError as error:
         text = f"SELECT 1 was not executed in a SQL session ({words.quoted(str(error))})."
-        return Check(NAME, State.FAILED, text, "read the service's words; without SQL, runs work all the same")
+        return Check(NAME, State.FAILED, text, "read the service's message; runs work without SQL")
     finally:
         if own:
             with driver_of(settings, conn_id) as driver:

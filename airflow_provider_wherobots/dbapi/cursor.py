@@ -186,7 +186,7 @@ class Cursor:
         outcome = self._execute(operation, parameters, self._log_sql, STORED)
         if outcome.is_location_lost:
             with self.connection.translated(self.may_repeat):
-                raise DataError("the statement succeeded, but the session can no longer say where its result is stored")
+                raise DataError("the statement succeeded, but the session no longer knows where its result is stored")
         return outcome.result_uri
 
     def _execute(

@@ -24,7 +24,7 @@ def obtain_session(
         try:
             return (yield from await_session(kept, replace(wait, appearance_seconds=0.0)))
         except SessionEndedError:
-            yield Note(logging.INFO, f"SQL session {words.short(kept)} has ended: another one is asked for")
+            yield Note(logging.INFO, f"SQL session {words.short(kept)} has ended. Requesting a new one")
     asked = yield from ask_for_session(request, wait.max_outage_seconds)
     if own is not None and not request.is_repeatable and not asked.fallback:
         own(asked.id)

@@ -18,7 +18,7 @@ class State(StrEnum):
 
     ASSUMED = "works as assumed"
     HANDLED = "differs, and is handled"
-    DIFFERS = "differs: tell us"
+    DIFFERS = "differs: please report it"
 
 
 Reading: TypeAlias = tuple[str, State]

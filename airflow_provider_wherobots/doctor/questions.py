@@ -29,12 +29,12 @@ class Question:
 
 
 QUESTIONS = (
-    Question("Is a run created as requested?", read_runs.created, "stay within the limits that the service has set"),
+    Question("Is a run created as requested?", read_runs.created, "stay within the service's limits"),
     Question("Does a run complete?", read_runs.completed, "correct what the run's reason names, then repeat"),
     Question(
         "Does a cancel end a run?",
         read_runs.cancelled,
-        "look for runs that were not ended with orphans; they cost until their timeout_seconds",
+        "find runs that have not ended with the command orphans; they cost money until their timeout_seconds",
     ),
     Question(
         "How does a run end that exceeds timeout_seconds?",
@@ -54,7 +54,7 @@ QUESTIONS = (
     Question(
         "Does every call get a response?",
         read_runs.failures,
-        "look for a proxy or network that ends connections; after 429, start fewer tasks at once with this API key",
+        "check for a proxy or network that ends connections; after 429, start fewer tasks at once with this API key",
     ),
     Question(
         "How soon does List Runs show a new run?",

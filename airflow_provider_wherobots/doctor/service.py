@@ -186,7 +186,7 @@ def _latency(samples: Sequence[Sample]) -> Check:
     text = f"A list of one run takes {median(times) * 1000:.0f} ms (the median of {len(times)} calls)."
     if median(times) < SLOW_SECONDS:
         return Check(name, State.OK, text)
-    return Check(name, State.WARNING, text, "look for a slow proxy or network between here and the service")
+    return Check(name, State.WARNING, text, "check for a slow proxy or network between here and the service")
 
 
 def _region(asked: Asked, settings: Settings) -> Check:
@@ -196,12 +196,14 @@ def _region(asked: Asked, settings: Settings) -> Check:
     allowed = [str(value) for value in organization.get("allowedRegions") or []]
     default = organization.get("defaultRegion")
     if region is None and default:
-        return Check(name, State.OK, f"The connection names none; the organization's default is {default}.")
+        return Check(name, State.OK, f"The connection sets none; the organization's default is {default}.")
     if region is None:
-        text = "Neither the connection nor the organization names one."
+        text = "Neither the connection nor the organization sets one."
         return Check(name, State.WARNING, text, "set region in the connection or in each task")
     if not allowed or region in allowed:
-        return Check(name, State.OK, f"{region} is allowed{'' if allowed else ': the organization limits none'}.")
+        return Check(
+            name, State.OK, f"{region} is allowed{'' if allowed else ': the organization does not restrict regions'}."
+        )
     return Check(name, State.FAILED, f"{region!r} is not allowed.", f"use one of {', '.join(allowed)}")
 
 
@@ -209,12 +211,12 @@ def _runtime(asked: Asked, settings: Settings) -> Check:
     name, runtime = "runtime", settings.runtime
     default = asked.organization.get("defaultRuntime") if isinstance(asked.organization, dict) else None
     if runtime is None and default:
-        return Check(name, State.OK, f"The connection names none; the organization's default is {default}.")
+        return Check(name, State.OK, f"The connection sets none; the organization's default is {default}.")
     if runtime is None:
-        return Check(name, State.NOT_CHECKED, "The connection names none, and the organization's default is unknown.")
+        return Check(name, State.NOT_CHECKED, "The connection sets none, and the organization's default is unknown.")
     if runtime in RUNTIMES or runtime == default:
         return Check(name, State.OK, f"{runtime} is a published one.")
-    advice = "check its spelling; the service may know it all the same"
+    advice = "check its spelling; the service may still accept it"
     return Check(name, State.WARNING, f"{runtime!r} is not a published one.", advice)
 
 

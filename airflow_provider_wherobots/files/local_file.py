@@ -102,7 +102,7 @@ def _checked_kind(source: FileSource) -> bool:
             # As of a DAG file in a zip file of the DAGs folder.
             raise InvalidArgumentError(
                 f"{source}: leads into the zip file {archive}, and no file of a zip file is uploaded; "
-                "put the file beside the zip file, and give its path as '../name'"
+                "put the file next to the zip file, and give its path as '../name'"
             ) from None
         relative = "" if source.root is None else "a relative path starts from the DAG file's folder, and "
         raise InvalidArgumentError(

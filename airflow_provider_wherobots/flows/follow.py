@@ -186,7 +186,7 @@ def _after_failed_poll(
     if isinstance(error, NotFoundError) and moment < options.started_at + APPEARANCE_SECONDS:
         return Sleep(MIN_DELAY_SECONDS, JITTER)
     try:
-        pause = yield from outage.pause(error, moment, "the run is not affected and is polled again")
+        pause = yield from outage.pause(error, moment, "the run is not affected; polling continues")
     except WherobotsApiError:
         return None
     if isinstance(error, KeyLimitedError):

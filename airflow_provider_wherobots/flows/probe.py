@@ -49,7 +49,7 @@ def diagnose(error: WherobotsApiError) -> str:
         case NotSentError():
             return "The host cannot be reached"
         case ResponseLostError():
-            return "The host was reached, but did not answer"
+            return "The host was reached, but did not respond"
         case AuthenticationError():
             return "The API key is refused"
         case PermissionDeniedError():
@@ -62,5 +62,5 @@ def diagnose(error: WherobotsApiError) -> str:
             # Every error of the service has an ErrorBody.
             return "This is not the Wherobots Runs API"
         case ResponseError():
-            return "The service answers with an error"
+            return "The service responds with an error"
     return "The call failed"

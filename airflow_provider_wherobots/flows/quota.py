@@ -127,7 +127,7 @@ class QuotaNotes:
             yield Note(
                 logging.WARNING,
                 f"No {self._what} was created yet: the organization's quota is used up. {words.quoted(str(error))}. "
-                f"The create call is repeated for up to {words.duration(wait.left(moment))} "
+                f"Retrying the create call for up to {words.duration(wait.left(moment))} "
                 f"({limit}), first in {words.duration(delay)}",
             )
         elif handed_over or self._said_at is None or moment - self._said_at >= HEARTBEAT_SECONDS:

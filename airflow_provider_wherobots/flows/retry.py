@@ -85,7 +85,7 @@ class Outage:
     def succeeded(self, moment: float) -> Flow[None]:
         """End the streak, and say so if there was one. ``moment`` is the time of the attempt, in epoch seconds."""
         if failures := self.over(moment):
-            yield Note(logging.INFO, f"The Runs API answers again, after {failures} failed attempts")
+            yield Note(logging.INFO, f"The Runs API responds again, after {failures} failed attempts")
 
     def seconds(self, moment: float) -> float:
         """How long all streaks have lasted, the current one included."""
@@ -146,5 +146,5 @@ def wait_out(outage: Outage, error: WherobotsApiError) -> Flow[None]:
         # No jitter: the queue of the rate limit gives each call its own time.
         yield Sleep(error.seconds)
     else:
-        yield Note(logging.WARNING, f"{error}; trying again in {delay:.1f} s")
+        yield Note(logging.WARNING, f"{error}; retrying in {delay:.1f} s")
         yield Sleep(delay, JITTER)

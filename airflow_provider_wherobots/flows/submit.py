@@ -192,7 +192,7 @@ class _Create:
         self._unclear += 1
         if not self._durable:
             raise _unclear(cause, "it cannot be looked up by its name (durable=False)") from cause
-        yield Note(logging.WARNING, f"{cause}; the run may exist, so it is looked up by its name *{self._suffix}")
+        yield Note(logging.WARNING, f"{cause}; the run may exist. Looking it up by its name *{self._suffix}")
         for delay in LOOK_UP_DELAYS:
             yield Sleep(delay)
             try:

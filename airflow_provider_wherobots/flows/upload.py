@@ -138,7 +138,7 @@ def _upload(file: LocalFile, upload_to: str, max_outage_seconds: float) -> Flow[
             yield from _transfer(file, address, max_outage_seconds)
         except FileChangedError as error:
             if reads_left:
-                yield Note(logging.WARNING, f"{error}; it is read again")
+                yield Note(logging.WARNING, f"{error}; reading it again")
                 file = yield from perform(OpenFile(source))
         except WherobotsApiError as error:
             raise UploadFailedError(
@@ -149,9 +149,9 @@ def _upload(file: LocalFile, upload_to: str, max_outage_seconds: float) -> Flow[
             if file.left_out:
                 more = len(file.left_out) - MAX_NAMES
                 names = ", ".join(file.left_out[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
-                yield Note(logging.INFO, f"{source.given}: what begins with a dot is left out: {names}")
+                yield Note(logging.INFO, f"{source.given}: names that begin with a dot are left out: {names}")
             return address
-    raise InvalidArgumentError(f"{source}: changes again and again while it is uploaded; let it stay as it is")
+    raise InvalidArgumentError(f"{source}: kept changing while it was uploaded; retry once it no longer changes")
 
 
 def _transfer(file: LocalFile, address: str, max_outage_seconds: float) -> Flow[None]:
@@ -166,7 +166,7 @@ def _transfer(file: LocalFile, address: str, max_outage_seconds: float) -> Flow[
             if is_refused or error.operation != PUT_OBJECT.operation:
                 raise
             is_refused = True
-            yield Note(logging.WARNING, f"{error}; trying again with a new URL")
+            yield Note(logging.WARNING, f"{error}; retrying with a new URL")
         except WherobotsApiError as error:
             yield from wait_out(outage, error)
 

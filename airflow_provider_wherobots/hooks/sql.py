@@ -373,7 +373,7 @@ class WherobotsSqlHook(DbApiHook):
             raise without_retry(
                 WherobotsArgumentException(
                     "replace=True: Spark has no REPLACE INTO. Insert the rows into a table of their own, and MERGE "
-                    "INTO from there; or delete those that they replace before"
+                    "INTO from there; or delete the replaced rows first"
                 )
             )
         fields, done = list(target_fields or ()), 0

@@ -43,8 +43,8 @@ WITHOUT_EFFECT = (StatementState.FAILED, StatementState.CANCELLED, StatementStat
 """How a statement ends that has written nothing. A hook's statement has no deadline."""
 
 _REPEATABLE = "A retry of the task may execute it again"
-_LOOK = "It may have written. Look at what it writes to"
-_ASKS = "It may have written. A retry of the task asks what became of it, and does not execute it again by itself"
+_LOOK = "It may have written. Check its target"
+_ASKS = "It may have written. A retry of the task finds out its outcome, and does not execute it again by itself"
 _OPERATORS_ADVICE = (
     f"{_LOOK}. If it has not written, clear the task; if it has, mark the task as successful. retry_unknown=True lets "
     "retries of the task execute it again"
@@ -74,7 +74,7 @@ def unknown_of_earlier_try(
     """Make the operator's exception of a statement that an earlier try has sent, and of which nothing is known."""
     return WherobotsSqlOutcomeUnknownException(
         f"Outcome unknown: an earlier try of this task may have executed {what[:1].lower()}{what[1:]}, and {why}. "
-        f"{_advice(False, is_last)}\nExecution {execution_id}, looked for in SQL session {session_id}"
+        f"{_advice(False, is_last)}\nExecution {execution_id}, searched for in SQL session {session_id}"
     )
 
 

@@ -326,7 +326,7 @@ class WherobotsHook(BaseHook):
                     error.args = (f"{error}; {given_up(max_outage_seconds)}",)
                     raise
                 if outage.is_first_failure:
-                    logger.warning("%s; it is read again", error)
+                    logger.warning("%s; reading it again", error)
                 await asyncio.sleep(delay)
         if failures := outage.over(time.monotonic()):
             logger.info("The %s could be read, after %d failed attempts", self._source, failures)

@@ -146,9 +146,9 @@ class SqlHistory:
 
     def look_back(self, options: StatementOptions) -> tuple[Found, str]:
         """Find out what became of the statements of the tries since the last clear; and if a write is in doubt, why."""
-        found, why = self._look(options), "the SQL session cannot say what it has written"
+        found, why = self._look(options), "the SQL session cannot report what it has written"
         if found.is_edited:
-            return found, "the statement is another one now: it was edited, or is rendered differently"
+            return found, "the statement has changed: it was edited, or is rendered differently"
         if found.in_doubt is not None and self._task.outcome_sql is not None:
             why = self._ask_outcome_sql(self._planned[found.in_doubt], options)
             found = self._look(options)
@@ -190,11 +190,12 @@ class SqlHistory:
         with self._attempt.in_flight([execution_id], options.url):
             outcome = self._attempt.run(execute(Statement(execution_id, query), options))
         if outcome.state is not StatementState.SUCCEEDED:
-            return f"outcome_sql cannot tell: it has ended as {outcome.state} ({outcome.message})"
+            return f"outcome_sql is inconclusive: it ended as {outcome.state} ({outcome.message})"
         value = first_value(outcome, self._attempt.driver)
         if not isinstance(value, bool | int | float | Decimal):
-            return f"outcome_sql cannot tell: its first value is {'NULL' if value is None else 'no boolean or number'}"
-        log.info("outcome_sql says that the write %s taken effect", "has" if value else "has not")
+            found = "NULL" if value is None else "not a boolean or number"
+            return f"outcome_sql is inconclusive: its first value is {found}"
+        log.info("outcome_sql reports that the write %s taken effect", "has" if value else "has not")
         for number in tries[:1] if value else tries:
             self.tell(self.record.write(Word.SUCCEEDED if value else Word.NO_EFFECT, statement.mark, number))
         return ""

@@ -67,7 +67,7 @@ class SqlResults:
         if last.result_uri is None:
             if last.is_location_lost:
                 raise WherobotsSqlException(
-                    "The last statement has succeeded and its result is stored, but the session can no longer say where"
+                    "The last statement has succeeded and its result is stored, but the session no longer knows where"
                 )
             log.info("The result has no rows, so nothing was stored: the task returns None")
             return None

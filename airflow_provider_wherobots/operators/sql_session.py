@@ -236,7 +236,7 @@ class WherobotsSqlSessionStopOperator(WherobotsTask, BaseOperator):
         with self._apply_retry_rules():
             # Jinja makes these of a task that has returned nothing.
             if self.session_id is None or self.session_id in ("", "None"):
-                self.log.info("There is no SQL session to stop: the start task has returned none")
+                self.log.info("There is no SQL session to stop: the start task has returned no id")
                 return
             if not is_session_id(self.session_id):
                 raise self._wrong(f"session_id={self.session_id!r}: must be the id of a SQL session")

@@ -215,7 +215,9 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         if not session_id or self.attempt.was_killed:
             return
         if self._history.record.sent_now() is not None and not self._history.is_last:
-            self.log.info("SQL session %s is left to the retry, which asks it about the statement", session_id)
+            self.log.info(
+                "SQL session %s stays for the retry, which queries it for the statement's outcome", session_id
+            )
             return
         with self.attempt.open():
             self.attempt.run(stop_session(session_id))
@@ -347,7 +349,9 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         with self.attempt.open():
             self._reconnect(outcome)
             if is_running:
-                self.log.warning("The triggerer cannot follow the statement (%s); this worker does", outcome.message)
+                self.log.warning(
+                    "The triggerer cannot follow the statement (%s); this worker follows it", outcome.message
+                )
             outcome = self._attach(outcome, self._options()) if is_running else self._fetch(outcome)
             self._take(self._again_if_forgotten(outcome))
             return self._execute_rest()

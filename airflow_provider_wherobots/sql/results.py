@@ -35,7 +35,7 @@ def read_table(results: Results | None, max_bytes: int = MAX_BYTES) -> pyarrow.T
     if results is None or not results.data:
         return None
     if results.format != "arrow":
-        raise UnreadableResultError(f"the result is in the format {results.format!r}, but arrow was asked for")
+        raise UnreadableResultError(f"the result is in the format {results.format!r}, but arrow was requested")
     import pyarrow
 
     try:

@@ -107,7 +107,7 @@ class SocketThread:
         try:
             return future.result(seconds + SLACK_SECONDS)
         except TimeoutError:
-            raise ConnectionLostError("sqlSession", "the thread of the WebSocket does not answer") from None
+            raise ConnectionLostError("sqlSession", "the thread of the WebSocket does not respond") from None
         finally:
             # If this thread was interrupted, nothing waits for it any more.
             future.cancel()

@@ -92,8 +92,8 @@ def _written(execution_id: str, budget_seconds: float, url: str) -> Flow[bool]:
     except WherobotsApiError as error:
         yield Note(
             logging.ERROR,
-            f"Statement {words.short(execution_id)} could not be cancelled ({words.quoted(str(error))}). It may run "
-            "on. The session cancels it by itself, usually two minutes after its connection was lost",
+            f"Statement {words.short(execution_id)} could not be cancelled ({words.quoted(str(error))}). It may "
+            "continue to run. The session cancels it by itself, usually two minutes after its connection was lost",
         )
         return False
     return True

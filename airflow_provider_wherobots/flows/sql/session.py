@@ -119,7 +119,7 @@ def ask_for_session(
         # A request that makes a new one each time shares none.
         if asks == MAX_ASKS or not request.is_repeatable or not (yield from _is_being_stopped(asked)):
             break
-        yield Note(logging.INFO, f"{session} is being stopped: another one is asked for in {MAX_DELAY_SECONDS:g} s")
+        yield Note(logging.INFO, f"{session} is being stopped. Requesting a new one in {MAX_DELAY_SECONDS:g} s")
         yield Sleep(MAX_DELAY_SECONDS, JITTER)
     if asked.fallback:
         reason = words.short(asked.fallback)
@@ -180,9 +180,9 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
         except WherobotsApiError as error:
             has_succeeded, pause = False, outage.failed(error, clock.seconds)
             if outage.is_first_failure:
-                yield Note(logging.WARNING, f"{error}; the session is not affected and is polled again")
+                yield Note(logging.WARNING, f"{error}; the session is not affected; polling continues")
         if has_succeeded and (failures := outage.over(clock.seconds)):
-            yield Note(logging.INFO, f"The service answers again, after {failures} failed attempts")
+            yield Note(logging.INFO, f"The service responds again, after {failures} failed attempts")
         if session is not None:
             yield from notes.seen(session, clock.seconds)
             if session.is_ready:
@@ -292,7 +292,7 @@ class _StatusNotes:
         self._unknown += 1
         if self._unknown == 1:
             limit = f"again for up to {words.duration(left)}" if left > 0 else "once more"
-            yield Note(logging.INFO, f"The service does not know {self.session}; it is polled {limit}")
+            yield Note(logging.INFO, f"The service does not know {self.session}; polling {limit}")
         elif left <= 0:
             raise SessionEndedError(self._id, self.last, f"the service does not know {self.session}")
 

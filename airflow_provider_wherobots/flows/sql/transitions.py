@@ -141,7 +141,7 @@ def due(execution: Execution, now: float) -> Step:
     if contact.without_response >= len(ASK_AFTER):
         return lost(execution, ConnectionLostError("sqlSession", "the session does not respond"), now)
     contact = replace(contact, silences=contact.silences + 1, without_response=contact.without_response + 1)
-    note = Note(logging.DEBUG, f"{name_of(execution)}: the session is asked for its state")
+    note = Note(logging.DEBUG, f"{name_of(execution)}: requesting its state from the session")
     return Step(replace(execution, contact=contact), Do.ASK, (note,))
 
 
@@ -197,16 +197,16 @@ def _refused(execution: Execution, text: str, is_not_found: bool, now: float) ->
     """An error is the response to a question. It says nothing about how the statement ends."""
     contact = execution.contact
     if is_not_found and not contact.gets_events:
-        return unknown(execution, f"the connection to it was replaced, and the session answers: {text}")
+        return unknown(execution, f"the connection to it was replaced, and the session responds: {text}")
     if isinstance(execution.state, Accused | Forgotten):
         return Step(execution)
     before = execution.state if isinstance(execution.state, Running) else Running()
-    why = f"{'the session no longer knows it' if is_not_found else 'the session does not tell its state'} ({text})"
+    why = f"{'the session no longer knows it' if is_not_found else 'the session does not report its state'} ({text})"
     patience = FORGOTTEN_SECONDS if contact.gets_events else ERROR_SECONDS
     note = Note(
         logging.WARNING,
-        f"{name_of(execution)}: {why}, but may still say how it ends. That is awaited for {words.duration(patience)} "
-        "after its last sign of life",
+        f"{name_of(execution)}: {why}, but may still report its end. Waiting for that for up to "
+        f"{words.duration(patience)} after its last sign of life",
     )
     forgotten = Forgotten(now, why, patience, "" if is_not_found else text, before)
     return Step(moved(execution, forgotten), says=(note,))
@@ -245,7 +245,7 @@ def _runs(execution: Execution, message: StateUpdated | ExecutionResult, now: fl
         if message.attached:
             return ended(execution, StatementState.RUNNING)
         state = Running()
-        text = "the session lets no other connection take over; it is followed here"
+        text = "the session lets no other connection take over; following it here"
         notes.append(Note(logging.INFO, f"{name_of(execution)}: {text}"))
     return Step(moved(execution, state), says=tuple(notes))
 

@@ -166,7 +166,7 @@ def test_the_status_after_a_timeout(status: str, code: str | None, answer: str, 
         ("00:00:20", "00:00:50", "yes: it ended 50.0 s after its creation and 30.0 s after its start", ASSUMED),
         ("00:00:20", "00:00:31", "no: it ended 31.0 s after its creation and 11.0 s", HANDLED),
         (None, "00:00:30", "no: it ended 30.0 s after its creation, before it ran", HANDLED),
-        ("00:00:00.5", "00:00:30.5", "too shortly to tell", NOT_CHECKED),
+        ("00:00:00.5", "00:00:30.5", "too briefly to measure", NOT_CHECKED),
         ("00:00:20", None, "No run was observed that shows it", NOT_CHECKED),
     ],
 )

@@ -52,7 +52,7 @@ def test_a_full_organization_is_waited_for_and_then_there_is_one_run(status: int
         Note(
             logging.WARNING,
             f"No run was created yet: the organization's quota is used up. createJobRun: {status} "
-            "INSUFFICIENT_QUOTA_ERROR: insufficient_quota_error. The create call is repeated for up to 1 hour "
+            "INSUFFICIENT_QUOTA_ERROR: insufficient_quota_error. Retrying the create call for up to 1 hour "
             "(max_quota_wait_seconds=3600), first in 5 seconds",
         )
     ]
@@ -110,7 +110,7 @@ def test_the_tasks_deadline_ends_the_wait_while_a_run_still_makes_sense() -> Non
     ) in str(caught.value)
     assert caught.value.at_deadline
     assert 90 <= script.elapsed < 95
-    assert script.said("repeated for up to 1 minute 30 seconds (execution_timeout)")
+    assert script.said("Retrying the create call for up to 1 minute 30 seconds (execution_timeout)")
 
 
 def test_no_run_is_created_only_to_be_cancelled_at_once() -> None:

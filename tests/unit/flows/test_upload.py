@@ -142,12 +142,12 @@ def test_one_line_says_what_of_a_folder_is_left_out(tmp_path: Path) -> None:
     script = UploadScript(Storage())
     script.run(upload(FileSource("x", "lib/geo", folder, may_be_folder=True), PREFIX))
     assert script.notes[1:] == [
-        Note(logging.INFO, "lib/geo: what begins with a dot is left out: .0, .1, .2, .3, .4 and 1 more")
+        Note(logging.INFO, "lib/geo: names that begin with a dot are left out: .0, .1, .2, .3, .4 and 1 more")
     ]
     script = UploadScript(Storage())
     (folder / ".env").unlink()
     script.run(upload(FileSource("x", "lib/geo", folder, may_be_folder=True), PREFIX))
-    assert script.notes[1].text == "lib/geo: what begins with a dot is left out: .0, .1, .2, .3, .4"
+    assert script.notes[1].text == "lib/geo: names that begin with a dot are left out: .0, .1, .2, .3, .4"
 
 
 def test_what_somebody_else_put_at_the_address_is_replaced(source: FileSource) -> None:
@@ -164,7 +164,7 @@ def test_a_403_is_repeated_once_with_a_new_url(source: FileSource) -> None:
     script.run(upload(source, PREFIX))
     assert script.order == [ASK, PUT, ASK, PUT]
     assert script.sleeps == []
-    assert script.notes[0] == Note(logging.WARNING, "putObject: 403: AccessDenied; trying again with a new URL")
+    assert script.notes[0] == Note(logging.WARNING, "putObject: 403: AccessDenied; retrying with a new URL")
     assert "n=" not in "".join(note.text for note in script.notes)
 
     script = UploadScript(Storage(forbidden(), down(), forbidden()))
@@ -233,9 +233,9 @@ def test_a_file_that_changes_is_read_again_three_times_at_most(source: FileSourc
     script = UploadScript(Storage(changed))
     script.run(upload(source, PREFIX))
     assert script.order == [ASK, PUT] * 2
-    assert script.said("it is read again")[0].level == logging.WARNING
+    assert script.said("reading it again")[0].level == logging.WARNING
     script = UploadScript(Storage(*[changed] * 3))
-    with pytest.raises(InvalidArgumentError, match="changes again and again"):
+    with pytest.raises(InvalidArgumentError, match="kept changing"):
         script.run(upload(source, PREFIX))
 
 

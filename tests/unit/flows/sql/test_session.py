@@ -93,7 +93,7 @@ def test_a_shared_session_that_is_being_stopped_is_waited_out(status: str) -> No
     script = Script(by_operation(createSqlSession=asks, getSqlSession=looks))
     assert script.run(ask_for_session(SessionRequest())) == AskedSession("s2")
     assert script.sleeps == [5.0, 5.0]
-    told = "SQL session s1 is being stopped: another one is asked for in 5 s"
+    told = "SQL session s1 is being stopped. Requesting a new one in 5 s"
     assert [note.text for note in script.notes] == [told, told, "Statements are executed in SQL session s2"]
 
 
@@ -200,7 +200,7 @@ def test_a_session_that_stays_unknown_has_ended_and_that_is_said_early(unknown: 
     assert str(caught.value) == "getSqlSession: the service does not know SQL session s1"
     assert (caught.value.session_id, caught.value.status) == ("s1", "")
     assert APPEARANCE_SECONDS <= script.elapsed < APPEARANCE_SECONDS + 10
-    told = "The service does not know SQL session s1; it is polled again for up to 1 minute"
+    told = "The service does not know SQL session s1; polling again for up to 1 minute"
     assert script.notes == [Note(logging.INFO, told)]
 
 
@@ -213,7 +213,7 @@ def test_a_session_that_was_not_just_asked_for_is_looked_for_twice(wait: Session
     with pytest.raises(SessionEndedError, match="does not know"):
         script.run(await_session("s1", wait))
     assert script.operations == ["getSqlSession"] * 2
-    assert script.notes == [Note(logging.INFO, "The service does not know SQL session s1; it is polled once more")]
+    assert script.notes == [Note(logging.INFO, "The service does not know SQL session s1; polling once more")]
 
 
 def test_a_session_that_is_unknown_once_has_not_ended() -> None:
@@ -301,8 +301,8 @@ def test_an_outage_is_tolerated_and_told_once() -> None:
     script = Script(stages((0, in_stage("PENDING")), (10, error), (100, in_stage("PENDING")), (120, READY)))
     assert script.run(await_session("s1", SessionWait())) == READY
     assert script.notes[1:-1] == [
-        Note(logging.WARNING, f"{error}; the session is not affected and is polled again"),
-        Note(logging.INFO, "The service answers again, after 7 failed attempts"),
+        Note(logging.WARNING, f"{error}; the session is not affected; polling continues"),
+        Note(logging.INFO, "The service responds again, after 7 failed attempts"),
     ]
 
 
