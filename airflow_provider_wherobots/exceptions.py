@@ -28,7 +28,7 @@ class WherobotsRequestException(WherobotsException):
 
 
 class WherobotsQuotaException(WherobotsException):
-    """The organisation had no quota left for ``max_quota_wait_seconds``; no run was created. A retry waits again."""
+    """The organization had no quota left for ``max_quota_wait_seconds``; no run was created. A retry waits again."""
 
 
 class WherobotsUnavailableException(WherobotsException):

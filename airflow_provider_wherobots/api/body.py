@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import AnswerLostError, AnswerTooLargeError, UnreadableAnswerError
+from airflow_provider_wherobots.api.errors import ResponseLostError, ResponseTooLargeError, UnreadableResponseError
 
 ERROR_BODY_BYTES = 262_144
 """How much of an error status's body is read, after decompression."""
@@ -20,15 +20,7 @@ STEP_BYTES = 262_144
 
 
 class Body:
-    """The body of one response.
-
-    :param call: the call that was sent; its ``max_bytes`` is the limit.
-    :param status: HTTP status code.
-    :param headers: response headers, looked up case-insensitively.
-    :raises AnswerTooLargeError: if the ``Content-Length`` of a success is over the limit.
-    :raises AnswerLostError: if the ``Content-Length`` is not a number of bytes.
-    :raises UnreadableAnswerError: for a success in an encoding that was not requested.
-    """
+    """The body of one response. An error's body is cut at the limit; a success over it is an error."""
 
     def __init__(self, call: Call[object], status: int, headers: Mapping[str, str]) -> None:
         self._call = call
@@ -46,18 +38,13 @@ class Body:
             self._fail(f"Content-Encoding: {self._encoding[:50]!r} was not requested")
         length = headers.get("Content-Length", "0")
         if not (length.isdecimal() and length.isascii()):
-            raise AnswerLostError(call.operation, f"Content-Length: {length[:50]!r} is not a number of bytes")
+            raise ResponseLostError(call.operation, f"Content-Length: {length[:50]!r} is not a number of bytes")
         if self._is_success and (len(length) > 18 or int(length) > self._limit):
-            raise AnswerTooLargeError(call.operation, self._limit)
+            raise ResponseTooLargeError(call.operation, self._limit)
 
     def feed(self, piece: bytes) -> bool:
-        """Add the next piece.
-
-        :param piece: bytes as received; ``b""`` to continue with the previous piece.
-        :returns: whether some of the piece is still to be decompressed. If so, feed ``b""``; in an event loop, let
-            other tasks run first.
-        :raises AnswerTooLargeError: when a success grows over the limit.
-        :raises UnreadableAnswerError: when a success cannot be decompressed.
+        """Add the next piece. True asks for ``feed(b"")``, as some of it is still to be decompressed; in an event loop,
+        let other tasks run first.
         """
         if self.ended:
             return False
@@ -85,10 +72,7 @@ class Body:
         return not self.ended and (bool(self._left) or len(step) == STEP_BYTES)
 
     def close(self) -> bytes:
-        """Return the body; of an error status, up to the limit.
-
-        :raises UnreadableAnswerError: if the compressed body of a success is truncated.
-        """
+        """Return the body; of an error status, up to the limit."""
         if self._inflater is not None and not self._inflater.eof and not self.ended:
             self._fail(f"its {self._encoding} body is truncated")
         return b"".join(self._pieces)
@@ -117,11 +101,11 @@ class Body:
 
     def _end_at_limit(self) -> None:
         if self._is_success:
-            raise AnswerTooLargeError(self._call.operation, self._limit)
+            raise ResponseTooLargeError(self._call.operation, self._limit)
         self.ended = True
 
     def _fail(self, what: str) -> None:
         # An error status is clear enough without its body.
         if self._is_success:
-            raise UnreadableAnswerError(self._call.operation, self._status, b"", what)
+            raise UnreadableResponseError(self._call.operation, self._status, b"", what)
         self.ended = True

@@ -8,7 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 T = TypeVar("T")
 
-MAX_ANSWER_BYTES = 8_000_000
+MAX_RESPONSE_BYTES = 8_000_000
 """A usual response has a few kilobytes. The limit keeps one that never ends from filling the memory."""
 
 
@@ -27,7 +27,7 @@ class Call(Generic[T]):
     :param max_bytes: limit of the response body in bytes, after decompression; default 8,000,000.
     :param urgent: whether it is sent even while the service limits the API key; default False.
     :param see_other: reads the headers of a 303 in place of a body; None for a call that is not answered by one.
-    :param is_answer_secret: whether errors must not show the response body of a success; default False.
+    :param is_response_secret: whether errors must not show the response body of a success; default False.
     """
 
     operation: str
@@ -38,10 +38,10 @@ class Call(Generic[T]):
     json: Mapping[str, Any] | None = None
     repeatable: bool = True
     date: Callable[[T, str], T] | None = None
-    max_bytes: int = MAX_ANSWER_BYTES
+    max_bytes: int = MAX_RESPONSE_BYTES
     urgent: bool = False
     see_other: Callable[[Mapping[str, str]], T] | None = None
-    is_answer_secret: bool = False
+    is_response_secret: bool = False
 
     def at_once(self) -> Call[T]:
         """The same call, sent even while the service limits the API key."""

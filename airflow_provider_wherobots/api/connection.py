@@ -38,10 +38,7 @@ class Settings:
     console_url_template: str | None = None
 
     def run_url(self, run_id: str) -> str:
-        """Address of a run's page in the web console.
-
-        :param run_id: the run's id.
-        """
+        """Address of a run's page in the web console."""
         return console_url(self.endpoint.base_url, run_id, self.console_url_template)
 
 
@@ -56,18 +53,9 @@ def read_settings(
     user_agent: str = "airflow-provider-wherobots",
     client: str = "client=airflow-provider-wherobots",
 ) -> Settings:
-    """Read the fields of an Airflow connection.
-
-    :param conn_type: ``wherobots`` or ``wherobots_sql``; ``generic`` and ``http`` as the official provider uses them.
-    :param host: API host, with or without scheme and port; empty means ``api.cloud.wherobots.com``.
-    :param port: port.
-    :param schema: ``http`` or ``https``, for a host without a scheme.
-    :param password: the API key.
-    :param extra: JSON object with ``region``, ``runtime``, ``version``, ``upload_to`` and ``console_url_template``;
-        each also under its long name, such as ``extra__wherobots__region``, as in older connections.
-    :param user_agent: value of the ``User-Agent`` header.
-    :param client: hop added to ``X-Wherobots-Client``.
-    :raises InvalidArgumentError: names the field, the value (never the key) and the rule.
+    """Read the fields of an Airflow connection. Each key of the extra may also have its long name, such as
+    ``extra__wherobots__region``, as in older connections. Errors name the field, the value (never the key) and the
+    rule.
     """
     key = (password or "").strip()
     if not key:

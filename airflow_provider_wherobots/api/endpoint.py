@@ -58,24 +58,15 @@ class Endpoint:
         return f"{self.base_url} ({self.source})" if self.source else self.base_url
 
     def redact(self, text: str) -> str:
-        """Remove the key from a text before it is shown: a proxy may echo the request that it refuses.
-
-        :param text: a text from a response or an error.
-        """
+        """Remove the key from a text before it is shown: a proxy may echo the request that it refuses."""
         for written in {self.api_key, json.dumps(self.api_key)[1:-1]}:
             text = text.replace(written, "***")
         return text
 
 
 def base_url(host: str | None = None, port: int | None = None, scheme: str | None = None) -> str:
-    """Build the base URL from the fields of a connection.
-
-    :param host: host name, with or without scheme, port and path; empty means :data:`DEFAULT_HOST`.
-    :param port: port; a port in ``host`` takes precedence.
-    :param scheme: ``http`` or ``https``, used if ``host`` has no scheme; default ``https``.
-    :returns: the base URL without a trailing slash.
-    :raises InvalidArgumentError: for anything else, and for plain http to another machine, which would expose the API
-        key on the network.
+    """Build the base URL from the fields of a connection. Plain http to another machine is refused, because it would
+    expose the API key on the network.
     """
     given = (host or "").strip() or DEFAULT_HOST
     text = given if "://" in given else f"{(scheme or 'https').strip()}://{_bracketed(given)}"
@@ -109,10 +100,7 @@ def base_url(host: str | None = None, port: int | None = None, scheme: str | Non
 
 
 def is_loopback(hostname: str) -> bool:
-    """Whether a host name always means this machine.
-
-    :param hostname: host name or address, without brackets.
-    """
+    """Whether a host name always means this machine."""
     if hostname == "localhost" or hostname.endswith(".localhost"):
         return True
     try:
@@ -122,12 +110,7 @@ def is_loopback(hostname: str) -> bool:
 
 
 def console_url(api_base_url: str, run_id: str, template: str | None = None) -> str:
-    """Address of a run's page in the web console.
-
-    :param api_base_url: the API's base URL, from which the address is derived if there is no template.
-    :param run_id: the run's id.
-    :param template: address with ``{run_id}`` in it; None derives it.
-    """
+    """Address of a run's page in the web console."""
     if template is None:
         parts = urlsplit(api_base_url)
         template = f"{parts.scheme}://{parts.netloc.removeprefix('api.')}/runs/{RUN_ID_FIELD}"
@@ -135,12 +118,8 @@ def console_url(api_base_url: str, run_id: str, template: str | None = None) -> 
 
 
 def checked_console_url_template(template: str) -> str:
-    """Check a template for :func:`console_url`.
-
-    :param template: the template.
-    :returns: the template, unchanged.
-    :raises InvalidArgumentError: for anything but an http or https address with ``{run_id}`` in it, and nothing else
-        in braces.
+    """Check a template for :func:`console_url`: an http or https address with ``{run_id}`` in it, and nothing else in
+    braces.
     """
     rest = template.replace(RUN_ID_FIELD, "run")
     # The part before an @ may be a password.
@@ -155,9 +134,8 @@ def checked_console_url_template(template: str) -> str:
 
 
 def is_web_address(address: str) -> bool:
-    """Whether an address may be shown as a link: http or https, with a host, and no user, spaces or line breaks.
-
-    :param address: the address; it may come from an untrusted source.
+    """Whether an address may be shown as a link: http or https, with a host, and no user, spaces or line breaks. The
+    address may come from an untrusted source.
     """
     if (
         len(address) > MAX_ADDRESS_CHARS

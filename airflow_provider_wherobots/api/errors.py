@@ -54,11 +54,7 @@ class ErrorInfo:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], redact: Callable[[str], str] = str) -> ErrorInfo:
-        """Read an ``ErrorInfo``.
-
-        :param data: decoded JSON.
-        :param redact: removes secrets from a text; default removes none.
-        """
+        """Read an ``ErrorInfo``."""
         return cls(*(redact(str(data.get(key) or "")) for key in ("code", "message", "details", "suggestion", "field")))
 
     def __str__(self) -> str:
@@ -68,10 +64,7 @@ class ErrorInfo:
 
 
 def reduced(error: BaseException) -> tuple[Any, ...]:
-    """How pickle and copy make an exception again, without its constructor, which takes more than the text.
-
-    :param error: the exception.
-    """
+    """How pickle and copy make an exception again, without its constructor, which takes more than the text."""
     return copyreg.__newobj__, (type(error), *error.args), vars(error)  # type: ignore[attr-defined]
 
 
@@ -146,13 +139,13 @@ class NotWrittenError(ConnectionLostError):
     arrival = Arrival.NOT_ARRIVED
 
 
-class AnswerLostError(WherobotsApiError):
+class ResponseLostError(WherobotsApiError):
     """The request was sent, but no complete response came back: timeout, reset or truncated body."""
 
     transient = True
 
 
-class AnswerTooLargeError(WherobotsApiError):
+class ResponseTooLargeError(WherobotsApiError):
     """The response body is over its limit, or never ends; the rest was not read.
 
     :param operation: operation id of the call.
@@ -165,7 +158,7 @@ class AnswerTooLargeError(WherobotsApiError):
         super().__init__(operation, f"the response is larger than {limit:,} bytes, the limit for this call")
 
 
-class UnreadableAnswerError(WherobotsApiError):
+class UnreadableResponseError(WherobotsApiError):
     """A success whose body is not the endpoint's JSON, such as a gateway's or a login page's.
 
     :param operation: operation id of the call.
@@ -237,7 +230,7 @@ class AuthenticationError(ResponseError):
 
 
 class PermissionDeniedError(ResponseError):
-    """403: the key may not do this, or the organisation's plan does not include it."""
+    """403: the key may not do this, or the organization's plan does not include it."""
 
 
 class NotFoundError(ResponseError):
@@ -253,12 +246,12 @@ class RateLimitedError(ResponseError):
 
     transient = True
     arrival = Arrival.NOT_ARRIVED
-    answered_ago = float("inf")
+    succeeded_ago = float("inf")
     """Seconds since a call of the same operation with this API key last succeeded; infinite if none is known."""
 
 
 class QuotaError(ResponseError):
-    """``INSUFFICIENT_QUOTA_ERROR``, whatever the status: the organisation has no quota left for the run now."""
+    """``INSUFFICIENT_QUOTA_ERROR``, whatever the status: the organization has no quota left for the run now."""
 
 
 class KeyLimitedError(RateLimitedError):
@@ -313,15 +306,8 @@ def error_from_response(
     *,
     address: str | None = None,
 ) -> ResponseError:
-    """Classify a response that is not a success.
-
-    :param operation: operation id of the call.
-    :param status: HTTP status code.
-    :param headers: response headers.
-    :param body: the undecoded body: an ``ErrorBody``, another JSON error, or anything a gateway sends.
-    :param redact: removes secrets from a text; default removes none.
-    :param address: where the API was called, for the message; default None for another server than the API, whose
-        errors may have any body.
+    """Classify a response that is not a success. Without ``address`` it is from another server than the API, whose
+    errors may have any body.
     """
     kind = _BY_STATUS.get(status) or (ServerError if status >= 500 else BadRequestError)
     found = {name.lower(): value for name, value in headers.items()}
@@ -353,11 +339,8 @@ def error_from_response(
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Read a ``Retry-After`` header: whole or decimal seconds (the service sends ``5.2``), or an HTTP date.
-
-    :param value: the header, or None.
-    :param now: the current time, for dates.
-    :returns: seconds to wait, at least 0; None if there is no header or it is unreadable.
+    """Read a ``Retry-After`` header as seconds from ``now``: whole or decimal seconds (the service sends ``5.2``), or
+    an HTTP date. None if it is unreadable.
     """
     if value is None:
         return None
@@ -372,11 +355,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
 
 
 def parse_http_date(value: str) -> datetime | None:
-    """Read a date in an HTTP header (RFC 9110, section 5.6.7).
-
-    :param value: the header.
-    :returns: the moment; without an offset it is UTC. None if it is unreadable.
-    """
+    """Read a date in an HTTP header (RFC 9110, section 5.6.7), without an offset as UTC. None if unreadable."""
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import UnreadableAnswerError, error_from_response
+from airflow_provider_wherobots.api.errors import UnreadableResponseError, error_from_response
 
 T = TypeVar("T")
 
@@ -17,14 +17,7 @@ SEE_OTHER = 303
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP response, read to its end.
-
-    :param status: HTTP status code.
-    :param headers: response headers; looked up case-insensitively.
-    :param body: the undecoded body.
-    :param redact: removes secrets from the text that an error shows; default removes none.
-    :param address: where the API was called, for the text of an error.
-    """
+    """One HTTP response, read to its end."""
 
     status: int
     headers: Mapping[str, str]
@@ -34,13 +27,8 @@ class Response:
 
 
 def read_response(call: Call[T], response: Response) -> T:
-    """Turn the response to a call into its model.
-
-    :param call: the call that was sent.
-    :param response: the response. Any 2xx is a success: the service sends 201 where its older documentation says 200.
-    :returns: the model that the call's ``parse`` makes.
-    :raises ResponseError: for any other status; the subclass says which kind.
-    :raises UnreadableAnswerError: for a 2xx whose body is not the expected JSON.
+    """Turn the response to a call into its model. Any 2xx is a success: the service sends 201 where its older
+    documentation says 200.
     """
     see_other = call.see_other if response.status == SEE_OTHER else None
     if see_other is None and not 200 <= response.status < 300:
@@ -52,7 +40,7 @@ def read_response(call: Call[T], response: Response) -> T:
             response.redact,
             address=response.address,
         )
-    unreadable: UnreadableAnswerError | None = None
+    unreadable: UnreadableResponseError | None = None
     try:
         # The documentation shows no body for a cancel. Every other call's parser refuses None.
         if see_other is not None:
@@ -60,8 +48,8 @@ def read_response(call: Call[T], response: Response) -> T:
         else:
             model = call.parse(json.loads(response.body) if response.body.strip() else None)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        body = b"" if call.is_answer_secret else response.body
-        unreadable = UnreadableAnswerError(
+        body = b"" if call.is_response_secret else response.body
+        unreadable = UnreadableResponseError(
             call.operation, response.status, body, str(error), response.redact, address=response.address
         )
     if unreadable is not None:

@@ -13,10 +13,7 @@ from airflow_provider_wherobots.cli.main import DESCRIPTION, add_commands, run
 
 
 def get_wherobots_cli_commands() -> list[Any]:
-    """The command, for Airflow's parser. Airflow calls this at each start of its command line.
-
-    :returns: an ``ActionCommand`` whose arguments are the commands of this provider.
-    """
+    """The command, for Airflow's parser. Airflow calls this at each start of its command line."""
     from airflow.cli.cli_config import ActionCommand, Arg
 
     class Commands(Arg):

@@ -26,11 +26,7 @@ _KEY_OF_TASK = ("dag_id", "run_id", "task_id", "map_index")
 
 
 def read_task_instances(runs_created_after: datetime) -> Generator[Owner]:
-    """Read the task instances that may own runs, those of the newest DAG runs first.
-
-    :returns: the task instances, without their XComs.
-    :raises CommandFailedError: when the database cannot be read.
-    """
+    """Read the task instances that may own runs, without their XComs, those of the newest DAG runs first."""
     from sqlalchemy import or_
 
     with _session() as session:
@@ -43,11 +39,7 @@ def read_task_instances(runs_created_after: datetime) -> Generator[Owner]:
 
 
 def read_noted(suffixes: Collection[str]) -> Generator[Owner]:
-    """Read the task instances that have one of the suffixes in the key of an XCom.
-
-    :returns: the task instances, without their XComs.
-    :raises CommandFailedError: when the database cannot be read.
-    """
+    """Read the task instances that have one of the suffixes in the key of an XCom, without their XComs."""
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy import and_
 
@@ -61,10 +53,7 @@ def read_noted(suffixes: Collection[str]) -> Generator[Owner]:
 
 
 def read_session_users(session_ids: Collection[str]) -> dict[str, list[SessionUser]]:
-    """Read the task instances that name one of the SQL sessions in an XCom, by session.
-
-    :raises CommandFailedError: when the database cannot be read.
-    """
+    """Read the task instances that name one of the SQL sessions in an XCom, by session."""
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy import and_, or_
 
@@ -97,11 +86,7 @@ def _text(value: Any) -> str:
 
 
 def read_again(owner: Owner) -> Owner | None:
-    """Read a task instance again, with the keys of its XComs.
-
-    :returns: its present state; None if it is gone.
-    :raises CommandFailedError: when the database cannot be read.
-    """
+    """Read a task instance again, with the keys of its XComs. None if it is gone."""
     with _session() as session:
         from airflow.models.taskinstance import TaskInstance
 

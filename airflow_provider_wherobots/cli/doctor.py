@@ -31,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--runtime", help="runtime of the runs and the session (default: tiny)", default="tiny")
     parser.add_argument(
-        "--region", help="region of runs and session (default: the connection's, else the organisation's)"
+        "--region", help="region of runs and session (default: the connection's, else the organization's)"
     )
     parser.add_argument(
         "--script-uri",
@@ -51,10 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command.
-
-    :returns: 0; 1 if a check failed, or an answer differs from what this package can handle; 130 after Ctrl-C.
-    """
+    """Run the command. 1 if a check failed, or a response differs from what this package can handle."""
     from airflow_provider_wherobots.cli.examination import Examination, print_script
 
     if arguments.print_script:

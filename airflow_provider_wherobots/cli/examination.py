@@ -25,7 +25,7 @@ from airflow_provider_wherobots.cli.sql_trial import check_sql
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.check import Check, State, has_failed
 from airflow_provider_wherobots.doctor.ended import OBSERVING, runs_check
-from airflow_provider_wherobots.doctor.questions import answered
+from airflow_provider_wherobots.doctor.questions import checks_of
 from airflow_provider_wherobots.doctor.redaction import Redactor, names_in, names_of_host
 from airflow_provider_wherobots.doctor.report import as_markdown, conclusion, redacted
 from airflow_provider_wherobots.doctor.service import ask_service, service_checks
@@ -53,10 +53,8 @@ class Examination:
         self._names: set[str] = set()
 
     def examine(self) -> int:
-        """Check everything that can be checked.
-
-        :returns: an exit code: 130 if the runs or the SQL session were interrupted, else 0.
-        :raises CommandFailedError: when the report could not be written afterwards.
+        """Check everything that can be checked. Returns the exit code: 130 if the runs or the SQL session were
+        interrupted, else 0.
         """
         code, arguments = 0, self._arguments
         if arguments.report is not None:
@@ -77,10 +75,7 @@ class Examination:
         return code
 
     def show(self) -> bool:
-        """Print the result, write the report, and return whether something failed.
-
-        :raises CommandFailedError: when the report cannot be written.
-        """
+        """Print the result, write the report, and return whether something failed."""
         redactor, output, path = Redactor(self._secrets, self._names), self._arguments.output, self._arguments.report
         checks, failed = redacted(self._checks, redactor.hide_secrets), has_failed(self._checks)
         rows = [{name: str(getattr(check, name)) for name in COLUMNS} for check in checks]
@@ -161,10 +156,10 @@ class Examination:
         code, left = self._carry_out(trial, settings)
         for _, run in trial.polls(LOG):
             self._names |= names_in(run.raw.get("triggeredBy"))
-        self._checks += [runs_check(trial, left, interrupted=bool(code)), *answered(trial)]
+        self._checks += [runs_check(trial, left, interrupted=bool(code)), *checks_of(trial)]
         if LOG in trial.ids:
             # Only a person can open it: the console asks for a login.
-            advice = "open it in a browser; if it shows no run, set console_url_template, and tell us the address"
+            advice = "open it in a browser; if it shows no run, set console_url_template, and report the address"
             self._add("run's page", State.NOT_CHECKED, f"It should be {settings.run_url(trial.ids[LOG])}", advice)
         return code
 
@@ -185,9 +180,8 @@ class Examination:
         return uri
 
     def _carry_out(self, trial: Trial, settings: Settings) -> tuple[int, list[str]]:
-        """Run the trial and end its runs, whatever happens.
-
-        :returns: the exit code, and the ids of the runs that could not be ended.
+        """Run the trial and end its runs, whatever happens. Returns the exit code, and the ids of the runs that could
+        not be ended.
         """
         named, conn_id, code = f"*-{trial.plan.suffix}", self._arguments.conn, 0
         say(f"Creating three runs named {named}. Most of the time they wait for a runtime; 15 minutes at most")

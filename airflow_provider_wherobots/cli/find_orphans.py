@@ -102,7 +102,7 @@ def _find_sessions(driver: SyncDriver) -> list[tuple[SqlSession, Sequence[Sessio
     try:
         listed = driver.run(send(list_sessions(), MAX_OUTAGE_SECONDS))
     except WherobotsApiError as error:
-        # An organisation may have no SQL.
+        # An organization may have no SQL.
         say(f"SQL sessions cannot be listed: {quoted(str(error))}")
         return []
     sessions = sorted((session for session in listed if not session.has_ended), key=lambda session: session.created)

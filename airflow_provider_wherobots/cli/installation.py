@@ -24,7 +24,7 @@ def check_versions() -> Check:
     if AIRFLOW < OLDEST_AIRFLOW:
         return Check(name, State.FAILED, text, "upgrade Airflow to 2.11 or later")
     if AIRFLOW > NEWEST_AIRFLOW:
-        return Check(name, State.WARNING, text, "this Airflow is newer than the provider: look for a newer provider")
+        return Check(name, State.WARNING, text, "this Airflow is newer than the provider: check for a newer provider")
     return Check(name, State.OK, text)
 
 
@@ -39,7 +39,7 @@ def check_triggerer() -> Check:
         return Check(name, State.NOT_CHECKED, f"Airflow's metadata database cannot be read from here ({kind}).")
     if alive:
         return Check(name, State.OK, f"{alive} alive.")
-    advice = "start one (airflow triggerer): without it deferred tasks wait for ever"
+    advice = "start one (airflow triggerer): without it deferred tasks wait forever"
     return Check(name, State.WARNING, "Airflow's metadata database shows no live triggerer.", advice)
 
 

@@ -23,23 +23,15 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command.
-
-    :returns: the exit code: 0, 1 after a failure, 130 after Ctrl-C.
-    :raises SystemExit: with the code 2 for wrong arguments.
-    """
+    """Run a command, and return the exit code: 0, 1 after a failure, 130 after Ctrl-C. Wrong arguments exit with 2."""
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_wherobots", description=DESCRIPTION)
     add_commands(parser)
     return run(parser.parse_args(arguments))
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command that was parsed, and print its error as one line.
-
-    What the command prints with :func:`~airflow_provider_wherobots.cli.output.emit` goes to stdout, and everything else
-    to stderr.
-
-    :returns: the exit code.
+    """Run the command that was parsed, and print its error as one line. What it prints with
+    :func:`~airflow_provider_wherobots.cli.output.emit` goes to stdout, everything else to stderr.
     """
     from airflow_provider_wherobots.cli.output import reserved_stdout, say
 

@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_wherobots.cli.arguments import add_conn, add_output, identifier
 
 DESCRIPTION = (
-    "List the active runs of the organisation and the SQL sessions of the API key's user, and show which are orphans: "
+    "List the active runs of the organization and the SQL sessions of the API key's user, and show which are orphans: "
     "their task instance in this deployment has ended. Reads Airflow's metadata database. Without --cancel or "
     "--stop-session nothing is changed."
 )

@@ -23,10 +23,7 @@ _stdout: ContextVar[TextIO | None] = ContextVar("stdout", default=None)
 
 @contextmanager
 def reserved_stdout() -> Iterator[TextIO]:
-    """Reserve stdout for :func:`emit`: everything else that is printed or logged goes to stderr.
-
-    :returns: a context with the reserved stdout.
-    """
+    """Reserve stdout for :func:`emit`: everything else that is printed or logged goes to stderr."""
     stdout = sys.stdout
     if hasattr(stdout, "reconfigure"):
         # Names and log lines may hold characters that the terminal's encoding has not.

@@ -40,10 +40,7 @@ def hook_of(conn_id: str) -> WherobotsHook:
 
 
 def read_settings(conn_id: str) -> Settings:
-    """Read an Airflow connection.
-
-    :raises CommandFailedError: when there is none, or a field of it breaks a rule.
-    """
+    """Read an Airflow connection."""
     try:
         return hook_of(conn_id).settings
     except Exception as error:
@@ -57,10 +54,7 @@ def read_settings(conn_id: str) -> Settings:
 def driver_of(
     settings: Settings, conn_id: str, write: Callable[[LogRecord], None] = lambda record: None
 ) -> Iterator[SyncDriver]:
-    """Make a driver for flows. Their messages of level INFO and above go to stderr.
-
-    :raises CommandFailedError: for any failure of a call that ends the block.
-    """
+    """Make a driver for flows. Their messages of level INFO and above go to stderr."""
 
     def note(level: int, text: str) -> None:
         if level >= logging.INFO:

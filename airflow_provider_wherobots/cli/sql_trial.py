@@ -20,13 +20,7 @@ SELECT_SECONDS = 120.0
 
 
 def check_sql(settings: Settings, conn_id: str, runtime: str, region: str | None) -> Check:
-    """Execute ``SELECT 1`` in a session of its own, which is stopped whatever happens.
-
-    :param settings: the connection.
-    :param conn_id: its id.
-    :param runtime: runtime of the session.
-    :param region: region of the session; None for the connection's, else the organisation's.
-    """
+    """Execute ``SELECT 1`` in a session of its own, which is stopped whatever happens."""
     try:
         from airflow_provider_wherobots.hooks.sql import check_installed
 
@@ -41,7 +35,7 @@ def check_sql(settings: Settings, conn_id: str, runtime: str, region: str | None
 
     request = SessionRequest(runtime, region or settings.region, settings.version, force_new=True)
     own: list[str] = []
-    say("A SQL session is started, which takes minutes, and stopped after SELECT 1")
+    say("Starting a SQL session, which takes minutes. It is stopped after SELECT 1")
     began = time.monotonic()
     try:
         with closing(Connection(driver_of(settings, conn_id), lambda level, text: say(text))) as connection:
@@ -57,7 +51,7 @@ def check_sql(settings: Settings, conn_id: str, runtime: str, region: str | None
             rows, ended = cursor.fetchall(), time.monotonic()
     except DatabaseError as error:
         text = f"SELECT 1 was not executed in a SQL session ({words.quoted(str(error))})."
-        return Check(NAME, State.FAILED, text, "read the service's words; without SQL, runs work all the same")
+        return Check(NAME, State.FAILED, text, "read the service's message; runs work without SQL")
     finally:
         if own:
             with driver_of(settings, conn_id) as driver:

@@ -66,8 +66,8 @@ def connect(
 
     :param api_key: the API key.
     :param host: host of the API; default ``api.cloud.wherobots.com``.
-    :param runtime: runtime of the session; default the organisation's.
-    :param region: compute region; default the organisation's.
+    :param runtime: runtime of the session; default the organization's.
+    :param region: compute region; default the organization's.
     :param version: Wherobots version; default the latest.
     :param session_type: ``multi`` (default), which connections share, or ``single``.
     :param force_new: whether it must be a new session; default False.

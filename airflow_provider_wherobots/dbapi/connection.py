@@ -105,11 +105,7 @@ class Connection:
         return "" if self._session is None else self._session.id
 
     def open(self, session: Flow[SqlSession]) -> None:
-        """Wait for a session, and connect to it.
-
-        :param session: a flow that asks and waits for it.
-        :raises OperationalError: if there is none, or it cannot be connected to.
-        """
+        """Wait for a session, and connect to it."""
         with self.translated():
             self._session = self._run(session)
             self._run(connect(self._session, self._max_outage_seconds), RefusedError)
@@ -149,13 +145,7 @@ class Connection:
 
     def follow(self, execution_id: str, flow: Flow[StatementOutcome]) -> StatementOutcome:
         """Run a flow that executes a statement, or attaches to one. An interruption leaves the statement to
-        :meth:`close`, which cancels it.
-
-        :param execution_id: the id of the execution.
-        :param flow: the flow.
-        :returns: the outcome, whatever it is.
-        :raises StoppedError: if the process is being stopped.
-        :raises InterfaceError: if another thread executes a statement on this connection.
+        :meth:`close`, which cancels it. Raises ``StoppedError`` if the process is being stopped.
         """
         self._check_open()
         with self.translated():
@@ -226,10 +216,7 @@ class Connection:
 
     @contextmanager
     def translated(self, may_repeat: bool = False) -> Iterator[None]:
-        """The context in which errors become those that the connection's owner wants.
-
-        :param may_repeat: whether they are of a statement that may be executed again; default False.
-        """
+        """The context in which errors become those that the connection's owner wants."""
         try:
             yield
         except Error as error:

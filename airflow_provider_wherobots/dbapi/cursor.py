@@ -107,11 +107,7 @@ class Cursor:
         self._clear()
 
     def take(self, outcome: StatementOutcome) -> None:
-        """Hold the result of a statement that was executed otherwise.
-
-        :param outcome: its outcome.
-        :raises StatementError: if it did not succeed.
-        """
+        """Hold the result of a statement that was executed otherwise."""
         self._check_open()
         self._clear()
         with self.connection.translated():
@@ -190,7 +186,7 @@ class Cursor:
         outcome = self._execute(operation, parameters, self._log_sql, STORED)
         if outcome.is_location_lost:
             with self.connection.translated(self.may_repeat):
-                raise DataError("the statement succeeded, but the session can no longer say where its result is stored")
+                raise DataError("the statement succeeded, but the session no longer knows where its result is stored")
         return outcome.result_uri
 
     def _execute(

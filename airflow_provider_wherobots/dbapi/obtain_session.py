@@ -16,20 +16,15 @@ from airflow_provider_wherobots.flows.sql.session import SessionEndedError, Sess
 def obtain_session(
     request: SessionRequest, wait: SessionWait, kept: str | None = None, own: Callable[[str], None] | None = None
 ) -> Flow[SqlSession]:
-    """Ask for a session, and wait until statements can be executed in it.
-
-    :param request: which session.
-    :param wait: how long to wait.
-    :param kept: id of a session that an earlier request made for itself alone, used as long as it lives; None asks at
-        once.
-    :param own: takes the id of a session that nobody else can have, as soon as it is known; default None.
-    :raises WherobotsApiError: if there is none in time.
+    """Request a session, and wait until statements can be executed in it. ``kept`` is the id of a session that an
+    earlier request made for itself alone, used as long as it lives. ``own`` takes the id of a session that nobody else
+    can have, as soon as it is known.
     """
     if kept is not None:
         try:
             return (yield from await_session(kept, replace(wait, appearance_seconds=0.0)))
         except SessionEndedError:
-            yield Note(logging.INFO, f"SQL session {words.short(kept)} has ended: another one is asked for")
+            yield Note(logging.INFO, f"SQL session {words.short(kept)} has ended. Requesting a new one")
     asked = yield from ask_for_session(request, wait.max_outage_seconds)
     if own is not None and not request.is_repeatable and not asked.fallback:
         own(asked.id)

@@ -15,14 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def open_connection(endpoint: Endpoint, request: SessionRequest, wait_seconds: float, geometry: str) -> Connection:
-    """Open a connection to a session that is asked for.
-
-    :param endpoint: host and key.
-    :param request: which session.
-    :param wait_seconds: how long it may take to become ready, in seconds.
-    :param geometry: how geometries are written.
-    :raises OperationalError: if there is none, or it cannot be connected to.
-    """
+    """Open a connection to a session that is asked for."""
     driver = standalone_driver(endpoint, log.log, "the arguments of connect()")
     connection = Connection(driver, log.log, geometry=geometry)
     try:

@@ -49,14 +49,14 @@ def encode_arguments(
         bound = signature.bind(*args, **{**from_context, **kwargs})
     except TypeError as error:
         raise InvalidArgumentError(
-            f"{function.__name__}() cannot be called: {error}. Of the task's context it may ask for: "
+            f"{function.__name__}() cannot be called: {error}. From the task's context it can take: "
             f"{', '.join(CONTEXT_KEYS)}"
         ) from None
     bound.arguments.update({name: _plain(name, value) for name, value in bound.arguments.items()})
     text = json.dumps({"args": bound.args, "kwargs": bound.kwargs})
     if len(text) > MAX_ARGUMENTS_BYTES:
         raise InvalidArgumentError(
-            f"the arguments of {function.__name__}() have {len(text):,} bytes as JSON, and the most is "
+            f"the arguments of {function.__name__}() have {len(text):,} bytes as JSON, and the limit is "
             f"{MAX_ARGUMENTS_BYTES:,}; put the data in S3, and pass its s3:// address"
         )
     return text

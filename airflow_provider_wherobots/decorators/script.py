@@ -64,7 +64,7 @@ def _run_for_airflow(function):
     if len(result) > {max_bytes}:
         output.flush()
         sys.exit(
-            f"ValueError: the return value of {function.__name__}() has {len(result):,} bytes of JSON, and the most is"
+            f"ValueError: the return value of {function.__name__}() has {len(result):,} bytes of JSON, and the limit is"
             f" {{max_bytes}:,}. Write it to storage, and return its address"
         )
     if reason := _reason_to_refuse(json.loads(result)):
@@ -261,7 +261,8 @@ def _first_kept_line(definition: ast.FunctionDef, is_wrapped: bool) -> int:
     task = max((index for index, each in enumerate(decorators) if _last_name(each) in DECORATORS), default=None)
     if task is None and is_wrapped:
         raise InvalidArgumentError(
-            f"the decorators of {definition.name}() cannot be told apart: write @task.wherobots(...) where it is used"
+            f"the decorators of {definition.name}() cannot be distinguished: write @task.wherobots(...) where it "
+            "is used"
         )
     own = [] if task is None else decorators[task + 1 :]
     return own[0].lineno if own else definition.lineno

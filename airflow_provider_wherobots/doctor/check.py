@@ -18,7 +18,7 @@ class State(StrEnum):
 
     ASSUMED = "works as assumed"
     HANDLED = "differs, and is handled"
-    DIFFERS = "differs: tell us"
+    DIFFERS = "differs: please report it"
 
 
 Reading: TypeAlias = tuple[str, State]
@@ -27,13 +27,7 @@ Reading: TypeAlias = tuple[str, State]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something that was checked.
-
-    :param name: what was checked, or the question that was answered.
-    :param state: how it ended.
-    :param text: what was found.
-    :param advice: what to do; empty if there is nothing to do.
-    """
+    """Something that was checked, or a question to which the service has responded."""
 
     name: str
     state: State

@@ -40,7 +40,7 @@ def runs_check(trial: Trial, left: Sequence[str], *, interrupted: bool) -> Check
         text = f"{len(active)} runs were cancelled before they had ended ({why})."
         return Check(name, State.FAILED, text, "repeat the command")
     if trial.failures:
-        # Such as a full organisation: what was not created was not observed.
+        # Such as a full organization: what was not created was not observed.
         text = f"Not all runs could be created ({'; '.join(trial.failures.values())})."
         return Check(name, State.WARNING, text, "repeat the command when the service has room for three runs")
     return Check(name, State.OK, f"{len(trial.ids)} runs named {named} were created, and all have ended.")

@@ -19,11 +19,8 @@ NO_RUN = "No run was observed that shows it."
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An open question about the service.
-
-    :param ask: the question.
-    :param read: reads the answer from the trial; None if the trial does not show it.
-    :param advice: what to do if the answer differs from what the provider assumes.
+    """An open question about the service. ``read`` finds the response in the trial, None if the trial does not show it;
+    ``advice`` is what to do if it differs from what the provider assumes.
     """
 
     ask: str
@@ -32,12 +29,12 @@ class Question:
 
 
 QUESTIONS = (
-    Question("Is a run created as requested?", read_runs.created, "stay within the limits that the service has set"),
+    Question("Is a run created as requested?", read_runs.created, "stay within the service's limits"),
     Question("Does a run complete?", read_runs.completed, "correct what the run's reason names, then repeat"),
     Question(
         "Does a cancel end a run?",
         read_runs.cancelled,
-        "look for runs that were not ended with orphans; they cost until their timeout_seconds",
+        "find runs that have not ended with the command orphans; they cost money until their timeout_seconds",
     ),
     Question(
         "How does a run end that exceeds timeout_seconds?",
@@ -57,7 +54,7 @@ QUESTIONS = (
     Question(
         "Does every call get a response?",
         read_runs.failures,
-        "look for a proxy or network that ends connections; after 429, start fewer tasks at once with this API key",
+        "check for a proxy or network that ends connections; after 429, start fewer tasks at once with this API key",
     ),
     Question(
         "How soon does List Runs show a new run?",
@@ -99,12 +96,12 @@ QUESTIONS = (
 )
 
 
-def answered(trial: Trial) -> list[Check]:
+def checks_of(trial: Trial) -> list[Check]:
     """The answers of a trial, in the order of the questions."""
-    return [_answered(question, trial) for question in QUESTIONS]
+    return [_check_of(question, trial) for question in QUESTIONS]
 
 
-def _answered(question: Question, trial: Trial) -> Check:
+def _check_of(question: Question, trial: Trial) -> Check:
     text, state = question.read(trial) or (NO_RUN, State.NOT_CHECKED)
     differs = state in (State.HANDLED, State.DIFFERS)
     return Check(question.ask, state, text, question.advice if differs else "")

@@ -116,7 +116,7 @@ def timeout_leaves_out_pending(trial: Trial) -> Reading | None:
         return f"no: it ended {whole:.1f} s after its creation, before it ran", State.HANDLED
     text = f"it ended {whole:.1f} s after its creation and {whole - queued:.1f} s after its start, with {limit} s"
     if queued < 1.0:
-        return f"it was PENDING too shortly to tell: {text}", State.NOT_CHECKED
+        return f"it was PENDING too briefly to measure: {text}", State.NOT_CHECKED
     counts = abs(whole - limit) < abs(whole - queued - limit)
     return (f"no: {text}", State.HANDLED) if counts else (f"yes: {text}", State.ASSUMED)
 

@@ -47,10 +47,8 @@ _ARN = re.compile(r"\barn:aws[\w:/.*-]*")
 
 
 class Redactor:
-    """Knows what must not be shown.
-
-    :param secrets: keys and passwords; replaced wherever they stand, also in a URL or in JSON.
-    :param names: names of people, organisations, buckets and hosts; only their first letters are kept.
+    """Knows what must not be shown. Secrets are replaced wherever they stand, also in a URL or in JSON; of names, only
+    their first letters are kept.
     """
 
     def __init__(self, secrets: Iterable[str] = (), names: Iterable[str] = ()) -> None:
@@ -89,7 +87,7 @@ def masked(name: str) -> str:
 
 
 def names_in(document: Any) -> set[str]:
-    """The names and ids in an answer about the organisation, its users and its storage."""
+    """The names and ids in an answer about the organization, its users and its storage."""
     found: set[str] = set()
     if isinstance(document, Mapping):
         for key, value in document.items():

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.connection import Settings
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     AuthenticationError,
     CaBundleError,
     NotFoundError,
@@ -19,6 +18,7 @@ from airflow_provider_wherobots.api.errors import (
     PermissionDeniedError,
     PlainHttpError,
     ProxySettingError,
+    ResponseLostError,
     UntrustedServerError,
     WherobotsApiError,
     parse_http_date,
@@ -52,13 +52,8 @@ class Sample:
 
 @dataclass(slots=True)
 class Asked:
-    """What the service reports about itself.
-
-    :param refused: why List Runs failed; None if it works.
-    :param organization: ``GET /organization``, or why it failed.
-    :param storage: ``GET /storage``, or why it failed.
-    :param me: ``GET /users/me``, or why it failed.
-    :param samples: the lists that succeeded.
+    """What the service reports about itself. ``refused`` is why List Runs failed, a text in place of a response why
+    that call failed.
     """
 
     refused: WherobotsApiError | None = None
@@ -156,12 +151,12 @@ def _cause(error: WherobotsApiError, url: str) -> tuple[str, str]:
             return "reach and TLS", "name an HTTP proxy in HTTPS_PROXY, or add the host to NO_PROXY"
         case PlainHttpError():
             return "reach and TLS", "put http:// before the host, for the local server only"
-        case NotSentError() | AnswerLostError():
+        case NotSentError() | ResponseLostError():
             return "reach and TLS", f"allow {url} in firewalls and proxies, from here, from workers and from triggerers"
         case AuthenticationError():
             return "API key", "put a valid key into the connection's password"
         case PermissionDeniedError():
-            return "rights: list runs", "runs need a Professional or Enterprise organisation; ask its administrator"
+            return "rights: list runs", "runs need a Professional or Enterprise organization; ask its administrator"
     return "API key", "set the API host to api.cloud.wherobots.com, or leave it empty"
 
 
@@ -191,22 +186,24 @@ def _latency(samples: Sequence[Sample]) -> Check:
     text = f"A list of one run takes {median(times) * 1000:.0f} ms (the median of {len(times)} calls)."
     if median(times) < SLOW_SECONDS:
         return Check(name, State.OK, text)
-    return Check(name, State.WARNING, text, "look for a slow proxy or network between here and the service")
+    return Check(name, State.WARNING, text, "check for a slow proxy or network between here and the service")
 
 
 def _region(asked: Asked, settings: Settings) -> Check:
     name, region, organization = "region", settings.region, asked.organization
     if not isinstance(organization, dict):
-        return Check(name, State.NOT_CHECKED, _why_unknown("the organisation", asked, organization))
+        return Check(name, State.NOT_CHECKED, _why_unknown("the organization", asked, organization))
     allowed = [str(value) for value in organization.get("allowedRegions") or []]
     default = organization.get("defaultRegion")
     if region is None and default:
-        return Check(name, State.OK, f"The connection names none; the organisation's default is {default}.")
+        return Check(name, State.OK, f"The connection sets none; the organization's default is {default}.")
     if region is None:
-        text = "Neither the connection nor the organisation names one."
+        text = "Neither the connection nor the organization sets one."
         return Check(name, State.WARNING, text, "set region in the connection or in each task")
     if not allowed or region in allowed:
-        return Check(name, State.OK, f"{region} is allowed{'' if allowed else ': the organisation limits none'}.")
+        return Check(
+            name, State.OK, f"{region} is allowed{'' if allowed else ': the organization does not restrict regions'}."
+        )
     return Check(name, State.FAILED, f"{region!r} is not allowed.", f"use one of {', '.join(allowed)}")
 
 
@@ -214,12 +211,12 @@ def _runtime(asked: Asked, settings: Settings) -> Check:
     name, runtime = "runtime", settings.runtime
     default = asked.organization.get("defaultRuntime") if isinstance(asked.organization, dict) else None
     if runtime is None and default:
-        return Check(name, State.OK, f"The connection names none; the organisation's default is {default}.")
+        return Check(name, State.OK, f"The connection sets none; the organization's default is {default}.")
     if runtime is None:
-        return Check(name, State.NOT_CHECKED, "The connection names none, and the organisation's default is unknown.")
+        return Check(name, State.NOT_CHECKED, "The connection sets none, and the organization's default is unknown.")
     if runtime in RUNTIMES or runtime == default:
         return Check(name, State.OK, f"{runtime} is a published one.")
-    advice = "check its spelling; the service may know it all the same"
+    advice = "check its spelling; the service may still accept it"
     return Check(name, State.WARNING, f"{runtime!r} is not a published one.", advice)
 
 

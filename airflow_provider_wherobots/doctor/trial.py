@@ -44,18 +44,9 @@ SIZES = (5_000, 2_000, 1_000, 500, 100, 10)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run, and for how long.
-
-    :param suffix: the end of the runs' names, after a dash; nothing else in the organisation may have it.
-    :param uri: S3 address of the script.
-    :param runtime: id of the runtime; default ``tiny``.
-    :param region: compute region; default None, the organisation's.
-    :param version: Wherobots version; default None, ``latest``.
-    :param max_seconds: how long everything may take; then the runs are cancelled. Default 900.
-    :param timeout_seconds: ``timeoutSeconds`` of the run that is left to it; default 30.
-    :param late_seconds: how long to wait for lines after the end; default 90.
-    :param list_seconds: how long to wait for a new run in List Runs; default 60.
-    :param poll_seconds: seconds between two polls of a run; default 2.
+    """What to run, and for how long, in seconds. ``suffix`` ends the runs' names, after a dash; nothing else in the
+    organization may have it. ``max_seconds`` bounds everything: then the runs are cancelled. ``timeout_seconds`` is the
+    ``timeoutSeconds`` of the run that is left to it.
     """
 
     suffix: str
@@ -90,16 +81,9 @@ class Exchange:
 
 @dataclass(slots=True)
 class Trial:
-    """The runs of one trial. It is complete at any time, so an interrupted trial can be ended.
-
-    :param plan: what to run.
-    :param ids: ids by role.
-    :param creating: roles whose create was sent, and may have taken effect without a response.
-    :param ended: roles whose run has ended.
-    :param failures: why there is no run, by role.
-    :param forwarded: what the provider's reader forwarded, by its own rules of when a log is complete.
-    :param exchanges: what was sent, in order.
-    :param until: when the trial must end, in epoch seconds.
+    """The runs of one trial, by role. It is complete at any time, so an interrupted trial can be ended. ``creating``
+    has the roles whose create may have taken effect without a response; ``forwarded`` what the provider's reader
+    forwarded; ``until`` is in epoch seconds.
     """
 
     plan: Plan

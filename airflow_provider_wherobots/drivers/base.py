@@ -36,14 +36,9 @@ N = TypeVar("N")
 
 @dataclass(frozen=True, slots=True)
 class Outlets(Generic[R, N]):
-    """Callbacks for the effects of a flow, except calls and time. The event-loop driver awaits reload and publish.
-
-    :param note: takes the flow's own messages.
-    :param write: takes the lines of the run's log.
-    :param reload: reads the connection again and returns whether it changed.
-    :param publish: takes a published key and value, and must not raise; default None, which drops them.
-    :param room: waits until a message, or ``ROOM`` bytes of lines, can be written without blocking; default None, for
-        which they always can. The event-loop driver awaits it, the blocking driver does not need it.
+    """Callbacks for the effects of a flow, except calls and time. The event-loop driver awaits ``reload``, ``publish``
+    and ``room``. ``publish`` must not raise; None drops what is published. ``room`` waits until a message, or ``ROOM``
+    bytes of lines, can be written without blocking.
     """
 
     note: WriteNote
@@ -55,13 +50,7 @@ class Outlets(Generic[R, N]):
 
 @dataclass(frozen=True, slots=True)
 class Clock(Generic[N]):
-    """A driver's source of time.
-
-    :param sleep: waits for a number of seconds; awaited in the event loop.
-    :param now: wall-clock time in epoch seconds; default the system's.
-    :param monotonic: seconds of a clock that does not jump; default the system's.
-    :param draw: returns the share of a sleep's jitter, 0 to 1; default a uniform random number.
-    """
+    """A driver's source of time. ``draw`` returns the share of a sleep's jitter, 0 to 1."""
 
     sleep: Callable[[float], N]
     now: Callable[[], float] = time.time
@@ -119,4 +108,4 @@ class Gate:
             limit.succeeded(call, self._clock.monotonic())
         finally:
             if not is_refused:
-                limit.answered(call, places)
+                limit.responded(call, places)

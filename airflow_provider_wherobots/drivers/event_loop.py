@@ -130,9 +130,9 @@ class AsyncDriver:
     async def _perform(self, effect: Effect[Any]) -> Any:
         match effect:
             case Send():
-                answer = await self._answer_to(effect)
+                response = await self._response_to(effect)
                 self._since = self._clock.monotonic()
-                return answer
+                return response
             case Prefetch():
                 self._prefetch(effect)
             case Sleep():
@@ -259,7 +259,7 @@ class AsyncDriver:
             # Nothing asks for its failure any more, and asyncio would log that.
             send.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def _answer_to(self, effect: Send[Any]) -> Any:
+    async def _response_to(self, effect: Send[Any]) -> Any:
         if self._prefetched is not None and self._prefetched[0] == effect.call:
             _, send = self._prefetched
             self._prefetched = None

@@ -17,13 +17,7 @@ from airflow_provider_wherobots.logs.records import LogRecord
 def standalone_driver(
     endpoint: Endpoint, note: WriteNote, source: str, write: Callable[[LogRecord], None] = lambda record: None
 ) -> Iterator[SyncDriver]:
-    """Make a driver, and close it with its transport at the end.
-
-    :param endpoint: host and key.
-    :param note: takes the flows' messages.
-    :param source: what holds the key, for the message about one that is refused.
-    :param write: takes the lines of a run's log; default drops them.
-    """
+    """Make a driver, and close it with its transport at the end."""
     transport = RequestsTransport(endpoint)
     outlets: Outlets[Reloaded, None] = Outlets(note, write, lambda: Reloaded(False, source))
     driver = SyncDriver(transport, outlets)

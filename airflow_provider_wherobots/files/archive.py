@@ -38,7 +38,9 @@ def write_archive(folder: Path, out: IO[bytes], max_bytes: int, root: Path | Non
     hidden: list[str] = []
     files = sorted(_files_of(folder, root, hidden))
     if not files:
-        raise ArchiveError(f"the folder contains no file{' (what begins with a dot is left out)' if hidden else ''}")
+        raise ArchiveError(
+            f"the folder contains no file{' (names that begin with a dot are left out)' if hidden else ''}"
+        )
     with ZipFile(out, "w", ZIP_STORED) as archive:
         for name, path in files:
             info = ZipInfo(f"{top}{name}", _FIRST_MOMENT)

@@ -20,14 +20,8 @@ from airflow_provider_wherobots.files.archive import PIECE_BYTES, ArchiveError, 
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """Where a file to upload is. Nothing of it has been read.
-
-    :param argument: what names it, such as ``run_python['uri']``, for messages.
-    :param given: the path as it was given.
-    :param path: the absolute path.
-    :param root: the folder that it must be in; None if it may be anywhere.
-    :param may_be_folder: whether it may be a folder, of which a zip file is uploaded; default False.
-    :param endings: how the file's name must end; default any way.
+    """Where a file to upload is. Nothing of it has been read. ``root`` is the folder that it must be in; None if it may
+    be anywhere.
     """
 
     argument: str
@@ -47,15 +41,7 @@ class FileChangedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file to upload, as it was when it was hashed. For a folder it holds the zip file, and removes it with itself.
-
-    :param source: where it is.
-    :param name: its name in storage.
-    :param size: its size in bytes; that of the zip file for a folder.
-    :param sha256: hash of its bytes, as hexadecimal digits.
-    :param left_out: what begins with a dot and is therefore not in the zip file of a folder; default nothing.
-    :param archive: the zip file of a folder; default None.
-    """
+    """A file to upload, as it was when it was hashed. Of a folder it is the zip file, which is removed with it."""
 
     source: FileSource
     name: str
@@ -116,7 +102,7 @@ def _checked_kind(source: FileSource) -> bool:
             # As of a DAG file in a zip file of the DAGs folder.
             raise InvalidArgumentError(
                 f"{source}: leads into the zip file {archive}, and no file of a zip file is uploaded; "
-                "put the file beside the zip file, and give its path as '../name'"
+                "put the file next to the zip file, and give its path as '../name'"
             ) from None
         relative = "" if source.root is None else "a relative path starts from the DAG file's folder, and "
         raise InvalidArgumentError(

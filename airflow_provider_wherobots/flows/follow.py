@@ -148,7 +148,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
                 reason = why_given_up(error, options.max_outage_seconds)
                 return Outcome(Ending.GAVE_UP, options.run_id, status.last, reason, ended_at=moment)
         else:
-            yield from outage.answered(moment)
+            yield from outage.succeeded(moment)
             yield from status.seen(run, moment, options.started_at)
             yield from spark_ui.seen(run)
             if run.is_terminal:
@@ -186,7 +186,7 @@ def _after_failed_poll(
     if isinstance(error, NotFoundError) and moment < options.started_at + APPEARANCE_SECONDS:
         return Sleep(MIN_DELAY_SECONDS, JITTER)
     try:
-        pause = yield from outage.pause(error, moment, "the run is not affected and is polled again")
+        pause = yield from outage.pause(error, moment, "the run is not affected; polling continues")
     except WherobotsApiError:
         return None
     if isinstance(error, KeyLimitedError):

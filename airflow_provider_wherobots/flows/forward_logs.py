@@ -13,10 +13,10 @@ from itertools import accumulate, chain, islice
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
-    AnswerTooLargeError,
     BadRequestError,
     KeyLimitedError,
     NotFoundError,
+    ResponseTooLargeError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs import calls
@@ -60,7 +60,7 @@ class LogForwarder:
         # Whether the API key is limited for longer than there is time left.
         self._held_up = False
         # A page was too large until a single line was requested, and no line has come since.
-        self._too_large: AnswerTooLargeError | None = None
+        self._too_large: ResponseTooLargeError | None = None
         self._said_too_large = False
         self._fresh = 0
         # When the log was last read to its present end; None if the last attempt did not get there.
@@ -225,7 +225,7 @@ class LogForwarder:
             except WherobotsApiError as error:
                 if isinstance(error, BadRequestError) and self._cursor.refuse():
                     continue
-                if isinstance(error, AnswerTooLargeError):
+                if isinstance(error, ResponseTooLargeError):
                     was_single = self._cursor.size == 1
                     has_more_to_try = self._cursor.refuse(too_large=True)
                     if was_single or self._cursor.size == 1:
@@ -249,7 +249,7 @@ class LogForwarder:
             self._failure, self._has_read = None, True
             return page
 
-    def _say_too_large(self, error: AnswerTooLargeError) -> Flow[None]:
+    def _say_too_large(self, error: ResponseTooLargeError) -> Flow[None]:
         if not self._said_too_large:
             self._said_too_large = True
             yield Note(logging.WARNING, f"The run's log cannot be read past a line that is too long: {error}")

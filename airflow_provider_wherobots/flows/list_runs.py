@@ -1,4 +1,4 @@
-"""Listing the organisation's runs, page by page."""
+"""Listing the organization's runs, page by page."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def list_runs(
 
 
 def list_active_runs(max_outage_seconds: float) -> Flow[list[Run]]:
-    """List the runs of the organisation that have not ended and are not being torn down. Newest first."""
+    """List the runs of the organization that have not ended and are not being torn down. Newest first."""
     runs, _ = yield from list_runs(status=sorted(ACTIVE_STATUSES), max_outage_seconds=max_outage_seconds)
     return [run for run in runs if run.is_active]
 

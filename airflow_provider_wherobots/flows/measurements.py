@@ -68,13 +68,7 @@ def of_reattachment(run: Run, task_tags: Mapping[str, str]) -> list[Measurement]
 
 
 def of_statement(seconds: float, state: str, region: str | None, task_tags: Mapping[str, str]) -> list[Measurement]:
-    """Measure a SQL statement that a try has executed. The timing counts the statements too.
-
-    :param seconds: how long it took, in seconds.
-    :param state: how it ended, such as ``succeeded``.
-    :param region: region of its session, if it is known.
-    :param task_tags: tags that identify the task.
-    """
+    """Measure a SQL statement that a try has executed. The timing counts the statements too."""
     return [Measurement(Kind.TIMING, STATEMENT, seconds, {**task_tags, **_run_tags(region, None, state)})]
 
 

@@ -60,7 +60,7 @@ class NamedRun:
 
     def describe(self) -> str:
         """Say which run is meant."""
-        return f"run named {self.name!r}, created at {words.moment(self.created_after)} or later"
+        return f"run named {self.name!r} created since {words.moment(self.created_after)}"
 
     @property
     def _stem(self) -> str:
@@ -88,23 +88,23 @@ def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
             run = yield from find_newest(named)
         except WherobotsApiError as error:
             try:
-                pause = yield from outage.pause(error, moment, "runs are listed again")
+                pause = yield from outage.pause(error, moment, "listing runs again")
             except WherobotsApiError:
                 reason = why_given_up(error, options.max_outage_seconds)
-                return Outcome(Ending.GAVE_UP, "", "", f"No {named.describe()}, was found: {reason}", ended_at=moment)
+                return Outcome(Ending.GAVE_UP, "", "", f"No {named.describe()} was found: {reason}", ended_at=moment)
         else:
-            yield from outage.answered(moment)
+            yield from outage.succeeded(moment)
             if run is not None:
                 return run
             if moment - said_at >= HEARTBEAT_SECONDS:
                 said_at = moment
                 minutes = round((moment - options.started_at) / words.MINUTE) * words.MINUTE
-                yield Note(logging.INFO, f"Still no {named.describe()}, after {words.duration(minutes)}")
+                yield Note(logging.INFO, f"Still no {named.describe()} after {words.duration(minutes)}")
             pause = Sleep(options.poll_delay(moment), POLL_JITTER)
         moment = yield from now()
         if options.deadline is not None and moment >= options.deadline:
             limit = words.duration(options.execution_timeout or 0.0)
-            reason = f"No {named.describe()}, was found before the task's {options.limit_name} ({limit}) was reached"
+            reason = f"No {named.describe()} was found before the task's {options.limit_name} ({limit}) was reached"
             return Outcome(Ending.DEADLINE, "", "", reason, ended_at=moment)
         yield within(options.deadline, moment, pause)
 
@@ -146,7 +146,7 @@ def look_once(which: str | NamedRun, options: FollowOptions, failing_since: floa
             raise
         yield Note(
             logging.WARNING,
-            f"{error}; looks have failed since {words.moment(since)}, and are repeated for {words.duration(tolerated)}",
+            f"{error}; lookups have failed since {words.moment(since)}; retrying for {words.duration(tolerated)}",
         )
         return Look(None, since)
 

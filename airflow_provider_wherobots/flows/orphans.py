@@ -37,16 +37,9 @@ class RunVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A task instance, as the metadata database describes it.
-
-    :param dag_id: id of the DAG.
-    :param run_id: id of the DAG run.
-    :param task_id: id of the task.
-    :param map_index: index of the mapped task instance, -1 for none.
-    :param dag_run_start: when the DAG run started.
-    :param state: the task instance's state; None for none, as after a clear.
-    :param xcom_keys: the keys of its XComs; only needed if it has ended. Default none.
-    :param noted_suffix: the suffix in the key of its XCom; default empty, then it is computed from the other fields.
+    """A task instance, as the metadata database describes it. ``state`` None is a task instance without a state, as
+    after a clear; ``xcom_keys`` are only needed if it has ended; without ``noted_suffix`` its suffix is computed from
+    the other fields.
     """
 
     dag_id: str
@@ -72,12 +65,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class SessionUser:
-    """A task instance that names a SQL session in an XCom.
-
-    :param owner: the task instance.
-    :param is_dag_run_active: whether its DAG run is queued or running.
-    :param session_key: the key of the session, if the task instance has started it; else empty.
-    """
+    """A task instance with a SQL session in an XCom. ``session_key`` is empty unless it has started the session."""
 
     owner: Owner
     is_dag_run_active: bool

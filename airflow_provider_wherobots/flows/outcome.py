@@ -43,18 +43,9 @@ _ENDINGS_BY_STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How following a run ended, with the details; the triggerer sends it to the worker as an event.
-
-    :param ending: how it ended.
-    :param run_id: its id.
-    :param status: its last known status.
-    :param reason: the reason the service gives, or why following failed; may be empty.
-    :param log_tail: the last lines of the run's log that explain a failure; may be empty.
-    :param ended_at: when this was known, in epoch seconds.
-    :param summary: fields of :class:`~airflow_provider_wherobots.flows.summary.RunSummary`; None if following was given
-        up, and in events of versions that had no summary.
-    :param result: the run's result as JSON, see :mod:`airflow_provider_wherobots.logs.result`; None if there is none.
-    :param outage_seconds: how long polling the run failed, all outages together, in seconds; default 0.
+    """How following a run ended, with the details; the triggerer sends it to the worker as an event. ``result`` is
+    JSON, see :mod:`airflow_provider_wherobots.logs.result`. ``summary`` is None if following was given up, and in
+    events of versions that had no summary. ``outage_seconds`` counts all outages.
     """
 
     ending: Ending

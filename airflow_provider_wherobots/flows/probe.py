@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     AuthenticationError,
     ForeignResponseError,
     NotFoundError,
@@ -12,7 +11,8 @@ from airflow_provider_wherobots.api.errors import (
     PlainHttpError,
     ProxySettingError,
     ResponseError,
-    UnreadableAnswerError,
+    ResponseLostError,
+    UnreadableResponseError,
     UntrustedServerError,
     WherobotsApiError,
 )
@@ -48,13 +48,13 @@ def diagnose(error: WherobotsApiError) -> str:
             return "The host speaks plain http where https was expected"
         case NotSentError():
             return "The host cannot be reached"
-        case AnswerLostError():
-            return "The host was reached, but did not answer"
+        case ResponseLostError():
+            return "The host was reached, but did not respond"
         case AuthenticationError():
             return "The API key is refused"
         case PermissionDeniedError():
             return "The API key is valid, but may not use runs"
-        case UnreadableAnswerError() | ForeignResponseError():
+        case UnreadableResponseError() | ForeignResponseError():
             return "This is not the Wherobots Runs API"
         case NotFoundError():
             return "There is no Wherobots Runs API at this address"
@@ -62,5 +62,5 @@ def diagnose(error: WherobotsApiError) -> str:
             # Every error of the service has an ErrorBody.
             return "This is not the Wherobots Runs API"
         case ResponseError():
-            return "The service answers with an error"
+            return "The service responds with an error"
     return "The call failed"

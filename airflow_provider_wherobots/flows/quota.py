@@ -1,4 +1,4 @@
-"""Waiting for quota: how long to wait while the organisation is full, and when to send the create again.
+"""Waiting for quota: how long to wait while the organization is full, and when to send the create again.
 
 A wait of up to three minutes stays with the process that sends the create. A longer one is handed over: the caller
 waits elsewhere, and sends the create again with the same :class:`QuotaWait`. So the wait keeps its start and its limit
@@ -101,11 +101,8 @@ class QuotaWait:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingQuota:
-    """There is no run, or no SQL session, yet: the organisation is full. The caller waits, and then goes on with
+    """There is no run, or no SQL session, yet: the organization is full. The caller waits, and then goes on with
     ``wait``.
-
-    :param wait: the wait so far.
-    :param pause: how long to wait until then.
     """
 
     wait: QuotaWait
@@ -113,10 +110,7 @@ class AwaitingQuota:
 
 
 class QuotaNotes:
-    """Logs a wait for quota: its start, a heartbeat, and when it is handed over.
-
-    :param what: what is to be created; default a run.
-    """
+    """Logs a wait for quota: its start, a heartbeat, and when it is handed over."""
 
     def __init__(self, what: str = "run") -> None:
         self._what = what
@@ -132,8 +126,8 @@ class QuotaNotes:
             limit = "execution_timeout" if by_deadline else f"max_quota_wait_seconds={wait.max_seconds:g}"
             yield Note(
                 logging.WARNING,
-                f"No {self._what} was created yet: the organisation's quota is used up. {words.quoted(str(error))}. "
-                f"The create call is repeated for up to {words.duration(wait.left(moment))} "
+                f"No {self._what} was created yet: the organization's quota is used up. {words.quoted(str(error))}. "
+                f"Retrying the create call for up to {words.duration(wait.left(moment))} "
                 f"({limit}), first in {words.duration(delay)}",
             )
         elif handed_over or self._said_at is None or moment - self._said_at >= HEARTBEAT_SECONDS:
@@ -148,7 +142,7 @@ class QuotaNotes:
 
 
 class QuotaNotFreedError(WherobotsApiError):
-    """The organisation had no room until the wait reached its limit. Nothing was created."""
+    """The organization had no room until the wait reached its limit. Nothing was created."""
 
     transient = True
     arrival = Arrival.REFUSED
@@ -164,5 +158,5 @@ class QuotaNotFreedError(WherobotsApiError):
             when = f"and {limit} allows no wait"
         super().__init__(
             refusal.operation,
-            f"no {what} was created: the organisation's quota was used up {when}. {words.quoted(refusal.said)}",
+            f"no {what} was created: the organization's quota was used up {when}. {words.quoted(refusal.said)}",
         )

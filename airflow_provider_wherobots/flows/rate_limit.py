@@ -59,7 +59,7 @@ class RateLimit:
         self._until = float("-inf")
         # How long the last limit lasts, in seconds, and whether no call has been answered since it began.
         self._hold = 0.0
-        self._is_unanswered = False
+        self._is_silent = False
         # The counter, when it was last moved, its pace (0: there was no limit yet), the growth of the pace, and the
         # next number to draw.
         self._turn = 0.0
@@ -85,9 +85,9 @@ class RateLimit:
         if wait > EARLY_SECONDS:
             raise KeyLimitedError(call.operation, wait)
 
-    def answered(self, call: Call[Any], places: Places) -> None:
+    def responded(self, call: Call[Any], places: Places) -> None:
         """Record that a call ended with anything but 429."""
-        self._is_unanswered = False
+        self._is_silent = False
         places.pop(call.operation, None)
 
     def succeeded(self, call: Call[Any], moment: float) -> None:
@@ -103,12 +103,12 @@ class RateLimit:
         """
         self._advance(moment)
         if (last := self._succeeded.get(call.operation)) is not None:
-            error.answered_ago = moment - last
+            error.succeeded_ago = moment - last
         retry_after = error.retry_after or 0.0
         is_said = retry_after >= FIRST_DELAY_SECONDS
         hold = min(max(retry_after, FIRST_DELAY_SECONDS), MAX_HOLD_SECONDS)
         if moment >= self._until:
-            if self._is_unanswered:
+            if self._is_silent:
                 # The last limit was too short. That says nothing about the pace.
                 if not is_said:
                     hold = min(2.0 * self._hold, MAX_DELAY_SECONDS)
@@ -117,7 +117,7 @@ class RateLimit:
             else:
                 self._pace = max(MIN_PACE, self._pace * PACE_PER_LIMIT)
                 self._growth = max(MIN_GROWTH, GROWTH / hold)
-            self._hold, self._is_unanswered = hold, True
+            self._hold, self._is_silent = hold, True
         self._until = max(self._until, moment + hold)
         if call.urgent:
             return

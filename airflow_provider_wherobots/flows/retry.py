@@ -54,7 +54,7 @@ class Outage:
         if self._since is None:
             self._since = moment
         if isinstance(error, RateLimitedError):
-            self._since = max(self._since, moment - error.answered_ago)
+            self._since = max(self._since, moment - error.succeeded_ago)
         left = self._since + max_seconds - moment
         if left <= 0:
             raise error
@@ -82,10 +82,10 @@ class Outage:
             yield Note(logging.WARNING, f"{error}; {again}")
         return Sleep(delay, 0.0 if isinstance(error, KeyLimitedError) else JITTER)
 
-    def answered(self, moment: float) -> Flow[None]:
+    def succeeded(self, moment: float) -> Flow[None]:
         """End the streak, and say so if there was one. ``moment`` is the time of the attempt, in epoch seconds."""
         if failures := self.over(moment):
-            yield Note(logging.INFO, f"The Runs API answers again, after {failures} failed attempts")
+            yield Note(logging.INFO, f"The Runs API responds again, after {failures} failed attempts")
 
     def seconds(self, moment: float) -> float:
         """How long all streaks have lasted, the current one included."""
@@ -146,5 +146,5 @@ def wait_out(outage: Outage, error: WherobotsApiError) -> Flow[None]:
         # No jitter: the queue of the rate limit gives each call its own time.
         yield Sleep(error.seconds)
     else:
-        yield Note(logging.WARNING, f"{error}; trying again in {delay:.1f} s")
+        yield Note(logging.WARNING, f"{error}; retrying in {delay:.1f} s")
         yield Sleep(delay, JITTER)

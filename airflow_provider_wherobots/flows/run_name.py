@@ -38,7 +38,7 @@ def make_suffix(identity: str) -> str:
 def task_identity(dag_id: str, run_id: str, task_id: str, map_index: int, dag_run_start: datetime | None) -> str:
     """What the tries of a task instance have in common, and no other task has. A clear may change the start.
 
-    The microseconds of the DAG run's start differ between two deployments with the same ids in one organisation.
+    The microseconds of the DAG run's start differ between two deployments with the same ids in one organization.
     """
     start = "" if dag_run_start is None else dag_run_start.astimezone(UTC).isoformat(timespec="microseconds")
     return "\x1f".join((dag_id, run_id, task_id, str(map_index), start))

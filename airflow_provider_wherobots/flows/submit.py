@@ -3,7 +3,7 @@
 A request that certainly did not arrive is repeated. If the answer was lost or unclear, the run is looked up by the
 suffix of its name, which is unique to this task instance, before anything is sent again. If the run shows only after
 the create was sent again, :mod:`~airflow_provider_wherobots.flows.twins` finds it. A create that is refused because the
-organisation is full is repeated as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
+organization is full is repeated as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
 """
 
 from __future__ import annotations
@@ -74,23 +74,11 @@ def submit_run(
     quota: QuotaWait | None = None,
     uploads: FileUploads = NO_UPLOADS,
 ) -> Flow[Submission | AwaitingQuota]:
-    """Create the run, or attach to the one that this task instance already has.
-
-    :param payload: the create body; with ``durable`` the suffix of its name must be unique to this task instance.
-    :param region: compute region; None takes the organisation's default.
-    :param durable: whether the run may be found by the suffix of its name; default True.
-    :param look_first: whether there may be a run of an earlier try or create; default False, which saves a call.
-    :param replace: whether such a run is cancelled and replaced, as after a clear; default False, which attaches to it.
-    :param reuse_completed: whether the newest run, if it has completed, counts as this try's; default False.
-    :param max_outage_seconds: how long consecutive transient failures are tolerated; default 600.
-    :param quota: how long to wait for quota; default an hour, without handing the wait over.
-    :param uploads: the files that the payload names by their paths; uploaded before the create, if there is one.
-    :returns: the run; or the wait for quota, if ``quota`` hands it over.
-    :raises UnclearCreateError: when it is unknown whether a run was created.
-    :raises NotReplacedError: when the run to be replaced could not be cancelled; no run was created.
-    :raises QuotaNotFreedError: when the organisation was full for too long; no run was created.
-    :raises InvalidArgumentError: when a file cannot be uploaded; no run was created.
-    :raises WherobotsApiError: the last failure; no run was created.
+    """Create the run, or attach to the one that this task instance already has. With ``durable`` the suffix of its name
+    must be unique to this task instance. ``look_first``: there may be a run of an earlier try or create; False saves a
+    call. ``replace`` cancels such a run first, as after a clear; ``reuse_completed`` also takes the newest run if it
+    has completed. Only after an ``UnclearCreateError`` may there be a run. Returns the wait instead, if ``quota`` hands
+    it over.
     """
     wait = quota or QuotaWait()
     began_at = None if look_first else (yield from now())
@@ -204,7 +192,7 @@ class _Create:
         self._unclear += 1
         if not self._durable:
             raise _unclear(cause, "it cannot be looked up by its name (durable=False)") from cause
-        yield Note(logging.WARNING, f"{cause}; the run may exist, so it is looked up by its name *{self._suffix}")
+        yield Note(logging.WARNING, f"{cause}; the run may exist. Looking it up by its name *{self._suffix}")
         for delay in LOOK_UP_DELAYS:
             yield Sleep(delay)
             try:

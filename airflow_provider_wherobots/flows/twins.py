@@ -57,6 +57,6 @@ class TwinWatch:
             return
         for run in runs:
             if run.is_active and run.id != self._run_id and run.is_created_until(self._created_until):
-                text = f"Run {run.id} was started by a create call of this task that was not answered. It is cancelled"
+                text = f"Run {run.id} was started by a create call of this task whose response was lost. Cancelling it"
                 yield Note(logging.WARNING, text)
                 yield from cancel_run(run.id)

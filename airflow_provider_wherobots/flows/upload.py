@@ -29,7 +29,7 @@ from airflow_provider_wherobots.flows.effects import Flow, Note, OpenFile, Uploa
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, send, wait_out
 
 SHARED_FOLDER = "data/shared"
-"""The folder of managed storage into which all principals of the organisation may write."""
+"""The folder of managed storage into which all principals of the organization may write."""
 OWN_FOLDER = "airflow-uploads"
 MAX_NAMES = 5
 """How many names of left-out files the task log shows."""
@@ -47,7 +47,7 @@ class UploadFailedError(WherobotsApiError):
 
 
 class NoStorageError(WherobotsApiError):
-    """The organisation has no managed storage, and nobody has named another folder."""
+    """The organization has no managed storage, and nobody has named another folder."""
 
 
 def upload(
@@ -63,7 +63,7 @@ def upload(
 
 
 def find_shared_folder(max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> Flow[str]:
-    """Find a folder for uploads in the organisation's managed storage (``GET /organization``).
+    """Find a folder for uploads in the organization's managed storage (``GET /organization``).
 
     Raises if there is none, or if the API key may not know.
     """
@@ -72,9 +72,9 @@ def find_shared_folder(max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -
     try:
         organization = yield from send(call, max_outage_seconds)
     except WherobotsApiError as error:
-        raise UploadFailedError("the organisation's storage could not be found", error, name_it) from error
+        raise UploadFailedError("the organization's storage could not be found", error, name_it) from error
     if organization.bucket is None:
-        raise NoStorageError(call.operation, f"the organisation has no managed storage; {name_it}")
+        raise NoStorageError(call.operation, f"the organization has no managed storage; {name_it}")
     return f"{SCHEME}{organization.bucket}/{organization.id}/{SHARED_FOLDER}/{OWN_FOLDER}"
 
 
@@ -138,7 +138,7 @@ def _upload(file: LocalFile, upload_to: str, max_outage_seconds: float) -> Flow[
             yield from _transfer(file, address, max_outage_seconds)
         except FileChangedError as error:
             if reads_left:
-                yield Note(logging.WARNING, f"{error}; it is read again")
+                yield Note(logging.WARNING, f"{error}; reading it again")
                 file = yield from perform(OpenFile(source))
         except WherobotsApiError as error:
             raise UploadFailedError(
@@ -149,9 +149,9 @@ def _upload(file: LocalFile, upload_to: str, max_outage_seconds: float) -> Flow[
             if file.left_out:
                 more = len(file.left_out) - MAX_NAMES
                 names = ", ".join(file.left_out[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
-                yield Note(logging.INFO, f"{source.given}: what begins with a dot is left out: {names}")
+                yield Note(logging.INFO, f"{source.given}: names that begin with a dot are left out: {names}")
             return address
-    raise InvalidArgumentError(f"{source}: changes again and again while it is uploaded; let it stay as it is")
+    raise InvalidArgumentError(f"{source}: kept changing while it was uploaded; retry once it no longer changes")
 
 
 def _transfer(file: LocalFile, address: str, max_outage_seconds: float) -> Flow[None]:
@@ -166,7 +166,7 @@ def _transfer(file: LocalFile, address: str, max_outage_seconds: float) -> Flow[
             if is_refused or error.operation != PUT_OBJECT.operation:
                 raise
             is_refused = True
-            yield Note(logging.WARNING, f"{error}; trying again with a new URL")
+            yield Note(logging.WARNING, f"{error}; retrying with a new URL")
         except WherobotsApiError as error:
             yield from wait_out(outage, error)
 
@@ -176,7 +176,7 @@ def _advice(error: WherobotsApiError) -> str:
         return "the API key must be allowed to write there; upload_to can name another folder"
     if isinstance(error, NotFoundError) or (isinstance(error, BadRequestError) and "storage" in str(error).lower()):
         return (
-            "upload_to must be a folder in the organisation's managed storage, or in a bucket that is one of its "
+            "upload_to must be a folder in the organization's managed storage, or in a bucket that is one of its "
             "storage integrations"
         )
     return ""

@@ -28,13 +28,8 @@ PLACEHOLDERS = {
 
 @dataclass(frozen=True, slots=True)
 class ExtraField:
-    """A field of the form that is stored in the connection's extra.
-
-    :param name: its key in the extra.
-    :param label: its label in the form.
-    :param help: what it means, and known values.
-    :param suggestions: values that the form offers; any other is accepted too. Default none.
-    :param placeholder: shown in the empty field where Airflow shows no help text. Default none.
+    """A field of the form that is stored in the connection's extra. The placeholder is shown where Airflow shows no
+    help text; a value need not be one of the suggestions.
     """
 
     name: str
@@ -48,14 +43,14 @@ EXTRA_FIELDS = (
     ExtraField(
         "region",
         "Region",
-        f"Compute region of runs whose task sets none; empty: the organisation's default. Known: {', '.join(REGIONS)}.",
+        f"Compute region of runs whose task sets none; empty: the organization's default. Known: {', '.join(REGIONS)}.",
         REGIONS,
         "such as aws-us-west-2",
     ),
     ExtraField(
         "runtime",
         "Runtime",
-        "Runtime of runs whose task sets none; empty: the organisation's default. "
+        "Runtime of runs whose task sets none; empty: the organization's default. "
         f"Known: {', '.join(RUNTIMES[:8])}; some also with -himem, -hicpu, -matcher or -a10-gpu.",
         RUNTIMES,
         "such as tiny",
@@ -71,7 +66,7 @@ EXTRA_FIELDS = (
         "upload_to",
         "Folder for uploads",
         "S3 address of the folder that local scripts and files are uploaded to; empty: a folder that all users of the "
-        "organisation share, in its managed storage.",
+        "organization share, in its managed storage.",
         placeholder="s3://bucket/folder",
     ),
     ExtraField(
@@ -84,11 +79,7 @@ EXTRA_FIELDS = (
 
 
 def provider_info(connection_type: str = CONNECTION_TYPE, hook_name: str = HOOK_NAME) -> dict[str, Any]:
-    """The form as an entry of ``connection-types`` in the provider info; the caller adds ``hook-class-name``.
-
-    :param connection_type: the type of the connection; default ``wherobots``.
-    :param hook_name: its name in the list of types.
-    """
+    """The form as an entry of ``connection-types`` in the provider info; the caller adds ``hook-class-name``."""
     return {
         "connection-type": connection_type,
         "hook-name": hook_name,

@@ -68,11 +68,11 @@ class WherobotsSqlHook(DbApiHook):
 
     All arguments but the connection's id may be None or empty, which takes the default.
 
-    :param region: compute region; None takes the connection's, else the organisation's.
+    :param region: compute region; None takes the connection's, else the organization's.
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Its type is ``wherobots_sql`` or
         ``wherobots``, or ``generic`` or ``http`` if it was made for the official provider. Operators that find their
         hook by the connection need the type ``wherobots_sql``.
-    :param runtime: runtime of the session; None takes the connection's, else the organisation's.
+    :param runtime: runtime of the session; None takes the connection's, else the organization's.
     :param version: Wherobots version; None takes the connection's, else the latest.
     :param session_wait_timeout: how long a session may take to become ready, in seconds; default 900.
     :param read_timeout: has no effect; the official provider's hook has it.
@@ -319,10 +319,7 @@ class WherobotsSqlHook(DbApiHook):
         return frame
 
     def get_sqlalchemy_engine(self, engine_kwargs: Any = None) -> NoReturn:
-        """Refuse: SQLAlchemy has no dialect for Wherobots.
-
-        :raises NotImplementedError: says what to use.
-        """
+        """Refuse: SQLAlchemy has no dialect for Wherobots."""
         raise NotImplementedError(
             "get_sqlalchemy_engine: SQLAlchemy has no dialect for Wherobots. Use get_df() for a data frame, "
             "get_records() for rows, insert_rows() to write some, inspector for tables and columns, or get_conn() for "
@@ -376,7 +373,7 @@ class WherobotsSqlHook(DbApiHook):
             raise without_retry(
                 WherobotsArgumentException(
                     "replace=True: Spark has no REPLACE INTO. Insert the rows into a table of their own, and MERGE "
-                    "INTO from there; or delete those that they replace before"
+                    "INTO from there; or delete the replaced rows first"
                 )
             )
         fields, done = list(target_fields or ()), 0
@@ -467,11 +464,7 @@ class WherobotsSqlHook(DbApiHook):
 
 
 def check_installed(*, frames: bool = False) -> None:
-    """Check that what SQL needs is installed, which imports nothing.
-
-    :param frames: whether results become pandas DataFrames; default False.
-    :raises AirflowOptionalProviderFeatureException: names what is missing, and how to install it.
-    """
+    """Check that what SQL needs is installed, which imports nothing. Imports nothing."""
     if absent := missing(frames=frames):
         raise AirflowOptionalProviderFeatureException(absent)
 

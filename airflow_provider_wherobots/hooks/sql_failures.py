@@ -43,8 +43,8 @@ WITHOUT_EFFECT = (StatementState.FAILED, StatementState.CANCELLED, StatementStat
 """How a statement ends that has written nothing. A hook's statement has no deadline."""
 
 _REPEATABLE = "A retry of the task may execute it again"
-_LOOK = "It may have written. Look at what it writes to"
-_ASKS = "It may have written. A retry of the task asks what became of it, and does not execute it again by itself"
+_LOOK = "It may have written. Check its target"
+_ASKS = "It may have written. A retry of the task finds out its outcome, and does not execute it again by itself"
 _OPERATORS_ADVICE = (
     f"{_LOOK}. If it has not written, clear the task; if it has, mark the task as successful. retry_unknown=True lets "
     "retries of the task execute it again"
@@ -61,14 +61,9 @@ def failure(
     may_repeat: bool,
     is_last: bool,
 ) -> WherobotsException:
-    """Make the operator's exception of a statement that did not succeed.
-
-    :param outcome: how it ended.
-    :param what: names the statement, such as ``Statement 1 of 2 (MERGE INTO …)``.
-    :param session_id: id of its session.
-    :param limit_seconds: the task's ``execution_timeout`` in seconds, or None.
-    :param may_repeat: whether a retry may execute it again.
-    :param is_last: whether no retry follows.
+    """Make the operator's exception for a statement that did not succeed. ``what`` names the statement, such as
+    ``Statement 1 of 2 (MERGE INTO …)``; ``may_repeat`` is whether a retry may execute it again, ``is_last`` whether no
+    retry follows.
     """
     return _of_outcome(outcome, what, session_id, limit_seconds, _advice(may_repeat, is_last))
 
@@ -76,17 +71,10 @@ def failure(
 def unknown_of_earlier_try(
     what: str, why: str, execution_id: str, session_id: str, *, is_last: bool
 ) -> WherobotsSqlOutcomeUnknownException:
-    """Make the operator's exception of a statement that an earlier try has sent, and of which nothing is known.
-
-    :param what: names the statement.
-    :param why: why nothing is known.
-    :param execution_id: id of its execution by the previous try.
-    :param session_id: id of the session that was asked about it.
-    :param is_last: whether no retry follows.
-    """
+    """Make the operator's exception of a statement that an earlier try has sent, and of which nothing is known."""
     return WherobotsSqlOutcomeUnknownException(
         f"Outcome unknown: an earlier try of this task may have executed {what[:1].lower()}{what[1:]}, and {why}. "
-        f"{_advice(False, is_last)}\nExecution {execution_id}, looked for in SQL session {session_id}"
+        f"{_advice(False, is_last)}\nExecution {execution_id}, searched for in SQL session {session_id}"
     )
 
 
@@ -97,10 +85,7 @@ def _advice(may_repeat: bool, is_last: bool) -> str:
 
 
 def not_connected(error: WherobotsApiError) -> WherobotsException:
-    """Make the exception of a session that was ready, but could not be connected to.
-
-    :param error: the last failure to connect.
-    """
+    """Make the exception of a session that was ready, but could not be connected to."""
     if error.transient or isinstance(error, (AuthenticationError, PermissionDeniedError)):
         return kind_of_call(error)(str(error))
     # It has ended since the last poll: a retry asks for a session again, and may get another one.
@@ -108,11 +93,8 @@ def not_connected(error: WherobotsApiError) -> WherobotsException:
 
 
 def failure_of_hook(error: Error, may_repeat: bool) -> Exception:
-    """Make the exception that a task fails with which uses the hook.
-
-    :param error: an error of a connection or cursor.
-    :param may_repeat: whether the cursor's last statement may be executed again.
-    :returns: an exception of this provider, or the error itself if it is one of the program that uses the cursor.
+    """Make the exception that a task fails with which uses the hook. An error of the program that uses the cursor stays
+    as it is.
     """
     # Imported here: a DAG file that uses the operator needs none.
     from airflow_provider_wherobots.dbapi.errors import (

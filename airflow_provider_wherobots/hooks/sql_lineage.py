@@ -27,12 +27,8 @@ CATALOG, SCHEMA = "spark_catalog", "default"
 
 
 def lineage_of(sql: Any, parameters: Any, base_url: str) -> OperatorLineage:
-    """Read the tables and columns of statements. Nothing is asked of the service.
-
-    :param sql: a statement, several of them, or a list of such texts.
-    :param parameters: the values of their placeholders, or None.
-    :param base_url: base URL of the API, whose host is the namespace.
-    :returns: the lineage. Its statements have ``?`` in the place of literals.
+    """Read the tables and columns of statements, which have ``?`` in the place of literals. Sends nothing to the
+    service.
     """
     from airflow.providers.openlineage.sqlparser import DatabaseInfo, SQLParser
 

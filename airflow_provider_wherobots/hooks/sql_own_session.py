@@ -13,11 +13,7 @@ STOP_SECONDS = 5.0
 
 
 class OwnSession:
-    """A session that a hook has made for itself: it ends with the hook, and with the connections that use it.
-
-    :param rest: the hook's connection.
-    :param session_id: the session's id.
-    """
+    """A session that a hook has made for itself: it ends with the hook, and with the connections that use it."""
 
     def __init__(self, rest: WherobotsHook, session_id: str) -> None:
         self.stop = finalize(self, _stop, rest, session_id)

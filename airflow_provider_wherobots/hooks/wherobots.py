@@ -105,12 +105,9 @@ class WherobotsHook(BaseHook):
         may_reload: bool = True,
         publish: Callable[[str, str], None] | None = None,
     ) -> Iterator[SyncDriver]:
-        """Make a driver for flows on this thread, with its own session.
-
-        :param note: takes the flows' messages; default this hook's log.
-        :param may_reload: whether the connection may be read again after a 401; default True. False is for a kill or a
-            connection test: that driver does not wait for rate limits that other drivers have met either.
-        :param publish: takes a published key and value, and must not raise; default None, which drops them.
+        """Make a driver for flows on this thread, with its own session. ``may_reload=False`` is for a kill or a
+        connection test: that driver neither reads the connection again after a 401 nor waits for rate limits that other
+        drivers have met.
         """
         transport = self.get_conn()
 
@@ -143,16 +140,9 @@ class WherobotsHook(BaseHook):
         max_outage_seconds: float = HOOK_OUTAGE_SECONDS,
     ) -> AsyncIterator[AsyncDriver]:
         """Make a driver for flows in the triggerer's event loop, on the session that all runs of the host share.
-
-        :param logger: takes the flows' messages; default this hook's log.
-        :param publish: takes a published key and value, and must not raise; default None, which drops them.
-        :param write: takes the lines of the run's log; default the logger.
-        :param urgent: whether the driver is for a kill; default False. Other drivers that start at the same time wait
-            for their turn, and their messages and lines wait until Airflow reads the task log, which may take seconds.
-        :param max_outage_seconds: how long the connection is read again if that fails, in seconds; default 60. With
-            ``urgent``, how long all its reads may take.
-        :raises WherobotsArgumentException: when a field of the connection breaks a rule.
-        :raises NotSentError: when it could not be read.
+        ``urgent`` is for a kill: other drivers that start at the same time wait for their turn, and their messages and
+        lines wait until Airflow reads the task log, which may take seconds. ``max_outage_seconds`` bounds how long the
+        connection is read again if that fails; with ``urgent``, how long all its reads may take.
         """
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
         await _import_for_event_loop(in_turn=not urgent)
@@ -187,7 +177,7 @@ class WherobotsHook(BaseHook):
         """``POST /runs``. Repeated only if the request certainly did not arrive.
 
         :param payload: the body, see :func:`airflow_provider_wherobots.api.runs.payload.build_payload`.
-        :param region: compute region; None takes the connection's default, else the organisation's.
+        :param region: compute region; None takes the connection's default, else the organization's.
         :raises WherobotsApiError: how the call ended.
         """
         return self._run(send(calls.create_run(payload, region or self.settings.region), HOOK_OUTAGE_SECONDS))
@@ -262,7 +252,7 @@ class WherobotsHook(BaseHook):
         :param path: the file, or a folder, of which a zip file is uploaded, without what begins with a dot; a relative
             path starts from the current directory. At most 500 MiB.
         :param upload_to: ``s3://`` address of the folder for uploads; None takes the connection's, else one in the
-            organisation's managed storage.
+            organization's managed storage.
         :returns: its ``s3://`` address. The same content always has the same one.
         :raises WherobotsArgumentException: if the file cannot be uploaded as it is; nothing was sent.
         :raises WherobotsApiError: how a call ended.
@@ -336,7 +326,7 @@ class WherobotsHook(BaseHook):
                     error.args = (f"{error}; {given_up(max_outage_seconds)}",)
                     raise
                 if outage.is_first_failure:
-                    logger.warning("%s; it is read again", error)
+                    logger.warning("%s; reading it again", error)
                 await asyncio.sleep(delay)
         if failures := outage.over(time.monotonic()):
             logger.info("The %s could be read, after %d failed attempts", self._source, failures)
@@ -410,11 +400,8 @@ def _masked_key_message(base_url: str) -> str:
 
 
 def _within(seconds: float, function: Callable[[], T]) -> T:
-    """Call a function and wait for a limited time: a slow name server or a trickling response has no timeout.
-
-    :param seconds: how long to wait; the function continues in a thread after that.
-    :param function: what to call.
-    :raises TimeoutError: if it takes longer.
+    """Call a function and wait for a limited time: a slow name server or a trickling response has no timeout. The
+    function continues in a thread after that.
     """
     done: Future[T] = Future()
 

@@ -35,15 +35,9 @@ _NO_LINES: frozenset[int] = frozenset()
 
 @dataclass(slots=True)
 class Place:
-    """The page that is being read, and what is known about it.
-
-    :param cursor: the cursor of the open page.
-    :param shown: hashes of the lines already shown that the page may hold. Lines would keep their texts in memory
-        while the run is followed.
-    :param repeats: hashes of the lines of the previous page that this one may begin with.
-    :param is_new: whether the page has not been read yet. Default True.
-    :param lines: hashes of the lines first seen on this page.
-    :param seen_ahead: hashes of the lines that a second look has shown since it left this page, wherever they stand.
+    """The page that is being read. The lines it may hold are kept as hashes, because texts would stay in memory while
+    the run is followed: ``shown`` were shown already, ``repeats`` are of the previous page, ``seen_ahead`` were shown
+    by a second look since it left this page.
     """
 
     cursor: str | int
@@ -92,13 +86,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """A page that was left.
-
-    :param cursor: its cursor.
-    :param repeats: hashes of the lines of the previous page that it may begin with.
-    :param lines: hashes of the lines first seen on it.
-    :param moment: when it was left, in epoch seconds; infinite once it has been read again.
-    """
+    """A page that was left. Its moment, in epoch seconds, is infinite once it has been read again."""
 
     cursor: str | int
     repeats: Counter[int]

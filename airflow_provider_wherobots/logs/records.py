@@ -66,13 +66,9 @@ _ESCAPES = {
 
 
 class LogRecord(NamedTuple):
-    """A record for the task log. A named tuple, because a log has very many.
-
-    :param time_ns: the line's own time in epoch nanoseconds; None if it has no readable one.
-    :param level: a ``logging`` level.
-    :param text: the text, safe to write as it is.
-    :param repeats: how many records of the same millisecond, level and text come right before it. Airflow's log reader
-        drops a record equal to the one before, so records that repeat must be written differently.
+    """A record for the task log. A named tuple, because a log has very many. Its text is safe to write as it is.
+    ``repeats`` counts records of the same millisecond, level and text right before it: Airflow's log reader drops a
+    record equal to the one before, so records that repeat must be written differently.
     """
 
     time_ns: int | None

@@ -120,7 +120,7 @@ def read_result(text: str) -> Any:
     """Read the JSON of a result. Raises a ``NoResultError`` if it is not JSON, or cannot be stored."""
     size = len(_encoded(text))
     if size > MAX_RESULT_BYTES:
-        raise NoResultError(f"has {size:,} bytes of JSON, and the most is {MAX_RESULT_BYTES:,}")
+        raise NoResultError(f"has {size:,} bytes of JSON, and the limit is {MAX_RESULT_BYTES:,}")
     try:
         value = json.loads(text, parse_constant=_no_number, parse_float=_finite)
     except NoResultError:

@@ -16,10 +16,7 @@ T = TypeVar("T")
 
 
 class Attempt:
-    """Runs flows on the calling thread. A signal handler may interrupt it with :meth:`kill`.
-
-    :param hook: the connection to use.
-    """
+    """Runs flows on the calling thread. A signal handler may interrupt it with :meth:`kill`."""
 
     def __init__(self, hook: WherobotsHook) -> None:
         self._hook = hook
@@ -40,10 +37,7 @@ class Attempt:
 
     @contextmanager
     def driving(self, publish: Callable[[str, str], None] | None = None) -> Iterator[SyncDriver]:
-        """The time in which flows can run. A WebSocket that one opens stays open until its end.
-
-        :param publish: takes a published key and value, and must not raise; default drops them.
-        """
+        """The time in which flows can run. A WebSocket that one opens stays open until its end."""
         with self._hook.driver(self._note, publish=publish) as driver:
             driver.stopped = self._killed
             self._driver = driver
@@ -53,12 +47,7 @@ class Attempt:
                 self._driver = None
 
     def run_on(self, driver: SyncDriver, flow: Flow[T]) -> T:
-        """Run a flow that :meth:`kill` can stop.
-
-        :param driver: what :meth:`driving` gave.
-        :param flow: the flow.
-        :raises WherobotsTaskKilledException: when the task was killed meanwhile.
-        """
+        """Run a flow that :meth:`kill` can stop."""
         try:
             return driver.run(flow)
         except FlowStoppedError as error:

@@ -44,10 +44,7 @@ class CreatesRun(FollowsRun):
     reuse_completed: bool
 
     def check_arguments(self) -> None:
-        """Check the arguments that are known when the DAG is parsed.
-
-        :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
-        """
+        """Check the arguments that are known when the DAG is parsed."""
         self._checked_payload(self._name_or_default("dag"), is_unrendered)
 
     def payload_to_send(self, context: Context, suffix: str = "") -> dict[str, Any]:
@@ -70,7 +67,7 @@ class CreatesRun(FollowsRun):
 
     @property
     def region_to_send(self) -> str | None:
-        """The task's region, else the connection's; None takes the organisation's."""
+        """The task's region, else the connection's; None takes the organization's."""
         region: str | None = checked_choice("region", self.region)
         return region or self.hook.settings.region
 

@@ -53,10 +53,7 @@ class ExecutesSql(SqlTask):
         return bool(self.do_xcom_push or self.requires_result_fetch)
 
     def checked_store(self) -> Store | None:
-        """Where the result of the last statement is stored; None if it is fetched.
-
-        :raises WherobotsArgumentException: if ``store`` is wrong.
-        """
+        """Where the result of the last statement is stored; None if it is fetched."""
         try:
             return None if self.store is None else read_store(self.store)
         except InvalidArgumentError as error:

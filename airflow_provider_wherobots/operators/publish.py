@@ -72,7 +72,7 @@ def add_to_events(outlets: Iterable[Any], context: Mapping[str, Any], extra: Map
             event = context["outlet_events"][outlet]
             event.extra = {**extra, **event.extra}
         except Exception as error:
-            log.log(logging.WARNING, "The event of outlet %r says nothing about the run: %s", outlet, reason_of(error))
+            log.log(logging.WARNING, "The event of outlet %r has no details of the run: %s", outlet, reason_of(error))
 
 
 def emit(measurements: Iterable[Measurement], warn: Callable[[str], None]) -> None:

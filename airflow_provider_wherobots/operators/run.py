@@ -61,8 +61,8 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
     :param run_jar: ``{"uri": str, "args": list, "mainClass": str}``: the JAR to run, likewise. Templated.
     :param name: 8 to 255 characters of ``[A-Za-z0-9_.-]``; default ``{dag_id}.{task_id}``. With ``durable`` a suffix is
         added. Templated.
-    :param runtime: id of the runtime, such as ``tiny``; default the connection's, else the organisation's. Templated.
-    :param region: compute region, such as ``aws-us-west-2``; default the connection's, else the organisation's.
+    :param runtime: id of the runtime, such as ``tiny``; default the connection's, else the organization's. Templated.
+    :param region: compute region, such as ``aws-us-west-2``; default the connection's, else the organization's.
         Templated.
     :param version: Wherobots version; default the connection's, else ``latest``. Templated.
     :param environment: ``{"sparkConfigs", "dependencies", "sparkDriverDiskGB", "sparkExecutorDiskGB"}``. The
@@ -101,7 +101,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         False, whatever Airflow's configuration says. The properties contain that service's API key, if it has one, and
         the Runs API shows them to everyone who may read the run.
     :param upload_to: ``s3://`` address of the folder that local files are uploaded to; default the connection's, else
-        one in the organisation's managed storage. Templated.
+        one in the organization's managed storage. Templated.
     :raises WherobotsException: the subclass says how the task failed, see
         :mod:`airflow_provider_wherobots.exceptions`.
     """

@@ -53,9 +53,9 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     :param sql: one statement, several of them (with ``split_statements``), a list of statements, or the name of a
         ``.sql`` file. Templated.
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Templated.
-    :param runtime: runtime of the session, such as ``tiny``; default the connection's, else the organisation's.
+    :param runtime: runtime of the session, such as ``tiny``; default the connection's, else the organization's.
         Templated.
-    :param region: compute region, such as ``aws-us-west-2``; default the connection's, else the organisation's.
+    :param region: compute region, such as ``aws-us-west-2``; default the connection's, else the organization's.
         Templated.
     :param version: Wherobots version; default the connection's, else the latest. Templated.
     :param session_wait_timeout: how long a session may take to become ready, in seconds; default 900.
@@ -331,10 +331,7 @@ class _Value(str):
 
 
 def as_values(parameters: Any) -> Any:
-    """Parameters that Airflow renders, but takes for no files.
-
-    :param parameters: what the task was given.
-    """
+    """Parameters that Airflow renders, but takes for no files."""
     if isinstance(parameters, str):
         return _Value(parameters) if parameters.endswith(".sql") else parameters
     if type(parameters) is dict:

@@ -43,11 +43,7 @@ class SqlAttempt(Attempt):
             yield
 
     def run(self, flow: Flow[T]) -> T:
-        """Run a flow that :meth:`kill` can stop, between :meth:`open` and its end.
-
-        :param flow: the flow.
-        :raises WherobotsTaskKilledException: when the task was killed meanwhile.
-        """
+        """Run a flow that :meth:`kill` can stop, between :meth:`open` and its end."""
         if self._killed:
             # The driver would let it use the WebSocket, as it must let the cancel.
             raise WherobotsTaskKilledException("the task is being stopped")
@@ -62,20 +58,15 @@ class SqlAttempt(Attempt):
 
     @contextmanager
     def in_flight(self, execution_ids: Sequence[str], url: str) -> Iterator[None]:
-        """The time in which a kill has something to cancel. A failure does not end it: the statement may still run.
-
-        :param execution_ids: ids of the executions.
-        :param url: address of the session's WebSocket.
-        """
+        """The time in which a kill has something to cancel. A failure does not end it: the statement may still run."""
         self._in_flight = execution_ids, url
         yield
         self._in_flight = (), ""
 
     @contextmanager
     def starting(self, stop: Callable[[float], Flow[object]] | None) -> Iterator[None]:
-        """The time in which a kill stops a session. A failure does not end it.
-
-        :param stop: makes the flow that stops it, of the seconds that it may take; None for a session of others.
+        """The time in which a kill stops a session; ``stop`` is None for a session of others. A failure does not end
+        it.
         """
         self.stop = stop
         yield

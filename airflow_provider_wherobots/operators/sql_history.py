@@ -39,13 +39,8 @@ if TYPE_CHECKING:
 
 
 class SqlHistory:
-    """The statements of a task's tries.
-
-    :param task: the task.
-    :param context: its context.
-    :param attempt: the task's calls, which a kill stops.
-    :param planned: its statements.
-    :param suffix: what the ids of its executions have in common; empty if it is not known.
+    """The statements of a task's tries. ``suffix`` is what the ids of its executions have in common; empty if it is not
+    known.
     """
 
     def __init__(
@@ -75,10 +70,8 @@ class SqlHistory:
         return self.record.sent_now() is not None or any(map(self.record.in_doubt, writes))
 
     def begin(self, *, is_resumed: bool = False) -> Collection[str]:
-        """Read what the try before has left, and hand it on.
-
-        :param is_resumed: whether Airflow 3.0 or 3.1.0 resumes a retry: the XComs of the try before are still there.
-        :returns: the keys of the XComs of the try before.
+        """Read what the try before has left, pass it on, and return the keys of its XComs. They are still there if
+        Airflow 3.0 or 3.1.0 resumes a retry (``is_resumed``); otherwise Airflow has deleted them.
         """
         if is_resumed:
             told: Collection[str] | None = [
@@ -93,17 +86,11 @@ class SqlHistory:
         return told or ()
 
     def resume(self, kept: Collection[str] | None) -> None:
-        """Read what this try knew when it deferred.
-
-        :param kept: the keys of its record; None if they are not known.
-        """
+        """Read what this try knew when it deferred."""
         self.record = SqlRecord.resume(kept, self.try_number, self._first)
 
     def resume_sent(self, mark: str) -> None:
-        """Remember after a deferral which write this try has sent.
-
-        :param mark: its mark.
-        """
+        """Remember after a deferral which write this try has sent."""
         self.record.write(Word.SENT, mark, self.try_number)
 
     def kept(self) -> dict[str, Any]:
@@ -111,30 +98,19 @@ class SqlHistory:
         return {"record": self.record.to_keys(), "suffix": self.ids.identity}
 
     def sending(self, statement: Planned, execution_id: str) -> None:
-        """Write down that a write is about to be sent.
-
-        :param statement: the write.
-        :param execution_id: id of its execution.
-        :raises WherobotsSqlException: if that cannot be written down: then it must not be sent.
-        """
+        """Write down that a write is about to be sent. If that cannot be recorded, it must not be sent."""
         self._writes[execution_id] = self.try_number, statement.mark
         if (key := self.record.write(Word.SENT, statement.mark, self.try_number)) is not None:
             self._write_down(key)
 
     def attaching(self, execution_id: str) -> None:
-        """A write that this try has sent, and a trigger has followed, is followed here.
-
-        :param execution_id: id of its execution.
-        """
+        """A write that this try has sent, and a trigger has followed, is followed here."""
         if (mark := self.record.sent_now()) is not None:
             self._writes[execution_id] = self.try_number, mark
 
     def learn(self, outcome: StatementOutcome, statement: Planned, earlier_try: int | None) -> None:
-        """Write down what an outcome says.
-
-        :param outcome: the outcome.
-        :param statement: the statement as it is rendered now.
-        :param earlier_try: the try that has sent it; None for this one.
+        """Record what an outcome says. ``earlier_try`` is None if this try has sent the statement, ``statement`` is as
+        it is rendered now.
         """
         mark = self.record.sent_now() if earlier_try is None else statement.mark
         if earlier_try is not None and statement.may_repeat:
@@ -153,21 +129,13 @@ class SqlHistory:
             note_for_retry(self._ti, CLEARED_KEY)
 
     def tell(self, key: str | None) -> None:
-        """Leave word for the next try. Without it, that try asks the session.
-
-        :param key: the word; None if there is nothing new.
-        """
+        """Leave word for the next try. Without it, that try asks the session."""
         if key is not None:
             self._push(key, True)
             note_for_retry(self._ti, key)
 
     def end_what_a_clear_left(self, url: str, session_id: str) -> None:
-        """Cancel the statements that tries before the last clear still execute.
-
-        :param url: address of the session's WebSocket.
-        :param session_id: the session's id.
-        :raises WherobotsUnavailableException: if one may still run.
-        """
+        """Cancel the statements that tries before the last clear still execute; the task fails if one may still run."""
         earlier, reads = [], set()
         for statement in self._planned:
             ids = [self.ids.of(number, statement.mark) for number in self.record.tries_before_clear]
@@ -183,14 +151,10 @@ class SqlHistory:
             )
 
     def look_back(self, options: StatementOptions) -> tuple[Found, str]:
-        """Find out what became of the statements of the tries since the last clear.
-
-        :param options: how a running statement is followed.
-        :returns: what was found; and if a write is in doubt, why.
-        """
-        found, why = self._look(options), "the SQL session cannot say what it has written"
+        """Find out what became of the statements of the tries since the last clear; and if a write is in doubt, why."""
+        found, why = self._look(options), "the SQL session cannot report what it has written"
         if found.is_edited:
-            return found, "the statement is another one now: it was edited, or is rendered differently"
+            return found, "the statement has changed: it was edited, or is rendered differently"
         if found.in_doubt is not None and self._task.outcome_sql is not None:
             why = self._ask_outcome_sql(self._planned[found.in_doubt], options)
             found = self._look(options)
@@ -220,9 +184,8 @@ class SqlHistory:
         return running
 
     def _ask_outcome_sql(self, statement: Planned, options: StatementOptions) -> str:
-        """Execute the query that says whether a write in doubt has taken effect, and write down what it says.
-
-        :returns: why it says nothing, if it does not.
+        """Execute the query that reports whether a write in doubt has taken effect, and record its result. Returns why
+        there is none.
         """
         query, tries, log = outcome_query(self._task), self.record.in_doubt(statement.mark), self._task.log
         # The table is not to change any more once it is asked.
@@ -234,13 +197,14 @@ class SqlHistory:
         with self._attempt.in_flight([execution_id], options.url):
             outcome = self._attempt.run(execute(Statement(execution_id, query), options))
         if outcome.state is not StatementState.SUCCEEDED:
-            return f"outcome_sql cannot tell: it has ended as {outcome.state} ({outcome.message})"
+            return f"outcome_sql is inconclusive: it ended as {outcome.state} ({outcome.message})"
         value = first_value(outcome, self._attempt.driver)
         if not isinstance(value, bool | int | float | Decimal):
-            return f"outcome_sql cannot tell: its first value is {'NULL' if value is None else 'no boolean or number'}"
+            found = "NULL" if value is None else "not a boolean or number"
+            return f"outcome_sql is inconclusive: its first value is {found}"
         if not value and not all(has_ended):
-            return "outcome_sql cannot tell yet: the cancel of the write is not confirmed, so it may still run"
-        log.info("outcome_sql says that the write %s taken effect", "has" if value else "has not")
+            return "outcome_sql is inconclusive: the cancel of the write is not confirmed, so it may still run"
+        log.info("outcome_sql reports that the write %s taken effect", "has" if value else "has not")
         for number in tries[:1] if value else tries:
             self.tell(self.record.write(Word.SUCCEEDED if value else Word.NO_EFFECT, statement.mark, number))
         return ""

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
 
 def plan(task: ExecutesSql) -> list[Planned]:
-    """Make the statements of a task, once its arguments are rendered.
-
-    :param task: the task.
-    :raises WherobotsArgumentException: names the argument and the rule.
-    """
+    """Make the statements of a task, once its arguments are rendered."""
     _warn_of_what_has_no_effect(task)
     try:
         planned = _read(task)
@@ -30,8 +26,8 @@ def plan(task: ExecutesSql) -> list[Planned]:
         writes = sum(not statement.may_repeat for statement in planned)
         if task.outcome_sql is not None and writes != 1:
             raise InvalidArgumentError(
-                f"outcome_sql: says whether one write has taken effect, but sql has {writes} statements that must not "
-                "be repeated"
+                f"outcome_sql: reports whether one write has taken effect, but sql has {writes} statements that must "
+                "not be repeated"
             )
     except InvalidArgumentError as error:
         raise WherobotsArgumentException(f"{task.task_id}: {error}") from None
@@ -39,10 +35,7 @@ def plan(task: ExecutesSql) -> list[Planned]:
 
 
 def outcome_query(task: ExecutesSql) -> str:
-    """The query that says whether the task's write has taken effect.
-
-    :param task: the task.
-    """
+    """The query that says whether the task's write has taken effect."""
     # Those of a sequence are meant for the placeholders of ``sql``.
     parameters = task.parameters if isinstance(task.parameters, Mapping) else None
     (query,) = read_statements(task.outcome_sql, False, parameters)
@@ -68,7 +61,7 @@ def _check_session_id(session_id: object, *, is_given: bool) -> None:
     # Jinja makes "None" of a task that has returned nothing.
     if is_given and session_id in (None, "", "None"):
         raise InvalidArgumentError(
-            f"session_id={session_id!r}: the task that should have started the SQL session has returned none"
+            f"session_id={session_id!r}: the task that should have started the SQL session has returned no id"
         )
     if is_given and not is_session_id(session_id.strip() if isinstance(session_id, str) else session_id):
         raise InvalidArgumentError(f"session_id={session_id!r}: must be the id of a SQL session")

@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 
 class SqlResults:
-    """The results of a task's statements so far.
-
-    :param task: the task.
-    """
+    """The results of a task's statements so far."""
 
     def __init__(self, task: ExecutesSql) -> None:
         self._task = task
@@ -36,19 +33,12 @@ class SqlResults:
         return any(value is not None for value in self._values)
 
     def add_none(self, count: int) -> None:
-        """Add statements without a result.
-
-        :param count: how many.
-        """
+        """Add statements without a result."""
         self._values += [None] * count
         self._descriptions += [None] * count
 
     def add(self, outcome: StatementOutcome, driver: SyncDriver) -> None:
-        """Read the result of a statement that has succeeded.
-
-        :param outcome: its outcome.
-        :param driver: the driver that has fetched it.
-        """
+        """Read the result of a statement that has succeeded."""
         handler = self._task.handler
         with Connection(nullcontext(driver), self._task.log.log, failure=failure_of_hook) as connection:
             cursor = connection.cursor()
@@ -62,10 +52,7 @@ class SqlResults:
             self._descriptions.append(cursor.description)
 
     def value(self, last: StatementOutcome) -> Any:
-        """What the task returns.
-
-        :param last: the outcome of its last statement.
-        """
+        """What the task returns."""
         task = self._task
         if task.store is not None:
             return self._address(last)
@@ -80,7 +67,7 @@ class SqlResults:
         if last.result_uri is None:
             if last.is_location_lost:
                 raise WherobotsSqlException(
-                    "The last statement has succeeded and its result is stored, but the session can no longer say where"
+                    "The last statement has succeeded and its result is stored, but the session no longer knows where"
                 )
             log.info("The result has no rows, so nothing was stored: the task returns None")
             return None
@@ -95,11 +82,7 @@ class SqlResults:
 
 
 def first_value(outcome: StatementOutcome, driver: SyncDriver) -> Any:
-    """The first value in the first row of a result; None if there is none.
-
-    :param outcome: the outcome of a statement that has succeeded.
-    :param driver: the driver that has fetched it.
-    """
+    """The first value in the first row of a result; None if there is none."""
     with Connection(nullcontext(driver), lambda level, text: None, failure=failure_of_hook) as connection:
         cursor = connection.cursor()
         cursor.take(outcome)

@@ -41,8 +41,8 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
     XComs: ``session_id``, ``session_url`` and ``session_key``, as soon as there is a session.
 
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Templated.
-    :param runtime: runtime of the session; default the connection's, else the organisation's. Templated.
-    :param region: compute region; default the connection's, else the organisation's. Templated.
+    :param runtime: runtime of the session; default the connection's, else the organization's. Templated.
+    :param region: compute region; default the connection's, else the organization's. Templated.
     :param version: Wherobots version; default the connection's, else the latest. Templated.
     :param session_key: requests with the same key and the same other arguments share the session; default a key of this
         task in this DAG run. Templated.
@@ -123,7 +123,7 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
             if asked.fallback:
                 # The stop task would stop a session that others use.
                 raise WherobotsQuotaException(
-                    f"The organisation's quota ({words.short(asked.fallback)}) allows no session of this DAG run's "
+                    f"The organization's quota ({words.short(asked.fallback)}) allows no session of this DAG run's "
                     f"own: the service offers SQL session {words.short(asked.id)}, which others use"
                 )
             with self._stopping_on_failure(asked.id):
@@ -236,7 +236,7 @@ class WherobotsSqlSessionStopOperator(WherobotsTask, BaseOperator):
         with self._apply_retry_rules():
             # Jinja makes these of a task that has returned nothing.
             if self.session_id is None or self.session_id in ("", "None"):
-                self.log.info("There is no SQL session to stop: the start task has returned none")
+                self.log.info("There is no SQL session to stop: the start task has returned no id")
                 return
             if not is_session_id(self.session_id):
                 raise self._wrong(f"session_id={self.session_id!r}: must be the id of a SQL session")

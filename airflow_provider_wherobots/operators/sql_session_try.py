@@ -52,10 +52,6 @@ class SqlSessionTry(Generic[T]):
     """What the tries of ``WherobotsSqlOperator`` and ``WherobotsSqlSessionStartOperator`` share.
 
     Made anew for each call of Airflow's: at the start of a try, and when a deferred one resumes.
-
-    :param task: the task.
-    :param context: its context.
-    :param attempt: the task's calls, which a kill stops.
     """
 
     def __init__(self, task: T, context: Context, attempt: SqlAttempt) -> None:
@@ -86,11 +82,8 @@ class SqlSessionTry(Generic[T]):
     def ask(
         self, request: SessionRequest, quota: Mapping[str, Any] | None, kept: Mapping[str, Any] | None = None
     ) -> AskedSession:
-        """Ask for a session, while the attempt is open. A long wait for quota is deferred.
-
-        :param request: which session.
-        :param quota: fields of ``QuotaWait``, after the triggerer has waited for quota; else None.
-        :param kept: what the task resumes with after that; default nothing.
+        """Request a session, while the attempt is open. A long wait for quota is deferred; ``kept`` is what the task
+        resumes with after it.
         """
         if quota is None:
             wait = QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self.deadline)
@@ -109,10 +102,7 @@ class SqlSessionTry(Generic[T]):
         return asked
 
     def announce(self, session_id: str) -> None:
-        """Push the session's id and address.
-
-        :param session_id: the session's id.
-        """
+        """Push the session's id and address."""
         url = workload_history_url(self.task.hook.settings.endpoint.base_url)
         self._push(SQL_SESSION_ID_KEY, session_id)
         for key in xcom_keys(WherobotsSqlSessionLink(), SQL_SESSION_URL_KEY):
@@ -120,20 +110,12 @@ class SqlSessionTry(Generic[T]):
         self.log.info("SQL session %s; sessions are listed at %s", words.short(session_id), url)
 
     def get_ready(self, session_id: str, wait: SessionWait) -> SqlSession:
-        """Wait for a session on this worker, while the attempt is open.
-
-        :param session_id: the session's id.
-        :param wait: how long to wait.
-        """
+        """Wait for a session on this worker, while the attempt is open."""
         with self._failures():
             return self.attempt.run(await_session(session_id, wait))
 
     def is_ready(self, session_id: str, wait: SessionWait) -> bool:
-        """Look at a session once, while the attempt is open.
-
-        :param session_id: the session's id.
-        :param wait: how long it may take to be ready.
-        """
+        """Check a session once, while the attempt is open."""
         with self._failures():
             try:
                 self.attempt.run(await_session(session_id, replace(wait, timeout=0.0)))
@@ -146,13 +128,7 @@ class SqlSessionTry(Generic[T]):
     def defer_until_ready(
         self, session_id: str, wait: SessionWait, kwargs: dict[str, Any], *, stop_on_kill: bool
     ) -> NoReturn:
-        """Let the triggerer wait for a session.
-
-        :param session_id: the session's id.
-        :param wait: how long to wait.
-        :param kwargs: what the task resumes with, besides session and wait.
-        :param stop_on_kill: whether a kill of the deferred task stops the session.
-        """
+        """Let the triggerer wait for a session. ``kwargs`` is what the task resumes with, besides session and wait."""
         self.log.info("The triggerer waits for SQL session %s (the task is deferred)", words.short(session_id))
         conn_id, carried = self.task.wherobots_conn_id, wait.to_kwargs()
         self._defer(
@@ -163,11 +139,8 @@ class SqlSessionTry(Generic[T]):
         )
 
     def resumed(self, event: Any, session_id: str, wait: dict[str, Any] | None) -> tuple[str, SessionWait]:
-        """The session, and the wait that a trigger has ended, whatever it has found: the worker looks itself.
-
-        :param event: the trigger's event.
-        :param session_id: the session's id; empty if it is to be pulled.
-        :param wait: fields of ``SessionWait``; None for a new wait.
+        """The session, and the wait that a trigger has ended, regardless of what it has found: the worker checks
+        itself. Without ``session_id`` it is pulled from XCom.
         """
         if isinstance(event, dict) and event.get("reason"):
             self.log.info("The triggerer has ended the wait: %s", words.quoted(str(event["reason"])))

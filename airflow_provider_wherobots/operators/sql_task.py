@@ -64,10 +64,7 @@ class SqlTask(WherobotsTask):
         self._checked_request()
 
     def session_request(self, session_key: str | None) -> SessionRequest:
-        """The request for a session: the task's arguments, and the connection's where there is none.
-
-        :param session_key: its key.
-        """
+        """The request for a session: the task's arguments, and the connection's where there is none."""
         settings = self.hook.settings
         return self._checked_request(
             runtime=settings.runtime if self.runtime is None else _value_of(self.runtime),

@@ -90,11 +90,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         self._found: dict[int, tuple[int, StatementOutcome]] = {}
 
     def begin(self, *, is_resumed: bool = False) -> Any:
-        """Get a session, and execute the statements in it.
-
-        :param is_resumed: whether Airflow 3.0 or 3.1.0 resumes a retry: the XComs of the try before are still there.
-        :returns: what the task returns.
-        """
+        """Get a session, and execute the statements in it."""
         with self._ending():
             told = self._history.begin(is_resumed=is_resumed)
             if is_resumed:
@@ -105,12 +101,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 return self._begin_in_session()
 
     def resume_after_quota_wait(self, quota: Mapping[str, Any], record: Collection[str] | None) -> Any:
-        """Ask for a session again.
-
-        :param quota: fields of ``QuotaWait``.
-        :param record: the keys of the record at the deferral; None if they are not known.
-        :returns: what the task returns.
-        """
+        """Ask for a session again."""
         self._history.resume(record)
         with self._ending(), self.attempt.open():
             self._session_id = self._ask_for_session(quota)
@@ -119,14 +110,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def resume_in_session(
         self, event: Any, session_id: str, wait: dict[str, Any] | None, record: Collection[str] | None
     ) -> Any:
-        """Execute the statements, after the triggerer has waited for the session.
-
-        :param event: the trigger's event.
-        :param session_id: the session's id; empty if it is to be pulled.
-        :param wait: fields of ``SessionWait``; None for a new wait.
-        :param record: the keys of the record at the deferral; None if they are not known.
-        :returns: what the task returns.
-        """
+        """Execute the statements, after the triggerer has waited for the session."""
         self._history.resume(record)
         self._session_id, self._wait = self.resumed(event, session_id, wait)
         with self._ending():
@@ -135,16 +119,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def resume_after_statement(
         self, event: Any, session_id: str, index: int | None, seconds: float, count: int | None, mark: str
     ) -> Any:
-        """Go on after the statement that the triggerer has followed.
-
-        :param event: the trigger's event.
-        :param session_id: the session's id; empty if it is to be pulled.
-        :param index: the statement's place; None if it is not known.
-        :param seconds: how long the statements before it took.
-        :param count: how many statements the task had; None if that is not known.
-        :param mark: the statement's mark, if it must not be executed twice; else empty.
-        :returns: what the task returns.
-        """
+        """Continue after the statement that the triggerer has followed."""
         outcome = StatementOutcome.from_event(event)
         self._session_id = session_id or self._pull(SQL_SESSION_ID_KEY)
         self._wait = self._short_wait(self.deadline)
@@ -156,9 +131,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
     def settle_after_trigger_failure(self, error: Any) -> tuple[bool, Any]:
         """Take the outcome of the statement that a trigger should have followed, and cancel it if it still runs.
-
-        :param error: what Airflow says of the failure.
-        :returns: whether there was a statement, and what the task returns.
+        Returns whether there was a statement, and what the task returns.
         """
         session_id, execution_id = self._pull(SQL_SESSION_ID_KEY), self._pull(SQL_EXECUTION_ID_KEY)
         self._session_id, index = session_id or "", None
@@ -242,7 +215,9 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         if not session_id or self.attempt.was_killed:
             return
         if self._history.is_in_doubt and not self._history.is_last:
-            self.log.info("SQL session %s is left to the retry, which asks it about the statement", session_id)
+            self.log.info(
+                "SQL session %s stays for the retry, which queries it for the statement's outcome", session_id
+            )
             return
         with self.attempt.open():
             self.attempt.run(stop_session(session_id))
@@ -375,7 +350,9 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         with self.attempt.open():
             self._reconnect(outcome)
             if is_running:
-                self.log.warning("The triggerer cannot follow the statement (%s); this worker does", outcome.message)
+                self.log.warning(
+                    "The triggerer cannot follow the statement (%s); this worker follows it", outcome.message
+                )
             outcome = self._attach(outcome, self._options()) if is_running else self._fetch(outcome)
             self._take(self._again_if_forgotten(outcome))
             return self._execute_rest()
@@ -425,10 +402,8 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         return replace(outcome, state=StatementState.GAVE_UP, message=why, is_result_forgotten=is_forgotten)
 
     def _take(self, outcome: StatementOutcome, earlier_try: int | None = None) -> None:
-        """Write down what an outcome says, and keep the value of a statement that has succeeded; else fail.
-
-        :param outcome: the outcome.
-        :param earlier_try: the try that has sent the statement; None for this one.
+        """Record what an outcome says, and keep the value of a statement that has succeeded; else fail. ``earlier_try``
+        is None if this try has sent it.
         """
         statement = self._statement
         if earlier_try is None:

@@ -161,14 +161,14 @@ class SubmitTry(RunTry[CreatesRun]):
         """
         task, may_exist = self.task, "The run may exist and be active"
         if not self._is_last:
-            does = "looks it up by its name first" if task.durable else "creates another one (durable=False)"
+            does = "looks it up by its name first" if task.durable else "creates a new one (durable=False)"
             return f"{may_exist}; a retry of the task {does}"
         is_unclear = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation == "listJobRuns"
         if task.durable and task.cancel_on_kill and is_unclear:
             found = self.attempt.run(cancel_runs_by_suffix(self._suffix, CANCEL_BUDGET_SECONDS))
             if found:
                 return f"Run {', '.join(found)} was found and cancelled, because no retry follows"
-        return f"{may_exist}, and no retry looks for it"
+        return f"{may_exist}, and no retry will look it up"
 
     def _new_quota_wait(self) -> QuotaWait:
         return QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self._deadline())

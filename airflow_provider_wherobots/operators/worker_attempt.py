@@ -26,11 +26,7 @@ T = TypeVar("T")
 
 
 class WorkerAttempt(Attempt):
-    """Submits and follows runs on the calling thread.
-
-    :param hook: the connection to use.
-    :param cancel_on_kill: whether :meth:`kill` cancels the run.
-    """
+    """Submits and follows runs on the calling thread."""
 
     def __init__(self, hook: WherobotsHook, *, cancel_on_kill: bool) -> None:
         super().__init__(hook)
@@ -56,22 +52,7 @@ class WorkerAttempt(Attempt):
         quota: QuotaWait,
         uploads: FileUploads = NO_UPLOADS,
     ) -> Submission | AwaitingQuota:
-        """Create the run or re-attach to it.
-
-        :param payload: the body of ``POST /runs``.
-        :param region: compute region; None takes the organisation's default.
-        :param durable: whether the payload's name is unique to this task instance.
-        :param look_first: whether an earlier try may have left a run.
-        :param replace: whether such a run is cancelled and replaced.
-        :param reuse_completed: whether such a run counts as this try's if it has completed.
-        :param max_outage: seconds that consecutive transient failures are tolerated.
-        :param quota: how long to wait for quota.
-        :param uploads: the local files of the payload; default none.
-        :returns: the run; or the wait for quota, if ``quota`` lets the caller take it over.
-        :raises WherobotsTaskKilledException: if the task was killed meanwhile.
-        :raises InvalidArgumentError: if a file cannot be uploaded; there is no run.
-        :raises WherobotsApiError: if there is no run.
-        """
+        """Create the run or re-attach to it. See :func:`~airflow_provider_wherobots.flows.submit.submit_run`."""
         self.get_ready()
         self._suffix_in_flight = durable_suffix(payload["name"]) if durable else None
         self._older_may_exist = look_first
@@ -101,34 +82,20 @@ class WorkerAttempt(Attempt):
         return submission
 
     def adopt(self, run_id: str) -> None:
-        """Set the run that :meth:`kill` cancels from now on.
-
-        :param run_id: the run's id.
-        :raises WherobotsTaskKilledException: when the task was killed meanwhile.
-        """
+        """Set the run that :meth:`kill` cancels from now on."""
         self.get_ready()
         self._run_id = run_id
         self._stop_if_killed(run_id)
 
     def follow(self, options: FollowOptions, publish: Callable[[str, str], None]) -> Outcome:
-        """Follow a run to its end.
-
-        :param options: what to follow and how.
-        :param publish: takes a published key and value, and must not raise.
-        :raises WherobotsTaskKilledException: when the task was killed meanwhile.
-        """
+        """Follow a run to its end."""
         self.adopt(options.run_id)
         outcome = self.run(follow_run(options), publish)
         self._run_id = None
         return outcome
 
     def run(self, flow: Flow[T], publish: Callable[[str, str], None] = lambda key, value: None) -> T:
-        """Run a flow that :meth:`kill` can stop.
-
-        :param flow: the flow.
-        :param publish: takes a published key and value, and must not raise; default drops them.
-        :raises WherobotsTaskKilledException: when the task was killed meanwhile.
-        """
+        """Run a flow that :meth:`kill` can stop."""
         with self.driving(publish) as driver:
             return self.run_on(driver, flow)
 

@@ -44,7 +44,7 @@ class SensorTry(RunTry[AwaitsRun]):
             return self.finish(self._follow_here(options))
         if task.deferrable and run.ending is Ending.DEADLINE:
             named = self._named_run()
-            self.log.info("%s", options.describe(deferred=True, what=f"The {named.describe()},"))
+            self.log.info("%s", options.describe(deferred=True, what=f"The {named.describe()}"))
             arguments = {"run_name": named.name, "created_after": named.created_after}
             self._defer(options, WherobotsNamedRunTrigger, arguments)
         return self.finish(run)
@@ -58,12 +58,12 @@ class SensorTry(RunTry[AwaitsRun]):
         except WherobotsApiError as error:
             if isinstance(which, str):
                 raise _failed_call(which, error) from error
-            reason = f"No {which.describe()}, was found: {words.quoted(str(error))}"
+            reason = f"No {which.describe()} was found: {words.quoted(str(error))}"
             raise WherobotsUnavailableException(reason) from error
         try:
             keep_failing_since(ti, look.failing_since)
         except Exception as error:
-            self.log.warning("The next look will not know when looks began to fail: %s", reason_of(error))
+            self.log.warning("The next poke will not know when pokes began to fail: %s", reason_of(error))
         if (run := look.run) is None:
             return False, None
         self._announce(run)

@@ -63,9 +63,9 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
     :param selector: takes the first row as a tuple, and returns the value; default its first field.
     :param fail_on_empty: whether the task fails if the query returns no row; default False.
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Templated.
-    :param runtime: runtime of the session, such as ``tiny``; default the connection's, else the organisation's.
+    :param runtime: runtime of the session, such as ``tiny``; default the connection's, else the organization's.
         Templated.
-    :param region: compute region; default the connection's, else the organisation's. Templated.
+    :param region: compute region; default the connection's, else the organization's. Templated.
     :param version: Wherobots version; default the connection's, else the latest. Templated.
     :param session_key: only tasks with the same key and the same other arguments share a session; default None.
         Templated.
@@ -170,7 +170,7 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
         except WherobotsSqlSessionException as error:
             if self._holds_worker or not isinstance(error.__cause__, SessionWaitTimeoutError):
                 raise
-            self.log.info("The SQL session starts: the next look is in %g s", STARTING_SECONDS)
+            self.log.info("The SQL session is starting: the next poke is in %g s", STARTING_SECONDS)
             self._is_starting = True
             return False
         finally:
@@ -181,7 +181,7 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
             return False
         value = self.selector(rows[0])
         if self.failure is not None and self.failure(value):
-            raise WherobotsSqlException(f"failure says that the task fails: it was given {value!r}")
+            raise WherobotsSqlException(f"failure returned True for the value {value!r}")
         return bool(value if self.success is None else self.success(value))
 
     def on_kill(self) -> None:

@@ -39,11 +39,7 @@ def for_frames(table: pyarrow.Table) -> tuple[pyarrow.Table, list[str]]:
 
 
 def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
-    """Make a pandas DataFrame. A BIGINT column with NULL has pandas' nullable type ``Int64``.
-
-    :param table: the table, as :func:`for_frames` makes it.
-    :raises ImportError: if pandas is not installed.
-    """
+    """Make a pandas DataFrame. A BIGINT column with NULL has pandas' nullable type ``Int64``."""
     import pandas
     import pyarrow
 
@@ -55,24 +51,15 @@ def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
 
 
 def to_polars(table: pyarrow.Table) -> polars.DataFrame:
-    """Make a polars DataFrame.
-
-    :param table: the table, as :func:`for_frames` makes it.
-    :raises ImportError: if polars is not installed.
-    """
+    """Make a polars DataFrame."""
     import polars
 
     return cast("polars.DataFrame", polars.from_arrow(table))
 
 
 def read_parquet(file: IO[bytes] | None, kind: str) -> tuple[Any, list[str]]:
-    """Make a data frame of a stored result.
-
-    :param file: the Parquet file; None for a result without rows, of which nothing is stored.
-    :param kind: ``pandas``, ``polars`` or ``geopandas``, which needs a GeoParquet file.
-    :returns: the frame, and one sentence about each kind of change, see :func:`for_frames`.
-    :raises ImportError: if the package is not installed.
-    :raises ValueError: for ``geopandas``, if the file has no geometries.
+    """Make a data frame of a stored result, and one sentence about each kind of change, see :func:`for_frames`. Without
+    a file, the result has no rows. A ValueError if ``geopandas`` gets a file without geometries.
     """
     import pyarrow
     from pyarrow import parquet

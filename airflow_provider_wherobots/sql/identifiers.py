@@ -12,10 +12,7 @@ _PARTS = re.compile(r"`(?:[^`]|``)*`|[^.`]+")
 
 
 def parts_of(name: str) -> list[str]:
-    """The parts of a name as it stands in a statement, without backticks.
-
-    :param name: such as ``org_catalog.hail.reports``; a part in backticks may have dots.
-    """
+    """The parts of a name as it stands in a statement, without backticks. A part in backticks may have dots."""
     return [part[1:-1].replace("``", "`") if part[0] == "`" else part for part in _PARTS.findall(name)]
 
 

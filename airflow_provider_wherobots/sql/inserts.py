@@ -14,11 +14,7 @@ MAX_CHARS = 1_000_000
 
 
 def insert_into(table: str, fields: Sequence[str] | None) -> str:
-    """The beginning of the statements.
-
-    :param table: the table as the statement names it, such as ``catalog.schema.table``.
-    :param fields: names of the columns; None or empty for all, in the table's order.
-    """
+    """The beginning of the statements."""
     names = [identifier(f"target_fields[{index}]", field) for index, field in enumerate(fields or ())]
     return " ".join(["INSERT INTO", table, *([f"({', '.join(names)})"] if names else ()), "VALUES "])
 
@@ -30,15 +26,8 @@ def insert_statements(
     max_rows: int = 1000,
     max_chars: int = MAX_CHARS,
 ) -> Iterator[tuple[str, int]]:
-    """Make the statements.
-
-    :param table: see :func:`insert_into`.
-    :param rows: the rows, sequences of values or, with ``fields``, mappings by name.
-    :param fields: see :func:`insert_into`.
-    :param max_rows: the most rows of a statement; default 1000, 0 for no limit.
-    :param max_chars: the most characters of a statement, unless it has one row; default 1,000,000.
-    :returns: each statement, and how many rows it has.
-    :raises InvalidArgumentError: names the row and the rule.
+    """Make the statements, each with its number of rows. ``max_rows`` 0 sets no limit; ``max_chars`` holds for
+    statements of more than one row.
     """
     beginning = insert_into(table, fields)
     batch: list[str] = []

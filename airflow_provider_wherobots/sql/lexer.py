@@ -35,13 +35,7 @@ class SqlTokenKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of SQL.
-
-    :param kind: what it is.
-    :param text: the piece.
-    :param key: of a placeholder, its name; None for one without a name.
-    :param form: of a placeholder, the letter that says what it stands for.
-    """
+    """A piece of SQL. A placeholder has a key, unless it has no name, and a form: the letter for what it stands for."""
 
     kind: SqlTokenKind
     text: str
@@ -72,10 +66,7 @@ _BLOCK_EDGE = re.compile(r"/\*(?!\+)|\*/")
 
 
 def tokens(sql: str) -> Iterator[Token]:
-    """Split SQL into pieces, which together are the SQL.
-
-    :param sql: the SQL.
-    """
+    """Split SQL into pieces, which together are the SQL."""
     position = 0
     while found := _TOKEN.search(sql, position):
         if found.start() > position:
@@ -88,11 +79,7 @@ def tokens(sql: str) -> Iterator[Token]:
 
 
 def statements(sql: str) -> list[str]:
-    """Split SQL at its semicolons. Semicolons, and statements that consist of closed comments only, are left out.
-
-    :param sql: the SQL.
-    :returns: the statements, with their comments and hints.
-    """
+    """Split SQL at its semicolons. Semicolons, and statements that consist of closed comments only, are left out."""
     found: list[str] = []
     pieces: list[str] = []
     is_empty = True

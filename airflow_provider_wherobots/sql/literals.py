@@ -44,10 +44,7 @@ def literal(name: str, value: Any) -> str:
 
 
 def text_literal(text: str) -> str:
-    """Write a text as a literal.
-
-    :param text: the text.
-    """
+    """Write a text as a literal."""
     return f"'{_TO_ESCAPE.sub(_escaped, text)}'"
 
 
@@ -130,7 +127,7 @@ def _decimal(name: str, value: Decimal) -> str:
 def _moment(name: str, value: datetime) -> str:
     if value != value:
         # pandas' NaT, which is a datetime too.
-        raise InvalidArgumentError(f"{name}: is not a moment; pass None for NULL")
+        raise InvalidArgumentError(f"{name}: is not a point in time; pass None for NULL")
     offset = ""
     if value.utcoffset() is not None:
         offset = "+00:00"

@@ -42,7 +42,8 @@ def bind(statement: str, parameters: Parameters | None = None) -> str:
     found = list(tokens(statement))
     if found and found[-1].kind is SqlTokenKind.OPEN:
         raise InvalidArgumentError(
-            f"sql: its last {found[-1].opening} is never closed, so the placeholders after it cannot be told from text"
+            f"sql: its last {found[-1].opening} is never closed, so the placeholders after it cannot be "
+            "distinguished from text"
         )
     values = _values_of(found, parameters)
     return "".join(_written(found, index, values) for index in range(len(found)))
@@ -111,7 +112,7 @@ def _around(found: list[Token], index: int) -> tuple[str, str]:
 def _check_alone(token: Token, before: str, after: str) -> None:
     if token.form == "s" and "." in (before, after):
         raise InvalidArgumentError(
-            f"sql: {token.text} stands beside a dot, where a name is expected, but becomes a literal: write "
+            f"sql: {token.text} stands next to a dot, where a name is expected, but becomes a literal: write "
             f"{_with_form(token, 'i')}, which becomes a quoted name"
         )
     touched = [side for side in (before, after) if side and (side.isalnum() or side in "_$%'\"`")]

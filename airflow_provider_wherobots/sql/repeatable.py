@@ -44,10 +44,7 @@ def may_repeat(statement: str) -> bool:
 
 
 def only_reads(statement: str) -> bool:
-    """Whether a statement changes no table.
-
-    :param statement: the statement.
-    """
+    """Whether a statement changes no table."""
     return _only_reads(_words(_code(statement)))
 
 

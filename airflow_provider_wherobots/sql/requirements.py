@@ -9,9 +9,6 @@ PACKAGES = ("pyarrow", "cbor2")
 
 
 def missing(*, frames: bool = False) -> str:
-    """What is not installed, and how to install it; empty if all is. Imports nothing.
-
-    :param frames: whether results become pandas DataFrames; default False.
-    """
+    """What is not installed, and how to install it; empty if all is. Imports nothing."""
     absent = [name for name in (*PACKAGES, *(("pandas",) if frames else ())) if find_spec(name) is None]
     return f"SQL needs {' and '.join(absent)}: {HOW_TO_INSTALL}" if absent else ""

@@ -29,17 +29,13 @@ class UnreadableResultError(ValueError):
 
 
 def read_table(results: Results | None, max_bytes: int = MAX_BYTES) -> pyarrow.Table | None:
-    """Read a result.
-
-    :param results: the result as it was sent; None if there is none.
-    :param max_bytes: the most bytes it may have once it is decompressed; default 1 GiB.
-    :returns: its table; None for a statement without a result set, whose result has no columns.
-    :raises UnreadableResultError: if it cannot be read.
+    """Read a result of at most ``max_bytes`` after decompression. None for a statement without a result set, whose
+    result has no columns.
     """
     if results is None or not results.data:
         return None
     if results.format != "arrow":
-        raise UnreadableResultError(f"the result is in the format {results.format!r}, but arrow was asked for")
+        raise UnreadableResultError(f"the result is in the format {results.format!r}, but arrow was requested")
     import pyarrow
 
     try:
@@ -54,19 +50,12 @@ def read_table(results: Results | None, max_bytes: int = MAX_BYTES) -> pyarrow.T
 
 
 def columns_of(table: pyarrow.Table, geo_columns: tuple[str, ...] = ()) -> tuple[Column, ...]:
-    """Describe the columns of a table.
-
-    :param table: the table.
-    :param geo_columns: names of the columns with geometries.
-    """
+    """Describe the columns of a table."""
     return tuple(_column(field, field.name in geo_columns) for field in table.schema)
 
 
 def rows_of(table: pyarrow.Table) -> list[Row]:
-    """The rows of a table as tuples of Python values.
-
-    :param table: the table; names of its columns may occur twice.
-    """
+    """The rows of a table as tuples of Python values. Names of columns may occur twice."""
     return list(zip(*(_values(column) for column in table.columns), strict=True))
 
 
@@ -132,10 +121,7 @@ _SIMPLE = {
 
 
 def spark_type(kind: pyarrow.DataType) -> str:
-    """The name of a type as Spark's ``DESCRIBE`` writes it; Arrow's own for a type that Spark does not have.
-
-    :param kind: the type.
-    """
+    """The name of a type as Spark's ``DESCRIBE`` writes it; Arrow's own for a type that Spark does not have."""
     from pyarrow import types
 
     if types.is_dictionary(kind):

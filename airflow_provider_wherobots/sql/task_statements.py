@@ -11,13 +11,8 @@ from airflow_provider_wherobots.sql.parameters import bind
 
 
 def read_statements(sql: Any, is_split: bool, parameters: Any = None) -> list[str]:
-    """Read the statements, with the parameters in them.
-
-    :param sql: a string, or a list of strings, each of them one statement.
-    :param is_split: whether a string is split at its semicolons.
-    :param parameters: see :func:`~airflow_provider_wherobots.sql.parameters.bind`; each statement gets them.
-    :returns: the statements, at least one.
-    :raises InvalidArgumentError: names the argument and the rule.
+    """Read the statements, at least one, each with the parameters in it. Only with ``is_split`` is a string split at
+    its semicolons.
     """
     if isinstance(sql, str):
         texts = statements(sql) if is_split else [sql]

@@ -34,12 +34,8 @@ _FILE = "wherobots"
 
 
 class Entry(NamedTuple):
-    """A record of a log file.
-
-    :param time_us: its time in epoch microseconds, or None for the current time.
-    :param level: a ``logging`` level.
-    :param text: its text.
-    :param fields: the record's other keys on 3.x; ``file`` and ``line`` of the code on 2.11. Default none.
+    """A record of a log file. Without a time, its time is when it is written. On 2.11 ``fields`` has ``file`` and
+    ``line`` of the code, on 3.x the record's other keys.
     """
 
     time_us: int | None

@@ -35,8 +35,6 @@ class GuardedTrigger(BaseTrigger):
     """Fire one event, and cancel what it waits for if its task is no longer deferred: a user marked or cleared it.
 
     If the trigger restarts or moves to another triggerer, the task is still deferred, and nothing is cancelled.
-
-    :param cancel_on_kill: whether a kill of the task cancels anything.
     """
 
     def __init__(self, cancel_on_kill: bool) -> None:

@@ -56,7 +56,7 @@ class WherobotsNamedRunTrigger(WherobotsRunTrigger):
 
     @property
     def _what(self) -> str:
-        return f"The {self.named.describe()},"
+        return f"The {self.named.describe()}"
 
     @property
     def _first_line(self) -> str:

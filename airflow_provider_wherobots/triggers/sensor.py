@@ -81,4 +81,4 @@ class WherobotsSensorTrigger(WherobotsNamedRunTrigger):
 
     @property
     def _first_line(self) -> str:
-        return f"{self._what} is awaited; the task has started in the triggerer"
+        return f"Waiting for {self._what[:1].lower()}{self._what[1:]}; the task started in the triggerer"

@@ -68,7 +68,7 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         async with self._hook.async_driver(self.log, max_outage_seconds=self.options.max_outage_seconds) as driver:
-            self.log.info("%s is followed in SQL session %s", self._what, words.short(self.session_id))
+            self.log.info("%s: following it in SQL session %s", self._what, words.short(self.session_id))
             outcome = await driver.run(follow_in_session(self.session_id, self.execution_id, self.options))
         event = outcome.to_event()
         return event if self.tells_address else {**event, "result_uri": None}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
-from airflow_provider_wherobots.api.errors import AnswerLostError, ResponseError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import ResponseError, ResponseLostError, WherobotsApiError
 from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics, RunPage
@@ -69,7 +69,7 @@ class FakeWorld:
         try:
             answer: T = self.service(call, self.now)
         except Hang:
-            raise AnswerLostError(call.operation, "timed out") from None
+            raise ResponseLostError(call.operation, "timed out") from None
         return answer
 
     def change(self, run_id: str, status: str | None = None, /, **app: str) -> None:
@@ -248,10 +248,10 @@ def test_the_moments_of_a_run_are_in_order_in_both(local: LocalWorld) -> None:
         assert run.create_time is not None
         assert run.start_time is not None
         assert run.complete_time is not None
-        assert run.answered_at is not None
+        assert run.responded_at is not None
         assert run.create_time <= run.start_time <= run.complete_time
         # The header has whole seconds, and a busy server renews it late.
-        assert (run.answered_at - run.complete_time).total_seconds() > -60.0
+        assert (run.responded_at - run.complete_time).total_seconds() > -60.0
 
 
 @pytest.mark.parametrize("fault", FAULTS)

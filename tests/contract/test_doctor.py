@@ -14,7 +14,7 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.check import Check, State
-from airflow_provider_wherobots.doctor.questions import answered
+from airflow_provider_wherobots.doctor.questions import checks_of
 from airflow_provider_wherobots.doctor.trial import Plan, Trial, end_runs, try_out
 from airflow_provider_wherobots.drivers.base import Outlets
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
@@ -185,7 +185,7 @@ def observe(server: LocalServer, plan: Plan = QUICK) -> tuple[dict[str, Check], 
         assert driver.run(end_runs(trial)) == []
     finally:
         transport.close()
-    return {check.name: check for check in answered(trial)}, trial
+    return {check.name: check for check in checks_of(trial)}, trial
 
 
 def observe_all(root: Path, cases: Cases) -> dict[str, Observed]:

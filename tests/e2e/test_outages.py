@@ -61,8 +61,8 @@ def test_the_api_is_down_for_a_while(world: World) -> None:
     times = [moment(entry["time"]) for entry in down.requests("getJobRun") if entry["fault"] == "reset"]
     assert times[-1] - times[0] > OUTAGE_SECONDS / 2
     assert down.counts() == (1, 0)
-    assert log.count("the run is not affected and is polled again") == 1, log
-    assert log.count("The Runs API answers again") == 1, log
+    assert log.count("the run is not affected; polling continues") == 1, log
+    assert log.count("The Runs API responds again") == 1, log
 
 
 def test_the_page_of_a_proxy_is_an_outage(world: World) -> None:
@@ -87,4 +87,4 @@ def test_a_run_that_shows_only_after_its_create_was_repeated_is_cancelled(world:
     case.release()
     log = case.end("success")
     assert case.counts() == (2, 1)
-    assert "was started by a create call of this task that was not answered. It is cancelled" in log
+    assert "was started by a create call of this task whose response was lost. Cancelling it" in log

@@ -1,4 +1,4 @@
-"""The organisation is full: the task waits, on the worker at first, then deferred; in the end there is one run."""
+"""The organization is full: the task waits, on the worker at first, then deferred; in the end there is one run."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def wait_until_waiting(case: Case) -> None:
     assert case.counts() == (0, 0)
 
 
-def test_a_full_organisation_is_waited_for_on_the_worker(world: World) -> None:
+def test_a_full_organization_is_waited_for_on_the_worker(world: World) -> None:
     soon = world.case("full").fault("createJobRun", FULL, times=2).begin("talk.py", 3)
     log = soon.end("success")
     assert "quota is used up" in log

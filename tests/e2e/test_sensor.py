@@ -34,7 +34,7 @@ def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> No
         assert api.wait_for_task(DAG, dag_run, task_id, state, timeout=180)["try_number"] == 1
         log = api.task_log(DAG, dag_run, task_id).text
         assert "was found before the task's timeout (20 seconds) was reached" in log, log
-        assert f"No run named '{NAME}', created at " in log
+        assert f"No run named '{NAME}' created since " in log
 
     run = control.create_run(f"{NAME}-0123456789ab")
     control.patch_run(run["id"], status="RUNNING")

@@ -34,8 +34,8 @@ ROOTS = (
 CAUSE = errors.ServerError("createJobRun", 503, retry_after=7.0)
 MAKE: dict[type[Exception], Callable[[Any], Exception]] = {
     errors.WherobotsApiError: lambda kind: kind("getJobRun", "text"),
-    errors.AnswerTooLargeError: lambda kind: kind("getJobRun", 100),
-    errors.UnreadableAnswerError: lambda kind: kind("getJobRun", 200, b"<html>", "no JSON", str),
+    errors.ResponseTooLargeError: lambda kind: kind("getJobRun", 100),
+    errors.UnreadableResponseError: lambda kind: kind("getJobRun", 200, b"<html>", "no JSON", str),
     errors.PlainHttpError: lambda kind: kind("getJobRun", "text"),
     errors.ResponseError: lambda kind: kind("getJobRun", 500, (errors.ErrorInfo("CODE", "m"),), "req-1", 5.2, "x", "y"),
     errors.KeyLimitedError: lambda kind: kind("getJobRun", 4.5),
@@ -76,7 +76,7 @@ def test_an_exception_survives_pickle_and_copy_with_all_it_carries(kind: type[Ex
     error = MAKE[constructor](kind)
     # What is set later: the text that is made safe for a log, and what a limited key knows.
     error.args = (f"{error} (quoted)", *error.args[1:])
-    error.answered_ago = 3.0  # type: ignore[attr-defined]
+    error.succeeded_ago = 3.0  # type: ignore[attr-defined]
     found = copied(error) if callable(copied) else pickle.loads(pickle.dumps(error, copied))  # noqa: S301 - its own
     assert type(found) is kind
     assert (str(found), found.args) == (str(error), error.args)

@@ -25,7 +25,7 @@ def create_run(payload: Mapping[str, Any], region: str | None = None) -> Call[Ru
 
 def get_run(run_id: str) -> Call[Run]:
     """``GET /runs/{run_id}`` (getJobRun)."""
-    return Call("getJobRun", "GET", _run_path(run_id), Run.from_json, date=Run.answered)
+    return Call("getJobRun", "GET", _run_path(run_id), Run.from_json, date=Run.with_response_time)
 
 
 def list_runs(

@@ -62,10 +62,7 @@ class KubeApp:
 
     @classmethod
     def from_json(cls, data: Any) -> KubeApp:
-        """Read a ``kubeApp`` object.
-
-        :param data: decoded JSON; anything but an object reads as an empty one.
-        """
+        """Read a ``kubeApp`` object. Anything but an object reads as an empty one."""
         if not isinstance(data, dict):
             return cls()
         meta = _mapping(data.get("appMeta"))
@@ -107,7 +104,7 @@ class Run:
     :param status: ``RunStatus`` as a plain string.
     :param kube_app: its application on the cluster.
     :param payload: the create body as the service echoes it.
-    :param answered_at: when the service sent the response, by its own clock; None if unknown, and of an active run.
+    :param responded_at: when the service sent the response, by its own clock; None if unknown, and of an active run.
     :param raw: the whole response. Times are parsed on access, because few polls need them.
     """
 
@@ -116,16 +113,12 @@ class Run:
     status: str
     kube_app: KubeApp = field(default_factory=KubeApp)
     payload: Mapping[str, Any] = field(default_factory=dict)
-    answered_at: datetime | None = None
+    responded_at: datetime | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_json(cls, data: Any) -> Run:
-        """Read a ``RunView``.
-
-        :param data: decoded JSON.
-        :raises ValueError: when it has no id or no status.
-        """
+        """Read a ``RunView``."""
         if not isinstance(data, dict):
             raise ValueError(f"a run must be an object, not {type(data).__name__}")
         run_id, status = data.get("id"), data.get("status")
@@ -162,19 +155,16 @@ class Run:
             return True
         return self.status not in ACTIVE_STATUSES and self.complete_time is not None
 
-    def answered(self, date: str) -> Run:
-        """Return the run with the time of the response. An active run stays as it is: only an end has an age.
-
-        :param date: the response's ``Date`` header.
-        """
-        return replace(self, answered_at=parse_http_date(date)) if self.is_terminal else self
+    def with_response_time(self, date: str) -> Run:
+        """Return the run with the time of the response. An active run stays as it is: only an end has an age."""
+        return replace(self, responded_at=parse_http_date(date)) if self.is_terminal else self
 
     @property
     def ended_ago(self) -> float:
         """Seconds between the run's end and the response, both by the service's clock; 0 if unknown."""
-        if self.complete_time is None or self.answered_at is None:
+        if self.complete_time is None or self.responded_at is None:
             return 0.0
-        return max(0.0, (self.answered_at - self.complete_time).total_seconds())
+        return max(0.0, (self.responded_at - self.complete_time).total_seconds())
 
     @property
     def is_active(self) -> bool:
@@ -182,10 +172,7 @@ class Run:
         return not self.is_terminal and not self.kube_app.is_torn_down
 
     def is_created_until(self, moment: float) -> bool:
-        """Whether the run was certainly not created later than a moment.
-
-        :param moment: the moment, in epoch seconds.
-        """
+        """Whether the run was certainly not created later than a moment."""
         return self.create_time is not None and self.create_time.timestamp() <= moment
 
     @property
@@ -211,12 +198,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """One page of List Runs.
-
-    :param items: the runs of this page, in the service's order (undocumented: sort where it matters).
-    :param total: how many runs match in total, or None.
-    :param next_page: cursor of the next page, or None on the last.
-    """
+    """One page of List Runs, in the service's order (undocumented: sort where it matters)."""
 
     items: tuple[Run, ...]
     total: int | None = None
@@ -224,12 +206,7 @@ class RunPage:
 
     @classmethod
     def from_json(cls, data: Any) -> RunPage:
-        """Read a ``CursorPage`` of runs.
-
-        :param data: decoded JSON.
-        :raises KeyError: if it has no ``items``.
-        :raises ValueError: if one of them is not a run.
-        """
+        """Read a ``CursorPage`` of runs."""
         total = data.get("total")
         return cls(
             items=tuple(Run.from_json(item) for item in data["items"]),
@@ -277,11 +254,7 @@ class LogPage:
 
     @classmethod
     def from_json(cls, data: Any) -> LogPage:
-        """Read a ``LogsResponse``.
-
-        :param data: decoded JSON.
-        :raises KeyError: if it has no ``items``, or one of them has no ``timestamp`` or ``raw``.
-        """
+        """Read a ``LogsResponse``."""
         return cls(
             lines=_lines(data["items"]),
             next_page=_cursor(data.get("next_page")),
@@ -308,10 +281,7 @@ class RunMetrics:
 
     @classmethod
     def from_json(cls, data: Any) -> RunMetrics:
-        """Read a ``RunMetricsResponse``.
-
-        :param data: decoded JSON.
-        """
+        """Read a ``RunMetricsResponse``."""
         values: dict[str, float | None] = {}
         for key, details in _mapping(data.get("instant_metrics")).items():
             value = _mapping(_mapping(_mapping(details).get("metric")).get("data")).get("value")
@@ -320,12 +290,8 @@ class RunMetrics:
 
 
 def parse_time(value: Any) -> datetime | None:
-    """Read an ISO 8601 date-time; without an offset it is UTC.
-
-    ``pendulum.parse`` would accept more than the service sends: "now", a bare time of day, durations such as "P1D".
-
-    :param value: what the service sent.
-    :returns: the moment, or None for anything unreadable.
+    """Read an ISO 8601 date-time; without an offset it is UTC. None for anything unreadable. ``pendulum.parse`` would
+    accept more than the service sends: "now", a bare time of day, durations such as "P1D".
     """
     if not isinstance(value, str):
         return None

@@ -52,7 +52,7 @@ def build_payload(
     :param name: 8 to 255 characters of ``[A-Za-z0-9_.-]``.
     :param run_python: ``{"uri", "args"}`` of a Python run. Give either this or ``run_jar``.
     :param run_jar: ``{"uri", "args", "mainClass"}`` of a JAR run.
-    :param runtime: id of the runtime; None takes the organisation's default.
+    :param runtime: id of the runtime; None takes the organization's default.
     :param version: Wherobots version; None takes ``latest``.
     :param timeout_seconds: whole seconds after which the service ends the run, or a timedelta, which is rounded up to
         whole seconds; None takes the service's 3600.
@@ -85,14 +85,7 @@ def build_payload(
 
 
 def checked_choice(argument: str, value: Any, is_unrendered: Callable[[Any], bool] = lambda value: False) -> Any:
-    """Check a runtime, a version or a region, which is a query parameter.
-
-    :param argument: the argument, for the message.
-    :param value: a string or an enum member; None takes the default.
-    :param is_unrendered: see :func:`build_payload`.
-    :returns: the string without spaces around it, or None.
-    :raises InvalidArgumentError: names the argument, the value and the rule.
-    """
+    """Check a runtime, a version or a region, which is a query parameter. None takes the default."""
     if value is None:
         return None
     # The official provider's `Region` and `Runtime` are enums. A template that renders to nothing is a mistake: the run
@@ -102,12 +95,7 @@ def checked_choice(argument: str, value: Any, is_unrendered: Callable[[Any], boo
 
 
 def check_run_name(argument: str, name: Any) -> None:
-    """Check the name of a run that is looked up, by the same rule as ``name``.
-
-    :param argument: the argument, for the message.
-    :param name: the name.
-    :raises InvalidArgumentError: names the argument, the value and the rule.
-    """
+    """Check the name of a run that is looked up, by the same rule as ``name``."""
     if not isinstance(name, str) or not _NAME.match(name):
         raise InvalidArgumentError(
             f"{argument}={name!r}: must be 8 to 255 characters, each a letter, a digit, '_', '-' or '.'"
@@ -115,10 +103,7 @@ def check_run_name(argument: str, name: Any) -> None:
 
 
 def whole_seconds(value: Any) -> Any:
-    """Convert a duration to whole seconds, rounded up, because neither the API nor a serialized DAG takes a timedelta.
-
-    :param value: a timedelta, such as pendulum's Duration; anything else is returned unchanged.
-    """
+    """Convert a duration to whole seconds, rounded up: neither the API nor a serialized DAG takes a timedelta."""
     return ceil(value.total_seconds()) if isinstance(value, timedelta) else value
 
 

@@ -15,13 +15,12 @@ from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 
 FALLBACK_HEADER = "X-Wherobots-Sql-Session-Fallback"
-"""Present if the organisation's quota allows no new session, so that another one of the caller is shared."""
+"""Present if the organization's quota allows no new session, so that another one of the caller is shared."""
 
 
 def create_session(request: SessionRequest) -> Call[AskedSession]:
-    """``POST /sql/session`` (createSqlSession). The answer is a 303 to the session, which may be shared.
-
-    :param request: which session. Repeatable unless each request makes a new one.
+    """``POST /sql/session`` (createSqlSession). The answer is a 303 to the session, which may be shared. Repeatable
+    unless each request makes a new one.
     """
     params = [("force_new", "true")] if request.force_new else []
     if request.region is not None:
@@ -39,10 +38,7 @@ def create_session(request: SessionRequest) -> Call[AskedSession]:
 
 
 def get_session(session_id: str) -> Call[SqlSession | None]:
-    """``GET /sql/session/{session_id}`` (getSqlSession); None if the service says ``null``.
-
-    :param session_id: the session's id.
-    """
+    """``GET /sql/session/{session_id}`` (getSqlSession); None if the service says ``null``."""
     return Call("getSqlSession", "GET", _session_path(session_id), SqlSession.from_json)
 
 
@@ -52,10 +48,7 @@ def list_sessions() -> Call[list[SqlSession]]:
 
 
 def delete_session(session_id: str) -> Call[None]:
-    """``DELETE /sql/session/{session_id}`` (deleteSqlSession), for the caller's own ones.
-
-    :param session_id: the session's id.
-    """
+    """``DELETE /sql/session/{session_id}`` (deleteSqlSession), for the caller's own ones."""
     return Call("deleteSqlSession", "DELETE", _session_path(session_id), _ignore, urgent=True)
 
 
@@ -75,9 +68,8 @@ def _asked_from_body(data: Any) -> AskedSession:
 
 
 def is_session_id(value: Any) -> TypeGuard[str]:
-    """Whether a value may be the id of a session, and so a part of a path.
-
-    :param value: the value. Jinja makes ``None`` of a task that has returned nothing.
+    """Whether a value may be the id of a session, and so a part of a path. Jinja makes ``None`` of a task that has
+    returned nothing.
     """
     return isinstance(value, str) and bool(value.strip()) and value not in (".", "..", "None") and value.isprintable()
 

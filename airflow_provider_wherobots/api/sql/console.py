@@ -9,8 +9,6 @@ def workload_history_url(api_base_url: str) -> str:
     """Address of the console's page "Workload History", which lists SQL sessions.
 
     No address of a single session is documented. Source: https://docs.wherobots.com/develop/workload-history
-
-    :param api_base_url: the API's base URL, from which the address is derived.
     """
     parts = urlsplit(api_base_url)
     return f"{parts.scheme}://{parts.netloc.removeprefix('api.')}/workloads"

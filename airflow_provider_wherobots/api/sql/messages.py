@@ -52,12 +52,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class ExecuteSql:
-    """Execute a statement.
-
-    :param execution_id: its id, made by the client.
-    :param statement: the statement.
-    :param store: where its result goes; None for results that are retrieved.
-    """
+    """Execute a statement."""
 
     executes: ClassVar[bool] = True
 
@@ -80,12 +75,7 @@ class ExecuteSql:
 
 @dataclass(frozen=True, slots=True)
 class RetrieveResults:
-    """Ask for the state and the result of an execution.
-
-    :param execution_id: its id.
-    :param geometry: how geometries are written: ``ewkt``, ``wkt``, ``wkb``, ``ewkb`` or ``geojson``; default ``ewkt``.
-    :param attach: whether its later events are to come to this connection; default False.
-    """
+    """Request the state and the result of an execution; with ``attach`` its later events come to this connection."""
 
     executes: ClassVar[bool] = False
 
@@ -109,10 +99,7 @@ class RetrieveResults:
 
 @dataclass(frozen=True, slots=True)
 class CancelExecution:
-    """Cancel an execution.
-
-    :param execution_id: its id.
-    """
+    """Cancel an execution."""
 
     executes: ClassVar[bool] = False
 
@@ -128,12 +115,7 @@ ClientMessage: TypeAlias = ExecuteSql | RetrieveResults | CancelExecution
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The result of an execution as it was sent.
-
-    :param data: the bytes, one compressed stream of Arrow's IPC format.
-    :param compression: ``zstd``, ``brotli``, ``gzip``, ``lz4`` or ``none``.
-    :param geo_columns: names of the columns with geometries.
-    """
+    """The result of an execution as it was sent: one compressed stream of Arrow's IPC format."""
 
     data: bytes = field(repr=False)
     format: str = "arrow"
@@ -144,11 +126,7 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class StateUpdated:
-    """An execution has another state.
-
-    :param result_uri: address of a stored result; None if there is none.
-    :param size: its size in bytes, if known.
-    """
+    """An execution has another state."""
 
     execution_id: str
     state: str
@@ -163,11 +141,7 @@ class StateUpdated:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionResult:
-    """The answer to :class:`RetrieveResults`; its state need not be final.
-
-    :param results: the result; None if there is none (yet).
-    :param attached: whether later events come to this connection.
-    """
+    """The response to :class:`RetrieveResults`; its state need not be final."""
 
     execution_id: str
     state: str
@@ -210,10 +184,7 @@ class ExecutionProgress:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A frame that could not be read; it may have been for any execution.
-
-    :param reason: what is wrong with it.
-    """
+    """A frame that could not be read; it may have been for any execution."""
 
     reason: str
     execution_id: str = ""
@@ -221,10 +192,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """A message that was larger than the client takes. Only a result can be. The connection is closed after it.
-
-    :param limit_bytes: how many bytes a message may have.
-    """
+    """A message that was larger than the client takes. Only a result can be. The connection is closed after it."""
 
     limit_bytes: int
     execution_id: str = ""
@@ -234,12 +202,7 @@ ServerMessage: TypeAlias = StateUpdated | ExecutionResult | ExecutionError | Exe
 
 
 def read_message(frame: str | bytes) -> ServerMessage | None:
-    """Read a frame: text is JSON, bytes are CBOR.
-
-    :param frame: the frame.
-    :returns: the message; None for one that says nothing to a client.
-    :raises ValueError: if the frame is neither.
-    """
+    """Read a frame: text is JSON, bytes are CBOR. None for a message that means nothing to a client."""
     if isinstance(frame, str):
         try:
             document = json.loads(frame)

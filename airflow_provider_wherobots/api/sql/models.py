@@ -17,10 +17,8 @@ ENDED = frozenset({"PREPARE_FAILED", "DEPLOY_FAILED", "INIT_FAILED"})
 
 @dataclass(frozen=True, slots=True)
 class AskedSession:
-    """The answer to a request for a session.
-
-    :param id: the session's id.
-    :param fallback: why another session of the caller is shared instead of a new one, such as ``quota``; empty if not.
+    """The response to a request for a session. ``fallback`` is why a session of the caller is shared instead of a new
+    one, such as ``quota``.
     """
 
     id: str
@@ -29,16 +27,7 @@ class AskedSession:
 
 @dataclass(frozen=True, slots=True)
 class SqlSession:
-    """A SQL session.
-
-    :param id: its id.
-    :param status: its status, such as ``READY``; any text.
-    :param url: address of its compute, empty until it is known.
-    :param message: the service's latest message about it.
-    :param region: its region.
-    :param version: the resolved version of Wherobots.
-    :param created: when it was created, as the service writes it.
-    """
+    """A SQL session. Its address is empty until it is known, and its status may be any text."""
 
     id: str
     status: str
@@ -50,10 +39,7 @@ class SqlSession:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> SqlSession | None:
-        """Read a ``SqlSessionKubeApp``, or null.
-
-        :param data: decoded JSON.
-        """
+        """Read a ``SqlSessionKubeApp``, or null."""
         if data is None:
             return None
         meta = data.get("appMeta")
@@ -85,9 +71,8 @@ class SqlSession:
 
     @property
     def socket_url(self) -> str:
-        """Address of its WebSocket.
-
-        :raises ValueError: if the address is not one, or would send the API key over the network in the clear.
+        """Address of its WebSocket. A ValueError if it is not one, or would send the API key over the network in the
+        clear.
         """
         try:
             parts = urlsplit(self.url)

@@ -15,8 +15,8 @@ SESSION_TYPES = (MULTI, SINGLE)
 class SessionRequest:
     """A request for a SQL session. Requests that are equal get the same session, unless it is to be new.
 
-    :param runtime: id of the runtime; None takes the organisation's default.
-    :param region: compute region; None takes the organisation's default.
+    :param runtime: id of the runtime; None takes the organization's default.
+    :param region: compute region; None takes the organization's default.
     :param version: Wherobots version; None takes the latest.
     :param session_type: ``multi`` (default), which connections share, or ``single``.
     :param force_new: whether it must be a new one; default False.

@@ -16,11 +16,6 @@ def read_store(given: Any) -> Store:
     """Read the argument ``store``.
 
     Source: the store options of ``wherobots-python-dbapi``.
-
-    :param given: ``{"format": "parquet" | "csv" | "geojson", "single": bool, "generate_presigned_url": bool,
-        "options": {str: str}}``; all but the format are optional.
-    :returns: what the service is asked for.
-    :raises InvalidArgumentError: names the key, the value and the rule.
     """
     if not isinstance(given, Mapping):
         raise InvalidArgumentError(f"store={given!r}: must be a dict with the keys {', '.join(KEYS)}")

@@ -1,4 +1,4 @@
-"""What an upload asks the API for: the organisation's bucket, and a presigned URL.
+"""What an upload asks the API for: the organization's bucket, and a presigned URL.
 
 Source: the service's OpenAPI description, tags "organization" and "files". Operation ids are taken from it.
 """
@@ -11,7 +11,7 @@ from airflow_provider_wherobots.api.storage.models import Organization
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 
 MAX_ORGANIZATION_BYTES = 64_000_000
-"""The answer lists all users of the organisation."""
+"""The answer lists all users of the organization."""
 
 
 def get_organization() -> Call[Organization]:
@@ -22,4 +22,4 @@ def get_organization() -> Call[Organization]:
 def create_upload_url(address: str) -> Call[PresignedUrl]:
     """``POST /files/upload-url`` (createUploadUrl). It only makes a URL, so it is repeatable."""
     params = (("key", address.removeprefix(SCHEME)),)
-    return Call("createUploadUrl", "POST", "/files/upload-url", PresignedUrl.from_json, params, is_answer_secret=True)
+    return Call("createUploadUrl", "POST", "/files/upload-url", PresignedUrl.from_json, params, is_response_secret=True)

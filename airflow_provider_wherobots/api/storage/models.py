@@ -22,7 +22,7 @@ class Content(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """The organisation that the API key belongs to. ``bucket`` has no ``s3://``; None without managed storage."""
+    """The organization that the API key belongs to. ``bucket`` has no ``s3://``; None without managed storage."""
 
     id: str
     bucket: str | None

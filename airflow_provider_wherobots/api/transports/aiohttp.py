@@ -13,10 +13,10 @@ from airflow_provider_wherobots.api.body import Body
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     CaBundleError,
     NotSentError,
     PlainHttpError,
+    ResponseLostError,
     UntrustedServerError,
     WherobotsApiError,
 )
@@ -36,12 +36,7 @@ from airflow_provider_wherobots.api.transports.upload_body import UploadBody
 
 
 class AiohttpTransport:
-    """Sends calls over a session that the caller owns and closes.
-
-    :param endpoint: host and key; may be replaced between calls.
-    :param session: a pooled session, made by
-        :func:`~airflow_provider_wherobots.api.transports.session_pool.shared_session`.
-    """
+    """Sends calls over a session that the caller owns and closes. Its endpoint may be replaced between calls."""
 
     def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
         self.endpoint = endpoint
@@ -49,12 +44,8 @@ class AiohttpTransport:
         self._proxy: tuple[str, Proxy | None] | None = None
 
     async def send(self, call: Call[object], connect_timeout: float, read_timeout: float) -> Response:
-        """Send a call once.
-
-        :param call: what to send.
-        :param connect_timeout: seconds to connect, once a place in the pool is free.
-        :param read_timeout: seconds that the whole call may take in addition to ``connect_timeout``.
-        :raises WherobotsApiError: if there is no complete response; the subclass says whether the request arrived.
+        """Send a call once, within the sum of both timeouts. The time to connect counts once a place in the pool is
+        free.
         """
         endpoint = self.endpoint
         proxy = self._proxy_for(call.operation, endpoint.base_url)
@@ -67,15 +58,8 @@ class AiohttpTransport:
         raise kind(call.operation, f"{describe_route(endpoint.address, proxy)}: {words}")
 
     async def put(self, url: PresignedUrl, content: Content, connect_timeout: float, read_timeout: float) -> None:
-        """Upload a file once, without any header of the API.
-
-        :param url: where to.
-        :param content: the file.
-        :param connect_timeout: seconds to connect, once a place in the pool is free.
-        :param read_timeout: seconds without progress. With ``connect_timeout`` and
-            :func:`~airflow_provider_wherobots.api.storage.presigned.upload_seconds` it bounds the whole upload.
-        :raises WherobotsApiError: if it was refused, or if there is no complete response.
-        :raises Exception: what reading the file raises.
+        """Upload a file once, without any header of the API. ``read_timeout`` is the longest time without progress; the
+        size of the file bounds the whole upload. What reading the file raises is raised.
         """
         origin = url.origin
         proxy = proxy_for(PUT_OBJECT.operation, origin)
@@ -142,12 +126,7 @@ class AiohttpTransport:
 
 
 async def body_of(call: Call[object], response: aiohttp.ClientResponse) -> bytes:
-    """Read the body of a response within its limit.
-
-    :param call: the call that was sent.
-    :param response: its response.
-    :raises WherobotsApiError: see :class:`~airflow_provider_wherobots.api.body.Body`.
-    """
+    """Read the body of a response within its limit."""
     body = Body(call, response.status, response.headers)
     while not body.ended and (piece := await response.content.readany()):
         while body.feed(piece):
@@ -175,25 +154,18 @@ def _timeout(connect_timeout: float, read_timeout: float) -> aiohttp.ClientTimeo
 
 
 def kind_of(error: BaseException, progress: Progress) -> type[WherobotsApiError]:
-    """The typed error that an error of aiohttp becomes.
-
-    :param error: the error.
-    :param progress: how far the request had got.
-    """
+    """The typed error that an error of aiohttp becomes."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return UntrustedServerError
     if isinstance(error, aiohttp.ClientConnectorError) and is_plain_http(error.os_error):
         return PlainHttpError
     if isinstance(error, UnusableCaBundleError):
         return CaBundleError
-    return AnswerLostError if progress.is_connected else NotSentError
+    return ResponseLostError if progress.is_connected else NotSentError
 
 
 def words_of(error: BaseException) -> str:
-    """What an error of aiohttp says, without addresses. It may still hold the API key.
-
-    :param error: the error.
-    """
+    """What an error of aiohttp says, without addresses. It may still hold the API key."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy refused the connection: {error.status} {error.message}"
     # The outer errors repeat the host and show objects.

@@ -7,7 +7,7 @@ from typing import IO
 import requests
 from requests.adapters import HTTPAdapter
 
-from airflow_provider_wherobots.api.errors import AnswerLostError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import ResponseLostError, WherobotsApiError
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl, refusal
 from airflow_provider_wherobots.api.transports.environment import ca_bundle, proxy_for
 
@@ -19,12 +19,7 @@ MAX_ERROR_BYTES = 10_000
 
 
 def download(url: PresignedUrl, file: IO[bytes]) -> None:
-    """Download a file once. Redirects are not followed.
-
-    :param url: where from.
-    :param file: takes the bytes.
-    :raises WherobotsApiError: if it was refused, or is not complete. The text has no part of the URL that is secret.
-    """
+    """Download a file once. Redirects are not followed. Errors show no part of the URL that is secret."""
     proxy = proxy_for(OPERATION, url.origin)
     request = requests.PreparedRequest()
     # As it is: a URL that is quoted anew no longer fits its signature.
@@ -47,7 +42,7 @@ def download(url: PresignedUrl, file: IO[bytes]) -> None:
                 body = response.raw.read(MAX_ERROR_BYTES)
                 failed = refusal(response.status_code, response.headers, body, OPERATION)
     except requests.RequestException as error:
-        failed = AnswerLostError(OPERATION, f"{url.origin}: {url.redact(str(error))}")
+        failed = ResponseLostError(OPERATION, f"{url.origin}: {url.redact(str(error))}")
     finally:
         adapter.close()
     # Raised outside the except block: the libraries' errors may show the URL.

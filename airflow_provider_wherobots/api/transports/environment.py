@@ -23,23 +23,15 @@ _PLAIN_HTTP = ("WRONG_VERSION_NUMBER", "record layer failure")
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy. Its credentials are kept out of its address, because libraries show addresses in errors.
-
-    :param url: scheme, host and port.
-    :param headers: the headers that carry its credentials; default none.
-    """
+    """An HTTP proxy. Its credentials are kept out of its address, because libraries show addresses in errors."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def proxy_for(operation: str, base_url: str) -> Proxy | None:
-    """Find the proxy for a host in ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``.
-
-    :param operation: operation id of the call to send.
-    :param base_url: the API's base URL.
-    :returns: the proxy; None for a direct connection, as always to this machine.
-    :raises ProxySettingError: for a proxy that cannot be used, such as a SOCKS one; names the variable, not its value.
+    """Find the proxy for a host in ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``. None for a direct
+    connection, as always to this machine. An error names the variable, not its value.
     """
     target = urlsplit(base_url)
     host = target.hostname or ""
@@ -72,28 +64,17 @@ def proxy_for(operation: str, base_url: str) -> Proxy | None:
 
 
 def describe_route(address: str, proxy: Proxy | None) -> str:
-    """Name a host, and the proxy in front of it, for messages.
-
-    :param address: the host as messages name it.
-    :param proxy: the proxy; None for a direct connection.
-    """
+    """Name a host, and the proxy in front of it, for messages."""
     return address if proxy is None else f"{address} through the proxy {proxy.url}"
 
 
 def describe_unresolved(host: str, error: object) -> str:
-    """Say that a name has no address.
-
-    :param host: the name, of a host or of a proxy.
-    :param error: what the resolver says.
-    """
+    """Say that a name has no address."""
     return f"Failed to resolve {host!r} ({error}); the name may be wrong"
 
 
 def is_plain_http(error: object) -> bool:
-    """Whether TLS was answered in plain http.
-
-    :param error: the error of the TLS handshake, or another one.
-    """
+    """Whether TLS was answered in plain http."""
     return isinstance(error, ssl.SSLError) and any(said in str(error) for said in _PLAIN_HTTP)
 
 
@@ -102,10 +83,7 @@ class UnusableCaBundleError(Exception):
 
 
 def ca_bundle() -> str:
-    """Return the file or folder of trusted certificate authorities that the environment names, else certifi's.
-
-    :raises UnusableCaBundleError: if the one in ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` cannot be read.
-    """
+    """Return the file or folder of trusted certificate authorities that the environment names, else certifi's."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if path := os.environ.get(name):
             try:
@@ -120,10 +98,7 @@ def ca_bundle() -> str:
 
 
 def ssl_context() -> ssl.SSLContext:
-    """The TLS context that trusts :func:`ca_bundle`, one for the whole process. Blocks: it may read files.
-
-    :raises UnusableCaBundleError: see :func:`ca_bundle`.
-    """
+    """The TLS context that trusts :func:`ca_bundle`, one for the whole process. Blocks: it may read files."""
     # Many connections that are opened at once would make one each.
     with _one_at_a_time:
         path = ca_bundle()

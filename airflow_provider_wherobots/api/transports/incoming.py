@@ -15,10 +15,7 @@ SLACK_BYTES = 1024 * 1024
 
 
 class Incoming:
-    """What has come over a connection.
-
-    :param message_bytes: how large a message may be, in bytes.
-    """
+    """What has come over a connection."""
 
     def __init__(self, message_bytes: int) -> None:
         self._most = message_bytes + SLACK_BYTES
@@ -27,18 +24,11 @@ class Incoming:
         """When something came last, in the event loop's time."""
 
     def protocol(self, loop: asyncio.AbstractEventLoop) -> ResponseHandler:
-        """Make the protocol of a connection.
-
-        :param loop: its event loop.
-        """
+        """Make the protocol of a connection."""
         return _Protocol(self, loop)
 
     def came(self, size: int, moment: float) -> None:
-        """Count bytes that have come.
-
-        :param size: how many.
-        :param moment: when, in the event loop's time.
-        """
+        """Count bytes that have come, at a moment of the event loop's clock."""
         self._unread += size
         self.heard_at = moment
 
@@ -53,11 +43,7 @@ class Incoming:
 
 
 class _Protocol(ResponseHandler):
-    """Reads no more of a message that is too large.
-
-    :param incoming: counts what comes.
-    :param loop: the event loop.
-    """
+    """Reads no more of a message that is too large."""
 
     def __init__(self, incoming: Incoming, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)

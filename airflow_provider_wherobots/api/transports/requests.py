@@ -34,11 +34,11 @@ from airflow_provider_wherobots.api.body import Body
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
-    AnswerTooLargeError,
     CaBundleError,
     NotSentError,
     PlainHttpError,
+    ResponseLostError,
+    ResponseTooLargeError,
     UntrustedServerError,
     WherobotsApiError,
 )
@@ -65,10 +65,7 @@ _LAYERS = re.compile(r"^<?[\w.]*Connection(?:Pool)?[( ][^)>]*[)>]: | \((?:connec
 
 
 class RequestsTransport:
-    """Sends calls over its own connections.
-
-    :param endpoint: host and key; may be replaced between calls.
-    """
+    """Sends calls over its own connections. Its endpoint may be replaced between calls."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -76,13 +73,8 @@ class RequestsTransport:
         self._upload: _Bounds | None = None
 
     def send(self, call: Call[object], connect_timeout: float, read_timeout: float) -> Response:
-        """Send a call once.
-
-        :param call: what to send.
-        :param connect_timeout: seconds to connect.
-        :param read_timeout: seconds without a byte of the response. The sum with ``connect_timeout`` bounds the whole
-            call.
-        :raises WherobotsApiError: if there is no complete response; the subclass says whether the request arrived.
+        """Send a call once. ``read_timeout`` is the longest time without a byte of the response; the sum of both
+        timeouts bounds the whole call.
         """
         endpoint = self.endpoint
         proxy = proxy_for(call.operation, endpoint.base_url)
@@ -98,15 +90,8 @@ class RequestsTransport:
         raise kind(call.operation, f"{describe_route(endpoint.address, proxy)}: {endpoint.redact(words)}")
 
     def put(self, url: PresignedUrl, content: Content, connect_timeout: float, read_timeout: float) -> None:
-        """Upload a file once, without any header of the API.
-
-        :param url: where to.
-        :param content: the file.
-        :param connect_timeout: seconds to connect.
-        :param read_timeout: seconds without progress. With ``connect_timeout`` and
-            :func:`~airflow_provider_wherobots.api.storage.presigned.upload_seconds` it bounds the whole upload.
-        :raises WherobotsApiError: if it was refused, or if there is no complete response.
-        :raises Exception: what reading the file raises.
+        """Upload a file once, without any header of the API. ``read_timeout`` is the longest time without progress; the
+        size of the file bounds the whole upload. What reading the file raises is raised.
         """
         origin, body = url.origin, UploadBody(content)
         proxy = proxy_for(PUT_OBJECT.operation, origin)
@@ -129,10 +114,7 @@ class RequestsTransport:
             raise refused
 
     def break_off_upload(self) -> bool:
-        """End the upload in which a signal handler has interrupted this thread, if it is in one.
-
-        :returns: whether it was in one.
-        """
+        """End the upload that a signal handler has interrupted on this thread. False if there is none."""
         if self._upload is None:
             return False
         self._upload.break_off()
@@ -191,11 +173,7 @@ class RequestsTransport:
 
 class _Bounds:
     """The time a call has left, first to connect and then for the response, and the bytes it may still receive.
-
-    :param call: the call.
-    :param connect_timeout: seconds to connect.
-    :param read_timeout: seconds without a byte of the response.
-    :param transfer_seconds: seconds for the transfer of a file, on top of both timeouts; default 0.
+    ``transfer_seconds``, for a file, come on top of both timeouts.
     """
 
     def __init__(
@@ -215,10 +193,7 @@ class _Bounds:
         """Whether some of the request may have been sent."""
 
     def left(self) -> float:
-        """Seconds left for the current step.
-
-        :raises TimeoutError: when none are left.
-        """
+        """Seconds left for the current step."""
         if self._is_broken_off:
             raise TimeoutError("broken off")
         seconds = self._connect_timeout if self.is_connecting else self._seconds
@@ -239,7 +214,7 @@ class _Bounds:
         """Count received bytes, including those outside the body."""
         self._bytes -= size
         if self._bytes < 0:
-            raise AnswerTooLargeError(self._call.operation, self._call.max_bytes)
+            raise ResponseTooLargeError(self._call.operation, self._call.max_bytes)
 
 
 _BOUNDS: ContextVar[_Bounds] = ContextVar("_BOUNDS")
@@ -403,7 +378,7 @@ def _kind_and_words(error: Exception, bounds: _Bounds) -> tuple[type[WherobotsAp
         return UntrustedServerError if error.is_untrusted else kind, _words(error.cause)
     if isinstance(error, UnusableCaBundleError):
         return CaBundleError, str(error)
-    return AnswerLostError if bounds.is_sent else NotSentError, _words(error)
+    return ResponseLostError if bounds.is_sent else NotSentError, _words(error)
 
 
 def _is_not_of_upload(record: logging.LogRecord) -> bool:

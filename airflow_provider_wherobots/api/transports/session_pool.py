@@ -59,10 +59,8 @@ class Progress:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Records progress, and refuses to connect without usable certificates.
-
-    :param trust: the TLS context; None for a host without TLS; or the error that explains why there is no context.
-    :param protocol: makes the protocol of a connection; default aiohttp's own.
+    """Records progress, and refuses to connect without usable certificates. In place of a TLS context there may be the
+    error that explains why there is none.
     """
 
     def __init__(
@@ -94,10 +92,7 @@ _shared_objects: WeakKeyDictionary[aiohttp.ClientSession, dict[type, Any]] = Wea
 
 @asynccontextmanager
 async def shared_session(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """Borrow the session of a host; it is closed when the last borrower returns it.
-
-    :param base_url: the API's base URL.
-    """
+    """Borrow the session of a host; it is closed when the last borrower returns it."""
     key = (id(asyncio.get_running_loop()), base_url)
     # Reading the context from disk blocks, so it runs in a thread. If another task opens the session meanwhile, that
     # one is used.
@@ -119,12 +114,7 @@ async def shared_session(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
 async def own_session(
     base_url: str, protocol: MakeProtocol, *traces: aiohttp.TraceConfig
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """Make a session that is not shared, for one long connection: it would take a place in a shared pool.
-
-    :param base_url: scheme and host of what it connects to.
-    :param protocol: makes the protocol of the connection.
-    :param traces: listen to its requests.
-    """
+    """Make a session that is not shared, for one long connection: it would take a place in a shared pool."""
     trust = await asyncio.to_thread(_trust) if base_url.startswith("https") else None
     async with _open_session(trust, protocol, *traces) as session:
         yield session
@@ -132,9 +122,7 @@ async def own_session(
 
 def shared_by(session: aiohttp.ClientSession, kind: type[T]) -> T:
     """Return an object that all borrowers of a session share. It is made on first use and dropped with the session.
-
-    :param session: the session.
-    :param kind: class of the object, called without arguments; there is one object of each class.
+    There is one object of each class.
     """
     found: T = _shared_objects.setdefault(session, {}).setdefault(kind, kind())
     return found

@@ -9,12 +9,8 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
-    """The limits of a WebSocket.
-
-    :param message_bytes: how large a message may be, in bytes.
-    :param quiet_seconds: how long nothing may come before the session is pinged, in seconds; default 40.
-    :param pong_seconds: how long nothing may come after a ping before the connection is lost, in seconds; default 20.
-        So a dead connection is noticed in a minute, half of the grace period of its executions.
+    """The limits of a WebSocket. After 40 s without data it is pinged, and 20 s later it is lost. So a dead connection
+    is noticed in a minute, half of the grace period of its executions.
     """
 
     message_bytes: int

@@ -27,10 +27,7 @@ SLACK_SECONDS = 5.0
 
 
 class SocketThread:
-    """At most one open WebSocket, and the thread of its event loop, which is started when the first is opened.
-
-    :param limits: the limits of the WebSocket.
-    """
+    """At most one open WebSocket, and the thread of its event loop, which is started when the first is opened."""
 
     def __init__(self, limits: SocketLimits) -> None:
         self._limits = limits
@@ -42,13 +39,7 @@ class SocketThread:
         self._inherited: object = None
 
     def connect(self, endpoint: Endpoint, url: str, seconds: float) -> None:
-        """Open a WebSocket in place of the open one.
-
-        :param endpoint: whose key and other headers to send.
-        :param url: its address.
-        :param seconds: how long that may take in all.
-        :raises WherobotsApiError: if it could not be opened.
-        """
+        """Open a WebSocket in place of the open one."""
         self.disconnect()
         opened = self._in_loop(open_socket(endpoint, url, seconds, self._limits), seconds)
         # A signal handler may have opened another one meanwhile.
@@ -56,21 +47,11 @@ class SocketThread:
         self._socket = opened
 
     def transmit(self, message: ClientMessage) -> None:
-        """Write a message.
-
-        :param message: the message.
-        :raises NotWrittenError: if no WebSocket is open.
-        :raises ConnectionLostError: if it broke while the message was written.
-        """
+        """Write a message."""
         self._in_loop(self._open_socket().transmit(message), WRITE_SECONDS)
 
     def receive(self, seconds: float) -> ServerMessage | None:
-        """Wait for the next message.
-
-        :param seconds: the longest wait, in seconds.
-        :returns: the message; None if none has come in time, or the wait was broken off.
-        :raises ConnectionLostError: if the connection is lost, or none is open.
-        """
+        """Wait for the next message. None if none has come in time, or the wait was broken off."""
         found = self._open_socket()
         outer = self._waiting
         wait = self._waiting = asyncio.run_coroutine_threadsafe(found.wait(seconds), self._running_loop())
@@ -126,7 +107,7 @@ class SocketThread:
         try:
             return future.result(seconds + SLACK_SECONDS)
         except TimeoutError:
-            raise ConnectionLostError("sqlSession", "the thread of the WebSocket does not answer") from None
+            raise ConnectionLostError("sqlSession", "the thread of the WebSocket does not respond") from None
         finally:
             # If this thread was interrupted, nothing waits for it any more.
             future.cancel()

@@ -9,10 +9,8 @@ from airflow_provider_wherobots.api.storage.models import Content
 
 
 class UploadBody:
-    """Iterates over a file from its beginning, each time that it is asked to.
-
-    :param content: the file.
-    :param before_piece: called before each piece is handed on; what it raises ends the upload. Default nothing.
+    """Iterates over a file from its beginning, each time that it is iterated. What ``before_piece`` raises ends the
+    upload.
     """
 
     def __init__(self, content: Content, before_piece: Callable[[], None] = lambda: None) -> None:

@@ -24,7 +24,7 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
     ConnectionLostError,
     NotWrittenError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
     WherobotsApiError,
     error_from_response,
 )
@@ -63,10 +63,7 @@ _FAILURES = (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, 
 
 
 class _RefusedError(Exception):
-    """The upgrade was refused.
-
-    :param error: what the refusal means.
-    """
+    """The upgrade was refused."""
 
     def __init__(self, error: WherobotsApiError) -> None:
         super().__init__(str(error))
@@ -74,15 +71,7 @@ class _RefusedError(Exception):
 
 
 class SqlSocket:
-    """An open WebSocket to a SQL session. Made by :func:`open_socket`.
-
-    :param connection: the open connection.
-    :param endpoint: whose key was sent.
-    :param route: names the session's host in messages.
-    :param resources: what is closed with it.
-    :param incoming: counts what comes over the connection.
-    :param limits: its limits.
-    """
+    """An open WebSocket to a SQL session. Made by :func:`open_socket`."""
 
     def __init__(
         self,
@@ -105,12 +94,7 @@ class SqlSocket:
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._watch())]
 
     async def transmit(self, message: ClientMessage) -> None:
-        """Write a message.
-
-        :param message: the message.
-        :raises NotWrittenError: if the connection was no longer open.
-        :raises ConnectionLostError: if it broke while the message was written, or in 30 s was not.
-        """
+        """Write a message. The connection is lost if that takes longer than 30 s."""
         if self._lost is not None or self._connection.closed:
             raise NotWrittenError("sqlSession", f"{self._route}: {self._lost or 'the WebSocket is closed'}")
         try:
@@ -123,10 +107,7 @@ class SqlSocket:
         raise ConnectionLostError("sqlSession", f"{self._route}: {words}")
 
     async def wait(self, timeout: float) -> None:  # noqa: ASYNC109 - it is no failure
-        """Wait until a message can be taken, or the connection is lost.
-
-        :param timeout: the longest wait, in seconds.
-        """
+        """Wait until a message can be taken, or the connection is lost."""
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, timeout)):
                 while not self._arrived and self._lost is None:
@@ -134,10 +115,8 @@ class SqlSocket:
                     await self._news.wait()
 
     def take(self) -> ServerMessage | None:
-        """Take the next message that has arrived. Any thread may call this.
-
-        :returns: the message; None if there is none.
-        :raises ConnectionLostError: if there is none, and the connection is lost.
+        """Take the next message that has arrived. Any thread may call this. None if there is
+        none; the loss of the connection is raised after the last one.
         """
         # Asked first: the last messages arrive before the connection is lost.
         lost = self._lost
@@ -148,12 +127,7 @@ class SqlSocket:
         return None
 
     async def receive(self, timeout: float) -> ServerMessage | None:  # noqa: ASYNC109 - it is no failure
-        """Wait for the next message.
-
-        :param timeout: the longest wait, in seconds.
-        :returns: the message; None if none has come in time.
-        :raises ConnectionLostError: if the connection is lost.
-        """
+        """Wait for the next message. None if none has come in time."""
         await self.wait(timeout)
         return self.take()
 
@@ -226,13 +200,8 @@ class SqlSocket:
 
 
 async def open_socket(endpoint: Endpoint, url: str, seconds: float, limits: SocketLimits) -> SqlSocket:
-    """Open a WebSocket to a session. Redirects are not followed, as they would forward the API key.
-
-    :param endpoint: whose key and other headers to send.
-    :param url: the WebSocket's address.
-    :param seconds: how long that may take in all.
-    :param limits: its limits.
-    :raises WherobotsApiError: if it could not be opened; a refused upgrade is the error of its HTTP status.
+    """Open a WebSocket to a session. Redirects are not followed, as they would forward the API key. A refused upgrade
+    is the error of its HTTP status.
     """
     origin = _origin(url)
     resources = AsyncExitStack()
@@ -298,7 +267,7 @@ def _refusals(endpoint: Endpoint) -> aiohttp.TraceConfig:
         if 200 <= response.status < 300:
             cause = "it is not a WebSocket handshake"
             raise _RefusedError(
-                UnreadableAnswerError(_CONNECT.operation, response.status, body, cause, endpoint.redact)
+                UnreadableResponseError(_CONNECT.operation, response.status, body, cause, endpoint.redact)
             )
         raise _RefusedError(
             error_from_response(_CONNECT.operation, response.status, response.headers, body, endpoint.redact)

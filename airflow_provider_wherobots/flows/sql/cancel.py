@@ -36,14 +36,9 @@ LastWord: TypeAlias = StateUpdated | ExecutionResult | ExecutionError
 def cancel(
     execution_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, url: str = "", listen: bool = True
 ) -> Flow[bool]:
-    """Cancel an execution on the open WebSocket. Never raises a ``WherobotsApiError``.
-
-    :param execution_id: its id.
-    :param budget_seconds: how long to try, in seconds; default 25.
-    :param url: address of the session's WebSocket, which is opened if none is open; default empty, none is opened.
-    :param listen: whether to wait for the session's word; default True. False is for a thread that cancels what another
-        one follows on the same WebSocket.
-    :returns: whether the execution has ended; without ``listen``, whether the cancel was written.
+    """Cancel an execution on the open WebSocket, and return whether it has ended. Never raises a ``WherobotsApiError``.
+    With ``url``, a WebSocket is opened if none is open. ``listen=False`` only writes the cancel, and returns whether it
+    was written: it is for a thread that cancels what another one follows on the same WebSocket.
     """
     if not listen:
         return (yield from _written(execution_id, budget_seconds, url))
@@ -51,13 +46,8 @@ def cancel(
 
 
 def last_word_after_cancel(execution_id: str, budget_seconds: float, url: str) -> Flow[LastWord | None]:
-    """Cancel an execution, and log in which state it has ended. Never raises a ``WherobotsApiError``.
-
-    :param execution_id: its id.
-    :param budget_seconds: how long to try, in seconds.
-    :param url: address of the session's WebSocket, which is opened if none is open.
-    :returns: the message with its final state, or that it is not known; None if it is not known to have ended. If the
-        state is ``cancelled``, nothing was written: Spark stops a statement before its commit.
+    """Cancel an execution, and log its final state. Never raises a ``WherobotsApiError``. None if it is not known to
+    have ended. If the state is ``cancelled``, nothing was written: Spark stops a statement before its commit.
     """
     what = f"Statement {words.short(execution_id)}"
     last = yield from end(execution_id, budget_seconds, url)
@@ -73,10 +63,8 @@ def last_word_after_cancel(execution_id: str, budget_seconds: float, url: str) -
 def end(
     execution_id: str, budget_seconds: float, url: str, ask_after: float = CONFIRM_SECONDS
 ) -> Flow[LastWord | None]:
-    """The same, but only a failure is logged.
-
-    :param ask_after: seconds after which the session is asked. The execution of another connection is asked about at
-        once, as its events may not come here.
+    """The same, but only a failure is logged. The execution of another connection is queried at once, as its events may
+    not come here.
     """
     clock = SteadyClock()
     yield from clock.read()
@@ -104,8 +92,8 @@ def _written(execution_id: str, budget_seconds: float, url: str) -> Flow[bool]:
     except WherobotsApiError as error:
         yield Note(
             logging.ERROR,
-            f"Statement {words.short(execution_id)} could not be cancelled ({words.quoted(str(error))}). It may run "
-            "on. The session cancels it by itself, usually two minutes after its connection was lost",
+            f"Statement {words.short(execution_id)} could not be cancelled ({words.quoted(str(error))}). It may "
+            "continue to run. The session cancels it by itself, usually two minutes after its connection was lost",
         )
         return False
     return True

@@ -35,13 +35,8 @@ class SessionRefusedError(SessionFailedError):
 
 
 def connect(session: SqlSession, budget_seconds: float = CONNECT_BUDGET_SECONDS) -> Flow[None]:
-    """Open a WebSocket to a session, in place of the driver's open one. What may pass is tried again.
-
-    :param session: the session, ready.
-    :param budget_seconds: how long to try, in seconds; default 60.
-    :raises SessionAddressError: if the session's address cannot be used.
-    :raises SessionRefusedError: if the host refuses connections for a minute.
-    :raises WherobotsApiError: another failure, if it is permanent, or the last one.
+    """Open a WebSocket to a session, in place of the driver's open one. Retries what may pass; a host that refuses
+    connections for a minute is a ``SessionRefusedError``.
     """
     dialling, clock = Dialling(address_of(session), budget_seconds), SteadyClock()
     yield from clock.read()
@@ -65,10 +60,8 @@ def is_refusal(error: WherobotsApiError) -> bool:
 
 
 class Dialling:
-    """Opens a WebSocket again and again: at once after a loss, then after growing pauses, for a limited time.
-
-    :param url: its address; empty if it is not to be opened.
-    :param max_outage_seconds: how long there may be no connection, in seconds.
+    """Opens a WebSocket again and again: at once after a loss, then after growing pauses, for ``max_outage_seconds``
+    without a connection.
     """
 
     def __init__(self, url: str, max_outage_seconds: float) -> None:
@@ -79,10 +72,7 @@ class Dialling:
         self._attempts = 0
 
     def heard(self, now: float) -> None:
-        """The connection works.
-
-        :param now: seconds of the clock.
-        """
+        """The connection works."""
         self._lost_at = None
         if now - self._opened_at >= LASTING_SECONDS:
             self._attempts = 0
@@ -90,13 +80,9 @@ class Dialling:
     def attempt(
         self, clock: SteadyClock, failure: WherobotsApiError | None, within: float = float("inf")
     ) -> Flow[WherobotsApiError | None]:
-        """Try once, after a pause if attempts have failed.
-
-        :param clock: counts the outage.
-        :param failure: the loss, or the failure of the last attempt; None if there was none.
-        :param within: how long this may take, in seconds; default without limit.
-        :returns: the failure, of which the next attempt must be told; None if the WebSocket is open.
-        :raises WherobotsApiError: ``failure``, if it is permanent or the outage has lasted too long.
+        """Make one attempt, after a pause if attempts have failed, and return its failure, which the caller passes to
+        the next attempt. None if the WebSocket is open. Raises ``failure`` if it is permanent or the outage has lasted
+        too long.
         """
         left, pause = self._max_outage_seconds, 0.0
         if failure is not None:
@@ -139,10 +125,6 @@ class Dialling:
 
 
 def pause_after(attempts: int, error: WherobotsApiError) -> float:
-    """Seconds to wait before the next attempt.
-
-    :param attempts: how many were made in a row, 1 or more.
-    :param error: the last failure; its ``Retry-After`` is obeyed up to the limit of the caller.
-    """
+    """Seconds to wait before the next attempt. A ``Retry-After`` is obeyed up to the limit of the caller."""
     growing = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(attempts - 1, 10))
     return max(growing, error.retry_after or 0.0)

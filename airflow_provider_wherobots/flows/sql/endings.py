@@ -25,10 +25,7 @@ MAX_FETCHES_IN_ALL = 4
 
 
 def fetch(execution: Execution, state: Fetching, why: str = "") -> Step:
-    """Ask for the result, unless that was done often enough.
-
-    :param why: why it has not come.
-    """
+    """Ask for the result, unless that was done often enough."""
     if state.fetches >= MAX_FETCHES or state.fetches_in_all >= MAX_FETCHES_IN_ALL:
         return without_result(execution, why)
     again = replace(state, fetches=state.fetches + 1, fetches_in_all=state.fetches_in_all + 1)
@@ -36,7 +33,7 @@ def fetch(execution: Execution, state: Fetching, why: str = "") -> Step:
 
 
 def too_large(execution: Execution, message: TooLarge) -> Step:
-    execution = replace(execution, contact=execution.contact.answered())
+    execution = replace(execution, contact=execution.contact.responded())
     if not execution.wants_result:
         return succeeded(execution, StateUpdated(execution.id, SUCCEEDED))
     text = (
@@ -47,7 +44,7 @@ def too_large(execution: Execution, message: TooLarge) -> Step:
 
 
 def succeeded(execution: Execution, message: StateUpdated | ExecutionResult) -> Step:
-    is_answer, wants_result = isinstance(message, ExecutionResult), execution.wants_result
+    is_response, wants_result = isinstance(message, ExecutionResult), execution.wants_result
     return ended(
         execution,
         StatementState.SUCCEEDED,
@@ -55,7 +52,7 @@ def succeeded(execution: Execution, message: StateUpdated | ExecutionResult) -> 
         result_uri=message.result_uri,
         size=message.size,
         # Older sessions tell the address in the event only, and only an attached connection shows a newer one.
-        is_location_lost=is_answer
+        is_location_lost=is_response
         and message.result_uri is None
         and not wants_result
         and execution.contact.attachment is not Attachment.ATTACHED,

@@ -25,11 +25,7 @@ MAX_WAIT_SECONDS = 30.0
 
 
 class StatementExecution:
-    """One execution as one flow follows it.
-
-    :param statement: the statement; its text is not needed to attach.
-    :param options: how to follow it.
-    """
+    """One execution as one flow follows it. To attach, the statement's text is not needed."""
 
     def __init__(self, statement: Statement, options: StatementOptions) -> None:
         self._statement = statement
@@ -41,10 +37,7 @@ class StatementExecution:
         self._moment = 0.0
 
     def run(self, step: Step) -> Flow[StatementOutcome]:
-        """Follow the execution to its end.
-
-        :param step: the first step.
-        """
+        """Follow the execution to its end."""
         yield from self._tick()
         started_at = self._moment if self._options.started_at is None else self._options.started_at
         earlier_seconds = max(0.0, self._moment - started_at)

@@ -18,11 +18,8 @@ MARK_CHARS = 12
 
 
 def mark_of(statement: str, store: Store | None = None, occurrence: int = 0) -> str:
-    """What stands for a statement. One that was edited between two tries is another one.
-
-    :param statement: its text.
-    :param store: where its result goes; default None, it is retrieved.
-    :param occurrence: how many equal statements stand before it in the task; default 0.
+    """What stands for a statement: its text, its store, and how many equal statements precede it in the task. One that
+    was edited between two tries is another one.
     """
     target = "" if store is None else json.dumps(store.to_json(), sort_keys=True)
     return sha256("\x1f".join((statement, target, str(occurrence))).encode()).hexdigest()[:MARK_CHARS]
@@ -30,25 +27,15 @@ def mark_of(statement: str, store: Store | None = None, occurrence: int = 0) -> 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionIds:
-    """The ids of one task instance.
-
-    :param identity: what all its tries have in common, and no other task has.
-    """
+    """The ids of one task instance. Its identity is what all its tries have in common, and no other task has."""
 
     identity: str
 
     def of(self, try_number: int, mark: str) -> str:
-        """The id of a statement's execution.
-
-        :param try_number: the try that executes it.
-        :param mark: the statement's mark.
-        """
+        """The id of a statement's execution."""
         return str(uuid5(NAMESPACE, "\x1f".join((self.identity, str(try_number), mark))))
 
     @staticmethod
     def of_second(execution_id: str) -> str:
-        """The id under which a try executes a statement once more.
-
-        :param execution_id: the id of its first execution in this try.
-        """
+        """The id under which a try executes a statement once more."""
         return str(uuid5(NAMESPACE, execution_id))

@@ -34,14 +34,7 @@ SUCCESSES = (StatementState.SUCCEEDED, StatementState.GAVE_UP)
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A statement of a task.
-
-    :param text: the SQL text.
-    :param may_repeat: whether it may be executed although it has been executed before.
-    :param wants_result: whether its result is fetched; default True.
-    :param store: where its result goes; default None.
-    :param occurrence: how many equal statements stand before it in the task; default 0.
-    """
+    """A statement of a task. ``occurrence`` is how many equal statements precede it in the task."""
 
     text: str = field(repr=False)
     may_repeat: bool
@@ -57,14 +50,10 @@ class Planned:
 
 @dataclass(slots=True)
 class Found:
-    """What earlier tries leave to do.
-
-    :param outcomes: the statements that are not executed again, by their place, and the try that has sent each. One
-        that has not succeeded, or whose result is lost, is for the task to fail with.
-    :param in_doubt: the place of a write that must not be executed, as an earlier try may have done it; None if there
-        is none.
-    :param is_edited: whether that is because the earlier tries had another statement in its place.
-    :param learned: the keys of what the session has said.
+    """What earlier tries leave to do. ``outcomes`` has the statements that are not executed again, by their place, and
+    the try that sent each; with one that has not succeeded, or whose result is lost, the task fails. ``in_doubt`` is
+    the place of a write that an earlier try may have done, ``is_edited`` whether that is because it had another
+    statement in its place. ``learned`` has keys for the record.
     """
 
     outcomes: dict[int, tuple[int, StatementOutcome]] = field(default_factory=dict)
@@ -80,15 +69,7 @@ class Found:
 
 
 class SqlLookBack:
-    """Looks at the statements of a task in a session whose WebSocket is open.
-
-    :param statements: the task's statements.
-    :param ids: the ids of their executions.
-    :param record: what the tries before know; it learns what the session says.
-    :param options: how a running statement is followed.
-    :param geometry: how geometries are written; default ``ewkt``.
-    :param repeats_unknown: whether a write in doubt is executed again; default False.
-    """
+    """Looks at the statements of a task in a session whose WebSocket is open."""
 
     def __init__(
         self,

@@ -89,21 +89,16 @@ class Attachment(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """The connection, and what was asked on it.
-
-    :param attachment: which connection it is to the execution.
-    :param quiet_since: when the execution was last heard of, or asked about.
-    :param untold_since: when its state was last told, or asked for.
-    :param silences: how many times silence was followed by a question since the last event.
-    :param unanswered: how many times since anything of the execution was heard.
-    :param open_questions: how many questions have no response yet.
+    """The connection, and what was requested on it. ``quiet_since``: when the execution was last heard of or queried.
+    ``untold_since``: when its state was last reported or requested. ``silences``: silences followed by a request since
+    the last event. ``without_response``: requests since any sign of the execution.
     """
 
     attachment: Attachment
     quiet_since: float
     untold_since: float
     silences: int = 0
-    unanswered: int = 0
+    without_response: int = 0
     open_questions: int = 0
 
     @property
@@ -120,13 +115,13 @@ class Contact:
 
     def heard(self, now: float) -> Contact:
         """Anything of the execution was heard."""
-        return replace(self, quiet_since=now, unanswered=0)
+        return replace(self, quiet_since=now, without_response=0)
 
     def asked(self, now: float) -> Contact:
         """A question was written."""
         return replace(self, quiet_since=now, untold_since=now, open_questions=self.open_questions + 1)
 
-    def answered(self) -> Contact:
+    def responded(self) -> Contact:
         """A question has its response."""
         return replace(self, open_questions=max(0, self.open_questions - 1))
 
@@ -137,25 +132,19 @@ class Contact:
             return replace(told, silences=0)
         if self.attachment is not Attachment.SENDER:
             told = replace(told, attachment=Attachment.ATTACHED if message.attached else Attachment.POLLING)
-        return told.answered()
+        return told.responded()
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """Nothing of the statement was written yet.
-
-    :param hand_over_at: when another process may follow it; None for never.
-    """
+    """Nothing of the statement was written yet. ``hand_over_at`` None: no other process may follow it."""
 
     hand_over_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """It was sent, and no end of it is known.
-
-    :param hand_over_at: when another process may follow it; None for never.
-    """
+    """It was sent, and no end of it is known. ``hand_over_at`` None: no other process may follow it."""
 
     hand_over_at: float | None = None
 
@@ -167,13 +156,9 @@ class HandingOver:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """The session has responded without a state: only an event can tell the end.
-
-    :param since: the execution's last sign of life.
-    :param why: what the session has said.
-    :param patience: how long after that sign an event is awaited.
-    :param refusal: an error message that may be the statement's own failure; empty if the session does not know it.
-    :param before: the state to go back to if the session tells that it runs.
+    """The session has responded without a state: only an event can report the end. An event may come until ``patience``
+    after ``since``, the execution's last sign of life. ``refusal`` is an error message that may be the statement's own
+    failure; ``before`` the state to return to if it runs after all.
     """
 
     since: float
@@ -185,11 +170,8 @@ class Forgotten:
 
 @dataclass(frozen=True, slots=True)
 class Accused:
-    """An error message has come that no question explains. It has failed if no state says otherwise.
-
-    :param words: the message.
-    :param until: how long its state is awaited.
-    :param before: the state to go back to if it runs on.
+    """An error message has come that no request explains. The execution has failed if no state by ``until`` contradicts
+    it; ``before`` is the state to return to.
     """
 
     words: str
@@ -199,11 +181,7 @@ class Accused:
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """It has failed, and its error message is awaited.
-
-    :param until: how long.
-    :param words: the message to show if none comes.
-    """
+    """It has failed. Waiting for its error message, until ``until``; ``words`` is shown if none comes."""
 
     until: float
     words: str = ""
@@ -211,11 +189,8 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
-    """It has succeeded, and its result was asked for.
-
-    :param asked_at: when, the last time.
-    :param fetches: how many times on this connection.
-    :param fetches_in_all: how many times on any.
+    """It has succeeded, and its result was requested: ``fetches`` times on this connection, ``fetches_in_all`` times on
+    any.
     """
 
     asked_at: float
@@ -225,10 +200,7 @@ class Fetching:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """It is no longer followed.
-
-    :param outcome: why; without its times.
-    """
+    """It is no longer followed."""
 
     outcome: StatementOutcome
 
@@ -238,14 +210,7 @@ State: TypeAlias = Sending | Running | HandingOver | Forgotten | Accused | Faili
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """An execution as it is followed.
-
-    :param id: its id.
-    :param wants_result: whether its result is fetched.
-    :param state: what is known of it.
-    :param contact: the connection.
-    :param was_running: whether it still ran when a connection had attached.
-    """
+    """An execution as it is followed."""
 
     id: str
     wants_result: bool
@@ -286,13 +251,7 @@ class Do(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What follows from an event.
-
-    :param execution: the execution after it.
-    :param do: what the flow does next.
-    :param says: what is logged.
-    :param loss: why the connection is replaced.
-    """
+    """What follows from an event."""
 
     execution: Execution
     do: Do = Do.LISTEN

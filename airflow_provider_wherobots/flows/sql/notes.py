@@ -15,11 +15,7 @@ MAX_NOTES = 20
 
 
 class Notes:
-    """Writes the notes of one execution.
-
-    :param what: names the statement.
-    :param progress: whether progress is logged.
-    """
+    """Writes the notes of one execution."""
 
     def __init__(self, what: str, progress: bool) -> None:
         self._what = what

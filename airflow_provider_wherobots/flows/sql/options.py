@@ -13,14 +13,7 @@ from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement to be executed.
-
-    :param execution_id: its id, made by the client; 1 to 255 characters.
-    :param text: the SQL text.
-    :param store: where its result goes; default None, it is fetched.
-    :param geometry: how geometries are written: ``ewkt``, ``wkt``, ``wkb``, ``ewkb`` or ``geojson``; default ``ewkt``.
-    :param wants_result: whether its result is fetched; default True. A stored one never is.
-    """
+    """A statement to be executed. A stored result is never fetched, regardless of ``wants_result``."""
 
     execution_id: str
     text: str = field(repr=False)
@@ -56,8 +49,5 @@ class StatementOptions:
 
     @classmethod
     def from_kwargs(cls, kwargs: Mapping[str, Any]) -> StatementOptions:
-        """Read options that another version of this package may have stored. Unknown ones are left out.
-
-        :param kwargs: what :meth:`to_kwargs` made.
-        """
+        """Read options that another version of this package may have stored. Unknown ones are left out."""
         return cls(**known_fields(cls, kwargs))

@@ -85,9 +85,8 @@ class StatementOutcome:
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> StatementOutcome:
-        """Read an outcome that another version of this package may have sent. Unknown keys are left out.
-
-        :param event: what :meth:`to_event` made. A state that only a later version knows is ``UNKNOWN``.
+        """Read an outcome that another version of this package may have sent. Unknown keys are left out. A state that
+        only a later version knows is ``UNKNOWN``.
         """
         known = known_fields(cls, event)
         for name in ("results", "has_succeeded", "was_running", "is_result_forgotten"):

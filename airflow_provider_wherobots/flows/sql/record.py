@@ -44,22 +44,14 @@ class Word(StrEnum):
 
 
 def key_of(word: Word, try_number: int, mark: str) -> str:
-    """The key by which a try says something of a statement. Airflow 2.11 allows 50 characters.
-
-    :param word: what it says.
-    :param try_number: the try that has sent the statement.
-    :param mark: the statement's mark.
-    """
+    """The key by which a try records a word about a statement. Airflow 2.11 allows 50 characters."""
     return f"sql_{word}-{try_number}-{mark}"
 
 
 @dataclass
 class SqlRecord:
-    """The record as one try has it.
-
-    :param try_number: the number of this try.
-    :param first: the number of the first try since the task was cleared last.
-    :param is_complete: whether nothing was sent of which it says nothing.
+    """The record as one try has it. ``first`` is the first try since the last clear; ``is_complete`` means that nothing
+    was sent that it does not mention.
     """
 
     try_number: int
@@ -69,12 +61,7 @@ class SqlRecord:
 
     @classmethod
     def begin(cls, told: Collection[str] | None, try_number: int, first: int) -> SqlRecord:
-        """The record of a try that begins.
-
-        :param told: the keys of the XComs of the try before; None if they are not known.
-        :param try_number: the number of this try.
-        :param first: the first try since the last clear, as far as Airflow's numbers tell.
-        """
+        """The record of a new try. ``told`` has the XCom keys of the try before; None if they are not known."""
         if first == try_number or CLEARED_KEY in (told or ()):
             return cls(try_number, try_number)
         if told is None or (_UNSETTLED_KEY in told and _SETTLED_KEY not in told):
@@ -84,11 +71,8 @@ class SqlRecord:
 
     @classmethod
     def resume(cls, kept: Collection[str] | None, try_number: int, first: int) -> SqlRecord:
-        """The record of a try that goes on after a deferral.
-
-        :param kept: what :meth:`to_keys` returned before it; None if nothing was kept.
-        :param try_number: the number of this try.
-        :param first: the first try since the last clear, as far as Airflow's numbers tell.
+        """The record of a try that continues after a deferral. ``kept`` is what :meth:`to_keys` returned before it;
+        None if nothing was kept.
         """
         return cls._read(kept or (), try_number, first, is_complete=first == try_number)
 
@@ -100,23 +84,14 @@ class SqlRecord:
         return record
 
     def add(self, keys: Iterable[str]) -> None:
-        """Read more keys.
-
-        :param keys: the keys; what is none of the record's is left out.
-        """
+        """Read more keys. Keys that are not the record's are left out."""
         for found in filter(None, map(_KEY.fullmatch, keys)):
             word, try_number, mark = Word(found[1]), int(found[2]), found[3]
             if try_number >= self.first and self._words.get((mark, try_number), Word.SENT) is Word.SENT:
                 self._words[mark, try_number] = word
 
     def write(self, word: Word, mark: str, try_number: int) -> str | None:
-        """Write down what is known of a statement.
-
-        :param word: what is known.
-        :param mark: the statement's mark.
-        :param try_number: the try that has sent it.
-        :returns: the key by which a later try is told; None if it is written down already.
-        """
+        """Record what is known of a statement, and return the key for a later try; None if it is recorded already."""
         if self._words.get((mark, try_number)) is word:
             return None
         self._words[mark, try_number] = word
@@ -143,19 +118,13 @@ class SqlRecord:
         return list(range(self.first - 1, 0, -1))[:MAX_EARLIER_TRIES]
 
     def succeeded_in(self, mark: str) -> int | None:
-        """The try in which a statement has taken effect; None if none is known.
-
-        :param mark: the statement's mark.
-        """
+        """The try in which a statement has taken effect; None if none is known."""
         return next(
             (number for (one, number), word in self._words.items() if (one, word) == (mark, Word.SUCCEEDED)), None
         )
 
     def in_doubt(self, mark: str) -> list[int]:
-        """The tries that may have executed a statement, newest first, if none is known to have.
-
-        :param mark: the statement's mark.
-        """
+        """The tries that may have executed a statement, newest first, if none is known to have."""
         if self.succeeded_in(mark) is not None:
             return []
         unknown = None if self.is_complete else Word.SENT
@@ -167,10 +136,7 @@ class SqlRecord:
         return next(sent, None)
 
     def knows_others(self, marks: Collection[str]) -> bool:
-        """Whether an earlier try has executed a statement, or may have, that is not among the task's any more.
-
-        :param marks: the marks of the task's statements.
-        """
+        """Whether an earlier try has executed a statement, or may have, that is not among the task's any more."""
         return any(
             mark not in marks and number < self.try_number and word is not Word.NO_EFFECT
             for (mark, number), word in self._words.items()
@@ -182,8 +148,6 @@ def word_of(outcome: StatementOutcome) -> Word | None:
 
     A cancel that the task has asked for, and that the session has confirmed, counts like a failure. If nobody of this
     task has asked for it, the session may have cancelled a statement of which some had taken effect.
-
-    :param outcome: the outcome.
     """
     match outcome.state:
         case StatementState.SUCCEEDED:

@@ -22,14 +22,9 @@ def end_earlier(
     *,
     reads: Collection[str] = (),
 ) -> Flow[str]:
-    """Cancel the executions that still run. Never raises a ``WherobotsApiError``.
-
-    :param execution_ids: their ids; the session need not know them.
-    :param url: address of the session's WebSocket.
-    :param budget_seconds: how long one cancel is tried, in seconds; default 25.
-    :param reads: ids of those that only read. They are not asked about: the response would carry their result, and it
-        does not matter if they run on. Default none.
-    :returns: the id of one that may still run; empty if none does.
+    """Cancel the executions that still run, and return the id of one that may still run; empty if none does. Never
+    raises a ``WherobotsApiError``. ``reads`` only read: they are not queried, as the response would carry their result,
+    and it does not matter if they run on.
     """
     for execution_id in execution_ids:
         if execution_id in reads:

@@ -57,24 +57,16 @@ class SessionWait:
 
     @classmethod
     def from_kwargs(cls, kwargs: Mapping[str, Any]) -> SessionWait:
-        """Read a wait that another version of this package may have stored. Unknown keys are left out.
-
-        :param kwargs: what :meth:`to_kwargs` made.
-        """
+        """Read a wait that another version of this package may have stored. Unknown keys are left out."""
         return cls(**known_fields(cls, kwargs))
 
     def begun(self, moment: float) -> SessionWait:
-        """The same wait, with its beginning.
-
-        :param moment: the beginning in epoch seconds, unless it has begun before.
-        """
+        """The same wait, begun at a moment, unless it has begun before."""
         return self if self.since is not None else replace(self, since=moment)
 
     def left(self, waited: float, moment: float) -> float:
-        """Seconds that the wait may still take.
-
-        :param waited: how long it has taken, in seconds of a clock that does not jump.
-        :param moment: the wall-clock time, in epoch seconds.
+        """Seconds that the wait may still take. ``waited`` is of a clock that does not jump, ``moment`` of the wall
+        clock.
         """
         left = self.timeout - waited
         return left if self.deadline is None else min(left, self.deadline - moment)
@@ -85,12 +77,7 @@ class SessionWait:
 
 
 class SessionFailedError(WherobotsApiError):
-    """No statement can be executed in the session.
-
-    :param session_id: the session's id.
-    :param status: its last known status; empty if none is known.
-    :param text: what happened.
-    """
+    """No statement can be executed in the session."""
 
     def __init__(self, session_id: str, status: str, text: str) -> None:
         super().__init__("getSqlSession", text)
@@ -107,9 +94,8 @@ class SessionAddressError(SessionFailedError):
 
 
 class SessionWaitTimeoutError(SessionFailedError):
-    """The session was not ready in time. It goes on starting, and a later request may share it.
-
-    :param at_deadline: whether the deadline was reached, and not ``timeout``.
+    """The session was not ready in time. It continues to start, and a later request may share it. ``at_deadline``: the
+    deadline was reached, and not ``timeout``.
     """
 
     transient = True
@@ -122,12 +108,8 @@ class SessionWaitTimeoutError(SessionFailedError):
 def ask_for_session(
     request: SessionRequest, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> Flow[AskedSession]:
-    """Ask for a session: a new one, or a shared one that is equal. One that is being stopped is waited out.
-
-    :param request: which session.
-    :param max_outage_seconds: how long a streak of transient failures is tolerated, in seconds; default 600. A request
-        that makes a new session each time is repeated only if it certainly did not arrive.
-    :raises WherobotsApiError: the last failure.
+    """Ask for a session: a new one, or a shared one that is equal. One that is being stopped is waited out. A request
+    that makes a new session each time is repeated only if it certainly did not arrive.
     """
     asks = 0
     while True:
@@ -137,7 +119,7 @@ def ask_for_session(
         # A request that makes a new one each time shares none.
         if asks == MAX_ASKS or not request.is_repeatable or not (yield from _is_being_stopped(asked)):
             break
-        yield Note(logging.INFO, f"{session} is being stopped: another one is asked for in {MAX_DELAY_SECONDS:g} s")
+        yield Note(logging.INFO, f"{session} is being stopped. Requesting a new one in {MAX_DELAY_SECONDS:g} s")
         yield Sleep(MAX_DELAY_SECONDS, JITTER)
     if asked.fallback:
         reason = words.short(asked.fallback)
@@ -159,14 +141,8 @@ def _is_being_stopped(asked: AskedSession) -> Flow[bool]:
 def ask_with_quota(
     request: SessionRequest, wait: QuotaWait, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> Flow[AskedSession | AwaitingQuota]:
-    """Ask for a session, and wait while the organisation's quota is used up.
-
-    :param request: which session.
-    :param wait: how long to wait for quota.
-    :param max_outage_seconds: how long a streak of transient failures is tolerated, in seconds; default 600.
-    :returns: the session; or the wait for quota, if ``wait`` hands it over.
-    :raises QuotaNotFreedError: if the organisation was full for too long.
-    :raises WherobotsApiError: the last failure.
+    """Request a session, and wait while the organization's quota is used up. Returns the wait instead, if ``wait``
+    hands it over.
     """
     notes = QuotaNotes(WHAT)
     while True:
@@ -186,16 +162,7 @@ def ask_with_quota(
 
 
 def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
-    """Poll a session until statements can be executed in it.
-
-    :param session_id: the session's id.
-    :param options: how long to wait.
-    :returns: the session, ready and with an address.
-    :raises SessionEndedError: if it has ended, could not be started, or stays unknown.
-    :raises SessionAddressError: if its address cannot be used.
-    :raises SessionWaitTimeoutError: if it is not ready in time.
-    :raises WherobotsApiError: the failure of a poll that is permanent, or the last one of a streak that is too long.
-    """
+    """Poll a session until statements can be executed in it. Retries transient failures for ``max_outage_seconds``."""
     clock = SteadyClock()
     moment = yield from clock.read()
     wait = options.begun(moment)
@@ -205,17 +172,17 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     while True:
         left = wait.left(waited + clock.seconds, moment)
         seconds = max(1.0, min(left, POLL_TIMEOUT_SECONDS))
-        pause, is_answered, session = delay, True, None
+        pause, has_succeeded, session = delay, True, None
         try:
             session = yield from attempt(calls.get_session(session_id), seconds)
         except NotFoundError:
             pass
         except WherobotsApiError as error:
-            is_answered, pause = False, outage.failed(error, clock.seconds)
+            has_succeeded, pause = False, outage.failed(error, clock.seconds)
             if outage.is_first_failure:
-                yield Note(logging.WARNING, f"{error}; the session is not affected and is polled again")
-        if is_answered and (failures := outage.over(clock.seconds)):
-            yield Note(logging.INFO, f"The service answers again, after {failures} failed attempts")
+                yield Note(logging.WARNING, f"{error}; the session is not affected; polling continues")
+        if has_succeeded and (failures := outage.over(clock.seconds)):
+            yield Note(logging.INFO, f"The service responds again, after {failures} failed attempts")
         if session is not None:
             yield from notes.seen(session, clock.seconds)
             if session.is_ready:
@@ -223,7 +190,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
                 return session
             if session.has_ended:
                 raise SessionEndedError(session_id, notes.last, f"{notes.session} is {notes.described(session)}")
-        elif is_answered:
+        elif has_succeeded:
             yield from notes.not_seen(wait.appearance_seconds - waited - clock.seconds)
         moment = yield from clock.read(seconds)
         left = wait.left(waited + clock.seconds, moment)
@@ -236,11 +203,8 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
 
 
 def stop_session(session_id: str, budget_seconds: float = STOP_BUDGET_SECONDS) -> Flow[bool]:
-    """Stop a session, with everything that is executed in it. Never raises a ``WherobotsApiError``.
-
-    :param session_id: the session's id.
-    :param budget_seconds: how long to try, in seconds; default 25.
-    :returns: whether it is being stopped, or needs no stopping.
+    """Stop a session, with everything that is executed in it. True if it is being stopped, or needs no stopping. Never
+    raises a ``WherobotsApiError``.
     """
     session = f"SQL session {words.short(session_id)}"
     clock, outage, longest = SteadyClock(), Outage(budget_seconds), 0.0
@@ -273,13 +237,8 @@ def stop_session(session_id: str, budget_seconds: float = STOP_BUDGET_SECONDS) -
 
 
 def stop_asked(request: SessionRequest, budget_seconds: float = STOP_BUDGET_SECONDS) -> Flow[bool]:
-    """Stop the session of a request whose response was not received. Never raises a ``WherobotsApiError``.
-
-    Only the response tells the session's id. So the request is sent again, which gives the same session.
-
-    :param request: the request, whose key nobody else has.
-    :param budget_seconds: how long to try, in seconds; default 25.
-    :returns: whether it is being stopped, or needs no stopping.
+    """Stop the session of a request whose response was lost. True if it is being stopped, or needs no stopping. Never
+    raises a ``WherobotsApiError``.
     """
     clock = SteadyClock()
     yield from clock.read()
@@ -305,11 +264,7 @@ def _not_in_time(session_id: str, wait: SessionWait, notes: _StatusNotes) -> Ses
 
 
 def address_of(session: SqlSession) -> str:
-    """The address of a session's WebSocket.
-
-    :param session: the session, ready.
-    :raises SessionAddressError: if it cannot be used.
-    """
+    """The address of a session's WebSocket."""
     try:
         return session.socket_url
     except ValueError as error:
@@ -337,7 +292,7 @@ class _StatusNotes:
         self._unknown += 1
         if self._unknown == 1:
             limit = f"again for up to {words.duration(left)}" if left > 0 else "once more"
-            yield Note(logging.INFO, f"The service does not know {self.session}; it is polled {limit}")
+            yield Note(logging.INFO, f"The service does not know {self.session}; polling {limit}")
         elif left <= 0:
             raise SessionEndedError(self._id, self.last, f"the service does not know {self.session}")
 

@@ -38,11 +38,8 @@ __all__ = [
 
 
 def execute(statement: Statement, options: StatementOptions) -> Flow[StatementOutcome]:
-    """Execute a statement on the open WebSocket, and follow it to its end.
-
-    :param statement: the statement; its id must be new.
-    :param options: how to follow it. With ``hand_over_after`` the outcome may be ``RUNNING``.
-    :returns: the outcome. Failures of the connection are outcomes too.
+    """Execute a statement on the open WebSocket, and follow it to its end. Its id must be new. Failures of the
+    connection are outcomes too; with ``hand_over_after`` the outcome may be ``RUNNING``.
     """
     wants_result = statement.wants_result and statement.store is None
     begun = Execution(statement.execution_id, wants_result, Sending(options.hand_over_after))
@@ -52,13 +49,8 @@ def execute(statement: Statement, options: StatementOptions) -> Flow[StatementOu
 def attach(
     execution_id: str, options: StatementOptions, *, geometry: str = "ewkt", wants_result: bool = True
 ) -> Flow[StatementOutcome]:
-    """Follow an execution that another connection has begun. Never executes anything.
-
-    :param execution_id: its id.
-    :param options: how to follow it. Without an open WebSocket, one is opened to ``options.url``.
-    :param geometry: how geometries are written; default ``ewkt``.
-    :param wants_result: whether its result is fetched; default True.
-    :returns: the outcome; its ``was_running`` says whether the execution had not ended before.
+    """Follow an execution that another connection has begun. Never executes anything. Opens a WebSocket to
+    ``options.url`` if none is open. ``was_running`` of the outcome means that it had not ended before.
     """
     statement = Statement(execution_id, "", geometry=geometry, wants_result=wants_result)
     begun = Execution(execution_id, wants_result, Running(), Contact(Attachment.ASKING, 0.0, 0.0))
@@ -66,12 +58,8 @@ def attach(
 
 
 def fetch(execution_id: str, options: StatementOptions, *, geometry: str = "ewkt") -> Flow[StatementOutcome]:
-    """Fetch the result of an execution that is known to have succeeded, such as one that a trigger has followed.
-
-    :param execution_id: its id.
-    :param options: how to follow it. Without an open WebSocket, one is opened to ``options.url``.
-    :param geometry: how geometries are written; default ``ewkt``.
-    :returns: the outcome: ``SUCCEEDED`` with the result, or ``GAVE_UP``.
+    """Fetch the result of an execution that is known to have succeeded, such as one that a trigger has followed. Opens
+    a WebSocket to ``options.url`` if none is open. The outcome is ``SUCCEEDED`` with the result, or ``GAVE_UP``.
     """
     begun = Execution(execution_id, True, Fetching(0.0, 1, 1))
     statement = Statement(execution_id, "", geometry=geometry)

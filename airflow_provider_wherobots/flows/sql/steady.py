@@ -15,11 +15,7 @@ class SteadyClock:
         self._moment: float | None = None
 
     def read(self, longest: float = 0.0) -> Flow[float]:
-        """Count the time that has passed since the last reading.
-
-        :param longest: how long the steps since then may have taken by their own limits, in seconds; 10 s are added.
-        :returns: the wall-clock time, in epoch seconds.
-        """
+        """Count the seconds since the last reading, at most ``longest`` and 10 s, and return the wall-clock time."""
         moment = yield from now()
         if self._moment is not None:
             self.seconds += min(max(0.0, moment - self._moment), longest + SLACK_SECONDS)

@@ -27,12 +27,8 @@ LOOK_UP_SECONDS = 4.0
 
 
 def follow_in_session(session_id: str, execution_id: str, options: StatementOptions) -> Flow[StatementOutcome]:
-    """Find the session's address, and attach to an execution. Never executes anything, and fetches no result.
-
-    :param session_id: the session's id.
-    :param execution_id: the execution's id.
-    :param options: how to follow it; its ``url`` is replaced.
-    :returns: the outcome; ``UNKNOWN`` if the session has ended or cannot be reached.
+    """Find the session's address, and attach to an execution. Never executes anything, and fetches no result. The
+    outcome is ``UNKNOWN`` if the session has ended or cannot be reached. ``options.url`` is replaced.
     """
     seconds = options.max_outage_seconds
     # It has executed a statement: if the service does not know it now, it has ended.
@@ -52,13 +48,7 @@ def follow_in_session(session_id: str, execution_id: str, options: StatementOpti
 
 
 def cancel_in_session(session_id: str, execution_id: str, budget_seconds: float) -> Flow[bool]:
-    """Find the session's address, and cancel an execution. Never raises a ``WherobotsApiError``.
-
-    :param session_id: the session's id.
-    :param execution_id: the execution's id.
-    :param budget_seconds: how long to try, in seconds.
-    :returns: whether the execution has ended.
-    """
+    """Find the session's address, and cancel an execution; True if it ended. Never raises ``WherobotsApiError``."""
     try:
         session = yield from attempt(calls.get_session(session_id).at_once(), LOOK_UP_SECONDS)
         url = session.socket_url if session is not None and session.is_ready else ""

@@ -67,10 +67,7 @@ def written(execution: Execution, now: float) -> Step:
 
 
 def lost(execution: Execution, error: WherobotsApiError, now: float, *, was_written: bool = True) -> Step:
-    """The connection is lost.
-
-    :param was_written: whether some of what was to be written may have arrived.
-    """
+    """The connection is lost. ``was_written``: some of what was to be written may have arrived."""
     if isinstance(execution.state, Failing):
         return failed(execution, execution.state.words)
     if isinstance(execution.state, Sending) and was_written:
@@ -79,10 +76,7 @@ def lost(execution: Execution, error: WherobotsApiError, now: float, *, was_writ
 
 
 def replaced(execution: Execution, why: str, now: float) -> Step:
-    """Another connection is open.
-
-    :param why: why the one before was lost.
-    """
+    """Another connection is open."""
     if isinstance(execution.state, Sending):
         return Step(execution, Do.SEND)
     execution = replace(execution, contact=Contact(Attachment.ASKING, now, now))
@@ -95,10 +89,7 @@ def replaced(execution: Execution, why: str, now: float) -> Step:
 
 
 def given_up(execution: Execution, why: str) -> Step:
-    """No other connection could be opened.
-
-    :param why: why not.
-    """
+    """No other connection could be opened."""
     match execution.state:
         case Sending():
             return ended(execution, StatementState.GAVE_UP, f"it was not sent: {why}")
@@ -108,10 +99,7 @@ def given_up(execution: Execution, why: str) -> Step:
 
 
 def stopped(execution: Execution) -> Step | None:
-    """The deadline is reached.
-
-    :returns: what follows; None if the execution may run, and must be cancelled first.
-    """
+    """The deadline is reached. None if the execution may run, and must be cancelled first."""
     match execution.state:
         case Sending():
             return ended(execution, StatementState.DEADLINE, "it was not sent")
@@ -124,10 +112,8 @@ def stopped(execution: Execution) -> Step | None:
 
 
 def stopped_after_cancel(execution: Execution, last: LastWord | None, *, has_contact: bool = True) -> Step:
-    """The deadline is reached, and the execution was cancelled.
-
-    :param has_contact: whether the session had not cancelled it before, as one whose connection is lost.
-    :param last: how it has ended, or that the session does not know it; None if the session has not said.
+    """The deadline is reached, and the execution was cancelled. ``last`` is None if the session has not reported its
+    state. ``has_contact``: the session had not cancelled it before, as one whose connection is lost.
     """
     if isinstance(last, StateUpdated | ExecutionResult):
         if last.state == SUCCEEDED and not execution.wants_result:
@@ -155,10 +141,10 @@ def due(execution: Execution, now: float) -> Step:
             return fetch(execution, state, "the session does not respond")
         case Running(hand_over_at) if hand_over_at is not None and now >= hand_over_at:
             return Step(moved(execution, HandingOver()), Do.ASK)
-    if contact.unanswered >= len(ASK_AFTER):
+    if contact.without_response >= len(ASK_AFTER):
         return lost(execution, ConnectionLostError("sqlSession", "the session does not respond"), now)
-    contact = replace(contact, silences=contact.silences + 1, unanswered=contact.unanswered + 1)
-    note = Note(logging.DEBUG, f"{name_of(execution)}: the session is asked for its state")
+    contact = replace(contact, silences=contact.silences + 1, without_response=contact.without_response + 1)
+    note = Note(logging.DEBUG, f"{name_of(execution)}: requesting its state from the session")
     return Step(replace(execution, contact=contact), Do.ASK, (note,))
 
 
@@ -192,15 +178,15 @@ def heard(execution: Execution, message: ServerMessage, now: float) -> Step:
 
 
 def _heard_error(execution: Execution, message: ExecutionError, now: float) -> Step:
-    text, state, is_answer = words.quoted(message.message), execution.state, execution.contact.open_questions > 0
-    execution = replace(execution, contact=execution.contact.answered())
+    text, state, is_response = words.quoted(message.message), execution.state, execution.contact.open_questions > 0
+    execution = replace(execution, contact=execution.contact.responded())
     match state:
         case Failing():
-            is_late = message.is_not_found and (is_answer or state.words)
+            is_late = message.is_not_found and (is_response or state.words)
             return Step(execution) if is_late else failed(execution, text)
-        case Fetching() if is_answer or not message.is_not_found:
+        case Fetching() if is_response or not message.is_not_found:
             return without_result(execution, text, is_forgotten=message.is_not_found)
-        case Running() | HandingOver() | Accused() | Forgotten() if is_answer:
+        case Running() | HandingOver() | Accused() | Forgotten() if is_response:
             return _refused(execution, text, message.is_not_found, now)
         case Running() | Forgotten() if not message.is_not_found:
             return Step(moved(execution, Accused(text, now + ERROR_SECONDS, state)))
@@ -214,16 +200,16 @@ def _refused(execution: Execution, text: str, is_not_found: bool, now: float) ->
     """An error is the response to a question. It says nothing about how the statement ends."""
     contact = execution.contact
     if is_not_found and not contact.gets_events:
-        return unknown(execution, f"the connection to it was replaced, and the session answers: {text}")
+        return unknown(execution, f"the connection to it was replaced, and the session responds: {text}")
     if isinstance(execution.state, Accused | Forgotten):
         return Step(execution)
     before = execution.state if isinstance(execution.state, Running) else Running()
-    why = f"{'the session no longer knows it' if is_not_found else 'the session does not tell its state'} ({text})"
+    why = f"{'the session no longer knows it' if is_not_found else 'the session does not report its state'} ({text})"
     patience = FORGOTTEN_SECONDS if contact.gets_events else ERROR_SECONDS
     note = Note(
         logging.WARNING,
-        f"{name_of(execution)}: {why}, but may still say how it ends. That is awaited for {words.duration(patience)} "
-        "after its last sign of life",
+        f"{name_of(execution)}: {why}, but may still report its end. Waiting for that for up to "
+        f"{words.duration(patience)} after its last sign of life",
     )
     forgotten = Forgotten(now, why, patience, "" if is_not_found else text, before)
     return Step(moved(execution, forgotten), says=(note,))
@@ -262,7 +248,7 @@ def _runs(execution: Execution, message: StateUpdated | ExecutionResult, now: fl
         if message.attached:
             return ended(execution, StatementState.RUNNING)
         state = Running()
-        text = "the session lets no other connection take over; it is followed here"
+        text = "the session lets no other connection take over; following it here"
         notes.append(Note(logging.INFO, f"{name_of(execution)}: {text}"))
     return Step(moved(execution, state), says=tuple(notes))
 

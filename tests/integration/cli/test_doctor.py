@@ -230,7 +230,7 @@ def test_an_answer_that_differs_fails_the_command(
     control.behaviour(list_delay_seconds=3_600)
     code, said = doctor("--run", "--script-uri", script)
     assert (code, said["failed"]) == (1, True)
-    assert states(said)["How soon does List Runs show a new run?"] == "differs: tell us"
+    assert states(said)["How soon does List Runs show a new run?"] == "differs: please report it"
 
 
 def test_an_interrupted_doctor_cancels_its_own_runs_only(

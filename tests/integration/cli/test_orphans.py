@@ -257,7 +257,7 @@ def test_a_task_that_is_cleared_meanwhile_keeps_its_session(
     assert control.requests("deleteSqlSession") == []
 
 
-def test_an_organisation_without_sql(orphans: Program, control: ControlClient) -> None:
+def test_an_organization_without_sql(orphans: Program, control: ControlClient) -> None:
     control.add_fault("listSqlSessions", {"type": "status", "status": 403})
     printed = orphans()
     control.clear_faults()

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
-from airflow_provider_wherobots.api.errors import AnswerLostError, KeyLimitedError, RateLimitedError
+from airflow_provider_wherobots.api.errors import KeyLimitedError, RateLimitedError, ResponseLostError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.drivers.base import Outlets
@@ -133,7 +133,7 @@ def test_a_cancel_in_a_signal_handler_is_bounded_however_slowly_the_answer_trick
 
     with Wire(trickle) as wire:
         kill = signal_when(lambda: connections, lambda *_: driver(wire.url).run(cancel_run("r1", 1.5)))
-        with kill, pytest.raises(AnswerLostError):
+        with kill, pytest.raises(ResponseLostError):
             driver(wire.url).run(flow())
     assert len(connections) > 1
     assert "could not be cancelled" in notes[-1]
@@ -152,7 +152,7 @@ def test_a_session_goes_on_after_an_answer_that_was_too_slow() -> None:
     with Wire(handle) as wire:
         call: Call[Any] = calls.get_run("r1")
         transport = RequestsTransport(Endpoint(wire.url, "k"))
-        with pytest.raises(AnswerLostError):
+        with pytest.raises(ResponseLostError):
             transport.send(call, 30.0, 0.3)
         assert transport.send(call, 30.0, 30.0).body == body
         transport.close()

@@ -101,11 +101,11 @@ FORBIDDEN = {
         ({"type": "html", "status": 200}, "This is not the Wherobots Runs API"),
         ({"type": "html", "status": 404}, "This is not the Wherobots Runs API: 404"),
         ({"type": "status", "status": 302, "headers": {"Location": "https://login.example.com"}}, "the host redirects"),
-        ({"type": "status", "status": 503}, "The service answers with an error: 503 "),
+        ({"type": "status", "status": 503}, "The service responds with an error: 503 "),
         ({"type": "status", "status": 429, "headers": {"Retry-After": "600"}}, "with an error: 429"),
-        ({"type": "lose_answer"}, "The host was reached, but did not answer"),
-        ({"type": "reset"}, "The host was reached, but did not answer"),
-        ({"type": "truncate"}, "The host was reached, but did not answer"),
+        ({"type": "lose_answer"}, "The host was reached, but did not respond"),
+        ({"type": "reset"}, "The host was reached, but did not respond"),
+        ({"type": "truncate"}, "The host was reached, but did not respond"),
     ],
     ids=lambda value: None if isinstance(value, str) else f"{value['type']}-{value.get('status', '')}",
 )
@@ -159,7 +159,7 @@ def tls_server(certificate: tuple[Path, Path], tmp_path_factory: pytest.TempPath
 def test_plain_http_where_https_is_spoken(tls_server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     works, said = says(monkeypatch, host=tls_server.url.replace("https://", "http://"))
     assert not works
-    assert said.startswith("The host was reached, but did not answer: ")
+    assert said.startswith("The host was reached, but did not respond: ")
 
 
 def test_a_certificate_that_nobody_vouches_for(

@@ -16,7 +16,7 @@ from airflow_provider_wherobots.api.errors import (
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
@@ -127,7 +127,7 @@ def test_unknown_runs_are_not_found(hook: WherobotsHook) -> None:
         ),
         (
             {"type": "status", "status": 200, "body": "<html>login</html>", "content_type": "text/html"},
-            UnreadableAnswerError,
+            UnreadableResponseError,
             "<html>login</html>",
         ),
     ],

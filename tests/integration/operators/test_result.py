@@ -260,4 +260,4 @@ def test_a_reference_to_an_asset_is_resolved_and_one_to_none_is_a_warning(
     task = operator(run_python=PRINTS, deferrable=False, outlets=outlets)
     task.execute(given)
     assert events[one].extra["result"] == RESULT
-    assert "says nothing about the run: LookupError" in said()
+    assert "has no details of the run: LookupError" in said()

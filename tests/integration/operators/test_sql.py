@@ -314,7 +314,7 @@ def test_a_wrong_argument_fails_the_parsing(make: Make, arguments: dict[str, Any
         ({"sql": ["SELECT 1", None]}, "one is None"),
         ({"sql": 7}, "is of type int"),
         ({"sql": "SELECT %(a)s", "parameters": {"b": 1}}, "is not in parameters"),
-        ({"session_id": ""}, "session_id='': the task that should have started the SQL session has returned none"),
+        ({"session_id": ""}, "session_id='': the task that should have started the SQL session has returned no id"),
         ({"session_id": "None"}, "session_id='None': the task that should have started .* has returned none"),
         ({"outcome_sql": "SELECT 1"}, "outcome_sql: says whether one write .* has 0 statements"),
         ({"sql": [INSERT, INSERT], "outcome_sql": "SELECT 1"}, "outcome_sql: .* has 2 statements"),
@@ -992,7 +992,7 @@ def test_a_doubt_lasts_until_somebody_knows(make: Make, control: ControlClient) 
     second = next_try(first, max_tries=3)
     for tries in range(2):
         ti = second if tries == 0 else next_try(second, max_tries=3)
-        with pytest.raises(WherobotsSqlOutcomeUnknownException, match="A retry of the task asks what became of it"):
+        with pytest.raises(WherobotsSqlOutcomeUnknownException, match="A retry of the task finds out its outcome"):
             make(INSERT, retries=3).execute(context(ti))
         assert written(ti) == ["sent by 1"]
     assert executed(control) == [INSERT]
@@ -1017,7 +1017,7 @@ def test_a_query_of_the_user_tells_what_became_of_a_write(
     ("answer", "why"),
     [
         ({"columns": {"has": [None]}}, "its first value is NULL"),
-        ({"columns": {"has": ["yes"]}}, "its first value is no boolean or number"),
+        ({"columns": {"has": ["yes"]}}, "its first value is not a boolean or number"),
         ({"error": "no such table"}, "it has ended as failed .*no such table"),
     ],
 )
@@ -1028,7 +1028,7 @@ def test_a_query_that_cannot_tell_leaves_the_write_in_doubt(
     ti = leave_behind(make, control, INSERT)
     control.end_sql_session(ti.xcoms["session_id"])
     control.answer_sql("SELECT COUNT", answer.get("columns"), error=answer.get("error", ""))
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match=f"outcome_sql cannot tell: {why}"):
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match=f"outcome_sql is inconclusive: {why}"):
         make(INSERT, retries=1, outcome_sql="SELECT COUNT(*) FROM a.b.c").execute(context(next_try(ti)))
     assert executed(control).count(INSERT) == 1
 
@@ -1127,7 +1127,7 @@ def test_a_statement_that_was_edited_is_in_doubt_after_a_try_that_may_have_writt
     make(INSERT, retries=1).execute(context(ti))
     ti.xcoms = {key: value for key, value in ti.xcoms.items() if word == "succeeded" or "succeeded" not in key}
     edited = INSERT.replace("1", "2")
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="the statement is another one now"):
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="the statement has changed"):
         make(edited, retries=1).execute(context(next_try(ti)))
     assert executed(control) == [INSERT]
 
@@ -1459,7 +1459,7 @@ def test_tasks_share_a_session_by_key_and_use_a_given_one(make: Make, control: C
     assert len(control.requests("createSqlSession")) == 3
 
 
-def test_in_a_full_organisation_it_is_executed_in_the_session_that_the_service_names(
+def test_in_a_full_organization_it_is_executed_in_the_session_that_the_service_names(
     make: Make, control: ControlClient, said: Callable[[], str]
 ) -> None:
     other, ti = TaskInstance(), TaskInstance()

@@ -167,7 +167,7 @@ NO_ROOM = {"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR", "message": "no more s
 
 @pytest.mark.parametrize("status", [403, 409])
 @pytest.mark.parametrize("hold_seconds", [0.0, 180.0])
-def test_a_full_organisation_is_waited_for_and_a_long_wait_is_deferred(
+def test_a_full_organization_is_waited_for_and_a_long_wait_is_deferred(
     start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch, status: int, hold_seconds: float
 ) -> None:
     monkeypatch.setattr(quota, "FIRST_DELAY_SECONDS", 0.1)
@@ -187,7 +187,7 @@ def test_a_statement_waits_for_quota_too(start: Start, control: ControlClient, m
     assert (len(rows), triggers[0]) == (1, "WherobotsQuotaTrigger")
 
 
-def test_an_organisation_that_stays_full_fails_the_try(
+def test_an_organization_that_stays_full_fails_the_try(
     start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__WHEROBOTS__MAX_QUOTA_WAIT_SECONDS", "0")
@@ -219,7 +219,7 @@ def test_a_named_session_that_is_unknown_is_told_at_once(
     assert len(control.requests("getSqlSession")) == (5 if deferrable else 2)
 
 
-def test_a_shared_session_of_a_full_organisation_is_not_taken(start: Start, control: ControlClient) -> None:
+def test_a_shared_session_of_a_full_organization_is_not_taken(start: Start, control: ControlClient) -> None:
     for one in alive(control):
         # Of another test. An equal one would be shared.
         control.end_sql_session(one)

@@ -201,7 +201,7 @@ def test_a_bucket_that_is_no_storage_source(dags: Path, operator: Operator, cont
     task = operator(run_python={"uri": "jobs/stats.py"}, upload_to="s3://nobody/x")
     with pytest.raises(WherobotsRequestException, match="No storage source found for bucket") as caught:
         run(task, dags)
-    assert "upload_to must be a folder in the organisation's managed storage, or in a bucket that" in str(caught.value)
+    assert "upload_to must be a folder in the organization's managed storage, or in a bucket that" in str(caught.value)
     assert operations(control) == ["createUploadUrl"]
 
 

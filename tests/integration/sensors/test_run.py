@@ -215,7 +215,7 @@ def test_runs_of_before_the_dag_run_was_due_do_not_count_unless_asked(
         SimpleNamespace(data_interval_end=later - timedelta(days=1), logical_date=later, start_date=None),
     ):
         of_this_run: Any = {"ti": TaskInstance(), "dag_run": dag_run}
-        with pytest.raises(AirflowSensorTimeout, match=f"No run named '{name}', created at .* timeout"):
+        with pytest.raises(AirflowSensorTimeout, match=f"No run named '{name}' created since .* timeout"):
             sensor(run_name=name, timeout=0, deferrable=False).execute(of_this_run)
         for moment in (later - timedelta(hours=1), (later - timedelta(hours=1)).isoformat(), "2026-01-01 00:00:00"):
             task = sensor(run_name=name, created_after=moment, timeout=0, deferrable=False)
@@ -274,7 +274,7 @@ def test_its_timeout_is_the_one_of_a_sensor_and_cancels_nothing(
 
 
 def test_its_timeout_holds_while_no_run_is_there(sensor: Make) -> None:
-    words = "No run named 'no-such-run', created at .*, was found before the task's timeout .3 seconds. was reached"
+    words = "No run named 'no-such-run' created since .* was found before the task's timeout .3 seconds. was reached"
     for deferrable in (True, False):
         with pytest.raises(AirflowSensorTimeout, match=words):
             run_to_end(sensor(run_name="no-such-run", deferrable=deferrable, timeout=3), TaskInstance())

@@ -1,4 +1,4 @@
-"""A task whose organisation is full waits for quota, and then there is exactly one run."""
+"""A task whose organization is full waits for quota, and then there is exactly one run."""
 
 import asyncio
 import json

@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.body import ERROR_BODY_BYTES, STEP_BYTES, Body
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import AnswerLostError, AnswerTooLargeError, Arrival, UnreadableAnswerError
+from airflow_provider_wherobots.api.errors import (
+    Arrival,
+    ResponseLostError,
+    ResponseTooLargeError,
+    UnreadableResponseError,
+)
 from airflow_provider_wherobots.api.runs import calls
 
 CALL: Call[Any] = calls.get_run("r1")
@@ -69,7 +74,7 @@ def test_the_limit_counts_what_is_read_and_may_be_reached(encoding: str) -> None
     call = replace(CALL, max_bytes=10_000)
     headers = {"Content-Encoding": encoding}
     assert len(read(Body(call, 200, headers), ENCODINGS[encoding](b"x" * 10_000), 100)) == 10_000
-    with pytest.raises(AnswerTooLargeError, match="larger than 10,000 bytes") as caught:
+    with pytest.raises(ResponseTooLargeError, match="larger than 10,000 bytes") as caught:
         read(Body(call, 200, headers), ENCODINGS[encoding](b"x" * 10_001), 100)
     assert caught.value.transient
     assert caught.value.arrival is Arrival.UNCLEAR
@@ -85,13 +90,13 @@ def test_the_body_of_an_error_is_cut_not_refused(encoding: str) -> None:
 @pytest.mark.parametrize(
     ("headers", "kind"),
     [
-        ({"Content-Length": str(CALL.max_bytes + 1)}, AnswerTooLargeError),
-        ({"Content-Length": "9" * 5_000}, AnswerTooLargeError),
-        ({"Content-Length": "ten"}, AnswerLostError),
-        ({"Content-Length": "5, 5"}, AnswerLostError),
-        ({"Content-Length": "-1"}, AnswerLostError),
-        ({"Content-Encoding": "br"}, UnreadableAnswerError),
-        ({"Content-Encoding": "gzip, gzip"}, UnreadableAnswerError),
+        ({"Content-Length": str(CALL.max_bytes + 1)}, ResponseTooLargeError),
+        ({"Content-Length": "9" * 5_000}, ResponseTooLargeError),
+        ({"Content-Length": "ten"}, ResponseLostError),
+        ({"Content-Length": "5, 5"}, ResponseLostError),
+        ({"Content-Length": "-1"}, ResponseLostError),
+        ({"Content-Encoding": "br"}, UnreadableResponseError),
+        ({"Content-Encoding": "gzip, gzip"}, UnreadableResponseError),
     ],
 )
 def test_headers_that_say_enough(headers: dict[str, str], kind: type[Exception]) -> None:
@@ -102,7 +107,7 @@ def test_headers_that_say_enough(headers: dict[str, str], kind: type[Exception])
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_what_cannot_be_decompressed_is_unreadable_but_of_an_error(encoding: str) -> None:
     for data in (b"{}", ENCODINGS[encoding](b"x" * 100)[:-5]):
-        with pytest.raises(UnreadableAnswerError, match=f"its {encoding} body") as caught:
+        with pytest.raises(UnreadableResponseError, match=f"its {encoding} body") as caught:
             read(Body(CALL, 200, {"Content-Encoding": encoding}), data, 100)
         assert caught.value.__context__ is None
         read(Body(CALL, 500, {"Content-Encoding": encoding}), data, 100)
@@ -124,7 +129,7 @@ def test_members_without_content_do_not_go_on_for_ever(status: int, limit: int) 
             while body.feed(piece):
                 piece = b""
         outcome = body.close()
-    except AnswerTooLargeError as error:
+    except ResponseTooLargeError as error:
         outcome = str(error)
     assert received <= limit + STEP_BYTES + len(members)
     assert outcome == b"" if status == 500 else "500,000" in str(outcome)

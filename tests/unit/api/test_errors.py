@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import (
-    AnswerTooLargeError,
     Arrival,
     AuthenticationError,
     BadRequestError,
@@ -21,8 +20,9 @@ from airflow_provider_wherobots.api.errors import (
     QuotaError,
     RateLimitedError,
     ResponseError,
+    ResponseTooLargeError,
     ServerError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
     error_from_response,
     parse_http_date,
     parse_retry_after,
@@ -205,14 +205,14 @@ def test_no_part_of_a_body_is_shown_with_a_secret(body: dict[str, Any], said: st
 def test_what_is_no_error_answer_says_what_happened() -> None:
     no_match = "does not match the API's format"
     said = {
-        AnswerTooLargeError("getJobRun", 1_600_000): (
+        ResponseTooLargeError("getJobRun", 1_600_000): (
             "the response is larger than 1,600,000 bytes, the limit for this call"
         ),
-        UnreadableAnswerError("getJobRun", 200, b"<a\n secret>", "no secret", hide): (
+        UnreadableResponseError("getJobRun", 200, b"<a\n secret>", "no secret", hide): (
             f"the response (200) {no_match}: no ***; body: <a ***>"
         ),
-        UnreadableAnswerError("getJobRun", 201, b"", "empty"): f"the response (201) {no_match}: empty",
-        UnreadableAnswerError("getJobRun", 200, b"<a>", "none", address=ADDRESS): (
+        UnreadableResponseError("getJobRun", 201, b"", "empty"): f"the response (201) {no_match}: empty",
+        UnreadableResponseError("getJobRun", 200, b"<a>", "none", address=ADDRESS): (
             f"the response (200) {no_match}: none; body: <a>; {ADDRESS} may be wrong or behind a proxy"
         ),
         KeyLimitedError("getJobRun", 4.04): (

@@ -8,7 +8,7 @@ from requests.structures import CaseInsensitiveDict
 from airflow_provider_wherobots.api.errors import (
     Arrival,
     ForeignResponseError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.response import Response, read_response
@@ -38,7 +38,7 @@ def test_any_2xx_with_the_right_body_is_a_success(status: int) -> None:
     ],
 )
 def test_a_success_that_cannot_be_read_is_transient_and_unclear(body: bytes) -> None:
-    with pytest.raises(UnreadableAnswerError, match="createJobRun: the response") as caught:
+    with pytest.raises(UnreadableResponseError, match="createJobRun: the response") as caught:
         read_response(calls.create_run({}), Response(200, {}, body))
     assert caught.value.transient
     assert caught.value.arrival is Arrival.UNCLEAR
@@ -48,13 +48,13 @@ def test_a_success_that_cannot_be_read_is_transient_and_unclear(body: bytes) -> 
 @pytest.mark.parametrize("body", [b"", b" \n", b"{}", b"null"])
 def test_a_cancel_needs_no_body(body: bytes) -> None:
     read_response(calls.cancel_run("r1"), Response(200, {}, body))
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(UnreadableResponseError):
         read_response(calls.get_run("r1"), Response(200, {}, body))
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", b'{"items": 5}', b'{"items": [{"id": 5}]}'])
 def test_list_runs_that_cannot_be_read_is_an_unreadable_answer_too(body: bytes) -> None:
-    with pytest.raises(UnreadableAnswerError, match="listJobRuns"):
+    with pytest.raises(UnreadableResponseError, match="listJobRuns"):
         read_response(calls.list_runs(), Response(200, {}, body))
 
 

@@ -126,7 +126,7 @@ def test_what_is_missing_is_told_before_anything_is_sent() -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         encode_arguments(asks, ("x",), {}, {})
     assert str(caught.value).startswith(
-        "asks() cannot be called: missing a required argument: 'ds'. Of the task's context it may ask for: ds, "
+        "asks() cannot be called: missing a required argument: 'ds'. From the task's context it can take: ds, "
     )
 
 
@@ -135,6 +135,6 @@ def test_arguments_are_bounded_and_the_bound_fits_an_argument_of_a_linux_program
     largest = encode_arguments(plain, ("x" * (MAX_ARGUMENTS_BYTES - empty),), {}, {})
     assert len(largest) == MAX_ARGUMENTS_BYTES < 131_072
     with pytest.raises(
-        InvalidArgumentError, match=r"^the arguments of plain\(\) have 100,001 bytes as JSON, and the most"
+        InvalidArgumentError, match=r"^the arguments of plain\(\) have 100,001 bytes as JSON, and the limit"
     ):
         encode_arguments(plain, ("x" * (MAX_ARGUMENTS_BYTES - empty + 1),), {}, {})

@@ -253,7 +253,7 @@ def test_decorators_of_the_function_itself_stay_and_are_not_defined_as_in_a_virt
 
 def test_an_unknown_decorator_above_another_cannot_be_told_apart() -> None:
     with pytest.raises(
-        InvalidArgumentError, match=r"^the decorators of alias_above_another\(\) cannot be told apart: write @"
+        InvalidArgumentError, match=r"^the decorators of alias_above_another\(\) cannot be distinguished: write @"
     ):
         script_of(example.alias_above_another)
 
@@ -404,6 +404,6 @@ def test_a_result_that_is_too_large_fails_with_its_size(run: Callable[..., Ran])
     ran = run(example.returns, f"'x' * {MAX_RESULT_BYTES - 1}")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == (
-        "ValueError: the return value of returns() has 65,537 bytes of JSON, and the most is 65,536."
+        "ValueError: the return value of returns() has 65,537 bytes of JSON, and the limit is 65,536."
         " Write it to storage, and return its address\n"
     )

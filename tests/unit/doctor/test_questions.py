@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     BadRequestError,
     ConflictError,
     RateLimitedError,
+    ResponseLostError,
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.check import Check, State
-from airflow_provider_wherobots.doctor.questions import QUESTIONS, answered
+from airflow_provider_wherobots.doctor.questions import QUESTIONS, checks_of
 from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, TIMEOUT, Exchange, Trial
 from tests.unit.doctor.recorded import (
     IDS,
@@ -66,7 +66,7 @@ def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def answers(*exchanges: Exchange, forwarded: Sequence[str] = ()) -> dict[str, Check]:
-    return {check.name: check for check in answered(trial(*exchanges, forwarded=forwarded))}
+    return {check.name: check for check in checks_of(trial(*exchanges, forwarded=forwarded))}
 
 
 def told(check: Check) -> tuple[str, State]:
@@ -87,7 +87,7 @@ WHOLE_LOG = [(str(NS + n * SECOND), f"line {n}") for n in range(1, 15)]
 
 
 def test_nothing_was_observed() -> None:
-    assert {told(check) for check in answered(Trial(PLAN))} == {("No run was observed that shows it.", NOT_CHECKED)}
+    assert {told(check) for check in checks_of(Trial(PLAN))} == {("No run was observed that shows it.", NOT_CHECKED)}
 
 
 def test_advice_is_given_only_if_something_differs() -> None:
@@ -166,7 +166,7 @@ def test_the_status_after_a_timeout(status: str, code: str | None, answer: str, 
         ("00:00:20", "00:00:50", "yes: it ended 50.0 s after its creation and 30.0 s after its start", ASSUMED),
         ("00:00:20", "00:00:31", "no: it ended 31.0 s after its creation and 11.0 s", HANDLED),
         (None, "00:00:30", "no: it ended 30.0 s after its creation, before it ran", HANDLED),
-        ("00:00:00.5", "00:00:30.5", "too shortly to tell", NOT_CHECKED),
+        ("00:00:00.5", "00:00:30.5", "too briefly to measure", NOT_CHECKED),
         ("00:00:20", None, "No run was observed that shows it", NOT_CHECKED),
     ],
 )
@@ -190,7 +190,7 @@ def test_the_cost(value: float | None, said: tuple[str, State]) -> None:
 
 
 def test_calls_that_failed() -> None:
-    lost = exchange(calls.get_run("x"), AnswerLostError("getJobRun", "timed out"))
+    lost = exchange(calls.get_run("x"), ResponseLostError("getJobRun", "timed out"))
     limited = exchange(calls.list_runs(name="x"), RateLimitedError("listJobRuns", 429))
     expected = exchange(calls.get_run_logs("x"), BadRequestError("getJobRunLogs", 422))
     said = "1 x getJobRun without a response, 2 x listJobRuns 429"
@@ -318,7 +318,7 @@ def test_lines_that_come_twice_or_never_or_without_a_time() -> None:
     assert told(never) == ("1 of 12 lines of standard output are missing", DIFFERS)
     made = trial(end, page(WHOLE), forwarded=printed())
     made.forwarded[0] = made.forwarded[0]._replace(time_ns=None)
-    (timeless,) = (check for check in answered(made) if check.name == TASK_LOG)
+    (timeless,) = (check for check in checks_of(made) if check.name == TASK_LOG)
     assert told(timeless) == ("1 lines have no time that can be read", DIFFERS)
 
 

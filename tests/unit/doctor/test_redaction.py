@@ -94,7 +94,7 @@ def test_in_a_report(text: str, shown: str) -> None:
     assert Redactor([KEY], ["Acme"]).hide_all(text) == shown
 
 
-def test_the_names_in_an_organisation() -> None:
+def test_the_names_in_an_organization() -> None:
     document: dict[str, Any] = {
         "id": "org0id",
         "name": "Acme Maps",
@@ -107,7 +107,7 @@ def test_the_names_in_an_organisation() -> None:
     }
     names = names_in(document)
     assert names >= {"org0id", "Acme Maps", "acme.example", "jane@acme.example", "Jane", "wbts-wbc-acme", "acme-lake"}
-    # What describes the service, and says nothing about the organisation, stays readable.
+    # What describes the service, and says nothing about the organization, stays readable.
     assert names & {"aws-us-west-2", "PROFESSIONAL", "ADMIN", "data"} == set()
     assert names_in(None) == names_in("text") == names_in([1]) == set()
 

@@ -8,7 +8,6 @@ import pytest
 
 from airflow_provider_wherobots.api.connection import read_settings
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     AuthenticationError,
     CaBundleError,
     ErrorInfo,
@@ -18,7 +17,8 @@ from airflow_provider_wherobots.api.errors import (
     PermissionDeniedError,
     PlainHttpError,
     ProxySettingError,
-    UnreadableAnswerError,
+    ResponseLostError,
+    UnreadableResponseError,
     UntrustedServerError,
     WherobotsApiError,
 )
@@ -63,14 +63,14 @@ def test_all_is_well() -> None:
         (NotSentError(OPERATION, "Failed to resolve 'x'"), "failed not not not", "correct the name"),
         (NotSentError(OPERATION, "refused"), "ok failed not not", "allow https://api.cloud.wherobots.com"),
         (PlainHttpError(OPERATION, "[SSL: WRONG_VERSION_NUMBER]"), "ok failed not not", "put http:// before the host"),
-        (AnswerLostError(OPERATION, "timed out"), "ok failed not not", "allow https://"),
+        (ResponseLostError(OPERATION, "timed out"), "ok failed not not", "allow https://"),
         (UntrustedServerError(OPERATION, "self-signed"), "ok failed not not", "set REQUESTS_CA_BUNDLE"),
         (CaBundleError(OPERATION, "no file"), "not failed not not", "correct REQUESTS_CA_BUNDLE"),
         (ProxySettingError(OPERATION, "socks"), "not failed not not", "name an HTTP proxy"),
         (AuthenticationError(OPERATION, 401, SAID), "ok ok failed not", "put a valid key"),
         (PermissionDeniedError(OPERATION, 403, SAID), "ok ok ok failed", "Professional or Enterprise"),
         (NotFoundError(OPERATION, 404), "ok ok failed not", "set the API host"),
-        (UnreadableAnswerError(OPERATION, 200, b"<html>", "x"), "ok ok failed not", "set the API host"),
+        (UnreadableResponseError(OPERATION, 200, b"<html>", "x"), "ok ok failed not", "set the API host"),
         (ForeignResponseError(OPERATION, 302), "ok ok failed not", "set the API host"),
     ],
 )
@@ -161,7 +161,7 @@ def test_region_and_runtime(extra: str, organization: Any, region: State, runtim
         ([], State.WARNING, "0 storage sources"),
         (DENIED, State.WARNING, "what the service said"),
         (NotFoundError("listIntegration", 404), State.WARNING, "does not show the storage"),
-        (AnswerLostError("listIntegration", "timed out"), State.NOT_CHECKED, "timed out"),
+        (ResponseLostError("listIntegration", "timed out"), State.NOT_CHECKED, "timed out"),
     ],
 )
 def test_storage(storage: Any, state: State, text: str) -> None:

@@ -9,12 +9,12 @@ import pytest
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     AuthenticationError,
     BadRequestError,
     ErrorInfo,
     NotSentError,
     QuotaError,
+    ResponseLostError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.doctor import job
@@ -37,7 +37,7 @@ class Service:
     def __call__(self, call: Call[Any], moment: float) -> Any:
         count = self._counts[call.operation] = self._counts.get(call.operation, 0) + 1
         failure = self._failures.get((call.operation, count))
-        if isinstance(failure, AnswerLostError) or (failure and not isinstance(failure, WherobotsApiError)):
+        if isinstance(failure, ResponseLostError) or (failure and not isinstance(failure, WherobotsApiError)):
             # The request arrives all the same.
             self.fake(call, moment)
         if failure is not None:
@@ -129,14 +129,14 @@ def test_lists_that_fail_are_repeated_while_a_run_is_looked_for() -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_create_whose_answer_was_lost_leaves_no_run(number: int) -> None:
-    service = Service({("createJobRun", number): AnswerLostError("createJobRun", "reset")})
+    service = Service({("createJobRun", number): ResponseLostError("createJobRun", "reset")})
     trial, script, left = carried_out(service)
     assert left == []
     assert trial.creating == set()
     assert service.active(script.now) == []
 
 
-def test_a_full_organisation_has_what_could_be_created_observed() -> None:
+def test_a_full_organization_has_what_could_be_created_observed() -> None:
     full = QuotaError("createJobRun", 403, (ErrorInfo("INSUFFICIENT_QUOTA_ERROR", "full"),))
     service = Service({("createJobRun", 2): full, ("createJobRun", 3): full})
     trial, script, _ = carried_out(service)

@@ -16,10 +16,10 @@ import pytest
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     NotFoundError,
     RateLimitedError,
-    UnreadableAnswerError,
+    ResponseLostError,
+    UnreadableResponseError,
 )
 from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.api.runs import calls
@@ -178,9 +178,9 @@ def test_what_is_said_can_be_written_whatever_the_service_said(kind: str) -> Non
 @pytest.mark.parametrize(
     ("answer", "kind_of_error"),
     [
-        (AnswerLostError("getJobRun", "reset"), AnswerLostError),
+        (ResponseLostError("getJobRun", "reset"), ResponseLostError),
         (NOT_FOUND, NotFoundError),
-        (Response(200, {}, b"<html>"), UnreadableAnswerError),
+        (Response(200, {}, b"<html>"), UnreadableResponseError),
     ],
 )
 def test_an_api_error_goes_to_the_flow_which_may_go_on(
@@ -214,7 +214,7 @@ def test_any_other_error_ends_the_flow_and_closes_it(kind: str) -> None:
     def flow() -> Flow[None]:
         try:
             yield Send(CALL)
-        except AnswerLostError:
+        except ResponseLostError:
             raise AssertionError("this is no error of the API") from None
         finally:
             closed.append(True)
@@ -339,7 +339,7 @@ def test_a_driver_stopped_while_an_answer_is_under_way_hands_that_answer_to_the_
 
 
 @pytest.mark.parametrize(
-    "answer", [AnswerLostError("createJobRun", "reset"), Response(503, {}, b""), Response(429, {}, b"")]
+    "answer", [ResponseLostError("createJobRun", "reset"), Response(503, {}, b""), Response(429, {}, b"")]
 )
 def test_a_driver_stopped_during_a_create_never_creates_again(answer: Response | Exception) -> None:
     def stop_and_answer() -> Response:

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
-from airflow_provider_wherobots.api.errors import AnswerLostError
+from airflow_provider_wherobots.api.errors import ResponseLostError
 from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.api.runs.models import Line
 from airflow_provider_wherobots.drivers import event_loop
@@ -48,7 +48,7 @@ class ActiveRun:
             return Response(200, {}, b'{"id": "r1", "status": "RUNNING"}')
         self._calls += 1
         if self._calls == 2:
-            raise AnswerLostError("getJobRunLogs", "the connection broke")
+            raise ResponseLostError("getJobRunLogs", "the connection broke")
         response = self._log.answer(dict(call.params), self._calls)
         self.pages.append([text for _, text in call.parse(json.loads(response.body)).lines])
         return response

@@ -127,7 +127,7 @@ def test_the_files_of_a_plain_folder_are_at_the_top(tmp_path: Path) -> None:
     [
         (lambda folder: None, "contains no file"),
         (lambda folder: write(folder, {"__pycache__/a.pyc": b""}), "contains no file"),
-        (lambda folder: write(folder, {".env": b""}), r"contains no file \(what begins with a dot is left out\)"),
+        (lambda folder: write(folder, {".env": b""}), r"contains no file \(names that begin with a dot are left out\)"),
         (lambda folder: (folder / "loop").symlink_to(folder), "'loop' is a link to a folder"),
         (lambda folder: (folder / "gone").symlink_to("nowhere"), "'gone' is neither a file nor a link to one"),
         (lambda folder: os.mkfifo(folder / "pipe"), "'pipe' is neither a file"),
@@ -177,7 +177,7 @@ def test_a_file_in_a_zip_file_is_refused_and_one_beside_it_is_found(tmp_path: Pa
             open_file(source(absolute(team, path), root, given=path, is_dependency=False))
         assert str(caught.value) == (
             f"argument={path!r}: leads into the zip file {team}, and no file of a zip file is uploaded; "
-            "put the file beside the zip file, and give its path as '../name'"
+            "put the file next to the zip file, and give its path as '../name'"
         )
     assert open_file(source(absolute(team, "../jobs/stats.py"), root, is_dependency=False)).size == 1
     with pytest.raises(InvalidArgumentError, match="leads out of the DAG bundle"):

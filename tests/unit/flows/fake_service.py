@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import AnswerLostError, NotSentError
+from airflow_provider_wherobots.api.errors import NotSentError, ResponseLostError
 from airflow_provider_wherobots.api.response import Response, read_response
 from tests.unit.flows.fake_log import FakeLog
 from tests.unit.flows.script import Hang
@@ -58,7 +58,7 @@ class Fault(Enum):
             case "refused connection":
                 raise NotSentError(call.operation, "connection refused")
             case "lost":
-                raise AnswerLostError(call.operation, "connection reset")
+                raise ResponseLostError(call.operation, "connection reset")
             case "hang":
                 raise Hang
             case "html":

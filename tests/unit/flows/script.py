@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
-from airflow_provider_wherobots.api.errors import AnswerLostError
+from airflow_provider_wherobots.api.errors import ResponseLostError
 from airflow_provider_wherobots.drivers.base import Clock, Outlets, timeouts
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.flows.effects import Effect, Note, Prefetch, Reloaded, Send, Sleep
@@ -135,7 +135,7 @@ class Script(SyncDriver):
             answer = self._answer(effect.call, self.now)
         except Hang:
             self.now += sum(timeouts(effect))
-            raise AnswerLostError(effect.call.operation, "timed out") from None
+            raise ResponseLostError(effect.call.operation, "timed out") from None
         finally:
             self.now += self._latency
         return answer

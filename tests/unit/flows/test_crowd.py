@@ -82,8 +82,8 @@ class World:
             return Run(f"r{number}", "a_run", "RUNNING")
         self._seen.setdefault(number, moment - START)
         ended = datetime.fromtimestamp(START + self._ends[number], UTC).isoformat()
-        answered_at = datetime.fromtimestamp(moment, UTC)
-        return Run(f"r{number}", "a_run", "COMPLETED", answered_at=answered_at, raw={"completeTime": ended})
+        responded_at = datetime.fromtimestamp(moment, UTC)
+        return Run(f"r{number}", "a_run", "COMPLETED", responded_at=responded_at, raw={"completeTime": ended})
 
     @property
     def endings(self) -> Counter[Ending]:

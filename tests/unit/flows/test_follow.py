@@ -11,11 +11,11 @@ import pytest
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     AuthenticationError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
+    ResponseLostError,
     ServerError,
     WherobotsApiError,
 )
@@ -412,8 +412,8 @@ def test_an_outage_is_tolerated_with_one_warning_and_one_line_at_its_end(fault: 
     service, _ = serve((0, "RUNNING"), (300, "COMPLETED"), faults=(fault,) * 3)
     outcome, script = follow(service, poll_logs=False)
     assert outcome.ending is Ending.COMPLETED
-    assert [note.level for note in script.said("the run is not affected and is polled again")] == [logging.WARNING]
-    assert Note(logging.INFO, "The Runs API answers again, after 3 failed attempts") in script.notes
+    assert [note.level for note in script.said("the run is not affected; polling continues")] == [logging.WARNING]
+    assert Note(logging.INFO, "The Runs API responds again, after 3 failed attempts") in script.notes
     assert service.cancels == []
     # Three failures, waited out for 1, 2 and 4 s, whatever the lost calls took.
     assert outcome.outage_seconds >= 7.0
@@ -424,7 +424,7 @@ def test_each_outage_is_warned_of() -> None:
     service, _ = serve((0, "RUNNING"), (300, "COMPLETED"))
     service.fault("getJobRun", None, Fault.ERROR_500, None, Fault.ERROR_500)
     outcome, script = follow(service, poll_logs=False)
-    assert len(script.said("the run is not affected and is polled again")) == 2
+    assert len(script.said("the run is not affected; polling continues")) == 2
     # Each was waited out for a second, and the failed call itself took time.
     assert 2.0 < outcome.outage_seconds < 2.5
 
@@ -494,7 +494,7 @@ def test_a_run_that_was_seen_is_not_lost_from_sight_by_a_few_refusals(error: Whe
         assert script.now - START < 200 + 60 + 40
         return
     assert outcome.ending is Ending.COMPLETED
-    assert len(script.said("the run is not affected and is polled again")) == 1
+    assert len(script.said("the run is not affected; polling continues")) == 1
 
 
 def test_a_deadline_within_an_outage_is_kept() -> None:
@@ -543,7 +543,8 @@ def test_a_rotated_key_is_picked_up_mid_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ServerError("getJobRunLogs", 503), PermissionDeniedError("getJobRunLogs", 403), AnswerLostError("x", "y")]
+    "error",
+    [ServerError("getJobRunLogs", 503), PermissionDeniedError("getJobRunLogs", 403), ResponseLostError("x", "y")],
 )
 def test_a_log_that_cannot_be_read_never_decides_anything(error: WherobotsApiError) -> None:
     service, _ = serve((0, "RUNNING"), (100, "COMPLETED"))
@@ -581,7 +582,7 @@ def with_a_wrong_time(service: FakeService) -> Answer:
         found = service(call, moment)
         if isinstance(found, Run) and found.is_terminal:
             end = datetime.fromtimestamp(moment - 5 * 3600, UTC)
-            return Run.from_json({**found.raw, "completeTime": end.isoformat()}).answered(
+            return Run.from_json({**found.raw, "completeTime": end.isoformat()}).with_response_time(
                 formatdate(moment, usegmt=True)
             )
         return found

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import AnswerLostError, NotSentError
+from airflow_provider_wherobots.api.errors import NotSentError, ResponseLostError
 from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.drivers.base import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS
@@ -71,7 +71,7 @@ class Scripted:
             case "refused connection":
                 raise NotSentError(call.operation, given)
             case "lost":
-                raise AnswerLostError(call.operation, given)
+                raise ResponseLostError(call.operation, given)
             case "hang":
                 raise Hang
             case "another page":

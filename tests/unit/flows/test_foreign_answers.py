@@ -40,7 +40,7 @@ def test_a_run_is_followed_on(status: int) -> None:
     script = Script(until(300, page(status), service))
     outcome = script.run(follow_run(FollowOptions(run.id, START)))
     assert outcome.ending is Ending.COMPLETED
-    assert len(script.said("the run is not affected and is polled again")) == 1
+    assert len(script.said("the run is not affected; polling continues")) == 1
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
-    AnswerTooLargeError,
     BadRequestError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitedError,
+    ResponseTooLargeError,
     ServerError,
     WherobotsApiError,
 )
@@ -522,7 +522,7 @@ def limited(log: FakeLog, limit: int = LIMIT) -> tuple[Script, str, list[int]]:
         asked.append(int(dict(call.params)["size"]))
         page = service(call, moment)
         if sum(len(line.raw) for line in page.items) > limit:
-            raise AnswerTooLargeError(call.operation, limit)
+            raise ResponseTooLargeError(call.operation, limit)
         return page
 
     return Script(answer), run.id, asked

@@ -127,8 +127,7 @@ def test_a_run_that_does_not_exist_yet_is_waited_for_and_followed_to_its_end() -
     assert [note for note in script.notes if note.text.startswith("Still no")] == [
         Note(
             logging.INFO,
-            "Still no run named 'nightly.hail_stats', created at 2025-06-15 15:05:40 UTC or later, "
-            f"after {minutes} minutes",
+            f"Still no run named 'nightly.hail_stats' created since 2025-06-15 15:05:40 UTC after {minutes} minutes",
         )
         for minutes in (5, 10, 15)
     ]
@@ -140,7 +139,7 @@ def test_the_deadline_ends_the_wait_with_what_was_waited_for() -> None:
     script = Script(FakeService())
     outcome = script.run(follow_named_run(NAMED, until(3_600)))
     reason = (
-        "No run named 'nightly.hail_stats', created at 2025-06-15 15:05:40 UTC or later, "
+        "No run named 'nightly.hail_stats' created since 2025-06-15 15:05:40 UTC "
         "was found before the task's timeout (1 hour) was reached"
     )
     assert outcome == Outcome(Ending.DEADLINE, "", "", reason, ended_at=script.now)
@@ -190,7 +189,7 @@ def test_an_outage_is_tolerated_and_said_once() -> None:
     assert isinstance(script.run(await_run(NAMED, options())), Run)
     assert len([note for note in script.notes if note.level == logging.WARNING]) == 1
     assert {pause.jitter for pause in script.pauses} == {0.2}
-    assert script.notes[-1] == Note(logging.INFO, "The Runs API answers again, after 7 failed attempts")
+    assert script.notes[-1] == Note(logging.INFO, "The Runs API responds again, after 7 failed attempts")
 
 
 def test_a_limited_key_is_waited_for_without_jitter() -> None:
@@ -210,7 +209,7 @@ def test_an_outage_beyond_the_limit_gives_up(limit: float) -> None:
     outcome = script.run(await_run(NAMED, options(max_outage_seconds=limit)))
     assert isinstance(outcome, Outcome)
     reason = (
-        "No run named 'nightly.hail_stats', created at 2025-06-15 15:05:40 UTC or later, was found: "
+        "No run named 'nightly.hail_stats' created since 2025-06-15 15:05:40 UTC was found: "
         f"listJobRuns: 500: try later; {given_up(limit)}"
     )
     assert outcome == Outcome(Ending.GAVE_UP, "", "", reason, ended_at=script.sent[-1].at)
@@ -321,7 +320,7 @@ def test_a_look_sends_one_call_and_a_failure_of_it_is_told_once_and_tolerated(wh
     assert (len(script.sent), script.sleeps) == (2, [])
     assert script.notes[0] == Note(
         logging.WARNING,
-        "getJobRun: 503: no body; looks have failed since 2025-06-15 15:06:40 UTC, and are repeated for 10 minutes",
+        "getJobRun: 503: no body; lookups have failed since 2025-06-15 15:06:40 UTC; retrying for 10 minutes",
     )
     assert len(script.notes) == 2
 

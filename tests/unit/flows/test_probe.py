@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     AuthenticationError,
     BadRequestError,
     ConflictError,
@@ -15,8 +14,9 @@ from airflow_provider_wherobots.api.errors import (
     PlainHttpError,
     ProxySettingError,
     RateLimitedError,
+    ResponseLostError,
     ServerError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
     UntrustedServerError,
     WherobotsApiError,
 )
@@ -45,7 +45,7 @@ def test_one_small_call_is_all_it_takes() -> None:
         (UntrustedServerError(OPERATION, "self-signed"), "The host's TLS certificate is not trusted: self-signed"),
         (ProxySettingError(OPERATION, "no scheme"), "The configured proxy cannot be used: no scheme"),
         (NotSentError(OPERATION, "refused"), "The host cannot be reached: refused"),
-        (AnswerLostError(OPERATION, "timed out"), "The host was reached, but did not answer: timed out"),
+        (ResponseLostError(OPERATION, "timed out"), "The host was reached, but did not respond: timed out"),
         (
             PlainHttpError(OPERATION, "[SSL: WRONG_VERSION_NUMBER] x"),
             "The host speaks plain http where https was expected: [SSL: WRONG_VERSION_NUMBER] x; this port speaks "
@@ -62,7 +62,7 @@ def test_one_small_call_is_all_it_takes() -> None:
             "There is no Wherobots Runs API at this address: 404 CODE: what the service said",
         ),
         (
-            UnreadableAnswerError(OPERATION, 200, b"<html>", "x"),
+            UnreadableResponseError(OPERATION, 200, b"<html>", "x"),
             "This is not the Wherobots Runs API: the response (200) does not match the API's format: x; body: <html>",
         ),
         (
@@ -70,10 +70,10 @@ def test_one_small_call_is_all_it_takes() -> None:
             "This is not the Wherobots Runs API: 302: the host redirects",
         ),
         (BadRequestError(OPERATION, 405, excerpt="<html>"), "This is not the Wherobots Runs API: 405: <html>"),
-        (BadRequestError(OPERATION, 400, SAID), "The service answers with an error: 400 CODE: what the service said"),
-        (ConflictError(OPERATION, 409, SAID), "The service answers with an error: 409 CODE: what the service said"),
-        (RateLimitedError(OPERATION, 429, retry_after=60), "The service answers with an error: 429: no body"),
-        (ServerError(OPERATION, 503), "The service answers with an error: 503: no body"),
+        (BadRequestError(OPERATION, 400, SAID), "The service responds with an error: 400 CODE: what the service said"),
+        (ConflictError(OPERATION, 409, SAID), "The service responds with an error: 409 CODE: what the service said"),
+        (RateLimitedError(OPERATION, 429, retry_after=60), "The service responds with an error: 429: no body"),
+        (ServerError(OPERATION, 503), "The service responds with an error: 503: no body"),
         (WherobotsApiError(OPERATION, "odd"), "The call failed: odd"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A full organisation is waited for, within the user's bound."""
+"""A full organization is waited for, within the user's bound."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def full_until(moment: float, service: FakeService) -> Any:
 
 @pytest.mark.parametrize("status", [400, 403, 409, 422, 429, 500, 503])
 @pytest.mark.parametrize("durable", [True, False])
-def test_a_full_organisation_is_waited_for_and_then_there_is_one_run(status: int, durable: bool) -> None:
+def test_a_full_organization_is_waited_for_and_then_there_is_one_run(status: int, durable: bool) -> None:
     service = FakeService()
     service.quota_status = status
     script = Script(full_until(START + 100, service))
@@ -51,8 +51,8 @@ def test_a_full_organisation_is_waited_for_and_then_there_is_one_run(status: int
     assert script.notes == [
         Note(
             logging.WARNING,
-            f"No run was created yet: the organisation's quota is used up. createJobRun: {status} "
-            "INSUFFICIENT_QUOTA_ERROR: insufficient_quota_error. The create call is repeated for up to 1 hour "
+            f"No run was created yet: the organization's quota is used up. createJobRun: {status} "
+            "INSUFFICIENT_QUOTA_ERROR: insufficient_quota_error. Retrying the create call for up to 1 hour "
             "(max_quota_wait_seconds=3600), first in 5 seconds",
         )
     ]
@@ -94,7 +94,7 @@ def test_quota_that_is_never_there_ends_within_the_bound_with_the_services_words
         script.run(submit_run(PAYLOAD, quota=QuotaWait(limit)))
     assert limit <= script.elapsed < limit + 5
     assert str(caught.value) == (
-        f"createJobRun: no run was created: the organisation's quota was used up {when}. "
+        f"createJobRun: no run was created: the organization's quota was used up {when}. "
         "403 INSUFFICIENT_QUOTA_ERROR: DISK_PER_NODE_GB is 500, asked 900"
     )
     assert caught.value.transient
@@ -110,7 +110,7 @@ def test_the_tasks_deadline_ends_the_wait_while_a_run_still_makes_sense() -> Non
     ) in str(caught.value)
     assert caught.value.at_deadline
     assert 90 <= script.elapsed < 95
-    assert script.said("repeated for up to 1 minute 30 seconds (execution_timeout)")
+    assert script.said("Retrying the create call for up to 1 minute 30 seconds (execution_timeout)")
 
 
 def test_no_run_is_created_only_to_be_cancelled_at_once() -> None:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     Arrival,
     KeyLimitedError,
     RateLimitedError,
+    ResponseLostError,
     parse_retry_after,
 )
 from airflow_provider_wherobots.api.runs import calls
@@ -53,7 +53,7 @@ def held(limit: RateLimit, moment: float, call: Call[Any] = STATUS, places: Plac
 
 def refuse(limit: RateLimit, retry_after: float | None, moment: float) -> RateLimitedError:
     """Let a call be answered, and another one go and have it refused."""
-    limit.answered(LOGS, {})
+    limit.responded(LOGS, {})
     error, places = refusal(retry_after), dict[str, float]()
     held(limit, moment, LOGS, places)
     limit.refused(LOGS, places, error, moment)
@@ -222,7 +222,7 @@ def test_a_limit_that_was_too_short_and_unsaid_is_doubled_and_says_nothing_about
         waits.append(held(limit, moment, LOGS, places) or 0.0)
         moment += waits[-1]
     assert waits == pytest.approx([1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0])
-    limit.answered(LOGS, places)
+    limit.responded(LOGS, places)
     assert (held(limit, moment) or 0.0) < 2 * SPACING
 
 
@@ -247,7 +247,7 @@ def test_a_call_that_was_answered_has_no_place_any_more() -> None:
     limit, places = RateLimit(), Places()
     refuse(limit, 5.0, NOW)
     held(limit, NOW, STATUS, places)
-    limit.answered(STATUS, places)
+    limit.responded(STATUS, places)
     assert places == {}
 
 
@@ -333,8 +333,8 @@ def test_a_limit_of_the_key_is_waited_out_and_is_no_failure(seconds: float) -> N
 
 
 def test_real_failures_still_end_after_the_outage_that_is_tolerated() -> None:
-    script = Script(always(AnswerLostError("getJobRun", "reset")), limits=limited_key(200.0))
-    with pytest.raises(AnswerLostError):
+    script = Script(always(ResponseLostError("getJobRun", "reset")), limits=limited_key(200.0))
+    with pytest.raises(ResponseLostError):
         script.run(send(STATUS, 60.0))
     assert 260.0 <= script.elapsed < 263.0
 

@@ -103,7 +103,7 @@ def test_the_warning_about_a_line_is_bounded_and_safe() -> None:
 def test_a_line_that_is_too_large_is_a_warning_that_names_its_size_and_the_most() -> None:
     outcome, script = follow(serve(f'airflow-result: "{"x" * 70_000}"')[0])
     (warning,) = refusals(script)
-    assert "has 70,002 bytes of JSON, and the most is 65,536" in warning
+    assert "has 70,002 bytes of JSON, and the limit is 65,536" in warning
     assert (outcome.ending, outcome.result) == (Ending.COMPLETED, None)
 
 

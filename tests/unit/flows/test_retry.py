@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     BadRequestError,
     KeyLimitedError,
     NotSentError,
     RateLimitedError,
+    ResponseLostError,
     ServerError,
     UntrustedServerError,
     WherobotsApiError,
@@ -27,7 +27,7 @@ from tests.unit.flows.script import Script, always, answers
 GET = calls.get_run("r1")
 CREATE = calls.create_run({})
 RUN = Run("r1", "name", "RUNNING")
-LOST = AnswerLostError("getJobRun", "reset")
+LOST = ResponseLostError("getJobRun", "reset")
 
 
 def limited(retry_after: float | None) -> RateLimitedError:
@@ -61,7 +61,7 @@ def test_the_last_attempt_comes_within_the_limit_and_the_next_failure_is_raised(
     outage = Outage(100)
     assert outage.failed(LOST, 1000.0) == 1.0
     assert outage.failed(limited(500.0), 1090.0) == 10.0
-    with pytest.raises(AnswerLostError):
+    with pytest.raises(ResponseLostError):
         outage.failed(LOST, 1100.0)
 
 
@@ -93,7 +93,7 @@ def test_the_seconds_of_all_streaks_count_up_to_the_attempt_that_ended_each() ->
     outage.over(40.0)
     outage.failed(LOST, 50.0)
     assert outage.seconds(50.5004) == 30.5
-    with pytest.raises(AnswerLostError):
+    with pytest.raises(ResponseLostError):
         outage.failed(LOST, 150.0)
     assert outage.seconds(150.0) == 130.0
 
@@ -131,9 +131,9 @@ def test_transient_failures_are_tolerated_until_it_works_and_each_wait_is_said()
     assert script.run(send(GET)) == RUN
     assert script.pauses == [Sleep(1.0, 0.2), Sleep(5.2, 0.2), Sleep(4.0, 0.2)]
     assert script.notes == [
-        Note(logging.WARNING, "getJobRun: reset; trying again in 1.0 s"),
-        Note(logging.WARNING, "getJobRun: 429: no body; trying again in 5.2 s"),
-        Note(logging.WARNING, "getJobRun: 503: no body; trying again in 4.0 s"),
+        Note(logging.WARNING, "getJobRun: reset; retrying in 1.0 s"),
+        Note(logging.WARNING, "getJobRun: 429: no body; retrying in 5.2 s"),
+        Note(logging.WARNING, "getJobRun: 503: no body; retrying in 4.0 s"),
     ]
 
 
@@ -164,7 +164,7 @@ def test_by_default_an_outage_of_ten_minutes_is_survived() -> None:
 @pytest.mark.parametrize("limit", [0.0, 30.0, 3_600.0])
 def test_the_limit_is_a_parameter_and_the_last_failure_is_raised(limit: float) -> None:
     script = Script(always(LOST), jitter=1.0)
-    with pytest.raises(AnswerLostError):
+    with pytest.raises(ResponseLostError):
         script.run(send(GET, limit))
     assert limit <= script.elapsed <= limit * 1.2 + 1
 
@@ -179,14 +179,14 @@ def test_a_permanent_failure_ends_at_once_without_a_word(error: WherobotsApiErro
 
 def test_a_create_is_repeated_only_while_it_surely_did_not_arrive() -> None:
     script = Script(answers(NotSentError("createJobRun", "refused"), limited(None), LOST))
-    with pytest.raises(AnswerLostError):
+    with pytest.raises(ResponseLostError):
         script.run(send(CREATE))
     assert len(script.sent) == 3
 
 
 def test_refusals_are_no_outage_while_other_such_calls_succeed() -> None:
     outage, error = Outage(100), limited(60.0)
-    error.answered_ago = 5.0
+    error.succeeded_ago = 5.0
     assert [outage.failed(error, 60.0 * number) for number in range(5)] == [60.0, 60.0, 60.0, 60.0, 60.0]
 
 
@@ -210,4 +210,4 @@ def test_success_of_other_calls_says_nothing_about_a_kind_that_is_always_refused
     limit, error = RateLimit(), limited(30.0)
     limit.succeeded(GET, 50.0)
     limit.refused(CREATE, {}, error, 60.0)
-    assert error.answered_ago == inf
+    assert error.succeeded_ago == inf

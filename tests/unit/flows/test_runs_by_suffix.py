@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api.errors import AnswerLostError
+from airflow_provider_wherobots.api.errors import ResponseLostError
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.flows.list_runs import MAX_PAGES
 from airflow_provider_wherobots.flows.runs_by_suffix import differing_fields, find_runs
@@ -62,8 +62,8 @@ def test_pages_without_end_are_given_up() -> None:
 
 
 def test_a_failed_look_up_is_the_callers_to_judge() -> None:
-    with pytest.raises(AnswerLostError):
-        Script(always(AnswerLostError("listJobRuns", "reset"))).run(find_runs(SUFFIX))
+    with pytest.raises(ResponseLostError):
+        Script(always(ResponseLostError("listJobRuns", "reset"))).run(find_runs(SUFFIX))
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_a_create_whose_answer_was_lost_is_looked_up_by_name_and_adopted(fault: 
     assert service.cancels == []
     lost, found = script.notes
     assert lost.level == logging.WARNING
-    assert lost.text.endswith("; the run may exist, so it is looked up by its name *-0123456789ab")
+    assert lost.text.endswith("; the run may exist. Looking it up by its name *-0123456789ab")
     assert found == Note(logging.INFO, "The create call did arrive: it created run run0")
 
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     AuthenticationError,
     NotFoundError,
+    ResponseLostError,
     ServerError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
@@ -131,8 +131,8 @@ def test_the_metrics_are_asked_for_once_and_shortly() -> None:
         AuthenticationError("getJobRunMetrics", 401),
         NotFoundError("getJobRunMetrics", 404),
         ServerError("getJobRunMetrics", 503),
-        AnswerLostError("getJobRunMetrics", "reset"),
-        UnreadableAnswerError("getJobRunMetrics", 200, b"[]", "x"),
+        ResponseLostError("getJobRunMetrics", "reset"),
+        UnreadableResponseError("getJobRunMetrics", 200, b"[]", "x"),
     ],
 )
 def test_metrics_that_cannot_be_had_are_left_out_without_a_word(error: WherobotsApiError) -> None:

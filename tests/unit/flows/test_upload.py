@@ -11,13 +11,13 @@ import pytest
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     AuthenticationError,
     BadRequestError,
     ErrorInfo,
     InvalidArgumentError,
     NotFoundError,
     PermissionDeniedError,
+    ResponseLostError,
     ServerError,
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
@@ -43,7 +43,7 @@ FILES = ("environment", "dependencies", 0, "filePath")
 END = f"{sha256(b'print(1)' + bytes([10])).hexdigest()[:32]}/stats.py"
 ADVICE_OF_403 = "the API key must be allowed to write there; upload_to can name another folder"
 ADVICE_OF_404 = (
-    "upload_to must be a folder in the organisation's managed storage, or in a bucket that is one of its storage "
+    "upload_to must be a folder in the organization's managed storage, or in a bucket that is one of its storage "
     "integrations"
 )
 NAME_IT = "set upload_to, of the task or of the connection, to the S3 address of a folder for uploads"
@@ -142,12 +142,12 @@ def test_one_line_says_what_of_a_folder_is_left_out(tmp_path: Path) -> None:
     script = UploadScript(Storage())
     script.run(upload(FileSource("x", "lib/geo", folder, may_be_folder=True), PREFIX))
     assert script.notes[1:] == [
-        Note(logging.INFO, "lib/geo: what begins with a dot is left out: .0, .1, .2, .3, .4 and 1 more")
+        Note(logging.INFO, "lib/geo: names that begin with a dot are left out: .0, .1, .2, .3, .4 and 1 more")
     ]
     script = UploadScript(Storage())
     (folder / ".env").unlink()
     script.run(upload(FileSource("x", "lib/geo", folder, may_be_folder=True), PREFIX))
-    assert script.notes[1].text == "lib/geo: what begins with a dot is left out: .0, .1, .2, .3, .4"
+    assert script.notes[1].text == "lib/geo: names that begin with a dot are left out: .0, .1, .2, .3, .4"
 
 
 def test_what_somebody_else_put_at_the_address_is_replaced(source: FileSource) -> None:
@@ -164,7 +164,7 @@ def test_a_403_is_repeated_once_with_a_new_url(source: FileSource) -> None:
     script.run(upload(source, PREFIX))
     assert script.order == [ASK, PUT, ASK, PUT]
     assert script.sleeps == []
-    assert script.notes[0] == Note(logging.WARNING, "putObject: 403: AccessDenied; trying again with a new URL")
+    assert script.notes[0] == Note(logging.WARNING, "putObject: 403: AccessDenied; retrying with a new URL")
     assert "n=" not in "".join(note.text for note in script.notes)
 
     script = UploadScript(Storage(forbidden(), down(), forbidden()))
@@ -177,7 +177,7 @@ def test_a_403_is_repeated_once_with_a_new_url(source: FileSource) -> None:
     assert not caught.value.transient
 
 
-@pytest.mark.parametrize("error", [down(), AnswerLostError(PUT, "reset"), ServerError(PUT, 500)])
+@pytest.mark.parametrize("error", [down(), ResponseLostError(PUT, "reset"), ServerError(PUT, 500)])
 def test_a_transient_failure_is_repeated_with_a_new_url(source: FileSource, error: Exception) -> None:
     script = UploadScript(Storage(error, error, error))
     script.run(upload(source, PREFIX))
@@ -194,7 +194,7 @@ def test_an_outage_has_an_end(source: FileSource) -> None:
 
 
 def test_successful_urls_do_not_prolong_an_outage(source: FileSource) -> None:
-    storage = Storage(*[AnswerLostError(PUT, "timed out")] * 1000)
+    storage = Storage(*[ResponseLostError(PUT, "timed out")] * 1000)
     storage.failures[ASK] = [ServerError(ASK, 502)] * 3
     script = UploadScript(storage)
     with pytest.raises(UploadFailedError):
@@ -233,9 +233,9 @@ def test_a_file_that_changes_is_read_again_three_times_at_most(source: FileSourc
     script = UploadScript(Storage(changed))
     script.run(upload(source, PREFIX))
     assert script.order == [ASK, PUT] * 2
-    assert script.said("it is read again")[0].level == logging.WARNING
+    assert script.said("reading it again")[0].level == logging.WARNING
     script = UploadScript(Storage(*[changed] * 3))
-    with pytest.raises(InvalidArgumentError, match="changes again and again"):
+    with pytest.raises(InvalidArgumentError, match="kept changing"):
         script.run(upload(source, PREFIX))
 
 
@@ -259,35 +259,35 @@ def test_one_missing_file_among_several_sends_nothing(source: FileSource) -> Non
         assert script.order == []
 
 
-def test_the_default_folder_is_the_organisations() -> None:
+def test_the_default_folder_is_the_organizations() -> None:
     assert UploadScript(Storage()).run(find_shared_folder()) == "s3://managed/org1/data/shared/airflow-uploads"
 
 
-def test_without_a_view_of_the_organisation_upload_to_is_needed(source: FileSource) -> None:
+def test_without_a_view_of_the_organization_upload_to_is_needed(source: FileSource) -> None:
     storage = Storage()
     storage.failures["getMyOrganization"] = [PermissionDeniedError("getMyOrganization", 403)]
     with pytest.raises(UploadFailedError) as caught:
         UploadScript(storage).run(upload(source, None))
     assert str(caught.value) == (
-        f"getMyOrganization: the organisation's storage could not be found (403: no body); {NAME_IT}"
+        f"getMyOrganization: the organization's storage could not be found (403: no body); {NAME_IT}"
     )
 
 
-def test_an_outage_of_the_organisation_has_an_end_without_advice(source: FileSource) -> None:
+def test_an_outage_of_the_organization_has_an_end_without_advice(source: FileSource) -> None:
     storage = Storage()
     storage.failures["getMyOrganization"] = [ServerError("getMyOrganization", 503)] * 100
     script = UploadScript(storage)
     with pytest.raises(UploadFailedError) as caught:
         script.run(upload(source, None, 100))
     assert 100 <= script.elapsed < 110
-    assert str(caught.value) == "getMyOrganization: the organisation's storage could not be found (503: no body)"
+    assert str(caught.value) == "getMyOrganization: the organization's storage could not be found (503: no body)"
 
 
-def test_an_organisation_without_storage(source: FileSource) -> None:
+def test_an_organization_without_storage(source: FileSource) -> None:
     script = UploadScript(Storage(), lambda call, moment: Organization("org1", None))
     with pytest.raises(NoStorageError) as caught:
         script.run(upload(source, None))
-    assert str(caught.value) == f"getMyOrganization: the organisation has no managed storage; {NAME_IT}"
+    assert str(caught.value) == f"getMyOrganization: the organization has no managed storage; {NAME_IT}"
 
 
 def test_several_files_ask_for_the_folder_once(source: FileSource, tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ def test_the_size_is_counted_in_bytes_of_what_is_printed(letter: str) -> None:
     fitting = (MAX_RESULT_BYTES - 2) // len(letter.encode())
     assert read_result(f'"{letter * fitting}"') == letter * fitting
     too_many = f'"{letter * (fitting + 1)}"'
-    assert refusal(too_many) == f"has {len(too_many.encode()):,} bytes of JSON, and the most is 65,536"
+    assert refusal(too_many) == f"has {len(too_many.encode()):,} bytes of JSON, and the limit is 65,536"
 
 
 def test_a_huge_line_is_not_kept() -> None:

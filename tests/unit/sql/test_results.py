@@ -73,7 +73,7 @@ def test_an_empty_result_set_has_columns_and_no_rows() -> None:
         (Results(b"nonsense", compression="zstd"), "not a valid stream of Arrow's"),
         (Results(b"x", compression="snappy"), "compressed as 'snappy', which cannot be read here"),
         (Results(b"x", compression="new"), "compressed as 'new', which cannot be read here"),
-        (Results(b"{}", format="json"), "in the format 'json', but arrow was asked for"),
+        (Results(b"{}", format="json"), "in the format 'json', but arrow was requested"),
     ],
 )
 def test_what_cannot_be_read_is_told(results: Results, says: str) -> None:

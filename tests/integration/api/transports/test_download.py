@@ -8,9 +8,9 @@ import socket
 import pytest
 
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     BadRequestError,
     PermissionDeniedError,
+    ResponseLostError,
     ServerError,
     WherobotsApiError,
 )
@@ -53,7 +53,7 @@ def test_the_url_is_sent_as_it_is_and_without_the_key() -> None:
         ),
         (response("503 Slow", b"<Code>SlowDown</Code>"), ServerError, "SlowDown"),
         (response("302 Found", b"", "Location: http://127.0.0.1:9/"), BadRequestError, "redirects are not followed"),
-        (response("200 OK", b"part", "Content-Length: 100"), AnswerLostError, "127.0.0.1"),
+        (response("200 OK", b"part", "Content-Length: 100"), ResponseLostError, "127.0.0.1"),
     ],
     ids=["refused", "later", "redirected", "cut"],
 )
@@ -65,7 +65,7 @@ def test_what_goes_wrong_is_told_without_the_secret(said: bytes, kind: type[Wher
 
 
 def test_a_host_that_does_not_answer_is_told_without_the_secret() -> None:
-    with Wire(resetting()) as wire, pytest.raises(AnswerLostError) as caught:
+    with Wire(resetting()) as wire, pytest.raises(ResponseLostError) as caught:
         download(PresignedUrl(f"http://127.0.0.1:{wire.port}{TARGET}"), io.BytesIO())
     assert SECRET not in str(caught.value)
 

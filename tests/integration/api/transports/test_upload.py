@@ -17,11 +17,11 @@ from cryptography import x509
 
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     BadRequestError,
     InvalidArgumentError,
     NotSentError,
     PermissionDeniedError,
+    ResponseLostError,
     ServerError,
     WherobotsApiError,
 )
@@ -120,7 +120,7 @@ def test_an_answer_with_a_broken_header_does_not_bring_the_url_into_the_log(
 ) -> None:
     """urllib3 warns of it, and names the URL."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nbroken header\r\nX: y\r\n\r\n"
-    with Wire(answering(answer)) as wire, caplog.at_level(logging.DEBUG), suppress(AnswerLostError):
+    with Wire(answering(answer)) as wire, caplog.at_level(logging.DEBUG), suppress(ResponseLostError):
         put(f"{wire.url}{PATH}?{QUERY}", local_file(tmp_path, b"x"), LONG)
     assert SECRET not in caplog.text
     assert PATH not in caplog.text
@@ -162,7 +162,7 @@ def test_a_redirect_is_not_followed(put: Put, tmp_path: Path) -> None:
 def test_no_answer_is_transient_and_does_not_show_the_url(
     put: Put, handler: Callable[[socket.socket], None], tmp_path: Path
 ) -> None:
-    with Wire(handler) as wire, pytest.raises(AnswerLostError) as caught:
+    with Wire(handler) as wire, pytest.raises(ResponseLostError) as caught:
         put(f"{wire.url}{PATH}?{QUERY}", local_file(tmp_path, b"x" * 3_000_000), 0.5)
     assert caught.value.transient
     assert wire.url in str(caught.value)
@@ -187,7 +187,7 @@ def test_a_host_that_stops_reading_is_given_up(put: Put, tmp_path: Path) -> None
 
     with Wire(stuck) as wire:
         try:
-            with pytest.raises(AnswerLostError):
+            with pytest.raises(ResponseLostError):
                 put(f"{wire.url}{PATH}?{QUERY}", local_file(tmp_path, bytes(30_000_000)), 0.5)
         finally:
             over.set()

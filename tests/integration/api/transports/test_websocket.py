@@ -28,7 +28,7 @@ from airflow_provider_wherobots.api.errors import (
     QuotaError,
     RateLimitedError,
     ServerError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
     UntrustedServerError,
     WherobotsApiError,
 )
@@ -393,7 +393,7 @@ def refusing(status: int, body: Any = None, **headers: str) -> Callable[[web.Req
 @pytest.mark.parametrize(
     ("status", "kind", "transient"),
     [
-        (200, UnreadableAnswerError, True),
+        (200, UnreadableResponseError, True),
         (302, BadRequestError, False),
         (307, BadRequestError, False),
         (400, BadRequestError, False),
@@ -422,7 +422,7 @@ def test_a_refused_upgrade_is_the_error_of_its_status_and_has_the_services_words
         assert len(server.requests) == 1
 
 
-def test_a_full_organisation_is_told(driven: Driven) -> None:
+def test_a_full_organization_is_told(driven: Driven) -> None:
     body = {"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR", "message": "full"}]}
     with SessionServer(refuse=refusing(402, body)) as server:
         assert type(refusal_of(driven, server.url)) is QuotaError

@@ -19,8 +19,6 @@ from cryptography import x509
 
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
-    AnswerTooLargeError,
     Arrival,
     AuthenticationError,
     CaBundleError,
@@ -28,7 +26,9 @@ from airflow_provider_wherobots.api.errors import (
     NotSentError,
     PlainHttpError,
     ProxySettingError,
-    UnreadableAnswerError,
+    ResponseLostError,
+    ResponseTooLargeError,
+    UnreadableResponseError,
     UntrustedServerError,
     WherobotsApiError,
 )
@@ -90,35 +90,35 @@ def limit_of(name: str) -> float:
 ENDLESS = ("no answer", "silent", "headers that trickle", "a body that trickles")
 """Rows of the tables below that only the client ends."""
 ANSWERS: list[tuple[str, Handler, type[WherobotsApiError]]] = [
-    ("closed before the answer", answering(), AnswerLostError),
-    ("reset before the answer", resetting(), AnswerLostError),
-    ("no answer", silent, AnswerLostError),
-    ("garbage for a status line", answering(b"220 mail.example.com ESMTP\r\n\r\n"), AnswerLostError),
-    ("closed in the headers", answering(OK), AnswerLostError),
-    ("reset in the headers", resetting(OK), AnswerLostError),
-    ("closed in the body", answering(OK + b"Content-Length: 100\r\n\r\n" + RUN), AnswerLostError),
-    ("reset in the body", resetting(OK + b"Content-Length: 100\r\n\r\n" + RUN), AnswerLostError),
-    ("closed in a chunk", answering(OK + b"Transfer-Encoding: chunked\r\n\r\n80\r\n" + RUN), AnswerLostError),
-    ("closed between chunks", answering(OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"), AnswerLostError),
-    ("no size of a chunk", answering(OK + b"Transfer-Encoding: chunked\r\n\r\nsize\r\n{\r\n"), AnswerLostError),
+    ("closed before the answer", answering(), ResponseLostError),
+    ("reset before the answer", resetting(), ResponseLostError),
+    ("no answer", silent, ResponseLostError),
+    ("garbage for a status line", answering(b"220 mail.example.com ESMTP\r\n\r\n"), ResponseLostError),
+    ("closed in the headers", answering(OK), ResponseLostError),
+    ("reset in the headers", resetting(OK), ResponseLostError),
+    ("closed in the body", answering(OK + b"Content-Length: 100\r\n\r\n" + RUN), ResponseLostError),
+    ("reset in the body", resetting(OK + b"Content-Length: 100\r\n\r\n" + RUN), ResponseLostError),
+    ("closed in a chunk", answering(OK + b"Transfer-Encoding: chunked\r\n\r\n80\r\n" + RUN), ResponseLostError),
+    ("closed between chunks", answering(OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"), ResponseLostError),
+    ("no size of a chunk", answering(OK + b"Transfer-Encoding: chunked\r\n\r\nsize\r\n{\r\n"), ResponseLostError),
     ("a length that is too small", answering(OK + b"Content-Length: 10\r\n\r\n" + RUN), WherobotsApiError),
-    ("a length that is no number", answering(OK + b"Content-Length: ten\r\n\r\n" + RUN), AnswerLostError),
-    ("headers that trickle", forever(b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.1), AnswerLostError),
-    ("a body that trickles", forever(OK + b"\r\n", b" ", 0.1), AnswerLostError),
-    ("headers that never end", forever(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 10_000), AnswerLostError),
-    ("a body that never ends", forever(OK + b"\r\n", b" " * 100_000), AnswerTooLargeError),
+    ("a length that is no number", answering(OK + b"Content-Length: ten\r\n\r\n" + RUN), ResponseLostError),
+    ("headers that trickle", forever(b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.1), ResponseLostError),
+    ("a body that trickles", forever(OK + b"\r\n", b" ", 0.1), ResponseLostError),
+    ("headers that never end", forever(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 10_000), ResponseLostError),
+    ("a body that never ends", forever(OK + b"\r\n", b" " * 100_000), ResponseTooLargeError),
     (
         "a body in gzip that never ends",
         forever(OK + b"Content-Encoding: gzip\r\n\r\n", ZEROS),
-        AnswerTooLargeError,
+        ResponseTooLargeError,
     ),
-    ("a gzip bomb", answering(whole(ZEROS * 1_000, b"Content-Encoding: gzip")), AnswerTooLargeError),
-    ("a length over the limit", answering(OK + b"Content-Length: 99999999999\r\n\r\n"), AnswerTooLargeError),
+    ("a gzip bomb", answering(whole(ZEROS * 1_000, b"Content-Encoding: gzip")), ResponseTooLargeError),
+    ("a length over the limit", answering(OK + b"Content-Length: 99999999999\r\n\r\n"), ResponseTooLargeError),
     ("a length beyond all", answering(OK + b"Content-Length: 99999999999999999999999\r\n\r\n"), WherobotsApiError),
-    ("gzip that is none", answering(whole(RUN, b"Content-Encoding: gzip")), UnreadableAnswerError),
-    ("gzip that is cut", answering(whole(gzip.compress(RUN)[:-9], b"Content-Encoding: gzip")), UnreadableAnswerError),
-    ("an encoding not asked for", answering(whole(RUN, b"Content-Encoding: br")), UnreadableAnswerError),
-    ("no JSON", answering(whole(b"<html>")), UnreadableAnswerError),
+    ("gzip that is none", answering(whole(RUN, b"Content-Encoding: gzip")), UnreadableResponseError),
+    ("gzip that is cut", answering(whole(gzip.compress(RUN)[:-9], b"Content-Encoding: gzip")), UnreadableResponseError),
+    ("an encoding not asked for", answering(whole(RUN, b"Content-Encoding: br")), UnreadableResponseError),
+    ("no JSON", answering(whole(b"<html>")), UnreadableResponseError),
     (
         "a redirect to no UTF-8",
         answering(whole(b"", b"Location: /\xff\xfe", status=b"302 Found")),
@@ -143,7 +143,7 @@ def test_what_becomes_of_an_answer(send: Send, name: str, handler: Handler, kind
     assert error.arrival is not Arrival.NOT_ARRIVED
     assert error.__cause__ is None
     assert error.__context__ is None
-    assert wire.url in str(error) or kind is not AnswerLostError or "Content-Length" in str(error)
+    assert wire.url in str(error) or kind is not ResponseLostError or "Content-Length" in str(error)
 
 
 def test_a_refused_connection_was_not_sent(send: Send) -> None:

@@ -10,7 +10,7 @@ from airflow_provider_wherobots.api.errors import (
     ForeignResponseError,
     InvalidArgumentError,
     QuotaError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
 )
 from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.api.runs import calls as run_calls
@@ -124,13 +124,13 @@ def test_a_redirect_that_something_on_the_way_has_followed_is_read_from_its_body
     ],
 )
 def test_a_redirect_to_somewhere_else_is_unreadable(headers: dict[str, str]) -> None:
-    with pytest.raises(UnreadableAnswerError, match="createSqlSession"):
+    with pytest.raises(UnreadableResponseError, match="createSqlSession"):
         asked(answer(303, **headers))
 
 
 @pytest.mark.parametrize("session_id", [None, "", " ", "..", "None", 5, ["s1"], "a\nb", "\ud800"])
 def test_an_answer_whose_id_is_none_is_unreadable(session_id: Any) -> None:
-    with pytest.raises(UnreadableAnswerError, match="createSqlSession"):
+    with pytest.raises(UnreadableResponseError, match="createSqlSession"):
         asked(answer(200, {"id": session_id}))
 
 
@@ -141,7 +141,7 @@ def test_other_calls_and_other_redirects_are_errors_as_before() -> None:
         asked(answer(302, location="/sql/session/s1"))
 
 
-def test_a_full_organisation_is_a_quota_error() -> None:
+def test_a_full_organization_is_a_quota_error() -> None:
     with pytest.raises(QuotaError):
         asked(answer(402, {"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR"}]}))
 
@@ -168,5 +168,5 @@ def test_a_session_may_be_null_and_a_delete_needs_no_body() -> None:
 
 @pytest.mark.parametrize("body", ["[]", '"READY"', "5", '{"status": "READY"}'])
 def test_a_session_that_is_none_is_unreadable(body: str) -> None:
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(UnreadableResponseError):
         read_response(calls.get_session("s1"), Response(200, {}, body.encode()))

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
-    AnswerLostError,
     AuthenticationError,
     ConflictError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
     QuotaError,
+    ResponseLostError,
     ServerError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
@@ -93,7 +93,7 @@ def test_a_shared_session_that_is_being_stopped_is_waited_out(status: str) -> No
     script = Script(by_operation(createSqlSession=asks, getSqlSession=looks))
     assert script.run(ask_for_session(SessionRequest())) == AskedSession("s2")
     assert script.sleeps == [5.0, 5.0]
-    told = "SQL session s1 is being stopped: another one is asked for in 5 s"
+    told = "SQL session s1 is being stopped. Requesting a new one in 5 s"
     assert [note.text for note in script.notes] == [told, told, "Statements are executed in SQL session s2"]
 
 
@@ -105,7 +105,7 @@ def test_a_session_that_does_not_end_being_stopped_is_told_by_the_wait_for_it() 
     assert 55 <= script.elapsed < 70
 
 
-@pytest.mark.parametrize("lost", [AnswerLostError("createSqlSession", "reset"), ServerError("createSqlSession", 503)])
+@pytest.mark.parametrize("lost", [ResponseLostError("createSqlSession", "reset"), ServerError("createSqlSession", 503)])
 def test_a_lost_answer_is_asked_for_again_only_if_that_gives_the_same_session(lost: WherobotsApiError) -> None:
     script = Script(answers(lost, AskedSession("s1"), in_stage("PENDING")))
     assert script.run(ask_for_session(SessionRequest())).id == "s1"
@@ -133,7 +133,7 @@ def test_a_session_waits_for_quota_as_a_run_does() -> None:
     script = Script(by_operation(createSqlSession=answers(FULL, FULL, AskedSession("s1")), getSqlSession=always(None)))
     assert script.run(ask_with_quota(SessionRequest(), QuotaWait())) == AskedSession("s1")
     assert script.sleeps == [5.0, 10.0]
-    assert script.notes[0].text.startswith("No SQL session was created yet: the organisation's quota is used up.")
+    assert script.notes[0].text.startswith("No SQL session was created yet: the organization's quota is used up.")
 
 
 def test_a_wait_for_quota_is_bounded() -> None:
@@ -200,7 +200,7 @@ def test_a_session_that_stays_unknown_has_ended_and_that_is_said_early(unknown: 
     assert str(caught.value) == "getSqlSession: the service does not know SQL session s1"
     assert (caught.value.session_id, caught.value.status) == ("s1", "")
     assert APPEARANCE_SECONDS <= script.elapsed < APPEARANCE_SECONDS + 10
-    told = "The service does not know SQL session s1; it is polled again for up to 1 minute"
+    told = "The service does not know SQL session s1; polling again for up to 1 minute"
     assert script.notes == [Note(logging.INFO, told)]
 
 
@@ -213,7 +213,7 @@ def test_a_session_that_was_not_just_asked_for_is_looked_for_twice(wait: Session
     with pytest.raises(SessionEndedError, match="does not know"):
         script.run(await_session("s1", wait))
     assert script.operations == ["getSqlSession"] * 2
-    assert script.notes == [Note(logging.INFO, "The service does not know SQL session s1; it is polled once more")]
+    assert script.notes == [Note(logging.INFO, "The service does not know SQL session s1; polling once more")]
 
 
 def test_a_session_that_is_unknown_once_has_not_ended() -> None:
@@ -301,14 +301,14 @@ def test_an_outage_is_tolerated_and_told_once() -> None:
     script = Script(stages((0, in_stage("PENDING")), (10, error), (100, in_stage("PENDING")), (120, READY)))
     assert script.run(await_session("s1", SessionWait())) == READY
     assert script.notes[1:-1] == [
-        Note(logging.WARNING, f"{error}; the session is not affected and is polled again"),
-        Note(logging.INFO, "The service answers again, after 7 failed attempts"),
+        Note(logging.WARNING, f"{error}; the session is not affected; polling continues"),
+        Note(logging.INFO, "The service responds again, after 7 failed attempts"),
     ]
 
 
 def test_an_outage_that_lasts_too_long_and_a_permanent_failure_end_the_wait() -> None:
-    script = Script(stages((0, UnreadableAnswerError("getSqlSession", 200, b"<html>", "no JSON"))))
-    with pytest.raises(UnreadableAnswerError):
+    script = Script(stages((0, UnreadableResponseError("getSqlSession", 200, b"<html>", "no JSON"))))
+    with pytest.raises(UnreadableResponseError):
         script.run(await_session("s1", SessionWait(max_outage_seconds=60)))
     assert 60 <= script.elapsed < 62
     for permanent in (PermissionDeniedError("getSqlSession", 403), AuthenticationError("getSqlSession", 401)):
@@ -357,7 +357,7 @@ def test_a_trigger_goes_on_with_the_same_wait() -> None:
                     in_stage("DESTROYED"),
                     NotFoundError("getSqlSession", 404),
                     ServerError("getSqlSession", 503),
-                    AnswerLostError("getSqlSession", "reset"),
+                    ResponseLostError("getSqlSession", "reset"),
                     PermissionDeniedError("getSqlSession", 403),
                 ]
             ),

@@ -240,7 +240,7 @@ def test_a_lost_final_event_is_found_by_a_question_after_thirty_seconds() -> Non
     assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
     assert 30 <= script.elapsed < 31
     assert script.arrived(RetrieveResults) == [RetrieveResults("e1")]
-    assert script.notes[1:] == [Note(logging.DEBUG, "Statement e1: the session is asked for its state")]
+    assert script.notes[1:] == [Note(logging.DEBUG, "Statement e1: requesting its state from the session")]
     outcome = run(SqlScript(FakeSession([Plan(seconds=10.0, is_final_event_lost=True)])), DROP)
     assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, None)
 
@@ -421,8 +421,8 @@ def test_an_error_in_answer_to_a_question_is_no_failure_of_the_statement() -> No
     assert script.notes[2:] == [
         Note(
             logging.WARNING,
-            "Statement e1: the session does not tell its state (cannot encode the result), but may still say how it "
-            "ends. That is awaited for 10 minutes after its last sign of life",
+            "Statement e1: the session does not report its state (cannot encode the result), but may still report its "
+            "end. Waiting for that for up to 10 minutes after its last sign of life",
         )
     ]
 
@@ -450,7 +450,7 @@ def test_a_state_that_is_never_told_is_unknown_after_a_bounded_time() -> None:
     script.session.say(ExecutionError("e1", "cannot encode the result"), START + 31)
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
-    assert "the session does not tell its state (cannot encode the result), and 10 minutes" in outcome.message
+    assert "the session does not report its state (cannot encode the result), and 10 minutes" in outcome.message
     assert script.truth("e1") == "succeeded"
 
 
@@ -462,7 +462,7 @@ def test_an_error_in_answer_to_a_take_over_leaves_the_outcome_unknown() -> None:
     outcome = script.run(attach("e1", OPTIONS))
     assert (outcome.state, outcome.message) == (
         StatementState.UNKNOWN,
-        "the session does not tell its state (cannot attach), and 5 seconds have passed since its last sign of life",
+        "the session does not report its state (cannot attach), and 5 seconds have passed since its last sign of life",
     )
     # Its success may be told within these seconds, and its result later.
     script = begun(FakeSession([Plan(seconds=3.0)], answers=False))
@@ -911,7 +911,7 @@ def test_an_older_session_keeps_a_long_statement_on_its_connection() -> None:
     script = SqlScript(FakeSession([Plan(seconds=300.0, result_uri="s3://b/r")], can_attach=False))
     outcome = run(script, STORED, hand_over_after=20.0)
     assert (outcome.state, outcome.result_uri) == (StatementState.SUCCEEDED, "s3://b/r")
-    told = "Statement e1: the session lets no other connection take over; it is followed here"
+    told = "Statement e1: the session lets no other connection take over; following it here"
     assert script.said("connection") == [Note(logging.INFO, told)]
     assert 300 <= script.elapsed < 301
     script = SqlScript(FakeSession([Plan(seconds=40.0)], can_attach=False))
@@ -1022,7 +1022,7 @@ def test_a_cancel_without_a_connection_opens_one_if_it_has_an_address() -> None:
     assert script.notes == [
         Note(
             logging.ERROR,
-            "Statement e1 could not be cancelled (sqlSession: no WebSocket is open). It may run on. "
+            "Statement e1 could not be cancelled (sqlSession: no WebSocket is open). It may continue to run. "
             "The session cancels it by itself, usually two minutes after its connection was lost",
         )
     ]
