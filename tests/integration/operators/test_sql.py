@@ -1045,7 +1045,7 @@ def test_a_query_cannot_tell_that_a_write_which_may_still_run_has_no_effect(
     ti = leave_behind(make, control, INSERT)
     control.end_sql_session(ti.xcoms["session_id"])
     control.answer_sql("SELECT COUNT", {"has": [0]})
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="outcome_sql cannot tell yet"):
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="outcome_sql is inconclusive: the cancel"):
         make(INSERT, retries=1, outcome_sql="SELECT COUNT(*) FROM a.b.c").execute(context(next_try(ti)))
     assert executed(control).count(INSERT) == 1
 
