@@ -80,7 +80,7 @@ def test_an_unreadable_connection_is_read_again_with_growing_pauses_one_warning_
         (
             "WARNING",
             "connection 'wherobots_default': cannot be read: LookupError: http://***@vault/ has no wherobots_default;"
-            " it is read again",
+            " reading it again",
         ),
         ("INFO", "The connection 'wherobots_default' could be read, after 8 failed attempts"),
     ]
