@@ -243,8 +243,8 @@ def is_asset(outlet: Any) -> bool:
 def warm_up_supervisor(task_instance: Any) -> None:
     """Get a state in the background and ignore it, once in a triggerer's process, so that a kill need not wait.
 
-    On its first request the supervisor builds its own API server, and answers nothing meanwhile: for five seconds, or
-    twenty on a busy machine.
+    On its first request the supervisor builds its own API server, and responds to nothing meanwhile: for five seconds,
+    or twenty on a busy machine.
 
     :param task_instance: the trigger's ``task_instance``, set by Airflow.
     """

@@ -100,7 +100,7 @@ NOT_RETRIED = (
     WherobotsSqlStatementCancelledException,
     WherobotsSqlOutcomeUnknownException,
 )
-"""Kinds that are not retried, whatever the task's ``retries``, unless the task says otherwise."""
+"""Kinds that are not retried, regardless of the task's ``retries``, unless the task says otherwise."""
 
 
 def kind_of_call(error: WherobotsApiError) -> type[WherobotsException]:

@@ -26,7 +26,7 @@ class Call(Generic[T]):
     :param date: takes the response's ``Date`` header into the model; None for a model without one.
     :param max_bytes: limit of the response body in bytes, after decompression; default 8,000,000.
     :param urgent: whether it is sent even while the service limits the API key; default False.
-    :param see_other: reads the headers of a 303 in place of a body; None for a call that is not answered by one.
+    :param see_other: reads the headers of a 303 in place of a body; None for a call without such a response.
     :param is_response_secret: whether errors must not show the response body of a success; default False.
     """
 

@@ -99,7 +99,7 @@ class UntrustedServerError(WherobotsApiError):
 
 
 class PlainHttpError(WherobotsApiError):
-    """The host, or its proxy, answered TLS in plain http; nothing was sent.
+    """The host, or its proxy, responded to TLS in plain http; nothing was sent.
 
     :param operation: operation id of the call.
     :param text: what was called, and what TLS says.
@@ -188,7 +188,7 @@ class UnreadableResponseError(WherobotsApiError):
 
 
 class ResponseError(WherobotsApiError):
-    """The service answered with an error status.
+    """The service responded with an error status.
 
     :param operation: operation id of the call.
     :param status: HTTP status code.
@@ -251,7 +251,7 @@ class RateLimitedError(ResponseError):
 
 
 class QuotaError(ResponseError):
-    """``INSUFFICIENT_QUOTA_ERROR``, whatever the status: the organization has no quota left for the run now."""
+    """``INSUFFICIENT_QUOTA_ERROR``, regardless of the status: the organization has no quota left for the run now."""
 
 
 class KeyLimitedError(RateLimitedError):
@@ -277,7 +277,7 @@ class ServerError(ResponseError):
 
 
 class ForeignResponseError(ServerError):
-    """An error that the API would not send: a redirect, or any without its error body. Something else has answered.
+    """An error that the API would not send: a redirect, or any without its error body. Something else has responded.
 
     It may be a proxy, a login page or a maintenance page, so it says nothing about the request, nor about a run.
     """

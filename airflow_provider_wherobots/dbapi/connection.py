@@ -125,7 +125,7 @@ class Connection:
 
         :param statement: the statement, with its parameters in it.
         :param store: where its result goes; default None, it is fetched.
-        :returns: its outcome, whatever it is.
+        :returns: its outcome, also of a failure.
         :raises StoppedError: if the process is being stopped.
         """
         outcome = self._execute_once(statement, store)

@@ -239,7 +239,7 @@ class Cursor:
             with self.connection.translated():
                 raise ProgrammingError(
                     "there is no result set to fetch: the last statement has none, such as DDL, or none was executed. "
-                    "If that may be, look at the cursor's description first: it is None then"
+                    "Check the cursor's description first: it is None then"
                 )
         if self._rows is None:
             with self._reading():

@@ -1,5 +1,5 @@
-"""Checks an installation against a service: what is asked of it, what its answers mean, and the report.
+"""Checks an installation against a service: what is requested, what its responses mean, and the report.
 
-Belongs here: questions, and what an answer says about the service.
+Belongs here: questions, and what a response means.
 Not here: the command and its output (``cli``), and what a task decides (``flows``).
 """

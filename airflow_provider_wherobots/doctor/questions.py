@@ -1,7 +1,7 @@
 """The questions about the service that the three runs answer.
 
 Each changes what a user sets, or is warned of. The published description of the API leaves them open, and the provider
-is made to work with any answer that is known to be possible: a question shows which one this service has, whether the
+is made to work with any response that is known to be possible: a question shows which one this service has, whether the
 provider works with it, and what to do if it differs from what the provider assumes.
 """
 
@@ -97,7 +97,7 @@ QUESTIONS = (
 
 
 def checks_of(trial: Trial) -> list[Check]:
-    """The answers of a trial, in the order of the questions."""
+    """The results of a trial, in the order of the questions."""
     return [_check_of(question, trial) for question in QUESTIONS]
 
 

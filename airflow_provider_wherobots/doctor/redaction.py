@@ -87,7 +87,7 @@ def masked(name: str) -> str:
 
 
 def names_in(document: Any) -> set[str]:
-    """The names and ids in an answer about the organization, its users and its storage."""
+    """The names and ids in a response about the organization, its users and its storage."""
     found: set[str] = set()
     if isinstance(document, Mapping):
         for key, value in document.items():

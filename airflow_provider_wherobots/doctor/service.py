@@ -1,4 +1,4 @@
-"""Checks that a few reading calls answer: reach, key, rights, clock, region, storage. They change nothing."""
+"""Checks by a few reading calls: reach, key, rights, clock, region, storage. They change nothing."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class SyncDriver:
         try:
             while True:
                 effect = step(value)
-                # Only the flow may keep an answer: a reference here would keep it in memory while the flow sleeps.
+                # Only the flow may keep a response: a reference here would keep it in memory while the flow sleeps.
                 value = None
                 try:
                     if isinstance(effect, Connect | Transmit | Receive):

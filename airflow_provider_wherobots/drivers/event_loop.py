@@ -63,7 +63,7 @@ LAST_WAIT_SECONDS = 2.0
 PERFORMED_AT_ONCE = (Now, Prefetch, Forward, Note)
 """A flow is not interrupted before these: it may have read lines that it has not forwarded yet."""
 LARGE_BODY_BYTES = 1_000_000
-"""A larger answer is parsed in a thread, so that the event loop is not blocked."""
+"""A larger response is parsed in a thread, so that the event loop is not blocked."""
 
 
 class AsyncDriver:
@@ -100,7 +100,7 @@ class AsyncDriver:
         try:
             while True:
                 effect = step(value)
-                # Only the flow may keep an answer: a reference here would keep it in memory while the flow sleeps.
+                # Only the flow may keep a response: a reference here would keep it in memory while the flow sleeps.
                 value = None
                 try:
                     if self._is_slice_over() and not isinstance(effect, PERFORMED_AT_ONCE):

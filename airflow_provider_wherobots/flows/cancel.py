@@ -51,7 +51,7 @@ def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
 
 
 def cancel_run_and_twin(run_id: str, suffix: str, budget_seconds: float) -> Flow[bool]:
-    """Cancel a run, and what a create whose answer was lost may have started besides. Never raises.
+    """Cancel a run, and what a create whose response was lost may have started besides. Never raises.
 
     A run that is created later than this begins is that of the next try, after a clear: it is left alone.
 
@@ -77,7 +77,7 @@ def cancel_runs_by_suffix(
 ) -> Flow[list[str]]:
     """Find and cancel what an interrupted create call may have started. Never raises.
 
-    It looks until the budget is used up, as List Runs may lag. With ``look_on`` it goes on after one was cancelled:
+    It looks until the budget is used up, as List Runs may lag. With ``look_on`` it continues after one was cancelled:
     that may be an older run, which was already ending. ``besides`` is a run that was cancelled already, so that there
     need be no other. ``created_until`` is in epoch seconds. Returns the ids of the runs cancelled.
     """

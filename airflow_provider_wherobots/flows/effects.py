@@ -57,7 +57,7 @@ class Send(Effect[T]):
 class Prefetch(Effect[None]):
     """Start the next call while lines are written. A driver may ignore this.
 
-    If the next :class:`Send` sends the same call, it receives the answer; otherwise the answer is dropped.
+    If the next :class:`Send` sends the same call, it receives the response; otherwise the response is dropped.
     """
 
     call: Call[Any]

@@ -60,7 +60,7 @@ class FollowOptions:
         is another one, its seconds are in the field ``execution_timeout`` all the same.
     :param is_new: whether the run was created for this attempt, and was active at ``started_at``. Then the first poll
         comes a delay after that. Default False: at once.
-    :param twin_suffix: the suffix of the names of the task's runs, if a create call that was not answered may have
+    :param twin_suffix: the suffix of the names of the task's runs, if a create call whose response was lost may have
         started a second one; default empty.
     """
 
@@ -163,7 +163,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
             seen_active_at, outage.refused_seconds = moment, REFUSED_SECONDS
             yield from twins.look_if_due()
             may_have_log = options.poll_logs and run.status != PENDING
-            # A triggerer holds thousands of waiting flows, so none may keep an answer in memory.
+            # A triggerer holds thousands of waiting flows, so none may keep a response in memory.
             del run
             pause = Sleep(options.poll_delay(moment), POLL_JITTER)
             if may_have_log:

@@ -114,7 +114,7 @@ class Look:
     """What one look of a rescheduled sensor has found.
 
     ``run`` is None if there is none yet, or the look failed. ``failing_since`` is when the first of the consecutive
-    failed looks began, in epoch seconds; None if this look was answered.
+    failed looks began, in epoch seconds; None if this lookup succeeded.
     """
 
     run: Run | None
@@ -157,7 +157,7 @@ def follow_named_run(named: NamedRun, options: FollowOptions) -> Flow[Outcome]:
     if isinstance(found, Outcome):
         return found
     run_id = yield from _announce(found)
-    # A triggerer holds thousands of waiting flows, so none may keep an answer in memory.
+    # A triggerer holds thousands of waiting flows, so none may keep a response in memory.
     del found
     moment = yield from now()
     return (yield from follow_run(replace(options, run_id=run_id, started_at=moment)))

@@ -39,7 +39,8 @@ class QuotaWait:
     :param deadline: when to give up in any case, in epoch seconds; default None, never.
     :param since: when quota was first refused, in epoch seconds; None before the first refusal.
     :param refusals: how often it was refused so far.
-    :param unclear: whether an earlier create of this try may have created a run, as its answer was lost; default False.
+    :param unclear: whether an earlier create of this try may have created a run (its response was lost); default
+        False.
     :param passed_over: ids of runs of earlier tries, which this try must not adopt.
     """
 
@@ -101,7 +102,7 @@ class QuotaWait:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingQuota:
-    """There is no run, or no SQL session, yet: the organization is full. The caller waits, and then goes on with
+    """There is no run, or no SQL session, yet: the organization is full. The caller waits, and then continues with
     ``wait``.
     """
 

@@ -7,7 +7,7 @@ once with a ``KeyLimitedError``, and its flow sleeps, so that a deadline or a ki
 Waiting calls form one queue. Otherwise a thousand calls would wait for the same second and be refused together again.
 Each call that has to wait draws a number, and a counter shows whose turn it is. The counter moves at a pace, in numbers
 per second, and stops while the key is limited. A refused call keeps its number, and the counter goes back to it. So a
-second refusal delays the whole queue and keeps its order. A number is valid until the service answers its call with
+second refusal delays the whole queue and keeps its order. A number is valid until the service responds to its call with
 anything but 429.
 
 The pace is learned, as TCP learns the rate of a network. After the first limit it doubles every ten seconds. Each
@@ -30,7 +30,7 @@ from airflow_provider_wherobots.api.errors import KeyLimitedError, RateLimitedEr
 from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS
 
 MAX_HOLD_SECONDS = 300.0
-"""The longest limit of a key in seconds, whatever ``Retry-After`` says. Then a call is tried again."""
+"""The longest limit of a key in seconds, regardless of ``Retry-After``. Then a call is retried."""
 FIRST_PACE = 20.0
 """The pace after the first limit, in calls per second."""
 MIN_PACE = 1.0
@@ -57,7 +57,7 @@ class RateLimit:
 
     def __init__(self) -> None:
         self._until = float("-inf")
-        # How long the last limit lasts, in seconds, and whether no call has been answered since it began.
+        # How long the last limit lasts, in seconds, and whether no call has had a response since it began.
         self._hold = 0.0
         self._is_silent = False
         # The counter, when it was last moved, its pace (0: there was no limit yet), the growth of the pace, and the
@@ -99,7 +99,7 @@ class RateLimit:
 
         If the ``retry_after`` of the error is a second or more, it is replaced by the seconds until the call's turn. If
         it is shorter or missing, the key is limited for a second, and for twice as long after each further refusal, up
-        to 30 s, until a call is answered.
+        to 30 s, until a call has a response.
         """
         self._advance(moment)
         if (last := self._succeeded.get(call.operation)) is not None:

@@ -1,6 +1,6 @@
 """Exactly one run per try, although the API has no idempotency key and names are not unique.
 
-A request that certainly did not arrive is repeated. If the answer was lost or unclear, the run is looked up by the
+A request that certainly did not arrive is repeated. If the response was lost or unclear, the run is looked up by the
 suffix of its name, which is unique to this task instance, before anything is sent again. If the run shows only after
 the create was sent again, :mod:`~airflow_provider_wherobots.flows.twins` finds it. A create that is refused because the
 organization is full is repeated as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
@@ -27,7 +27,7 @@ from airflow_provider_wherobots.flows.runs_by_suffix import differing_fields, fi
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
 
 LOOK_UP_DELAYS = (0.5, 1.0, 2.0, 3.0, 3.5)
-"""Seconds before each look for a run whose create answer was lost: about ten in all, as List Runs may lag."""
+"""Seconds before each look for a run whose create response was lost: about ten in all, as List Runs may lag."""
 CLOCK_MARGIN_SECONDS = 60.0
 """How far the service's clock may be behind, so that a run of this try is not taken for an older one."""
 
@@ -54,7 +54,7 @@ class NotReplacedError(WherobotsApiError):
 class Submission:
     """The run of this try.
 
-    ``may_have_twin``: an unanswered create may have started another run, which does not show yet.
+    ``may_have_twin``: a create without a response may have started another run, which does not show yet.
     """
 
     run: Run
@@ -86,7 +86,7 @@ def submit_run(
     if durable and look_first:
         runs = yield from create.find_new()
         if wait.unclear and runs:
-            # A create of this try, whose answer was lost, has created it. It counts even if it has ended since.
+            # A create of this try, whose response was lost, has created it. It counts even if it has ended since.
             yield Note(logging.INFO, f"The create call did arrive: it created run {runs[0].id}")
             return Submission((yield from _keep_oldest(runs)), reattached=False)
         active = [run for run in runs if run.is_active]
@@ -132,7 +132,7 @@ class _Create:
         self._durable = durable
         self._max_outage_seconds = max_outage_seconds
         self._unclear = 0
-        """How many creates may have created a run that was not found, as their answers were lost."""
+        """How many creates may have created a run that was not found, as their responses were lost."""
 
     def once(self, call: Call[Run], wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
         """Send it until there is a run."""
@@ -145,7 +145,7 @@ class _Create:
                 outage.over(moment)
                 wait = wait.refused(moment)
                 pause = wait.next_attempt(error, moment)
-                # The quota may be used up by the very run whose create was not answered.
+                # The quota may be used up by the very run whose create had no response.
                 if self._unclear and (found := (yield from self.find_new())):
                     return (yield from self._keep(found))
                 if pause is None:
@@ -168,7 +168,7 @@ class _Create:
 
     @property
     def may_have_twin(self) -> bool:
-        """Whether a create whose answer was lost may have created a run that was not found."""
+        """Whether a create whose response was lost may have created a run that was not found."""
         return self._unclear > 0
 
     def find_new(self) -> Flow[list[Run]]:
@@ -188,7 +188,7 @@ class _Create:
         return (yield from _keep_oldest(found))
 
     def _look_up(self, cause: WherobotsApiError) -> Flow[list[Run]]:
-        """Look for the run of a create whose answer was lost or unclear."""
+        """Look for the run of a create whose response was lost or unclear."""
         self._unclear += 1
         if not self._durable:
             raise _unclear(cause, "it cannot be looked up by its name (durable=False)") from cause

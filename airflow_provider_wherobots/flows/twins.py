@@ -1,4 +1,4 @@
-"""A second run of a try: its create was not answered, the create was sent again, and then it shows after all.
+"""A second run of a try: the response to its create was lost, the create was sent again, and then it shows after all.
 
 List Runs may lag by more than the time for which a try looks for such a run before it sends the create again. So it is
 looked for again while the run that the try got is followed, and at its end, and every other active one is cancelled.

@@ -18,7 +18,7 @@ The sources are ``airflow-providers-wherobots`` 1.8.1, which drops a first line 
 service's API of Task Runs describes ``since`` as exclusive.
 
 Under each of them a log's last page may name no next page (the CLI's issue BUG-1930), itself, or its own end; lines may
-be inserted late (see ``look_back``); and a replica that lags behind may answer with an earlier state. So:
+be inserted late (see ``look_back``); and a replica that lags behind may respond with an earlier state. So:
 
 * Cursors are sent back as the service issued them, of the same type. None is made up.
 * New and repeated lines are distinguished by counting equal lines, not by position or time.
@@ -55,7 +55,7 @@ LONG_PAGE_CHARS = 50_000
 
 
 class LogCursor:
-    """Position in a run's log. Memory is bounded by a few pages, whatever the log's length."""
+    """Position in a run's log. Memory is bounded by a few pages, regardless of the log's length."""
 
     def __init__(self) -> None:
         self.size = PAGE_SIZE
@@ -120,8 +120,8 @@ class LogCursor:
     def refuse(self, *, too_large: bool = False) -> bool:
         """Handle a request that the service refused as invalid: request smaller pages.
 
-        ``too_large``: the answer had too many bytes instead. Then smaller pages come first, down to a single line, and
-        the next page may be larger again. Returns whether something is left to try.
+        ``too_large``: the response had too many bytes instead. Then smaller pages come first, down to a single line,
+        and the next page may be larger again. Returns whether something is left to try.
         """
         if too_large and self.size > 1:
             self.size = self._largest = self._fewest = min(self._fewest, self.size // 2)

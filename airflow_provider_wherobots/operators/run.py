@@ -52,8 +52,8 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
 
     XComs: ``run_id`` and ``run_url`` as soon as there is a run, ``spark_ui_url`` as soon as it is known,
     ``run_summary`` (fields of :class:`~airflow_provider_wherobots.flows.summary.RunSummary`) once the run has ended,
-    whatever its status, and ``result`` with it, if the script printed one. Once the run has completed, both go into the
-    event of each asset (dataset on 2.11) in ``outlets``.
+    regardless of its status, and ``result`` with it, if the script printed one. Once the run has completed, both go
+    into the event of each asset (dataset on 2.11) in ``outlets``.
 
     :param run_python: ``{"uri": str, "args": list}``: the script to run. The URI is an ``s3://`` address, or a path of
         the worker (relative to the DAG file's folder, absolute, or ``file://``), whose file is uploaded. Give either
@@ -98,7 +98,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
     :param openlineage_inject_parent_job_info: whether the run's Spark is told which task started it, for OpenLineage;
         default ``[openlineage] spark_inject_parent_job_info``, False. Needs ``apache-airflow-providers-openlineage``.
     :param openlineage_inject_transport_info: whether the run's Spark is told where Airflow sends its lineage; default
-        False, whatever Airflow's configuration says. The properties contain that service's API key, if it has one, and
+        False, regardless of Airflow's configuration. The properties contain that service's API key, if it has one, and
         the Runs API shows them to everyone who may read the run.
     :param upload_to: ``s3://`` address of the folder that local files are uploaded to; default the connection's, else
         one in the organization's managed storage. Templated.

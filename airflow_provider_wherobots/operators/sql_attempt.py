@@ -82,7 +82,7 @@ class SqlAttempt(Attempt):
                 self.ended_at_kill[told.execution_id] = told.state
         else:
             for execution_id in execution_ids:
-                # The answers about several would take longer than Airflow waits.
+                # The responses about several would take longer than Airflow waits.
                 self._run_at_kill(cancel(execution_id, share, url=url, listen=False))
         if self.stop is not None:
             self._run_on_new_session(self.stop(share))

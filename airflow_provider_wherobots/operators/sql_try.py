@@ -338,7 +338,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         )
 
     def _take_back(self, outcome: StatementOutcome) -> Any:
-        """Take the outcome of a statement that a trigger has followed, and go on."""
+        """Take the outcome of a statement that a trigger has followed, and continue."""
         is_running = outcome.state is StatementState.RUNNING
         if not (is_running or self._must_fetch(outcome)):
             self._take(outcome)

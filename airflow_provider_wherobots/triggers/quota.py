@@ -15,8 +15,8 @@ from airflow_provider_wherobots.triggers.guarded import CANCEL_BUDGET_SECONDS, G
 class WherobotsQuotaTrigger(GuardedTrigger):
     """Wait until a given time, then fire one event. The worker then repeats the create call.
 
-    There is no run yet. But if a create call was not answered, it may have started one, which shows later: that run is
-    cancelled if the task is killed.
+    There is no run yet. But if the response to a create call was lost, it may have started one, which shows later: that
+    run is cancelled if the task is killed.
 
     :param until: when to fire, in epoch seconds.
     :param wherobots_conn_id: id of the connection; default empty, if there is nothing to cancel.

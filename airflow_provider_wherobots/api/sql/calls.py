@@ -19,7 +19,7 @@ FALLBACK_HEADER = "X-Wherobots-Sql-Session-Fallback"
 
 
 def create_session(request: SessionRequest) -> Call[AskedSession]:
-    """``POST /sql/session`` (createSqlSession). The answer is a 303 to the session, which may be shared. Repeatable
+    """``POST /sql/session`` (createSqlSession). The response is a 303 to the session, which may be shared. Repeatable
     unless each request makes a new one.
     """
     params = [("force_new", "true")] if request.force_new else []
@@ -61,7 +61,7 @@ def _asked_from_location(headers: Mapping[str, str]) -> AskedSession:
 
 
 def _asked_from_body(data: Any) -> AskedSession:
-    """Read an answer whose redirect something on the way has followed."""
+    """Read a response whose redirect something on the way has followed."""
     if not is_session_id(data["id"]):
         raise ValueError("its id is not that of a SQL session")
     return AskedSession(data["id"], "")

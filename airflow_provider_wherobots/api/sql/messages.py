@@ -1,4 +1,4 @@
-"""The messages of a session's WebSocket: what a client sends, and what the session answers.
+"""The messages of a session's WebSocket: what a client sends, and what the session responds.
 
 A client sends JSON in text frames. The session sends JSON in text frames and CBOR in binary ones. A message without a
 known ``kind``, or without an ``execution_id``, says nothing to a client.

@@ -56,7 +56,7 @@ class SqlSession:
 
     @property
     def is_ready(self) -> bool:
-        """Whether statements can be executed. A session without an address is not ready, whatever its status."""
+        """Whether statements can be executed. A session without an address is not ready, regardless of its status."""
         return self.status == READY and bool(self.url)
 
     @property

@@ -11,7 +11,7 @@ from airflow_provider_wherobots.api.storage.models import Organization
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 
 MAX_ORGANIZATION_BYTES = 64_000_000
-"""The answer lists all users of the organization."""
+"""The response lists all users of the organization."""
 
 
 def get_organization() -> Call[Organization]:

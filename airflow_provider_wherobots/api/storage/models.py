@@ -32,6 +32,6 @@ class Organization:
         """Read an ``Organization``."""
         store = data.get("fileStore")
         name = store.get("bucketName") if isinstance(store, Mapping) else None
-        # Some answers have an address in place of the name.
+        # Some responses have an address in place of the name.
         bucket = name.removeprefix(SCHEME).strip("/") if isinstance(name, str) else ""
         return cls(str(data["id"]), bucket or None)

@@ -1,4 +1,4 @@
-"""Presigned URLs, and the answers of the host behind them: S3's XML, not the API's ``ErrorBody``.
+"""Presigned URLs, and the responses of the host behind them: S3's XML, not the API's ``ErrorBody``.
 
 Source: "Uploading objects with presigned URLs" and "Error responses" in the documentation of Amazon S3. A header that
 was not signed, such as ``Content-Type``, makes the signature wrong.

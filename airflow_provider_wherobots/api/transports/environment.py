@@ -18,7 +18,7 @@ from airflow_provider_wherobots.api.endpoint import is_loopback
 from airflow_provider_wherobots.api.errors import ProxySettingError
 
 _PLAIN_HTTP = ("WRONG_VERSION_NUMBER", "record layer failure")
-"""What OpenSSL reports, depending on its version, when a server answers in plain http."""
+"""What OpenSSL reports, depending on its version, when a server responds in plain http."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def describe_unresolved(host: str, error: object) -> str:
 
 
 def is_plain_http(error: object) -> bool:
-    """Whether TLS was answered in plain http."""
+    """Whether the response to TLS was plain http."""
     return isinstance(error, ssl.SSLError) and any(said in str(error) for said in _PLAIN_HTTP)
 
 

@@ -296,7 +296,7 @@ class _BoundedConnection(HTTPConnection):
         bounds = _BOUNDS.get()
         addresses = _resolve(self._dns_host, self.port, bounds)
         while True:
-            # An address that never answers must leave time for the others.
+            # An address that never responds must leave time for the others.
             timeout = bounds.left() / len(addresses)
             address = addresses.pop(0)
             try:

@@ -27,7 +27,7 @@ ATTEMPT_SECONDS = 20.0
 MAX_DELAY_SECONDS = 10.0
 """The longest pause between two attempts: in two minutes the session cancels what nobody is attached to."""
 LASTING_SECONDS = 30.0
-"""How long a connection must have lasted for its loss to be answered at once, and not after a growing pause."""
+"""How long a connection must have lasted for the next one to be opened at once, and not after a growing pause."""
 
 
 class SessionRefusedError(SessionFailedError):

@@ -20,7 +20,7 @@ from airflow_provider_wherobots.flows.sql.machine import (
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 
 MAX_FETCHES = 2
-"""How often a result is asked for on one connection."""
+"""How often a result is requested on one connection."""
 MAX_FETCHES_IN_ALL = 4
 
 

@@ -75,7 +75,7 @@ FETCH_AGAIN_SECONDS = 120.0
 ERROR_SECONDS = 5.0
 """How long the error message of a failed execution may take, and its state after an error message."""
 FORGOTTEN_SECONDS = 600.0
-"""How long the final event is awaited after the last sign of life, if the session tells no state."""
+"""How long to wait for the final event after the last sign of life, if the session reports no state."""
 
 
 class Attachment(Enum):

@@ -192,7 +192,7 @@ def _heard_error(execution: Execution, message: ExecutionError, now: float) -> S
             return Step(moved(execution, Accused(text, now + ERROR_SECONDS, state)))
         case Accused() if not message.is_not_found:
             return Step(moved(execution, replace(state, until=now + ERROR_SECONDS)))
-    # A late "not found": it answers a question that has been answered otherwise since.
+    # A late "not found": it responds to a request that has had another response since.
     return Step(execution)
 
 
