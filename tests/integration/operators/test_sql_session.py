@@ -47,7 +47,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 @pytest.fixture
 def control(server: LocalServer) -> Iterator[ControlClient]:
-    yield from control_of(server)
+    for control in control_of(server):
+        yield control
+        # An equal request of the next test would share them.
+        for one in alive(control):
+            control.end_sql_session(one)
 
 
 @pytest.fixture
@@ -220,9 +224,6 @@ def test_a_named_session_that_is_unknown_is_told_at_once(
 
 
 def test_a_shared_session_of_a_full_organization_is_not_taken(start: Start, control: ControlClient) -> None:
-    for one in alive(control):
-        # Of another test. An equal one would be shared.
-        control.end_sql_session(one)
     other = start(session_key="other").execute(context(TaskInstance()))
     control.behaviour(sql_max_sessions=1, sql_quota="fallback")
     with pytest.raises(WherobotsQuotaException, match="which others use"):
