@@ -65,7 +65,9 @@ def failure(
     ``Statement 1 of 2 (MERGE INTO …)``; ``may_repeat`` is whether a retry may execute it again, ``is_last`` whether no
     retry follows.
     """
-    return _of_outcome(outcome, what, session_id, limit_seconds, _advice(may_repeat, is_last))
+    made = _of_outcome(outcome, what, session_id, limit_seconds, _advice(may_repeat, is_last))
+    # A retry would pay for the same result again.
+    return without_retry(made) if outcome.is_too_large else made
 
 
 def unknown_of_earlier_try(
@@ -110,7 +112,9 @@ def failure_of_hook(error: Error, may_repeat: bool) -> Exception:
         case StatementError(outcome=outcome):
             advice = _REPEATABLE if may_repeat else _HOOKS_ADVICE
             made = _of_outcome(outcome, "The statement", error.session_id, None, advice)
-            is_final = not may_repeat and outcome.was_sent and outcome.state not in WITHOUT_EFFECT
+            is_final = outcome.is_too_large or (
+                not may_repeat and outcome.was_sent and outcome.state not in WITHOUT_EFFECT
+            )
         case DataError():
             # The statement has succeeded.
             made, is_final = WherobotsSqlException(str(error)), not may_repeat

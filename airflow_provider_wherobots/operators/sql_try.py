@@ -398,8 +398,13 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         if fetched.state is StatementState.SUCCEEDED:
             return replace(fetched, seconds=outcome.seconds)
         why = f"it succeeded, but its result cannot be fetched: {fetched.message}"
-        is_forgotten = fetched.is_result_forgotten
-        return replace(outcome, state=StatementState.GAVE_UP, message=why, is_result_forgotten=is_forgotten)
+        return replace(
+            outcome,
+            state=StatementState.GAVE_UP,
+            message=why,
+            is_result_forgotten=fetched.is_result_forgotten,
+            is_too_large=fetched.is_too_large,
+        )
 
     def _take(self, outcome: StatementOutcome, earlier_try: int | None = None) -> None:
         """Record what an outcome says, and keep the value of a statement that has succeeded; else fail. ``earlier_try``

@@ -40,7 +40,7 @@ def too_large(execution: Execution, message: TooLarge) -> Step:
         f"it succeeded, but its result is larger than {words.size(message.limit_bytes)}, the most that is fetched. "
         "Select less, or store it in a file: WherobotsSqlOperator(store=...)"
     )
-    return ended(execution, StatementState.GAVE_UP, text)
+    return ended(execution, StatementState.GAVE_UP, text, is_too_large=True)
 
 
 def succeeded(execution: Execution, message: StateUpdated | ExecutionResult) -> Step:

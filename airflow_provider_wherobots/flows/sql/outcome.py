@@ -51,6 +51,8 @@ class StatementOutcome:
     :param was_running: whether it still ran when it was attached to. Never part of an event.
     :param is_result_forgotten: whether it has succeeded, and the session no longer knows its result. Never part of an
         event.
+    :param is_too_large: whether it has succeeded, and its result is larger than is fetched, now and later. Never part
+        of an event.
     """
 
     state: StatementState
@@ -67,6 +69,7 @@ class StatementOutcome:
     has_succeeded: bool = False
     was_running: bool = False
     is_result_forgotten: bool = False
+    is_too_large: bool = False
 
     def to_event(self) -> dict[str, Any]:
         """The outcome as a JSON-able dict, without the result itself."""
@@ -89,7 +92,7 @@ class StatementOutcome:
         only a later version knows is ``UNKNOWN``.
         """
         known = known_fields(cls, event)
-        for name in ("results", "has_succeeded", "was_running", "is_result_forgotten"):
+        for name in ("results", "has_succeeded", "was_running", "is_result_forgotten", "is_too_large"):
             known.pop(name, None)
         known["execution_id"] = str(known.get("execution_id") or "")
         try:

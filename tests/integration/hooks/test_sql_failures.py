@@ -165,6 +165,14 @@ def test_what_only_reads_is_retried(error: errors.Error, says: str) -> None:
     assert "written" not in str(made)
 
 
+def test_a_result_that_is_too_large_is_not_computed_again_by_a_retry() -> None:
+    ended = StatementOutcome(StatementState.GAVE_UP, "e1", "its result is too large", is_too_large=True)
+    of_operator = failure(ended, "Statement", "s1", None, may_repeat=True, is_last=False)
+    of_hook = failure_of_hook(errors.StatementError(ended, "s1"), may_repeat=True)
+    assert isinstance(of_operator, AirflowFailException)
+    assert isinstance(of_hook, AirflowFailException)
+
+
 def test_the_operator_and_the_hook_have_one_table() -> None:
     ended = StatementOutcome(StatementState.FAILED, "e1", "the reason")
     of_operator = failure(ended, "Statement 1 of 2", "s1", None, may_repeat=False, is_last=True)

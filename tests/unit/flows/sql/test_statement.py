@@ -347,7 +347,7 @@ def test_a_state_that_is_not_known_is_told_once(state: str, says: str) -> None:
 def test_a_result_that_is_too_large_is_asked_for_once_and_the_way_out_is_named() -> None:
     script = SqlScript(FakeSession([Plan(is_too_large=True)]))
     outcome = run(script)
-    assert (outcome.state, outcome.was_sent) == (StatementState.GAVE_UP, True)
+    assert (outcome.state, outcome.was_sent, outcome.is_too_large) == (StatementState.GAVE_UP, True, True)
     assert outcome.message == (
         "it succeeded, but its result is larger than 1.0 MB, the most that is fetched. Select less, or store it in a "
         "file: WherobotsSqlOperator(store=...)"
