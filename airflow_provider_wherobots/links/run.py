@@ -20,7 +20,12 @@ class WherobotsRunLink(BaseOperatorLink):
     name = "Wherobots run"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        """The run's address, or "" while there is no run."""
+        """The run's address.
+
+        :param operator: the task.
+        :param ti_key: key of its task instance.
+        :returns: the address, or "" while there is no run.
+        """
         return stored_address(ti_key, RUN_URL_KEY)
 
 
@@ -30,7 +35,12 @@ class WherobotsSparkUiLink(BaseOperatorLink):
     name = "Spark UI"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        """The Spark UI's address, or "" while there is none."""
+        """The Spark UI's address.
+
+        :param operator: the task.
+        :param ti_key: key of its task instance.
+        :returns: the address, or "" while there is none.
+        """
         return stored_address(ti_key, SPARK_UI_URL_KEY)
 
 

@@ -18,5 +18,10 @@ class WherobotsSqlSessionLink(BaseOperatorLink):
     name = "Wherobots SQL session"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        """The page's address, or "" while there is no session."""
+        """The page's address.
+
+        :param operator: the task.
+        :param ti_key: key of its task instance.
+        :returns: the address, or "" while there is no session.
+        """
         return stored_address(ti_key, SQL_SESSION_URL_KEY)
