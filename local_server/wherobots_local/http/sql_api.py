@@ -31,8 +31,11 @@ def _create(call: ReceivedCall) -> Response:
 
 def _get(call: ReceivedCall) -> dict[str, Any] | None:
     behaviour, now = call.service.behaviour, utc_now()
-    session = call.service.sql_sessions.get(call.request.path_params["session_id"])
-    if (now - session.created_at).total_seconds() < behaviour.sql_null_seconds:
+    session_id = call.request.path_params["session_id"]
+    session = call.service.sql_sessions.find(session_id)
+    if session is None and behaviour.sql_unknown_session == 404:
+        session = call.service.sql_sessions.get(session_id)
+    if session is None or (now - session.created_at).total_seconds() < behaviour.sql_null_seconds:
         return None
     return session_view(session, origin_of(call.request.scope), now, behaviour.sql_url_delay_seconds)
 

@@ -117,7 +117,7 @@ def test_rows_without_a_result_set_are_a_mistake(hook: WherobotsSqlHook, fetch: 
         with pytest.raises(WherobotsArgumentException, match="no result set"):
             cursor.fetchall()
         cursor.execute("DROP TABLE t")
-        with pytest.raises(WherobotsArgumentException, match=r"no result set .* look at the cursor's") as caught:
+        with pytest.raises(WherobotsArgumentException, match=r"no result set .* Check the cursor's") as caught:
             next(iter(cursor)) if fetch == "__next__" else getattr(cursor, fetch)()
         assert isinstance(caught.value, AirflowFailException)
 

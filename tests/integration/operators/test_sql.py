@@ -315,8 +315,8 @@ def test_a_wrong_argument_fails_the_parsing(make: Make, arguments: dict[str, Any
         ({"sql": 7}, "is of type int"),
         ({"sql": "SELECT %(a)s", "parameters": {"b": 1}}, "is not in parameters"),
         ({"session_id": ""}, "session_id='': the task that should have started the SQL session has returned no id"),
-        ({"session_id": "None"}, "session_id='None': the task that should have started .* has returned none"),
-        ({"outcome_sql": "SELECT 1"}, "outcome_sql: says whether one write .* has 0 statements"),
+        ({"session_id": "None"}, "session_id='None': the task that should have started .* has returned no id"),
+        ({"outcome_sql": "SELECT 1"}, "outcome_sql: reports whether one write .* has 0 statements"),
         ({"sql": [INSERT, INSERT], "outcome_sql": "SELECT 1"}, "outcome_sql: .* has 2 statements"),
         ({"sql": INSERT, "outcome_sql": " "}, "must be a string that is not empty"),
         ({"session_id": ".."}, r"session_id='\.\.': must be the id of a SQL session"),
@@ -1018,7 +1018,7 @@ def test_a_query_of_the_user_tells_what_became_of_a_write(
     [
         ({"columns": {"has": [None]}}, "its first value is NULL"),
         ({"columns": {"has": ["yes"]}}, "its first value is not a boolean or number"),
-        ({"error": "no such table"}, "it has ended as failed .*no such table"),
+        ({"error": "no such table"}, "it ended as failed .*no such table"),
     ],
 )
 def test_a_query_that_cannot_tell_leaves_the_write_in_doubt(
@@ -1435,7 +1435,7 @@ def test_what_was_read_after_a_write_is_read_again(make: Make, control: ControlC
 def test_no_session_is_asked_for_in_place_of_one_that_was_not_started(make: Make, control: ControlClient) -> None:
     task = make(session_id="{{ none }}")
     task.session_id = None
-    with pytest.raises(WherobotsArgumentException, match="has returned none"):
+    with pytest.raises(WherobotsArgumentException, match="has returned no id"):
         task.execute(context(TaskInstance()))
     assert control.requests() == []
 
