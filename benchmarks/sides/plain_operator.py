@@ -10,6 +10,7 @@ class PlainOperator(BaseOperator):
     """Keep the arguments. A test compares them with those of ``WherobotsRunOperator``."""
 
     template_fields: Sequence[str] = (
+        "wherobots_conn_id",
         "run_python",
         "run_jar",
         "name",
@@ -44,6 +45,7 @@ class PlainOperator(BaseOperator):
         max_outage_seconds: Any = 600.0,
         max_quota_wait_seconds: Any = 3600.0,
         retry_cancelled: Any = False,
+        reuse_completed: Any = True,
         return_result: Any = False,
         openlineage_inject_parent_job_info: Any = None,
         openlineage_inject_transport_info: Any = False,
@@ -70,6 +72,7 @@ class PlainOperator(BaseOperator):
         self.max_outage_seconds = max_outage_seconds
         self.max_quota_wait_seconds = max_quota_wait_seconds
         self.retry_cancelled = retry_cancelled
+        self.reuse_completed = reuse_completed
         self.return_result = return_result
         self.openlineage_inject_parent_job_info = openlineage_inject_parent_job_info
         self.openlineage_inject_transport_info = openlineage_inject_transport_info

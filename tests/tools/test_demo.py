@@ -68,7 +68,7 @@ def test_the_demo_shows_log_and_result_and_stays_until_ctrl_c(folder: Path) -> N
         "Wrote 15 features",
         "15 features in",
         "Task busiest_airports is success",
-        "'iata'",
+        "SELECT iata, name, neighbours",
         "The run succeeded.",
     ):
         assert words in demo.text

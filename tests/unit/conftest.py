@@ -14,7 +14,7 @@ from tests.support.properties import load_profile
 load_profile()
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def _no_network() -> Iterator[None]:
     """Where something is connected to or waited for at an address, another program has a say in the result."""
 
