@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.flows import follow, forward_logs, named_run
 from airflow_provider_wherobots.flows.sql import session
+from airflow_provider_wherobots.operators import sql_history
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import support
@@ -70,6 +72,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 @pytest.fixture(autouse=True)
 def dag_run_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(support, "dag_run_start", datetime.now(UTC))
+
+
+@pytest.fixture(autouse=True)
+def no_airflow_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Airflow 2.11 a task reads its state from the database and writes to the audit log. There is none here."""
+    monkeypatch.setattr(sql_history, "note_for_retry", lambda task_instance, key: True)
+    monkeypatch.setattr(compat, "_get_task_state_from_database", lambda task_instance: None)
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,6 @@ import warnings
 from importlib import import_module
 from typing import Any
 
-from airflow.utils.db import initdb
-
 try:
     DagBag = import_module("airflow.dag_processing.dagbag").DagBag
     serialization = import_module("airflow.serialization.serialized_objects").DagSerialization
@@ -21,7 +19,6 @@ TOLD = "TOLD"
 
 
 def main() -> None:
-    initdb()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         bag = DagBag()

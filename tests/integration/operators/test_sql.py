@@ -82,12 +82,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 
 @pytest.fixture(autouse=True)
-def audit_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On Airflow 2.11 a try needs it before it writes. ``next_try`` tells the keys on every version."""
-    monkeypatch.setattr(sql_history, "note_for_retry", lambda task_instance, key: True)
-
-
-@pytest.fixture(autouse=True)
 def soon_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session that has ended refuses connections, for a minute until that is believed."""
     monkeypatch.setattr(connection, "REFUSED_SECONDS", 0.5)
