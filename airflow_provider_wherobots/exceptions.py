@@ -86,10 +86,11 @@ class WherobotsSqlStatementCancelledException(WherobotsSqlException):
 
 
 class WherobotsSqlOutcomeUnknownException(WherobotsSqlException):
-    """A statement was sent, and its outcome is unknown: it may have written. Not retried.
+    """A statement was sent, and its outcome is unknown: it may have written.
 
-    A later try would have the same question. A statement that may be executed twice, such as a ``SELECT``, is retried;
-    any other is if the task sets ``retry_unknown=True``.
+    A retry of ``WherobotsSqlOperator`` finds out the outcome, and executes a write again only if it has not taken
+    effect, or with ``retry_unknown=True``. A task that uses the hook is retried only if the statement may be executed
+    twice, such as a ``SELECT``.
     """
 
 

@@ -11,7 +11,6 @@ except ImportError:  # Airflow 2.11
     from airflow.models.dag import DAG  # type: ignore[no-redef]
 
 
-# [START decorator]
 @task.wherobots(runtime="tiny", dependencies=["sedonadb[geopandas]==0.5.0", "airportsdata==20260905"])
 def nearest_airports(lon: float, lat: float) -> list[dict[str, Any]]:
     """Return the three airports that are nearest to a point, with their distances in kilometres."""
@@ -31,10 +30,6 @@ def nearest_airports(lon: float, lat: float) -> list[dict[str, Any]]:
     return nearest.to_dict("records")
 
 
-# [END decorator]
-
-
-# [START decorated_dag]
 @task
 def report(airports: list[dict[str, Any]]) -> str:
     """Say it in a sentence."""
@@ -51,4 +46,3 @@ with DAG(
 ):
     airports: Any = nearest_airports(lon=8.55, lat=47.37)
     report(airports)
-# [END decorated_dag]

@@ -31,7 +31,6 @@ with DAG(
         wait_for_completion=False,
     )
 
-    # [START hook]
     @task
     def usage(wherobots_run_id: str) -> dict[str, float | None]:
         """Return what the run used; a value that the service does not report yet is None."""
@@ -40,4 +39,3 @@ with DAG(
     # Not named `run_id`: in a task's context that is the DAG run's id.
     wherobots_run_id: Any = WherobotsRunSensor(task_id="wait", run_id=start.output).output
     usage(wherobots_run_id)
-    # [END hook]

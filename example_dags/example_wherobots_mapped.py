@@ -21,7 +21,6 @@ def countries() -> list[str]:
     return ["CH", "IE", "NZ"]
 
 
-# [START mapped_arguments]
 @task
 def run_python(country: str, **context: Any) -> dict[str, Any]:
     """Return the operator's ``run_python`` for one country."""
@@ -34,9 +33,6 @@ def run_python(country: str, **context: Any) -> dict[str, Any]:
     }
 
 
-# [END mapped_arguments]
-
-
 with DAG(
     "example_wherobots_mapped",
     description="The airport report for several countries, one mapped run each",
@@ -45,7 +41,6 @@ with DAG(
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
-    # [START mapped]
     WherobotsRunOperator.partial(
         task_id="airport_neighbours",
         environment={
@@ -57,4 +52,3 @@ with DAG(
         timeout_seconds=900,
         max_active_tis_per_dag=2,
     ).expand(run_python=run_python.expand(country=countries()))
-    # [END mapped]

@@ -21,7 +21,6 @@ with DAG(
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
-    # [START result]
     tiles = WherobotsRunOperator(
         task_id="tiles",
         run_python={
@@ -40,4 +39,3 @@ with DAG(
         return {"run_python": {"uri": script, "args": ["--name", "tile", "--bbox", bbox]}}
 
     WherobotsRunOperator.partial(task_id="area").expand_kwargs(arguments.expand(bbox=tiles.output))
-    # [END result]

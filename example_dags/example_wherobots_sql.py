@@ -53,7 +53,6 @@ with DAG(
         do_xcom_push=False,
     )
 
-    # [START store]
     join = WherobotsSqlOperator(
         task_id="join",
         runtime="tiny",
@@ -69,7 +68,6 @@ with DAG(
         },
         store={"format": "parquet", "single": True},
     )
-    # [END store]
 
     largest = WherobotsSqlOperator(
         task_id="largest",

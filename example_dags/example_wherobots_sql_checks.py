@@ -40,7 +40,6 @@ with DAG(
         do_xcom_push=False,
     )
 
-    # [START checks]
     wait = SqlSensor(
         task_id="wait",
         conn_id=CONN_ID,
@@ -74,7 +73,6 @@ with DAG(
         follow_task_ids_if_true=["alert"],
         follow_task_ids_if_false=["nothing"],
     )
-    # [END checks]
 
     alert, nothing = (
         WherobotsSqlOperator(task_id=task_id, wherobots_conn_id=CONN_ID, sql=f"SELECT MAX(mm) AS mm FROM {TABLE}")

@@ -21,7 +21,6 @@ with DAG(
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
-    # [START session]
     # If the stop task never runs, the session ends half an hour after its last statement.
     start = WherobotsSqlSessionStartOperator(task_id="start", runtime="tiny", shutdown_after_inactive_seconds=1800)
     stop = WherobotsSqlSessionStopOperator(task_id="stop", session_id=start.output)
@@ -51,4 +50,3 @@ with DAG(
             sql="SELECT ST_Area(ST_Union_Aggr(cell)) AS area FROM cells",
         )
         view >> [overlaps, area]
-    # [END session]

@@ -19,7 +19,6 @@ with DAG(
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
-    # [START templates]
     # On Airflow 3 a DAG run that is triggered by hand has no logical date, and so no `{{ ds }}`. This always renders.
     day = "{{ (dag_run.logical_date or dag_run.run_after) | ds }}"
 
@@ -36,9 +35,7 @@ with DAG(
         },
         timeout_seconds="{{ params.timeout_minutes * 60 }}",
     )
-    # [END templates]
 
-    # [START xcom_arg]
     @task
     def bounding_box() -> str:
         """Return a box; a real DAG would read a catalogue."""
@@ -51,4 +48,3 @@ with DAG(
             "args": ["--name", "Switzerland", "--bbox", bounding_box()],
         },
     )
-    # [END xcom_arg]

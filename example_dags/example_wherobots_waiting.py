@@ -26,7 +26,6 @@ with DAG(
 ):
     WherobotsRunOperator(task_id="on_a_worker", run_python=AREA, deferrable=False)
 
-    # [START timeouts]
     WherobotsRunOperator(
         task_id="with_limits",
         run_python=AREA,
@@ -36,4 +35,3 @@ with DAG(
         retries=2,
         retry_delay=timedelta(minutes=1),
     )
-    # [END timeouts]

@@ -15,11 +15,9 @@ def main() -> None:
 
     width = (east - west) / wanted.columns
     edges = [round(west + column * width, 6) for column in range(wanted.columns + 1)]
-    # [START result]
     tiles = [f"{left},{south},{right},{north}" for left, right in pairwise(edges)]
     print(f"{len(tiles)} tiles")
     print("airflow-result:", json.dumps(tiles))
-    # [END result]
 
 
 if __name__ == "__main__":
