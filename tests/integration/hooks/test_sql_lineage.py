@@ -34,7 +34,6 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def emitted(task: Any, file: Path) -> dict[str, Any]:
     """The event of a task's end, as it is in the file of OpenLineage's transport."""
-    assert task.get_openlineage_facets_on_start() is not None
     lineage = task.get_openlineage_facets_on_complete(SimpleNamespace(task=task))
     event = RunEvent(
         eventType=RunState.COMPLETE,
