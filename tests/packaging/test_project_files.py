@@ -81,7 +81,8 @@ def test_each_package_is_installed_as_it_is_before_or_after_the_first_release() 
         "docs/quickstart.md": [server, provider],
         "docs/test-your-dags.md": [server],
     }
-    saying = {page.relative_to(TREE).as_posix() for page in pages if "not on PyPI yet" in " ".join(page.read_text().split())}
+    texts = {page.relative_to(TREE).as_posix(): " ".join(page.read_text().split()) for page in pages}
+    saying = {name for name, text in texts.items() if "not on PyPI yet" in text}
     assert saying == (set() if released else set(arguments))
 
 
