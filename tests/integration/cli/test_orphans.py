@@ -26,6 +26,7 @@ from airflow_provider_wherobots.flows.orphans import Owner
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.run_name import durable_run_name, make_suffix, task_identity
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.xcoms import RUN_SUFFIX_KEY
 from tests.integration.conftest import API_KEY
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
@@ -98,7 +99,8 @@ def write(*rows: Json) -> None:
             if session.scalar(found) is None:
                 # Airflow 3 derives it from columns that are not given here.
                 after = {"run_after": STARTED} if hasattr(DagRun, "run_after") else {}
-                insert(DagRun, **key, **after, run_type="manual", state=row["dag_run_state"], start_date=STARTED)
+                started = row.get("started", STARTED)
+                insert(DagRun, **key, **after, run_type="manual", state=row["dag_run_state"], start_date=started)
             insert(TaskInstance, **key, **task, state=row["state"], pool="default_pool")
             values = dict.fromkeys(row["xcom_keys"]) | row.get("xcoms", {})
             for name, value in values.items():
@@ -188,6 +190,18 @@ def test_twenty_runs_half_of_them_orphans(hook: WherobotsHook, orphans: Program,
     results = {row["id"]: row["result"] for row in json.loads(as_json.stdout)}
     assert list(results.values()).count("cancelled") == 1
     assert list(results.values()).count(None) == 9
+
+
+def test_a_run_of_an_old_dag_run_is_found_by_its_suffix(
+    hook: WherobotsHook, orphans: Program, control: ControlClient
+) -> None:
+    age = timedelta(days=60)
+    row = task_instance("old", "failed")
+    ids = row["dag_id"], row["run_id"], row["task_id"], row["map_index"]
+    suffix = make_suffix(task_identity(*ids, STARTED - age))
+    write(row | {"started": STARTED - age, "xcom_keys": ("run_id", f"{RUN_SUFFIX_KEY}{suffix}")})
+    start_run(control, row, later=-age)
+    assert "1 active run: 1 orphan" in orphans().stdout
 
 
 def start_session(hook: WherobotsHook, session_key: str) -> str:
