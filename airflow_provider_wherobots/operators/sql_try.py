@@ -11,7 +11,6 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -48,7 +47,7 @@ from airflow_provider_wherobots.operators.sql_history import SqlHistory
 from airflow_provider_wherobots.operators.sql_plan import plan
 from airflow_provider_wherobots.operators.sql_results import SqlResults
 from airflow_provider_wherobots.operators.sql_session_try import RESUMED_OUTAGE_SECONDS, SqlSessionTry
-from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, TRIGGER_TIMEOUT
+from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
 from airflow_provider_wherobots.xcoms import (
@@ -311,13 +310,10 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
     def _hand_over(self, outcome: StatementOutcome) -> NoReturn:
         """Let the triggerer attach to a statement. The session cancels it if that does not happen in two minutes."""
-        store, deadline = self._statement.store, self.deadline
-        timeout = None
-        if deadline is not None:
-            timeout = timedelta(seconds=max(0.0, deadline - time.time()) + DEFER_MARGIN_SECONDS)
+        store = self._statement.store
         self.log.info("%s is followed by the triggerer (the task is deferred)", self._name())
         self._defer(
-            trigger=WherobotsSqlStatementTrigger(
+            WherobotsSqlStatementTrigger(
                 self.task.wherobots_conn_id,
                 self._session_id,
                 outcome.execution_id,
@@ -325,8 +321,8 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 tells_address=store is None or not store.presigned_url,
                 stops_session=bool(self._own_session_id),
             ),
-            method_name="execute_after_statement",
-            kwargs={
+            "execute_after_statement",
+            {
                 "session_id": self._session_id,
                 "index": self._index,
                 "seconds": self._seconds,
@@ -334,7 +330,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 "mark": "" if self._statement.may_repeat else self._statement.mark,
                 "suffix": self._history.ids.identity,
             },
-            timeout=timeout,
+            self._defer_timeout(self.deadline),
         )
 
     def _take_back(self, outcome: StatementOutcome) -> Any:
@@ -412,20 +408,18 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         """
         statement = self._statement
         if earlier_try is None:
-            ti, region = self.context["ti"], self._session.region if self._session else None
-            tags = {"dag_id": ti.dag_id, "task_id": ti.task_id}
-            emit(of_statement(outcome.seconds, outcome.state.value, region, tags), self.log.warning)
+            region = self._session.region if self._session else None
+            emit(of_statement(outcome.seconds, outcome.state.value, region, self._metric_tags), self.log.warning)
         self._last = outcome
         self._seconds += outcome.seconds
         self._history.learn(outcome, statement, earlier_try)
         if outcome.state is not StatementState.SUCCEEDED:
             self._summarize()
-            limit = self.task.execution_timeout
             raise failure(
                 outcome,
                 self._name(),
                 self._session_id,
-                None if limit is None else limit.total_seconds(),
+                self._execution_timeout,
                 may_repeat=statement.may_repeat or self.task.retry_unknown,
                 is_last=self._history.is_last,
             )

@@ -6,20 +6,16 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.compat import note_for_retry, state_at_kill
-from airflow_provider_wherobots.drivers.base import Clock
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
-    WherobotsExecutionTimeoutException,
-    WherobotsQuotaException,
     kind_of_call,
 )
-from airflow_provider_wherobots.flows import measurements, words
+from airflow_provider_wherobots.flows import measurements
 from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.outcome import (
     CANCELLED_AT_LAST,
@@ -41,9 +37,8 @@ from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.local_files import find_uploads
 from airflow_provider_wherobots.operators.publish import emit
 from airflow_provider_wherobots.operators.run_suffix import earlier_try_had_run, leave_word, suffix_of_task
-from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout, follow_options
-from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, TRIGGER_TIMEOUT
-from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
+from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, follow_options
+from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 
@@ -121,8 +116,7 @@ class SubmitTry(RunTry[CreatesRun]):
 
     def _is_left_for_retry(self) -> bool:
         """Whether the worker is ended by something other than a user, such as an eviction, and a retry follows."""
-        deadline = self._deadline()
-        is_late = deadline is not None and time.time() >= deadline
+        is_late = self.deadline is not None and time.time() >= self.deadline
         if self._is_last or is_late or not self.task.durable:
             return False
         try:
@@ -171,7 +165,7 @@ class SubmitTry(RunTry[CreatesRun]):
         return f"{may_exist}, and no retry will look it up"
 
     def _new_quota_wait(self) -> QuotaWait:
-        return QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self._deadline())
+        return QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self.deadline)
 
     def _work(
         self,
@@ -227,15 +221,13 @@ class SubmitTry(RunTry[CreatesRun]):
         except InvalidArgumentError as error:
             raise WherobotsArgumentException(f"{task.task_id}: {error}") from None
         except QuotaNotFreedError as error:
-            if error.at_deadline and task.execution_timeout is not None:
-                limit = words.duration(task.execution_timeout.total_seconds())
-                raise WherobotsExecutionTimeoutException(f"execution_timeout is {limit}: {error}") from error
-            raise WherobotsQuotaException(str(error)) from error
+            raise self._no_quota(error) from error
         except WherobotsApiError as error:
             again = self._end_what_may_exist(error)
             raise kind_of_call(error)(describe_no_run(error, task.max_outage_seconds, again=again)) from error
         if isinstance(submission, AwaitingQuota):
-            self._wait_for_quota(submission)
+            suffix = self._suffix if submission.wait.unclear and task.cancel_on_kill else ""
+            self._defer_for_quota(submission, {"suffix": self._suffix}, suffix)
         return submission
 
     def _follow(
@@ -245,36 +237,19 @@ class SubmitTry(RunTry[CreatesRun]):
         options = replace(
             follow_options(task, started_at, deadline),
             run_id=run.id,
-            execution_timeout=None if task.execution_timeout is None else task.execution_timeout.total_seconds(),
+            execution_timeout=self._execution_timeout,
             is_new=not reattached and run.is_active,
             twin_suffix=twin_suffix,
         )
         self.log.info("%s", options.describe(task.deferrable))
         if task.deferrable:
-            self._remember_deferral()
-            task.defer(
-                trigger=WherobotsRunTrigger(task.wherobots_conn_id, options.to_kwargs(), task.cancel_on_kill),
-                method_name="execute_complete",
-                kwargs={"reattached": reattached, "started_at": started_at, "suffix": self._suffix},
-                timeout=defer_timeout(options),
+            self._defer(
+                WherobotsRunTrigger(task.wherobots_conn_id, options.to_kwargs(), task.cancel_on_kill),
+                "execute_complete",
+                {"reattached": reattached, "started_at": started_at, "suffix": self._suffix},
+                self._defer_timeout(deadline),
             )
         return self._follow_here(options)
-
-    def _wait_for_quota(self, awaiting: AwaitingQuota) -> NoReturn:
-        """Defer the wait, so that no worker is held for hours."""
-        self._remember_deferral()
-        seconds = Clock(time.sleep).seconds(awaiting.pause)
-        has_deadline = awaiting.wait.deadline is not None
-        self.task.defer(
-            trigger=WherobotsQuotaTrigger(
-                time.time() + seconds,
-                self.task.wherobots_conn_id,
-                self._suffix if awaiting.wait.unclear and self.task.cancel_on_kill else "",
-            ),
-            method_name="execute_after_quota_wait",
-            kwargs={"quota": awaiting.wait.to_kwargs(), "suffix": self._suffix},
-            timeout=timedelta(seconds=seconds + DEFER_MARGIN_SECONDS) if has_deadline else None,
-        )
 
     def _is_to_be_repeated(self, outcome: Outcome, reattached: bool, started_at: float) -> bool:
         """Whether the run of an earlier try ended so that this try needs one of its own."""
@@ -289,7 +264,3 @@ class SubmitTry(RunTry[CreatesRun]):
 
     def _warn(self, text: str) -> None:
         self.log.warning(text)
-
-    @property
-    def _metric_tags(self) -> dict[str, str]:
-        return {"dag_id": self.context["ti"].dag_id, "task_id": self.context["ti"].task_id}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -147,20 +146,6 @@ def push(task: WherobotsTask, context: Context, key: str, value: Any) -> None:
 def pull(task: WherobotsTask, context: Context, key: str) -> Any:
     """Pull an XCom of this task instance. None if there is none."""
     return context["ti"].xcom_pull(task_ids=task.task_id, key=key, map_indexes=context["ti"].map_index)
-
-
-def deadline_of(task: WherobotsTask, context: Context, began_at: float | None = None) -> float | None:
-    """When to give up: shortly before Airflow would, to have time to cancel the run and report why.
-
-    ``began_at`` is when this try began, if Airflow has the wrong time (3.0 and 3.1.0). In epoch seconds; None without
-    an ``execution_timeout``.
-    """
-    if task.execution_timeout is None:
-        return None
-    seconds = task.execution_timeout.total_seconds()
-    start = context["ti"].start_date
-    started = began_at or (start.timestamp() if start is not None else time.time())
-    return float(started + seconds - deadline_margin(seconds))
 
 
 def deadline_margin(execution_timeout: float) -> float:

@@ -19,11 +19,11 @@ from airflow_provider_wherobots.flows.named_run import NamedRun, await_run, get_
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink
-from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout, follow_options
+from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, RUN_URL_KEY
+from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY
 
 CLOCK_MARGIN_SECONDS = 60.0
 """How far the service's clock may be behind Airflow's, so that a run of this DAG run is still found by its name."""
@@ -40,13 +40,12 @@ class SensorTry(RunTry[AwaitsRun]):
             options = replace(options, run_id=run.id)
             if task.deferrable and run.is_active:
                 self.log.info("%s", options.describe(deferred=True))
-                self._defer(options, WherobotsRunTrigger, {})
+                self._defer_to(WherobotsRunTrigger, options)
             return self.finish(self._follow_here(options))
         if task.deferrable and run.ending is Ending.DEADLINE:
             named = self._named_run()
             self.log.info("%s", options.describe(deferred=True, what=f"The {named.describe()}"))
-            arguments = {"run_name": named.name, "created_after": named.created_after}
-            self._defer(options, WherobotsNamedRunTrigger, arguments)
+            self._defer_to(WherobotsNamedRunTrigger, options, run_name=named.name, created_after=named.created_after)
         return self.finish(run)
 
     def look(self) -> tuple[bool, str | None]:
@@ -80,7 +79,7 @@ class SensorTry(RunTry[AwaitsRun]):
         if outcome.run_id and self._pull(RUN_ID_KEY) != outcome.run_id:
             # A trigger found it, and could not push it, or not as fast as the run ended.
             self._push(RUN_ID_KEY, outcome.run_id)
-            self._push_address(WherobotsRunLink(), RUN_URL_KEY, self._run_url(outcome.run_id))
+            self._push_address(WherobotsRunLink(), self._run_url(outcome.run_id))
         return self.finish(outcome)
 
     def outcome_after_trigger_failure(self, timed_out: bool) -> Outcome | None:
@@ -126,21 +125,15 @@ class SensorTry(RunTry[AwaitsRun]):
         except WherobotsApiError as error:
             raise _failed_call(options.run_id, error) from error
 
-    def _defer(self, options: FollowOptions, trigger: type[WherobotsRunTrigger], arguments: dict[str, Any]) -> NoReturn:
-        task = self.task
-        self._remember_deferral()
-        task.defer(
-            trigger=trigger(
-                task.wherobots_conn_id, follow=options.to_kwargs(), cancel_on_kill=task.cancel_on_kill, **arguments
-            ),
-            method_name="execute_complete",
-            timeout=defer_timeout(options),
-        )
+    def _defer_to(self, trigger: type[WherobotsRunTrigger], options: FollowOptions, **which: Any) -> NoReturn:
+        conn_id, cancels = self.task.wherobots_conn_id, self.task.cancel_on_kill
+        made = trigger(conn_id, follow=options.to_kwargs(), cancel_on_kill=cancels, **which)
+        self._defer(made, "execute_complete", timeout=self._defer_timeout(options.deadline))
 
     def _options(self) -> FollowOptions:
         started_at = time.time()
         limit_name, seconds = self.task.limit
-        deadline = self._deadline() if limit_name == "execution_timeout" else started_at + seconds
+        deadline = self.deadline if limit_name == "execution_timeout" else started_at + seconds
         return sensor_options(self.task, started_at, deadline)
 
     def _forget_earlier_try(self) -> None:

@@ -20,12 +20,11 @@ from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, configured
 from airflow_provider_wherobots.exceptions import WherobotsSqlException, WherobotsSqlSessionException
 from airflow_provider_wherobots.flows.sql.session import SessionWaitTimeoutError
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
-from airflow_provider_wherobots.links.run import xcom_keys
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask, push
 from airflow_provider_wherobots.sensors.run import MIN_RESCHEDULE_SECONDS
 from airflow_provider_wherobots.sql.repeatable import may_repeat
-from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY, SQL_SESSION_URL_KEY
+from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY
 
 # Last: where the extra is missing, the hook's module says so.
 from airflow.providers.common.sql.sensors.sql import SqlSensor  # isort: skip
@@ -238,5 +237,5 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
         """Push the id of the session, and the link to it."""
         if hook.session is not None:
             push(self, context, SQL_SESSION_ID_KEY, hook.session.id)
-            for key in xcom_keys(WherobotsSqlSessionLink(), SQL_SESSION_URL_KEY):
+            for key in WherobotsSqlSessionLink().address_keys:
                 push(self, context, key, workload_history_url(hook.settings.endpoint.base_url))
