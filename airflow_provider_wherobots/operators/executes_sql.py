@@ -21,7 +21,6 @@ class ExecutesSql(SqlTask):
     split_statements: bool | None
     return_last: bool
     requires_result_fetch: bool
-    session_id: Any
     is_session_given: bool
     geometry: str
     store: Mapping[str, Any] | None

@@ -30,18 +30,7 @@ class FollowsRun(WherobotsTask):
     always_prints_result: ClassVar[bool] = False
     """Whether a script that ends well has certainly printed a result."""
 
-    @property
-    def _attempt(self) -> WorkerAttempt:
-        return self._made_once(self._make_attempt)
-
     def _make_attempt(self) -> WorkerAttempt:
         from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 
         return WorkerAttempt(self.hook, cancel_on_kill=self.cancel_on_kill)
-
-    def on_kill(self) -> None:
-        """Stop, and cancel the run if ``cancel_on_kill``.
-
-        Airflow calls this in a signal handler, seconds before it ends the process.
-        """
-        self._kill_attempt()

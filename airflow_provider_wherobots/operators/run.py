@@ -184,9 +184,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         self.return_result = return_result
         self.openlineage_inject_parent_job_info = openlineage_inject_parent_job_info
         self.openlineage_inject_transport_info = openlineage_inject_transport_info
-        for argument in _FLAGS:
-            if not isinstance(value := getattr(self, argument), bool):
-                raise self._wrong(f"{argument}={value!r}: must be True or False")
+        self._check_flags(*_FLAGS)
         if return_result and not wait_for_completion:
             raise self._wrong(
                 "return_result=True: needs wait_for_completion=True, as a result comes with the run's end"

@@ -167,8 +167,7 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
             deferrable=deferrable,
             max_outage_seconds=max_outage_seconds,
         )
-        if not isinstance(retry_unknown, bool):
-            raise self._wrong(f"retry_unknown={retry_unknown!r}: must be True or False")
+        self._check_flags("retry_unknown")
         if geometry not in GEOMETRIES:
             raise self._wrong(f"geometry={geometry!r}: must be one of {', '.join(GEOMETRIES)}")
         if handler is not None and not callable(handler):
@@ -287,22 +286,7 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
 
         :returns: the hook; the operator itself executes its statements without it.
         """
-        arguments = {
-            "region": self.region,
-            "wherobots_conn_id": self.wherobots_conn_id,
-            "runtime": self.runtime,
-            "version": self.version,
-            "session_wait_timeout": self.session_wait_timeout,
-            "force_new": self.force_new,
-            "session_type": self.session_type,
-            "session_key": self.session_key,
-            "session_id": self.session_id,
-            "shutdown_after_inactive_seconds": self.shutdown_after_inactive_seconds,
-            "geometry": self.geometry,
-        }
-        from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
-
-        return WherobotsSqlHook(**{**(self.hook_params or {}), **arguments})
+        return self._make_hook(**{**(self.hook_params or {}), "geometry": self.geometry})
 
     def _check_installed(self) -> None:
         # The default result is a pandas DataFrame.

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.sql.calls import is_session_id
-from airflow_provider_wherobots.api.sql.session_request import MULTI
 from airflow_provider_wherobots.compat import BaseOperator, Context
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
@@ -81,8 +80,6 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
             runtime=runtime,
             region=region,
             version=version,
-            session_type=MULTI,
-            force_new=False,
             session_key=session_key,
             shutdown_after_inactive_seconds=shutdown_after_inactive_seconds,
             session_wait_timeout=session_wait_timeout,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from sys import float_info
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.compat import AirflowFailException, Context
@@ -21,13 +21,12 @@ from airflow_provider_wherobots.exceptions import (
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import BaseOperator
     from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+    from airflow_provider_wherobots.operators.attempt import Attempt
 
     Base = BaseOperator
 else:
     # As an operator it would stand between a task and the arguments of Airflow's operator or sensor.
     Base = object
-
-A = TypeVar("A")
 
 DEFER_MARGIN_SECONDS = 120.0
 """How long after the trigger's deadline Airflow's deferral timeout comes, as a backstop for a dead triggerer."""
@@ -62,18 +61,25 @@ class WherobotsTask(Base):
 
         return WherobotsHook(self.wherobots_conn_id)
 
-    def _made_once(self, make: Callable[[], A]) -> A:
-        """The object that does this try's calls, and that a kill stops."""
+    @property
+    def _attempt(self) -> Any:
+        """The object that makes this try's calls, and that a kill stops."""
         if self._made_attempt is None:
-            self._made_attempt = make()
+            self._made_attempt = self._make_attempt()
             # The signal may come between any two of these lines. It is never lost, and a second kill does nothing.
             if self._was_killed:
                 self._made_attempt.kill()
-        attempt: A = self._made_attempt
-        return attempt
+        return self._made_attempt
 
-    def _kill_attempt(self) -> None:
-        """Stop the try's calls, also if there are none yet. Imports nothing: a signal handler calls this."""
+    def _make_attempt(self) -> Attempt:
+        raise NotImplementedError
+
+    def on_kill(self) -> None:
+        """Stop, and end what the task has begun: cancel its run or statement, and stop a session of its own.
+
+        Airflow calls this in a signal handler, seconds before it ends the process.
+        """
+        # Imports nothing, because a signal handler calls this.
         self._was_killed = True
         if self._made_attempt is not None:
             self._made_attempt.kill()
@@ -85,7 +91,7 @@ class WherobotsTask(Base):
             yield
         except KeyboardInterrupt:
             # Ctrl-C in "airflow dags test", which calls no on_kill.
-            self._kill_attempt()
+            self.on_kill()
             raise
         except WherobotsException as error:
             has_policy = getattr(self, "retry_policy", None) is not None
@@ -109,6 +115,11 @@ class WherobotsTask(Base):
             return float(value)
         least = "above 0" if above_0 else "0 or more"
         raise self._wrong(f"{argument}={value!r}: must be a finite number of seconds, {least}")
+
+    def _check_flags(self, *arguments: str) -> None:
+        for argument in arguments:
+            if not isinstance(value := getattr(self, argument), bool):
+                raise self._wrong(f"{argument}={value!r}: must be True or False")
 
     def _wrong(self, what: str) -> WherobotsArgumentException:
         return WherobotsArgumentException(f"{self.task_id}: {what}")

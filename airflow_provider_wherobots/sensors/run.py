@@ -138,9 +138,7 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         self.cancel_on_kill = cancel_on_kill
         self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
         self.start_from_trigger = start_from_trigger
-        for argument in ("poll_logs", "deferrable", "cancel_on_kill", "start_from_trigger"):
-            if not isinstance(value := getattr(self, argument), bool):
-                raise self._wrong(f"{argument}={value!r}: must be True or False")
+        self._check_flags("poll_logs", "deferrable", "cancel_on_kill", "start_from_trigger")
         self.check_arguments(is_unrendered)
         self.start_from_trigger = False
         if start_from_trigger and self.deferrable and AIRFLOW >= (3, 3):

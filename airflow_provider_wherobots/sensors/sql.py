@@ -16,12 +16,12 @@ from airflow_provider_wherobots.compat import (
     Context,
     trigger_at,
 )
-from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, configured
 from airflow_provider_wherobots.exceptions import WherobotsSqlException, WherobotsSqlSessionException
 from airflow_provider_wherobots.flows.sql.session import SessionWaitTimeoutError
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask, push
+from airflow_provider_wherobots.operators.sql_task import SqlTask
+from airflow_provider_wherobots.operators.wherobots_task import push
 from airflow_provider_wherobots.sensors.run import MIN_RESCHEDULE_SECONDS
 from airflow_provider_wherobots.sql.repeatable import may_repeat
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY
@@ -38,7 +38,7 @@ STARTING_SECONDS = 30.0
 """How long after it the next look comes. A session that is ready and not used ends by itself."""
 
 
-class WherobotsSqlSensor(WherobotsTask, SqlSensor):
+class WherobotsSqlSensor(SqlTask, SqlSensor):
     """Execute a query in a SQL session of Wherobots Cloud again and again, until its first row is as expected.
 
     Each look executes the query on a worker. Between two looks the task is deferred, and no connection to the session
@@ -91,9 +91,6 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
     ui_color = "#d5f0e6"
     operator_extra_links = (WherobotsSqlSessionLink(),)
     selector: Callable[[Any], Any]
-    version: Any
-    session_key: Any
-    session_id: Any
     _sql_hook: WherobotsSqlHook | None = None
     _began: datetime
     _looks: int
@@ -122,17 +119,21 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
         given: Any = {"sql": sql, "parameters": parameters, "success": success, "failure": failure, **kwargs}
         super().__init__(conn_id=wherobots_conn_id, selector=selector, fail_on_empty=fail_on_empty, **given)
         self.wherobots_conn_id = wherobots_conn_id
-        self.runtime, self.region, self.version = runtime, region, version
-        self.session_key, self.session_id = session_key, session_id
-        self.shutdown_after_inactive_seconds = shutdown_after_inactive_seconds
-        self.deferrable = configured(DEFAULT_DEFERRABLE) if deferrable is None else deferrable
-        if not isinstance(self.deferrable, bool):
-            raise self._wrong(f"deferrable={deferrable!r}: must be True or False")
+        self.session_id = session_id
+        self._set_session_arguments(
+            runtime=runtime,
+            region=region,
+            version=version,
+            session_key=session_key,
+            shutdown_after_inactive_seconds=shutdown_after_inactive_seconds,
+            deferrable=deferrable,
+        )
         for name in ("success", "failure", "selector"):
             value = getattr(self, name)
             if not callable(value) and (value is not None or name == "selector"):
                 raise self._wrong(f"{name}={value!r}: must be a function that takes one value")
         if not self._holds_worker:
+            self.session_wait_timeout = READY_SECONDS
             self.poke_interval = max(self.poke_interval, MIN_RESCHEDULE_SECONDS)
 
     def execute(self, context: Context) -> Any:
@@ -163,7 +164,7 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
             raise self._wrong(
                 "sql: must be one statement that changes nothing when it is executed again, as SELECT does"
             )
-        hook = self._sql_hook = self._get_hook()
+        hook = self._sql_hook = self._make_hook()
         try:
             rows = hook.get_records(self.sql, self.parameters)
         except WherobotsSqlSessionException as error:
@@ -187,18 +188,6 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
         """Cancel the query that is executed. Airflow calls this in a signal handler."""
         if self._sql_hook is not None:
             self._sql_hook.cancel_running()
-
-    def _get_hook(self) -> WherobotsSqlHook:
-        return WherobotsSqlHook(
-            region=self.region,
-            wherobots_conn_id=self.wherobots_conn_id,
-            runtime=self.runtime,
-            version=self.version,
-            session_wait_timeout=None if self._holds_worker else READY_SECONDS,
-            session_key=self.session_key,
-            shutdown_after_inactive_seconds=self.shutdown_after_inactive_seconds,
-            session_id=self.session_id,
-        )
 
     @property
     def _holds_worker(self) -> bool:
