@@ -6,7 +6,8 @@ renders the task, to show it; and before it is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from functools import cached_property
 from math import ceil
@@ -64,6 +65,11 @@ class CreatesRun(FollowsRun):
         if self.durable:
             payload["name"] = durable_run_name(name, suffix or suffix_of_task(context))
         return self.lineage.add_to(payload, context)
+
+    @contextmanager
+    def script_of_this_try(self, context: Context) -> Iterator[None]:
+        """The time in which a script that is made for each try exists. ``@task.wherobots`` makes one."""
+        yield
 
     @property
     def region_to_send(self) -> str | None:

@@ -186,80 +186,41 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         with self._apply_retry_rules():
             return self._new_try(context).begin()
 
-    def execute_after_quota_wait(
-        self,
-        context: Context,
-        event: Any,
-        quota: Mapping[str, Any],
-        record: Sequence[str] | None = None,
-        suffix: str = "",
-        **of_later_versions: Any,
-    ) -> Any:
-        """Ask for a session again, after the triggerer has waited for quota.
+    def execute_after_quota_wait(self, context: Context, event: Any, suffix: str = "", **stored: Any) -> Any:
+        """Request a session again, after the triggerer has waited for quota.
 
         :param context: the task's context.
         :param event: the trigger's event; unused.
-        :param quota: fields of :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`.
-        :param record: what the try knew of the tries before it; default None, it is not known.
         :param suffix: what the ids of the task's executions have in common; default empty, it is not known.
-        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
+        :param stored: what else the task stored when it deferred.
         :returns: see :meth:`execute`.
         """
         with self._apply_retry_rules():
-            return self._new_try(context, suffix).resume_after_quota_wait(quota, record)
+            return self._new_try(context, suffix).resume_after_quota_wait(**stored)
 
-    def execute_in_session(
-        self,
-        context: Context,
-        event: Any,
-        session_id: str = "",
-        wait: dict[str, Any] | None = None,
-        record: Sequence[str] | None = None,
-        suffix: str = "",
-        **of_later_versions: Any,
-    ) -> Any:
+    def execute_in_session(self, context: Context, event: Any, suffix: str = "", **stored: Any) -> Any:
         """Execute the statements, after the triggerer has waited for the session.
 
         :param context: the task's context.
         :param event: the trigger's event.
-        :param session_id: the session's id; default that of the XCom, as ``dag.test()`` passes the event alone.
-        :param wait: fields of :class:`~airflow_provider_wherobots.flows.sql.session.SessionWait`; default a new wait.
-        :param record: what the try knew of the tries before it; default None, it is not known.
         :param suffix: what the ids of the task's executions have in common; default empty, it is not known.
-        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
+        :param stored: what else the task stored when it deferred.
         :returns: see :meth:`execute`.
         """
         with self._apply_retry_rules():
-            return self._new_try(context, suffix).resume_in_session(event, session_id, wait, record)
+            return self._new_try(context, suffix).resume_in_session(event, **stored)
 
-    def execute_after_statement(
-        self,
-        context: Context,
-        event: Any,
-        session_id: str = "",
-        index: int | None = None,
-        seconds: float = 0.0,
-        count: int | None = None,
-        mark: str = "",
-        suffix: str = "",
-        **of_later_versions: Any,
-    ) -> Any:
-        """Fetch the result of a statement that the triggerer has followed, and execute those after it.
+    def execute_after_statement(self, context: Context, event: Any, suffix: str = "", **stored: Any) -> Any:
+        """Fetch the result of a statement that the triggerer has followed, and execute the statements after it.
 
         :param context: the task's context.
         :param event: the trigger's event.
-        :param session_id: the session's id; default that of the XCom, as ``dag.test()`` passes the event alone.
-        :param index: the statement's place, from 0; default that of the event's execution.
-        :param seconds: how long the statements before it took; default 0.
-        :param count: how many statements the task had; None if that is not known.
-        :param mark: what stands for the statement, if it must not be executed twice; default empty.
         :param suffix: what the ids of the task's executions have in common; default empty, it is not known.
-        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
+        :param stored: what else the task stored when it deferred.
         :returns: see :meth:`execute`.
         """
         with self._apply_retry_rules():
-            this_try = self._new_try(context, suffix)
-            return this_try.resume_after_statement(event, session_id, index, seconds, count, mark)
+            return self._new_try(context, suffix).resume_after_statement(event, **stored)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, finish with the statement's outcome, or cancel it.

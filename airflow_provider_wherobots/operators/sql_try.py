@@ -99,15 +99,25 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 self._session_id = self._earlier_session(told) or self._ask_for_session(None)
                 return self._begin_in_session()
 
-    def resume_after_quota_wait(self, quota: Mapping[str, Any], record: Collection[str] | None) -> Any:
-        """Ask for a session again."""
+    # Airflow passes what the task stored when it deferred. `dag.test()` passes the event alone, a worker of an earlier
+    # version less, and a worker of a later version more.
+
+    def resume_after_quota_wait(
+        self, quota: Mapping[str, Any], record: Collection[str] | None = None, **of_later_versions: Any
+    ) -> Any:
+        """Request a session again. ``record`` is what the try knew of the tries before it."""
         self._history.resume(record)
         with self._ending(), self.attempt.open():
             self._session_id = self._ask_for_session(quota)
             return self._begin_in_session()
 
     def resume_in_session(
-        self, event: Any, session_id: str, wait: dict[str, Any] | None, record: Collection[str] | None
+        self,
+        event: Any,
+        session_id: str = "",
+        wait: dict[str, Any] | None = None,
+        record: Collection[str] | None = None,
+        **of_later_versions: Any,
     ) -> Any:
         """Execute the statements, after the triggerer has waited for the session."""
         self._history.resume(record)
@@ -116,9 +126,19 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             return self._execute_all()
 
     def resume_after_statement(
-        self, event: Any, session_id: str, index: int | None, seconds: float, count: int | None, mark: str
+        self,
+        event: Any,
+        session_id: str = "",
+        index: int | None = None,
+        seconds: float = 0.0,
+        count: int | None = None,
+        mark: str = "",
+        **of_later_versions: Any,
     ) -> Any:
-        """Continue after the statement that the triggerer has followed."""
+        """Continue after the statement that the triggerer has followed: number ``index`` (from 0) of ``count``.
+
+        The statements before it took ``seconds``. It has a ``mark`` if it must not be executed twice.
+        """
         outcome = StatementOutcome.from_event(event)
         self._session_id = session_id or self._pull(SQL_SESSION_ID_KEY)
         self._wait = self._short_wait(self.deadline)

@@ -29,7 +29,7 @@ from airflow_provider_wherobots.flows.outcome import (
 )
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.run_name import durable_suffix
-from airflow_provider_wherobots.flows.submit import NotReplacedError, Submission, UnclearCreateError
+from airflow_provider_wherobots.flows.submit import NotReplacedError, Submission, UnclearCreateError, submit_run
 from airflow_provider_wherobots.flows.tries import is_first_since_clear, is_last, was_cancelled_for_earlier_try
 from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.flows.unforeseen import reason_of
@@ -67,12 +67,19 @@ class SubmitTry(RunTry[CreatesRun]):
             reuse_completed=task.reuse_completed and not cleared and earlier_try_had_run(self.context),
         )
 
-    def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str) -> Any:
+    def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str = "", **of_later_versions: Any) -> Any:
         """Repeat the create call. ``suffix`` is empty if it is not known."""
         self._suffix = suffix
         return self._work(QuotaWait.from_kwargs(quota), look_first=True)
 
-    def resume_with(self, event: Mapping[str, Any], reattached: bool, started_at: float, suffix: str) -> Any:
+    def resume_with(
+        self,
+        event: Mapping[str, Any],
+        reattached: bool = False,
+        started_at: float = 0.0,
+        suffix: str = "",
+        **of_later_versions: Any,
+    ) -> Any:
         """Finish with a trigger's event, or begin again if the run ended because the previous try had cancelled it.
 
         ``started_at`` is when this try got the run, in epoch seconds. ``suffix`` is empty if it is not known.
@@ -202,22 +209,27 @@ class SubmitTry(RunTry[CreatesRun]):
             reuse_completed = False
 
     def _get_run(self, quota: QuotaWait, *, look_first: bool, replace: bool, reuse_completed: bool) -> Submission:
+        with self.task.script_of_this_try(self.context):
+            return self._submit(quota, look_first=look_first, replace=replace, reuse_completed=reuse_completed)
+
+    def _submit(self, quota: QuotaWait, *, look_first: bool, **if_found: bool) -> Submission:
         task = self.task
         payload = task.payload_to_send(self.context, self._suffix)
         if task.durable:
             self._suffix = durable_suffix(payload["name"])
         try:
-            submission = self.attempt.submit(
+            flow = submit_run(
                 payload,
                 task.region_to_send,
                 durable=task.durable,
                 look_first=look_first,
-                replace=replace,
-                reuse_completed=reuse_completed,
-                max_outage=task.max_outage_seconds,
+                max_outage_seconds=task.max_outage_seconds,
                 quota=quota,
                 uploads=find_uploads(task, payload, self.context),
+                **if_found,
             )
+            suffix = self._suffix if task.durable else ""
+            submission = self.attempt.submit(flow, suffix, older_may_exist=look_first)
         except InvalidArgumentError as error:
             raise WherobotsArgumentException(f"{task.task_id}: {error}") from None
         except QuotaNotFreedError as error:
