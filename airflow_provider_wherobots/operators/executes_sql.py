@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.session_request import SINGLE
 from airflow_provider_wherobots.api.sql.store import read_store
 from airflow_provider_wherobots.operators.sql_task import SqlTask
+from airflow_provider_wherobots.operators.wherobots_task import naming
 
 
 class ExecutesSql(SqlTask):
@@ -53,7 +53,5 @@ class ExecutesSql(SqlTask):
 
     def checked_store(self) -> Store | None:
         """Where the result of the last statement is stored; None if it is fetched."""
-        try:
+        with naming(self.task_id):
             return None if self.store is None else read_store(self.store)
-        except InvalidArgumentError as error:
-            raise self._wrong(str(error)) from None

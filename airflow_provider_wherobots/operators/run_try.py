@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.compat import is_asset
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
     WherobotsExecutionTimeoutException,
@@ -26,11 +28,11 @@ from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.summary import spark_ui_url
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
+from airflow_provider_wherobots.logs.result import MARKER
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try
-from airflow_provider_wherobots.operators.publish import add_to_events, extra_of, take_result
 from airflow_provider_wherobots.operators.task_try import TaskTry
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
-from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_SUMMARY_KEY, SPARK_UI_URL_KEY
+from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, SPARK_UI_URL_KEY
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.operators.follows_run import FollowsRun
@@ -69,28 +71,56 @@ class RunTry(TaskTry[T, WorkerAttempt]):
             self._push(RUN_SUMMARY_KEY, outcome.summary)
             if spark_ui := outcome.summary.get(SPARK_UI_URL_KEY):
                 self._push_address(WherobotsSparkUiLink(), spark_ui)
-        must_have_result = self._must_have_result
-        result = take_result(
-            outcome,
-            self._push,
-            self.log,
-            may_push=task.do_xcom_push,
-            is_wanted=task.return_result and not must_have_result,
-        )
+        result = self._take_result(outcome)
         if outcome.ending is not Ending.COMPLETED:
             raise self._failure(outcome)
-        if must_have_result and outcome.result is None:
+        if self._must_have_result and outcome.result is None:
             raise WherobotsResultLostException(
                 f"Run {outcome.run_id} completed, but its result could not be read from its log; a retry reads it"
                 f" again, and starts a new run if that fails too. {self._run_url(outcome.run_id)}"
             )
-        extra = extra_of(outcome, self._run_url(outcome.run_id), result)
-        add_to_events(task.outlets, self.context, extra, self.log)
+        self._add_to_events(outcome, result)
         return result if task.return_result else outcome.run_id
 
     @property
     def _must_have_result(self) -> bool:
         return self.task.return_result and self.task.always_prints_result
+
+    def _take_result(self, outcome: Outcome) -> Any:
+        """Push and return a run's result; None if there is none. No log of the provider contains it."""
+        task = self.task
+        if outcome.result is None:
+            if task.return_result and not task.always_prints_result and outcome.ending is Ending.COMPLETED:
+                self.log.warning(
+                    "Run %s has no result: its log has no usable line that begins with '%s'. The task returns None",
+                    outcome.run_id,
+                    MARKER,
+                )
+            return None
+        result = json.loads(outcome.result)
+        how = "not pushed, because of do_xcom_push=False"
+        if result is None:
+            how = "null, for which Airflow stores no XCom"
+        elif task.do_xcom_push:
+            self._push(RESULT_KEY, result)
+            how = f"XCom '{RESULT_KEY}'"
+        self.log.info("Result: %s bytes of JSON (%s)", f"{len(outcome.result.encode()):,}", how)
+        return result
+
+    def _add_to_events(self, outcome: Outcome, result: Any) -> None:
+        """Add the run to the event of each asset (dataset on 2.11) in ``outlets``, without keys that are there already.
+
+        An asset that does not exist is logged and left out. The author of the DAG decides what an alias stands for.
+        """
+        summary = outcome.summary or {}
+        measured = {key: summary.get(key) for key in ("cost_usd", "queued_seconds", "ran_seconds")}
+        extra = {"run_id": outcome.run_id, "run_url": self._run_url(outcome.run_id), **measured, "result": result}
+        for outlet in filter(is_asset, self.task.outlets):
+            try:
+                event = self.context["outlet_events"][outlet]
+                event.extra = {**extra, **event.extra}
+            except Exception as error:
+                self.log.warning("The event of outlet %r has no details of the run: %s", outlet, reason_of(error))
 
     def _failure(self, outcome: Outcome) -> Exception:
         """The exception that the task fails with."""

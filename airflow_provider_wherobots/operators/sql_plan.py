@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.calls import is_session_id
-from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.flows.sql.look_back import Planned
+from airflow_provider_wherobots.operators.wherobots_task import naming
 from airflow_provider_wherobots.sql.repeatable import may_repeat
 from airflow_provider_wherobots.sql.task_statements import read_statements
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def plan(task: ExecutesSql) -> list[Planned]:
     """Make the statements of a task, once its arguments are rendered."""
     _warn_of_what_has_no_effect(task)
-    try:
+    with naming(task.task_id):
         planned = _read(task)
         _check_session_id(task.session_id, is_given=task.is_session_given)
         writes = sum(not statement.may_repeat for statement in planned)
@@ -29,8 +29,6 @@ def plan(task: ExecutesSql) -> list[Planned]:
                 f"outcome_sql: reports whether one write has taken effect, but sql has {writes} statements that must "
                 "not be repeated"
             )
-    except InvalidArgumentError as error:
-        raise WherobotsArgumentException(f"{task.task_id}: {error}") from None
     return planned
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
 from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS, configured
-from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask
+from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask, naming
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
@@ -93,15 +92,13 @@ class SqlTask(WherobotsTask):
         return WherobotsSqlHook(**{**more, **arguments})
 
     def _checked_request(self, **rendered: Any) -> SessionRequest:
-        try:
+        with naming(self.task_id):
             return SessionRequest(
                 session_type=self.session_type,
                 force_new=self.force_new,
                 shutdown_after_inactive_seconds=self.shutdown_after_inactive_seconds,
                 **rendered,
             )
-        except InvalidArgumentError as error:
-            raise self._wrong(str(error)) from None
 
     def _make_attempt(self) -> SqlAttempt:
         from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt

@@ -42,7 +42,6 @@ from airflow_provider_wherobots.flows.sql.statement import (
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import failure, not_connected, unknown_of_earlier_try
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try
-from airflow_provider_wherobots.operators.publish import emit
 from airflow_provider_wherobots.operators.sql_history import SqlHistory
 from airflow_provider_wherobots.operators.sql_plan import plan
 from airflow_provider_wherobots.operators.sql_results import SqlResults
@@ -80,7 +79,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         self._history = SqlHistory(task, context, attempt, self._planned, suffix)
         self._results = SqlResults(task)
         self._session: SqlSession | None = None
-        self._session_id = self._own_session_id = ""
+        self._session_id = ""
         self._wait = self.new_wait()
         self._index = 0
         self._seconds = 0.0
@@ -173,13 +172,14 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         self.announce(self._session_id)
         if not self.task.deferrable or self.is_ready(self._session_id, self._wait):
             return self._execute_all()
-        is_own = self.attempt.stop is not None
-        self.defer_until_ready(self._session_id, self._wait, self._history.kept(), stop_on_kill=is_own)
+        self.defer_until_ready(self._session_id, self._wait, self._history.kept(), stop_on_kill=self._is_own)
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
         """What a try does at its end: leaves word of what a kill has cancelled, and stops a session of its own."""
-        self._find_own_session()
+        if self._session_id and self.task.makes_own_session and self._pull(f"{SQL_OWN_SESSION_KEY}{self._session_id}"):
+            # The task has resumed.
+            self._own(self._session_id)
         try:
             yield
         except BaseException:
@@ -222,24 +222,23 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         self._history.tell(f"{SQL_OWN_SESSION_KEY}{session_id}")
 
     def _own(self, session_id: str) -> None:
-        self._own_session_id, self.attempt.stop = session_id, partial(stop_session, session_id)
+        self.attempt.stop = partial(stop_session, session_id)
 
-    def _find_own_session(self) -> None:
-        """After a deferral: whether the session is this try's own."""
-        if self._session_id and self.task.makes_own_session and self._pull(f"{SQL_OWN_SESSION_KEY}{self._session_id}"):
-            self._own(self._session_id)
+    @property
+    def _is_own(self) -> bool:
+        """Whether nobody else has the session."""
+        return self.attempt.stop is not None
 
     def _stop_own_session(self) -> None:
-        session_id = self._own_session_id
-        if not session_id or self.attempt.was_killed:
+        if not self._is_own or self.attempt.was_killed:
             return
         if self._history.is_in_doubt and not self._history.is_last:
             self.log.info(
-                "SQL session %s stays for the retry, which queries it for the statement's outcome", session_id
+                "SQL session %s stays for the retry, which queries it for the statement's outcome", self._session_id
             )
             return
         with self.attempt.open():
-            self.attempt.run(stop_session(session_id))
+            self.attempt.run(stop_session(self._session_id))
         self.attempt.stop = None
 
     @staticmethod
@@ -339,7 +338,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 outcome.execution_id,
                 replace(self._options(), url="", started_at=outcome.started_at).to_kwargs(),
                 tells_address=store is None or not store.presigned_url,
-                stops_session=bool(self._own_session_id),
+                stops_session=self._is_own,
             ),
             "execute_after_statement",
             {
@@ -429,7 +428,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         statement = self._statement
         if earlier_try is None:
             region = self._session.region if self._session else None
-            emit(of_statement(outcome.seconds, outcome.state.value, region, self._metric_tags), self.log.warning)
+            self._emit(of_statement(outcome.seconds, outcome.state.value, region, self._metric_tags))
         self._last = outcome
         self._seconds += outcome.seconds
         self._history.learn(outcome, statement, earlier_try)

@@ -8,13 +8,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.compat import note_for_retry, state_at_kill
-from airflow_provider_wherobots.exceptions import (
-    WherobotsArgumentException,
-    kind_of_call,
-)
+from airflow_provider_wherobots.exceptions import kind_of_call
 from airflow_provider_wherobots.flows import measurements
 from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.outcome import (
@@ -35,10 +32,9 @@ from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.local_files import find_uploads
-from airflow_provider_wherobots.operators.publish import emit
 from airflow_provider_wherobots.operators.run_suffix import earlier_try_had_run, leave_word, suffix_of_task
 from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, follow_options
-from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT
+from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, naming
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 
@@ -108,8 +104,7 @@ class SubmitTry(RunTry[CreatesRun]):
 
         Returns the run's id, or its result. Raises what the task fails with.
         """
-        cancelled_at_deadline = self.task.cancel_on_kill
-        emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=cancelled_at_deadline), self._warn)
+        self._emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=self.task.cancel_on_kill))
         return super().finish(outcome)
 
     def _failure(self, outcome: Outcome) -> Exception:
@@ -194,7 +189,7 @@ class SubmitTry(RunTry[CreatesRun]):
             self._announce(submission.run)
             note_for_retry(self.context["ti"], RUN_ID_KEY)
             if submission.reattached:
-                emit(measurements.of_reattachment(submission.run, self._metric_tags), self._warn)
+                self._emit(measurements.of_reattachment(submission.run, self._metric_tags))
             twin_suffix = self._suffix if submission.may_have_twin else ""
             if not self.task.wait_for_completion:
                 self._push(RUN_LEFT_ACTIVE_KEY, True)
@@ -217,21 +212,20 @@ class SubmitTry(RunTry[CreatesRun]):
         payload = task.payload_to_send(self.context, self._suffix)
         if task.durable:
             self._suffix = durable_suffix(payload["name"])
+        flow = submit_run(
+            payload,
+            task.region_to_send,
+            durable=task.durable,
+            look_first=look_first,
+            max_outage_seconds=task.max_outage_seconds,
+            quota=quota,
+            uploads=find_uploads(task, payload, self.context),
+            **if_found,
+        )
+        suffix = self._suffix if task.durable else ""
         try:
-            flow = submit_run(
-                payload,
-                task.region_to_send,
-                durable=task.durable,
-                look_first=look_first,
-                max_outage_seconds=task.max_outage_seconds,
-                quota=quota,
-                uploads=find_uploads(task, payload, self.context),
-                **if_found,
-            )
-            suffix = self._suffix if task.durable else ""
-            submission = self.attempt.submit(flow, suffix, older_may_exist=look_first)
-        except InvalidArgumentError as error:
-            raise WherobotsArgumentException(f"{task.task_id}: {error}") from None
+            with naming(task.task_id):
+                submission = self.attempt.submit(flow, suffix, older_may_exist=look_first)
         except QuotaNotFreedError as error:
             raise self._no_quota(error) from error
         except WherobotsApiError as error:
@@ -273,6 +267,3 @@ class SubmitTry(RunTry[CreatesRun]):
             return False
         self.log.info("Run %s %s; a new run is created", outcome.run_id, why)
         return True
-
-    def _warn(self, text: str) -> None:
-        self.log.warning(text)

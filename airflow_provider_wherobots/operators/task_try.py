@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-from airflow_provider_wherobots.compat import Context
+from airflow_provider_wherobots.compat import Context, get_stats
 from airflow_provider_wherobots.drivers.base import Clock
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
@@ -15,7 +15,9 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsQuotaException,
 )
 from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.measurements import Kind, Measurement
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError
+from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import StoredAddressLink
 from airflow_provider_wherobots.operators.airflow_3_0 import is_resumed_retry, remember_deferral
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, deadline_margin, pull, push
@@ -117,3 +119,20 @@ class TaskTry(Generic[T, A]):
     @property
     def _metric_tags(self) -> dict[str, str]:
         return {"dag_id": self.context["ti"].dag_id, "task_id": self.context["ti"].task_id}
+
+    def _emit(self, measurements: Iterable[Measurement]) -> None:
+        """Send values to Airflow's metrics (StatsD, Datadog or OpenTelemetry). An error is one warning in the log."""
+        try:
+            stats = get_stats()
+            for measurement in measurements:
+                name, value, tags = measurement.name, measurement.value, dict(measurement.tags)
+                match measurement.kind:
+                    case Kind.COUNTER:
+                        stats.incr(name, int(value), tags=tags)
+                    case Kind.GAUGE:
+                        stats.gauge(name, value, tags=tags)
+                    case Kind.TIMING:
+                        # A number would be milliseconds to some clients and seconds to others.
+                        stats.timing(name, timedelta(seconds=value), tags=tags)
+        except Exception as error:
+            self.log.warning("The task's metrics could not be sent: %s", reason_of(error))
