@@ -1,4 +1,4 @@
-"""What a try needs of the task that executes SQL: its arguments, and what they say about its result."""
+"""What a try needs of the task that executes SQL: its arguments, and which result they ask for."""
 
 from __future__ import annotations
 
@@ -37,18 +37,17 @@ class ExecutesSql(SqlTask):
 
     @property
     def makes_own_session(self) -> bool:
-        """Whether the task asks for a session that nobody else gets."""
+        """Whether the task requests a session that no other task gets."""
         is_new = self.force_new or self.session_type == SINGLE
         return is_new and self.session_key is None and not self.is_session_given
 
     @property
     def returns_one(self) -> bool:
-        """Whether one result is returned, and not a list of them, as ``DbApiHook.run`` has it."""
+        """Whether one result is returned and not a list of them, as in ``DbApiHook.run``."""
         return isinstance(self.sql, str) and (self.return_last or not self.split_statements)
 
     @property
     def fetches_results(self) -> bool:
-        """Whether results are fetched."""
         return bool(self.do_xcom_push or self.requires_result_fetch)
 
     def checked_store(self) -> Store | None:

@@ -1,4 +1,4 @@
-"""The statements that a task's arguments stand for. All is checked here that can be before anything is sent."""
+"""The statements of a task. All that can be checked before anything is sent is checked here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def plan(task: ExecutesSql) -> list[Planned]:
     """Make the statements of a task, once its arguments are rendered."""
-    _warn_of_what_has_no_effect(task)
+    _warn_of_arguments_without_effect(task)
     with naming(task.task_id):
         planned = _read(task)
         _check_session_id(task.session_id, is_given=task.is_session_given)
@@ -33,8 +33,8 @@ def plan(task: ExecutesSql) -> list[Planned]:
 
 
 def outcome_query(task: ExecutesSql) -> str:
-    """The query that says whether the task's write has taken effect."""
-    # Those of a sequence are meant for the placeholders of ``sql``.
+    """The query that reports whether the task's write has taken effect."""
+    # A sequence of parameters is meant for the placeholders of ``sql``.
     parameters = task.parameters if isinstance(task.parameters, Mapping) else None
     (query,) = read_statements(task.outcome_sql, False, parameters)
     return query
@@ -47,7 +47,7 @@ def _read(task: ExecutesSql) -> list[Planned]:
     store, last, before = task.checked_store(), len(texts) - 1, Counter[str]()
     planned = []
     for index, text in enumerate(texts):
-        # A stored result is not fetched, and one that is not returned need not be.
+        # A result that is stored, or is not returned, is not fetched.
         wants_result = store is None and task.fetches_results and (index == last or not task.returns_one)
         at = store if index == last else None
         planned.append(Planned(text, may_repeat(text), wants_result, at, before[text]))
@@ -56,7 +56,7 @@ def _read(task: ExecutesSql) -> list[Planned]:
 
 
 def _check_session_id(session_id: object, *, is_given: bool) -> None:
-    # Jinja makes "None" of a task that has returned nothing.
+    # Jinja renders "None" if a task has returned nothing.
     if is_given and session_id in (None, "", "None"):
         raise InvalidArgumentError(
             f"session_id={session_id!r}: the task that should have started the SQL session has returned no id"
@@ -65,7 +65,7 @@ def _check_session_id(session_id: object, *, is_given: bool) -> None:
         raise InvalidArgumentError(f"session_id={session_id!r}: must be the id of a SQL session")
 
 
-def _warn_of_what_has_no_effect(task: ExecutesSql) -> None:
+def _warn_of_arguments_without_effect(task: ExecutesSql) -> None:
     if task.database:
         task.log.warning(
             "database=%r has no effect: connections share their session, so it has no current database. Name it in "

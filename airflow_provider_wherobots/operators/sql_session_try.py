@@ -1,4 +1,4 @@
-"""One try of a task that asks for a SQL session: waits for it here or by deferring, and says why there is none."""
+"""One try of a task that requests a SQL session. It waits for the session on the worker or by deferring."""
 
 from __future__ import annotations
 
@@ -47,21 +47,18 @@ class SqlSessionTry(TaskTry[T, SqlAttempt]):
         task = self.task
         return SessionWait(task.session_wait_timeout, task.max_outage_seconds, self.deadline, time.time())
 
-    def ask(
+    def request_session(
         self, request: SessionRequest, quota: Mapping[str, Any] | None, kept: Mapping[str, Any] | None = None
     ) -> AskedSession:
-        """Request a session, while the attempt is open. A long wait for quota is deferred; ``kept`` is what the task
-        resumes with after it.
-        """
-        if quota is None:
-            wait = QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self.deadline)
-        else:
+        """Request a session, while the attempt is open. After a long wait for quota the task resumes with ``kept``."""
+        wait = QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self.deadline)
+        if quota is not None:
             wait = QuotaWait.from_kwargs(quota)
         with self._failures():
-            asked = self.attempt.run(ask_with_quota(request, wait, self.task.max_outage_seconds))
-        if isinstance(asked, AwaitingQuota):
-            self._defer_for_quota(asked, kept or {})
-        return asked
+            response = self.attempt.run(ask_with_quota(request, wait, self.task.max_outage_seconds))
+        if isinstance(response, AwaitingQuota):
+            self._defer_for_quota(response, kept or {})
+        return response
 
     def announce(self, session_id: str) -> None:
         """Push the session's id and address."""
@@ -89,7 +86,7 @@ class SqlSessionTry(TaskTry[T, SqlAttempt]):
     def defer_until_ready(
         self, session_id: str, wait: SessionWait, kwargs: dict[str, Any], *, stop_on_kill: bool
     ) -> NoReturn:
-        """Let the triggerer wait for a session. ``kwargs`` is what the task resumes with, besides session and wait."""
+        """Let the triggerer wait for a session. The task resumes with the session, the wait and ``kwargs``."""
         self.log.info("The triggerer waits for SQL session %s (the task is deferred)", words.short(session_id))
         conn_id, carried = self.task.wherobots_conn_id, wait.to_kwargs()
         self._defer(
@@ -100,9 +97,7 @@ class SqlSessionTry(TaskTry[T, SqlAttempt]):
         )
 
     def resumed(self, event: Any, session_id: str, wait: dict[str, Any] | None) -> tuple[str, SessionWait]:
-        """The session, and the wait that a trigger has ended, regardless of what it has found: the worker checks
-        itself. Without ``session_id`` it is pulled from XCom.
-        """
+        """The session (from XCom without ``session_id``), and the rest of the wait. The worker checks the session."""
         if isinstance(event, dict) and event.get("reason"):
             self.log.info("The triggerer has ended the wait: %s", words.quoted(str(event["reason"])))
         left = self.new_wait() if wait is None else SessionWait.from_kwargs(wait)
@@ -111,7 +106,7 @@ class SqlSessionTry(TaskTry[T, SqlAttempt]):
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
-        """The context in which the API's errors about a session become exceptions of the task."""
+        """The context in which errors of the API become exceptions of the task."""
         try:
             yield
         except SessionWaitTimeoutError as error:

@@ -1,4 +1,4 @@
-"""The arguments that say which SQL session a task asks for, and how a kill reaches its try."""
+"""The arguments that decide which SQL session a task requests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 
 class SqlTask(WherobotsTask):
-    """What ``WherobotsSqlOperator`` and ``WherobotsSqlSessionStartOperator`` share.
-
-    It is what a DAG file needs. The work of a try is in a class that only a running task imports, see
-    :class:`~airflow_provider_wherobots.operators.follows_run.FollowsRun`.
-    """
+    """What ``WherobotsSqlOperator``, ``WherobotsSqlSessionStartOperator`` and ``WherobotsSqlSensor`` share."""
 
     runtime: str | None
     region: str | None
@@ -60,11 +56,11 @@ class SqlTask(WherobotsTask):
         self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
         self.max_quota_wait_seconds = self._seconds(MAX_QUOTA_WAIT_SECONDS, None)
         self._check_flags("deferrable")
-        # What may be a template is checked when it is rendered.
+        # Arguments that can be templates are checked once they are rendered.
         self._checked_request()
 
     def session_request(self, session_key: str | None) -> SessionRequest:
-        """The request for a session: the task's arguments, and the connection's where there is none."""
+        """The request for a session, from the task's arguments, else from the connection's."""
         settings = self.hook.settings
         return self._checked_request(
             runtime=settings.runtime if self.runtime is None else _value_of(self.runtime),
@@ -107,5 +103,5 @@ class SqlTask(WherobotsTask):
 
 
 def _value_of(value: Any) -> Any:
-    """A value of the vendor's enumerations counts by what it stands for."""
+    """The value of a member of the official provider's enums."""
     return value.value if isinstance(value, Enum) else value

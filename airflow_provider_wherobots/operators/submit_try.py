@@ -32,7 +32,7 @@ from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.local_files import find_uploads
-from airflow_provider_wherobots.operators.run_suffix import earlier_try_had_run, leave_word, suffix_of_task
+from airflow_provider_wherobots.operators.run_suffix import earlier_try_had_run, pass_on_suffix, suffix_of_task
 from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, naming
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
@@ -55,7 +55,7 @@ class SubmitTry(RunTry[CreatesRun]):
         cleared = is_first_since_clear(ti.try_number, ti.max_tries, task.retries or 0)
         if task.durable:
             self._suffix = suffix_of_task(self.context)
-            leave_word(self._push, self.context, self._suffix)
+            pass_on_suffix(self._push, self.context, self._suffix)
         return self._work(
             self._new_quota_wait(),
             look_first=ti.try_number > 1,
