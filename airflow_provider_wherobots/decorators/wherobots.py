@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.decorators.base import FParams, FReturn, Task
 
 _NOT_HERE = ("run_python", "run_jar", "return_result")
-"""Arguments of the run operator that the function takes the place of."""
+"""Arguments of the run operator that the function replaces."""
 
 
 class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
@@ -72,7 +72,7 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
                     raise InvalidArgumentError(f"{argument}: must not be given; {self.custom_operator_name} sets it")
             environment = _with_dependencies(environment, dependencies)
         if not wait_for_completion:
-            # What is returned is the run's id.
+            # The task returns the run's id.
             kwargs["multiple_outputs"] = False
         super().__init__(
             python_callable=python_callable,
@@ -94,8 +94,8 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         :param context: the task's context.
         :returns: what the function returns, or the run's id with ``wait_for_completion=False``.
         """
-        # Not that of DecoratedOperator. It looks for assets among the arguments and results, and JSON contains none. On
-        # 3.0 it needs a method that operators do not have.
+        # Not DecoratedOperator.execute. It searches arguments and results for assets, and JSON contains none. On 3.0 it
+        # needs a method that operators do not have.
         return WherobotsRunOperator.execute(self, context)
 
     def _payload_to_show(self, context: Context) -> dict[str, Any]:

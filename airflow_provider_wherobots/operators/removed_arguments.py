@@ -1,4 +1,4 @@
-"""Arguments of earlier releases and of other operators, which a DAG may pass by habit or by mistake."""
+"""Arguments of earlier releases and of other operators, which a DAG may pass by mistake."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RUN_WORDS = {
     **dict.fromkeys(("timeout", "timeoutSeconds"), "timeout_seconds"),
     **{"runPython": "run_python", "runJar": "run_jar", "wait_for_termination": "wait_for_completion"},
 }
-"""What is meant by an argument of other operators, or by a field of the Runs API, given to ``WherobotsRunOperator``."""
+"""The argument to use instead of an argument of other operators, or of a field of the Runs API."""
 SENSOR_WORDS = {**_CONNECTION, "job_id": "run_id", "job_name": "run_name", "name": "run_name"}
 SQL_WORDS = {
     "conn_id": "wherobots_conn_id",
@@ -38,8 +38,8 @@ SQL_WORDS = {
 
 
 def refuse_other_words(operator: type, kwargs: Mapping[str, Any], words: Mapping[str, str]) -> None:
-    """Name the argument that is meant, where Airflow would only say that an argument is missing or invalid."""
-    # A subclass may have such an argument of its own.
+    """Name the argument to use, where Airflow would only report that an argument is missing or invalid."""
+    # A subclass may have such an argument itself.
     own = signature(operator.__init__).parameters.keys()  # type: ignore[misc]
     for word in (kwargs.keys() & words.keys()) - own:
         raise WherobotsArgumentException(
@@ -48,7 +48,7 @@ def refuse_other_words(operator: type, kwargs: Mapping[str, Any], words: Mapping
 
 
 def drop_removed_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Remove arguments that have no effect any more, with a warning that says what to do.
+    """Remove arguments that have no effect any more, with a warning that shows what to do.
 
     Source: the run operator of ``airflow-providers-wherobots`` 1.0 to 1.2.
     """

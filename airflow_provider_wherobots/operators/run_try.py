@@ -62,10 +62,7 @@ class RunTry(TaskTry[T, WorkerAttempt]):
         return starts_over
 
     def finish(self, outcome: Outcome) -> Any:
-        """Push what is known of the run, and end the task.
-
-        Returns the run's id, or its result. Raises what the task fails with.
-        """
+        """Push what is known of the run. Return its id or its result, or raise the exception of the task."""
         task = self.task
         if outcome.summary is not None:
             self._push(RUN_SUMMARY_KEY, outcome.summary)
@@ -127,7 +124,7 @@ class RunTry(TaskTry[T, WorkerAttempt]):
         return EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id)))
 
     def _settle_after_trigger_failure(self, run_id: str) -> Outcome | None:
-        """Return the outcome of a run that has ended. Else return None, and cancel the run if ``cancel_on_kill``."""
+        """Return the outcome of a run that has ended. Otherwise cancel the run if ``cancel_on_kill``; return None."""
         self.attempt.adopt(run_id)
         try:
             run = self.attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
@@ -154,7 +151,7 @@ class RunTry(TaskTry[T, WorkerAttempt]):
         self.log.info("Run %s (%s): %s", words.short(run.id), words.short(run.name), url)
 
     def _run_url(self, run_id: str) -> str:
-        """The address of a run's page; empty if the connection cannot be read: that must not hide how the run ended."""
+        """The address of a run's page. Empty if the connection cannot be read: that must not hide how the run ended."""
         try:
             return self.task.hook.settings.run_url(run_id)
         except Exception as error:
@@ -163,7 +160,7 @@ class RunTry(TaskTry[T, WorkerAttempt]):
 
 
 def follow_options(task: FollowsRun, started_at: float, deadline: float | None) -> FollowOptions:
-    """How a task follows a run, as far as its arguments say. The run is not known yet."""
+    """The options to follow a run, from the task's arguments. The run is not known yet."""
     return FollowOptions(
         run_id="",
         started_at=started_at,

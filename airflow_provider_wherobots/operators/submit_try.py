@@ -46,10 +46,7 @@ class SubmitTry(RunTry[CreatesRun]):
     """The suffix of the names of the task's runs; empty until it is known."""
 
     def begin(self) -> Any:
-        """Create the run, or re-attach to that of an earlier try, and wait for its end.
-
-        Returns the run's id, or its result.
-        """
+        """Create the run, or re-attach to the run of an earlier try. Wait for its end, and return its id or result."""
         ti, task = self.context["ti"], self.task
         self.attempt.is_left_for_retry = self._is_left_for_retry
         cleared = is_first_since_clear(ti.try_number, ti.max_tries, task.retries or 0)
@@ -87,10 +84,7 @@ class SubmitTry(RunTry[CreatesRun]):
         return self._work(self._new_quota_wait(), look_first=True, is_fresh=True)
 
     def outcome_after_trigger_failure(self, next_kwargs: Mapping[str, Any] | None) -> Outcome | None:
-        """Look at the run, and cancel it if it is active and ``cancel_on_kill``.
-
-        None if the trigger's failure is the task's.
-        """
+        """Check the run, and cancel it if it is active and ``cancel_on_kill``. None if the task must fail as well."""
         run_id = self._pull(RUN_ID_KEY)
         if not run_id:
             return None
@@ -100,15 +94,12 @@ class SubmitTry(RunTry[CreatesRun]):
         return None if outcome is not None and timed_out and outcome.ending is Ending.CANCELLED else outcome
 
     def finish(self, outcome: Outcome) -> Any:
-        """Send the metrics of the run's end, push what is known of the run, and end the task.
-
-        Returns the run's id, or its result. Raises what the task fails with.
-        """
+        """Send the metrics of the run's end, and finish like every task that follows a run."""
         self._emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=self.task.cancel_on_kill))
         return super().finish(outcome)
 
     def _failure(self, outcome: Outcome) -> Exception:
-        left = self._end_what_nobody_follows(outcome.run_id) if outcome.ending is Ending.GAVE_UP else ""
+        left = self._end_run_without_follower(outcome.run_id) if outcome.ending is Ending.GAVE_UP else ""
         return EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id), left=left))
 
     @property
@@ -117,7 +108,7 @@ class SubmitTry(RunTry[CreatesRun]):
         return is_last(ti.try_number, ti.max_tries)
 
     def _is_left_for_retry(self) -> bool:
-        """Whether the worker is ended by something other than a user, such as an eviction, and a retry follows."""
+        """Whether not a user but something else, such as an eviction, ends the worker, and a retry follows."""
         is_late = self.deadline is not None and time.time() >= self.deadline
         if self._is_last or is_late or not self.task.durable:
             return False
@@ -135,8 +126,8 @@ class SubmitTry(RunTry[CreatesRun]):
             self.log.info("The run is left active for the retry: no user has ended the task (state: %s)", state)
         return True
 
-    def _end_what_nobody_follows(self, run_id: str) -> str:
-        """Cancel a run that this try gave up, if no retry comes for it. Returns what becomes of it."""
+    def _end_run_without_follower(self, run_id: str) -> str:
+        """Cancel a run that this try gave up, if no retry follows. Returns what happens to the run."""
         task = self.task
         if not self._is_last:
             return REATTACHED if task.durable else NOT_FOUND_AGAIN
@@ -150,11 +141,8 @@ class SubmitTry(RunTry[CreatesRun]):
             is_cancelled = False
         return CANCELLED_AT_LAST if is_cancelled else LEFT_AT_LAST
 
-    def _end_what_may_exist(self, error: WherobotsApiError) -> str:
-        """Cancel what a failed submission may have left active, if no retry looks for it.
-
-        Returns a sentence about it.
-        """
+    def _end_possible_run(self, error: WherobotsApiError) -> str:
+        """Cancel a run that a failed submission may have left, if no retry looks for it. Returns a sentence on it."""
         task, may_exist = self.task, "The run may exist and be active"
         if not self._is_last:
             does = "looks it up by its name first" if task.durable else "creates a new one (durable=False)"
@@ -178,11 +166,11 @@ class SubmitTry(RunTry[CreatesRun]):
         reuse_completed: bool = False,
         is_fresh: bool = False,
     ) -> Any:
-        """Get a run and follow it to its end, here or by deferring. Replace one that the previous try cancelled, once.
+        """Get a run and follow it to its end, on this worker or by deferring.
 
-        ``look_first``: an earlier try may have left a run, which is cancelled and replaced with ``replace``, and counts
-        as this try's with ``reuse_completed`` if it has completed. ``is_fresh``: the run that the previous try
-        cancelled has already been replaced.
+        ``look_first``: an earlier try may have left a run. With ``replace`` that run is cancelled and replaced, and
+        with ``reuse_completed`` it counts as this try's run if it has completed. A run that the previous try cancelled
+        is replaced once. ``is_fresh``: it has already been replaced.
         """
         while True:
             submission = self._get_run(quota, look_first=look_first, replace=replace, reuse_completed=reuse_completed)
@@ -229,7 +217,7 @@ class SubmitTry(RunTry[CreatesRun]):
         except QuotaNotFreedError as error:
             raise self._no_quota(error) from error
         except WherobotsApiError as error:
-            again = self._end_what_may_exist(error)
+            again = self._end_possible_run(error)
             raise kind_of_call(error)(describe_no_run(error, task.max_outage_seconds, again=again)) from error
         if isinstance(submission, AwaitingQuota):
             suffix = self._suffix if submission.wait.unclear and task.cancel_on_kill else ""
@@ -258,7 +246,7 @@ class SubmitTry(RunTry[CreatesRun]):
         return self._follow_here(options)
 
     def _is_to_be_repeated(self, outcome: Outcome, reattached: bool, started_at: float) -> bool:
-        """Whether the run of an earlier try ended so that this try needs one of its own."""
+        """Whether the run of an earlier try ended in a way that makes this try create a new run."""
         if was_cancelled_for_earlier_try(outcome, reattached, started_at):
             why = "was cancelled by the previous try"
         elif reattached and self._must_have_result and outcome.ending is Ending.COMPLETED and outcome.result is None:

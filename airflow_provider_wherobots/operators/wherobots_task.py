@@ -1,4 +1,4 @@
-"""What every task of this provider has: its connection, its XComs, its deadline, and which failures are retried."""
+"""What every task of this provider has: its connection, its XComs, a kill, and which failures are retried."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Base = BaseOperator
 else:
-    # As an operator it would stand between a task and the arguments of Airflow's operator or sensor.
+    # As an operator it would hide the arguments of Airflow's operator or sensor.
     Base = object
 
 DEFER_MARGIN_SECONDS = 120.0
@@ -49,7 +49,7 @@ class WherobotsTask(Base):
 
     @wherobots_conn_id.setter
     def wherobots_conn_id(self, value: str) -> None:
-        # What has references is the output of another task.
+        # The output of another task has references.
         if value in ("", "None") or not (isinstance(value, str) or hasattr(value, "iter_references")):
             raise without_retry(self._wrong(f"wherobots_conn_id={value!r}: must be the id of a connection"))
         self._wherobots_conn_id = value
@@ -63,7 +63,7 @@ class WherobotsTask(Base):
 
     @property
     def _attempt(self) -> Any:
-        """The object that makes this try's calls, and that a kill stops."""
+        """The object that makes this try's calls, and that a kill stops. A subclass decides its class."""
         if self._made_attempt is None:
             self._made_attempt = self._make_attempt()
             # The signal may come between any two of these lines. It is never lost, and a second kill does nothing.
@@ -127,10 +127,7 @@ class WherobotsTask(Base):
 
 @contextmanager
 def naming(task_id: str) -> Iterator[None]:
-    """Name the task in the errors of what knows no task.
-
-    In this context an ``InvalidArgumentError`` becomes a ``WherobotsArgumentException``.
-    """
+    """The context in which an ``InvalidArgumentError`` becomes a ``WherobotsArgumentException`` that names the task."""
     try:
         yield
     except InvalidArgumentError as error:

@@ -35,7 +35,7 @@ class WorkerAttempt(Attempt):
         self._twin_suffix = ""
         self._cancelled: set[str] = set()
         self.is_left_for_retry: Callable[[], bool] = lambda: False
-        """Says at a kill whether the run stays for a retry, which re-attaches to it. Must not raise."""
+        """Whether a kill leaves the run for a retry, which re-attaches to it. Must not raise."""
 
     def submit(
         self, submission_flow: Flow[Submission | AwaitingQuota], suffix: str, *, older_may_exist: bool
@@ -82,7 +82,7 @@ class WorkerAttempt(Attempt):
         if not self._cancel_on_kill:
             return
         if was_uploading and not self._older_may_exist:
-            # The create comes after the uploads, and is not sent any more: there is nothing to look for.
+            # The create call comes after the uploads, and was not sent: there is nothing to look for.
             return
         if self._run_id is not None:
             cancel = cancel_run_and_twin(self._run_id, self._twin_suffix, WORKER_CANCEL_BUDGET_SECONDS)

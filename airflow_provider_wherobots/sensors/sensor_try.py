@@ -1,4 +1,4 @@
-"""One try of the sensor: finds the run, follows it to its end here or by deferring, and finishes."""
+"""One try of the run sensor. It finds the run, follows it to its end on the worker or by deferring, and finishes."""
 
 from __future__ import annotations
 
@@ -48,22 +48,22 @@ class SensorTry(RunTry[AwaitsRun]):
             self._defer_to(WherobotsNamedRunTrigger, options, run_name=named.name, created_after=named.created_after)
         return self.finish(run)
 
-    def look(self) -> tuple[bool, str | None]:
-        """Look once. Returns whether the run has completed, and its id if so."""
+    def check_once(self) -> tuple[bool, str | None]:
+        """Check the run once. Returns whether it has completed, and its id if so."""
         options, ti = self._options(), self.context["ti"]
         which = self._named_run() if self.task.run_id is None else str(self.task.run_id)
         try:
-            look = self.attempt.run(look_once(which, options, failing_since(ti)))
+            found = self.attempt.run(look_once(which, options, failing_since(ti)))
         except WherobotsApiError as error:
             if isinstance(which, str):
                 raise _failed_call(which, error) from error
             reason = f"No {which.describe()} was found: {words.quoted(str(error))}"
             raise WherobotsUnavailableException(reason) from error
         try:
-            keep_failing_since(ti, look.failing_since)
+            keep_failing_since(ti, found.failing_since)
         except Exception as error:
             self.log.warning("The next poke will not know when pokes began to fail: %s", reason_of(error))
-        if (run := look.run) is None:
+        if (run := found.run) is None:
             return False, None
         self._announce(run)
         if run.is_active:
@@ -77,18 +77,18 @@ class SensorTry(RunTry[AwaitsRun]):
             self._forget_earlier_try()
         outcome = Outcome.from_event(event)
         if outcome.run_id and self._pull(RUN_ID_KEY) != outcome.run_id:
-            # A trigger found it, and could not push it, or not as fast as the run ended.
+            # A trigger found the run, but could not push its id, or not before the run ended.
             self._push(RUN_ID_KEY, outcome.run_id)
             self._push_address(WherobotsRunLink(), self._run_url(outcome.run_id))
         return self.finish(outcome)
 
     def outcome_after_trigger_failure(self, timed_out: bool) -> Outcome | None:
-        """Look at the run, and cancel it if it is active and ``cancel_on_kill``.
+        """Check the run, and cancel it if it is active and ``cancel_on_kill``.
 
-        Returns how the run ended, or that the wait timed out; None if the trigger's failure is the task's.
+        Returns how the run ended, or that the wait timed out; None if the task must fail as well.
         """
         task = self.task
-        # A trigger in which the task has started may not have pushed it.
+        # A trigger in which the task has started may not have pushed the id.
         run_id = self._pull(RUN_ID_KEY) if task.run_id is None else str(task.run_id)
         if run_id:
             outcome = self._settle_after_trigger_failure(run_id)
@@ -104,10 +104,9 @@ class SensorTry(RunTry[AwaitsRun]):
         )
 
     def _find(self, options: FollowOptions, *, waits: bool) -> Run | Outcome:
-        """Find the run, and announce it.
+        """Find the run, and announce it. Without ``waits`` it is searched for once.
 
-        Without ``waits`` one look is taken. Returns an outcome if there is no run, which is ``DEADLINE`` if there is
-        none yet.
+        Returns an outcome if there is no run. The outcome is ``DEADLINE`` if there is no run yet.
         """
         if self.task.run_id is not None:
             run: Run | Outcome = self._get_run(replace(options, run_id=str(self.task.run_id)))
@@ -115,7 +114,7 @@ class SensorTry(RunTry[AwaitsRun]):
             until = options if waits else replace(options, deadline=options.started_at)
             run = self.attempt.run(await_run(self._named_run(), until))
         if isinstance(run, Run):
-            # No XCom is asked for: there is none yet, and Airflow 3 logs that as an error.
+            # No XCom is pulled: there is none yet, and Airflow 3 logs that as an error.
             self._announce(run)
         return run
 
@@ -164,7 +163,7 @@ def _failed_call(run_id: str, error: WherobotsApiError) -> WherobotsException:
 
 
 def sensor_options(task: AwaitsRun, started_at: float, deadline: float | None) -> FollowOptions:
-    """How a sensor follows its run. ``deadline`` is None if the trigger is told later."""
+    """The options by which a sensor follows its run. ``deadline`` is None if the trigger sets it later."""
     limit_name, seconds = task.limit
     return replace(follow_options(task, started_at, deadline), execution_timeout=seconds, limit_name=limit_name)
 

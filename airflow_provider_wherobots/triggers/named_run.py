@@ -42,7 +42,7 @@ class WherobotsNamedRunTrigger(WherobotsRunTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments: names and numbers only, no secret."""
         path, arguments = super().serialize()
-        # A run that was found is not kept: this is also called then.
+        # Also called once a run is found, which must not be stored.
         follow = {**arguments["follow"], "run_id": ""}
         return path, {
             **arguments,

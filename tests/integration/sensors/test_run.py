@@ -454,7 +454,7 @@ def test_a_resumed_retry_that_looks_again_and_again_counts_from_its_own_start(
         deadlines.append(this_try._options().deadline)
         return False, None
 
-    monkeypatch.setattr(SensorTry, "look", look)
+    monkeypatch.setattr(SensorTry, "check_once", look)
     task.resume_execution("execute_complete", {"event": {}}, context(ti))
     assert [deadline is not None and deadline > time.time() for deadline in deadlines] == [True]
 
