@@ -135,7 +135,7 @@ def check_names(function: Callable[..., Any]) -> None:
     """Check that a function uses no name that its script does not have. Its source may not be readable yet."""
     if function in _CHECKED:
         return
-    about = f"{_plain(function).__code__.co_name}() in {script_name(function)}"
+    about = f"{inspect.unwrap(function).__code__.co_name}() in {script_name(function)}"
     try:
         missing = undefined_names(_own_text(function))
     except InvalidArgumentError:
@@ -164,17 +164,12 @@ def script_of(function: Callable[..., Any]) -> str:
     (``airflow-result: …``). If the function raises, it prints the function's traceback and exits with code 1. It is the
     same for the same text of the function at the same lines of its file.
     """
-    return _own_text(function) + _call(_plain(function).__code__.co_name)
-
-
-def _plain(function: Callable[..., Any]) -> Any:
-    """The function that other decorators have wrapped."""
-    return inspect.unwrap(function)
+    return _own_text(function) + _call(inspect.unwrap(function).__code__.co_name)
 
 
 def _own_text(function: Callable[..., Any]) -> str:
     """The script without the lines that call the function."""
-    plain = _plain(function)
+    plain = inspect.unwrap(function)
     name = plain.__code__.co_name
     try:
         source, first_line = inspect.getsourcelines(plain)

@@ -9,10 +9,6 @@ from typing import Any
 
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 
-_REMOVED = {
-    "xcom_push": "The run's id is always pushed as XCom 'run_id'",
-}
-
 _CONNECTION = {"conn_id": "wherobots_conn_id", "poll_interval": "polling_interval"}
 _FILE, _ARGS = "run_python={'uri': …} or run_jar={'uri': …}", "'args' in run_python or run_jar"
 _CONFIGS, _PACKAGES = "environment={'sparkConfigs': {…}}", "environment={'dependencies': […]}"
@@ -48,18 +44,18 @@ def refuse_other_words(operator: type, kwargs: Mapping[str, Any], words: Mapping
 
 
 def drop_removed_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Remove arguments that have no effect any more, with a warning that shows what to do.
+    """Remove the argument that has no effect any more, with a warning.
 
     Source: the run operator of ``airflow-providers-wherobots`` 1.0 to 1.2.
     """
-    for argument in kwargs.keys() & _REMOVED.keys():
+    if "xcom_push" in kwargs:
         from airflow.exceptions import AirflowProviderDeprecationWarning
 
         warnings.warn(
-            f"{kwargs.get('task_id')}: {argument}={kwargs[argument]!r} has no effect. "
-            f"{_REMOVED[argument]}; remove the argument",
+            f"{kwargs.get('task_id')}: xcom_push={kwargs['xcom_push']!r} has no effect. The run's id is always pushed "
+            "as XCom 'run_id'; remove the argument",
             AirflowProviderDeprecationWarning,
             # Skips the constructor and Airflow's wrapper around it: names the line in the DAG.
             stacklevel=4,
         )
-    return {key: value for key, value in kwargs.items() if key not in _REMOVED}
+    return {key: value for key, value in kwargs.items() if key != "xcom_push"}
