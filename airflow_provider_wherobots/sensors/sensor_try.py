@@ -35,7 +35,7 @@ class SensorTry(RunTry[AwaitsRun]):
     def begin(self) -> Any:
         """Find the run and wait for its end."""
         task, options = self.task, self._options()
-        run = self._find(options, waits=not task.deferrable)
+        run = self._find(options)
         if isinstance(run, Run):
             options = replace(options, run_id=run.id)
             if task.deferrable and run.is_active:
@@ -103,26 +103,24 @@ class SensorTry(RunTry[AwaitsRun]):
             Ending.DEADLINE, "", "", f"The task's {task.limit[0]} was reached: {reason}", ended_at=time.time()
         )
 
-    def _find(self, options: FollowOptions, *, waits: bool) -> Run | Outcome:
-        """Find the run, and announce it. Without ``waits`` it is searched for once.
+    def _find(self, options: FollowOptions) -> Run | Outcome:
+        """Find the run, and announce it. If the task can defer, the run is searched for once.
 
         Returns an outcome if there is no run. The outcome is ``DEADLINE`` if there is no run yet.
         """
         if self.task.run_id is not None:
-            run: Run | Outcome = self._get_run(replace(options, run_id=str(self.task.run_id)))
+            run_id = str(self.task.run_id)
+            try:
+                run: Run | Outcome = self.attempt.run(get_created_run(replace(options, run_id=run_id)))
+            except WherobotsApiError as error:
+                raise _failed_call(run_id, error) from error
         else:
-            until = options if waits else replace(options, deadline=options.started_at)
+            until = replace(options, deadline=options.started_at) if self.task.deferrable else options
             run = self.attempt.run(await_run(self._named_run(), until))
         if isinstance(run, Run):
             # No XCom is pulled: there is none yet, and Airflow 3 logs that as an error.
             self._announce(run)
         return run
-
-    def _get_run(self, options: FollowOptions) -> Run:
-        try:
-            return self.attempt.run(get_created_run(options))
-        except WherobotsApiError as error:
-            raise _failed_call(options.run_id, error) from error
 
     def _defer_to(self, trigger: type[WherobotsRunTrigger], options: FollowOptions, **which: Any) -> NoReturn:
         conn_id, cancels = self.task.wherobots_conn_id, self.task.cancel_on_kill
