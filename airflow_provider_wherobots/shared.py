@@ -1,7 +1,7 @@
-"""What the tasks of one event loop share. A triggerer is one process with one event loop for all its triggers.
+"""Objects and work that the tasks of one event loop share. A triggerer has one event loop for all its triggers.
 
-A triggerer may be given thousands of triggers at once. What all of them need is done once. One start takes less than a
-millisecond, but thousands in one round of the loop would keep every other task waiting for seconds, so they take turns.
+A triggerer can get thousands of triggers at once. Work that all of them need is done once. One start takes less than a
+millisecond, but thousands in one round of the loop would delay every other task for seconds, so they take turns.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ _objects: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[type, Any]] = WeakKe
 
 
 def of_event_loop(kind: type[T]) -> T:
-    """The one object of a class that all tasks of the running event loop share. It is made when it is first needed.
-
-    :param kind: the class, called without arguments.
-    """
+    """The one object of a class that all tasks of the running event loop share. It is made when it is first needed."""
     objects = _objects.setdefault(asyncio.get_running_loop(), {})
     if kind not in objects:
         objects[kind] = kind()
@@ -42,25 +39,17 @@ async def take_turn() -> None:
 
 
 def share(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """Begin work whose result several tasks wait for.
-
-    :param work: the work.
-    """
+    """Begin work whose result several tasks wait for."""
     task = asyncio.create_task(work)
-    # If all who wait are cancelled, nobody asks for its failure, and asyncio would log that.
+    # If all waiting tasks are cancelled, nobody retrieves a failure, and asyncio would log that.
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return task
 
 
 async def shared_result(task: asyncio.Task[T], *, in_turn: bool = True) -> T:
-    """Wait for a task that others wait for too. All of them wake in one round of the event loop, and continue in turns.
+    """Wait for a task that others wait for too. They all wake in one round of the event loop, and continue in turns.
 
-    A caller that is cancelled does not cancel the task.
-
-    :param task: the task.
-    :param in_turn: whether to take a turn; default True. False is for a kill.
-    :returns: its result.
-    :raises Exception: what the task raises.
+    A caller that is cancelled does not cancel the task. A kill does not take a turn.
     """
     await asyncio.wait({task})
     if in_turn:

@@ -1,5 +1,5 @@
 """The decorator ``@task.wherobots``.
 
-Belongs here: what makes a script of a function, and JSON of its arguments.
+Belongs here: how a function becomes a script, and its arguments become JSON.
 Not here: how the run of the script is created and followed (``operators``).
 """

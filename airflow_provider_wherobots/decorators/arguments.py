@@ -27,7 +27,7 @@ CONTEXT_KEYS = (
     "ts_nodash",
     "ts_nodash_with_tz",
 )
-"""What a function may ask for of the task's context, by a parameter of that name: all that JSON can hold."""
+"""The part of the task's context that a function gets by parameters of these names: all that JSON can hold."""
 
 _BYTES = (bytes, bytearray, memoryview)
 
@@ -92,9 +92,9 @@ def _context_values(
 
 
 def _plain(where: str, value: Any, is_unrendered: Callable[[Any], bool] = lambda value: False) -> Any:
-    """The value in the types that JSON has. The outputs of a mapped task are a sequence of their own type.
+    """The value in the types that JSON has. The outputs of a mapped task are a sequence of a special type.
 
-    ``where`` is where it is, such as ``regions[2]['since']``.
+    ``where`` is the place of the value, such as ``regions[2]['since']``.
     """
     match value:
         case None | bool() | str() | int():

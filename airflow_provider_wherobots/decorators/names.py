@@ -1,6 +1,6 @@
-"""The names that a script uses and does not define. Found in its compiled code, so as Python will look for them.
+"""The names that a script uses and does not define, found in its compiled code.
 
-What is defined on some path counts as defined: a script that would run must never be refused.
+A name that is defined on some path counts as defined: a script that would run must never be refused.
 """
 
 from __future__ import annotations
@@ -14,15 +14,12 @@ from types import CodeType
 _LOADS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 _STORES = ("STORE_GLOBAL", "STORE_NAME")
 _DEFINE_ANYTHING = {"exec", "globals", "hasattr", "setattr", "suppress"}
-"""What may define a name, or ask whether there is one, in ways that are not looked into."""
+"""Functions that may define a name, or check for it, in ways that are not analysed."""
 _CATCH_IT = {"NameError", "Exception", "BaseException"}
 
 
 def undefined_names(script: str) -> dict[str, int]:
-    """Find the names that a script uses and does not define.
-
-    Returns each name, with the line where it is used first.
-    """
+    """Find the names that a script uses and does not define. Returns each name with the line where it is used first."""
     tree = ast.parse(script)
     used: dict[str, set[int]] = {}
     defined = set(dir(builtins))

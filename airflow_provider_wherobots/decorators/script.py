@@ -2,8 +2,8 @@
 
 The script contains the function's own lines, each at the line number that it has in the DAG file. So a traceback from
 the run names the lines of the DAG file, and shows them. The decorators, the annotations and the rest of the file are
-left out, as a module that is imported only there would be missing in the run. The arguments are not in the script:
-the same function has the same script, whatever it is called with.
+left out, as a module that is imported only there would be missing in the run. The arguments are not in the script: the
+same function has the same script, regardless of its arguments.
 """
 
 from __future__ import annotations
@@ -118,12 +118,10 @@ if __name__ == "__main__":
 
 
 def check_function(function: Any, user: str) -> None:
-    """Check that a function can run in a script of its own.
+    """Check that a function can run as a script: it was defined with ``def``, and neither yields nor awaits.
 
-    Source: ``PythonVirtualenvOperator`` in Airflow's standard provider: the same rules, in the same words.
-
-    Raises an ``InvalidArgumentError`` if it is no function that was defined with ``def``, or one that yields or awaits.
-    ``user`` is what uses it.
+    Source: ``PythonVirtualenvOperator`` in Airflow's standard provider has the same rules and messages. ``user`` is the
+    name of the operator's class.
     """
     if not isinstance(function, types.FunctionType) or function.__name__ == "<lambda>":
         raise InvalidArgumentError(f"{user} only supports functions for python_callable arg")
@@ -134,13 +132,10 @@ def check_function(function: Any, user: str) -> None:
 
 
 def check_names(function: Callable[..., Any]) -> None:
-    """Check that a function uses no name that its script does not have. Its source may not be readable yet.
-
-    Raises an ``InvalidArgumentError`` that names the function, the names and their lines.
-    """
+    """Check that a function uses no name that its script does not have. Its source may not be readable yet."""
     if function in _CHECKED:
         return
-    about = f"{_plain(function).__code__.co_name}() in {script_name(function)}"
+    about = f"{inspect.unwrap(function).__code__.co_name}() in {script_name(function)}"
     try:
         missing = undefined_names(_own_text(function))
     except InvalidArgumentError:
@@ -148,16 +143,16 @@ def check_names(function: Callable[..., Any]) -> None:
     except SyntaxError as error:
         raise InvalidArgumentError(f"{about} cannot run by itself: {error.msg} (line {error.lineno})") from None
     if missing:
-        told = ", ".join(f"'{name}' (line {line})" for name, line in missing.items())
+        names = ", ".join(f"'{name}' (line {line})" for name, line in missing.items())
         raise InvalidArgumentError(
-            f"{about} uses {told}, which it does not define. Only the"
+            f"{about} uses {names}, which it does not define. Only the"
             " function is sent to the run: import a module inside it, and pass a value as an argument"
         )
     _CHECKED.add(function)
 
 
 def script_name(function: Callable[..., Any]) -> str:
-    """The file name of a function's script: that of the file that defines it, such as ``hail.py``."""
+    """The file name of a function's script, such as ``hail.py``: the same as the file that defines the function."""
     name = PurePath(inspect.unwrap(function).__code__.co_filename).name
     return name if name.endswith(".py") else "function.py"
 
@@ -166,22 +161,15 @@ def script_of(function: Callable[..., Any]) -> str:
     """Make the script that runs a function.
 
     Its only argument is ``{"args": [...], "kwargs": {...}}`` as JSON. It prints the return value as the run's result
-    (``airflow-result: …``). If the function raises, it prints the function's traceback and exits with code 1.
-
-    It is the same for the same text of the function at the same lines of its file. Raises an ``InvalidArgumentError``
-    if the function's source cannot be read, or its decorators cannot be told apart.
+    (``airflow-result: …``). If the function raises, it prints the function's traceback and exits with code 1. It is the
+    same for the same text of the function at the same lines of its file.
     """
-    return _own_text(function) + _call(_plain(function).__code__.co_name)
-
-
-def _plain(function: Callable[..., Any]) -> Any:
-    """The function that other decorators have wrapped."""
-    return inspect.unwrap(function)
+    return _own_text(function) + _call(inspect.unwrap(function).__code__.co_name)
 
 
 def _own_text(function: Callable[..., Any]) -> str:
     """The script without the lines that call the function."""
-    plain = _plain(function)
+    plain = inspect.unwrap(function)
     name = plain.__code__.co_name
     try:
         source, first_line = inspect.getsourcelines(plain)
@@ -209,7 +197,7 @@ def _own_text(function: Callable[..., Any]) -> str:
 
 
 def _call(name: str) -> str:
-    # Only a running task needs them.
+    # Imported here, because only a running task needs them.
     from airflow_provider_wherobots.logs.result import (
         MARKER,
         MAX_INTEGER,
@@ -240,7 +228,7 @@ def _own_lines(lines: list[str], definition: ast.FunctionDef, shift: int, is_wra
     the function.
     """
     first = definition.body[0]
-    # The line of a decorated definition is that of its `def`.
+    # The line of a decorated definition is the line of its `def`.
     decorators = getattr(first, "decorator_list", [])
     begin = min(node.lineno for node in (first, *decorators)) - 1 - shift
     def_line = definition.lineno - 1 - shift
@@ -256,7 +244,7 @@ def _own_lines(lines: list[str], definition: ast.FunctionDef, shift: int, is_wra
 
 
 def _first_kept_line(definition: ast.FunctionDef, is_wrapped: bool) -> int:
-    """The line of the first decorator that belongs to the function and not to the task, else that of its ``def``."""
+    """The line of the first decorator that belongs to the function and not to the task, else of its ``def``."""
     decorators = definition.decorator_list
     task = max((index for index, each in enumerate(decorators) if _last_name(each) in DECORATORS), default=None)
     if task is None and is_wrapped:

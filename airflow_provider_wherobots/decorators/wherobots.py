@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from enum import Enum
-from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.decorators.arguments import check_arguments, encode_arguments
 from airflow_provider_wherobots.decorators.base import DecoratedOperator, task_decorator_factory
-from airflow_provider_wherobots.decorators.script import check_function, check_names, script_name
+from airflow_provider_wherobots.decorators.script import check_function, check_names, script_name, script_of
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.wherobots_task import is_unrendered, naming
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
     from airflow_provider_wherobots.decorators.base import FParams, FReturn, Task
-    from airflow_provider_wherobots.decorators.function_try import FunctionTry
 
 _NOT_HERE = ("run_python", "run_jar", "return_result")
-"""Arguments of the run operator that the function takes the place of."""
+"""Arguments of the run operator that the function replaces."""
 
 
 class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
@@ -71,7 +72,7 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
                     raise InvalidArgumentError(f"{argument}: must not be given; {self.custom_operator_name} sets it")
             environment = _with_dependencies(environment, dependencies)
         if not wait_for_completion:
-            # What is returned is the run's id.
+            # The task returns the run's id.
             kwargs["multiple_outputs"] = False
         super().__init__(
             python_callable=python_callable,
@@ -93,8 +94,8 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         :param context: the task's context.
         :returns: what the function returns, or the run's id with ``wait_for_completion=False``.
         """
-        # Not that of DecoratedOperator. It looks for assets among the arguments and results, and JSON contains none. On
-        # 3.0 it needs a method that operators do not have.
+        # Not DecoratedOperator.execute. It searches arguments and results for assets, and JSON contains none. On 3.0 it
+        # needs a method that operators do not have.
         return WherobotsRunOperator.execute(self, context)
 
     def _payload_to_show(self, context: Context) -> dict[str, Any]:
@@ -106,11 +107,16 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         with naming(self.task_id):
             return {"uri": uri, "args": [encode_arguments(self.python_callable, self.op_args, self.op_kwargs, context)]}
 
-    def _new_try(self, context: Context) -> FunctionTry:
-        from airflow_provider_wherobots.decorators.function_try import FunctionTry
-
-        run_python = partial(self._run_python_of, context)
-        return FunctionTry(self, context, self._attempt, self.python_callable, run_python)
+    @contextmanager
+    def script_of_this_try(self, context: Context) -> Iterator[None]:
+        """The time in which the function's script is a file on this worker, so that it can be uploaded."""
+        with naming(self.task_id):
+            script = script_of(self.python_callable)
+        with TemporaryDirectory(prefix="airflow-wherobots-") as folder:
+            path = Path(folder, script_name(self.python_callable))
+            path.write_text(script, encoding="utf-8")
+            self.run_python = self._run_python_of(context, str(path))
+            yield
 
 
 @overload

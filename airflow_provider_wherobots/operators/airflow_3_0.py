@@ -11,15 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from airflow_provider_wherobots.compat import RETRY_RESUMES_DEFERRAL
-from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink, xcom_keys
-from airflow_provider_wherobots.xcoms import (
-    DEFERRED_TRY_KEY,
-    RESULT_KEY,
-    RUN_ID_KEY,
-    RUN_SUMMARY_KEY,
-    RUN_URL_KEY,
-    SPARK_UI_URL_KEY,
-)
+from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
+from airflow_provider_wherobots.xcoms import DEFERRED_TRY_KEY, RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY
 
 
 def remember_deferral(push: Callable[[str, Any], None], try_number: int) -> None:
@@ -35,7 +28,7 @@ def is_resumed_retry(pull: Callable[[str], Any], try_number: int) -> bool:
 
 def forget_earlier_try(push: Callable[[str, Any], None], keys: Iterable[str] | None = None) -> None:
     """Clear the XComs of the previous try. Without ``keys``: those of a run."""
-    links = (*xcom_keys(WherobotsRunLink(), RUN_URL_KEY), *xcom_keys(WherobotsSparkUiLink(), SPARK_UI_URL_KEY))
+    links = (*WherobotsRunLink().address_keys, *WherobotsSparkUiLink().address_keys)
     for key in (RUN_ID_KEY, RUN_SUMMARY_KEY, RESULT_KEY, *links) if keys is None else keys:
         # 3.0 accepts no None, and cannot delete the XComs of a mapped task.
         push(key, "")

@@ -26,7 +26,6 @@ class Attempt:
 
     @property
     def was_killed(self) -> bool:
-        """Whether the task was killed."""
         return self._killed
 
     def get_ready(self) -> None:
@@ -37,7 +36,7 @@ class Attempt:
 
     @contextmanager
     def driving(self, publish: Callable[[str, str], None] | None = None) -> Iterator[SyncDriver]:
-        """The time in which flows can run. A WebSocket that one opens stays open until its end."""
+        """The time in which flows can run. A WebSocket that a flow opens stays open until the end of this context."""
         with self._hook.driver(self._note, publish=publish) as driver:
             driver.stopped = self._killed
             self._driver = driver

@@ -1,12 +1,13 @@
-"""What a task is that creates a run: its arguments, and the body of ``POST /runs`` that they make.
+"""The arguments of a task that creates a run, and the body of ``POST /runs`` that is built from them.
 
-The body is made three times by the same rules: when the DAG is parsed, of what is known then, to check it; when Airflow
-renders the task, to show it; and before it is sent.
+The body is built three times by the same rules: when the DAG is parsed, to check the arguments that are known then;
+when Airflow renders the task, to show it; and before it is sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from functools import cached_property
 from math import ceil
@@ -48,10 +49,7 @@ class CreatesRun(FollowsRun):
         self._checked_payload(self._name_or_default("dag"), is_unrendered)
 
     def payload_to_send(self, context: Context, suffix: str = "") -> dict[str, Any]:
-        """Build the body after all arguments are rendered. The region is checked too, but is a query parameter.
-
-        Without ``suffix`` it is that of the task instance.
-        """
+        """Build the body after all arguments are rendered. The region is checked too, but is a query parameter."""
         from airflow_provider_wherobots.operators.run_suffix import suffix_of_task
 
         settings, name = self.hook.settings, self._name_or_default(context["ti"].dag_id)
@@ -64,6 +62,11 @@ class CreatesRun(FollowsRun):
         if self.durable:
             payload["name"] = durable_run_name(name, suffix or suffix_of_task(context))
         return self.lineage.add_to(payload, context)
+
+    @contextmanager
+    def script_of_this_try(self, context: Context) -> Iterator[None]:
+        """The time in which a script that is made for each try exists. ``@task.wherobots`` makes one."""
+        yield
 
     @property
     def region_to_send(self) -> str | None:
@@ -93,8 +96,8 @@ class CreatesRun(FollowsRun):
     def _payload_to_show(self, context: Context) -> dict[str, Any]:
         """The body without the credentials that OpenLineage may add.
 
-        It has the paths of local files, not their addresses: Airflow builds it again when the task resumes, and then a
-        file may be another than the one that was uploaded, or gone.
+        It has the paths of local files, not their addresses: Airflow builds it again when the task resumes, and by then
+        a file may have changed or gone.
         """
         from airflow_provider_wherobots.operators.openlineage import without_secrets
 
@@ -107,7 +110,7 @@ class CreatesRun(FollowsRun):
         with naming(self.task_id):
             if self.upload_to is not None and not is_unrendered(self.upload_to):
                 checked_upload_to("upload_to", self.upload_to)
-            # Airflow also stores the arguments: members of an enum as what they stand for.
+            # Airflow also stores the arguments, so members of an enum are replaced by their values.
             self.runtime = checked_choice("runtime", self.runtime, is_unrendered)
             self.region = checked_choice("region", self.region, is_unrendered)
             self.version = checked_choice("version", self.version, is_unrendered)
@@ -126,7 +129,7 @@ class CreatesRun(FollowsRun):
 class PayloadOnceRendered:
     """The ``payload`` on Airflow's page of rendered templates. It is known after all other fields are rendered.
 
-    Source: callables as template fields. Airflow 2.10 and later call them to render them, in mapped tasks too.
+    Source: Airflow 2.10 and later render a template field that is callable by calling it, in mapped tasks too.
     """
 
     def __init__(self, build: Callable[[Any], Any]) -> None:

@@ -1,15 +1,15 @@
-"""What a try needs of the task that executes SQL: its arguments, and what they say about its result."""
+"""What a try needs of the task that executes SQL: its arguments, and which result they ask for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.session_request import SINGLE
 from airflow_provider_wherobots.api.sql.store import read_store
 from airflow_provider_wherobots.operators.sql_task import SqlTask
+from airflow_provider_wherobots.operators.wherobots_task import naming
 
 
 class ExecutesSql(SqlTask):
@@ -21,7 +21,6 @@ class ExecutesSql(SqlTask):
     split_statements: bool | None
     return_last: bool
     requires_result_fetch: bool
-    session_id: Any
     is_session_given: bool
     geometry: str
     store: Mapping[str, Any] | None
@@ -38,23 +37,20 @@ class ExecutesSql(SqlTask):
 
     @property
     def makes_own_session(self) -> bool:
-        """Whether the task asks for a session that nobody else gets."""
+        """Whether the task requests a session that no other task gets."""
         is_new = self.force_new or self.session_type == SINGLE
         return is_new and self.session_key is None and not self.is_session_given
 
     @property
     def returns_one(self) -> bool:
-        """Whether one result is returned, and not a list of them, as ``DbApiHook.run`` has it."""
+        """Whether one result is returned and not a list of them, as in ``DbApiHook.run``."""
         return isinstance(self.sql, str) and (self.return_last or not self.split_statements)
 
     @property
     def fetches_results(self) -> bool:
-        """Whether results are fetched."""
         return bool(self.do_xcom_push or self.requires_result_fetch)
 
     def checked_store(self) -> Store | None:
         """Where the result of the last statement is stored; None if it is fetched."""
-        try:
+        with naming(self.task_id):
             return None if self.store is None else read_store(self.store)
-        except InvalidArgumentError as error:
-            raise self._wrong(str(error)) from None

@@ -1,4 +1,4 @@
-"""What the operator that creates a run and the sensor that waits for one share: how a kill reaches a try."""
+"""The arguments that the operator that creates a run and the sensor that waits for a run share."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 class FollowsRun(WherobotsTask):
     """What ``WherobotsRunOperator`` and ``WherobotsRunSensor`` share.
 
-    Such a class is what a DAG file needs: arguments and their rules. The work of a try is in a
+    A DAG file needs only the arguments and their rules. The work of a try is in a
     :class:`~airflow_provider_wherobots.operators.run_try.RunTry`, which only a running task imports, because Airflow
-    imports a DAG file's operators anew each time that it parses the file. Source: "Top level Python Code" on Airflow's
+    imports a DAG file's operators again each time it parses the file. Source: "Top level Python Code" on Airflow's
     page "Best Practices".
     """
 
@@ -28,20 +28,9 @@ class FollowsRun(WherobotsTask):
     return_result: bool = False
     """Whether the task returns the run's result instead of its id."""
     always_prints_result: ClassVar[bool] = False
-    """Whether a script that ends well has certainly printed a result."""
-
-    @property
-    def _attempt(self) -> WorkerAttempt:
-        return self._made_once(self._make_attempt)
+    """Whether every script that succeeds prints a result."""
 
     def _make_attempt(self) -> WorkerAttempt:
         from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 
         return WorkerAttempt(self.hook, cancel_on_kill=self.cancel_on_kill)
-
-    def on_kill(self) -> None:
-        """Stop, and cancel the run if ``cancel_on_kill``.
-
-        Airflow calls this in a signal handler, seconds before it ends the process.
-        """
-        self._kill_attempt()

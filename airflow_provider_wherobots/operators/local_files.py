@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def find_uploads(task: CreatesRun, payload: Mapping[str, Any], context: Context) -> FileUploads:
-    """Find the local files that a create body names, and where to they are uploaded. Reads none of them."""
+    """Find the local files that a create body names, and the folder to upload them to. Reads none of them."""
     with naming(task.task_id):
         sources = find_sources(payload, context)
         upload_to = task.hook.settings.upload_to

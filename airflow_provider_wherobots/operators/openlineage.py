@@ -1,8 +1,8 @@
 """OpenLineage's properties for the Spark of a run, from Airflow's OpenLineage provider if it is installed.
 
-With them the lineage that Spark reports hangs below the task. The provider's own helpers make the properties, as for
-Airflow's other Spark operators, and leave alone what the user has set. Source: the page "Passing parent job information
-to Spark jobs" of ``apache-airflow-providers-openlineage``.
+With them the lineage that Spark reports belongs to the task. The helpers of the OpenLineage provider make the
+properties, as for Airflow's other Spark operators, and do not change properties that the user has set. Source: the page
+"Passing parent job information to Spark jobs" of ``apache-airflow-providers-openlineage``.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _SECRET = re.compile(r"\.(auth\.(?!type$)|headers\.)")
 class SparkLineage:
     """The properties for the runs of one task. Made once per try, so that a failure is logged once.
 
-    With ``parent`` the run is told which task started it; None asks ``[openlineage] spark_inject_parent_job_info``.
-    With ``transport`` it is told where Airflow sends its lineage, with the credentials for it.
+    ``parent`` adds which task started the run; None takes ``[openlineage] spark_inject_parent_job_info``.
+    ``transport`` adds where Airflow sends its lineage, with the credentials.
     """
 
     def __init__(self, parent: bool | None, transport: bool, warn: Callable[[str], None]) -> None:
@@ -40,7 +40,7 @@ class SparkLineage:
     def add_to(self, payload: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Add the properties to a create body. Never fails: an error is one warning in the task log.
 
-        They stand in ``environment.sparkConfigs``, next to those of the user, which win.
+        They are in ``environment.sparkConfigs``. Properties of the user win.
         """
         ti = context["ti"]
         environment = payload.get("environment") or {"dependencies": []}
@@ -53,7 +53,7 @@ class SparkLineage:
         return {**payload, "environment": {**environment, "sparkConfigs": {**added, **configs}}}
 
     def _properties(self, configs: Mapping[str, str], context: Context) -> dict[str, str]:
-        """What is added to the user's properties."""
+        """The properties to add to the user's."""
         found: dict[str, Any] = dict(configs)
         try:
             if self._wants_parent():
@@ -92,7 +92,7 @@ def without_secrets(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _masked(properties: dict[str, Any]) -> dict[str, Any]:
-    """The same properties, after Airflow has been told to mask the secret ones in the task log."""
+    """Have Airflow mask the secret properties in the task log. Returns the properties."""
     for key, value in properties.items():
         if key.startswith(TRANSPORT) and _SECRET.search(key):
             # Without a scheme such as "Bearer" before it.

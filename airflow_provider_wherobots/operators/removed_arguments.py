@@ -1,4 +1,4 @@
-"""Arguments of earlier releases and of other operators, which a DAG may pass by habit or by mistake."""
+"""Arguments of earlier releases and of other operators, which a DAG may pass by mistake."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ from inspect import signature
 from typing import Any
 
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
-
-_REMOVED = {
-    "xcom_push": "The run's id is always pushed as XCom 'run_id'",
-}
 
 _CONNECTION = {"conn_id": "wherobots_conn_id", "poll_interval": "polling_interval"}
 _FILE, _ARGS = "run_python={'uri': …} or run_jar={'uri': …}", "'args' in run_python or run_jar"
@@ -28,7 +24,7 @@ RUN_WORDS = {
     **dict.fromkeys(("timeout", "timeoutSeconds"), "timeout_seconds"),
     **{"runPython": "run_python", "runJar": "run_jar", "wait_for_termination": "wait_for_completion"},
 }
-"""What is meant by an argument of other operators, or by a field of the Runs API, given to ``WherobotsRunOperator``."""
+"""The argument to use instead of an argument of other operators, or of a field of the Runs API."""
 SENSOR_WORDS = {**_CONNECTION, "job_id": "run_id", "job_name": "run_name", "name": "run_name"}
 SQL_WORDS = {
     "conn_id": "wherobots_conn_id",
@@ -38,8 +34,8 @@ SQL_WORDS = {
 
 
 def refuse_other_words(operator: type, kwargs: Mapping[str, Any], words: Mapping[str, str]) -> None:
-    """Name the argument that is meant, where Airflow would only say that an argument is missing or invalid."""
-    # A subclass may have such an argument of its own.
+    """Name the argument to use, where Airflow would only report that an argument is missing or invalid."""
+    # A subclass may have such an argument itself.
     own = signature(operator.__init__).parameters.keys()  # type: ignore[misc]
     for word in (kwargs.keys() & words.keys()) - own:
         raise WherobotsArgumentException(
@@ -48,18 +44,18 @@ def refuse_other_words(operator: type, kwargs: Mapping[str, Any], words: Mapping
 
 
 def drop_removed_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Remove arguments that have no effect any more, with a warning that says what to do.
+    """Remove the argument that has no effect any more, with a warning.
 
     Source: the run operator of ``airflow-providers-wherobots`` 1.0 to 1.2.
     """
-    for argument in kwargs.keys() & _REMOVED.keys():
+    if "xcom_push" in kwargs:
         from airflow.exceptions import AirflowProviderDeprecationWarning
 
         warnings.warn(
-            f"{kwargs.get('task_id')}: {argument}={kwargs[argument]!r} has no effect. "
-            f"{_REMOVED[argument]}; remove the argument",
+            f"{kwargs.get('task_id')}: xcom_push={kwargs['xcom_push']!r} has no effect. The run's id is always pushed "
+            "as XCom 'run_id'; remove the argument",
             AirflowProviderDeprecationWarning,
             # Skips the constructor and Airflow's wrapper around it: names the line in the DAG.
             stacklevel=4,
         )
-    return {key: value for key, value in kwargs.items() if key not in _REMOVED}
+    return {key: value for key, value in kwargs.items() if key != "xcom_push"}

@@ -184,9 +184,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         self.return_result = return_result
         self.openlineage_inject_parent_job_info = openlineage_inject_parent_job_info
         self.openlineage_inject_transport_info = openlineage_inject_transport_info
-        for argument in _FLAGS:
-            if not isinstance(value := getattr(self, argument), bool):
-                raise self._wrong(f"{argument}={value!r}: must be True or False")
+        self._check_flags(*_FLAGS)
         if return_result and not wait_for_completion:
             raise self._wrong(
                 "return_result=True: needs wait_for_completion=True, as a result comes with the run's end"
@@ -204,41 +202,27 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         with self._apply_retry_rules():
             return self._new_try(context).begin()
 
-    def execute_after_quota_wait(
-        self, context: Context, event: Any, quota: Mapping[str, Any], suffix: str = "", **of_later_versions: Any
-    ) -> Any:
+    def execute_after_quota_wait(self, context: Context, event: Any, **stored: Any) -> Any:
         """Repeat the create call, after the triggerer has waited for quota.
 
         :param context: the task's context.
         :param event: the trigger's event; unused.
-        :param quota: fields of :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`.
-        :param suffix: the suffix of the names of the task's runs; default empty, it is not known.
+        :param stored: what the task stored when it deferred.
         :returns: the run's id, or its result.
         """
         with self._apply_retry_rules():
-            return self._new_try(context).resume_after_quota_wait(quota, suffix)
+            return self._new_try(context).resume_after_quota_wait(**stored)
 
-    def execute_complete(
-        self,
-        context: Context,
-        event: dict[str, Any],
-        reattached: bool = False,
-        started_at: float = 0.0,
-        suffix: str = "",
-        **of_later_versions: Any,
-    ) -> Any:
+    def execute_complete(self, context: Context, event: dict[str, Any], **stored: Any) -> Any:
         """Finish the task after the trigger has followed the run.
 
         :param context: the task's context.
         :param event: the trigger's event.
-        :param reattached: whether an earlier try started the run; default False.
-        :param started_at: when this try created or re-attached to the run, in epoch seconds; default 0.
-        :param suffix: the suffix of the names of the task's runs; default empty, it is not known.
-        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
+        :param stored: what the task stored when it deferred.
         :returns: the run's id, or its result.
         """
         with self._apply_retry_rules():
-            return self._new_try(context).resume_with(event, reattached, started_at, suffix)
+            return self._new_try(context).resume_with(event, **stored)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, finish with the run's outcome, or cancel an active run.

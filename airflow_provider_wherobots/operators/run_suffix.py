@@ -1,8 +1,8 @@
 """How a try knows the runs of the tries before it: by the suffix of their names.
 
-The suffix is made of the task instance's ids and the start of its DAG run, whose microseconds tell deployments with the
-same ids apart. If the DAG run has ended, a clear gives it another start. So each try writes the suffix into the
-key of an XCom: Airflow deletes the XComs when the next try starts, and tells that try their keys.
+The suffix is made of the task instance's ids and the start of its DAG run, whose microseconds distinguish deployments
+with the same ids. If the DAG run has ended, a clear gives it another start. So each try writes the suffix into the key
+of an XCom: when the next try starts, Airflow deletes the XComs, but that try still gets their keys.
 """
 
 from __future__ import annotations
@@ -22,10 +22,15 @@ _NOTED = re.compile(rf"{RUN_SUFFIX_KEY}(-[0-9a-f]{{{HASH_CHARS}}})")
 
 
 def suffix_of_task(context: Context) -> str:
-    """The suffix of the names of a task instance's runs: that of the try before, else a new one."""
+    """The suffix of the names of a task instance's runs: the suffix of the try before, else a new one."""
     for key in _keys_of_earlier_try(context):
         if (noted := _NOTED.fullmatch(key)) is not None:
             return noted[1]
+    return new_suffix(context)
+
+
+def new_suffix(context: Context) -> str:
+    """The suffix of a task instance that has none from an earlier try."""
     ti = context["ti"]
     map_index = ti.map_index if ti.map_index is not None else -1
     return make_suffix(task_identity(ti.dag_id, ti.run_id, ti.task_id, map_index, context["dag_run"].start_date))
@@ -36,7 +41,7 @@ def earlier_try_had_run(context: Context) -> bool:
     return RUN_ID_KEY in _keys_of_earlier_try(context)
 
 
-def leave_word(push: Callable[[str, Any], None], context: Context, suffix: str) -> None:
+def pass_on_suffix(push: Callable[[str, Any], None], context: Context, suffix: str) -> None:
     """Write the suffix where the next try finds it."""
     key = f"{RUN_SUFFIX_KEY}{suffix}"
     push(key, True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Mapping
-from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.compat import is_asset
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
     WherobotsExecutionTimeoutException,
@@ -28,16 +27,15 @@ from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.summary import spark_ui_url
 from airflow_provider_wherobots.flows.unforeseen import reason_of
-from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink, xcom_keys
-from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try, is_resumed_retry, remember_deferral
-from airflow_provider_wherobots.operators.publish import add_to_events, extra_of, take_result
-from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, deadline_of, pull, push
-from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_SUMMARY_KEY, RUN_URL_KEY, SPARK_UI_URL_KEY
+from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
+from airflow_provider_wherobots.logs.result import MARKER
+from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try
+from airflow_provider_wherobots.operators.task_try import TaskTry
+from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
+from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, SPARK_UI_URL_KEY
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.compat import BaseOperatorLink, Context
     from airflow_provider_wherobots.operators.follows_run import FollowsRun
-    from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 
 T = TypeVar("T", bound="FollowsRun")
 
@@ -53,66 +51,80 @@ EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
 }
 
 
-class RunTry(Generic[T]):
-    """What the tries of ``WherobotsRunOperator`` and ``WherobotsRunSensor`` share: what they push, and how they end.
-
-    Made anew for each call of Airflow's: at the start of a try, and when a deferred one resumes.
-    """
-
-    def __init__(self, task: T, context: Context, attempt: WorkerAttempt) -> None:
-        self.task = task
-        self.context = context
-        self.attempt = attempt
-        self.log = task.log
-        self._began_at: float | None = None
+class RunTry(TaskTry[T, WorkerAttempt]):
+    """What the tries of ``WherobotsRunOperator`` and ``WherobotsRunSensor`` share: what they push, and how they end."""
 
     def starts_over(self) -> bool:
-        """Whether Airflow 3.0 or 3.1.0 resumes a retry that should start over. The try then begins now."""
-        if not is_resumed_retry(self._pull, self.context["ti"].try_number):
-            return False
-        self._began_at = time.time()
-        forget_earlier_try(self._push)
-        return True
+        """Whether Airflow 3.0 or 3.1.0 resumes a retry that should start over, without the XComs of the try before."""
+        starts_over = super().starts_over()
+        if starts_over:
+            forget_earlier_try(self._push)
+        return starts_over
 
     def finish(self, outcome: Outcome) -> Any:
-        """Push what is known of the run, and end the task.
-
-        Returns the run's id, or its result. Raises what the task fails with.
-        """
+        """Push what is known of the run. Return its id or its result, or raise the exception of the task."""
         task = self.task
         if outcome.summary is not None:
             self._push(RUN_SUMMARY_KEY, outcome.summary)
             if spark_ui := outcome.summary.get(SPARK_UI_URL_KEY):
-                self._push_address(WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
-        must_have_result = self._must_have_result
-        result = take_result(
-            outcome,
-            self._push,
-            self.log,
-            may_push=task.do_xcom_push,
-            is_wanted=task.return_result and not must_have_result,
-        )
+                self._push_address(WherobotsSparkUiLink(), spark_ui)
+        result = self._take_result(outcome)
         if outcome.ending is not Ending.COMPLETED:
             raise self._failure(outcome)
-        if must_have_result and outcome.result is None:
+        if self._must_have_result and outcome.result is None:
             raise WherobotsResultLostException(
                 f"Run {outcome.run_id} completed, but its result could not be read from its log; a retry reads it"
                 f" again, and starts a new run if that fails too. {self._run_url(outcome.run_id)}"
             )
-        extra = extra_of(outcome, self._run_url(outcome.run_id), result)
-        add_to_events(task.outlets, self.context, extra, self.log)
+        self._add_to_events(outcome, result)
         return result if task.return_result else outcome.run_id
 
     @property
     def _must_have_result(self) -> bool:
         return self.task.return_result and self.task.always_prints_result
 
+    def _take_result(self, outcome: Outcome) -> Any:
+        """Push and return a run's result; None if there is none. No log of the provider contains it."""
+        task = self.task
+        if outcome.result is None:
+            if task.return_result and not task.always_prints_result and outcome.ending is Ending.COMPLETED:
+                self.log.warning(
+                    "Run %s has no result: its log has no usable line that begins with '%s'. The task returns None",
+                    outcome.run_id,
+                    MARKER,
+                )
+            return None
+        result = json.loads(outcome.result)
+        how = "not pushed, because of do_xcom_push=False"
+        if result is None:
+            how = "null, for which Airflow stores no XCom"
+        elif task.do_xcom_push:
+            self._push(RESULT_KEY, result)
+            how = f"XCom '{RESULT_KEY}'"
+        self.log.info("Result: %s bytes of JSON (%s)", f"{len(outcome.result.encode()):,}", how)
+        return result
+
+    def _add_to_events(self, outcome: Outcome, result: Any) -> None:
+        """Add the run to the event of each asset (dataset on 2.11) in ``outlets``, without keys that are there already.
+
+        An asset that does not exist is logged and left out. The author of the DAG decides what an alias stands for.
+        """
+        summary = outcome.summary or {}
+        measured = {key: summary.get(key) for key in ("cost_usd", "queued_seconds", "ran_seconds")}
+        extra = {"run_id": outcome.run_id, "run_url": self._run_url(outcome.run_id), **measured, "result": result}
+        for outlet in filter(is_asset, self.task.outlets):
+            try:
+                event = self.context["outlet_events"][outlet]
+                event.extra = {**extra, **event.extra}
+            except Exception as error:
+                self.log.warning("The event of outlet %r has no details of the run: %s", outlet, reason_of(error))
+
     def _failure(self, outcome: Outcome) -> Exception:
         """The exception that the task fails with."""
         return EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id)))
 
     def _settle_after_trigger_failure(self, run_id: str) -> Outcome | None:
-        """Return the outcome of a run that has ended. Else return None, and cancel the run if ``cancel_on_kill``."""
+        """Return the outcome of a run that has ended. Otherwise cancel the run if ``cancel_on_kill``; return None."""
         self.attempt.adopt(run_id)
         try:
             run = self.attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
@@ -126,36 +138,20 @@ class RunTry(Generic[T]):
         return None
 
     def _follow_here(self, options: FollowOptions) -> Outcome:
-        return self.attempt.follow(options, partial(self._push_address, WherobotsSparkUiLink()))
-
-    def _remember_deferral(self) -> None:
-        remember_deferral(self._push, self.context["ti"].try_number)
+        return self.attempt.follow(options, lambda _key, url: self._push_address(WherobotsSparkUiLink(), url))
 
     def _announce(self, run: Run) -> None:
         url = self._run_url(run.id)
         self._push(RUN_ID_KEY, run.id)
         if url:
-            self._push_address(WherobotsRunLink(), RUN_URL_KEY, url)
+            self._push_address(WherobotsRunLink(), url)
         # A run that the task re-attaches to may already have a Spark UI.
         if (spark_ui := spark_ui_url(run)) is not None:
-            self._push_address(WherobotsSparkUiLink(), SPARK_UI_URL_KEY, spark_ui)
+            self._push_address(WherobotsSparkUiLink(), spark_ui)
         self.log.info("Run %s (%s): %s", words.short(run.id), words.short(run.name), url)
 
-    def _push(self, key: str, value: Any) -> None:
-        push(self.task, self.context, key, value)
-
-    def _pull(self, key: str) -> Any:
-        return pull(self.task, self.context, key)
-
-    def _push_address(self, link: BaseOperatorLink, key: str, url: str) -> None:
-        for xcom_key in xcom_keys(link, key):
-            self._push(xcom_key, url)
-
-    def _deadline(self) -> float | None:
-        return deadline_of(self.task, self.context, self._began_at)
-
     def _run_url(self, run_id: str) -> str:
-        """The address of a run's page; empty if the connection cannot be read: that must not hide how the run ended."""
+        """The address of a run's page. Empty if the connection cannot be read: that must not hide how the run ended."""
         try:
             return self.task.hook.settings.run_url(run_id)
         except Exception as error:
@@ -164,7 +160,7 @@ class RunTry(Generic[T]):
 
 
 def follow_options(task: FollowsRun, started_at: float, deadline: float | None) -> FollowOptions:
-    """How a task follows a run, as far as its arguments say. The run is not known yet."""
+    """The options to follow a run, from the task's arguments. The run is not known yet."""
     return FollowOptions(
         run_id="",
         started_at=started_at,
@@ -176,10 +172,3 @@ def follow_options(task: FollowsRun, started_at: float, deadline: float | None) 
         cancel_at_deadline=task.cancel_on_kill,
         return_result=task.return_result,
     )
-
-
-def defer_timeout(options: FollowOptions) -> timedelta | None:
-    """How long Airflow may let the task be deferred; None without a deadline."""
-    if options.deadline is None:
-        return None
-    return timedelta(seconds=max(0.0, options.deadline - options.started_at) + DEFER_MARGIN_SECONDS)

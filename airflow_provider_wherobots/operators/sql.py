@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     """Execute SQL in a session of Wherobots Cloud, and return the result or store it in a file.
 
-    Asks for a session (``POST /sql/session``), which is shared with other tasks that ask for the same, and defers while
-    it starts. Then a worker executes the statements one after the other. One that takes longer than half a minute is
-    handed to :class:`~airflow_provider_wherobots.triggers.sql_statement.WherobotsSqlStatementTrigger`, if the session
-    lets another connection take over, and the worker fetches its result later. A statement is cancelled if the task is
-    killed, marked or cleared, or reaches its ``execution_timeout``.
+    Requests a session (``POST /sql/session``), which is shared with other tasks that request the same, and defers while
+    it starts. Then a worker executes the statements one after the other. A statement that takes longer than half a
+    minute is handed to :class:`~airflow_provider_wherobots.triggers.sql_statement.WherobotsSqlStatementTrigger`, if the
+    session lets another connection take over, and the worker fetches its result later. A statement is cancelled if the
+    task is killed, marked or cleared, or reaches its ``execution_timeout``.
 
-    A statement is sent once in a try. A retry first finds out what became of the statements of the tries before,
-    follows one that still runs, and repeats no write that has succeeded, unless the second time changes nothing. If
-    nobody can say what became of a write, the task fails with
-    :class:`~airflow_provider_wherobots.exceptions.WherobotsSqlOutcomeUnknownException`. A retry asks again, and never
-    executes such a write by itself.
+    A statement is sent once in a try. A retry first finds out the outcomes of the statements of the tries before,
+    follows a statement that still runs, and repeats no write that has succeeded, unless the second time changes
+    nothing. If the outcome of a write cannot be known, the task fails with
+    :class:`~airflow_provider_wherobots.exceptions.WherobotsSqlOutcomeUnknownException`. A retry queries the session
+    again, and never executes such a write by itself.
 
     XComs: ``session_id`` and ``session_url`` as soon as there is a session, ``execution_id`` before each statement is
     sent, and ``sql_summary`` (fields of :class:`~airflow_provider_wherobots.flows.sql.summary.SqlSummary`) at the end.
@@ -66,7 +66,7 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     :param session_key: only tasks with the same key and the same other arguments share a session; default None.
         Templated.
     :param session_id: id of the session to use, such as the result of ``WherobotsSqlSessionStartOperator``; default
-        None, one is asked for. Templated.
+        None, a session is requested. Templated.
     :param shutdown_after_inactive_seconds: how long the session lives after its last client, in seconds; default the
         service's.
     :param geometry: how geometries are written: ``ewkt`` (default), ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
@@ -82,12 +82,12 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     :param return_last: whether only the last result of a string that was split is returned; default True.
     :param deferrable: whether the triggerer waits, so that no worker is held; default
         ``[wherobots] default_deferrable``, True.
-    :param retry_unknown: whether a write whose outcome is unknown may be executed again by a retry; default False. One
-        that is known to have succeeded never is.
-    :param outcome_sql: a query that says whether the one write in ``sql`` has taken effect: the first value of its
-        first row is true or a number other than 0 if it has, and false or 0 if it has not. NULL, or no row: it cannot
-        tell. A retry executes it if nobody else can say what became of the write; default None. It takes
-        ``parameters`` too, if they are a mapping. Templated.
+    :param retry_unknown: whether a retry can execute a write again whose outcome is unknown; default False. A write
+        that is known to have succeeded is never executed again.
+    :param outcome_sql: a query that reports whether the one write in ``sql`` has taken effect: the first value of its
+        first row is true or a number other than 0 if it has, and false or 0 if it has not. NULL or no row means that
+        the outcome stays unknown. A retry executes the query if it cannot find out the outcome otherwise; default None.
+        It takes ``parameters`` too, if they are a mapping. Templated.
     :param max_outage_seconds: how long the service may be unreachable before the task gives up, in seconds; default
         ``[wherobots] max_outage_seconds``, 600.
     :raises WherobotsException: the subclass says how the task failed, see
@@ -113,7 +113,7 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     operator_extra_links = (WherobotsSqlSessionLink(),)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Refuse other words for ``sql``, before Airflow says that it is missing."""
+        """Refuse other words for ``sql``, before Airflow reports that ``sql`` is missing."""
         refuse_other_words(cls, kwargs, SQL_WORDS)
         new: Self = super().__new__(cls)
         return new
@@ -167,8 +167,7 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
             deferrable=deferrable,
             max_outage_seconds=max_outage_seconds,
         )
-        if not isinstance(retry_unknown, bool):
-            raise self._wrong(f"retry_unknown={retry_unknown!r}: must be True or False")
+        self._check_flags("retry_unknown")
         if geometry not in GEOMETRIES:
             raise self._wrong(f"geometry={geometry!r}: must be one of {', '.join(GEOMETRIES)}")
         if handler is not None and not callable(handler):
@@ -187,80 +186,41 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         with self._apply_retry_rules():
             return self._new_try(context).begin()
 
-    def execute_after_quota_wait(
-        self,
-        context: Context,
-        event: Any,
-        quota: Mapping[str, Any],
-        record: Sequence[str] | None = None,
-        suffix: str = "",
-        **of_later_versions: Any,
-    ) -> Any:
-        """Ask for a session again, after the triggerer has waited for quota.
+    def execute_after_quota_wait(self, context: Context, event: Any, suffix: str = "", **stored: Any) -> Any:
+        """Request a session again, after the triggerer has waited for quota.
 
         :param context: the task's context.
         :param event: the trigger's event; unused.
-        :param quota: fields of :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`.
-        :param record: what the try knew of the tries before it; default None, it is not known.
         :param suffix: what the ids of the task's executions have in common; default empty, it is not known.
-        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
+        :param stored: what else the task stored when it deferred.
         :returns: see :meth:`execute`.
         """
         with self._apply_retry_rules():
-            return self._new_try(context, suffix).resume_after_quota_wait(quota, record)
+            return self._new_try(context, suffix).resume_after_quota_wait(**stored)
 
-    def execute_in_session(
-        self,
-        context: Context,
-        event: Any,
-        session_id: str = "",
-        wait: dict[str, Any] | None = None,
-        record: Sequence[str] | None = None,
-        suffix: str = "",
-        **of_later_versions: Any,
-    ) -> Any:
+    def execute_in_session(self, context: Context, event: Any, suffix: str = "", **stored: Any) -> Any:
         """Execute the statements, after the triggerer has waited for the session.
 
         :param context: the task's context.
         :param event: the trigger's event.
-        :param session_id: the session's id; default that of the XCom, as ``dag.test()`` passes the event alone.
-        :param wait: fields of :class:`~airflow_provider_wherobots.flows.sql.session.SessionWait`; default a new wait.
-        :param record: what the try knew of the tries before it; default None, it is not known.
         :param suffix: what the ids of the task's executions have in common; default empty, it is not known.
-        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
+        :param stored: what else the task stored when it deferred.
         :returns: see :meth:`execute`.
         """
         with self._apply_retry_rules():
-            return self._new_try(context, suffix).resume_in_session(event, session_id, wait, record)
+            return self._new_try(context, suffix).resume_in_session(event, **stored)
 
-    def execute_after_statement(
-        self,
-        context: Context,
-        event: Any,
-        session_id: str = "",
-        index: int | None = None,
-        seconds: float = 0.0,
-        count: int | None = None,
-        mark: str = "",
-        suffix: str = "",
-        **of_later_versions: Any,
-    ) -> Any:
-        """Fetch the result of a statement that the triggerer has followed, and execute those after it.
+    def execute_after_statement(self, context: Context, event: Any, suffix: str = "", **stored: Any) -> Any:
+        """Fetch the result of a statement that the triggerer has followed, and execute the statements after it.
 
         :param context: the task's context.
         :param event: the trigger's event.
-        :param session_id: the session's id; default that of the XCom, as ``dag.test()`` passes the event alone.
-        :param index: the statement's place, from 0; default that of the event's execution.
-        :param seconds: how long the statements before it took; default 0.
-        :param count: how many statements the task had; None if that is not known.
-        :param mark: what stands for the statement, if it must not be executed twice; default empty.
         :param suffix: what the ids of the task's executions have in common; default empty, it is not known.
-        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
+        :param stored: what else the task stored when it deferred.
         :returns: see :meth:`execute`.
         """
         with self._apply_retry_rules():
-            this_try = self._new_try(context, suffix)
-            return this_try.resume_after_statement(event, session_id, index, seconds, count, mark)
+            return self._new_try(context, suffix).resume_after_statement(event, **stored)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, finish with the statement's outcome, or cancel it.
@@ -287,22 +247,7 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
 
         :returns: the hook; the operator itself executes its statements without it.
         """
-        arguments = {
-            "region": self.region,
-            "wherobots_conn_id": self.wherobots_conn_id,
-            "runtime": self.runtime,
-            "version": self.version,
-            "session_wait_timeout": self.session_wait_timeout,
-            "force_new": self.force_new,
-            "session_type": self.session_type,
-            "session_key": self.session_key,
-            "session_id": self.session_id,
-            "shutdown_after_inactive_seconds": self.shutdown_after_inactive_seconds,
-            "geometry": self.geometry,
-        }
-        from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
-
-        return WherobotsSqlHook(**{**(self.hook_params or {}), **arguments})
+        return self._make_hook(**{**(self.hook_params or {}), "geometry": self.geometry})
 
     def _check_installed(self) -> None:
         # The default result is a pandas DataFrame.
@@ -311,7 +256,7 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
             raise AirflowOptionalProviderFeatureException(f"{self.task_id}: {absent}")
 
     def _may_retry(self, error: WherobotsException) -> bool:
-        # A retry asks again, and executes nothing of which it is not sure.
+        # A retry queries the session again, and does not execute a write whose outcome is unknown.
         return isinstance(error, WherobotsSqlOutcomeUnknownException) or super()._may_retry(error)
 
     def _new_try(self, context: Context, suffix: str = "") -> SqlTry:
@@ -321,17 +266,17 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
 
 
 class _Value(str):
-    """A parameter that ends like the name of a file. Airflow would read that file."""
+    """A parameter that ends like a file name. Airflow would read that file."""
 
     __slots__ = ()
 
     def endswith(self, *suffix: Any) -> bool:
-        """Say no: Airflow asks this to find out whether a text is the name of a file."""
+        """Airflow calls this to find out whether a text is a file name."""
         return False
 
 
 def as_values(parameters: Any) -> Any:
-    """Parameters that Airflow renders, but takes for no files."""
+    """Parameters that Airflow renders, but does not take for file names."""
     if isinstance(parameters, str):
         return _Value(parameters) if parameters.endswith(".sql") else parameters
     if type(parameters) is dict:

@@ -28,13 +28,13 @@ class SqlAttempt(Attempt):
         super().__init__(hook)
         self._in_flight: tuple[Sequence[str], str] = ((), "")
         self.stop: Callable[[float], Flow[object]] | None = None
-        """Makes the flow by which a kill stops a session, of the seconds that it may take; None for one of others."""
+        """Makes the flow by which a kill stops the session, from the seconds that it may take; None if it must not."""
         self.ended_at_kill: dict[str, str] = {}
-        """The states in which statements have ended, as the session has told the kill that has cancelled them."""
+        """The states of the statements that a kill has cancelled, as the session has reported them to the kill."""
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Open what flows need, and close it, with the WebSocket, at the end; or leave it, if it is open already."""
+        """Open the driver, and close it at the end with its WebSocket. If it is open already, leave it open."""
         if self._driver is not None:
             yield
             return
@@ -65,9 +65,7 @@ class SqlAttempt(Attempt):
 
     @contextmanager
     def starting(self, stop: Callable[[float], Flow[object]] | None) -> Iterator[None]:
-        """The time in which a kill stops a session; ``stop`` is None for a session of others. A failure does not end
-        it.
-        """
+        """The time in which a kill stops a session, unless ``stop`` is None. A failure does not end it."""
         self.stop = stop
         yield
         self.stop = None
@@ -77,9 +75,9 @@ class SqlAttempt(Attempt):
         execution_ids, url = self._in_flight
         share = WORKER_CANCEL_BUDGET_SECONDS / max(1, len(execution_ids) + (self.stop is not None))
         if len(execution_ids) == 1:
-            told = self._run_at_kill(last_word_after_cancel(execution_ids[0], share, url))
-            if isinstance(told, StateUpdated | ExecutionResult):
-                self.ended_at_kill[told.execution_id] = told.state
+            reported = self._run_at_kill(last_word_after_cancel(execution_ids[0], share, url))
+            if isinstance(reported, StateUpdated | ExecutionResult):
+                self.ended_at_kill[reported.execution_id] = reported.state
         else:
             for execution_id in execution_ids:
                 # The responses about several would take longer than Airflow waits.

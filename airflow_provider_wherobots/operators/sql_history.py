@@ -1,6 +1,7 @@
-"""What a try of a SQL task knows of the tries before it, and the word that it leaves for those after it.
+"""What a try of a SQL task knows of the tries before it, and what it records for the tries after it.
 
-The record is ``flows/sql/record.py``; here it is read from Airflow and written to it, and what it leaves open is asked.
+``flows/sql/record.py`` describes the record. This module reads it from Airflow, writes it to Airflow, and queries the
+session for outcomes that the record does not have.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from airflow_provider_wherobots.flows.sql.statement import (
 )
 from airflow_provider_wherobots.flows.tries import first_since_clear, is_last
 from airflow_provider_wherobots.flows.unforeseen import reason_of
-from airflow_provider_wherobots.operators.run_suffix import leave_word, suffix_of_task
+from airflow_provider_wherobots.operators.run_suffix import pass_on_suffix, suffix_of_task
 from airflow_provider_wherobots.operators.sql_plan import outcome_query
 from airflow_provider_wherobots.operators.sql_results import first_value
 from airflow_provider_wherobots.operators.wherobots_task import pull, push
@@ -39,9 +40,7 @@ if TYPE_CHECKING:
 
 
 class SqlHistory:
-    """The statements of a task's tries. ``suffix`` is what the ids of its executions have in common; empty if it is not
-    known.
-    """
+    """The statements of a task's tries. Its execution ids have a common ``suffix``, which is empty if not known."""
 
     def __init__(
         self, task: ExecutesSql, context: Context, attempt: SqlAttempt, planned: list[Planned], suffix: str
@@ -65,77 +64,80 @@ class SqlHistory:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether this try or one before it has sent a write of which nobody knows the outcome."""
+        """Whether this try or an earlier one has sent a write whose outcome is not known."""
         writes = (statement.mark for statement in self._planned if not statement.may_repeat)
         return self.record.sent_now() is not None or any(map(self.record.in_doubt, writes))
 
+    def id_of(self, statement: Planned) -> str:
+        """The id under which this try executes a statement first."""
+        return self.ids.of(self.try_number, statement.mark)
+
     def begin(self, *, is_resumed: bool = False) -> Collection[str]:
-        """Read what the try before has left, pass it on, and return the keys of its XComs. They are still there if
-        Airflow 3.0 or 3.1.0 resumes a retry (``is_resumed``); otherwise Airflow has deleted them.
+        """Read the record of the try before, pass it on, and return the keys of that try's XComs.
+
+        The XComs still exist if Airflow 3.0 or 3.1.0 resumes a retry (``is_resumed``). Otherwise Airflow has deleted
+        them.
         """
+        keys: Collection[str] | None = ()
         if is_resumed:
-            told: Collection[str] | None = [
-                key for key in self._possible_keys() if pull(self._task, self._context, key)
-            ]
-        else:
-            told = xcom_keys_of_earlier_try(self._ti) if self.try_number > 1 else ()
-        self.record = SqlRecord.begin(told, self.try_number, self._first)
+            keys = [key for key in self._possible_keys() if pull(self._task, self._context, key)]
+        elif self.try_number > 1:
+            keys = xcom_keys_of_earlier_try(self._ti)
+        self.record = SqlRecord.begin(keys, self.try_number, self._first)
         for key in self.record.to_keys():
-            self._write_down(key)
-        leave_word(self._push, self._context, self.ids.identity)
-        return told or ()
+            self._must_record(key)
+        pass_on_suffix(self._push, self._context, self.ids.identity)
+        return keys or ()
 
     def resume(self, kept: Collection[str] | None) -> None:
-        """Read what this try knew when it deferred."""
+        """Read the record that this try had when it deferred."""
         self.record = SqlRecord.resume(kept, self.try_number, self._first)
 
     def resume_sent(self, mark: str) -> None:
-        """Remember after a deferral which write this try has sent."""
+        """Restore after a deferral which write this try has sent."""
         self.record.write(Word.SENT, mark, self.try_number)
 
     def kept(self) -> dict[str, Any]:
-        """What a deferral keeps, and the task resumes with."""
+        """The record as a deferral stores it."""
         return {"record": self.record.to_keys(), "suffix": self.ids.identity}
 
     def sending(self, statement: Planned, execution_id: str) -> None:
-        """Write down that a write is about to be sent. If that cannot be recorded, it must not be sent."""
+        """Record that a write is about to be sent. If that fails, it must not be sent."""
         self._writes[execution_id] = self.try_number, statement.mark
         if (key := self.record.write(Word.SENT, statement.mark, self.try_number)) is not None:
-            self._write_down(key)
+            self._must_record(key)
 
     def attaching(self, execution_id: str) -> None:
-        """A write that this try has sent, and a trigger has followed, is followed here."""
+        """Let a kill record the outcome of the write that this try has sent, and now follows again."""
         if (mark := self.record.sent_now()) is not None:
             self._writes[execution_id] = self.try_number, mark
 
-    def learn(self, outcome: StatementOutcome, statement: Planned, earlier_try: int | None) -> None:
-        """Record what an outcome says. ``earlier_try`` is None if this try has sent the statement, ``statement`` is as
-        it is rendered now.
-        """
+    def record_outcome(self, outcome: StatementOutcome, statement: Planned, earlier_try: int | None) -> None:
+        """Record an outcome of a statement, as it is rendered now. ``earlier_try`` is None if this try has sent it."""
         mark = self.record.sent_now() if earlier_try is None else statement.mark
         if earlier_try is not None and statement.may_repeat:
             return
         if mark is not None and (word := word_of(outcome)) is not None:
-            self.tell(self.record.write(word, mark, earlier_try or self.try_number))
+            self.record_key(self.record.write(word, mark, earlier_try or self.try_number))
 
-    def learn_from_kill(self) -> None:
-        """Write down what a kill has cancelled; on Airflow 2.11 also that the task was cleared."""
+    def record_kill(self) -> None:
+        """Record which writes a kill has cancelled; on Airflow 2.11 also that the task was cleared."""
         for execution_id, state in self._attempt.ended_at_kill.items():
             if execution_id in self._writes and state in (SUCCEEDED, FAILED, CANCELLED):
                 number, mark = self._writes[execution_id]
                 word = Word.SUCCEEDED if state == SUCCEEDED else Word.NO_EFFECT
-                self.tell(self.record.write(word, mark, number))
+                self.record_key(self.record.write(word, mark, number))
         if state_at_kill(self._ti) == "restarting":
             note_for_retry(self._ti, CLEARED_KEY)
 
-    def tell(self, key: str | None) -> None:
-        """Leave word for the next try. Without it, that try asks the session."""
+    def record_key(self, key: str | None) -> None:
+        """Record a key for the next try, if there is one. Without the key, that try queries the session."""
         if key is not None:
             self._push(key, True)
             note_for_retry(self._ti, key)
 
     def end_what_a_clear_left(self, url: str, session_id: str) -> None:
-        """Cancel the statements that tries before the last clear still execute; the task fails if one may still run."""
+        """Cancel the statements of tries before the last clear. The task fails if one of them may still run."""
         earlier, reads = [], set()
         for statement in self._planned:
             ids = [self.ids.of(number, statement.mark) for number in self.record.tries_before_clear]
@@ -151,7 +153,7 @@ class SqlHistory:
             )
 
     def look_back(self, options: StatementOptions) -> tuple[Found, str]:
-        """Find out what became of the statements of the tries since the last clear; and if a write is in doubt, why."""
+        """Find the outcomes of the statements of the tries since the last clear. If a write is in doubt, also why."""
         found, why = self._look(options), "the SQL session cannot report what it has written"
         if found.is_edited:
             return found, "the statement has changed: it was edited, or is rendered differently"
@@ -170,7 +172,7 @@ class SqlHistory:
         with self._attempt.in_flight(self._possibly_running(), options.url):
             found = self._attempt.run(look_back.run())
         for key in found.learned:
-            self.tell(key)
+            self.record_key(key)
         return found
 
     def _possibly_running(self) -> list[str]:
@@ -184,11 +186,9 @@ class SqlHistory:
         return running
 
     def _ask_outcome_sql(self, statement: Planned, options: StatementOptions) -> str:
-        """Execute the query that reports whether a write in doubt has taken effect, and record its result. Returns why
-        there is none.
-        """
+        """Execute ``outcome_sql`` for a write in doubt, and record its result. Returns why there is no result."""
         query, tries, log = outcome_query(self._task), self.record.in_doubt(statement.mark), self._task.log
-        # The table is not to change any more once it is asked.
+        # The table must not change any more when it is queried.
         has_ended = [
             self._attempt.run(cancel(self.ids.of(number, statement.mark), url=options.url)) for number in tries
         ]
@@ -206,28 +206,27 @@ class SqlHistory:
             return "outcome_sql is inconclusive: the cancel of the write is not confirmed, so it may still run"
         log.info("outcome_sql reports that the write %s taken effect", "has" if value else "has not")
         for number in tries[:1] if value else tries:
-            self.tell(self.record.write(Word.SUCCEEDED if value else Word.NO_EFFECT, statement.mark, number))
+            self.record_key(self.record.write(Word.SUCCEEDED if value else Word.NO_EFFECT, statement.mark, number))
         return ""
 
-    def _write_down(self, key: str) -> None:
+    def _must_record(self, key: str) -> None:
+        why, cause = "Airflow's audit log cannot be written", None
         try:
             self._ti.xcom_push(key=key, value=True)
+            if note_for_retry(self._ti, key):
+                return
         except Exception as error:
-            raise self._no_word(key, reason_of(error)) from error
-        if not note_for_retry(self._ti, key):
-            raise self._no_word(key, "Airflow's audit log cannot be written")
-
-    def _no_word(self, key: str, why: str) -> WherobotsSqlException:
-        return WherobotsSqlException(
+            why, cause = reason_of(error), error
+        raise WherobotsSqlException(
             f"Nothing more is executed: XCom {key}, by which a retry knows what this try has executed, could not be "
             f"pushed: {why}"
-        )
+        ) from cause
 
     def _possible_keys(self) -> list[str]:
         marks = [statement.mark for statement in self._planned if not statement.may_repeat]
         tries = range(1, self.try_number)
-        told = [key_of(word, number, mark) for mark in marks for number in tries for word in Word]
-        return [*told, *(f"sql_since-{number}" for number in tries)]
+        words = [key_of(word, number, mark) for mark in marks for number in tries for word in Word]
+        return [*words, *(f"sql_since-{number}" for number in tries)]
 
     def _push(self, key: str, value: Any) -> None:
         push(self._task, self._context, key, value)

@@ -1,4 +1,4 @@
-"""The statements that a task's arguments stand for. All is checked here that can be before anything is sent."""
+"""The statements of a task. All that can be checked before anything is sent is checked here."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.calls import is_session_id
-from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.flows.sql.look_back import Planned
+from airflow_provider_wherobots.operators.wherobots_task import naming
 from airflow_provider_wherobots.sql.repeatable import may_repeat
 from airflow_provider_wherobots.sql.task_statements import read_statements
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 def plan(task: ExecutesSql) -> list[Planned]:
     """Make the statements of a task, once its arguments are rendered."""
-    _warn_of_what_has_no_effect(task)
-    try:
+    _warn_of_arguments_without_effect(task)
+    with naming(task.task_id):
         planned = _read(task)
         _check_session_id(task.session_id, is_given=task.is_session_given)
         writes = sum(not statement.may_repeat for statement in planned)
@@ -29,14 +29,12 @@ def plan(task: ExecutesSql) -> list[Planned]:
                 f"outcome_sql: reports whether one write has taken effect, but sql has {writes} statements that must "
                 "not be repeated"
             )
-    except InvalidArgumentError as error:
-        raise WherobotsArgumentException(f"{task.task_id}: {error}") from None
     return planned
 
 
 def outcome_query(task: ExecutesSql) -> str:
-    """The query that says whether the task's write has taken effect."""
-    # Those of a sequence are meant for the placeholders of ``sql``.
+    """The query that reports whether the task's write has taken effect."""
+    # A sequence of parameters is meant for the placeholders of ``sql``.
     parameters = task.parameters if isinstance(task.parameters, Mapping) else None
     (query,) = read_statements(task.outcome_sql, False, parameters)
     return query
@@ -49,7 +47,7 @@ def _read(task: ExecutesSql) -> list[Planned]:
     store, last, before = task.checked_store(), len(texts) - 1, Counter[str]()
     planned = []
     for index, text in enumerate(texts):
-        # A stored result is not fetched, and one that is not returned need not be.
+        # A result that is stored, or is not returned, is not fetched.
         wants_result = store is None and task.fetches_results and (index == last or not task.returns_one)
         at = store if index == last else None
         planned.append(Planned(text, may_repeat(text), wants_result, at, before[text]))
@@ -58,7 +56,7 @@ def _read(task: ExecutesSql) -> list[Planned]:
 
 
 def _check_session_id(session_id: object, *, is_given: bool) -> None:
-    # Jinja makes "None" of a task that has returned nothing.
+    # Jinja renders "None" if a task has returned nothing.
     if is_given and session_id in (None, "", "None"):
         raise InvalidArgumentError(
             f"session_id={session_id!r}: the task that should have started the SQL session has returned no id"
@@ -67,7 +65,7 @@ def _check_session_id(session_id: object, *, is_given: bool) -> None:
         raise InvalidArgumentError(f"session_id={session_id!r}: must be the id of a SQL session")
 
 
-def _warn_of_what_has_no_effect(task: ExecutesSql) -> None:
+def _warn_of_arguments_without_effect(task: ExecutesSql) -> None:
     if task.database:
         task.log.warning(
             "database=%r has no effect: connections share their session, so it has no current database. Name it in "

@@ -1,4 +1,4 @@
-"""What a task returns of the outcomes of its statements, and how it sums them up."""
+"""The value that a task returns, made of the results of its statements."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class SqlResults:
         self._values: list[Any] = []
         self._descriptions: list[Any] = []
         self.rows: int | None = None
-        """How many rows the last result has; None without one."""
+        """How many rows the last result has; None without a result."""
 
     @property
     def is_holding(self) -> bool:
-        """Whether the process holds results that the task returns: a deferral would lose them."""
+        """Whether this process holds results that the task returns. A deferral would lose them."""
         return any(value is not None for value in self._values)
 
     def add_none(self, count: int) -> None:
@@ -44,15 +44,15 @@ class SqlResults:
             cursor = connection.cursor()
             cursor.take(outcome)
             self.rows = cursor.rowcount if cursor.description else None
-            if handler is not None:
-                value = handler(cursor)
-            else:
+            if handler is None:
                 value = None if cursor.description is None else cursor.fetch_pandas()
+            else:
+                value = handler(cursor)
             self._values.append(value)
             self._descriptions.append(cursor.description)
 
     def value(self, last: StatementOutcome) -> Any:
-        """What the task returns."""
+        """The value that the task returns. ``last`` is the outcome of its last statement."""
         task = self._task
         if task.store is not None:
             return self._address(last)
@@ -73,7 +73,7 @@ class SqlResults:
             return None
         size = "" if last.size is None else f" ({words.size(last.size)})"
         if store is not None and store.presigned_url:
-            # Whoever knows it can read the file.
+            # Everyone who knows the URL can read the file.
             mask_secret(last.result_uri)
             log.info("The result is stored%s; its presigned URL is what the task returns", size)
         else:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.sql.calls import is_session_id
-from airflow_provider_wherobots.api.sql.session_request import MULTI
 from airflow_provider_wherobots.compat import BaseOperator, Context
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
@@ -17,10 +16,11 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name, make_suffix, task_identity
+from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.flows.sql.session import stop_asked, stop_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
+from airflow_provider_wherobots.operators.run_suffix import new_suffix
 from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.operators.sql_session_try import SqlSessionTry
 from airflow_provider_wherobots.operators.sql_task import SqlTask
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
     """Start a SQL session, wait until it is ready, and return its id, for the ``session_id`` of other tasks.
 
-    Asks for a session (``POST /sql/session``) with a key that no other DAG run has, so that nobody else shares it, and
+    Requests a session (``POST /sql/session``) with a key that no other DAG run has, so that nobody else shares it, and
     defers while it starts. A retry gets the same session. If the task is killed, or the session is not ready in time,
     the session is stopped, unless ``session_key`` is given: then others may use it.
 
@@ -81,8 +81,6 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
             runtime=runtime,
             region=region,
             version=version,
-            session_type=MULTI,
-            force_new=False,
             session_key=session_key,
             shutdown_after_inactive_seconds=shutdown_after_inactive_seconds,
             session_wait_timeout=session_wait_timeout,
@@ -91,7 +89,7 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         )
 
     def execute(self, context: Context) -> str:
-        """Ask for the session, and wait until it is ready.
+        """Request the session, and wait until it is ready.
 
         :param context: the task's context.
         :returns: its id.
@@ -99,10 +97,8 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         with self._apply_retry_rules():
             return self._start(context, None)
 
-    def execute_after_quota_wait(
-        self, context: Context, event: Any, quota: Mapping[str, Any], **of_later_versions: Any
-    ) -> str:
-        """Ask for the session again, after the triggerer has waited for quota.
+    def execute_after_quota_wait(self, context: Context, event: Any, quota: Any, **of_later_versions: Any) -> str:
+        """Request the session again, after the triggerer has waited for quota.
 
         :param context: the task's context.
         :param event: the trigger's event; unused.
@@ -113,28 +109,28 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         with self._apply_retry_rules():
             return self._start(context, quota)
 
-    def _start(self, context: Context, quota: Mapping[str, Any] | None) -> str:
+    def _start(self, context: Context, quota: Any) -> str:
         this_try = SqlSessionTry(self, context, self._attempt)
         wait, request = this_try.new_wait(), self.session_request(self._key(context))
         # A kill may come before the response, which has the session's id.
         stop = partial(stop_asked, request) if self._is_own else None
         with self._attempt.open(), self._attempt.starting(stop):
-            asked = this_try.ask(request, quota)
-            if asked.fallback:
+            session = this_try.request_session(request, quota)
+            if session.fallback:
                 # The stop task would stop a session that others use.
                 raise WherobotsQuotaException(
-                    f"The organization's quota ({words.short(asked.fallback)}) allows no session of this DAG run's "
-                    f"own: the service offers SQL session {words.short(asked.id)}, which others use"
+                    f"The organization's quota ({words.short(session.fallback)}) allows no session of this DAG run's "
+                    f"own: the service offers SQL session {words.short(session.id)}, which others use"
                 )
-            with self._stopping_on_failure(asked.id):
-                this_try.announce(asked.id)
+            with self._stopping_on_failure(session.id):
+                this_try.announce(session.id)
                 push(self, context, SQL_SESSION_KEY_KEY, request.session_key)
                 if not self.deferrable:
-                    return this_try.get_ready(asked.id, wait).id
-                is_ready = this_try.is_ready(asked.id, wait)
+                    return this_try.get_ready(session.id, wait).id
+                is_ready = this_try.is_ready(session.id, wait)
         if is_ready:
-            return asked.id
-        this_try.defer_until_ready(asked.id, wait, {}, stop_on_kill=self._is_own)
+            return session.id
+        this_try.defer_until_ready(session.id, wait, {}, stop_on_kill=self._is_own)
 
     def execute_in_session(
         self,
@@ -188,17 +184,14 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
 
     @property
     def _is_own(self) -> bool:
-        """Whether nobody else can have the session."""
+        """Whether no other task can have the session."""
         return self.session_key is None
 
     def _key(self, context: Context) -> str:
         if self.session_key is not None:
             key: str = self.session_key
             return key
-        ti = context["ti"]
-        map_index = ti.map_index if ti.map_index is not None else -1
-        identity = task_identity(ti.dag_id, ti.run_id, ti.task_id, map_index, context["dag_run"].start_date)
-        return durable_run_name(default_run_name(ti.dag_id, ti.task_id), make_suffix(identity))
+        return durable_run_name(default_run_name(context["ti"].dag_id, self.task_id), new_suffix(context))
 
 
 class WherobotsSqlSessionStopOperator(WherobotsTask, BaseOperator):
@@ -234,7 +227,7 @@ class WherobotsSqlSessionStopOperator(WherobotsTask, BaseOperator):
         :param context: the task's context.
         """
         with self._apply_retry_rules():
-            # Jinja makes these of a task that has returned nothing.
+            # Jinja renders these if the start task has returned nothing.
             if self.session_id is None or self.session_id in ("", "None"):
                 self.log.info("There is no SQL session to stop: the start task has returned no id")
                 return

@@ -1,25 +1,21 @@
-"""The arguments that say which SQL session a task asks for, and how a kill reaches its try."""
+"""The arguments that decide which SQL session a task requests."""
 
 from __future__ import annotations
 
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
 from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS, configured
-from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask
+from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask, naming
 
 if TYPE_CHECKING:
+    from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
     from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
 
 
 class SqlTask(WherobotsTask):
-    """What ``WherobotsSqlOperator`` and ``WherobotsSqlSessionStartOperator`` share.
-
-    It is what a DAG file needs. The work of a try is in a class that only a running task imports, see
-    :class:`~airflow_provider_wherobots.operators.follows_run.FollowsRun`.
-    """
+    """What ``WherobotsSqlOperator``, ``WherobotsSqlSessionStartOperator`` and ``WherobotsSqlSensor`` share."""
 
     runtime: str | None
     region: str | None
@@ -32,6 +28,7 @@ class SqlTask(WherobotsTask):
     deferrable: bool
     max_outage_seconds: float
     max_quota_wait_seconds: float
+    session_id: Any = None
 
     def _set_session_arguments(
         self,
@@ -39,13 +36,13 @@ class SqlTask(WherobotsTask):
         runtime: str | Enum | None,
         region: str | Enum | None,
         version: str | Enum | None,
-        session_type: str | Enum,
-        force_new: bool,
         session_key: Any,
         shutdown_after_inactive_seconds: int | None,
-        session_wait_timeout: float,
         deferrable: bool | None,
-        max_outage_seconds: float | None,
+        session_type: str | Enum = MULTI,
+        force_new: bool = False,
+        session_wait_timeout: float = 900,
+        max_outage_seconds: float | None = None,
     ) -> None:
         self.runtime = _value_of(runtime)
         self.region = _value_of(region)
@@ -58,13 +55,12 @@ class SqlTask(WherobotsTask):
         self.deferrable = configured(DEFAULT_DEFERRABLE) if deferrable is None else deferrable
         self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
         self.max_quota_wait_seconds = self._seconds(MAX_QUOTA_WAIT_SECONDS, None)
-        if not isinstance(self.deferrable, bool):
-            raise self._wrong(f"deferrable={deferrable!r}: must be True or False")
-        # What may be a template is checked when it is rendered.
+        self._check_flags("deferrable")
+        # Arguments that can be templates are checked once they are rendered.
         self._checked_request()
 
     def session_request(self, session_key: str | None) -> SessionRequest:
-        """The request for a session: the task's arguments, and the connection's where there is none."""
+        """The request for a session, from the task's arguments, else from the connection's."""
         settings = self.hook.settings
         return self._checked_request(
             runtime=settings.runtime if self.runtime is None else _value_of(self.runtime),
@@ -73,27 +69,32 @@ class SqlTask(WherobotsTask):
             session_key=session_key,
         )
 
-    def on_kill(self) -> None:
-        """Stop, and end what the task has begun: cancel its statement, and stop a session that nobody else can have.
+    def _make_hook(self, **more: Any) -> WherobotsSqlHook:
+        """Make a hook that requests the same session."""
+        from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 
-        Airflow calls this in a signal handler, seconds before it ends the process.
-        """
-        self._kill_attempt()
+        arguments = {
+            "wherobots_conn_id": self.wherobots_conn_id,
+            "runtime": self.runtime,
+            "region": self.region,
+            "version": self.version,
+            "session_wait_timeout": self.session_wait_timeout,
+            "force_new": self.force_new,
+            "session_type": self.session_type,
+            "session_key": self.session_key,
+            "session_id": self.session_id,
+            "shutdown_after_inactive_seconds": self.shutdown_after_inactive_seconds,
+        }
+        return WherobotsSqlHook(**{**more, **arguments})
 
     def _checked_request(self, **rendered: Any) -> SessionRequest:
-        try:
+        with naming(self.task_id):
             return SessionRequest(
                 session_type=self.session_type,
                 force_new=self.force_new,
                 shutdown_after_inactive_seconds=self.shutdown_after_inactive_seconds,
                 **rendered,
             )
-        except InvalidArgumentError as error:
-            raise self._wrong(str(error)) from None
-
-    @property
-    def _attempt(self) -> SqlAttempt:
-        return self._made_once(self._make_attempt)
 
     def _make_attempt(self) -> SqlAttempt:
         from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
@@ -102,5 +103,5 @@ class SqlTask(WherobotsTask):
 
 
 def _value_of(value: Any) -> Any:
-    """A value of the vendor's enumerations counts by what it stands for."""
+    """The value of a member of the official provider's enums."""
     return value.value if isinstance(value, Enum) else value

@@ -1,8 +1,8 @@
 """One try of the operator that executes SQL.
 
-A try gets a session, looks at what the tries before it have done (``sql_history``), and executes what is left, one
-statement after the other. A long one is handed to the triggerer and taken back. What must not be executed twice is
-written down before it is sent, and once its outcome is known.
+A try gets a session, finds out what the tries before it have done (``sql_history``), and executes the rest, one
+statement after the other. A long statement is handed to the triggerer and taken back. A statement that must not be
+executed twice is recorded before it is sent, and again when its outcome is known.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -43,12 +42,11 @@ from airflow_provider_wherobots.flows.sql.statement import (
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import failure, not_connected, unknown_of_earlier_try
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try
-from airflow_provider_wherobots.operators.publish import emit
 from airflow_provider_wherobots.operators.sql_history import SqlHistory
 from airflow_provider_wherobots.operators.sql_plan import plan
 from airflow_provider_wherobots.operators.sql_results import SqlResults
 from airflow_provider_wherobots.operators.sql_session_try import RESUMED_OUTAGE_SECONDS, SqlSessionTry
-from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, TRIGGER_TIMEOUT
+from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
 from airflow_provider_wherobots.xcoms import (
@@ -65,11 +63,11 @@ if TYPE_CHECKING:
 HAND_OVER_SECONDS = 30.0
 """How long a statement may hold a worker before the triggerer follows it."""
 SETTLE_SECONDS = 5.0
-"""How long a statement may take to tell its outcome after its trigger has failed, before it is cancelled."""
+"""How long a statement has to end after its trigger has failed, before it is cancelled."""
 SHOWN_CHARS = 120
-"""How much of a statement a message shows."""
+"""How many characters of a statement a message shows."""
 LOOK_UP_SECONDS = 10.0
-"""How long the session of the try before may take to be looked up, before another one is asked for."""
+"""How long to look up the session of the try before, before another session is requested."""
 
 
 class SqlTry(SqlSessionTry["ExecutesSql"]):
@@ -81,7 +79,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         self._history = SqlHistory(task, context, attempt, self._planned, suffix)
         self._results = SqlResults(task)
         self._session: SqlSession | None = None
-        self._session_id = self._own_session_id = ""
+        self._session_id = ""
         self._wait = self.new_wait()
         self._index = 0
         self._seconds = 0.0
@@ -92,23 +90,33 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def begin(self, *, is_resumed: bool = False) -> Any:
         """Get a session, and execute the statements in it."""
         with self._ending():
-            told = self._history.begin(is_resumed=is_resumed)
+            keys = self._history.begin(is_resumed=is_resumed)
             if is_resumed:
                 left = [key for key in (SQL_EXECUTION_ID_KEY, SQL_SUMMARY_KEY) if self._pull(key)]
                 forget_earlier_try(self._push, left)
             with self.attempt.open():
-                self._session_id = self._earlier_session(told) or self._ask_for_session(None)
+                self._session_id = self._earlier_session(keys) or self._request_session(None)
                 return self._begin_in_session()
 
-    def resume_after_quota_wait(self, quota: Mapping[str, Any], record: Collection[str] | None) -> Any:
-        """Ask for a session again."""
+    # Airflow passes what the task stored when it deferred. `dag.test()` passes the event alone, a worker of an earlier
+    # version less, and a worker of a later version more.
+
+    def resume_after_quota_wait(
+        self, quota: Mapping[str, Any], record: Collection[str] | None = None, **of_later_versions: Any
+    ) -> Any:
+        """Request a session again. ``record`` is what the try knew of the tries before it."""
         self._history.resume(record)
         with self._ending(), self.attempt.open():
-            self._session_id = self._ask_for_session(quota)
+            self._session_id = self._request_session(quota)
             return self._begin_in_session()
 
     def resume_in_session(
-        self, event: Any, session_id: str, wait: dict[str, Any] | None, record: Collection[str] | None
+        self,
+        event: Any,
+        session_id: str = "",
+        wait: dict[str, Any] | None = None,
+        record: Collection[str] | None = None,
+        **of_later_versions: Any,
     ) -> Any:
         """Execute the statements, after the triggerer has waited for the session."""
         self._history.resume(record)
@@ -117,9 +125,19 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             return self._execute_all()
 
     def resume_after_statement(
-        self, event: Any, session_id: str, index: int | None, seconds: float, count: int | None, mark: str
+        self,
+        event: Any,
+        session_id: str = "",
+        index: int | None = None,
+        seconds: float = 0.0,
+        count: int | None = None,
+        mark: str = "",
+        **of_later_versions: Any,
     ) -> Any:
-        """Continue after the statement that the triggerer has followed."""
+        """Continue after the statement that the triggerer has followed: number ``index`` (from 0) of ``count``.
+
+        The statements before it took ``seconds``. It has a ``mark`` if it must not be executed twice.
+        """
         outcome = StatementOutcome.from_event(event)
         self._session_id = session_id or self._pull(SQL_SESSION_ID_KEY)
         self._wait = self._short_wait(self.deadline)
@@ -131,6 +149,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
     def settle_after_trigger_failure(self, error: Any) -> tuple[bool, Any]:
         """Take the outcome of the statement that a trigger should have followed, and cancel it if it still runs.
+
         Returns whether there was a statement, and what the task returns.
         """
         session_id, execution_id = self._pull(SQL_SESSION_ID_KEY), self._pull(SQL_EXECUTION_ID_KEY)
@@ -139,10 +158,10 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             index = 0 if len(self._planned) == 1 else self._index_of(execution_id)
         with self._ending():
             if index is None:
-                # Or the statements are rendered differently now: none of them is the one that was executed.
+                # There was no statement, or the statements are rendered differently now.
                 return False, None
             self.log.warning("The trigger failed: %s", error)
-            # The deadline may be what has ended it, and asking takes a moment.
+            # The deadline may have passed, and the query takes a moment.
             self._wait = self._short_wait(None)
             self._go_to(index, 0.0)
             if not self._statement.may_repeat:
@@ -154,18 +173,19 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         self.announce(self._session_id)
         if not self.task.deferrable or self.is_ready(self._session_id, self._wait):
             return self._execute_all()
-        is_own = self.attempt.stop is not None
-        self.defer_until_ready(self._session_id, self._wait, self._history.kept(), stop_on_kill=is_own)
+        self.defer_until_ready(self._session_id, self._wait, self._history.kept(), stop_on_kill=self._is_own)
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
-        """What a try does at its end: leaves word of what a kill has cancelled, and stops a session of its own."""
-        self._find_own_session()
+        """At the end of the try, record what a kill has cancelled, and stop the try's own session."""
+        if self._session_id and self.task.makes_own_session and self._pull(f"{SQL_OWN_SESSION_KEY}{self._session_id}"):
+            # The task has resumed.
+            self._own(self._session_id)
         try:
             yield
         except BaseException:
             if self.attempt.was_killed:
-                self._history.learn_from_kill()
+                self._history.record_kill()
             if not self._is_deferring:
                 self._stop_own_session()
             raise
@@ -173,9 +193,9 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
     # The session
 
-    def _earlier_session(self, told: Collection[str]) -> str:
-        """The session that the try before had for itself, if its worker died before it could stop it."""
-        for key in told:
+    def _earlier_session(self, keys: Collection[str]) -> str:
+        """The own session of the try before, if its worker died before it could stop the session."""
+        for key in keys:
             session_id = key.removeprefix(SQL_OWN_SESSION_KEY)
             if key == session_id or not self.task.makes_own_session:
                 continue
@@ -189,38 +209,38 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 return session_id
         return ""
 
-    def _ask_for_session(self, quota: Mapping[str, Any] | None) -> str:
+    def _request_session(self, quota: Mapping[str, Any] | None) -> str:
         if self.task.is_session_given:
             self._wait = replace(self._wait, appearance_seconds=0.0)
             return str(self.task.session_id).strip()
-        asked = self.ask(self.task.session_request(self.task.session_key), quota, self._history.kept())
-        if self.task.makes_own_session and not asked.fallback:
-            self._take_for_own(asked.id)
-        return asked.id
+        request = self.task.session_request(self.task.session_key)
+        session = self.request_session(request, quota, self._history.kept())
+        if self.task.makes_own_session and not session.fallback:
+            self._take_for_own(session.id)
+        return session.id
 
     def _take_for_own(self, session_id: str) -> None:
         self._own(session_id)
-        self._history.tell(f"{SQL_OWN_SESSION_KEY}{session_id}")
+        self._history.record_key(f"{SQL_OWN_SESSION_KEY}{session_id}")
 
     def _own(self, session_id: str) -> None:
-        self._own_session_id, self.attempt.stop = session_id, partial(stop_session, session_id)
+        self.attempt.stop = partial(stop_session, session_id)
 
-    def _find_own_session(self) -> None:
-        """After a deferral: whether the session is this try's own."""
-        if self._session_id and self.task.makes_own_session and self._pull(f"{SQL_OWN_SESSION_KEY}{self._session_id}"):
-            self._own(self._session_id)
+    @property
+    def _is_own(self) -> bool:
+        """Whether nobody else has the session."""
+        return self.attempt.stop is not None
 
     def _stop_own_session(self) -> None:
-        session_id = self._own_session_id
-        if not session_id or self.attempt.was_killed:
+        if not self._is_own or self.attempt.was_killed:
             return
         if self._history.is_in_doubt and not self._history.is_last:
             self.log.info(
-                "SQL session %s stays for the retry, which queries it for the statement's outcome", session_id
+                "SQL session %s is not stopped: the retry queries it for the statement's outcome", self._session_id
             )
             return
         with self.attempt.open():
-            self.attempt.run(stop_session(session_id))
+            self.attempt.run(stop_session(self._session_id))
         self.attempt.stop = None
 
     @staticmethod
@@ -278,19 +298,15 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 self.log.info("%s was sent by an earlier try, and is not executed again", self._name())
                 self._take(earlier[1], earlier[0])
             else:
-                self._take(self._again_if_forgotten(self._execute(self._first_id)))
+                self._take(self._again_if_forgotten(self._execute(self._history.id_of(self._statement))))
         return self._finish()
 
-    @property
-    def _first_id(self) -> str:
-        return self._history.ids.of(self._history.try_number, self._statement.mark)
-
     def _again_if_forgotten(self, outcome: StatementOutcome) -> StatementOutcome:
-        """Execute a statement once more if the session, which executes many at once, has forgotten its result."""
-        is_first = outcome.execution_id == self._first_id
+        """Execute a statement again if the session, which executes many at once, has forgotten its result."""
+        is_first = outcome.execution_id == self._history.id_of(self._statement)
         if not (outcome.is_result_forgotten and is_first and self._statement.may_repeat):
             return outcome
-        self.log.warning("%s: %s. It is executed once more", self._name(), outcome.message)
+        self.log.warning("%s: %s. It is executed again", self._name(), outcome.message)
         return self._execute(ExecutionIds.of_second(outcome.execution_id))
 
     def _execute(self, execution_id: str) -> StatementOutcome:
@@ -299,7 +315,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         if not statement.may_repeat:
             self._history.sending(statement, execution_id)
         self.log.info("Executing %s as %s", self._name(limit=None), execution_id)
-        # What was found is not looked for again after a deferral.
+        # Outcomes of earlier tries are not looked for again after a deferral.
         may_hand_over = self.task.deferrable and not self._results.is_holding and not self._found
         options = replace(self._options(), hand_over_after=HAND_OVER_SECONDS if may_hand_over else None)
         sent = Statement(execution_id, statement.text, statement.store, self.task.geometry, statement.wants_result)
@@ -311,22 +327,19 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
     def _hand_over(self, outcome: StatementOutcome) -> NoReturn:
         """Let the triggerer attach to a statement. The session cancels it if that does not happen in two minutes."""
-        store, deadline = self._statement.store, self.deadline
-        timeout = None
-        if deadline is not None:
-            timeout = timedelta(seconds=max(0.0, deadline - time.time()) + DEFER_MARGIN_SECONDS)
+        store = self._statement.store
         self.log.info("%s is followed by the triggerer (the task is deferred)", self._name())
         self._defer(
-            trigger=WherobotsSqlStatementTrigger(
+            WherobotsSqlStatementTrigger(
                 self.task.wherobots_conn_id,
                 self._session_id,
                 outcome.execution_id,
                 replace(self._options(), url="", started_at=outcome.started_at).to_kwargs(),
                 tells_address=store is None or not store.presigned_url,
-                stops_session=bool(self._own_session_id),
+                stops_session=self._is_own,
             ),
-            method_name="execute_after_statement",
-            kwargs={
+            "execute_after_statement",
+            {
                 "session_id": self._session_id,
                 "index": self._index,
                 "seconds": self._seconds,
@@ -334,7 +347,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 "mark": "" if self._statement.may_repeat else self._statement.mark,
                 "suffix": self._history.ids.identity,
             },
-            timeout=timeout,
+            self._defer_timeout(self.deadline),
         )
 
     def _take_back(self, outcome: StatementOutcome) -> Any:
@@ -389,43 +402,40 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             return self.attempt.run(flow)
 
     def _fetch(self, outcome: StatementOutcome) -> StatementOutcome:
-        """Fetch what is missing of a statement that is known to have succeeded: its result, or its presigned URL."""
+        """Fetch the result, or the presigned URL, of a statement that has succeeded."""
         if self._statement.wants_result:
-            flow = fetch(outcome.execution_id, self._options(), geometry=self.task.geometry)
-            fetched = self.attempt.run(flow)
+            fetched = self.attempt.run(fetch(outcome.execution_id, self._options(), geometry=self.task.geometry))
         else:
             fetched = self._attach(outcome, self._options())
         if fetched.state is StatementState.SUCCEEDED:
             return replace(fetched, seconds=outcome.seconds)
-        why = f"it succeeded, but its result cannot be fetched: {fetched.message}"
         return replace(
             outcome,
             state=StatementState.GAVE_UP,
-            message=why,
+            message=f"it succeeded, but its result cannot be fetched: {fetched.message}",
             is_result_forgotten=fetched.is_result_forgotten,
             is_too_large=fetched.is_too_large,
         )
 
     def _take(self, outcome: StatementOutcome, earlier_try: int | None = None) -> None:
-        """Record what an outcome says, and keep the value of a statement that has succeeded; else fail. ``earlier_try``
-        is None if this try has sent it.
+        """Record an outcome. Keep the result of a statement that has succeeded, otherwise fail the task.
+
+        ``earlier_try`` is None if this try has sent the statement.
         """
         statement = self._statement
         if earlier_try is None:
-            ti, region = self.context["ti"], self._session.region if self._session else None
-            tags = {"dag_id": ti.dag_id, "task_id": ti.task_id}
-            emit(of_statement(outcome.seconds, outcome.state.value, region, tags), self.log.warning)
+            region = self._session.region if self._session else None
+            self._emit(of_statement(outcome.seconds, outcome.state.value, region, self._metric_tags))
         self._last = outcome
         self._seconds += outcome.seconds
-        self._history.learn(outcome, statement, earlier_try)
+        self._history.record_outcome(outcome, statement, earlier_try)
         if outcome.state is not StatementState.SUCCEEDED:
             self._summarize()
-            limit = self.task.execution_timeout
             raise failure(
                 outcome,
                 self._name(),
                 self._session_id,
-                None if limit is None else limit.total_seconds(),
+                self._execution_timeout,
                 may_repeat=statement.may_repeat or self.task.retry_unknown,
                 is_last=self._history.is_last,
             )
@@ -465,17 +475,17 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         return StatementOptions(url=self._url, deadline=self.deadline, max_outage_seconds=outage)
 
     def _go_to(self, index: int, seconds: float) -> None:
-        """Go to the statement that a trigger has followed. Those before it had no result, else it had stayed."""
+        """Go to the statement that a trigger has followed. A task with results before it would not have deferred."""
         self._index, self._seconds = index, seconds
         self._results.add_none(sum(statement.wants_result for statement in self._planned[:index]))
 
     def _index_of(self, execution_id: str) -> int | None:
-        """The place of the statement that this try has executed under an id; None if it is none of them."""
-        ids = [self._history.ids.of(self._history.try_number, statement.mark) for statement in self._planned]
+        """The place of the statement that this try has executed under an id; None if no statement has the id."""
+        ids = [self._history.id_of(statement) for statement in self._planned]
         return ids.index(execution_id) if execution_id in ids else None
 
     def _checked_index(self, execution_id: str, index: int | None, count: int | None) -> int:
-        """The place of the statement that a trigger has followed, if the statements are those from before.
+        """The place of the statement that a trigger has followed, if the task still has the same statements.
 
         Their text may be rendered differently now.
         """
@@ -491,7 +501,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         )
 
     def _name(self, limit: int | None = SHOWN_CHARS) -> str:
-        """The statement as messages name it; None as limit shows what a log may show."""
+        """The statement as messages name it. Without a limit it is as long as a log may show."""
         count, text = len(self._planned), self._statement.text
         shown = masked(text) if limit is None else masked(text, limit)
         return f"Statement {self._index + 1} of {count} ({shown})" if count > 1 else f"Statement ({shown})"

@@ -6,20 +6,13 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any
 
-from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.compat import note_for_retry, state_at_kill
-from airflow_provider_wherobots.drivers.base import Clock
-from airflow_provider_wherobots.exceptions import (
-    WherobotsArgumentException,
-    WherobotsExecutionTimeoutException,
-    WherobotsQuotaException,
-    kind_of_call,
-)
-from airflow_provider_wherobots.flows import measurements, words
+from airflow_provider_wherobots.exceptions import kind_of_call
+from airflow_provider_wherobots.flows import measurements
 from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.outcome import (
     CANCELLED_AT_LAST,
@@ -33,17 +26,15 @@ from airflow_provider_wherobots.flows.outcome import (
 )
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.run_name import durable_suffix
-from airflow_provider_wherobots.flows.submit import NotReplacedError, Submission, UnclearCreateError
+from airflow_provider_wherobots.flows.submit import NotReplacedError, Submission, UnclearCreateError, submit_run
 from airflow_provider_wherobots.flows.tries import is_first_since_clear, is_last, was_cancelled_for_earlier_try
 from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.local_files import find_uploads
-from airflow_provider_wherobots.operators.publish import emit
-from airflow_provider_wherobots.operators.run_suffix import earlier_try_had_run, leave_word, suffix_of_task
-from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout, follow_options
-from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, TRIGGER_TIMEOUT
-from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
+from airflow_provider_wherobots.operators.run_suffix import earlier_try_had_run, pass_on_suffix, suffix_of_task
+from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, follow_options
+from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, naming
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 
@@ -55,16 +46,13 @@ class SubmitTry(RunTry[CreatesRun]):
     """The suffix of the names of the task's runs; empty until it is known."""
 
     def begin(self) -> Any:
-        """Create the run, or re-attach to that of an earlier try, and wait for its end.
-
-        Returns the run's id, or its result.
-        """
+        """Create the run, or re-attach to the run of an earlier try. Wait for its end, and return its id or result."""
         ti, task = self.context["ti"], self.task
         self.attempt.is_left_for_retry = self._is_left_for_retry
         cleared = is_first_since_clear(ti.try_number, ti.max_tries, task.retries or 0)
         if task.durable:
             self._suffix = suffix_of_task(self.context)
-            leave_word(self._push, self.context, self._suffix)
+            pass_on_suffix(self._push, self.context, self._suffix)
         return self._work(
             self._new_quota_wait(),
             look_first=ti.try_number > 1,
@@ -72,12 +60,19 @@ class SubmitTry(RunTry[CreatesRun]):
             reuse_completed=task.reuse_completed and not cleared and earlier_try_had_run(self.context),
         )
 
-    def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str) -> Any:
+    def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str = "", **of_later_versions: Any) -> Any:
         """Repeat the create call. ``suffix`` is empty if it is not known."""
         self._suffix = suffix
         return self._work(QuotaWait.from_kwargs(quota), look_first=True)
 
-    def resume_with(self, event: Mapping[str, Any], reattached: bool, started_at: float, suffix: str) -> Any:
+    def resume_with(
+        self,
+        event: Mapping[str, Any],
+        reattached: bool = False,
+        started_at: float = 0.0,
+        suffix: str = "",
+        **of_later_versions: Any,
+    ) -> Any:
         """Finish with a trigger's event, or begin again if the run ended because the previous try had cancelled it.
 
         ``started_at`` is when this try got the run, in epoch seconds. ``suffix`` is empty if it is not known.
@@ -89,10 +84,7 @@ class SubmitTry(RunTry[CreatesRun]):
         return self._work(self._new_quota_wait(), look_first=True, is_fresh=True)
 
     def outcome_after_trigger_failure(self, next_kwargs: Mapping[str, Any] | None) -> Outcome | None:
-        """Look at the run, and cancel it if it is active and ``cancel_on_kill``.
-
-        None if the trigger's failure is the task's.
-        """
+        """Check the run, and cancel it if it is active and ``cancel_on_kill``. None if the task must fail as well."""
         run_id = self._pull(RUN_ID_KEY)
         if not run_id:
             return None
@@ -102,16 +94,12 @@ class SubmitTry(RunTry[CreatesRun]):
         return None if outcome is not None and timed_out and outcome.ending is Ending.CANCELLED else outcome
 
     def finish(self, outcome: Outcome) -> Any:
-        """Send the metrics of the run's end, push what is known of the run, and end the task.
-
-        Returns the run's id, or its result. Raises what the task fails with.
-        """
-        cancelled_at_deadline = self.task.cancel_on_kill
-        emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=cancelled_at_deadline), self._warn)
+        """Send the metrics of the run's end, and finish like every task that follows a run."""
+        self._emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=self.task.cancel_on_kill))
         return super().finish(outcome)
 
     def _failure(self, outcome: Outcome) -> Exception:
-        left = self._end_what_nobody_follows(outcome.run_id) if outcome.ending is Ending.GAVE_UP else ""
+        left = self._end_run_without_follower(outcome.run_id) if outcome.ending is Ending.GAVE_UP else ""
         return EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id), left=left))
 
     @property
@@ -120,9 +108,8 @@ class SubmitTry(RunTry[CreatesRun]):
         return is_last(ti.try_number, ti.max_tries)
 
     def _is_left_for_retry(self) -> bool:
-        """Whether the worker is ended by something other than a user, such as an eviction, and a retry follows."""
-        deadline = self._deadline()
-        is_late = deadline is not None and time.time() >= deadline
+        """Whether not a user but something else, such as an eviction, ends the worker, and a retry follows."""
+        is_late = self.deadline is not None and time.time() >= self.deadline
         if self._is_last or is_late or not self.task.durable:
             return False
         try:
@@ -139,8 +126,8 @@ class SubmitTry(RunTry[CreatesRun]):
             self.log.info("The run is left active for the retry: no user has ended the task (state: %s)", state)
         return True
 
-    def _end_what_nobody_follows(self, run_id: str) -> str:
-        """Cancel a run that this try gave up, if no retry comes for it. Returns what becomes of it."""
+    def _end_run_without_follower(self, run_id: str) -> str:
+        """Cancel a run that this try gave up, if no retry follows. Returns what happens to the run."""
         task = self.task
         if not self._is_last:
             return REATTACHED if task.durable else NOT_FOUND_AGAIN
@@ -154,11 +141,8 @@ class SubmitTry(RunTry[CreatesRun]):
             is_cancelled = False
         return CANCELLED_AT_LAST if is_cancelled else LEFT_AT_LAST
 
-    def _end_what_may_exist(self, error: WherobotsApiError) -> str:
-        """Cancel what a failed submission may have left active, if no retry looks for it.
-
-        Returns a sentence about it.
-        """
+    def _end_possible_run(self, error: WherobotsApiError) -> str:
+        """Cancel a run that a failed submission may have left, if no retry looks for it. Returns a sentence on it."""
         task, may_exist = self.task, "The run may exist and be active"
         if not self._is_last:
             does = "looks it up by its name first" if task.durable else "creates a new one (durable=False)"
@@ -171,7 +155,7 @@ class SubmitTry(RunTry[CreatesRun]):
         return f"{may_exist}, and no retry will look it up"
 
     def _new_quota_wait(self) -> QuotaWait:
-        return QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self._deadline())
+        return QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self.deadline)
 
     def _work(
         self,
@@ -182,18 +166,18 @@ class SubmitTry(RunTry[CreatesRun]):
         reuse_completed: bool = False,
         is_fresh: bool = False,
     ) -> Any:
-        """Get a run and follow it to its end, here or by deferring. Replace one that the previous try cancelled, once.
+        """Get a run and follow it to its end, on this worker or by deferring.
 
-        ``look_first``: an earlier try may have left a run, which is cancelled and replaced with ``replace``, and counts
-        as this try's with ``reuse_completed`` if it has completed. ``is_fresh``: the run that the previous try
-        cancelled has already been replaced.
+        ``look_first``: an earlier try may have left a run. With ``replace`` that run is cancelled and replaced, and
+        with ``reuse_completed`` it counts as this try's run if it has completed. A run that the previous try cancelled
+        is replaced once. ``is_fresh``: it has already been replaced.
         """
         while True:
             submission = self._get_run(quota, look_first=look_first, replace=replace, reuse_completed=reuse_completed)
             self._announce(submission.run)
             note_for_retry(self.context["ti"], RUN_ID_KEY)
             if submission.reattached:
-                emit(measurements.of_reattachment(submission.run, self._metric_tags), self._warn)
+                self._emit(measurements.of_reattachment(submission.run, self._metric_tags))
             twin_suffix = self._suffix if submission.may_have_twin else ""
             if not self.task.wait_for_completion:
                 self._push(RUN_LEFT_ACTIVE_KEY, True)
@@ -208,34 +192,36 @@ class SubmitTry(RunTry[CreatesRun]):
             reuse_completed = False
 
     def _get_run(self, quota: QuotaWait, *, look_first: bool, replace: bool, reuse_completed: bool) -> Submission:
+        with self.task.script_of_this_try(self.context):
+            return self._submit(quota, look_first=look_first, replace=replace, reuse_completed=reuse_completed)
+
+    def _submit(self, quota: QuotaWait, *, look_first: bool, **if_found: bool) -> Submission:
         task = self.task
         payload = task.payload_to_send(self.context, self._suffix)
         if task.durable:
             self._suffix = durable_suffix(payload["name"])
+        flow = submit_run(
+            payload,
+            task.region_to_send,
+            durable=task.durable,
+            look_first=look_first,
+            max_outage_seconds=task.max_outage_seconds,
+            quota=quota,
+            uploads=find_uploads(task, payload, self.context),
+            **if_found,
+        )
+        suffix = self._suffix if task.durable else ""
         try:
-            submission = self.attempt.submit(
-                payload,
-                task.region_to_send,
-                durable=task.durable,
-                look_first=look_first,
-                replace=replace,
-                reuse_completed=reuse_completed,
-                max_outage=task.max_outage_seconds,
-                quota=quota,
-                uploads=find_uploads(task, payload, self.context),
-            )
-        except InvalidArgumentError as error:
-            raise WherobotsArgumentException(f"{task.task_id}: {error}") from None
+            with naming(task.task_id):
+                submission = self.attempt.submit(flow, suffix, older_may_exist=look_first)
         except QuotaNotFreedError as error:
-            if error.at_deadline and task.execution_timeout is not None:
-                limit = words.duration(task.execution_timeout.total_seconds())
-                raise WherobotsExecutionTimeoutException(f"execution_timeout is {limit}: {error}") from error
-            raise WherobotsQuotaException(str(error)) from error
+            raise self._no_quota(error) from error
         except WherobotsApiError as error:
-            again = self._end_what_may_exist(error)
+            again = self._end_possible_run(error)
             raise kind_of_call(error)(describe_no_run(error, task.max_outage_seconds, again=again)) from error
         if isinstance(submission, AwaitingQuota):
-            self._wait_for_quota(submission)
+            suffix = self._suffix if submission.wait.unclear and task.cancel_on_kill else ""
+            self._defer_for_quota(submission, {"suffix": self._suffix}, suffix)
         return submission
 
     def _follow(
@@ -245,39 +231,22 @@ class SubmitTry(RunTry[CreatesRun]):
         options = replace(
             follow_options(task, started_at, deadline),
             run_id=run.id,
-            execution_timeout=None if task.execution_timeout is None else task.execution_timeout.total_seconds(),
+            execution_timeout=self._execution_timeout,
             is_new=not reattached and run.is_active,
             twin_suffix=twin_suffix,
         )
         self.log.info("%s", options.describe(task.deferrable))
         if task.deferrable:
-            self._remember_deferral()
-            task.defer(
-                trigger=WherobotsRunTrigger(task.wherobots_conn_id, options.to_kwargs(), task.cancel_on_kill),
-                method_name="execute_complete",
-                kwargs={"reattached": reattached, "started_at": started_at, "suffix": self._suffix},
-                timeout=defer_timeout(options),
+            self._defer(
+                WherobotsRunTrigger(task.wherobots_conn_id, options.to_kwargs(), task.cancel_on_kill),
+                "execute_complete",
+                {"reattached": reattached, "started_at": started_at, "suffix": self._suffix},
+                self._defer_timeout(deadline),
             )
         return self._follow_here(options)
 
-    def _wait_for_quota(self, awaiting: AwaitingQuota) -> NoReturn:
-        """Defer the wait, so that no worker is held for hours."""
-        self._remember_deferral()
-        seconds = Clock(time.sleep).seconds(awaiting.pause)
-        has_deadline = awaiting.wait.deadline is not None
-        self.task.defer(
-            trigger=WherobotsQuotaTrigger(
-                time.time() + seconds,
-                self.task.wherobots_conn_id,
-                self._suffix if awaiting.wait.unclear and self.task.cancel_on_kill else "",
-            ),
-            method_name="execute_after_quota_wait",
-            kwargs={"quota": awaiting.wait.to_kwargs(), "suffix": self._suffix},
-            timeout=timedelta(seconds=seconds + DEFER_MARGIN_SECONDS) if has_deadline else None,
-        )
-
     def _is_to_be_repeated(self, outcome: Outcome, reattached: bool, started_at: float) -> bool:
-        """Whether the run of an earlier try ended so that this try needs one of its own."""
+        """Whether the run of an earlier try ended in a way that makes this try create a new run."""
         if was_cancelled_for_earlier_try(outcome, reattached, started_at):
             why = "was cancelled by the previous try"
         elif reattached and self._must_have_result and outcome.ending is Ending.COMPLETED and outcome.result is None:
@@ -286,10 +255,3 @@ class SubmitTry(RunTry[CreatesRun]):
             return False
         self.log.info("Run %s %s; a new run is created", outcome.run_id, why)
         return True
-
-    def _warn(self, text: str) -> None:
-        self.log.warning(text)
-
-    @property
-    def _metric_tags(self) -> dict[str, str]:
-        return {"dag_id": self.context["ti"].dag_id, "task_id": self.context["ti"].task_id}

@@ -1,13 +1,12 @@
-"""What every task of this provider has: its connection, its XComs, its deadline, and which failures are retried."""
+"""What every task of this provider has: its connection, its XComs, a kill, and which failures are retried."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from sys import float_info
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.compat import AirflowFailException, Context
@@ -22,13 +21,12 @@ from airflow_provider_wherobots.exceptions import (
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import BaseOperator
     from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+    from airflow_provider_wherobots.operators.attempt import Attempt
 
     Base = BaseOperator
 else:
-    # As an operator it would stand between a task and the arguments of Airflow's operator or sensor.
+    # As an operator it would hide the arguments of Airflow's operator or sensor.
     Base = object
-
-A = TypeVar("A")
 
 DEFER_MARGIN_SECONDS = 120.0
 """How long after the trigger's deadline Airflow's deferral timeout comes, as a backstop for a dead triggerer."""
@@ -51,7 +49,7 @@ class WherobotsTask(Base):
 
     @wherobots_conn_id.setter
     def wherobots_conn_id(self, value: str) -> None:
-        # What has references is the output of another task.
+        # The output of another task has references.
         if value in ("", "None") or not (isinstance(value, str) or hasattr(value, "iter_references")):
             raise without_retry(self._wrong(f"wherobots_conn_id={value!r}: must be the id of a connection"))
         self._wherobots_conn_id = value
@@ -63,18 +61,25 @@ class WherobotsTask(Base):
 
         return WherobotsHook(self.wherobots_conn_id)
 
-    def _made_once(self, make: Callable[[], A]) -> A:
-        """The object that does this try's calls, and that a kill stops."""
+    @property
+    def _attempt(self) -> Any:
+        """The object that makes this try's calls, and that a kill stops. A subclass decides its class."""
         if self._made_attempt is None:
-            self._made_attempt = make()
+            self._made_attempt = self._make_attempt()
             # The signal may come between any two of these lines. It is never lost, and a second kill does nothing.
             if self._was_killed:
                 self._made_attempt.kill()
-        attempt: A = self._made_attempt
-        return attempt
+        return self._made_attempt
 
-    def _kill_attempt(self) -> None:
-        """Stop the try's calls, also if there are none yet. Imports nothing: a signal handler calls this."""
+    def _make_attempt(self) -> Attempt:
+        raise NotImplementedError
+
+    def on_kill(self) -> None:
+        """Stop, and end what the task has begun: cancel its run or statement, and stop a session of its own.
+
+        Airflow calls this in a signal handler, seconds before it ends the process.
+        """
+        # Imports nothing, because a signal handler calls this.
         self._was_killed = True
         if self._made_attempt is not None:
             self._made_attempt.kill()
@@ -86,7 +91,7 @@ class WherobotsTask(Base):
             yield
         except KeyboardInterrupt:
             # Ctrl-C in "airflow dags test", which calls no on_kill.
-            self._kill_attempt()
+            self.on_kill()
             raise
         except WherobotsException as error:
             has_policy = getattr(self, "retry_policy", None) is not None
@@ -111,16 +116,18 @@ class WherobotsTask(Base):
         least = "above 0" if above_0 else "0 or more"
         raise self._wrong(f"{argument}={value!r}: must be a finite number of seconds, {least}")
 
+    def _check_flags(self, *arguments: str) -> None:
+        for argument in arguments:
+            if not isinstance(value := getattr(self, argument), bool):
+                raise self._wrong(f"{argument}={value!r}: must be True or False")
+
     def _wrong(self, what: str) -> WherobotsArgumentException:
         return WherobotsArgumentException(f"{self.task_id}: {what}")
 
 
 @contextmanager
 def naming(task_id: str) -> Iterator[None]:
-    """Name the task in the errors of what knows no task.
-
-    In this context an ``InvalidArgumentError`` becomes a ``WherobotsArgumentException``.
-    """
+    """The context in which an ``InvalidArgumentError`` becomes a ``WherobotsArgumentException`` that names the task."""
     try:
         yield
     except InvalidArgumentError as error:
@@ -147,20 +154,6 @@ def push(task: WherobotsTask, context: Context, key: str, value: Any) -> None:
 def pull(task: WherobotsTask, context: Context, key: str) -> Any:
     """Pull an XCom of this task instance. None if there is none."""
     return context["ti"].xcom_pull(task_ids=task.task_id, key=key, map_indexes=context["ti"].map_index)
-
-
-def deadline_of(task: WherobotsTask, context: Context, began_at: float | None = None) -> float | None:
-    """When to give up: shortly before Airflow would, to have time to cancel the run and report why.
-
-    ``began_at`` is when this try began, if Airflow has the wrong time (3.0 and 3.1.0). In epoch seconds; None without
-    an ``execution_timeout``.
-    """
-    if task.execution_timeout is None:
-        return None
-    seconds = task.execution_timeout.total_seconds()
-    start = context["ti"].start_date
-    started = began_at or (start.timestamp() if start is not None else time.time())
-    return float(started + seconds - deadline_margin(seconds))
 
 
 def deadline_margin(execution_timeout: float) -> float:

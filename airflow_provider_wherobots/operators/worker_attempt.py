@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.cancel import (
@@ -15,10 +15,8 @@ from airflow_provider_wherobots.flows.cancel import (
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Outcome
-from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
-from airflow_provider_wherobots.flows.run_name import durable_suffix
-from airflow_provider_wherobots.flows.submit import Submission, submit_run
-from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
+from airflow_provider_wherobots.flows.quota import AwaitingQuota
+from airflow_provider_wherobots.flows.submit import Submission
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.attempt import Attempt
 
@@ -31,52 +29,30 @@ class WorkerAttempt(Attempt):
     def __init__(self, hook: WherobotsHook, *, cancel_on_kill: bool) -> None:
         super().__init__(hook)
         self._cancel_on_kill = cancel_on_kill
-        self._suffix_in_flight: str | None = None
+        self._suffix_in_flight = ""
         self._older_may_exist = False
         self._run_id: str | None = None
         self._twin_suffix = ""
         self._cancelled: set[str] = set()
         self.is_left_for_retry: Callable[[], bool] = lambda: False
-        """Says at a kill whether the run stays for a retry, which re-attaches to it. Must not raise."""
+        """Whether a kill leaves the run for a retry, which re-attaches to it. Must not raise."""
 
     def submit(
-        self,
-        payload: Mapping[str, Any],
-        region: str | None,
-        *,
-        durable: bool,
-        look_first: bool,
-        replace: bool,
-        reuse_completed: bool,
-        max_outage: float,
-        quota: QuotaWait,
-        uploads: FileUploads = NO_UPLOADS,
+        self, submission_flow: Flow[Submission | AwaitingQuota], suffix: str, *, older_may_exist: bool
     ) -> Submission | AwaitingQuota:
-        """Create the run or re-attach to it. See :func:`~airflow_provider_wherobots.flows.submit.submit_run`."""
+        """Create the run or re-attach to it. A kill looks for runs with ``suffix``; empty if the run has none."""
         self.get_ready()
-        self._suffix_in_flight = durable_suffix(payload["name"]) if durable else None
-        self._older_may_exist = look_first
-        submission = self.run(
-            submit_run(
-                payload,
-                region,
-                durable=durable,
-                look_first=look_first,
-                replace=replace,
-                reuse_completed=reuse_completed,
-                max_outage_seconds=max_outage,
-                quota=quota,
-                uploads=uploads,
-            )
-        )
+        self._suffix_in_flight = suffix
+        self._older_may_exist = older_may_exist
+        submission = self.run(submission_flow)
         if isinstance(submission, AwaitingQuota):
-            self._suffix_in_flight = None
+            self._suffix_in_flight = ""
             if self._killed:
                 raise WherobotsTaskKilledException("The task was killed while it waited for quota")
             return submission
         self._run_id = submission.run.id
-        self._twin_suffix = durable_suffix(payload["name"]) if submission.may_have_twin else ""
-        self._suffix_in_flight = None
+        self._twin_suffix = suffix if submission.may_have_twin else ""
+        self._suffix_in_flight = ""
         # A kill during the create call did not know the run's id yet.
         self._stop_if_killed(self._run_id)
         return submission
@@ -106,13 +82,13 @@ class WorkerAttempt(Attempt):
         if not self._cancel_on_kill:
             return
         if was_uploading and not self._older_may_exist:
-            # The create comes after the uploads, and is not sent any more: there is nothing to look for.
+            # The create call comes after the uploads, and was not sent: there is nothing to look for.
             return
         if self._run_id is not None:
             cancel = cancel_run_and_twin(self._run_id, self._twin_suffix, WORKER_CANCEL_BUDGET_SECONDS)
             if self._run_on_new_session(cancel):
                 self._cancelled.add(self._run_id)
-        elif self._suffix_in_flight is not None:
+        elif self._suffix_in_flight:
             self._cancelled.update(
                 self._run_on_new_session(cancel_runs_by_suffix(self._suffix_in_flight, look_on=self._older_may_exist))
             )

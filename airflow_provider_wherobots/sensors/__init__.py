@@ -1,5 +1,5 @@
-"""The sensor that waits for a run which something else has started.
+"""The sensors that wait for a run which something else has started, and for the first row of a query.
 
-Belongs here: its arguments, its tries, and what it starts in the triggerer with.
-Not here: how the run is found and followed (``flows``), and what all tries share (``operators``).
+Belongs here: their arguments, their tries, and the start in the triggerer.
+Not here: how a run is found and followed (``flows``), and what all tries share (``operators``).
 """

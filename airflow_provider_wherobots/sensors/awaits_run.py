@@ -1,4 +1,4 @@
-"""What a task is that waits for a run which it did not start: the arguments that say which run is meant."""
+"""The arguments of a sensor that decide which run it waits for."""
 
 from __future__ import annotations
 
@@ -25,12 +25,7 @@ class AwaitsRun(FollowsRun):
     timeout: float
 
     def check_arguments(self, is_unrendered: Callable[[Any], bool] = lambda value: False) -> None:
-        """Check the arguments that say which run is meant.
-
-        :param is_unrendered: whether a value is not rendered yet. Such values are not checked. Default: every value is
-            checked.
-        :raises WherobotsArgumentException: names the task, the argument, the value and the rule.
-        """
+        """Check the arguments that decide which run is meant, but no value that is not rendered yet."""
         if (self.run_id is None) == (self.run_name is None):
             raise self._wrong(f"run_id={self.run_id!r}, run_name={self.run_name!r}: exactly one must be given")
         with naming(self.task_id):

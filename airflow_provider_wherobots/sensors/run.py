@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.sensors.sensor_try import SensorTry
 
 MIN_RESCHEDULE_SECONDS = 10.0
-"""The shortest delay between two looks with ``mode="reschedule"``.
+"""The shortest delay between two pokes with ``mode="reschedule"``.
 
-Until the scheduler has handled the executor's report of one look, it takes that report for the end of the next one, and
+Until the scheduler has handled the executor's report of one poke, it takes that report for the end of the next one, and
 fails the task (apache/airflow issue 67287).
 """
 _FINAL = (WherobotsRunFailedException, WherobotsRunTimedOutException)
@@ -56,12 +56,13 @@ _FINAL = (WherobotsRunFailedException, WherobotsRunTimedOutException)
 class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
     """Wait for the end of a run that this task did not start, and succeed or fail as the run does.
 
-    The run is known by its id, such as that of a ``WherobotsRunOperator`` with ``wait_for_completion=False``, or by its
-    name. By name it need not exist yet: the sensor waits for it, takes the newest one, and follows that. It starts no
-    run, and cancels none unless ``cancel_on_kill=True``. Returns the run's id.
+    The run is given by its id, such as the id that a ``WherobotsRunOperator`` with ``wait_for_completion=False``
+    returns, or by its name. A named run need not exist yet: the sensor waits for it, takes the newest run of that name,
+    and follows it. It starts no run, and cancels none unless ``cancel_on_kill=True``. Returns the run's id.
 
-    XComs and links are those of ``WherobotsRunOperator``: ``run_id`` and ``run_url`` as soon as the run is found,
-    ``spark_ui_url`` as soon as it is known, ``run_summary`` at the end, and ``result``, if the script printed one.
+    XComs and links are the same as for ``WherobotsRunOperator``: ``run_id`` and ``run_url`` as soon as the run is
+    found, ``spark_ui_url`` as soon as it is known, ``run_summary`` at the end, and ``result``, if the script printed
+    one.
 
     Airflow's own arguments mean what they mean in other sensors. ``timeout`` (seconds; default
     ``[sensors] default_timeout``, 7 days) limits each try, from its start to the run's end. With ``soft_fail=True`` or
@@ -79,7 +80,7 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for every two minutes waited; it
         is never below 2 s.
     :param poke_interval: the same, by the name it has in other sensors; with ``mode="reschedule"`` the delay between
-        two looks, which is at least 10 s. A number of seconds or a timedelta.
+        two pokes, which is at least 10 s. A number of seconds or a timedelta.
     :param wait_post_run_logs_timeout_seconds: how long to wait for late log lines after the end, in seconds; default
         ``[wherobots] wait_post_run_logs_timeout_seconds``, 60.
     :param deferrable: whether the triggerer waits, so that no worker is held; default
@@ -88,8 +89,8 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
     :param max_outage_seconds: how long the service may be unreachable before the task gives up, in seconds; default
         ``[wherobots] max_outage_seconds``, 600.
     :param start_from_trigger: whether the task starts in the triggerer, without a worker; default False. The worker
-        starts it all the same before Airflow 3.3, in a mapped task, and if a template needs what the triggerer would
-        have to look up: an XCom, a variable or a connection.
+        starts it nevertheless before Airflow 3.3, in a mapped task, and if a template needs an XCom, a variable or a
+        connection, which the triggerer would have to look up.
     :raises AirflowSensorTimeout: if ``timeout`` passes. Not retried.
     :raises WherobotsException: the subclass says how the task failed. The failure of a run that is given by its id is
         not retried, because its status is final.
@@ -99,7 +100,7 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
     ui_color = "#d5f0e6"
     operator_extra_links = (WherobotsRunLink(), WherobotsSparkUiLink())
     _this_try: SensorTry | None = None
-    """The try whose looks Airflow's sensor takes."""
+    """The try that Airflow's sensor pokes."""
 
     def __init__(
         self,
@@ -138,9 +139,7 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         self.cancel_on_kill = cancel_on_kill
         self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
         self.start_from_trigger = start_from_trigger
-        for argument in ("poll_logs", "deferrable", "cancel_on_kill", "start_from_trigger"):
-            if not isinstance(value := getattr(self, argument), bool):
-                raise self._wrong(f"{argument}={value!r}: must be True or False")
+        self._check_flags("poll_logs", "deferrable", "cancel_on_kill", "start_from_trigger")
         self.check_arguments(is_unrendered)
         self.start_from_trigger = False
         if start_from_trigger and self.deferrable and AIRFLOW >= (3, 3):
@@ -186,17 +185,17 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
                 timed_out = str((next_kwargs or {}).get("error")) == TRIGGER_TIMEOUT
                 if (outcome := this_try.outcome_after_trigger_failure(timed_out)) is not None:
                     return this_try.finish(outcome)
-            # Not the sensor's own: its rules are applied here, alike on every version, and with the reason.
+            # Not the method of Airflow's sensor: its rules are applied here, alike on every version, with the reason.
             return BaseOperator.resume_execution(self, next_method, next_kwargs, context)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once, with ``mode="reschedule"``: Airflow's sensor calls this, and frees the worker in between.
+        """Check the run once, with ``mode="reschedule"``: Airflow's sensor calls this, and frees the worker in between.
 
         :param context: the task's context.
         :returns: whether the run has completed, and its id.
         """
         with self._apply_sensor_rules():
-            return PokeReturnValue(*(self._this_try or self._new_try(context)).look())
+            return PokeReturnValue(*(self._this_try or self._new_try(context)).check_once())
 
     def _begin_try(self, this_try: SensorTry) -> Any:
         self.check_arguments()
@@ -218,7 +217,7 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
 
     @contextmanager
     def _apply_sensor_rules(self) -> Iterator[None]:
-        """Skip the task where it would fail, if it says so; otherwise apply the retry rules."""
+        """Apply the retry rules. With ``soft_fail`` or ``never_fail`` skip the task where it would fail."""
         try:
             with self._apply_retry_rules():
                 yield

@@ -1,4 +1,4 @@
-"""One try of the sensor: finds the run, follows it to its end here or by deferring, and finishes."""
+"""One try of the run sensor. It finds the run, follows it to its end on the worker or by deferring, and finishes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from airflow_provider_wherobots.flows.named_run import NamedRun, await_run, get_
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink
-from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, defer_timeout, follow_options
+from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, RUN_URL_KEY
+from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY
 
 CLOCK_MARGIN_SECONDS = 60.0
 """How far the service's clock may be behind Airflow's, so that a run of this DAG run is still found by its name."""
@@ -35,36 +35,35 @@ class SensorTry(RunTry[AwaitsRun]):
     def begin(self) -> Any:
         """Find the run and wait for its end."""
         task, options = self.task, self._options()
-        run = self._find(options, waits=not task.deferrable)
+        run = self._find(options)
         if isinstance(run, Run):
             options = replace(options, run_id=run.id)
             if task.deferrable and run.is_active:
                 self.log.info("%s", options.describe(deferred=True))
-                self._defer(options, WherobotsRunTrigger, {})
+                self._defer_to(WherobotsRunTrigger, options)
             return self.finish(self._follow_here(options))
         if task.deferrable and run.ending is Ending.DEADLINE:
             named = self._named_run()
             self.log.info("%s", options.describe(deferred=True, what=f"The {named.describe()}"))
-            arguments = {"run_name": named.name, "created_after": named.created_after}
-            self._defer(options, WherobotsNamedRunTrigger, arguments)
+            self._defer_to(WherobotsNamedRunTrigger, options, run_name=named.name, created_after=named.created_after)
         return self.finish(run)
 
-    def look(self) -> tuple[bool, str | None]:
-        """Look once. Returns whether the run has completed, and its id if so."""
+    def check_once(self) -> tuple[bool, str | None]:
+        """Check the run once. Returns whether it has completed, and its id if so."""
         options, ti = self._options(), self.context["ti"]
         which = self._named_run() if self.task.run_id is None else str(self.task.run_id)
         try:
-            look = self.attempt.run(look_once(which, options, failing_since(ti)))
+            found = self.attempt.run(look_once(which, options, failing_since(ti)))
         except WherobotsApiError as error:
             if isinstance(which, str):
                 raise _failed_call(which, error) from error
             reason = f"No {which.describe()} was found: {words.quoted(str(error))}"
             raise WherobotsUnavailableException(reason) from error
         try:
-            keep_failing_since(ti, look.failing_since)
+            keep_failing_since(ti, found.failing_since)
         except Exception as error:
             self.log.warning("The next poke will not know when pokes began to fail: %s", reason_of(error))
-        if (run := look.run) is None:
+        if (run := found.run) is None:
             return False, None
         self._announce(run)
         if run.is_active:
@@ -78,18 +77,18 @@ class SensorTry(RunTry[AwaitsRun]):
             self._forget_earlier_try()
         outcome = Outcome.from_event(event)
         if outcome.run_id and self._pull(RUN_ID_KEY) != outcome.run_id:
-            # A trigger found it, and could not push it, or not as fast as the run ended.
+            # A trigger found the run, but could not push its id, or not before the run ended.
             self._push(RUN_ID_KEY, outcome.run_id)
-            self._push_address(WherobotsRunLink(), RUN_URL_KEY, self._run_url(outcome.run_id))
+            self._push_address(WherobotsRunLink(), self._run_url(outcome.run_id))
         return self.finish(outcome)
 
     def outcome_after_trigger_failure(self, timed_out: bool) -> Outcome | None:
-        """Look at the run, and cancel it if it is active and ``cancel_on_kill``.
+        """Check the run, and cancel it if it is active and ``cancel_on_kill``.
 
-        Returns how the run ended, or that the wait timed out; None if the trigger's failure is the task's.
+        Returns how the run ended, or that the wait timed out; None if the task must fail as well.
         """
         task = self.task
-        # A trigger in which the task has started may not have pushed it.
+        # A trigger in which the task has started may not have pushed the id.
         run_id = self._pull(RUN_ID_KEY) if task.run_id is None else str(task.run_id)
         if run_id:
             outcome = self._settle_after_trigger_failure(run_id)
@@ -104,43 +103,34 @@ class SensorTry(RunTry[AwaitsRun]):
             Ending.DEADLINE, "", "", f"The task's {task.limit[0]} was reached: {reason}", ended_at=time.time()
         )
 
-    def _find(self, options: FollowOptions, *, waits: bool) -> Run | Outcome:
-        """Find the run, and announce it.
+    def _find(self, options: FollowOptions) -> Run | Outcome:
+        """Find the run, and announce it. If the task can defer, the run is searched for once.
 
-        Without ``waits`` one look is taken. Returns an outcome if there is no run, which is ``DEADLINE`` if there is
-        none yet.
+        Returns an outcome if there is no run. The outcome is ``DEADLINE`` if there is no run yet.
         """
         if self.task.run_id is not None:
-            run: Run | Outcome = self._get_run(replace(options, run_id=str(self.task.run_id)))
+            run_id = str(self.task.run_id)
+            try:
+                run: Run | Outcome = self.attempt.run(get_created_run(replace(options, run_id=run_id)))
+            except WherobotsApiError as error:
+                raise _failed_call(run_id, error) from error
         else:
-            until = options if waits else replace(options, deadline=options.started_at)
+            until = replace(options, deadline=options.started_at) if self.task.deferrable else options
             run = self.attempt.run(await_run(self._named_run(), until))
         if isinstance(run, Run):
-            # No XCom is asked for: there is none yet, and Airflow 3 logs that as an error.
+            # No XCom is pulled: there is none yet, and Airflow 3 logs that as an error.
             self._announce(run)
         return run
 
-    def _get_run(self, options: FollowOptions) -> Run:
-        try:
-            return self.attempt.run(get_created_run(options))
-        except WherobotsApiError as error:
-            raise _failed_call(options.run_id, error) from error
-
-    def _defer(self, options: FollowOptions, trigger: type[WherobotsRunTrigger], arguments: dict[str, Any]) -> NoReturn:
-        task = self.task
-        self._remember_deferral()
-        task.defer(
-            trigger=trigger(
-                task.wherobots_conn_id, follow=options.to_kwargs(), cancel_on_kill=task.cancel_on_kill, **arguments
-            ),
-            method_name="execute_complete",
-            timeout=defer_timeout(options),
-        )
+    def _defer_to(self, trigger: type[WherobotsRunTrigger], options: FollowOptions, **which: Any) -> NoReturn:
+        conn_id, cancels = self.task.wherobots_conn_id, self.task.cancel_on_kill
+        made = trigger(conn_id, follow=options.to_kwargs(), cancel_on_kill=cancels, **which)
+        self._defer(made, "execute_complete", timeout=self._defer_timeout(options.deadline))
 
     def _options(self) -> FollowOptions:
         started_at = time.time()
         limit_name, seconds = self.task.limit
-        deadline = self._deadline() if limit_name == "execution_timeout" else started_at + seconds
+        deadline = self.deadline if limit_name == "execution_timeout" else started_at + seconds
         return sensor_options(self.task, started_at, deadline)
 
     def _forget_earlier_try(self) -> None:
@@ -171,7 +161,7 @@ def _failed_call(run_id: str, error: WherobotsApiError) -> WherobotsException:
 
 
 def sensor_options(task: AwaitsRun, started_at: float, deadline: float | None) -> FollowOptions:
-    """How a sensor follows its run. ``deadline`` is None if the trigger is told later."""
+    """The options by which a sensor follows its run. ``deadline`` is None if the trigger sets it later."""
     limit_name, seconds = task.limit
     return replace(follow_options(task, started_at, deadline), execution_timeout=seconds, limit_name=limit_name)
 

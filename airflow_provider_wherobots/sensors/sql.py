@@ -16,35 +16,34 @@ from airflow_provider_wherobots.compat import (
     Context,
     trigger_at,
 )
-from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, configured
 from airflow_provider_wherobots.exceptions import WherobotsSqlException, WherobotsSqlSessionException
 from airflow_provider_wherobots.flows.sql.session import SessionWaitTimeoutError
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
-from airflow_provider_wherobots.links.run import xcom_keys
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask, push
+from airflow_provider_wherobots.operators.sql_task import SqlTask
+from airflow_provider_wherobots.operators.wherobots_task import push
 from airflow_provider_wherobots.sensors.run import MIN_RESCHEDULE_SECONDS
 from airflow_provider_wherobots.sql.repeatable import may_repeat
-from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY, SQL_SESSION_URL_KEY
+from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY
 
-# Last: where the extra is missing, the hook's module says so.
+# Last: if the extra is missing, the hook's module reports it.
 from airflow.providers.common.sql.sensors.sql import SqlSensor  # isort: skip
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
 
 READY_SECONDS = 15.0
-"""How long one look waits on a worker for a session that starts."""
+"""How long one poke waits on a worker for a session that starts."""
 STARTING_SECONDS = 30.0
-"""How long after it the next look comes. A session that is ready and not used ends by itself."""
+"""The delay until the next poke if the session is starting. A session that is ready and not used ends by itself."""
 
 
-class WherobotsSqlSensor(WherobotsTask, SqlSensor):
+class WherobotsSqlSensor(SqlTask, SqlSensor):
     """Execute a query in a SQL session of Wherobots Cloud again and again, until its first row is as expected.
 
-    Each look executes the query on a worker. Between two looks the task is deferred, and no connection to the session
-    is open: it holds no worker, and the session may end. After a look that finds the session starting, the next one
-    comes half a minute later. The query is cancelled if the task is killed.
+    Each poke executes the query on a worker. Between two pokes the task is deferred, and no connection to the session
+    is open: it holds no worker, and the session can end. After a poke that finds the session starting, the next poke
+    follows half a minute later. The query is cancelled if the task is killed.
 
     Airflow's own arguments mean what they mean in other sensors: ``poke_interval`` (at least 10 s, except with
     ``mode="poke"``), ``timeout``, ``soft_fail``, ``silent_fail``, ``exponential_backoff``. ``mode`` counts with
@@ -69,10 +68,10 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
     :param version: Wherobots version; default the connection's, else the latest. Templated.
     :param session_key: only tasks with the same key and the same other arguments share a session; default None.
         Templated.
-    :param session_id: id of the session to use; default None, one is asked for. Templated.
+    :param session_id: id of the session to use; default None, a session is requested. Templated.
     :param shutdown_after_inactive_seconds: how long the session lives after its last client, in seconds; default the
-        service's. A shorter one than ``poke_interval`` lets it end between two looks.
-    :param deferrable: whether the task is deferred between two looks; default ``[wherobots] default_deferrable``, True.
+        service's. A time shorter than ``poke_interval`` lets it end between two pokes.
+    :param deferrable: whether the task is deferred between two pokes; default ``[wherobots] default_deferrable``, True.
     :raises AirflowSensorTimeout: if ``timeout`` passes. Not retried.
     :raises WherobotsException: the subclass says how the task failed, see
         :mod:`airflow_provider_wherobots.exceptions`.
@@ -92,14 +91,11 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
     ui_color = "#d5f0e6"
     operator_extra_links = (WherobotsSqlSessionLink(),)
     selector: Callable[[Any], Any]
-    version: Any
-    session_key: Any
-    session_id: Any
     _sql_hook: WherobotsSqlHook | None = None
     _began: datetime
-    _looks: int
+    _pokes: int
     _is_starting: bool = False
-    """Whether the last look has found the session starting."""
+    """Whether the last poke has found the session starting."""
 
     def __init__(
         self,
@@ -123,35 +119,39 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
         given: Any = {"sql": sql, "parameters": parameters, "success": success, "failure": failure, **kwargs}
         super().__init__(conn_id=wherobots_conn_id, selector=selector, fail_on_empty=fail_on_empty, **given)
         self.wherobots_conn_id = wherobots_conn_id
-        self.runtime, self.region, self.version = runtime, region, version
-        self.session_key, self.session_id = session_key, session_id
-        self.shutdown_after_inactive_seconds = shutdown_after_inactive_seconds
-        self.deferrable = configured(DEFAULT_DEFERRABLE) if deferrable is None else deferrable
-        if not isinstance(self.deferrable, bool):
-            raise self._wrong(f"deferrable={deferrable!r}: must be True or False")
+        self.session_id = session_id
+        self._set_session_arguments(
+            runtime=runtime,
+            region=region,
+            version=version,
+            session_key=session_key,
+            shutdown_after_inactive_seconds=shutdown_after_inactive_seconds,
+            deferrable=deferrable,
+        )
         for name in ("success", "failure", "selector"):
             value = getattr(self, name)
             if not callable(value) and (value is not None or name == "selector"):
                 raise self._wrong(f"{name}={value!r}: must be a function that takes one value")
         if not self._holds_worker:
+            self.session_wait_timeout = READY_SECONDS
             self.poke_interval = max(self.poke_interval, MIN_RESCHEDULE_SECONDS)
 
     def execute(self, context: Context) -> Any:
-        """Look, and defer until the next look.
+        """Execute the query, and defer until the next poke.
 
         :param context: the task's context.
         """
-        self._look(context, 1)
+        self._poke_and_defer(context, 1)
 
     def execute_after_pause(self, context: Context, event: Any = None, looks: int = 1, **of_later_versions: Any) -> Any:
-        """Look again, after the triggerer has waited.
+        """Execute the query again, after the triggerer has waited.
 
         :param context: the task's context.
         :param event: the trigger's event; unused.
-        :param looks: how many looks there were before; default 1.
+        :param looks: how many pokes there were before; default 1.
         :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
         """
-        self._look(context, looks + 1)
+        self._poke_and_defer(context, looks + 1)
 
     def poke(self, context: Context) -> bool:
         """Execute the query once.
@@ -164,7 +164,7 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
             raise self._wrong(
                 "sql: must be one statement that changes nothing when it is executed again, as SELECT does"
             )
-        hook = self._sql_hook = self._get_hook()
+        hook = self._sql_hook = self._make_hook()
         try:
             rows = hook.get_records(self.sql, self.parameters)
         except WherobotsSqlSessionException as error:
@@ -189,48 +189,36 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
         if self._sql_hook is not None:
             self._sql_hook.cancel_running()
 
-    def _get_hook(self) -> WherobotsSqlHook:
-        return WherobotsSqlHook(
-            region=self.region,
-            wherobots_conn_id=self.wherobots_conn_id,
-            runtime=self.runtime,
-            version=self.version,
-            session_wait_timeout=None if self._holds_worker else READY_SECONDS,
-            session_key=self.session_key,
-            shutdown_after_inactive_seconds=self.shutdown_after_inactive_seconds,
-            session_id=self.session_id,
-        )
-
     @property
     def _holds_worker(self) -> bool:
         return not self.deferrable and self.mode == "poke"
 
-    def _look(self, context: Context, looks: int) -> None:
-        self._began, self._looks = context["ti"].start_date or datetime.now(UTC), looks
+    def _poke_and_defer(self, context: Context, pokes: int) -> None:
+        self._began, self._pokes = context["ti"].start_date or datetime.now(UTC), pokes
         with self._apply_retry_rules():
             # Without the decorator of Airflow 2.11, which takes this for a call from outside of a task, and warns.
             unwrap(BaseSensorOperator.execute)(self, context)
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Callable[[], float], poke_count: int) -> float:
-        """Airflow's sensor asks this after a look, to wait on the worker, or for the scheduler."""
+        """Airflow's sensor calls this after a poke, to wait on the worker, or for the scheduler."""
         if self.deferrable:
-            self._defer_until_next_look()
+            self._defer_until_next_poke()
         return self._pause(started_at, run_duration, poke_count)
 
     def _pause(self, *since: Any) -> float:
         return STARTING_SECONDS if self._is_starting else super()._get_next_poke_interval(*since)
 
-    def _defer_until_next_look(self) -> NoReturn:
+    def _defer_until_next_poke(self) -> NoReturn:
         def waited() -> float:
             return (datetime.now(UTC) - self._began).total_seconds()
 
         if waited() > self.timeout:
             raise AirflowSensorTimeout(f"The query's first row was not as expected within timeout={self.timeout:g} s")
-        pause = timedelta(seconds=self._pause(self._began, waited, self._looks))
+        pause = timedelta(seconds=self._pause(self._began, waited, self._pokes))
         self.defer(
             trigger=trigger_at(datetime.now(UTC) + pause),
             method_name="execute_after_pause",
-            kwargs={"looks": self._looks},
+            kwargs={"looks": self._pokes},
         )
         raise AssertionError("a deferral returns")
 
@@ -238,5 +226,5 @@ class WherobotsSqlSensor(WherobotsTask, SqlSensor):
         """Push the id of the session, and the link to it."""
         if hook.session is not None:
             push(self, context, SQL_SESSION_ID_KEY, hook.session.id)
-            for key in xcom_keys(WherobotsSqlSessionLink(), SQL_SESSION_URL_KEY):
+            for key in WherobotsSqlSessionLink().address_keys:
                 push(self, context, key, workload_history_url(hook.settings.endpoint.base_url))

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 DUE = f"{{{{ dag_run.run_after - macros.timedelta(seconds={CLOCK_MARGIN_SECONDS:g}) }}}}"
 """The default of ``created_after`` as a template."""
 
-
 _AT_HAND = frozenset(
     {
         "dag",
@@ -37,19 +36,18 @@ _AT_HAND = frozenset(
         "ts_nodash_with_tz",
     }
 )
-"""What of the task's context the triggerer has without asking anyone.
+"""The part of the task's context that the triggerer has without a request.
 
 It renders in its event loop. There a variable or a connection (``var``, ``conn``) is looked up in the secrets backends
-by a call that blocks all triggers, and on 3.3.1 an XCom, an earlier DAG run or an asset's events may never be answered.
+by a call that blocks all triggers, and on 3.3.1 a request for an XCom, an earlier DAG run or an asset's events may
+never get a response.
 """
-
-
 _FILTERS = ("ds", "ds_nodash", "ts", "ts_nodash", "ts_nodash_with_tz")
 """Airflow's own filters."""
 
 
 def start_trigger_args(task: AwaitsRun) -> StartTriggerArgs | None:
-    """What Airflow makes the trigger with; None if a worker must start the task, to render its templates."""
+    """The arguments of the trigger for Airflow; None if a worker must start the task, to render its templates."""
     if not _is_at_hand(task.wherobots_conn_id, task.run_id, task.run_name, task.created_after):
         return None
     limit_name, seconds = task.limit
@@ -72,13 +70,13 @@ def start_trigger_args(task: AwaitsRun) -> StartTriggerArgs | None:
 
 
 def _is_at_hand(*values: object) -> bool:
-    """Whether the triggerer can render values without asking anyone."""
+    """Whether the triggerer can render values without a request."""
     environment = Environment()  # noqa: S701 - nothing is rendered
     environment.filters.update(dict.fromkeys(_FILTERS, str))
     try:
         texts = [environment.parse(value) for value in values if isinstance(value, str)]
         for text in texts:
-            # Refuses a filter of the DAG's own, which the triggerer does not have.
+            # Refuses a filter that the DAG defines: the triggerer does not have it.
             environment.compile(text)
     except TemplateSyntaxError:
         return False

@@ -1,5 +1,5 @@
-"""The tasks while they are deferred.
+"""The triggers, which run while tasks are deferred.
 
-Belongs here: what a trigger stores, its event, and whether a cancel of it is a kill of its task.
-Not here: what is followed and how (``flows``). No call here may block the event loop.
+Belongs here: what a trigger stores, its event, and whether a cancel of the trigger is a kill of its task.
+Not here: how a run or a statement is followed (``flows``). No call here can block the event loop.
 """

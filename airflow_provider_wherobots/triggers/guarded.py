@@ -1,4 +1,4 @@
-"""What every trigger does that has something to end when its task is killed."""
+"""The base of all triggers: what a trigger does when its task is killed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DEFERRED = "deferred"
 
 
 class GuardedTrigger(BaseTrigger):
-    """Fire one event, and cancel what it waits for if its task is no longer deferred: a user marked or cleared it.
+    """Fire one event. Cancel the run or statement if its task is no longer deferred: a user marked or cleared it.
 
     If the trigger restarts or moves to another triggerer, the task is still deferred, and nothing is cancelled.
     """
@@ -134,7 +134,7 @@ class GuardedTrigger(BaseTrigger):
 
 
 async def _run_to_completion(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for work to finish, however often this task is cancelled meanwhile.
+    """Wait for work to finish, regardless of how often this task is cancelled until then.
 
     Airflow 3 cancels a killed trigger again every second until it has ended, even while it awaits its ``on_kill``.
     """

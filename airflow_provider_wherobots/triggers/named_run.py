@@ -10,7 +10,7 @@ from airflow_provider_wherobots.flows.named_run import NamedRun, follow_named_ru
 from airflow_provider_wherobots.flows.outcome import Outcome
 from airflow_provider_wherobots.links.run import WherobotsRunLink
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_URL_KEY
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 
 
 class WherobotsNamedRunTrigger(WherobotsRunTrigger):
@@ -42,7 +42,7 @@ class WherobotsNamedRunTrigger(WherobotsRunTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments: names and numbers only, no secret."""
         path, arguments = super().serialize()
-        # A run that was found is not kept: this is also called then.
+        # Also called once a run is found, which must not be stored.
         follow = {**arguments["follow"], "run_id": ""}
         return path, {
             **arguments,
@@ -67,8 +67,8 @@ class WherobotsNamedRunTrigger(WherobotsRunTrigger):
             await super()._publish(key, value)
             return
         self.options = replace(self.options, run_id=value)
-        await self._push(None, RUN_ID_KEY, value)
-        await self._push(WherobotsRunLink(), RUN_URL_KEY, self._hook.settings.run_url(value))
+        await self._push(value, RUN_ID_KEY)
+        await self._push(self._hook.settings.run_url(value), *WherobotsRunLink().address_keys)
 
     async def _cancel_if_killed(self) -> None:
         if self.options.run_id:

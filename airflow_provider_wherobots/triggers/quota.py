@@ -1,4 +1,4 @@
-"""The trigger that waits for quota, so that no worker is held meanwhile."""
+"""The trigger that waits for quota, so that no worker is held."""
 
 from __future__ import annotations
 
@@ -58,5 +58,5 @@ class WherobotsQuotaTrigger(GuardedTrigger):
         hook = WherobotsHook(self.wherobots_conn_id)
         async with hook.async_driver(self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS) as driver:
             left = until - time.monotonic()
-            # A later one is that of the next try, after a clear.
+            # A later run belongs to the next try, after a clear.
             await driver.run(cancel_runs_by_suffix(self.suffix, left, created_until=began_at))

@@ -6,14 +6,14 @@ import asyncio
 import time
 from typing import Any
 
-from airflow_provider_wherobots.compat import BaseOperatorLink, push_xcom
+from airflow_provider_wherobots.compat import push_xcom
 from airflow_provider_wherobots.flows.cancel import cancel_run_and_twin
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.links.run import WherobotsSparkUiLink, xcom_keys
+from airflow_provider_wherobots.links.run import WherobotsSparkUiLink
 from airflow_provider_wherobots.task_log.resume import ResumedLog
 from airflow_provider_wherobots.triggers.guarded import CANCEL_BUDGET_SECONDS, GuardedTrigger
 
@@ -83,22 +83,21 @@ class WherobotsRunTrigger(GuardedTrigger):
 
     async def _publish(self, key: str, value: str) -> None:
         """Push the Spark UI's address while the task is deferred. The worker pushes it again at the end."""
-        await self._push(WherobotsSparkUiLink(), key, value)
+        await self._push(value, *WherobotsSparkUiLink().address_keys)
 
-    async def _push(self, link: BaseOperatorLink | None, key: str, value: str) -> None:
+    async def _push(self, value: str, *keys: str) -> None:
         if not self._is_in_triggerer:
             return
         try:
             async with asyncio.timeout(PUSH_TIMEOUT_SECONDS):
-                for xcom_key in (key,) if link is None else xcom_keys(link, key):
-                    await push_xcom(self.task_instance, xcom_key, value)
+                for key in keys:
+                    await push_xcom(self.task_instance, key, value)
         except Exception as error:
-            reason = reason_of(error)
             self.log.warning(
                 "XCom %s of run %s could not be pushed; it is pushed when the run ends: %s",
-                key,
+                keys[0],
                 self.options.run_id,
-                reason,
+                reason_of(error),
             )
 
     async def _cancel(self) -> None:

@@ -19,8 +19,8 @@ from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 class WherobotsSensorTrigger(WherobotsNamedRunTrigger):
     """Do what ``WherobotsRunSensor`` does on a worker before it defers, and then what its triggers do.
 
-    The scheduler makes this trigger from what the DAG says (``StartTriggerArgs``), and the triggerer renders the
-    arguments that have the names of the sensor's: the first one, and the last three.
+    The scheduler makes this trigger from the ``StartTriggerArgs`` of the DAG. The triggerer renders the arguments that
+    the sensor has too: the first one, and the last three.
 
     :param wherobots_conn_id: id of the connection, or a template.
     :param follow: fields of :class:`~airflow_provider_wherobots.flows.follow.FollowOptions`, without a run, a start and

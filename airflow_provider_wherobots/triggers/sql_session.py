@@ -15,7 +15,7 @@ from airflow_provider_wherobots.triggers.guarded import CANCEL_BUDGET_SECONDS, G
 class WherobotsSqlSessionTrigger(GuardedTrigger):
     """Wait until a SQL session is ready, has ended, or takes too long, and fire one event.
 
-    The worker then looks at the session itself, so the event carries nothing that it must know.
+    The worker then checks the session itself, so the event has nothing that the worker needs.
 
     :param wherobots_conn_id: id of the connection.
     :param session_id: the session's id.

@@ -45,8 +45,7 @@ attempt = WorkerAttempt(Hook(), cancel_on_kill=True)
 if argument == "adopt":
     attempt.adopt("run0")
 else:
-    rest = dict.fromkeys(("look_first", "replace", "reuse_completed", "max_outage", "quota"))
-    attempt.submit({{"name": "a-1234567890ab"}}, None, durable=True, **rest)
+    attempt.submit(iter(()), "-1234567890ab", older_may_exist=False)
 """
 
 IN_WHICH_THREAD = """
@@ -210,7 +209,7 @@ def test_a_dag_file_that_uses_sql_imports_nothing_that_only_a_statement_needs(im
 @pytest.mark.parametrize("method", ["adopt", "submit"])
 def test_a_kill_on_a_worker_imports_nothing(method: str, told: dict[tuple[str, str], Any]) -> None:
     """All is imported before there is something to cancel."""
-    assert told[LOADED_BEFORE_A_RUN_IS_NAMED, method] == [True, None, None]
+    assert told[LOADED_BEFORE_A_RUN_IS_NAMED, method] == [True, None, ""]
 
 
 def test_a_failed_import_is_told_to_all_and_then_repeated(told: dict[tuple[str, str], Any]) -> None:

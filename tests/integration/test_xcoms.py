@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
 )
-from airflow_provider_wherobots.links.run import WherobotsSparkUiLink, xcom_keys
+from airflow_provider_wherobots.links.run import WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import set_connection
 from tests.integration.support import TaskInstance, context, run_to_end
@@ -93,7 +93,7 @@ def test_the_spark_ui_is_known_while_the_run_goes_on_and_after_it(
     ti = Watching()
     run_to_end(operator(deferrable=deferrable), ti)
     # Airflow 3 looks for links under keys of its own.
-    keys = set(xcom_keys(WherobotsSparkUiLink(), "spark_ui_url"))
+    keys = set(WherobotsSparkUiLink().address_keys)
     assert {key: value for key, value in seen.items() if key in keys} == dict.fromkeys(keys, url)
     assert {key: value for key, value in ti.xcoms.items() if key in keys} == dict.fromkeys(keys, url)
     assert ti.xcoms["run_summary"]["spark_ui_url"] == url

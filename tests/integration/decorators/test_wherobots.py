@@ -325,7 +325,7 @@ def test_a_quota_wait_needs_the_script_again(conn_id: str) -> None:
     operator = operator_of(functions.echo.override(deferrable=True), 1)
     operator.render_template_fields(given(ti))
     with pytest.raises(TaskDeferred) as caught:
-        operator.execute_after_quota_wait(given(ti), {}, QuotaWait(60, True, None).to_kwargs())
+        operator.execute_after_quota_wait(given(ti), {}, quota=QuotaWait(60, True, None).to_kwargs())
     assert operator.execute_complete(given(ti), follow(caught.value), **(caught.value.kwargs or {})) == 1
 
 

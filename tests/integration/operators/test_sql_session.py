@@ -6,12 +6,14 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
+    WherobotsExecutionTimeoutException,
     WherobotsQuotaException,
     WherobotsRequestException,
     WherobotsSqlSessionException,
@@ -198,6 +200,19 @@ def test_an_organization_that_stays_full_fails_the_try(
     control.add_fault("createSqlSession", {"type": "status", "status": 403, "body": NO_ROOM})
     with pytest.raises(WherobotsQuotaException, match=r"no SQL session was created.*no more sessions"):
         start().execute(context(TaskInstance()))
+
+
+@pytest.mark.parametrize("of_statement", [False, True])
+def test_a_full_organization_at_the_execution_timeout_is_a_timeout(
+    start: Start, control: ControlClient, of_statement: bool
+) -> None:
+    control.add_fault("createSqlSession", {"type": "status", "status": 403, "body": NO_ROOM})
+    limit = timedelta(seconds=5)
+    task: Any = start(execution_timeout=limit)
+    if of_statement:
+        task = WherobotsSqlOperator(task_id="task", sql="SELECT 1", deferrable=False, execution_timeout=limit)
+    with pytest.raises(WherobotsExecutionTimeoutException, match=r"execution_timeout is 5 seconds: .*no more sessions"):
+        task.execute(context(TaskInstance()))
 
 
 def test_a_session_that_is_being_stopped_is_not_taken(

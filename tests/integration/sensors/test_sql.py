@@ -172,12 +172,13 @@ def test_a_session_that_starts_holds_no_worker(
 
 
 def test_a_session_that_is_not_ready_in_time_fails_a_sensor_that_stays_on_its_worker(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    make: Make, control: ControlClient
 ) -> None:
-    monkeypatch.setattr("airflow_provider_wherobots.hooks.sql_arguments.SESSION_WAIT_SECONDS", 0.1)
     control.behaviour(sql_start_delay_seconds=60)
+    task = make(deferrable=False)
+    task.session_wait_timeout = 0.1
     with pytest.raises(WherobotsSqlSessionException, match="session_wait_timeout"):
-        make(deferrable=False).execute(context(TaskInstance()))
+        task.execute(context(TaskInstance()))
 
 
 def test_a_query_that_fails_fails_the_task(make: Make, control: ControlClient) -> None:

@@ -1,0 +1,138 @@
+"""What one try of every task does with Airflow: it pushes and pulls XComs, defers, and knows when to give up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+from airflow_provider_wherobots.compat import Context, get_stats
+from airflow_provider_wherobots.drivers.base import Clock
+from airflow_provider_wherobots.exceptions import (
+    WherobotsException,
+    WherobotsExecutionTimeoutException,
+    WherobotsQuotaException,
+)
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.measurements import Kind, Measurement
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError
+from airflow_provider_wherobots.flows.unforeseen import reason_of
+from airflow_provider_wherobots.links.run import StoredAddressLink
+from airflow_provider_wherobots.operators.airflow_3_0 import is_resumed_retry, remember_deferral
+from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, deadline_margin, pull, push
+from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
+
+    from airflow_provider_wherobots.operators.attempt import Attempt
+    from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask
+
+T = TypeVar("T", bound="WherobotsTask")
+A = TypeVar("A", bound="Attempt")
+
+
+class TaskTry(Generic[T, A]):
+    """What all tries share.
+
+    A new object is made for each call from Airflow: at the start of a try, and when a deferred try resumes.
+    """
+
+    def __init__(self, task: T, context: Context, attempt: A) -> None:
+        self.task = task
+        self.context = context
+        self.attempt = attempt
+        self.log = task.log
+        self._began_at: float | None = None
+        self._is_deferring = False
+
+    def starts_over(self) -> bool:
+        """Whether Airflow 3.0 or 3.1.0 resumes a retry that should start over. The try then begins now."""
+        if not is_resumed_retry(self._pull, self.context["ti"].try_number):
+            return False
+        self._began_at = time.time()
+        return True
+
+    @property
+    def deadline(self) -> float | None:
+        """When to give up, in epoch seconds: shortly before ``execution_timeout``, to cancel and report in time."""
+        seconds = self._execution_timeout
+        if seconds is None:
+            return None
+        start = self.context["ti"].start_date
+        started = self._began_at or (start.timestamp() if start is not None else time.time())
+        return float(started + seconds - deadline_margin(seconds))
+
+    @property
+    def _execution_timeout(self) -> float | None:
+        limit = self.task.execution_timeout
+        return None if limit is None else float(limit.total_seconds())
+
+    def _timed_out(self, reason: object) -> WherobotsExecutionTimeoutException:
+        seconds = self._execution_timeout
+        limit = "" if seconds is None else f"execution_timeout is {words.duration(seconds)}: "
+        return WherobotsExecutionTimeoutException(f"{limit}{reason}")
+
+    def _no_quota(self, error: QuotaNotFreedError) -> WherobotsException:
+        return self._timed_out(error) if error.at_deadline else WherobotsQuotaException(str(error))
+
+    def _defer(
+        self,
+        trigger: BaseTrigger,
+        method_name: str,
+        kwargs: dict[str, Any] | None = None,
+        timeout: timedelta | None = None,
+    ) -> NoReturn:
+        remember_deferral(self._push, self.context["ti"].try_number)
+        self._is_deferring = True
+        self.task.defer(trigger=trigger, method_name=method_name, kwargs=kwargs, timeout=timeout)
+        raise AssertionError("a deferral returns")
+
+    def _defer_for_quota(self, awaiting: AwaitingQuota, kept: Mapping[str, Any], suffix: str = "") -> NoReturn:
+        """Defer a long wait for quota. The task resumes with ``kept``, and a kill cancels runs with ``suffix``."""
+        seconds = Clock(time.sleep).seconds(awaiting.pause)
+        self._defer(
+            WherobotsQuotaTrigger(time.time() + seconds, self.task.wherobots_conn_id, suffix),
+            "execute_after_quota_wait",
+            {"quota": awaiting.wait.to_kwargs(), **kept},
+            None if awaiting.wait.deadline is None else timedelta(seconds=seconds + DEFER_MARGIN_SECONDS),
+        )
+
+    @staticmethod
+    def _defer_timeout(deadline: float | None) -> timedelta | None:
+        """How long Airflow may let the task be deferred; None without a deadline."""
+        if deadline is None:
+            return None
+        return timedelta(seconds=max(0.0, deadline - time.time()) + DEFER_MARGIN_SECONDS)
+
+    def _push(self, key: str, value: Any) -> None:
+        push(self.task, self.context, key, value)
+
+    def _push_address(self, link: StoredAddressLink, url: str) -> None:
+        for key in link.address_keys:
+            self._push(key, url)
+
+    def _pull(self, key: str) -> Any:
+        return pull(self.task, self.context, key)
+
+    @property
+    def _metric_tags(self) -> dict[str, str]:
+        return {"dag_id": self.context["ti"].dag_id, "task_id": self.context["ti"].task_id}
+
+    def _emit(self, measurements: Iterable[Measurement]) -> None:
+        """Send values to Airflow's metrics (StatsD, Datadog or OpenTelemetry). An error is one warning in the log."""
+        try:
+            stats = get_stats()
+            for measurement in measurements:
+                name, value, tags = measurement.name, measurement.value, dict(measurement.tags)
+                match measurement.kind:
+                    case Kind.COUNTER:
+                        stats.incr(name, int(value), tags=tags)
+                    case Kind.GAUGE:
+                        stats.gauge(name, value, tags=tags)
+                    case Kind.TIMING:
+                        # A number would be milliseconds to some clients and seconds to others.
+                        stats.timing(name, timedelta(seconds=value), tags=tags)
+        except Exception as error:
+            self.log.warning("The task's metrics could not be sent: %s", reason_of(error))
