@@ -14,7 +14,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import ContextVar
@@ -54,7 +54,6 @@ from airflow_provider_wherobots.api.transports.environment import (
     is_plain_http,
     proxy_for,
 )
-from airflow_provider_wherobots.api.transports.upload_body import UploadBody
 
 PIECE_BYTES = 65_536
 RAW_BYTES_PER_BYTE = 2
@@ -93,7 +92,7 @@ class RequestsTransport:
         """Upload a file once, without any header of the API. ``read_timeout`` is the longest time without progress; the
         size of the file bounds the whole upload. What reading the file raises is raised.
         """
-        origin, body = url.origin, UploadBody(content)
+        origin, body = url.origin, _UploadBody(content)
         proxy = proxy_for(PUT_OBJECT.operation, origin)
         bounds = _Bounds(PUT_OBJECT, connect_timeout, read_timeout, upload_seconds(content.size))
         token = _BOUNDS.set(bounds)
@@ -133,7 +132,7 @@ class RequestsTransport:
         return Response(*self._exchange(call, request, proxy, timeout), endpoint.redact, endpoint.address)
 
     def _put(
-        self, url: PresignedUrl, size: int, body: UploadBody, proxy: Proxy | None, timeout: tuple[float, float]
+        self, url: PresignedUrl, size: int, body: _UploadBody, proxy: Proxy | None, timeout: tuple[float, float]
     ) -> WherobotsApiError | None:
         request = requests.PreparedRequest()
         # As it is: a URL that is quoted anew no longer fits its signature.
@@ -169,6 +168,22 @@ class RequestsTransport:
                 # The unread rest must not be taken for the next response.
                 response.close()
         return response.status_code, response.headers, content
+
+
+class _UploadBody:
+    """Iterates over a file from its beginning, each time that it is iterated."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self.failure: Exception | None = None
+        """Why the file could not be read to its end. The HTTP library would hide it in an error of its own."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._content.pieces()
+        except Exception as error:
+            self.failure = error
+            raise
 
 
 class _Bounds:
