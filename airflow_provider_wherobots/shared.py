@@ -52,6 +52,11 @@ def share(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     return task
 
 
+def has_failed(task: asyncio.Task[Any]) -> bool:
+    """Whether a task has ended without a result."""
+    return task.done() and (task.cancelled() or task.exception() is not None)
+
+
 async def shared_result(task: asyncio.Task[T], *, in_turn: bool = True) -> T:
     """Wait for a task that others wait for too. All of them wake in one round of the event loop, and continue in turns.
 

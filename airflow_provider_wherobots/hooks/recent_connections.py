@@ -11,10 +11,10 @@ import math
 import time
 
 from airflow_provider_wherobots.compat import Connection, get_async_connection
-from airflow_provider_wherobots.shared import of_event_loop, share, shared_result
+from airflow_provider_wherobots.shared import has_failed, of_event_loop, share, shared_result
 
 SHARED_SECONDS = 3.0
-"""How long after its start a read is shared. A key that was changed since is noticed by the 401, and read anew."""
+"""How long after its start a read is shared. After a 401 the connection is read again, in case the key has changed."""
 
 
 class Reads(dict[str, "_Read"]):
@@ -30,7 +30,8 @@ async def recent_connection(conn_id: str, *, since: float | None = None, in_turn
     """
     reads = of_event_loop(Reads)
     read = reads.get(conn_id)
-    if read is None or read.has_failed or read.began < (time.monotonic() - SHARED_SECONDS if since is None else since):
+    earliest = time.monotonic() - SHARED_SECONDS if since is None else since
+    if read is None or has_failed(read.task) or read.began < earliest:
         previous = None if since is None else read
         read = reads[conn_id] = _Read(conn_id, previous, SHARED_SECONDS if in_turn else 0.0)
     return await shared_result(read.task, in_turn=in_turn)
@@ -42,11 +43,6 @@ class _Read:
     def __init__(self, conn_id: str, previous: _Read | None, pause: float) -> None:
         self.began = math.inf
         self.task = share(self._begin(conn_id, previous, pause))
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether it has failed, so that it is not shared any more."""
-        return self.task.done() and (self.task.cancelled() or self.task.exception() is not None)
 
     async def _begin(self, conn_id: str, previous: _Read | None, pause: float) -> Connection:
         if previous is not None:

@@ -7,13 +7,11 @@ import os
 import platform
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -39,7 +37,7 @@ from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.recent_connections import recent_connection
-from airflow_provider_wherobots.shared import of_event_loop, share, shared_result
+from airflow_provider_wherobots.shared import has_failed, of_event_loop, share, shared_result
 from airflow_provider_wherobots.task_log.entries import record_writer, room_in
 
 if TYPE_CHECKING:
@@ -121,7 +119,7 @@ class WherobotsHook(BaseHook):
             return Reloaded(transport.endpoint != before, self._source)
 
         limits = self._limits if may_reload else RateLimits()
-        outlets = Outlets(note or self._note, record_writer(self.log), reload, publish)
+        outlets = Outlets(note or self.log.log, record_writer(self.log), reload, publish)
         driver = SyncDriver(transport, outlets, limits)
         try:
             yield driver
@@ -279,10 +277,8 @@ class WherobotsHook(BaseHook):
             return False, _masked_key_message(settings.endpoint.base_url)
         self._settings = settings
         url = settings.endpoint.base_url
-        try:
-            works, said = _within(PROBE_SECONDS, self._probe)
-        except TimeoutError:
-            return False, f"{url} sent no complete response within {PROBE_SECONDS:.0f} s"
+        with self.driver(may_reload=False) as driver:
+            works, said = driver.run(probe(PROBE_SECONDS))
         return works, said if url in said else f"{said} ({url})"
 
     @classmethod
@@ -301,16 +297,9 @@ class WherobotsHook(BaseHook):
         """The form's standard fields, for Airflow before 3.2."""
         return connection_form.field_behaviour()
 
-    def _probe(self) -> tuple[bool, str]:
-        with self.driver(may_reload=False) as driver:
-            return driver.run(probe(PROBE_SECONDS))
-
     def _run(self, flow: Flow[T]) -> T:
         with self.driver() as driver:
             return driver.run(flow)
-
-    def _note(self, level: int, text: str) -> None:
-        self.log.log(level, text)
 
     async def _async_settings(self, logger: Any, max_outage_seconds: float, until: float | None) -> Settings:
         """Read the connection once. If that fails, read it again, as long and as often as a call would be repeated."""
@@ -366,12 +355,8 @@ class WherobotsHook(BaseHook):
             schema=connection.schema,
             password=connection.password,
             extra=connection.extra,
-            user_agent=" ".join(
-                (
-                    f"airflow-provider-wherobots/{__version__}",
-                    f"python/{platform.python_version()}",
-                    f"airflow/{airflow_version}",
-                )
+            user_agent=(
+                f"airflow-provider-wherobots/{__version__} python/{platform.python_version()} airflow/{airflow_version}"
             ),
             client=f"client=airflow-provider-wherobots;ver={__version__}",
         )
@@ -399,24 +384,8 @@ def _masked_key_message(base_url: str) -> str:
     )
 
 
-def _within(seconds: float, function: Callable[[], T]) -> T:
-    """Call a function and wait for a limited time: a slow name server or a trickling response has no timeout. The
-    function continues in a thread after that.
-    """
-    done: Future[T] = Future()
-
-    def call() -> None:
-        try:
-            done.set_result(function())
-        except Exception as error:
-            done.set_exception(error)
-
-    Thread(target=call, name="wherobots-test-connection", daemon=True).start()
-    return done.result(seconds)
-
-
 class _Imports:
-    """The imports of what the event loop needs; None before they begin, and again if they fail."""
+    """The imports of what the event loop needs; None before they begin."""
 
     task: asyncio.Task[None] | None = None
 
@@ -424,18 +393,14 @@ class _Imports:
 async def _import_for_event_loop(*, in_turn: bool = True) -> None:
     """Import what the event loop needs, in a thread: an import in the loop would stop all triggers."""
     imports = of_event_loop(_Imports)
-    if (task := imports.task) is None:
+    if imports.task is None or has_failed(imports.task):
         # One for all: thousands of imports would fill the threads.
-        task = imports.task = share(_import_in_thread(imports))
-    elif task.done():
+        imports.task = share(_import_in_thread())
+    elif imports.task.done():
         return
-    await shared_result(task, in_turn=in_turn)
+    await shared_result(imports.task, in_turn=in_turn)
 
 
-async def _import_in_thread(imports: _Imports) -> None:
-    try:
-        for name in FOR_EVENT_LOOP:
-            await asyncio.to_thread(import_module, name)
-    except BaseException:
-        imports.task = None
-        raise
+async def _import_in_thread() -> None:
+    for name in FOR_EVENT_LOOP:
+        await asyncio.to_thread(import_module, name)
