@@ -112,9 +112,21 @@ def is_loopback(hostname: str) -> bool:
 def console_url(api_base_url: str, run_id: str, template: str | None = None) -> str:
     """Address of a run's page in the web console."""
     if template is None:
-        parts = urlsplit(api_base_url)
-        template = f"{parts.scheme}://{parts.netloc.removeprefix('api.')}/runs/{RUN_ID_FIELD}"
+        template = f"{_console(api_base_url)}/runs/{RUN_ID_FIELD}"
     return template.replace(RUN_ID_FIELD, quote(run_id, safe=""))
+
+
+def workload_history_url(api_base_url: str) -> str:
+    """Address of the console's page "Workload History", which lists SQL sessions.
+
+    No address of a single session is documented. Source: https://docs.wherobots.com/develop/workload-history
+    """
+    return f"{_console(api_base_url)}/workloads"
+
+
+def _console(api_base_url: str) -> str:
+    parts = urlsplit(api_base_url)
+    return f"{parts.scheme}://{parts.netloc.removeprefix('api.')}"
 
 
 def checked_console_url_template(template: str) -> str:

@@ -145,7 +145,7 @@ class WherobotsHook(BaseHook):
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
         await _import_for_event_loop(in_turn=not urgent)
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-        from airflow_provider_wherobots.api.transports.session_pool import shared_by, shared_session
+        from airflow_provider_wherobots.api.transports.session_pool import shared_session
         from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 
         logger = logger or self.log
@@ -165,7 +165,7 @@ class WherobotsHook(BaseHook):
             room = None if urgent else room_in(logger)
             outlets: Outlets[Awaitable[Reloaded], Awaitable[None]]
             outlets = Outlets(logger.log, write, reload, publish, room)
-            driver = AsyncDriver(transport, outlets, shared_by(session, RateLimits))
+            driver = AsyncDriver(transport, outlets, of_event_loop(RateLimits))
             try:
                 yield driver
             finally:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics, RunPage
 
 MAX_LOG_PAGE_BYTES = 16_000_000
@@ -60,7 +60,7 @@ def list_runs(
 
 def cancel_run(run_id: str) -> Call[None]:
     """``POST /runs/{run_id}/cancel`` (cancelJobRun). The status may take a minute to become CANCELLED."""
-    return Call("cancelJobRun", "POST", f"{_run_path(run_id)}/cancel", _ignore, urgent=True)
+    return Call("cancelJobRun", "POST", f"{_run_path(run_id)}/cancel", no_content, urgent=True)
 
 
 def get_run_logs(run_id: str, cursor: str | int = LOG_START_CURSOR, size: int | None = None) -> Call[LogPage]:
@@ -84,7 +84,3 @@ def _run_path(run_id: str) -> str:
     if not run_id or run_id in (".", ".."):
         raise ValueError(f"run_id={run_id!r}: must be the id of a run")
     return f"/runs/{quote(run_id, safe='')}"
-
-
-def _ignore(_: Any) -> None:
-    return None

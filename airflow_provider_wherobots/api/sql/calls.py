@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 from urllib.parse import quote, urlsplit
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
@@ -49,7 +49,7 @@ def list_sessions() -> Call[list[SqlSession]]:
 
 def delete_session(session_id: str) -> Call[None]:
     """``DELETE /sql/session/{session_id}`` (deleteSqlSession), for the caller's own ones."""
-    return Call("deleteSqlSession", "DELETE", _session_path(session_id), _ignore, urgent=True)
+    return Call("deleteSqlSession", "DELETE", _session_path(session_id), no_content, urgent=True)
 
 
 def _asked_from_location(headers: Mapping[str, str]) -> AskedSession:
@@ -84,7 +84,3 @@ def _sessions(data: Any) -> list[SqlSession]:
     if not isinstance(data, list):
         raise ValueError(f"SQL sessions must be a list, not {type(data).__name__}")
     return [session for item in data if (session := SqlSession.from_json(item)) is not None]
-
-
-def _ignore(_: Any) -> None:
-    return None

@@ -22,7 +22,7 @@ GEOMETRIES = ("ewkt", "wkt", "wkb", "ewkb", "geojson")
 MAX_ERROR_CHARS = 10_000
 """How much of an error's text is kept."""
 MAX_COUNT = 2**63
-"""A number from here on is none: CBOR has numbers that Python cannot even write."""
+"""A number from here on is ignored: CBOR has numbers that Python cannot even write as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,23 +225,21 @@ def _message(document: Mapping[Any, Any]) -> ServerMessage | None:
         return None
     match document.get("kind"):
         case "state_updated":
-            return StateUpdated(execution_id, _state(document), _text(document, "result_uri"), _size(document))
+            return StateUpdated(execution_id, _state(document), _text(document, "result_uri"), _whole(document, "size"))
         case "execution_result":
             return ExecutionResult(
                 execution_id,
                 _state(document),
                 _results(document.get("results")),
                 _text(document, "result_uri"),
-                _size(document),
+                _whole(document, "size"),
                 document.get("attached") is True,
             )
         case "error":
             return ExecutionError(execution_id, str(document.get("message") or "")[:MAX_ERROR_CHARS])
         case "execution_progress":
-            total, completed, active = (
-                _count(document.get(f"tasks_{name}")) for name in ("total", "completed", "active")
-            )
-            return ExecutionProgress(execution_id, total, completed, active)
+            counts = (_whole(document, f"tasks_{name}") or 0 for name in ("total", "completed", "active"))
+            return ExecutionProgress(execution_id, *counts)
     return None
 
 
@@ -268,14 +266,7 @@ def _text(document: Mapping[Any, Any], name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _size(document: Mapping[Any, Any]) -> int | None:
-    return _whole(document.get("size"))
-
-
-def _count(value: Any) -> int:
-    return _whole(value) or 0
-
-
-def _whole(value: Any) -> int | None:
+def _whole(document: Mapping[Any, Any], name: str) -> int | None:
+    value = document.get(name)
     is_one = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_COUNT
     return value if is_one else None

@@ -7,13 +7,13 @@ was not signed, such as ``Content-Type``, makes the signature wrong.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.endpoint import is_loopback
 from airflow_provider_wherobots.api.errors import (
     BadRequestError,
@@ -34,12 +34,19 @@ _TRANSIENT_STATUSES = (408, 429)
 _TRANSIENT_CODES = ("RequestTimeout", "SlowDown", "OperationAborted")
 
 
-def _nothing(_: Any) -> None:
-    return None
-
-
-PUT_OBJECT: Call[object] = Call("putObject", "PUT", "", _nothing, max_bytes=1_000_000)
+PUT_OBJECT: Call[object] = Call("putObject", "PUT", "", no_content, max_bytes=1_000_000)
 """The upload itself. It has no path of the API's: its URL is the presigned one."""
+
+
+class Content(Protocol):
+    """The bytes to upload."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """Read them from their beginning. Blocks."""
 
 
 class UnusableUrlError(WherobotsApiError):

@@ -48,28 +48,23 @@ class AiohttpTransport:
         proxy = self._proxy_for(call.operation, endpoint.base_url)
         with Progress() as progress:
             try:
-                return await self._send(call, endpoint, proxy, connect_timeout, read_timeout)
+                async with self._session.request(
+                    call.method,
+                    _url(endpoint.base_url, call.path),
+                    params=call.params,
+                    json=call.json,
+                    headers=endpoint.headers,
+                    timeout=_timeout(connect_timeout, read_timeout),
+                    allow_redirects=False,
+                    proxy=proxy.url if proxy else None,
+                    proxy_headers=proxy.headers if proxy else None,
+                ) as response:
+                    body = await body_of(call, response)
+                    return Response(response.status, response.headers, body, endpoint.redact, endpoint.address)
             except (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
                 kind, words = kind_of(error, progress), endpoint.redact(words_of(error))
         # Raised outside the except block: the libraries' errors may show a key that the response echoed.
         raise kind(call.operation, f"{describe_route(endpoint.address, proxy)}: {words}")
-
-    async def _send(
-        self, call: Call[object], endpoint: Endpoint, proxy: Proxy | None, connect_timeout: float, read_timeout: float
-    ) -> Response:
-        async with self._session.request(
-            call.method,
-            _url(endpoint.base_url, call.path),
-            params=call.params,
-            json=call.json,
-            headers=endpoint.headers,
-            timeout=_timeout(connect_timeout, read_timeout),
-            allow_redirects=False,
-            proxy=proxy.url if proxy else None,
-            proxy_headers=proxy.headers if proxy else None,
-        ) as response:
-            body = await body_of(call, response)
-            return Response(response.status, response.headers, body, endpoint.redact, endpoint.address)
 
     def _proxy_for(self, operation: str, base_url: str) -> Proxy | None:
         if self._proxy is None or self._proxy[0] != base_url:

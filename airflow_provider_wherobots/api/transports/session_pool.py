@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-T = TypeVar("T")
 MakeProtocol: TypeAlias = Callable[[asyncio.AbstractEventLoop], ResponseHandler]
 
 MAX_CONNECTIONS = 64
@@ -87,7 +85,6 @@ class _Shared:
 
 
 _sessions: dict[tuple[int, str], _Shared] = {}
-_shared_objects: WeakKeyDictionary[aiohttp.ClientSession, dict[type, Any]] = WeakKeyDictionary()
 
 
 @asynccontextmanager
@@ -118,14 +115,6 @@ async def own_session(
     trust = await asyncio.to_thread(_trust) if base_url.startswith("https") else None
     async with _open_session(trust, protocol, *traces) as session:
         yield session
-
-
-def shared_by(session: aiohttp.ClientSession, kind: type[T]) -> T:
-    """Return an object that all borrowers of a session share. It is made on first use and dropped with the session.
-    There is one object of each class.
-    """
-    found: T = _shared_objects.setdefault(session, {}).setdefault(kind, kind())
-    return found
 
 
 def _trust() -> ssl.SSLContext | UnusableCaBundleError:

@@ -19,7 +19,7 @@ import aiohttp
 # Here, so that the first binary frame does not import it in the event loop.
 import cbor2  # noqa: F401
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
     ConnectionLostError,
@@ -58,7 +58,7 @@ FRAMES_PER_TURN = 20
 MAX_UNREAD = 1_000
 """While this many messages wait to be taken, messages about progress are dropped."""
 
-_CONNECT: Call[object] = Call("connectSqlSession", "GET", "", lambda _: None)
+_CONNECT: Call[object] = Call("connectSqlSession", "GET", "", no_content)
 _FAILURES = (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError)
 
 
