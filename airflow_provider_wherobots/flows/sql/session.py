@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -200,6 +200,25 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
         yield effect
         moment = yield from clock.read(effect.seconds * (1 + effect.jitter))
         delay = min(MAX_DELAY_SECONDS, delay * GROWTH)
+
+
+def obtain_session(
+    request: SessionRequest, wait: SessionWait, kept: str | None = None, own: Callable[[str], None] | None = None
+) -> Flow[SqlSession]:
+    """Request a session, and wait until statements can be executed in it.
+
+    ``kept`` is the id of a session that an earlier request made for itself alone. It is used as long as it lives.
+    ``own`` takes the id of a session that nobody else can have, as soon as it is known.
+    """
+    if kept is not None:
+        try:
+            return (yield from await_session(kept, replace(wait, appearance_seconds=0.0)))
+        except SessionEndedError:
+            yield Note(logging.INFO, f"SQL session {words.short(kept)} has ended. Requesting a new one")
+    asked = yield from ask_for_session(request, wait.max_outage_seconds)
+    if own is not None and not request.is_repeatable and not asked.fallback:
+        own(asked.id)
+    return (yield from await_session(asked.id, wait))
 
 
 def stop_session(session_id: str, budget_seconds: float = STOP_BUDGET_SECONDS) -> Flow[bool]:
