@@ -15,7 +15,7 @@ from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 
 FALLBACK_HEADER = "X-Wherobots-Sql-Session-Fallback"
-"""Present if the organization's quota allows no new session, so that another one of the caller is shared."""
+"""Present if the organization's quota allows no new session, so that another session of the caller is shared."""
 
 
 def create_session(request: SessionRequest) -> Call[AskedSession]:
@@ -38,17 +38,17 @@ def create_session(request: SessionRequest) -> Call[AskedSession]:
 
 
 def get_session(session_id: str) -> Call[SqlSession | None]:
-    """``GET /sql/session/{session_id}`` (getSqlSession); None if the service says ``null``."""
+    """``GET /sql/session/{session_id}`` (getSqlSession); None if the response is ``null``."""
     return Call("getSqlSession", "GET", _session_path(session_id), SqlSession.from_json)
 
 
 def list_sessions() -> Call[list[SqlSession]]:
-    """``GET /sql/sessions`` (listSqlSessions): the caller's own ones."""
+    """``GET /sql/sessions`` (listSqlSessions): the caller's own sessions."""
     return Call("listSqlSessions", "GET", "/sql/sessions", _sessions)
 
 
 def delete_session(session_id: str) -> Call[None]:
-    """``DELETE /sql/session/{session_id}`` (deleteSqlSession), for the caller's own ones."""
+    """``DELETE /sql/session/{session_id}`` (deleteSqlSession), for the caller's own sessions."""
     return Call("deleteSqlSession", "DELETE", _session_path(session_id), no_content, urgent=True)
 
 
@@ -61,15 +61,15 @@ def _asked_from_location(headers: Mapping[str, str]) -> AskedSession:
 
 
 def _asked_from_body(data: Any) -> AskedSession:
-    """Read a response whose redirect something on the way has followed."""
+    """Read a response to a redirect that a proxy has followed."""
     if not is_session_id(data["id"]):
-        raise ValueError("its id is not that of a SQL session")
+        raise ValueError("its id is not the id of a SQL session")
     return AskedSession(data["id"], "")
 
 
 def is_session_id(value: Any) -> TypeGuard[str]:
-    """Whether a value may be the id of a session, and so a part of a path. Jinja makes ``None`` of a task that has
-    returned nothing.
+    """Whether a value can be the id of a session, and so a part of a path. Jinja renders the result of a task that has
+    returned nothing as ``None``.
     """
     return isinstance(value, str) and bool(value.strip()) and value not in (".", "..", "None") and value.isprintable()
 

@@ -1,4 +1,4 @@
-"""What the API says about SQL sessions. Unknown fields are ignored, unknown status words kept."""
+"""Responses about SQL sessions. Unknown fields are ignored, unknown statuses kept."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 
 MAX_UPLOAD_BYTES = 500 * 1024 * 1024
-"""The most bytes of one file. All clients of the service have this limit."""
+"""The largest file. All clients of the service have this limit."""
 LEAST_BYTES_PER_SECOND = 200_000
 """An upload that is slower on average is given up."""
 
@@ -99,7 +99,7 @@ def upload_seconds(size: int) -> float:
 def refusal(
     status: int, headers: Mapping[str, str], body: bytes, operation: str = PUT_OBJECT.operation
 ) -> ResponseError | None:
-    """The error in the response to an upload or download; None if it succeeded. Of the body only S3's code is kept."""
+    """The error in the response to an upload or download; None if it succeeded. It shows only S3's code of the body."""
     if 200 <= status < 300:
         return None
     found = _CODE.search(body)
