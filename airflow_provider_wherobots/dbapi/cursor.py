@@ -42,7 +42,7 @@ CUT_WARNING = (
 
 
 STORED = Store("parquet", single=True, presigned_url=True)
-"""Where a result goes that is downloaded as a file."""
+"""How a result is stored to be downloaded as a file."""
 
 
 class Cursor:
@@ -54,7 +54,7 @@ class Cursor:
     """
 
     arraysize = 1
-    """How many rows :meth:`fetchmany` returns if it is not told."""
+    """The default number of rows of :meth:`fetchmany`."""
 
     def __init__(self, connection: Connection, note: WriteNote, *, log_sql: bool = True) -> None:
         self.connection = connection
@@ -107,7 +107,7 @@ class Cursor:
         self._clear()
 
     def take(self, outcome: StatementOutcome) -> None:
-        """Hold the result of a statement that was executed otherwise."""
+        """Hold the result of a statement that another flow has executed."""
         self._check_open()
         self._clear()
         with self.connection.translated():
@@ -180,7 +180,7 @@ class Cursor:
         :param operation: the statement, one.
         :param parameters: see :meth:`execute`.
         :returns: presigned URL of the file; None if the result has no rows, as nothing is stored then.
-        :raises DataError: if the statement succeeded, but nobody can say where its result is stored.
+        :raises DataError: if the statement succeeded, but the address of its result is unknown.
         :raises Error: as :meth:`execute` does.
         """
         outcome = self._execute(operation, parameters, self._log_sql, STORED)
@@ -196,7 +196,7 @@ class Cursor:
         self._clear()
         with self.connection.translated():
             if not isinstance(operation, str) or not operation.strip():
-                # Without the value: what is no string may hold statements with their literals.
+                # Without the value, which may hold statements with their literals.
                 kind = "is empty" if isinstance(operation, str) else f"is of type {type(operation).__name__}"
                 raise ProgrammingError(f"sql: must be a string that is not empty, but {kind}")
             try:

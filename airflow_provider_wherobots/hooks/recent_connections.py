@@ -1,6 +1,6 @@
-"""Connections as triggers read them: those that start at the same time share one read.
+"""Connections as triggers read them: triggers that start at the same time share one read.
 
-A triggerer may start hundreds of triggers at once, and a key that is changed is refused to all of them. Each read goes
+A triggerer can start hundreds of triggers at once, and a key that is changed is refused to all of them. Each read goes
 through the one supervisor of the triggerer, which also writes all task logs, and through Airflow's API to the database.
 """
 
@@ -25,8 +25,8 @@ async def recent_connection(conn_id: str, *, since: float | None = None, in_turn
     """Read a connection without blocking the event loop, unless it is being read or was read a moment ago.
 
     A read that began before ``since`` (``time.monotonic``; default 3 s ago) is not shared. If it is given, a new read
-    begins once the last one has ended, and 3 s after that one's start, so that many callers share it. A kill is not
-    ``in_turn``, and does not wait for those 3 s. Callers must not change the connection.
+    begins once the last one has ended, and 3 s after the start of that one, so that many callers share it. A kill is
+    not ``in_turn``, and does not wait for these 3 s. Callers must not change the connection.
     """
     reads = of_event_loop(Reads)
     read = reads.get(conn_id)

@@ -205,7 +205,7 @@ class WherobotsSqlHook(DbApiHook):
             fails_if_cut=self._fails_if_cut,
             max_outage_seconds=outage_seconds,
         )
-        # One step each, which no other thread's can undo: a kill must find every connection.
+        # Each in one step, so that no other thread can undo it: a kill must find every connection.
         self._connections.append(connection)
         for closed in [one for one in self._connections if one.is_closed]:
             with suppress(ValueError):
@@ -392,7 +392,7 @@ class WherobotsSqlHook(DbApiHook):
     def get_openlineage_database_specific_lineage(self, task_instance: Any) -> OperatorLineage | None:
         """The tables and columns that a task's statements read and write, for Airflow's OpenLineage provider.
 
-        Common-sql's operators and ``WherobotsSqlOperator`` call it when the task ends. Nothing is asked of the service.
+        Common-sql's operators and ``WherobotsSqlOperator`` call it when the task ends. It sends nothing to the service.
 
         :param task_instance: the task instance, whose task may have ``sql`` and ``parameters``.
         :returns: the lineage; None for a task without ``sql``.
@@ -479,7 +479,7 @@ def _download(address: str, file: IO[bytes]) -> None:
 
 
 class _OwnSession:
-    """A session that a hook has made for itself: it ends with the hook, and with the connections that use it."""
+    """A session that only one hook uses: it ends with the hook and the connections that hold this object."""
 
     def __init__(self, rest: WherobotsHook, session_id: str) -> None:
         self.stop = finalize(self, _stop, rest, session_id)

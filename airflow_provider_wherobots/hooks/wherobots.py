@@ -89,7 +89,7 @@ class WherobotsHook(BaseHook):
         return self._settings
 
     def get_conn(self) -> RequestsTransport:
-        """Make a transport with its own session; the caller closes it."""
+        """Make a transport, which the caller closes."""
         # Imported here: a triggerer imports this module in its event loop, and never needs requests.
         from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 
@@ -103,9 +103,9 @@ class WherobotsHook(BaseHook):
         may_reload: bool = True,
         publish: Callable[[str, str], None] | None = None,
     ) -> Iterator[SyncDriver]:
-        """Make a driver for flows on this thread, with its own session. ``may_reload=False`` is for a kill or a
-        connection test: that driver neither reads the connection again after a 401 nor waits for rate limits that other
-        drivers have met.
+        """Make a driver for flows on this thread, with its own connections. ``may_reload=False`` is for a kill or a
+        connection test: then it neither reads the Airflow connection again after a 401, nor waits for the rate limits
+        of other drivers.
         """
         transport = self.get_conn()
 
@@ -113,7 +113,7 @@ class WherobotsHook(BaseHook):
             if not may_reload:
                 return Reloaded(False, self._source)
             before = transport.endpoint
-            # The old settings stay until the new ones are read: a kill may need them at any time.
+            # The old settings stay until the new ones are read: a kill can need them at any time.
             self._settings = self._read(self.get_connection(self.wherobots_conn_id))
             transport.endpoint = self._settings.endpoint
             return Reloaded(transport.endpoint != before, self._source)
@@ -324,8 +324,8 @@ class WherobotsHook(BaseHook):
     async def _read_async(self, until: float | None, since: float | None = None) -> Settings:
         """Read the connection. ``until``, in the event loop's time, is given only for a kill.
 
-        On Airflow 3 a connection that is not there, an API server that is away and a secrets backend that is away look
-        alike. So none of these is final.
+        On Airflow 3 the same error means a missing connection, or an unreachable API server or secrets backend. So it
+        is never final.
         """
         try:
             async with asyncio.timeout_at(until):
@@ -343,7 +343,7 @@ class WherobotsHook(BaseHook):
 
     @property
     def _source(self) -> str:
-        """How messages name the connection that holds the key."""
+        """The name in messages of the connection that holds the key."""
         return f"connection {self.wherobots_conn_id!r}"
 
     @staticmethod
@@ -363,7 +363,7 @@ class WherobotsHook(BaseHook):
 
 
 def _masked_key_message(base_url: str) -> str:
-    """Say why a stored connection was not tested, and what to do.
+    """Why a stored connection was not tested, and what to do.
 
     The hook cannot read the stored key, because Airflow gives it a copy of the connection under a random id. It also
     must not send the stored key to another host, which the form may name.

@@ -13,7 +13,7 @@ from airflow_provider_wherobots.api.transports.environment import ca_bundle, pro
 
 OPERATION = "getObject"
 TIMEOUTS = (10.0, 60.0)
-"""Seconds to connect, and without a byte of the file."""
+"""The most seconds to connect, and without a byte of the file."""
 PIECE_BYTES = 1024 * 1024
 MAX_ERROR_BYTES = 10_000
 
@@ -22,7 +22,7 @@ def download(url: PresignedUrl, file: IO[bytes]) -> None:
     """Download a file once. Redirects are not followed. Errors show no part of the URL that is secret."""
     proxy = proxy_for(OPERATION, url.origin)
     request = requests.PreparedRequest()
-    # As it is: a URL that is quoted anew no longer fits its signature.
+    # As it is: a URL that is quoted again no longer fits its signature.
     request.method, request.url = "GET", url.value
     request.prepare_headers({"User-Agent": "airflow-provider-wherobots"})
     failed: WherobotsApiError | None = None

@@ -1,8 +1,8 @@
 """The worker's transport, on one adapter of ``requests``.
 
 Not on a ``requests.Session``, which parses redirects even if they are not followed, keeps cookies, and reads ~/.netrc.
-The libraries bound each socket read but not the whole call: a response that trickles in byte by byte would take for
-ever. So the connections here bound each step by the time the call has left. A watchdog thread would not work in a
+The libraries bound each socket read but not the whole call: a response that arrives byte by byte would never end. So
+the connections here bound each step by the time the call has left. A watchdog thread would not work in a
 signal handler, where a kill sends its cancel. Only name resolution runs in a thread, because nothing else can bound it.
 """
 
@@ -127,7 +127,6 @@ class RequestsTransport:
         return True
 
     def close(self) -> None:
-        """Close the connections."""
         self._adapter.close()
 
     def _exchange(
@@ -392,7 +391,7 @@ _FAILURES = (
     OSError,
     ValueError,
 )
-"""What a call without a complete response ends with."""
+"""The errors of a call without a complete response."""
 
 
 def _kind_and_words(error: Exception, bounds: _Bounds) -> tuple[type[WherobotsApiError], str]:
@@ -415,7 +414,7 @@ for _name in ("connection", "connectionpool", "util.retry"):
 
 
 def _words(error: Exception) -> str:
-    """The error's message without the outer errors' text, which repeats the host and shows objects."""
+    """The error's message, without the outer errors' text, which repeats the host and shows objects."""
     cause: Any = error
     if isinstance(error, requests.exceptions.RequestException) and error.args:
         cause = error.args[0]

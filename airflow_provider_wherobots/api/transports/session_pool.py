@@ -91,8 +91,7 @@ _sessions: dict[tuple[int, str], _Shared] = {}
 async def shared_session(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
     """Borrow the session of a host; it is closed when the last borrower returns it."""
     key = (id(asyncio.get_running_loop()), base_url)
-    # Reading the context from disk blocks, so it runs in a thread. If another task opens the session meanwhile, that
-    # one is used.
+    # Reading the context from disk blocks, so it runs in a thread. Another task may open the session in that time.
     trust = await asyncio.to_thread(_trust) if key not in _sessions and base_url.startswith("https") else None
     shared = _sessions.get(key)
     if shared is None:
