@@ -14,6 +14,7 @@ from weakref import finalize
 
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
+from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
@@ -27,9 +28,9 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.sql_arguments import (
+    ON_TRUNCATED,
     check_no_arguments,
-    checked_geometry,
-    checked_on_truncated,
+    checked_choice,
     checked_session_id,
     checked_wait,
     plain,
@@ -135,9 +136,9 @@ class WherobotsSqlHook(DbApiHook):
                 shutdown_after_inactive_seconds=shutdown_after_inactive_seconds,
             )
             self._wait_seconds = checked_wait(session_wait_timeout)
-            self._geometry = checked_geometry(geometry)
+            self._geometry = checked_choice("geometry", geometry, GEOMETRIES)
             self._given_session_id = checked_session_id(plain(session_id))
-            self._fails_if_cut = checked_on_truncated(on_truncated) == "fail"
+            self._fails_if_cut = checked_choice("on_truncated", on_truncated, ON_TRUNCATED) == "fail"
         except InvalidArgumentError as error:
             raise _refused(str(error)) from None
         self._connections: list[Connection] = []
