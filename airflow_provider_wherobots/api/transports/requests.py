@@ -343,10 +343,17 @@ class _BoundedTlsConnectionPool(HTTPSConnectionPool):
     ConnectionCls = _BoundedTlsConnection
 
 
-class _Adapter(HTTPAdapter):
-    """Makes bounded connections, and sends the proxy's credentials, which are not in its address."""
+class ProxyAdapter(HTTPAdapter):
+    """Sends the proxy's credentials, which are not in its address."""
 
     proxy: Proxy | None = None
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        return dict(self.proxy.headers) if self.proxy else {}
+
+
+class _Adapter(ProxyAdapter):
+    """Makes bounded connections."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -359,9 +366,6 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = self.poolmanager.pool_classes_by_scheme
         return manager
-
-    def proxy_headers(self, proxy: str) -> dict[str, str]:
-        return dict(self.proxy.headers) if self.proxy else {}
 
 
 def _resolve(host: str, port: int, bounds: _Bounds) -> list[tuple[str, int]]:
