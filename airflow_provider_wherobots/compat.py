@@ -1,17 +1,5 @@
-"""What differs between Airflow 2.11 and 3.3, in one place.
-
-* Names moved to ``airflow.sdk``, some in 3.0, some in 3.1 or 3.2.
-* Before 3.3 Airflow does not call a trigger's ``on_kill``. The trigger only sees that it is cancelled.
-* A trigger reads a task's state from the database on 2.11, through the supervisor on 3.x.
-* On 3.0 and 3.1.0 a retry resumes the deferral of the previous try instead of starting over.
-* Assets were called datasets before 3.0.
-* A trigger writes an XCom to the database on 2.11, through the supervisor on 3.x.
-* Before 3.3 a request to the supervisor must not be cancelled.
-* Airflow's own metrics client moved to ``airflow.sdk`` in 3.2, and became a module in 3.3.
-* On 3.x a retry receives the keys of the XComs that it has lost; on 2.11 they are noted in the audit log.
-* Only on 2.11 can a task on a worker that gets SIGTERM find out whether a user has ended it.
-* The trigger that waits until a moment moved to the standard provider in 3.0.
-* The function that masks a text in the task log moved to ``airflow.sdk``, in 3.0 and again in 3.1.
+"""The differences between Airflow 2.11 and 3.3, in one place: names that have moved, and what a task, a trigger or a
+retry can read and write. Each function describes its own difference.
 """
 
 from __future__ import annotations
@@ -131,7 +119,7 @@ def dags_folder() -> str:
 
 
 TRIGGER_HAS_ON_KILL = hasattr(BaseTrigger, "on_kill")
-"""Whether Airflow calls ``BaseTrigger.on_kill`` (3.3 and later)."""
+"""Whether Airflow calls ``BaseTrigger.on_kill`` (3.3 and later). Else a trigger only sees that it is cancelled."""
 
 
 def retry_resumes_deferral(version: str) -> bool:

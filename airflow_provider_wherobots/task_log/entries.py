@@ -22,13 +22,6 @@ from airflow_provider_wherobots.task_log.log_socket import LogSocket, log_socket
 
 _TEXT_RECORD = re.compile(r"\[([^\]]+)\] \{([^:}]*):(\d+)\} ([A-Z]+) - (.*)", re.DOTALL)
 _LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
-_METHODS = {
-    logging.DEBUG: "debug",
-    logging.INFO: "info",
-    logging.WARNING: "warning",
-    logging.ERROR: "error",
-    logging.CRITICAL: "critical",
-}
 _FILE = "wherobots"
 """The source file of records of a run's log, with line number 0."""
 
@@ -59,7 +52,9 @@ def record_writer(logger: Any) -> Callable[[LogRecord], None]:
 
     def write(record: LogRecord) -> None:
         time_ns, level, text, repeats = record
-        log = methods.get(level) or methods.setdefault(level, getattr(structured, _METHODS[level]))
+        log = methods.get(level)
+        if log is None:
+            log = methods[level] = getattr(structured, logging.getLevelName(level).lower())
         if time_ns is None:
             log(text)
         else:
