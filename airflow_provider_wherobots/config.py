@@ -10,7 +10,7 @@ from typing import Any, Literal
 SECTION = "wherobots"
 
 
-# Compared by identity: each look-up hashes it.
+# Compared by identity: each lookup hashes it.
 @dataclass(frozen=True, slots=True, eq=False)
 class Option:
     """An option of the section. ``type`` is as Airflow names it, ``example`` a value that is not the default."""
@@ -93,7 +93,7 @@ def configured(option: Option) -> Any:
     return _read(option, os.environ.get(f"AIRFLOW__{SECTION}__{option.name}".upper()))
 
 
-# Four look-ups took a quarter of the time that parsing a task takes. Airflow reads its configuration files once in a
+# Four lookups took a quarter of the time that parsing a task takes. Airflow reads its configuration files once in a
 # process, so only the environment can change a value.
 @lru_cache(maxsize=64)
 def _read(option: Option, environment: str | None) -> Any:

@@ -47,7 +47,7 @@ def share(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     :param work: the work.
     """
     task = asyncio.create_task(work)
-    # If all who wait are cancelled, nobody asks for its failure, and asyncio would log that.
+    # If all waiting tasks are cancelled, nothing reads its failure, and asyncio would log that.
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return task
 

@@ -13,7 +13,7 @@ MAX_RESPONSE_BYTES = 8_000_000
 
 
 def no_content(_: Any) -> None:
-    """The parser of a response whose body says nothing."""
+    """The parser of a response whose body is ignored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class Settings:
     :param region: default region of runs, or None.
     :param runtime: default runtime of runs, or None.
     :param version: default Wherobots version of runs, or None.
-    :param upload_to: ``s3://`` address of the folder that local files are uploaded to; None asks the API for one.
+    :param upload_to: ``s3://`` address of the folder that local files are uploaded to; None requests one from the API.
     :param console_url_template: address of a run's page with ``{run_id}`` in it; None derives it from the host.
     """
 

@@ -20,7 +20,7 @@ _UNIX = 3
 
 
 class ArchiveError(Exception):
-    """A folder cannot be made a zip file. The message says why."""
+    """A folder cannot be made a zip file. The message names the reason."""
 
 
 def write_archive(folder: Path, out: IO[bytes], max_bytes: int, root: Path | None = None) -> tuple[str, ...]:

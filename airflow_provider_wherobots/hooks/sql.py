@@ -65,7 +65,7 @@ class WherobotsSqlHook(DbApiHook):
     Connections with the same arguments share one session, unless it is to be new. Each :meth:`get_conn`, and so each
     :meth:`run`, is a separate connection. A shared session ends by itself some time after its last connection.
 
-    A session of its own (``force_new``, or the type ``single``) is stopped when Python drops the hook and its
+    Its own session (``force_new``, or the type ``single``) is stopped when Python drops the hook and its
     connections, such as at the end of the function that made them, or by :meth:`close`. Airflow's own operators and its
     OpenLineage provider keep the hook until the task's process is ended: then the session ends by itself, five minutes
     after its last connection.
@@ -80,11 +80,11 @@ class WherobotsSqlHook(DbApiHook):
     :param version: Wherobots version; None takes the connection's, else the latest.
     :param session_wait_timeout: how long a session may take to become ready, in seconds; default 900.
     :param read_timeout: has no effect; the official provider's hook has it.
-    :param force_new: whether the hook gets a session of its own, which it uses as long as it lives; default False.
+    :param force_new: whether the hook gets its own session, which it uses as long as it lives; default False.
     :param session_type: ``multi`` (default), which connections share, or ``single``.
     :param session_key: only hooks with the same key share a session; None shares with those without a key.
     :param shutdown_after_inactive_seconds: how long the session lives after its last connection, in seconds; None takes
-        five minutes for a session of its own, else the service's default.
+        five minutes for the hook's own session, else the service's default.
     :param geometry: how geometries are written: ``ewkt`` (default), ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
     :param session_id: id of a session to use; default None, one is requested.
     :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``warn`` (default) or
@@ -234,7 +234,7 @@ class WherobotsSqlHook(DbApiHook):
         self._own = _OwnSession(self._rest, session_id)
 
     def cancel_running(self, budget_seconds: float | None = None) -> bool:
-        """Stop all connections of this hook: no statement begins any more, and those that run are cancelled.
+        """Stop all connections of this hook: no statement begins any more, and the running ones are cancelled.
 
         For an operator's ``on_kill``: a signal handler may call it.
 
@@ -253,7 +253,7 @@ class WherobotsSqlHook(DbApiHook):
     def test_connection(self) -> tuple[bool, str]:  # type: ignore[override]
         """Try the connection with one cheap call, for the Test button. Starts no session, and takes 10 s at most.
 
-        :returns: whether it works, and a message that says what is wrong, with the service's own words.
+        :returns: whether it works, and a message with the cause, in the service's own words.
         """
         works, message = self._rest.test_connection()
         return works, f"{message}. No SQL session was started" if works else message

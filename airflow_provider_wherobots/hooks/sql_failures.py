@@ -95,7 +95,7 @@ def not_connected(error: WherobotsApiError) -> WherobotsException:
 
 
 def failure_of_hook(error: Error, may_repeat: bool) -> Exception:
-    """Make the exception of a task that uses the hook. An error in the use of the cursor stays as it is."""
+    """Make the exception of a task that uses the hook. An error in the use of the cursor is not changed."""
     # Imported here: a DAG file that uses the operator needs none.
     from airflow_provider_wherobots.dbapi.errors import (
         DataError,

@@ -266,7 +266,7 @@ class WherobotsHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection with one cheap call, for the Test button. Takes 10 s at most.
 
-        :returns: whether it works, and a message that says what is wrong, with the service's own words.
+        :returns: whether it works, and a message with the cause, in the service's own words.
         """
         try:
             settings = self._read_settings(self.get_connection(self.wherobots_conn_id))

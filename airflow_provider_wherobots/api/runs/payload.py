@@ -60,7 +60,7 @@ def build_payload(
     :param is_unrendered: whether a value is not rendered yet, such as a template. Such values are not checked. Default:
         every value is checked.
     :returns: the body. It contains only what was given, and an empty list of dependencies if ``environment`` has none:
-        the service's documentation asks for the list next to Spark configurations.
+        the service's documentation requires the list next to Spark configurations.
     :raises InvalidArgumentError: names the argument, the value and the rule.
     """
     checker = _Checker(is_unrendered)

@@ -1,4 +1,4 @@
-"""What an upload asks the API for: the organization's bucket, and a presigned URL.
+"""The requests of an upload to the API: the organization's bucket, and a presigned URL.
 
 Source: the service's OpenAPI description, tags "organization" and "files". Operation ids are taken from it.
 """

@@ -55,7 +55,7 @@ class UnusableUrlError(WherobotsApiError):
 
 @dataclass(frozen=True, slots=True)
 class PresignedUrl:
-    """A URL that allows one upload, or downloads. It is a secret: whoever has it can use it."""
+    """A URL that allows one upload, or downloads. It is a secret: anyone who has it can use it."""
 
     value: str = field(repr=False)
 

@@ -112,7 +112,7 @@ def kind_of(error: BaseException, progress: Progress) -> type[WherobotsApiError]
 
 
 def words_of(error: BaseException) -> str:
-    """What an error of aiohttp says, without addresses. It may still hold the API key."""
+    """The text of an error of aiohttp, without addresses. It may still hold the API key."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy refused the connection: {error.status} {error.message}"
     # The outer errors repeat the host and show objects.

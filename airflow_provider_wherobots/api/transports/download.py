@@ -23,7 +23,7 @@ def download(url: PresignedUrl, file: IO[bytes]) -> None:
     """Download a file once. Redirects are not followed. Errors show no part of the URL that is secret."""
     proxy = proxy_for(OPERATION, url.origin)
     request = requests.PreparedRequest()
-    # As it is: a URL that is quoted again no longer fits its signature.
+    # Not quoted again: the URL would no longer fit its signature.
     request.method, request.url = "GET", url.value
     request.prepare_headers({"User-Agent": "airflow-provider-wherobots"})
     failed: WherobotsApiError | None = None

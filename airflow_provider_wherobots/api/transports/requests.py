@@ -99,7 +99,7 @@ class RequestsTransport:
 
         def prepare() -> requests.PreparedRequest:
             request = requests.PreparedRequest()
-            # As it is: a URL that is quoted again no longer fits its signature.
+            # Not quoted again: the URL would no longer fit its signature.
             request.method, request.url = PUT_OBJECT.method, url.value
             request.prepare_headers({"User-Agent": self.endpoint.user_agent, "Content-Length": str(content.size)})
             # Without bytes there is nothing to iterate over.
@@ -183,7 +183,7 @@ class _UploadBody:
     def __init__(self, content: Content) -> None:
         self._content = content
         self.failure: Exception | None = None
-        """Why the file could not be read to its end. The HTTP library would hide it in an error of its own."""
+        """Why the file could not be read to its end. The HTTP library would hide it in its own error."""
 
     def __iter__(self) -> Iterator[bytes]:
         try:

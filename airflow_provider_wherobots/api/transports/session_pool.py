@@ -57,8 +57,8 @@ class Progress:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Records progress, and refuses to connect without usable certificates. In place of a TLS context there may be the
-    error that explains why there is none.
+    """Records progress, and refuses to connect without usable certificates: then it gets an error in place of a TLS
+    context.
     """
 
     def __init__(
