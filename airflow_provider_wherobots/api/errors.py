@@ -230,7 +230,7 @@ class AuthenticationError(ResponseError):
 
 
 class PermissionDeniedError(ResponseError):
-    """403: the key may not do this, or the organization's plan does not include it."""
+    """403: the key is not allowed to do this, or the organization's plan does not include it."""
 
 
 class NotFoundError(ResponseError):
@@ -258,7 +258,7 @@ class KeyLimitedError(RateLimitedError):
     """Not sent yet, because the service refused an earlier call with this API key (429). Not an outage.
 
     :param operation: operation id of the call.
-    :param seconds: seconds until the call may be sent.
+    :param seconds: seconds until the call can be sent.
     """
 
     def __init__(self, operation: str, seconds: float) -> None:

@@ -46,7 +46,7 @@ __all__ = [
 
 apilevel = "2.0"
 threadsafety = 1
-"""Threads may share this module, but each needs its own connection."""
+"""Threads can share this module, but each needs its own connection."""
 paramstyle = "pyformat"
 """``%(name)s``; ``%s`` too, and ``%(name)i`` for names."""
 

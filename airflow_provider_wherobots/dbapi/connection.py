@@ -41,12 +41,12 @@ T = TypeVar("T")
 
 
 class Connection:
-    """A connection to a SQL session. It serves one thread, but a signal handler may cancel what it executes.
+    """A connection to a SQL session. It serves one thread, but a signal handler can cancel its statement.
 
     :param driver: makes the driver whose WebSocket the connection is; it is closed with the connection.
     :param note: takes messages about results.
     :param geometry: how geometries are written: ``ewkt``, ``wkt``, ``wkb``, ``ewkb`` or ``geojson``; default ``ewkt``.
-    :param failure: makes the exception to raise of one of this module's, and of whether its statement may be executed
+    :param failure: makes the exception to raise of one of this module's, and of whether its statement can be executed
         again; default the exception itself.
     :param before_statement: takes the id of each execution before it is sent; default None.
     :param log_sql: whether statements are noted, with their literals masked; default True.

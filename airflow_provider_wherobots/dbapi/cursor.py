@@ -65,7 +65,7 @@ class Cursor:
         self._rows: list[Row] | None = None
         self._query_id: str | None = None
         self.may_repeat = False
-        """Whether the last statement may be executed again."""
+        """Whether the last statement can be executed again."""
 
     @property
     def description(self) -> tuple[Column, ...] | None:

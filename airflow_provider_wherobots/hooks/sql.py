@@ -70,7 +70,7 @@ class WherobotsSqlHook(DbApiHook):
     OpenLineage provider keep the hook until the task's process is ended: then the session ends by itself, five minutes
     after its last connection.
 
-    All arguments but the connection's id may be None or empty, which takes the default.
+    All arguments but the connection's id can be None or empty, which takes the default.
 
     :param region: compute region; None takes the connection's, else the organization's.
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Its type is ``wherobots_sql`` or
@@ -236,7 +236,7 @@ class WherobotsSqlHook(DbApiHook):
     def cancel_running(self, budget_seconds: float | None = None) -> bool:
         """Stop all connections of this hook: no statement begins any more, and the running ones are cancelled.
 
-        For an operator's ``on_kill``: a signal handler may call it.
+        For an operator's ``on_kill``: a signal handler can call it.
 
         :param budget_seconds: how long to try for each, in seconds; None takes what Airflow leaves to a killed task.
         :returns: whether none runs any more.

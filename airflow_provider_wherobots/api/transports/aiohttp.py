@@ -33,7 +33,7 @@ from airflow_provider_wherobots.api.transports.session_pool import Progress
 
 
 class AiohttpTransport:
-    """Sends calls over a session that the caller owns and closes. Its endpoint may be replaced between calls."""
+    """Sends calls over a session that the caller owns and closes. Its endpoint can be replaced between calls."""
 
     def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
         self.endpoint = endpoint

@@ -69,7 +69,7 @@ _LAYERS = re.compile(r"^<?[\w.]*Connection(?:Pool)?[( ][^)>]*[)>]: | \((?:connec
 
 
 class RequestsTransport:
-    """Sends calls over its own connections. Its endpoint may be replaced between calls."""
+    """Sends calls over its own connections. Its endpoint can be replaced between calls."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -194,7 +194,7 @@ class _UploadBody:
 
 
 class _Bounds:
-    """The time a call has left, first to connect and then for the response, and the bytes it may still receive.
+    """The time a call has left, first to connect and then for the response, and the bytes it can still receive.
     ``transfer_seconds``, for a file, come on top of both timeouts.
     """
 
