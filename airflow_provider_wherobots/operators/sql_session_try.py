@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from airflow_provider_wherobots.api.endpoint import workload_history_url
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
+from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.compat import Context
 from airflow_provider_wherobots.drivers.base import Clock
@@ -81,7 +81,7 @@ class SqlSessionTry(Generic[T]):
 
     def ask(
         self, request: SessionRequest, quota: Mapping[str, Any] | None, kept: Mapping[str, Any] | None = None
-    ) -> AskedSession:
+    ) -> RequestedSession:
         """Request a session, while the attempt is open. A long wait for quota is deferred; ``kept`` is what the task
         resumes with after it.
         """

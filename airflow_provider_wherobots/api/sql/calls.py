@@ -11,14 +11,14 @@ from urllib.parse import quote, urlsplit
 
 from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
+from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 
 FALLBACK_HEADER = "X-Wherobots-Sql-Session-Fallback"
 """Present if the organization's quota allows no new session, so that another session of the caller is shared."""
 
 
-def create_session(request: SessionRequest) -> Call[AskedSession]:
+def create_session(request: SessionRequest) -> Call[RequestedSession]:
     """``POST /sql/session`` (createSqlSession). The response is a 303 to the session, which may be shared. Repeatable
     unless each request makes a new one.
     """
@@ -29,11 +29,11 @@ def create_session(request: SessionRequest) -> Call[AskedSession]:
         "createSqlSession",
         "POST",
         "/sql/session",
-        _asked_from_body,
+        _session_from_body,
         tuple(params),
         request.body(),
         repeatable=request.is_repeatable,
-        see_other=_asked_from_location,
+        see_other=_session_from_location,
     )
 
 
@@ -52,19 +52,19 @@ def delete_session(session_id: str) -> Call[None]:
     return Call("deleteSqlSession", "DELETE", _session_path(session_id), no_content, urgent=True)
 
 
-def _asked_from_location(headers: Mapping[str, str]) -> AskedSession:
+def _session_from_location(headers: Mapping[str, str]) -> RequestedSession:
     path = urlsplit(headers.get("Location", "")).path
     parent, _, session_id = path.rstrip("/").rpartition("/")
     if not parent.endswith("/sql/session") or not is_session_id(session_id):
         raise ValueError("its Location is not the address of a SQL session")
-    return AskedSession(session_id, headers.get(FALLBACK_HEADER) or "")
+    return RequestedSession(session_id, headers.get(FALLBACK_HEADER) or "")
 
 
-def _asked_from_body(data: Any) -> AskedSession:
+def _session_from_body(data: Any) -> RequestedSession:
     """Read a response to a redirect that a proxy has followed."""
     if not is_session_id(data["id"]):
         raise ValueError("its id is not the id of a SQL session")
-    return AskedSession(data["id"], "")
+    return RequestedSession(data["id"], "")
 
 
 def is_session_id(value: Any) -> TypeGuard[str]:

@@ -16,7 +16,7 @@ ENDED = frozenset({"PREPARE_FAILED", "DEPLOY_FAILED", "INIT_FAILED"})
 
 
 @dataclass(frozen=True, slots=True)
-class AskedSession:
+class RequestedSession:
     """The response to a request for a session. ``fallback`` is why a session of the caller is shared instead of a new
     one, such as ``quota``.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.sql import calls
-from airflow_provider_wherobots.api.sql.models import READY, AskedSession, SqlSession
+from airflow_provider_wherobots.api.sql.models import READY, RequestedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
@@ -107,7 +107,7 @@ class SessionWaitTimeoutError(SessionFailedError):
 
 def ask_for_session(
     request: SessionRequest, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
-) -> Flow[AskedSession]:
+) -> Flow[RequestedSession]:
     """Ask for a session: a new one, or a shared one that is equal. One that is being stopped is waited out. A request
     that makes a new session each time is repeated only if it certainly did not arrive.
     """
@@ -129,7 +129,7 @@ def ask_for_session(
     return asked
 
 
-def _is_being_stopped(asked: AskedSession) -> Flow[bool]:
+def _is_being_stopped(asked: RequestedSession) -> Flow[bool]:
     try:
         session = yield from attempt(calls.get_session(asked.id), POLL_TIMEOUT_SECONDS)
     except WherobotsApiError:
@@ -140,7 +140,7 @@ def _is_being_stopped(asked: AskedSession) -> Flow[bool]:
 
 def ask_with_quota(
     request: SessionRequest, wait: QuotaWait, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
-) -> Flow[AskedSession | AwaitingQuota]:
+) -> Flow[RequestedSession | AwaitingQuota]:
     """Request a session, and wait while the organization's quota is used up. Returns the wait instead, if ``wait``
     hands it over.
     """
