@@ -1,17 +1,5 @@
-"""What differs between Airflow 2.11 and 3.3, in one place.
-
-* Names moved to ``airflow.sdk``, some in 3.0, some in 3.1 or 3.2.
-* Before 3.3 Airflow does not call a trigger's ``on_kill``. The trigger only sees that it is cancelled.
-* A trigger reads a task's state from the database on 2.11, from the supervisor on 3.x.
-* On 3.0 and 3.1.0 a retry resumes the deferral of the previous try instead of starting over.
-* Assets were called datasets before 3.0.
-* A trigger writes an XCom to the database on 2.11, through the supervisor on 3.x.
-* Before 3.3 a request to the supervisor must not be cancelled.
-* Airflow's own metrics client moved to ``airflow.sdk`` in 3.2, and became a module in 3.3.
-* A retry is told the keys of the XComs that it has lost on 3.x; on 2.11 they are noted in the audit log.
-* A task on a worker that gets SIGTERM can find out whether a user has ended it on 2.11 only.
-* The trigger that waits until a moment moved to the standard provider in 3.0.
-* The function that masks a text in the task log moved to ``airflow.sdk``, in 3.0 and again in 3.1.
+"""The differences between Airflow 2.11 and 3.3, in one place: names that have moved, and what a task, a trigger or a
+retry can read and write. Each function describes its own difference.
 """
 
 from __future__ import annotations
@@ -27,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow import __version__ as airflow_version
 from airflow.triggers.base import BaseTrigger
+
+from airflow_provider_wherobots.shared import share
 
 AIRFLOW = tuple(int(part) for part in airflow_version.split(".")[:2])
 """The Airflow minor version, such as ``(3, 3)``. A version newer than all known here is treated like the newest
@@ -97,9 +87,6 @@ else:
 
 
 __all__ = [
-    "AIRFLOW",
-    "RETRY_RESUMES_DEFERRAL",
-    "TRIGGER_HAS_ON_KILL",
     "AirflowException",
     "AirflowFailException",
     "AirflowOptionalProviderFeatureException",
@@ -115,49 +102,28 @@ __all__ = [
     "TaskDeferralError",
     "XCom",
     "conf",
-    "dags_folder",
-    "delete_xcom",
-    "failing_since",
-    "get_async_connection",
-    "get_stats",
-    "get_task_state",
-    "is_asset",
-    "keep_failing_since",
-    "mask_secret",
-    "note_for_retry",
-    "pull_xcom",
-    "push_xcom",
-    "state_at_kill",
-    "trigger_at",
-    "warm_up_supervisor",
-    "xcom_keys_of_earlier_try",
 ]
+"""The names of Airflow that the other modules import from here."""
 
 
 def trigger_at(moment: datetime) -> BaseTrigger:
-    """Make Airflow's trigger that fires at a moment.
-
-    :param moment: when, with a time zone.
-    """
+    """Make Airflow's trigger that fires at a moment, which has a time zone."""
     package = "airflow.triggers" if AIRFLOW < (3, 0) else "airflow.providers.standard.triggers"
     trigger: BaseTrigger = import_module(f"{package}.temporal").DateTimeTrigger(moment)
     return trigger
 
 
 def dags_folder() -> str:
-    """The folder of DAG files: the only one on 2.11, and that of the default DAG bundle on 3.x."""
+    """The folder of DAG files: the only one on 2.11, the folder of the default DAG bundle on 3.x."""
     return str(conf.get("core", "dags_folder"))
 
 
 TRIGGER_HAS_ON_KILL = hasattr(BaseTrigger, "on_kill")
-"""Whether Airflow calls ``BaseTrigger.on_kill`` (3.3 and later)."""
+"""Whether Airflow calls ``BaseTrigger.on_kill`` (3.3 and later). Else a trigger only sees that it is cancelled."""
 
 
 def retry_resumes_deferral(version: str) -> bool:
-    """Whether a retry receives the event that the previous try waited for, and resumes with it (#56704).
-
-    :param version: Airflow's version.
-    """
+    """Whether a retry receives the event that the previous try waited for, and resumes with it (#56704)."""
     return version.startswith(("3.0.", "3.1.0"))
 
 
@@ -171,10 +137,7 @@ _is_warm = False
 
 
 async def get_async_connection(conn_id: str) -> Connection:
-    """Read a connection without blocking the triggerer's event loop.
-
-    :param conn_id: id of the connection.
-    """
+    """Read a connection without blocking the triggerer's event loop."""
     return await _uninterrupted(_get_connection(conn_id))
 
 
@@ -187,11 +150,7 @@ async def _get_connection(conn_id: str) -> Connection:
 
 
 async def get_task_state(task_instance: Any) -> str | None:
-    """Get a task instance's current state, from within a trigger.
-
-    :param task_instance: the trigger's ``task_instance``, set by Airflow.
-    :returns: the state's name; None for a task instance without a state, such as after a clear.
-    """
+    """Get the name of a task instance's state, from within a trigger. None without one, such as after a clear."""
     if AIRFLOW < (3, 0):
         from asgiref.sync import sync_to_async
 
@@ -211,7 +170,7 @@ async def get_task_state(task_instance: Any) -> str | None:
 
 async def _request_task_states(query: Mapping[str, Any]) -> Mapping[str, Any]:
     # Not RuntimeTaskInstance.get_task_states in a thread: on 3.2 that thread's lock blocks the event loop for good
-    # if a connection is read meanwhile.
+    # if a connection is read at the same time.
     from airflow.sdk.execution_time import task_runner
     from airflow.sdk.execution_time.comms import GetTaskStates
 
@@ -227,9 +186,8 @@ async def _get_task_states(query: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def is_asset(outlet: Any) -> bool:
-    """Whether an outlet is an asset or a reference to one, but not an alias. On 2.11: whether it is a dataset.
-
-    :param outlet: one of a task's outlets, which may be any object.
+    """Whether an outlet, which may be any object, is an asset or a reference to one, but not an alias. On 2.11: whether
+    it is a dataset.
     """
     if AIRFLOW < (3, 0):
         from airflow.datasets import Dataset  # type: ignore[import-not-found]
@@ -243,32 +201,19 @@ def is_asset(outlet: Any) -> bool:
 def warm_up_supervisor(task_instance: Any) -> None:
     """Get a state in the background and ignore it, once in a triggerer's process, so that a kill need not wait.
 
-    On its first request the supervisor builds its own API server, and responds to nothing meanwhile: for five seconds,
+    On its first request the supervisor builds its own API server. Until then it responds to nothing: for five seconds,
     or twenty on a busy machine.
-
-    :param task_instance: the trigger's ``task_instance``, set by Airflow.
     """
     global _is_warm
     if AIRFLOW < (3, 0) or _is_warm:
         return
     _is_warm = True
-    task = asyncio.create_task(_warm_up(task_instance))
-    _requests.add(task)
-    task.add_done_callback(_requests.discard)
-
-
-async def _warm_up(task_instance: Any) -> None:
-    with suppress(Exception):
-        await get_task_state(task_instance)
+    _begin(get_task_state(task_instance))
 
 
 def pull_xcom(ti_key: Any, key: str) -> Any:
-    """Read an XCom of a task instance.
-
-    :param ti_key: key of the task instance.
-    :param key: XCom key.
-    :returns: the value; None for an XCom that does not exist. Airflow 3's own calls would log an error in the worker's
-        output for it, and those of 3.0 to 3.2 a warning in the task's log.
+    """Read an XCom of a task instance. None for one that does not exist, for which Airflow 3's own calls would log an
+    error in the worker's output, and on 3.0 to 3.2 a warning in the task's log.
     """
     if AIRFLOW < (3, 0):
         return XCom.get_value(ti_key=ti_key, key=key)
@@ -285,11 +230,7 @@ def pull_xcom(ti_key: Any, key: str) -> Any:
 
 
 def delete_xcom(task_instance: Any, key: str) -> None:
-    """Delete an XCom of a task instance, if it exists, from within its task. For Airflow 3.3 and later.
-
-    :param task_instance: the task instance.
-    :param key: XCom key.
-    """
+    """Delete an XCom of a task instance, if it exists, from within its task. For Airflow 3.3 and later."""
     if task_instance.xcom_pull(task_ids=task_instance.task_id, key=key, map_indexes=task_instance.map_index) is None:
         return
     where = {name: getattr(task_instance, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
@@ -303,10 +244,7 @@ def get_stats() -> Any:
 
 
 def mask_secret(secret: str) -> None:
-    """Have Airflow mask a text in the task log, from now on.
-
-    :param secret: the text.
-    """
+    """Make Airflow mask a text in the task log, from now on."""
     if AIRFLOW < (3, 0):
         where = "airflow.utils.log.secrets_masker"
     elif AIRFLOW == (3, 0):
@@ -319,9 +257,7 @@ def mask_secret(secret: str) -> None:
 async def push_xcom(task_instance: Any, key: str, value: str) -> None:
     """Push a text as an XCom of a task instance, from within a trigger.
 
-    :param task_instance: the trigger's ``task_instance``, set by Airflow.
-    :param key: XCom key.
-    :param value: the text. A custom XCom backend is not used on 3.x: it may block, or call the supervisor.
+    A custom XCom backend is not used on 3.x: it may block, or call the supervisor.
     """
     what = {
         "key": key,
@@ -352,17 +288,15 @@ async def _uninterrupted(request: Coroutine[Any, Any, T]) -> T:
     Before 3.3 responses are matched to requests by their order alone. A response that is not read is taken for the
     response to the next request, and that ends the triggerer's process with all its triggers.
     """
-    task = asyncio.create_task(request)
+    return await asyncio.shield(_begin(request))
+
+
+def _begin(request: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Start a request. The event loop itself keeps no reference to it."""
+    task = share(request)
     _requests.add(task)
-    task.add_done_callback(_done)
-    return await asyncio.shield(task)
-
-
-def _done(request: asyncio.Task[Any]) -> None:
-    _requests.discard(request)
-    # If nobody waits for its failure any longer, asyncio would log that.
-    if not request.cancelled():
-        request.exception()
+    task.add_done_callback(_requests.discard)
+    return task
 
 
 def _get_task_state_from_database(task_instance: Any) -> str | None:
@@ -384,11 +318,8 @@ def _get_task_state_from_database(task_instance: Any) -> str | None:
 
 
 def state_at_kill(task_instance: Any) -> str | None:
-    """The state of a task whose process is being ended: still ``running`` if that is not a user's doing.
-
-    :param task_instance: the ``ti`` of the task's context.
-    :returns: the state; None on Airflow 3, where the process can ask only its supervisor, and may be in the middle of
-        that.
+    """The state of a task whose process is being ended: still ``running`` if no user has ended it. None on Airflow 3,
+    where the process can only query its supervisor, and may have been interrupted while it did.
     """
     return _get_task_state_from_database(task_instance) if AIRFLOW < (3, 0) else None
 
@@ -398,11 +329,8 @@ def _state_name(state: Any) -> str | None:
 
 
 def xcom_keys_of_earlier_try(task_instance: Any) -> tuple[str, ...] | None:
-    """The keys of the XComs that a task instance had when its current try started, which has deleted them.
-
-    :param task_instance: the ``ti`` of a task's context.
-    :returns: the keys; on 2.11, which does not tell, those that the try before has noted, newest first. None if they
-        cannot be known.
+    """The keys of the XComs that a task instance had before its current try, which has deleted them. On 2.11 the keys
+    that the try before has noted, newest first. None if they are unknown.
     """
     keys = getattr(getattr(task_instance, "_ti_context_from_server", None), "xcom_keys_to_clear", None)
     if keys is None and AIRFLOW < (3, 0):
@@ -415,11 +343,9 @@ _NOTED = "wherobots."
 
 
 def note_for_retry(task_instance: Any, key: str) -> bool:
-    """Let a retry know the key of an XCom. On 2.11 that takes an entry in Airflow's audit log, of 50 characters.
+    """Let a retry know the key of an XCom, which on 2.11 takes an entry in Airflow's audit log, of 50 characters.
 
-    :param task_instance: the ``ti`` of a task's context.
-    :param key: the key.
-    :returns: whether a retry will know it.
+    Returns whether a retry will know it.
     """
     if AIRFLOW >= (3, 0):
         return True
@@ -435,9 +361,8 @@ def note_for_retry(task_instance: Any, key: str) -> bool:
 
 
 def _notes(task_instance: Any, try_number: int) -> list[tuple[str, datetime]] | None:
-    """What a try has noted on 2.11, newest first; None if that cannot be read.
-
-    A DAG run of the same id that was deleted has left its entries.
+    """The notes of a try on 2.11, newest first; None if they cannot be read. A deleted DAG run of the same id has left
+    its own.
     """
     from airflow.models.log import Log
     from airflow.utils.session import create_session
@@ -457,38 +382,32 @@ def _notes(task_instance: Any, try_number: int) -> list[tuple[str, datetime]] | 
 
 
 def _number_of_dag_run(task_instance: Any) -> str:
-    """What tells a DAG run from an earlier one of the same id. A clear does not change it."""
+    """Distinguishes a DAG run from an earlier one of the same id. A clear does not change it."""
     return f"dag_run {task_instance.dag_run.id}"
 
 
-_LOOKS_FAIL, _LOOKS_SUCCEED = "looks_fail", "looks_succeed"
+_CHECKS_FAIL, _CHECKS_SUCCEED = "looks_fail", "looks_succeed"
 
 
 def failing_since(task_instance: Any) -> float | None:
-    """Since when the looks of a rescheduled sensor fail, as the look before has kept it.
+    """Since when the checks of a rescheduled sensor fail, in epoch seconds, as the check before has kept it. None if
+    that check did not fail, or was in an earlier try.
 
-    Airflow deletes a sensor's XComs before each look, but on 3.x it tells their keys.
-
-    :param task_instance: the ``ti`` of a task's context.
-    :returns: epoch seconds; None if the look before did not fail, or was one of an earlier try.
+    Airflow deletes a sensor's XComs before each check, but on 3.x it reports their keys.
     """
     if AIRFLOW < (3, 0):
-        looks = [note for note in _notes(task_instance, task_instance.try_number) or () if "looks_" in note[0]]
-        return float(looks[0][1].timestamp()) if looks and looks[0][0] == f"{_NOTED}{_LOOKS_FAIL}" else None
-    key = re.compile(rf"{_LOOKS_FAIL}_since_(\d+)_in_try_{task_instance.try_number}")
-    told = map(key.fullmatch, xcom_keys_of_earlier_try(task_instance) or ())
-    return min((float(found[1]) for found in told if found), default=None)
+        checks = [note for note in _notes(task_instance, task_instance.try_number) or () if "looks_" in note[0]]
+        return float(checks[0][1].timestamp()) if checks and checks[0][0] == f"{_NOTED}{_CHECKS_FAIL}" else None
+    key = re.compile(rf"{_CHECKS_FAIL}_since_(\d+)_in_try_{task_instance.try_number}")
+    matches = map(key.fullmatch, xcom_keys_of_earlier_try(task_instance) or ())
+    return min((float(found[1]) for found in matches if found), default=None)
 
 
 def keep_failing_since(task_instance: Any, since: float | None) -> None:
-    """Keep for the next look of a rescheduled sensor since when its looks fail.
-
-    :param task_instance: the ``ti`` of a task's context.
-    :param since: epoch seconds; None if this look did not fail.
-    """
+    """Keep for the next check of a rescheduled sensor since when its checks fail; None if this one did not."""
     if AIRFLOW < (3, 0):
         if (since is None) != (failing_since(task_instance) is None):
-            note_for_retry(task_instance, _LOOKS_SUCCEED if since is None else _LOOKS_FAIL)
+            note_for_retry(task_instance, _CHECKS_SUCCEED if since is None else _CHECKS_FAIL)
     elif since is not None:
-        key = f"{_LOOKS_FAIL}_since_{since:.0f}_in_try_{task_instance.try_number}"
+        key = f"{_CHECKS_FAIL}_since_{since:.0f}_in_try_{task_instance.try_number}"
         task_instance.xcom_push(key=key, value=since)

@@ -10,25 +10,16 @@ from typing import Any, Literal
 SECTION = "wherobots"
 
 
-# Compared by identity: each look-up hashes it.
+# Compared by identity: each lookup hashes it.
 @dataclass(frozen=True, slots=True, eq=False)
 class Option:
-    """An option of the section.
-
-    :param name: its name.
-    :param type: its type, as Airflow names it.
-    :param default: its value if it is not set.
-    :param example: another value.
-    :param description: what it means.
-    :param version_added: the provider version that added it.
-    """
+    """An option of the section. ``type`` is as Airflow names it, ``example`` a value that is not the default."""
 
     name: str
     type: Literal["boolean", "float"]
     default: bool | float
     example: str
     description: str
-    version_added: str = "0.1.0"
 
 
 DEFAULT_DEFERRABLE = Option(
@@ -54,7 +45,7 @@ MAX_OUTAGE_SECONDS = Option(
     600.0,
     "1800",
     "How long the Wherobots API may be unreachable before a task gives up, in seconds, if the task does not set "
-    "max_outage_seconds. The run continues meanwhile.",
+    "max_outage_seconds. The run continues.",
 )
 MAX_QUOTA_WAIT_SECONDS = Option(
     "max_quota_wait_seconds",
@@ -84,7 +75,7 @@ def provider_info() -> dict[str, Any]:
             "options": {
                 option.name: {
                     "description": f"{option.description}\n",
-                    "version_added": option.version_added,
+                    "version_added": "0.1.0",
                     "type": option.type,
                     "example": option.example,
                     "default": f"{option.default}",
@@ -96,16 +87,13 @@ def provider_info() -> dict[str, Any]:
 
 
 def configured(option: Option) -> Any:
-    """Read an option from Airflow's configuration.
-
-    :param option: the option.
-    :returns: its value, a bool or a float; its default if it is not set.
-    :raises AirflowConfigException: for a value of another type.
+    """Read an option from Airflow's configuration: a bool or a float. A value of another type is an
+    ``AirflowConfigException``.
     """
     return _read(option, os.environ.get(f"AIRFLOW__{SECTION}__{option.name}".upper()))
 
 
-# Four look-ups took a quarter of the time that parsing a task takes. Airflow reads its configuration files once in a
+# Four lookups took a quarter of the time that parsing a task takes. Airflow reads its configuration files once in a
 # process, so only the environment can change a value.
 @lru_cache(maxsize=64)
 def _read(option: Option, environment: str | None) -> Any:

@@ -1,4 +1,4 @@
-"""The exceptions that tasks of this provider fail with: one class per kind, so that retry policies can tell them apart.
+"""The exceptions of this provider's tasks: one class per kind, so that retry policies can distinguish them.
 
 A retry cannot help with some kinds. The operator fails the task with those for good, by :func:`without_retry`, unless
 the task has a ``retry_policy`` (Airflow 3.3), which then decides.
@@ -74,7 +74,7 @@ class WherobotsSqlException(WherobotsException):
 
 
 class WherobotsSqlSessionException(WherobotsSqlException):
-    """The SQL session failed to start, was not ready in time, or has ended. A retry asks for a session again."""
+    """The SQL session failed to start, was not ready in time, or has ended. A retry requests a session again."""
 
 
 class WherobotsSqlStatementFailedException(WherobotsSqlException):
@@ -101,7 +101,7 @@ NOT_RETRIED = (
     WherobotsSqlStatementCancelledException,
     WherobotsSqlOutcomeUnknownException,
 )
-"""Kinds that are not retried, regardless of the task's ``retries``, unless the task says otherwise."""
+"""Kinds that are not retried, regardless of the task's ``retries``, unless the task allows it."""
 
 
 def kind_of_call(error: WherobotsApiError) -> type[WherobotsException]:

@@ -10,7 +10,12 @@ from airflow_provider_wherobots.hooks import connection_form
 
 PACKAGE = "airflow_provider_wherobots"
 INTEGRATION = "Wherobots"
-TRIGGERS = ("run", "named_run", "sensor", "quota", "sql_session", "sql_statement")
+MODULES = {
+    "hooks": ("wherobots", "sql"),
+    "operators": ("run", "sql", "sql_session"),
+    "sensors": ("run", "sql"),
+    "triggers": ("run", "named_run", "sensor", "quota", "sql_session", "sql_statement"),
+}
 LINKS = ("run.WherobotsRunLink", "run.WherobotsSparkUiLink", "sql.WherobotsSqlSessionLink")
 
 
@@ -30,24 +35,12 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
-        "hooks": [
-            {"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.hooks.wherobots", f"{PACKAGE}.hooks.sql"]}
-        ],
-        "operators": [
-            {
-                "integration-name": INTEGRATION,
-                "python-modules": [f"{PACKAGE}.operators.{name}" for name in ("run", "sql", "sql_session")],
-            }
-        ],
-        "sensors": [
-            {"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.sensors.run", f"{PACKAGE}.sensors.sql"]}
-        ],
-        "triggers": [
-            {
-                "integration-name": INTEGRATION,
-                "python-modules": [f"{PACKAGE}.triggers.{name}" for name in TRIGGERS],
-            }
-        ],
+        **{
+            folder: [
+                {"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.{folder}.{name}" for name in modules]}
+            ]
+            for folder, modules in MODULES.items()
+        },
         "connection-types": [
             {"hook-class-name": f"{PACKAGE}.hooks.wherobots.WherobotsHook", **connection_form.provider_info()},
             {

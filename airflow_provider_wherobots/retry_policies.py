@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 REATTACH_DELAY = timedelta(minutes=1)
 """Delay before a retry re-attaches to a run that could no longer be followed."""
 
+FAILS = {
+    WherobotsArgumentException: "The same request would be refused again",
+    WherobotsRequestException: "The same request would be refused again",
+    WherobotsRunCancelledException: "The run was cancelled on the service's side",
+    WherobotsSqlStatementCancelledException: "The statement was cancelled on the service's side",
+    WherobotsSqlOutcomeUnknownException: "The statement may have written, and would write twice",
+}
+"""Why a retry cannot help."""
+
 
 def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
     """Make a policy of your rules, followed by the operator's rules without a policy.
@@ -41,24 +50,7 @@ def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
     return ExceptionRetryPolicy(
         rules=[
             *rules,
-            RetryRule(
-                [WherobotsArgumentException, WherobotsRequestException],
-                RetryAction.FAIL,
-                reason="The same request would be refused again",
-            ),
-            RetryRule(
-                WherobotsRunCancelledException, RetryAction.FAIL, reason="The run was cancelled on the service's side"
-            ),
-            RetryRule(
-                WherobotsSqlStatementCancelledException,
-                RetryAction.FAIL,
-                reason="The statement was cancelled on the service's side",
-            ),
-            RetryRule(
-                WherobotsSqlOutcomeUnknownException,
-                RetryAction.FAIL,
-                reason="The statement may have written, and would write twice",
-            ),
+            *(RetryRule(kind, RetryAction.FAIL, reason=reason) for kind, reason in FAILS.items()),
             RetryRule(
                 WherobotsUnavailableException,
                 RetryAction.RETRY,

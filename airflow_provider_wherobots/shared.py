@@ -41,9 +41,14 @@ async def take_turn() -> None:
 def share(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """Begin work whose result several tasks wait for."""
     task = asyncio.create_task(work)
-    # If all waiting tasks are cancelled, nobody retrieves a failure, and asyncio would log that.
+    # If all waiting tasks are cancelled, nothing reads its failure, and asyncio would log that.
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return task
+
+
+def has_failed(task: asyncio.Task[Any]) -> bool:
+    """Whether a task has ended without a result."""
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 async def shared_result(task: asyncio.Task[T], *, in_turn: bool = True) -> T:

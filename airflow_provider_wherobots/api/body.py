@@ -43,8 +43,8 @@ class Body:
             raise ResponseTooLargeError(call.operation, self._limit)
 
     def feed(self, piece: bytes) -> bool:
-        """Add the next piece. True asks for ``feed(b"")``, as some of it is still to be decompressed; in an event loop,
-        let other tasks run first.
+        """Add the next piece. True means that some of it must still be decompressed, by ``feed(b"")``. In an event
+        loop, other tasks should run first.
         """
         if self.ended:
             return False

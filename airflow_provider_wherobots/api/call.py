@@ -12,22 +12,23 @@ MAX_RESPONSE_BYTES = 8_000_000
 """A usual response has a few kilobytes. The limit keeps one that never ends from filling the memory."""
 
 
+def no_content(_: Any) -> None:
+    """The parser of a response whose body is ignored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
     """A request to be sent, as data.
 
     :param operation: operation id in the OpenAPI description; names the call in messages.
-    :param method: HTTP method.
-    :param path: URL path below the host.
     :param parse: turns the decoded JSON body of a success into a model.
     :param params: query parameters, in order; a name may repeat.
-    :param json: request body; None sends none.
     :param repeatable: whether sending it twice has the same effect as sending it once.
     :param date: takes the response's ``Date`` header into the model; None for a model without one.
-    :param max_bytes: limit of the response body in bytes, after decompression; default 8,000,000.
-    :param urgent: whether it is sent even while the service limits the API key; default False.
+    :param max_bytes: limit of the response body, after decompression.
+    :param urgent: whether it is sent even while the service limits the API key.
     :param see_other: reads the headers of a 303 in place of a body; None for a call without such a response.
-    :param is_response_secret: whether errors must not show the response body of a success; default False.
+    :param is_response_secret: whether errors must not show the response body of a success.
     """
 
     operation: str

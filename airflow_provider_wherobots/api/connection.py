@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_wherobots.api.endpoint import Endpoint, base_url, checked_console_url_template, console_url
+from airflow_provider_wherobots.api.endpoint import Endpoint, base_url, check_console_url_template, console_url
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.storage.address import checked_upload_to
 
@@ -26,7 +26,7 @@ class Settings:
     :param region: default region of runs, or None.
     :param runtime: default runtime of runs, or None.
     :param version: default Wherobots version of runs, or None.
-    :param upload_to: ``s3://`` address of the folder that local files are uploaded to; None asks the API for one.
+    :param upload_to: ``s3://`` address of the folder that local files are uploaded to; None requests one from the API.
     :param console_url_template: address of a run's page with ``{run_id}`` in it; None derives it from the host.
     """
 
@@ -53,10 +53,7 @@ def read_settings(
     user_agent: str = "airflow-provider-wherobots",
     client: str = "client=airflow-provider-wherobots",
 ) -> Settings:
-    """Read the fields of an Airflow connection. Each key of the extra may also have its long name, such as
-    ``extra__wherobots__region``, as in older connections. Errors name the field, the value (never the key) and the
-    rule.
-    """
+    """Read the fields of an Airflow connection. Errors name the field, the value (never the key) and the rule."""
     key = (password or "").strip()
     if not key:
         raise InvalidArgumentError("password: must hold the Wherobots API key, but is empty")
@@ -71,12 +68,12 @@ def read_settings(
         if conn_type in (CONNECTION_TYPE, SQL_CONNECTION_TYPE) or scheme != "http":
             raise
         url = base_url(host)
-    settings = Settings(Endpoint(url, key, user_agent, client), **_read_extra(extra))
-    if settings.upload_to is not None:
-        settings = replace(settings, upload_to=checked_upload_to("extra['upload_to']", settings.upload_to))
-    if settings.console_url_template is not None:
-        checked_console_url_template(settings.console_url_template)
-    return settings
+    extras = _read_extra(extra)
+    if "upload_to" in extras:
+        extras["upload_to"] = checked_upload_to("extra['upload_to']", extras["upload_to"])
+    if "console_url_template" in extras:
+        check_console_url_template(extras["console_url_template"])
+    return Settings(Endpoint(url, key, user_agent, client), **extras)
 
 
 def _read_extra(extra: str | None) -> dict[str, str]:
@@ -90,14 +87,9 @@ def _read_extra(extra: str | None) -> dict[str, str]:
         raise InvalidArgumentError("extra: must be a JSON object")
     found = {}
     for key in EXTRA_KEYS:
-        name = key
-        if document.get(name) in (None, ""):
-            name = f"extra__{CONNECTION_TYPE}__{key}"
-        value = document.get(name)
-        if value in (None, ""):
-            continue
-        if not isinstance(value, str):
-            raise InvalidArgumentError(f"extra[{name!r}]={value!r}: must be a string")
-        if value.strip():
+        value = document.get(key)
+        if value is not None and not isinstance(value, str):
+            raise InvalidArgumentError(f"extra[{key!r}]={value!r}: must be a string")
+        if value and value.strip():
             found[key] = value.strip()
     return found

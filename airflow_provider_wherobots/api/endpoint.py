@@ -54,7 +54,7 @@ class Endpoint:
 
     @property
     def address(self) -> str:
-        """The host as messages name it."""
+        """The host's name in messages."""
         return f"{self.base_url} ({self.source})" if self.source else self.base_url
 
     def redact(self, text: str) -> str:
@@ -112,12 +112,24 @@ def is_loopback(hostname: str) -> bool:
 def console_url(api_base_url: str, run_id: str, template: str | None = None) -> str:
     """Address of a run's page in the web console."""
     if template is None:
-        parts = urlsplit(api_base_url)
-        template = f"{parts.scheme}://{parts.netloc.removeprefix('api.')}/runs/{RUN_ID_FIELD}"
+        template = f"{_console(api_base_url)}/runs/{RUN_ID_FIELD}"
     return template.replace(RUN_ID_FIELD, quote(run_id, safe=""))
 
 
-def checked_console_url_template(template: str) -> str:
+def workload_history_url(api_base_url: str) -> str:
+    """Address of the console's page "Workload History", which lists SQL sessions.
+
+    No address of a single session is documented. Source: https://docs.wherobots.com/develop/workload-history
+    """
+    return f"{_console(api_base_url)}/workloads"
+
+
+def _console(api_base_url: str) -> str:
+    parts = urlsplit(api_base_url)
+    return f"{parts.scheme}://{parts.netloc.removeprefix('api.')}"
+
+
+def check_console_url_template(template: str) -> None:
     """Check a template for :func:`console_url`: an http or https address with ``{run_id}`` in it, and nothing else in
     braces.
     """
@@ -130,18 +142,13 @@ def checked_console_url_template(template: str) -> str:
         raise InvalidArgumentError(
             f"{shown}: must be an http or https address, without a user, spaces or control characters"
         )
-    return template
 
 
 def is_web_address(address: str) -> bool:
-    """Whether an address may be shown as a link: http or https, with a host, and no user, spaces or line breaks. The
-    address may come from an untrusted source.
+    """Whether an address, perhaps from an untrusted source, can be shown as a link: http or https, with a host, and no
+    user, spaces or line breaks.
     """
-    if (
-        len(address) > MAX_ADDRESS_CHARS
-        or not address.isprintable()
-        or any(character.isspace() for character in address)
-    ):
+    if len(address) > MAX_ADDRESS_CHARS or not address.isprintable() or " " in address:
         return False
     try:
         parts = urlsplit(address)

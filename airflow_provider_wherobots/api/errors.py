@@ -1,6 +1,6 @@
 """The typed errors of a failed call, and the one place that classifies failures.
 
-Two questions decide what a caller may do, and each error answers both:
+A caller decides by two attributes, which each error has:
 
 * ``transient``: may the same call succeed later, with nothing changed?
 * ``arrival``: did the service act on the request? Only ``NOT_ARRIVED`` makes repeating a create safe.
@@ -72,7 +72,7 @@ class WherobotsApiError(Exception):
     """A call to the Runs API failed.
 
     :param operation: operation id of the call.
-    :param text: what happened, for a human.
+    :param text: what happened.
     """
 
     __reduce__ = reduced
@@ -102,7 +102,7 @@ class PlainHttpError(WherobotsApiError):
     """The host, or its proxy, responded to TLS in plain http; nothing was sent.
 
     :param operation: operation id of the call.
-    :param text: what was called, and what TLS says.
+    :param text: what was called, and the TLS error.
     """
 
     arrival = Arrival.NOT_ARRIVED
@@ -194,7 +194,7 @@ class ResponseError(WherobotsApiError):
     :param status: HTTP status code.
     :param errors: the entries of its ``ErrorBody``; empty if the body is something else.
     :param request_id: the service's id of the request, to quote to its support; or None.
-    :param retry_after: how long the service asks to wait, in seconds, or None.
+    :param retry_after: the wait that the service requests, in seconds, or None.
     :param excerpt: the beginning of a body that is not an ``ErrorBody``.
     :param hint: what is probably wrong; may be empty.
     """
@@ -230,7 +230,7 @@ class AuthenticationError(ResponseError):
 
 
 class PermissionDeniedError(ResponseError):
-    """403: the key may not do this, or the organization's plan does not include it."""
+    """403: the key is not allowed to do this, or the organization's plan does not include it."""
 
 
 class NotFoundError(ResponseError):
@@ -258,7 +258,7 @@ class KeyLimitedError(RateLimitedError):
     """Not sent yet, because the service refused an earlier call with this API key (429). Not an outage.
 
     :param operation: operation id of the call.
-    :param seconds: seconds until the call may be sent.
+    :param seconds: seconds until the call can be sent.
     """
 
     def __init__(self, operation: str, seconds: float) -> None:
@@ -279,7 +279,7 @@ class ServerError(ResponseError):
 class ForeignResponseError(ServerError):
     """An error that the API would not send: a redirect, or any without its error body. Something else has responded.
 
-    It may be a proxy, a login page or a maintenance page, so it says nothing about the request, nor about a run.
+    It may be a proxy, a login page or a maintenance page, so it means nothing for the request or a run.
     """
 
 
@@ -294,7 +294,7 @@ _BY_STATUS: Mapping[int, type[ResponseError]] = {
 }
 _BY_PROXY = 407
 _REFUSED_BY_ANYONE = (401, 405, 413, 414, 431)
-"""What no repetition makes right, whoever says it: the key, the method, and the size of the request."""
+"""Repeating the request cannot help, regardless of the sender: the key, the method, or the size of the request."""
 
 
 def error_from_response(
@@ -325,7 +325,7 @@ def error_from_response(
             kind = kind if status in _REFUSED_BY_ANYONE else ForeignResponseError
             hint = f"this response did not come from the Runs API; {_suspect(address)}"
         elif status == 405 or (status == 404 and not has_error_body):
-            # A host that does not know the path. The API itself says 404 of a run, and never 405.
+            # A host that does not know the path. The API itself sends 404 for a run, and never 405.
             hint = _suspect(address)
     return kind(
         operation,

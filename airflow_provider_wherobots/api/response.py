@@ -28,7 +28,7 @@ class Response:
 
 def read_response(call: Call[T], response: Response) -> T:
     """Turn the response to a call into its model. Any 2xx is a success: the service sends 201 where its older
-    documentation says 200.
+    documentation has 200.
     """
     see_other = call.see_other if response.status == SEE_OTHER else None
     if see_other is None and not 200 <= response.status < 300:

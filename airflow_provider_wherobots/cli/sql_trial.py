@@ -29,8 +29,7 @@ def check_sql(settings: Settings, conn_id: str, runtime: str, region: str | None
         return Check(NAME, State.FAILED, f"{error}.", "install the extra, here and on workers")
     from airflow_provider_wherobots.dbapi.connection import Connection
     from airflow_provider_wherobots.dbapi.errors import DatabaseError
-    from airflow_provider_wherobots.dbapi.obtain_session import obtain_session
-    from airflow_provider_wherobots.flows.sql.session import SessionWait, stop_session
+    from airflow_provider_wherobots.flows.sql.session import SessionWait, obtain_session, stop_session
     from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
 
     request = SessionRequest(runtime, region or settings.region, settings.version, force_new=True)

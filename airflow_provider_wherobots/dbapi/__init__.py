@@ -1,11 +1,12 @@
 """Python's database API (PEP 249) over a SQL session: a connection, and a cursor that waits.
 
-Belongs here: what PEP 249 asks for.
-Not here: when a statement is executed or asked for (``flows.sql``), and anything of Airflow.
+Belongs here: the objects and exceptions of PEP 249.
+Not here: when a session is requested or a statement executed (``flows.sql``), and anything of Airflow.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from airflow_provider_wherobots.dbapi.errors import (
@@ -23,6 +24,8 @@ from airflow_provider_wherobots.dbapi.errors import (
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.dbapi.connection import Connection
+
+log = logging.getLogger(__name__)
 
 __all__ = [
     "DataError",
@@ -43,7 +46,7 @@ __all__ = [
 
 apilevel = "2.0"
 threadsafety = 1
-"""Threads may share this module, but each needs its own connection."""
+"""Threads can share this module, but each needs its own connection."""
 paramstyle = "pyformat"
 """``%(name)s``; ``%s`` too, and ``%(name)i`` for names."""
 
@@ -62,7 +65,7 @@ def connect(
     session_wait_timeout: float = 900.0,
     geometry: str = "ewkt",
 ) -> Connection:
-    """Ask for a session, wait until it is ready, and connect to it. Needs no Airflow connection.
+    """Request a session, wait until it is ready, and connect to it. Needs no Airflow connection.
 
     :param api_key: the API key.
     :param host: host of the API; default ``api.cloud.wherobots.com``.
@@ -81,9 +84,18 @@ def connect(
     """
     from airflow_provider_wherobots.api.endpoint import Endpoint, base_url
     from airflow_provider_wherobots.api.sql.session_request import SessionRequest
-    from airflow_provider_wherobots.dbapi.without_airflow import open_connection
+    from airflow_provider_wherobots.dbapi.connection import Connection
+    from airflow_provider_wherobots.drivers.standalone import standalone_driver
+    from airflow_provider_wherobots.flows.sql.session import SessionWait, obtain_session
 
     request = SessionRequest(
         runtime, region, version, session_type, force_new, session_key, shutdown_after_inactive_seconds
     )
-    return open_connection(Endpoint(base_url(host), api_key), request, session_wait_timeout, geometry)
+    driver = standalone_driver(Endpoint(base_url(host), api_key), log.log, "the arguments of connect()")
+    connection = Connection(driver, log.log, geometry=geometry)
+    try:
+        connection.open(obtain_session(request, SessionWait(session_wait_timeout)))
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import RLock
-from types import TracebackType
 from typing import TypeVar
 from uuid import uuid4
 
@@ -42,12 +41,12 @@ T = TypeVar("T")
 
 
 class Connection:
-    """A connection to a SQL session. It serves one thread, but a signal handler may cancel what it executes.
+    """A connection to a SQL session. It serves one thread, but a signal handler can cancel its statement.
 
     :param driver: makes the driver whose WebSocket the connection is; it is closed with the connection.
     :param note: takes messages about results.
     :param geometry: how geometries are written: ``ewkt``, ``wkt``, ``wkb``, ``ewkb`` or ``geojson``; default ``ewkt``.
-    :param failure: makes the exception to raise of one of this module's, and of whether its statement may be executed
+    :param failure: makes the exception to raise of one of this module's, and of whether its statement can be executed
         again; default the exception itself.
     :param before_statement: takes the id of each execution before it is sent; default None.
     :param log_sql: whether statements are noted, with their literals masked; default True.
@@ -84,8 +83,8 @@ class Connection:
         self._is_following = False
         self.is_closed = False
         self.needs: object = None
-        """What must live as long as the connection does."""
-        # A kill in one thread is not to lose its connection to another thread that closes it.
+        """An object that must live as long as the connection."""
+        # A kill in one thread must not lose its connection to another thread that closes it.
         self._ending = RLock()
 
     @property
@@ -120,8 +119,8 @@ class Connection:
         return Cursor(self, self._note, log_sql=log_sql and self._log_sql)
 
     def execute(self, statement: str, store: Store | None = None) -> StatementOutcome:
-        """Execute a statement, and wait for its end. It is executed once more if the session, which executes many
-        statements at once, has forgotten its result, and it may be repeated.
+        """Execute a statement, and wait for its end. It is executed again if the session, which executes many
+        statements at once, has forgotten its result, and it can be repeated.
 
         :param statement: the statement, with its parameters in it.
         :param store: where its result goes; default None, it is fetched.
@@ -130,7 +129,7 @@ class Connection:
         """
         outcome = self._execute_once(statement, store)
         if outcome.is_result_forgotten and may_repeat(statement):
-            self._note(logging.WARNING, f"{outcome.message}. The statement is executed once more")
+            self._note(logging.WARNING, f"{outcome.message}. The statement is executed again")
             return self._execute_once(statement, store)
         return outcome
 
@@ -144,8 +143,8 @@ class Connection:
         return self.follow(execution_id, execute(executed, options))
 
     def follow(self, execution_id: str, flow: Flow[StatementOutcome]) -> StatementOutcome:
-        """Run a flow that executes a statement, or attaches to one. An interruption leaves the statement to
-        :meth:`close`, which cancels it. Raises ``StoppedError`` if the process is being stopped.
+        """Run a flow that executes a statement, or attaches to one. After an interruption :meth:`close` cancels the
+        statement. Raises ``StoppedError`` if the process is being stopped.
         """
         self._check_open()
         with self.translated():
@@ -180,7 +179,7 @@ class Connection:
                 return False
 
     def stop(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> bool:
-        """Let no statement begin any more, and cancel the one that runs. A signal handler may call this.
+        """Let no statement begin any more, and cancel the running one. A signal handler can call this.
 
         :param budget_seconds: how long to try, in seconds; default 25.
         :returns: whether none runs any more.
@@ -216,7 +215,7 @@ class Connection:
 
     @contextmanager
     def translated(self, may_repeat: bool = False) -> Iterator[None]:
-        """The context in which errors become those that the connection's owner wants."""
+        """The context in which errors become the exceptions of the connection's owner."""
         try:
             yield
         except Error as error:
@@ -242,7 +241,5 @@ class Connection:
     def __enter__(self) -> Connection:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

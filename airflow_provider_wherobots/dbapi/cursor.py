@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
@@ -42,7 +41,7 @@ CUT_WARNING = (
 
 
 STORED = Store("parquet", single=True, presigned_url=True)
-"""Where a result goes that is downloaded as a file."""
+"""How a result is stored to be downloaded as a file."""
 
 
 class Cursor:
@@ -54,7 +53,7 @@ class Cursor:
     """
 
     arraysize = 1
-    """How many rows :meth:`fetchmany` returns if it is not told."""
+    """The default number of rows of :meth:`fetchmany`."""
 
     def __init__(self, connection: Connection, note: WriteNote, *, log_sql: bool = True) -> None:
         self.connection = connection
@@ -66,7 +65,7 @@ class Cursor:
         self._rows: list[Row] | None = None
         self._query_id: str | None = None
         self.may_repeat = False
-        """Whether the last statement may be executed again."""
+        """Whether the last statement can be executed again."""
 
     @property
     def description(self) -> tuple[Column, ...] | None:
@@ -107,7 +106,7 @@ class Cursor:
         self._clear()
 
     def take(self, outcome: StatementOutcome) -> None:
-        """Hold the result of a statement that was executed otherwise."""
+        """Hold the result of a statement that another flow has executed."""
         self._check_open()
         self._clear()
         with self.connection.translated():
@@ -180,7 +179,7 @@ class Cursor:
         :param operation: the statement, one.
         :param parameters: see :meth:`execute`.
         :returns: presigned URL of the file; None if the result has no rows, as nothing is stored then.
-        :raises DataError: if the statement succeeded, but nobody can say where its result is stored.
+        :raises DataError: if the statement succeeded, but the address of its result is unknown.
         :raises Error: as :meth:`execute` does.
         """
         outcome = self._execute(operation, parameters, self._log_sql, STORED)
@@ -196,7 +195,7 @@ class Cursor:
         self._clear()
         with self.connection.translated():
             if not isinstance(operation, str) or not operation.strip():
-                # Without the value: what is no string may hold statements with their literals.
+                # Without the value, which may hold statements with their literals.
                 kind = "is empty" if isinstance(operation, str) else f"is of type {type(operation).__name__}"
                 raise ProgrammingError(f"sql: must be a string that is not empty, but {kind}")
             try:
@@ -277,7 +276,5 @@ class Cursor:
     def __enter__(self) -> Cursor:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

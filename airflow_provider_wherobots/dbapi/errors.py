@@ -1,4 +1,4 @@
-"""The exceptions of PEP 249, and what they say about a statement."""
+"""The exceptions of PEP 249."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class IntegrityError(DatabaseError):
 
 
 class InternalError(DatabaseError):
-    """Never raised: what the session says of a statement is in a :class:`StatementError`."""
+    """Never raised: a failure in the session is a :class:`StatementError`."""
 
 
 class OperationalError(DatabaseError):
-    """There is no session, or the connection to it failed. The cause says why."""
+    """There is no session, or the connection to it failed. Its ``__cause__`` is the reason."""
 
 
 class RefusedError(OperationalError):
-    """The session is ready, but cannot be connected to. The cause says why."""
+    """The session is ready, but refuses the connection. Its ``__cause__`` is the reason."""
 
 
 class StoppedError(OperationalError):

@@ -15,8 +15,6 @@ from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.api.transports.socket_limits import IN_TRIGGERER, SocketLimits
 from airflow_provider_wherobots.drivers.base import (
-    CONNECT_TIMEOUT_SECONDS,
-    READ_TIMEOUT_SECONDS,
     ROOM,
     SOCKET_TIMEOUT_SECONDS,
     Clock,
@@ -25,7 +23,6 @@ from airflow_provider_wherobots.drivers.base import (
     size_of,
     timeouts,
 )
-from airflow_provider_wherobots.files.local_file import open_file
 from airflow_provider_wherobots.flows.effects import (
     Connect,
     Disconnect,
@@ -34,7 +31,6 @@ from airflow_provider_wherobots.flows.effects import (
     Forward,
     Note,
     Now,
-    OpenFile,
     Prefetch,
     Publish,
     Receive,
@@ -43,7 +39,6 @@ from airflow_provider_wherobots.flows.effects import (
     Send,
     Sleep,
     Transmit,
-    Upload,
 )
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.logs.records import LogRecord, make_safe
@@ -155,22 +150,13 @@ class AsyncDriver:
                     await self._outlets.publish(effect.key, effect.value)
             case ReloadCredentials():
                 return await self._outlets.reload()
-            case OpenFile() | Upload():
-                file = await self._handle_file(effect)
-                self._since = self._clock.monotonic()
-                return file
             case Connect() | Transmit() | Receive() | Disconnect():
                 self._drop_prefetched()
                 return await self._use_socket(effect)
             case _:
-                raise TypeError(f"{effect!r} is not an effect")
+                # A file is opened and uploaded on the worker only.
+                raise TypeError(f"{effect!r} is not an effect of the event loop")
         return None
-
-    async def _handle_file(self, effect: OpenFile | Upload) -> Any:
-        if isinstance(effect, OpenFile):
-            # In a thread, because reading and hashing takes long.
-            return await asyncio.to_thread(open_file, effect.source)
-        return await self._transport.put(effect.url, effect.file, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)
 
     async def _use_socket(self, effect: Connect | Transmit | Receive | Disconnect) -> Any:
         if isinstance(effect, Connect | Disconnect):

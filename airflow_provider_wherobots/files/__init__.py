@@ -1,5 +1,5 @@
-"""Files of the worker that are uploaded: what may be one, its hash, and a folder as one zip file.
+"""Files of the worker that are uploaded: their rules, their hash, and a folder as one zip file.
 
-Belongs here: all that reads a file.
+Belongs here: everything that reads a file.
 Not here: when it is read or uploaded (``flows.upload``), and which file a task means (``operators``).
 """

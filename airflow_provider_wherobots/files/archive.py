@@ -1,4 +1,4 @@
-"""A folder as one zip file, which is the same bytes wherever and whenever it is made of the same files.
+"""A folder as one zip file. The same files always give the same bytes.
 
 So names are sorted, times and modes fixed, and nothing is compressed: another version of zlib would compress otherwise.
 """
@@ -20,19 +20,18 @@ _UNIX = 3
 
 
 class ArchiveError(Exception):
-    """A folder cannot be made a zip file. The message says why."""
+    """A folder cannot be made a zip file. The message names the reason."""
 
 
 def write_archive(folder: Path, out: IO[bytes], max_bytes: int, root: Path | None = None) -> tuple[str, ...]:
-    """Write the zip file of a folder.
+    """Write the zip file of a folder to a seekable file.
 
     The modules of a package are below the package's name in it, so that it can be imported. The files of any other
-    folder are at its top. Left out are ``__pycache__``, ``*.pyc``, and what begins with a dot, such as ``.git`` and the
-    secrets in an ``.env``.
+    folder are at its top. ``__pycache__``, ``*.pyc``, and names that begin with a dot are left out, such as ``.git``
+    and the secrets in an ``.env``. No link can lead out of ``root``, if it is given.
 
-    ``out`` is a seekable file. No link may lead out of ``root``, if it is given. Returns what is left out because it
-    begins with a dot, sorted. Raises an ``ArchiveError`` if the zip file would be larger than ``max_bytes``, or if
-    there is nothing in the folder, or something that is no file; an ``OSError`` if something cannot be read.
+    Returns the names with a dot that are left out, sorted. Raises an ``ArchiveError`` for a folder that cannot be one,
+    and an ``OSError`` for a file that cannot be read.
     """
     top = f"{folder.name}/" if (folder / "__init__.py").is_file() else ""
     hidden: list[str] = []
@@ -60,7 +59,7 @@ def _too_large(max_bytes: int) -> ArchiveError:
 
 
 def _files_of(folder: Path, root: Path | None, hidden: list[str]) -> Iterator[tuple[str, Path]]:
-    """Yield the name in the zip file and the path of each file, and add what begins with a dot to ``hidden``."""
+    """Yield the name in the zip file and the path of each file, and add names that begin with a dot to ``hidden``."""
 
     def fail(error: OSError) -> None:
         raise error

@@ -20,8 +20,8 @@ from airflow_provider_wherobots.files.archive import PIECE_BYTES, ArchiveError, 
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """Where a file to upload is. Nothing of it has been read. ``root`` is the folder that it must be in; None if it may
-    be anywhere.
+    """Where a file to upload is. Nothing of it has been read. ``root`` is the folder that must contain it; None for any
+    place.
     """
 
     argument: str
@@ -36,7 +36,7 @@ class FileSource:
 
 
 class FileChangedError(Exception):
-    """The bytes of a file are no longer those that were hashed. Its last bytes were not sent."""
+    """The bytes of a file have changed since they were hashed. Its last bytes were not sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class LocalFile:
             self.archive.close()
 
     def pieces(self) -> Iterator[bytes]:
-        """Read its bytes. The last piece comes only if all of them are those that were hashed.
+        """Read its bytes. The last piece comes only if all bytes are as they were hashed.
 
         Else it raises a ``FileChangedError``, or an ``InvalidArgumentError`` if they can no longer be read.
         """
@@ -75,10 +75,7 @@ class LocalFile:
 
 
 def open_file(source: FileSource) -> LocalFile:
-    """Check a file or folder, and hash it. Blocks.
-
-    Raises an ``InvalidArgumentError`` if it cannot be uploaded; it says why and what to do.
-    """
+    """Check a file or folder, and hash it. Raises an ``InvalidArgumentError`` if it cannot be uploaded. Blocks."""
     name = source.path.name
     archive: IO[bytes] | None = None
     left_out: tuple[str, ...] = ()
@@ -149,7 +146,8 @@ def _zipped(source: FileSource, folder: Path) -> tuple[IO[bytes], tuple[str, ...
 def _pieces_of(source: FileSource, archive: IO[bytes] | None) -> Iterator[bytes]:
     size = 0
     try:
-        # One descriptor for all readers of a zip file, so each keeps its own place: a broken-off one may still read.
+        # All readers of a zip file share its descriptor, so each keeps its own place: one that was broken off may still
+        # read.
         with source.path.open("rb") if archive is None else nullcontext(archive) as file:
             while piece := os.pread(file.fileno(), PIECE_BYTES, size):
                 size += len(piece)

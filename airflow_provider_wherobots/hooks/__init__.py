@@ -1,5 +1,5 @@
 """The Airflow connection: its form, its test, and the drivers that use it.
 
-Belongs here: all that reads a connection.
-Not here: what a task does with it (``operators``), and what is sent when (``flows``).
+Belongs here: everything that reads a connection.
+Not here: what a task does with it (``operators``), and when a request is sent (``flows``).
 """

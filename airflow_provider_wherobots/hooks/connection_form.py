@@ -83,11 +83,7 @@ def provider_info(connection_type: str = CONNECTION_TYPE, hook_name: str = HOOK_
     return {
         "connection-type": connection_type,
         "hook-name": hook_name,
-        "ui-field-behaviour": {
-            "hidden-fields": list(HIDDEN_FIELDS),
-            "relabeling": dict(LABELS),
-            "placeholders": _placeholders(),
-        },
+        "ui-field-behaviour": {key.replace("_", "-"): value for key, value in field_behaviour().items()},
         "conn-fields": {
             field.name: {"label": field.label, "description": field.help, "schema": _schema(field)}
             for field in EXTRA_FIELDS
@@ -97,11 +93,8 @@ def provider_info(connection_type: str = CONNECTION_TYPE, hook_name: str = HOOK_
 
 def field_behaviour() -> dict[str, Any]:
     """The form's standard fields as ``get_ui_field_behaviour`` returns them."""
-    return {"hidden_fields": list(HIDDEN_FIELDS), "relabeling": dict(LABELS), "placeholders": _placeholders()}
-
-
-def _placeholders() -> dict[str, str]:
-    return {**PLACEHOLDERS, **{field.name: field.placeholder for field in EXTRA_FIELDS}}
+    placeholders = {**PLACEHOLDERS, **{field.name: field.placeholder for field in EXTRA_FIELDS}}
+    return {"hidden_fields": list(HIDDEN_FIELDS), "relabeling": dict(LABELS), "placeholders": placeholders}
 
 
 def _schema(field: ExtraField) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Connections as triggers read them: those that start at the same time share one read.
+"""Connections as triggers read them: triggers that start at the same time share one read.
 
-A triggerer may start hundreds of triggers at once, and a key that is changed is refused to all of them. Each read goes
+A triggerer can start hundreds of triggers at once, and a key that is changed is refused to all of them. Each read goes
 through the one supervisor of the triggerer, which also writes all task logs, and through Airflow's API to the database.
 """
 
@@ -11,10 +11,10 @@ import math
 import time
 
 from airflow_provider_wherobots.compat import Connection, get_async_connection
-from airflow_provider_wherobots.shared import of_event_loop, share, shared_result
+from airflow_provider_wherobots.shared import has_failed, of_event_loop, share, shared_result
 
 SHARED_SECONDS = 3.0
-"""How long after its start a read is shared. A key that was changed since is noticed by the 401, and read anew."""
+"""How long after its start a read is shared. After a 401 the connection is read again, in case the key has changed."""
 
 
 class Reads(dict[str, "_Read"]):
@@ -25,12 +25,13 @@ async def recent_connection(conn_id: str, *, since: float | None = None, in_turn
     """Read a connection without blocking the event loop, unless it is being read or was read a moment ago.
 
     A read that began before ``since`` (``time.monotonic``; default 3 s ago) is not shared. If it is given, a new read
-    begins once the last one has ended, and 3 s after that one's start, so that many callers share it. A kill is not
-    ``in_turn``, and does not wait for those 3 s. Callers must not change the connection.
+    begins once the last one has ended, and 3 s after the start of that one, so that many callers share it. A kill is
+    not ``in_turn``, and does not wait for these 3 s. Callers must not change the connection.
     """
     reads = of_event_loop(Reads)
     read = reads.get(conn_id)
-    if read is None or read.has_failed or read.began < (time.monotonic() - SHARED_SECONDS if since is None else since):
+    earliest = time.monotonic() - SHARED_SECONDS if since is None else since
+    if read is None or has_failed(read.task) or read.began < earliest:
         previous = None if since is None else read
         read = reads[conn_id] = _Read(conn_id, previous, SHARED_SECONDS if in_turn else 0.0)
     return await shared_result(read.task, in_turn=in_turn)
@@ -42,11 +43,6 @@ class _Read:
     def __init__(self, conn_id: str, previous: _Read | None, pause: float) -> None:
         self.began = math.inf
         self.task = share(self._begin(conn_id, previous, pause))
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether it has failed, so that it is not shared any more."""
-        return self.task.done() and (self.task.cancelled() or self.task.exception() is not None)
 
     async def _begin(self, conn_id: str, previous: _Read | None, pause: float) -> Connection:
         if previous is not None:

@@ -10,9 +10,11 @@ from importlib.util import find_spec
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
+from weakref import finalize
 
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
+from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
@@ -26,14 +28,13 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.sql_arguments import (
+    ON_TRUNCATED,
     check_no_arguments,
-    checked_geometry,
-    checked_on_truncated,
+    checked_choice,
     checked_session_id,
     checked_wait,
     plain,
 )
-from airflow_provider_wherobots.hooks.sql_own_session import OWN_INACTIVE_SECONDS, OwnSession
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.sql.frames import read_parquet
 from airflow_provider_wherobots.sql.inserts import insert_statements
@@ -46,27 +47,30 @@ except ImportError as error:
     raise AirflowOptionalProviderFeatureException(f"SQL needs more packages ({error}): {HOW_TO_INSTALL}") from error
 
 if TYPE_CHECKING:
-    import pandas
-    import polars
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_wherobots.dbapi.connection import Connection
     from airflow_provider_wherobots.dbapi.cursor import Cursor
     from airflow_provider_wherobots.hooks.sql_inspector import SqlInspector
 
+OWN_INACTIVE_SECONDS = 300
+"""How long a hook's own session lives after its last connection, if nothing stops it."""
+STOP_SECONDS = 5.0
+"""How long the hook tries to stop its own session when nothing uses it any more."""
+
 
 class WherobotsSqlHook(DbApiHook):
     """Executes statements in a SQL session of Wherobots.
 
     Connections with the same arguments share one session, unless it is to be new. Each :meth:`get_conn`, and so each
-    :meth:`run`, is a connection of its own. A shared session ends by itself some time after its last connection.
+    :meth:`run`, is a separate connection. A shared session ends by itself some time after its last connection.
 
-    A session of its own (``force_new``, or the type ``single``) is stopped when Python drops the hook and its
+    Its own session (``force_new``, or the type ``single``) is stopped when Python drops the hook and its
     connections, such as at the end of the function that made them, or by :meth:`close`. Airflow's own operators and its
     OpenLineage provider keep the hook until the task's process is ended: then the session ends by itself, five minutes
     after its last connection.
 
-    All arguments but the connection's id may be None or empty, which takes the default.
+    All arguments but the connection's id can be None or empty, which takes the default.
 
     :param region: compute region; None takes the connection's, else the organization's.
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Its type is ``wherobots_sql`` or
@@ -76,13 +80,13 @@ class WherobotsSqlHook(DbApiHook):
     :param version: Wherobots version; None takes the connection's, else the latest.
     :param session_wait_timeout: how long a session may take to become ready, in seconds; default 900.
     :param read_timeout: has no effect; the official provider's hook has it.
-    :param force_new: whether the hook gets a session of its own, which it uses as long as it lives; default False.
+    :param force_new: whether the hook gets its own session, which it uses as long as it lives; default False.
     :param session_type: ``multi`` (default), which connections share, or ``single``.
     :param session_key: only hooks with the same key share a session; None shares with those without a key.
     :param shutdown_after_inactive_seconds: how long the session lives after its last connection, in seconds; None takes
-        five minutes for a session of its own, else the service's default.
+        five minutes for the hook's own session, else the service's default.
     :param geometry: how geometries are written: ``ewkt`` (default), ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
-    :param session_id: id of a session to use; default None, one is asked for.
+    :param session_id: id of a session to use; default None, one is requested.
     :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``warn`` (default) or
         ``fail``.
     :param log_sql: whether statements are logged, with their literals masked; default True.
@@ -132,13 +136,13 @@ class WherobotsSqlHook(DbApiHook):
                 shutdown_after_inactive_seconds=shutdown_after_inactive_seconds,
             )
             self._wait_seconds = checked_wait(session_wait_timeout)
-            self._geometry = checked_geometry(geometry)
+            self._geometry = checked_choice("geometry", geometry, GEOMETRIES)
             self._given_session_id = checked_session_id(plain(session_id))
-            self._fails_if_cut = checked_on_truncated(on_truncated) == "fail"
+            self._fails_if_cut = checked_choice("on_truncated", on_truncated, ON_TRUNCATED) == "fail"
         except InvalidArgumentError as error:
-            raise without_retry(WherobotsArgumentException(str(error))) from None
+            raise _refused(str(error)) from None
         self._connections: list[Connection] = []
-        self._own: OwnSession | None = None
+        self._own: _OwnSession | None = None
         self.session: SqlSession | None = None
         """The session of the last connection; None before the first."""
         self.before_statement: Callable[[str], None] | None = None
@@ -155,7 +159,7 @@ class WherobotsSqlHook(DbApiHook):
 
     @property
     def session_request(self) -> SessionRequest:
-        """Which session is asked for: the hook's arguments, and the connection's where there is none."""
+        """The session that is requested: the hook's arguments, and the connection's where there is none."""
         request, settings = self._request, self.settings
         inactive = None if request.is_repeatable else OWN_INACTIVE_SECONDS
         return replace(
@@ -173,11 +177,9 @@ class WherobotsSqlHook(DbApiHook):
 
     @schema.setter
     def schema(self, database: str) -> None:
-        raise without_retry(
-            WherobotsArgumentException(
-                f"database={database!r}: connections share their session, so it has no current database: name it in "
-                "the statement, such as catalog.database.table"
-            )
+        raise _refused(
+            f"database={database!r}: connections share their session, so it has no current database: name it in the "
+            "statement, such as catalog.database.table"
         )
 
     def get_conn(self) -> Connection:
@@ -189,8 +191,7 @@ class WherobotsSqlHook(DbApiHook):
         """
         check_installed()
         from airflow_provider_wherobots.dbapi.connection import Connection
-        from airflow_provider_wherobots.dbapi.obtain_session import obtain_session
-        from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session
+        from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, obtain_session
         from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 
         outage_seconds = configured(MAX_OUTAGE_SECONDS)
@@ -205,7 +206,7 @@ class WherobotsSqlHook(DbApiHook):
             fails_if_cut=self._fails_if_cut,
             max_outage_seconds=outage_seconds,
         )
-        # One step each, which no other thread's can undo: a kill must find every connection.
+        # Each in one step, so that no other thread can undo it: a kill must find every connection.
         self._connections.append(connection)
         for closed in [one for one in self._connections if one.is_closed]:
             with suppress(ValueError):
@@ -230,12 +231,12 @@ class WherobotsSqlHook(DbApiHook):
             self._own.stop()
 
     def _keep(self, session_id: str) -> None:
-        self._own = OwnSession(self._rest, session_id)
+        self._own = _OwnSession(self._rest, session_id)
 
     def cancel_running(self, budget_seconds: float | None = None) -> bool:
-        """Stop all connections of this hook: no statement begins any more, and those that run are cancelled.
+        """Stop all connections of this hook: no statement begins any more, and the running ones are cancelled.
 
-        For an operator's ``on_kill``: a signal handler may call it.
+        For an operator's ``on_kill``: a signal handler can call it.
 
         :param budget_seconds: how long to try for each, in seconds; None takes what Airflow leaves to a killed task.
         :returns: whether none runs any more.
@@ -252,7 +253,7 @@ class WherobotsSqlHook(DbApiHook):
     def test_connection(self) -> tuple[bool, str]:  # type: ignore[override]
         """Try the connection with one cheap call, for the Test button. Starts no session, and takes 10 s at most.
 
-        :returns: whether it works, and a message that says what is wrong, with the service's own words.
+        :returns: whether it works, and a message with the cause, in the service's own words.
         """
         works, message = self._rest.test_connection()
         return works, f"{message}. No SQL session was started" if works else message
@@ -284,10 +285,9 @@ class WherobotsSqlHook(DbApiHook):
         """
         check_no_arguments(unknown)
         if df_type not in ("pandas", "polars") and not (stored and df_type == "geopandas"):
-            text = f"df_type={df_type!r}: must be pandas or polars, or geopandas with stored=True"
-            raise without_retry(WherobotsArgumentException(text))
+            raise _refused(f"df_type={df_type!r}: must be pandas or polars, or geopandas with stored=True")
         if stored and not isinstance(sql, str):
-            raise without_retry(WherobotsArgumentException("sql: must be one statement with stored=True"))
+            raise _refused("sql: must be one statement with stored=True")
         if not stored:
             return self._frame(df_type, sql, parameters)
         _check_makes(df_type)
@@ -328,7 +328,7 @@ class WherobotsSqlHook(DbApiHook):
 
     @property
     def inspector(self) -> SqlInspector:  # type: ignore[override]
-        """Asks for the names of tables and for the columns of one."""
+        """Queries the names of tables, and the columns of a table."""
         from airflow_provider_wherobots.hooks.sql_inspector import SqlInspector
 
         return SqlInspector(self.get_records)
@@ -370,11 +370,9 @@ class WherobotsSqlHook(DbApiHook):
         :raises WherobotsException: of another kind if a statement fails.
         """
         if replace:
-            raise without_retry(
-                WherobotsArgumentException(
-                    "replace=True: Spark has no REPLACE INTO. Insert the rows into a table of their own, and MERGE "
-                    "INTO from there; or delete the replaced rows first"
-                )
+            raise _refused(
+                "replace=True: Spark has no REPLACE INTO. Insert the rows into a table of their own, and MERGE INTO "
+                "from there; or delete the replaced rows first"
             )
         fields, done = list(target_fields or ()), 0
         with closing(self.get_conn()) as connection, closing(connection.cursor(log_sql=False)) as cursor:
@@ -384,9 +382,7 @@ class WherobotsSqlHook(DbApiHook):
                     done += count
                     self.log.info("Inserted %d rows into %s so far", done, table)
             except InvalidArgumentError as error:
-                raise without_retry(
-                    WherobotsArgumentException(f"{error}. The {done} rows before that batch are inserted")
-                ) from None
+                raise _refused(f"{error}. The {done} rows before that batch are inserted") from None
             except WherobotsException as error:
                 if not done or isinstance(error, AirflowFailException):
                     raise
@@ -397,7 +393,7 @@ class WherobotsSqlHook(DbApiHook):
     def get_openlineage_database_specific_lineage(self, task_instance: Any) -> OperatorLineage | None:
         """The tables and columns that a task's statements read and write, for Airflow's OpenLineage provider.
 
-        Common-sql's operators and ``WherobotsSqlOperator`` call it when the task ends. Nothing is asked of the service.
+        Common-sql's operators and ``WherobotsSqlOperator`` call it when the task ends. It sends nothing to the service.
 
         :param task_instance: the task instance, whose task may have ``sql`` and ``parameters``.
         :returns: the lineage; None for a task without ``sql``.
@@ -427,33 +423,26 @@ class WherobotsSqlHook(DbApiHook):
         """The form's standard fields, for Airflow before 3.2."""
         return connection_form.field_behaviour()
 
-    def _get_pandas_df(
-        self, sql: str | list[str], parameters: Iterable[Any] | Mapping[str, Any] | None = None, **kwargs: Any
-    ) -> pandas.DataFrame:
-        check_no_arguments(kwargs)
-        frame: pandas.DataFrame = self._frame("pandas", sql, parameters)
-        return frame
+    def _get_pandas_df(self, sql: Any, parameters: Any = None, **unknown: Any) -> Any:
+        return self._frame("pandas", sql, parameters, **unknown)
 
-    def _get_polars_df(
-        self, sql: str | list[str], parameters: Iterable[Any] | Mapping[str, Any] | None = None, **kwargs: Any
-    ) -> polars.DataFrame:
-        check_no_arguments(kwargs)
-        frame: polars.DataFrame = self._frame("polars", sql, parameters)
-        return frame
+    def _get_polars_df(self, sql: Any, parameters: Any = None, **unknown: Any) -> Any:
+        return self._frame("polars", sql, parameters, **unknown)
 
     def _get_pandas_df_by_chunks(
-        self, sql: Any, parameters: Any = None, *, chunksize: int, **kwargs: Any
-    ) -> Generator[pandas.DataFrame, None, None]:
-        frame = self._get_pandas_df(sql, parameters, **kwargs)
+        self, sql: Any, parameters: Any = None, *, chunksize: int, **unknown: Any
+    ) -> Generator[Any, None, None]:
+        frame = self._frame("pandas", sql, parameters, **unknown)
         yield from (frame.iloc[start : start + chunksize] for start in range(0, len(frame), chunksize))
 
     def _get_polars_df_by_chunks(
-        self, sql: Any, parameters: Any = None, *, chunksize: int, **kwargs: Any
-    ) -> Generator[polars.DataFrame, None, None]:
-        frame = self._get_polars_df(sql, parameters, **kwargs)
+        self, sql: Any, parameters: Any = None, *, chunksize: int, **unknown: Any
+    ) -> Generator[Any, None, None]:
+        frame = self._frame("polars", sql, parameters, **unknown)
         yield from (frame.slice(start, chunksize) for start in range(0, len(frame), chunksize))
 
-    def _frame(self, kind: str, sql: Any, parameters: Any) -> Any:
+    def _frame(self, kind: str, sql: Any, parameters: Any, **unknown: Any) -> Any:
+        check_no_arguments(unknown)
         _check_makes(kind)
 
         def fetch(cursor: Cursor) -> Any:
@@ -464,7 +453,7 @@ class WherobotsSqlHook(DbApiHook):
 
 
 def check_installed(*, frames: bool = False) -> None:
-    """Check that what SQL needs is installed, which imports nothing. Imports nothing."""
+    """Check that the packages that SQL needs are installed, without importing them."""
     if absent := missing(frames=frames):
         raise AirflowOptionalProviderFeatureException(absent)
 
@@ -479,14 +468,31 @@ def _download(address: str, file: IO[bytes]) -> None:
     from airflow_provider_wherobots.api.transports.download import download
 
     if address.startswith("s3:"):
-        raise without_retry(
-            WherobotsArgumentException(
-                "address: is in S3, where only its owner may read it: store with 'single': True and "
-                "'generate_presigned_url': True, or read it with a hook for S3"
-            )
+        raise _refused(
+            "address: is in S3, where only its owner can read it: store with 'single': True and "
+            "'generate_presigned_url': True, or read it with a hook for S3"
         )
     try:
         download(PresignedUrl(address), file)
     except WherobotsApiError as error:
         raise kind_of_call(error)(f"The stored result cannot be downloaded: {error}") from error
     file.seek(0)
+
+
+class _OwnSession:
+    """A session that only one hook uses: it ends with the hook and the connections that hold this object."""
+
+    def __init__(self, rest: WherobotsHook, session_id: str) -> None:
+        self.stop = finalize(self, _stop, rest, session_id)
+
+
+def _stop(rest: WherobotsHook, session_id: str) -> None:
+    from airflow_provider_wherobots.flows.sql.session import stop_session
+
+    with rest.driver(may_reload=False) as driver:
+        driver.run(stop_session(session_id, STOP_SECONDS))
+
+
+def _refused(text: str) -> WherobotsException:
+    """The exception for a wrong argument, which no retry mends."""
+    return without_retry(WherobotsArgumentException(text))

@@ -8,7 +8,6 @@ from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.calls import is_session_id
-from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 
 ON_TRUNCATED = ("warn", "fail")
 SESSION_WAIT_SECONDS = 900.0
@@ -34,17 +33,11 @@ def checked_session_id(session_id: Any) -> str | None:
     return None if session_id is None else str(session_id)
 
 
-def checked_geometry(geometry: Any) -> str:
-    geometry = plain(geometry) or GEOMETRIES[0]
-    if geometry not in GEOMETRIES:
-        raise InvalidArgumentError(f"geometry={geometry!r}: must be {', '.join(GEOMETRIES[:-1])} or {GEOMETRIES[-1]}")
-    return str(geometry)
-
-
-def checked_on_truncated(value: Any) -> str:
-    value = plain(value) or ON_TRUNCATED[0]
-    if value not in ON_TRUNCATED:
-        raise InvalidArgumentError(f"on_truncated={value!r}: must be {' or '.join(ON_TRUNCATED)}")
+def checked_choice(argument: str, value: Any, choices: tuple[str, ...]) -> str:
+    """The first choice is the default."""
+    value = plain(value) or choices[0]
+    if value not in choices:
+        raise InvalidArgumentError(f"{argument}={value!r}: must be {', '.join(choices[:-1])} or {choices[-1]}")
     return str(value)
 
 

@@ -1,7 +1,7 @@
-"""What a task fails with if its SQL did not succeed, and what it says.
+"""The exceptions of a task whose SQL did not succeed, and their messages.
 
-Two callers share the table. A retry of the operator asks the session what became of a statement. A retry of a task that
-uses the hook executes its statements again: so there a write that may have taken effect is never retried.
+Two callers share the table. A retry of the operator queries the session for the outcome of a statement. A retry of a
+task that uses the hook executes its statements again: so there a write that may have taken effect is never retried.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ EXCEPTIONS: Mapping[StatementState, type[WherobotsException]] = {
     StatementState.GAVE_UP: WherobotsUnavailableException,
 }
 WITHOUT_EFFECT = (StatementState.FAILED, StatementState.CANCELLED, StatementState.DEADLINE)
-"""How a statement ends that has written nothing. A hook's statement has no deadline."""
+"""The ends of a statement that has written nothing. A hook's statement has no deadline."""
 
 _REPEATABLE = "A retry of the task may execute it again"
 _LOOK = "It may have written. Check its target"
@@ -62,7 +62,7 @@ def failure(
     is_last: bool,
 ) -> WherobotsException:
     """Make the operator's exception for a statement that did not succeed. ``what`` names the statement, such as
-    ``Statement 1 of 2 (MERGE INTO …)``; ``may_repeat`` is whether a retry may execute it again, ``is_last`` whether no
+    ``Statement 1 of 2 (MERGE INTO …)``; ``may_repeat`` is whether a retry can execute it again, ``is_last`` whether no
     retry follows.
     """
     made = _of_outcome(outcome, what, session_id, limit_seconds, _advice(may_repeat, is_last))
@@ -73,7 +73,7 @@ def failure(
 def unknown_of_earlier_try(
     what: str, why: str, execution_id: str, session_id: str, *, is_last: bool
 ) -> WherobotsSqlOutcomeUnknownException:
-    """Make the operator's exception of a statement that an earlier try has sent, and of which nothing is known."""
+    """Make the operator's exception for a statement that an earlier try has sent, and whose outcome is unknown."""
     return WherobotsSqlOutcomeUnknownException(
         f"Outcome unknown: an earlier try of this task may have executed {what[:1].lower()}{what[1:]}, and {why}. "
         f"{_advice(False, is_last)}\nExecution {execution_id}, searched for in SQL session {session_id}"
@@ -87,17 +87,15 @@ def _advice(may_repeat: bool, is_last: bool) -> str:
 
 
 def not_connected(error: WherobotsApiError) -> WherobotsException:
-    """Make the exception of a session that was ready, but could not be connected to."""
+    """Make the exception for a session that was ready, but refused the connection."""
     if error.transient or isinstance(error, (AuthenticationError, PermissionDeniedError)):
         return kind_of_call(error)(str(error))
-    # It has ended since the last poll: a retry asks for a session again, and may get another one.
+    # It has ended since the last poll: a retry requests a session again, and may get another one.
     return WherobotsSqlSessionException(str(error))
 
 
 def failure_of_hook(error: Error, may_repeat: bool) -> Exception:
-    """Make the exception that a task fails with which uses the hook. An error of the program that uses the cursor stays
-    as it is.
-    """
+    """Make the exception of a task that uses the hook. An error in the use of the cursor is not changed."""
     # Imported here: a DAG file that uses the operator needs none.
     from airflow_provider_wherobots.dbapi.errors import (
         DataError,

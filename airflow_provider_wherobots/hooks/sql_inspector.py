@@ -1,4 +1,4 @@
-"""The tables of a SQL session and their columns, in the place of SQLAlchemy's inspector, which knows no Spark.
+"""The tables of a SQL session and their columns, in place of SQLAlchemy's inspector, which has no dialect for Spark.
 
 It has the methods that common-sql's ``Dialect`` and ``get_table_schema``, and the SQL toolset of common-ai, call.
 """
@@ -12,7 +12,7 @@ from airflow_provider_wherobots.sql.identifiers import parts_of
 
 
 class SqlInspector:
-    """Asks a session about its tables.
+    """Queries the tables of a session.
 
     :param query: executes a statement with parameters, and returns its rows.
     """

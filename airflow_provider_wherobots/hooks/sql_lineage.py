@@ -1,8 +1,8 @@
 """OpenLineage's inputs and outputs of a SQL task, read from its statements.
 
-With ``get_openlineage_database_info``, common-sql's operators would open a session before the task begins, and look
-for an information schema, which Spark does not have. So the hook has none. It gives what OpenLineage's own parser finds
-when the task has ended, as the lineage that is specific to the database.
+With ``get_openlineage_database_info``, common-sql's operators would open a session before the task begins, and query
+an information schema, which Spark does not have. So the hook has none. It returns the result of OpenLineage's own
+parser when the task has ended, as the lineage that is specific to the database.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAMESPACE = "wherobots"
 DIALECT = "databricks"
 """The parser's dialect that is closest to Spark's."""
 CATALOG, SCHEMA = "spark_catalog", "default"
-"""Where Spark looks for a name that says neither."""
+"""Spark's catalog and schema for a name without them."""
 
 
 def lineage_of(sql: Any, parameters: Any, base_url: str) -> OperatorLineage:
@@ -42,7 +42,7 @@ def lineage_of(sql: Any, parameters: Any, base_url: str) -> OperatorLineage:
 
 
 def _masked(statement: str, parameters: Any) -> str:
-    # What is wrong with them the task says itself.
+    # The task itself reports wrong parameters.
     with suppress(InvalidArgumentError):
         statement = bind(statement, parameters or None)
     return masked(statement, limit=len(statement))

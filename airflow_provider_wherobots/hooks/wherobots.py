@@ -7,13 +7,11 @@ import os
 import platform
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -39,7 +37,7 @@ from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.recent_connections import recent_connection
-from airflow_provider_wherobots.shared import of_event_loop, share, shared_result
+from airflow_provider_wherobots.shared import has_failed, of_event_loop, share, shared_result
 from airflow_provider_wherobots.task_log.entries import record_writer, room_in
 
 if TYPE_CHECKING:
@@ -91,7 +89,7 @@ class WherobotsHook(BaseHook):
         return self._settings
 
     def get_conn(self) -> RequestsTransport:
-        """Make a transport with its own session; the caller closes it."""
+        """Make a transport, which the caller closes."""
         # Imported here: a triggerer imports this module in its event loop, and never needs requests.
         from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 
@@ -105,9 +103,9 @@ class WherobotsHook(BaseHook):
         may_reload: bool = True,
         publish: Callable[[str, str], None] | None = None,
     ) -> Iterator[SyncDriver]:
-        """Make a driver for flows on this thread, with its own session. ``may_reload=False`` is for a kill or a
-        connection test: that driver neither reads the connection again after a 401 nor waits for rate limits that other
-        drivers have met.
+        """Make a driver for flows on this thread, with its own connections. ``may_reload=False`` is for a kill or a
+        connection test: then it neither reads the Airflow connection again after a 401, nor waits for the rate limits
+        of other drivers.
         """
         transport = self.get_conn()
 
@@ -115,13 +113,13 @@ class WherobotsHook(BaseHook):
             if not may_reload:
                 return Reloaded(False, self._source)
             before = transport.endpoint
-            # The old settings stay until the new ones are read: a kill may need them at any time.
+            # The old settings stay until the new ones are read: a kill can need them at any time.
             self._settings = self._read(self.get_connection(self.wherobots_conn_id))
             transport.endpoint = self._settings.endpoint
             return Reloaded(transport.endpoint != before, self._source)
 
         limits = self._limits if may_reload else RateLimits()
-        outlets = Outlets(note or self._note, record_writer(self.log), reload, publish)
+        outlets = Outlets(note or self.log.log, record_writer(self.log), reload, publish)
         driver = SyncDriver(transport, outlets, limits)
         try:
             yield driver
@@ -147,7 +145,7 @@ class WherobotsHook(BaseHook):
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
         await _import_for_event_loop(in_turn=not urgent)
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-        from airflow_provider_wherobots.api.transports.session_pool import shared_by, shared_session
+        from airflow_provider_wherobots.api.transports.session_pool import shared_session
         from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 
         logger = logger or self.log
@@ -167,7 +165,7 @@ class WherobotsHook(BaseHook):
             room = None if urgent else room_in(logger)
             outlets: Outlets[Awaitable[Reloaded], Awaitable[None]]
             outlets = Outlets(logger.log, write, reload, publish, room)
-            driver = AsyncDriver(transport, outlets, shared_by(session, RateLimits))
+            driver = AsyncDriver(transport, outlets, of_event_loop(RateLimits))
             try:
                 yield driver
             finally:
@@ -268,7 +266,7 @@ class WherobotsHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection with one cheap call, for the Test button. Takes 10 s at most.
 
-        :returns: whether it works, and a message that says what is wrong, with the service's own words.
+        :returns: whether it works, and a message with the cause, in the service's own words.
         """
         try:
             settings = self._read_settings(self.get_connection(self.wherobots_conn_id))
@@ -279,10 +277,8 @@ class WherobotsHook(BaseHook):
             return False, _masked_key_message(settings.endpoint.base_url)
         self._settings = settings
         url = settings.endpoint.base_url
-        try:
-            works, said = _within(PROBE_SECONDS, self._probe)
-        except TimeoutError:
-            return False, f"{url} sent no complete response within {PROBE_SECONDS:.0f} s"
+        with self.driver(may_reload=False) as driver:
+            works, said = driver.run(probe(PROBE_SECONDS))
         return works, said if url in said else f"{said} ({url})"
 
     @classmethod
@@ -301,16 +297,9 @@ class WherobotsHook(BaseHook):
         """The form's standard fields, for Airflow before 3.2."""
         return connection_form.field_behaviour()
 
-    def _probe(self) -> tuple[bool, str]:
-        with self.driver(may_reload=False) as driver:
-            return driver.run(probe(PROBE_SECONDS))
-
     def _run(self, flow: Flow[T]) -> T:
         with self.driver() as driver:
             return driver.run(flow)
-
-    def _note(self, level: int, text: str) -> None:
-        self.log.log(level, text)
 
     async def _async_settings(self, logger: Any, max_outage_seconds: float, until: float | None) -> Settings:
         """Read the connection once. If that fails, read it again, as long and as often as a call would be repeated."""
@@ -335,8 +324,8 @@ class WherobotsHook(BaseHook):
     async def _read_async(self, until: float | None, since: float | None = None) -> Settings:
         """Read the connection. ``until``, in the event loop's time, is given only for a kill.
 
-        On Airflow 3 a connection that is not there, an API server that is away and a secrets backend that is away look
-        alike. So none of these is final.
+        On Airflow 3 the same error means a missing connection, or an unreachable API server or secrets backend. So it
+        is never final.
         """
         try:
             async with asyncio.timeout_at(until):
@@ -354,7 +343,7 @@ class WherobotsHook(BaseHook):
 
     @property
     def _source(self) -> str:
-        """How messages name the connection that holds the key."""
+        """The name in messages of the connection that holds the key."""
         return f"connection {self.wherobots_conn_id!r}"
 
     @staticmethod
@@ -366,19 +355,15 @@ class WherobotsHook(BaseHook):
             schema=connection.schema,
             password=connection.password,
             extra=connection.extra,
-            user_agent=" ".join(
-                (
-                    f"airflow-provider-wherobots/{__version__}",
-                    f"python/{platform.python_version()}",
-                    f"airflow/{airflow_version}",
-                )
+            user_agent=(
+                f"airflow-provider-wherobots/{__version__} python/{platform.python_version()} airflow/{airflow_version}"
             ),
             client=f"client=airflow-provider-wherobots;ver={__version__}",
         )
 
 
 def _masked_key_message(base_url: str) -> str:
-    """Say why a stored connection was not tested, and what to do.
+    """Why a stored connection was not tested, and what to do.
 
     The hook cannot read the stored key, because Airflow gives it a copy of the connection under a random id. It also
     must not send the stored key to another host, which the form may name.
@@ -399,24 +384,8 @@ def _masked_key_message(base_url: str) -> str:
     )
 
 
-def _within(seconds: float, function: Callable[[], T]) -> T:
-    """Call a function and wait for a limited time: a slow name server or a trickling response has no timeout. The
-    function continues in a thread after that.
-    """
-    done: Future[T] = Future()
-
-    def call() -> None:
-        try:
-            done.set_result(function())
-        except Exception as error:
-            done.set_exception(error)
-
-    Thread(target=call, name="wherobots-test-connection", daemon=True).start()
-    return done.result(seconds)
-
-
 class _Imports:
-    """The imports of what the event loop needs; None before they begin, and again if they fail."""
+    """The imports of what the event loop needs; None before they begin."""
 
     task: asyncio.Task[None] | None = None
 
@@ -424,18 +393,14 @@ class _Imports:
 async def _import_for_event_loop(*, in_turn: bool = True) -> None:
     """Import what the event loop needs, in a thread: an import in the loop would stop all triggers."""
     imports = of_event_loop(_Imports)
-    if (task := imports.task) is None:
+    if imports.task is None or has_failed(imports.task):
         # One for all: thousands of imports would fill the threads.
-        task = imports.task = share(_import_in_thread(imports))
-    elif task.done():
+        imports.task = share(_import_in_thread())
+    elif imports.task.done():
         return
-    await shared_result(task, in_turn=in_turn)
+    await shared_result(imports.task, in_turn=in_turn)
 
 
-async def _import_in_thread(imports: _Imports) -> None:
-    try:
-        for name in FOR_EVENT_LOOP:
-            await asyncio.to_thread(import_module, name)
-    except BaseException:
-        imports.task = None
-        raise
+async def _import_in_thread() -> None:
+    for name in FOR_EVENT_LOOP:
+        await asyncio.to_thread(import_module, name)

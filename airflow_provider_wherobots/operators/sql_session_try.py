@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from airflow_provider_wherobots.api.endpoint import workload_history_url
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.api.sql.console import workload_history_url
-from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
+from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.exceptions import WherobotsSqlSessionException, kind_of_call
 from airflow_provider_wherobots.flows import words
@@ -49,7 +49,7 @@ class SqlSessionTry(TaskTry[T, SqlAttempt]):
 
     def request_session(
         self, request: SessionRequest, quota: Mapping[str, Any] | None, kept: Mapping[str, Any] | None = None
-    ) -> AskedSession:
+    ) -> RequestedSession:
         """Request a session, while the attempt is open. After a long wait for quota the task resumes with ``kept``."""
         wait = QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self.deadline)
         if quota is not None:

@@ -9,7 +9,7 @@ from inspect import unwrap
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_wherobots.api.sql.console import workload_history_url
+from airflow_provider_wherobots.api.endpoint import workload_history_url
 from airflow_provider_wherobots.compat import (
     AirflowSensorTimeout,
     BaseSensorOperator,

@@ -22,13 +22,6 @@ from airflow_provider_wherobots.task_log.log_socket import LogSocket, log_socket
 
 _TEXT_RECORD = re.compile(r"\[([^\]]+)\] \{([^:}]*):(\d+)\} ([A-Z]+) - (.*)", re.DOTALL)
 _LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
-_METHODS = {
-    logging.DEBUG: "debug",
-    logging.INFO: "info",
-    logging.WARNING: "warning",
-    logging.ERROR: "error",
-    logging.CRITICAL: "critical",
-}
 _FILE = "wherobots"
 """The source file of records of a run's log, with line number 0."""
 
@@ -53,13 +46,15 @@ def record_writer(logger: Any) -> Callable[[LogRecord], None]:
     """Return a function that writes a line of the run's log with its own time."""
     if not is_structured():
         return lambda record: write_entry(logger, entry_of(record))
-    # The same with everything looked up once, as a log may have a million lines.
+    # The same as `write_entry`, with everything looked up once: a log may have a million lines.
     structured = _from_one_place(_structured(logger))
     methods: dict[int, Callable[..., Any]] = {}
 
     def write(record: LogRecord) -> None:
         time_ns, level, text, repeats = record
-        log = methods.get(level) or methods.setdefault(level, getattr(structured, _METHODS[level]))
+        log = methods.get(level)
+        if log is None:
+            log = methods[level] = getattr(structured, logging.getLevelName(level).lower())
         if time_ns is None:
             log(text)
         else:
@@ -69,9 +64,8 @@ def record_writer(logger: Any) -> Callable[[LogRecord], None]:
 
 
 def room_in(logger: Any) -> Callable[[], Awaitable[None]] | None:
-    """Return a function that waits until records can be written without blocking the event loop.
-
-    None if the logger does not write to a socket, as on 2.11, where a thread writes.
+    """Return a function that waits until records can be written without blocking the event loop. None if the logger
+    does not write to a socket, as on 2.11, where a thread writes.
     """
     socket = _socket_of(logger)
     return None if socket is None else socket.wait_for_room
@@ -108,7 +102,6 @@ def entry_of(record: LogRecord) -> Entry:
 
 
 def write_entry(logger: Any, entry: Entry) -> None:
-    """Write a record."""
     if is_structured():
         fields = dict(entry.fields) if entry.time_us is None else {**entry.fields, "timestamp": _iso(entry.time_us)}
         line = entry.fields.get("lineno")
@@ -193,10 +186,10 @@ def _log_from(file: str, line: int) -> Callable[[Callable[..., Any], Any, Mappin
 
 
 def _from_one_place(structured: Any) -> Any:
-    """Make a logger whose records all have the same file and line, those of :func:`_log_from`.
+    """Make a logger whose records all have the same file and line, as :func:`_log_from` sets them.
 
-    structlog searches the call stack for them, which takes a quarter of the time of writing a record. Here that is done
-    once. The records are the same, and pass through all other processors as before.
+    structlog would search the call stack for them, which takes a quarter of the time of writing a record. Here it does
+    so once. The records are the same, and pass through all other processors.
     """
     from structlog import BoundLoggerBase
     from structlog.processors import CallsiteParameterAdder

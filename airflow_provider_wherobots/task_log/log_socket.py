@@ -5,12 +5,12 @@ blocks: if the supervisor is busy, some hundred records fill the socket, and the
 all its triggers until the supervisor reads again. It may be busy for seconds, because it also reads connections, XComs
 and states for the triggers, and starts them.
 
-So before a trigger writes, it asks the operating system whether the socket is writable. Linux says so only while at
-least three quarters of the socket are free. That is room for the ``ROOM`` of records that a driver then writes.
+So before a trigger writes, it waits until the operating system reports the socket as writable. Linux does so only while
+at least three quarters of the socket are free. That is room for the ``ROOM`` of records that a driver then writes.
 
 And before a trigger fires its event, it waits until the supervisor has read the socket. The supervisor closes a
-trigger's log file as soon as it learns, on another socket, that the trigger has ended. What it reads later it writes
-to its own output, where no user looks.
+trigger's log file as soon as it learns, on another socket, that the trigger has ended. It writes the records that it
+reads later to its own output, where no user looks.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ import time
 
 from airflow_provider_wherobots.shared import of_event_loop
 
-RETRY_SECONDS = 0.05
-"""The delay between two looks at a socket that the event loop cannot watch."""
+CHECK_SECONDS = 0.05
+"""The delay between two checks whether the supervisor has read the socket."""
 READ_SECONDS = 10.0
 """How long the supervisor may take to read: other triggers may never let the socket be empty."""
 
@@ -51,10 +51,10 @@ class LogSocket:
             return
         async with self._turn:
             while not self.is_writable():
-                await self._writable()
+                await self._wait_until_writable()
 
     def is_read(self) -> bool:
-        """Whether the other end has read everything. Linux says what it has not read, other systems do not."""
+        """Whether the other end has read everything. Only Linux reports what it has not read."""
         try:
             (unread,) = struct.unpack("i", fcntl.ioctl(self._descriptor, termios.TIOCOUTQ, bytes(4)))
         except OSError:
@@ -64,16 +64,12 @@ class LogSocket:
     async def wait_until_read(self) -> None:
         """Wait until the other end has read everything, for ten seconds at most."""
         until = time.monotonic() + READ_SECONDS
-        while not self.is_read() and time.monotonic() < until:  # noqa: ASYNC110 - nothing tells when it was read
-            await asyncio.sleep(RETRY_SECONDS)
+        while not self.is_read() and time.monotonic() < until:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(CHECK_SECONDS)
 
-    async def _writable(self) -> None:
+    async def _wait_until_writable(self) -> None:
         loop, event = asyncio.get_running_loop(), asyncio.Event()
-        try:
-            loop.add_writer(self._descriptor, event.set)
-        except (NotImplementedError, OSError):
-            await asyncio.sleep(RETRY_SECONDS)
-            return
+        loop.add_writer(self._descriptor, event.set)
         try:
             await event.wait()
         finally:
@@ -85,10 +81,7 @@ class LogSockets(dict[int, LogSocket]):
 
 
 def log_socket(descriptor: int) -> LogSocket | None:
-    """The socket of a file descriptor, the same for all callers of an event loop.
-
-    None if it is something else, such as a file.
-    """
+    """The socket of a file descriptor, the same for all callers of an event loop. None if it is not a socket."""
     sockets = of_event_loop(LogSockets)
     if descriptor not in sockets and _is_socket(descriptor):
         sockets[descriptor] = LogSocket(descriptor)

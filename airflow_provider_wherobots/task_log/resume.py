@@ -34,7 +34,7 @@ MAX_FILE_BYTES = 32 * 1024 * 1024
 """A larger file is not read; the whole log is forwarded again."""
 SLICE_ENTRIES = 100
 MASK = "***"
-"""What Airflow writes in place of a secret."""
+"""Airflow's replacement of a secret."""
 
 
 class ResumedLog:
@@ -48,9 +48,8 @@ class ResumedLog:
         self._masked: dict[int | None, set[str]] = {}
 
     async def resume(self, first: str) -> None:
-        """Write this trigger's first record, and copy what an earlier trigger wrote after its first record.
-
-        The text of the first record is the same for every trigger of this try.
+        """Write this trigger's first record, whose text is the same for every trigger of this try, and copy the records
+        that an earlier trigger wrote after its own.
         """
         wait_for_room = room_in(self._logger)
         if wait_for_room is not None:
@@ -95,18 +94,17 @@ class ResumedLog:
         return left > 0
 
     def _forget_masked(self, entry: Entry) -> bool:
-        """Find a line in which Airflow has masked a secret."""
+        """Forget a line in which Airflow has masked a secret."""
         return any(
             could_be(entry.text, text) and self._forget(entry._replace(text=text))
             for text in self._masked.get(entry.time_us, ())
         )
 
     def _find(self, first: str) -> list[tuple[Iterator[Entry], bool]]:
-        """Find the records after the first one, in this trigger's own file and in the other file that has the most.
+        """Find the records after the first one, in this trigger's own file and in the other file with the most of them.
 
-        Airflow 2.11 appends to a file when a trigger returns to a triggerer; 3.x truncates it.
-
-        Returns the records of each file, and whether it is this trigger's own.
+        Returns the records of each file, and whether it is this trigger's own. Airflow 2.11 appends to a file when a
+        trigger returns to a triggerer; 3.x truncates it.
         """
         own = _own_log_end(self._task_instance)
         found: list[tuple[Iterator[Entry], bool]] = []
@@ -125,7 +123,7 @@ class ResumedLog:
 
 
 def could_be(text: str, masked: str) -> bool:
-    """Whether a text with its secrets masked could be a given masked text."""
+    """Whether masking the secrets of a text could give a masked text."""
     start, *others = masked.split(MASK)
     if not others or not text.startswith(start):
         return False

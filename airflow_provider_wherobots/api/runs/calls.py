@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics, RunPage
 
 MAX_LOG_PAGE_BYTES = 16_000_000
@@ -19,7 +19,7 @@ MAX_LOG_PAGE_BYTES = 16_000_000
 
 def create_run(payload: Mapping[str, Any], region: str | None = None) -> Call[Run]:
     """``POST /runs`` (createJobRun). Not repeatable: the API has no idempotency key."""
-    params = () if region is None else (("region", region),)
+    params = _given((("region", region),))
     return Call("createJobRun", "POST", "/runs", Run.from_json, params, dict(payload), repeatable=False)
 
 
@@ -42,25 +42,22 @@ def list_runs(
     ``name`` may be a pattern with at most one ``*``. A naive ``created_after`` means UTC. ``size`` is 0 to 100; None
     takes the service's 50.
     """
-    params: list[tuple[str, str]] = []
-    if name is not None:
-        params.append(("name", name))
-    if created_after is not None:
-        moment = created_after if created_after.tzinfo else created_after.replace(tzinfo=UTC)
-        params.append(("created_after", moment.isoformat()))
-    params.extend(("status", value) for value in status)
-    if region is not None:
-        params.append(("region", region))
-    if cursor is not None:
-        params.append(("cursor", cursor))
-    if size is not None:
-        params.append(("size", str(size)))
-    return Call("listJobRuns", "GET", "/runs", RunPage.from_json, tuple(params))
+    if created_after is not None and created_after.tzinfo is None:
+        created_after = created_after.replace(tzinfo=UTC)
+    params = (
+        ("name", name),
+        ("created_after", None if created_after is None else created_after.isoformat()),
+        *(("status", value) for value in status),
+        ("region", region),
+        ("cursor", cursor),
+        ("size", size),
+    )
+    return Call("listJobRuns", "GET", "/runs", RunPage.from_json, _given(params))
 
 
 def cancel_run(run_id: str) -> Call[None]:
     """``POST /runs/{run_id}/cancel`` (cancelJobRun). The status may take a minute to become CANCELLED."""
-    return Call("cancelJobRun", "POST", f"{_run_path(run_id)}/cancel", _ignore, urgent=True)
+    return Call("cancelJobRun", "POST", f"{_run_path(run_id)}/cancel", no_content, urgent=True)
 
 
 def get_run_logs(run_id: str, cursor: str | int = LOG_START_CURSOR, size: int | None = None) -> Call[LogPage]:
@@ -68,11 +65,8 @@ def get_run_logs(run_id: str, cursor: str | int = LOG_START_CURSOR, size: int | 
 
     The cursor is sent exactly as received. Without ``size`` the service takes 100.
     """
-    params: list[tuple[str, str]] = [("cursor", str(cursor))]
-    if size is not None:
-        params.append(("size", str(size)))
-    path = f"{_run_path(run_id)}/logs"
-    return Call("getJobRunLogs", "GET", path, LogPage.from_json, tuple(params), max_bytes=MAX_LOG_PAGE_BYTES)
+    path, params = f"{_run_path(run_id)}/logs", _given((("cursor", cursor), ("size", size)))
+    return Call("getJobRunLogs", "GET", path, LogPage.from_json, params, max_bytes=MAX_LOG_PAGE_BYTES)
 
 
 def get_run_metrics(run_id: str) -> Call[RunMetrics]:
@@ -80,11 +74,11 @@ def get_run_metrics(run_id: str) -> Call[RunMetrics]:
     return Call("getJobRunMetrics", "GET", f"{_run_path(run_id)}/metrics", RunMetrics.from_json)
 
 
+def _given(params: Iterable[tuple[str, str | int | None]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(value)) for name, value in params if value is not None)
+
+
 def _run_path(run_id: str) -> str:
     if not run_id or run_id in (".", ".."):
         raise ValueError(f"run_id={run_id!r}: must be the id of a run")
     return f"/runs/{quote(run_id, safe='')}"
-
-
-def _ignore(_: Any) -> None:
-    return None

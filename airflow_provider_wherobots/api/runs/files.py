@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -23,10 +24,7 @@ def is_local(uri: str) -> bool:
 
 
 def local_path(where: str, uri: str) -> str:
-    """Return the path of a local URI.
-
-    ``where`` names the value in the error, an ``InvalidArgumentError`` if it is no path.
-    """
+    """Return the path of a local URI. ``where`` names the value in the ``InvalidArgumentError`` if it has none."""
     path = uri
     if _SCHEME.match(uri):
         try:
@@ -43,7 +41,7 @@ def local_path(where: str, uri: str) -> str:
 
 
 def local_files(payload: Mapping[str, Any]) -> Iterator[tuple[Keys, str, str]]:
-    """Find the local files in a create body. Where each is in the body, the argument that names it, and its URI."""
+    """Find the local files in a create body: their keys in the body, the arguments that name them, and their URIs."""
     for key, argument in _ARGUMENTS.items():
         if key in payload and is_local(uri := payload[key]["uri"]):
             yield (key, "uri"), f"{argument}['uri']", uri
@@ -65,16 +63,10 @@ def value_at(document: Any, keys: Keys) -> Any:
 
 def with_values(document: Mapping[str, Any], values: Mapping[Keys, Any]) -> dict[str, Any]:
     """Return a copy of a body with other values. The body is not changed."""
-    copied: Any = dict(document)
-    for keys, value in values.items():
-        copied = _with_value(copied, keys, value)
-    changed: dict[str, Any] = copied
-    return changed
-
-
-def _with_value(document: Any, keys: Keys, value: Any) -> Any:
-    if not keys:
-        return value
-    copied = document.copy()
-    copied[keys[0]] = _with_value(document[keys[0]], keys[1:], value)
+    copied = deepcopy(dict(document))
+    for (*parents, last), value in values.items():
+        place: Any = copied
+        for key in parents:
+            place = place[key]
+        place[last] = value
     return copied

@@ -156,7 +156,7 @@ class Run:
         return self.status not in ACTIVE_STATUSES and self.complete_time is not None
 
     def with_response_time(self, date: str) -> Run:
-        """Return the run with the time of the response. An active run stays as it is: only an end has an age."""
+        """Return the run with the time of the response. An active run is not changed: only an end has an age."""
         return replace(self, responded_at=parse_http_date(date)) if self.is_terminal else self
 
     @property
@@ -230,9 +230,9 @@ class LogLine(NamedTuple):
 Line: TypeAlias = tuple[str | int, str]
 """Time and text of a ``LogItem``: a :class:`LogLine`, or a plain tuple that equals it.
 
-The lines of a page are plain tuples, because a log has very many. Python's garbage collection looks once at a plain
-tuple of texts and numbers, and leaves it out from then on. It keeps tracking a named tuple, and after some pages of
-them it would look at every object of the process.
+The lines of a page are plain tuples, because a log has very many. Python's garbage collection checks a plain tuple of
+texts and numbers once, and then stops tracking it. It keeps tracking named tuples, and after some pages of them it
+would traverse every object of the process.
 """
 
 LOG_START_CURSOR = "0"

@@ -60,11 +60,12 @@ def build_payload(
     :param is_unrendered: whether a value is not rendered yet, such as a template. Such values are not checked. Default:
         every value is checked.
     :returns: the body. It contains only what was given, and an empty list of dependencies if ``environment`` has none:
-        the service's documentation asks for the list next to Spark configurations.
+        the service's documentation requires the list next to Spark configurations.
     :raises InvalidArgumentError: names the argument, the value and the rule.
     """
     checker = _Checker(is_unrendered)
-    checker.check_name(name)
+    if not is_unrendered(name):
+        check_run_name("name", name)
     if (run_python is None) == (run_jar is None):
         given = "neither" if run_python is None else "both"
         raise InvalidArgumentError(f"run_python, run_jar: exactly one must be given, not {given}")
@@ -112,10 +113,6 @@ class _Checker:
 
     def __init__(self, is_unrendered: Callable[[Any], bool]) -> None:
         self._is_unrendered = is_unrendered
-
-    def check_name(self, name: Any) -> None:
-        if not self._is_unrendered(name):
-            check_run_name("name", name)
 
     def text(self, argument: str, value: Any, hint: str = "") -> Any:
         if self._is_unrendered(value):
@@ -225,9 +222,8 @@ class _Checker:
         return checked
 
     def _check_names(self, where: str, dependencies: Sequence[Any]) -> None:
-        """A run has its files in one folder, by their names.
-
-        The service says so of JSON files. Of others it does not say it, so only those are checked that are uploaded.
+        """A run has its files in one folder, by their names. The service documents that for JSON files only. So of the
+        other files only those that are uploaded are checked.
         """
         named: dict[str, tuple[str, str]] = {}
         for index, dependency in enumerate(dependencies):
@@ -274,7 +270,7 @@ class _Checker:
         allowed = ", ".join(FILE_DEPENDENCY_SUFFIXES)
         if is_local(path):
             local = local_path(where, path)
-            # Only a look at the file system could tell a folder from a file without an ending.
+            # Only the file system can distinguish a folder from a file without an ending.
             if not local.endswith((*FILE_DEPENDENCY_SUFFIXES, "/")) and "." in local.rpartition("/")[2].strip("."):
                 raise InvalidArgumentError(
                     f"{where}: must be a folder, or end in one of {allowed}; a folder with a dot in its name ends in /"
@@ -294,7 +290,7 @@ class _Checker:
 
 
 def _name_in_run(path: str) -> str:
-    """The name of a FILE dependency in the run; empty if only the file system tells it."""
+    """The name of a FILE dependency in the run; empty if only the file system knows it."""
     if not is_local(path):
         return path.rpartition("/")[2]
     local = local_path("", path)

@@ -1,7 +1,7 @@
-"""Hiding what looks like a secret in the payload of a run, before it is shown.
+"""Hiding probable secrets in the payload of a run, before it is shown.
 
-Scripts get secrets as arguments, and Spark as settings. The service echoes both. A secret is found by the name beside
-it; one without such a name is not found.
+Scripts get secrets as arguments, and Spark gets them as settings. The service echoes both. A secret is found by the
+name next to it; one without such a name is not found.
 """
 
 from __future__ import annotations
@@ -19,16 +19,14 @@ _SECRET_NAME = re.compile(
 )
 _USER_INFO = re.compile(r"(?<=://)[^/\s@]*:[^/\s]*@")
 _WHOLE = re.compile(r"([\w.-]+)\s*=\s*")
-"""A text that is one assignment: all that follows is its value."""
+"""The beginning of a text that is one assignment: the rest is its value."""
 _VALUE = r"""\{[^}]*\}+|"[^"]*"|'[^']*'|(?:(?:Bearer|Basic)\s+)?[^&;,\s]+"""
 _ASSIGNED = re.compile(rf"""([?&;,\s{{"']|^)([\w.-]+)(["']?(?:\s*=\s*|\s*:\s+))({_VALUE})""", re.IGNORECASE)
 
 
 def redact(value: Any) -> Any:
-    """Hide what looks like a secret.
-
-    A copy has ``***`` in place of values whose key, option or parameter is named like a secret, and of user information
-    in addresses.
+    """Return a copy with ``***`` in place of values whose key, option or parameter is named like a secret, and of user
+    information in addresses.
     """
     if isinstance(value, Mapping):
         return {key: HIDDEN if _is_secret(key, item) else redact(item) for key, item in value.items()}

@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 from urllib.parse import quote, urlsplit
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
+from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 
 FALLBACK_HEADER = "X-Wherobots-Sql-Session-Fallback"
-"""Present if the organization's quota allows no new session, so that another one of the caller is shared."""
+"""Present if the organization's quota allows no new session, so that another session of the caller is shared."""
 
 
-def create_session(request: SessionRequest) -> Call[AskedSession]:
+def create_session(request: SessionRequest) -> Call[RequestedSession]:
     """``POST /sql/session`` (createSqlSession). The response is a 303 to the session, which may be shared. Repeatable
     unless each request makes a new one.
     """
@@ -29,47 +29,47 @@ def create_session(request: SessionRequest) -> Call[AskedSession]:
         "createSqlSession",
         "POST",
         "/sql/session",
-        _asked_from_body,
+        _session_from_body,
         tuple(params),
         request.body(),
         repeatable=request.is_repeatable,
-        see_other=_asked_from_location,
+        see_other=_session_from_location,
     )
 
 
 def get_session(session_id: str) -> Call[SqlSession | None]:
-    """``GET /sql/session/{session_id}`` (getSqlSession); None if the service says ``null``."""
+    """``GET /sql/session/{session_id}`` (getSqlSession); None if the response is ``null``."""
     return Call("getSqlSession", "GET", _session_path(session_id), SqlSession.from_json)
 
 
 def list_sessions() -> Call[list[SqlSession]]:
-    """``GET /sql/sessions`` (listSqlSessions): the caller's own ones."""
+    """``GET /sql/sessions`` (listSqlSessions): the caller's own sessions."""
     return Call("listSqlSessions", "GET", "/sql/sessions", _sessions)
 
 
 def delete_session(session_id: str) -> Call[None]:
-    """``DELETE /sql/session/{session_id}`` (deleteSqlSession), for the caller's own ones."""
-    return Call("deleteSqlSession", "DELETE", _session_path(session_id), _ignore, urgent=True)
+    """``DELETE /sql/session/{session_id}`` (deleteSqlSession), for the caller's own sessions."""
+    return Call("deleteSqlSession", "DELETE", _session_path(session_id), no_content, urgent=True)
 
 
-def _asked_from_location(headers: Mapping[str, str]) -> AskedSession:
+def _session_from_location(headers: Mapping[str, str]) -> RequestedSession:
     path = urlsplit(headers.get("Location", "")).path
     parent, _, session_id = path.rstrip("/").rpartition("/")
     if not parent.endswith("/sql/session") or not is_session_id(session_id):
         raise ValueError("its Location is not the address of a SQL session")
-    return AskedSession(session_id, headers.get(FALLBACK_HEADER) or "")
+    return RequestedSession(session_id, headers.get(FALLBACK_HEADER) or "")
 
 
-def _asked_from_body(data: Any) -> AskedSession:
-    """Read a response whose redirect something on the way has followed."""
+def _session_from_body(data: Any) -> RequestedSession:
+    """Read a response to a redirect that a proxy has followed."""
     if not is_session_id(data["id"]):
-        raise ValueError("its id is not that of a SQL session")
-    return AskedSession(data["id"], "")
+        raise ValueError("its id is not the id of a SQL session")
+    return RequestedSession(data["id"], "")
 
 
 def is_session_id(value: Any) -> TypeGuard[str]:
-    """Whether a value may be the id of a session, and so a part of a path. Jinja makes ``None`` of a task that has
-    returned nothing.
+    """Whether a value can be the id of a session, and so a part of a path. Jinja renders the result of a task that has
+    returned nothing as ``None``.
     """
     return isinstance(value, str) and bool(value.strip()) and value not in (".", "..", "None") and value.isprintable()
 
@@ -84,7 +84,3 @@ def _sessions(data: Any) -> list[SqlSession]:
     if not isinstance(data, list):
         raise ValueError(f"SQL sessions must be a list, not {type(data).__name__}")
     return [session for item in data if (session := SqlSession.from_json(item)) is not None]
-
-
-def _ignore(_: Any) -> None:
-    return None

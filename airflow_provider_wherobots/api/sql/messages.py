@@ -1,7 +1,7 @@
-"""The messages of a session's WebSocket: what a client sends, and what the session responds.
+"""The messages of a session's WebSocket: the requests of a client, and the responses of the session.
 
 A client sends JSON in text frames. The session sends JSON in text frames and CBOR in binary ones. A message without a
-known ``kind``, or without an ``execution_id``, says nothing to a client.
+known ``kind``, or without an ``execution_id``, means nothing to a client.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GEOMETRIES = ("ewkt", "wkt", "wkb", "ewkb", "geojson")
 MAX_ERROR_CHARS = 10_000
 """How much of an error's text is kept."""
 MAX_COUNT = 2**63
-"""A number from here on is none: CBOR has numbers that Python cannot even write."""
+"""A number from here on is ignored: CBOR has numbers that Python cannot even write as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,6 @@ class ExecuteSql:
     store: Store | None = None
 
     def to_text(self) -> str:
-        """The text frame."""
         message: dict[str, Any] = {
             "kind": "execute_sql",
             "execution_id": self.execution_id,
@@ -84,7 +83,6 @@ class RetrieveResults:
     attach: bool = False
 
     def to_text(self) -> str:
-        """The text frame."""
         message: dict[str, Any] = {
             "kind": "retrieve_results",
             "execution_id": self.execution_id,
@@ -106,7 +104,6 @@ class CancelExecution:
     execution_id: str
 
     def to_text(self) -> str:
-        """The text frame."""
         return json.dumps({"kind": "cancel", "execution_id": self.execution_id})
 
 
@@ -135,7 +132,6 @@ class StateUpdated:
 
     @property
     def is_final(self) -> bool:
-        """Whether the execution has ended."""
         return self.state in FINAL
 
 
@@ -152,7 +148,6 @@ class ExecutionResult:
 
     @property
     def is_final(self) -> bool:
-        """Whether the execution has ended."""
         return self.state in FINAL
 
 
@@ -161,14 +156,14 @@ _NOT_FOUND = re.compile(r"\bexecution\b.{0,300}\bnot found\b|\bunknown execution
 
 @dataclass(frozen=True, slots=True)
 class ExecutionError:
-    """What went wrong with an execution or with a request for it, in the engine's or the session's words."""
+    """The failure of an execution, or of a request for it, in the engine's or the session's words."""
 
     execution_id: str
     message: str
 
     @property
     def is_not_found(self) -> bool:
-        """Whether it may say that the session does not know the execution. There is no code for that."""
+        """Whether its text may mean that the session does not know the execution. There is no code for that."""
         return _NOT_FOUND.search(self.message) is not None
 
 
@@ -192,7 +187,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """A message that was larger than the client takes. Only a result can be. The connection is closed after it."""
+    """A message over the client's limit, which only a result can be. The connection is closed after it."""
 
     limit_bytes: int
     execution_id: str = ""
@@ -225,23 +220,21 @@ def _message(document: Mapping[Any, Any]) -> ServerMessage | None:
         return None
     match document.get("kind"):
         case "state_updated":
-            return StateUpdated(execution_id, _state(document), _text(document, "result_uri"), _size(document))
+            return StateUpdated(execution_id, _state(document), _text(document, "result_uri"), _whole(document, "size"))
         case "execution_result":
             return ExecutionResult(
                 execution_id,
                 _state(document),
                 _results(document.get("results")),
                 _text(document, "result_uri"),
-                _size(document),
+                _whole(document, "size"),
                 document.get("attached") is True,
             )
         case "error":
             return ExecutionError(execution_id, str(document.get("message") or "")[:MAX_ERROR_CHARS])
         case "execution_progress":
-            total, completed, active = (
-                _count(document.get(f"tasks_{name}")) for name in ("total", "completed", "active")
-            )
-            return ExecutionProgress(execution_id, total, completed, active)
+            counts = (_whole(document, f"tasks_{name}") or 0 for name in ("total", "completed", "active"))
+            return ExecutionProgress(execution_id, *counts)
     return None
 
 
@@ -268,14 +261,7 @@ def _text(document: Mapping[Any, Any], name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _size(document: Mapping[Any, Any]) -> int | None:
-    return _whole(document.get("size"))
-
-
-def _count(value: Any) -> int:
-    return _whole(value) or 0
-
-
-def _whole(value: Any) -> int | None:
+def _whole(document: Mapping[Any, Any], name: str) -> int | None:
+    value = document.get(name)
     is_one = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_COUNT
     return value if is_one else None

@@ -1,4 +1,4 @@
-"""What the API says about SQL sessions. Unknown fields are ignored, unknown status words kept."""
+"""Responses about SQL sessions. Unknown fields are ignored, unknown statuses kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENDED = frozenset({"PREPARE_FAILED", "DEPLOY_FAILED", "INIT_FAILED"})
 
 
 @dataclass(frozen=True, slots=True)
-class AskedSession:
+class RequestedSession:
     """The response to a request for a session. ``fallback`` is why a session of the caller is shared instead of a new
     one, such as ``quota``.
     """

@@ -1,4 +1,4 @@
-"""Which SQL session is asked for: the rules of its arguments, and the body that is sent."""
+"""A request for a SQL session: the rules of its arguments, and its body."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class SessionRequest:
         return self.session_type == MULTI and not self.force_new
 
     def body(self) -> dict[str, Any]:
-        """The request body (``SqlSessionAPIPayload``)."""
+        """An ``SqlSessionAPIPayload``."""
         fields: dict[str, Any] = {
             "runtimeId": self.runtime,
             "version": self.version,

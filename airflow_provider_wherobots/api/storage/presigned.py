@@ -7,13 +7,13 @@ was not signed, such as ``Content-Type``, makes the signature wrong.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.endpoint import is_loopback
 from airflow_provider_wherobots.api.errors import (
     BadRequestError,
@@ -25,7 +25,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 
 MAX_UPLOAD_BYTES = 500 * 1024 * 1024
-"""The most bytes of one file. All clients of the service have this limit."""
+"""The largest file. All clients of the service have this limit."""
 LEAST_BYTES_PER_SECOND = 200_000
 """An upload that is slower on average is given up."""
 
@@ -34,12 +34,19 @@ _TRANSIENT_STATUSES = (408, 429)
 _TRANSIENT_CODES = ("RequestTimeout", "SlowDown", "OperationAborted")
 
 
-def _nothing(_: Any) -> None:
-    return None
-
-
-PUT_OBJECT: Call[object] = Call("putObject", "PUT", "", _nothing, max_bytes=1_000_000)
+PUT_OBJECT: Call[object] = Call("putObject", "PUT", "", no_content, max_bytes=1_000_000)
 """The upload itself. It has no path of the API's: its URL is the presigned one."""
+
+
+class Content(Protocol):
+    """The bytes to upload."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """Read them from their beginning. Blocks."""
 
 
 class UnusableUrlError(WherobotsApiError):
@@ -48,7 +55,7 @@ class UnusableUrlError(WherobotsApiError):
 
 @dataclass(frozen=True, slots=True)
 class PresignedUrl:
-    """A URL that allows one upload, or downloads. It is a secret: whoever has it can use it."""
+    """A URL that allows one upload, or downloads. It is a secret: anyone who has it can use it."""
 
     value: str = field(repr=False)
 
@@ -92,7 +99,7 @@ def upload_seconds(size: int) -> float:
 def refusal(
     status: int, headers: Mapping[str, str], body: bytes, operation: str = PUT_OBJECT.operation
 ) -> ResponseError | None:
-    """The error in the response to an upload or download; None if it succeeded. Of the body only S3's code is kept."""
+    """The error in the response to an upload or download; None if it succeeded. It shows only S3's code of the body."""
     if 200 <= status < 300:
         return None
     found = _CODE.search(body)

@@ -1,4 +1,4 @@
-"""The triggerer's transport, on an ``aiohttp.ClientSession`` that many runs share."""
+"""The triggerer's transport, on an ``aiohttp.ClientSession`` that many runs share. Only the worker uploads files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.response import Response
-from airflow_provider_wherobots.api.storage.models import Content
-from airflow_provider_wherobots.api.storage.presigned import PUT_OBJECT, PresignedUrl, refusal, upload_seconds
 from airflow_provider_wherobots.api.transports.environment import (
     Proxy,
     UnusableCaBundleError,
@@ -32,11 +30,10 @@ from airflow_provider_wherobots.api.transports.environment import (
     proxy_for,
 )
 from airflow_provider_wherobots.api.transports.session_pool import Progress
-from airflow_provider_wherobots.api.transports.upload_body import UploadBody
 
 
 class AiohttpTransport:
-    """Sends calls over a session that the caller owns and closes. Its endpoint may be replaced between calls."""
+    """Sends calls over a session that the caller owns and closes. Its endpoint can be replaced between calls."""
 
     def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
         self.endpoint = endpoint
@@ -51,73 +48,23 @@ class AiohttpTransport:
         proxy = self._proxy_for(call.operation, endpoint.base_url)
         with Progress() as progress:
             try:
-                return await self._send(call, endpoint, proxy, connect_timeout, read_timeout)
+                async with self._session.request(
+                    call.method,
+                    _url(endpoint.base_url, call.path),
+                    params=call.params,
+                    json=call.json,
+                    headers=endpoint.headers,
+                    timeout=_timeout(connect_timeout, read_timeout),
+                    allow_redirects=False,
+                    proxy=proxy.url if proxy else None,
+                    proxy_headers=proxy.headers if proxy else None,
+                ) as response:
+                    body = await body_of(call, response)
+                    return Response(response.status, response.headers, body, endpoint.redact, endpoint.address)
             except (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
                 kind, words = kind_of(error, progress), endpoint.redact(words_of(error))
         # Raised outside the except block: the libraries' errors may show a key that the response echoed.
         raise kind(call.operation, f"{describe_route(endpoint.address, proxy)}: {words}")
-
-    async def put(self, url: PresignedUrl, content: Content, connect_timeout: float, read_timeout: float) -> None:
-        """Upload a file once, without any header of the API. ``read_timeout`` is the longest time without progress; the
-        size of the file bounds the whole upload. What reading the file raises is raised.
-        """
-        origin = url.origin
-        proxy = proxy_for(PUT_OBJECT.operation, origin)
-        clock, pause = asyncio.get_running_loop().time, connect_timeout + read_timeout
-        refused: WherobotsApiError | None
-        with Progress() as progress:
-            try:
-                async with asyncio.timeout(pause + upload_seconds(content.size)), asyncio.timeout(pause) as stall:
-                    body = UploadBody(content, lambda: stall.reschedule(clock() + pause))
-                    refused = await self._put(url, content.size, body, proxy, connect_timeout)
-            except (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-                kind, words = kind_of(error, progress), url.redact(words_of(error))
-                refused = kind(PUT_OBJECT.operation, f"{describe_route(origin, proxy)}: {words}")
-        # Raised outside the except block: the libraries' errors may show the URL.
-        if body.failure is not None:
-            raise body.failure
-        if refused is not None:
-            raise refused
-
-    async def _put(
-        self,
-        url: PresignedUrl,
-        size: int,
-        body: UploadBody,
-        proxy: Proxy | None,
-        connect_timeout: float,
-    ) -> WherobotsApiError | None:
-        async with self._session.put(
-            # As it is: a URL that is quoted anew no longer fits its signature.
-            URL(url.value, encoded=True),
-            # Without bytes there is nothing to iterate over.
-            data=body if size else None,
-            headers={"User-Agent": self.endpoint.user_agent, "Content-Length": str(size)},
-            skip_auto_headers=("Content-Type",),
-            # No `sock_read`: it would count the time in which the body is sent too.
-            timeout=aiohttp.ClientTimeout(sock_connect=connect_timeout),
-            allow_redirects=False,
-            proxy=proxy.url if proxy else None,
-            proxy_headers=proxy.headers if proxy else None,
-        ) as response:
-            return refusal(response.status, response.headers, await body_of(PUT_OBJECT, response))
-
-    async def _send(
-        self, call: Call[object], endpoint: Endpoint, proxy: Proxy | None, connect_timeout: float, read_timeout: float
-    ) -> Response:
-        async with self._session.request(
-            call.method,
-            _url(endpoint.base_url, call.path),
-            params=call.params,
-            json=call.json,
-            headers=endpoint.headers,
-            timeout=_timeout(connect_timeout, read_timeout),
-            allow_redirects=False,
-            proxy=proxy.url if proxy else None,
-            proxy_headers=proxy.headers if proxy else None,
-        ) as response:
-            body = await body_of(call, response)
-            return Response(response.status, response.headers, body, endpoint.redact, endpoint.address)
 
     def _proxy_for(self, operation: str, base_url: str) -> Proxy | None:
         if self._proxy is None or self._proxy[0] != base_url:
@@ -165,7 +112,7 @@ def kind_of(error: BaseException, progress: Progress) -> type[WherobotsApiError]
 
 
 def words_of(error: BaseException) -> str:
-    """What an error of aiohttp says, without addresses. It may still hold the API key."""
+    """The text of an error of aiohttp, without addresses. It may still hold the API key."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy refused the connection: {error.status} {error.message}"
     # The outer errors repeat the host and show objects.

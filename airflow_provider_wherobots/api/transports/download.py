@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import IO
 
 import requests
-from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
-from airflow_provider_wherobots.api.errors import ResponseLostError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import CaBundleError, ResponseLostError, WherobotsApiError
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl, refusal
-from airflow_provider_wherobots.api.transports.environment import ca_bundle, proxy_for
+from airflow_provider_wherobots.api.transports.environment import UnusableCaBundleError, ca_bundle, proxy_for
+from airflow_provider_wherobots.api.transports.requests import ProxyAdapter
 
 OPERATION = "getObject"
 TIMEOUTS = (10.0, 60.0)
-"""Seconds to connect, and without a byte of the file."""
+"""The most seconds to connect, and without a byte of the file."""
 PIECE_BYTES = 1024 * 1024
 MAX_ERROR_BYTES = 10_000
 
@@ -22,11 +23,12 @@ def download(url: PresignedUrl, file: IO[bytes]) -> None:
     """Download a file once. Redirects are not followed. Errors show no part of the URL that is secret."""
     proxy = proxy_for(OPERATION, url.origin)
     request = requests.PreparedRequest()
-    # As it is: a URL that is quoted anew no longer fits its signature.
+    # Not quoted again: the URL would no longer fit its signature.
     request.method, request.url = "GET", url.value
     request.prepare_headers({"User-Agent": "airflow-provider-wherobots"})
     failed: WherobotsApiError | None = None
-    adapter = HTTPAdapter()
+    adapter = ProxyAdapter()
+    adapter.proxy = proxy
     try:
         with adapter.send(
             request,
@@ -41,7 +43,9 @@ def download(url: PresignedUrl, file: IO[bytes]) -> None:
             else:
                 body = response.raw.read(MAX_ERROR_BYTES)
                 failed = refusal(response.status_code, response.headers, body, OPERATION)
-    except requests.RequestException as error:
+    except UnusableCaBundleError as error:
+        failed = CaBundleError(OPERATION, str(error))
+    except (requests.RequestException, HTTPError) as error:
         failed = ResponseLostError(OPERATION, f"{url.origin}: {url.redact(str(error))}")
     finally:
         adapter.close()

@@ -64,12 +64,11 @@ def proxy_for(operation: str, base_url: str) -> Proxy | None:
 
 
 def describe_route(address: str, proxy: Proxy | None) -> str:
-    """Name a host, and the proxy in front of it, for messages."""
+    """Name a host, and the proxy before it, for messages."""
     return address if proxy is None else f"{address} through the proxy {proxy.url}"
 
 
 def describe_unresolved(host: str, error: object) -> str:
-    """Say that a name has no address."""
     return f"Failed to resolve {host!r} ({error}); the name may be wrong"
 
 

@@ -1,8 +1,8 @@
 """The worker's transport, on one adapter of ``requests``.
 
 Not on a ``requests.Session``, which parses redirects even if they are not followed, keeps cookies, and reads ~/.netrc.
-The libraries bound each socket read but not the whole call: a response that trickles in byte by byte would take for
-ever. So the connections here bound each step by the time the call has left. A watchdog thread would not work in a
+The libraries bound each socket read but not the whole call: a response that arrives byte by byte would never end. So
+the connections here bound each step by the time the call has left. A watchdog thread would not work in a
 signal handler, where a kill sends its cancel. Only name resolution runs in a thread, because nothing else can bound it.
 """
 
@@ -14,7 +14,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import ContextVar
@@ -43,8 +43,13 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.response import Response
-from airflow_provider_wherobots.api.storage.models import Content
-from airflow_provider_wherobots.api.storage.presigned import PUT_OBJECT, PresignedUrl, refusal, upload_seconds
+from airflow_provider_wherobots.api.storage.presigned import (
+    PUT_OBJECT,
+    Content,
+    PresignedUrl,
+    refusal,
+    upload_seconds,
+)
 from airflow_provider_wherobots.api.transports.environment import (
     Proxy,
     UnusableCaBundleError,
@@ -54,7 +59,6 @@ from airflow_provider_wherobots.api.transports.environment import (
     is_plain_http,
     proxy_for,
 )
-from airflow_provider_wherobots.api.transports.upload_body import UploadBody
 
 PIECE_BYTES = 65_536
 RAW_BYTES_PER_BYTE = 2
@@ -65,7 +69,7 @@ _LAYERS = re.compile(r"^<?[\w.]*Connection(?:Pool)?[( ][^)>]*[)>]: | \((?:connec
 
 
 class RequestsTransport:
-    """Sends calls over its own connections. Its endpoint may be replaced between calls."""
+    """Sends calls over its own connections. Its endpoint can be replaced between calls."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -77,41 +81,43 @@ class RequestsTransport:
         timeouts bounds the whole call.
         """
         endpoint = self.endpoint
-        proxy = proxy_for(call.operation, endpoint.base_url)
+
+        def prepare() -> requests.PreparedRequest:
+            return requests.Request(
+                call.method, endpoint.base_url + call.path, params=call.params, json=call.json, headers=endpoint.headers
+            ).prepare()
+
         bounds = _Bounds(call, connect_timeout, read_timeout)
-        token = _BOUNDS.set(bounds)
-        try:
-            return self._send(call, endpoint, proxy, (connect_timeout, read_timeout))
-        except _FAILURES as error:
-            kind, words = _kind_and_words(error, bounds)
-        finally:
-            _BOUNDS.reset(token)
-        # Raised outside the except block: the libraries' errors may show a key that the response echoed.
-        raise kind(call.operation, f"{describe_route(endpoint.address, proxy)}: {endpoint.redact(words)}")
+        received = self._exchange(bounds, prepare, endpoint.base_url, endpoint.address, endpoint.redact)
+        return Response(*received, endpoint.redact, endpoint.address)
 
     def put(self, url: PresignedUrl, content: Content, connect_timeout: float, read_timeout: float) -> None:
         """Upload a file once, without any header of the API. ``read_timeout`` is the longest time without progress; the
         size of the file bounds the whole upload. What reading the file raises is raised.
         """
-        origin, body = url.origin, UploadBody(content)
-        proxy = proxy_for(PUT_OBJECT.operation, origin)
-        bounds = _Bounds(PUT_OBJECT, connect_timeout, read_timeout, upload_seconds(content.size))
-        token = _BOUNDS.set(bounds)
-        self._upload = bounds
-        refused: WherobotsApiError | None
+        body = _UploadBody(content)
+
+        def prepare() -> requests.PreparedRequest:
+            request = requests.PreparedRequest()
+            # Not quoted again: the URL would no longer fit its signature.
+            request.method, request.url = PUT_OBJECT.method, url.value
+            request.prepare_headers({"User-Agent": self.endpoint.user_agent, "Content-Length": str(content.size)})
+            # Without bytes there is nothing to iterate over.
+            request.body = body if content.size else None  # type: ignore[assignment]
+            return request
+
+        self._upload = _Bounds(PUT_OBJECT, connect_timeout, read_timeout, upload_seconds(content.size))
+        failed: WherobotsApiError | None
         try:
-            refused = self._put(url, content.size, body, proxy, (connect_timeout, read_timeout))
-        except _FAILURES as error:
-            kind, words = _kind_and_words(error, bounds)
-            refused = kind(PUT_OBJECT.operation, f"{describe_route(origin, proxy)}: {url.redact(words)}")
+            failed = refusal(*self._exchange(self._upload, prepare, url.origin, url.origin, url.redact))
+        except WherobotsApiError as error:
+            failed = error
         finally:
             self._upload = None
-            _BOUNDS.reset(token)
-        # Raised outside the except block: the libraries' errors may show the URL.
         if body.failure is not None:
             raise body.failure
-        if refused is not None:
-            raise refused
+        if failed is not None:
+            raise failed
 
     def break_off_upload(self) -> bool:
         """End the upload that a signal handler has interrupted on this thread. False if there is none."""
@@ -121,43 +127,43 @@ class RequestsTransport:
         return True
 
     def close(self) -> None:
-        """Close the connections."""
         self._adapter.close()
 
-    def _send(
-        self, call: Call[object], endpoint: Endpoint, proxy: Proxy | None, timeout: tuple[float, float]
-    ) -> Response:
-        request = requests.Request(
-            call.method, endpoint.base_url + call.path, params=call.params, json=call.json, headers=endpoint.headers
-        ).prepare()
-        return Response(*self._exchange(call, request, proxy, timeout), endpoint.redact, endpoint.address)
-
-    def _put(
-        self, url: PresignedUrl, size: int, body: UploadBody, proxy: Proxy | None, timeout: tuple[float, float]
-    ) -> WherobotsApiError | None:
-        request = requests.PreparedRequest()
-        # As it is: a URL that is quoted anew no longer fits its signature.
-        request.method, request.url = PUT_OBJECT.method, url.value
-        request.prepare_headers({"User-Agent": self.endpoint.user_agent, "Content-Length": str(size)})
-        # Without bytes there is nothing to iterate over.
-        request.body = body if size else None  # type: ignore[assignment]
-        return refusal(*self._exchange(PUT_OBJECT, request, proxy, timeout))
-
     def _exchange(
-        self, call: Call[object], request: requests.PreparedRequest, proxy: Proxy | None, timeout: tuple[float, float]
+        self,
+        bounds: _Bounds,
+        prepare: Callable[[], requests.PreparedRequest],
+        base_url: str,
+        address: str,
+        redact: Callable[[str], str],
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Send a request, and return the status, the headers and the body of its response."""
+        """Send a request within its bounds, and return the status, the headers and the body of its response."""
+        operation = bounds.call.operation
+        proxy = proxy_for(operation, base_url)
+        token = _BOUNDS.set(bounds)
+        try:
+            return self._receive(bounds, prepare(), proxy)
+        except _FAILURES as error:
+            kind, words = _kind_and_words(error, bounds)
+        finally:
+            _BOUNDS.reset(token)
+        # Raised outside the except block: the libraries' errors may show the URL, or a key that the response echoed.
+        raise kind(operation, f"{describe_route(address, proxy)}: {redact(words)}")
+
+    def _receive(
+        self, bounds: _Bounds, request: requests.PreparedRequest, proxy: Proxy | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
         self._adapter.proxy = proxy
         response = self._adapter.send(
             request,
             stream=True,
-            timeout=timeout,
+            timeout=bounds.timeouts,
             verify=ca_bundle() if str(request.url).startswith("https") else True,
             proxies={"all": proxy.url} if proxy else None,
         )
         whole = False
         try:
-            body = Body(call, response.status_code, response.headers)
+            body = Body(bounds.call, response.status_code, response.headers)
             for piece in response.raw.stream(PIECE_BYTES, decode_content=False):
                 while body.feed(piece):
                     piece = b""
@@ -171,20 +177,35 @@ class RequestsTransport:
         return response.status_code, response.headers, content
 
 
+class _UploadBody:
+    """Iterates over a file from its beginning, each time that it is iterated."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self.failure: Exception | None = None
+        """Why the file could not be read to its end. The HTTP library would hide it in its own error."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._content.pieces()
+        except Exception as error:
+            self.failure = error
+            raise
+
+
 class _Bounds:
-    """The time a call has left, first to connect and then for the response, and the bytes it may still receive.
+    """The time a call has left, first to connect and then for the response, and the bytes it can still receive.
     ``transfer_seconds``, for a file, come on top of both timeouts.
     """
 
     def __init__(
         self, call: Call[object], connect_timeout: float, read_timeout: float, transfer_seconds: float = 0.0
     ) -> None:
-        self._call = call
+        self.call = call
+        self.timeouts = connect_timeout, read_timeout
         self._start = time.monotonic()
-        self._connect_timeout, self._read_timeout = connect_timeout, read_timeout
         self._seconds = connect_timeout + read_timeout + transfer_seconds
         self._is_broken_off = False
-        self.is_upload = call is PUT_OBJECT
         self.sock: socket.socket | None = None
         """The connection, once something is sent."""
         self._bytes = RAW_BYTES_PER_BYTE * call.max_bytes
@@ -196,11 +217,12 @@ class _Bounds:
         """Seconds left for the current step."""
         if self._is_broken_off:
             raise TimeoutError("broken off")
-        seconds = self._connect_timeout if self.is_connecting else self._seconds
+        connect_timeout, read_timeout = self.timeouts
+        seconds = connect_timeout if self.is_connecting else self._seconds
         left = self._start + seconds - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
-        return left if self.is_connecting else min(left, self._read_timeout)
+        return left if self.is_connecting else min(left, read_timeout)
 
     def break_off(self) -> None:
         """Let the current step fail at once, and every later one."""
@@ -214,7 +236,7 @@ class _Bounds:
         """Count received bytes, including those outside the body."""
         self._bytes -= size
         if self._bytes < 0:
-            raise ResponseTooLargeError(self._call.operation, self._call.max_bytes)
+            raise ResponseTooLargeError(self.call.operation, self.call.max_bytes)
 
 
 _BOUNDS: ContextVar[_Bounds] = ContextVar("_BOUNDS")
@@ -321,10 +343,17 @@ class _BoundedTlsConnectionPool(HTTPSConnectionPool):
     ConnectionCls = _BoundedTlsConnection
 
 
-class _Adapter(HTTPAdapter):
-    """Makes bounded connections, and sends the proxy's credentials, which are not in its address."""
+class ProxyAdapter(HTTPAdapter):
+    """Sends the proxy's credentials, which are not in its address."""
 
     proxy: Proxy | None = None
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        return dict(self.proxy.headers) if self.proxy else {}
+
+
+class _Adapter(ProxyAdapter):
+    """Makes bounded connections."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -337,9 +366,6 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = self.poolmanager.pool_classes_by_scheme
         return manager
-
-    def proxy_headers(self, proxy: str) -> dict[str, str]:
-        return dict(self.proxy.headers) if self.proxy else {}
 
 
 def _resolve(host: str, port: int, bounds: _Bounds) -> list[tuple[str, int]]:
@@ -369,7 +395,7 @@ _FAILURES = (
     OSError,
     ValueError,
 )
-"""What a call without a complete response ends with."""
+"""The errors of a call without a complete response."""
 
 
 def _kind_and_words(error: Exception, bounds: _Bounds) -> tuple[type[WherobotsApiError], str]:
@@ -382,9 +408,9 @@ def _kind_and_words(error: Exception, bounds: _Bounds) -> tuple[type[WherobotsAp
 
 
 def _is_not_of_upload(record: logging.LogRecord) -> bool:
-    """Whether a message of urllib3 may be written. Those of an upload would show its URL."""
+    """Whether a message of urllib3 may be written. A message about an upload would show its URL."""
     bounds = _BOUNDS.get(None)
-    return bounds is None or not bounds.is_upload
+    return bounds is None or bounds.call is not PUT_OBJECT
 
 
 for _name in ("connection", "connectionpool", "util.retry"):
@@ -392,7 +418,7 @@ for _name in ("connection", "connectionpool", "util.retry"):
 
 
 def _words(error: Exception) -> str:
-    """The error's message without the outer errors' text, which repeats the host and shows objects."""
+    """The error's message, without the outer errors' text, which repeats the host and shows objects."""
     cause: Any = error
     if isinstance(error, requests.exceptions.RequestException) and error.args:
         cause = error.args[0]

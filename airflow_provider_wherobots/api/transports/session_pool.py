@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-T = TypeVar("T")
 MakeProtocol: TypeAlias = Callable[[asyncio.AbstractEventLoop], ResponseHandler]
 
 MAX_CONNECTIONS = 64
@@ -59,8 +57,8 @@ class Progress:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Records progress, and refuses to connect without usable certificates. In place of a TLS context there may be the
-    error that explains why there is none.
+    """Records progress, and refuses to connect without usable certificates: then it gets an error in place of a TLS
+    context.
     """
 
     def __init__(
@@ -87,15 +85,13 @@ class _Shared:
 
 
 _sessions: dict[tuple[int, str], _Shared] = {}
-_shared_objects: WeakKeyDictionary[aiohttp.ClientSession, dict[type, Any]] = WeakKeyDictionary()
 
 
 @asynccontextmanager
 async def shared_session(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
     """Borrow the session of a host; it is closed when the last borrower returns it."""
     key = (id(asyncio.get_running_loop()), base_url)
-    # Reading the context from disk blocks, so it runs in a thread. If another task opens the session meanwhile, that
-    # one is used.
+    # Reading the context from disk blocks, so it runs in a thread. Another task may open the session in that time.
     trust = await asyncio.to_thread(_trust) if key not in _sessions and base_url.startswith("https") else None
     shared = _sessions.get(key)
     if shared is None:
@@ -118,14 +114,6 @@ async def own_session(
     trust = await asyncio.to_thread(_trust) if base_url.startswith("https") else None
     async with _open_session(trust, protocol, *traces) as session:
         yield session
-
-
-def shared_by(session: aiohttp.ClientSession, kind: type[T]) -> T:
-    """Return an object that all borrowers of a session share. It is made on first use and dropped with the session.
-    There is one object of each class.
-    """
-    found: T = _shared_objects.setdefault(session, {}).setdefault(kind, kind())
-    return found
 
 
 def _trust() -> ssl.SSLContext | UnusableCaBundleError:

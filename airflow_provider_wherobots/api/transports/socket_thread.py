@@ -1,7 +1,7 @@
-"""The WebSocket to a SQL session for blocking code: it lives in an event loop in a thread of its own.
+"""The WebSocket to a SQL session for blocking code: it lives in an event loop in a separate thread.
 
-So pings are answered while the caller is busy. Every method may be called in a signal handler that has interrupted
-another one, and from another thread: messages are taken on the caller's thread, and the loop is only told to wait.
+So it responds to pings while the caller is busy. Every method can be called in a signal handler that has interrupted
+another method, and from another thread: messages are taken on the caller's thread, and the loop only waits for them.
 """
 
 from __future__ import annotations
@@ -42,16 +42,15 @@ class SocketThread:
         """Open a WebSocket in place of the open one."""
         self.disconnect()
         opened = self._in_loop(open_socket(endpoint, url, seconds, self._limits), seconds)
-        # A signal handler may have opened another one meanwhile.
+        # A signal handler may have opened another one in that time.
         self.disconnect()
         self._socket = opened
 
     def transmit(self, message: ClientMessage) -> None:
-        """Write a message."""
         self._in_loop(self._open_socket().transmit(message), WRITE_SECONDS)
 
     def receive(self, seconds: float) -> ServerMessage | None:
-        """Wait for the next message. None if none has come in time, or the wait was broken off."""
+        """Wait for the next message. None if no message arrives in time, or the wait was broken off."""
         found = self._open_socket()
         outer = self._waiting
         wait = self._waiting = asyncio.run_coroutine_threadsafe(found.wait(seconds), self._running_loop())
@@ -63,7 +62,7 @@ class SocketThread:
         return found.take()
 
     def break_off(self) -> None:
-        """Let a wait that this thread was interrupted in end at once."""
+        """End the wait in which this thread was interrupted."""
         if self._waiting is not None:
             self._waiting.cancel()
 

@@ -1,8 +1,8 @@
 """The WebSocket to a SQL session, on aiohttp.
 
-A task of its own reads the connection all the time. aiohttp answers pings, and notices that a connection was cut, only
-while something reads, and a client may be busy between two statements. A second task pings the session when nothing has
-come for a while: any byte is a sign of life, also one of a large message that is not complete yet.
+One task always reads the connection: aiohttp responds to pings, and notices that a connection was cut, only while
+something reads, and a client can be busy between two statements. A second task pings the session when no byte has
+arrived for a while. Any byte is a sign of life, also a byte of a large message that is not complete yet.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import aiohttp
 # Here, so that the first binary frame does not import it in the event loop.
 import cbor2  # noqa: F401
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
     ConnectionLostError,
@@ -40,7 +40,6 @@ from airflow_provider_wherobots.api.sql.messages import (
 from airflow_provider_wherobots.api.transports import session_pool
 from airflow_provider_wherobots.api.transports.aiohttp import body_of, kind_of, words_of
 from airflow_provider_wherobots.api.transports.environment import (
-    Proxy,
     UnusableCaBundleError,
     describe_route,
     proxy_for,
@@ -58,13 +57,11 @@ FRAMES_PER_TURN = 20
 MAX_UNREAD = 1_000
 """While this many messages wait to be taken, messages about progress are dropped."""
 
-_CONNECT: Call[object] = Call("connectSqlSession", "GET", "", lambda _: None)
+_CONNECT: Call[object] = Call("connectSqlSession", "GET", "", no_content)
 _FAILURES = (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError)
 
 
 class _RefusedError(Exception):
-    """The upgrade was refused."""
-
     def __init__(self, error: WherobotsApiError) -> None:
         super().__init__(str(error))
         self.error = error
@@ -115,10 +112,10 @@ class SqlSocket:
                     await self._news.wait()
 
     def take(self) -> ServerMessage | None:
-        """Take the next message that has arrived. Any thread may call this. None if there is
-        none; the loss of the connection is raised after the last one.
+        """Take the next message that has arrived, or None. The loss of the connection is raised after the last message.
+        Any thread can call this.
         """
-        # Asked first: the last messages arrive before the connection is lost.
+        # Read first: the last messages arrive before the connection is lost.
         lost = self._lost
         with suppress(IndexError):
             return self._arrived.popleft()
@@ -127,7 +124,7 @@ class SqlSocket:
         return None
 
     async def receive(self, timeout: float) -> ServerMessage | None:  # noqa: ASYNC109 - it is no failure
-        """Wait for the next message. None if none has come in time."""
+        """Wait for the next message. None if no message arrives in time."""
         await self.wait(timeout)
         return self.take()
 
@@ -160,7 +157,7 @@ class SqlSocket:
             await asyncio.sleep(heard_at + self._limits.quiet_seconds - loop.time())
             if self._incoming.heard_at == heard_at:
                 pong_by = loop.time() + self._limits.pong_seconds
-                # A connection that is cut is the reader's to tell.
+                # The reader reports a connection that is cut.
                 with suppress(TimeoutError, aiohttp.ClientError, OSError):
                     async with asyncio.timeout_at(pong_by):
                         await self._connection.ping()
@@ -215,7 +212,14 @@ async def open_socket(endpoint: Endpoint, url: str, seconds: float, limits: Sock
                 session = await resources.enter_async_context(
                     session_pool.own_session(origin, incoming.protocol, _refusals(endpoint))
                 )
-                connection = await _connected(session, url, endpoint, proxy, limits)
+                connection = await session.ws_connect(
+                    url,
+                    headers=endpoint.headers,
+                    max_msg_size=limits.message_bytes,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
+                    proxy=proxy.url if proxy else None,
+                    proxy_headers=proxy.headers if proxy else None,
+                )
             resources.push_async_callback(connection.close)
             return SqlSocket(connection, endpoint, route, resources, incoming, limits)
         except _RefusedError as refused:
@@ -228,19 +232,6 @@ async def open_socket(endpoint: Endpoint, url: str, seconds: float, limits: Sock
     await _close(resources)
     # Raised outside the except blocks: the libraries' errors may show a key that the response echoed.
     raise failure
-
-
-async def _connected(
-    session: aiohttp.ClientSession, url: str, endpoint: Endpoint, proxy: Proxy | None, limits: SocketLimits
-) -> aiohttp.ClientWebSocketResponse:
-    return await session.ws_connect(
-        url,
-        headers=endpoint.headers,
-        max_msg_size=limits.message_bytes,
-        timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
-        proxy=proxy.url if proxy else None,
-        proxy_headers=proxy.headers if proxy else None,
-    )
 
 
 def _failure(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.sql import calls
-from airflow_provider_wherobots.api.sql.models import READY, AskedSession, SqlSession
+from airflow_provider_wherobots.api.sql.models import READY, RequestedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
@@ -107,7 +107,7 @@ class SessionWaitTimeoutError(SessionFailedError):
 
 def ask_for_session(
     request: SessionRequest, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
-) -> Flow[AskedSession]:
+) -> Flow[RequestedSession]:
     """Ask for a session: a new one, or a shared one that is equal. One that is being stopped is waited out. A request
     that makes a new session each time is repeated only if it certainly did not arrive.
     """
@@ -129,7 +129,7 @@ def ask_for_session(
     return asked
 
 
-def _is_being_stopped(asked: AskedSession) -> Flow[bool]:
+def _is_being_stopped(asked: RequestedSession) -> Flow[bool]:
     try:
         session = yield from attempt(calls.get_session(asked.id), POLL_TIMEOUT_SECONDS)
     except WherobotsApiError:
@@ -140,7 +140,7 @@ def _is_being_stopped(asked: AskedSession) -> Flow[bool]:
 
 def ask_with_quota(
     request: SessionRequest, wait: QuotaWait, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
-) -> Flow[AskedSession | AwaitingQuota]:
+) -> Flow[RequestedSession | AwaitingQuota]:
     """Request a session, and wait while the organization's quota is used up. Returns the wait instead, if ``wait``
     hands it over.
     """
@@ -200,6 +200,25 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
         yield effect
         moment = yield from clock.read(effect.seconds * (1 + effect.jitter))
         delay = min(MAX_DELAY_SECONDS, delay * GROWTH)
+
+
+def obtain_session(
+    request: SessionRequest, wait: SessionWait, kept: str | None = None, own: Callable[[str], None] | None = None
+) -> Flow[SqlSession]:
+    """Request a session, and wait until statements can be executed in it.
+
+    ``kept`` is the id of a session that an earlier request made for itself alone. It is used as long as it lives.
+    ``own`` takes the id of a session that nobody else can have, as soon as it is known.
+    """
+    if kept is not None:
+        try:
+            return (yield from await_session(kept, replace(wait, appearance_seconds=0.0)))
+        except SessionEndedError:
+            yield Note(logging.INFO, f"SQL session {words.short(kept)} has ended. Requesting a new one")
+    asked = yield from ask_for_session(request, wait.max_outage_seconds)
+    if own is not None and not request.is_repeatable and not asked.fallback:
+        own(asked.id)
+    return (yield from await_session(asked.id, wait))
 
 
 def stop_session(session_id: str, budget_seconds: float = STOP_BUDGET_SECONDS) -> Flow[bool]:

@@ -207,7 +207,7 @@ def test_an_answer_that_never_ends_does_not_hold_the_form(monkeypatch: pytest.Mo
             enough.set()
             server.join()
     assert not works
-    assert "Read timed out" in said or "sent no complete response within" in said
+    assert said.startswith("The host was reached, but did not respond: ")
 
 
 def test_the_form_as_airflow_hands_it_over_is_what_is_tested(

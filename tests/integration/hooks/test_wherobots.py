@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow import __version__ as airflow_version
 
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
@@ -172,16 +171,6 @@ def test_an_unreachable_host_is_one_clear_error(hook: WherobotsHook, monkeypatch
     [
         ({"password": ""}, "password: must hold the Wherobots API key"),
         ({"host": "http://api.cloud.wherobots.com", "password": API_KEY}, "plain http"),
-        ({"host": "ftp://x", "password": API_KEY}, "scheme must be http or https"),
-        ({"host": "u:p@api.cloud.wherobots.com", "password": API_KEY}, "user or a password"),
-        pytest.param(
-            {"password": API_KEY, "extra": json.dumps(["a"])},
-            "extra: must be a JSON object",
-            marks=pytest.mark.skipif(
-                airflow_version.startswith(("3.0.", "3.1.")),
-                reason="Airflow 3.0 and 3.1 themselves do not find a connection whose extra is a JSON array",
-            ),
-        ),
         ({"password": API_KEY, "extra": json.dumps({"runtime": 7})}, r"extra\['runtime'\]=7: must be a string"),
     ],
 )
@@ -199,13 +188,6 @@ def test_a_connection_that_breaks_a_rule_is_refused_before_anything_is_sent(
 def test_connections_made_for_the_official_provider_work(conn_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
     set_connection(monkeypatch, conn_type=conn_type, host="api.cloud.wherobots.com", password=API_KEY, schema="http")
     assert WherobotsHook().settings.endpoint.base_url == "https://api.cloud.wherobots.com"
-
-
-def test_the_extra_holds_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    extra = {"region": "aws-us-east-1", "runtime": "small", "version": "preview"}
-    set_connection(monkeypatch, conn_type="wherobots", password=API_KEY, extra=json.dumps(extra))
-    settings = WherobotsHook().settings
-    assert (settings.region, settings.runtime, settings.version) == ("aws-us-east-1", "small", "preview")
 
 
 def test_the_key_is_never_logged(

@@ -1,6 +1,5 @@
 """Local files as jobs and dependencies, against the local server: which calls there are, and what is stored."""
 
-import asyncio
 import io
 import json
 import os
@@ -17,8 +16,6 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.files import archive
-from airflow_provider_wherobots.files.local_file import FileSource
-from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import API_KEY, set_connection
@@ -285,14 +282,3 @@ def test_a_folder_is_zipped_once_for_a_task(
 def test_a_wrong_folder_is_an_error_at_parse(value: Any) -> None:
     with pytest.raises(WherobotsArgumentException, match=r"^task: upload_to=.*: must be the S3 address of a folder"):
         WherobotsRunOperator(task_id="task", run_python={"uri": "a.py"}, upload_to=value)
-
-
-def test_the_triggerer_could_upload_too(dags: Path, conn_id: str, server: LocalServer, control: ControlClient) -> None:
-    source = FileSource("path", "stats.py", dags / "team" / "jobs" / "stats.py")
-
-    async def upload_it() -> str:
-        async with WherobotsHook(conn_id).async_driver() as driver:
-            return await driver.run(upload(source, "s3://jobs/by-triggerer"))
-
-    assert stored(server, asyncio.run(upload_it())).read_text() == SCRIPT
-    assert operations(control) == ["createUploadUrl", "putObject"]

@@ -93,16 +93,6 @@ def test_agent_and_client_hop_reach_the_headers() -> None:
     assert (headers["User-Agent"], headers["X-Wherobots-Client"]) == ("agent/1", "client=x")
 
 
-@pytest.mark.parametrize("key", ["region", "runtime", "version"])
-def test_extras_are_read_under_their_long_names_too_and_the_short_name_wins(key: str) -> None:
-    long = f"extra__wherobots__{key}"
-    assert getattr(read_settings(password=KEY, extra=json.dumps({long: "old"})), key) == "old"
-    assert getattr(read_settings(password=KEY, extra=json.dumps({key: "", long: "old"})), key) == "old"
-    assert getattr(read_settings(password=KEY, extra=json.dumps({key: " new ", long: "old"})), key) == "new"
-    with pytest.raises(InvalidArgumentError, match=rf"extra\['{long}'\]=5"):
-        read_settings(password=KEY, extra=json.dumps({long: 5}))
-
-
 def test_a_runs_address_is_derived_or_follows_the_template() -> None:
     assert read_settings(password=KEY).run_url("r1") == "https://cloud.wherobots.com/runs/r1"
     extra = json.dumps({"console_url_template": "https://console.example.com/jobs?id={run_id}"})

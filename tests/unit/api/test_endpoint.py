@@ -8,7 +8,7 @@ import pytest
 from airflow_provider_wherobots.api.endpoint import (
     Endpoint,
     base_url,
-    checked_console_url_template,
+    check_console_url_template,
     console_url,
     is_loopback,
     is_web_address,
@@ -153,7 +153,8 @@ def test_console_url_is_the_api_host_without_its_first_label(api: str, url: str)
 
 
 def test_a_template_takes_the_run_id_wherever_it_stands() -> None:
-    template = checked_console_url_template("http://console.example.com:8080/{run_id}/view?run={run_id}#top")
+    template = "http://console.example.com:8080/{run_id}/view?run={run_id}#top"
+    check_console_url_template(template)
     assert console_url("https://ignored", "r1", template) == "http://console.example.com:8080/r1/view?run=r1#top"
 
 
@@ -178,7 +179,7 @@ def test_a_template_takes_the_run_id_wherever_it_stands() -> None:
 )
 def test_a_wrong_template_is_one_error_with_the_value_and_the_rule(template: str, rule: str) -> None:
     with pytest.raises(InvalidArgumentError, match=rule) as caught:
-        checked_console_url_template(template)
+        check_console_url_template(template)
     assert str(caught.value).startswith("console_url_template=")
     assert KEY not in str(caught.value)
 

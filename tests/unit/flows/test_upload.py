@@ -21,7 +21,7 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
-from airflow_provider_wherobots.api.storage.models import Organization
+from airflow_provider_wherobots.api.storage.calls import Organization
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
 from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource

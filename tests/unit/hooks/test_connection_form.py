@@ -3,23 +3,12 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_wherobots.api.connection import EXTRA_KEYS, read_settings
-from airflow_provider_wherobots.api.runs.runtimes import RUNTIMES
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, ExtraField, field_behaviour, provider_info
 
 
 def test_there_is_a_field_for_every_key_that_is_read_and_for_no_other() -> None:
     assert tuple(field.name for field in EXTRA_FIELDS) == EXTRA_KEYS
     assert list(provider_info()["conn-fields"]) == list(EXTRA_KEYS)
-
-
-def test_both_ways_of_telling_the_form_say_the_same() -> None:
-    declared, asked = provider_info()["ui-field-behaviour"], field_behaviour()
-    assert {key.replace("-", "_"): value for key, value in declared.items()} == asked
-
-
-def test_the_suggested_runtimes_are_the_published_ones() -> None:
-    (runtime,) = [field for field in EXTRA_FIELDS if field.name == "runtime"]
-    assert runtime.suggestions == RUNTIMES
 
 
 @pytest.mark.parametrize("field", EXTRA_FIELDS, ids=lambda field: field.name)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
 
 import pytest
 
 from airflow_provider_wherobots.api.errors import (
     BadRequestError,
+    CaBundleError,
     PermissionDeniedError,
     ResponseLostError,
     ServerError,
@@ -68,6 +70,40 @@ def test_a_host_that_does_not_answer_is_told_without_the_secret() -> None:
     with Wire(resetting()) as wire, pytest.raises(ResponseLostError) as caught:
         download(PresignedUrl(f"http://127.0.0.1:{wire.port}{TARGET}"), io.BytesIO())
     assert SECRET not in str(caught.value)
+
+
+def test_a_refusal_that_never_ends_is_a_lost_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_wherobots.api.transports.download.TIMEOUTS", (1.0, 0.2))
+    over = threading.Event()
+
+    def stuck(connection: socket.socket) -> None:
+        connection.sendall(response("503 Slow", b"<Code>", "Content-Length: 100"))
+        over.wait()
+
+    with Wire(stuck) as wire:
+        try:
+            with pytest.raises(ResponseLostError) as caught:
+                download(PresignedUrl(f"http://127.0.0.1:{wire.port}{TARGET}"), io.BytesIO())
+        finally:
+            over.set()
+    assert SECRET not in str(caught.value)
+
+
+def test_the_credentials_of_a_proxy_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+    with Wire(answering(response("502 Bad Gateway", b""), requests=asked)) as wire:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:mine@127.0.0.1:{wire.port}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        with pytest.raises(ResponseLostError, match="502"):
+            download(PresignedUrl(f"https://bucket.example.com{TARGET}"), io.BytesIO())
+    assert b"proxy-authorization: basic bwu6bwluzq==" in asked[0].lower()
+
+
+def test_a_ca_bundle_that_cannot_be_used_is_an_error_of_the_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent.pem")
+    with pytest.raises(CaBundleError, match=r"REQUESTS_CA_BUNDLE='/nonexistent\.pem'"):
+        download(PresignedUrl(f"https://localhost:1{TARGET}"), io.BytesIO())
 
 
 @pytest.mark.parametrize("url", ["http://example.com/x", "https://user@example.com/x", "s3://bucket/x"])

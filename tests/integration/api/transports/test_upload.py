@@ -1,8 +1,7 @@
-"""An upload on the wire, by both transports: its headers, its bytes, and every way in which it can go wrong."""
+"""An upload on the wire: its headers, its bytes, and every way in which it can go wrong."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import socket
@@ -26,9 +25,7 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl, UnusableUrlError
-from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-from airflow_provider_wherobots.api.transports.session_pool import shared_session
 from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource, LocalFile, open_file
 from tests.integration.api.transports.wire import (
     Wire,
@@ -48,30 +45,13 @@ QUERY = f"X-Amz-Credential=a%2Fb%2Faws4_request&X-Amz-Signature={SECRET}&x=a+b%2
 PATH = "/bucket/a%20b/st%C3%A4ts.py"
 STORED = b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 0\r\n\r\n'
 
-Put = Callable[[str, LocalFile, float], None]
 
-
-def put_by_requests(url: str, file: LocalFile, read: float) -> None:
+def put(url: str, file: LocalFile, read: float) -> None:
     transport = RequestsTransport(Endpoint("https://api.example.com", KEY))
     try:
         transport.put(PresignedUrl(url), file, 2.0, read)
     finally:
         transport.close()
-
-
-def put_by_aiohttp(url: str, file: LocalFile, read: float) -> None:
-    async def put() -> None:
-        endpoint = Endpoint("https://api.example.com", KEY)
-        async with shared_session(endpoint.base_url) as session:
-            await AiohttpTransport(endpoint, session).put(PresignedUrl(url), file, 2.0, read)
-
-    asyncio.run(put())
-
-
-@pytest.fixture(params=[put_by_requests, put_by_aiohttp], ids=["requests", "aiohttp"])
-def put(request: pytest.FixtureRequest) -> Put:
-    chosen: Put = request.param
-    return chosen
 
 
 def local_file(folder: Path, content: bytes) -> LocalFile:
@@ -94,7 +74,7 @@ def xml(code: str) -> bytes:
     "content", [b"print('hello')\n", b"", bytes(range(256)) * 9_000], ids=["small", "empty", "large"]
 )
 def test_what_is_on_the_wire(
-    put: Put, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password mine\n")
@@ -116,7 +96,7 @@ def test_what_is_on_the_wire(
 
 
 def test_an_answer_with_a_broken_header_does_not_bring_the_url_into_the_log(
-    put: Put, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """urllib3 warns of it, and names the URL."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nbroken header\r\nX: y\r\n\r\n"
@@ -138,7 +118,7 @@ def test_an_answer_with_a_broken_header_does_not_bring_the_url_into_the_log(
     ],
 )
 def test_a_refusal_is_its_status_and_its_code(
-    put: Put, answer: bytes, kind: type[WherobotsApiError], words: str, tmp_path: Path
+    answer: bytes, kind: type[WherobotsApiError], words: str, tmp_path: Path
 ) -> None:
     with Wire(answering(answer)) as wire, pytest.raises(kind) as caught:
         put(f"{wire.url}{PATH}?{QUERY}", local_file(tmp_path, b"x"), LONG)
@@ -149,7 +129,7 @@ def test_a_refusal_is_its_status_and_its_code(
     assert caught.value.retry_after == (7.0 if "Retry-After" in answer.decode() else None)
 
 
-def test_a_redirect_is_not_followed(put: Put, tmp_path: Path) -> None:
+def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
     reached: list[bytes] = []
     with Wire(answering(STORED, requests=reached)) as other:
         answer = refused("301 Moved", b"", f"Location: {other.url}/")
@@ -160,7 +140,7 @@ def test_a_redirect_is_not_followed(put: Put, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("handler", [resetting(), silent], ids=["reset", "silence"])
 def test_no_answer_is_transient_and_does_not_show_the_url(
-    put: Put, handler: Callable[[socket.socket], None], tmp_path: Path
+    handler: Callable[[socket.socket], None], tmp_path: Path
 ) -> None:
     with Wire(handler) as wire, pytest.raises(ResponseLostError) as caught:
         put(f"{wire.url}{PATH}?{QUERY}", local_file(tmp_path, b"x" * 3_000_000), 0.5)
@@ -170,7 +150,7 @@ def test_no_answer_is_transient_and_does_not_show_the_url(
     assert PATH not in str(caught.value)
 
 
-def test_a_refused_connection_was_not_sent(put: Put, tmp_path: Path) -> None:
+def test_a_refused_connection_was_not_sent(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(NotSentError) as caught:
@@ -178,7 +158,7 @@ def test_a_refused_connection_was_not_sent(put: Put, tmp_path: Path) -> None:
     assert SECRET not in str(caught.value)
 
 
-def test_a_host_that_stops_reading_is_given_up(put: Put, tmp_path: Path) -> None:
+def test_a_host_that_stops_reading_is_given_up(tmp_path: Path) -> None:
     over = threading.Event()
 
     def stuck(connection: socket.socket) -> None:
@@ -193,7 +173,7 @@ def test_a_host_that_stops_reading_is_given_up(put: Put, tmp_path: Path) -> None
             over.set()
 
 
-def test_a_slow_host_gets_everything(put: Put, tmp_path: Path) -> None:
+def test_a_slow_host_gets_everything(tmp_path: Path) -> None:
     content = bytes(range(256)) * 20_000
     received: list[bytes] = []
 
@@ -212,7 +192,7 @@ def test_a_slow_host_gets_everything(put: Put, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [10, 2_000_000])
 @pytest.mark.parametrize("change", ["other bytes", "shorter", "longer", "gone"])
-def test_a_file_that_has_changed_is_not_sent_to_its_end(put: Put, size: int, change: str, tmp_path: Path) -> None:
+def test_a_file_that_has_changed_is_not_sent_to_its_end(size: int, change: str, tmp_path: Path) -> None:
     file = local_file(tmp_path, b"a" * size)
     path = tmp_path / "stats.py"
     if change == "gone":
@@ -241,13 +221,13 @@ def test_a_file_that_has_changed_is_not_sent_to_its_end(put: Put, size: int, cha
         ("", "is not a URL"),
     ],
 )
-def test_an_unusable_url_is_refused_before_anything_is_sent(put: Put, url: str, words: str, tmp_path: Path) -> None:
+def test_an_unusable_url_is_refused_before_anything_is_sent(url: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(UnusableUrlError, match=re.escape(words)) as caught:
         put(url, local_file(tmp_path, b"x"), LONG)
     assert "key" not in str(caught.value)
 
 
-def test_an_upload_over_tls(put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     requests: list[bytes] = []
     certificate = make_certificate(tmp_path, x509.DNSName("localhost"))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))

@@ -15,7 +15,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.api.runs import calls as run_calls
 from airflow_provider_wherobots.api.sql import calls
-from airflow_provider_wherobots.api.sql.models import AskedSession
+from airflow_provider_wherobots.api.sql.models import RequestedSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 
 
@@ -26,7 +26,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
     )
 
 
-def asked(response: Response) -> AskedSession:
+def asked(response: Response) -> RequestedSession:
     return read_response(calls.create_session(SessionRequest()), response)
 
 
@@ -96,16 +96,16 @@ def test_a_bad_request_names_argument_value_and_rule(arguments: dict[str, Any], 
     ],
 )
 def test_the_id_is_taken_from_the_redirect_which_is_not_followed(location: str) -> None:
-    assert asked(answer(303, location=location)) == AskedSession("s1")
+    assert asked(answer(303, location=location)) == RequestedSession("s1")
 
 
 def test_a_shared_session_in_place_of_a_new_one_is_told() -> None:
     response = answer(303, location="/sql/session/s1", X_Wherobots_Sql_Session_Fallback="quota")
-    assert asked(response) == AskedSession("s1", "quota")
+    assert asked(response) == RequestedSession("s1", "quota")
 
 
 def test_a_redirect_that_something_on_the_way_has_followed_is_read_from_its_body() -> None:
-    assert asked(answer(200, {"id": "s1", "status": "PENDING"})) == AskedSession("s1")
+    assert asked(answer(200, {"id": "s1", "status": "PENDING"})) == RequestedSession("s1")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from airflow_provider_wherobots.api.errors import (
     UnreadableResponseError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.sql.models import AskedSession, SqlSession
+from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
@@ -73,14 +73,14 @@ def in_stage(status: str, **fields: Any) -> SqlSession:
     "looked_at", [in_stage("PENDING"), in_stage("DEPLOY_FAILED"), None, ServerError("getSqlSession", 503)]
 )
 def test_a_session_is_asked_for_once(looked_at: Any) -> None:
-    script = Script(by_operation(createSqlSession=always(AskedSession("s1")), getSqlSession=always(looked_at)))
-    assert script.run(ask_for_session(SessionRequest())) == AskedSession("s1")
+    script = Script(by_operation(createSqlSession=always(RequestedSession("s1")), getSqlSession=always(looked_at)))
+    assert script.run(ask_for_session(SessionRequest())) == RequestedSession("s1")
     assert script.operations == ["createSqlSession", "getSqlSession"]
     assert script.notes == [Note(logging.INFO, "Statements are executed in SQL session s1")]
 
 
 def test_a_shared_session_for_want_of_quota_is_a_warning() -> None:
-    script = Script(by_operation(createSqlSession=always(AskedSession("s2", "quota"))))
+    script = Script(by_operation(createSqlSession=always(RequestedSession("s2", "quota"))))
     assert script.run(ask_for_session(SessionRequest(force_new=True))).id == "s2"
     told = "No new SQL session was started (quota): SQL session s2 of the same user is shared"
     assert script.notes == [Note(logging.WARNING, told)]
@@ -88,10 +88,10 @@ def test_a_shared_session_for_want_of_quota_is_a_warning() -> None:
 
 @pytest.mark.parametrize("status", ["DESTROY_PENDING", "DESTROYING", "DESTROYED"])
 def test_a_shared_session_that_is_being_stopped_is_waited_out(status: str) -> None:
-    asks = answers(AskedSession("s1"), AskedSession("s1"), AskedSession("s2"))
+    asks = answers(RequestedSession("s1"), RequestedSession("s1"), RequestedSession("s2"))
     looks = answers(in_stage(status), in_stage("DESTROYED"), SqlSession("s2", "PENDING"))
     script = Script(by_operation(createSqlSession=asks, getSqlSession=looks))
-    assert script.run(ask_for_session(SessionRequest())) == AskedSession("s2")
+    assert script.run(ask_for_session(SessionRequest())) == RequestedSession("s2")
     assert script.sleeps == [5.0, 5.0]
     told = "SQL session s1 is being stopped. Requesting a new one in 5 s"
     assert [note.text for note in script.notes] == [told, told, "Statements are executed in SQL session s2"]
@@ -99,15 +99,15 @@ def test_a_shared_session_that_is_being_stopped_is_waited_out(status: str) -> No
 
 def test_a_session_that_does_not_end_being_stopped_is_told_by_the_wait_for_it() -> None:
     script = Script(
-        by_operation(createSqlSession=always(AskedSession("s1")), getSqlSession=always(in_stage("DESTROYING")))
+        by_operation(createSqlSession=always(RequestedSession("s1")), getSqlSession=always(in_stage("DESTROYING")))
     )
-    assert script.run(ask_for_session(SessionRequest())) == AskedSession("s1")
+    assert script.run(ask_for_session(SessionRequest())) == RequestedSession("s1")
     assert 55 <= script.elapsed < 70
 
 
 @pytest.mark.parametrize("lost", [ResponseLostError("createSqlSession", "reset"), ServerError("createSqlSession", 503)])
 def test_a_lost_answer_is_asked_for_again_only_if_that_gives_the_same_session(lost: WherobotsApiError) -> None:
-    script = Script(answers(lost, AskedSession("s1"), in_stage("PENDING")))
+    script = Script(answers(lost, RequestedSession("s1"), in_stage("PENDING")))
     assert script.run(ask_for_session(SessionRequest())).id == "s1"
     for request in (SessionRequest(force_new=True), SessionRequest(session_type="single")):
         script = Script(answers(lost))
@@ -116,7 +116,7 @@ def test_a_lost_answer_is_asked_for_again_only_if_that_gives_the_same_session(lo
 
 
 def test_what_was_not_sent_is_sent_again_whatever_is_asked_for() -> None:
-    script = Script(answers(NotSentError("createSqlSession", "refused"), AskedSession("s1")))
+    script = Script(answers(NotSentError("createSqlSession", "refused"), RequestedSession("s1")))
     assert script.run(ask_for_session(SessionRequest(force_new=True))).id == "s1"
     script = Script(always(NotSentError("createSqlSession", "refused")))
     with pytest.raises(NotSentError):
@@ -130,8 +130,10 @@ FULL = QuotaError("createSqlSession", 403)
 
 
 def test_a_session_waits_for_quota_as_a_run_does() -> None:
-    script = Script(by_operation(createSqlSession=answers(FULL, FULL, AskedSession("s1")), getSqlSession=always(None)))
-    assert script.run(ask_with_quota(SessionRequest(), QuotaWait())) == AskedSession("s1")
+    script = Script(
+        by_operation(createSqlSession=answers(FULL, FULL, RequestedSession("s1")), getSqlSession=always(None))
+    )
+    assert script.run(ask_with_quota(SessionRequest(), QuotaWait())) == RequestedSession("s1")
     assert script.sleeps == [5.0, 10.0]
     assert script.notes[0].text.startswith("No SQL session was created yet: the organization's quota is used up.")
 
@@ -381,12 +383,12 @@ def test_whatever_a_session_does_it_is_ready_or_a_typed_error_in_time(
 @pytest.mark.parametrize(
     ("asked", "operations"),
     [
-        (AskedSession("s1"), ["createSqlSession", "deleteSqlSession"]),
-        (AskedSession("s2", "quota"), ["createSqlSession"]),
+        (RequestedSession("s1"), ["createSqlSession", "deleteSqlSession"]),
+        (RequestedSession("s2", "quota"), ["createSqlSession"]),
     ],
 )
 def test_the_session_of_a_request_is_stopped_unless_it_is_that_of_others(
-    asked: AskedSession, operations: list[str]
+    asked: RequestedSession, operations: list[str]
 ) -> None:
     script = Script(by_operation(createSqlSession=always(asked), deleteSqlSession=always(None)))
     assert script.run(stop_asked(SessionRequest(session_key="ours")))
