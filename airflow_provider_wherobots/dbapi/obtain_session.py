@@ -10,7 +10,7 @@ from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note
-from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionWait, ask_for_session, await_session
+from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionWait, await_session, request_session
 
 
 def obtain_session(
@@ -25,7 +25,7 @@ def obtain_session(
             return (yield from await_session(kept, replace(wait, appearance_seconds=0.0)))
         except SessionEndedError:
             yield Note(logging.INFO, f"SQL session {words.short(kept)} has ended. Requesting a new one")
-    asked = yield from ask_for_session(request, wait.max_outage_seconds)
+    asked = yield from request_session(request, wait.max_outage_seconds)
     if own is not None and not request.is_repeatable and not asked.fallback:
         own(asked.id)
     return (yield from await_session(asked.id, wait))

@@ -10,9 +10,8 @@ from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, 
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
-from airflow_provider_wherobots.flows.list_runs import list_runs
+from airflow_provider_wherobots.flows.list_runs import find_runs, list_runs
 from airflow_provider_wherobots.flows.retry import Outage, send
-from airflow_provider_wherobots.flows.runs_by_suffix import find_runs
 
 CANCEL_BUDGET_SECONDS = 25.0
 """How long a cancel is tried. Airflow limits a trigger's ``on_kill`` to 30 s."""

@@ -155,7 +155,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
                 # The service's clock may be wrong: no end time before the last poll that saw the run active is trusted.
                 ended_ago = run.ended_ago if seen_active_at is None else min(run.ended_ago, moment - seen_active_at)
                 outcome = Outcome.of_run(run, (yield from now()))
-                summary = RunSummary.of_run(run, spark_ui_url=spark_ui.url)
+                summary = RunSummary.of_run(run, spark_ui.url)
                 del run
                 outcome = yield from _conclude(outcome, summary, log, options, ended_ago)
                 yield from twins.look_last(may_wait=True)
@@ -223,7 +223,7 @@ def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:
     """Find the outcome of a run that ended while nobody followed it. Its log is read, but not forwarded."""
     moment = yield from now()
     options = FollowOptions(run.id, moment, poll_logs=False, return_result=return_result)
-    summary = RunSummary.of_run(run, spark_ui_url=spark_ui_url(run))
+    summary = RunSummary.of_run(run, spark_ui_url(run))
     log = LogForwarder(run.id, forward=False)
     return (yield from _conclude(Outcome.of_run(run, moment), summary, log, options, run.ended_ago))
 
@@ -251,7 +251,7 @@ def _stop_at_deadline(
     except WherobotsApiError as error:
         yield Note(logging.WARNING, f"{error}; the run's summary is incomplete")
     else:
-        summary = RunSummary.of_run(run, spark_ui_url=seen_spark_ui_url)
+        summary = RunSummary.of_run(run, seen_spark_ui_url)
         if run.is_terminal and run.status != CANCELLED:
             # It had ended before the cancel arrived.
             outcome = Outcome.of_run(run, moment)
@@ -280,8 +280,7 @@ class _StatusNotes:
         if said != self._said:
             yield Note(logging.INFO, f"Run {run.id} is {said}")
         elif moment - self._said_at >= HEARTBEAT_SECONDS:
-            minutes = round((moment - started_at) / words.MINUTE) * words.MINUTE
-            yield Note(logging.INFO, f"Run {run.id} is still {said} after {words.duration(minutes)}")
+            yield Note(logging.INFO, f"Run {run.id} is still {said} after {words.minutes(moment - started_at)}")
         else:
             return
         self._said, self._said_at = said, moment

@@ -20,16 +20,17 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_raise
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
+from airflow_provider_wherobots.flows.list_runs import find_runs
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotes, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, repeat, wait_out
 from airflow_provider_wherobots.flows.run_name import durable_suffix
-from airflow_provider_wherobots.flows.runs_by_suffix import differing_fields, find_runs
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
 
 LOOK_UP_DELAYS = (0.5, 1.0, 2.0, 3.0, 3.5)
 """Seconds before each look for a run whose create response was lost: about ten in all, as List Runs may lag."""
 CLOCK_MARGIN_SECONDS = 60.0
 """How far the service's clock may be behind, so that a run of this try is not taken for an older one."""
+_PARENT_IN_LINEAGE = tuple(f"environment.sparkConfigs.spark.openlineage.{key}" for key in ("parent", "rootParent"))
 
 
 class UnclearCreateError(WherobotsApiError):
@@ -252,3 +253,25 @@ def _note_reattached(run: Run, payload: Mapping[str, Any]) -> Flow[None]:
 
 def _unclear(cause: WherobotsApiError, why: str) -> UnclearCreateError:
     return UnclearCreateError(cause.operation, f"it is unclear whether the run was created: {cause}; {why}")
+
+
+def differing_fields(sent: Mapping[str, Any], echoed: Mapping[str, Any]) -> list[str]:
+    """The fields in which a run differs from what this try would create.
+
+    The service has added its defaults to ``echoed``, so fields that are not sent do not count. Nor does the run's
+    parent in OpenLineage: it stays the try that created the run.
+    """
+    return sorted(name for name in _differences(sent, echoed, "") if not name.startswith(_PARENT_IN_LINEAGE))
+
+
+def _differences(sent: Any, echoed: Any, path: str) -> list[str]:
+    if isinstance(sent, Mapping) and isinstance(echoed, Mapping):
+        return [
+            found
+            for key, value in sent.items()
+            if value is not None
+            for found in _differences(value, echoed.get(key), f"{path}.{key}" if path else str(key))
+        ]
+    if isinstance(sent, list) and isinstance(echoed, list) and len(sent) == len(echoed):
+        return [path] if any(_differences(a, b, path) for a, b in zip(sent, echoed, strict=True)) else []
+    return [] if sent == echoed else [path]

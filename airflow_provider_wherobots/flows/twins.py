@@ -12,7 +12,7 @@ import logging
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, now
-from airflow_provider_wherobots.flows.runs_by_suffix import find_runs
+from airflow_provider_wherobots.flows.list_runs import find_runs
 
 LOOKS = (30.0, 120.0)
 """Seconds after the try got its run at which its twin is looked for. A run that ends earlier is kept waiting until the

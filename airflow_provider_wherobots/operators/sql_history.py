@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED
 from airflow_provider_wherobots.compat import Context, note_for_retry, state_at_kill, xcom_keys_of_earlier_try
 from airflow_provider_wherobots.exceptions import WherobotsSqlException, WherobotsUnavailableException
-from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds, mark_of
+from airflow_provider_wherobots.flows.sql.cancel import end_earlier
 from airflow_provider_wherobots.flows.sql.look_back import Found, Planned, SqlLookBack
-from airflow_provider_wherobots.flows.sql.record import CLEARED_KEY, SqlRecord, Word, key_of, word_of
-from airflow_provider_wherobots.flows.sql.replace import end_earlier
+from airflow_provider_wherobots.flows.sql.record import (
+    CLEARED_KEY,
+    ExecutionIds,
+    SqlRecord,
+    Word,
+    key_of,
+    mark_of,
+    word_of,
+)
 from airflow_provider_wherobots.flows.sql.statement import (
     Statement,
     StatementOptions,

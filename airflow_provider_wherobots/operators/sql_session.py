@@ -18,7 +18,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name, make_suffix, task_identity
-from airflow_provider_wherobots.flows.sql.session import stop_asked, stop_session
+from airflow_provider_wherobots.flows.sql.session import stop_requested_session, stop_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
@@ -117,7 +117,7 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         this_try = SqlSessionTry(self, context, self._attempt)
         wait, request = this_try.new_wait(), self.session_request(self._key(context))
         # A kill may come before the response, which has the session's id.
-        stop = partial(stop_asked, request) if self._is_own else None
+        stop = partial(stop_requested_session, request) if self._is_own else None
         with self._attempt.open(), self._attempt.starting(stop):
             asked = this_try.ask(request, quota)
             if asked.fallback:

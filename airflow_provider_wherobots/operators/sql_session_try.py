@@ -27,8 +27,8 @@ from airflow_provider_wherobots.flows.sql.session import (
     SessionFailedError,
     SessionWait,
     SessionWaitTimeoutError,
-    ask_with_quota,
     await_session,
+    request_session_with_quota,
 )
 from airflow_provider_wherobots.links.run import xcom_keys
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
@@ -90,7 +90,7 @@ class SqlSessionTry(Generic[T]):
         else:
             wait = QuotaWait.from_kwargs(quota)
         with self._failures():
-            asked = self.attempt.run(ask_with_quota(request, wait, self.task.max_outage_seconds))
+            asked = self.attempt.run(request_session_with_quota(request, wait, self.task.max_outage_seconds))
         if isinstance(asked, AwaitingQuota):
             seconds = Clock(time.sleep).seconds(asked.pause)
             self._defer(

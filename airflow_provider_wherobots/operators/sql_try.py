@@ -27,8 +27,8 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.measurements import of_statement
 from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds
 from airflow_provider_wherobots.flows.sql.look_back import Planned
+from airflow_provider_wherobots.flows.sql.record import ExecutionIds
 from airflow_provider_wherobots.flows.sql.session import SessionWait, stop_session
 from airflow_provider_wherobots.flows.sql.statement import (
     Statement,

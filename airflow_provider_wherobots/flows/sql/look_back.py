@@ -1,4 +1,4 @@
-"""What became of the statements that earlier tries of a task have sent, as far as the record and the session know.
+"""How the statements that earlier tries of a task have sent ended, as far as the record and the session know.
 
 A worker can die at any moment. Its session cancels what it executed after a grace period, or the statement ends within
 it. So a retry looks at the task's writes first:
@@ -6,13 +6,13 @@ it. So a retry looks at the task's writes first:
 =======================================================  ===============================================================
 a write                                                  is
 =======================================================  ===============================================================
-has taken effect, says the record or the session         not executed again
+has taken effect, by the record or the session           not executed again
 still runs                                               followed to its end
 has certainly written nothing, or was never sent         executed
-was sent, and nobody can say what became of it           in doubt: nothing is executed, unless the task says otherwise
+was sent, and its outcome cannot be known                in doubt: nothing is executed, unless the task overrides it
 =======================================================  ===============================================================
 
-A statement that may be repeated (``sql/repeatable.py``) is executed again, unless a write after it has taken effect,
+A statement that can be repeated (``sql/repeatable.py``) is executed again, unless a write after it has taken effect,
 or it still runs: a task that fails because of what it has read reads again.
 """
 
@@ -23,9 +23,8 @@ from dataclasses import dataclass, field, replace
 
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds, mark_of
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.record import SqlRecord, Word
+from airflow_provider_wherobots.flows.sql.record import ExecutionIds, SqlRecord, Word, mark_of
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
 
 SUCCESSES = (StatementState.SUCCEEDED, StatementState.GAVE_UP)
@@ -120,7 +119,7 @@ class SqlLookBack:
         if (number := self._record.succeeded_in(mark)) is not None:
             return number, (yield from self._success(statement, number))
         for number in self._record.in_doubt(mark):
-            outcome = yield from self._ask(statement, number)
+            outcome = yield from self._query(statement, number)
             if outcome.state in SUCCESSES or outcome.was_running:
                 return number, outcome
             if outcome.state is StatementState.FAILED and (key := self._record.write(Word.NO_EFFECT, mark, number)):
@@ -130,7 +129,7 @@ class SqlLookBack:
     def _success(self, statement: Planned, number: int) -> Flow[StatementOutcome]:
         """A write that has succeeded, with its result if it is wanted and still there. Most writes have none."""
         if statement.wants_result:
-            outcome = yield from self._ask(statement, number)
+            outcome = yield from self._query(statement, number)
             if outcome.state is StatementState.SUCCEEDED:
                 return outcome
         return StatementOutcome(StatementState.SUCCEEDED, self._ids.of(number, statement.mark))
@@ -149,9 +148,9 @@ class SqlLookBack:
         if not statement.wants_result:
             return number, outcome
         for number in self._record.earlier_tries:
-            asked = yield from self._ask(statement, number)
-            if asked.state in SUCCESSES:
-                return number, asked
+            found = yield from self._query(statement, number)
+            if found.state in SUCCESSES:
+                return number, found
         why = "it succeeded, as a later one was sent, but the session no longer knows it, so its result"
         return number, replace(outcome, state=StatementState.GAVE_UP, message=f"{why} cannot be fetched")
 
@@ -162,7 +161,7 @@ class SqlLookBack:
             if not statement.may_repeat:
                 return
             for number in self._record.earlier_tries:
-                outcome = yield from self._ask(statement, number)
+                outcome = yield from self._query(statement, number)
                 if outcome.was_running or outcome.state in SUCCESSES:
                     passed[index] = number, outcome
                     break
@@ -172,8 +171,8 @@ class SqlLookBack:
                 self._found.outcomes.update(passed)
                 return
 
-    def _ask(self, statement: Planned, number: int) -> Flow[StatementOutcome]:
-        """Ask about an execution once. One that runs is followed to its end."""
+    def _query(self, statement: Planned, number: int) -> Flow[StatementOutcome]:
+        """Request the state of an execution. One that runs is followed to its end."""
         execution_id = self._ids.of(number, statement.mark)
         options, wants_result = self._options, statement.wants_result
         return (yield from attach(execution_id, options, geometry=self._geometry, wants_result=wants_result))

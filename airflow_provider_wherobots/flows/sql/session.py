@@ -1,4 +1,4 @@
-"""A SQL session: asking for one, waiting until statements can be executed in it, and stopping it."""
+"""A SQL session: requesting one, waiting until statements can be executed in it, and stopping it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ FIRST_DELAY_SECONDS = 1.0
 MAX_DELAY_SECONDS = 5.0
 GROWTH = 1.5
 APPEARANCE_SECONDS = 60.0
-"""How long a session that was just asked for may be unknown to the service, or null."""
-MAX_ASKS = 12
-"""How often a session is asked for while the one that is shared is being stopped."""
+"""How long a session that was just requested may be unknown to the service, or null."""
+MAX_REQUESTS = 12
+"""How often a session is requested while the one that is shared is being stopped."""
 WHAT = "SQL session"
 HEARTBEAT_SECONDS = 300.0
 STOP_BUDGET_SECONDS = 25.0
@@ -42,7 +42,7 @@ class SessionWait:
     :param deadline: when to give up in any case, in epoch seconds; default None, never.
     :param since: when the wait began, in epoch seconds; None begins it with the first poll.
     :param appearance_seconds: how long after its beginning the session may be unknown to the service; default 60. 0 is
-        for one that was not just asked for.
+        for one that was not just requested.
     """
 
     timeout: float = DEFAULT_SESSION_WAIT_TIMEOUT
@@ -105,19 +105,17 @@ class SessionWaitTimeoutError(SessionFailedError):
         self.at_deadline = at_deadline
 
 
-def ask_for_session(
+def request_session(
     request: SessionRequest, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> Flow[AskedSession]:
-    """Ask for a session: a new one, or a shared one that is equal. One that is being stopped is waited out. A request
+    """Request a session: a new one, or a shared one that is equal. One that is being stopped is waited out. A request
     that makes a new session each time is repeated only if it certainly did not arrive.
     """
-    asks = 0
-    while True:
+    for requests_left in reversed(range(MAX_REQUESTS)):
         asked = yield from send(calls.create_session(request), max_outage_seconds)
         session = f"SQL session {words.short(asked.id)}"
-        asks += 1
         # A request that makes a new one each time shares none.
-        if asks == MAX_ASKS or not request.is_repeatable or not (yield from _is_being_stopped(asked)):
+        if not requests_left or not request.is_repeatable or not (yield from _is_being_stopped(asked)):
             break
         yield Note(logging.INFO, f"{session} is being stopped. Requesting a new one in {MAX_DELAY_SECONDS:g} s")
         yield Sleep(MAX_DELAY_SECONDS, JITTER)
@@ -133,12 +131,12 @@ def _is_being_stopped(asked: AskedSession) -> Flow[bool]:
     try:
         session = yield from attempt(calls.get_session(asked.id), POLL_TIMEOUT_SECONDS)
     except WherobotsApiError:
-        # The wait for it says why.
+        # The wait for the session reports why.
         return False
     return session is not None and session.is_being_stopped
 
 
-def ask_with_quota(
+def request_session_with_quota(
     request: SessionRequest, wait: QuotaWait, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> Flow[AskedSession | AwaitingQuota]:
     """Request a session, and wait while the organization's quota is used up. Returns the wait instead, if ``wait``
@@ -147,7 +145,7 @@ def ask_with_quota(
     notes = QuotaNotes(WHAT)
     while True:
         try:
-            return (yield from ask_for_session(request, max_outage_seconds))
+            return (yield from request_session(request, max_outage_seconds))
         except QuotaError as error:
             moment = yield from now()
             wait = wait.refused(moment)
@@ -189,7 +187,8 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
                 address_of(session)
                 return session
             if session.has_ended:
-                raise SessionEndedError(session_id, notes.last, f"{notes.session} is {notes.described(session)}")
+                reason = f": {words.quoted(session.message)}" if session.message else ""
+                raise SessionEndedError(session_id, notes.last, f"{notes.session} is {notes.last}{reason}")
         elif has_succeeded:
             yield from notes.not_seen(wait.appearance_seconds - waited - clock.seconds)
         moment = yield from clock.read(seconds)
@@ -207,7 +206,7 @@ def stop_session(session_id: str, budget_seconds: float = STOP_BUDGET_SECONDS) -
     raises a ``WherobotsApiError``.
     """
     session = f"SQL session {words.short(session_id)}"
-    clock, outage, longest = SteadyClock(), Outage(budget_seconds), 0.0
+    clock, outage = SteadyClock(), Outage(budget_seconds)
     yield from clock.read()
     while True:
         longest = max(0.5, min(budget_seconds - clock.seconds, STOP_ATTEMPT_SECONDS))
@@ -236,7 +235,7 @@ def stop_session(session_id: str, budget_seconds: float = STOP_BUDGET_SECONDS) -
             return True
 
 
-def stop_asked(request: SessionRequest, budget_seconds: float = STOP_BUDGET_SECONDS) -> Flow[bool]:
+def stop_requested_session(request: SessionRequest, budget_seconds: float = STOP_BUDGET_SECONDS) -> Flow[bool]:
     """Stop the session of a request whose response was lost. True if it is being stopped, or needs no stopping. Never
     raises a ``WherobotsApiError``.
     """
@@ -280,18 +279,14 @@ class _StatusNotes:
         self._unknown = 0
         self.session = f"SQL session {words.short(session_id)}"
         self.last = ""
-        self._said: str | None = None
-        self._said_at = 0.0
-
-    def described(self, session: SqlSession) -> str:
-        message = words.quoted(session.message)
-        return f"{self.last}: {message}" if message else self.last
+        self._noted: str | None = None
+        self._noted_at = 0.0
 
     def not_seen(self, left: float) -> Flow[None]:
-        """The service does not know it, which is tolerated for ``left`` seconds more."""
+        """The service does not know it, which is tolerated for ``left`` more seconds."""
         self._unknown += 1
         if self._unknown == 1:
-            limit = f"again for up to {words.duration(left)}" if left > 0 else "once more"
+            limit = f"again for up to {words.duration(left)}" if left > 0 else "one more time"
             yield Note(logging.INFO, f"The service does not know {self.session}; polling {limit}")
         elif left <= 0:
             raise SessionEndedError(self._id, self.last, f"the service does not know {self.session}")
@@ -299,13 +294,13 @@ class _StatusNotes:
     def seen(self, session: SqlSession, seconds: float) -> Flow[None]:
         self._unknown = 0
         self.last = words.short(session.status)
-        said = "READY, but has no address yet" if session.status == READY and not session.url else self.last
-        if said != self._said:
+        status = "READY, but has no address yet" if session.status == READY and not session.url else self.last
+        if status != self._noted:
             version = f" (version {words.short(session.version)})" if session.is_ready and session.version else ""
-            yield Note(logging.INFO, f"{self.session} is {said}{version}")
-        elif seconds - self._said_at >= HEARTBEAT_SECONDS:
-            minutes = round((self._waited + seconds) / words.MINUTE) * words.MINUTE
-            yield Note(logging.INFO, f"{self.session} is still {said} after {words.duration(minutes)}")
+            yield Note(logging.INFO, f"{self.session} is {status}{version}")
+        elif seconds - self._noted_at >= HEARTBEAT_SECONDS:
+            waited = words.minutes(self._waited + seconds)
+            yield Note(logging.INFO, f"{self.session} is still {status} after {waited}")
         else:
             return
-        self._said, self._said_at = said, seconds
+        self._noted, self._noted_at = status, seconds

@@ -8,13 +8,13 @@ from typing import Any
 from airflow_provider_wherobots.flows import words
 
 STATES = {"deadline": "stopped at the task's execution_timeout", "unknown": "outcome unknown"}
-"""How a summary calls states whose own word says too little."""
+"""How a summary names states whose own name is too short."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlSummary:
-    """What a task has executed. What is not known is None. The service tells neither the rows that a statement has
-    written nor what it cost.
+    """What a task has executed. What is not known is None. The service reports neither the rows that a statement
+    has written nor what it cost.
 
     :param state: the state of the statement that was executed last, such as ``succeeded`` or ``unknown``.
     :param session_id: id of the session.

@@ -38,8 +38,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.sql import connection
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
-from airflow_provider_wherobots.flows.sql.replace import end_earlier
+from airflow_provider_wherobots.flows.sql.cancel import end_earlier, last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.statement import (
     StatementOptions,
     StatementOutcome,

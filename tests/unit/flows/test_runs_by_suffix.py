@@ -6,8 +6,8 @@ import pytest
 
 from airflow_provider_wherobots.api.errors import ResponseLostError
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
-from airflow_provider_wherobots.flows.list_runs import MAX_PAGES
-from airflow_provider_wherobots.flows.runs_by_suffix import differing_fields, find_runs
+from airflow_provider_wherobots.flows.list_runs import MAX_PAGES, find_runs
+from airflow_provider_wherobots.flows.submit import differing_fields
 from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import START, Script, always
 
