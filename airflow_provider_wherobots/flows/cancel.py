@@ -14,7 +14,7 @@ from airflow_provider_wherobots.flows.list_runs import find_runs, list_runs
 from airflow_provider_wherobots.flows.retry import Outage, send
 
 CANCEL_BUDGET_SECONDS = 25.0
-"""How long a cancel is tried. Airflow limits a trigger's ``on_kill`` to 30 s."""
+"""How long a cancel is retried. Airflow limits a trigger's ``on_kill`` to 30 s."""
 WORKER_CANCEL_BUDGET_SECONDS = 3.8
 """The same in a killed worker process, to which Airflow 3 leaves 5 s."""
 ATTEMPT_SECONDS = 10.0
@@ -30,7 +30,7 @@ END_OUTAGE_SECONDS = 10.0
 
 
 def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[bool]:
-    """Ask the service to cancel a run. Never raises: a cancel must not mask why it was needed.
+    """Request the cancel of a run. Never raises: a cancel must not mask why it was needed.
 
     Returns whether the cancel was accepted, or was not needed any more.
     """
@@ -39,10 +39,7 @@ def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Fl
 
 
 def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
-    """Ask the service to cancel a run, and fail if it stays active.
-
-    A budget under 25 s counts as 25. Raises the failure of the last attempt.
-    """
+    """Request the cancel of a run, for 25 s or more. Raises the failure of the last attempt if it stays active."""
     deadline = (yield from now()) + max(budget_seconds, CANCEL_BUDGET_SECONDS)
     error = yield from _cancel_until(run_id, deadline)
     if error is not None:
@@ -50,12 +47,10 @@ def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
 
 
 def cancel_run_and_twin(run_id: str, suffix: str, budget_seconds: float) -> Flow[bool]:
-    """Cancel a run, and what a create whose response was lost may have started besides. Never raises.
+    """Cancel a run, and another one that a create whose response was lost may have started. Never raises.
 
-    A run that is created later than this begins is that of the next try, after a clear: it is left alone.
-
-    ``suffix`` is empty if there can be no second run. Returns whether the cancel of the run was accepted, or was not
-    needed.
+    ``suffix`` is empty if there can be no second run. One that is created after this begins belongs to the next try,
+    after a clear: it is left alone. Returns whether the cancel of the run was accepted, or was not needed.
     """
     began_at = yield from now()
     deadline = began_at + budget_seconds
@@ -74,11 +69,11 @@ def cancel_runs_by_suffix(
     besides: str = "",
     created_until: float = math.inf,
 ) -> Flow[list[str]]:
-    """Find and cancel what an interrupted create call may have started. Never raises.
+    """Find and cancel what an interrupted create call may have started. Never raises. Returns the ids of the runs.
 
-    It looks until the budget is used up, as List Runs may lag. With ``look_on`` it continues after one was cancelled:
-    that may be an older run, which was already ending. ``besides`` is a run that was cancelled already, so that there
-    need be no other. ``created_until`` is in epoch seconds. Returns the ids of the runs cancelled.
+    List Runs may lag, so the runs are listed until the budget is used up. With ``look_on`` also after one was
+    cancelled: that may be an older run, which was already ending. ``besides`` is a run that was cancelled already, so
+    that there may be no other. ``created_until`` is in epoch seconds.
     """
     deadline = (yield from now()) + budget_seconds
     found = bool(besides)
@@ -101,15 +96,15 @@ def cancel_runs_by_suffix(
     if not found:
         yield Note(
             logging.WARNING,
-            f"No active run named *{suffix} was found{why}; if one shows later, only another try of the task finds it",
+            f"No active run named *{suffix} was found{why}; if one appears later, only another try finds it",
         )
     return cancelled
 
 
 def await_ends(run_ids: Iterable[str], max_wait_seconds: float = MAX_END_WAIT_SECONDS) -> Flow[dict[str, str]]:
-    """Wait until runs have ended. One call sees all of them, however many they are.
+    """Wait until runs have ended. One call lists all active runs.
 
-    Returns the status of each run that has ended, by id. Those that are missing were active, or could not be read.
+    Returns the status of each run that has ended, by id. The others are active, or could not be read.
     """
     waiting, ended = list(dict.fromkeys(run_ids)), dict[str, str]()
     until = (yield from now()) + max_wait_seconds
@@ -126,7 +121,7 @@ def await_ends(run_ids: Iterable[str], max_wait_seconds: float = MAX_END_WAIT_SE
                 break
             yield Sleep(END_POLL_SECONDS)
     except WherobotsApiError:
-        # The cancels were accepted: what is not known is only whether they have taken effect.
+        # The cancels were accepted. It is only unknown whether they have taken effect.
         pass
     return ended
 
@@ -155,10 +150,10 @@ def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None
         except WherobotsApiError as error:
             left = deadline - (yield from now())
             try:
-                # A kill cannot wait for a long Retry-After: the cancel is tried again within the time that is left.
+                # A kill cannot wait for a long Retry-After: the cancel is retried within the time that is left.
                 delay = min(outage.failed(error, moment), left / 2)
             except WherobotsApiError:
-                return (yield from _gave_up(run_id, error))
+                delay = 0.0
             if delay < LOOK_UP_INTERVAL_SECONDS:
                 return (yield from _gave_up(run_id, error))
             yield Sleep(delay)
@@ -178,7 +173,7 @@ def _is_gone(run_id: str, timeout: float) -> Flow[bool | None]:
 
 
 def _gave_up(run_id: str, error: WherobotsApiError) -> Flow[WherobotsApiError]:
-    # The conflict may be with an earlier cancel, which takes up to a minute to show.
+    # The conflict may be with an earlier cancel, which takes up to a minute to take effect.
     unless = ", unless an earlier cancel takes effect" if isinstance(error, ConflictError) else ""
     text = f"Run {run_id} could not be cancelled ({error}). It stays active until its timeoutSeconds pass{unless}"
     yield Note(logging.ERROR, text)

@@ -158,10 +158,10 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
                 summary = RunSummary.of_run(run, spark_ui.url)
                 del run
                 outcome = yield from _conclude(outcome, summary, log, options, ended_ago)
-                yield from twins.look_last(may_wait=True)
+                yield from twins.check_last(may_wait=True)
                 return outcome
             seen_active_at, outage.refused_seconds = moment, REFUSED_SECONDS
-            yield from twins.look_if_due()
+            yield from twins.check_if_due()
             may_have_log = options.poll_logs and run.status != PENDING
             # A triggerer holds thousands of waiting flows, so none may keep a response in memory.
             del run
@@ -173,7 +173,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
         moment = yield from now()
         if options.deadline is not None and moment >= options.deadline:
             outcome = yield from _stop_at_deadline(options, status.last, log, spark_ui.url)
-            yield from twins.look_last(may_wait=False)
+            yield from twins.check_last(may_wait=False)
             return outcome
         if not behind:
             yield within(options.deadline, moment, pause)

@@ -148,7 +148,7 @@ class SubmitTry(RunTry[CreatesRun]):
             return LEFT_ALONE
         try:
             is_cancelled = self.attempt.run(cancel_run(run_id))
-            self.attempt.run(TwinWatch(run_id, self._suffix, time.time()).look_last(may_wait=False))
+            self.attempt.run(TwinWatch(run_id, self._suffix, time.time()).check_last(may_wait=False))
         except Exception as error:
             self.log.error("Run %s could not be cancelled: %s", run_id, reason_of(error))
             is_cancelled = False
@@ -198,7 +198,7 @@ class SubmitTry(RunTry[CreatesRun]):
             if not self.task.wait_for_completion:
                 self._push(RUN_LEFT_ACTIVE_KEY, True)
                 twins = TwinWatch(submission.run.id, twin_suffix, time.time())
-                self.attempt.run(twins.look_last(may_wait=True))
+                self.attempt.run(twins.check_last(may_wait=True))
                 return submission.run.id
             reattached, started_at = submission.reattached and not is_fresh, time.time()
             outcome = self._follow(submission.run, quota.deadline, reattached, started_at, twin_suffix)

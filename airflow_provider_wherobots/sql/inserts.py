@@ -1,4 +1,4 @@
-"""Rows as INSERT statements of many rows each: a statement takes the service as long for a thousand rows as for one."""
+"""Rows as INSERT statements of many rows each: a statement with a thousand rows takes as long as one with one row."""
 
 from __future__ import annotations
 
@@ -13,12 +13,6 @@ MAX_CHARS = 1_000_000
 """The most characters of a statement with more than one row."""
 
 
-def insert_into(table: str, fields: Sequence[str] | None) -> str:
-    """The beginning of the statements."""
-    names = [identifier(f"target_fields[{index}]", field) for index, field in enumerate(fields or ())]
-    return " ".join(["INSERT INTO", table, *([f"({', '.join(names)})"] if names else ()), "VALUES "])
-
-
 def insert_statements(
     table: str,
     rows: Iterable[Any],
@@ -29,7 +23,8 @@ def insert_statements(
     """Make the statements, each with its number of rows. ``max_rows`` 0 sets no limit; ``max_chars`` holds for
     statements of more than one row.
     """
-    beginning = insert_into(table, fields)
+    names = [identifier(f"target_fields[{index}]", field) for index, field in enumerate(fields or ())]
+    beginning = " ".join(["INSERT INTO", table, *([f"({', '.join(names)})"] if names else ()), "VALUES "])
     batch: list[str] = []
     chars, width = len(beginning), len(fields) if fields else None
     for index, row in enumerate(rows):

@@ -1,7 +1,7 @@
 """Parameters of a statement: ``%(name)s`` and ``%s`` become literals, ``%(name)i`` and ``%i`` become names.
 
-Placeholders are found outside of literals, quoted names and comments only, so ``LIKE '%s'`` is a pattern. Outside of
-them ``%%`` is a percent sign. A statement without parameters is sent as it is.
+Placeholders are found outside of literals, quoted names and comments only, so ``LIKE '%s'`` is a pattern. There ``%%``
+is a percent sign.
 """
 
 from __future__ import annotations
@@ -23,13 +23,10 @@ _UNKEYED = re.compile(r"%[si](?!\w)")
 
 
 def bind(statement: str, parameters: Parameters | None = None) -> str:
-    """Put parameters into a statement.
+    """Replace the placeholders of a statement by literals and quoted names.
 
-    :param statement: the statement. ``%(name)s`` stands for a value and ``%(name)i`` for a name, of a mapping; ``%s``
-        and ``%i`` for the next of a sequence.
-    :param parameters: a mapping or a sequence; None or an empty one leaves the statement as it is.
-    :returns: the statement with literals and quoted names in the place of the placeholders.
-    :raises InvalidArgumentError: names the parameter or the placeholder, and how it is to be written.
+    ``%(name)s`` stands for a value and ``%(name)i`` for a name, of a mapping; ``%s`` and ``%i`` for the next of a
+    sequence. Without parameters the statement stays as it is.
     """
     if parameters is None:
         return statement
@@ -50,7 +47,7 @@ def bind(statement: str, parameters: Parameters | None = None) -> str:
 
 
 def _values_of(found: list[Token], parameters: Parameters) -> Callable[[Token], tuple[str, Any]]:
-    """How the name that errors use and the value of a placeholder are found."""
+    """A function that returns a placeholder's name in errors, and its value."""
     if isinstance(parameters, Mapping):
         _check_quoted(found, parameters)
         return lambda token: _named(token, parameters)

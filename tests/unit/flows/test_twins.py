@@ -10,7 +10,7 @@ from airflow_provider_wherobots.flows.cancel import cancel_run_and_twin, cancel_
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending
 from airflow_provider_wherobots.flows.submit import Submission, submit_run
-from airflow_provider_wherobots.flows.twins import LOOKS
+from airflow_provider_wherobots.flows.twins import CHECKS
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Script
 
@@ -80,7 +80,7 @@ def test_looking_fails_without_failing_the_task() -> None:
     service.fault("listJobRuns", *[None] * 6, *[Fault.ERROR_500] * 9)
     _, ending, script = submit_and_follow(service)
     assert ending is Ending.COMPLETED
-    assert len(script.said("Could not check that run run0 is this task's only run")) == len(LOOKS) + 1
+    assert len(script.said("Could not check that run run0 is this task's only run")) == len(CHECKS) + 1
 
 
 def test_the_run_of_the_next_try_is_no_twin() -> None:
