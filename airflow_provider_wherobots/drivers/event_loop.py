@@ -57,7 +57,7 @@ T = TypeVar("T")
 SLICE_SECONDS = 0.005
 """How long a flow may run and write before other tasks of the event loop get a turn."""
 MESSAGE_WAIT_SECONDS = 10.0
-"""How long a message waits for room in the task log before it is written anyway, so that a deadline is kept."""
+"""How long a message waits for room in the task log before it is written anyway, to keep a deadline."""
 LAST_WAIT_SECONDS = 2.0
 """How long, in all, an interrupted flow waits for room before it writes anyway: a kill must not take long."""
 PERFORMED_AT_ONCE = (Now, Prefetch, Forward, Note)
@@ -105,7 +105,7 @@ class AsyncDriver:
                 try:
                     if self._is_slice_over() and not isinstance(effect, PERFORMED_AT_ONCE):
                         await self._share()
-                    # The time is asked for most often, and needs no coroutine.
+                    # The most frequent effect needs no coroutine.
                     value = self._clock.now() if isinstance(effect, Now) else await self._perform(effect)
                     step = send
                 except BaseException as error:
@@ -168,7 +168,7 @@ class AsyncDriver:
 
     async def _handle_file(self, effect: OpenFile | Upload) -> Any:
         if isinstance(effect, OpenFile):
-            # In a thread, because reading and hashing takes long.
+            # In a thread, because reading and hashing take long.
             return await asyncio.to_thread(open_file, effect.source)
         return await self._transport.put(effect.url, effect.file, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)
 
@@ -203,7 +203,7 @@ class AsyncDriver:
         write, take = self._outlets.write, left.popleft
         room = 0
         if self._is_slice_over():
-            # Making the records has taken time too, also if there are none.
+            # Making the records has taken time too, even if there are none.
             await self._share()
         while left:
             if room <= 0:
@@ -229,7 +229,7 @@ class AsyncDriver:
             await room()
         else:
             await self._wait_until(room, self._writes_by)
-        # Others had their turn meanwhile.
+        # Other tasks have had their turn.
         self._since += self._clock.monotonic() - began
 
     @staticmethod
@@ -256,7 +256,7 @@ class AsyncDriver:
             _, send = self._prefetched
             self._prefetched = None
             send.cancel()
-            # Nothing asks for its failure any more, and asyncio would log that.
+            # Nothing reads its failure, and asyncio would log that.
             send.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _response_to(self, effect: Send[Any]) -> Any:

@@ -101,13 +101,13 @@ def cancel_runs_by_suffix(
     return cancelled
 
 
-def await_ends(run_ids: Iterable[str], max_wait_seconds: float = MAX_END_WAIT_SECONDS) -> Flow[dict[str, str]]:
+def await_ends(run_ids: Iterable[str]) -> Flow[dict[str, str]]:
     """Wait until runs have ended. One call lists all active runs.
 
     Returns the status of each run that has ended, by id. The others are active, or could not be read.
     """
     waiting, ended = list(dict.fromkeys(run_ids)), dict[str, str]()
-    until = (yield from now()) + max_wait_seconds
+    until = (yield from now()) + MAX_END_WAIT_SECONDS
     try:
         while waiting:
             active, _ = yield from list_runs(status=sorted(ACTIVE_STATUSES), max_outage_seconds=END_OUTAGE_SECONDS)

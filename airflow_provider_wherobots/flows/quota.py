@@ -7,15 +7,13 @@ elsewhere, and sends the create again with the same :class:`QuotaWait`, which ha
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from airflow_provider_wherobots.api.errors import Arrival, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep
-from airflow_provider_wherobots.flows.known_fields import known_fields
-from airflow_provider_wherobots.flows.retry import JITTER, growing_delay
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, now
+from airflow_provider_wherobots.flows.known_fields import Kept
+from airflow_provider_wherobots.flows.retry import JITTER, at_most, growing_delay
 
 DEFAULT_MAX_QUOTA_WAIT_SECONDS = 3_600.0
 """How long to wait for quota unless the user sets another limit."""
@@ -30,7 +28,7 @@ HOLD_SECONDS = 180.0
 
 
 @dataclass(frozen=True, slots=True)
-class QuotaWait:
+class QuotaWait(Kept):
     """A wait for quota; JSON-able, so that a deferral can carry it.
 
     :param max_seconds: how long it can take in all; 0 does not wait.
@@ -48,17 +46,7 @@ class QuotaWait:
     since: float | None = None
     refusals: int = 0
     unclear: bool = False
-    passed_over: tuple[str, ...] = ()
-
-    def to_kwargs(self) -> dict[str, Any]:
-        """The wait as a JSON-able dict."""
-        return {**asdict(self), "passed_over": list(self.passed_over)}
-
-    @classmethod
-    def from_kwargs(cls, kwargs: Mapping[str, Any]) -> QuotaWait:
-        """Read a wait from a dict. Unknown keys, which a later version may have added, are left out."""
-        known = known_fields(cls, kwargs)
-        return cls(**{**known, "passed_over": tuple(known.get("passed_over", ()))})
+    passed_over: list[str] = field(default_factory=list)
 
     def refused(self, moment: float) -> QuotaWait:
         """The wait after another refusal."""
@@ -78,7 +66,7 @@ class QuotaWait:
             return None
         growing = growing_delay(max(1, self.refusals), FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS)
         delay = max(growing, error.retry_after or 0.0)
-        return Sleep(delay, JITTER) if delay * (1 + JITTER) < left else Sleep(left)
+        return at_most(left, Sleep(delay, JITTER))
 
     def left(self, moment: float) -> float:
         """Seconds that are left of the wait."""
@@ -104,35 +92,6 @@ class AwaitingQuota:
     pause: Sleep
 
 
-class QuotaNotes:
-    """Logs a wait for quota: its start, a heartbeat, and when it is handed over."""
-
-    def __init__(self, what: str = "run") -> None:
-        self._what = what
-        self._noted_at: float | None = None
-
-    def refused(self, wait: QuotaWait, error: QuotaError, delay: float, moment: float, handed_over: bool) -> Flow[None]:
-        """Log a refusal if it is the first, a heartbeat is due, or the wait is handed over. ``wait`` includes it."""
-        if wait.refusals == 1:
-            by_deadline = wait.ends_at_deadline(moment)
-            limit = "execution_timeout" if by_deadline else f"max_quota_wait_seconds={wait.max_seconds:g}"
-            yield Note(
-                logging.WARNING,
-                f"No {self._what} was created yet: the organization's quota is used up. {words.quoted(str(error))}. "
-                f"Retrying the create call for up to {words.duration(wait.left(moment))} "
-                f"({limit}), first in {words.duration(delay)}",
-            )
-        elif handed_over or self._noted_at is None or moment - self._noted_at >= HEARTBEAT_SECONDS:
-            yield Note(
-                logging.INFO,
-                f"Still waiting for quota after {words.duration(wait.waited(moment))}; "
-                f"next create call in {words.duration(delay)}",
-            )
-        else:
-            return
-        self._noted_at = moment
-
-
 class QuotaNotFreedError(WherobotsApiError):
     """The organization had no room until the wait reached its limit. Nothing was created."""
 
@@ -152,3 +111,38 @@ class QuotaNotFreedError(WherobotsApiError):
             refusal.operation,
             f"no {what} was created: the organization's quota was used up {when}. {words.quoted(refusal.said)}",
         )
+
+
+class QuotaRefusals:
+    """Counts and logs the refusals of a create: the first, then a heartbeat, and when the wait is handed over."""
+
+    def __init__(self, wait: QuotaWait, what: str = "run") -> None:
+        self._wait = wait
+        self._what = what
+        self._noted_at: float | None = None
+
+    def refused(self, error: QuotaError) -> Flow[Sleep | AwaitingQuota]:
+        """The pause before the create is sent again, or the wait if it is handed over. Raises a ``QuotaNotFreedError``
+        when the wait has reached its limit.
+        """
+        moment = yield from now()
+        self._wait = wait = self._wait.refused(moment)
+        pause = wait.next_attempt(error, moment)
+        if pause is None:
+            raise QuotaNotFreedError(error, wait, moment, self._what) from error
+        is_handed_over = wait.is_handed_over(pause.seconds, moment)
+        delay = words.duration(pause.seconds)
+        if wait.refusals == 1:
+            by_deadline = wait.ends_at_deadline(moment)
+            limit = "execution_timeout" if by_deadline else f"max_quota_wait_seconds={wait.max_seconds:g}"
+            self._noted_at = moment
+            yield Note(
+                logging.WARNING,
+                f"No {self._what} was created yet: the organization's quota is used up. {words.quoted(str(error))}. "
+                f"Retrying the create call for up to {words.duration(wait.left(moment))} ({limit}), first in {delay}",
+            )
+        elif is_handed_over or self._noted_at is None or moment - self._noted_at >= HEARTBEAT_SECONDS:
+            self._noted_at = moment
+            waited = words.duration(wait.waited(moment))
+            yield Note(logging.INFO, f"Still waiting for quota after {waited}; next create call in {delay}")
+        return AwaitingQuota(wait, pause) if is_handed_over else pause

@@ -22,6 +22,7 @@ the pace is forgotten.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any, TypeAlias
 
 from airflow_provider_wherobots.api.call import Call
@@ -151,10 +152,8 @@ class RateLimits:
     """The limits of all API keys in use."""
 
     def __init__(self) -> None:
-        self._by_key: dict[str, RateLimit] = {}
+        self._by_key: defaultdict[str, RateLimit] = defaultdict(RateLimit)
 
     def of(self, api_key: str) -> RateLimit:
         """The limit of a key."""
-        if (limit := self._by_key.get(api_key)) is None:
-            limit = self._by_key[api_key] = RateLimit()
-        return limit
+        return self._by_key[api_key]

@@ -8,7 +8,6 @@ kind succeed.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -82,10 +81,10 @@ class Outage:
             yield Note(logging.WARNING, f"{error}; {again}")
         return Sleep(delay, 0.0 if isinstance(error, KeyLimitedError) else JITTER)
 
-    def succeeded(self, moment: float) -> Flow[None]:
-        """End the streak, and log its end. ``moment`` is the time of the attempt, in epoch seconds."""
+    def succeeded(self, moment: float, service: str = "The Runs API") -> Flow[None]:
+        """End the streak, and log its end. ``moment`` is the time of the attempt."""
         if failures := self.over(moment):
-            yield Note(logging.INFO, f"The Runs API responds again, after {failures} failed attempts")
+            yield Note(logging.INFO, f"{service} responds again, after {failures} failed attempts")
 
     def seconds(self, moment: float) -> float:
         """How long all streaks have lasted, the current one included."""
@@ -98,10 +97,14 @@ def growing_delay(failures: int, first: float = FIRST_DELAY_SECONDS, longest: fl
     return min(longest, first * 2.0 ** min(failures - 1, 10))
 
 
+def at_most(seconds: float, pause: Sleep) -> Sleep:
+    """The pause, or a shorter one of so many seconds."""
+    return pause if pause.seconds * (1 + pause.jitter) <= seconds else Sleep(seconds)
+
+
 def within(deadline: float | None, moment: float, pause: Sleep) -> Sleep:
     """The pause, or what is left of the time until the deadline."""
-    left = math.inf if deadline is None else max(0.0, deadline - moment)
-    return pause if pause.seconds * (1 + pause.jitter) <= left else Sleep(left)
+    return pause if deadline is None else at_most(max(0.0, deadline - moment), pause)
 
 
 def pause_of(error: KeyLimitedError) -> float:

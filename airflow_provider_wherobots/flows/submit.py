@@ -21,7 +21,7 @@ from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_raise
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.list_runs import find_runs
-from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotes, QuotaNotFreedError, QuotaWait
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaRefusals, QuotaWait
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, repeat, wait_out
 from airflow_provider_wherobots.flows.run_name import durable_suffix
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
@@ -137,26 +137,24 @@ class _Create:
 
     def once(self, call: Call[Run], wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
         """Send it until there is a run."""
-        outage, notes, self._unclear = Outage(self._max_outage_seconds), QuotaNotes(), int(wait.unclear)
+        outage, refusals, self._unclear = Outage(self._max_outage_seconds), QuotaRefusals(wait), int(wait.unclear)
         while True:
             try:
                 run = yield from attempt(call)
             except QuotaError as error:
-                moment = yield from now()
-                outage.over(moment)
-                wait = wait.refused(moment)
-                pause = wait.next_attempt(error, moment)
+                outage.over((yield from now()))
                 # The quota may be used up by the very run whose create had no response.
                 if self._unclear and (found := (yield from self.find_new())):
                     return (yield from self._keep(found))
-                if pause is None:
-                    failure = QuotaNotFreedError(error, wait, moment)
-                    raise (self._unclear_failure(failure) if self._unclear else failure) from error
-                handed_over = wait.is_handed_over(pause.seconds, moment)
-                yield from notes.refused(wait, error, pause.seconds, moment, handed_over)
-                if handed_over:
-                    passed_over = tuple(sorted(self.before))
-                    return AwaitingQuota(replace(wait, passed_over=passed_over, unclear=self.may_have_twin), pause)
+                try:
+                    pause = yield from refusals.refused(error)
+                except QuotaNotFreedError as failure:
+                    if not self._unclear:
+                        raise
+                    raise self._unclear_failure(failure) from error
+                if isinstance(pause, AwaitingQuota):
+                    wait = replace(pause.wait, passed_over=sorted(self.before), unclear=self.may_have_twin)
+                    return replace(pause, wait=wait)
                 yield pause
                 if self._unclear and (found := (yield from self.find_new())):
                     return (yield from self._keep(found))

@@ -18,11 +18,8 @@ def insert_statements(
     rows: Iterable[Any],
     fields: Sequence[str] | None = None,
     max_rows: int = 1000,
-    max_chars: int = MAX_CHARS,
 ) -> Iterator[tuple[str, int]]:
-    """Make the statements, each with its number of rows. ``max_rows`` 0 sets no limit; ``max_chars`` holds for
-    statements of more than one row.
-    """
+    """Make the statements, each with its number of rows. ``max_rows`` 0 sets no limit."""
     names = [identifier(f"target_fields[{index}]", field) for index, field in enumerate(fields or ())]
     beginning = " ".join(["INSERT INTO", table, *([f"({', '.join(names)})"] if names else ()), "VALUES "])
     batch: list[str] = []
@@ -33,7 +30,7 @@ def insert_statements(
         if len(values) != width or not values:
             raise InvalidArgumentError(f"rows[{index}]: has {len(values)} values, but must have {width or 'some'}")
         text = f"({', '.join(literal(f'rows[{index}][{place}]', value) for place, value in enumerate(values))})"
-        if batch and (len(batch) == max_rows or chars + len(text) > max_chars):
+        if batch and (len(batch) == max_rows or chars + len(text) > MAX_CHARS):
             yield beginning + ", ".join(batch), len(batch)
             batch, chars = [], len(beginning)
         batch.append(text)

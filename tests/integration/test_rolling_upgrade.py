@@ -189,7 +189,7 @@ def stored_by_this_version(conn_id: str) -> dict[str, Any]:
     summary = RunSummary.of_run(run).to_json()
     ended = {Ending.COMPLETED, Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT, Ending.CANCELLED}
     wait = AwaitingQuota(
-        QuotaWait(3600.0, True, deadline=1e10, since=1e8, refusals=1, unclear=True, passed_over=("r0",)), Sleep(300.0)
+        QuotaWait(3600.0, True, deadline=1e10, since=1e8, refusals=1, unclear=True, passed_over=["r0"]), Sleep(300.0)
     )
     with pytest.raises(TaskDeferred) as waiting:
         task(wherobots_conn_id=conn_id)._new_try(context(TaskInstance()))._wait_for_quota(wait)

@@ -30,13 +30,9 @@ LASTING_SECONDS = 30.0
 """How long a connection must have lasted for the next one to be opened at once, and not after a growing pause."""
 
 
-class SessionRefusedError(SessionFailedError):
-    """The session is ready, but its host refuses connections: the session has ended, or is not there yet."""
-
-
 def connect(session: SqlSession, budget_seconds: float = CONNECT_BUDGET_SECONDS) -> Flow[None]:
     """Open a WebSocket to a session, in place of the driver's open one. Transient failures are retried; a host that
-    refuses connections for a minute is a ``SessionRefusedError``.
+    refuses connections for a minute is a ``SessionFailedError``.
     """
     connector, clock = Connector(address_of(session), budget_seconds), SteadyClock()
     yield from clock.read()
@@ -49,7 +45,7 @@ def connect(session: SqlSession, budget_seconds: float = CONNECT_BUDGET_SECONDS)
     except WherobotsApiError as error:
         if is_refusal(error):
             text = f"SQL session {words.short(session.id)} is {words.short(session.status)}, but refuses connections"
-            raise SessionRefusedError(session.id, session.status, f"{text}: {words.quoted(str(error))}") from error
+            raise SessionFailedError(session.id, session.status, f"{text}: {words.quoted(str(error))}") from error
         raise
 
 

@@ -63,6 +63,7 @@ from typing import TypeAlias
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import ExecutionResult, StateUpdated
+from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 
@@ -219,6 +220,11 @@ class Execution:
     was_running: bool = False
 
     @property
+    def name(self) -> str:
+        """The statement in a message."""
+        return f"Statement {words.short(self.id)}"
+
+    @property
     def attaches(self) -> bool:
         """Whether a request is for the later events too."""
         return self.contact.attachment is not Attachment.SENDER or isinstance(self.state, HandingOver)
@@ -238,6 +244,10 @@ class Execution:
             case Fetching():
                 return self.state.requested_at + FETCH_AGAIN_SECONDS
         return None
+
+    def moved(self, state: State) -> Execution:
+        """The execution in another state."""
+        return replace(self, state=state)
 
 
 class Do(Enum):

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.models import READY, AskedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
-from airflow_provider_wherobots.flows.known_fields import known_fields
-from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotes, QuotaNotFreedError, QuotaWait
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage, send
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt
+from airflow_provider_wherobots.flows.known_fields import Kept
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaRefusals, QuotaWait
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage, at_most, send
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 
 DEFAULT_SESSION_WAIT_TIMEOUT = 900.0
@@ -26,7 +24,6 @@ APPEARANCE_SECONDS = 60.0
 """How long a session that was just requested may be unknown to the service, or null."""
 MAX_REQUESTS = 12
 """How often a session is requested while the one that is shared is being stopped."""
-WHAT = "SQL session"
 HEARTBEAT_SECONDS = 300.0
 STOP_BUDGET_SECONDS = 25.0
 STOP_ATTEMPT_SECONDS = 10.0
@@ -34,7 +31,7 @@ POLL_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class SessionWait:
+class SessionWait(Kept):
     """How long to wait for a session; JSON-able, so that a trigger can carry it.
 
     :param timeout: how long it may take to become ready, in seconds; default 900.
@@ -50,15 +47,6 @@ class SessionWait:
     deadline: float | None = None
     since: float | None = None
     appearance_seconds: float = APPEARANCE_SECONDS
-
-    def to_kwargs(self) -> dict[str, Any]:
-        """The wait as a JSON-able dict."""
-        return asdict(self)
-
-    @classmethod
-    def from_kwargs(cls, kwargs: Mapping[str, Any]) -> SessionWait:
-        """Read a wait that another version of this package may have stored. Unknown keys are left out."""
-        return cls(**known_fields(cls, kwargs))
 
     def begun(self, moment: float) -> SessionWait:
         """The same wait, begun at a moment, unless it has begun before."""
@@ -142,20 +130,14 @@ def request_session_with_quota(
     """Request a session, and wait while the organization's quota is used up. Returns the wait instead, if ``wait``
     hands it over.
     """
-    notes = QuotaNotes(WHAT)
+    refusals = QuotaRefusals(wait, "SQL session")
     while True:
         try:
             return (yield from request_session(request, max_outage_seconds))
         except QuotaError as error:
-            moment = yield from now()
-            wait = wait.refused(moment)
-            pause = wait.next_attempt(error, moment)
-            if pause is None:
-                raise QuotaNotFreedError(error, wait, moment, WHAT) from error
-            handed_over = wait.is_handed_over(pause.seconds, moment)
-            yield from notes.refused(wait, error, pause.seconds, moment, handed_over)
-            if handed_over:
-                return AwaitingQuota(wait, pause)
+            pause = yield from refusals.refused(error)
+            if isinstance(pause, AwaitingQuota):
+                return pause
             yield pause
 
 
@@ -170,17 +152,16 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     while True:
         left = wait.left(waited + clock.seconds, moment)
         seconds = max(1.0, min(left, POLL_TIMEOUT_SECONDS))
-        pause, has_succeeded, session = delay, True, None
+        pause, has_succeeded, session = Sleep(delay, JITTER), True, None
         try:
             session = yield from attempt(calls.get_session(session_id), seconds)
         except NotFoundError:
             pass
         except WherobotsApiError as error:
-            has_succeeded, pause = False, outage.failed(error, clock.seconds)
-            if outage.is_first_failure:
-                yield Note(logging.WARNING, f"{error}; the session is not affected; polling continues")
-        if has_succeeded and (failures := outage.over(clock.seconds)):
-            yield Note(logging.INFO, f"The service responds again, after {failures} failed attempts")
+            has_succeeded = False
+            pause = yield from outage.pause(error, clock.seconds, "the session is not affected; polling continues")
+        if has_succeeded:
+            yield from outage.succeeded(clock.seconds, "The service")
         if session is not None:
             yield from notes.seen(session, clock.seconds)
             if session.is_ready:
@@ -195,9 +176,9 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
         left = wait.left(waited + clock.seconds, moment)
         if left <= 0:
             raise _not_in_time(session_id, wait, notes)
-        effect = Sleep(pause, JITTER) if pause * (1 + JITTER) < left else Sleep(left)
-        yield effect
-        moment = yield from clock.read(effect.seconds * (1 + effect.jitter))
+        pause = at_most(left, pause)
+        yield pause
+        moment = yield from clock.read(pause.seconds * (1 + pause.jitter))
         delay = min(MAX_DELAY_SECONDS, delay * GROWTH)
 
 
@@ -235,7 +216,7 @@ def stop_session(session_id: str, budget_seconds: float = STOP_BUDGET_SECONDS) -
             return True
 
 
-def stop_requested_session(request: SessionRequest, budget_seconds: float = STOP_BUDGET_SECONDS) -> Flow[bool]:
+def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Flow[bool]:
     """Stop the session of a request whose response was lost. True if it is being stopped, or needs no stopping. Never
     raises a ``WherobotsApiError``.
     """

@@ -8,15 +8,13 @@ and ``transitions``; here it is performed.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from airflow_provider_wherobots.api.errors import ConnectionLostError, NotWrittenError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import ExecuteSql, ExecutionProgress, RetrieveResults, Store
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Disconnect, Flow, Note, Receive, Transmit, perform
-from airflow_provider_wherobots.flows.known_fields import known_fields
+from airflow_provider_wherobots.flows.known_fields import Kept
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.flows.sql import transitions
 from airflow_provider_wherobots.flows.sql.cancel import CANCEL_BUDGET_SECONDS, cancel, last_word_after_cancel
@@ -78,7 +76,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class StatementOptions:
+class StatementOptions(Kept):
     """How a statement is followed; JSON-able, so that a trigger can carry it.
 
     :param url: address of the session's WebSocket, for opening it again; default empty, it is never opened again.
@@ -97,15 +95,6 @@ class StatementOptions:
     hand_over_after: float | None = None
     started_at: float | None = None
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
-
-    def to_kwargs(self) -> dict[str, Any]:
-        """The options as a JSON-able dict."""
-        return asdict(self)
-
-    @classmethod
-    def from_kwargs(cls, kwargs: Mapping[str, Any]) -> StatementOptions:
-        """Read options that another version of this package may have stored. Unknown ones are left out."""
-        return cls(**known_fields(cls, kwargs))
 
 
 def execute(statement: Statement, options: StatementOptions) -> Flow[StatementOutcome]:

@@ -57,7 +57,7 @@ def written(execution: Execution, now: float) -> Step:
         case Sending(hand_over_at):
             return Step(replace(execution, state=Running(hand_over_at), contact=Contact(Attachment.SENDER, now, now)))
         case Fetching() as state:
-            execution = _moved(execution, replace(state, requested_at=now))
+            execution = execution.moved(replace(state, requested_at=now))
     return Step(replace(execution, contact=execution.contact.requested(now)))
 
 
@@ -79,7 +79,7 @@ def replaced(execution: Execution, why: str, now: float) -> Step:
         case Fetching() as state:
             return _fetch(execution, replace(state, fetches=0), why)
         case Forgotten(before=before):
-            execution = _moved(execution, before)
+            execution = execution.moved(before)
     return Step(execution, Do.REQUEST)
 
 
@@ -135,11 +135,11 @@ def due(execution: Execution, now: float) -> Step:
         case Fetching() as state:
             return _fetch(execution, state, "the session does not respond")
         case Running(hand_over_at) if hand_over_at is not None and now >= hand_over_at:
-            return Step(_moved(execution, HandingOver()), Do.REQUEST)
+            return Step(execution.moved(HandingOver()), Do.REQUEST)
     if contact.without_response >= len(REQUEST_AFTER):
         return lost(execution, ConnectionLostError("sqlSession", "the session does not respond"), now)
     contact = replace(contact, silences=contact.silences + 1, without_response=contact.without_response + 1)
-    note = Note(logging.DEBUG, f"{_name_of(execution)}: requesting its state from the session")
+    note = Note(logging.DEBUG, f"{execution.name}: requesting its state from the session")
     return Step(replace(execution, contact=contact), Do.REQUEST, (note,))
 
 
@@ -162,10 +162,10 @@ def received(execution: Execution, message: ServerMessage, now: float) -> Step:
         return Step(execution)
     execution = replace(execution, contact=execution.contact.alive(now))
     if isinstance(execution.state, Forgotten):
-        execution = _moved(execution, replace(execution.state, since=now))
+        execution = execution.moved(replace(execution.state, since=now))
     match message:
         case ExecutionProgress():
-            alive = _moved(execution, _without_error(execution.state, now))
+            alive = execution.moved(_without_error(execution.state, now))
             return Step(replace(alive, contact=replace(alive.contact, silences=0)))
         case ExecutionError():
             return _received_error(execution, message, now)
@@ -184,9 +184,9 @@ def _received_error(execution: Execution, message: ExecutionError, now: float) -
         case Running() | HandingOver() | ErrorSeen() | Forgotten() if is_response:
             return _refused(execution, text, message.is_not_found, now)
         case Running() | Forgotten() if not message.is_not_found:
-            return Step(_moved(execution, ErrorSeen(text, now + ERROR_SECONDS, state)))
+            return Step(execution.moved(ErrorSeen(text, now + ERROR_SECONDS, state)))
         case ErrorSeen() if not message.is_not_found:
-            return Step(_moved(execution, replace(state, until=now + ERROR_SECONDS)))
+            return Step(execution.moved(replace(state, until=now + ERROR_SECONDS)))
     # A late "not found": it responds to a request that has had another response since.
     return Step(execution)
 
@@ -203,11 +203,11 @@ def _refused(execution: Execution, text: str, is_not_found: bool, now: float) ->
     patience = FORGOTTEN_SECONDS if contact.gets_events else ERROR_SECONDS
     note = Note(
         logging.WARNING,
-        f"{_name_of(execution)}: {why}, but may still report its end. Waiting for that for up to "
+        f"{execution.name}: {why}, but may still report its end. Waiting for that for up to "
         f"{words.duration(patience)} after its last sign of life",
     )
     forgotten = Forgotten(now, why, patience, "" if is_not_found else text, before)
-    return Step(_moved(execution, forgotten), notes=(note,))
+    return Step(execution.moved(forgotten), notes=(note,))
 
 
 def _received_state(execution: Execution, message: StateUpdated | ExecutionResult, now: float) -> Step:
@@ -226,7 +226,7 @@ def _received_state(execution: Execution, message: StateUpdated | ExecutionResul
         if isinstance(state, ErrorSeen):
             return _failed(execution, state.text)
         refusal = state.refusal if isinstance(state, Forgotten) else ""
-        return Step(_moved(execution, Failing(now + ERROR_SECONDS, refusal)))
+        return Step(execution.moved(Failing(now + ERROR_SECONDS, refusal)))
     if message.state == CANCELLED:
         return _cancelled(execution)
     return _runs(execution, message, now)
@@ -235,7 +235,7 @@ def _received_state(execution: Execution, message: StateUpdated | ExecutionResul
 def _runs(execution: Execution, message: StateUpdated | ExecutionResult, now: float) -> Step:
     execution = replace(execution, was_running=execution.contact.attachment is not Attachment.SENDER)
     name = words.short(message.state) or "in a state that the session does not name"
-    notes = [Note(logging.INFO, f"{_name_of(execution)} is {name}")]
+    notes = [Note(logging.INFO, f"{execution.name} is {name}")]
     state = _without_error(execution.state, now)
     if isinstance(state, Forgotten) and state.refusal:
         state = state.before
@@ -244,8 +244,8 @@ def _runs(execution: Execution, message: StateUpdated | ExecutionResult, now: fl
             return _ended(execution, StatementState.RUNNING)
         state = Running()
         text = "the session lets no other connection take over; following it here"
-        notes.append(Note(logging.INFO, f"{_name_of(execution)}: {text}"))
-    return Step(_moved(execution, state), notes=tuple(notes))
+        notes.append(Note(logging.INFO, f"{execution.name}: {text}"))
+    return Step(execution.moved(state), notes=tuple(notes))
 
 
 def _without_error(state: State, now: float) -> State:
@@ -263,7 +263,7 @@ def _fetch(execution: Execution, state: Fetching, why: str = "") -> Step:
     if state.fetches >= MAX_FETCHES or state.fetches_in_all >= MAX_FETCHES_IN_ALL:
         return _without_result(execution, why)
     again = replace(state, fetches=state.fetches + 1, fetches_in_all=state.fetches_in_all + 1)
-    return Step(_moved(execution, again), Do.REQUEST)
+    return Step(execution.moved(again), Do.REQUEST)
 
 
 def _too_large(execution: Execution, message: TooLarge) -> Step:
@@ -326,12 +326,4 @@ def _ended(execution: Execution, state: StatementState, message: str = "", **mor
         was_running=execution.was_running,
         **more,
     )
-    return Step(_moved(execution, Ended(outcome)))
-
-
-def _moved(execution: Execution, state: State) -> Execution:
-    return replace(execution, state=state)
-
-
-def _name_of(execution: Execution) -> str:
-    return f"Statement {words.short(execution.id)}"
+    return Step(execution.moved(Ended(outcome)))

@@ -389,7 +389,7 @@ def test_the_session_of_a_request_is_stopped_unless_it_is_that_of_others(
     asked: AskedSession, operations: list[str]
 ) -> None:
     script = Script(by_operation(createSqlSession=always(asked), deleteSqlSession=always(None)))
-    assert script.run(stop_requested_session(SessionRequest(session_key="ours")))
+    assert script.run(stop_requested_session(SessionRequest(session_key="ours"), 25.0))
     assert script.operations == operations
 
 

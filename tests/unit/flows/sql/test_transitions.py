@@ -75,6 +75,7 @@ def verdict(step: Step) -> tuple[StatementState, str]:
         (Running(), EVENT["running"], 0, Running()),
         (Running(120.0), EVENT["failed"], 0, Failing(105.0)),
         (Running(), EVENT["succeeded"], 0, Fetching(NOW, 1, 1)),
+        (Running(), answer("succeeded"), 0, Fetching(NOW, 1, 1)),
         (Running(), PROGRESS, 0, Running()),
         (Running(), ERROR, 0, ErrorSeen("boom", 105.0, Running())),
         (Running(), NOT_FOUND, 0, Running()),
