@@ -57,7 +57,7 @@ def cancel_run_and_twin(run_id: str, suffix: str, budget_seconds: float) -> Flow
     is_cancelled = (yield from _cancel_until(run_id, deadline)) is None
     if suffix:
         left = deadline - (yield from now())
-        yield from cancel_runs_by_suffix(suffix, left, besides=run_id, created_until=began_at)
+        yield from cancel_runs_by_suffix(suffix, left, cancelled_run=run_id, created_until=began_at)
     return is_cancelled
 
 
@@ -65,18 +65,18 @@ def cancel_runs_by_suffix(
     suffix: str,
     budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS,
     *,
-    look_on: bool = False,
-    besides: str = "",
+    find_all: bool = False,
+    cancelled_run: str = "",
     created_until: float = math.inf,
 ) -> Flow[list[str]]:
     """Find and cancel what an interrupted create call may have started. Never raises. Returns the ids of the runs.
 
-    List Runs may lag, so the runs are listed until the budget is used up. With ``look_on`` also after one was
-    cancelled: that may be an older run, which was already ending. ``besides`` is a run that was cancelled already, so
-    that there may be no other. ``created_until`` is in epoch seconds.
+    List Runs may lag, so the runs are listed until one was found, or the budget is used up; with ``find_all`` always
+    for the whole budget, as the one that was found may be an older run, which was already ending. ``cancelled_run`` was
+    cancelled already, so that there may be no other. ``created_until`` is in epoch seconds.
     """
     deadline = (yield from now()) + budget_seconds
-    found = bool(besides)
+    found = bool(cancelled_run)
     cancelled: list[str] = []
     why = ""
     while (left := deadline - (yield from now())) > 0:
@@ -85,12 +85,12 @@ def cancel_runs_by_suffix(
         except WherobotsApiError as error:
             why, runs = f" ({error})", []
         for run in runs:
-            is_known = run.id in (besides, *cancelled)
+            is_known = run.id in (cancelled_run, *cancelled)
             if run.is_active and not is_known and (created_until == math.inf or run.is_created_until(created_until)):
                 found = True
                 if (yield from _cancel_until(run.id, deadline)) is None:
                     cancelled.append(run.id)
-        if cancelled and not (look_on or besides):
+        if cancelled and not (find_all or cancelled_run):
             break
         yield Sleep(LOOK_UP_INTERVAL_SECONDS)
     if not found:

@@ -47,7 +47,7 @@ class UploadFailedError(WherobotsApiError):
 
 
 class NoStorageError(WherobotsApiError):
-    """The organization has no managed storage, and nobody has named another folder."""
+    """The organization has no managed storage, and upload_to is not set."""
 
 
 def upload(

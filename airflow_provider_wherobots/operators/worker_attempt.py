@@ -114,7 +114,7 @@ class WorkerAttempt(Attempt):
                 self._cancelled.add(self._run_id)
         elif self._suffix_in_flight is not None:
             self._cancelled.update(
-                self._run_on_new_session(cancel_runs_by_suffix(self._suffix_in_flight, look_on=self._older_may_exist))
+                self._run_on_new_session(cancel_runs_by_suffix(self._suffix_in_flight, find_all=self._older_may_exist))
             )
 
     def _stop_if_killed(self, run_id: str) -> None:

@@ -43,7 +43,7 @@ class Planned:
 
     @property
     def mark(self) -> str:
-        """What stands for it in the record, and in the ids of its executions."""
+        """Its mark in the record, and in the ids of its executions."""
         return mark_of(self.text, self.store, self.occurrence)
 
 

@@ -43,9 +43,7 @@ _KEY = re.compile(r"sql_(sent|succeeded|no_effect)-(\d+)-([0-9a-f]{12})")
 
 
 def mark_of(statement: str, store: Store | None = None, occurrence: int = 0) -> str:
-    """What stands for a statement: its text, its store, and how many equal statements precede it in the task. One that
-    was edited between two tries is another one.
-    """
+    """The mark of a statement: a hash of its text, its store, and the number of equal statements before it."""
     target = "" if store is None else json.dumps(store.to_json(), sort_keys=True)
     return sha256("\x1f".join((statement, target, str(occurrence))).encode()).hexdigest()[:MARK_CHARS]
 

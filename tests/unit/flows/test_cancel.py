@@ -286,13 +286,13 @@ def test_by_name_an_older_run_on_its_way_out_does_not_hide_the_new_one() -> None
     service = FakeService(cancel_seconds=60, list_lag=1.0)
     service.add_run(NAME, START - 100, id="older")
     service.add_run(NAME, START, id="newer")
-    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, look_on=True)) == ["older", "newer"]
+    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, find_all=True)) == ["older", "newer"]
 
 
 def test_by_name_looking_on_cancels_each_run_once() -> None:
     service = FakeService(cancel_seconds=60)
     service.add_run(NAME, START)
-    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, look_on=True)) == ["run0"]
+    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, find_all=True)) == ["run0"]
     assert len(service.cancels) == 1
 
 

@@ -98,7 +98,7 @@ def test_a_kill_leaves_the_run_alone_that_the_next_try_creates_meanwhile(kill: A
     run = service.add_run(f"hail_stats{SUFFIX}", START - 100)
     later = service.add_run(f"hail_stats{SUFFIX}", START + 3)
     flow = (
-        kill(run.id, SUFFIX, 13.0) if kill else cancel_runs_by_suffix(SUFFIX, 13.0, look_on=True, created_until=START)
+        kill(run.id, SUFFIX, 13.0) if kill else cancel_runs_by_suffix(SUFFIX, 13.0, find_all=True, created_until=START)
     )
     Script(service).run(flow)
     assert run.cancelled_at is not None
