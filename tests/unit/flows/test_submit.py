@@ -24,6 +24,7 @@ from airflow_provider_wherobots.flows.submit import (
     NotReplacedError,
     Submission,
     UnclearCreateError,
+    differing_fields,
     submit_run,
 )
 from tests.unit.flows.fake_service import FakeService, Fault
@@ -395,3 +396,54 @@ def test_a_retry_takes_over_the_newest_run_only_if_it_has_completed_and_none_is_
         assert submission.reattached == (adopted is not None)
         assert submission.run.id == (adopted or f"run{len(plans)}")
         assert ("createJobRun" in script.operations) == (adopted is None)
+
+
+@pytest.mark.parametrize(
+    ("sent", "echoed", "fields"),
+    [
+        ({"name": "a"}, {"name": "a", "runtime": "tiny", "timeoutSeconds": 3600}, []),
+        ({"name": "a", "runtime": "tiny"}, {"name": "a"}, ["runtime"]),
+        ({"name": "a", "runtime": None}, {"name": "a", "runtime": "tiny"}, []),
+        (
+            {"runPython": {"uri": "s3://b/new.py", "args": ["1"]}, "timeoutSeconds": 5},
+            {"runPython": {"uri": "s3://b/old.py", "args": ["1"]}, "runJar": None, "timeoutSeconds": 6},
+            ["runPython.uri", "timeoutSeconds"],
+        ),
+        ({"runPython": {"args": ["1"]}}, {"runPython": {"args": ["1", "2"]}}, ["runPython.args"]),
+        ({"runPython": {"args": ["1", "3"]}}, {"runPython": {"args": ["1", "2"]}}, ["runPython.args"]),
+        (
+            {"environment": {"dependencies": [{"sourceType": "FILE", "filePath": "x.whl"}]}},
+            {"environment": {"dependencies": [{"sourceType": "FILE", "filePath": "x.whl", "fileType": "ZIP"}]}},
+            [],
+        ),
+        ({"environment": {"sparkConfigs": {"a": "1"}}}, {"environment": None}, ["environment"]),
+        # Each try has a run id of its own in OpenLineage.
+        (
+            {
+                "environment": {
+                    "sparkConfigs": {"spark.openlineage.parentRunId": "2", "spark.openlineage.rootParentRunId": "4"}
+                }
+            },
+            {
+                "environment": {
+                    "sparkConfigs": {"spark.openlineage.parentRunId": "1", "spark.openlineage.rootParentRunId": "3"}
+                }
+            },
+            [],
+        ),
+        (
+            {"environment": {"sparkConfigs": {"spark.openlineage.parentRunId": "2", "a": "2"}}},
+            {"environment": {"sparkConfigs": {"a": "1"}}},
+            ["environment.sparkConfigs.a"],
+        ),
+        (
+            {"environment": {"sparkConfigs": {"spark.openlineage.transport.url": "https://new"}}},
+            {"environment": {"sparkConfigs": {"spark.openlineage.transport.url": "https://old"}}},
+            ["environment.sparkConfigs.spark.openlineage.transport.url"],
+        ),
+    ],
+)
+def test_differing_fields_are_those_sent_not_those_the_service_fills_in(
+    sent: dict[str, Any], echoed: dict[str, Any], fields: list[str]
+) -> None:
+    assert differing_fields(sent, echoed) == fields
