@@ -11,12 +11,8 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.list_runs import find_runs, list_runs
-from airflow_provider_wherobots.flows.retry import Outage, send
+from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS, Outage, send
 
-CANCEL_BUDGET_SECONDS = 25.0
-"""How long a cancel is retried. Airflow limits a trigger's ``on_kill`` to 30 s."""
-WORKER_CANCEL_BUDGET_SECONDS = 3.8
-"""The same in a killed worker process, to which Airflow 3 leaves 5 s."""
 ATTEMPT_SECONDS = 10.0
 LOOK_UP_INTERVAL_SECONDS = 0.4
 CONFLICT_INTERVAL_SECONDS = 2.0

@@ -22,6 +22,10 @@ DEFAULT_MAX_OUTAGE_SECONDS = 600.0
 FIRST_DELAY_SECONDS = 1.0
 MAX_DELAY_SECONDS = 30.0
 JITTER = 0.2
+CANCEL_BUDGET_SECONDS = 25.0
+"""How long a cancel is retried. Airflow limits a trigger's ``on_kill`` to 30 s."""
+WORKER_CANCEL_BUDGET_SECONDS = 3.8
+"""The same in a killed worker process, to which Airflow 3 leaves 5 s."""
 
 
 class Outage:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED
 from airflow_provider_wherobots.compat import Context, note_for_retry, state_at_kill, xcom_keys_of_earlier_try
 from airflow_provider_wherobots.exceptions import WherobotsSqlException, WherobotsUnavailableException
-from airflow_provider_wherobots.flows.sql.cancel import end_earlier
+from airflow_provider_wherobots.flows.sql.cancel import cancel, end_earlier
 from airflow_provider_wherobots.flows.sql.look_back import Found, Planned, SqlLookBack
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.record import (
     CLEARED_KEY,
     ExecutionIds,
@@ -23,14 +24,7 @@ from airflow_provider_wherobots.flows.sql.record import (
     mark_of,
     word_of,
 )
-from airflow_provider_wherobots.flows.sql.statement import (
-    Statement,
-    StatementOptions,
-    StatementOutcome,
-    StatementState,
-    cancel,
-    execute,
-)
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
 from airflow_provider_wherobots.flows.tries import first_since_clear, is_last
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.operators.run_suffix import leave_word, suffix_of_task

@@ -20,7 +20,7 @@ from airflow_provider_wherobots.exceptions import (
     kind_of_call,
 )
 from airflow_provider_wherobots.flows import measurements, words
-from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_suffix
+from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.outcome import (
     CANCELLED_AT_LAST,
     LEFT_ALONE,
@@ -32,6 +32,7 @@ from airflow_provider_wherobots.flows.outcome import (
     describe_no_run,
 )
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
+from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.run_name import durable_suffix
 from airflow_provider_wherobots.flows.submit import NotReplacedError, Submission, UnclearCreateError
 from airflow_provider_wherobots.flows.tries import is_first_since_clear, is_last, was_cancelled_for_earlier_try

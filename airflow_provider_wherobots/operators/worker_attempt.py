@@ -6,16 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
-from airflow_provider_wherobots.flows.cancel import (
-    WORKER_CANCEL_BUDGET_SECONDS,
-    cancel_run,
-    cancel_run_and_twin,
-    cancel_runs_by_suffix,
-)
+from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_and_twin, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Outcome
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
+from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.run_name import durable_suffix
 from airflow_provider_wherobots.flows.submit import Submission, submit_run
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads

@@ -30,8 +30,9 @@ from airflow_provider_wherobots.flows.effects import Sleep
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionWait
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator

@@ -20,12 +20,9 @@ from airflow_provider_wherobots.api.sql.messages import (
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Connect, Flow, Note, Receive, Transmit, attempt, perform
+from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 
-CANCEL_BUDGET_SECONDS = 25.0
-"""How long a cancel is tried. Airflow limits a trigger's ``on_kill`` to 30 s."""
-WORKER_CANCEL_BUDGET_SECONDS = 3.8
-"""The same in a killed worker process, to which Airflow 3 leaves 5 s."""
 CONFIRM_SECONDS = 1.5
 """How long the session can take to confirm a cancel before the state is requested, and requested again."""
 CONNECT_SECONDS = 10.0

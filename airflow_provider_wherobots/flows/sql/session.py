@@ -13,7 +13,14 @@ from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt
 from airflow_provider_wherobots.flows.known_fields import Kept
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaRefusals, QuotaWait
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage, at_most, send
+from airflow_provider_wherobots.flows.retry import (
+    CANCEL_BUDGET_SECONDS,
+    DEFAULT_MAX_OUTAGE_SECONDS,
+    JITTER,
+    Outage,
+    at_most,
+    send,
+)
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 
 DEFAULT_SESSION_WAIT_TIMEOUT = 900.0
@@ -25,7 +32,6 @@ APPEARANCE_SECONDS = 60.0
 MAX_REQUESTS = 12
 """How often a session is requested while the one that is shared is being stopped."""
 HEARTBEAT_SECONDS = 300.0
-STOP_BUDGET_SECONDS = 25.0
 STOP_ATTEMPT_SECONDS = 10.0
 POLL_TIMEOUT_SECONDS = 30.0
 
@@ -182,7 +188,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
         delay = min(MAX_DELAY_SECONDS, delay * GROWTH)
 
 
-def stop_session(session_id: str, budget_seconds: float = STOP_BUDGET_SECONDS) -> Flow[bool]:
+def stop_session(session_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[bool]:
     """Stop a session, with everything that is executed in it. True if it is being stopped, or needs no stopping. Never
     raises a ``WherobotsApiError``.
     """

@@ -15,10 +15,10 @@ from airflow_provider_wherobots.api.sql.messages import ExecuteSql, ExecutionPro
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Disconnect, Flow, Note, Receive, Transmit, perform
 from airflow_provider_wherobots.flows.known_fields import Kept
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS
+from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.flows.sql import transitions
-from airflow_provider_wherobots.flows.sql.cancel import CANCEL_BUDGET_SECONDS, cancel, last_word_after_cancel
-from airflow_provider_wherobots.flows.sql.connection import Connector, connect
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
+from airflow_provider_wherobots.flows.sql.connection import Connector
 from airflow_provider_wherobots.flows.sql.machine import (
     Attachment,
     Contact,
@@ -39,20 +39,6 @@ from airflow_provider_wherobots.flows.sql.session import (
     await_session,
 )
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
-
-__all__ = [
-    "CANCEL_BUDGET_SECONDS",
-    "Statement",
-    "StatementOptions",
-    "StatementOutcome",
-    "StatementState",
-    "attach",
-    "cancel",
-    "connect",
-    "execute",
-    "fetch",
-    "follow_in_session",
-]
 
 MIN_WAIT_SECONDS = 0.001
 """The shortest single wait: less may not move the clock."""

@@ -15,6 +15,9 @@ from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.flows.sql import machine
+from airflow_provider_wherobots.flows.sql.cancel import cancel
+from airflow_provider_wherobots.flows.sql.connection import connect
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import (
     SessionEndedError,
     SessionFailedError,
@@ -23,17 +26,7 @@ from airflow_provider_wherobots.flows.sql.session import (
     request_session,
     stop_session,
 )
-from airflow_provider_wherobots.flows.sql.statement import (
-    Statement,
-    StatementOptions,
-    StatementOutcome,
-    StatementState,
-    attach,
-    cancel,
-    connect,
-    execute,
-    fetch,
-)
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from tests.integration.driven import Driven
 from tests.integration.sql_support import is_running
 from tests.support.waiting import wait_for

@@ -33,19 +33,12 @@ from airflow_provider_wherobots.api.sql.messages import (
 )
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.flows.effects import Note
+from airflow_provider_wherobots.flows.sql.cancel import cancel
+from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.flows.sql.machine import FORGOTTEN_SECONDS
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionAddressError, SessionFailedError
-from airflow_provider_wherobots.flows.sql.statement import (
-    Statement,
-    StatementOptions,
-    StatementOutcome,
-    StatementState,
-    attach,
-    cancel,
-    connect,
-    execute,
-    fetch,
-)
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from tests.unit.flows.script import START
 from tests.unit.flows.sql.fake_session import (
     FAILURE,
