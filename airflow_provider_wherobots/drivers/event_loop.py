@@ -92,7 +92,6 @@ class AsyncDriver:
         self._socket: SqlSocket | None = None
 
     async def run(self, flow: Flow[T]) -> T:
-        """Run a flow to its end."""
         send, throw = flow.send, flow.throw
         step: Callable[[Any], Effect[Any]] = send
         value: Any = None

@@ -59,7 +59,6 @@ def of_end(outcome: Outcome, task_tags: Mapping[str, str], *, cancelled_at_deadl
 
 
 def of_reattachment(run: Run, task_tags: Mapping[str, str]) -> list[Measurement]:
-    """Measure that a try re-attached to a run."""
     summary = RunSummary.of_run(run)
     tags = {**task_tags, **_run_tags(summary.region, summary.runtime, summary.status)}
     return [Measurement(Kind.COUNTER, REATTACHED, 1, tags)]

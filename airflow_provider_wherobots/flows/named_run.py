@@ -42,7 +42,6 @@ class NamedRun:
 
     @property
     def earliest(self) -> datetime:
-        """The earliest time of its creation."""
         return datetime.fromtimestamp(self.created_after, UTC)
 
     @property
@@ -59,7 +58,6 @@ class NamedRun:
         return bool(has_name) and run.create_time is not None and run.create_time >= self.earliest
 
     def describe(self) -> str:
-        """The run in a message."""
         return f"run named {self.name!r} created since {words.moment(self.created_after)}"
 
     @property

@@ -59,7 +59,6 @@ class Outcome:
     outage_seconds: float = 0.0
 
     def to_event(self) -> dict[str, Any]:
-        """The outcome as a JSON-able dict."""
         return {**asdict(self), "ending": self.ending.value}
 
     @classmethod
@@ -85,7 +84,6 @@ class Outcome:
 
     @classmethod
     def of_run(cls, run: Run, ended_at: float) -> Outcome:
-        """The outcome of a run that has ended."""
         if run.status == COMPLETED:
             ending = Ending.COMPLETED
         elif run.status == CANCELLED:

@@ -54,7 +54,6 @@ def probe(timeout_seconds: float = PROBE_SECONDS) -> Flow[tuple[bool, str]]:
 
 
 def diagnose(error: WherobotsApiError) -> str:
-    """What an error means for the connection."""
     kind, text = next((kind, text) for kind, text in _MEANINGS if isinstance(error, kind))
     # Every error of the service has an ErrorBody.
     is_bare = kind is ResponseError and isinstance(error, ResponseError) and not error.errors and not error.transient

@@ -49,7 +49,6 @@ class QuotaWait(Kept):
     passed_over: list[str] = field(default_factory=list)
 
     def refused(self, moment: float) -> QuotaWait:
-        """The wait after another refusal."""
         since = moment if self.since is None else self.since
         return replace(self, since=since, refusals=self.refusals + 1)
 

@@ -127,7 +127,6 @@ class RateLimit:
             error.retry_after = self._wait(places[call.operation], moment)
 
     def _advance(self, moment: float) -> None:
-        """Move the counter to a moment."""
         if (seconds := moment - max(self._moment, self._until)) > 0.0 and self._pace > 0.0:
             queued = min(seconds, max(0.0, self._next - self._turn) / self._pace)
             self._turn += seconds * self._pace
@@ -155,5 +154,4 @@ class RateLimits:
         self._by_key: defaultdict[str, RateLimit] = defaultdict(RateLimit)
 
     def of(self, api_key: str) -> RateLimit:
-        """The limit of a key."""
         return self._by_key[api_key]

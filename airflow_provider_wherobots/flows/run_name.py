@@ -41,5 +41,4 @@ def task_identity(dag_id: str, run_id: str, task_id: str, map_index: int, dag_ru
 
 
 def durable_suffix(name: str) -> str:
-    """The suffix of a durable name, dash included."""
     return name[-SUFFIX_CHARS:]

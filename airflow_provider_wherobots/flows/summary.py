@@ -76,7 +76,6 @@ class RunSummary:
         )
 
     def measured(self, metrics: Mapping[str, float | None]) -> RunSummary:
-        """The same summary, with the run's costs."""
         return replace(self, cost_usd=_number(metrics.get(COST)), spatial_units=_number(metrics.get(SPATIAL_UNITS)))
 
     def to_json(self) -> dict[str, Any]:
@@ -85,20 +84,16 @@ class RunSummary:
 
     def describe(self) -> str:
         """The summary in one line; unknown values are left out."""
-        parts = [
-            f"{label} {value}"
-            for label, value in (
-                ("queued for", None if self.queued_seconds is None else words.duration(self.queued_seconds)),
-                ("ran for", None if self.ran_seconds is None else words.duration(self.ran_seconds)),
-                ("region", self.region),
-                ("runtime", self.runtime),
-                ("version", self.version),
-                ("cost", None if self.cost_usd is None else f"{_short(self.cost_usd)} USD"),
-                ("spatial units", None if self.spatial_units is None else _short(self.spatial_units)),
-            )
-            if value
-        ]
-        return f"Run {self.run_id} {self.status}" + (f": {', '.join(parts)}" if parts else "")
+        details = words.labelled(
+            ("queued for", None if self.queued_seconds is None else words.duration(self.queued_seconds)),
+            ("ran for", None if self.ran_seconds is None else words.duration(self.ran_seconds)),
+            ("region", self.region),
+            ("runtime", self.runtime),
+            ("version", self.version),
+            ("cost", None if self.cost_usd is None else f"{_short(self.cost_usd)} USD"),
+            ("spatial units", None if self.spatial_units is None else _short(self.spatial_units)),
+        )
+        return f"Run {self.run_id} {self.status}" + (f": {details}" if details else "")
 
 
 def spark_ui_url(run: Run) -> str | None:

@@ -34,7 +34,6 @@ class TwinWatch:
         self._has_checked = False
 
     def check_if_due(self) -> Flow[None]:
-        """Look for the second run if it is time."""
         if self._due and (yield from now()) >= self._due[0]:
             self._due.pop(0)
             yield from self._check()

@@ -38,8 +38,6 @@ MAX_READS = 3
 
 
 class UploadFailedError(WherobotsApiError):
-    """A file could not be uploaded."""
-
     def __init__(self, what: str, cause: WherobotsApiError, advice: str) -> None:
         text = f"{what} ({str(cause).removeprefix(f'{cause.operation}: ')})"
         super().__init__(cause.operation, f"{text}; {advice}" if advice and not cause.transient else text)

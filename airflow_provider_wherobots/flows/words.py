@@ -44,6 +44,11 @@ def size(byte_count: int) -> str:
     return f"{byte_count / 1e9:.1f} GB"
 
 
+def labelled(*values: tuple[str, str | None]) -> str:
+    """The known ones of some values: "rows 5, region aws-us-west-2"."""
+    return ", ".join(f"{label} {value}" for label, value in values if value)
+
+
 def quoted(text: str, max_chars: int = MAX_CHARS) -> str:
     """Make a text of the service safe for an exception or a log line: make control characters visible, and cut it."""
     # Cut before, as only what is kept needs escaping, and after, as escapes make a text longer.

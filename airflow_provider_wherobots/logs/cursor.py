@@ -67,7 +67,6 @@ class LogCursor:
 
     @property
     def cursor(self) -> str | int:
-        """The cursor to send next."""
         return self._place.cursor
 
     def accept(self, page: LogPage, moment: float = 0.0, *, is_ending: bool = False) -> tuple[Sequence[Line], bool]:

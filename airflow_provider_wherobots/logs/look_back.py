@@ -107,7 +107,6 @@ class LookBack:
 
     @property
     def expects(self) -> bool:
-        """Whether shown lines are still expected."""
         return bool(self._known)
 
     def remember(self, place: Place, there: Sequence[Line], moment: float) -> None:
@@ -193,7 +192,6 @@ class LookBack:
 
 
 def count_lines(lines: Iterable[Line]) -> Counter[int]:
-    """Count equal lines, by their hashes."""
     return Counter(map(hash, lines))
 
 

@@ -81,7 +81,6 @@ class ResultReader:
         self._parts_of = ("", "")
 
     def add(self, lines: Sequence[Line]) -> None:
-        """Look for results among lines."""
         # One search, not one per line: few slices of a log have a result.
         joined = "\n".join([raw for _, raw in lines])
         if MARKER not in joined and PART_MARKER not in joined:

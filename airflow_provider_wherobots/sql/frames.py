@@ -48,7 +48,6 @@ def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
 
 
 def to_polars(table: pyarrow.Table) -> polars.DataFrame:
-    """Make a polars DataFrame."""
     import polars
 
     return cast("polars.DataFrame", polars.from_arrow(table))

@@ -41,7 +41,6 @@ def literal(name: str, value: Any) -> str:
 
 
 def text_literal(text: str) -> str:
-    """Write a text as a literal."""
     return f"'{_TO_ESCAPE.sub(_escaped, text)}'"
 
 

@@ -50,7 +50,6 @@ def read_table(results: Results | None, max_bytes: int = MAX_BYTES) -> pyarrow.T
 
 
 def columns_of(table: pyarrow.Table, geo_columns: tuple[str, ...] = ()) -> tuple[Column, ...]:
-    """Describe the columns of a table."""
     return tuple(_column(field, field.name in geo_columns) for field in table.schema)
 
 

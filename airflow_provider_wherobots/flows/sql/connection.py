@@ -68,7 +68,6 @@ class Connector:
         self._attempts = 0
 
     def works(self, now: float) -> None:
-        """The connection works."""
         self._lost_at = None
         if now - self._opened_at >= LASTING_SECONDS:
             self._attempts = 0

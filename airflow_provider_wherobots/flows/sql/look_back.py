@@ -62,7 +62,6 @@ class Found:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is to be executed."""
         ended = (outcome.state not in SUCCESSES for _, outcome in self.outcomes.values())
         return self.in_doubt is not None or any(ended)
 

@@ -119,11 +119,9 @@ class Contact:
         return replace(self, quiet_since=now, without_response=0)
 
     def requested(self, now: float) -> Contact:
-        """A request was written."""
         return replace(self, quiet_since=now, unreported_since=now, open_requests=self.open_requests + 1)
 
     def responded(self) -> Contact:
-        """A request has its response."""
         return replace(self, open_requests=max(0, self.open_requests - 1))
 
     def reported(self, message: StateUpdated | ExecutionResult, now: float) -> Contact:
@@ -211,8 +209,6 @@ State: TypeAlias = Sending | Running | HandingOver | Forgotten | ErrorSeen | Fai
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """An execution as it is followed."""
-
     id: str
     wants_result: bool
     state: State
@@ -221,7 +217,6 @@ class Execution:
 
     @property
     def name(self) -> str:
-        """The statement in a message."""
         return f"Statement {words.short(self.id)}"
 
     @property
@@ -246,7 +241,6 @@ class Execution:
         return None
 
     def moved(self, state: State) -> Execution:
-        """The execution in another state."""
         return replace(self, state=state)
 
 

@@ -14,8 +14,6 @@ _NOT_IN_EVENT = ("results", "has_succeeded", "was_running", "is_result_forgotten
 
 
 class StatementState(StrEnum):
-    """How a statement ended, or why it is no longer followed."""
-
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     """The engine refused it, or could not finish it. The message is the engine's."""

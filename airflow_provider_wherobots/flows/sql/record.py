@@ -55,7 +55,6 @@ class ExecutionIds:
     identity: str
 
     def of(self, try_number: int, mark: str) -> str:
-        """The id of a statement's execution."""
         return str(uuid5(NAMESPACE, "\x1f".join((self.identity, str(try_number), mark))))
 
     @staticmethod

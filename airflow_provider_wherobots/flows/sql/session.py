@@ -250,7 +250,6 @@ def _not_in_time(session_id: str, wait: SessionWait, notes: _StatusNotes) -> Ses
 
 
 def address_of(session: SqlSession) -> str:
-    """The address of a session's WebSocket."""
     try:
         return session.socket_url
     except ValueError as error:

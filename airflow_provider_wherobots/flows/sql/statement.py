@@ -147,7 +147,6 @@ class _Follower:
         self._progress_at = float("-inf")
 
     def run(self, step: Step) -> Flow[StatementOutcome]:
-        """Follow the execution to its end."""
         yield from self._tick()
         started_at = self._moment if self._options.started_at is None else self._options.started_at
         earlier_seconds = max(0.0, self._moment - started_at)
@@ -232,7 +231,6 @@ class _Follower:
         return transitions.replaced(step.execution, words.quoted(str(step.loss)), self._clock.seconds)
 
     def _stop(self, step: Step) -> Flow[Step]:
-        """End at the deadline."""
         yield Note(logging.WARNING, f"{self._what} has reached the task's {self._options.limit_name}")
         stopped = transitions.stopped(step.execution)
         if stopped is not None:

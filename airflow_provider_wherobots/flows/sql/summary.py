@@ -44,18 +44,13 @@ class SqlSummary:
     def describe(self) -> str:
         """The summary in one line; unknown values are left out."""
         count = "1 statement" if self.statements == 1 else f"{self.statements} statements"
-        parts = [
-            f"{count} in {words.duration(self.seconds)}" if self.seconds else count,
-            *(
-                f"{label} {value}"
-                for label, value in (
-                    ("rows", None if self.rows is None else f"{self.rows:,}"),
-                    ("stored", None if self.stored_bytes is None else words.size(self.stored_bytes)),
-                    ("region", self.region and words.short(self.region)),
-                    ("version", self.version and words.short(self.version)),
-                )
-                if value
-            ),
-        ]
+        if self.seconds:
+            count += f" in {words.duration(self.seconds)}"
+        details = words.labelled(
+            ("rows", None if self.rows is None else f"{self.rows:,}"),
+            ("stored", None if self.stored_bytes is None else words.size(self.stored_bytes)),
+            ("region", self.region and words.short(self.region)),
+            ("version", self.version and words.short(self.version)),
+        )
         ended = STATES.get(self.state, self.state.replace("_", " "))
-        return f"SQL session {words.short(self.session_id)}: {ended}; {', '.join(parts)}"
+        return f"SQL session {words.short(self.session_id)}: {ended}; {count}" + (f", {details}" if details else "")

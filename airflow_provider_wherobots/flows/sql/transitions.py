@@ -147,7 +147,6 @@ def due(execution: Execution, now: float) -> Step:
 
 
 def received(execution: Execution, message: ServerMessage, now: float) -> Step:
-    """A message has come."""
     if isinstance(message, Unreadable):
         note = Note(logging.WARNING, f"The session sent a message that cannot be read: {words.quoted(message.reason)}")
         step = Step(execution)
