@@ -92,7 +92,7 @@ def cancel_runs_by_suffix(
     if not found:
         yield Note(
             logging.WARNING,
-            f"No active run named *{suffix} was found{why}; if one appears later, only another try finds it",
+            f"No active run named *{suffix} was found{why}; if one appears later, only a retry of the task finds it",
         )
     return cancelled
 

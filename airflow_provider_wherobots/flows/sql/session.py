@@ -212,7 +212,8 @@ def stop_session(session_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS)
             if pause < FIRST_DELAY_SECONDS / 2:
                 yield Note(
                     logging.WARNING,
-                    f"{session} could not be stopped ({error}). It ends by itself some time after its last client",
+                    f"{session} could not be stopped ({error}). It ends by itself some time after its last client has "
+                    "disconnected",
                 )
                 return False
             yield Sleep(pause)

@@ -301,8 +301,8 @@ def _cancelled(execution: Execution) -> Step:
         return _ended(execution, StatementState.CANCELLED, "it was cancelled")
     return _unknown(
         execution,
-        "it was cancelled after its connection was replaced. The session itself cancels what a lost connection ran, "
-        "and some of it may have taken effect before",
+        "it was cancelled after its connection was replaced. The session cancels the statements of a lost "
+        "connection, and a part of this one may have taken effect before",
         is_cancelled=True,
     )
 

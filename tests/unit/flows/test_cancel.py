@@ -220,7 +220,7 @@ def test_by_name_what_hid_the_run_is_said_once() -> None:
     script.run(cancel_runs_by_suffix(SUFFIX))
     assert [note.text for note in script.notes] == [
         "No active run named *-0123456789ab was found (listJobRuns: 503: no body); "
-        "if one appears later, only another try finds it"
+        "if one appears later, only a retry of the task finds it"
     ]
 
 
@@ -250,7 +250,7 @@ def test_by_name_a_budget_that_is_used_up_sends_nothing_and_says_so() -> None:
     assert [(note.level, note.text) for note in script.notes] == [
         (
             logging.WARNING,
-            "No active run named *-0123456789ab was found; if one appears later, only another try finds it",
+            "No active run named *-0123456789ab was found; if one appears later, only a retry of the task finds it",
         )
     ]
 

@@ -400,7 +400,7 @@ def test_a_session_that_cannot_be_asked_for_again_is_told_in_time() -> None:
     assert script.elapsed < 3.8
 
 
-COULD_NOT = "could not be stopped ({}). It ends by itself some time after its last client"
+COULD_NOT = "could not be stopped ({}). It ends by itself some time after its last client has disconnected"
 
 
 @pytest.mark.parametrize(

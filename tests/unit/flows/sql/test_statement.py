@@ -673,8 +673,8 @@ def test_an_execution_that_its_session_cancelled_as_an_orphan_is_unknown() -> No
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
     assert outcome.message == (
-        "it was cancelled after its connection was replaced. The session itself cancels what a lost connection ran, "
-        "and some of it may have taken effect before"
+        "it was cancelled after its connection was replaced. The session cancels the statements of a lost "
+        "connection, and a part of this one may have taken effect before"
     )
     assert script.truth("e1") == "cancelled"
 
