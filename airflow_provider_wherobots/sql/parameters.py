@@ -1,18 +1,18 @@
-"""Parameters of a statement: ``%(name)s`` and ``%s`` become literals, ``%(name)i`` and ``%i`` become names.
+"""Statements and their parameters: ``%(name)s`` and ``%s`` become literals, ``%(name)i`` and ``%i`` become names.
 
-Placeholders are found outside of literals, quoted names and comments only, so ``LIKE '%s'`` is a pattern. There ``%%``
-is a percent sign.
+Placeholders are found outside of literals, quoted names and comments only, so ``LIKE '%s'`` is a pattern. Outside of
+them ``%%`` is a percent sign.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.sql.identifiers import identifier
-from airflow_provider_wherobots.sql.lexer import SqlTokenKind, Token, tokens
+from airflow_provider_wherobots.sql.lexer import SqlTokenKind, Token, statements, tokens
 from airflow_provider_wherobots.sql.literals import literal
 
 Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
@@ -20,6 +20,24 @@ Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 WRITERS: dict[str, Callable[[str, Any], str]] = {"s": literal, "i": identifier}
 _KEYED = re.compile(r"%\(([^()]*)\)[a-zA-Z]")
 _UNKEYED = re.compile(r"%[si](?!\w)")
+
+
+def read_statements(sql: Any, is_split: bool, parameters: Any = None) -> list[str]:
+    """The statements of a task's arguments, at least one, each with its parameters. Only with ``is_split`` is a string
+    split at its semicolons.
+    """
+    if isinstance(sql, str):
+        texts = statements(sql) if is_split else [sql]
+    elif isinstance(sql, Iterable) and not isinstance(sql, bytes):
+        texts = list(sql)
+    else:
+        raise InvalidArgumentError(f"sql: must be a string or a list of strings, but is of type {type(sql).__name__}")
+    if not texts:
+        raise InvalidArgumentError(f"sql={sql!r}: has no statement")
+    for text in texts:
+        if not isinstance(text, str) or not statements(text):
+            raise InvalidArgumentError(f"sql: each statement must be a string that is not empty, but one is {text!r}")
+    return [bind(text, parameters or None) for text in texts]
 
 
 def bind(statement: str, parameters: Parameters | None = None) -> str:
